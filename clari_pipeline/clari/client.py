@@ -1,0 +1,247 @@
+"""Clari's calls, typed. Calls that are safe to repeat are repeated; the export call is not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+import stamina
+from pydantic import SecretStr, ValidationError
+
+from clari_pipeline.clari.errors import (
+    AnswerLost,
+    AuthFailed,
+    ClariError,
+    ClariUnreachable,
+    RateLimited,
+    ServerFault,
+    UnexpectedAnswer,
+    refusal,
+)
+from clari_pipeline.clari.models import ExportRequest, Job, Limits
+
+_LONGEST_WAIT_S = 60.0
+_Typed = TypeVar("_Typed", Job, Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a call is tried and how long is waited between: exponential, with jitter, in seconds."""
+
+    attempts: int = 10
+    first_wait_s: float = 0.1
+    max_wait_s: float = 5.0
+
+
+class ResultSink(Protocol):
+    """Takes a document's bytes; `restart` means that they come anew from the first."""
+
+    def write(self, chunk: bytes) -> object:
+        """Take the next bytes."""
+        ...
+
+    def restart(self) -> None:
+        """Forget what came so far."""
+        ...
+
+
+class ClariClient:
+    """One connection pool to Clari. The key travels in a header and stands nowhere else."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        api_key: SecretStr,
+        auth_scheme: Literal["apikey", "bearer"] = "apikey",
+        request_timeout_s: float = 30,
+        retry: Retry | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._retry = retry or Retry()
+        self._http = httpx.AsyncClient(
+            headers=_auth_header(api_key, auth_scheme),
+            timeout=request_timeout_s,
+            follow_redirects=False,  # a redirect would carry the key to another host
+            transport=transport,
+            trust_env=True,
+        )
+
+    def __repr__(self) -> str:
+        return f"ClariClient({self._base_url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def limits(self) -> Limits:
+        """What Clari leaves free of concurrency and quota."""
+        answer = await self._ask("limits", "GET", "/admin/limits")
+        return _typed("limits", Limits, answer.get("jobs", answer) if isinstance(answer, dict) else answer)
+
+    async def submit_export(self, request: ExportRequest) -> str:
+        """Queue an export; the job's id.
+
+        Clari has no idempotency key, so it is asked again only where nothing can have been queued: 429, and a
+        connection that was refused. Any other silence raises `AnswerLost`.
+        """
+        call = f"export of {request.forecast_id} {request.time_period}"
+        path = f"/export/forecast/{quote(request.forecast_id, safe='')}"
+        async for attempt in self._attempts(_was_not_queued):
+            with attempt:
+                answer = await self._submit(call, path, request)
+        if isinstance(answer, dict) and (job_id := answer.get("jobId")):
+            return str(job_id)
+        raise AnswerLost(f"{call}: Clari's answer names no job")
+
+    async def job(self, job_id: str) -> Job:
+        """How a job stands. In production it comes wrapped [gitlab, posthog], in the description bare [spec]."""
+        call = f"status of job {job_id}"
+        answer = await self._ask(call, "GET", f"/export/jobs/{quote(job_id, safe='')}")
+        job = answer.get("job", answer) if isinstance(answer, dict) else answer
+        return _typed(call, Job, {"jobId": job_id, **job} if isinstance(job, dict) else job)
+
+    async def jobs(self) -> list[Job]:
+        """The token's jobs."""
+        answer = await self._ask("list of jobs", "GET", "/export/jobs")
+        listed = answer.get("jobs", []) if isinstance(answer, dict) else answer
+        if not isinstance(listed, list):
+            raise UnexpectedAnswer("list of jobs: Clari's answer is no list")
+        return [_typed("list of jobs", Job, _unwrapped(job)) for job in listed]
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel a job, which frees quota. Raises `CancelFailed` where it had already ended."""
+        await self._ask(
+            f"cancelling of job {job_id}", "PATCH", f"/export/jobs/{quote(job_id, safe='')}", {"type": "CANCEL"}
+        )
+
+    async def download(self, job_id: str, sink: ResultSink) -> int:
+        """Stream a result into `sink`; its size in bytes. A body that is cut begins anew."""
+        call = f"result of job {job_id}"
+        path = f"/export/jobs/{quote(job_id, safe='')}/results"
+        size = 0
+        async for attempt in self._attempts(_is_passing):
+            with attempt:
+                sink.restart()
+                size = 0
+                async with self._answer(call, "GET", path) as response:
+                    async for chunk in response.aiter_bytes():
+                        sink.write(chunk)
+                        size += len(chunk)
+        return size
+
+    async def _submit(self, call: str, path: str, request: ExportRequest) -> Any:
+        try:
+            async with self._answer(call, "POST", path, request.body()) as response:
+                return _json(call, response, await response.aread())
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise ClariUnreachable(f"{call}: no connection to {self._base_url}") from error
+        except AuthFailed:
+            raise
+        except ServerFault as error:
+            raise AnswerLost(str(error)) from error
+        except (httpx.HTTPError, UnexpectedAnswer) as error:
+            raise AnswerLost(f"{call}: Clari's answer was lost ({_cause(error)})") from error
+
+    async def _ask(self, call: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """A call that is safe to repeat: its JSON."""
+        answer = None
+        async for attempt in self._attempts(_is_passing):
+            with attempt:
+                async with self._answer(call, method, path, body) as response:
+                    answer = _json(call, response, await response.aread())
+        return answer
+
+    @asynccontextmanager
+    async def _answer(
+        self, call: str, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> AsyncIterator[httpx.Response]:
+        async with self._http.stream(method, f"{self._base_url}{path}", json=body) as response:
+            if response.status_code >= 300:
+                raise refusal(call, response.status_code, response.headers, await response.aread())
+            yield response
+
+    async def _attempts(self, again: Callable[[Exception], bool]) -> AsyncIterator[Any]:
+        """Tries of a call, errors of the connection translated when the last one has failed."""
+
+        def wait(error: Exception) -> bool | float:
+            if not again(error):
+                return False
+            asked = error.retry_after_s if isinstance(error, RateLimited | ServerFault) else None
+            return True if asked is None else min(asked, _LONGEST_WAIT_S)
+
+        try:
+            async for attempt in stamina.retry_context(
+                on=wait,
+                attempts=self._retry.attempts,
+                timeout=None,
+                wait_initial=self._retry.first_wait_s,
+                wait_max=self._retry.max_wait_s,
+                wait_jitter=self._retry.first_wait_s,
+            ):
+                yield attempt
+        except httpx.HTTPError as error:
+            raise ClariUnreachable(f"{self._base_url} does not answer ({_cause(error)})") from error
+
+
+def _auth_header(api_key: SecretStr, scheme: Literal["apikey", "bearer"]) -> dict[str, str]:
+    key = api_key.get_secret_value().strip()
+    if not key or not key.isascii() or not key.isprintable():
+        raise ValueError("CLARI_API_KEY holds characters that no token has: copy it again from Clari")
+    return {"apikey": key} if scheme == "apikey" else {"Authorization": f"Bearer {key}"}
+
+
+def _json(call: str, response: httpx.Response, body: bytes) -> Any:
+    """The answer's JSON; the page of a proxy, whatever its status, is a fault of the server."""
+    if body.lstrip()[:1] == b"<":
+        raise refusal(call, 502, response.headers, body)
+    if not body.strip():
+        return {}
+    try:
+        return response.json()
+    except ValueError as error:
+        raise UnexpectedAnswer(f"{call}: Clari's answer is no JSON") from error
+
+
+def _typed(call: str, kind: type[_Typed], answer: object) -> _Typed:
+    try:
+        return kind.model_validate(answer)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "its whole"
+        raise UnexpectedAnswer(f"{call}: Clari's answer is not what it documents, at {where}") from None
+
+
+def _unwrapped(job: object) -> object:
+    return job["job"] if isinstance(job, dict) and isinstance(job.get("job"), dict) else job
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether the same call may well succeed a moment later."""
+    return isinstance(error, RateLimited | ServerFault | UnexpectedAnswer | httpx.TransportError)
+
+
+def _was_not_queued(error: Exception) -> bool:
+    """Whether the export call has certainly queued nothing."""
+    return isinstance(error, RateLimited) or (isinstance(error, ClariUnreachable) and not isinstance(error, AnswerLost))
+
+
+def _cause(error: Exception) -> str:
+    match error:
+        case httpx.ConnectTimeout() | httpx.ConnectError():
+            return "no connection"
+        case httpx.TimeoutException():
+            return "timed out"
+        case ClariError():
+            return str(error)
+        case _:
+            return "connection broken"

@@ -1,0 +1,229 @@
+"""What Clari answers when it does not answer.
+
+ClariError
+├── ClariUnreachable        no answer: refused, reset, timed out
+│   └── AnswerLost          the same for the export call, which may have queued a job
+├── UnexpectedAnswer        an answer that is not what Clari documents
+├── ClariRefused            an answer with an error in it
+│   ├── RateLimited         429
+│   ├── ServerFault         5xx, or a proxy's web page
+│   ├── AuthFailed          401, 403
+│   ├── NotFound            404
+│   └── BadRequest          400
+│       ├── UnknownForecast
+│       ├── TypeNotSupported
+│       ├── QuotaOrConcurrencyReached
+│       ├── JobNotReady
+│       └── CancelFailed
+└── ExportFailed            Clari answered, the export did not come
+    ├── ExportTimedOut
+    ├── ExportJobFailed     FAILED
+    ├── ExportCancelled     CANCELLED, ABORTED
+    ├── NoSlot
+    └── QuotaExhausted
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clari_pipeline.clari.models import Job
+
+_LONGEST_MESSAGE = 300
+
+
+class ClariError(Exception):
+    """Anything that keeps Clari from delivering. One line, for people; never the key."""
+
+
+class ClariUnreachable(ClariError):
+    """No answer came."""
+
+
+class AnswerLost(ClariUnreachable):
+    """The export call got no answer that can be read: a job may have been queued all the same."""
+
+
+class UnexpectedAnswer(ClariError):
+    """An answer came that is not what Clari documents."""
+
+
+class ClariRefused(ClariError):
+    """An answer with an error in it. `code`, `clari_message` and `error_id` are Clari's own, where it gave them."""
+
+    remedy = ""
+
+    def __init__(
+        self,
+        call: str,
+        status: int,
+        *,
+        code: str | None = None,
+        clari_message: str | None = None,
+        error_id: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        self.call = call
+        self.status = status
+        self.code = code
+        self.clari_message = clari_message
+        self.error_id = error_id
+        self.retry_after_s = retry_after_s
+        said = clari_message or code or "no reason given"
+        where = f" (error id {error_id})" if error_id else ""
+        super().__init__(f"{call}: Clari answered {status}: {said}{where}{self.remedy}")
+
+
+class RateLimited(ClariRefused):
+    """429. Clari promises no `Retry-After` [spec], though one has been seen [gitlab]."""
+
+
+class ServerFault(ClariRefused):
+    """5xx, or the page of a proxy before Clari."""
+
+
+class AuthFailed(ClariRefused):
+    """401 or 403: the key is wrong, revoked, or belongs to someone who has left."""
+
+    remedy = ": CLARI_API_KEY is not accepted; create a new token in Clari under Settings, API Token"
+
+
+class NotFound(ClariRefused):
+    """404."""
+
+    remedy = ": check CLARI_BASE_URL and the ids asked for"
+
+
+class BadRequest(ClariRefused):
+    """400: Clari does not accept what was asked."""
+
+
+class UnknownForecast(BadRequest):
+    """The forecast id is none of this organisation's."""
+
+    remedy = ": check CLARI_FORECAST_IDS against the address of Clari's Forecast tab"
+
+
+class TypeNotSupported(BadRequest):
+    """This organisation may not export some of the types, `crm_total` and `crm_closed` most likely [spec]."""
+
+    remedy = ": leave it out of CLARI_TYPES_TO_EXPORT, or ask Clari to enable it"
+
+
+class QuotaOrConcurrencyReached(BadRequest):
+    """One code for two causes, `export_monthly_quota_reached`; `/admin/limits` tells which [spec]."""
+
+
+class JobNotReady(BadRequest):
+    """`invalid_jobId`: the job's result is not there yet, or no more [spec]."""
+
+
+class CancelFailed(BadRequest):
+    """`export_failed_to_cancel`: the job had already ended [spec]."""
+
+
+class ExportFailed(ClariError):
+    """The export did not come. `job` is its last known state, where there was a job."""
+
+    def __init__(self, message: str, job: Job | None = None) -> None:
+        super().__init__(message)
+        self.job = job
+
+
+class ExportTimedOut(ExportFailed):
+    """Not DONE within `CLARI_EXPORT_TIMEOUT_S` of its acceptance."""
+
+
+class ExportJobFailed(ExportFailed):
+    """The job ended as FAILED."""
+
+
+class ExportCancelled(ExportFailed):
+    """Somebody cancelled the job: CANCELLED before it ran, ABORTED while it did [spec]."""
+
+
+class NoSlot(ExportFailed):
+    """No slot became free within `CLARI_SLOT_TIMEOUT_S`."""
+
+
+class QuotaExhausted(ExportFailed):
+    """The organisation has used up its exports of the last 30 days."""
+
+
+_BY_CODE: dict[str, type[BadRequest]] = {
+    "export_monthly_quota_reached": QuotaOrConcurrencyReached,
+    "type_not_supported": TypeNotSupported,
+    "invalid_jobid": JobNotReady,
+    "export_failed_to_cancel": CancelFailed,
+    "invalid_forecastid": UnknownForecast,
+    "forecast_not_found": UnknownForecast,
+    "invalid_forecast": UnknownForecast,
+}
+
+
+def refusal(call: str, status: int, headers: Mapping[str, str], body: bytes) -> ClariRefused:
+    """The exception for an answer of 400 or above, whichever of Clari's envelopes it came in [spec, posthog]."""
+    code, message, error_id = _envelope(body)
+    match status:
+        case 401 | 403:
+            kind: type[ClariRefused] = AuthFailed
+        case 404:
+            kind = UnknownForecast if call.startswith("export of") else NotFound
+        case 429:
+            kind = RateLimited
+        case _ if status >= 500:
+            kind = ServerFault
+        case _:
+            kind = _BY_CODE.get((code or "").lower(), BadRequest)
+    return kind(
+        call,
+        status,
+        code=code,
+        clari_message=message,
+        error_id=error_id,
+        retry_after_s=_retry_after(headers.get("retry-after")),
+    )
+
+
+def _envelope(body: bytes) -> tuple[str | None, str | None, str | None]:
+    """Code, message and error id out of whichever envelope came."""
+    try:
+        answer: Any = json.loads(body)
+    except ValueError:
+        return None, "a web page instead of an answer" if body.lstrip()[:1] == b"<" else None, None
+    if isinstance(answer, dict) and isinstance(answer.get("errors"), list):
+        answer = answer["errors"]
+    if isinstance(answer, list):
+        answer = answer[0] if answer else {}
+    if not isinstance(answer, dict):
+        return None, None, None
+    message = answer.get("message") or answer.get("description") or answer.get("reaspnPhrase")
+    if details := answer.get("details"):
+        message = f"{message} ({details})" if message else str(details)
+    error_id = answer.get("errorId") or answer.get("request_id") or answer.get("requestId")
+    return _text(answer.get("code")), _text(message), _text(error_id)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else " ".join(str(value).split())[:_LONGEST_MESSAGE]
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds to wait, from either writing of the header."""
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (aware - datetime.now(UTC)).total_seconds())

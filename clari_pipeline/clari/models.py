@@ -1,0 +1,129 @@
+"""Clari's answers as frozen types, before anything else sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class ExportFormat(StrEnum):
+    """How Clari writes the document."""
+
+    JSON = "JSON"
+    CSV = "CSV"
+
+
+class JobState(StrEnum):
+    """The six states [spec], and UNKNOWN for a word that is none of them: not an end, keep polling."""
+
+    SCHEDULED = "SCHEDULED"
+    STARTED = "STARTED"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    ABORTED = "ABORTED"
+    UNKNOWN = "UNKNOWN"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing more will happen to the job."""
+        return self in {JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.ABORTED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequest:
+    """What is asked of Clari: one forecast's quarter."""
+
+    forecast_id: str
+    time_period: str
+    types: tuple[str, ...]
+    scope_id: str | None = None
+    currency: str | None = None
+    include_historical: bool = True
+    export_format: ExportFormat = ExportFormat.JSON
+
+    def body(self) -> dict[str, Any]:
+        """The body of the export call. `schedule` is NONE: this pipeline repeats, Clari need not."""
+        body: dict[str, Any] = {
+            "timePeriod": self.time_period,
+            "typesToExport": list(self.types),
+            "schedule": "NONE",
+            "includeHistorical": self.include_historical,
+            "exportFormat": self.export_format.value,
+        }
+        if self.scope_id is not None:
+            body["scopeId"] = self.scope_id
+        if self.currency is not None:
+            body["currency"] = self.currency
+        return body
+
+
+def _moment(value: object) -> object:
+    """Epoch milliseconds, as a number or its text; anything else is none."""
+    try:
+        return datetime.fromtimestamp(int(str(value)) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+_Moment = Annotated[datetime | None, BeforeValidator(_moment)]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+class Job(_Answer):
+    """One export job. Times are UTC; `status` is Clari's own word."""
+
+    job_id: str
+    status: str = ""
+    start_time: _Moment = None
+    end_time: _Moment = None
+    expired_time: _Moment = None
+    file_name: str | None = None
+    file_type: str | None = None
+    rows_truncated: bool | None = None
+    cells_truncated: bool | None = None
+
+    @property
+    def state(self) -> JobState:
+        """The state that the word means; some writings say COMPLETED for DONE."""
+        word = self.status.strip().upper()
+        if word == "COMPLETED":
+            return JobState.DONE
+        return JobState(word) if word in JobState.__members__ else JobState.UNKNOWN
+
+    @property
+    def is_truncated(self) -> bool:
+        """A DONE job with either flag delivered an incomplete document [spec]."""
+        return bool(self.rows_truncated or self.cells_truncated)
+
+    def is_of(self, request: ExportRequest) -> bool:
+        """Whether the file name tells of this forecast and quarter, the only place where a listed job names them.
+
+        `clari_export_forecast_total_new_2021_Q12915_20210415_015255.json`: forecast, quarter, a number, date,
+        time [spec].
+        """
+        if self.file_type and self.file_type.upper() != request.export_format:
+            return False
+        start = f"clari_export_forecast_{request.forecast_id}_{request.time_period}"
+        name = self.file_name or ""
+        rest = name.removeprefix(start).rsplit(".", 1)[0].split("_")
+        return name.startswith(start) and len(rest) == 3 and all(part.isdecimal() or part == "" for part in rest)
+
+
+class Limits(_Answer):
+    """What Clari leaves free; None where it does not say. The quota is a rolling 30 days, per organisation."""
+
+    concurrent_limit: int | None = None
+    monthly_quota: int | None = None
+    running_job_ids: tuple[str, ...] = ()
+    submitted_job_ids: tuple[str, ...] = ()
+    available_concurrent_limit: int | None = None
+    available_monthly_quota: int | None = None

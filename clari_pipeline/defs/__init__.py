@@ -1,0 +1,1 @@
+"""The Dagster face: the only room that imports dagster."""

@@ -1,0 +1,206 @@
+"""The asset graph: raw export → tables (a quarter each) → marts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+
+from clari_pipeline.defs.checks import check_results, check_specs
+from clari_pipeline.defs.schemas import table_schema
+from clari_pipeline.sync import Outcome, Pipeline
+from clari_pipeline.warehouse import marts
+
+PREFIX = "clari"
+TABLES = {
+    "forecast_entry": "One row a forecast, period, week, person and field: the newest known call, quota and "
+    "closed-won figures. Nothing is deleted because an export stopped showing it.",
+    "forecast_user": "One row a forecast and person, as newest known; forecast_user_history holds the versions.",
+    "forecast_field": "One row a forecast and field.",
+    "time_period": "One row a month or quarter.",
+    "time_frame": "One row a period and week.",
+}
+MARTS = {
+    "forecast_vs_quota": "One row a forecast, period, person and forecast field: the call beside quota, closed-won "
+    "and attainment. A manager's row is the whole team's: nothing is to be summed over people.",
+    "forecast_swing": "One row a comparison of two exports, call by call: with the export before, and with the one "
+    "of a week ago. is_swing says whether people must hear of it.",
+    "pipeline_health": "One row a forecast, quarter and day: exports accepted, merged, refused and failed.",
+}
+_OWNERS = ["team:data-engineering"]
+WAREHOUSE_POOL = "clari_warehouse"
+
+
+def key(name: str) -> dg.AssetKey:
+    """An asset of this pipeline."""
+    return dg.AssetKey([PREFIX, name])
+
+
+def quarter_assets(quarters: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
+    """What runs once a quarter: the raw export, and the tables that it is merged into."""
+
+    @dg.asset(
+        key=key("raw_export"),
+        partitions_def=quarters,
+        group_name="clari",
+        kinds={"clari", "json"},
+        owners=_OWNERS,
+        description="The quarter's exports as Clari delivered them: queued, polled with a timeout, landed on disk "
+        "and kept for ever, one document a forecast. Clari cannot give an old export again.",
+        required_resource_keys={"pipeline", "exports"},
+        pool=WAREHOUSE_POOL,
+    )
+    def raw_export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        pipeline: Pipeline = context.resources.pipeline
+        outcomes = pipeline.outcomes(context.resources.exports.take(context.partition_key))
+        failed = [outcome for outcome in outcomes if outcome.export["landing_path"] is None]
+        for outcome in failed:
+            context.log.error(outcome.sentence)
+        if len(failed) == len(outcomes):
+            raise _failure(context.partition_key, failed)
+        return dg.MaterializeResult(metadata=_export_metadata(outcomes))
+
+    @dg.multi_asset(
+        name="merged_tables",
+        specs=[
+            dg.AssetSpec(
+                key(name),
+                deps=[key("raw_export")],
+                description=description,
+                group_name="warehouse",
+                kinds={"duckdb", "table"},
+                owners=_OWNERS,
+                partitions_def=quarters,
+                skippable=True,
+                metadata={"dagster/column_schema": table_schema(name), "dagster/table_name": f"clari.{name}"},
+            )
+            for name, description in TABLES.items()
+        ],
+        check_specs=check_specs(key("forecast_entry"), quarters),
+        partitions_def=quarters,
+        required_resource_keys={"pipeline", "exports"},
+        pool=WAREHOUSE_POOL,
+    )
+    def merged_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        """Judge and merge what has landed of the quarter. What is refused stays out, the others go in."""
+        pipeline: Pipeline = context.resources.pipeline
+        merged = pipeline.merge_landed(context.partition_key)
+        of_run = pipeline.requests_of_run(context.resources.exports.run_id, context.partition_key)
+        outcomes = pipeline.outcomes(dict.fromkeys([*of_run, *merged]))
+        for outcome in outcomes:
+            (context.log.error if outcome.is_failure else context.log.info)(outcome.sentence)
+        yield from check_results(key("forecast_entry"), outcomes)
+        if failed := [outcome for outcome in outcomes if outcome.is_failure]:
+            raise _failure(context.partition_key, failed)
+        if not any(outcome.export["state"] == "LOADED" for outcome in outcomes):
+            context.log.warning(f"nothing of {context.partition_key} was merged")
+            return
+        with pipeline.warehouse.session() as connection:
+            counts = {name: marts.count(connection, name) for name in TABLES}
+        for name, rows in counts.items():
+            yield dg.MaterializeResult(
+                asset_key=key(name),
+                metadata={
+                    "dagster/row_count": rows,
+                    **(_export_metadata(outcomes) if name == "forecast_entry" else {}),
+                },
+            )
+
+    return [raw_export, merged_tables]
+
+
+def mart_assets() -> list[dg.AssetsDefinition]:
+    """What follows once the quarters are through."""
+    work = {
+        "forecast_vs_quota": Pipeline.refresh_forecast_vs_quota,
+        "forecast_swing": Pipeline.refresh_forecast_swing,
+        "pipeline_health": Pipeline.refresh_pipeline_health,
+    }
+    return [_mart(name, description, work[name]) for name, description in MARTS.items()]
+
+
+def _mart(name: str, description: str, refresh: Any) -> dg.AssetsDefinition:
+    coverage = name == "forecast_vs_quota"
+
+    @dg.asset(
+        key=key(name),
+        deps=[key(table) for table in TABLES] if name != "pipeline_health" else [key("raw_export"), *map(key, TABLES)],
+        group_name="marts",
+        kinds={"duckdb", "table"},
+        owners=_OWNERS,
+        description=description,
+        metadata={"dagster/column_schema": table_schema(name), "dagster/table_name": f"clari.{name}"},
+        required_resource_keys={"pipeline"},
+        pool=WAREHOUSE_POOL,
+        check_specs=check_specs(key(name), None) if coverage else None,
+    )
+    def mart(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        pipeline: Pipeline = context.resources.pipeline
+        rows = refresh(pipeline)
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": rows},
+            check_results=list(coverage_results(key(name), pipeline)) if coverage else [],
+        )
+
+    return mart
+
+
+def coverage_results(asset: dg.AssetKey, pipeline: Pipeline) -> Iterator[dg.AssetCheckResult]:
+    """`periods_are_covered`, over all forecasts."""
+    verdicts = pipeline.judge_coverage()
+    yield dg.AssetCheckResult(
+        asset_key=asset,
+        check_name="periods_are_covered",
+        passed=all(verdict["passed"] for verdict in verdicts) and bool(verdicts),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            verdict["forecast_id"]: dg.MetadataValue.json(json.loads(json.dumps(verdict["evidence"], default=str)))
+            for verdict in verdicts
+        },
+    )
+
+
+def _export_metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Job id, rows, seconds waited and polls; a table where the quarter has several forecasts."""
+    columns = (
+        "job_id",
+        "state",
+        "rows_exported",
+        "rows_inserted",
+        "rows_updated",
+        "wait_seconds",
+        "poll_count",
+        "error",
+    )
+    exports = [outcome.export for outcome in outcomes]
+    table = dg.MetadataValue.table(
+        [
+            dg.TableRecord({"forecast_id": export["forecast_id"], **{name: _cell(export[name]) for name in columns}})
+            for export in exports
+        ],
+        schema=dg.TableSchema([dg.TableColumn(name) for name in ("forecast_id", *columns)]),
+    )
+    first = exports[0]
+    return {
+        "exports": table,
+        "job_id": ", ".join(str(export["job_id"]) for export in exports),
+        "rows_exported": sum(export["rows_exported"] or 0 for export in exports),
+        "wait_seconds": max(float(export["wait_seconds"] or 0) for export in exports),
+        "poll_count": sum(export["poll_count"] or 0 for export in exports),
+        "exported_at": str(first["exported_at"]),
+        "landing_path": ", ".join(str(export["landing_path"]) for export in exports),
+    }
+
+
+def _cell(value: object) -> str | int | None:
+    return value if isinstance(value, int | None) else str(value)
+
+
+def _failure(quarter_id: str, failed: Sequence[Outcome]) -> dg.Failure:
+    return dg.Failure(
+        description=f"{quarter_id} was not merged. " + " | ".join(outcome.sentence for outcome in failed),
+        metadata={"exports": _export_metadata(failed)["exports"]},
+        allow_retries=False,
+    )

@@ -1,0 +1,85 @@
+"""Jobs, the daily schedule, and the sensors that let the marts follow the quarters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC
+from typing import Any
+
+import dagster as dg
+
+from clari_pipeline.defs.assets import MARTS, TABLES, key
+from clari_pipeline.periods import FiscalCalendar
+from clari_pipeline.settings import Settings
+
+_RUNNING = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+)
+
+
+def jobs(quarters: dg.PartitionsDefinition[str]) -> tuple[Any, Any]:
+    """`sync_quarter`, a run a quarter, and `refresh_marts`, after them. One process each: steps are short."""
+    sync_quarter = dg.define_asset_job(
+        "sync_quarter",
+        selection=dg.AssetSelection.assets(key("raw_export"), *map(key, TABLES)),
+        partitions_def=quarters,
+        executor_def=dg.in_process_executor,
+        description="Export one quarter from Clari, judge it, merge it.",
+    )
+    refresh_marts = dg.define_asset_job(
+        "refresh_marts",
+        selection=dg.AssetSelection.assets(*map(key, MARTS)),
+        executor_def=dg.in_process_executor,
+        description="Make the marts anew from the merged tables.",
+    )
+    return sync_quarter, refresh_marts
+
+
+def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDefinition:
+    """A run for the current quarter and each before it, at `CLARI_SYNC_CRON` in `CLARI_TIMEZONE`."""
+    calendar = FiscalCalendar(settings.fiscal_year_start_month)
+
+    @dg.schedule(
+        name="daily_sync_schedule",
+        job=sync_quarter,
+        cron_schedule=settings.sync_cron,
+        execution_timezone=settings.timezone,
+        description="Asks for a run of each quarter that is synced: the current one first.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        today = context.scheduled_execution_time.date()
+        stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
+        for quarter in calendar.around(today, before=settings.historical_periods, after=settings.future_periods):
+            yield dg.RunRequest(run_key=f"{stamp} {quarter}", partition_key=str(quarter))
+
+    return schedule
+
+
+def sensors(sync_quarter: Any, refresh_marts: Any) -> Sequence[dg.SensorDefinition]:
+    """The marts follow when the last quarter of a sync is through, well or not."""
+
+    def request(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
+        if "clari/sync" in context.dagster_run.tags:
+            return dg.SkipReason("the command line refreshes the marts itself")
+        waiting = context.instance.get_runs_count(dg.RunsFilter(job_name=sync_quarter.name, statuses=list(_RUNNING)))
+        if waiting:
+            return dg.SkipReason(f"{waiting} quarters are still to come")
+        return dg.RunRequest(run_key=f"after {context.dagster_run.run_id}")
+
+    return [
+        dg.run_status_sensor(
+            name=f"marts_follow_{name}",
+            run_status=status,
+            monitored_jobs=[sync_quarter],
+            request_job=refresh_marts,
+            default_status=dg.DefaultSensorStatus.RUNNING,
+            description=f"Refreshes the marts once the last quarter has {name}.",
+        )(request)
+        for name, status in (
+            ("succeeded", dg.DagsterRunStatus.SUCCESS),
+            ("failed", dg.DagsterRunStatus.FAILURE),
+        )
+    ]

@@ -1,0 +1,166 @@
+"""Long CSV: twelve columns, one line a measure, no ids [spec]."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+from clari_pipeline.documents.rows import DocumentUnreadable, RawRows, Row
+from clari_pipeline.periods import FiscalCalendar, quarter_of_label
+
+_HEADER = (
+    "User",
+    "Email",
+    "CRM User ID",
+    "Role",
+    "Parent Role",
+    "Timeframe",
+    "Field",
+    "Week",
+    "Start Day",
+    "End Day",
+    "Data Type",
+    "Data Value",
+)
+_DATA_TYPES = {
+    "Forecast Value": "forecast_value",
+    "Forecast Updated": "is_updated",
+    "Quota Value": "quota_value",
+    "Adjustment Value": "adjustment_value",
+    "CRM Total": "crm_total",
+    "CRM Closed": "crm_closed",
+}
+_YES_NO = {"yes": "true", "no": "false"}
+_MONEY = re.compile(
+    r"(?P<bracket>\()?(?P<sign>-)?\s*[^\d\s.,()+-]{0,3}\s*(?P<late_sign>-)?"
+    r"(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+(?:\.\d*)?|\.\d+)(?(bracket)\))"
+)
+
+_EntryKey = tuple[str | None, ...]
+
+
+def read_long_csv(text: IO[str], calendar: FiscalCalendar) -> RawRows:
+    """Lines of one person, field and week become one entry; email (else CRM id) and field name are the ids.
+
+    The same measure twice with the same value is one; with another value it is a second entry of the same
+    key, which the gate then refuses.
+    """
+    rows = RawRows("long_csv")
+    entries: dict[_EntryKey, list[Row]] = {}
+    people: dict[str, Row] = {}
+    periods: dict[str, Row] = {}
+    weeks: dict[str, Row] = {}
+    for line in _lines(text, rows):
+        user, period, week = (
+            line["Email"] or line["CRM User ID"],
+            _period(line, calendar),
+            _week(line["Week"]),
+        )
+        field = line["Field"] or None
+        key: _EntryKey = (user or None, period["time_period_id"], week, field)
+        column = _DATA_TYPES.get(line["Data Type"])
+        if column is None:
+            rows.unknown_keys[f"Data Type {line['Data Type']}"] += 1
+        else:
+            _put(entries.setdefault(key, []), column, _value(column, line["Data Value"]))
+        if user:
+            people[user] = _person(user, line)
+        if period["time_period_id"]:
+            periods[period["time_period_id"]] = period
+        if week:
+            weeks[week] = {
+                "time_frame_id": week,
+                "start_date": line["Start Day"],
+                "end_date": line["End Day"],
+            }
+    names = ("user_id", "time_period_id", "time_frame_id", "field_id")
+    for key, versions in entries.items():
+        for version in versions:
+            rows.add_entry(dict(zip(names, key, strict=True)) | version)
+    for table, found in (("raw_user", people), ("raw_time_period", periods), ("raw_time_frame", weeks)):
+        for row in found.values():
+            rows.add(table, row)
+    for field in {key[3] for key in entries if key[3]}:
+        rows.add("raw_field", {"field_id": field, "field_name": field})
+    return rows
+
+
+def money(text: str) -> str | None:
+    """`$3,000,190.00`, `-$1,200.00` and `($1,200.00)` as plain numbers; empty is none.
+
+    What is no money is returned as it stands, for the gate to name.
+    """
+    stripped = text.strip()
+    if not stripped:
+        return None
+    found = _MONEY.fullmatch(stripped)
+    if found is None:
+        return text
+    minus = "-" if found["bracket"] or found["sign"] or found["late_sign"] else ""
+    return minus + found["number"].replace(",", "")
+
+
+def _lines(text: Iterable[str], rows: RawRows) -> Iterator[dict[str, str]]:
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    reader = csv.reader(text, strict=True)
+    try:
+        header = next(reader, None)
+        if header is None:
+            raise DocumentUnreadable("the document has no bytes")
+        if missing := [name for name in _HEADER if name not in header]:
+            raise DocumentUnreadable(f"the CSV has no column {', '.join(missing)}")
+        for name in set(header) - set(_HEADER):
+            rows.unknown_keys[name] += 1
+        for line in reader:
+            if not line:
+                continue
+            if len(line) != len(header):
+                raise DocumentUnreadable(
+                    f"line {reader.line_num} has {len(line)} columns where the header has {len(header)}"
+                )
+            yield dict(zip(header, line, strict=True))
+    except csv.Error as error:
+        raise DocumentUnreadable(f"line {reader.line_num}: {error}") from None
+
+
+def _put(versions: list[Row], column: str, value: str | None) -> None:
+    for version in versions:
+        if version.setdefault(column, value) == value:
+            return
+    versions.append({column: value})
+
+
+def _value(column: str, text: str) -> str | None:
+    return _YES_NO.get(text.strip().lower()) if column == "is_updated" else money(text)
+
+
+def _week(text: str) -> str | None:
+    return f"W{int(text):02d}" if text.strip().isdecimal() else text.strip() or None
+
+
+def _period(line: dict[str, str], calendar: FiscalCalendar) -> Row:
+    label = line["Timeframe"]
+    if (quarter := quarter_of_label(label)) is not None:
+        return {"time_period_id": str(quarter), "period_type": "QUARTER", "label": label}
+    if (month := calendar.month_of_label(label)) is not None:
+        first, last = month
+        identifier = f"{label.split()[-1]}_M{first.month:02d}"
+        dates = {"start_date": first.isoformat(), "end_date": last.isoformat()}
+        return {"time_period_id": identifier, "period_type": "MONTH", "label": label, **dates}
+    return {"time_period_id": label or None, "label": label}
+
+
+def _person(user: str, line: dict[str, str]) -> Row:
+    return {
+        "user_id": user,
+        "name": line["User"],
+        "email": line["Email"],
+        "crm_user_id": line["CRM User ID"],
+        "role_id": line["Role"],
+        "role_name": line["Role"],
+        "parent_role_id": line["Parent Role"],
+        "parent_role_name": line["Parent Role"],
+    }

@@ -1,0 +1,304 @@
+"""The first half of the spine: exports are asked for, waited for and landed, all quarters at once.
+
+An `ExportDesk` runs them in an event loop of its own; whoever merges asks it, quarter after quarter, for what has
+come. Every step is in the ledger before the next one is taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from clari_pipeline.clari import (
+    Adopted,
+    ClariClient,
+    ClariError,
+    Completed,
+    ExportCancelled,
+    Exporter,
+    ExportEvent,
+    ExportFailed,
+    ExportFormat,
+    ExportRequest,
+    ExportTimedOut,
+    Job,
+    Observer,
+    Retry,
+    Submitted,
+    Submitting,
+)
+from clari_pipeline.landing import Landing, LandingError
+from clari_pipeline.periods import Quarter
+from clari_pipeline.settings import Settings
+from clari_pipeline.warehouse import ledger
+from clari_pipeline.warehouse.connection import Warehouse, WarehouseError
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedExport:
+    """One export that a run means to make."""
+
+    request_id: str
+    request: ExportRequest
+
+    @property
+    def quarter_id(self) -> str:
+        """The quarter asked for."""
+        return self.request.time_period
+
+
+def plan(settings: Settings, quarters: Iterable[Quarter], forecasts: Sequence[str]) -> list[PlannedExport]:
+    """An export for each forecast of each quarter, in the order of the quarters."""
+    return [
+        PlannedExport(
+            uuid.uuid4().hex,
+            ExportRequest(
+                forecast_id=forecast_id,
+                time_period=str(quarter),
+                types=settings.types_to_export,
+                scope_id=settings.scope_id,
+                currency=settings.currency,
+                include_historical=settings.include_historical,
+                export_format=ExportFormat(settings.export_format),
+            ),
+        )
+        for quarter in quarters
+        for forecast_id in forecasts
+    ]
+
+
+class Ledgered:
+    """An observer that writes what happens to an export into the ledger, before the next step is taken."""
+
+    def __init__(self, warehouse: Warehouse, run_id: str, exports: Iterable[PlannedExport]) -> None:
+        self._warehouse = warehouse
+        self._run_id = run_id
+        self._requests = {export.request_id: export.request for export in exports}
+
+    def __call__(self, event: ExportEvent) -> None:
+        """Write one event down."""
+        match event:
+            case Submitting():
+                self._submitting(event)
+            case Submitted() | Adopted():
+                with self._warehouse.session() as connection:
+                    ledger.submitted(connection, event.request_id, job_id=event.job_id)
+            case Completed(job=job):
+                with self._warehouse.session() as connection:
+                    ledger.ended(
+                        connection,
+                        event.request_id,
+                        clari_status=job.status,
+                        completed_at=job.end_time,
+                        exported_at=job.start_time,
+                        poll_count=event.poll_count,
+                        wait_seconds=round(event.wait_seconds, 3),
+                        rows_truncated=job.is_truncated,
+                    )
+            case _:
+                pass
+
+    def _submitting(self, event: Submitting) -> None:
+        request = self._requests[event.request_id]
+        with self._warehouse.session() as connection:
+            if ledger.is_known(connection, event.request_id):
+                return
+            ledger.submitting(
+                connection,
+                request_id=event.request_id,
+                run_id=self._run_id,
+                forecast_id=request.forecast_id,
+                time_period_id=request.time_period,
+                types_to_export=",".join(sorted(request.types)),
+                scope_id=request.scope_id,
+                currency=request.currency,
+                export_format=request.export_format.value,
+                include_historical=request.include_historical,
+                attempt=1,
+                submitted_at=event.at,
+            )
+
+
+class ExportDesk:
+    """Runs exports in the background, as many at once as Clari leaves free."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        warehouse: Warehouse,
+        landing: Landing,
+        *,
+        run_id: str,
+        exports: Sequence[PlannedExport],
+        observers: Iterable[Observer] = (),
+        retry: Retry | None = None,
+    ) -> None:
+        self._settings = settings
+        self._warehouse = warehouse
+        self._landing = landing
+        self._run_id = run_id
+        self._exports = exports
+        self._observers = (Ledgered(warehouse, run_id, exports), *observers)
+        self._retry = retry or Retry()
+        self._results: dict[str, Future[str]] = {export.request_id: Future() for export in exports}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="exports", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._all: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Self:
+        self._client = self._new_client()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        loop, everything = self._loop, self._all
+        if loop is not None and everything is not None and not everything.done():
+            loop.call_soon_threadsafe(everything.cancel)
+        self._thread.join()
+
+    def take(self, quarter_id: str) -> list[str]:
+        """Wait until every export of a quarter has landed or failed; their request ids.
+
+        What came of each stands in the ledger. Raises what is no export's own fault: a warehouse that cannot be
+        written, a landing folder that is full.
+        """
+        return [
+            self._results[export.request_id].result() for export in self._exports if export.quarter_id == quarter_id
+        ]
+
+    def _new_client(self) -> ClariClient:
+        return ClariClient(
+            base_url=self._settings.base_url,
+            api_key=self._settings.required_key(),
+            auth_scheme=self._settings.auth_scheme,
+            request_timeout_s=self._settings.request_timeout_s,
+            retry=self._retry,
+        )
+
+    def _run(self) -> None:
+        asyncio.run(self._make_all())
+
+    async def _make_all(self) -> None:
+        self._loop, self._all = asyncio.get_running_loop(), asyncio.current_task()
+        try:
+            async with self._client as client:
+                exporter = Exporter(
+                    client,
+                    export_timeout_s=self._settings.export_timeout_s,
+                    slot_timeout_s=self._settings.slot_timeout_s,
+                    poll_interval_s=self._settings.poll_interval_s,
+                    max_concurrent=self._settings.max_concurrent_exports,
+                    known_jobs=self._known_jobs,
+                    observe=self._observe,
+                )
+                await asyncio.gather(*(self._make(client, exporter, export) for export in self._exports))
+        finally:
+            for result in self._results.values():
+                if not result.done():
+                    result.set_exception(RuntimeError("the run was stopped before this export had ended"))
+
+    async def _make(self, client: ClariClient, exporter: Exporter, export: PlannedExport) -> None:
+        result = self._results[export.request_id]
+        try:
+            job = await exporter.export(export.request, request_id=export.request_id)
+            await self._land(client, export, job)
+        except ClariError as error:
+            self._note_failure(export, error)
+        except (WarehouseError, LandingError, OSError) as error:
+            result.set_exception(error)
+            return
+        result.set_result(export.request_id)
+
+    async def _land(self, client: ClariClient, export: PlannedExport, job: Job) -> None:
+        writer = self._landing.writer()
+        try:
+            await client.download(job.job_id, writer)
+            with self._warehouse.session() as connection:
+                row = ledger.export(connection, export.request_id)
+            landed_at = datetime.now(UTC)
+            document = writer.keep(
+                forecast_id=export.request.forecast_id,
+                time_period=export.request.time_period,
+                job_id=job.job_id,
+                facts=manifest_of(row | {"landed_at": landed_at}),
+            )
+        except BaseException:
+            writer.discard()
+            raise
+        with self._warehouse.session() as connection:
+            ledger.landed(
+                connection,
+                export.request_id,
+                landed_at=landed_at,
+                result_bytes=document.size,
+                result_sha256=document.sha256,
+                landing_path=self._landing.path_of(document),
+            )
+
+    def _note_failure(self, export: PlannedExport, error: ClariError) -> None:
+        match error:
+            case ExportTimedOut():
+                state = "TIMED_OUT"
+            case ExportCancelled():
+                state = "CANCELLED"
+            case _:
+                state = "FAILED"
+        status = error.job.status if isinstance(error, ExportFailed) and error.job is not None else None
+        with self._warehouse.session() as connection:
+            if not ledger.is_known(connection, export.request_id):
+                Ledgered(self._warehouse, self._run_id, [export])(
+                    Submitting(request_id=export.request_id, at=datetime.now(UTC))
+                )
+            ledger.failed(connection, export.request_id, state=state, clari_status=status, error=str(error))
+
+    def _known_jobs(self) -> set[str]:
+        with self._warehouse.session() as connection:
+            return ledger.known_jobs(connection)
+
+    def _observe(self, event: ExportEvent) -> None:
+        for observer in self._observers:
+            observer(event)
+
+
+_IN_MANIFEST = (
+    "request_id",
+    "job_id",
+    "run_id",
+    "forecast_id",
+    "time_period_id",
+    "types_to_export",
+    "scope_id",
+    "currency",
+    "export_format",
+    "include_historical",
+    "clari_status",
+    "attempt",
+    "submitted_at",
+    "completed_at",
+    "landed_at",
+    "exported_at",
+    "poll_count",
+    "wait_seconds",
+    "rows_truncated",
+)
+
+
+def manifest_of(row: dict[str, Any]) -> dict[str, Any]:
+    """What is kept beside a document: all that the ledger needs to know it again. Times as ISO 8601."""
+    return {
+        name: row[name].isoformat() if isinstance(row[name], datetime) else _plain(row[name]) for name in _IN_MANIFEST
+    }
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, str | int | bool | None) else str(value)

@@ -1,0 +1,167 @@
+"""Raw documents, compressed, kept for ever: Clari cannot give an old export again.
+
+A landed export is a folder of its own, `landing/<forecast>/<quarter>/<job>/`, holding `document.zst` and
+`manifest.json`. It is written under another name and renamed once both files are on the disk, so that
+a crash leaves the whole document or none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+import zstandard
+
+_LONGEST_NAME = 120
+
+
+class LandingError(Exception):
+    """The landing folder cannot be written, or what stands in it is not what was landed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LandedDocument:
+    """One export on the disk.
+
+    `sha256` and `size` (bytes) are of the document as Clari sent it, before compression.
+    `manifest` holds all that the ledger needs to know it again: request, job and times.
+    """
+
+    folder: Path
+    sha256: str
+    size: int
+    manifest: Mapping[str, Any]
+
+    def open(self) -> IO[bytes]:
+        """The document's bytes as Clari sent them."""
+        try:
+            compressed = (self.folder / "document.zst").open("rb")
+        except OSError as error:
+            raise LandingError(f"landed document {self.folder} cannot be read: {error.strerror}") from error
+        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(compressed, closefd=True))
+
+
+class Landing:
+    """The folder of landed documents."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def writer(self) -> LandingWriter:
+        """A new document, to be written and then kept with `keep`."""
+        return LandingWriter(self.root)
+
+    def find(self, folder: str) -> LandedDocument:
+        """The document that a ledger row's `landing_path` names (relative to the landing folder)."""
+        return _load(self.root / folder)
+
+    def path_of(self, document: LandedDocument) -> str:
+        """What a ledger row writes down for this document."""
+        return document.folder.relative_to(self.root).as_posix()
+
+    def __iter__(self) -> Iterator[LandedDocument]:
+        return (_load(manifest.parent) for manifest in sorted(self.root.glob("[!.]*/*/*/manifest.json")))
+
+
+class LandingWriter:
+    """Takes a document's bytes as they arrive; nothing of it is seen until `keep`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folder = root / ".arriving" / uuid.uuid4().hex
+        try:
+            self._folder.mkdir(parents=True)
+        except OSError as error:
+            raise LandingError(
+                f"landing folder {root} cannot be written ({error.strerror}): make it writable or set CLARI_DATA_DIR"
+            ) from error
+        self._begin()
+
+    def _begin(self) -> None:
+        self._file = (self._folder / "document.zst").open("wb")
+        self._compressed = zstandard.ZstdCompressor(level=3).stream_writer(self._file, closefd=False)
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Add the next bytes."""
+        self._hash.update(chunk)
+        self._size += len(chunk)
+        self._compressed.write(chunk)
+
+    def restart(self) -> None:
+        """Forget what came so far: the download begins anew."""
+        self._file.close()
+        self._begin()
+
+    @property
+    def sha256(self) -> str:
+        """Of what has been written so far."""
+        return self._hash.hexdigest()
+
+    def keep(self, *, forecast_id: str, time_period: str, job_id: str, facts: Mapping[str, Any]) -> LandedDocument:
+        """Put the document where it stays.
+
+        The same document of the same job, landed before, is left as it is and returned; another document
+        under a job id that is known (another organisation's, say) gets a folder beside it.
+        """
+        manifest = {**facts, "sha256": self.sha256, "size": self._size}
+        target = self._root / _name(forecast_id) / _name(time_period) / _name(job_id)
+        self._compressed.close()  # type: ignore[no-untyped-call]
+        _to_disk(self._file)
+        with (self._folder / "manifest.json").open("w", encoding="utf-8") as file:
+            json.dump(manifest, file, indent=1, sort_keys=True, ensure_ascii=False)
+            _to_disk(file)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and _load(target).sha256 != self.sha256:
+            target = target.with_name(f"{target.name}-{self.sha256[:16]}")
+        if target.exists():
+            self.discard()
+        else:
+            self._folder.rename(target)
+            _sync_folder(target.parent)
+        return _load(target)
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._file.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _name(identifier: str) -> str:
+    """A folder name for any id: injective, never a separator, never `.` or `..`, never too long."""
+    name = quote(identifier, safe="").replace(".", "%2E")
+    if len(name) <= _LONGEST_NAME and name:
+        return name
+    return f"{name[: _LONGEST_NAME - 20]}-{hashlib.sha256(identifier.encode()).hexdigest()[:16]}"
+
+
+def _load(folder: Path) -> LandedDocument:
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return LandedDocument(folder, manifest["sha256"], manifest["size"], manifest)
+    except (OSError, ValueError, KeyError) as error:
+        raise LandingError(f"landed document {folder} has no readable manifest: {error}") from error
+
+
+def _to_disk(file: IO[Any]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

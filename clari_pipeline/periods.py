@@ -1,0 +1,91 @@
+"""Fiscal quarters and months, named as Clari names them (`2026_Q4`)."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+_QUARTER = re.compile(r"(\d{4})_Q([1-4])")
+_QUARTER_LABEL = re.compile(r"Q([1-4])\s+(?:FY\s*)?(\d{4})", re.IGNORECASE)
+_MONTH_LABEL = re.compile(r"([A-Za-z]{3,9})\.?\s+(?:FY\s*)?(\d{4})")
+_MONTHS = {name.lower()[:3]: number for number, name in enumerate(calendar.month_name) if name}
+
+
+class UnknownPeriod(ValueError):
+    """A text that names no fiscal quarter."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Quarter:
+    """One fiscal quarter. The fiscal year is named after the calendar year in which it ends."""
+
+    year: int
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> Quarter:
+        """Read `2026_Q4`; anything else raises `UnknownPeriod` and says what would be right."""
+        found = _QUARTER.fullmatch(text)
+        if found is None:
+            raise UnknownPeriod(f"{text!r} is not a quarter: write it as YYYY_QN, for example 2026_Q4")
+        return cls(int(found[1]), int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}_Q{self.number}"
+
+    def shifted(self, quarters: int) -> Quarter:
+        """The quarter so many quarters later (earlier where negative)."""
+        year, index = divmod(self.year * 4 + self.number - 1 + quarters, 4)
+        return Quarter(year, index + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class FiscalCalendar:
+    """Where quarters lie in the calendar: `start_month` is the first month of the fiscal year."""
+
+    start_month: int = 1
+
+    def quarter_of(self, day: date) -> Quarter:
+        """The quarter in which a day lies."""
+        months = (day.month - self.start_month) % 12
+        starts_next_year = self.start_month > 1 and day.month >= self.start_month
+        return Quarter(day.year + starts_next_year, months // 3 + 1)
+
+    def first_day(self, quarter: Quarter) -> date:
+        """The first day of a quarter."""
+        year = quarter.year - (self.start_month > 1)
+        months = self.start_month - 1 + 3 * (quarter.number - 1)
+        return date(year + months // 12, months % 12 + 1, 1)
+
+    def last_day(self, quarter: Quarter) -> date:
+        """The last day of a quarter."""
+        return self.first_day(quarter.shifted(1)) - timedelta(days=1)
+
+    def contains(self, quarter: Quarter, first: date, last: date) -> bool:
+        """Whether the middle of a period lies in the quarter, so that 4-4-5 months count too."""
+        return self.first_day(quarter) <= first + (last - first) / 2 <= self.last_day(quarter)
+
+    def month_of_label(self, label: str) -> tuple[date, date] | None:
+        """First and last day of `July FY 2023`; None where the label names no month."""
+        found = _MONTH_LABEL.fullmatch(label.strip())
+        number = _MONTHS.get(found[1][:3].lower()) if found else None
+        if found is None or number is None:
+            return None
+        year = int(found[2]) - (self.start_month > 1 and number >= self.start_month)
+        return date(year, number, 1), date(year, number, calendar.monthrange(year, number)[1])
+
+    def around(self, today: date, *, before: int, after: int) -> Iterator[Quarter]:
+        """The current quarter first, then those before it, newest first, then those to come."""
+        current = self.quarter_of(today)
+        yield current
+        yield from (current.shifted(-distance) for distance in range(1, before + 1))
+        yield from (current.shifted(distance) for distance in range(1, after + 1))
+
+
+def quarter_of_label(label: str) -> Quarter | None:
+    """Read `Q4 FY 2026`; None where the label names no quarter."""
+    found = _QUARTER_LABEL.fullmatch(label.strip())
+    return Quarter(int(found[2]), int(found[1])) if found else None

@@ -1,0 +1,1 @@
+"""What is good enough to merge, and what people must hear of."""

@@ -1,0 +1,261 @@
+"""The one gate: Great Expectations judges a frame with one row an export, so that the unexpected rows are the exports.
+
+A fact is a column of that frame, a check allows it a range. What an export's facts do not hold is not judged:
+an unreadable document has no rows to count.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from great_expectations.core.batch_definition import BatchDefinition
+
+
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise about an export: `fact` lies between `least` and `most`.
+
+    `keeps_out`: an export that breaks it is not merged. `explains` says what the check protects, for people.
+    """
+
+    name: str
+    fact: str
+    explains: str
+    least: int | None = None
+    most: int | None = None
+    keeps_out: bool = True
+
+    @property
+    def severity(self) -> str:
+        """ERROR keeps an export out of the tables, WARN does not."""
+        return "ERROR" if self.keeps_out else "WARN"
+
+
+CHECKS = {
+    check.name: check
+    for check in (
+        Check("export_is_readable", "reading_faults", "The document is one that Clari documents.", most=0),
+        Check("export_is_not_empty", "rows_exported", "The document holds at least one entry.", least=1),
+        Check(
+            "export_is_not_truncated",
+            "truncation_flags",
+            "Clari says that no rows and no cells were cut off.",
+            most=0,
+        ),
+        Check(
+            "export_period_matches_request",
+            "periods_outside",
+            "Every period of the document is the quarter asked for, or lies in it: for a quarter that it does "
+            "not know, Clari silently delivers the current one.",
+            most=0,
+        ),
+        Check(
+            "entry_keys_are_complete",
+            "null_keys",
+            "Every entry names field, week, period and person.",
+            most=0,
+        ),
+        Check(
+            "entry_keys_are_unique",
+            "conflicting_keys",
+            "No two entries of one key differ (equal ones are dropped and counted).",
+            most=0,
+        ),
+        Check(
+            "amounts_are_readable",
+            "unreadable_amounts",
+            "Every amount is a number with at most 14 digits and four decimals.",
+            most=0,
+        ),
+        Check(
+            "row_counts_reconcile",
+            "rows_unreconciled",
+            "Entries counted in the document, staged and merged are the same number.",
+            most=0,
+        ),
+        Check(
+            "control_totals_reconcile",
+            "totals_unreconciled",
+            "Sum and count of each measure of each field are the same in the document and in the merged rows.",
+            most=0,
+        ),
+        Check(
+            "row_count_is_stable",
+            "rows_above_tolerance",
+            "The document has not lost more than 15 % of the entries that the one before it had.",
+            least=0,
+            keeps_out=False,
+        ),
+        Check(
+            "currency_is_stable",
+            "currencies_changed",
+            "Entries keep the currency that they had.",
+            most=0,
+            keeps_out=False,
+        ),
+        Check(
+            "people_are_distinct",
+            "people_shared",
+            "No CRM person stands under several user ids.",
+            most=0,
+            keeps_out=False,
+        ),
+        Check(
+            "quota_field_is_unambiguous",
+            "quotas_ambiguous",
+            "One field carries the quota, or CLARI_QUOTA_FIELD names it.",
+            most=0,
+            keeps_out=False,
+        ),
+        Check(
+            "totals_have_one_top",
+            "tops_beside_one",
+            "One person stands at the top, or CLARI_TOP_USER names the one whose row is the total.",
+            most=0,
+            keeps_out=False,
+        ),
+        Check(
+            "periods_are_covered",
+            "quarters_missing",
+            "The current quarter and those before it that are asked for have been loaded.",
+            most=0,
+            keeps_out=False,
+        ),
+        Check(
+            "forecast_swings_within_threshold",
+            "swings",
+            "No call moved by more than the threshold since the export before, or since a week ago.",
+            most=0,
+            keeps_out=False,
+        ),
+    )
+}
+# What a quarter's first days excuse: Clari may have nothing for it yet, or deliver the quarter before.
+EXCUSED_IN_GRACE = frozenset({"export_is_not_empty", "export_period_matches_request"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportFacts:
+    """What is known of one export: `facts` by column name, `evidence` by check name."""
+
+    request_id: str
+    facts: Mapping[str, int]
+    evidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    is_in_grace: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One check's answer on one export."""
+
+    request_id: str
+    check_name: str
+    passed: bool
+    severity: str
+    evidence: Mapping[str, Any]
+
+    @property
+    def keeps_out(self) -> bool:
+        """Whether this verdict keeps the export out of the tables."""
+        return not self.passed and CHECKS[self.check_name].keeps_out
+
+
+def judge(exports: Sequence[ExportFacts]) -> list[Verdict]:
+    """Judge each export by the checks whose fact it holds."""
+    if not exports:
+        return []
+    import pandas as pd  # noqa: PLC0415 - heavy
+
+    frame = pd.DataFrame([{"request_id": export.request_id, **export.facts} for export in exports])
+    checks = [check for check in CHECKS.values() if check.fact in frame.columns]
+    unexpected = _unexpected(frame, checks)
+    return [
+        _verdict(export, check, passed=export.request_id not in unexpected[check.name])
+        for export in exports
+        for check in checks
+        if check.fact in export.facts
+    ]
+
+
+def reason(verdicts: Iterable[Verdict]) -> str:
+    """Why an export is kept out, in one line: each broken check with what it found."""
+    return "; ".join(
+        f"{verdict.check_name}: {verdict.evidence.get('summary') or CHECKS[verdict.check_name].explains}"
+        for verdict in verdicts
+        if verdict.keeps_out
+    )
+
+
+def warm_up() -> None:
+    """Begin to import Great Expectations, which takes seconds, while Clari prepares the exports."""
+
+    def prepare() -> None:
+        with _one_at_a_time:
+            _frames()
+
+    threading.Thread(target=prepare, name="great-expectations", daemon=True).start()
+
+
+def _verdict(export: ExportFacts, check: Check, *, passed: bool) -> Verdict:
+    excused = export.is_in_grace and check.name in EXCUSED_IN_GRACE and not passed
+    return Verdict(
+        request_id=export.request_id,
+        check_name=check.name,
+        passed=passed,
+        severity="WARN" if excused else check.severity,
+        evidence={check.fact: export.facts[check.fact], **export.evidence.get(check.name, {})},
+    )
+
+
+def _unexpected(frame: Any, checks: Iterable[Check]) -> dict[str, set[str]]:
+    """By check, the request ids of the rows that Great Expectations did not expect."""
+    with _one_at_a_time:
+        batch = _frames().get_batch({"dataframe": frame})
+    from great_expectations import ExpectationSuite  # noqa: PLC0415 - takes four seconds
+    from great_expectations.expectations.core.expect_column_values_to_be_between import (  # noqa: PLC0415
+        ExpectColumnValuesToBeBetween,
+    )
+
+    checks = list(checks)
+    suite = ExpectationSuite(name="export_gate")
+    for check in checks:
+        suite.add_expectation(
+            ExpectColumnValuesToBeBetween(
+                column=check.fact, min_value=check.least, max_value=check.most, meta={"check": check.name}
+            )
+        )
+    answer = batch.validate(
+        suite,
+        result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["request_id"]},
+    )
+    found: dict[str, set[str]] = {}
+    for result in answer.results:
+        if result.exception_info and result.exception_info.get("raised_exception"):
+            raise RuntimeError(f"the gate cannot judge: {result.exception_info.get('exception_message')}")
+        expectation = result.expectation_config
+        assert expectation is not None
+        assert expectation.meta is not None
+        rows = result.result.get("unexpected_index_list") or []
+        found[expectation.meta["check"]] = {row["request_id"] for row in rows}
+    return found
+
+
+@cache
+def _frames() -> BatchDefinition[Any]:
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import; nothing is to be sent home
+    import great_expectations as gx  # noqa: PLC0415 - takes four seconds
+    from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    asset = context.data_sources.add_pandas("exports").add_dataframe_asset("exports")
+    return asset.add_batch_definition_whole_dataframe("one row an export")

@@ -1,0 +1,254 @@
+"""Writing a document the ways Clari does: relational JSON, the older flat JSON, long CSV."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from io import StringIO
+from typing import Any
+
+from .company import CURRENCIES, Amount, Document, Entry
+from .figures import COMMIT, QUOTA
+from .people import User
+
+TYPES = frozenset({"forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed"})
+COLUMNS = (
+    "User",
+    "Email",
+    "CRM User ID",
+    "Role",
+    "Parent Role",
+    "Timeframe",
+    "Field",
+    "Week",
+    "Start Day",
+    "End Day",
+    "Data Type",
+    "Data Value",
+)
+_text = json.JSONEncoder(ensure_ascii=False).encode
+
+Numbers = Callable[[int, Decimal], str]
+"""How the JSON writes the n-th amount."""
+
+
+@dataclass(frozen=True)
+class Lexeme:
+    """JSON text that is to stand in the document as it is."""
+
+    text: str
+
+
+def plainly(_number: int, amount: Decimal) -> str:
+    """1200000.00, as a number."""
+    return format(amount, "f")
+
+
+def in_many_ways(number: int, amount: Decimal) -> str:
+    """1200000.0, 1.2E6, "1200000.00" or 1200000: the same number in turn in each of its writings."""
+    shortest = amount.normalize()
+    whole = shortest == shortest.to_integral_value()
+    writings = (
+        format(shortest, "f") + (".0" if whole else "0"),
+        format(shortest, "E").replace("E+", "E"),
+        f'"{amount:f}"',
+        format(shortest, "f"),
+    )
+    return writings[number % len(writings)]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How relational JSON is written where it is not the ordinary way."""
+
+    numbers: Numbers = plainly
+    lists: tuple[str, ...] = ("fields", "users", "timeFrames", "entries", "timePeriods")
+    more: dict[str, object] | None = None  # keys that nobody has heard of, added at each level
+
+
+def relational(document: Document, types: frozenset[str], style: Style) -> Iterator[str]:
+    """One object of five lists; an entry holds only the measures asked for."""
+    more = style.more or {}
+    count = 0
+
+    def amount(value: Amount) -> object:
+        nonlocal count
+        if not isinstance(value, Decimal):
+            return value
+        count += 1
+        return Lexeme(style.numbers(count, value))
+
+    rows: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
+        "fields": lambda: (
+            {"fieldId": field.id, "fieldName": field.name, "fieldType": field.type} for field in document.fields
+        ),
+        "users": lambda: (_user(user) for user in document.users),
+        "timeFrames": lambda: (
+            {"timeFrameId": week.id, "startDate": week.start, "endDate": week.end} for week in document.time_frames
+        ),
+        "entries": lambda: _entries(document, types, amount),
+        "timePeriods": lambda: (
+            {
+                "timePeriodId": period.id,
+                "type": period.type,
+                "label": period.label,
+                "year": str(period.year),
+                "startDate": period.start,
+                "endDate": period.end,
+                "crmId": period.crm_id,
+            }
+            for period in document.time_periods
+        ),
+    }
+    yield "{" + "".join(f"{_text(key)}: {_json(value)},\n" for key, value in more.items())
+    for place, name in enumerate(style.lists):
+        yield f"{',' if place else ''}\n{_text(name)}: ["
+        comma = ""
+        for row in rows[name]():
+            yield f"{comma}\n{_json(row | more)}"
+            comma = ","
+        yield "\n]"
+    yield "\n}\n"
+
+
+def flat(document: Document, period_id: str) -> Iterator[str]:
+    """The older writing: one row a person with the newest Commit, no ids, no weeks."""
+    newest: dict[str, dict[str, Entry]] = {}
+    for entry in document.entries:
+        if entry.field_id in {COMMIT.id, QUOTA.id} and entry.user_id and entry.time_frame_id:
+            mine = newest.setdefault(entry.user_id, {})
+            known = mine.get(entry.field_id)
+            if known is None or (known.time_frame_id or "") < entry.time_frame_id:
+                mine[entry.field_id] = entry
+    rows = []
+    for user in document.users:
+        mine = newest.get(user.user_id, {})
+        call, quota = mine.get(COMMIT.id), mine.get(QUOTA.id)
+        rows.append(
+            {
+                "ownerName": user.name,
+                "ownerEmail": user.email,
+                "forecastAmount": call and call.forecast_value,
+                "quotaAmount": quota and quota.quota_value,
+                "crmTotal": call and call.crm_total,
+                "crmClosed": call and call.crm_closed,
+                "adjustmentAmount": (call and call.adjustment_value) or 0,
+                "timePeriod": period_id,
+            }
+        )
+    yield _json({"entries": rows})
+
+
+def long_csv(document: Document, types: frozenset[str]) -> Iterator[str]:
+    """Twelve columns, one line a measure; people and fields by name, no ids but the CRM's."""
+    users = {user.user_id: user for user in document.users}
+    fields = {field.id: field.name for field in document.fields}
+    weeks = {week.id: week for week in document.time_frames}
+    periods = {period.id: period.label for period in document.time_periods}
+    lines = StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for entry in document.entries:
+        user = users.get(entry.user_id or "")
+        week = weeks.get(entry.time_frame_id or "")
+        person = (
+            (user.name, user.email, user.crm_id, user.hierarchy_name, user.parent_hierarchy_name) if user else ("",) * 5
+        )
+        when = (str(int(week.id[1:])), f"{week.start:%m/%d/%Y}", f"{week.end:%m/%d/%Y}") if week else ("",) * 3
+        field = fields.get(entry.field_id or "", "")
+        for data_type, value in _lines(entry, types):
+            writer.writerow((*person, periods.get(entry.time_period_id or "", ""), field, *when, data_type, value))
+        yield lines.getvalue()
+        lines.seek(0)
+        lines.truncate()
+    yield lines.getvalue()
+
+
+def _user(user: User) -> dict[str, Any]:
+    return {
+        "userId": user.user_id,
+        "name": user.name,
+        "email": user.email,
+        "crmId": user.crm_id,
+        "scopeId": user.scope_id,
+        "hierarchyId": user.hierarchy_id,
+        "hierarchyName": user.hierarchy_name,
+        "parentHierarchyId": user.parent_hierarchy_id,
+        "parentHierarchyName": user.parent_hierarchy_name,
+    }
+
+
+def _entries(document: Document, types: frozenset[str], amount: Callable[[Amount], object]) -> Iterator[dict[str, Any]]:
+    for entry in document.entries:
+        row: dict[str, Any] = {
+            "fieldId": entry.field_id,
+            "timeFrameId": entry.time_frame_id,
+            "timePeriodId": entry.time_period_id,
+            "userId": entry.user_id,
+        }
+        if entry.scope_id is not None:
+            row["scopeId"] = entry.scope_id
+        row["currency"] = {"code": entry.currency, "symbol": CURRENCIES[entry.currency][0]}
+        keys = len(row)
+        measures = {
+            "forecastValue": amount(entry.forecast_value) if "forecast" in types else None,
+            "isUpdated": entry.is_updated if "forecast_updated" in types else None,
+            "updatedBy": entry.updated_by if "forecast_updated" in types else None,
+            "updatedOn": entry.updated_on if "forecast_updated" in types else None,
+            "quotaValue": amount(entry.quota_value) if "quota" in types else None,
+            "adjustmentValue": amount(entry.adjustment_value) if "adjustment" in types else None,
+            "adjustedBy": entry.adjusted_by if "adjustment" in types else None,
+            "adjustedOn": entry.adjusted_on if "adjustment" in types else None,
+            "crmTotal": amount(entry.crm_total) if "crm_total" in types else None,
+            "crmClosed": amount(entry.crm_closed) if "crm_closed" in types else None,
+        }
+        row.update((key, value) for key, value in measures.items() if value is not None)
+        if len(row) > keys:
+            yield row
+
+
+def _lines(entry: Entry, types: frozenset[str]) -> Iterator[tuple[str, str]]:
+    measures = (
+        ("forecast", "Forecast Value", entry.forecast_value),
+        ("quota", "Quota Value", entry.quota_value),
+        ("adjustment", "Adjustment Value", entry.adjustment_value),
+        ("crm_total", "CRM Total", entry.crm_total),
+        ("crm_closed", "CRM Closed", entry.crm_closed),
+    )
+    call = entry.field_id != QUOTA.id
+    for kind, name, value in measures:
+        # A call that nobody overrode has an empty adjustment; a quota row has no calls at all.
+        if kind in types and (value is not None or (kind == "adjustment" and call)):
+            yield name, _dollars(value, entry)
+        if kind == "forecast" and "forecast_updated" in types and entry.is_updated is not None:
+            yield "Forecast Updated", "Yes" if entry.is_updated else "No"
+
+
+def _dollars(value: Amount, entry: Entry) -> str:
+    """$3,000,190.00; a negative in one of its two writings, by the field."""
+    if not isinstance(value, Decimal):
+        return value or ""
+    text = f"{CURRENCIES[entry.currency][0]}{abs(value):,.2f}"
+    if value >= 0:
+        return text
+    return f"-{text}" if entry.field_id == COMMIT.id else f"({text})"
+
+
+def _json(value: object) -> str:  # noqa: PLR0911 - one line a kind of value
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{_text(key)}: {_json(each)}" for key, each in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(_json, value)) + "]"
+        case Decimal():
+            return format(value, "f")
+        case Lexeme():
+            return value.text
+        case datetime():
+            return str(int(value.timestamp()) * 1000 + value.microsecond // 1000)
+        case date():
+            return f'"{value.isoformat()}"'
+        case _:
+            return _text(value)

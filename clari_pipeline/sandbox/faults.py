@@ -1,0 +1,337 @@
+"""The scenarios: a sales company on a good day, and each of the ways in which an export of it goes wrong.
+
+A scenario is a row of the table at the end. It may edit what a document says, how it is written, how its job
+runs, what the API refuses and which requests go astray, and says which quarters it hits. Unless there is a
+reason, that is the newest past quarter alone, so that all others stay good.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import chain, islice
+from typing import Any
+
+from .company import Amount, Company, Document, Entry, Order
+from .documents import Style, in_many_ways
+from .draws import between, draw
+from .figures import COMMIT, QUOTA, Field
+from .jobs import Manner
+from .people import User
+
+Edit = Callable[[Document, Company, Order], Document]
+Hits = Callable[[int], bool]
+"""Given how many quarters before the current one."""
+
+
+def current_quarter(ago: int) -> bool:
+    """The quarter that runs."""
+    return ago == 0
+
+
+def newest_past_quarter(ago: int) -> bool:
+    """The quarter that ended last."""
+    return ago == 1
+
+
+def past_quarters(ago: int) -> bool:
+    """Every quarter that has ended."""
+    return ago >= 1
+
+
+def two_newest_quarters(ago: int) -> bool:
+    """The quarter that runs and the one before it."""
+    return ago in {0, 1}
+
+
+def every_quarter(_ago: int) -> bool:
+    """All of them."""
+    return True
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One row of the table. `hits` concerns documents and jobs; the rest is the same for every quarter."""
+
+    description: str
+    hits: Hits = newest_past_quarter
+    edit: Edit | None = None
+    style: Style = Style()  # noqa: RUF009 - frozen
+    flat: bool = False
+    cut: bool = False  # the document breaks off in the middle
+    manner: Manner = Manner()  # noqa: RUF009 - frozen
+    refused_types: frozenset[str] = frozenset()
+    traffic: Callable[[int, int], str | None] | None = None  # seed and number of the request: its fault
+    quota_used_up: bool = False
+    slots_taken: int = 0  # by somebody else, for so many times as long as a job takes
+
+
+def _swings(document: Document, company: Company, order: Order) -> Document:
+    """Five calls of this week moved by 25 to 60 %, one fell to zero, one rose from there."""
+    seed, week = company.seed, f"W{min((order.today - order.quarter.start).days // 7, 12):02}"
+    reps = [place for place in company.reps if place != company.says_nought]
+    reps.sort(key=lambda place: draw(seed, "swing", place))
+    leaders = [place for place in range(len(company.people)) if place not in set(company.reps)]
+    percent = {place: between(125, 160, seed, "up", place) for place in (*reps[:2], *leaders[-1:])}
+    percent |= {place: between(40, 75, seed, "down", place) for place in reps[2:4]}
+    percent |= dict.fromkeys(reps[4:5], 0)
+    fields = {
+        company.people[place].user.user_id: (by, "fc:commit" if turn % 2 == 0 else "fc:best_case")
+        for turn, (place, by) in enumerate(percent.items())
+    }
+    riser = None if company.says_nought is None else company.people[company.says_nought].user.user_id
+
+    def moved(entry: Entry) -> Entry:
+        if entry.time_frame_id != week or entry.forecast_value is None:
+            return entry
+        value: Amount = None
+        by, field_id = fields.get(entry.user_id or "", (100, None))
+        if field_id == entry.field_id:
+            value = _percent(entry.forecast_value, by)
+        elif (entry.user_id, entry.field_id) == (riser, COMMIT.id):
+            value = Decimal("250000.00")
+        return entry if value is None else _recalled(entry, value, order.today)
+
+    return replace(document, entries=map(moved, document.entries))
+
+
+def _late_edits(document: Document, company: Company, order: Order) -> Document:
+    """About one call in ten of the weeks before the newest one is another, entered after the week's end."""
+    ends = {week.id: week.end for week in document.time_frames if week.end < order.today}
+    newest = max(ends, default="") if order.quarter.end < order.today else ""
+
+    def edited(entry: Entry) -> Entry:
+        end = ends.get(entry.time_frame_id or "")
+        key = (company.seed, "edited", entry.user_id, entry.field_id, entry.time_frame_id)
+        if end is None or entry.time_frame_id == newest or entry.forecast_value is None or draw(*key) % 10:
+            return entry
+        by = 100 + between(3, 12, *key, "by") * (-1 if draw(*key, "down") % 2 else 1)
+        return _recalled(entry, _percent(entry.forecast_value, by), end + timedelta(days=1))
+
+    return replace(document, entries=map(edited, document.entries))
+
+
+def _without_leaver(document: Document, company: Company, _order: Order) -> Document:
+    """Nothing of the last rep of the list is shown, past quarters included."""
+    gone = company.people[company.reps[-1] if company.reps else -1].user.user_id
+    return replace(
+        document,
+        users=[user for user in document.users if user.user_id != gone],
+        entries=(entry for entry in document.entries if entry.user_id != gone),
+    )
+
+
+def _without_entries(document: Document, _company: Company, _order: Order) -> Document:
+    return replace(document, entries=())
+
+
+def _of_current_quarter(_document: Document, company: Company, order: Order) -> Document:
+    return company.export(replace(order, quarter=company.current(order.today)))
+
+
+def _in_euros(_document: Document, company: Company, order: Order) -> Document:
+    return company.export(replace(order, currency="EUR"))
+
+
+def _half_of_entries(document: Document, _company: Company, _order: Order) -> Document:
+    """People are delivered whole until the half is reached, then nothing."""
+    kept = {user.user_id for user in document.users[len(document.users) // 2 :]}
+    return replace(document, entries=(entry for entry in document.entries if entry.user_id in kept))
+
+
+def _with_null_keys(document: Document, _company: Company, _order: Order) -> Document:
+    """The first four entries have each lost another part of their key."""
+    missing: Iterable[dict[str, Any]] = (
+        {name: None} for name in ("user_id", "time_frame_id", "time_period_id", "field_id")
+    )
+    entries = iter(document.entries)
+    spoiled = [replace(entry, **part) for part, entry in zip(missing, entries, strict=False)]
+    return replace(document, entries=chain(spoiled, entries))
+
+
+def _with_duplicates(change: Decimal) -> Edit:
+    """The first three entries come a second time, their calls changed by so much."""
+
+    def edit(document: Document, _company: Company, _order: Order) -> Document:
+        entries = iter(document.entries)
+        first = list(islice(entries, 3))
+        again = [
+            replace(entry, forecast_value=entry.forecast_value + change)
+            for entry in first
+            if isinstance(entry.forecast_value, Decimal)
+        ]
+        return replace(document, entries=chain(first, entries, again))
+
+    return edit
+
+
+def _with_unreadable_amount(document: Document, _company: Company, _order: Order) -> Document:
+    entries = iter(document.entries)
+    first = [replace(entry, forecast_value="12,5oo") for entry in islice(entries, 1)]
+    return replace(document, entries=chain(first, entries))
+
+
+def _monthly(document: Document, _company: Company, order: Order) -> Document:
+    """Each week holds a call for each month of the quarter, 30, 33 and 37 % of the quarter's."""
+    months = list(zip(order.quarter.months(), (30, 33, 37), strict=True))
+    monthly_commit = Field("fc:monthly_commit", "Monthly Commit", "FORECAST")
+    fields = {COMMIT.id: monthly_commit, QUOTA.id: QUOTA}
+    return replace(
+        document,
+        fields=list(fields.values()),
+        time_periods=[month for month, _ in months],
+        entries=(
+            replace(
+                entry,
+                field_id=fields[entry.field_id].id,
+                time_period_id=month.id,
+                forecast_value=_percent(entry.forecast_value, share),
+                quota_value=_percent(entry.quota_value, share),
+                adjustment_value=_percent(entry.adjustment_value, share),
+                crm_total=_percent(entry.crm_total, share),
+                crm_closed=_percent(entry.crm_closed, share),
+            )
+            for entry in document.entries
+            if entry.field_id in fields
+            for month, share in months
+        ),
+    )
+
+
+def _backwards(document: Document, _company: Company, _order: Order) -> Document:
+    return replace(
+        document,
+        fields=document.fields[::-1],
+        users=document.users[::-1],
+        time_frames=document.time_frames[::-1],
+        entries=list(document.entries)[::-1],
+    )
+
+
+def _two_tops(document: Document, _company: Company, _order: Order) -> Document:
+    """An integration user beside the head, opted in to forecasting, who never calls anything."""
+    user = User(
+        "1000:100", "Clari Integration", "integration@northwind.example", "005110000999999AAI", "1000::MGR",
+        "00E0", "Integration",
+    )  # fmt: skip
+    head = document.users[0].user_id
+    nothing: dict[str, Any] = {
+        "forecast_value": Decimal("0.00"),
+        "is_updated": False,
+        "updated_by": None,
+        "updated_on": None,
+    }
+
+    def doubled(entry: Entry) -> list[Entry]:
+        if entry.user_id != head or entry.forecast_value is None:
+            return [entry]
+        return [entry, replace(entry, user_id=user.user_id, **nothing)]
+
+    return replace(
+        document,
+        users=[*document.users, user],
+        entries=chain.from_iterable(map(doubled, document.entries)),
+    )
+
+
+def _one_person_two_ids(document: Document, company: Company, _order: Order) -> Document:
+    """The first rep's CRM user comes under a second id and an older address too, with the same calls."""
+    place = company.reps[0] if company.reps else 0
+    user = company.people[place].user
+    again = replace(user, user_id="900001:100", email=f"former.{user.email}")
+
+    def doubled(entry: Entry) -> list[Entry]:
+        return [entry, replace(entry, user_id=again.user_id)] if entry.user_id == user.user_id else [entry]
+
+    return replace(
+        document,
+        users=[*document.users, again],
+        entries=chain.from_iterable(map(doubled, document.entries)),
+    )
+
+
+def _percent(amount: Amount, percent: int) -> Amount:
+    return (amount * percent / 100).quantize(Decimal("0.01")) if isinstance(amount, Decimal) else amount
+
+
+def _recalled(entry: Entry, value: Amount, day: date) -> Entry:
+    """The call entered anew, at the very beginning of that day."""
+    moment = datetime.combine(day, time(), UTC)
+    return replace(entry, forecast_value=value, is_updated=True, updated_by=entry.user_id, updated_on=moment)
+
+
+def _every_third(_seed: int, number: int) -> str | None:
+    return "429" if number % 3 == 0 else None
+
+
+def _one_in_six(seed: int, number: int) -> str | None:
+    faults = ("429", "500", "502", "reset")
+    return faults[draw(seed, "which", number) % 4] if draw(seed, "flaky", number) % 6 == 0 else None
+
+
+_MORE: dict[str, object] = {"x_release": "2031.1", "xDetails": {"tags": ["a", "b"], "weight": 1}}
+_LISTS = ("timePeriods", "entries", "users", "timeFrames", "fields")
+
+TABLE: Mapping[str, Scenario] = {
+    "calm": Scenario("An ordinary day: calls move by a few percent"),
+    "swings": Scenario("Seven calls of the current quarter move by more than 20 %", current_quarter, _swings),
+    "departure": Scenario("One rep has left and is in no quarter any more", every_quarter, _without_leaver),
+    "late_edits": Scenario("Calls of closed weeks are others than in calm", two_newest_quarters, _late_edits),
+    "empty": Scenario("The current quarter has no entries", current_quarter, _without_entries),
+    "echo": Scenario("Past quarters silently deliver the current one", past_quarters, _of_current_quarter),
+    "truncated": Scenario(
+        "Half of the newest past quarter is missing, and the job says so",
+        edit=_half_of_entries,
+        manner=Manner(truncated=True),
+    ),
+    "null_keys": Scenario("Entries without a person, week, period or field", edit=_with_null_keys),
+    "duplicates_exact": Scenario("Entries that come twice", edit=_with_duplicates(Decimal(0))),
+    "duplicates_conflict": Scenario(
+        "Entries that come twice, with different amounts", edit=_with_duplicates(Decimal(1000))
+    ),
+    "unreadable": Scenario("A document that breaks off in the middle", cut=True),
+    "unreadable_amount": Scenario('An amount that is no number: "12,5oo"', edit=_with_unreadable_amount),
+    "monthly": Scenario("The months of the quarter as periods", every_quarter, _monthly),
+    "unordered": Scenario(
+        "Lists in another order, and keys that nobody has heard of",
+        every_quarter,
+        _backwards,
+        Style(lists=_LISTS, more=_MORE),
+    ),
+    "number_writings": Scenario(
+        'Numbers as 1200000.0, 1.2E6 and "1200000.00"', every_quarter, style=Style(in_many_ways)
+    ),
+    "flat": Scenario("The older, flat JSON", every_quarter, flat=True),
+    "two_tops": Scenario("An integration user at the top, beside the CRO", every_quarter, _two_tops),
+    "currency_changed": Scenario("The newest past quarter comes in euros", edit=_in_euros),
+    "one_person_two_ids": Scenario("One CRM user under two ids", every_quarter, _one_person_two_ids),
+    "type_refused": Scenario(
+        "crm_total and crm_closed may not be exported", refused_types=frozenset({"crm_total", "crm_closed"})
+    ),
+    "failed": Scenario(
+        "The current quarter's job fails", current_quarter, manner=Manner(("SCHEDULED", "STARTED", "FAILED"))
+    ),
+    "hung": Scenario("The current quarter's job never ends", current_quarter, manner=Manner(("SCHEDULED", "STARTED"))),
+    "unknown_state": Scenario(
+        "Jobs pass through a state that nobody has heard of",
+        every_quarter,
+        manner=Manner(("SCHEDULED", "STARTED", "QUEUED_FOR_RETRY", "DONE")),
+    ),
+    "completed_word": Scenario(
+        "Jobs end COMPLETED instead of DONE",
+        every_quarter,
+        manner=Manner(("SCHEDULED", "STARTED", "COMPLETED")),
+    ),
+    "bare_jobs": Scenario("A job's status is not wrapped", every_quarter, manner=Manner(wrapped=False)),
+    "expired": Scenario(
+        "The newest past quarter's results have expired; the next export's have not",
+        manner=Manner(expires=True),
+    ),
+    "slow": Scenario("Jobs take ten times as long", every_quarter, manner=Manner(patience=10)),
+    "rate_limited": Scenario("Every third request is one too many", traffic=_every_third),
+    "flaky": Scenario("One request in six fails: 429, 500, 502, or no answer", traffic=_one_in_six),
+    "no_quota": Scenario("The month's exports are used up", quota_used_up=True),
+    "no_slots": Scenario("Somebody else's exports run first", slots_taken=5),
+}
+
+SCENARIOS: Mapping[str, str] = {name: scenario.description for name, scenario in TABLE.items()}

@@ -1,0 +1,115 @@
+"""The sandbox's fiscal calendar: quarters, their thirteen weeks and their three months."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+WEEKS = 13
+_WRITTEN = re.compile(r"([0-9]{4})_Q([1-4])")
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """Seven days of a quarter. Ids repeat from quarter to quarter, as they do at Clari."""
+
+    id: str
+    start: date
+    end: date
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What an entry is a forecast for: a quarter, or a month of one where a tab is monthly."""
+
+    id: str
+    type: str
+    label: str
+    year: int
+    start: date
+    end: date
+    crm_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarter:
+    """A fiscal quarter. A fiscal year is named after the calendar year in which it ends."""
+
+    year: int
+    number: int
+    first_month: int  # the month in which the fiscal year starts
+
+    @property
+    def id(self) -> str:
+        """As the export asks for it: YYYY_QQ."""
+        return f"{self.year}_Q{self.number}"
+
+    @property
+    def index(self) -> int:
+        """Quarters since year nought: the difference of two says how far they lie apart."""
+        return self.year * 4 + self.number - 1
+
+    @property
+    def start(self) -> date:
+        """The quarter's first day."""
+        return _month_start(self._first_month_index)
+
+    @property
+    def end(self) -> date:
+        """The quarter's last day."""
+        return _month_start(self._first_month_index + 3) - timedelta(days=1)
+
+    @property
+    def _first_month_index(self) -> int:
+        first_calendar_year = self.year if self.first_month == 1 else self.year - 1
+        return first_calendar_year * 12 + self.first_month - 1 + 3 * (self.number - 1)
+
+    def weeks(self) -> list[Week]:
+        """Seven days each from the quarter's first day on; the last runs to the quarter's end."""
+        starts = [self.start + timedelta(days=7 * number) for number in range(WEEKS)]
+        ends = [start - timedelta(days=1) for start in starts[1:]] + [self.end]
+        return [Week(f"W{number:02}", start, end) for number, (start, end) in enumerate(zip(starts, ends, strict=True))]
+
+    def period(self) -> Period:
+        """The quarter as a document names it."""
+        label = f"Q{self.number} FY {self.year}"
+        return Period(self.id, "QUARTER", label, self.year, self.start, self.end, f"0268Z{self.index:010}")
+
+    def months(self) -> list[Period]:
+        """Its months, with the labels that Clari's monthly tabs write ("July FY 2023")."""
+        periods = []
+        for index in range(self._first_month_index, self._first_month_index + 3):
+            start, end = _month_start(index), _month_start(index + 1) - timedelta(days=1)
+            label = f"{MONTHS[start.month - 1]} FY {self.year}"
+            name = f"{self.year}_M{start.month:02}"
+            periods.append(Period(name, "MONTH", label, self.year, start, end, f"0269Z{index:010}"))
+        return periods
+
+
+def quarter_of(day: date, first_month: int) -> Quarter:
+    """The fiscal quarter in which a day lies."""
+    months = day.year * 12 + day.month - first_month + (12 if first_month > 1 else 0)
+    return Quarter(months // 12, months % 12 // 3 + 1, first_month)
+
+
+def read_quarter(text: str, first_month: int) -> Quarter | None:
+    """A quarter written YYYY_QQ, or None for any other writing."""
+    written = _WRITTEN.fullmatch(text)
+    return Quarter(int(written[1]), int(written[2]), first_month) if written else None
+
+
+def _month_start(index: int) -> date:
+    return date(index // 12, index % 12 + 1, 1)

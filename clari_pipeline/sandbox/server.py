@@ -1,0 +1,361 @@
+"""The sandbox's HTTP face: Clari's export calls on a loopback address, answered for an invented company."""
+
+import socket
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import count
+from typing import NamedTuple, Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from .answers import CutOff, Fault, HangUp, quota_reached, readable, refusal, turned_away
+from .company import FORECASTS, Company, Order
+from .connection import Connection
+from .documents import flat, long_csv, relational
+from .draws import draw
+from .faults import TABLE, Scenario
+from .jobs import READY, JobBook, Manner, Result
+from .submission import RefusedError, Submission, read_submission
+
+CALLS = frozenset({"limits", "submit", "status", "jobs", "results", "cancel"})
+PIECE = 1 << 16  # bytes written at once
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Seen(NamedTuple):
+    """A request that arrived; the body is the JSON value, where it is one."""
+
+    method: str
+    path: str
+    body: object
+
+
+class Sandbox:
+    """A Clari API for one invented company. A scenario set while it runs holds from the next request on.
+
+    Figures depend on the seed, the number of people and the date of `now()`; jobs run in real time.
+    """
+
+    def __init__(
+        self,
+        *,
+        scenario: str = "calm",
+        seed: int = 7,
+        people: int = 40,
+        port: int = 0,
+        now: Callable[[], datetime] | None = None,
+        job_seconds: float = 0.4,
+        fiscal_year_start_month: int = 1,
+        concurrent_limit: int = 3,
+        monthly_quota: int = 1000,
+    ) -> None:
+        self.seed = seed
+        self.now = now or _utc_now
+        self.job_seconds = job_seconds
+        self.api_key = f"sandbox-key-{draw(seed, 'key'):016x}"
+        self.base_url = ""
+        self.requests: deque[Seen] = deque(maxlen=10_000)
+        self.scenario = scenario
+        self._port = port
+        self._company = Company(seed=seed, people=people, fiscal_year_start_month=fiscal_year_start_month)
+        self._jobs = JobBook(concurrent_limit=concurrent_limit, monthly_quota=monthly_quota)
+        self._numbers = count(1)
+        self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        self._served: dict[tuple[str, str], tuple[bytes, str]] = {}
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def scenario(self) -> str:
+        """The name of one of the SCENARIOS."""
+        return self._scenario_name
+
+    @scenario.setter
+    def scenario(self, name: str) -> None:
+        if name not in TABLE:
+            raise ValueError(f"No scenario is called {name!r}. There are: {', '.join(TABLE)}.")
+        self._scenario_name = name
+        self._scenario_since = time.monotonic()
+
+    @property
+    def _scenario(self) -> Scenario:
+        return TABLE[self._scenario_name]
+
+    def fail_next(self, call: str, faults: Sequence[str | Fault]) -> None:
+        """Let each following request of that call meet with the next of these faults (`Fault.read`)."""
+        if call not in CALLS:
+            raise ValueError(f"No call is called {call!r}. There are: {', '.join(sorted(CALLS))}.")
+        self._faults[call].extend(Fault.read(fault) if isinstance(fault, str) else fault for fault in faults)
+
+    def serve(self, forecast_id: str, time_period: str, body: bytes, file_type: str = "JSON") -> None:
+        """Let every export of that forecast and quarter from now on deliver exactly these bytes."""
+        self._served[forecast_id, time_period] = (body, file_type)
+
+    # Running
+
+    def start(self) -> None:
+        """Serve from a thread of its own; returns when it answers. OSError where the port cannot be had."""
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", self._port))
+        except OSError as error:
+            listener.close()
+            message = f"The sandbox cannot have port {self._port} on this machine: {error.strerror}."
+            raise OSError(error.errno, f"{message} Name another one, or 0 for any that is free.") from error
+        self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v4"
+        config = uvicorn.Config(
+            self._application(),
+            http=Connection,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+        self._scenario_since = time.monotonic()
+        self._jobs.open()
+        self._server = server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
+        self._thread.start()
+        while not server.started:
+            if not self._thread.is_alive():
+                raise OSError("The sandbox could not be started.")
+            time.sleep(0.002)
+
+    def stop(self) -> None:
+        """Close the connections and the port. Harmless where it is not running."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join()
+        self._server = self._thread = None
+        self._jobs.close()
+
+    def run_forever(self) -> None:
+        """Serve until Ctrl-C."""
+        if self._thread is None:
+            self.start()
+        try:
+            while self._thread is not None and self._thread.is_alive():
+                self._thread.join(0.5)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # Answering
+
+    def _application(self) -> Starlette:
+        def route(call: str, path: str, method: str, handler: Handler) -> Route:
+            return Route(f"/v4{path}", self._guarded(call, handler), methods=[method])
+
+        return Starlette(
+            routes=[
+                route("submit", "/export/forecast/{forecast_id:path}", "POST", self._submit),
+                route("jobs", "/export/jobs", "GET", self._list_jobs),
+                route("results", "/export/jobs/{job_id}/results", "GET", self._results),
+                route("status", "/export/jobs/{job_id}", "GET", self._status),
+                route("cancel", "/export/jobs/{job_id}", "PATCH", self._cancel),
+                route("limits", "/admin/limits", "GET", self._limits),
+                Route("/{path:path}", self._guarded("", _no_such_path), methods=["GET", "POST", "PUT", "PATCH"]),
+            ]
+        )
+
+    def _guarded(self, call: str, handler: Handler) -> Handler:
+        """What happens before and after every call: it is noted, goes astray, and needs the key."""
+
+        async def answer(request: Request) -> Response:
+            self.requests.append(Seen(request.method, request.url.path, readable(await request.body())))
+            fault = self._next_fault(call)
+            if fault.kind == "answer":
+                return fault.answer()
+            if fault.kind == "reset":
+                return HangUp()
+            await fault.wait()
+            if not self._knows(request):
+                return turned_away(401, "Invalid authentication credentials")
+            response = await handler(request)
+            if fault.kind == "lost":
+                return HangUp()
+            return CutOff(response) if fault.kind == "cut" else response
+
+        return answer
+
+    def _next_fault(self, call: str) -> Fault:
+        if self._faults[call]:
+            return self._faults[call].popleft()
+        traffic = self._scenario.traffic
+        text = traffic(self.seed, next(self._numbers)) if traffic else None
+        return Fault.read(text or "none")
+
+    def _knows(self, request: Request) -> bool:
+        bearer = f"Bearer {self.api_key}"
+        return request.headers.get("apikey") == self.api_key or request.headers.get("authorization") == bearer
+
+    async def _submit(self, request: Request) -> Response:
+        forecast_id = request.path_params["forecast_id"]
+        if not forecast_id:
+            return refusal(400, "missing_forecast_id", "The forecastId parameter is required.", "fcw")
+        if forecast_id not in FORECASTS and not any(forecast_id == served for served, _ in self._served):
+            message = f"Forecast {forecast_id} does not exist in the ForecastTemplate."
+            return refusal(400, "no_such_forecast_config", message, "fcw")
+        now = self.now().astimezone(UTC)
+        current = self._company.current(now.date())
+        try:
+            submission = read_submission(await request.body(), current, self._company, self._scenario.refused_types)
+        except RefusedError as refused:
+            return refused.answer
+        places, exports = self._left(now)
+        if not places or not exports:
+            return quota_reached(self._jobs.monthly_quota, self._jobs.concurrent_limit)
+        hit = self._scenario.hits(current.index - submission.quarter.index)
+        body, file_type = self._served.get((forecast_id, submission.quarter.id), (None, submission.file_type))
+        job = self._jobs.add(
+            forecast_id=forecast_id,
+            period_id=submission.quarter.id,
+            file_type=file_type,
+            currency=submission.currency,
+            manner=self._scenario.manner if hit else Manner(),
+            started=now,
+            seconds=self.job_seconds,
+            chunks=_just(body) if body is not None else self._document(forecast_id, submission, now, hit=hit),
+        )
+        return JSONResponse({"jobId": job.id})
+
+    def _document(
+        self, forecast_id: str, asked: Submission, now: datetime, *, hit: bool
+    ) -> Callable[[], Iterable[bytes]]:
+        """How the document of an export is written, as the scenario of this moment has it."""
+        company, today = self._company, now.date()
+        scenario = self._scenario if hit else TABLE["calm"]
+        # An unknown quarter silently becomes the current one (seen by GitLab).
+        quarter = asked.quarter if company.knows(asked.quarter, today) else company.current(today)
+        order = Order(
+            forecast_id if forecast_id in FORECASTS else "total_new",
+            quarter,
+            today,
+            asked.historical,
+            asked.scope_id,
+            asked.currency,
+        )
+
+        def text() -> Iterator[str]:
+            document = company.export(order)
+            if scenario.edit:
+                document = scenario.edit(document, company, order)
+            if asked.file_type == "CSV":
+                return long_csv(document, asked.types)
+            if scenario.flat:
+                return flat(document, quarter.id)
+            return relational(document, asked.types, scenario.style)
+
+        def chunks() -> Iterator[bytes]:
+            pieces = (piece.encode() for piece in text())
+            if not scenario.cut:
+                return pieces
+            whole = b"".join(pieces)
+            return iter([whole[: len(whole) // 2]])
+
+        return chunks
+
+    async def _list_jobs(self, _request: Request) -> Response:
+        return JSONResponse([job.described for job in self._jobs.newest_first()])
+
+    async def _status(self, request: Request) -> Response:
+        job = self._jobs.get(request.path_params["job_id"])
+        if job is None:
+            return refusal(400, "SWW", "Something went wrong: there is no such job.")
+        return JSONResponse({"job": job.described} if job.manner.wrapped else job.described)
+
+    async def _results(self, request: Request) -> Response:
+        job = self._jobs.get(request.path_params["job_id"])
+        if job is None or job.status not in READY:
+            message = "Cannot retrieve data for job because it has not finished executing."
+            return refusal(400, "invalid_jobId", message if job else "There is no such job.")
+        if job.expired:
+            return refusal(400, "invalid_jobId", "Cannot retrieve data for job because its results have expired.")
+        job.downloads += 1
+        result = job.result.result()
+        kind = "text/csv" if job.file_type == "CSV" else "application/json"
+        return StreamingResponse(_pieces(result), headers={"content-length": str(result.size)}, media_type=kind)
+
+    async def _cancel(self, request: Request) -> Response:
+        job = self._jobs.get(request.path_params["job_id"])
+        asked = readable(await request.body())
+        if job is None:
+            return refusal(400, "invalid_jobId", "There is no such job.")
+        if asked != {"type": "CANCEL"}:
+            return refusal(400, "bad_request", "Only the type CANCEL is supported.")
+        if not job.cancel():
+            message = "Cannot cancel the job because it already finished executing."
+            return refusal(400, "export_failed_to_cancel", message)
+        return JSONResponse({"status": job.status, "successful": True})
+
+    async def _limits(self, _request: Request) -> Response:
+        now = self.now().astimezone(UTC)
+        places, exports = self._left(now)
+        running = [job.id for job in self._jobs.unfinished() if job.status != "SCHEDULED"] + self._others()
+        submitted = [job.id for job in self._jobs.counted(now)]
+        if self._scenario.quota_used_up:
+            others = self._jobs.monthly_quota - len(submitted)
+            submitted += [f"{number:024x}" for number in range(others)]
+        jobs = {
+            "concurrentLimit": self._jobs.concurrent_limit,
+            "monthlyQuota": self._jobs.monthly_quota,
+            **({"runningJobIds": running} if running else {}),
+            "submittedJobIds": submitted,
+            "availableConcurrentLimit": places,
+            "availableMonthlyQuota": exports,
+        }
+        return JSONResponse({"jobs": jobs})
+
+    def _others(self) -> list[str]:
+        """Somebody else's jobs that run at the moment: as many as may."""
+        until = self._scenario_since + self._scenario.slots_taken * self.job_seconds
+        taken = self._jobs.concurrent_limit if time.monotonic() < until else 0
+        return [f"{number:024x}" for number in range(taken)]
+
+    def _left(self, now: datetime) -> tuple[int, int]:
+        """Free places, and exports left of the month's quota."""
+        places = self._jobs.concurrent_limit - len(self._jobs.unfinished()) - len(self._others())
+        exports = 0 if self._scenario.quota_used_up else self._jobs.monthly_quota - len(self._jobs.counted(now))
+        return max(places, 0), max(exports, 0)
+
+
+async def _no_such_path(_request: Request) -> Response:
+    return turned_away(404, "no Route matched with those values")
+
+
+async def _pieces(result: Result) -> AsyncIterator[bytes]:
+    place = 0
+    while True:
+        piece = result.read(place, PIECE)
+        if not piece:
+            return
+        yield piece
+        place += len(piece)
+
+
+def _just(body: bytes) -> Callable[[], Iterable[bytes]]:
+    return lambda: [body]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,195 @@
+"""Everything that can be set, read in one place into one frozen object."""
+
+from __future__ import annotations
+
+import os
+import re
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
+REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
+_CHECKOUT = Path(__file__).resolve().parent.parent
+_CRON = re.compile(r"[\d*,/\-]+\s+[\d*,/\-]+\s+[\d*,/\-L]+\s+[\w*,/\-]+\s+[\w*,/\-]+")
+_Listed = Annotated[tuple[str, ...], NoDecode]
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong. The message names the variable and the remedy, never a secret."""
+
+
+class Settings(BaseSettings):
+    """The settings of `.env.example`, from the environment or from `.env` in the working directory."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CLARI_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    api_key: SecretStr | None = None
+    base_url: str = "https://api.clari.com/v4"
+    auth_scheme: Literal["apikey", "bearer"] = "apikey"
+    forecast_ids: _Listed = ()
+    types_to_export: _Listed = EXPORT_TYPES
+    export_format: Literal["JSON", "CSV"] = "JSON"
+    include_historical: bool = True
+    scope_id: str | None = None
+    currency: str | None = None
+    fiscal_year_start_month: int = Field(1, ge=1, le=12)
+    historical_periods: int = Field(4, ge=0, le=40)
+    future_periods: int = Field(0, ge=0, le=8)
+    quarter_grace_days: int = Field(7, ge=0, le=90)
+    export_timeout_s: float = Field(600, gt=0)
+    slot_timeout_s: float = Field(1800, gt=0)
+    poll_interval_s: float = Field(1, gt=0, le=30)
+    request_timeout_s: float = Field(30, gt=0)
+    max_concurrent_exports: int | None = Field(None, ge=1)
+    swing_threshold: Decimal = Field(Decimal("0.20"), ge=0, le=100, decimal_places=6)
+    swing_min_amount: Decimal = Field(Decimal(0), ge=0, decimal_places=4, max_digits=18)
+    call: Literal["submitted", "adjusted"] = "submitted"
+    quota_field: str | None = None
+    top_user: str | None = None
+    warehouse_url: SecretStr = SecretStr("duckdb:///data/warehouse.duckdb")
+    data_dir: Path = Path("data")
+    sync_cron: str = "0 6 * * *"
+    timezone: str = "UTC"
+    debug: bool = False
+    dagster_home: Path | None = Field(None, validation_alias=AliasChoices("dagster_home", "DAGSTER_HOME"))
+
+    @field_validator("forecast_ids", "types_to_export", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("types_to_export")
+    @classmethod
+    def _known_types(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(types) - set(EXPORT_TYPES)):
+            raise ValueError(f"{', '.join(unknown)}: no such type; Clari knows {', '.join(EXPORT_TYPES)}")
+        if missing := [name for name in REQUIRED_TYPES if name not in types]:
+            raise ValueError(f"{', '.join(missing)} must be among the types: every table is built on them")
+        return tuple(sorted(set(types)))
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"{name!r} is no time zone: write one such as Europe/Berlin") from None
+        return name
+
+    @field_validator("sync_cron")
+    @classmethod
+    def _cron(cls, line: str) -> str:
+        if not _CRON.fullmatch(line.strip()):
+            raise ValueError(f"{line!r} is no cron line: write five fields such as 0 6 * * *")
+        return line
+
+    @field_validator("base_url")
+    @classmethod
+    def _web_address(cls, address: str) -> str:
+        parts = urlsplit(address)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("write an address such as https://api.clari.com/v4")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("the address may hold no user, password or query: the key goes to CLARI_API_KEY")
+        if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+            raise ValueError("the key would travel in clear text: use https")
+        return address.rstrip("/")
+
+    @field_validator("warehouse_url")
+    @classmethod
+    def _warehouse(cls, url: SecretStr) -> SecretStr:
+        scheme, separator, path = url.get_secret_value().partition(":///")
+        if scheme != "duckdb" or not separator or not path:
+            raise ValueError("write duckdb:///relative/path.duckdb or duckdb:////absolute/path.duckdb")
+        if Path(path).stem == "clari":
+            raise ValueError("a file named like the schema in it (clari) makes its tables ambiguous: rename it")
+        return url
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The DuckDB file: three slashes relative to the working directory, four absolute."""
+        return Path(self.warehouse_url.get_secret_value().removeprefix("duckdb:///"))
+
+    @property
+    def landing_dir(self) -> Path:
+        """Where raw documents stay."""
+        return self.data_dir / "landing"
+
+    @property
+    def dagster_dir(self) -> Path:
+        """Dagster's instance: `DAGSTER_HOME`, else the checkout's `dagster_home`, else one in the data folder."""
+        if self.dagster_home is not None:
+            return self.dagster_home
+        checkout = _CHECKOUT / "dagster_home"
+        return checkout if (checkout / "dagster.yaml").exists() else self.data_dir / "dagster_home"
+
+    def required_key(self) -> SecretStr:
+        """The key, or `SettingsError` where none is set."""
+        if self.api_key is None:
+            raise SettingsError(
+                "CLARI_API_KEY is not set: create a token in Clari under Settings, API Token, "
+                "and put it into the environment or .env (or try --sandbox)"
+            )
+        return self.api_key
+
+    def required_forecasts(self) -> tuple[str, ...]:
+        """The forecasts to export, or `SettingsError` where none is named."""
+        if not self.forecast_ids:
+            raise SettingsError(
+                "CLARI_FORECAST_IDS is not set: name the forecast ids that stand in the address of Clari's "
+                "Forecast tab, comma-separated, or give --forecast ID"
+            )
+        return self.forecast_ids
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """The settings as they stand now; `overrides` win. Raises `SettingsError`, all faults in one line."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        faults = [
+            f"{_variable(fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors()
+        ]
+        raise SettingsError("; ".join(faults)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f".env cannot be read: {error}") from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "settings"
+    return name if name.isupper() else f"CLARI_{name.upper()}"
+
+
+@cache
+def project_file(name: str) -> Path:
+    """A file or folder of the project (`sql`, `dagster_home`): in a checkout, or inside an installed wheel."""
+    for root in (_CHECKOUT, Path(__file__).resolve().parent):
+        if (root / name).exists() and (root != _CHECKOUT or (root / "pyproject.toml").exists()):
+            return root / name
+    raise FileNotFoundError(f"{name} is missing from this installation of clari-pipeline: install it again")
+
+
+def point_dagster_at(settings: Settings) -> Path:
+    """Make sure that Dagster's folder is there, the instance's settings in it, and that Dagster finds it."""
+    home = settings.dagster_dir.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        (home / "dagster.yaml").write_bytes(project_file("dagster_home/dagster.yaml").read_bytes())
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home

@@ -1,0 +1,272 @@
+"""The spine: export, land, read, gate, merge, marts. Each step takes up what the one before left in the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from clari_pipeline.documents import MEASURES, DocumentUnreadable, read_document
+from clari_pipeline.exports import manifest_of
+from clari_pipeline.landing import LandedDocument, Landing
+from clari_pipeline.loading import Loader
+from clari_pipeline.periods import FiscalCalendar, Quarter
+from clari_pipeline.quality.export_gate import ExportFacts, judge
+from clari_pipeline.settings import Settings
+from clari_pipeline.warehouse import ledger, marts
+from clari_pipeline.warehouse.connection import Warehouse
+from clari_pipeline.warehouse.marts import CallRules
+from clari_pipeline.warehouse.statements import Record
+
+_CHUNK = 1 << 20
+_TYPE_OF_MEASURE = dict(zip(MEASURES, ("forecast", "quota", "adjustment", "crm_total", "crm_closed"), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one export: its ledger row and its verdicts."""
+
+    export: Record
+    verdicts: list[Record]
+
+    @property
+    def is_failure(self) -> bool:
+        """Not merged, and not excused by a quarter's first days."""
+        match self.export["state"]:
+            case "LOADED":
+                return False
+            case "REFUSED":
+                broken = [verdict for verdict in self.verdicts if not verdict["passed"]]
+                return not any(self._is_excuse(verdict) for verdict in broken) or any(
+                    verdict["severity"] == "ERROR" for verdict in broken
+                )
+            case _:
+                return True
+
+    @staticmethod
+    def _is_excuse(verdict: Record) -> bool:
+        from clari_pipeline.quality.export_gate import EXCUSED_IN_GRACE  # noqa: PLC0415
+
+        return verdict["check_name"] in EXCUSED_IN_GRACE and verdict["severity"] == "WARN"
+
+    @property
+    def sentence(self) -> str:
+        """Forecast, quarter, state and reason, in one line."""
+        export = self.export
+        job = f" (job {export['job_id']})" if export["job_id"] else ""
+        error = f": {export['error']}" if export["error"] else ""
+        return f"{export['forecast_id']} {export['time_period_id']} {export['state']}{job}{error}"
+
+
+class Pipeline:
+    """Warehouse, landing folder and loader of one set of settings."""
+
+    def __init__(self, settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.settings = settings
+        self.calendar = FiscalCalendar(settings.fiscal_year_start_month)
+        self.warehouse = Warehouse(settings.warehouse_path)
+        self.landing = Landing(settings.landing_dir)
+        self.rules = CallRules(
+            use_adjusted=settings.call == "adjusted",
+            quota_field=settings.quota_field,
+            top_user=settings.top_user,
+            swing_threshold=settings.swing_threshold,
+            swing_min_amount=settings.swing_min_amount,
+            calendar=self.calendar,
+        )
+        self.now = now
+        self._loader = Loader(self.warehouse, self.landing, self.rules, grace_days=settings.quarter_grace_days, now=now)
+
+    def current_quarters(self) -> list[Quarter]:
+        """The current quarter, those before it and those to come, as the settings ask for."""
+        return list(
+            self.calendar.around(
+                self.now().date(),
+                before=self.settings.historical_periods,
+                after=self.settings.future_periods,
+            )
+        )
+
+    def merge_landed(self, quarter_id: str) -> list[str]:
+        """Merge each document of a quarter that has landed and was neither merged nor refused; their request ids."""
+        with self.warehouse.session() as connection:
+            waiting = ledger.landed_of_quarter(connection, quarter_id)
+        for request_id in waiting:
+            self._loader.load(request_id)
+        return waiting
+
+    def outcomes(self, request_ids: Iterable[str]) -> list[Outcome]:
+        """What became of these exports."""
+        with self.warehouse.session() as connection:
+            return [
+                Outcome(ledger.export(connection, request_id), ledger.verdicts_of(connection, request_id))
+                for request_id in request_ids
+            ]
+
+    def requests_of_run(self, run_id: str, quarter_id: str | None = None) -> list[str]:
+        """The exports of one sync, of one quarter if it is named."""
+        with self.warehouse.session() as connection:
+            exports = ledger.exports_of_run(connection, run_id)
+        return [export["request_id"] for export in exports if quarter_id in {None, export["time_period_id"]}]
+
+    def refresh_forecast_vs_quota(self) -> int:
+        """Make the mart anew; its rows."""
+        with self.warehouse.transaction() as connection:
+            marts.refresh_forecast_vs_quota(connection, self.rules)
+            return marts.count(connection, "forecast_vs_quota")
+
+    def refresh_forecast_swing(self) -> int:
+        """Compare what has not been compared yet; the mart's rows."""
+        with self.warehouse.transaction() as connection:
+            for forecast_id, quarter_id in marts.loaded_quarters(connection):
+                marts.compare_calls(connection, forecast_id, quarter_id, self.rules)
+            return marts.count(connection, "forecast_swing")
+
+    def refresh_pipeline_health(self) -> int:
+        """Make the mart anew; its rows."""
+        with self.warehouse.transaction() as connection:
+            marts.refresh_health(connection)
+            return marts.count(connection, "pipeline_health")
+
+    def refresh_marts(self) -> None:
+        """All marts, and whether the quarters asked for are there."""
+        self.refresh_forecast_vs_quota()
+        self.refresh_forecast_swing()
+        self.refresh_pipeline_health()
+        self.judge_coverage()
+
+    def judge_coverage(self) -> list[Record]:
+        """Whether the current quarter and those before it are loaded, a verdict for each forecast."""
+        wanted = [str(quarter) for quarter in self.current_quarters()]
+        with self.warehouse.transaction() as connection:
+            newest = marts.newest_loaded(connection)
+            latest: dict[str, Record] = {}
+            for export in newest:  # newest quarter first
+                latest.setdefault(export["forecast_id"], export)
+            for forecast_id, export in latest.items():
+                loaded = {other["quarter_id"] for other in newest if other["forecast_id"] == forecast_id}
+                missing = [quarter for quarter in wanted if quarter not in loaded]
+                (verdict,) = judge(
+                    [
+                        ExportFacts(
+                            request_id=export["request_id"],
+                            facts={"quarters_missing": len(missing)},
+                            evidence={"periods_are_covered": {"missing": missing, "wanted": wanted}},
+                        )
+                    ]
+                )
+                ledger.judged(
+                    connection,
+                    verdict.request_id,
+                    check_name=verdict.check_name,
+                    passed=verdict.passed,
+                    severity=verdict.severity,
+                    evidence=verdict.evidence,
+                    at=self.now(),
+                )
+            return [
+                verdict | {"forecast_id": forecast_id}
+                for forecast_id, export in latest.items()
+                for verdict in ledger.verdicts_of(connection, export["request_id"])
+                if verdict["check_name"] == "periods_are_covered"
+            ]
+
+    def replay(self, quarters: Sequence[Quarter], forecasts: Sequence[str]) -> tuple[list[str], set[str]]:
+        """Merge the landed documents again, quarter by quarter, in the order of `exported_at`.
+
+        Returns the request ids, and those of them that were known as refused before.
+        """
+        self._know_landed_documents()
+        wanted = {str(quarter) for quarter in quarters}
+        replayed: list[str] = []
+        with self.warehouse.session() as connection:
+            refused = ledger.refused_requests(connection)
+            landings = ledger.landings(connection)
+        for forecast_id, quarter_id in landings:
+            if (wanted and quarter_id not in wanted) or (forecasts and forecast_id not in forecasts):
+                continue
+            self._loader.rebuild(forecast_id, quarter_id)
+            with self.warehouse.session() as connection:
+                exports = ledger.exports_of_quarter(connection, forecast_id, quarter_id, ledger.LANDED_STATES)
+            replayed += [export["request_id"] for export in exports]
+        self.refresh_marts()
+        return replayed, refused
+
+    def replay_document(
+        self, file: Path, *, forecast_id: str, quarter: Quarter, exported_at: datetime | None, run_id: str
+    ) -> str:
+        """Land and merge one document from elsewhere; its request id. The same document again is the same export."""
+        as_of = exported_at or datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        writer = self.landing.writer()
+        try:
+            with file.open("rb") as stream:
+                while chunk := stream.read(_CHUNK):
+                    writer.write(chunk)
+            identity = "\n".join((writer.sha256, forecast_id, str(quarter), as_of.astimezone(UTC).isoformat()))
+            job_id = f"document-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
+            row = self._row_of_document(
+                file, job_id=job_id, forecast_id=forecast_id, quarter=quarter, as_of=as_of, run_id=run_id
+            )
+            document = writer.keep(
+                forecast_id=forecast_id, time_period=str(quarter), job_id=job_id, facts=manifest_of(row)
+            )
+        except BaseException:
+            writer.discard()
+            raise
+        self._know(document)
+        self._loader.load(job_id)
+        self.refresh_marts()
+        return job_id
+
+    def _row_of_document(
+        self, file: Path, *, job_id: str, forecast_id: str, quarter: Quarter, as_of: datetime, run_id: str
+    ) -> Record:
+        types = ["forecast", "quota", "crm_closed"]
+        export_format = "JSON"
+        try:
+            with file.open("rb") as stream:
+                document = read_document(stream, self.calendar)
+            types = sorted(document.types)
+            export_format = "CSV" if document.shape == "long_csv" else "JSON"
+        except DocumentUnreadable:
+            pass  # the gate says so when it is loaded
+        return {
+            "request_id": job_id,
+            "job_id": job_id,
+            "run_id": run_id,
+            "forecast_id": forecast_id,
+            "time_period_id": str(quarter),
+            "types_to_export": ",".join(types),
+            "scope_id": None,
+            "currency": None,
+            "export_format": export_format,
+            "include_historical": True,
+            "clari_status": None,
+            "attempt": 1,
+            "submitted_at": self.now(),
+            "completed_at": None,
+            "landed_at": self.now(),
+            "exported_at": as_of,
+            "poll_count": 0,
+            "wait_seconds": 0,
+            "rows_truncated": False,
+        }
+
+    def _know_landed_documents(self) -> None:
+        for document in self.landing:
+            self._know(document)
+
+    def _know(self, document: LandedDocument) -> None:
+        """Give a landed document its ledger row, unless it has one."""
+        manifest: dict[str, Any] = dict(document.manifest)
+        result = {
+            "result_sha256": manifest.pop("sha256"),
+            "result_bytes": manifest.pop("size"),
+            "landing_path": self.landing.path_of(document),
+        }
+        manifest["exported_at"] = manifest["exported_at"] or manifest["submitted_at"]
+        with self.warehouse.session() as connection:
+            ledger.known_again(connection, **manifest, **result)

@@ -1,0 +1,142 @@
+"""The ledger: what is being asked of Clari, was asked, landed, merged, refused. It decides what happens next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from clari_pipeline.warehouse.statements import Connection, Record, row, rows, run
+
+LANDED_STATES = ("LANDED", "LOADED", "REFUSED")
+
+
+def submitting(connection: Connection, **columns: Any) -> None:
+    """Write an export down before Clari is asked for it."""
+    run(connection, "ledger/submitting", **columns)
+
+
+def submitted(connection: Connection, request_id: str, *, job_id: str) -> None:
+    """Clari has accepted it."""
+    run(connection, "ledger/submitted", request_id=request_id, job_id=job_id)
+
+
+def ended(connection: Connection, request_id: str, **columns: Any) -> None:
+    """The job has ended at Clari."""
+    run(connection, "ledger/ended", request_id=request_id, **columns)
+
+
+def landed(connection: Connection, request_id: str, **columns: Any) -> None:
+    """The document is safe on disk."""
+    run(connection, "ledger/landed", request_id=request_id, **columns)
+
+
+def failed(connection: Connection, request_id: str, *, state: str, clari_status: str | None, error: str) -> None:
+    """No document came; `state` is FAILED, TIMED_OUT or CANCELLED."""
+    run(
+        connection,
+        "ledger/failed",
+        request_id=request_id,
+        state=state,
+        clari_status=clari_status,
+        error=error,
+    )
+
+
+def refused(connection: Connection, request_id: str, error: str) -> None:
+    """A document came and is not good enough."""
+    run(connection, "ledger/refused", request_id=request_id, error=error)
+
+
+def document_read(connection: Connection, request_id: str, **columns: Any) -> None:
+    """What was counted in the document."""
+    run(connection, "ledger/read_document", request_id=request_id, **columns)
+
+
+def known_again(connection: Connection, **columns: Any) -> None:
+    """Write the row of a landed document, unless the ledger has it."""
+    run(connection, "ledger/known_again", **columns)
+
+
+def export(connection: Connection, request_id: str) -> Record:
+    """One export's row."""
+    return row(connection, "ledger/by_request", request_id=request_id)
+
+
+def exports_of_quarter(
+    connection: Connection, forecast_id: str, quarter_id: str, states: Iterable[str]
+) -> list[Record]:
+    """A forecast's quarter in the order of `exported_at`; of two as of one moment the one submitted later is newer."""
+    return rows(connection, "ledger/of_quarter", forecast_id=forecast_id, quarter_id=quarter_id, states=list(states))
+
+
+def landed_of_quarter(connection: Connection, quarter_id: str) -> list[str]:
+    """Request ids of the documents that wait to be merged, oldest first."""
+    return [found["request_id"] for found in rows(connection, "ledger/landed_of_quarter", quarter_id=quarter_id)]
+
+
+def refused_requests(connection: Connection) -> set[str]:
+    """Request ids of all that the gate has refused."""
+    return {found["request_id"] for found in rows(connection, "ledger/refused_requests")}
+
+
+def exports_of_run(connection: Connection, run_id: str) -> list[Record]:
+    """One sync's exports, newest attempts only."""
+    return rows(connection, "ledger/of_run", run_id=run_id)
+
+
+def known_jobs(connection: Connection) -> set[str]:
+    """Clari's ids of every job that is ours already."""
+    return {record["job_id"] for record in rows(connection, "ledger/known_jobs")}
+
+
+def is_known(connection: Connection, request_id: str) -> bool:
+    """Whether the ledger has a row for this export."""
+    return bool(rows(connection, "ledger/by_request", request_id=request_id))
+
+
+def landings(connection: Connection) -> list[tuple[str, str]]:
+    """Forecast and quarter of every landed document, oldest quarter first."""
+    return [(found["forecast_id"], found["time_period_id"]) for found in rows(connection, "ledger/landings")]
+
+
+def status(connection: Connection) -> list[Record]:
+    """Each forecast × quarter: newest export, and the figures that stand."""
+    return rows(connection, "ledger/status")
+
+
+def alerts_unsent(connection: Connection) -> int:
+    """Alerts that no channel has taken yet."""
+    return int(row(connection, "ledger/alerts_unsent")["alerts"])
+
+
+def judged(
+    connection: Connection,
+    request_id: str,
+    *,
+    check_name: str,
+    passed: bool,
+    severity: str,
+    evidence: Mapping[str, Any],
+    at: datetime,
+) -> None:
+    """Write a verdict down, over that of the same export and check."""
+    run(
+        connection,
+        "ledger/check_judged",
+        request_id=request_id,
+        check_name=check_name,
+        passed=passed,
+        severity=severity,
+        evidence=json.dumps(evidence, default=str, ensure_ascii=False, sort_keys=True),
+        checked_at=at,
+    )
+
+
+def verdicts_of(connection: Connection, request_id: str) -> list[Record]:
+    """An export's verdicts by name: `check_name`, `passed`, `severity`, `evidence` (a dictionary)."""
+    return [
+        found | {"evidence": json.loads(found["evidence"] or "{}")}
+        for found in rows(connection, "ledger/checks_of", request_id=request_id)
+    ]

@@ -1,0 +1,106 @@
+"""The marts, from the merged tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from clari_pipeline.periods import FiscalCalendar, Quarter
+from clari_pipeline.warehouse.statements import Connection, Record, rows, run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRules:
+    """What a call is, what it stands against, and when people must hear of a change.
+
+    `swing_threshold` is a share (0.20 is 20 %), `swing_min_amount` an amount in the row's currency.
+    """
+
+    use_adjusted: bool
+    quota_field: str | None
+    top_user: str | None
+    swing_threshold: Decimal
+    swing_min_amount: Decimal
+    calendar: FiscalCalendar
+
+
+def compare_calls(connection: Connection, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
+    """Add to `forecast_swing` each loaded export of the quarter that has not been compared yet."""
+    quarter = {"forecast_id": forecast_id, "quarter_id": quarter_id}
+    pairs = rows(connection, "marts/swing_pairs", **quarter)
+    loaded = {
+        export["job_id"]: export for export in rows(connection, "ledger/of_quarter", **quarter, states=["LOADED"])
+    }
+    run(connection, "marts/forecast_call_begin")
+    collected: set[str] = set()
+    for pair in pairs:
+        for job_id in {pair["job_id"], pair["previous_job_id"]} - collected:
+            _collect_calls(connection, loaded[job_id], rules)
+            collected.add(job_id)
+        run(
+            connection,
+            "marts/forecast_swing",
+            **quarter,
+            **pair,
+            threshold=rules.swing_threshold,
+            min_amount=rules.swing_min_amount,
+            quarter_end=rules.calendar.last_day(Quarter.parse(quarter_id)),
+        )
+
+
+def swings_of(connection: Connection, job_id: str) -> list[Record]:
+    """The swings of one export, the largest first."""
+    return rows(connection, "quality/swings_of", job_id=job_id)
+
+
+def refresh_forecast_vs_quota(connection: Connection, rules: CallRules) -> None:
+    """Make `forecast_vs_quota` anew, each forecast × quarter from its newest loaded export."""
+    for newest in newest_loaded(connection):
+        run(connection, "marts/forecast_call_begin")
+        _collect_calls(connection, newest | {"time_period_id": newest["quarter_id"]}, rules)
+        find_quota_field(connection, newest["forecast_id"], newest["quarter_id"], rules)
+        run(connection, "marts/forecast_vs_quota", **newest, top_user=rules.top_user)
+
+
+def find_quota_field(connection: Connection, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
+    """Put this session's `quota_field` in place: which field carries the quota, a row a period."""
+    run(
+        connection,
+        "marts/quota_field",
+        forecast_id=forecast_id,
+        quarter_id=quarter_id,
+        quota_field=rules.quota_field,
+    )
+
+
+def refresh_health(connection: Connection) -> None:
+    """Make `pipeline_health` anew from the ledger."""
+    run(connection, "marts/pipeline_health")
+
+
+def newest_loaded(connection: Connection) -> list[Record]:
+    """The newest loaded export of each forecast × quarter, the newest quarter first."""
+    return rows(connection, "marts/newest_loaded")
+
+
+def loaded_quarters(connection: Connection) -> list[tuple[str, str]]:
+    """Forecast and quarter of all that is in the tables, the newest quarter first."""
+    return [(found["forecast_id"], found["quarter_id"]) for found in newest_loaded(connection)]
+
+
+def count(connection: Connection, table: str) -> int:
+    """Rows of a table of the warehouse."""
+    return connection.table(f"clari.{table}").shape[0]
+
+
+def _collect_calls(connection: Connection, export: Record, rules: CallRules) -> None:
+    run(
+        connection,
+        "marts/forecast_call",
+        forecast_id=export["forecast_id"],
+        quarter_id=export["time_period_id"],
+        job_id=export["job_id"],
+        as_of=export["exported_at"],
+        call_time_frame_id=export["call_time_frame_id"],
+        use_adjusted=rules.use_adjusted,
+    )

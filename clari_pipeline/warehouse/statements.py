@@ -1,0 +1,56 @@
+"""The statements of `sql/`, found by name, run with named parameters."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from clari_pipeline.settings import project_file
+
+Connection = duckdb.DuckDBPyConnection
+Record = dict[str, Any]
+
+
+def run(connection: Connection, name: str, **parameters: Any) -> Connection:
+    """Run `sql/<name>.sql`, statement after statement; each takes the parameters that it names.
+
+    The connection returned holds the last statement's result.
+    """
+    for statement in connection.extract_statements(_text(name)):
+        wanted = statement.named_parameters
+        if wanted:
+            connection.execute(statement, {key: parameters[key] for key in wanted})
+        else:
+            connection.execute(statement)
+    return connection
+
+
+def rows(connection: Connection, name: str, **parameters: Any) -> list[Record]:
+    """What `sql/<name>.sql` answers, a dictionary a row."""
+    answer = run(connection, name, **parameters)
+    columns = [column[0] for column in answer.description or ()]
+    return [dict(zip(columns, values, strict=True)) for values in answer.fetchall()]
+
+
+def row(connection: Connection, name: str, **parameters: Any) -> Record:
+    """The one row that `sql/<name>.sql` answers."""
+    (only,) = rows(connection, name, **parameters)
+    return only
+
+
+def tables() -> list[str]:
+    """The tables of the warehouse, as `sql/schema/` names them."""
+    return [file.stem for file in _folder("schema") if file.stem != "clari"]
+
+
+@cache
+def _text(name: str) -> str:
+    return (project_file("sql") / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def _folder(name: str) -> list[Path]:
+    return sorted((project_file("sql") / name).glob("*.sql"))

@@ -1,0 +1,1 @@
+select count(*) as alerts from clari.alert where sent_at is null;

@@ -1,0 +1,1 @@
+select job_id from clari.export_job where job_id is not null;

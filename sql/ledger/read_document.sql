@@ -1,0 +1,8 @@
+-- What was counted in the document, before any of it is merged.
+update clari.export_job
+set
+    rows_exported = $rows_exported,
+    rows_staged = $rows_staged,
+    document_period_id = $document_period_id,
+    call_time_frame_id = $call_time_frame_id
+where request_id = $request_id;

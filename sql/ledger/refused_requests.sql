@@ -1,0 +1,1 @@
+select request_id from clari.export_job where state = 'REFUSED';

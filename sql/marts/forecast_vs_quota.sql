@@ -1,0 +1,82 @@
+-- The calls of the newest loaded export of a forecast's quarter, beside what they stand against. People whom
+-- exports no longer show are in it too: forecast_call holds them, with is_present false.
+delete from clari.forecast_vs_quota
+where
+    forecast_id = $forecast_id
+    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
+
+insert into clari.forecast_vs_quota
+with call_week as (
+    select
+        week.time_period_id,
+        week.time_frame_id,
+        week.start_date,
+        week.week_number,
+        greatest(0, date_diff('day', coalesce(week.end_date, week.start_date + 6), period.end_date) // 7) as weeks_to_end
+    from clari.time_frame as week
+    inner join clari.time_period as period on period.time_period_id = week.time_period_id
+    where week.time_frame_id = $call_time_frame_id and period.quarter_id = $quarter_id
+),
+
+-- The newest quota: of the week of the call or before it, else the next one.
+quota as (
+    select entry.time_period_id, entry.user_id, entry.quota_value
+    from clari.forecast_entry as entry
+    inner join quota_field
+        on quota_field.time_period_id = entry.time_period_id and quota_field.field_id = entry.field_id
+    left join clari.time_frame as week
+        on week.time_period_id = entry.time_period_id and week.time_frame_id = entry.time_frame_id
+    left join call_week on call_week.time_period_id = entry.time_period_id
+    where entry.forecast_id = $forecast_id and entry.quota_value is not null
+    qualify
+        row_number() over (
+            partition by entry.time_period_id, entry.user_id
+            order by
+                case when week.week_number <= coalesce(call_week.week_number, week.week_number) then 0 else 1 end,
+                case
+                    when week.week_number <= coalesce(call_week.week_number, week.week_number)
+                        then -week.week_number
+                    else week.week_number
+                end
+        ) = 1
+),
+
+seen as (
+    select time_period_id, user_id, field_id, max(last_seen_at) as as_of, bool_or(in_latest_export) as in_latest_export
+    from clari.forecast_entry
+    where forecast_id = $forecast_id
+    group by time_period_id, user_id, field_id
+)
+
+select
+    $forecast_id as forecast_id,
+    call.time_period_id,
+    call.user_id,
+    call.field_id,
+    call.call_value as forecast_value,
+    call.adjustment_value,
+    quota.quota_value,
+    call.crm_closed,
+    call.crm_total,
+    cast(call.crm_closed / nullif(quota.quota_value, 0) as decimal(18, 6)) as attainment_pct,
+    cast(call.call_value / nullif(quota.quota_value, 0) as decimal(18, 6)) as forecast_to_quota_pct,
+    quota.quota_value - call.crm_closed as gap_to_quota,
+    call.currency_code,
+    person.name as user_name,
+    person.role_name,
+    person.parent_role_name,
+    coalesce(case when $top_user is null then person.is_top else person.is_top and $top_user in (person.user_id, person.email, person.name) end, false) as is_top,
+    field.field_name,
+    call_week.week_number,
+    call_week.weeks_to_end,
+    call.is_submitted,
+    seen.in_latest_export,
+    seen.as_of
+from forecast_call as call
+inner join seen
+    on seen.time_period_id = call.time_period_id and seen.user_id = call.user_id and seen.field_id = call.field_id
+left join quota on quota.time_period_id = call.time_period_id and quota.user_id = call.user_id
+left join call_week on call_week.time_period_id = call.time_period_id
+left join clari.forecast_user as person on person.forecast_id = $forecast_id and person.user_id = call.user_id
+left join clari.forecast_field as field on field.forecast_id = $forecast_id and field.field_id = call.field_id
+where call.job_id = $job_id;

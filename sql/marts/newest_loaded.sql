@@ -1,0 +1,9 @@
+-- Grain: one row a forecast and quarter: its newest loaded export.
+select request_id, forecast_id, time_period_id as quarter_id, job_id, exported_at, call_time_frame_id
+from clari.export_job
+where state = 'LOADED'
+qualify
+    row_number() over (
+        partition by forecast_id, time_period_id order by exported_at desc, submitted_at desc, request_id desc
+    ) = 1
+order by quarter_id desc, forecast_id;

@@ -1,0 +1,27 @@
+-- Grain: one row a period of the quarter: the field that carries its quota, null where several do and none is named.
+create or replace temp table quota_field as
+with carrier as (
+    select distinct entry.time_period_id, entry.field_id, field.field_name
+    from clari.forecast_entry as entry
+    left join clari.forecast_field as field
+        on field.forecast_id = entry.forecast_id and field.field_id = entry.field_id
+    where
+        entry.forecast_id = $forecast_id
+        and entry.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+        and entry.quota_value is not null
+)
+
+select
+    time_period_id,
+    count(*) as carriers,
+    coalesce(
+        min(field_id) filter (where field_id = $quota_field or field_name = $quota_field),
+        case
+            when count(*) = 1 then min(field_id)
+            when count(*) filter (where lower(field_name) = 'quota') = 1
+                then min(field_id) filter (where lower(field_name) = 'quota')
+        end
+    ) as field_id,
+    list(field_id order by field_id) as field_ids
+from carrier
+group by time_period_id;

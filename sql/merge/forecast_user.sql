@@ -1,0 +1,97 @@
+-- The people of a forecast as newest known, made from the sightings of all its quarters.
+delete from clari.forecast_user where forecast_id = $forecast_id;
+
+insert into clari.forecast_user
+with newest as (
+    select *
+    from clari.forecast_user_sighting
+    where forecast_id = $forecast_id
+    qualify row_number() over (partition by user_id order by last_seen_at desc, quarter_id desc) = 1
+),
+
+-- The newest quarter alone says who is still there: older quarters are exported less and less.
+newest_quarter as (
+    select max(quarter_id) as quarter_id from clari.forecast_user_sighting where forecast_id = $forecast_id
+),
+
+still_there as (
+    select sighting.user_id
+    from clari.forecast_user_sighting as sighting
+    inner join newest_quarter on newest_quarter.quarter_id = sighting.quarter_id
+    left join clari.export_job as shown_by on shown_by.job_id = sighting.job_id
+    where
+        sighting.forecast_id = $forecast_id
+        and not exists (
+            select 1
+            from clari.export_job as later
+            where
+                later.forecast_id = $forecast_id
+                and later.time_period_id = sighting.quarter_id
+                and later.state = 'LOADED'
+                and later.exported_at > sighting.last_seen_at
+                and (later.scope_id is null or later.scope_id is not distinct from shown_by.scope_id)
+        )
+)
+
+select
+    forecast_id,
+    user_id,
+    name,
+    email,
+    crm_user_id,
+    scope_id,
+    role_id,
+    role_name,
+    parent_role_id,
+    parent_role_name,
+    is_top,
+    user_id in (select still_there.user_id from still_there) as in_latest_export,
+    last_seen_at
+from newest;
+
+delete from clari.forecast_user_history where forecast_id = $forecast_id;
+
+insert into clari.forecast_user_history
+with point as (
+    select *
+    from clari.forecast_user_sighting
+    where forecast_id = $forecast_id
+    qualify row_number() over (partition by user_id, first_seen_at order by quarter_id desc) = 1
+),
+
+compared as (
+    select
+        *,
+        lag(user_id) over person is null
+        or name is distinct from lag(name) over person
+        or email is distinct from lag(email) over person
+        or crm_user_id is distinct from lag(crm_user_id) over person
+        or scope_id is distinct from lag(scope_id) over person
+        or role_id is distinct from lag(role_id) over person
+        or role_name is distinct from lag(role_name) over person
+        or parent_role_id is distinct from lag(parent_role_id) over person
+        or parent_role_name is distinct from lag(parent_role_name) over person
+        or is_top is distinct from lag(is_top) over person as is_version
+    from point
+    window person as (partition by user_id order by first_seen_at)
+),
+
+version as (
+    select * from compared where is_version
+)
+
+select
+    forecast_id,
+    user_id,
+    name,
+    email,
+    crm_user_id,
+    scope_id,
+    role_id,
+    role_name,
+    parent_role_id,
+    parent_role_name,
+    is_top,
+    first_seen_at as valid_from,
+    lead(first_seen_at) over (partition by user_id order by first_seen_at) as valid_to
+from version;

@@ -1,0 +1,27 @@
+-- Grain: one row an alert, written before it is sent.
+create table if not exists clari.alert (
+    alert_key varchar primary key,
+    alert_class varchar not null,
+    kind varchar not null,
+    severity varchar not null,
+    title varchar not null,
+    body varchar,
+    created_at timestamptz not null,
+    sent_at timestamptz,
+    attempts integer not null default 0,
+    last_error varchar,
+    run_id varchar
+);
+
+comment on table clari.alert is 'One row an alert, written before it is sent';
+comment on column clari.alert.alert_key is 'This occurrence';
+comment on column clari.alert.alert_class is 'What repeats: for a swing the forecast, quarter, person and field';
+comment on column clari.alert.kind is 'forecast_swing, mass_change, export_refused, export_failed, run_failed, freshness, quota_low or auth_failed';
+comment on column clari.alert.severity is 'P1, P2 or P3';
+comment on column clari.alert.title is 'Subject';
+comment on column clari.alert.body is 'Message';
+comment on column clari.alert.created_at is 'When it was found';
+comment on column clari.alert.sent_at is 'When a channel took it; null is unsent';
+comment on column clari.alert.attempts is 'How often it was tried';
+comment on column clari.alert.last_error is 'Why the last try failed';
+comment on column clari.alert.run_id is 'The sync that found it';

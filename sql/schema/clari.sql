@@ -1,0 +1,2 @@
+-- The schema that every table lives in.
+create schema if not exists clari;

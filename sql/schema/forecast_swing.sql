@@ -1,0 +1,41 @@
+-- Grain: one row a comparison: forecast, period, person, forecast field, baseline and sync.
+create table if not exists clari.forecast_swing (
+    forecast_id varchar not null,
+    time_period_id varchar not null,
+    user_id varchar not null,
+    field_id varchar not null,
+    baseline varchar not null,
+    previous_value decimal(18,4),
+    current_value decimal(18,4),
+    change_amount decimal(18,4),
+    change_pct decimal(18,6),
+    is_swing boolean not null,
+    reason varchar,
+    threshold decimal(18,6),
+    time_frame_id varchar,
+    previous_time_frame_id varchar,
+    currency_code varchar,
+    previous_job_id varchar,
+    job_id varchar not null,
+    detected_at timestamptz
+);
+
+comment on table clari.forecast_swing is 'One row a comparison: forecast, period, person, forecast field, baseline and sync';
+comment on column clari.forecast_swing.forecast_id is 'Clari''s forecast (the tab)';
+comment on column clari.forecast_swing.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
+comment on column clari.forecast_swing.user_id is 'The person, by Clari''s id';
+comment on column clari.forecast_swing.field_id is 'The forecast field';
+comment on column clari.forecast_swing.baseline is 'sync: the previous loaded export; week: the newest that is at least 7 days older';
+comment on column clari.forecast_swing.previous_value is 'The call then';
+comment on column clari.forecast_swing.current_value is 'The call now';
+comment on column clari.forecast_swing.change_amount is 'now - then';
+comment on column clari.forecast_swing.change_pct is 'change / |then|, a fraction; null where then is 0 or null';
+comment on column clari.forecast_swing.is_swing is 'Whether people must hear of it';
+comment on column clari.forecast_swing.reason is 'Why it is a swing, or why a change is none';
+comment on column clari.forecast_swing.threshold is 'The share that was allowed';
+comment on column clari.forecast_swing.time_frame_id is 'Week of the call now';
+comment on column clari.forecast_swing.previous_time_frame_id is 'Week of the call then';
+comment on column clari.forecast_swing.currency_code is 'ISO 4217 code';
+comment on column clari.forecast_swing.previous_job_id is 'The export compared with';
+comment on column clari.forecast_swing.job_id is 'The export';
+comment on column clari.forecast_swing.detected_at is 'When the export was merged';

@@ -1,0 +1,33 @@
+-- Grain: one row a forecast, quarter and day (UTC, of submission).
+create table if not exists clari.pipeline_health (
+    forecast_id varchar not null,
+    time_period_id varchar not null,
+    day date not null,
+    jobs_submitted bigint,
+    jobs_completed bigint,
+    jobs_refused bigint,
+    jobs_failed bigint,
+    jobs_timed_out bigint,
+    completion_rate decimal(18,6),
+    median_wait_seconds decimal(18,3),
+    max_wait_seconds decimal(18,3),
+    rows_exported bigint,
+    rows_loaded bigint,
+    last_success_at timestamptz
+);
+
+comment on table clari.pipeline_health is 'One row a forecast, quarter and day (UTC, of submission)';
+comment on column clari.pipeline_health.forecast_id is 'Clari''s forecast (the tab)';
+comment on column clari.pipeline_health.time_period_id is 'The quarter asked for';
+comment on column clari.pipeline_health.day is 'Day';
+comment on column clari.pipeline_health.jobs_submitted is 'Exports that Clari accepted';
+comment on column clari.pipeline_health.jobs_completed is 'Exports that were merged';
+comment on column clari.pipeline_health.jobs_refused is 'Documents that were not good enough';
+comment on column clari.pipeline_health.jobs_failed is 'Exports that brought no document';
+comment on column clari.pipeline_health.jobs_timed_out is 'Exports that took too long';
+comment on column clari.pipeline_health.completion_rate is 'jobs_completed / all of them, a fraction';
+comment on column clari.pipeline_health.median_wait_seconds is 'Median of wait_seconds';
+comment on column clari.pipeline_health.max_wait_seconds is 'Largest wait_seconds';
+comment on column clari.pipeline_health.rows_exported is 'Entries in the documents';
+comment on column clari.pipeline_health.rows_loaded is 'Entries merged';
+comment on column clari.pipeline_health.last_success_at is 'When an export was last merged';

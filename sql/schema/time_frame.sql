@@ -1,0 +1,17 @@
+-- Grain: one row a period and week.
+create table if not exists clari.time_frame (
+    time_period_id varchar not null,
+    time_frame_id varchar not null,
+    start_date date,
+    end_date date,
+    week_number integer,
+    last_seen_at timestamptz not null
+);
+
+comment on table clari.time_frame is 'One row a period and week';
+comment on column clari.time_frame.time_period_id is 'The period';
+comment on column clari.time_frame.time_frame_id is 'The week; ids repeat across periods';
+comment on column clari.time_frame.start_date is 'First day';
+comment on column clari.time_frame.end_date is 'Last day';
+comment on column clari.time_frame.week_number is '1 is the period''s first week, by start_date, then id';
+comment on column clari.time_frame.last_seen_at is 'exported_at of the export that last showed it';

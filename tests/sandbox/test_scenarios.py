@@ -1,0 +1,369 @@
+"""Each scenario shows its fault, and only there where it says so."""
+
+import csv
+import json
+import time
+from collections import Counter
+from decimal import Decimal
+from io import StringIO
+
+import httpx
+import pytest
+
+from clari_pipeline.sandbox import SCENARIOS
+
+from .conftest import ALL_TYPES, CURRENT, NEWEST_PAST, OLDER
+
+KEY = ("userId", "fieldId", "timePeriodId", "timeFrameId")
+HITS_NEWEST_PAST = [
+    "truncated", "null_keys", "duplicates_exact", "duplicates_conflict", "unreadable", "unreadable_amount",
+    "currency_changed",
+]  # fmt: skip
+NOT_EXPORTED_AT_ONCE = {
+    "failed",
+    "hung",
+    "expired",
+    "type_refused",
+    "flaky",
+    "rate_limited",
+    "no_quota",
+    "no_slots",
+}
+
+
+def key(entry):
+    return tuple(entry[name] for name in KEY)
+
+
+def changes(before, after):
+    """What each entry says in one document and in the other, where that differs; keys of both must be equal."""
+    was, is_now = ({key(entry): entry for entry in document["entries"]} for document in (before, after))
+    assert was.keys() == is_now.keys()
+    return {name: (was[name], is_now[name]) for name in was if was[name] != is_now[name]}
+
+
+@pytest.fixture
+def pair(in_scenario):
+    """The same quarter, as calm has it and as a scenario has it."""
+
+    def documents(scenario, period=CURRENT):
+        return in_scenario("calm").document(period), in_scenario(scenario).document(period)
+
+    return documents
+
+
+def test_every_scenario_has_a_line_of_description():
+    assert next(iter(SCENARIOS)) == "calm"
+    assert all(text and "\n" not in text for text in SCENARIOS.values())
+
+
+@pytest.mark.parametrize("scenario", sorted(set(SCENARIOS) - NOT_EXPORTED_AT_ONCE))
+@pytest.mark.parametrize("period", [CURRENT, NEWEST_PAST, OLDER])
+def test_every_scenario_can_be_exported_as_csv_too(in_scenario, scenario, period):
+    text = in_scenario(scenario).export(period, exportFormat="CSV").decode()
+    rows = list(csv.reader(StringIO(text, newline="")))
+    assert len(rows[0]) == 12
+    if (scenario, period) not in {("unreadable", NEWEST_PAST), ("empty", CURRENT)}:
+        assert len(rows) > 100
+        assert {len(row) for row in rows} == {12}
+
+
+@pytest.mark.parametrize("scenario", HITS_NEWEST_PAST)
+def test_quarters_that_a_scenario_does_not_concern_are_calm(in_scenario, scenario):
+    calm = [in_scenario("calm").export(period) for period in (CURRENT, OLDER)]
+    caller = in_scenario(scenario)
+    assert [caller.export(period) for period in (CURRENT, OLDER)] == calm
+    job = caller.finished(caller.submit(OLDER).json()["jobId"])
+    assert job["rowsTruncated"] is False
+
+
+def test_a_company_of_one_has_every_scenario(open_sandbox):
+    caller = open_sandbox(people=1)
+    for scenario in sorted(set(SCENARIOS) - NOT_EXPORTED_AT_ONCE):
+        caller.sandbox.scenario = scenario
+        assert caller.export(CURRENT)
+        assert caller.export(NEWEST_PAST)
+
+
+def test_a_scenario_can_be_changed_while_it_runs(calm):
+    before = calm.document()
+    calm.sandbox.scenario = "empty"
+    assert calm.document()["entries"] == []
+    calm.sandbox.scenario = "calm"
+    assert calm.document() == before
+
+
+def test_swings_move_seven_calls_of_the_running_week(pair):
+    """Five by 25 to 60 %, one to zero, one from zero: all of them submitted, everybody else as before."""
+    moved = changes(*pair("swings"))
+    assert len(moved) == 7
+    assert {name[3] for name in moved} == {"W07"}
+    assert {name[1] for name in moved} == {"fc:commit", "fc:best_case"}
+    kinds = Counter()
+    for before, after in moved.values():
+        assert after["isUpdated"]
+        was, is_now = Decimal(before["forecastValue"]), Decimal(after["forecastValue"])
+        if was == 0 or is_now == 0:
+            kinds["from zero" if was == 0 else "to zero"] += 1
+        else:
+            assert Decimal("0.25") <= round(abs(is_now / was - 1), 4) <= Decimal("0.6")
+            kinds["up" if is_now > was else "down"] += 1
+    assert kinds == {"up": 3, "down": 2, "from zero": 1, "to zero": 1}
+
+
+def test_swings_leave_past_quarters_alone(pair):
+    assert changes(*pair("swings", NEWEST_PAST)) == {}
+
+
+@pytest.mark.parametrize("period", [CURRENT, NEWEST_PAST, OLDER])
+def test_one_who_has_left_is_in_no_quarter_any_more(pair, period):
+    before, after = pair("departure", period)
+    gone = {user["userId"] for user in before["users"]} - {user["userId"] for user in after["users"]}
+    assert len(gone) == 1
+    assert after["entries"] == [entry for entry in before["entries"] if entry["userId"] not in gone]
+
+
+@pytest.mark.parametrize(("period", "newest"), [(CURRENT, "W07"), (NEWEST_PAST, "W12")])
+def test_late_edits_change_closed_weeks_only(pair, period, newest):
+    before, after = pair("late_edits", period)
+    edited = changes(before, after)
+    assert len(edited) > 10
+    assert newest not in {name[3] for name in edited}
+    ends = {week["timeFrameId"]: week["endDate"] for week in after["timeFrames"]}
+    for name, (_, entry) in edited.items():
+        assert time.strftime("%Y-%m-%d", time.gmtime(entry["updatedOn"] / 1000)) > ends[name[3]]
+
+
+def test_an_empty_quarter_still_has_its_people(pair):
+    before, after = pair("empty")
+    assert after["entries"] == []
+    assert after["users"] == before["users"]
+
+
+def test_echo_delivers_the_current_quarter_for_past_ones(in_scenario):
+    caller = in_scenario("echo")
+    assert caller.export(NEWEST_PAST) == caller.export(OLDER) == caller.export(CURRENT)
+    assert caller.document(OLDER)["timePeriods"][0]["timePeriodId"] == CURRENT
+
+
+def test_a_truncated_document_is_done_and_says_that_rows_are_missing(calm, open_sandbox):
+    caller = open_sandbox("truncated")
+    job_id = caller.submit(NEWEST_PAST).json()["jobId"]
+    job = caller.finished(job_id)
+    assert (job["status"], job["rowsTruncated"]) == ("DONE", True)
+    assert len(caller.results(job_id).json()["entries"]) * 2 == len(calm.document(NEWEST_PAST)["entries"])
+
+
+def test_null_keys_lose_each_part_of_the_key_once(pair):
+    _, after = pair("null_keys", NEWEST_PAST)
+    assert Counter(name for entry in after["entries"] for name in KEY if entry[name] is None) == dict.fromkeys(KEY, 1)
+
+
+@pytest.mark.parametrize(("scenario", "differ"), [("duplicates_exact", False), ("duplicates_conflict", True)])
+def test_duplicates_have_the_same_key(pair, scenario, differ):
+    _, after = pair(scenario, NEWEST_PAST)
+    first: dict[tuple[str, ...], dict[str, object]] = {}
+    again = [(first[key(e)], e) for e in after["entries"] if first.setdefault(key(e), e) is not e]
+    assert len(again) == 3
+    assert all((before != after) == differ for before, after in again)
+
+
+def test_an_unreadable_document_breaks_off_though_all_of_it_arrived(calm, open_sandbox):
+    whole = calm.export(NEWEST_PAST)
+    content = open_sandbox("unreadable").export(NEWEST_PAST)
+    assert content == whole[: len(whole) // 2]
+    with pytest.raises(ValueError):
+        json.loads(content)
+
+
+def test_an_unreadable_amount_is_text(pair):
+    moved = changes(*pair("unreadable_amount", NEWEST_PAST))
+    assert [after["forecastValue"] for _, after in moved.values()] == ["12,5oo"]
+
+
+def test_a_monthly_tab_delivers_the_months_of_the_quarter(pair):
+    before, after = pair("monthly")
+    assert [period["label"] for period in after["timePeriods"]] == [
+        "October FY 2026", "November FY 2026", "December FY 2026",
+    ]  # fmt: skip
+    assert {period["type"] for period in after["timePeriods"]} == {"MONTH"}
+    assert [field["fieldName"] for field in after["fields"]] == ["Monthly Commit", "Quota"]
+    first = next(entry for entry in before["entries"] if "forecastValue" in entry)
+    months = [
+        Decimal(entry["forecastValue"])
+        for entry in after["entries"]
+        if "forecastValue" in entry
+        and (entry["userId"], entry["timeFrameId"]) == (first["userId"], first["timeFrameId"])
+    ]
+    assert abs(sum(months) - Decimal(first["forecastValue"])) <= Decimal("0.02")
+
+
+def test_unordered_is_the_same_in_another_order_with_unknown_keys(pair):
+    before, after = pair("unordered")
+    assert [name for name in after if name in before] != list(before)
+    for name, rows in before.items():
+        known = [{k: v for k, v in row.items() if not k.startswith("x")} for row in after[name]]
+        assert all("xDetails" in row for row in after[name])
+        assert sorted(map(repr, known)) == sorted(map(repr, rows))
+        assert known != rows or len(rows) == 1
+    assert after["x_release"]
+
+
+def test_number_writings_differ_and_mean_the_same(calm, open_sandbox):
+    caller = open_sandbox("number_writings")
+    text = caller.export().decode()
+    assert '"forecastValue": "' in text
+    assert "E5" in text
+    before, after = calm.document(), caller.document()
+    for was, is_now in zip(before["entries"], after["entries"], strict=True):
+        for name in ("forecastValue", "quotaValue", "adjustmentValue", "crmTotal", "crmClosed"):
+            assert (name in was) == (name in is_now)
+            assert name not in was or Decimal(was[name]) == Decimal(is_now[name])
+
+
+def test_flat_is_one_row_a_person(calm, open_sandbox):
+    document = open_sandbox("flat").document()
+    assert document.keys() == {"entries"}
+    assert len(document["entries"]) == 40
+    assert document["entries"][0].keys() == {
+        "ownerName", "ownerEmail", "forecastAmount", "quotaAmount", "crmTotal", "crmClosed", "adjustmentAmount",
+        "timePeriod",
+    }  # fmt: skip
+    head = calm.document()["users"][0]["userId"]
+    newest = {
+        entry["fieldId"]: entry
+        for entry in calm.document(includeHistorical=False)["entries"]
+        if entry["userId"] == head
+    }
+    assert document["entries"][0]["forecastAmount"] == newest["fc:commit"]["forecastValue"]
+    assert document["entries"][0]["quotaAmount"] == newest["quota:annual_plan"]["quotaValue"]
+
+
+def test_two_tops_have_no_parent(pair):
+    before, after = pair("two_tops")
+    tops = [user["name"] for user in after["users"] if not user["parentHierarchyId"]]
+    assert tops == [before["users"][0]["name"], "Clari Integration"]
+    integration = after["users"][-1]["userId"]
+    mine = [entry for entry in after["entries"] if entry["userId"] == integration]
+    assert mine
+    assert not any(entry["isUpdated"] for entry in mine)
+
+
+def test_one_person_has_two_ids(pair):
+    before, after = pair("one_person_two_ids")
+    assert Counter(Counter(user["crmId"] for user in after["users"]).values()) == {1: 39, 2: 1}
+    assert len({user["userId"] for user in after["users"]}) == 41
+    assert len({key(entry) for entry in after["entries"]}) == len(after["entries"]) > len(before["entries"])
+
+
+def test_the_currency_changes_in_the_newest_past_quarter(pair):
+    before, after = pair("currency_changed", NEWEST_PAST)
+    assert {entry["currency"]["code"] for entry in before["entries"]} == {"USD"}
+    assert {entry["currency"]["code"] for entry in after["entries"]} == {"EUR"}
+
+
+def test_refused_types_are_named_and_the_others_can_be_exported(open_sandbox):
+    caller = open_sandbox("type_refused")
+    answer = caller.submit()
+    assert (answer.status_code, answer.json()["code"]) == (400, "type_not_supported")
+    assert "crm_closed, crm_total" in answer.json()["message"]
+    assert "crm_total" not in caller.submit(typesToExport=["crm_closed"]).json()["message"]
+    assert caller.document(typesToExport=ALL_TYPES[:4])["entries"]
+
+
+def test_the_current_quarters_job_fails(open_sandbox):
+    caller = open_sandbox("failed")
+    job_id = caller.submit().json()["jobId"]
+    assert caller.finished(job_id)["status"] == "FAILED"
+    assert caller.results(job_id).json()["code"] == "invalid_jobId"
+    assert caller.export(NEWEST_PAST)
+
+
+def test_the_current_quarters_job_hangs(open_sandbox):
+    caller = open_sandbox("hung")
+    job_id = caller.submit().json()["jobId"]
+    assert caller.export(NEWEST_PAST)
+    time.sleep(0.1)
+    assert caller.status(job_id)["status"] == "STARTED"
+    assert caller.status(job_id)["endTime"] is None
+
+
+def test_a_job_passes_through_an_unknown_state(open_sandbox):
+    caller = open_sandbox("unknown_state", job_seconds=0.2)
+    job_id = caller.submit().json()["jobId"]
+    seen = set()
+    while (status := caller.status(job_id)["status"]) != "DONE":
+        seen.add(status)
+        time.sleep(0.005)
+    assert seen == {"SCHEDULED", "STARTED", "QUEUED_FOR_RETRY"}
+    assert caller.results(job_id).status_code == 200
+
+
+def test_a_job_ends_with_another_word(open_sandbox):
+    caller = open_sandbox("completed_word")
+    job_id = caller.submit().json()["jobId"]
+    assert caller.finished(job_id)["status"] == "COMPLETED"
+    assert caller.results(job_id).status_code == 200
+
+
+def test_a_bare_job_is_not_wrapped(open_sandbox):
+    caller = open_sandbox("bare_jobs")
+    job_id = caller.submit().json()["jobId"]
+    assert caller.http.get(f"/export/jobs/{job_id}").json()["jobId"] == job_id
+
+
+def test_results_expire_once(open_sandbox):
+    caller = open_sandbox("expired")
+    job_id = caller.submit(NEWEST_PAST).json()["jobId"]
+    job = caller.finished(job_id)
+    assert (job["status"], job["expiredTime"] < job["startTime"]) == ("DONE", True)
+    assert caller.results(job_id).status_code == 400
+    assert caller.export(NEWEST_PAST)
+    assert caller.export(CURRENT)
+
+
+def test_a_slow_job_takes_ten_times_as_long(open_sandbox):
+    caller = open_sandbox("slow")
+    begin = time.monotonic()
+    caller.export()
+    assert time.monotonic() - begin >= 0.2
+
+
+def test_every_third_request_is_one_too_many(open_sandbox):
+    caller = open_sandbox("rate_limited")
+    codes = [caller.http.get("/admin/limits").status_code for _ in range(6)]
+    assert codes == [200, 200, 429, 200, 200, 429]
+
+
+def test_a_flaky_api_fails_the_same_way_for_the_same_seed(open_sandbox):
+    def seen(seed):
+        caller, outcomes = open_sandbox("flaky", seed=seed, people=1), []
+        for _ in range(120):
+            try:
+                outcomes.append(caller.http.get("/admin/limits").status_code)
+            except httpx.RemoteProtocolError:
+                outcomes.append(0)
+        return outcomes
+
+    first = seen(7)
+    assert first == seen(7) != seen(8)
+    assert set(first) == {200, 429, 500, 502, 0}
+    assert first.count(200) > 80
+
+
+def test_the_months_exports_are_used_up(open_sandbox):
+    caller = open_sandbox("no_quota")
+    assert caller.submit().json()["code"] == "export_monthly_quota_reached"
+    limits = caller.http.get("/admin/limits").json()["jobs"]
+    assert (limits["availableMonthlyQuota"], limits["availableConcurrentLimit"]) == (0, 3)
+    assert len(limits["submittedJobIds"]) == limits["monthlyQuota"]
+
+
+def test_somebody_elses_exports_run_first(open_sandbox):
+    caller = open_sandbox("no_slots", job_seconds=0.1)
+    limits = caller.http.get("/admin/limits").json()["jobs"]
+    assert (limits["availableMonthlyQuota"], limits["availableConcurrentLimit"]) == (1000, 0)
+    assert len(limits["runningJobIds"]) == 3
+    assert caller.submit().json()["code"] == "export_monthly_quota_reached"
+    time.sleep(0.5)
+    assert caller.submit().status_code == 200

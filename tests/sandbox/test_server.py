@@ -1,0 +1,308 @@
+"""The sandbox's API: who may call, what is refused, what counts against the limits, and what goes astray."""
+
+import re
+import time
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from clari_pipeline.sandbox import Fault, Sandbox
+
+from .conftest import CURRENT, NOW
+
+
+@pytest.fixture
+def calm(open_sandbox):
+    """A sandbox of its own for each test: what it remembers matters here."""
+    return open_sandbox(people=5)
+
+
+def test_it_answers_as_soon_as_it_has_started_and_stops_when_told():
+    with Sandbox() as sandbox:
+        address = f"{sandbox.base_url}/admin/limits"
+        assert httpx.get(address, headers={"apikey": sandbox.api_key}).status_code == 200
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(address)
+
+
+def test_a_taken_port_is_named(calm):
+    port = httpx.URL(calm.sandbox.base_url).port
+    with pytest.raises(OSError, match=rf"port {port} .*Name another one"):
+        Sandbox(port=port).start()
+
+
+def test_it_can_be_started_again_and_still_knows_its_jobs():
+    sandbox = Sandbox(job_seconds=0.001)
+    for _ in range(2):
+        with sandbox, httpx.Client(base_url=sandbox.base_url, headers={"apikey": sandbox.api_key}) as http:
+            assert http.post("/export/forecast/total_new", json={}).status_code == 200
+            jobs = http.get("/export/jobs").json()
+    assert len(jobs) == 2
+    sandbox.stop()
+
+
+@pytest.mark.parametrize("headers", [{}, {"apikey": "sandbox-key-other"}, {"Authorization": "Bearer x"}])
+def test_without_the_key_every_call_is_turned_away(calm, headers):
+    for method, path in [
+        ("GET", "/admin/limits"),
+        ("POST", "/export/forecast/total_new"),
+        ("GET", "/export/jobs"),
+        ("GET", "/export/jobs/1"),
+        ("GET", "/export/jobs/1/results"),
+        ("PATCH", "/export/jobs/1"),
+        ("GET", "/nowhere"),
+    ]:
+        answer = httpx.request(method, calm.sandbox.base_url + path, headers=headers)
+        assert (answer.status_code, answer.json()["message"]) == (401, "Invalid authentication credentials")
+
+
+def test_the_key_is_taken_as_a_bearer_token_too(calm):
+    headers = {"Authorization": f"Bearer {calm.sandbox.api_key}"}
+    assert httpx.get(f"{calm.sandbox.base_url}/admin/limits", headers=headers).status_code == 200
+    assert calm.sandbox.api_key == Sandbox().api_key != Sandbox(seed=8).api_key
+
+
+@pytest.mark.parametrize("path", ["/forecast/types", "/export", "/opportunity"])
+def test_calls_that_it_does_not_have_are_not_found(calm, path):
+    assert calm.http.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"timePeriod": "Q4 2026"}, 400, "bad_request"),
+        ({"timePeriod": "2026_Q5"}, 400, "bad_request"),
+        ({"typesToExport": ["forecast", "forecast_value"]}, 400, "bad_request"),
+        ({"typesToExport": "forecast"}, 400, "bad_request"),
+        ({"typesToExport": [["forecast"]]}, 400, "bad_request"),
+        ({"exportFormat": "XML"}, 400, "bad_request"),
+        ({"schedule": "OFTEN"}, 400, "bad_request"),
+        ({"includeHistorical": "yes"}, 400, "bad_request"),
+        ({"currency": "XXX"}, 400, "bad_request"),
+        ({"currency": {}}, 400, "bad_request"),
+        ({"scopeId": "1::MGR"}, 401, "no_optin"),
+        ({"scopeId": []}, 401, "no_optin"),
+        (["forecast"], 400, "bad_request"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_with_a_code(calm, body, status, code):
+    answer = calm.http.post("/export/forecast/total_new", json=body)
+    assert answer.status_code == status
+    assert answer.json().keys() == {"code", "namespace", "errorId", "message", "orgId"}
+    assert answer.json()["code"] == code
+    assert calm.http.get("/export/jobs").json() == []
+
+
+def test_a_body_that_is_no_json_is_refused(calm):
+    assert calm.http.post("/export/forecast/total_new", content=b"{oops").json()["code"] == "bad_request"
+
+
+def test_an_unknown_forecast_is_refused(calm):
+    assert calm.submit(forecast="deal_owner").json()["code"] == "no_such_forecast_config"
+    assert calm.http.post("/export/forecast/").json()["code"] == "missing_forecast_id"
+
+
+def test_a_request_without_a_body_gets_the_defaults(calm):
+    job_id = calm.http.post("/export/forecast/total_new").json()["jobId"]
+    calm.finished(job_id)
+    document = calm.results(job_id).json()
+    assert document["timePeriods"][0]["timePeriodId"] == CURRENT
+    assert {entry["timeFrameId"] for entry in document["entries"]} == {"W07"}
+    assert not any("quotaValue" in entry for entry in document["entries"])
+
+
+def test_a_job_passes_through_its_states_and_only_then_delivers(open_sandbox):
+    caller = open_sandbox(job_seconds=0.3)
+    job_id = caller.submit().json()["jobId"]
+    early = caller.results(job_id)
+    assert (early.status_code, early.json()["code"]) == (400, "invalid_jobId")
+    seen = []
+    while (status := caller.status(job_id)["status"]) != "DONE":
+        seen += [] if seen[-1:] == [status] else [status]
+        time.sleep(0.01)
+    assert seen == ["SCHEDULED", "STARTED"]
+    answer = caller.results(job_id)
+    assert answer.status_code == 200
+    assert answer.headers["content-length"] == str(len(answer.content))
+
+
+def test_a_job_names_forecast_and_quarter_in_its_file_name_only(calm):
+    job_id = calm.submit().json()["jobId"]
+    job = calm.finished(job_id)
+    assert re.fullmatch(r"clari_export_forecast_total_new_2026_Q4\d+_20261121_060000\.json", job["fileName"])
+    assert (job["startTime"], job["endTime"]) == (NOW.timestamp() * 1000, NOW.timestamp() * 1000 + 20)
+    assert job["expiredTime"] > job["endTime"]
+    assert job["rowsTruncated"] is job["cellsTruncated"] is False
+    assert calm.http.get("/export/jobs").json() == [job]
+    assert calm.http.get(f"/export/jobs/{job_id}").json() == {"job": job}
+
+
+def test_an_unknown_job_is_refused(calm):
+    assert calm.http.get("/export/jobs/none").status_code == 400
+    assert calm.results("none").json()["code"] == "invalid_jobId"
+    assert calm.http.patch("/export/jobs/none", json={"type": "CANCEL"}).status_code == 400
+
+
+def test_the_concurrent_limit_holds_and_frees_itself(open_sandbox):
+    caller = open_sandbox(job_seconds=0.6, concurrent_limit=2)
+    jobs = [caller.submit().json()["jobId"] for _ in range(2)]
+    refused = caller.submit()
+    assert (refused.status_code, refused.json()["code"]) == (400, "export_monthly_quota_reached")
+    assert refused.json()["message"] == ("The monthly quota limit of 1000 or concurrent limit of 2 has been reached.")
+    limits = caller.http.get("/admin/limits").json()["jobs"]
+    assert (limits["availableConcurrentLimit"], limits["availableMonthlyQuota"]) == (0, 998)
+    for job_id in jobs:
+        caller.finished(job_id)
+    limits = caller.http.get("/admin/limits").json()["jobs"]
+    assert limits == {
+        "concurrentLimit": 2,
+        "monthlyQuota": 1000,
+        "submittedJobIds": jobs,
+        "availableConcurrentLimit": 2,
+        "availableMonthlyQuota": 998,
+    }
+    assert caller.submit().status_code == 200
+
+
+def test_running_jobs_are_listed_only_where_there_are_any(open_sandbox):
+    caller = open_sandbox("hung", job_seconds=0.001)
+    assert "runningJobIds" not in caller.http.get("/admin/limits").json()["jobs"]
+    job_id = caller.submit().json()["jobId"]
+    while caller.status(job_id)["status"] == "SCHEDULED":
+        time.sleep(0.002)
+    assert caller.http.get("/admin/limits").json()["jobs"]["runningJobIds"] == [job_id]
+
+
+def test_the_monthly_quota_is_used_up_and_rolls_on_after_thirty_days(open_sandbox):
+    caller = open_sandbox(monthly_quota=1)
+    caller.export()
+    assert caller.submit().json()["code"] == "export_monthly_quota_reached"
+    caller.sandbox.now = lambda: NOW + timedelta(days=30)
+    assert caller.submit().status_code == 200
+
+
+def test_a_scheduled_job_is_cancelled_and_gives_its_quota_back(open_sandbox):
+    caller = open_sandbox(job_seconds=30)
+    job_id = caller.submit().json()["jobId"]
+    answer = caller.http.patch(f"/export/jobs/{job_id}", json={"type": "CANCEL"})
+    assert answer.json() == {"status": "CANCELLED", "successful": True}
+    assert caller.status(job_id)["status"] == "CANCELLED"
+    limits = caller.http.get("/admin/limits").json()["jobs"]
+    assert (limits["availableConcurrentLimit"], limits["availableMonthlyQuota"]) == (3, 1000)
+    assert [job["jobId"] for job in caller.http.get("/export/jobs").json()] == [job_id]
+
+
+def test_a_running_job_is_aborted(open_sandbox):
+    caller = open_sandbox("hung", job_seconds=0.001)
+    job_id = caller.submit().json()["jobId"]
+    while caller.status(job_id)["status"] == "SCHEDULED":
+        time.sleep(0.002)
+    answer = caller.http.patch(f"/export/jobs/{job_id}", json={"type": "CANCEL"})
+    assert answer.json() == {"status": "ABORTED", "successful": True}
+
+
+def test_a_finished_job_cannot_be_cancelled(calm):
+    job_id = calm.submit().json()["jobId"]
+    calm.finished(job_id)
+    answer = calm.http.patch(f"/export/jobs/{job_id}", json={"type": "CANCEL"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "export_failed_to_cancel")
+    assert calm.http.patch(f"/export/jobs/{job_id}", json={"type": "STOP"}).json()["code"] == "bad_request"
+
+
+def test_bytes_can_be_served_for_any_forecast(calm):
+    """Awkward ids arrive as they were meant, and other quarters are not touched."""
+    calm.sandbox.serve("../../x", CURRENT, b"exactly\x00these", "CSV")
+    answer = calm.submit(forecast="..%2F..%2Fx")
+    job = calm.finished(answer.json()["jobId"])
+    assert job["fileName"].startswith("clari_export_forecast_../../x_2026_Q4")
+    assert (job["fileType"], calm.results(job["jobId"]).content) == ("CSV", b"exactly\x00these")
+    assert calm.export("2026_Q3", forecast="..%2F..%2Fx")[:1] == b"{"
+
+
+def test_requests_are_remembered_with_what_was_asked(calm):
+    calm.submit()
+    calm.http.get("/admin/limits")
+    first, second = calm.sandbox.requests
+    assert (first.method, first.path, first.body["timePeriod"]) == (
+        "POST",
+        "/v4/export/forecast/total_new",
+        CURRENT,
+    )
+    assert second == ("GET", "/v4/admin/limits", None)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 502, 503])
+def test_a_call_can_be_made_to_fail_once(calm, status):
+    calm.sandbox.fail_next("limits", [str(status)])
+    answer = calm.http.get("/admin/limits")
+    assert (answer.status_code, "retry-after" in answer.headers) == (status, False)
+    assert calm.http.get("/export/jobs").status_code == 200
+    assert calm.http.get("/admin/limits").status_code == 200
+
+
+def test_errors_come_in_all_their_envelopes(calm):
+    calm.sandbox.fail_next("jobs", ["401", "404", "500", "502", "503", "garbage", "quota"])
+    answers = [calm.http.get("/export/jobs") for _ in range(7)]
+    assert answers[0].json().keys() == {"message", "request_id"}
+    assert answers[1].json()[0].keys() == {"statusCode", "reaspnPhrase", "description", "details"}
+    assert answers[2].json()["code"] == "internal_server_error"
+    assert answers[3].headers["content-type"].startswith("text/html")
+    assert answers[4].json()["errors"][0]["status"] == 503
+    assert (answers[5].status_code, answers[5].content[:1]) == (200, b"<")
+    assert answers[6].json()["code"] == "export_monthly_quota_reached"
+
+
+def test_faults_are_met_in_their_order(calm):
+    calm.sandbox.fail_next("status", ["429:1", "none", Fault("answer", 418, {"X-Pot": "tea"}, b"short")])
+    first, second, third = (calm.http.get("/export/jobs/none") for _ in range(3))
+    assert (first.status_code, first.headers["retry-after"]) == (429, "1")
+    assert second.status_code == 400
+    assert (third.status_code, third.headers["x-pot"], third.content) == (418, "tea", b"short")
+
+
+def test_a_connection_can_be_closed_without_an_answer(calm):
+    calm.sandbox.fail_next("submit", ["reset"])
+    with pytest.raises(httpx.RemoteProtocolError):
+        calm.submit()
+    assert calm.http.get("/export/jobs").json() == []
+
+
+def test_an_answer_can_be_lost_though_the_job_is_queued(calm):
+    calm.sandbox.fail_next("submit", ["lost"])
+    with pytest.raises(httpx.RemoteProtocolError):
+        calm.submit()
+    assert len(calm.http.get("/export/jobs").json()) == 1
+
+
+def test_a_download_can_stop_half_way(calm):
+    job_id = calm.submit().json()["jobId"]
+    calm.finished(job_id)
+    calm.sandbox.fail_next("results", ["cut"])
+    received = b""
+    with (
+        pytest.raises(httpx.RemoteProtocolError),
+        calm.http.stream("GET", f"/export/jobs/{job_id}/results") as answer,
+    ):
+        for piece in answer.iter_raw():
+            received += piece
+    whole = calm.results(job_id).content
+    assert int(answer.headers["content-length"]) == len(whole)
+    assert received == whole[: len(whole) // 2]
+
+
+def test_an_answer_can_be_late(calm):
+    calm.sandbox.fail_next("limits", ["hang:5"])
+    with pytest.raises(httpx.ReadTimeout):
+        calm.http.get("/admin/limits", timeout=0.05)
+
+
+def test_unknown_words_are_refused_at_once(calm):
+    with pytest.raises(ValueError, match="No fault is called 'oops'"):
+        calm.sandbox.fail_next("limits", ["oops"])
+    with pytest.raises(ValueError, match="No call is called 'export'"):
+        calm.sandbox.fail_next("export", ["429"])
+    with pytest.raises(ValueError, match="No scenario is called 'storm'"):
+        calm.sandbox.scenario = "storm"
+    with pytest.raises(ValueError, match="at least one person"):
+        Sandbox(people=0)

@@ -1,35 +1,8 @@
-"""The Dagster face, one page."""
+"""The Dagster face: what `dagster dev -w workspace.yaml` loads. The rooms behind it are in `clari_pipeline.defs`."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable
-
-import dagster as dg
-
-from clari_pipeline.periods import FiscalCalendar, Quarter
-from clari_pipeline.settings import Settings, read_settings
-
-warnings.filterwarnings("ignore", category=dg.PreviewWarning)
-warnings.filterwarnings("ignore", category=dg.BetaWarning)
-
-from clari_pipeline.defs.assets import mart_assets, quarter_assets  # noqa: E402 - after the warnings are off
-from clari_pipeline.defs.automation import daily_sync_schedule, jobs, sensors  # noqa: E402
-from clari_pipeline.defs.partitions import quarters  # noqa: E402
-from clari_pipeline.defs.resources import exports_resource, pipeline_resource  # noqa: E402
-
-
-def build(settings: Settings, more_quarters: Iterable[Quarter] = ()) -> dg.Definitions:
-    """Everything that Dagster shows; needs no key. `more_quarters` are partitions beyond the usual ones."""
-    partitions = quarters(FiscalCalendar(settings.fiscal_year_start_month), more_quarters)
-    sync_quarter, refresh_marts = jobs(partitions)
-    return dg.Definitions(
-        assets=[*quarter_assets(partitions), *mart_assets()],
-        jobs=[sync_quarter, refresh_marts],
-        schedules=[daily_sync_schedule(sync_quarter, settings)],
-        sensors=sensors(sync_quarter, refresh_marts),
-        resources={"pipeline": pipeline_resource, "exports": exports_resource},
-    )
-
+from clari_pipeline.defs.graph import build
+from clari_pipeline.settings import read_settings
 
 defs = build(read_settings())

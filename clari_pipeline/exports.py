@@ -29,6 +29,7 @@ from clari_pipeline.clari import (
     ExportRequest,
     ExportTimedOut,
     Job,
+    Landed,
     Observer,
     Retry,
     Submitted,
@@ -143,9 +144,9 @@ class ExportDesk:
         self._settings = settings
         self._warehouse = warehouse
         self._landing = landing
-        self._run_id = run_id
+        self.run_id = run_id
         self._exports = exports
-        self._observers = (Ledgered(warehouse, run_id, exports), *observers)
+        self._observers: tuple[Observer, ...] = (Ledgered(warehouse, run_id, exports), *observers)
         self._retry = retry or Retry()
         self._results: dict[str, Future[str]] = {export.request_id: Future() for export in exports}
         self._stopping = threading.Event()
@@ -244,6 +245,7 @@ class ExportDesk:
                 result_sha256=document.sha256,
                 landing_path=self._landing.path_of(document),
             )
+        self._observe(Landed(request_id=export.request_id, at=landed_at, size=document.size))
 
     def _note_failure(self, export: PlannedExport, error: ClariError) -> None:
         match error:
@@ -256,7 +258,7 @@ class ExportDesk:
         status = error.job.status if isinstance(error, ExportFailed) and error.job is not None else None
         with self._warehouse.session() as connection:
             if not ledger.is_known(connection, export.request_id):
-                Ledgered(self._warehouse, self._run_id, [export])(
+                Ledgered(self._warehouse, self.run_id, [export])(
                     Submitting(request_id=export.request_id, at=datetime.now(UTC))
                 )
             ledger.failed(connection, export.request_id, state=state, clari_status=status, error=str(error))

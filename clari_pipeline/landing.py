@@ -56,6 +56,10 @@ class Landing:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def check_writable(self) -> None:
+        """Raise `LandingError` where nothing could be landed."""
+        self.writer().discard()
+
     def writer(self) -> LandingWriter:
         """A new document, to be written and then kept with `keep`."""
         return LandingWriter(self.root)

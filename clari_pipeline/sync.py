@@ -80,6 +80,15 @@ class Pipeline:
         self.now = now
         self._loader = Loader(self.warehouse, self.landing, self.rules, grace_days=settings.quarter_grace_days, now=now)
 
+    def prepare(self) -> None:
+        """Make sure, before Clari is asked for anything, that what comes can be kept.
+
+        Raises `WarehouseUnwritable`, `WarehouseLocked` or `LandingError`.
+        """
+        self.landing.check_writable()
+        with self.warehouse.session():
+            pass
+
     def current_quarters(self) -> list[Quarter]:
         """The current quarter, those before it and those to come, as the settings ask for."""
         return list(
@@ -172,6 +181,16 @@ class Pipeline:
                 for forecast_id, export in latest.items()
                 for verdict in ledger.verdicts_of(connection, export["request_id"])
                 if verdict["check_name"] == "periods_are_covered"
+            ]
+
+    def swings_of(self, outcomes: Iterable[Outcome]) -> list[Record]:
+        """The swings that these exports brought, the largest first."""
+        with self.warehouse.session() as connection:
+            return [
+                swing | {"forecast_id": outcome.export["forecast_id"]}
+                for outcome in outcomes
+                if outcome.export["state"] == "LOADED"
+                for swing in marts.swings_of(connection, outcome.export["job_id"])
             ]
 
     def replay(self, quarters: Sequence[Quarter], forecasts: Sequence[str]) -> tuple[list[str], set[str]]:

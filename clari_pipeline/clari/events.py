@@ -61,5 +61,12 @@ class Completed(_Event):
     wait_seconds: float
 
 
-ExportEvent = Submitting | Submitted | Adopted | Polled | Waited | Completed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed(_Event):
+    """The document is safe on disk; `size` in bytes."""
+
+    size: int
+
+
+ExportEvent = Submitting | Submitted | Adopted | Polled | Waited | Completed | Landed
 Observer = Callable[[ExportEvent], None]

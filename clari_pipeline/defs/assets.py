@@ -1,7 +1,5 @@
 """The asset graph: raw export → tables (a quarter each) → marts."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -136,13 +134,12 @@ def _mart(name: str, description: str, refresh: Any) -> dg.AssetsDefinition:
         pool=WAREHOUSE_POOL,
         check_specs=check_specs(key(name), None) if coverage else None,
     )
-    def mart(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def mart(context: dg.AssetExecutionContext) -> Iterator[Any]:
         pipeline: Pipeline = context.resources.pipeline
         rows = refresh(pipeline)
-        return dg.MaterializeResult(
-            metadata={"dagster/row_count": rows},
-            check_results=list(coverage_results(key(name), pipeline)) if coverage else [],
-        )
+        yield dg.MaterializeResult(metadata={"dagster/row_count": rows})
+        if coverage:
+            yield from coverage_results(key(name), pipeline)
 
     return mart
 

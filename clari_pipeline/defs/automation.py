@@ -1,7 +1,5 @@
 """Jobs, the daily schedule, and the sensors that let the marts follow the quarters."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import UTC
 from typing import Any

@@ -1,7 +1,5 @@
 """What assets are given: the pipeline, and the exports of a quarter."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol

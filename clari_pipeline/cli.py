@@ -1,0 +1,190 @@
+"""The command-line face."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import click
+import typer
+
+from clari_pipeline.periods import Quarter, UnknownPeriod
+from clari_pipeline.settings import SettingsError, read_settings
+
+if TYPE_CHECKING:
+    pass
+
+app = typer.Typer(
+    help="Clari's forecast calls, quotas and closed-won figures in a warehouse that never forgets.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Periods = Annotated[list[str] | None, typer.Option("--period", help="A fiscal quarter such as 2026_Q4; repeatable.")]
+Forecasts = Annotated[
+    list[str] | None, typer.Option("--forecast", help="A forecast id, instead of CLARI_FORECAST_IDS; repeatable.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
+
+
+@app.command(epilog="Example: clari-pipeline sync --period 2026_Q4 --period 2026_Q3")
+def sync(
+    period: Periods = None,
+    forecast: Forecasts = None,
+    last: Annotated[
+        int | None, typer.Option("--last", min=1, help="The current quarter and those before it, so many in all.")
+    ] = None,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Try it without a Clari account.")] = False,
+    scenario: Annotated[
+        str, typer.Option("--scenario", help="With --sandbox: what its company does; see clari-pipeline sandbox.")
+    ] = "calm",
+    as_json: AsJson = False,
+) -> None:
+    """Export, land, judge, merge, compare: the main job.
+
+    Without --period: the current quarter and CLARI_HISTORICAL_PERIODS before it. Exits with 1 where an export was
+    not merged.
+    """
+    from clari_pipeline import commands  # noqa: PLC0415 - --help is not to wait for it
+
+    quarters = [Quarter.parse(text) for text in period or []]
+    if quarters and last:
+        raise SettingsError("--period and --last exclude each other: give one of them")
+    with commands.sandbox_or_clari(read_settings(), scenario=scenario if sandbox else None) as settings:
+        code = commands.sync(
+            settings, quarters=quarters, forecasts=tuple(forecast or ()), last=last, as_json=as_json, is_sandbox=sandbox
+        )
+    raise typer.Exit(code)
+
+
+@app.command(epilog="Example: clari-pipeline replay --document q4.json --forecast total_new --period 2026_Q4")
+def replay(
+    period: Periods = None,
+    forecast: Forecasts = None,
+    document: Annotated[
+        Path | None, typer.Option("--document", help="One file from elsewhere; needs --forecast and --period.")
+    ] = None,
+    exported_at: Annotated[
+        str | None,
+        typer.Option("--exported-at", help="What the file is as of, ISO 8601; else its modification time."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Merge landed documents again, in the order in which they were exported. Clari is not called."""
+    from clari_pipeline import commands  # noqa: PLC0415
+
+    quarters = [Quarter.parse(text) for text in period or []]
+    settings = read_settings()
+    if document is None:
+        if exported_at is not None:
+            raise SettingsError("--exported-at belongs to --document: name the file too")
+        raise typer.Exit(commands.replay(settings, quarters=quarters, forecasts=tuple(forecast or ()), as_json=as_json))
+    if len(quarters) != 1 or len(forecast or ()) != 1:
+        raise SettingsError("--document needs one --forecast and one --period: say what the file holds")
+    if not document.is_file():
+        raise SettingsError(f"{document} is no file: name the document to merge")
+    code = commands.replay_document(
+        settings,
+        document,
+        forecast_id=(forecast or [""])[0],
+        quarter=quarters[0],
+        exported_at=_moment(exported_at),
+        as_json=as_json,
+    )
+    raise typer.Exit(code)
+
+
+@app.command(epilog="Example: clari-pipeline status --json")
+def status(as_json: AsJson = False) -> None:
+    """Each forecast and quarter: its newest export and age; the export quota left; alerts not sent."""
+    from clari_pipeline import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.status(read_settings(), as_json=as_json))
+
+
+@app.command(epilog="Example: clari-pipeline sandbox --port 8765 --scenario swings")
+def sandbox(
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8765,
+    scenario: Annotated[str, typer.Option("--scenario", help="What its company does; 'list' names them all.")] = "calm",
+    seed: Annotated[int, typer.Option("--seed", help="Another seed is another company.")] = 7,
+    people: Annotated[int, typer.Option("--people", min=1, max=20000, help="How many people it has.")] = 40,
+) -> None:
+    """A Clari API on this machine, until it is interrupted."""
+    from clari_pipeline import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.sandbox(read_settings(), port=port, scenario=scenario, seed=seed, people=people))
+
+
+def main() -> None:
+    """Run the command line: errors are one line on stderr, with the right exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command; its exit code."""
+    try:
+        code = app(args=arguments, prog_name="clari-pipeline", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        code = done.exit_code
+    except click.UsageError as error:
+        return _fail(f"{error.format_message()} (see clari-pipeline {_command(error)}--help)", 2)
+    except (SettingsError, UnknownPeriod) as error:
+        return _fail(str(error), 2)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted: run again, what was submitted or landed is continued", 1)
+    except BrokenPipeError:
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last word is one line, not a traceback
+        return _fail_by_kind(error)
+    return code if isinstance(code, int) else 0
+
+
+def _fail_by_kind(error: Exception) -> int:
+    from clari_pipeline.clari import ClariError  # noqa: PLC0415
+    from clari_pipeline.landing import LandingError  # noqa: PLC0415
+    from clari_pipeline.warehouse.connection import WarehouseError, WarehouseUnwritable  # noqa: PLC0415
+
+    if _wants_traceback():
+        raise error
+    match error:
+        case WarehouseUnwritable():
+            return _fail(str(error), 2)
+        case ClariError() | WarehouseError() | LandingError():
+            return _fail(str(error), 1)
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return _fail(f"{where}{error.strerror or error}", 1)
+        case _:
+            first = str(error).strip().splitlines()[:1]
+            return _fail(f"{type(error).__name__}: {''.join(first)} (CLARI_DEBUG=1 shows where)", 1)
+
+
+def _wants_traceback() -> bool:
+    try:
+        return read_settings().debug
+    except SettingsError:
+        return False
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"clari-pipeline: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 - this is the command line
+    return code
+
+
+def _command(error: click.UsageError) -> str:
+    name = error.ctx.info_name if error.ctx is not None and error.ctx.parent is not None else None
+    return f"{name} " if name else ""
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"--exported-at {text!r} is no moment: write 2026-10-31T09:00:00+00:00") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

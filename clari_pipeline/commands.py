@@ -1,0 +1,271 @@
+"""What each command does, once its words are understood. Each returns the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from clari_pipeline.landing import LandingError
+from clari_pipeline.periods import Quarter
+from clari_pipeline.settings import Settings, SettingsError
+from clari_pipeline.sync import Outcome, Pipeline
+
+_SANDBOX_FORECASTS = ("total_new",)
+
+
+@contextmanager
+def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Settings]:
+    """The settings as they stand, or those of a sandbox that runs meanwhile, with a warehouse of its own."""
+    if scenario is None:
+        yield settings
+        return
+    from clari_pipeline.sandbox import Sandbox  # noqa: PLC0415
+
+    _check_scenario(scenario)
+    folder = settings.data_dir / "sandbox"
+    with Sandbox(scenario=scenario, fiscal_year_start_month=settings.fiscal_year_start_month) as running:
+        yield settings.model_copy(
+            update={
+                "api_key": _secret(running.api_key),
+                "base_url": running.base_url,
+                "auth_scheme": "apikey",
+                "forecast_ids": settings.forecast_ids if scenario == "" else _SANDBOX_FORECASTS,
+                "scope_id": None,
+                "currency": None,
+                "poll_interval_s": min(settings.poll_interval_s, 0.2),
+                "data_dir": folder,
+                "warehouse_url": _secret(f"duckdb:///{folder / 'warehouse.duckdb'}"),
+            }
+        )
+
+
+def sync(
+    settings: Settings,
+    *,
+    quarters: Sequence[Quarter],
+    forecasts: tuple[str, ...],
+    last: int | None,
+    as_json: bool,
+    is_sandbox: bool,
+) -> int:
+    """The main job: exports of all quarters behind, one Dagster run a quarter before them."""
+    from clari_pipeline.defs.running import JobRunner  # noqa: PLC0415 - dagster takes a second
+    from clari_pipeline.exports import ExportDesk, plan  # noqa: PLC0415
+    from clari_pipeline.progress import SyncProgress  # noqa: PLC0415
+    from clari_pipeline.quality import export_gate  # noqa: PLC0415
+    from clari_pipeline.reporting import Report  # noqa: PLC0415
+
+    settings.required_key()
+    pipeline = Pipeline(settings)
+    wanted = list(dict.fromkeys(quarters)) or _current(pipeline, last)
+    exports = plan(settings, wanted, forecasts or settings.required_forecasts())
+    _prepare(pipeline)
+    export_gate.warm_up()
+    run_id, started_at = uuid.uuid4().hex, pipeline.now()
+    errors = Console(stderr=True)
+    troubles: list[str] = []
+    with SyncProgress(errors, exports) as progress:
+        desk = ExportDesk(
+            settings,
+            pipeline.warehouse,
+            pipeline.landing,
+            run_id=run_id,
+            exports=exports,
+            observers=[progress],
+        )
+        with desk:
+            tags = {"clari/source": "sandbox"} if is_sandbox else {}
+            runner = JobRunner(pipeline, desk, wanted, tags)
+            for quarter in wanted:
+                trouble = runner.sync_quarter(quarter)
+                outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id, str(quarter)))
+                progress.merged(outcomes)
+                if trouble and not any(outcome.is_failure for outcome in outcomes):
+                    troubles.append(f"{quarter}: {trouble}")
+        if trouble := runner.refresh_marts():
+            troubles.append(f"marts: {trouble}")
+    outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
+    report = Report(run_id, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes))
+    return _finish(pipeline, report, as_json=as_json, troubles=troubles)
+
+
+def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[str, ...], as_json: bool) -> int:
+    """Landed documents once more; those that were refused before and still are, are no failure."""
+    from clari_pipeline.reporting import Report  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    _prepare(pipeline)
+    started_at = pipeline.now()
+    request_ids, refused_before = pipeline.replay(quarters, forecasts)
+    outcomes = pipeline.outcomes(request_ids)
+    report = Report(uuid.uuid4().hex, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes))
+    return _finish(pipeline, report, as_json=as_json, excused=refused_before)
+
+
+def replay_document(
+    settings: Settings,
+    file: Path,
+    *,
+    forecast_id: str,
+    quarter: Quarter,
+    exported_at: datetime | None,
+    as_json: bool,
+) -> int:
+    """One document from elsewhere."""
+    from clari_pipeline.reporting import Report  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    _prepare(pipeline)
+    run_id, started_at = uuid.uuid4().hex, pipeline.now()
+    with pipeline.warehouse.session() as connection:
+        from clari_pipeline.warehouse import ledger  # noqa: PLC0415
+
+        refused_before = ledger.refused_requests(connection)
+    request_id = pipeline.replay_document(
+        file, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id
+    )
+    outcomes = pipeline.outcomes([request_id])
+    report = Report(run_id, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes))
+    return _finish(pipeline, report, as_json=as_json, excused=refused_before)
+
+
+def status(settings: Settings, *, as_json: bool) -> int:
+    """What is in the warehouse, and what Clari leaves free."""
+    from clari_pipeline.reporting import show_status, status_document  # noqa: PLC0415
+    from clari_pipeline.warehouse import ledger  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    exports: list[dict[str, Any]] = []
+    alerts_unsent = 0
+    if pipeline.warehouse.exists():
+        with pipeline.warehouse.session() as connection:
+            exports, alerts_unsent = ledger.status(connection), ledger.alerts_unsent(connection)
+    document = status_document(exports, _quota(settings), alerts_unsent)
+    if as_json:
+        _print_json(document)
+    else:
+        show_status(Console(), document)
+    return 0
+
+
+def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: int) -> int:
+    """Run the sandbox until it is interrupted."""
+    from clari_pipeline.sandbox import SCENARIOS, Sandbox  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    if scenario == "list":
+        for name, description in SCENARIOS.items():
+            console.print(f"{name:20} {description}")
+        return 0
+    _check_scenario(scenario)
+    running = Sandbox(
+        scenario=scenario,
+        seed=seed,
+        people=people,
+        port=port,
+        fiscal_year_start_month=settings.fiscal_year_start_month,
+    )
+    running.start()
+    console.print(f"A Clari sandbox ({scenario}: {SCENARIOS[scenario]}) answers at {running.base_url}")
+    console.print("In another terminal:")
+    console.print(f"  export CLARI_BASE_URL={running.base_url} CLARI_API_KEY={running.api_key}")
+    console.print("  export CLARI_FORECAST_IDS=total_new CLARI_DATA_DIR=data/sandbox")
+    console.print("  export CLARI_WAREHOUSE_URL=duckdb:///data/sandbox/warehouse.duckdb")
+    console.print("  clari-pipeline sync")
+    console.print("Ctrl-C ends it.")
+    running.run_forever()
+    return 0
+
+
+def _finish(
+    pipeline: Pipeline,
+    report: Any,
+    *,
+    as_json: bool,
+    troubles: Sequence[str] = (),
+    excused: set[str] = frozenset(),  # type: ignore[assignment]
+) -> int:
+    from clari_pipeline.reporting import failures  # noqa: PLC0415
+
+    if as_json:
+        print(report.as_json())  # noqa: T201
+    else:
+        console = Console()
+        report.show(console)
+        console.print(f"Warehouse: {pipeline.settings.warehouse_path} (schema clari)", highlight=False, soft_wrap=True)
+    failed: list[Outcome] = [
+        outcome for outcome in report.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused
+    ]
+    lines = [*failures(failed), *troubles]
+    for line in lines:
+        print(f"clari-pipeline: {line}", file=sys.stderr)  # noqa: T201
+    return 1 if lines else 0
+
+
+def _prepare(pipeline: Pipeline) -> None:
+    try:
+        pipeline.prepare()
+    except LandingError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _current(pipeline: Pipeline, last: int | None) -> list[Quarter]:
+    if last is None:
+        return pipeline.current_quarters()
+    return list(pipeline.calendar.around(pipeline.now().date(), before=last - 1, after=0))
+
+
+def _quota(settings: Settings) -> dict[str, Any] | None:
+    """What Clari leaves of exports; None without a key, or where Clari does not answer."""
+    if settings.api_key is None:
+        return None
+    from clari_pipeline.clari import ClariClient, ClariError, Limits, Retry  # noqa: PLC0415
+
+    async def ask() -> Limits:
+        client = ClariClient(
+            base_url=settings.base_url,
+            api_key=settings.required_key(),
+            auth_scheme=settings.auth_scheme,
+            request_timeout_s=settings.request_timeout_s,
+            retry=Retry(attempts=2),
+        )
+        async with client:
+            return await client.limits()
+
+    try:
+        limits = asyncio.run(ask())
+    except (ClariError, ValueError) as error:
+        print(f"clari-pipeline: export quota unknown: {error}", file=sys.stderr)  # noqa: T201
+        return None
+    return {
+        "monthly": limits.monthly_quota,
+        "available": limits.available_monthly_quota,
+        "concurrent": limits.concurrent_limit,
+    }
+
+
+def _check_scenario(name: str) -> None:
+    from clari_pipeline.sandbox import SCENARIOS  # noqa: PLC0415
+
+    if name not in SCENARIOS:
+        raise SettingsError(f"no scenario is called {name!r}: the sandbox knows {', '.join(SCENARIOS)}")
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    import json  # noqa: PLC0415
+
+    print(json.dumps(document, indent=1, ensure_ascii=False))  # noqa: T201
+
+
+def _secret(text: str) -> Any:
+    from pydantic import SecretStr  # noqa: PLC0415
+
+    return SecretStr(text)

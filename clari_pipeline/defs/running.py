@@ -1,0 +1,57 @@
+"""The jobs run in this process, a run a quarter, so that each stands in Dagster's UI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from clari_pipeline.defs.graph import build
+from clari_pipeline.defs.resources import Exports
+from clari_pipeline.periods import Quarter
+from clari_pipeline.settings import point_dagster_at
+from clari_pipeline.sync import Pipeline
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class JobRunner:
+    """Runs `sync_quarter` and `refresh_marts` in this process, one after the other.
+
+    In-process runs in several threads of one process hang on Dagster's SQLite storage: hence one at a time, behind
+    exports that go on all at once.
+    """
+
+    def __init__(self, pipeline: Pipeline, exports: Exports, quarters: list[Quarter], tags: Mapping[str, str]) -> None:
+        point_dagster_at(pipeline.settings)
+        self._definitions = build(pipeline.settings, quarters)
+        self._resources = {"pipeline": pipeline, "exports": exports}
+        self._tags = {"clari/sync": exports.run_id, **tags}
+
+    def sync_quarter(self, quarter: Quarter) -> str | None:
+        """Run one quarter; what went wrong, or None. What was refused stands in the ledger, too."""
+        return self._run("sync_quarter", partition_key=str(quarter))
+
+    def refresh_marts(self) -> str | None:
+        """Make the marts anew; what went wrong, or None."""
+        return self._run("refresh_marts")
+
+    def _run(self, job: str, *, partition_key: str | None = None) -> str | None:
+        with dg.DagsterInstance.get() as instance:
+            result = self._definitions.resolve_job_def(job).execute_in_process(
+                instance=instance,
+                partition_key=partition_key,
+                resources=self._resources,
+                run_config=_QUIET,
+                raise_on_error=False,
+                tags=self._tags,
+            )
+        if result.success:
+            return None
+        for event in result.all_events:
+            if event.is_step_failure and event.step_failure_data.error is not None:
+                error = event.step_failure_data.error
+                cause = error.cause or error
+                metadata = event.step_failure_data.user_failure_data
+                return (metadata.description if metadata else None) or cause.message.strip().splitlines()[0]
+        return f"{job} failed: see its run in Dagster"

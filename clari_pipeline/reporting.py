@@ -1,0 +1,197 @@
+"""What people and programs read at the end of a command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from clari_pipeline.sync import Outcome
+from clari_pipeline.warehouse.statements import Record
+
+_SHOWN_SWINGS = 10
+_EXPORT_COLUMNS = (
+    "forecast_id",
+    "time_period_id",
+    "job_id",
+    "state",
+    "rows_exported",
+    "rows_inserted",
+    "rows_updated",
+    "rows_unchanged",
+    "error",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a sync or a replay did."""
+
+    run_id: str
+    started_at: datetime
+    finished_at: datetime
+    outcomes: Sequence[Outcome]
+    swings: Sequence[Record]
+
+    @property
+    def swung_calls(self) -> int:
+        """Calls that moved by more than allowed, each once, whatever it is compared with."""
+        return len(
+            {
+                (swing["forecast_id"], swing["time_period_id"], swing["user_id"], swing["field_id"])
+                for swing in self.swings
+            }
+        )
+
+    def as_json(self) -> str:
+        """The one document that `--json` prints."""
+        return json.dumps(
+            {
+                "run_id": self.run_id,
+                "started_at": self.started_at.isoformat(),
+                "finished_at": self.finished_at.isoformat(),
+                "exports": [{name: outcome.export[name] for name in _EXPORT_COLUMNS} for outcome in self.outcomes],
+                "checks": [
+                    {
+                        "name": verdict["check_name"],
+                        "forecast_id": outcome.export["forecast_id"],
+                        "time_period_id": outcome.export["time_period_id"],
+                        "passed": verdict["passed"],
+                        "severity": verdict["severity"],
+                        "evidence": verdict["evidence"],
+                    }
+                    for outcome in self.outcomes
+                    for verdict in outcome.verdicts
+                ],
+                "swings": self.swung_calls,
+                "alerts_sent": 0,
+            },
+            indent=1,
+            ensure_ascii=False,
+            default=str,
+        )
+
+    def show(self, console: Console) -> None:
+        """A table of quarters, then what was found."""
+        console.print(self._quarters())
+        found = [
+            (outcome, verdict) for outcome in self.outcomes for verdict in outcome.verdicts if not verdict["passed"]
+        ]
+        if not found:
+            console.print("Found: nothing amiss.")
+        for outcome, verdict in found:
+            where = f"{outcome.export['forecast_id']} {outcome.export['time_period_id']}"
+            summary = verdict["evidence"].get("summary") or _summary(verdict["evidence"])
+            console.print(f"{verdict['severity']:5} {where}  {verdict['check_name']}: {summary}", highlight=False)
+        for swing in self.swings[:_SHOWN_SWINGS]:
+            console.print(f"SWING {_swing(swing)}", highlight=False)
+        if len(self.swings) > _SHOWN_SWINGS:
+            console.print(f"      and {len(self.swings) - _SHOWN_SWINGS} more: select * from clari.forecast_swing")
+
+    def _quarters(self) -> Table:
+        table = Table(title="What was merged", title_justify="left")
+        for name in ("forecast", "quarter", "state"):
+            table.add_column(name, no_wrap=True)
+        for name in ("entries", "inserted", "updated", "unchanged", "gone", "waited"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for outcome in self.outcomes:
+            export = outcome.export
+            counts = ("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
+            table.add_row(
+                export["forecast_id"],
+                export["time_period_id"],
+                export["state"],
+                *(_number(export[name]) for name in counts),
+                f"{export['wait_seconds'] or 0:.1f} s",
+            )
+        return table
+
+
+def failures(outcomes: Sequence[Outcome]) -> list[str]:
+    """One line a cause, the exports that it hit named together."""
+    by_cause: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.is_failure:
+            export = outcome.export
+            cause = export["error"] or f"stopped as {export['state']}: run again, it is continued from there"
+            by_cause.setdefault(cause, []).append(f"{export['forecast_id']} {export['time_period_id']}")
+    return [f"{', '.join(exports)} not merged: {cause}" for cause, exports in by_cause.items()]
+
+
+def status_document(exports: Sequence[Record], quota: dict[str, Any] | None, alerts_unsent: int) -> dict[str, Any]:
+    """What `status --json` prints."""
+    return {
+        "exports": [
+            {
+                "forecast_id": export["forecast_id"],
+                "time_period_id": export["time_period_id"],
+                "state": export["state"],
+                "exported_at": export["exported_at"].isoformat() if export["exported_at"] else None,
+                "age_hours": age_hours(export["exported_at"]),
+                "rows": export["rows"],
+            }
+            for export in exports
+        ],
+        "quota": quota,
+        "alerts_unsent": alerts_unsent,
+    }
+
+
+def show_status(console: Console, document: dict[str, Any]) -> None:
+    """The same for people."""
+    table = Table()
+    for name in ("forecast", "quarter", "newest export", "figures as of"):
+        table.add_column(name, no_wrap=True)
+    for name in ("age", "rows"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for export in document["exports"]:
+        table.add_row(
+            export["forecast_id"],
+            export["time_period_id"],
+            export["state"],
+            (export["exported_at"] or "never")[:16].replace("T", " "),
+            "" if export["age_hours"] is None else f"{export['age_hours']:.1f} h",
+            _number(export["rows"]),
+        )
+    if document["exports"]:
+        console.print(table)
+    else:
+        console.print("Nothing has been exported yet: run clari-pipeline sync")
+    quota = document["quota"]
+    if quota is None:
+        console.print("Export quota: unknown (Clari was not asked, or did not say)")
+    else:
+        console.print(
+            f"Export quota: {quota['available']} of {quota['monthly']} left in a rolling 30 days, "
+            f"{quota['concurrent']} at once"
+        )
+    console.print(f"Alerts not sent: {document['alerts_unsent']}")
+
+
+def age_hours(exported_at: datetime | None) -> float | None:
+    """Hours since the figures were exported."""
+    return None if exported_at is None else round((datetime.now(UTC) - exported_at).total_seconds() / 3600, 2)
+
+
+def _swing(swing: Record) -> str:
+    who = swing["user_name"] or swing["user_id"]
+    share = f", {swing['change_pct']:+.1%}" if swing["change_pct"] is not None else ""
+    since = "since the last sync" if swing["baseline"] == "sync" else "since a week ago"
+    return (
+        f"{swing['forecast_id']} {swing['time_period_id']}  {who}, {swing['field_id']}: "
+        f"{swing['previous_value']:,.2f} to {swing['current_value']:,.2f} "
+        f"({swing['change_amount']:+,.2f}{share}) {since}"
+    )
+
+
+def _summary(evidence: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in evidence.items() if isinstance(value, int | str))
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

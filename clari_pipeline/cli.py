@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from clari_pipeline.periods import Quarter, UnknownPeriod
 from clari_pipeline.settings import SettingsError, read_settings
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Clari's forecast calls, quotas and closed-won figures in a warehouse that never forgets.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -127,14 +126,14 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run a command; its exit code."""
     try:
-        code = app(args=arguments, prog_name="clari-pipeline", standalone_mode=False)
-    except click.exceptions.Exit as done:
+        code = app(args=arguments or ["--help"], prog_name="clari-pipeline", standalone_mode=False)
+    except typer.Exit as done:
         code = done.exit_code
-    except click.UsageError as error:
-        return _fail(f"{error.format_message()} (see clari-pipeline {_command(error)}--help)", 2)
+    except TyperException as error:
+        return _fail(f"{error.format_message()} (see clari-pipeline --help)", 2)
     except (SettingsError, UnknownPeriod) as error:
         return _fail(str(error), 2)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return _fail("interrupted: run again, what was submitted or landed is continued", 1)
     except BrokenPipeError:
         return 1
@@ -173,11 +172,6 @@ def _wants_traceback() -> bool:
 def _fail(message: str, code: int) -> int:
     print(f"clari-pipeline: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 - this is the command line
     return code
-
-
-def _command(error: click.UsageError) -> str:
-    name = error.ctx.info_name if error.ctx is not None and error.ctx.parent is not None else None
-    return f"{name} " if name else ""
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -49,6 +49,19 @@ class LandedDocument:
             raise LandingError(f"landed document {self.folder} cannot be read: {error.strerror}") from error
         return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(compressed, closefd=True))
 
+    def read(self) -> bytes:
+        """The whole document, proved to be what was landed. Raises `LandingError` where it is not."""
+        try:
+            with self.open() as stream:
+                content = stream.read()
+        except (OSError, EOFError, zstandard.ZstdError) as error:
+            raise LandingError(
+                f"landed document {self.folder} is damaged ({error}): restore it from a backup"
+            ) from error
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise LandingError(f"landed document {self.folder} is not what was landed: restore it from a backup")
+        return content
+
 
 class Landing:
     """The folder of landed documents."""

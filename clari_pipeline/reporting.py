@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -87,17 +88,19 @@ class Report:
         for outcome, verdict in found:
             where = f"{outcome.export['forecast_id']} {outcome.export['time_period_id']}"
             summary = verdict["evidence"].get("summary") or _summary(verdict["evidence"])
-            console.print(f"{verdict['severity']:5} {where}  {verdict['check_name']}: {summary}", highlight=False)
+            console.print(
+                f"{verdict['severity']:5} {where}  {verdict['check_name']}: {summary}", highlight=False, soft_wrap=True
+            )
         for swing in self.swings[:_SHOWN_SWINGS]:
-            console.print(f"SWING {_swing(swing)}", highlight=False)
+            console.print(f"SWING {_swing(swing)}", highlight=False, soft_wrap=True)
         if len(self.swings) > _SHOWN_SWINGS:
             console.print(f"      and {len(self.swings) - _SHOWN_SWINGS} more: select * from clari.forecast_swing")
 
     def _quarters(self) -> Table:
-        table = Table(title="What was merged", title_justify="left")
+        table = Table(title="What was merged", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         for name in ("forecast", "quarter", "state"):
-            table.add_column(name, no_wrap=True)
-        for name in ("entries", "inserted", "updated", "unchanged", "gone", "waited"):
+            table.add_column(name, no_wrap=True, overflow="fold")
+        for name in ("entries", "new", "changed", "same", "gone", "waited"):
             table.add_column(name, justify="right", no_wrap=True)
         for outcome in self.outcomes:
             export = outcome.export
@@ -144,9 +147,9 @@ def status_document(exports: Sequence[Record], quota: dict[str, Any] | None, ale
 
 def show_status(console: Console, document: dict[str, Any]) -> None:
     """The same for people."""
-    table = Table()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("forecast", "quarter", "newest export", "figures as of"):
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, no_wrap=True, overflow="fold")
     for name in ("age", "rows"):
         table.add_column(name, justify="right", no_wrap=True)
     for export in document["exports"]:

@@ -163,7 +163,16 @@ class Pipeline:
                         ExportFacts(
                             request_id=export["request_id"],
                             facts={"quarters_missing": len(missing)},
-                            evidence={"periods_are_covered": {"missing": missing, "wanted": wanted}},
+                            evidence={
+                                "periods_are_covered": {
+                                    "summary": f"never loaded: {', '.join(missing)}; load them with "
+                                    + " ".join(
+                                        ["clari-pipeline sync", *(f"--period {quarter}" for quarter in missing)]
+                                    ),
+                                    "missing": missing,
+                                    "wanted": wanted,
+                                }
+                            },
                         )
                     ]
                 )

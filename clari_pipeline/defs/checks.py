@@ -25,7 +25,8 @@ def check_specs(asset: dg.AssetKey, quarters: dg.PartitionsDefinition[str] | Non
 def check_results(asset: dg.AssetKey, outcomes: Sequence[Outcome]) -> Iterator[dg.AssetCheckResult]:
     """One result a check: passed where it passed for every forecast of the quarter, with each one's evidence.
 
-    A check that was not judged, because the export was refused before, says so.
+    A check that was not judged, because the export was refused before, has no result; in a quarter's first days,
+    when that is no failure, Dagster wants one and gets a warning that says so.
     """
     for name in CHECKS:
         if name == OF_ALL_QUARTERS:
@@ -36,6 +37,8 @@ def check_results(asset: dg.AssetKey, outcomes: Sequence[Outcome]) -> Iterator[d
             for verdict in outcome.verdicts
             if verdict["check_name"] == name
         ]
+        if not verdicts and any(outcome.is_failure for outcome in outcomes):
+            continue
         broken = [verdict for _, verdict in verdicts if not verdict["passed"]]
         is_error = any(verdict["severity"] == "ERROR" for verdict in broken)
         yield dg.AssetCheckResult(
@@ -43,7 +46,7 @@ def check_results(asset: dg.AssetKey, outcomes: Sequence[Outcome]) -> Iterator[d
             check_name=name,
             passed=bool(verdicts) and not broken,
             severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-            description=None if verdicts else "Not judged: no export of this quarter came so far.",
+            description=None if verdicts else "Not judged: nothing of this quarter was merged.",
             metadata={
                 forecast_id: dg.MetadataValue.json(json.loads(json.dumps(verdict["evidence"], default=str)))
                 for forecast_id, verdict in verdicts

@@ -145,7 +145,10 @@ EXCUSED_IN_GRACE = frozenset({"export_is_not_empty", "export_period_matches_requ
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportFacts:
-    """What is known of one export: `facts` by column name, `evidence` by check name."""
+    """What is known of one export: `facts` by column name, `evidence` by check name.
+
+    An evidence's `summary` is one line that says what is wrong; a check that passes does not keep it.
+    """
 
     request_id: str
     facts: Mapping[str, int]
@@ -206,13 +209,16 @@ def warm_up() -> None:
 
 
 def _verdict(export: ExportFacts, check: Check, *, passed: bool) -> Verdict:
+    evidence = dict(export.evidence.get(check.name, {}))
+    if passed:
+        evidence.pop("summary", None)  # it says what is wrong
     excused = export.is_in_grace and check.name in EXCUSED_IN_GRACE and not passed
     return Verdict(
         request_id=export.request_id,
         check_name=check.name,
         passed=passed,
         severity="WARN" if excused else check.severity,
-        evidence={check.fact: export.facts[check.fact], **export.evidence.get(check.name, {})},
+        evidence={check.fact: export.facts[check.fact], **evidence},
     )
 
 

@@ -13,6 +13,16 @@ install: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+# The whole job against a Clari that runs on this machine: today's figures, then an export in which calls have moved.
+demo: install
+	$(BIN)/clari-pipeline sync --sandbox
+	@echo; echo "The same company a moment later: some calls have moved."
+	$(BIN)/clari-pipeline sync --sandbox --scenario swings
+	@echo
+	@echo "See it in Dagster:    DAGSTER_HOME=\$$PWD/dagster_home $(BIN)/dagster dev -w workspace.yaml    then http://127.0.0.1:3000"
+	@echo "Query the warehouse:  $(BIN)/python -c \"import duckdb; duckdb.connect('data/sandbox/warehouse.duckdb', read_only=True).sql('from clari.forecast_vs_quota').show()\""
+	@echo "Then with your own:   cp .env.example .env, fill in its first two lines, $(BIN)/clari-pipeline sync"
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

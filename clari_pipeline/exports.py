@@ -71,7 +71,7 @@ def plan(settings: Settings, quarters: Iterable[Quarter], forecasts: Sequence[st
             ),
         )
         for quarter in quarters
-        for forecast_id in forecasts
+        for forecast_id in dict.fromkeys(forecasts)
     ]
 
 

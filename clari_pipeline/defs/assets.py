@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -27,6 +28,8 @@ MARTS = {
     "of a week ago. is_swing says whether people must hear of it.",
     "pipeline_health": "One row a forecast, quarter and day: exports accepted, merged, refused and failed.",
 }
+# A daily sync, and two hours in which it may run late.
+_DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=25))
 _OWNERS = ["team:data-engineering"]
 WAREHOUSE_POOL = "clari_warehouse"
 
@@ -130,6 +133,7 @@ def _mart(name: str, description: str, refresh: Any) -> dg.AssetsDefinition:
         owners=_OWNERS,
         description=description,
         metadata={"dagster/column_schema": table_schema(name), "dagster/table_name": f"clari.{name}"},
+        freshness_policy=_DAILY,
         required_resource_keys={"pipeline"},
         pool=WAREHOUSE_POOL,
         check_specs=check_specs(key(name), None) if coverage else None,

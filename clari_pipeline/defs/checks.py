@@ -16,7 +16,9 @@ OF_ALL_QUARTERS = "periods_are_covered"
 def check_specs(asset: dg.AssetKey, quarters: dg.PartitionsDefinition[str] | None) -> list[dg.AssetCheckSpec]:
     """Every check of the gate on the table that it guards; the one over all quarters where there is no partition."""
     return [
-        dg.AssetCheckSpec(check.name, asset=asset, description=check.explains, partitions_def=quarters)
+        dg.AssetCheckSpec(
+            check.name, asset=asset, description=check.explains, blocking=check.keeps_out, partitions_def=quarters
+        )
         for check in CHECKS.values()
         if (check.name == OF_ALL_QUARTERS) == (quarters is None)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -21,7 +22,11 @@ from clari_pipeline.defs.resources import exports_resource, pipeline_resource  #
 
 def build(settings: Settings, more_quarters: Iterable[Quarter] = ()) -> dg.Definitions:
     """Everything that Dagster shows; needs no key. `more_quarters` are partitions beyond the usual ones."""
-    partitions = quarters(FiscalCalendar(settings.fiscal_year_start_month), more_quarters)
+    calendar = FiscalCalendar(settings.fiscal_year_start_month)
+    synced = calendar.around(
+        datetime.now(UTC).date(), before=settings.historical_periods, after=settings.future_periods
+    )
+    partitions = quarters(calendar, [*synced, *more_quarters])
     sync_quarter, refresh_marts = jobs(partitions)
     return dg.Definitions(
         assets=[*quarter_assets(partitions), *mart_assets()],

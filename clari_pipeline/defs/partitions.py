@@ -9,17 +9,17 @@ import dagster as dg
 
 from clari_pipeline.periods import FiscalCalendar, Quarter
 
-_YEARS_BACK = 5
+_BACK, _AHEAD = 8, 4
 
 
 def quarters(calendar: FiscalCalendar, more: Iterable[Quarter] = ()) -> dg.StaticPartitionsDefinition:
-    """Five fiscal years back to the end of the next one, and whatever older quarter is asked for.
+    """Two years back, a year ahead, and whatever other quarter is asked for.
 
     The list is made when the code is loaded: a code server that has run for a year needs a reload.
     """
-    this_year = calendar.quarter_of(datetime.now(UTC).date()).year
-    first = min([Quarter(this_year - _YEARS_BACK, 1), *more])
-    last = max([Quarter(this_year + 1, 4), *more])
+    current = calendar.quarter_of(datetime.now(UTC).date())
+    first = min([current.shifted(-_BACK), *more])
+    last = max([current.shifted(_AHEAD), *more])
     keys = []
     while first <= last:
         keys.append(str(first))

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint install lock clean
+.PHONY: demo test soak lint install lock clean
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -30,6 +30,10 @@ lint: install
 
 test: lint
 	$(BIN)/pytest
+
+# The long forms: many more examples of the same properties.
+soak: install
+	$(BIN)/pytest -m soak
 
 # Newest versions that pyproject.toml admits, pinned by number alone.
 lock:

@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -31,15 +32,14 @@ from clari_pipeline.clari import (
     Job,
     Landed,
     Observer,
-    Retry,
     Submitted,
     Submitting,
 )
-from clari_pipeline.landing import Landing, LandingError
+from clari_pipeline.landing import Landing
 from clari_pipeline.periods import Quarter
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import ledger
-from clari_pipeline.warehouse.connection import Warehouse, WarehouseError
+from clari_pipeline.warehouse.connection import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,6 @@ class ExportDesk:
         run_id: str,
         exports: Sequence[PlannedExport],
         observers: Iterable[Observer] = (),
-        retry: Retry | None = None,
     ) -> None:
         self._settings = settings
         self._warehouse = warehouse
@@ -147,24 +146,26 @@ class ExportDesk:
         self.run_id = run_id
         self._exports = exports
         self._observers: tuple[Observer, ...] = (Ledgered(warehouse, run_id, exports), *observers)
-        self._retry = retry or Retry()
+        self._client = ClariClient(
+            base_url=settings.base_url,
+            api_key=settings.required_key(),
+            auth_scheme=settings.auth_scheme,
+            request_timeout_s=settings.request_timeout_s,
+        )
         self._results: dict[str, Future[str]] = {export.request_id: Future() for export in exports}
-        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="exports", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._all: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Self:
-        self._client = self._new_client()
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        loop, everything = self._loop, self._all
-        if loop is not None and everything is not None and not everything.done():
-            loop.call_soon_threadsafe(everything.cancel)
+        if self._loop is not None and not all(result.done() for result in self._results.values()):
+            self._loop.call_soon_threadsafe(self._cancel)
         self._thread.join()
 
     def take(self, quarter_id: str) -> list[str]:
@@ -177,17 +178,13 @@ class ExportDesk:
             self._results[export.request_id].result() for export in self._exports if export.quarter_id == quarter_id
         ]
 
-    def _new_client(self) -> ClariClient:
-        return ClariClient(
-            base_url=self._settings.base_url,
-            api_key=self._settings.required_key(),
-            auth_scheme=self._settings.auth_scheme,
-            request_timeout_s=self._settings.request_timeout_s,
-            retry=self._retry,
-        )
-
     def _run(self) -> None:
-        asyncio.run(self._make_all())
+        with suppress(asyncio.CancelledError):
+            asyncio.run(self._make_all())
+
+    def _cancel(self) -> None:
+        if self._all is not None:
+            self._all.cancel()
 
     async def _make_all(self) -> None:
         self._loop, self._all = asyncio.get_running_loop(), asyncio.current_task()
@@ -215,7 +212,7 @@ class ExportDesk:
             await self._land(client, export, job)
         except ClariError as error:
             self._note_failure(export, error)
-        except (WarehouseError, LandingError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whoever takes the result is told
             result.set_exception(error)
             return
         result.set_result(export.request_id)

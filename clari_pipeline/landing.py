@@ -14,6 +14,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -95,13 +96,19 @@ class LandingWriter:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._folder = root / ".arriving" / uuid.uuid4().hex
-        try:
+        with self._writing():
             self._folder.mkdir(parents=True)
+            self._begin()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise LandingError(
-                f"landing folder {root} cannot be written ({error.strerror}): make it writable or set CLARI_DATA_DIR"
+                f"landing folder {self._root} cannot be written ({error.strerror}): "
+                "make it writable, make room, or set CLARI_DATA_DIR"
             ) from error
-        self._begin()
 
     def _begin(self) -> None:
         self._file = (self._folder / "document.zst").open("wb")
@@ -113,12 +120,14 @@ class LandingWriter:
         """Add the next bytes."""
         self._hash.update(chunk)
         self._size += len(chunk)
-        self._compressed.write(chunk)
+        with self._writing():
+            self._compressed.write(chunk)
 
     def restart(self) -> None:
         """Forget what came so far: the download begins anew."""
-        self._file.close()
-        self._begin()
+        with self._writing():
+            self._file.close()
+            self._begin()
 
     @property
     def sha256(self) -> str:
@@ -133,19 +142,22 @@ class LandingWriter:
         """
         manifest = {**facts, "sha256": self.sha256, "size": self._size}
         target = self._root / _name(forecast_id) / _name(time_period) / _name(job_id)
-        self._compressed.close()  # type: ignore[no-untyped-call]
-        _to_disk(self._file)
-        with (self._folder / "manifest.json").open("w", encoding="utf-8") as file:
-            json.dump(manifest, file, indent=1, sort_keys=True, ensure_ascii=False)
-            _to_disk(file)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and _load(target).sha256 != self.sha256:
-            target = target.with_name(f"{target.name}-{self.sha256[:16]}")
-        if target.exists():
-            self.discard()
-        else:
-            self._folder.rename(target)
-            _sync_folder(target.parent)
+        with self._writing():
+            self._compressed.close()  # type: ignore[no-untyped-call]
+            _to_disk(self._file)
+            with (self._folder / "manifest.json").open("w", encoding="utf-8") as file:
+                json.dump(manifest, file, indent=1, sort_keys=True)
+                _to_disk(file)
+            _sync_folder(self._folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.exists() and _load(target).sha256 != self.sha256:
+                target = target.with_name(f"{target.name}+{self.sha256[:16]}")
+            if target.exists():
+                self.discard()
+            else:
+                self._folder.rename(target)
+                for folder in (target.parent, target.parent.parent, self._root):
+                    _sync_folder(folder)
         return _load(target)
 
     def discard(self) -> None:
@@ -155,18 +167,22 @@ class LandingWriter:
 
 
 def _name(identifier: str) -> str:
-    """A folder name for any id: injective, never a separator, never `.` or `..`, never too long."""
-    name = quote(identifier, safe="").replace(".", "%2E")
+    """A folder name for any id: another one for each, never a separator, never `.` or `..`, never too long.
+
+    `=` and, in `keep`, `+` stand in no quoted id, so that what is made here is never somebody's plain id.
+    """
+    name = quote(identifier, safe="", errors="surrogatepass").replace(".", "%2E")
     if len(name) <= _LONGEST_NAME and name:
         return name
-    return f"{name[: _LONGEST_NAME - 20]}-{hashlib.sha256(identifier.encode()).hexdigest()[:16]}"
+    digest = hashlib.sha256(identifier.encode(errors="surrogatepass")).hexdigest()
+    return f"{name[: _LONGEST_NAME - 20]}={digest[:16]}"
 
 
 def _load(folder: Path) -> LandedDocument:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         return LandedDocument(folder, manifest["sha256"], manifest["size"], manifest)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise LandingError(f"landed document {folder} has no readable manifest: {error}") from error
 
 

@@ -312,6 +312,7 @@ class Loader:
 
     def _judge_swings(self, connection: Connection, export: Record) -> list[Verdict]:
         swings = marts.swings_of(connection, export["job_id"])
+        swung = {(swing["user_id"], swing["time_period_id"], swing["field_id"]) for swing in swings}
         marts.find_quota_field(connection, export["forecast_id"], export["time_period_id"], self._rules)
         ambiguous = facts.quota_ambiguous(connection)
         return judge(
@@ -321,7 +322,7 @@ class Loader:
                     facts={"swings": len(swings), "quotas_ambiguous": len(ambiguous)},
                     evidence={
                         "forecast_swings_within_threshold": {
-                            "summary": f"{len(swings)} calls moved by more than {self._rules.swing_threshold:.0%}",
+                            "summary": f"{len(swung)} calls moved by more than {self._rules.swing_threshold:.0%}",
                             "threshold": self._rules.swing_threshold,
                             "largest": swings[:_SHOWN],
                         },

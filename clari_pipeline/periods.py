@@ -8,10 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-_QUARTER = re.compile(r"(\d{4})_Q([1-4])")
-_QUARTER_LABEL = re.compile(r"Q([1-4])\s+(?:FY\s*)?(\d{4})", re.IGNORECASE)
-_MONTH_LABEL = re.compile(r"([A-Za-z]{3,9})\.?\s+(?:FY\s*)?(\d{4})")
-_MONTHS = {name.lower()[:3]: number for number, name in enumerate(calendar.month_name) if name}
+_YEAR = r"([12][0-9]{3})"  # of those that a calendar can hold, the ones that anybody means
+_QUARTER = re.compile(rf"{_YEAR}_Q([1-4])")
+_QUARTER_LABEL = re.compile(rf"Q([1-4])\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
+_MONTH_LABEL = re.compile(rf"([A-Z]{{3,9}})\.?\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
+# Not calendar.month_name, which speaks the language of the machine.
+# fmt: off
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)
+# fmt: on
 
 
 class UnknownPeriod(ValueError):
@@ -71,8 +78,10 @@ class FiscalCalendar:
     def month_of_label(self, label: str) -> tuple[date, date] | None:
         """First and last day of `July FY 2023`; None where the label names no month."""
         found = _MONTH_LABEL.fullmatch(label.strip())
-        number = _MONTHS.get(found[1][:3].lower()) if found else None
-        if found is None or number is None:
+        if found is None:
+            return None
+        number = next((n for n, name in enumerate(_MONTHS, 1) if name.startswith(found[1].lower())), None)
+        if number is None:
             return None
         year = int(found[2]) - (self.start_month > 1 and number >= self.start_month)
         return date(year, number, 1), date(year, number, calendar.monthrange(year, number)[1])

@@ -186,7 +186,7 @@ def _swing(swing: Record) -> str:
     share = f", {swing['change_pct']:+.1%}" if swing["change_pct"] is not None else ""
     since = "since the last sync" if swing["baseline"] == "sync" else "since a week ago"
     return (
-        f"{swing['forecast_id']} {swing['time_period_id']}  {who}, {swing['field_id']}: "
+        f"{swing['forecast_id']} {swing['time_period_id']}  {who}, {swing['field_name']}: "
         f"{swing['previous_value']:,.2f} to {swing['current_value']:,.2f} "
         f"({swing['change_amount']:+,.2f}{share}) {since}"
     )

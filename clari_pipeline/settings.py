@@ -83,6 +83,14 @@ class Settings(BaseSettings):
             raise ValueError(f"{', '.join(missing)} must be among the types: every table is built on them")
         return tuple(sorted(set(types)))
 
+    @field_validator("api_key")
+    @classmethod
+    def _plausible_key(cls, key: SecretStr | None) -> SecretStr | None:
+        text = key.get_secret_value().strip() if key is not None else "-"
+        if not (text.isascii() and text.isprintable() and text):
+            raise ValueError("it holds characters that no token has: copy it again from Clari")
+        return key
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:

@@ -15,7 +15,6 @@ from pydantic import SecretStr, ValidationError
 
 from clari_pipeline.clari.errors import (
     AnswerLost,
-    AuthFailed,
     ClariError,
     ClariUnreachable,
     RateLimited,
@@ -64,6 +63,7 @@ class ClariClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
+        self._api_key = api_key
         self._retry = retry or Retry()
         self._http = httpx.AsyncClient(
             headers=_auth_header(api_key, auth_scheme),
@@ -96,7 +96,7 @@ class ClariClient:
         connection that was refused. Any other silence raises `AnswerLost`.
         """
         call = f"export of {request.forecast_id} {request.time_period}"
-        path = f"/export/forecast/{quote(request.forecast_id, safe='')}"
+        path = f"/export/forecast/{_segment(request.forecast_id)}"
         async for attempt in self._attempts(_was_not_queued):
             with attempt:
                 answer = await self._submit(call, path, request)
@@ -107,28 +107,26 @@ class ClariClient:
     async def job(self, job_id: str) -> Job:
         """How a job stands. In production it comes wrapped [gitlab, posthog], in the description bare [spec]."""
         call = f"status of job {job_id}"
-        answer = await self._ask(call, "GET", f"/export/jobs/{quote(job_id, safe='')}")
+        answer = await self._ask(call, "GET", f"/export/jobs/{_segment(job_id)}")
         job = answer.get("job", answer) if isinstance(answer, dict) else answer
         return _typed(call, Job, {"jobId": job_id, **job} if isinstance(job, dict) else job)
 
     async def jobs(self) -> list[Job]:
         """The token's jobs."""
         answer = await self._ask("list of jobs", "GET", "/export/jobs")
-        listed = answer.get("jobs", []) if isinstance(answer, dict) else answer
+        listed = answer.get("jobs") if isinstance(answer, dict) else answer
         if not isinstance(listed, list):
             raise UnexpectedAnswer("list of jobs: Clari's answer is no list")
         return [_typed("list of jobs", Job, _unwrapped(job)) for job in listed]
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job, which frees quota. Raises `CancelFailed` where it had already ended."""
-        await self._ask(
-            f"cancelling of job {job_id}", "PATCH", f"/export/jobs/{quote(job_id, safe='')}", {"type": "CANCEL"}
-        )
+        await self._ask(f"cancelling of job {job_id}", "PATCH", f"/export/jobs/{_segment(job_id)}", {"type": "CANCEL"})
 
     async def download(self, job_id: str, sink: ResultSink) -> int:
         """Stream a result into `sink`; its size in bytes. A body that is cut begins anew."""
         call = f"result of job {job_id}"
-        path = f"/export/jobs/{quote(job_id, safe='')}/results"
+        path = f"/export/jobs/{_segment(job_id)}/results"
         size = 0
         async for attempt in self._attempts(_is_passing):
             with attempt:
@@ -136,6 +134,8 @@ class ClariClient:
                 size = 0
                 async with self._answer(call, "GET", path) as response:
                     async for chunk in response.aiter_bytes():
+                        if size == 0:
+                            _refuse_web_page(call, response, chunk)
                         sink.write(chunk)
                         size += len(chunk)
         return size
@@ -146,8 +146,6 @@ class ClariClient:
                 return _json(call, response, await response.aread())
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise ClariUnreachable(f"{call}: no connection to {self._base_url}") from error
-        except AuthFailed:
-            raise
         except ServerFault as error:
             raise AnswerLost(str(error)) from error
         except (httpx.HTTPError, UnexpectedAnswer) as error:
@@ -168,7 +166,9 @@ class ClariClient:
     ) -> AsyncIterator[httpx.Response]:
         async with self._http.stream(method, f"{self._base_url}{path}", json=body) as response:
             if response.status_code >= 300:
-                raise refusal(call, response.status_code, response.headers, await response.aread())
+                # Some gateways repeat what they were sent.
+                said = (await response.aread()).replace(self._api_key.get_secret_value().strip().encode(), b"***")
+                raise refusal(call, response.status_code, response.headers, said)
             yield response
 
     async def _attempts(self, again: Callable[[Exception], bool]) -> AsyncIterator[Any]:
@@ -178,7 +178,7 @@ class ClariClient:
             if not again(error):
                 return False
             asked = error.retry_after_s if isinstance(error, RateLimited | ServerFault) else None
-            return True if asked is None else min(asked, _LONGEST_WAIT_S)
+            return min(asked, _LONGEST_WAIT_S) if asked else True
 
         try:
             async for attempt in stamina.retry_context(
@@ -201,16 +201,27 @@ def _auth_header(api_key: SecretStr, scheme: Literal["apikey", "bearer"]) -> dic
     return {"apikey": key} if scheme == "apikey" else {"Authorization": f"Bearer {key}"}
 
 
+def _segment(identifier: str) -> str:
+    """An id as one part of a path, dots alone included, which would else climb up."""
+    quoted = quote(identifier, safe="")
+    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
+
+
 def _json(call: str, response: httpx.Response, body: bytes) -> Any:
-    """The answer's JSON; the page of a proxy, whatever its status, is a fault of the server."""
-    if body.lstrip()[:1] == b"<":
-        raise refusal(call, 502, response.headers, body)
+    """The answer's JSON; no body at all is an empty object."""
+    _refuse_web_page(call, response, body)
     if not body.strip():
         return {}
     try:
         return response.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnexpectedAnswer(f"{call}: Clari's answer is no JSON") from error
+
+
+def _refuse_web_page(call: str, response: httpx.Response, body: bytes) -> None:
+    """The page of a proxy, whatever its status, is a fault of the server."""
+    if body.lstrip()[:1] == b"<":
+        raise ServerFault(call, response.status_code, clari_message="a web page instead of an answer")
 
 
 def _typed(call: str, kind: type[_Typed], answer: object) -> _Typed:
@@ -227,7 +238,7 @@ def _unwrapped(job: object) -> object:
 
 def _is_passing(error: Exception) -> bool:
     """Whether the same call may well succeed a moment later."""
-    return isinstance(error, RateLimited | ServerFault | UnexpectedAnswer | httpx.TransportError)
+    return isinstance(error, RateLimited | ServerFault | UnexpectedAnswer | httpx.RequestError)
 
 
 def _was_not_queued(error: Exception) -> bool:

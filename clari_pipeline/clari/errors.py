@@ -8,7 +8,8 @@ ClariError
 │   ├── RateLimited         429
 │   ├── ServerFault         5xx, or a proxy's web page
 │   ├── AuthFailed          401, 403
-│   ├── NotFound            404
+│   │   └── NotOptedIn
+│   ├── NotFound            404, or a redirect
 │   └── BadRequest          400
 │       ├── UnknownForecast
 │       ├── TypeNotSupported
@@ -84,7 +85,7 @@ class RateLimited(ClariRefused):
 
 
 class ServerFault(ClariRefused):
-    """5xx, or the page of a proxy before Clari."""
+    """5xx, 408, or the page of a proxy before Clari."""
 
 
 class AuthFailed(ClariRefused):
@@ -93,8 +94,14 @@ class AuthFailed(ClariRefused):
     remedy = ": CLARI_API_KEY is not accepted; create a new token in Clari under Settings, API Token"
 
 
+class NotOptedIn(AuthFailed):
+    """401 with `no_optin`: the key is good, but its user may not see this forecast, or this scope of it [spec]."""
+
+    remedy = ": opt the token's user into this forecast in Clari, or check CLARI_FORECAST_IDS and CLARI_SCOPE_ID"
+
+
 class NotFound(ClariRefused):
-    """404."""
+    """404, or a redirect, which is never followed: it would carry the key to another host."""
 
     remedy = ": check CLARI_BASE_URL and the ids asked for"
 
@@ -160,24 +167,23 @@ _BY_CODE: dict[str, type[BadRequest]] = {
     "type_not_supported": TypeNotSupported,
     "invalid_jobid": JobNotReady,
     "export_failed_to_cancel": CancelFailed,
-    "invalid_forecastid": UnknownForecast,
-    "forecast_not_found": UnknownForecast,
-    "invalid_forecast": UnknownForecast,
+    "no_such_forecast_config": UnknownForecast,
+    "missing_forecast_id": UnknownForecast,
 }
 
 
 def refusal(call: str, status: int, headers: Mapping[str, str], body: bytes) -> ClariRefused:
-    """The exception for an answer of 400 or above, whichever of Clari's envelopes it came in [spec, posthog]."""
+    """The exception for an answer of 300 or above, whichever of Clari's envelopes it came in [spec, posthog]."""
     code, message, error_id = _envelope(body)
     match status:
         case 401 | 403:
-            kind: type[ClariRefused] = AuthFailed
-        case 404:
-            kind = UnknownForecast if call.startswith("export of") else NotFound
+            kind: type[ClariRefused] = NotOptedIn if code == "no_optin" else AuthFailed
         case 429:
             kind = RateLimited
-        case _ if status >= 500:
+        case _ if status == 408 or status >= 500:
             kind = ServerFault
+        case _ if status == 404 or status < 400:
+            kind = NotFound
         case _:
             kind = _BY_CODE.get((code or "").lower(), BadRequest)
     return kind(
@@ -196,12 +202,12 @@ def _envelope(body: bytes) -> tuple[str | None, str | None, str | None]:
         answer: Any = json.loads(body)
     except ValueError:
         return None, "a web page instead of an answer" if body.lstrip()[:1] == b"<" else None, None
-    if isinstance(answer, dict) and isinstance(answer.get("errors"), list):
+    if isinstance(answer, dict) and isinstance(answer.get("errors"), list) and answer["errors"]:
         answer = answer["errors"]
-    if isinstance(answer, list):
-        answer = answer[0] if answer else {}
+    if isinstance(answer, list) and answer:
+        answer = answer[0]
     if not isinstance(answer, dict):
-        return None, None, None
+        return None, _text(answer) if isinstance(answer, str) else None, None
     message = answer.get("message") or answer.get("description") or answer.get("reaspnPhrase")
     if details := answer.get("details"):
         message = f"{message} ({details})" if message else str(details)

@@ -27,6 +27,7 @@ _SLOT_POLL_S = 5.0
 _CLOCK_SKEW = timedelta(minutes=2)
 _MOST_LOST_ANSWERS = 10
 _LOST_ANSWER_WAIT_S = 0.2
+_LOOKS_AFTER_S = (0.0, 0.2, 1.0)  # Clari may list a job late
 
 
 class Clock(Protocol):
@@ -57,7 +58,7 @@ class Exporter:
     """Makes exports, many at once in one event loop, never more than Clari leaves free.
 
     `known_jobs` names the jobs that are somebody's already: a job whose answer was lost is looked for among
-    the others. `observe` is told of each step before it is taken; what it raises stops the export.
+    the others, its own left out. `observe` is told of each step before it is taken; what it raises stops the export.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Exporter:
         self._slots: asyncio.Semaphore | None = None
         self._deciding = asyncio.Lock()
         self._looking = asyncio.Lock()
-        self._adopted: set[str] = set()
+        self._own: set[str] = set()
 
     async def export(self, request: ExportRequest, *, request_id: str) -> Job:
         """Queue an export and wait for it; the DONE job. Raises `ClariError`, `ExportFailed` among them."""
@@ -130,9 +131,10 @@ class Exporter:
 
     async def _concurrency(self, request_id: str) -> asyncio.Semaphore:
         """How many may run at once, decided when the first export asks."""
+        begun = self._clock.now()
         async with self._deciding:
             if self._slots is None:
-                free = (await self._wait_for_slot(request_id)).available_concurrent_limit
+                free = (await self._wait_for_slot(request_id, since=begun)).available_concurrent_limit
                 bounds = [bound for bound in (self._max_concurrent, free) if bound is not None]
                 self._slots = asyncio.Semaphore(max(1, min(bounds, default=1)))
             return self._slots
@@ -140,60 +142,65 @@ class Exporter:
     async def _submit(self, request: ExportRequest, request_id: str) -> str:
         """Queue the export; a job whose answer was lost is looked for before Clari is asked again."""
         lost = 0
+        begun = self._clock.now()
         while True:
-            asked_at = self._clock.now()
-            self._observe(Submitting(request_id=request_id, at=asked_at))
+            self._observe(Submitting(request_id=request_id, at=self._clock.now()))
             try:
                 job_id = await self._client.submit_export(request)
-            except QuotaOrConcurrencyReached:
-                await self._wait_for_slot(request_id, at_once=False)
-                continue
-            except AnswerLost:
-                lost += 1
-                found = await self._find_lost(request, asked_at, request_id)
+            except (AnswerLost, QuotaOrConcurrencyReached) as error:
+                is_full = isinstance(error, QuotaOrConcurrencyReached)
+                lost += not is_full
+                # The job that a lost answer told of may be the very one that now takes up the slot.
+                found = await self._find_lost(request, begun, request_id) if lost else None
                 if found is not None:
                     self._observe(Adopted(request_id=request_id, at=self._clock.now(), job_id=found))
                     return found
-                if lost >= _MOST_LOST_ANSWERS:
+                if is_full:
+                    await self._wait_for_slot(request_id, since=begun, is_refused=True)
+                elif lost >= _MOST_LOST_ANSWERS:
                     raise
-                await self._pause(request_id, min(_LOST_ANSWER_WAIT_S * 2**lost, _SLOT_POLL_S), "retry")
+                else:
+                    await self._pause(request_id, min(_LOST_ANSWER_WAIT_S * 2**lost, _SLOT_POLL_S), "retry")
                 continue
+            self._own.add(job_id)
             self._observe(Submitted(request_id=request_id, at=self._clock.now(), job_id=job_id))
             return job_id
 
     async def _find_lost(self, request: ExportRequest, asked_at: datetime, request_id: str) -> str | None:
-        """The job that a lost answer told of; looked for twice, since Clari may list it late."""
-        for is_second_look in (False, True):
-            if is_second_look:
-                await self._pause(request_id, _LOST_ANSWER_WAIT_S, "retry")
+        """The job that a lost answer told of."""
+        for delay in _LOOKS_AFTER_S:
+            if delay:
+                await self._pause(request_id, delay, "retry")
             async with self._looking:
                 listed = await self._client.jobs()
-                taken = self._known_jobs() | self._adopted
+                taken = self._known_jobs() | self._own
                 for job in listed:
                     is_new = job.start_time is None or job.start_time >= asked_at - _CLOCK_SKEW
                     if job.job_id not in taken and job.is_of(request) and is_new:
-                        self._adopted.add(job.job_id)
+                        self._own.add(job.job_id)
                         return job.job_id
         return None
 
-    async def _wait_for_slot(self, request_id: str, *, at_once: bool = True) -> Limits:
+    async def _wait_for_slot(self, request_id: str, *, since: datetime, is_refused: bool = False) -> Limits:
         """Wait until Clari leaves a slot free; `QuotaExhausted` at once where no quota is left.
 
-        Where `/admin/limits` itself fails, the limits are unknown and one export at a time is tried.
+        `since` is when the wait began, which may be longer ago than this call. Where Clari has just refused,
+        its limits are believed only after a pause. Where `/admin/limits` itself fails, the limits are unknown
+        and one export at a time is tried.
         """
-        begun = self._clock.now()
         while True:
             limits = await self._limits()
             if limits.available_monthly_quota is not None and limits.available_monthly_quota <= 0:
                 used = len(limits.submitted_job_ids) or limits.monthly_quota
                 raise QuotaExhausted(
-                    f"no export is left: {used} of {limits.monthly_quota} were used in the last 30 days (a rolling "
-                    "window): wait until the oldest fall out of it, or ask Clari to raise the quota"
+                    f"no export is left: {used} of {limits.monthly_quota} are used up in Clari's rolling 30 days: "
+                    "wait until the oldest fall out of them, or ask Clari to raise the quota"
                 )
-            if at_once and (limits.available_concurrent_limit is None or limits.available_concurrent_limit > 0):
+            is_free = limits.available_concurrent_limit is None or limits.available_concurrent_limit > 0
+            if is_free and not is_refused:
                 return limits
-            at_once = True
-            waited = (self._clock.now() - begun).total_seconds()
+            is_refused = False
+            waited = (self._clock.now() - since).total_seconds()
             if waited >= self._slot_timeout_s:
                 raise NoSlot(
                     f"Clari had no free slot for {waited:.0f} s ({limits.concurrent_limit} at once are allowed): "

@@ -65,6 +65,8 @@ class ExportRequest:
 
 def _moment(value: object) -> object:
     """Epoch milliseconds, as a number or its text; anything else is none."""
+    if isinstance(value, datetime):
+        return value
     try:
         return datetime.fromtimestamp(int(str(value)) / 1000, UTC)
     except (ValueError, OverflowError, OSError):
@@ -72,17 +74,20 @@ def _moment(value: object) -> object:
 
 
 _Moment = Annotated[datetime | None, BeforeValidator(_moment)]
+_Word = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
 
 
 class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, coerce_numbers_to_str=True
+    )
 
 
 class Job(_Answer):
     """One export job. Times are UTC; `status` is Clari's own word."""
 
     job_id: str
-    status: str = ""
+    status: _Word = ""
     start_time: _Moment = None
     end_time: _Moment = None
     expired_time: _Moment = None

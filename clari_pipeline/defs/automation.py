@@ -18,12 +18,11 @@ _RUNNING = (
 )
 
 
-def jobs(quarters: dg.PartitionsDefinition[str]) -> tuple[Any, Any]:
+def jobs() -> tuple[Any, Any]:
     """`sync_quarter`, a run a quarter, and `refresh_marts`, after them. One process each: steps are short."""
     sync_quarter = dg.define_asset_job(
         "sync_quarter",
         selection=dg.AssetSelection.assets(key("raw_export"), *map(key, TABLES)),
-        partitions_def=quarters,
         executor_def=dg.in_process_executor,
         description="Export one quarter from Clari, judge it, merge it.",
     )

@@ -27,7 +27,7 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = ()) -> dg.Defin
         datetime.now(UTC).date(), before=settings.historical_periods, after=settings.future_periods
     )
     partitions = quarters(calendar, [*synced, *more_quarters])
-    sync_quarter, refresh_marts = jobs(partitions)
+    sync_quarter, refresh_marts = jobs()
     return dg.Definitions(
         assets=[*quarter_assets(partitions), *mart_assets()],
         jobs=[sync_quarter, refresh_marts],

@@ -53,4 +53,4 @@ def pipeline_resource(_context: dg.InitResourceContext) -> Pipeline:
 @contextmanager
 def exports_resource(context: dg.InitResourceContext) -> Iterator[Exports]:
     """Exports made in this run; the command line gives its own, which run behind all quarters at once."""
-    yield ExportsOfThisRun(context.resources.pipeline, context.run_id or "")
+    yield ExportsOfThisRun(context.resources.pipeline, context.run.run_id if context.run else "")

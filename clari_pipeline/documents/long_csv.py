@@ -83,8 +83,9 @@ def read_long_csv(text: IO[str], calendar: FiscalCalendar) -> RawRows:
     for table, found in (("raw_user", people), ("raw_time_period", periods), ("raw_time_frame", weeks)):
         for row in found.values():
             rows.add(table, row)
-    for field in {key[3] for key in entries if key[3]}:
-        rows.add("raw_field", {"field_id": field, "field_name": field})
+    for field in dict.fromkeys(key[3] for key in entries):
+        if field:
+            rows.add("raw_field", {"field_id": field, "field_name": field})
     return rows
 
 
@@ -99,8 +100,10 @@ def money(text: str) -> str | None:
     found = _MONEY.fullmatch(stripped)
     if found is None:
         return text
-    minus = "-" if found["bracket"] or found["sign"] or found["late_sign"] else ""
-    return minus + found["number"].replace(",", "")
+    signs = [sign for sign in (found["bracket"], found["sign"], found["late_sign"]) if sign]
+    if len(signs) > 1:
+        return text
+    return "-" * len(signs) + found["number"].replace(",", "")
 
 
 def _lines(text: Iterable[str], rows: RawRows) -> Iterator[dict[str, str]]:
@@ -112,6 +115,8 @@ def _lines(text: Iterable[str], rows: RawRows) -> Iterator[dict[str, str]]:
             raise DocumentUnreadable("the document has no bytes")
         if missing := [name for name in _HEADER if name not in header]:
             raise DocumentUnreadable(f"the CSV has no column {', '.join(missing)}")
+        if twice := [name for name in _HEADER if header.count(name) > 1]:
+            raise DocumentUnreadable(f"the CSV has the column {', '.join(twice)} more than once")
         for name in set(header) - set(_HEADER):
             rows.unknown_keys[name] += 1
         for line in reader:

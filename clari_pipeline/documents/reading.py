@@ -65,16 +65,22 @@ def read_document(stream: IO[bytes], calendar: FiscalCalendar) -> Document:
 
 def _read_json(content: bytes, calendar: FiscalCalendar) -> RawRows:
     try:
-        document: Any = json.loads(content, parse_float=str, parse_int=str, parse_constant=_refuse_constant)
+        document: Any = json.loads(
+            content.decode("utf-8-sig"),
+            parse_float=str,
+            parse_int=str,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_object,
+        )
+        if not isinstance(document, dict):
+            raise DocumentUnreadable("the document is no JSON object")
+        return read_relational(document) if is_relational(document) else read_flat(document, calendar)
     except UnicodeDecodeError as error:
         raise DocumentUnreadable(f"the document is not UTF-8: {error.reason} at byte {error.start}") from None
     except RecursionError:
         raise DocumentUnreadable("the document is nested too deeply") from None
     except ValueError as error:
         raise DocumentUnreadable(f"the document is not JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise DocumentUnreadable("the document is no JSON object")
-    return read_relational(document) if is_relational(document) else read_flat(document, calendar)
 
 
 def _read_csv(content: bytes, calendar: FiscalCalendar) -> RawRows:
@@ -82,6 +88,16 @@ def _read_csv(content: bytes, calendar: FiscalCalendar) -> RawRows:
         return read_long_csv(io.StringIO(content.decode("utf-8-sig"), newline=""), calendar)
     except UnicodeDecodeError as error:
         raise DocumentUnreadable(f"the document is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys all differ: of two values one would be lost in silence."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DocumentUnreadable(f"the key {twice!r} stands twice in one object")
+    return found
 
 
 def _refuse_constant(name: str) -> NoReturn:

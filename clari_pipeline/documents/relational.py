@@ -118,6 +118,10 @@ def _row(item: dict[str, Any], keys: dict[str, str], name: str, rows: RawRows) -
             rows.unknown_keys[f"{name}.{key}"] += 1
             continue
         text = text_of(value.get("code") if key == "currency" and isinstance(value, dict) else value)
-        if key != "aggregationTotal" or row.get(column) is None:
-            row[column] = text if text is not None else (row.get(column) if key == "crmTotal" else None)
+        if text is None:
+            continue
+        if key == "aggregationTotal":
+            row.setdefault(column, text)
+        else:
+            row[column] = text
     return row

@@ -99,7 +99,8 @@ class RawRows:
     def complete_periods(self, calendar: FiscalCalendar) -> None:
         """Give each quarter the days, year and label that the document leaves out."""
         listed = self.columns["raw_time_period"]
-        for missing in {*self.columns["raw_entry"]["time_period_id"]} - {*listed["time_period_id"], None}:
+        named = {identifier for identifier in self.columns["raw_entry"]["time_period_id"] if identifier is not None}
+        for missing in sorted(named.difference(listed["time_period_id"])):
             self.add("raw_time_period", {"time_period_id": missing})
         for position, identifier in enumerate(listed["time_period_id"]):
             try:
@@ -119,6 +120,7 @@ class RawRows:
     def tables(self) -> dict[str, pa.Table]:
         """The rows as Arrow, every column text. Raises `DocumentUnreadable` on broken Unicode."""
         try:
+            "".join(self.unknown_keys).encode()
             return {
                 table: pa.table(
                     {name: pa.array(values, pa.string()) for name, values in columns.items()},

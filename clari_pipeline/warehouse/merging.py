@@ -114,6 +114,7 @@ def _parameters(export: Record) -> Record:
         "quarter_id": export["time_period_id"],
         "job_id": export["job_id"],
         "exported_at": export["exported_at"],
+        "submitted_at": export["submitted_at"],
         "scope_id": export["scope_id"],
         "include_historical": export["include_historical"],
         **{f"has_{name}": name in asked for name in _TYPES},

@@ -1,8 +1,23 @@
+-- Of several exports as of one moment the one submitted last is the export of that moment: what was compared with
+-- another of them is compared again.
+create or replace temp table comparable_export as
+select *
+from clari.export_job
+where forecast_id = $forecast_id and time_period_id = $quarter_id and state = 'LOADED'
+qualify row_number() over (partition by exported_at order by submitted_at desc, request_id desc) = 1;
+
+delete from clari.forecast_swing as swing
+using clari.export_job as export
+where
+    swing.forecast_id = $forecast_id
+    and export.forecast_id = $forecast_id
+    and export.time_period_id = $quarter_id
+    and (swing.job_id = export.job_id or swing.previous_job_id = export.job_id)
+    and export.job_id not in (select comparable_export.job_id from comparable_export);
+
 -- Grain: one row a comparison that is due: a loaded export without swings and its baseline.
 with loaded as (
-    select *
-    from clari.export_job
-    where forecast_id = $forecast_id and time_period_id = $quarter_id and state = 'LOADED'
+    select * from comparable_export
 ),
 
 pair as (
@@ -11,20 +26,17 @@ pair as (
         now.job_id,
         before.job_id as previous_job_id,
         row_number() over (
-            partition by now.job_id order by before.exported_at desc, before.submitted_at desc
+            partition by now.job_id order by before.exported_at desc
         ) as distance
     from loaded as now
-    inner join loaded as before
-        on
-            before.exported_at < now.exported_at
-            or (before.exported_at = now.exported_at and before.submitted_at < now.submitted_at)
+    inner join loaded as before on before.exported_at < now.exported_at
     union all
     select
         'week',
         now.job_id,
         before.job_id,
         row_number() over (
-            partition by now.job_id order by before.exported_at desc, before.submitted_at desc
+            partition by now.job_id order by before.exported_at desc
         )
     from loaded as now
     inner join loaded as before on before.exported_at <= now.exported_at - interval 7 days

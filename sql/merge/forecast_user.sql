@@ -6,7 +6,7 @@ with newest as (
     select *
     from clari.forecast_user_sighting
     where forecast_id = $forecast_id
-    qualify row_number() over (partition by user_id order by last_seen_at desc, quarter_id desc) = 1
+    qualify row_number() over (partition by user_id order by last_seen_at desc, quarter_id desc, first_seen_at desc) = 1
 ),
 
 -- The newest quarter alone says who is still there: older quarters are exported less and less.
@@ -28,7 +28,10 @@ still_there as (
                 later.forecast_id = $forecast_id
                 and later.time_period_id = sighting.quarter_id
                 and later.state = 'LOADED'
-                and later.exported_at > sighting.last_seen_at
+                and (
+                    later.exported_at > sighting.last_seen_at
+                    or (later.exported_at = sighting.last_seen_at and later.submitted_at > shown_by.submitted_at)
+                )
                 and (later.scope_id is null or later.scope_id is not distinct from shown_by.scope_id)
         )
 )

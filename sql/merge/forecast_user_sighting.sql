@@ -4,7 +4,7 @@ select sighting.*
 from clari.forecast_user_sighting as sighting
 inner join stage_user as person on person.user_id = sighting.user_id
 where sighting.forecast_id = $forecast_id and sighting.quarter_id = $quarter_id
-qualify row_number() over (partition by sighting.user_id order by sighting.last_seen_at desc) = 1;
+qualify row_number() over (partition by sighting.user_id order by sighting.last_seen_at desc, sighting.first_seen_at desc) = 1;
 
 create or replace temp table user_change as
 select person.*, run.first_seen_at

@@ -4,7 +4,8 @@ create table if not exists clari.forecast_field (
     field_id varchar not null,
     field_name varchar,
     field_type varchar,
-    last_seen_at timestamptz not null
+    last_seen_at timestamptz not null,
+    job_id varchar not null
 );
 
 comment on table clari.forecast_field is 'One row a forecast and field';
@@ -13,3 +14,4 @@ comment on column clari.forecast_field.field_id is 'The forecast or quota field'
 comment on column clari.forecast_field.field_name is 'Its name in Clari';
 comment on column clari.forecast_field.field_type is 'Clari''s type of it';
 comment on column clari.forecast_field.last_seen_at is 'exported_at of the export that last showed it';
+comment on column clari.forecast_field.job_id is 'That export';

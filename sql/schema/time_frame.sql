@@ -5,7 +5,8 @@ create table if not exists clari.time_frame (
     start_date date,
     end_date date,
     week_number integer,
-    last_seen_at timestamptz not null
+    last_seen_at timestamptz not null,
+    job_id varchar not null
 );
 
 comment on table clari.time_frame is 'One row a period and week';
@@ -15,3 +16,4 @@ comment on column clari.time_frame.start_date is 'First day';
 comment on column clari.time_frame.end_date is 'Last day';
 comment on column clari.time_frame.week_number is '1 is the period''s first week, by start_date, then id';
 comment on column clari.time_frame.last_seen_at is 'exported_at of the export that last showed it';
+comment on column clari.time_frame.job_id is 'That export';

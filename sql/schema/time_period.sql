@@ -8,7 +8,8 @@ create table if not exists clari.time_period (
     start_date date,
     end_date date,
     crm_id varchar,
-    last_seen_at timestamptz not null
+    last_seen_at timestamptz not null,
+    job_id varchar not null
 );
 
 comment on table clari.time_period is 'One row a month or quarter';
@@ -21,3 +22,4 @@ comment on column clari.time_period.start_date is 'First day';
 comment on column clari.time_period.end_date is 'Last day';
 comment on column clari.time_period.crm_id is 'Its id in the CRM';
 comment on column clari.time_period.last_seen_at is 'exported_at of the export that last showed it';
+comment on column clari.time_period.job_id is 'That export';

@@ -1,0 +1,190 @@
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from clari_pipeline.clari import ClariClient, Exporter, ExportEvent, ExportRequest, Retry
+from clari_pipeline.sandbox import Sandbox
+
+NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
+CURRENT, NEWEST_PAST = "2026_Q4", "2026_Q3"
+TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
+QUICK = Retry(attempts=10, first_wait_s=0.001, max_wait_s=0.002)
+_tabs = count(1)
+_T = TypeVar("_T")
+
+
+class TurnedClock:
+    """Stands still until somebody waits; then it is as much later at once."""
+
+    def __init__(self) -> None:
+        self.moment = NOW
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self.moment
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.moment += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
+
+
+class Sink:
+    """A document's bytes, and how often they began anew."""
+
+    def __init__(self) -> None:
+        self.content = b""
+        self.begun = 0
+
+    def write(self, chunk: bytes) -> None:
+        self.content += chunk
+
+    def restart(self) -> None:
+        self.content = b""
+        self.begun += 1
+
+
+def client_of(sandbox: Sandbox, **more: Any) -> ClariClient:
+    settings: dict[str, Any] = {"retry": QUICK, "request_timeout_s": 5} | more
+    return ClariClient(base_url=sandbox.base_url, api_key=SecretStr(sandbox.api_key), **settings)
+
+
+def request_for(forecast_id: str = "total_new", time_period: str = CURRENT, **more: Any) -> ExportRequest:
+    return ExportRequest(forecast_id=forecast_id, time_period=time_period, **{"types": TYPES} | more)
+
+
+def call(sandbox: Sandbox, use: Callable[[ClariClient], Coroutine[Any, Any, _T]], **more: Any) -> _T:
+    """What comes of one use of a client."""
+
+    async def used() -> _T:
+        async with client_of(sandbox, **more) as client:
+            return await use(client)
+
+    return asyncio.run(used())
+
+
+class Desk:
+    """Makes exports at a sandbox, and remembers what was told of them."""
+
+    def __init__(self, sandbox: Sandbox, *, client: dict[str, Any] | None = None, **more: Any) -> None:
+        self.sandbox = sandbox
+        self.clock = TurnedClock()
+        self.events: list[ExportEvent] = []
+        self._client = client or {}
+        self._settings: dict[str, Any] = {"clock": self.clock, "observe": self.events.append} | more
+
+    def export(self, *requests: ExportRequest, at_once: bool = True) -> list[Any]:
+        """The jobs, or the exceptions, in the order of the requests."""
+
+        async def made() -> list[Any]:
+            async with client_of(self.sandbox, **self._client) as client:
+                exporter = Exporter(client, **self._settings)
+                jobs = [exporter.export(request, request_id=str(n)) for n, request in enumerate(requests)]
+                if at_once:
+                    return await asyncio.gather(*jobs, return_exceptions=True)
+                return [(await asyncio.gather(job, return_exceptions=True))[0] for job in jobs]
+
+        return asyncio.run(made())
+
+    def told(self, kind: type[ExportEvent]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def posts(sandbox: Sandbox, forecast_id: str | None = None) -> list[Any]:
+    """The exports that the sandbox was asked for."""
+    return [
+        seen
+        for seen in sandbox.requests
+        if seen.method == "POST" and (forecast_id is None or seen.path.endswith(f"/{forecast_id}"))
+    ]
+
+
+def jobs_of(sandbox: Sandbox, forecast_id: str) -> list[str]:
+    """The jobs that the sandbox has of a forecast."""
+    listed = httpx.get(f"{sandbox.base_url}/export/jobs", headers={"apikey": sandbox.api_key}).json()
+    return [job["jobId"] for job in listed if f"_{forecast_id}_" in job["fileName"]]
+
+
+@pytest.fixture(scope="module")
+def _lasting() -> Iterator[Sandbox]:
+    with Sandbox(now=lambda: NOW, job_seconds=0.02, people=6, concurrent_limit=1000) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(_lasting: Sandbox) -> Iterator[Sandbox]:
+    """The module's one sandbox, calm, with nothing asked of it yet."""
+    _lasting.requests.clear()
+    yield _lasting
+    _lasting.scenario, _lasting.now = "calm", lambda: NOW
+
+
+@pytest.fixture
+def tab(sandbox: Sandbox) -> str:
+    """A forecast that no other test exports."""
+    forecast_id = f"tab{next(_tabs)}"
+    sandbox.serve(forecast_id, CURRENT, b'{"entries": []}')
+    return forecast_id
+
+
+@pytest.fixture
+def own_sandbox() -> Iterator[Callable[..., Sandbox]]:
+    """Sandboxes of a test's own: limits and faults that are left over matter to nobody else."""
+    opened: list[Sandbox] = []
+
+    def start(scenario: str = "calm", **more: Any) -> Sandbox:
+        settings: dict[str, Any] = {"now": lambda: NOW, "job_seconds": 0.02, "people": 3} | more
+        sandbox = Sandbox(scenario=scenario, **settings)
+        sandbox.start()
+        opened.append(sandbox)
+        return sandbox
+
+    yield start
+    for sandbox in opened:
+        sandbox.stop()
+
+
+class Recorder(ThreadingHTTPServer):
+    """Answers every call the same way and keeps each call's address and headers, which a sandbox does not show."""
+
+    daemon_threads = True
+
+    def __init__(self, status: int = 200, body: bytes = b"{}", headers: dict[str, str] | None = None) -> None:
+        self.seen: list[tuple[str, dict[str, str]]] = []
+        recorder = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                sent = {name.lower(): value for name, value in self.headers.items()}
+                recorder.seen.append((self.path, sent))
+                said = body.replace(b"{sent}", repr(sent).encode())
+                self.send_response(status)
+                for name, value in {**(headers or {}), "Content-Length": str(len(said))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(said)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v4"
+
+    def __enter__(self) -> "Recorder":
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()

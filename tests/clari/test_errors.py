@@ -1,0 +1,234 @@
+"""Every envelope in which Clari says no becomes a named exception, and none of them shows the key."""
+
+import asyncio
+import logging
+import traceback
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from clari_pipeline.clari import (
+    AuthFailed,
+    BadRequest,
+    CancelFailed,
+    ClariClient,
+    ClariError,
+    ClariRefused,
+    JobNotReady,
+    NotFound,
+    NotOptedIn,
+    QuotaOrConcurrencyReached,
+    RateLimited,
+    Retry,
+    ServerFault,
+    TypeNotSupported,
+    UnknownForecast,
+)
+from clari_pipeline.clari.errors import refusal
+
+from .conftest import Recorder, Sink, client_of, request_for
+
+KEY = "key-f00dface-f00dface"
+ONCE = Retry(attempts=1)
+
+
+def service(code: str, message: str = "It cannot be.") -> dict:
+    return {"code": code, "namespace": "fcw", "errorId": "c16ae643-481a", "message": message, "orgId": 101}
+
+
+def refused(status: int, body: object) -> ClariRefused:
+    """What a client raises for an answer."""
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        if isinstance(body, bytes):
+            return httpx.Response(status, content=body)
+        return httpx.Response(status, json=body)
+
+    async def ask() -> None:
+        transport = httpx.MockTransport(answer)
+        async with ClariClient(
+            base_url="https://clari.example/v4", api_key=SecretStr(KEY), retry=ONCE, transport=transport
+        ) as client:
+            await client.limits()
+
+    with pytest.raises(ClariRefused) as failed:
+        asyncio.run(ask())
+    return failed.value
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "message", "error_id"),
+    [
+        (400, service("SWW", "Something went wrong"), BadRequest, "Something went wrong", "c16ae643-481a"),
+        (400, service("bad_request"), BadRequest, "It cannot be.", "c16ae643-481a"),
+        (400, service("no_such_forecast_config"), UnknownForecast, "It cannot be.", "c16ae643-481a"),
+        (400, service("missing_forecast_id"), UnknownForecast, "It cannot be.", "c16ae643-481a"),
+        (400, service("type_not_supported"), TypeNotSupported, "It cannot be.", "c16ae643-481a"),
+        (400, service("export_monthly_quota_reached"), QuotaOrConcurrencyReached, "It cannot be.", "c16ae643-481a"),
+        (400, service("invalid_jobId"), JobNotReady, "It cannot be.", "c16ae643-481a"),
+        (400, service("export_failed_to_cancel"), CancelFailed, "It cannot be.", "c16ae643-481a"),
+        (401, service("no_optin"), NotOptedIn, "It cannot be.", "c16ae643-481a"),
+        (401, {"message": "Invalid credentials", "request_id": "9f"}, AuthFailed, "Invalid credentials", "9f"),
+        (403, service("forbidden"), AuthFailed, "It cannot be.", "c16ae643-481a"),
+        (
+            404,
+            [{"statusCode": 404, "reaspnPhrase": "Not Found", "description": "No such resource", "details": ""}],
+            NotFound,
+            "No such resource",
+            None,
+        ),
+        (
+            404,
+            [{"statusCode": 404, "reaspnPhrase": "Not Found", "description": None, "details": "look\n elsewhere"}],
+            NotFound,
+            "Not Found (look elsewhere)",
+            None,
+        ),
+        (404, [{"details": "elsewhere"}], NotFound, "elsewhere", None),
+        (307, b"", NotFound, None, None),
+        (408, b"", ServerFault, None, None),
+        (429, {"message": "API rate limit exceeded", "request_id": "9f"}, RateLimited, "API rate limit exceeded", "9f"),
+        (
+            503,
+            {"errors": [{"status": 503, "code": "unavailable", "message": "Maintenance"}]},
+            ServerFault,
+            "Maintenance",
+            None,
+        ),
+        (500, {"errors": [{"code": "a"}], "message": "x"}, ServerFault, None, None),
+        (500, {"errors": [], "message": "Outer"}, ServerFault, "Outer", None),
+        (500, {"errors": ["bare words"]}, ServerFault, "bare words", None),
+        (500, [], ServerFault, None, None),
+        (500, "words", ServerFault, "words", None),
+        (500, 7, ServerFault, None, None),
+        (502, b"<html><h1>Bad gateway</h1>", ServerFault, "a web page instead of an answer", None),
+        (502, b"\n <!doctype html>", ServerFault, "a web page instead of an answer", None),
+        (504, b"\xff\xfe\x00 not text", ServerFault, None, None),
+        (500, b"", ServerFault, None, None),
+    ],
+)
+def test_every_envelope_becomes_its_exception_with_what_clari_said(status, body, kind, message, error_id):
+    error = refused(status, body)
+    assert type(error) is kind
+    assert (error.status, error.clari_message, error.error_id) == (status, message, error_id)
+    text = str(error)
+    assert text.startswith(f"limits: Clari answered {status}: ")
+    assert (message or error.code or "no reason given") in text
+    assert error_id is None or f"(error id {error_id})" in text
+    assert len(text.splitlines()) == 1
+
+
+def test_a_message_without_end_is_cut():
+    assert len(str(refused(500, service("a", "word " * 10_000)))) < 500
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "remedy"),
+    [
+        (400, "no_such_forecast_config", "CLARI_FORECAST_IDS"),
+        (400, "type_not_supported", "CLARI_TYPES_TO_EXPORT"),
+        (401, "any", "CLARI_API_KEY"),
+        (401, "no_optin", "CLARI_SCOPE_ID"),
+        (404, "any", "CLARI_BASE_URL"),
+    ],
+)
+def test_what_people_can_mend_names_the_setting(status, code, remedy):
+    assert remedy in str(refused(status, service(code)))
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("7", 7), ("0.5", 0.5), ("-1", 0), (None, None), ("soon", None), ("", None)],
+)
+def test_retry_after_in_seconds(value, seconds):
+    headers = {} if value is None else {"retry-after": value}
+    assert refusal("limits", 429, headers, b"").retry_after_s == seconds
+
+
+@pytest.mark.parametrize(("ahead", "low", "high"), [(60, 55, 60), (-60, 0, 0)])
+def test_retry_after_as_a_date(ahead, low, high):
+    moment = datetime.now(UTC) + timedelta(seconds=ahead)
+    for written in (format_datetime(moment, usegmt=True), moment.strftime("%a, %d %b %Y %H:%M:%S -0000")):
+        seconds = refusal("limits", 429, {"retry-after": written}, b"").retry_after_s
+        assert low <= seconds <= high
+
+
+def everything_said(error: BaseException) -> str:
+    """Text, arguments and tracebacks of an exception and of all that led to it."""
+    parts = ["".join(traceback.format_exception(error))]
+    seen: list[BaseException] = []
+    queue: list[BaseException | None] = [error]
+    while queue:
+        one = queue.pop()
+        if one is None or one in seen:
+            continue
+        seen.append(one)
+        parts += [str(one), repr(one), repr(one.args), repr(getattr(one, "__dict__", {}))]
+        queue += [one.__cause__, one.__context__]
+    return "\n".join(parts)
+
+
+@pytest.mark.parametrize("scheme", ["apikey", "bearer"])
+@pytest.mark.parametrize("fault", ["400", "401", "403", "404", "429", "500", "502", "reset", "garbage", "cut", "quota"])
+def test_the_key_stands_in_no_exception_and_no_log(sandbox, caplog, scheme, fault):
+    caplog.set_level(logging.DEBUG)
+    calls = {
+        "limits": lambda client: client.limits(),
+        "jobs": lambda client: client.jobs(),
+        "status": lambda client: client.job("1"),
+        "results": lambda client: client.download("1", Sink()),
+        "cancel": lambda client: client.cancel("1"),
+        "submit": lambda client: client.submit_export(request_for()),
+    }
+
+    passing = {"429", "500", "502", "reset", "garbage", "cut"}
+
+    async def said() -> list[str]:
+        texts = []
+        async with client_of(sandbox, auth_scheme=scheme, retry=Retry(2, 0.001, 0.001)) as client:
+            texts.append(repr(client))
+            for name, ask in calls.items():
+                is_repeated = fault == "429" or (fault in passing and name != "submit")
+                sandbox.fail_next(name, [fault] * (2 if is_repeated else 1))
+                try:
+                    await ask(client)
+                except ClariError as error:
+                    texts.append(everything_said(error))
+        return texts
+
+    texts = asyncio.run(said())
+    assert len(texts) == 1 + len(calls)
+    texts += [record.getMessage() + repr(record.__dict__) for record in caplog.records]
+    assert len(caplog.records) > len(calls)
+    assert not [text for text in texts if sandbox.api_key in text]
+
+
+def test_a_wrong_key_is_named_and_not_shown(sandbox, caplog):
+    caplog.set_level(logging.DEBUG)
+
+    async def ask() -> None:
+        async with ClariClient(base_url=sandbox.base_url, api_key=SecretStr(KEY), retry=ONCE) as client:
+            await client.submit_export(request_for())
+
+    with pytest.raises(AuthFailed, match="CLARI_API_KEY") as failed:
+        asyncio.run(ask())
+    assert KEY not in everything_said(failed.value) + caplog.text
+
+
+@pytest.mark.parametrize("scheme", ["apikey", "bearer"])
+@pytest.mark.parametrize("status", [400, 401, 503])
+def test_a_gateway_that_repeats_what_it_was_sent_does_not_give_the_key_away(scheme, status):
+    async def ask(address: str) -> None:
+        async with ClariClient(base_url=address, api_key=SecretStr(KEY), auth_scheme=scheme, retry=ONCE) as client:
+            await client.limits()
+
+    with (
+        Recorder(status, b'{"message": "You sent {sent}"}') as recorder,
+        pytest.raises(ClariRefused, match="You sent") as failed,
+    ):
+        asyncio.run(ask(recorder.url))
+    assert KEY in repr(recorder.seen)
+    assert KEY not in everything_said(failed.value)

@@ -1,0 +1,480 @@
+"""Export jobs from the asking to their end, against a sandbox over HTTP and a clock that a wait advances."""
+
+import asyncio
+import json
+import re
+from datetime import timedelta
+from itertools import pairwise
+
+import httpx
+import pytest
+
+from clari_pipeline.clari import (
+    Adopted,
+    AnswerLost,
+    AuthFailed,
+    ClariUnreachable,
+    Completed,
+    ExportCancelled,
+    Exporter,
+    ExportJobFailed,
+    ExportTimedOut,
+    JobState,
+    NoSlot,
+    Polled,
+    QuotaExhausted,
+    Retry,
+    Submitted,
+    Submitting,
+    SystemClock,
+    TypeNotSupported,
+    UnknownForecast,
+    Waited,
+)
+from clari_pipeline.sandbox import Fault
+
+from .conftest import CURRENT, NEWEST_PAST, NOW, Desk, TurnedClock, client_of, jobs_of, posts, request_for
+
+PATIENT = {"slot_timeout_s": 10_000_000}
+
+
+def status(word: str) -> Fault:
+    return Fault("answer", 200, {}, json.dumps({"job": {"jobId": "x", "status": word}}).encode())
+
+
+def waits(desk: Desk, reason: str) -> list[float]:
+    return [event.seconds for event in desk.told(Waited) if event.reason == reason]
+
+
+# The ordinary way
+
+
+def test_an_export_is_told_step_by_step(sandbox, tab):
+    desk = Desk(sandbox)
+    (job,) = desk.export(request_for(tab))
+    assert job.state is JobState.DONE
+    kinds = [type(event) for event in desk.events]
+    assert kinds[:2] == [Submitting, Submitted]
+    assert kinds[-2:] == [Polled, Completed]
+    assert {*kinds[2:-1]} <= {Polled, Waited}
+    assert [event.poll_count for event in desk.told(Polled)] == list(range(1, len(desk.told(Polled)) + 1))
+    (done,) = desk.told(Completed)
+    assert (done.job, done.poll_count) == (job, len(desk.told(Polled)))
+    assert done.wait_seconds == (done.at - desk.told(Submitted)[0].at).total_seconds()
+    assert jobs_of(sandbox, tab) == [job.job_id]
+
+
+def test_submitting_is_told_before_clari_is_asked(sandbox, tab):
+    asked_before = []
+
+    def observe(event: object) -> None:
+        if isinstance(event, Submitting):
+            asked_before.append(len(posts(sandbox, tab)))
+
+    Desk(sandbox, observe=observe).export(request_for(tab))
+    assert asked_before == [0]
+    assert len(posts(sandbox, tab)) == 1
+
+
+@pytest.mark.parametrize("kind", [Submitting, Submitted, Polled, Completed])
+def test_what_an_observer_raises_stops_the_export(sandbox, tab, kind):
+    """A ledger that cannot be written: nothing more is asked of Clari."""
+
+    def observe(event: object) -> None:
+        if isinstance(event, kind):
+            raise OSError("no ledger")
+
+    (error,) = Desk(sandbox, observe=observe).export(request_for(tab))
+    assert isinstance(error, OSError)
+    assert len(posts(sandbox, tab)) == (0 if kind is Submitting else 1)
+    polled = [seen for seen in sandbox.requests if seen.method == "GET" and "/jobs/" in seen.path]
+    assert len(polled) == {Submitting: 0, Submitted: 0, Polled: 1}.get(kind, len(polled))
+
+
+# States
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"), [("FAILED", ExportJobFailed), ("CANCELLED", ExportCancelled), ("ABORTED", ExportCancelled)]
+)
+def test_a_job_that_ends_badly_is_named(sandbox, tab, word, kind):
+    sandbox.fail_next("status", [status("SCHEDULED"), status("STARTED"), status(word)])
+    desk = Desk(sandbox)
+    (error,) = desk.export(request_for(tab))
+    assert type(error) is kind
+    assert error.job.status == word
+    assert "job x " in str(error)
+    assert "run again" in str(error)
+    assert [event.status for event in desk.told(Polled)] == ["SCHEDULED", "STARTED", word]
+    assert desk.told(Completed)[0].job.status == word
+
+
+@pytest.mark.parametrize("word", ["DONE", "COMPLETED", "done"])
+def test_a_job_that_is_done_is_done_in_each_word(sandbox, tab, word):
+    sandbox.fail_next("status", [status("STARTED"), status(word)])
+    desk = Desk(sandbox)
+    (job,) = desk.export(request_for(tab))
+    assert (job.state, job.status) == (JobState.DONE, word)
+    assert len(desk.told(Polled)) == 2
+
+
+@pytest.mark.parametrize("scenario", ["unknown_state", "completed_word", "bare_jobs", "failed", "rate_limited"])
+def test_a_sandbox_of_that_kind_is_understood(sandbox, scenario):
+    sandbox.scenario = scenario
+    (job,) = Desk(sandbox, export_timeout_s=1e6).export(request_for())
+    if scenario == "failed":
+        assert isinstance(job, ExportJobFailed)
+    else:
+        assert job.state is JobState.DONE
+
+
+def test_an_unknown_word_keeps_polling_until_the_timeout_and_is_said(sandbox, tab):
+    sandbox.fail_next("status", [status("QUEUED_FOR_RETRY")] * 5)
+    desk = Desk(sandbox)
+    (job,) = desk.export(request_for(tab))
+    assert job.state is JobState.DONE
+    sandbox.fail_next("status", [status("PAUSED")] * 4)
+    (error,) = Desk(sandbox, export_timeout_s=3, poll_interval_s=1).export(request_for(tab))
+    assert isinstance(error, ExportTimedOut)
+    assert "last state PAUSED" in str(error)
+
+
+# Waiting for the job
+
+
+@pytest.mark.parametrize(("interval", "timeout"), [(1, 600), (2.5, 900), (30, 400), (0.5, 0.7), (1, 1000.25)])
+def test_a_poll_waits_a_tenth_of_the_time_since_acceptance(own_sandbox, interval, timeout):
+    """At least the interval, at most half a minute, never beyond the timeout."""
+    desk = Desk(own_sandbox("hung"), poll_interval_s=interval, export_timeout_s=timeout)
+    (error,) = desk.export(request_for())
+    assert isinstance(error, ExportTimedOut)
+    accepted = desk.told(Submitted)[0].at
+    expected, elapsed = [], 0.0
+    while elapsed < timeout - 1e-6:
+        expected.append(min(max(elapsed / 10, interval), 30, timeout - elapsed))
+        elapsed += expected[-1]
+    # Floating-point dust at the very end is no wait.
+    assert [wait for wait in waits(desk, "poll") if wait > 1e-5] == pytest.approx(expected, abs=1e-4)
+    assert (desk.told(Completed)[0].at - accepted).total_seconds() == pytest.approx(timeout, abs=1e-4)
+    assert all(event.seconds <= 30 for event in desk.told(Waited))
+    assert re.search(rf"not done after {timeout:.0f} s \(last state (SCHEDULED|STARTED)\)", str(error))
+    assert "CLARI_EXPORT_TIMEOUT_S" in str(error)
+
+
+def test_the_timeout_begins_with_the_acceptance(own_sandbox):
+    """Waiting for a free slot and looking for a lost answer do not count."""
+    sandbox = own_sandbox("hung")
+    sandbox.fail_next("submit", ["quota"] * 6 + ["500"] * 3)
+    desk = Desk(sandbox, export_timeout_s=20)
+    (error,) = desk.export(request_for())
+    assert isinstance(error, ExportTimedOut)
+    accepted, done = desk.told(Submitted)[0].at, desk.told(Completed)[0]
+    assert (accepted - NOW).total_seconds() > 9
+    assert (done.at - accepted).total_seconds() == pytest.approx(20)
+    assert done.wait_seconds == pytest.approx(20)
+
+
+def test_a_job_taken_up_again_times_out_from_its_first_acceptance(own_sandbox):
+    sandbox = own_sandbox("hung")
+
+    async def wait() -> None:
+        async with client_of(sandbox) as client:
+            job_id = await client.submit_export(request_for())
+            exporter = Exporter(client, clock=TurnedClock(), export_timeout_s=600)
+            await exporter.wait(job_id, request_id="1", accepted_at=NOW - timedelta(seconds=601))
+
+    with pytest.raises(ExportTimedOut, match="after 601 s"):
+        asyncio.run(wait())
+    assert len([seen for seen in sandbox.requests if seen.method == "GET"]) == 1
+
+
+def test_a_job_that_is_done_in_the_last_moment_is_done(sandbox, tab):
+    sandbox.fail_next("status", [status("STARTED")] * 3 + [status("DONE")])
+    (job,) = Desk(sandbox, poll_interval_s=1, export_timeout_s=3).export(request_for(tab))
+    assert job.state is JobState.DONE
+
+
+def test_eight_failures_in_a_row_do_not_end_the_polling(sandbox, tab):
+    sandbox.fail_next("status", ["429", "500", "502", "reset", "503", "garbage", "cut", "504"])
+    (job,) = Desk(sandbox).export(request_for(tab))
+    assert job.state is JobState.DONE
+
+
+def test_an_export_that_is_called_off_stops_at_once(own_sandbox):
+    sandbox = own_sandbox("hung")
+    desk = Desk(sandbox, clock=SystemClock(), poll_interval_s=0.01)
+
+    async def stopped() -> None:
+        async with client_of(sandbox) as client:
+            exporter = Exporter(client, poll_interval_s=0.01, observe=desk.events.append)
+            await asyncio.wait_for(exporter.export(request_for(), request_id="1"), 0.2)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(stopped())
+    assert len(desk.told(Polled)) > 1
+    assert not desk.told(Completed)
+
+
+# An answer that is lost
+
+
+@pytest.mark.parametrize("fault", ["lost", "cut"])
+def test_a_job_whose_answer_was_lost_is_adopted(sandbox, tab, fault):
+    sandbox.fail_next("submit", [fault])
+    desk = Desk(sandbox)
+    (job,) = desk.export(request_for(tab))
+    assert jobs_of(sandbox, tab) == [job.job_id] == [event.job_id for event in desk.told(Adopted)]
+    assert len(posts(sandbox, tab)) == 1
+    assert not desk.told(Submitted)
+
+
+@pytest.mark.parametrize("fault", ["500", "502", "503", "garbage", "reset"])
+def test_an_answer_that_told_of_no_job_is_looked_for_and_asked_again(sandbox, tab, fault):
+    sandbox.fail_next("submit", [fault])
+    desk = Desk(sandbox)
+    (job,) = desk.export(request_for(tab))
+    assert jobs_of(sandbox, tab) == [job.job_id]
+    calls = [(seen.method, seen.path.rsplit("/", 1)[-1]) for seen in sandbox.requests]
+    first, second = (place for place, asked in enumerate(calls) if asked == ("POST", tab))
+    assert ("GET", "jobs") in calls[first:second]
+    assert len(desk.told(Submitting)) == 2
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        ["429", "500", "502", "reset", "503", "garbage", "429", "504"],
+        ["429", "500", "502", "reset", "503", "garbage", "429", "lost"],
+        ["quota", "reset", "429", "502", "quota", "500", "429", "cut"],
+    ],
+)
+def test_eight_mixed_failures_leave_exactly_one_job(sandbox, tab, faults):
+    sandbox.fail_next("submit", faults)
+    (job,) = Desk(sandbox).export(request_for(tab))
+    assert jobs_of(sandbox, tab) == [job.job_id]
+    assert len(posts(sandbox, tab)) == len(faults) + (faults[-1] not in {"lost", "cut"})
+
+
+def test_a_job_that_is_listed_late_is_found(sandbox, tab):
+    sandbox.fail_next("submit", ["lost"])
+    sandbox.fail_next("jobs", [Fault("answer", 200, {}, b"[]")] * 2)
+    (job,) = Desk(sandbox).export(request_for(tab))
+    assert jobs_of(sandbox, tab) == [job.job_id]
+    assert len(posts(sandbox, tab)) == 1
+
+
+def test_an_answer_that_takes_too_long_is_found_too(sandbox, tab):
+    """Clari queues the job after the client has given up."""
+    sandbox.fail_next("submit", ["hang:0.2"])
+    desk = Desk(sandbox, clock=SystemClock(), poll_interval_s=0.01, client={"request_timeout_s": 0.1})
+    sandbox.now = SystemClock().now
+    (job,) = desk.export(request_for(tab))
+    assert jobs_of(sandbox, tab) == [job.job_id]
+
+
+def test_a_lost_job_that_takes_up_the_last_slot_is_found_when_clari_refuses(own_sandbox):
+    sandbox = own_sandbox(concurrent_limit=1, job_seconds=0.1)
+    sandbox.fail_next("submit", ["lost"])
+    sandbox.fail_next("jobs", [Fault("answer", 200, {}, b"[]")] * 3)
+    (job,) = Desk(sandbox).export(request_for())
+    assert jobs_of(sandbox, "total_new") == [job.job_id]
+    assert len(posts(sandbox)) == 2
+
+
+def test_jobs_that_are_somebody_elses_are_not_adopted(sandbox, tab):
+    (known,) = Desk(sandbox).export(request_for(tab))
+    sandbox.fail_next("submit", ["reset"])
+    (job,) = Desk(sandbox, known_jobs=lambda: {known.job_id}).export(request_for(tab))
+    assert job.job_id != known.job_id
+    assert set(jobs_of(sandbox, tab)) == {job.job_id, known.job_id}
+
+
+def test_a_job_of_the_same_exporter_is_not_adopted_again(sandbox, tab):
+    sandbox.fail_next("submit", ["none", "reset", "none", "lost"])
+    jobs = Desk(sandbox).export(*[request_for(tab)] * 3, at_once=False)
+    assert len({job.job_id for job in jobs}) == 3
+    assert sorted(job.job_id for job in jobs) == sorted(jobs_of(sandbox, tab))
+
+
+def test_an_earlier_job_is_not_adopted(sandbox, tab):
+    sandbox.now = lambda: NOW - timedelta(minutes=10)
+    (earlier,) = Desk(sandbox).export(request_for(tab))
+    sandbox.now = lambda: NOW
+    sandbox.fail_next("submit", ["reset"])
+    desk = Desk(sandbox)
+    (job,) = desk.export(request_for(tab))
+    assert job.job_id != earlier.job_id
+    assert not desk.told(Adopted)
+
+
+def test_a_job_of_another_quarter_is_not_adopted(sandbox, tab):
+    sandbox.serve(tab, NEWEST_PAST, b"{}")
+    (other,) = Desk(sandbox).export(request_for(tab, NEWEST_PAST))
+    sandbox.fail_next("submit", ["lost"])
+    (job,) = Desk(sandbox).export(request_for(tab))
+    assert job.job_id != other.job_id
+    assert len(jobs_of(sandbox, tab)) == 2
+
+
+def test_two_lost_answers_at_once_are_two_jobs(sandbox, tab):
+    sandbox.serve(tab, NEWEST_PAST, b"{}")
+    sandbox.fail_next("submit", ["lost"] * 2)
+    jobs = Desk(sandbox).export(request_for(tab), request_for(tab, NEWEST_PAST))
+    assert sorted(jobs_of(sandbox, tab)) == sorted({job.job_id for job in jobs})
+    assert len(posts(sandbox, tab)) == 2
+
+
+def test_answers_that_are_lost_for_ever_are_given_up(own_sandbox):
+    sandbox = own_sandbox()
+    sandbox.fail_next("submit", ["500"] * 50)
+    desk = Desk(sandbox)
+    (error,) = desk.export(request_for())
+    assert isinstance(error, AnswerLost)
+    assert "An unexpected error occurred." in str(error)
+    assert len(posts(sandbox)) == 10
+    assert max(desk.clock.slept) <= 5
+
+
+def test_nothing_is_asked_again_while_the_list_of_jobs_cannot_be_had(own_sandbox):
+    sandbox = own_sandbox()
+    sandbox.fail_next("submit", ["lost"])
+    sandbox.fail_next("jobs", ["reset"] * 3)
+    (error,) = Desk(sandbox, client={"retry": Retry(3, 0.001, 0.001)}).export(request_for())
+    assert isinstance(error, ClariUnreachable)
+    assert len(posts(sandbox)) == 1
+
+
+# Slots and quota
+
+
+def overlap(desk: Desk) -> int:
+    """How many exports ran at once, by what was told of them."""
+    running, most = 0, 0
+    for event in desk.events:
+        running += isinstance(event, Submitted) - isinstance(event, Completed)
+        most = max(most, running)
+    return most
+
+
+QUARTERS = ["2026_Q4", "2026_Q3", "2026_Q2", "2026_Q1", "2025_Q4", "2025_Q3", "2025_Q2"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "taken", "own", "most"), [(3, 0, None, 3), (3, 2, None, 1), (5, 2, 2, 2), (2, 0, 9, 2)]
+)
+def test_exports_never_exceed_what_clari_leaves_free(own_sandbox, limit, taken, own, most):
+    sandbox = own_sandbox("hung", concurrent_limit=limit, job_seconds=0.03)
+    with httpx.Client(base_url=sandbox.base_url, headers={"apikey": sandbox.api_key}) as http:
+        for _ in range(taken):
+            http.post("/export/forecast/new_business", json={})
+    sandbox.scenario = "calm"
+    desk = Desk(sandbox, max_concurrent=own, export_timeout_s=1e9)
+    jobs = desk.export(*(request_for(time_period=quarter) for quarter in QUARTERS))
+    assert all(job.state is JobState.DONE for job in jobs)
+    # One that exceeded them would have been refused and asked for again.
+    assert len(posts(sandbox, "total_new")) == len(QUARTERS)
+    assert overlap(desk) == most
+
+
+def test_where_limits_cannot_be_had_one_runs_at_a_time(own_sandbox):
+    sandbox = own_sandbox()
+    sandbox.fail_next("limits", ["500"] * 2)
+    desk = Desk(sandbox, client={"retry": Retry(2, 0.001, 0.001)}, export_timeout_s=1e9)
+    jobs = desk.export(*(request_for(time_period=quarter) for quarter in QUARTERS[:3]))
+    assert all(job.state is JobState.DONE for job in jobs)
+    assert overlap(desk) == 1
+
+
+def test_a_refused_key_is_not_taken_for_unknown_limits(own_sandbox):
+    sandbox = own_sandbox()
+    sandbox.fail_next("limits", ["401"])
+    (error,) = Desk(sandbox).export(request_for())
+    assert isinstance(error, AuthFailed)
+    assert not posts(sandbox)
+
+
+def test_somebody_elses_exports_are_waited_for(own_sandbox):
+    sandbox = own_sandbox("no_slots", job_seconds=0.05)
+    desk = Desk(sandbox, slot_timeout_s=1e9, export_timeout_s=1e9)
+    (job,) = desk.export(request_for())
+    assert job.state is JobState.DONE
+    slots = waits(desk, "slot")
+    assert slots
+    assert all(1 <= wait <= 5 for wait in slots)
+    assert all(later >= earlier for earlier, later in pairwise(slots))
+    assert len(posts(sandbox)) == 1
+
+
+def test_a_slot_that_is_taken_between_question_and_export_is_waited_for(own_sandbox):
+    sandbox = own_sandbox()
+    sandbox.fail_next("submit", ["quota", "quota"])
+    desk = Desk(sandbox)
+    (job,) = desk.export(request_for())
+    assert job.state is JobState.DONE
+    assert len(posts(sandbox)) == 3
+    assert len(waits(desk, "slot")) == 2
+    assert len(desk.told(Submitting)) == 3
+
+
+def test_no_slot_is_said_after_the_time_set_by_all_exports_at_once(own_sandbox):
+    """Three exports that wait for the same slot wait one time, not three."""
+    sandbox = own_sandbox("hung", concurrent_limit=1)
+    httpx.post(f"{sandbox.base_url}/export/forecast/total_new", headers={"apikey": sandbox.api_key}, json={})
+    sandbox.requests.clear()
+    desk = Desk(sandbox, slot_timeout_s=120)
+    errors = desk.export(*(request_for(time_period=quarter) for quarter in QUARTERS[:3]))
+    assert [type(error) for error in errors] == [NoSlot] * 3
+    assert 120 <= sum(desk.clock.slept) < 126
+    assert "(1 at once are allowed)" in str(errors[0])
+    assert "CLARI_SLOT_TIMEOUT_S" in str(errors[0])
+    assert not posts(sandbox)
+
+
+@pytest.mark.parametrize("limits", [[], ["500"] * 400])
+def test_limits_that_promise_a_slot_which_is_refused_do_not_wait_for_ever(own_sandbox, limits):
+    sandbox = own_sandbox()
+    sandbox.fail_next("submit", ["quota"] * 400)
+    sandbox.fail_next("limits", limits)
+    desk = Desk(sandbox, slot_timeout_s=300, client={"retry": Retry(1)})
+    (error,) = desk.export(request_for())
+    assert isinstance(error, NoSlot)
+    assert 300 <= sum(desk.clock.slept) < 310
+    assert len(posts(sandbox)) < 120
+
+
+def test_a_quota_that_is_used_up_is_said_at_once(own_sandbox):
+    sandbox = own_sandbox("no_quota", monthly_quota=30)
+    desk = Desk(sandbox)
+    (error,) = desk.export(request_for())
+    assert isinstance(error, QuotaExhausted)
+    assert "30 of 30" in str(error)
+    assert "rolling 30 days" in str(error)
+    assert desk.clock.slept == []
+    assert not posts(sandbox)
+
+
+def test_a_quota_that_runs_out_on_the_way_fails_the_rest_only(own_sandbox):
+    sandbox = own_sandbox(monthly_quota=2)
+    desk = Desk(sandbox, export_timeout_s=1e9)
+    results = desk.export(*(request_for(time_period=quarter) for quarter in QUARTERS[:4]))
+    assert [isinstance(result, QuotaExhausted) for result in results] == [False, False, True, True]
+    assert "2 of 2" in str(results[-1])
+    assert not waits(desk, "slot")
+
+
+def test_what_cannot_be_exported_is_refused_by_name_and_asked_once(own_sandbox):
+    sandbox = own_sandbox("type_refused")
+    unknown, refused = Desk(sandbox).export(request_for("nonesuch"), request_for())
+    assert isinstance(unknown, UnknownForecast)
+    assert "nonesuch" in str(unknown)
+    assert isinstance(refused, TypeNotSupported)
+    assert "crm_closed, crm_total" in str(refused)
+    assert len(posts(sandbox)) == 2
+
+
+def test_one_export_that_fails_leaves_the_others_alone(sandbox):
+    sandbox.scenario = "failed"
+    results = Desk(sandbox, export_timeout_s=1e9).export(*(request_for(time_period=q) for q in QUARTERS[:3]))
+    assert isinstance(results[0], ExportJobFailed)
+    assert all(job.state is JobState.DONE for job in results[1:])
+    assert QUARTERS[0] == CURRENT

@@ -1,0 +1,353 @@
+"""Long CSV: one line a measure, names that break careless readers, money as people write it."""
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clari_pipeline.documents import DocumentUnreadable
+from clari_pipeline.documents.long_csv import money
+from clari_pipeline.periods import FiscalCalendar
+from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.sandbox.company import Company, Order
+from clari_pipeline.sandbox.documents import COLUMNS, TYPES, Style, long_csv, relational
+from clari_pipeline.sandbox.quarters import read_quarter
+
+from .conftest import TODAY, read
+
+LINE = {
+    "User": "Dana",
+    "Email": "dana@northwind.example",
+    "CRM User ID": "005",
+    "Role": "CRO",
+    "Parent Role": "",
+    "Timeframe": "Q4 FY 2026",
+    "Field": "Commit",
+    "Week": "2",
+    "Start Day": "10/15/2026",
+    "End Day": "10/21/2026",
+    "Data Type": "Forecast Value",
+    "Data Value": "$575,504.71",
+}
+
+
+def written(lines: Iterable[dict[str, str]], columns: Iterable[str] = COLUMNS, end: str = "\n") -> str:
+    text = io.StringIO()
+    columns = list(columns)
+    writer = csv.writer(text, lineterminator=end)
+    writer.writerow(columns)
+    for line in lines:
+        writer.writerow([line.get(name, "") for name in columns])
+    return text.getvalue()
+
+
+def measures(**values: str) -> list[dict[str, str]]:
+    return [LINE | {"Data Type": name.replace("_", " "), "Data Value": value} for name, value in values.items()]
+
+
+def test_lines_of_one_person_field_and_week_become_one_entry():
+    lines = measures(
+        Forecast_Value="$575,504.71",
+        Forecast_Updated="Yes",
+        Quota_Value="$729,000.00",
+        Adjustment_Value="",
+        CRM_Total="-$1,200.00",
+        CRM_Closed="($0.50)",
+    )
+    document = read(written(lines))
+    assert (document.shape, document.entry_count, document.unknown_keys) == ("long_csv", 1, {})
+    (entry,) = document.tables["raw_entry"].to_pylist()
+    assert {name: value for name, value in entry.items() if value is not None} == {
+        "field_id": "Commit",
+        "time_frame_id": "W02",
+        "time_period_id": "2026_Q4",
+        "user_id": "dana@northwind.example",
+        "forecast_value": "575504.71",
+        "is_updated": "true",
+        "quota_value": "729000.00",
+        "crm_total": "-1200.00",
+        "crm_closed": "-0.50",
+    }
+    assert document.tables["raw_field"].to_pylist() == [
+        {"field_id": "Commit", "field_name": "Commit", "field_type": None}
+    ]
+    assert document.tables["raw_time_frame"].to_pylist() == [
+        {"time_frame_id": "W02", "start_date": "10/15/2026", "end_date": "10/21/2026"}
+    ]
+    (period,) = document.tables["raw_time_period"].to_pylist()
+    assert (period["time_period_id"], period["period_type"], period["label"], period["start_date"]) == (
+        "2026_Q4", "QUARTER", "Q4 FY 2026", "2026-10-01",
+    )  # fmt: skip
+    (user,) = document.tables["raw_user"].to_pylist()
+    assert (user["user_id"], user["crm_user_id"], user["role_id"], user["role_name"]) == (
+        "dana@northwind.example", "005", "CRO", "CRO",
+    )  # fmt: skip
+    assert not user["parent_role_id"]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("$3,000,190.00", "3000190.00"),
+        ("-$1,200.00", "-1200.00"),
+        ("($1,200.00)", "-1200.00"),
+        ("$-1,200.00", "-1200.00"),
+        ("€1,200.00", "1200.00"),
+        ("¥1,200", "1200"),
+        ("US$5", "5"),
+        ("CHF 5.5", "5.5"),
+        ("5", "5"),
+        ("-0.5", "-0.5"),
+        ("$.50", ".50"),
+        ("$0.00", "0.00"),
+        (" $1.25 ", "1.25"),
+        ("1234567.8901", "1234567.8901"),
+        ("$99,999,999,999,999.9999", "99999999999999.9999"),
+        ("", None),
+        ("  ", None),
+    ],
+)
+def test_money_is_read(text, number):
+    assert money(text) == number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "12,5oo", "1,20", "1.200,00", "$", "($5", "$5)", "--5", "-$-5", "(-$5)", "1 200", "$1,2000", ",5", "5-5",
+        "1.2.3", "n/a", "$5 USD", "1,234,56", "0x10",
+    ],
+)  # fmt: skip
+def test_what_is_no_money_stays_as_it_stands_for_the_gate_to_name(text):
+    assert money(text) == text
+
+
+@given(
+    amount=st.decimals(-(10**14) + 1, 10**14 - 1, places=2) | st.decimals(-100, 100, places=4),
+    symbol=st.sampled_from(["$", "€", "£", "¥", "US$", ""]),
+    negative=st.sampled_from(["-{}{}", "({}{})", "{}-{}"]),
+    separator=st.sampled_from([",", ""]),
+)
+def test_money_is_the_inverse_of_every_writing(amount, symbol, negative, separator):
+    places = -amount.as_tuple().exponent
+    digits = f"{abs(amount):{separator}.{places}f}"
+    text = negative.format(symbol, digits) if amount < 0 else symbol + digits
+    assert Decimal(money(text)) == amount
+
+
+@given(st.text())
+def test_money_never_fails(text):
+    read_back = money(text)
+    assert (read_back is None) == (not text.strip())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['Maya "Max" O\'Neil, Jr.', "Anna\nMaria", "Anna\r\nMaria", "張偉", '"', ",", "=HYPERLINK(1)", "a;b\tc", "x\x00y"],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_names_come_whole_whatever_stands_in_them(name, end, mark):
+    lines = [LINE | {"User": name, "Field": name, "Role": name}, LINE]
+    document = read(mark + written(lines, end=end))
+    assert document.entry_count == 2
+    assert document.tables["raw_field"]["field_id"].to_pylist() == [name, "Commit"]
+    assert document.tables["raw_user"]["name"].to_pylist() == ["Dana"]
+    swapped = read(mark + written(lines[::-1], end=end))
+    assert swapped.tables["raw_user"]["role_name"].to_pylist() == [name]
+
+
+def test_columns_may_stand_in_any_order_and_new_ones_are_counted():
+    lines = [line | {"Region": "East"} for line in measures(Forecast_Value="$1.00", Quota_Value="$2.00")]
+    plain = read(written(lines))
+    odd = read(written(lines, columns=["Region", *reversed(COLUMNS)]))
+    assert odd.tables == plain.tables
+    assert odd.unknown_keys == {"Region": 1}
+
+
+def test_an_unknown_data_type_is_counted_and_left_out():
+    document = read(written([LINE, LINE | {"Data Type": "Mood", "Data Value": "good"}]))
+    assert document.unknown_keys == {"Data Type Mood": 1}
+    assert document.entry_count == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("User,Email\nx,y\n", "no column CRM User ID, Role"),
+        (written([LINE], columns=[name for name in COLUMNS if name != "Data Value"]), "no column Data Value$"),
+        (written([LINE], columns=[*COLUMNS, "Data Value"]), "column Data Value more than once"),
+        (written([LINE]) + "Dana,dana@northwind.example\n", "line 3 has 2 columns where the header has 12"),
+        (written([LINE]) + ",".join("x" * 13) + "\n", "line 3 has 13 columns"),
+        (written([LINE]) + '"Dana', "line 3: unexpected end of data"),
+        (written([LINE]) + '"Dana"x,', "line 3: "),
+        ("just words", "no column User"),
+        ("null", "no column User"),
+    ],
+)
+def test_what_is_no_such_csv_is_refused_with_the_place(text, where):
+    with pytest.raises(DocumentUnreadable, match=where):
+        read(text)
+
+
+def test_csv_that_is_not_utf8_is_refused():
+    with pytest.raises(DocumentUnreadable, match="not UTF-8"):
+        read(written([LINE | {"User": "Zoë"}]).encode("latin-1"))
+
+
+def test_a_csv_cut_within_a_line_is_refused():
+    text = written([LINE | {"Data Value": "5"}])
+    header = text.index("\n") + 1
+    for end in range(header + 1, len(text) - 2):
+        with pytest.raises(DocumentUnreadable):
+            read(text[:end])
+
+
+def test_a_header_alone_is_an_empty_export():
+    document = read(written([]))
+    assert document.entry_count == 0
+    assert all(table.num_rows == 0 for table in document.tables.values())
+
+
+def test_blank_lines_are_none():
+    assert read(written([LINE]) + "\n\n").entry_count == 1
+
+
+def test_the_same_line_twice_is_one_and_another_value_is_a_second_entry_of_the_key():
+    assert read(written([LINE, LINE])).entry_count == 1
+    document = read(written([LINE, LINE | {"Data Value": "$1.00"}, LINE]))
+    rows = document.tables["raw_entry"].to_pylist()
+    assert [row["forecast_value"] for row in rows] == ["575504.71", "1.00"]
+    assert len({(row["user_id"], row["field_id"], row["time_frame_id"], row["time_period_id"]) for row in rows}) == 1
+
+
+def test_an_empty_value_does_not_hide_another_one():
+    document = read(written([LINE | {"Data Value": ""}, LINE]))
+    assert document.tables["raw_entry"]["forecast_value"].to_pylist() == [None, "575504.71"]
+
+
+@pytest.mark.parametrize(
+    ("word", "text"), [("Yes", "true"), ("No", "false"), (" yes ", "true"), ("NO", "false"), ("", None)]
+)
+def test_forecast_updated_is_yes_or_no(word, text):
+    document = read(written(measures(Forecast_Updated=word)))
+    assert document.tables["raw_entry"]["is_updated"].to_pylist() == [text]
+
+
+@pytest.mark.parametrize(
+    ("line", "user"),
+    [
+        ({"Email": "", "CRM User ID": "005"}, "005"),
+        ({"Email": "", "CRM User ID": ""}, None),
+        ({"Email": "a@b", "CRM User ID": ""}, "a@b"),
+    ],
+)
+def test_email_or_else_the_crm_id_names_the_person(line, user):
+    document = read(written([LINE | line]))
+    assert document.tables["raw_entry"]["user_id"].to_pylist() == [user]
+    assert document.tables["raw_user"]["user_id"].to_pylist() == ([user] if user else [])
+
+
+@pytest.mark.parametrize(
+    ("label", "start_month", "expected"),
+    [
+        ("Q4 FY 2026", 1, ("2026_Q4", "QUARTER", "2026-10-01", "2026-12-31")),
+        ("Q1 FY 2026", 2, ("2026_Q1", "QUARTER", "2025-02-01", "2025-04-30")),
+        ("Q1 2026", 1, ("2026_Q1", "QUARTER", "2026-01-01", "2026-03-31")),
+        ("July FY 2023", 1, ("2023_M07", "MONTH", "2023-07-01", "2023-07-31")),
+        ("July FY 2023", 7, ("2023_M07", "MONTH", "2022-07-01", "2022-07-31")),
+        ("February FY 2024", 3, ("2024_M02", "MONTH", "2024-02-01", "2024-02-29")),
+        ("Someday", 1, ("Someday", None, None, None)),
+        ("Q4 FY 9999", 1, ("Q4 FY 9999", None, None, None)),
+        ("Junk FY 2023", 1, ("Junk FY 2023", None, None, None)),
+    ],
+)
+def test_a_timeframe_is_a_quarter_or_a_month(label, start_month, expected):
+    document = read(written([LINE | {"Timeframe": label}]), FiscalCalendar(start_month))
+    (row,) = document.tables["raw_time_period"].to_pylist()
+    assert (row["time_period_id"], row["period_type"], row["start_date"], row["end_date"]) == expected
+    assert document.tables["raw_entry"]["time_period_id"].to_pylist() == [expected[0]]
+
+
+@pytest.mark.parametrize(("week", "frame"), [("0", "W00"), ("12", "W12"), (" 3 ", "W03"), ("", None), ("x", "x")])
+def test_weeks_are_named_as_in_json(week, frame):
+    assert read(written([LINE | {"Week": week}])).tables["raw_entry"]["time_frame_id"].to_pylist() == [frame]
+
+
+def by_email_field_and_week(document, emails, fields):
+    return {
+        (
+            emails.get(row["user_id"], row["user_id"]),
+            fields.get(row["field_id"], row["field_id"]),
+            row["time_frame_id"],
+            row["time_period_id"],
+        ): [
+            row["is_updated"],
+            *(
+                row[name] and Decimal(row[name])
+                for name in ("forecast_value", "quota_value", "adjustment_value", "crm_total", "crm_closed")
+            ),
+        ]
+        for row in document.tables["raw_entry"].to_pylist()
+    }
+
+
+@pytest.mark.parametrize("start_month", [1, 2, 7])
+@pytest.mark.parametrize("negative", [False, True])
+def test_csv_and_json_of_a_quarter_say_the_same(start_month, negative):
+    """Everybody's amounts by email, field name and week, to the cent, awkward names included."""
+    company, quarter = Company(seed=7, people=25, fiscal_year_start_month=start_month), read_quarter("2026_Q3", 1)
+    quarter = replace(quarter, first_month=start_month)
+    order = Order("total_new", quarter, TODAY)
+
+    def exported():
+        document = company.export(order)
+        if not negative:
+            return document
+        return replace(
+            document,
+            entries=(replace(entry, crm_closed=entry.crm_closed and -entry.crm_closed) for entry in document.entries),
+        )
+
+    calendar = FiscalCalendar(start_month)
+    from_json = read("".join(relational(exported(), TYPES, Style())), calendar)
+    from_csv = read("".join(long_csv(exported(), TYPES)), calendar)
+    emails = {row["user_id"]: row["email"] for row in from_json.tables["raw_user"].to_pylist()}
+    fields = {row["field_id"]: row["field_name"] for row in from_json.tables["raw_field"].to_pylist()}
+    expected = by_email_field_and_week(from_json, emails, fields)
+    assert by_email_field_and_week(from_csv, {}, {}) == expected
+    assert len(expected) == from_json.entry_count == from_csv.entry_count > 500
+    assert from_csv.types == from_json.types == TYPES
+    named = {row["email"]: row["name"] for row in from_json.tables["raw_user"].to_pylist()}
+    assert {row["email"]: row["name"] for row in from_csv.tables["raw_user"].to_pylist()} == named
+    for name in ("time_period_id", "label", "start_date", "end_date", "year", "period_type"):
+        periods = (document.tables["raw_time_period"][name].to_pylist() for document in (from_json, from_csv))
+        assert next(periods) == next(periods)
+    assert ({total.total for total in from_csv.control_totals.values()}) == {
+        total.total for total in from_json.control_totals.values()
+    }
+
+
+def test_csv_and_json_of_the_same_sandbox_say_the_same():
+    with Sandbox(now=lambda: datetime(2026, 11, 21, 6, tzinfo=UTC), job_seconds=0.001, people=12) as sandbox:
+        http = httpx.Client(base_url=sandbox.base_url, headers={"apikey": sandbox.api_key})
+        documents = []
+        for kind in ("JSON", "CSV"):
+            body = {"timePeriod": "2026_Q4", "typesToExport": sorted(TYPES), "exportFormat": kind}
+            job_id = http.post("/export/forecast/total_new", json=body | {"includeHistorical": True}).json()["jobId"]
+            while (answer := http.get(f"/export/jobs/{job_id}/results")).status_code != 200:
+                pass
+            documents.append(read(answer.content))
+        http.close()
+    from_json, from_csv = documents
+    emails = {row["user_id"]: row["email"] for row in from_json.tables["raw_user"].to_pylist()}
+    fields = {row["field_id"]: row["field_name"] for row in from_json.tables["raw_field"].to_pylist()}
+    assert by_email_field_and_week(from_csv, {}, {}) == by_email_field_and_week(from_json, emails, fields)
+    assert from_csv.entry_count > 200

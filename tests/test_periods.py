@@ -1,0 +1,158 @@
+"""Fiscal quarters and months: every calendar, every day, every name that Clari gives them."""
+
+import calendar
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clari_pipeline.periods import FiscalCalendar, Quarter, UnknownPeriod, quarter_of_label
+
+months = st.integers(1, 12)
+quarters = st.builds(Quarter, st.integers(1001, 2998), st.integers(1, 4))
+days = st.dates(date(1002, 1, 1), date(2998, 12, 31))
+
+
+@given(months, days)
+def test_a_day_lies_between_the_first_and_the_last_of_its_quarter(start_month, day):
+    fiscal = FiscalCalendar(start_month)
+    quarter = fiscal.quarter_of(day)
+    assert fiscal.first_day(quarter) <= day <= fiscal.last_day(quarter)
+
+
+@given(months, quarters)
+def test_first_and_last_day_lie_in_their_quarter_and_the_days_beside_do_not(start_month, quarter):
+    fiscal = FiscalCalendar(start_month)
+    first, last = fiscal.first_day(quarter), fiscal.last_day(quarter)
+    assert fiscal.quarter_of(first) == fiscal.quarter_of(last) == quarter
+    assert fiscal.quarter_of(first - timedelta(days=1)) == quarter.shifted(-1)
+    assert fiscal.quarter_of(last + timedelta(days=1)) == quarter.shifted(1)
+    assert (first.day, 88 <= (last - first).days <= 91) == (1, True)
+
+
+@given(months, st.integers(1001, 2998))
+def test_a_fiscal_year_begins_with_its_month_and_is_named_after_the_year_in_which_it_ends(start_month, year):
+    fiscal = FiscalCalendar(start_month)
+    first, last = fiscal.first_day(Quarter(year, 1)), fiscal.last_day(Quarter(year, 4))
+    assert first.month == start_month
+    assert last.year == year
+    assert (last + timedelta(days=1)).replace(year=2000) == first.replace(year=2000)
+
+
+@pytest.mark.parametrize(
+    ("start_month", "day", "quarter"),
+    [
+        (1, date(2026, 11, 21), "2026_Q4"),
+        (1, date(2026, 1, 1), "2026_Q1"),
+        (2, date(2026, 1, 31), "2026_Q4"),
+        (2, date(2026, 2, 1), "2027_Q1"),
+        (7, date(2022, 7, 1), "2023_Q1"),
+        (7, date(2023, 6, 30), "2023_Q4"),
+        (10, date(2024, 12, 31), "2025_Q1"),
+        (12, date(2024, 12, 1), "2025_Q1"),
+        (12, date(2024, 2, 29), "2024_Q1"),
+    ],
+)
+def test_well_known_days(start_month, day, quarter):
+    assert str(FiscalCalendar(start_month).quarter_of(day)) == quarter
+
+
+@given(quarters, st.integers(-4000, 4000))
+def test_shifting_is_counting(quarter, by):
+    assert quarter.shifted(by).shifted(-by) == quarter
+    assert (quarter.shifted(by) > quarter) == (by > 0)
+    assert quarter.shifted(4 * by) == Quarter(quarter.year + by, quarter.number)
+
+
+@given(quarters)
+def test_a_quarter_is_read_as_it_is_written(quarter):
+    assert Quarter.parse(str(quarter)) == quarter
+    assert quarter_of_label(f"Q{quarter.number} FY {quarter.year}") == quarter
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "2026", "2026_Q0", "2026_Q5", "2026Q4", "26_Q4", "2026_Q4 ", "2026_q4", "Q4 2026", "2026_Q44", "0000_Q1",
+     "9999_Q4", "٢٠٢٦_Q4", "2026_Q4\n"],
+)  # fmt: skip
+def test_what_names_no_quarter_is_refused_with_what_would(text):
+    with pytest.raises(UnknownPeriod, match="write it as YYYY_QN, for example 2026_Q4"):
+        Quarter.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("label", "quarter"),
+    [
+        ("Q4 FY 2026", "2026_Q4"),
+        (" q1 fy2027 ", "2027_Q1"),
+        ("Q2 2026", "2026_Q2"),
+        ("Q5 FY 2026", None),
+        ("Q4", None),
+        ("Q4 FY 0000", None),
+        ("Q4 FY 9999", None),
+        ("July FY 2023", None),
+        ("", None),
+        ("FQ4 2026", None),
+    ],
+)
+def test_the_label_of_a_quarter(label, quarter):
+    assert quarter_of_label(label) == (quarter and Quarter.parse(quarter))
+
+
+@given(months, months, st.integers(1001, 2998))
+def test_a_month_of_a_fiscal_year_lies_in_a_quarter_of_it(start_month, month, year):
+    fiscal = FiscalCalendar(start_month)
+    first, last = fiscal.month_of_label(f"{calendar.month_name[month]} FY {year}")
+    assert (first.month, first.day, last + timedelta(days=1)) == (
+        month, 1, (first + timedelta(days=31)).replace(day=1),
+    )  # fmt: skip
+    quarter = fiscal.quarter_of(first)
+    assert quarter.year == year
+    assert fiscal.contains(quarter, first, last)
+    assert not fiscal.contains(quarter.shifted(1), first, last)
+    assert not fiscal.contains(quarter.shifted(-1), first, last)
+
+
+@pytest.mark.parametrize(
+    ("label", "start_month", "first"),
+    [
+        ("July FY 2023", 1, date(2023, 7, 1)),
+        ("July FY 2023", 7, date(2022, 7, 1)),
+        ("june 2023", 7, date(2023, 6, 1)),
+        ("Sept. FY2023", 1, date(2023, 9, 1)),
+        ("Jan 2024", 1, date(2024, 1, 1)),
+        ("Junk FY 2023", 1, None),
+        ("Mayor 2023", 1, None),
+        ("Ju 2023", 1, None),
+        ("July", 1, None),
+        ("July FY 0000", 1, None),
+        ("Q3 FY 2023", 1, None),
+        ("", 1, None),
+    ],
+)
+def test_the_label_of_a_month(label, start_month, first):
+    found = FiscalCalendar(start_month).month_of_label(label)
+    assert (found and found[0]) == first
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "quarter", "lies_in"),
+    [
+        (date(2026, 9, 27), date(2026, 10, 31), "2026_Q4", True),  # a 4-4-5 month that begins early
+        (date(2026, 12, 27), date(2027, 1, 2), "2026_Q4", True),
+        (date(2026, 9, 1), date(2026, 9, 30), "2026_Q4", False),
+        (date(2026, 10, 1), date(2026, 12, 31), "2026_Q4", True),
+        (date(2026, 1, 1), date(2026, 12, 31), "2026_Q4", False),
+    ],
+)
+def test_a_period_lies_where_its_middle_does(first, last, quarter, lies_in):
+    assert FiscalCalendar().contains(Quarter.parse(quarter), first, last) is lies_in
+
+
+def test_the_quarters_around_a_day_begin_with_its_own():
+    around = FiscalCalendar(2).around(date(2026, 2, 1), before=5, after=2)
+    assert [str(quarter) for quarter in around] == [
+        "2027_Q1", "2026_Q4", "2026_Q3", "2026_Q2", "2026_Q1", "2025_Q4", "2027_Q2", "2027_Q3",
+    ]  # fmt: skip
+    assert [str(quarter) for quarter in FiscalCalendar().around(date(2026, 2, 1), before=0, after=0)] == ["2026_Q1"]

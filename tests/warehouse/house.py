@@ -1,0 +1,193 @@
+"""A warehouse and a landing folder on disk, and documents in a few lines, landed as Clari would have delivered them."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from clari_pipeline.exports import manifest_of
+from clari_pipeline.settings import EXPORT_TYPES, read_settings
+from clari_pipeline.sync import Outcome, Pipeline
+from clari_pipeline.warehouse import ledger
+
+QUARTER = "2026_Q4"  # October to December
+WEEKS = {f"W{number:02d}": date(2026, 10, 1) + timedelta(weeks=number - 1) for number in range(1, 14)}
+FIELDS = {"commit": "Commit", "best_case": "Best Case", "quota": "Quota"}
+_KEYS = {
+    "call": "forecastValue",
+    "submitted": "isUpdated",
+    "quota": "quotaValue",
+    "adjustment": "adjustmentValue",
+    "adjusted_by": "adjustedBy",
+    "total": "crmTotal",
+    "closed": "crmClosed",
+    "scope": "scopeId",
+}
+
+Json = dict[str, Any]
+
+
+def moment(month: int, day: int, hour: int = 6, *, year: int = 2026) -> datetime:
+    return datetime(year, month, day, hour, tzinfo=UTC)
+
+
+def entry(
+    person: str = "ann",
+    week: str = "W01",
+    field: str = "commit",
+    *,
+    period: str = QUARTER,
+    currency: str | None = "USD",
+    **figures: Any,
+) -> Json:
+    """One entry; `figures` by the short names `call`, `quota`, `closed`, `total`, `adjustment`, `submitted` …"""
+    named = {_KEYS[name]: value for name, value in figures.items()}
+    money = {"currency": {"code": currency, "symbol": "$"}} if currency else {}
+    return {"fieldId": field, "timeFrameId": week, "timePeriodId": period, "userId": person} | money | named
+
+
+def document(
+    *entries: Json,
+    people: Iterable[Json] | None = None,
+    weeks: dict[str, date | None] | None = None,
+    fields: dict[str, str] | None = None,
+    periods: Iterable[Json] | None = None,
+) -> Json:
+    """A relational document around these entries; what is not said is filled in as Clari would."""
+    shown = {one["userId"] for one in entries if one.get("userId")}
+    listed = WEEKS if weeks is None else weeks
+    names = FIELDS if fields is None else fields
+    return {
+        "entries": list(entries),
+        "fields": [{"fieldId": key, "fieldName": name, "fieldType": "FORECAST"} for key, name in names.items()],
+        "users": list(people) if people is not None else [person(name) for name in sorted(shown)],
+        "timeFrames": [
+            {"timeFrameId": week, "startDate": str(first), "endDate": str(first + timedelta(days=6))}
+            if first
+            else {"timeFrameId": week}
+            for week, first in listed.items()
+        ],
+        "timePeriods": list(periods)
+        if periods is not None
+        else [
+            {"timePeriodId": name} for name in sorted({one["timePeriodId"] for one in entries if one["timePeriodId"]})
+        ],
+    }
+
+
+def person(name: str, *, role: str | None = None, parent: str | None = "top", crm: str | None = None) -> Json:
+    return {
+        "userId": name,
+        "name": name.title(),
+        "email": f"{name}@example.com",
+        "crmId": crm or f"crm-{name}",
+        "hierarchyId": role or f"role-{name}",
+        "hierarchyName": (role or f"Role of {name}").title(),
+        "parentHierarchyId": parent or "",
+        "parentHierarchyName": (parent or "").title(),
+    }
+
+
+class House:
+    """One warehouse; `deliver` lands a document, `merge` takes in what has landed, `bring` does both."""
+
+    def __init__(self, folder: Path, *, warehouse: str = "warehouse", now: datetime | None = None, **settings: Any):
+        given = {"historical_periods": 0} | settings
+        self.pipeline = Pipeline(
+            read_settings(warehouse_url=SecretStr(f"duckdb:///{folder / warehouse}.duckdb"), data_dir=folder, **given),
+            now=lambda: now or moment(12, 30),
+        )
+        self.exports = 0
+
+    def deliver(
+        self,
+        content: Json | bytes,
+        at: datetime,
+        *,
+        forecast: str = "north",
+        quarter: str = QUARTER,
+        types: Iterable[str] = EXPORT_TYPES,
+        scope: str | None = None,
+        currency: str | None = None,
+        history: bool = True,
+        submitted: datetime | None = None,
+        is_truncated: bool = False,
+    ) -> str:
+        """Land a document that Clari finished at `at`; its request id."""
+        self.exports += 1
+        name = f"{forecast}-{quarter}-{self.exports}"
+        writer = self.pipeline.landing.writer()
+        writer.write(content if isinstance(content, bytes) else json.dumps(content).encode())
+        row = {
+            "request_id": f"request-{name}",
+            "job_id": f"job-{name}",
+            "run_id": "run",
+            "forecast_id": forecast,
+            "time_period_id": quarter,
+            "types_to_export": ",".join(sorted(types)),
+            "scope_id": scope,
+            "currency": currency,
+            "export_format": "JSON",
+            "include_historical": history,
+            "clari_status": "DONE",
+            "attempt": 1,
+            "submitted_at": submitted or at,
+            "completed_at": at,
+            "landed_at": at,
+            "exported_at": at,
+            "poll_count": 1,
+            "wait_seconds": 1,
+            "rows_truncated": is_truncated,
+        }
+        landed = writer.keep(forecast_id=forecast, time_period=quarter, job_id=row["job_id"], facts=manifest_of(row))
+        self.know(landed.folder)
+        return row["request_id"]
+
+    def know(self, folder: Path) -> None:
+        """Let the ledger know a document that has landed."""
+        landing = self.pipeline.landing
+        landed = landing.find(folder.relative_to(landing.root).as_posix())
+        manifest = dict(landed.manifest)
+        with self.pipeline.warehouse.session() as connection:
+            ledger.known_again(
+                connection,
+                result_sha256=manifest.pop("sha256"),
+                result_bytes=manifest.pop("size"),
+                landing_path=landing.path_of(landed),
+                **manifest,
+            )
+
+    def merge(self, quarter: str = QUARTER) -> list[str]:
+        return self.pipeline.merge_landed(quarter)
+
+    def bring(self, content: Json | bytes, at: datetime, **request: Any) -> Outcome:
+        """Land a document, merge it, make the calls anew; what became of it."""
+        request_id = self.deliver(content, at, **request)
+        self.merge(request.get("quarter", QUARTER))
+        self.pipeline.refresh_forecast_vs_quota()
+        return self.outcome(request_id)
+
+    def outcome(self, request_id: str) -> Outcome:
+        (outcome,) = self.pipeline.outcomes([request_id])
+        return outcome
+
+    def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
+        with self.pipeline.warehouse.session() as connection:
+            answer = connection.execute(query, parameters or None)
+            names = [column[0] for column in answer.description]
+            return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+    def row(self, query: str, **parameters: Any) -> dict[str, Any]:
+        (only,) = self.rows(query, **parameters)
+        return only
+
+    def value(self, query: str, **parameters: Any) -> Any:
+        return next(iter(self.row(query, **parameters).values()))
+
+    def execute(self, statement: str) -> None:
+        """What somebody does to the tables by hand."""
+        with self.pipeline.warehouse.session() as connection:
+            connection.execute(statement)

@@ -1,0 +1,362 @@
+"""Whatever order documents arrive in, the tables are those of `exported_at`, and those that a plain model gives."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from clari_pipeline import loading
+from clari_pipeline.quality.export_gate import ExportFacts, Verdict
+from clari_pipeline.settings import EXPORT_TYPES
+
+from .house import House, Json, document, entry, moment, person
+
+EAST = ("ann", "bob")
+EVERYONE = (*EAST, "cy")
+QUARTERS = {
+    "2026_Q3": {"W01": moment(7, 1).date(), "W02": moment(7, 8).date()},
+    "2026_Q4": {"W01": moment(10, 1).date(), "W02": moment(10, 8).date()},
+}
+MOMENTS = (moment(10, 2), moment(10, 3), moment(10, 9), moment(10, 11), moment(10, 20))
+FIGURE_TYPES = {
+    "forecast_value": "forecast",
+    "quota_value": "quota",
+    "adjustment_value": "adjustment",
+    "crm_total": "crm_total",
+    "crm_closed": "crm_closed",
+}
+DETAIL_TYPES = {"is_updated": "forecast_updated", "adjusted_by": "adjustment"}
+WRITTEN = {
+    "forecast_value": "forecastValue",
+    "quota_value": "quotaValue",
+    "adjustment_value": "adjustmentValue",
+    "crm_total": "crmTotal",
+    "crm_closed": "crmClosed",
+    "is_updated": "isUpdated",
+    "adjusted_by": "adjustedBy",
+}
+ORDERED = {
+    "forecast_entry": "forecast_id, time_period_id, time_frame_id, user_id, field_id",
+    "forecast_entry_history": "forecast_id, time_period_id, time_frame_id, user_id, field_id, valid_from",
+    "forecast_user": "forecast_id, user_id",
+    "forecast_user_history": "forecast_id, user_id, valid_from",
+    "forecast_field": "forecast_id, field_id",
+    "time_period": "time_period_id",
+    "time_frame": "time_period_id, time_frame_id",
+    "forecast_swing": "forecast_id, time_period_id, user_id, field_id, baseline, job_id",
+    "forecast_vs_quota": "forecast_id, time_period_id, user_id, field_id",
+}
+
+
+@dataclass(frozen=True)
+class Export:
+    """One export: what was asked for, when, and what came."""
+
+    forecast: str
+    quarter: str
+    at: datetime
+    types: tuple[str, ...]
+    scope: str | None
+    history: bool
+    entries: tuple[Json, ...]
+    label: str
+    team: str
+    number: int = 0
+
+    @property
+    def submitted(self) -> datetime:
+        return self.at - timedelta(minutes=5) + timedelta(seconds=self.number)
+
+    @property
+    def written(self) -> Json:
+        shown = sorted({one["userId"] for one in self.entries})
+        return document(
+            *self.entries,
+            people=[person(name, role=f"{self.team}-{name}") for name in shown],
+            weeks=QUARTERS[self.quarter],
+            fields={"commit": f"Commit {self.label}", "plan": "Quota"},
+            periods=[{"timePeriodId": self.quarter, "label": f"{self.label} {self.quarter}"}],
+        )
+
+
+_AMOUNT = st.sampled_from([None, 0, 100, 120, -50])
+
+
+@st.composite
+def exports(draw: st.DrawFn) -> Export:
+    """A full or partial export of one forecast's quarter; now and then an empty one, which the gate refuses."""
+    scope = draw(st.sampled_from([None, None, "east"]))
+    history = draw(st.sampled_from([True, True, False]))
+    quarter = draw(st.sampled_from(["2026_Q4", "2026_Q4", "2026_Q3"]))
+    types = draw(
+        st.sampled_from(
+            [EXPORT_TYPES, EXPORT_TYPES, ("crm_closed", "forecast", "quota"), ("forecast",), ("crm_closed", "quota")]
+        )
+    )
+    weeks = tuple(QUARTERS[quarter]) if history else (draw(st.sampled_from(["W01", "W02"])),)
+    people = draw(st.sets(st.sampled_from(EVERYONE if scope is None else EAST), min_size=1))
+    shown = []
+    for name in sorted(people):
+        for week in weeks:
+            for field_id in ("commit", "plan"):
+                if draw(st.sampled_from([True, True, False])):
+                    figures = {WRITTEN[one]: draw(_AMOUNT) for one, kind in FIGURE_TYPES.items() if kind in types}
+                    if "forecast_updated" in types:
+                        figures["isUpdated"] = draw(st.booleans())
+                    if "adjustment" in types:
+                        figures["adjustedBy"] = draw(st.sampled_from([None, "boss"]))
+                    currency = draw(st.sampled_from(["USD", "USD", "USD", "EUR"]))
+                    shown.append(entry(name, week, field_id, period=quarter, currency=currency) | figures)
+    return Export(
+        forecast=draw(st.sampled_from(["north", "north", "south"])),
+        quarter=quarter,
+        at=draw(st.sampled_from(MOMENTS)),
+        types=types,
+        scope=scope,
+        history=history,
+        entries=tuple(shown),
+        label=draw(st.sampled_from(["old", "new"])),
+        team=draw(st.sampled_from(["red", "blue"])),
+    )
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> tuple[list[Export], list[int]]:
+    """Exports, and the order in which they arrive."""
+    made = [replace(one, number=number) for number, one in enumerate(draw(st.lists(exports(), min_size=2, max_size=5)))]
+    return made, draw(st.permutations(range(len(made))))
+
+
+@dataclass
+class Row:
+    """What is known of one key, and every version of it. The model: written from the promise, not from the SQL."""
+
+    values: dict[str, Any] = field(
+        default_factory=lambda: dict.fromkeys([*FIGURE_TYPES, *DETAIL_TYPES, "currency_code"])
+    )
+    is_present: bool = False
+    last_export: Export | None = None
+    first_seen: datetime | None = None
+    changed: datetime | None = None
+    versions: list[tuple[datetime, dict[str, Any], bool, int]] = field(default_factory=list)
+
+    def take(self, export: Export, shown: Json | None, weeks: set[str], week: str) -> None:
+        """One export's word on this key, exports being told in the order in which they count."""
+        if shown is not None:
+            values = dict(self.values) | {"currency_code": shown["currency"]["code"]}
+            for name, kind in (FIGURE_TYPES | DETAIL_TYPES).items():
+                if kind in export.types:
+                    values[name] = shown.get(WRITTEN[name])
+            if values != self.values or not self.versions:
+                self.changed = export.at
+            if values != self.values or not self.is_present:
+                self._open(export, values, is_present=True)
+            self.first_seen = self.first_seen or export.at
+            self.last_export = export
+        elif self.is_present and self._could_be_shown_by(export, weeks, week):
+            self._open(export, self.values, is_present=False)
+
+    def _could_be_shown_by(self, export: Export, weeks: set[str], week: str) -> bool:
+        assert self.last_export is not None
+        given = {kind for name, kind in FIGURE_TYPES.items() if self.values[name] is not None}
+        return (
+            (export.scope is None or export.scope == self.last_export.scope)
+            and (export.history or week in weeks)
+            and (not given or bool(given & set(export.types)))
+        )
+
+    def _open(self, export: Export, values: dict[str, Any], *, is_present: bool) -> None:
+        if self.versions and self.versions[-1][0] == export.at:
+            self.versions.pop()  # of two exports of one moment the one submitted later stands
+        self.versions.append((export.at, values, is_present, export.number))
+        self.values, self.is_present = values, is_present
+
+
+def modelled(made: Sequence[Export]) -> dict[tuple[str, ...], Row]:
+    """Rows by forecast, period, week, person and field."""
+    rows: dict[tuple[str, ...], Row] = {}
+    for export in sorted(made, key=lambda one: (one.at, one.submitted)):
+        if not export.entries:
+            continue  # refused
+        shown = {
+            (export.forecast, one["timePeriodId"], one["timeFrameId"], one["userId"], one["fieldId"]): one
+            for one in export.entries
+        }
+        weeks = {one["timeFrameId"] for one in export.entries}
+        for key in shown:
+            rows.setdefault(key, Row())
+        for key, row in rows.items():
+            if key[:2] == (export.forecast, export.quarter):
+                row.take(export, shown.get(key), weeks, key[2])
+    return rows
+
+
+def expected_entries(rows: dict[tuple[str, ...], Row]) -> list[tuple[Any, ...]]:
+    return [
+        (*key, row.values, row.is_present, row.first_seen, row.changed, row.last_export.at, row.last_export.number)
+        for key, row in sorted(rows.items())
+        if row.last_export
+    ]
+
+
+def expected_history(rows: dict[tuple[str, ...], Row]) -> list[tuple[Any, ...]]:
+    history = []
+    for key, row in sorted(rows.items()):
+        ends = [version[0] for version in row.versions[1:]] + [None]
+        history += [
+            (*key, values, is_present, start, end, number)
+            for (start, values, is_present, number), end in zip(row.versions, ends, strict=True)
+        ]
+    return history
+
+
+_KEY = ("forecast_id", "time_period_id", "time_frame_id", "user_id", "field_id")
+
+
+def found_entries(house: House) -> list[tuple[Any, ...]]:
+    return [
+        (*_key_and_values(row), row["in_latest_export"], row["first_seen_at"], row["changed_at"], row["last_seen_at"],
+         int(row["job_id"].rsplit("-", 1)[1]) - 1)
+        for row in house.rows(f"from clari.forecast_entry order by {ORDERED['forecast_entry']}")
+    ]  # fmt: skip
+
+
+def found_history(house: House) -> list[tuple[Any, ...]]:
+    return [
+        (*_key_and_values(row), row["is_present"], row["valid_from"], row["valid_to"],
+         int(row["job_id"].rsplit("-", 1)[1]) - 1)
+        for row in house.rows(f"from clari.forecast_entry_history order by {ORDERED['forecast_entry_history']}")
+    ]  # fmt: skip
+
+
+def _key_and_values(row: dict[str, Any]) -> tuple[Any, ...]:
+    values = {name: row[name] for name in (*FIGURE_TYPES, *DETAIL_TYPES, "currency_code")}
+    return (*(row[name] for name in _KEY), values)
+
+
+def everything(house: House) -> dict[str, list[dict[str, Any]]]:
+    """Every promised table, the moment of our own noticing aside."""
+    return {
+        table: [
+            {name: value for name, value in row.items() if name != "detected_at"}
+            for row in house.rows(f"from clari.{table} order by {order}")
+        ]
+        for table, order in ORDERED.items()
+    } | {"export_job": house.rows("select job_id, state from clari.export_job order by job_id")}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_gate() -> Iterator[None]:
+    """The real gate's answer on the same facts is asked for once: it depends on nothing else, and takes its time."""
+    judge = loading.judge
+    answers: dict[Any, list[Verdict]] = {}
+
+    def remembered(judged: Sequence[ExportFacts]) -> list[Verdict]:
+        (export,) = judged
+        facts = (tuple(sorted(export.facts.items())), export.is_in_grace)
+        if facts not in answers:
+            answers[facts] = judge(judged)
+        return [replace(verdict, request_id=export.request_id) for verdict in answers[facts]]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "judge", remembered)
+        yield
+
+
+def check(made: list[Export], arriving: Sequence[int]) -> None:
+    """Load the exports in order, in order of arrival, once more, and by replay: always the same tables."""
+    with tempfile.TemporaryDirectory() as folder:
+        orderly = House(Path(folder), warehouse="orderly")
+        actual = House(Path(folder), warehouse="actual")
+        folders = []
+        for one in made:
+            request_id = orderly.deliver(
+                one.written,
+                one.at,
+                forecast=one.forecast,
+                quarter=one.quarter,
+                types=one.types,
+                scope=one.scope,
+                history=one.history,
+                submitted=one.submitted,
+            )
+            path = orderly.outcome(request_id).export["landing_path"]
+            folders.append(orderly.pipeline.landing.root / path)
+        for quarter in QUARTERS:
+            orderly.merge(quarter)
+        for position in arriving:
+            actual.know(folders[position])
+            actual.merge(made[position].quarter)
+        for house in (orderly, actual):
+            house.pipeline.refresh_forecast_vs_quota()
+
+        rows = modelled(made)
+        assert found_entries(orderly) == expected_entries(rows)
+        assert found_history(orderly) == expected_history(rows)
+        in_order = everything(orderly)
+        assert everything(actual) == in_order, "another order of arrival, other rows"
+
+        _load_again(actual, made[arriving[0]])
+        assert everything(actual) == in_order, "loaded again, other rows"
+
+        actual.pipeline.replay([], [])
+        assert everything(actual) == in_order, "replayed, other rows"
+        assert_history_is_whole(actual)
+
+
+def _load_again(house: House, export: Export) -> None:
+    """As after a crash between the ledger's word that a document waits and the merge's own."""
+    house.execute(
+        "update clari.export_job set state = 'LANDED' "
+        f"where job_id = 'job-{export.forecast}-{export.quarter}-{export.number + 1}'"
+    )
+    house.merge(export.quarter)
+
+
+def assert_history_is_whole(house: House) -> None:
+    """Versions of one key follow each other without overlap or hole; the open one is the current row."""
+    key = ", ".join(_KEY)
+    assert not house.rows(f"""
+        select * from clari.forecast_entry_history
+        qualify valid_to is distinct from lead(valid_from) over (partition by {key} order by valid_from)
+        or valid_from >= valid_to
+    """)
+    assert not house.rows(f"""
+        select {key}, forecast_value, quota_value, adjustment_value, crm_total, crm_closed, in_latest_export
+        from clari.forecast_entry
+        except
+        select {key}, forecast_value, quota_value, adjustment_value, crm_total, crm_closed, is_present
+        from clari.forecast_entry_history where valid_to is null
+    """)
+
+
+def _property(examples: int, *, is_soak: bool = False) -> Callable[[], None]:
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=not is_soak,
+        phases=[Phase.reuse, Phase.generate, Phase.shrink] if is_soak else [Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(arrivals())
+    def run(arrived: tuple[list[Export], list[int]]) -> None:
+        check(*arrived)
+
+    return run
+
+
+def test_any_order_of_arrival_gives_the_rows_of_the_order_of_export() -> None:
+    """In order, in any order, loaded twice and replayed: the same rows, and those that the model says."""
+    _property(25)()
+
+
+@pytest.mark.soak
+def test_any_order_of_arrival_gives_the_same_rows_over_and_over() -> None:
+    """The same for as many sequences as an evening allows."""
+    _property(2000, is_soak=True)()

@@ -1,0 +1,123 @@
+"""Whatever happens in the middle of a merge, the tables hold all of it or nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clari_pipeline.landing import LandingError
+
+from .house import House, document, entry, moment
+
+TABLES = (
+    "forecast_entry",
+    "forecast_entry_history",
+    "forecast_user",
+    "forecast_user_history",
+    "forecast_field",
+    "time_period",
+    "time_frame",
+    "forecast_swing",
+    "forecast_vs_quota",
+    "export_job",
+    "export_check",
+)
+
+
+def tables(house: House) -> dict[str, list[Any]]:
+    return {table: house.rows(f"from clari.{table} order by all") for table in TABLES}
+
+
+def document_of(house: House, request_id: str) -> Path:
+    return house.pipeline.landing.root / house.outcome(request_id).export["landing_path"] / "document.zst"
+
+
+def _two_exports(house: House) -> list[str]:
+    return [
+        house.bring(document(entry("ann", call=call), entry("bob", call=call)), moment(10, day)).export["request_id"]
+        for day, call in ((2, 100), (4, 110))
+    ]
+
+
+def _cut_in_half(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def _fill_with_noise(file: Path) -> None:
+    file.write_bytes(b"\x00" * 64)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, _cut_in_half, _fill_with_noise])
+def test_a_replay_that_meets_a_damaged_document_changes_nothing(house: House, damage: Any) -> None:
+    """The first document was merged again when the second could not be read: the tables are as they were."""
+    _first, second = _two_exports(house)
+    before = tables(house)
+    damage(document_of(house, second))
+    with pytest.raises(LandingError, match="document"):
+        house.pipeline.replay([], [])
+    assert tables(house) == before
+
+
+def test_a_late_document_beside_a_damaged_one_changes_nothing(house: House) -> None:
+    """It waits, landed, until what it is to be rebuilt with can be read again."""
+    first, _second = _two_exports(house)
+    content = document_of(house, first).read_bytes()
+    late = house.deliver(document(entry("ann", call=105)), moment(10, 3))
+    before = tables(house)
+    document_of(house, first).unlink()
+    with pytest.raises(LandingError):
+        house.merge()
+    assert tables(house) == before
+    assert house.outcome(late).export["state"] == "LANDED"
+
+    document_of(house, first).write_bytes(content)
+    house.merge()
+    assert house.outcome(late).export["state"] == "LOADED"
+    versions = house.rows("from clari.forecast_entry_history where user_id = 'ann' order by valid_from")
+    assert [one["forecast_value"] for one in versions] == [100, 105, 110]
+
+
+def test_a_table_that_refuses_the_rows_leaves_nothing_half_merged(house: House) -> None:
+    """The history is written before the people: where people cannot be written, there is no history either."""
+    house.bring(document(entry("ann", call=100)), moment(10, 2))
+    house.execute("alter table clari.forecast_user_sighting rename column role_name to role_title")
+    request_id = house.deliver(document(entry("ann", call=200), entry("bob", call=1)), moment(10, 3))
+    before = tables(house)
+    with pytest.raises(Exception, match="role_name"):
+        house.merge()
+    assert tables(house) == before
+
+    house.execute("alter table clari.forecast_user_sighting rename column role_title to role_name")
+    house.merge()
+    assert house.outcome(request_id).export["state"] == "LOADED"
+    assert house.value("select forecast_value from clari.forecast_entry where user_id = 'ann'") == 200
+
+
+def test_an_export_that_waits_is_merged_once(house: House) -> None:
+    """Merging again what has been merged finds nothing to do."""
+    house.deliver(document(entry(call=100)), moment(10, 2))
+    assert len(house.merge()) == 1
+    assert house.merge() == []
+
+
+def test_documents_that_wait_are_merged_in_the_order_of_export(house: House) -> None:
+    for day, call in ((4, 110), (2, 100), (3, 105)):
+        house.deliver(document(entry(call=call)), moment(10, day))
+    house.merge()
+    versions = house.rows("from clari.forecast_entry_history order by valid_from")
+    assert [one["forecast_value"] for one in versions] == [100, 105, 110]
+
+
+def test_a_lost_warehouse_comes_back_from_the_landing_folder(house: House, open_house: Any) -> None:
+    """The documents are the only copy; the tables can be made from them at any time."""
+    _two_exports(house)
+    house.bring(b"not an export", moment(10, 5))
+    elsewhere = open_house(warehouse="elsewhere")
+    elsewhere.pipeline.replay([], [])
+    for table in ("forecast_entry", "forecast_entry_history", "forecast_user", "forecast_vs_quota"):
+        order = f"from clari.{table} order by all"
+        assert elsewhere.rows(order) == house.rows(order)
+    jobs = "select job_id, state, exported_at, rows_exported from clari.export_job order by job_id"
+    assert elsewhere.rows(jobs) == house.rows(jobs)
+    first, refused = elsewhere.pipeline.replay([], [])
+    assert (len(first), len(refused)) == (3, 1)

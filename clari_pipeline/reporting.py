@@ -183,12 +183,15 @@ def age_hours(exported_at: datetime | None) -> float | None:
 
 def _swing(swing: Record) -> str:
     who = swing["user_name"] or swing["user_id"]
-    share = f", {swing['change_pct']:+.1%}" if swing["change_pct"] is not None else ""
+    change = [
+        *([f"{swing['change_amount']:+,.2f}"] if swing["change_amount"] is not None else []),
+        *([f"{swing['change_pct']:+.1%}"] if swing["change_pct"] is not None else []),
+    ]
     since = "since the last sync" if swing["baseline"] == "sync" else "since a week ago"
     return (
         f"{swing['forecast_id']} {swing['time_period_id']}  {who}, {swing['field_name']}: "
         f"{swing['previous_value']:,.2f} to {swing['current_value']:,.2f} "
-        f"({swing['change_amount']:+,.2f}{share}) {since}"
+        f"({', '.join(change)}) {since}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from urllib.parse import quote
 import httpx
 import stamina
 from pydantic import SecretStr, ValidationError
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from clari_pipeline.clari.errors import (
     AnswerLost,
@@ -26,6 +28,15 @@ from clari_pipeline.clari.models import ExportRequest, Job, Limits
 
 _LONGEST_WAIT_S = 60.0
 _Typed = TypeVar("_Typed", Job, Limits)
+_log = logging.getLogger(__name__)
+
+
+def _note_retry(details: RetryDetails) -> None:
+    _log.info("%s; again in %.1f s", details.caused_by, details.wait_for)
+
+
+# Left alone, stamina reports through structlog where that is installed, which prints on stdout: `--json` owns it.
+set_on_retry_hooks([_note_retry])
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,8 +175,7 @@ class Exporter:
                 listed = await self._client.jobs()
                 taken = self._known_jobs() | self._own
                 for job in listed:
-                    is_new = job.start_time is None or job.start_time >= asked_at - _CLOCK_SKEW
-                    if job.job_id not in taken and job.is_of(request) and is_new:
+                    if job.job_id not in taken and job.is_of(request) and _is_since(job, asked_at):
                         self._own.add(job.job_id)
                         return job.job_id
         return None
@@ -211,11 +210,20 @@ class Exporter:
     async def _limits(self) -> Limits:
         try:
             return await self._client.limits()
-        except AuthFailed:
-            raise
+        except AuthFailed as error:
+            if error.status != 403:  # 403: the key is good, and may not look at limits
+                raise
         except ClariError:
-            return Limits()
+            pass
+        return Limits()
 
     async def _pause(self, request_id: str, seconds: float, reason: Literal["poll", "slot", "retry"]) -> None:
         self._observe(Waited(request_id=request_id, at=self._clock.now(), seconds=seconds, reason=reason))
         await self._clock.sleep(seconds)
+
+
+def _is_since(job: Job, asked_at: datetime) -> bool:
+    """Whether the job may come of a request made then, clocks differing. A job that is queued has no start yet."""
+    if job.start_time is None:
+        return not job.state.is_end
+    return job.start_time >= asked_at - _CLOCK_SKEW

@@ -64,16 +64,18 @@ class ExportRequest:
 
 
 def _moment(value: object) -> object:
-    """Epoch milliseconds, as a number or its text; anything else is none."""
+    """Epoch milliseconds, as a number or its text; anything else, 0 included, is none."""
     if isinstance(value, datetime):
         return value
     try:
-        return datetime.fromtimestamp(int(str(value)) / 1000, UTC)
+        milliseconds = float(str(value))
+        return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds > 0 else None
     except (ValueError, OverflowError, OSError):
         return None
 
 
 _Moment = Annotated[datetime | None, BeforeValidator(_moment)]
+_Ids = Annotated[tuple[str, ...], BeforeValidator(lambda value: () if value is None else value)]
 _Word = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
 
 
@@ -128,7 +130,7 @@ class Limits(_Answer):
 
     concurrent_limit: int | None = None
     monthly_quota: int | None = None
-    running_job_ids: tuple[str, ...] = ()
-    submitted_job_ids: tuple[str, ...] = ()
+    running_job_ids: _Ids = ()
+    submitted_job_ids: _Ids = ()
     available_concurrent_limit: int | None = None
     available_monthly_quota: int | None = None

@@ -31,6 +31,7 @@ def compare_calls(connection: Connection, forecast_id: str, quarter_id: str, rul
     loaded = {
         export["job_id"]: export for export in rows(connection, "ledger/of_quarter", **quarter, states=["LOADED"])
     }
+    run(connection, "marts/helpers")
     run(connection, "marts/forecast_call_begin")
     collected: set[str] = set()
     for pair in pairs:
@@ -55,6 +56,8 @@ def swings_of(connection: Connection, job_id: str) -> list[Record]:
 
 def refresh_forecast_vs_quota(connection: Connection, rules: CallRules) -> None:
     """Make `forecast_vs_quota` anew, each forecast × quarter from its newest loaded export."""
+    run(connection, "marts/helpers")
+    run(connection, "marts/forecast_vs_quota_begin")
     for newest in newest_loaded(connection):
         run(connection, "marts/forecast_call_begin")
         _collect_calls(connection, newest | {"time_period_id": newest["quarter_id"]}, rules)

@@ -24,7 +24,7 @@ compared as (
         coalesce(now.field_id, before.field_id) as field_id,
         before.call_value as previous_value,
         now.call_value as current_value,
-        now.call_value - before.call_value as change_amount,
+        cast(now.call_value as decimal(20, 4)) - before.call_value as change_amount,
         before.user_id is null as is_new,
         now.user_id is null as is_gone,
         now.is_submitted,
@@ -54,7 +54,7 @@ reasoned as (
             when previous_value <> 0 and current_value = 0 then 'to_zero'
             when sign(previous_value) * sign(current_value) < 0 then 'sign_flip'
             when
-                cast(abs(change_amount) as decimal(38, 10))
+                abs(change_amount)
                 > cast(abs(previous_value) as decimal(28, 4)) * cast($threshold as decimal(9, 6))
                 then 'above_threshold'
         end as reason
@@ -70,8 +70,9 @@ select
     $baseline as baseline,
     previous_value,
     current_value,
-    change_amount,
-    cast(change_amount / nullif(abs(previous_value), 0) as decimal(18, 6)) as change_pct,
+    -- Null where the column cannot hold it (a flip between the largest amounts); is_swing knows all the same.
+    try_cast(change_amount as decimal(18, 4)) as change_amount,
+    fraction(change_amount, abs(previous_value)) as change_pct,
     coalesce(
         reason in ('from_zero', 'to_zero', 'sign_flip', 'above_threshold')
         and abs(change_amount) >= cast($min_amount as decimal(18, 4)),

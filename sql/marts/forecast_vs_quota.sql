@@ -1,10 +1,5 @@
 -- The calls of the newest loaded export of a forecast's quarter, beside what they stand against. People whom
 -- exports no longer show are in it too: forecast_call holds them, with is_present false.
-delete from clari.forecast_vs_quota
-where
-    forecast_id = $forecast_id
-    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
-
 insert into clari.forecast_vs_quota
 with call_week as (
     select
@@ -58,9 +53,9 @@ select
     quota.quota_value,
     call.crm_closed,
     call.crm_total,
-    cast(call.crm_closed / nullif(quota.quota_value, 0) as decimal(18, 6)) as attainment_pct,
-    cast(call.call_value / nullif(quota.quota_value, 0) as decimal(18, 6)) as forecast_to_quota_pct,
-    quota.quota_value - call.crm_closed as gap_to_quota,
+    fraction(call.crm_closed, quota.quota_value) as attainment_pct,
+    fraction(call.call_value, quota.quota_value) as forecast_to_quota_pct,
+    try_cast(cast(quota.quota_value as decimal(20, 4)) - call.crm_closed as decimal(18, 4)) as gap_to_quota,
     call.currency_code,
     person.name as user_name,
     person.role_name,

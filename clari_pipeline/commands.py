@@ -18,6 +18,7 @@ from clari_pipeline.periods import Quarter
 from clari_pipeline.settings import Settings, SettingsError
 from clari_pipeline.sync import Outcome, Pipeline
 
+_WIDE = 120
 _SANDBOX_FORECASTS = ("total_new",)
 
 
@@ -152,7 +153,7 @@ def status(settings: Settings, *, as_json: bool) -> int:
     if as_json:
         _print_json(document)
     else:
-        show_status(Console(), document)
+        show_status(_console(), document)
     return 0
 
 
@@ -160,7 +161,7 @@ def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: 
     """Run the sandbox until it is interrupted."""
     from clari_pipeline.sandbox import SCENARIOS, Sandbox  # noqa: PLC0415
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     if scenario == "list":
         for name, description in SCENARIOS.items():
             console.print(f"{name:20} {description}")
@@ -198,7 +199,7 @@ def _finish(
     if as_json:
         print(report.as_json())  # noqa: T201
     else:
-        console = Console()
+        console = _console()
         report.show(console)
         console.print(f"Warehouse: {pipeline.settings.warehouse_path} (schema clari)", highlight=False, soft_wrap=True)
     failed: list[Outcome] = [
@@ -208,6 +209,11 @@ def _finish(
     for line in lines:
         print(f"clari-pipeline: {line}", file=sys.stderr)  # noqa: T201
     return 1 if lines else 0
+
+
+def _console() -> Console:
+    """Standard output; a file or a pipe has no width to keep to."""
+    return Console(width=None if sys.stdout.isatty() else _WIDE)
 
 
 def _prepare(pipeline: Pipeline) -> None:

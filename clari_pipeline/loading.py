@@ -65,10 +65,15 @@ class Loader:
         self._grace = timedelta(days=grace_days)
         self._now = now
 
-    def load(self, request_id: str) -> None:
-        """Merge one landed export, or refuse it; one that is late has its quarter rebuilt in order."""
+    def load(self, request_id: str, *, again: bool = False) -> None:
+        """Merge one landed export, or refuse it; one that is late has its quarter rebuilt in order.
+
+        What another process has merged or refused meanwhile is left alone, unless it is to be done `again`.
+        """
         with self._warehouse.session() as connection:
             export = ledger.export(connection, request_id)
+            if export["state"] != "LANDED" and not again:
+                return
             if merging.is_late(connection, export):
                 known = ledger.exports_of_quarter(
                     connection, export["forecast_id"], export["time_period_id"], ["LOADED"]

@@ -245,7 +245,7 @@ class Pipeline:
             writer.discard()
             raise
         self._know(document)
-        self._loader.load(job_id)
+        self._loader.load(job_id, again=True)
         self.refresh_marts()
         return job_id
 

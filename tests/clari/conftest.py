@@ -79,7 +79,12 @@ class Desk:
         self.clock = TurnedClock()
         self.events: list[ExportEvent] = []
         self._client = client or {}
-        self._settings: dict[str, Any] = {"clock": self.clock, "observe": self.events.append} | more
+        self._settings: dict[str, Any] = {
+            "clock": self.clock,
+            "observe": self.events.append,
+            # A job takes real time, in which this clock may turn by far more.
+            "export_timeout_s": 1e9,
+        } | more
 
     def export(self, *requests: ExportRequest, at_once: bool = True) -> list[Any]:
         """The jobs, or the exceptions, in the order of the requests."""

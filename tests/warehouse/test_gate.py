@@ -187,7 +187,7 @@ def test_rows_that_the_document_does_not_explain_are_found_by_the_row_counts(hou
     house.bring(document(entry(call=1)), moment(10, 19))
     house.execute(
         "insert into clari.forecast_entry by name select * replace "
-        "('W05' as time_frame_id, 'job-north-2026_Q4-2' as job_id, timestamptz '2026-10-20 06:00:00+00' as exported_at) "
+        "('W05' as time_frame_id, 'job-north-2026_Q4-2' as job_id, timestamptz '2026-10-20 06:00Z' as exported_at) "
         "from clari.forecast_entry"
     )
     before = _tables(house)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,9 +10,7 @@ from typing import Any, Literal, Protocol, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
-import stamina
 from pydantic import SecretStr, ValidationError
-from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from clari_pipeline.clari.errors import (
     AnswerLost,
@@ -25,18 +22,10 @@ from clari_pipeline.clari.errors import (
     refusal,
 )
 from clari_pipeline.clari.models import ExportRequest, Job, Limits
+from clari_pipeline.retrying import retry_context
 
 _LONGEST_WAIT_S = 60.0
 _Typed = TypeVar("_Typed", Job, Limits)
-_log = logging.getLogger(__name__)
-
-
-def _note_retry(details: RetryDetails) -> None:
-    _log.info("%s; again in %.1f s", details.caused_by, details.wait_for)
-
-
-# Left alone, stamina reports through structlog where that is installed, which prints on stdout: `--json` owns it.
-set_on_retry_hooks([_note_retry])
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +181,7 @@ class ClariClient:
             return min(asked, _LONGEST_WAIT_S) if asked else True
 
         try:
-            async for attempt in stamina.retry_context(
+            async for attempt in retry_context(
                 on=wait,
                 attempts=self._retry.attempts,
                 timeout=None,

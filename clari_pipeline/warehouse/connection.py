@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
-import stamina
 
+from clari_pipeline.retrying import retry_context
 from clari_pipeline.warehouse.statements import Connection, rows, run, tables
 
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
@@ -97,7 +97,7 @@ class Warehouse:
 
     def _wait_for_lock(self) -> Connection:
         try:
-            for attempt in stamina.retry_context(
+            for attempt in retry_context(
                 on=_is_lock, attempts=None, timeout=self._lock_timeout_s, wait_initial=0.05, wait_max=1
             ):
                 with attempt:

@@ -11,7 +11,8 @@ def _shown(house: House, day: int, role: str, *, second: int = 0, who: str = "an
 
 def _roles(house: House) -> list[tuple[object, ...]]:
     found = house.rows(
-        "select role_name, valid_from, valid_to from clari.forecast_user_history where user_id = 'ann' order by valid_from"
+        "select role_name, valid_from, valid_to from clari.forecast_user_history "
+        "where user_id = 'ann' order by valid_from"
     )
     return [tuple(row.values()) for row in found]
 

@@ -159,11 +159,12 @@ class Loader:
                 judged.verdicts[export["request_id"]] = judge([self._document_facts(export, document, before)])
                 if judged.is_refused(export["request_id"]):
                     continue
-                judged.add(export["request_id"], judge([self._warning_facts(connection, export, document, before)]))
+            warnings = None if is_trusted else self._warning_facts(connection, export, document, before)
             merged = merging.merge(connection, export)
-            if is_trusted:
+            if warnings is None:
                 continue
-            judged.add(export["request_id"], judge([_merged_facts(connection, export, document, before, merged)]))
+            reconciled = _merged_facts(connection, export, document, before, merged)
+            judged.add(export["request_id"], judge([warnings.joined(reconciled)]))
             if judged.is_refused(export["request_id"]):
                 raise _Unreconciled(export["request_id"])
             merging.note_loaded(connection, export["request_id"], export["loaded_at"] or self._now())

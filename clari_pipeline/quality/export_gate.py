@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +154,10 @@ class ExportFacts:
     facts: Mapping[str, int]
     evidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     is_in_grace: bool = False
+
+    def joined(self, other: ExportFacts) -> ExportFacts:
+        """What both know of the same export."""
+        return replace(self, facts={**self.facts, **other.facts}, evidence={**self.evidence, **other.evidence})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,7 @@ reasoned as (
         case
             when coalesce(has_other_currency, false) then 'currency_changed'
             when has_other_request then 'request_changed'
-            when is_restated and change_amount <> 0 then 'restated'
+            when is_restated then 'restated'
             when is_new then 'new'
             when is_gone then 'disappeared'
             when previous_value is null or current_value is null or not is_submitted then 'not_submitted'

@@ -127,7 +127,7 @@ def _mart(name: str, description: str, refresh: Any) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=key(name),
-        deps=[key(table) for table in TABLES] if name != "pipeline_health" else [key("raw_export"), *map(key, TABLES)],
+        deps=[key("raw_export"), key("forecast_entry")] if name == "pipeline_health" else [*map(key, TABLES)],
         group_name="marts",
         kinds={"duckdb", "table"},
         owners=_OWNERS,

@@ -71,7 +71,7 @@ def sync(
     _prepare(pipeline)
     export_gate.warm_up()
     run_id, started_at = uuid.uuid4().hex, pipeline.now()
-    errors = Console(stderr=True)
+    errors = Console(stderr=True, markup=False)
     troubles: list[str] = []
     with SyncProgress(errors, exports) as progress:
         desk = ExportDesk(
@@ -161,7 +161,7 @@ def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: 
     """Run the sandbox until it is interrupted."""
     from clari_pipeline.sandbox import SCENARIOS, Sandbox  # noqa: PLC0415
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     if scenario == "list":
         for name, description in SCENARIOS.items():
             console.print(f"{name:20} {description}")
@@ -213,7 +213,7 @@ def _finish(
 
 def _console() -> Console:
     """Standard output; a file or a pipe has no width to keep to."""
-    return Console(width=None if sys.stdout.isatty() else _WIDE)
+    return Console(markup=False, width=None if sys.stdout.isatty() else _WIDE)
 
 
 def _prepare(pipeline: Pipeline) -> None:

@@ -120,7 +120,7 @@ class Loader:
             marts.compare_calls(connection, forecast_id, quarter_id, self._rules)
             for export in exports:
                 if ledger.export(connection, export["request_id"])["state"] == "LOADED":
-                    self._keep(connection, self._judge_swings(connection, export))
+                    keep_verdicts(connection, self._judge_swings(connection, export), self._now())
             connection.commit()
         except BaseException:
             connection.rollback()
@@ -193,19 +193,7 @@ class Loader:
             verdicts = judged.verdicts.get(export["request_id"], [])
             if judged.is_refused(export["request_id"]):
                 ledger.refused(connection, export["request_id"], reason(verdicts))
-            self._keep(connection, verdicts)
-
-    def _keep(self, connection: Connection, verdicts: list[Verdict]) -> None:
-        for verdict in verdicts:
-            ledger.judged(
-                connection,
-                verdict.request_id,
-                check_name=verdict.check_name,
-                passed=verdict.passed,
-                severity=verdict.severity,
-                evidence=verdict.evidence,
-                at=self._now(),
-            )
+            keep_verdicts(connection, verdicts, self._now())
 
     def _document_facts(self, export: Record, document: Document, found: facts.Facts) -> ExportFacts:
         """What the document alone says."""
@@ -344,6 +332,20 @@ class Loader:
                     },
                 )
             ]
+        )
+
+
+def keep_verdicts(connection: Connection, verdicts: list[Verdict], at: datetime) -> None:
+    """Write verdicts into `export_check`, over those of the same export and check."""
+    for verdict in verdicts:
+        ledger.judged(
+            connection,
+            verdict.request_id,
+            check_name=verdict.check_name,
+            passed=verdict.passed,
+            severity=verdict.severity,
+            evidence=verdict.evidence,
+            at=at,
         )
 
 

@@ -29,10 +29,10 @@ class SyncProgress:
         self._rows = 0
         self._bars = (
             Progress(
-                TextColumn("{task.description:9}"),
+                TextColumn("{task.description:9}", markup=False),
                 BarColumn(),
-                TextColumn("{task.completed}/{task.total}"),
-                TextColumn("{task.fields[detail]}"),
+                TextColumn("{task.completed}/{task.total}", markup=False),
+                TextColumn("{task.fields[detail]}", markup=False),
                 TimeElapsedColumn(),
                 console=console,
                 transient=True,

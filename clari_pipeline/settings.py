@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from cronsim import CronSim, CronSimError
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
 REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
 _CHECKOUT = Path(__file__).resolve().parent.parent
-_CRON = re.compile(r"[\d*,/\-]+\s+[\d*,/\-]+\s+[\d*,/\-L]+\s+[\w*,/\-]+\s+[\w*,/\-]+")
 _Listed = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -103,8 +103,10 @@ class Settings(BaseSettings):
     @field_validator("sync_cron")
     @classmethod
     def _cron(cls, line: str) -> str:
-        if not _CRON.fullmatch(line.strip()):
-            raise ValueError(f"{line!r} is no cron line: write five fields such as 0 6 * * *")
+        try:
+            CronSim(line, datetime.now(UTC))
+        except CronSimError:
+            raise ValueError(f"{line!r} is no cron line: write five fields such as 0 6 * * *") from None
         return line
 
     @field_validator("base_url")

@@ -12,7 +12,7 @@ from typing import Any
 from clari_pipeline.documents import MEASURES, DocumentUnreadable, read_document
 from clari_pipeline.exports import manifest_of
 from clari_pipeline.landing import LandedDocument, Landing
-from clari_pipeline.loading import Loader
+from clari_pipeline.loading import Loader, keep_verdicts
 from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.quality.export_gate import ExportFacts, judge
 from clari_pipeline.settings import Settings
@@ -158,7 +158,7 @@ class Pipeline:
             for forecast_id, export in latest.items():
                 loaded = {other["quarter_id"] for other in newest if other["forecast_id"] == forecast_id}
                 missing = [quarter for quarter in wanted if quarter not in loaded]
-                (verdict,) = judge(
+                verdicts = judge(
                     [
                         ExportFacts(
                             request_id=export["request_id"],
@@ -176,15 +176,7 @@ class Pipeline:
                         )
                     ]
                 )
-                ledger.judged(
-                    connection,
-                    verdict.request_id,
-                    check_name=verdict.check_name,
-                    passed=verdict.passed,
-                    severity=verdict.severity,
-                    evidence=verdict.evidence,
-                    at=self.now(),
-                )
+                keep_verdicts(connection, verdicts, self.now())
             return [
                 verdict | {"forecast_id": forecast_id}
                 for forecast_id, export in latest.items()

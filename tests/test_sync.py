@@ -349,6 +349,16 @@ def test_a_forecast_called_like_a_path_stays_inside_the_landing_folder(terminal:
     assert len(list((terminal.folder / "data/landing").glob("[!.]*/*/*/document.zst"))) == 1
 
 
+def test_a_name_in_square_brackets_is_a_name(terminal: Terminal, sandbox: Sandbox) -> None:
+    """What terminals would take for markup is shown as it is written."""
+    document = b'{"entries":[{"fieldId":"f","timeFrameId":"W00","timePeriodId":"%b","userId":"u","forecastValue":1}]}'
+    sandbox.serve("[/red] tab", str(CURRENT), document % str(CURRENT).encode())
+    answer = terminal("sync", "--last", "1", "--forecast", "[/red] tab")
+    assert answer.code == 0, answer.err
+    assert "[/red] tab" in answer.out
+    assert "[/red] tab" in terminal("status").out
+
+
 def test_a_landed_document_that_was_not_merged_is_merged_by_the_next_sync(terminal: Terminal) -> None:
     """As after a kill between landing and merging: no export is made twice for it."""
     terminal("sync", "--last", "1")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -17,6 +17,10 @@ from clari_pipeline.landing import LandingError
 from clari_pipeline.periods import Quarter
 from clari_pipeline.settings import Settings, SettingsError
 from clari_pipeline.sync import Outcome, Pipeline
+
+if TYPE_CHECKING:
+    from clari_pipeline.defs.running import JobRunner
+    from clari_pipeline.progress import SyncProgress
 
 _WIDE = 120
 _SANDBOX_FORECASTS = ("total_new",)
@@ -59,7 +63,7 @@ def sync(
 ) -> int:
     """The main job: exports of all quarters behind, one Dagster run a quarter before them."""
     from clari_pipeline.defs.running import JobRunner  # noqa: PLC0415 - dagster takes a second
-    from clari_pipeline.exports import ExportDesk, plan  # noqa: PLC0415
+    from clari_pipeline.exports import ExportDesk, plan, take_up  # noqa: PLC0415
     from clari_pipeline.progress import SyncProgress  # noqa: PLC0415
     from clari_pipeline.quality import export_gate  # noqa: PLC0415
     from clari_pipeline.reporting import Report  # noqa: PLC0415
@@ -67,35 +71,35 @@ def sync(
     settings.required_key()
     pipeline = Pipeline(settings)
     wanted = list(dict.fromkeys(quarters)) or _current(pipeline, last)
-    exports = plan(settings, wanted, forecasts or settings.required_forecasts())
+    planned = plan(settings, wanted, forecasts or settings.required_forecasts())
     _prepare(pipeline)
     export_gate.warm_up()
     run_id, started_at = uuid.uuid4().hex, pipeline.now()
-    errors = Console(stderr=True, markup=False)
-    troubles: list[str] = []
-    with SyncProgress(errors, exports) as progress:
-        desk = ExportDesk(
-            settings,
-            pipeline.warehouse,
-            pipeline.landing,
-            run_id=run_id,
-            exports=exports,
-            observers=[progress],
-        )
-        with desk:
-            tags = {"clari/source": "sandbox"} if is_sandbox else {}
-            runner = JobRunner(pipeline, desk, wanted, tags)
-            for quarter in wanted:
-                trouble = runner.sync_quarter(quarter)
-                outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id, str(quarter)))
-                progress.merged(outcomes)
-                if trouble and not any(outcome.is_failure for outcome in outcomes):
-                    troubles.append(f"{quarter}: {trouble}")
+    with pipeline.runs.alive(run_id):
+        exports = take_up(pipeline.warehouse, pipeline.runs, planned, run_id=run_id, now=started_at)
+        with (
+            SyncProgress(Console(stderr=True, markup=False), exports) as progress,
+            ExportDesk(
+                settings, pipeline.warehouse, pipeline.landing, run_id=run_id, exports=exports, observers=[progress]
+            ) as desk,
+        ):
+            runner = JobRunner(pipeline, desk, wanted, {"clari/source": "sandbox"} if is_sandbox else {})
+            troubles = [
+                f"{quarter}: {trouble}" for quarter in wanted if (trouble := _sync_quarter(runner, quarter, progress))
+            ]
         if trouble := runner.refresh_marts():
             troubles.append(f"marts: {trouble}")
     outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
     report = Report(run_id, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes))
     return _finish(pipeline, report, as_json=as_json, troubles=troubles)
+
+
+def _sync_quarter(runner: JobRunner, quarter: Quarter, progress: SyncProgress) -> str | None:
+    """One quarter's run; what went wrong with it, unless an export's own state says it already."""
+    trouble = runner.sync_quarter(quarter)
+    outcomes = runner.outcomes(quarter)
+    progress.merged(outcomes)
+    return None if any(outcome.is_failure for outcome in outcomes) else trouble
 
 
 def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[str, ...], as_json: bool) -> int:

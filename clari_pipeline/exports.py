@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -37,9 +37,20 @@ from clari_pipeline.clari import (
 )
 from clari_pipeline.landing import Landing
 from clari_pipeline.periods import Quarter
+from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import ledger
 from clari_pipeline.warehouse.connection import Warehouse
+
+_STALE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """Where a run that died had got to: `job_id` is None where Clari's answer never arrived."""
+
+    job_id: str | None
+    asked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,7 @@ class PlannedExport:
 
     request_id: str
     request: ExportRequest
+    left_behind: LeftBehind | None = None
 
     @property
     def quarter_id(self) -> str:
@@ -73,6 +85,32 @@ def plan(settings: Settings, quarters: Iterable[Quarter], forecasts: Sequence[st
         for quarter in quarters
         for forecast_id in dict.fromkeys(forecasts)
     ]
+
+
+def take_up(
+    warehouse: Warehouse, runs: Runs, exports: Iterable[PlannedExport], *, run_id: str, now: datetime
+) -> list[PlannedExport]:
+    """The plan, with what a run that died has left at Clari in place of asking again for the same.
+
+    What is older than a day is left alone: its figures are.
+    """
+    planned = []
+    with warehouse.session() as connection:
+        for export in exports:
+            left = [
+                row
+                for row in ledger.left_behind(connection, **_request_columns(export.request), not_before=now - _STALE)
+                if not runs.is_alive(row["run_id"])
+            ]
+            if not left:
+                planned.append(export)
+                continue
+            row = left[0]
+            ledger.taken_up(connection, row["request_id"], run_id)
+            planned.append(
+                PlannedExport(row["request_id"], export.request, LeftBehind(row["job_id"], row["submitted_at"]))
+            )
+    return planned
 
 
 class Ledgered:
@@ -115,13 +153,7 @@ class Ledgered:
                 connection,
                 request_id=event.request_id,
                 run_id=self._run_id,
-                forecast_id=request.forecast_id,
-                time_period_id=request.time_period,
-                types_to_export=",".join(sorted(request.types)),
-                scope_id=request.scope_id,
-                currency=request.currency,
-                export_format=request.export_format.value,
-                include_historical=request.include_historical,
+                **_request_columns(request),
                 attempt=1,
                 submitted_at=event.at,
             )
@@ -208,7 +240,7 @@ class ExportDesk:
     async def _make(self, client: ClariClient, exporter: Exporter, export: PlannedExport) -> None:
         result = self._results[export.request_id]
         try:
-            job = await exporter.export(export.request, request_id=export.request_id)
+            job = await self._finished(exporter, export)
             await self._land(client, export, job)
         except ClariError as error:
             self._note_failure(export, error)
@@ -216,6 +248,17 @@ class ExportDesk:
             result.set_exception(error)
             return
         result.set_result(export.request_id)
+
+    @staticmethod
+    async def _finished(exporter: Exporter, export: PlannedExport) -> Job:
+        if export.left_behind is None:
+            return await exporter.export(export.request, request_id=export.request_id)
+        return await exporter.resume(
+            export.request,
+            request_id=export.request_id,
+            job_id=export.left_behind.job_id,
+            asked_at=export.left_behind.asked_at,
+        )
 
     async def _land(self, client: ClariClient, export: PlannedExport, job: Job) -> None:
         writer = self._landing.writer()
@@ -267,6 +310,19 @@ class ExportDesk:
     def _observe(self, event: ExportEvent) -> None:
         for observer in self._observers:
             observer(event)
+
+
+def _request_columns(request: ExportRequest) -> dict[str, Any]:
+    """A request as the ledger writes it."""
+    return {
+        "forecast_id": request.forecast_id,
+        "quarter_id": request.time_period,
+        "types_to_export": ",".join(sorted(request.types)),
+        "scope_id": request.scope_id,
+        "currency": request.currency,
+        "export_format": request.export_format.value,
+        "include_historical": request.include_historical,
+    }
 
 
 _IN_MANIFEST = (

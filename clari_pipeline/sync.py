@@ -15,6 +15,7 @@ from clari_pipeline.landing import LandedDocument, Landing
 from clari_pipeline.loading import Loader, keep_verdicts
 from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.quality.export_gate import ExportFacts, judge
+from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import ledger, marts
 from clari_pipeline.warehouse.connection import Warehouse
@@ -69,6 +70,7 @@ class Pipeline:
         self.calendar = FiscalCalendar(settings.fiscal_year_start_month)
         self.warehouse = Warehouse(settings.warehouse_path)
         self.landing = Landing(settings.landing_dir)
+        self.runs = Runs(settings.data_dir / "runs")
         self.rules = CallRules(
             use_adjusted=settings.call == "adjusted",
             quota_field=settings.quota_field,

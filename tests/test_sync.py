@@ -372,6 +372,42 @@ def test_a_landed_document_that_was_not_merged_is_merged_by_the_next_sync(termin
     assert terminal.query(f"select count(*) > 0 from clari.forecast_entry_history where job_id = '{job}'") == [(True,)]
 
 
+def posts(sandbox: Sandbox) -> int:
+    return len([request for request in sandbox.requests if request.method == "POST"])
+
+
+def test_a_job_whose_run_was_killed_is_taken_up_not_queued_again(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL while Clari works: the next sync polls the same job, lands and merges it."""
+    with Sandbox(job_seconds=4, people=12) as slow:
+        monkeypatch.setenv("CLARI_BASE_URL", slow.base_url)
+        monkeypatch.setenv("CLARI_API_KEY", slow.api_key)
+        with subprocess.Popen(
+            [sys.executable, "-m", "clari_pipeline", "sync", "--last", "1"], stderr=subprocess.PIPE, text=True
+        ) as killed:
+            assert killed.stderr is not None
+            assert any("accepted as job" in line for line in killed.stderr)
+            killed.kill()
+        answer = terminal("sync", "--last", "1", "--json")
+        assert answer.code == 0, answer.err
+        assert posts(slow) == 1
+    (export,) = answer.document["exports"]
+    assert export["state"] == "LOADED"
+    assert terminal.query("select job_id, state from clari.export_job") == [(export["job_id"], "LOADED")]
+
+
+def test_a_job_whose_answer_never_arrived_is_found_by_the_next_sync(terminal: Terminal, sandbox: Sandbox) -> None:
+    """As after a kill between the request and its answer: the row is SUBMITTING, the job is Clari's."""
+    terminal("sync", "--last", "1")
+    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
+        connection.execute("update clari.export_job set state = 'SUBMITTING', job_id = null, landing_path = null")
+    answer = terminal("sync", "--last", "1", "--json")
+    assert answer.code == 0, answer.err
+    assert posts(sandbox) == 1
+    assert [export["state"] for export in answer.document["exports"]] == ["LOADED"]
+
+
 def test_status_tells_age_rows_and_quota(terminal: Terminal) -> None:
     """Nothing yet, then a row a quarter; the quota is Clari's own answer."""
     nothing = terminal("status", "--json")

@@ -93,6 +93,18 @@ class Exporter:
             job_id = await self._submit(request, request_id)
             return await self.wait(job_id, request_id=request_id, accepted_at=self._clock.now())
 
+    async def resume(self, request: ExportRequest, *, request_id: str, job_id: str | None, asked_at: datetime) -> Job:
+        """Go on with an export that was left behind; the DONE job.
+
+        Without a `job_id` the answer never arrived: the job is looked for, and only then asked for again.
+        """
+        found = job_id or await self._find_lost(request, asked_at, request_id)
+        if found is None:
+            return await self.export(request, request_id=request_id)
+        if job_id is None:
+            self._observe(Adopted(request_id=request_id, at=self._clock.now(), job_id=found))
+        return await self.wait(found, request_id=request_id, accepted_at=asked_at)
+
     async def wait(self, job_id: str, *, request_id: str, accepted_at: datetime) -> Job:
         """Poll a job to its end; the DONE job. `accepted_at` is when the export timeout begins."""
         polls = 0

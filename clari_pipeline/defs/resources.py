@@ -6,7 +6,7 @@ from typing import Protocol
 
 import dagster as dg
 
-from clari_pipeline.exports import ExportDesk, plan
+from clari_pipeline.exports import ExportDesk, plan, take_up
 from clari_pipeline.periods import Quarter
 from clari_pipeline.settings import SettingsError, read_settings
 from clari_pipeline.sync import Pipeline
@@ -33,13 +33,20 @@ class ExportsOfThisRun:
         """Export the quarter now. Raises `dagster.Failure` where a setting is missing."""
         settings = self._pipeline.settings
         try:
-            exports = plan(settings, [Quarter.parse(quarter_id)], settings.required_forecasts())
+            planned = plan(settings, [Quarter.parse(quarter_id)], settings.required_forecasts())
+            exports = take_up(
+                self._pipeline.warehouse,
+                self._pipeline.runs,
+                planned,
+                run_id=self.run_id,
+                now=self._pipeline.now(),
+            )
             desk = ExportDesk(
                 settings, self._pipeline.warehouse, self._pipeline.landing, run_id=self.run_id, exports=exports
             )
         except SettingsError as error:
             raise dg.Failure(str(error), allow_retries=False) from None
-        with desk:
+        with self._pipeline.runs.alive(self.run_id), desk:
             return desk.take(quarter_id)
 
 

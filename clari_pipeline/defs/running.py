@@ -10,7 +10,7 @@ from clari_pipeline.defs.graph import build
 from clari_pipeline.defs.resources import Exports
 from clari_pipeline.periods import Quarter
 from clari_pipeline.settings import point_dagster_at
-from clari_pipeline.sync import Pipeline
+from clari_pipeline.sync import Outcome, Pipeline
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -25,12 +25,17 @@ class JobRunner:
     def __init__(self, pipeline: Pipeline, exports: Exports, quarters: list[Quarter], tags: Mapping[str, str]) -> None:
         point_dagster_at(pipeline.settings)
         self._definitions = build(pipeline.settings, quarters)
+        self._pipeline, self._run_id = pipeline, exports.run_id
         self._resources = {"pipeline": pipeline, "exports": exports}
         self._tags = {"clari/sync": exports.run_id, **tags}
 
     def sync_quarter(self, quarter: Quarter) -> str | None:
         """Run one quarter; what went wrong, or None. What was refused stands in the ledger, too."""
         return self._run("sync_quarter", partition_key=str(quarter))
+
+    def outcomes(self, quarter: Quarter) -> list[Outcome]:
+        """What became of the quarter's exports."""
+        return self._pipeline.outcomes(self._pipeline.requests_of_run(self._run_id, str(quarter)))
 
     def refresh_marts(self) -> str | None:
         """Make the marts anew; what went wrong, or None."""

@@ -81,6 +81,16 @@ def refused_requests(connection: Connection) -> set[str]:
     return {found["request_id"] for found in rows(connection, "ledger/refused_requests")}
 
 
+def left_behind(connection: Connection, **request: Any) -> list[Record]:
+    """Exports that were asked for in the same way and never landed: request, run and job id, and when."""
+    return rows(connection, "ledger/left_behind", **request)
+
+
+def taken_up(connection: Connection, request_id: str, run_id: str) -> None:
+    """An export that was left behind belongs to another run now."""
+    run(connection, "ledger/taken_up", request_id=request_id, run_id=run_id)
+
+
 def exports_of_run(connection: Connection, run_id: str) -> list[Record]:
     """One sync's exports, newest attempts only."""
     return rows(connection, "ledger/of_run", run_id=run_id)

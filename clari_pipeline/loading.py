@@ -7,23 +7,18 @@ ledger what happened; what is refused stays landed and out of the tables.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Any
 
-from clari_pipeline.documents import MEASURES, Document, DocumentUnreadable, read_document
+from clari_pipeline import evidence
+from clari_pipeline.documents import Document, DocumentUnreadable, read_document
 from clari_pipeline.landing import Landing
-from clari_pipeline.periods import Quarter
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, judge, reason
 from clari_pipeline.warehouse import facts, ledger, marts, merging
 from clari_pipeline.warehouse.connection import Warehouse
 from clari_pipeline.warehouse.marts import CallRules
 from clari_pipeline.warehouse.statements import Connection, Record
-
-_MEASURE_TYPES = dict(zip(("forecast", "quota", "adjustment", "crm_total", "crm_closed"), MEASURES, strict=True))
-_SHOWN = 20
 
 
 class _Unreconciled(Exception):
@@ -120,7 +115,8 @@ class Loader:
             marts.compare_calls(connection, forecast_id, quarter_id, self._rules)
             for export in exports:
                 if ledger.export(connection, export["request_id"])["state"] == "LOADED":
-                    keep_verdicts(connection, self._judge_swings(connection, export), self._now())
+                    found = judge([evidence.of_calls(connection, export, self._rules)])
+                    keep_verdicts(connection, found, self._now())
             connection.commit()
         except BaseException:
             connection.rollback()
@@ -152,18 +148,20 @@ class Loader:
                 export["request_id"],
                 rows_exported=document.entry_count,
                 rows_staged=before["rows_staged"],
-                document_period_id=_periods(before),
+                document_period_id=evidence.periods_of(before),
                 call_time_frame_id=before["call_time_frame_id"],
             )
             if not is_trusted:
-                judged.verdicts[export["request_id"]] = judge([self._document_facts(export, document, before)])
+                judged.verdicts[export["request_id"]] = judge(
+                    [evidence.of_document(export, document, before, self._rules, self._grace)]
+                )
                 if judged.is_refused(export["request_id"]):
                     continue
-            warnings = None if is_trusted else self._warning_facts(connection, export, document, before)
+            warnings = None if is_trusted else evidence.against_what_is_known(connection, export, document, self._rules)
             merged = merging.merge(connection, export)
             if warnings is None:
                 continue
-            reconciled = _merged_facts(connection, export, document, before, merged)
+            reconciled = evidence.after_the_merge(connection, export, document, before, merged)
             judged.add(export["request_id"], judge([warnings.joined(reconciled)]))
             if judged.is_refused(export["request_id"]):
                 raise _Unreconciled(export["request_id"])
@@ -180,9 +178,9 @@ class Loader:
             content = self._landing.find(export["landing_path"]).read()
             document = read_document(io.BytesIO(content), self._rules.calendar)
         except DocumentUnreadable as error:
-            evidence = {"export_is_readable": {"summary": str(error), "document": export["landing_path"]}}
+            unreadable = {"export_is_readable": {"summary": str(error), "document": export["landing_path"]}}
             judged.verdicts[export["request_id"]] = judge(
-                [ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=evidence)]
+                [ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)]
             )
             return None
         merging.stage(connection, document.tables)
@@ -194,145 +192,6 @@ class Loader:
             if judged.is_refused(export["request_id"]):
                 ledger.refused(connection, export["request_id"], reason(verdicts))
             keep_verdicts(connection, verdicts, self._now())
-
-    def _document_facts(self, export: Record, document: Document, found: facts.Facts) -> ExportFacts:
-        """What the document alone says."""
-        quarter = Quarter.parse(export["time_period_id"])
-        outside = [period for period in found["periods"] if not self._lies_in(quarter, period)]
-        begins = self._rules.calendar.first_day(quarter)
-        return ExportFacts(
-            request_id=export["request_id"],
-            is_in_grace=export["exported_at"].date() < begins + self._grace,
-            facts={
-                "reading_faults": 0,
-                "rows_exported": document.entry_count,
-                "truncation_flags": int(bool(export["rows_truncated"])),
-                "periods_outside": len(outside),
-                "null_keys": found["null_keys"],
-                "conflicting_keys": found["conflicting_keys"],
-                "unreadable_amounts": found["unreadable_amounts"],
-            },
-            evidence={
-                "export_is_readable": {"shape": document.shape, "unknown_keys": document.unknown_keys},
-                "export_is_not_empty": {"summary": f"the document for {quarter} holds no entries"},
-                "export_is_not_truncated": {
-                    "summary": "Clari says that the document is cut off (rowsTruncated or cellsTruncated): "
-                    "export a smaller scope with CLARI_SCOPE_ID"
-                },
-                "export_period_matches_request": {
-                    "summary": f"{quarter} was asked for, {_periods(found) or 'nothing'} came",
-                    "requested": str(quarter),
-                    "delivered": [period["time_period_id"] for period in found["periods"]],
-                },
-                "entry_keys_are_complete": _named(
-                    found["null_keys"], "entries lack a part of their key", found["entries_without_key"]
-                ),
-                "entry_keys_are_unique": {
-                    **_named(
-                        found["conflicting_keys"],
-                        "keys stand on entries that differ",
-                        found["entries_in_conflict"],
-                    ),
-                    "exact_duplicates_dropped": found["rows_written"] - found["rows_staged"],
-                },
-                "amounts_are_readable": _named(
-                    found["unreadable_amounts"], "amounts cannot be read", found["amounts_unreadable"]
-                ),
-            },
-        )
-
-    def _lies_in(self, quarter: Quarter, period: Mapping[str, Any]) -> bool:
-        """A quarter lies in itself; a month by its days, or by its label where it has none."""
-        if period["time_period_id"] == str(quarter):
-            return True
-        if period["period_type"] == "QUARTER":
-            return False
-        days = (period["start_date"], period["end_date"])
-        if None in days:
-            labelled = self._rules.calendar.month_of_label(period["label"] or "")
-            if labelled is None:
-                return False
-            days = labelled
-        return self._rules.calendar.contains(quarter, *days)
-
-    def _warning_facts(
-        self, connection: Connection, export: Record, document: Document, found: facts.Facts
-    ) -> ExportFacts:
-        """What is worth a look, against what is known already."""
-        previous = facts.previous_export(connection, export)
-        currencies = facts.currencies_changed(connection, export)
-        shared = facts.people_shared(connection)
-        tops = facts.tops(connection)
-        named = [top for top in tops if self._rules.top_user in {top["user_id"], top["email"], top["name"]}]
-        of_interest = {
-            "currencies_changed": sum(change["entries"] for change in currencies),
-            "people_shared": len(shared),
-            # In hundredths of a row: 0 is exactly 15 % fewer.
-            "rows_above_tolerance": document.entry_count * 100 - (previous["rows_exported"] * 85 if previous else 0),
-            "tops_beside_one": abs(len(named if self._rules.top_user else tops) - 1),
-        }
-        return ExportFacts(
-            request_id=export["request_id"],
-            facts=of_interest,
-            evidence={
-                "row_count_is_stable": {
-                    "summary": f"{document.entry_count} entries, "
-                    f"where the export before had {previous['rows_exported'] if previous else 0}",
-                    "rows_exported": document.entry_count,
-                    "previous": previous,
-                },
-                "currency_is_stable": {
-                    "summary": "; ".join(
-                        f"{change['entries']} entries went from {change['known_currency']} to {change['currency']}"
-                        for change in currencies
-                    ),
-                    "changes": currencies,
-                },
-                "people_are_distinct": {
-                    "summary": "; ".join(
-                        f"CRM person {person['crm_user_id']} is {' and '.join(person['user_ids'])}" for person in shared
-                    ),
-                    "people": shared,
-                },
-                "totals_have_one_top": {
-                    "summary": f"{len(tops)} people stand at the top "
-                    f"({', '.join(top['name'] or top['user_id'] for top in tops) or 'no roles'}): "
-                    "CLARI_TOP_USER names the one whose row is the total",
-                    "tops": tops,
-                    "CLARI_TOP_USER": self._rules.top_user,
-                },
-            },
-        )
-
-    def _judge_swings(self, connection: Connection, export: Record) -> list[Verdict]:
-        swings = marts.swings_of(connection, export["job_id"])
-        swung = {(swing["user_id"], swing["time_period_id"], swing["field_id"]) for swing in swings}
-        marts.find_quota_field(connection, export["forecast_id"], export["time_period_id"], self._rules)
-        ambiguous = facts.quota_ambiguous(connection)
-        return judge(
-            [
-                ExportFacts(
-                    request_id=export["request_id"],
-                    facts={"swings": len(swings), "quotas_ambiguous": len(ambiguous)},
-                    evidence={
-                        "forecast_swings_within_threshold": {
-                            "summary": f"{len(swung)} calls moved by more than {self._rules.swing_threshold:.0%}",
-                            "threshold": self._rules.swing_threshold,
-                            "largest": swings[:_SHOWN],
-                        },
-                        "quota_field_is_unambiguous": {
-                            "summary": "; ".join(
-                                f"the quota of {period['time_period_id']} stands on {', '.join(period['field_ids'])}"
-                                for period in ambiguous
-                            )
-                            + ": CLARI_QUOTA_FIELD names the one that counts",
-                            "periods": ambiguous,
-                            "CLARI_QUOTA_FIELD": self._rules.quota_field,
-                        },
-                    },
-                )
-            ]
-        )
 
 
 def keep_verdicts(connection: Connection, verdicts: list[Verdict], at: datetime) -> None:
@@ -347,58 +206,3 @@ def keep_verdicts(connection: Connection, verdicts: list[Verdict], at: datetime)
             evidence=verdict.evidence,
             at=at,
         )
-
-
-def _merged_facts(
-    connection: Connection, export: Record, document: Document, before: facts.Facts, merged: merging.Merged
-) -> ExportFacts:
-    """Document against stage against table: counts, and control totals taken from the document's own text."""
-    duplicates = before["rows_written"] - before["rows_staged"]
-    counts = {
-        "document": document.entry_count,
-        "exact_duplicates_dropped": duplicates,
-        "staged": before["rows_staged"],
-        "inserted_updated_unchanged": merged.rows_shown,
-        "merged": merged.rows_merged,
-    }
-    unreconciled = (
-        abs(document.entry_count - duplicates - before["rows_staged"])
-        + abs(before["rows_staged"] - merged.rows_shown)
-        + abs(merged.rows_shown - merged.rows_merged)
-    )
-    asked = {_MEASURE_TYPES[name] for name in export["types_to_export"].split(",") if name in _MEASURE_TYPES}
-    in_table = merging.control_totals(connection, export)
-    in_document = {key: (total.total, total.count) for key, total in document.control_totals.items()}
-    nothing = (Decimal(0), 0)
-    differing = [
-        {
-            "field_id": key[0],
-            "measure": key[1],
-            "document": in_document.get(key, nothing),
-            "merged": in_table.get(key, nothing),  # type: ignore[arg-type]
-        }
-        for key in sorted(in_document.keys() | in_table.keys(), key=str)
-        if key[1] in asked and in_document.get(key, nothing) != in_table.get(key, nothing)  # type: ignore[arg-type]
-    ]
-    return ExportFacts(
-        request_id=export["request_id"],
-        facts={"rows_unreconciled": unreconciled, "totals_unreconciled": len(differing)},
-        evidence={
-            "row_counts_reconcile": {"summary": f"rows do not reconcile: {counts}", **counts},
-            "control_totals_reconcile": {
-                "summary": f"{len(differing)} control totals differ",
-                "totals": len(in_document),
-                "differing": differing[:_SHOWN],
-            },
-        },
-    )
-
-
-def _periods(found: facts.Facts) -> str:
-    return ",".join(period["time_period_id"] for period in found["periods"])
-
-
-def _named(count: int, what: str, shown: list[Record]) -> dict[str, Any]:
-    """Evidence that names the first offenders."""
-    first = ", ".join(f"{key} {value}" for key, value in shown[0].items()) if shown else ""
-    return {"summary": f"{count} {what}; the first: {first}", "entries": shown}

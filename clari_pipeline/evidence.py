@@ -1,0 +1,214 @@
+"""What the gate is told of an export: counts, and the evidence for each check, gathered before and after the merge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from clari_pipeline.documents import MEASURES, Document
+from clari_pipeline.periods import FiscalCalendar, Quarter
+from clari_pipeline.quality.export_gate import ExportFacts
+from clari_pipeline.warehouse import facts, marts, merging
+from clari_pipeline.warehouse.marts import CallRules
+from clari_pipeline.warehouse.statements import Connection, Record
+
+_MEASURE_TYPES = dict(zip(("forecast", "quota", "adjustment", "crm_total", "crm_closed"), MEASURES, strict=True))
+_SHOWN = 20
+
+
+def of_document(
+    export: Record, document: Document, found: facts.Facts, rules: CallRules, grace: timedelta
+) -> ExportFacts:
+    """What the document alone says."""
+    quarter = Quarter.parse(export["time_period_id"])
+    outside = [period for period in found["periods"] if not _lies_in(quarter, period, rules.calendar)]
+    begins = rules.calendar.first_day(quarter)
+    return ExportFacts(
+        request_id=export["request_id"],
+        is_in_grace=export["exported_at"].date() < begins + grace,
+        facts={
+            "reading_faults": 0,
+            "rows_exported": document.entry_count,
+            "truncation_flags": int(bool(export["rows_truncated"])),
+            "periods_outside": len(outside),
+            "null_keys": found["null_keys"],
+            "conflicting_keys": found["conflicting_keys"],
+            "unreadable_amounts": found["unreadable_amounts"],
+        },
+        evidence={
+            "export_is_readable": {"shape": document.shape, "unknown_keys": document.unknown_keys},
+            "export_is_not_empty": {"summary": f"the document for {quarter} holds no entries"},
+            "export_is_not_truncated": {
+                "summary": "Clari says that the document is cut off (rowsTruncated or cellsTruncated): "
+                "export a smaller scope with CLARI_SCOPE_ID"
+            },
+            "export_period_matches_request": {
+                "summary": f"{quarter} was asked for, {periods_of(found) or 'nothing'} came",
+                "requested": str(quarter),
+                "delivered": [period["time_period_id"] for period in found["periods"]],
+            },
+            "entry_keys_are_complete": _named(
+                found["null_keys"], "entries lack a part of their key", found["entries_without_key"]
+            ),
+            "entry_keys_are_unique": {
+                **_named(
+                    found["conflicting_keys"],
+                    "keys stand on entries that differ",
+                    found["entries_in_conflict"],
+                ),
+                "exact_duplicates_dropped": found["rows_written"] - found["rows_staged"],
+            },
+            "amounts_are_readable": _named(
+                found["unreadable_amounts"], "amounts cannot be read", found["amounts_unreadable"]
+            ),
+        },
+    )
+
+
+def _lies_in(quarter: Quarter, period: Mapping[str, Any], calendar: FiscalCalendar) -> bool:
+    """A quarter lies in itself; a month by its days, or by its label where it has none."""
+    if period["time_period_id"] == str(quarter):
+        return True
+    if period["period_type"] == "QUARTER":
+        return False
+    days = (period["start_date"], period["end_date"])
+    if None in days:
+        labelled = calendar.month_of_label(period["label"] or "")
+        if labelled is None:
+            return False
+        days = labelled
+    return calendar.contains(quarter, *days)
+
+
+def against_what_is_known(connection: Connection, export: Record, document: Document, rules: CallRules) -> ExportFacts:
+    """What is worth a look, against what is known already."""
+    previous = facts.previous_export(connection, export)
+    currencies = facts.currencies_changed(connection, export)
+    shared = facts.people_shared(connection)
+    tops = facts.tops(connection)
+    named = [top for top in tops if rules.top_user in {top["user_id"], top["email"], top["name"]}]
+    of_interest = {
+        "currencies_changed": sum(change["entries"] for change in currencies),
+        "people_shared": len(shared),
+        # In hundredths of a row: 0 is exactly 15 % fewer.
+        "rows_above_tolerance": document.entry_count * 100 - (previous["rows_exported"] * 85 if previous else 0),
+        "tops_beside_one": abs(len(named if rules.top_user else tops) - 1),
+    }
+    return ExportFacts(
+        request_id=export["request_id"],
+        facts=of_interest,
+        evidence={
+            "row_count_is_stable": {
+                "summary": f"{document.entry_count} entries, "
+                f"where the export before had {previous['rows_exported'] if previous else 0}",
+                "rows_exported": document.entry_count,
+                "previous": previous,
+            },
+            "currency_is_stable": {
+                "summary": "; ".join(
+                    f"{change['entries']} entries went from {change['known_currency']} to {change['currency']}"
+                    for change in currencies
+                ),
+                "changes": currencies,
+            },
+            "people_are_distinct": {
+                "summary": "; ".join(
+                    f"CRM person {person['crm_user_id']} is {' and '.join(person['user_ids'])}" for person in shared
+                ),
+                "people": shared,
+            },
+            "totals_have_one_top": {
+                "summary": f"{len(tops)} people stand at the top "
+                f"({', '.join(top['name'] or top['user_id'] for top in tops) or 'no roles'}): "
+                "CLARI_TOP_USER names the one whose row is the total",
+                "tops": tops,
+                "CLARI_TOP_USER": rules.top_user,
+            },
+        },
+    )
+
+
+def after_the_merge(
+    connection: Connection, export: Record, document: Document, before: facts.Facts, merged: merging.Merged
+) -> ExportFacts:
+    """Document against stage against table: counts, and control totals taken from the document's own text."""
+    duplicates = before["rows_written"] - before["rows_staged"]
+    counts = {
+        "document": document.entry_count,
+        "exact_duplicates_dropped": duplicates,
+        "staged": before["rows_staged"],
+        "inserted_updated_unchanged": merged.rows_shown,
+        "merged": merged.rows_merged,
+    }
+    unreconciled = (
+        abs(document.entry_count - duplicates - before["rows_staged"])
+        + abs(before["rows_staged"] - merged.rows_shown)
+        + abs(merged.rows_shown - merged.rows_merged)
+    )
+    asked = {_MEASURE_TYPES[name] for name in export["types_to_export"].split(",") if name in _MEASURE_TYPES}
+    in_table = merging.control_totals(connection, export)
+    in_document = {key: (total.total, total.count) for key, total in document.control_totals.items()}
+    nothing = (Decimal(0), 0)
+    differing = [
+        {
+            "field_id": key[0],
+            "measure": key[1],
+            "document": in_document.get(key, nothing),
+            "merged": in_table.get(key, nothing),  # type: ignore[arg-type]
+        }
+        for key in sorted(in_document.keys() | in_table.keys(), key=str)
+        if key[1] in asked and in_document.get(key, nothing) != in_table.get(key, nothing)  # type: ignore[arg-type]
+    ]
+    return ExportFacts(
+        request_id=export["request_id"],
+        facts={"rows_unreconciled": unreconciled, "totals_unreconciled": len(differing)},
+        evidence={
+            "row_counts_reconcile": {"summary": f"rows do not reconcile: {counts}", **counts},
+            "control_totals_reconcile": {
+                "summary": f"{len(differing)} control totals differ",
+                "totals": len(in_document),
+                "differing": differing[:_SHOWN],
+            },
+        },
+    )
+
+
+def of_calls(connection: Connection, export: Record, rules: CallRules) -> ExportFacts:
+    """What the comparison of its calls has found; `forecast_swing` holds it already."""
+    swings = marts.swings_of(connection, export["job_id"])
+    swung = {(swing["user_id"], swing["time_period_id"], swing["field_id"]) for swing in swings}
+    marts.find_quota_field(connection, export["forecast_id"], export["time_period_id"], rules)
+    ambiguous = facts.quota_ambiguous(connection)
+    return ExportFacts(
+        request_id=export["request_id"],
+        facts={"swings": len(swings), "quotas_ambiguous": len(ambiguous)},
+        evidence={
+            "forecast_swings_within_threshold": {
+                "summary": f"{len(swung)} calls moved by more than {rules.swing_threshold:.0%}",
+                "threshold": rules.swing_threshold,
+                "largest": swings[:_SHOWN],
+            },
+            "quota_field_is_unambiguous": {
+                "summary": "; ".join(
+                    f"the quota of {period['time_period_id']} stands on {', '.join(period['field_ids'])}"
+                    for period in ambiguous
+                )
+                + ": CLARI_QUOTA_FIELD names the one that counts",
+                "periods": ambiguous,
+                "CLARI_QUOTA_FIELD": rules.quota_field,
+            },
+        },
+    )
+
+
+def periods_of(found: facts.Facts) -> str:
+    """The periods that a document delivers, comma-separated."""
+    return ",".join(period["time_period_id"] for period in found["periods"])
+
+
+def _named(count: int, what: str, shown: list[Record]) -> dict[str, Any]:
+    """Evidence that names the first offenders."""
+    first = ", ".join(f"{key} {value}" for key, value in shown[0].items()) if shown else ""
+    return {"summary": f"{count} {what}; the first: {first}", "entries": shown}

@@ -79,6 +79,9 @@ class Report:
 
     def show(self, console: Console) -> None:
         """A table of quarters, then what was found."""
+        if not self.outcomes:
+            console.print("Nothing was merged: no such document has landed. clari-pipeline sync brings them.")
+            return
         console.print(self._quarters())
         found = [
             (outcome, verdict) for outcome in self.outcomes for verdict in outcome.verdicts if not verdict["passed"]

@@ -306,6 +306,13 @@ def test_replay_rebuilds_a_lost_warehouse_without_asking_clari(terminal: Termina
     )
 
 
+def test_a_replay_of_nothing_says_so(terminal: Terminal) -> None:
+    """No document has landed yet: no failure, and what to do."""
+    answer = terminal("replay")
+    assert answer.code == 0
+    assert "clari-pipeline sync" in answer.out
+
+
 def test_a_document_from_elsewhere_is_merged_once(terminal: Terminal) -> None:
     """The same file again is the same export; its types are those that it carries."""
     file = terminal.folder / "q4.json"

@@ -16,6 +16,8 @@ from clari_pipeline.settings import SettingsError, read_settings
 if TYPE_CHECKING:
     pass
 
+_INTERRUPTED = 130  # what typer makes of Ctrl-C
+
 app = typer.Typer(
     help="Clari's forecast calls, quotas and closed-won figures in a warehouse that never forgets.",
     add_completion=False,
@@ -134,11 +136,13 @@ def run(arguments: list[str]) -> int:
     except (SettingsError, UnknownPeriod) as error:
         return _fail(str(error), 2)
     except (typer.Abort, KeyboardInterrupt):
-        return _fail("interrupted: run again, what was submitted or landed is continued", 1)
+        code = _INTERRUPTED
     except BrokenPipeError:
         return 1
     except Exception as error:  # noqa: BLE001 - the last word is one line, not a traceback
         return _fail_by_kind(error)
+    if code == _INTERRUPTED:
+        return _fail("interrupted: run again, what was submitted or landed is continued", 1)
     return code if isinstance(code, int) else 0
 
 

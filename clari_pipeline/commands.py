@@ -42,7 +42,7 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
                 "api_key": _secret(running.api_key),
                 "base_url": running.base_url,
                 "auth_scheme": "apikey",
-                "forecast_ids": settings.forecast_ids if scenario == "" else _SANDBOX_FORECASTS,
+                "forecast_ids": _SANDBOX_FORECASTS,
                 "scope_id": None,
                 "currency": None,
                 "poll_interval_s": min(settings.poll_interval_s, 0.2),

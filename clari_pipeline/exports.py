@@ -19,8 +19,10 @@ from typing import Any, Self
 
 from clari_pipeline.clari import (
     Adopted,
+    AuthFailed,
     ClariClient,
     ClariError,
+    ClariUnreachable,
     Completed,
     ExportCancelled,
     Exporter,
@@ -121,6 +123,10 @@ class Ledgered:
         self._run_id = run_id
         self._requests = {export.request_id: export.request for export in exports}
 
+    def expect(self, export: PlannedExport) -> None:
+        """Events of one more export will come."""
+        self._requests[export.request_id] = export.request
+
     def __call__(self, event: ExportEvent) -> None:
         """Write one event down."""
         match event:
@@ -177,7 +183,8 @@ class ExportDesk:
         self._landing = landing
         self.run_id = run_id
         self._exports = exports
-        self._observers: tuple[Observer, ...] = (Ledgered(warehouse, run_id, exports), *observers)
+        self._ledgered = Ledgered(warehouse, run_id, exports)
+        self._observers: tuple[Observer, ...] = (self._ledgered, *observers)
         self._client = ClariClient(
             base_url=settings.base_url,
             api_key=settings.required_key(),
@@ -240,14 +247,25 @@ class ExportDesk:
     async def _make(self, client: ClariClient, exporter: Exporter, export: PlannedExport) -> None:
         result = self._results[export.request_id]
         try:
-            job = await self._finished(exporter, export)
-            await self._land(client, export, job)
-        except ClariError as error:
-            self._note_failure(export, error)
+            result.set_result(await self._landed(client, exporter, export))
         except Exception as error:  # noqa: BLE001 - whoever takes the result is told
             result.set_exception(error)
-            return
-        result.set_result(export.request_id)
+
+    async def _landed(self, client: ClariClient, exporter: Exporter, export: PlannedExport) -> str:
+        """Export and land; the request id under which the ledger says what came of it.
+
+        What was left behind and cannot be gone on with (Clari has forgotten the job, say) is asked for anew.
+        """
+        try:
+            await self._land(client, export, await self._finished(exporter, export))
+        except ClariError as error:
+            self._note_failure(export, error)
+            if export.left_behind is None or isinstance(error, AuthFailed | ClariUnreachable):
+                return export.request_id
+            anew = PlannedExport(uuid.uuid4().hex, export.request)
+            self._ledgered.expect(anew)
+            return await self._landed(client, exporter, anew)
+        return export.request_id
 
     @staticmethod
     async def _finished(exporter: Exporter, export: PlannedExport) -> Job:
@@ -298,9 +316,7 @@ class ExportDesk:
         status = error.job.status if isinstance(error, ExportFailed) and error.job is not None else None
         with self._warehouse.session() as connection:
             if not ledger.is_known(connection, export.request_id):
-                Ledgered(self._warehouse, self.run_id, [export])(
-                    Submitting(request_id=export.request_id, at=datetime.now(UTC))
-                )
+                self._ledgered(Submitting(request_id=export.request_id, at=datetime.now(UTC)))
             ledger.failed(connection, export.request_id, state=state, clari_status=status, error=str(error))
 
     def _known_jobs(self) -> set[str]:

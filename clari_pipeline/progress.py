@@ -78,6 +78,7 @@ class SyncProgress:
         """A quarter is through."""
         for outcome in outcomes:
             export = outcome.export
+            self._labels.setdefault(export["request_id"], f"{export['forecast_id']} {export['time_period_id']}")
             self._rows += (export["rows_staged"] or 0) if export["state"] == "LOADED" else 0
             self._note(export["request_id"], export["state"], f"{export['state']}, {export['rows_staged'] or 0:,} rows")
             if self._bars:

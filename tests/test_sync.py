@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -404,6 +405,29 @@ def test_a_job_whose_run_was_killed_is_taken_up_not_queued_again(
     assert terminal.query("select job_id, state from clari.export_job") == [(export["job_id"], "LOADED")]
 
 
+def test_ctrl_c_stops_the_sync_and_says_what_comes_of_it(
+    terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line, exit code 1, no traceback; the job stays in the ledger for the next sync."""
+    with Sandbox(scenario="hung", job_seconds=0.02, people=12) as hung:
+        monkeypatch.setenv("CLARI_BASE_URL", hung.base_url)
+        monkeypatch.setenv("CLARI_API_KEY", hung.api_key)
+        with subprocess.Popen(
+            [sys.executable, "-m", "clari_pipeline", "sync", "--last", "1"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as running:
+            while sum("/export/jobs/" in request.path for request in list(hung.requests)) < 20:
+                assert running.poll() is None
+            running.send_signal(signal.SIGINT)
+            out, err = running.communicate(timeout=60)
+    assert (running.returncode, out) == (1, "")
+    assert "interrupted: run again" in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert terminal.query("select state from clari.export_job") == [("SUBMITTED",)]
+
+
 def test_a_job_whose_answer_never_arrived_is_found_by_the_next_sync(terminal: Terminal, sandbox: Sandbox) -> None:
     """As after a kill between the request and its answer: the row is SUBMITTING, the job is Clari's."""
     terminal("sync", "--last", "1")
@@ -413,6 +437,18 @@ def test_a_job_whose_answer_never_arrived_is_found_by_the_next_sync(terminal: Te
     assert answer.code == 0, answer.err
     assert posts(sandbox) == 1
     assert [export["state"] for export in answer.document["exports"]] == ["LOADED"]
+
+
+def test_a_job_that_clari_has_forgotten_is_made_anew(terminal: Terminal, sandbox: Sandbox) -> None:
+    """A run died, and its job is no more: the sync says so in the ledger, and exports the quarter once more."""
+    terminal("sync", "--last", "1")
+    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
+        connection.execute("update clari.export_job set state = 'SUBMITTED', job_id = 'gone', landing_path = null")
+    answer = terminal("sync", "--last", "1", "--json")
+    assert answer.code == 0, answer.err
+    assert [export["state"] for export in answer.document["exports"]] == ["LOADED"]
+    assert posts(sandbox) == 2
+    assert terminal.query("select state from clari.export_job order by submitted_at") == [("FAILED",), ("LOADED",)]
 
 
 def test_status_tells_age_rows_and_quota(terminal: Terminal) -> None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
 from clari_pipeline.periods import Quarter, UnknownPeriod
 from clari_pipeline.settings import SettingsError, read_settings
-
-if TYPE_CHECKING:
-    pass
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 
@@ -37,12 +34,14 @@ def sync(
     period: Periods = None,
     forecast: Forecasts = None,
     last: Annotated[
-        int | None, typer.Option("--last", min=1, help="The current quarter and those before it, so many in all.")
+        int | None,
+        typer.Option("--last", min=1, max=41, help="The current quarter and those before it, so many in all."),
     ] = None,
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Try it without a Clari account.")] = False,
     scenario: Annotated[
-        str, typer.Option("--scenario", help="With --sandbox: what its company does; see clari-pipeline sandbox.")
-    ] = "calm",
+        str | None,
+        typer.Option("--scenario", help="With --sandbox: what its company does; see clari-pipeline sandbox."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Export, land, judge, merge, compare: the main job.
@@ -55,7 +54,9 @@ def sync(
     quarters = [Quarter.parse(text) for text in period or []]
     if quarters and last:
         raise SettingsError("--period and --last exclude each other: give one of them")
-    with commands.sandbox_or_clari(read_settings(), scenario=scenario if sandbox else None) as settings:
+    if scenario and not sandbox:
+        raise SettingsError("--scenario belongs to --sandbox: give both, or neither")
+    with commands.sandbox_or_clari(read_settings(), scenario=(scenario or "calm") if sandbox else None) as settings:
         code = commands.sync(
             settings, quarters=quarters, forecasts=tuple(forecast or ()), last=last, as_json=as_json, is_sandbox=sandbox
         )

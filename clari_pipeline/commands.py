@@ -99,7 +99,8 @@ def _sync_quarter(runner: JobRunner, quarter: Quarter, progress: SyncProgress) -
     trouble = runner.sync_quarter(quarter)
     outcomes = runner.outcomes(quarter)
     progress.merged(outcomes)
-    return None if any(outcome.is_failure for outcome in outcomes) else trouble
+    is_told = any(outcome.is_failure and outcome.export["error"] for outcome in outcomes)
+    return None if is_told else trouble
 
 
 def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[str, ...], as_json: bool) -> int:

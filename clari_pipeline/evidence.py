@@ -27,7 +27,7 @@ def of_document(
     begins = rules.calendar.first_day(quarter)
     return ExportFacts(
         request_id=export["request_id"],
-        is_in_grace=export["exported_at"].date() < begins + grace,
+        is_in_grace=begins <= export["exported_at"].date() < begins + grace,
         facts={
             "reading_faults": 0,
             "rows_exported": document.entry_count,

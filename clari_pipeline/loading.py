@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from clari_pipeline import evidence
 from clari_pipeline.documents import Document, DocumentUnreadable, read_document
@@ -31,9 +32,10 @@ class _Unreconciled(Exception):
 
 @dataclass(slots=True)
 class _Judged:
-    """Verdicts so far, by export."""
+    """Verdicts, and what was counted in the document, so far, by export: kept where a transaction is not."""
 
     verdicts: dict[str, list[Verdict]] = field(default_factory=dict)
+    counts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, request_id: str, verdicts: list[Verdict]) -> None:
         self.verdicts.setdefault(request_id, []).extend(verdicts)
@@ -143,14 +145,13 @@ class Loader:
             if document is None:
                 continue
             before = facts.of_staged_document(connection, export)
-            ledger.document_read(
-                connection,
-                export["request_id"],
-                rows_exported=document.entry_count,
-                rows_staged=before["rows_staged"],
-                document_period_id=evidence.periods_of(before),
-                call_time_frame_id=before["call_time_frame_id"],
-            )
+            judged.counts[export["request_id"]] = {
+                "rows_exported": document.entry_count,
+                "rows_staged": before["rows_staged"],
+                "document_period_id": evidence.periods_of(before),
+                "call_time_frame_id": before["call_time_frame_id"],
+            }
+            ledger.document_read(connection, export["request_id"], **judged.counts[export["request_id"]])
             if not is_trusted:
                 judged.verdicts[export["request_id"]] = judge(
                     [evidence.of_document(export, document, before, self._rules, self._grace)]
@@ -190,6 +191,8 @@ class Loader:
         for export in exports:
             verdicts = judged.verdicts.get(export["request_id"], [])
             if judged.is_refused(export["request_id"]):
+                if counts := judged.counts.get(export["request_id"]):
+                    ledger.document_read(connection, export["request_id"], **counts)
                 ledger.refused(connection, export["request_id"], reason(verdicts))
             keep_verdicts(connection, verdicts, self._now())
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from clari_pipeline.documents import MEASURES, DocumentUnreadable, read_document
+from clari_pipeline.documents import DocumentUnreadable, read_document
 from clari_pipeline.exports import manifest_of
 from clari_pipeline.landing import LandedDocument, Landing
 from clari_pipeline.loading import Loader, keep_verdicts
@@ -23,7 +23,6 @@ from clari_pipeline.warehouse.marts import CallRules
 from clari_pipeline.warehouse.statements import Record
 
 _CHUNK = 1 << 20
-_TYPE_OF_MEASURE = dict(zip(MEASURES, ("forecast", "quota", "adjustment", "crm_total", "crm_closed"), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

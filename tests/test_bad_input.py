@@ -32,6 +32,8 @@ WRONG: dict[str, tuple[dict[str, str | None], list[str], str]] = {
     "an unknown command": ({}, ["synch"], "synch"),
     "an unknown option": ({}, ["sync", "--all"], "--all"),
     "two ways to name quarters": ({}, ["sync", "--last", "2", "--period", "2026_Q4"], "--last"),
+    "a scenario without its sandbox": ({}, ["sync", "--scenario", "swings"], "--sandbox"),
+    "more quarters than there are": ({}, ["sync", "--last", "9000"], "--last"),
     "an unknown scenario": ({}, ["sync", "--sandbox", "--scenario", "doom"], "doom"),
     "a document of no quarter": ({}, ["replay", "--document", "file", "--forecast", "x"], "--period"),
     "a document that is not there": (

@@ -451,6 +451,40 @@ def test_a_job_that_clari_has_forgotten_is_made_anew(terminal: Terminal, sandbox
     assert terminal.query("select state from clari.export_job order by submitted_at") == [("FAILED",), ("LOADED",)]
 
 
+def test_two_at_the_top_make_no_total_until_one_is_named(
+    terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An integration user beside the CRO: no row is the total; CLARI_TOP_USER makes one person's rows it."""
+    sandbox.scenario = "two_tops"
+    answer = terminal("sync", "--last", "1")
+    assert answer.code == 0
+    assert "totals_have_one_top" in answer.out
+    assert terminal.query("select count(*) from clari.forecast_vs_quota where is_top") == [(0,)]
+    tops = terminal.query("select user_id from clari.forecast_user where is_top and user_id <> '1000:100'")
+    monkeypatch.setenv("CLARI_TOP_USER", tops[0][0])
+    assert "totals_have_one_top" not in terminal("sync", "--last", "1").out
+    assert terminal.query("select distinct user_id from clari.forecast_vs_quota where is_top") == tops
+
+
+def test_a_quarter_that_has_not_begun_is_no_warning(terminal: Terminal) -> None:
+    """Grace is for a quarter's first days: a mistyped quarter is refused with exit code 1."""
+    answer = terminal("sync", "--period", "2062_Q4")
+    assert answer.code == 1
+    assert "2062_Q4 was asked for" in answer.err
+
+
+def test_what_stops_a_merge_is_said_with_its_remedy(terminal: Terminal) -> None:
+    """A landing folder that cannot take the document: cause and setting in one line, the export continued later."""
+    (terminal.folder / "data/landing").mkdir(parents=True)
+    (terminal.folder / "data/landing/total_new").write_text("in the way")
+    answer = terminal("sync", "--last", "1")
+    assert answer.code == 1
+    assert "CLARI_DATA_DIR" in answer.err
+    (terminal.folder / "data/landing/total_new").unlink()
+    assert terminal("sync", "--last", "1").code == 0
+    assert terminal.query("select state from clari.export_job") == [("LOADED",)]
+
+
 def test_status_tells_age_rows_and_quota(terminal: Terminal) -> None:
     """Nothing yet, then a row a quarter; the quota is Clari's own answer."""
     nothing = terminal("status", "--json")

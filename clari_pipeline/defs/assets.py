@@ -105,7 +105,8 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefi
                 asset_key=key(name),
                 metadata={
                     "dagster/row_count": rows,
-                    **(_export_metadata(outcomes) if name == "forecast_entry" else {}),
+                    **_export_metadata(outcomes),
+                    "rows_exported": sum(outcome.export["rows_exported"] or 0 for outcome in outcomes),
                 },
             )
 
@@ -164,7 +165,7 @@ def coverage_results(asset: dg.AssetKey, pipeline: Pipeline) -> Iterator[dg.Asse
 
 
 def _export_metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Job id, rows, seconds waited and polls; a table where the quarter has several forecasts."""
+    """Job id, bytes, seconds waited and polls; a table where the quarter has several forecasts."""
     columns = (
         "job_id",
         "state",
@@ -187,7 +188,7 @@ def _export_metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {
         "exports": table,
         "job_id": ", ".join(str(export["job_id"]) for export in exports),
-        "rows_exported": sum(export["rows_exported"] or 0 for export in exports),
+        "result_bytes": sum(export["result_bytes"] or 0 for export in exports),
         "wait_seconds": max(float(export["wait_seconds"] or 0) for export in exports),
         "poll_count": sum(export["poll_count"] or 0 for export in exports),
         "exported_at": str(first["exported_at"]),

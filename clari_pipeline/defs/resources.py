@@ -31,23 +31,19 @@ class ExportsOfThisRun:
 
     def take(self, quarter_id: str) -> list[str]:
         """Export the quarter now. Raises `dagster.Failure` where a setting is missing."""
-        settings = self._pipeline.settings
+        with self._pipeline.runs.alive(self.run_id):
+            return self._taken(Quarter.parse(quarter_id))
+
+    def _taken(self, quarter: Quarter) -> list[str]:
+        pipeline, settings = self._pipeline, self._pipeline.settings
         try:
-            planned = plan(settings, [Quarter.parse(quarter_id)], settings.required_forecasts())
-            exports = take_up(
-                self._pipeline.warehouse,
-                self._pipeline.runs,
-                planned,
-                run_id=self.run_id,
-                now=self._pipeline.now(),
-            )
-            desk = ExportDesk(
-                settings, self._pipeline.warehouse, self._pipeline.landing, run_id=self.run_id, exports=exports
-            )
+            planned = plan(settings, [quarter], settings.required_forecasts())
+            settings.required_key()
         except SettingsError as error:
             raise dg.Failure(str(error), allow_retries=False) from None
-        with self._pipeline.runs.alive(self.run_id), desk:
-            return desk.take(quarter_id)
+        exports = take_up(pipeline.warehouse, pipeline.runs, planned, run_id=self.run_id, now=pipeline.now())
+        with ExportDesk(settings, pipeline.warehouse, pipeline.landing, run_id=self.run_id, exports=exports) as desk:
+            return desk.take(str(quarter))
 
 
 @dg.resource(description="Warehouse, landing folder and rules, from the CLARI_ settings.")

@@ -41,6 +41,23 @@ seen as (
     from clari.forecast_entry
     where forecast_id = $forecast_id
     group by time_period_id, user_id, field_id
+),
+
+-- People as this quarter's exports showed them last: last year's figures belong to last year's team.
+person as (
+    select
+        *,
+        last_seen_at = max(last_seen_at) over () as is_shown
+    from clari.forecast_user_sighting
+    where forecast_id = $forecast_id and quarter_id = $quarter_id
+    qualify row_number() over (partition by user_id order by last_seen_at desc, first_seen_at desc) = 1
+),
+
+-- The one whose row is the total; where several stand at the top and none is named there is none.
+top as (
+    select user_id, count(*) over () as tops
+    from person
+    where is_top and is_shown and ($top_user is null or $top_user in (user_id, email, name))
 )
 
 select
@@ -60,7 +77,7 @@ select
     person.name as user_name,
     person.role_name,
     person.parent_role_name,
-    coalesce(case when $top_user is null then person.is_top else person.is_top and $top_user in (person.user_id, person.email, person.name) end, false) as is_top,
+    call.user_id in (select top.user_id from top where top.tops = 1) as is_top,
     field.field_name,
     call_week.week_number,
     call_week.weeks_to_end,
@@ -72,6 +89,6 @@ inner join seen
     on seen.time_period_id = call.time_period_id and seen.user_id = call.user_id and seen.field_id = call.field_id
 left join quota on quota.time_period_id = call.time_period_id and quota.user_id = call.user_id
 left join call_week on call_week.time_period_id = call.time_period_id
-left join clari.forecast_user as person on person.forecast_id = $forecast_id and person.user_id = call.user_id
+left join person on person.user_id = call.user_id
 left join clari.forecast_field as field on field.forecast_id = $forecast_id and field.field_id = call.field_id
 where call.job_id = $job_id;

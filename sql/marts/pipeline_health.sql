@@ -15,7 +15,7 @@ select
         cast(count(*) filter (where state = 'LOADED') as decimal(18, 6))
         / nullif(count(*) filter (where state not in ('SUBMITTING', 'SUBMITTED', 'LANDED')), 0) as decimal(18, 6)
     ) as completion_rate,
-    cast(median(wait_seconds) as decimal(18, 3)) as median_wait_seconds,
+    cast(median(wait_seconds) filter (where clari_status is not null) as decimal(18, 3)) as median_wait_seconds,
     max(wait_seconds) as max_wait_seconds,
     sum(rows_exported) as rows_exported,
     sum(case when state = 'LOADED' then rows_staged end) as rows_loaded,

@@ -14,14 +14,16 @@ with carrier as (
 select
     time_period_id,
     count(*) as carriers,
-    coalesce(
-        min(field_id) filter (where field_id = $quota_field or field_name = $quota_field),
-        case
-            when count(*) = 1 then min(field_id)
-            when count(*) filter (where lower(field_name) = 'quota') = 1
-                then min(field_id) filter (where lower(field_name) = 'quota')
-        end
-    ) as field_id,
+    case
+        when count(*) = 1 then min(field_id)
+        when $quota_field is not null then
+            case
+                when count(*) filter (where $quota_field in (field_id, field_name)) = 1
+                    then min(field_id) filter (where $quota_field in (field_id, field_name))
+            end
+        when count(*) filter (where lower(field_name) = 'quota') = 1
+            then min(field_id) filter (where lower(field_name) = 'quota')
+    end as field_id,
     list(field_id order by field_id) as field_ids
 from carrier
 group by time_period_id;

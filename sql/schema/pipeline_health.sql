@@ -25,7 +25,7 @@ comment on column clari.pipeline_health.jobs_completed is 'Exports that were mer
 comment on column clari.pipeline_health.jobs_refused is 'Documents that were not good enough';
 comment on column clari.pipeline_health.jobs_failed is 'Exports that brought no document';
 comment on column clari.pipeline_health.jobs_timed_out is 'Exports that took too long';
-comment on column clari.pipeline_health.completion_rate is 'jobs_completed / all of them, a fraction';
+comment on column clari.pipeline_health.completion_rate is 'jobs_completed / all exports that have ended, a fraction';
 comment on column clari.pipeline_health.median_wait_seconds is 'Median of wait_seconds';
 comment on column clari.pipeline_health.max_wait_seconds is 'Largest wait_seconds';
 comment on column clari.pipeline_health.rows_exported is 'Entries in the documents';

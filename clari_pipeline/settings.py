@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     quarter_grace_days: int = Field(7, ge=0, le=90)
     export_timeout_s: float = Field(600, gt=0)
     slot_timeout_s: float = Field(1800, gt=0)
+    max_requeues: int = Field(1, ge=0, le=10)
+    max_result_bytes: int = Field(4 * 1024**3, ge=1)
     poll_interval_s: float = Field(1, gt=0, le=30)
     request_timeout_s: float = Field(30, gt=0)
     max_concurrent_exports: int | None = Field(None, ge=1)
@@ -66,6 +68,8 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     sync_cron: str = "0 6 * * *"
     timezone: str = "UTC"
+    max_age_hours: float = Field(26, gt=0)
+    log_format: Literal["text", "json"] = "text"
     debug: bool = False
     dagster_home: Path | None = Field(None, validation_alias=AliasChoices("dagster_home", "DAGSTER_HOME"))
 

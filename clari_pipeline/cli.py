@@ -108,6 +108,22 @@ def status(as_json: AsJson = False) -> None:
     raise typer.Exit(commands.status(read_settings(), as_json=as_json))
 
 
+@app.command(epilog="Example: clari-pipeline serve-health --port 9464, then curl -f http://127.0.0.1:9464/health")
+def serve_health(
+    host: Annotated[
+        str, typer.Option("--host", help="The address to answer at; 0.0.0.0 is every one of this machine.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 9464,
+) -> None:
+    """Answer GET /health and GET /metrics from the ledger, until it is interrupted.
+
+    /health says 503 where the newest merged figures are older than CLARI_MAX_AGE_HOURS. Clari is not asked.
+    """
+    from clari_pipeline import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.serve_health(read_settings(), host=host, port=port))
+
+
 @app.command(epilog="Example: clari-pipeline sandbox --port 8765 --scenario swings")
 def sandbox(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8765,

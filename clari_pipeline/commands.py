@@ -20,7 +20,7 @@ from clari_pipeline.sync import Outcome, Pipeline
 
 if TYPE_CHECKING:
     from clari_pipeline.defs.running import JobRunner
-    from clari_pipeline.progress import SyncProgress
+    from clari_pipeline.events import Hooks
 
 _WIDE = 120
 _SANDBOX_FORECASTS = ("total_new",)
@@ -60,33 +60,31 @@ def sync(
     last: int | None,
     as_json: bool,
     is_sandbox: bool,
+    hooks: Hooks | None = None,
 ) -> int:
     """The main job: exports of all quarters behind, one Dagster run a quarter before them."""
     from clari_pipeline.defs.running import JobRunner  # noqa: PLC0415 - dagster takes a second
-    from clari_pipeline.exports import ExportDesk, plan, take_up  # noqa: PLC0415
+    from clari_pipeline.planning import by_urgency  # noqa: PLC0415
     from clari_pipeline.progress import SyncProgress  # noqa: PLC0415
     from clari_pipeline.quality import export_gate  # noqa: PLC0415
     from clari_pipeline.reporting import Report  # noqa: PLC0415
 
     settings.required_key()
-    pipeline = Pipeline(settings)
-    wanted = list(dict.fromkeys(quarters)) or _current(pipeline, last)
-    planned = plan(settings, wanted, forecasts or settings.required_forecasts())
+    pipeline = Pipeline(settings, hooks=hooks)
+    current = pipeline.calendar.quarter_of(pipeline.now().date())
+    wanted = by_urgency(quarters or _current(pipeline, last), current=current)
+    forecasts = forecasts or settings.required_forecasts()
     _prepare(pipeline)
     export_gate.warm_up()
     run_id, started_at = uuid.uuid4().hex, pipeline.now()
-    with pipeline.runs.alive(run_id):
-        exports = take_up(pipeline.warehouse, pipeline.runs, planned, run_id=run_id, now=started_at)
-        with (
-            SyncProgress(Console(stderr=True, markup=False), exports) as progress,
-            ExportDesk(
-                settings, pipeline.warehouse, pipeline.landing, run_id=run_id, exports=exports, observers=[progress]
-            ) as desk,
-        ):
-            runner = JobRunner(pipeline, desk, wanted, {"clari/source": "sandbox"} if is_sandbox else {})
-            troubles = [
-                f"{quarter}: {trouble}" for quarter in wanted if (trouble := _sync_quarter(runner, quarter, progress))
-            ]
+    console = Console(stderr=True, markup=False, quiet=settings.log_format == "json")
+    with (
+        SyncProgress(console, pipeline.hooks) as progress,
+        pipeline.exporting(run_id, wanted, forecasts) as desk,
+    ):
+        progress.expect(desk.plan)
+        runner = JobRunner(pipeline, desk, wanted, {"clari/source": "sandbox"} if is_sandbox else {})
+        troubles = [f"{quarter}: {trouble}" for quarter in wanted if (trouble := _sync_quarter(runner, quarter))]
         if trouble := runner.refresh_marts():
             troubles.append(f"marts: {trouble}")
     outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
@@ -94,12 +92,10 @@ def sync(
     return _finish(pipeline, report, as_json=as_json, troubles=troubles)
 
 
-def _sync_quarter(runner: JobRunner, quarter: Quarter, progress: SyncProgress) -> str | None:
+def _sync_quarter(runner: JobRunner, quarter: Quarter) -> str | None:
     """One quarter's run; what went wrong with it, unless an export's own state says it already."""
     trouble = runner.sync_quarter(quarter)
-    outcomes = runner.outcomes(quarter)
-    progress.merged(outcomes)
-    is_told = any(outcome.is_failure and outcome.export["error"] for outcome in outcomes)
+    is_told = any(outcome.is_failure and outcome.export["error"] for outcome in runner.outcomes(quarter))
     return None if is_told else trouble
 
 
@@ -162,6 +158,13 @@ def status(settings: Settings, *, as_json: bool) -> int:
     return 0
 
 
+def serve_health(settings: Settings, *, host: str, port: int) -> int:
+    """Answer probes and Prometheus until the process is told to end."""
+    from clari_pipeline import health  # noqa: PLC0415 - nobody else waits for uvicorn
+
+    return health.serve(settings, host=host, port=port)
+
+
 def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: int) -> int:
     """Run the sandbox until it is interrupted."""
     from clari_pipeline.sandbox import SCENARIOS, Sandbox  # noqa: PLC0415
@@ -210,10 +213,22 @@ def _finish(
     failed: list[Outcome] = [
         outcome for outcome in report.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused
     ]
+    for line in report.remarks:
+        say(pipeline.settings, line)
     lines = [*failures(failed), *troubles]
     for line in lines:
-        print(f"clari-pipeline: {line}", file=sys.stderr)  # noqa: T201
+        say(pipeline.settings, line)
     return 1 if lines else 0
+
+
+def say(settings: Settings, line: str) -> None:
+    """One line on stderr, in the format that the settings ask for."""
+    from clari_pipeline.log_lines import error_line  # noqa: PLC0415
+
+    if settings.log_format == "json":
+        error_line(line)
+    else:
+        print(f"clari-pipeline: {line}", file=sys.stderr)  # noqa: T201
 
 
 def _console() -> Console:
@@ -254,7 +269,7 @@ def _quota(settings: Settings) -> dict[str, Any] | None:
     try:
         limits = asyncio.run(ask())
     except (ClariError, ValueError) as error:
-        print(f"clari-pipeline: export quota unknown: {error}", file=sys.stderr)  # noqa: T201
+        say(settings, f"export quota unknown: {error}")
         return None
     return {
         "monthly": limits.monthly_quota,

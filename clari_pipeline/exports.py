@@ -8,190 +8,96 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import uuid
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from clari_pipeline.clari import (
-    Adopted,
+    AnswerLost,
     AuthFailed,
     ClariClient,
     ClariError,
     ClariUnreachable,
-    Completed,
+    Clock,
+    Export,
     ExportCancelled,
     Exporter,
     ExportEvent,
-    ExportFailed,
-    ExportFormat,
-    ExportRequest,
     ExportTimedOut,
     Job,
-    Landed,
-    Observer,
-    Submitted,
-    Submitting,
+    JobLost,
+    Limits,
+    QuotaExhausted,
+    RateLimited,
+    Retry,
+    ServerFault,
+    SystemClock,
+    UnexpectedAnswer,
 )
+from clari_pipeline.events import Deferred, Failed, Hooks, Landed, QuotaRead, Requeued
 from clari_pipeline.landing import Landing
-from clari_pipeline.periods import Quarter
+from clari_pipeline.planning import Plan, afford
+from clari_pipeline.recording import Recorder, manifest_of
 from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import ledger
 from clari_pipeline.warehouse.connection import Warehouse
 
-_STALE = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class LeftBehind:
-    """Where a run that died had got to: `job_id` is None where Clari's answer never arrived."""
-
-    job_id: str | None
-    asked_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedExport:
-    """One export that a run means to make."""
-
-    request_id: str
-    request: ExportRequest
-    left_behind: LeftBehind | None = None
-
-    @property
-    def quarter_id(self) -> str:
-        """The quarter asked for."""
-        return self.request.time_period
-
-
-def plan(settings: Settings, quarters: Iterable[Quarter], forecasts: Sequence[str]) -> list[PlannedExport]:
-    """An export for each forecast of each quarter, in the order of the quarters."""
-    return [
-        PlannedExport(
-            uuid.uuid4().hex,
-            ExportRequest(
-                forecast_id=forecast_id,
-                time_period=str(quarter),
-                types=settings.types_to_export,
-                scope_id=settings.scope_id,
-                currency=settings.currency,
-                include_historical=settings.include_historical,
-                export_format=ExportFormat(settings.export_format),
-            ),
-        )
-        for quarter in quarters
-        for forecast_id in dict.fromkeys(forecasts)
-    ]
-
-
-def take_up(
-    warehouse: Warehouse, runs: Runs, exports: Iterable[PlannedExport], *, run_id: str, now: datetime
-) -> list[PlannedExport]:
-    """The plan, with what a run that died has left at Clari in place of asking again for the same.
-
-    What is older than a day is left alone: its figures are.
-    """
-    planned = []
-    with warehouse.session() as connection:
-        for export in exports:
-            left = [
-                row
-                for row in ledger.left_behind(connection, **_request_columns(export.request), not_before=now - _STALE)
-                if not runs.is_alive(row["run_id"])
-            ]
-            if not left:
-                planned.append(export)
-                continue
-            row = left[0]
-            ledger.taken_up(connection, row["request_id"], run_id)
-            planned.append(
-                PlannedExport(row["request_id"], export.request, LeftBehind(row["job_id"], row["submitted_at"]))
-            )
-    return planned
-
-
-class Ledgered:
-    """An observer that writes what happens to an export into the ledger, before the next step is taken."""
-
-    def __init__(self, warehouse: Warehouse, run_id: str, exports: Iterable[PlannedExport]) -> None:
-        self._warehouse = warehouse
-        self._run_id = run_id
-        self._requests = {export.request_id: export.request for export in exports}
-
-    def expect(self, export: PlannedExport) -> None:
-        """Events of one more export will come."""
-        self._requests[export.request_id] = export.request
-
-    def __call__(self, event: ExportEvent) -> None:
-        """Write one event down."""
-        match event:
-            case Submitting():
-                self._submitting(event)
-            case Submitted() | Adopted():
-                with self._warehouse.session() as connection:
-                    ledger.submitted(connection, event.request_id, job_id=event.job_id)
-            case Completed(job=job):
-                with self._warehouse.session() as connection:
-                    ledger.ended(
-                        connection,
-                        event.request_id,
-                        clari_status=job.status,
-                        completed_at=job.end_time,
-                        exported_at=job.start_time,
-                        poll_count=event.poll_count,
-                        wait_seconds=round(event.wait_seconds, 3),
-                        rows_truncated=job.is_truncated,
-                    )
-            case _:
-                pass
-
-    def _submitting(self, event: Submitting) -> None:
-        request = self._requests[event.request_id]
-        with self._warehouse.session() as connection:
-            if ledger.is_known(connection, event.request_id):
-                return
-            ledger.submitting(
-                connection,
-                request_id=event.request_id,
-                run_id=self._run_id,
-                **_request_columns(request),
-                attempt=1,
-                submitted_at=event.at,
-            )
+_PASSING = (ClariUnreachable, ServerFault, RateLimited, UnexpectedAnswer, AuthFailed)
+_Event = TypeVar("_Event", bound=ExportEvent)
 
 
 class ExportDesk:
-    """Runs exports in the background, as many at once as Clari leaves free."""
+    """Runs a plan's exports in the background, as many at once as Clari allows."""
 
     def __init__(
         self,
         settings: Settings,
         warehouse: Warehouse,
         landing: Landing,
+        runs: Runs,
         *,
         run_id: str,
-        exports: Sequence[PlannedExport],
-        observers: Iterable[Observer] = (),
+        plan: Plan,
+        hooks: Hooks | None = None,
+        clock: Clock | None = None,
+        retry: Retry | None = None,
     ) -> None:
         self._settings = settings
         self._warehouse = warehouse
         self._landing = landing
         self.run_id = run_id
-        self._exports = exports
-        self._ledgered = Ledgered(warehouse, run_id, exports)
-        self._observers: tuple[Observer, ...] = (self._ledgered, *observers)
+        self.plan = plan
+        self._hooks = hooks or Hooks()
+        self._clock = clock or SystemClock()
+        self._record = Recorder(warehouse, run_id)
         self._client = ClariClient(
             base_url=settings.base_url,
             api_key=settings.required_key(),
             auth_scheme=settings.auth_scheme,
             request_timeout_s=settings.request_timeout_s,
+            retry=retry,
         )
-        self._results: dict[str, Future[str]] = {export.request_id: Future() for export in exports}
+        self._exporter = Exporter(
+            self._client,
+            export_timeout_s=settings.export_timeout_s,
+            slot_timeout_s=settings.slot_timeout_s,
+            poll_interval_s=settings.poll_interval_s,
+            max_concurrent=settings.max_concurrent_exports,
+            known_jobs=self._known_jobs,
+            asking=lambda request: runs.asking(request.forecast_id, request.time_period),
+            observe=self._tell,
+            clock=self._clock,
+        )
+        self._results: dict[str, Future[str]] = {export.request_id: Future() for export in plan.exports}
+        self._results |= {export.request_id: Future() for export in plan.recovered}
+        self._quarters = Counter(export.quarter_id for export in (*plan.exports, *plan.recovered))
+        self._heard = set(plan.finished.values()) - set(self._quarters)
+        self._told: defaultdict[str, SimpleQueue[ExportEvent | None]] = defaultdict(SimpleQueue)
         self._thread = threading.Thread(target=self._run, name="exports", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._all: asyncio.Task[None] | None = None
@@ -207,14 +113,23 @@ class ExportDesk:
             self._loop.call_soon_threadsafe(self._cancel)
         self._thread.join()
 
-    def take(self, quarter_id: str) -> list[str]:
+    def take(self, quarter_id: str, hear: Callable[[ExportEvent], None] = lambda _event: None) -> list[str]:
         """Wait until every export of a quarter has landed or failed; their request ids.
 
-        What came of each stands in the ledger. Raises what is no export's own fault: a warehouse that cannot be
-        written, a landing folder that is full.
+        `hear` is told what has happened to them, and what happens meanwhile, in the caller's thread. What came of each
+        stands in the ledger. Raises what is no export's own fault: a warehouse that cannot be written, a landing
+        folder that is full.
         """
-        return [
-            self._results[export.request_id].result() for export in self._exports if export.quarter_id == quarter_id
+        if quarter_id not in self._heard:
+            self._heard.add(quarter_id)
+            while (event := self._told[quarter_id].get()) is not None:
+                hear(event)
+        for export in self.plan.recovered:
+            if export.quarter_id == quarter_id:
+                self._results[export.request_id].result()
+        finished = [request_id for request_id, quarter in self.plan.finished.items() if quarter == quarter_id]
+        return finished + [
+            self._results[export.request_id].result() for export in self.plan.exports if export.quarter_id == quarter_id
         ]
 
     def _run(self) -> None:
@@ -228,84 +143,105 @@ class ExportDesk:
     async def _make_all(self) -> None:
         self._loop, self._all = asyncio.get_running_loop(), asyncio.current_task()
         try:
-            async with self._client as client:
-                exporter = Exporter(
-                    client,
-                    export_timeout_s=self._settings.export_timeout_s,
-                    slot_timeout_s=self._settings.slot_timeout_s,
-                    poll_interval_s=self._settings.poll_interval_s,
-                    max_concurrent=self._settings.max_concurrent_exports,
-                    known_jobs=self._known_jobs,
-                    observe=self._observe,
+            async with self._client:
+                limits = await self._read_limits()
+                _, beyond = afford(self.plan, limits)
+                await asyncio.gather(
+                    *(self._make(export, is_recovered=True) for export in self.plan.recovered),
+                    *(
+                        self._make(export, no_room=limits if export.request_id in beyond else None)
+                        for export in self.plan.exports
+                    ),
                 )
-                await asyncio.gather(*(self._make(client, exporter, export) for export in self._exports))
         finally:
             for result in self._results.values():
                 if not result.done():
                     result.set_exception(RuntimeError("the run was stopped before this export had ended"))
+            for quarter_id in self._quarters:
+                self._told[quarter_id].put(None)
 
-    async def _make(self, client: ClariClient, exporter: Exporter, export: PlannedExport) -> None:
+    async def _read_limits(self) -> Limits:
+        """What the quota leaves, before any of it is used; unknown where Clari does not say."""
+        if not self.plan.to_ask:
+            return Limits()
+        try:
+            limits = await self._exporter.limits()
+        except ClariError:
+            return Limits()  # each export meets with the same, and is reported
+        self._hooks.tell(QuotaRead(at=self._clock.now(), limits=limits, planned=self.plan.to_ask), self._record)
+        return limits
+
+    async def _make(self, export: Export, *, is_recovered: bool = False, no_room: Limits | None = None) -> None:
         result = self._results[export.request_id]
         try:
-            result.set_result(await self._landed(client, exporter, export))
+            if no_room is not None:
+                self._fail(export, _no_room(no_room))
+                result.set_result(export.request_id)
+            else:
+                result.set_result(await self._landed(export, is_recovered=is_recovered))
         except Exception as error:  # noqa: BLE001 - whoever takes the result is told
             result.set_exception(error)
+        finally:
+            self._quarters[export.quarter_id] -= 1
+            if not self._quarters[export.quarter_id]:
+                self._told[export.quarter_id].put(None)
 
-    async def _landed(self, client: ClariClient, exporter: Exporter, export: PlannedExport) -> str:
+    async def _landed(self, export: Export, *, is_recovered: bool) -> str:
         """Export and land; the request id under which the ledger says what came of it.
 
-        What was left behind and cannot be gone on with (Clari has forgotten the job, say) is asked for anew.
+        A job that came to nothing is asked for again, `CLARI_MAX_REQUEUES` times; that of an earlier run is not
+        counted, and where only the history wants it, it is let go.
         """
-        try:
-            await self._land(client, export, await self._finished(exporter, export))
-        except ClariError as error:
-            self._note_failure(export, error)
-            if export.left_behind is None or isinstance(error, AuthFailed | ClariUnreachable):
+        tries_left = self._settings.max_requeues + (export.left_behind is not None)
+        while True:
+            try:
+                job = await self._exporter.make(export)
+                await self._land(export, job)
+            except JobLost as error:
+                self._fail(export, error)
+                if not tries_left or is_recovered:
+                    return export.request_id
+                tries_left -= 1
+                export = export.again()
+                self._tell_of(export, Requeued, attempt=export.attempt, error=str(error))
+            except ClariError as error:
+                self._fail(export, error)
                 return export.request_id
-            anew = PlannedExport(uuid.uuid4().hex, export.request)
-            self._ledgered.expect(anew)
-            return await self._landed(client, exporter, anew)
-        return export.request_id
+            else:
+                return export.request_id
 
-    @staticmethod
-    async def _finished(exporter: Exporter, export: PlannedExport) -> Job:
-        if export.left_behind is None:
-            return await exporter.export(export.request, request_id=export.request_id)
-        return await exporter.resume(
-            export.request,
-            request_id=export.request_id,
-            job_id=export.left_behind.job_id,
-            asked_at=export.left_behind.asked_at,
-        )
-
-    async def _land(self, client: ClariClient, export: PlannedExport, job: Job) -> None:
+    async def _land(self, export: Export, job: Job) -> None:
         writer = self._landing.writer()
         try:
-            await client.download(job.job_id, writer)
+            await self._exporter.fetch(export, job, writer, max_bytes=self._settings.max_result_bytes)
             with self._warehouse.session() as connection:
                 row = ledger.export(connection, export.request_id)
-            landed_at = datetime.now(UTC)
             document = writer.keep(
                 forecast_id=export.request.forecast_id,
                 time_period=export.request.time_period,
                 job_id=job.job_id,
-                facts=manifest_of(row | {"landed_at": landed_at}),
+                facts=manifest_of(row | {"landed_at": self._clock.now()}),
             )
         except BaseException:
             writer.discard()
             raise
-        with self._warehouse.session() as connection:
-            ledger.landed(
-                connection,
-                export.request_id,
-                landed_at=landed_at,
-                result_bytes=document.size,
-                result_sha256=document.sha256,
-                landing_path=self._landing.path_of(document),
-            )
-        self._observe(Landed(request_id=export.request_id, at=landed_at, size=document.size))
+        self._tell_of(
+            export,
+            Landed,
+            job_id=job.job_id,
+            size=document.size,
+            sha256=document.sha256,
+            landing_path=self._landing.path_of(document),
+        )
 
-    def _note_failure(self, export: PlannedExport, error: ClariError) -> None:
+    def _fail(self, export: Export, error: ClariError) -> None:
+        """Say what became of an export that did not come: over, or put off where Clari may still have its job."""
+        if isinstance(error, _PASSING):
+            with self._warehouse.session() as connection:
+                has_job = ledger.has_job(connection, export.request_id)
+            if has_job or isinstance(error, AnswerLost):
+                self._tell_of(export, Deferred, error=f"{error}; what is at Clari is fetched by the next sync")
+                return
         match error:
             case ExportTimedOut():
                 state = "TIMED_OUT"
@@ -313,63 +249,41 @@ class ExportDesk:
                 state = "CANCELLED"
             case _:
                 state = "FAILED"
-        status = error.job.status if isinstance(error, ExportFailed) and error.job is not None else None
-        with self._warehouse.session() as connection:
-            if not ledger.is_known(connection, export.request_id):
-                self._ledgered(Submitting(request_id=export.request_id, at=datetime.now(UTC)))
-            ledger.failed(connection, export.request_id, state=state, clari_status=status, error=str(error))
+        job = error.job if isinstance(error, JobLost) else None
+        self._tell_of(
+            export,
+            Failed,
+            request=export.request,
+            attempt=export.attempt,
+            state=state,
+            clari_status=job.status if job else None,
+            error=str(error),
+        )
 
     def _known_jobs(self) -> set[str]:
         with self._warehouse.session() as connection:
             return ledger.known_jobs(connection)
 
-    def _observe(self, event: ExportEvent) -> None:
-        for observer in self._observers:
-            observer(event)
+    def _tell_of(self, export: Export, kind: type[_Event], **what: Any) -> None:
+        self._tell(
+            kind(
+                request_id=export.request_id,
+                forecast_id=export.request.forecast_id,
+                time_period_id=export.quarter_id,
+                at=self._clock.now(),
+                **what,
+            )
+        )
+
+    def _tell(self, event: ExportEvent) -> None:
+        self._hooks.tell(event, self._record)
+        self._told[event.time_period_id].put(event)
 
 
-def _request_columns(request: ExportRequest) -> dict[str, Any]:
-    """A request as the ledger writes it."""
-    return {
-        "forecast_id": request.forecast_id,
-        "quarter_id": request.time_period,
-        "types_to_export": ",".join(sorted(request.types)),
-        "scope_id": request.scope_id,
-        "currency": request.currency,
-        "export_format": request.export_format.value,
-        "include_historical": request.include_historical,
-    }
-
-
-_IN_MANIFEST = (
-    "request_id",
-    "job_id",
-    "run_id",
-    "forecast_id",
-    "time_period_id",
-    "types_to_export",
-    "scope_id",
-    "currency",
-    "export_format",
-    "include_historical",
-    "clari_status",
-    "attempt",
-    "submitted_at",
-    "completed_at",
-    "landed_at",
-    "exported_at",
-    "poll_count",
-    "wait_seconds",
-    "rows_truncated",
-)
-
-
-def manifest_of(row: dict[str, Any]) -> dict[str, Any]:
-    """What is kept beside a document: all that the ledger needs to know it again. Times as ISO 8601."""
-    return {
-        name: row[name].isoformat() if isinstance(row[name], datetime) else _plain(row[name]) for name in _IN_MANIFEST
-    }
-
-
-def _plain(value: object) -> object:
-    return value if isinstance(value, str | int | bool | None) else str(value)
+def _no_room(limits: Limits) -> QuotaExhausted:
+    left = limits.available_monthly_quota
+    return QuotaExhausted(
+        f"not asked for: {limits.used} of Clari's {limits.monthly_quota} exports are used up in its rolling 30 days, "
+        + (f"and the {left} that are left go to newer quarters" if left else "none is left")
+        + ": wait until the oldest fall out of them, or ask Clari to raise the quota"
+    )

@@ -12,9 +12,10 @@ import io
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +24,7 @@ from urllib.parse import quote
 import zstandard
 
 _LONGEST_NAME = 120
+_ABANDONED_AFTER_S = 24 * 3600
 
 
 class LandingError(Exception):
@@ -73,6 +75,14 @@ class Landing:
     def check_writable(self) -> None:
         """Raise `LandingError` where nothing could be landed."""
         self.writer().discard()
+
+    def sweep(self) -> None:
+        """Take away what downloads that were killed have left, once nothing has been written to it for a day."""
+        for folder in self.root.glob(".arriving/*"):
+            with suppress(OSError):  # another process may be sweeping too
+                newest = max((file.stat().st_mtime for file in folder.iterdir()), default=folder.stat().st_mtime)
+                if newest < time.time() - _ABANDONED_AFTER_S:
+                    shutil.rmtree(folder)
 
     def writer(self) -> LandingWriter:
         """A new document, to be written and then kept with `keep`."""

@@ -14,12 +14,15 @@ from typing import Any
 
 from clari_pipeline import evidence
 from clari_pipeline.documents import Document, DocumentUnreadable, read_document
+from clari_pipeline.events import Hooks, Merged, Refused
 from clari_pipeline.landing import Landing
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, judge, reason
 from clari_pipeline.warehouse import facts, ledger, marts, merging
 from clari_pipeline.warehouse.connection import Warehouse
 from clari_pipeline.warehouse.marts import CallRules
 from clari_pipeline.warehouse.statements import Connection, Record
+
+_COUNTS = ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
 
 
 class _Unreconciled(Exception):
@@ -55,12 +58,14 @@ class Loader:
         *,
         grace_days: int,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        hooks: Hooks | None = None,
     ) -> None:
         self._warehouse = warehouse
         self._landing = landing
         self._rules = rules
         self._grace = timedelta(days=grace_days)
         self._now = now
+        self._hooks = hooks or Hooks()
 
     def load(self, request_id: str, *, again: bool = False) -> None:
         """Merge one landed export, or refuse it; one that is late has its quarter rebuilt in order.
@@ -82,6 +87,16 @@ class Loader:
                 self._merge_whole(connection, exports, judge_only=request_id)
             else:
                 self._merge_whole(connection, [export], judge_only=request_id, anew=False)
+            self._tell(ledger.export(connection, request_id))
+
+    def _tell(self, export: Record) -> None:
+        """What became of the document, once that is kept."""
+        which: dict[str, Any] = {name: export[name] for name in ("request_id", "forecast_id", "time_period_id")}
+        if export["state"] == "LOADED":
+            counts: dict[str, Any] = {name: export[name] or 0 for name in _COUNTS}
+            self._hooks.tell(Merged(**which, at=self._now(), **counts))
+        else:
+            self._hooks.tell(Refused(**which, at=self._now(), error=export["error"] or ""))
 
     def rebuild(self, forecast_id: str, quarter_id: str) -> None:
         """Merge every landed document of a forecast's quarter again, in order, the refused judged anew."""

@@ -1,9 +1,8 @@
-"""What a person sees while exports go on: bars on a terminal, plain lines elsewhere. Always on stderr."""
+"""What a person sees while a sync goes on: bars on a terminal, plain lines elsewhere. Always on stderr."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import nullcontext
 from types import TracebackType
 from typing import Self
@@ -11,20 +10,38 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from clari_pipeline.clari import Adopted, Completed, ExportEvent, Landed, Submitted, Submitting, Waited
-from clari_pipeline.exports import PlannedExport
-from clari_pipeline.sync import Outcome
+from clari_pipeline.clari import (
+    Adopted,
+    Cancelled,
+    Completed,
+    ExportEvent,
+    Polled,
+    Retried,
+    Submitted,
+    Submitting,
+    Waited,
+)
+from clari_pipeline.events import Deferred, Event, Failed, Hooks, Landed, Merged, QuotaRead, Refused, Requeued
+from clari_pipeline.narration import in_words
+from clari_pipeline.planning import Plan
 
 _MEGABYTE = 1_000_000
+_WORDS: dict[type[ExportEvent], str] = {
+    Cancelled: "cancelled",
+    Requeued: "queued again",
+    Deferred: "put off",
+    Landed: "landed",
+    Merged: "LOADED",
+    Refused: "REFUSED",
+}
 
 
 class SyncProgress:
-    """An observer of exports, and of the merges after them."""
+    """An observer of exports and of their merges."""
 
-    def __init__(self, console: Console, exports: Sequence[PlannedExport]) -> None:
+    def __init__(self, console: Console, hooks: Hooks) -> None:
         self._console = console
-        self._labels = {export.request_id: f"{export.request.forecast_id} {export.quarter_id}" for export in exports}
-        self._states = dict.fromkeys(self._labels, "planned")
+        self._states: dict[tuple[str, str], str] = {}
         self._bytes = 0
         self._rows = 0
         self._bars = (
@@ -41,8 +58,9 @@ class SyncProgress:
             else None
         )
         if self._bars:
-            self._landed = self._bars.add_task("landed", total=len(exports), detail="")
-            self._merged = self._bars.add_task("merged", total=len(exports), detail="")
+            self._landed = self._bars.add_task("landed", total=None, detail="")
+            self._merged = self._bars.add_task("merged", total=None, detail="")
+        hooks.add(self)
 
     def __enter__(self) -> Self:
         (self._bars or nullcontext()).__enter__()
@@ -53,49 +71,67 @@ class SyncProgress:
     ) -> None:
         (self._bars or nullcontext()).__exit__(kind, error, trace)
 
-    def __call__(self, event: ExportEvent) -> None:
-        """One thing that happened to an export."""
+    def expect(self, plan: Plan) -> None:
+        """How much there is to do."""
+        if found := len(plan.finished) + sum(export.left_behind is not None for export in plan.exports):
+            self._print(f"a run that was stopped is continued: {found} of its exports are taken up")
+        if plan.recovered:
+            self._print(f"{len(plan.recovered)} exports of earlier runs are fetched from Clari beside the new ones")
+        if self._bars:
+            total = len(plan.exports) + len(plan.recovered)
+            self._bars.update(self._landed, total=total)
+            self._bars.update(self._merged, total=total + len(plan.finished))
+
+    def __call__(self, event: Event) -> None:
+        """One thing that happened."""
+        line = in_words(event)
+        if isinstance(event, QuotaRead):
+            if line:
+                self._print(line)
+            return
+        which = (event.forecast_id, event.time_period_id)
+        self._states[which] = _state_after(event) or self._states.get(which, "planned")
         match event:
-            case Submitting():
-                self._note(event.request_id, "submitting")
-            case Submitted(job_id=job_id):
-                self._note(event.request_id, "running", f"accepted as job {job_id}")
-            case Adopted(job_id=job_id):
-                self._note(event.request_id, "running", f"answer was lost; found again as job {job_id}")
-            case Waited(reason="slot", seconds=seconds):
-                self._note(event.request_id, "waiting for a slot", f"waiting {seconds:.0f} s for a free slot")
-            case Completed(job=job, wait_seconds=seconds):
-                self._note(event.request_id, job.status, f"{job.status} after {seconds:.1f} s")
             case Landed(size=size):
                 self._bytes += size
-                self._note(event.request_id, "landed", f"landed, {size:,} bytes")
-                if self._bars:
-                    self._bars.advance(self._landed)
+            case Merged(rows_staged=rows):
+                self._rows += rows
             case _:
                 pass
+        if self._bars:
+            self._draw(event)
+        elif line and not isinstance(event, Polled | Retried):
+            self._print(f"{' '.join(which)}: {line}")
 
-    def merged(self, outcomes: Sequence[Outcome]) -> None:
-        """A quarter is through."""
-        for outcome in outcomes:
-            export = outcome.export
-            self._labels.setdefault(export["request_id"], f"{export['forecast_id']} {export['time_period_id']}")
-            self._rows += (export["rows_staged"] or 0) if export["state"] == "LOADED" else 0
-            self._note(export["request_id"], export["state"], f"{export['state']}, {export['rows_staged'] or 0:,} rows")
-            if self._bars:
-                self._bars.advance(self._merged)
-        self._draw()
-
-    def _note(self, request_id: str, state: str, line: str | None = None) -> None:
-        if request_id not in self._labels:
+    def _draw(self, event: Event) -> None:
+        if self._bars is None:
             return
-        self._states[request_id] = state
-        if self._bars:
-            self._draw()
-        elif line:
-            self._console.print(f"{self._labels[request_id]}: {line}", highlight=False, soft_wrap=True)
+        by_state = ", ".join(f"{count} {state}" for state, count in Counter(self._states.values()).items())
+        self._bars.update(
+            self._landed,
+            detail=f"{by_state}; {self._bytes / _MEGABYTE:.1f} MB",
+            advance=isinstance(event, Landed),
+        )
+        self._bars.update(
+            self._merged, detail=f"{self._rows:,} rows", advance=isinstance(event, Merged | Refused | Failed)
+        )
 
-    def _draw(self) -> None:
-        if self._bars:
-            by_state = ", ".join(f"{count} {state}" for state, count in Counter(self._states.values()).items())
-            self._bars.update(self._landed, detail=f"{by_state}; {self._bytes / _MEGABYTE:.1f} MB")
-            self._bars.update(self._merged, detail=f"{self._rows:,} rows")
+    def _print(self, line: str) -> None:
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+
+def _state_after(event: ExportEvent) -> str | None:
+    """The word for an export in the bars; None where the event changes nothing."""
+    match event:
+        case Submitting():
+            return "submitting"
+        case Submitted() | Adopted():
+            return "running"
+        case Waited(reason="slot"):
+            return "waiting for a slot"
+        case Completed(job=job):
+            return job.status
+        case Failed(state=state):
+            return state
+        case _:
+            return _WORDS.get(type(event))

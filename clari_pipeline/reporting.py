@@ -49,6 +49,21 @@ class Report:
             }
         )
 
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader must know of exports that were merged all the same."""
+        by_types: dict[str, list[str]] = {}
+        for outcome in self.outcomes:
+            if types := outcome.export["types_refused"]:
+                export = outcome.export
+                by_types.setdefault(types, []).append(f"{export['forecast_id']} {export['time_period_id']}")
+        return [
+            f"{', '.join(exports)} without {types.replace(',', ', ')}: Clari does not let this organisation export "
+            "them, and what the tables hold of these measures stays as it was; leave them out of "
+            "CLARI_TYPES_TO_EXPORT, or ask Clari to enable them"
+            for types, exports in by_types.items()
+        ]
+
     def as_json(self) -> str:
         """The one document that `--json` prints."""
         return json.dumps(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import AsyncFileLock, BaseAsyncFileLock, FileLock, Timeout
 
 
 class Runs:
@@ -17,14 +18,14 @@ class Runs:
 
     @contextmanager
     def alive(self, run_id: str) -> Iterator[None]:
-        """Be known as alive while the context is open."""
+        """Be known as alive while the context is open. What ends it by an exception counts as a kill."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self._file(run_id)):
             yield
-        self._file(run_id).unlink(missing_ok=True)
+        self.forget(run_id)
 
     def is_alive(self, run_id: str) -> bool:
-        """Whether the run's process is still there. A run that ended well has no file any more."""
+        """Whether the run's process is still there."""
         file = self._file(run_id)
         if not file.exists():
             return False
@@ -33,6 +34,23 @@ class Runs:
                 return False
         except Timeout:
             return True
+
+    def killed(self) -> set[str]:
+        """Runs that did not come to their end, and that nobody has gone on with yet."""
+        return {file.stem for file in self._folder.glob("*.lock") if not self.is_alive(file.stem)}
+
+    def forget(self, run_id: str) -> None:
+        """There is nothing to go on with any more."""
+        self._file(run_id).unlink(missing_ok=True)
+
+    def asking(self, forecast_id: str, time_period_id: str) -> BaseAsyncFileLock:
+        """Held while Clari is asked for an export of that quarter: one process at a time, or they might take each
+        other's job for their own where an answer is lost.
+        """
+        folder = self._folder / "asking"
+        folder.mkdir(parents=True, exist_ok=True)
+        name = hashlib.sha256(f"{forecast_id}\n{time_period_id}".encode()).hexdigest()[:24]
+        return AsyncFileLock(folder / f"{name}.lock", thread_local=False)
 
     def _file(self, run_id: str) -> Path:
         return self._folder / f"{run_id}.lock"

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from clari_pipeline.clari import Clock, Retry
 from clari_pipeline.documents import DocumentUnreadable, read_document
-from clari_pipeline.exports import manifest_of
+from clari_pipeline.events import Hooks
+from clari_pipeline.exports import ExportDesk
 from clari_pipeline.landing import LandedDocument, Landing
 from clari_pipeline.loading import Loader, keep_verdicts
+from clari_pipeline.log_lines import JsonLines
 from clari_pipeline.periods import FiscalCalendar, Quarter
+from clari_pipeline.planning import plan, take_up
 from clari_pipeline.quality.export_gate import ExportFacts, judge
+from clari_pipeline.recording import manifest_of
 from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import ledger, marts
@@ -64,7 +70,13 @@ class Outcome:
 class Pipeline:
     """Warehouse, landing folder and loader of one set of settings."""
 
-    def __init__(self, settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        hooks: Hooks | None = None,
+    ) -> None:
         self.settings = settings
         self.calendar = FiscalCalendar(settings.fiscal_year_start_month)
         self.warehouse = Warehouse(settings.warehouse_path)
@@ -79,7 +91,17 @@ class Pipeline:
             calendar=self.calendar,
         )
         self.now = now
-        self._loader = Loader(self.warehouse, self.landing, self.rules, grace_days=settings.quarter_grace_days, now=now)
+        self.hooks = hooks or Hooks()
+        if settings.log_format == "json":
+            self.hooks.add(JsonLines())
+        self._loader = Loader(
+            self.warehouse,
+            self.landing,
+            self.rules,
+            grace_days=settings.quarter_grace_days,
+            now=now,
+            hooks=self.hooks,
+        )
 
     def prepare(self) -> None:
         """Make sure, before Clari is asked for anything, that what comes can be kept.
@@ -87,8 +109,40 @@ class Pipeline:
         Raises `WarehouseUnwritable`, `WarehouseLocked` or `LandingError`.
         """
         self.landing.check_writable()
+        self.landing.sweep()
         with self.warehouse.session():
             pass
+
+    @contextmanager
+    def exporting(
+        self,
+        run_id: str,
+        quarters: Sequence[Quarter],
+        forecasts: Sequence[str],
+        *,
+        clock: Clock | None = None,
+        retry: Retry | None = None,
+    ) -> Iterator[ExportDesk]:
+        """A desk at which the exports of these quarters go on, those included that dead runs have left behind.
+
+        While the context is open, the run is known as alive to others. Raises `SettingsError` where there is no key.
+        """
+        self.settings.required_key()
+        fresh = plan(self.settings, quarters, forecasts)
+        with self.runs.alive(run_id):
+            work = take_up(self.warehouse, self.runs, fresh, run_id=run_id, now=self.now())
+            with ExportDesk(
+                self.settings,
+                self.warehouse,
+                self.landing,
+                self.runs,
+                run_id=run_id,
+                plan=work,
+                hooks=self.hooks,
+                clock=clock,
+                retry=retry,
+            ) as desk:
+                yield desk
 
     def current_quarters(self) -> list[Quarter]:
         """The current quarter, those before it and those to come, as the settings ask for."""
@@ -261,6 +315,7 @@ class Pipeline:
             "forecast_id": forecast_id,
             "time_period_id": str(quarter),
             "types_to_export": ",".join(types),
+            "types_refused": None,
             "scope_id": None,
             "currency": None,
             "export_format": export_format,
@@ -288,6 +343,7 @@ class Pipeline:
             "result_bytes": manifest.pop("size"),
             "landing_path": self.landing.path_of(document),
         }
+        manifest.setdefault("types_refused", None)
         manifest["exported_at"] = manifest["exported_at"] or manifest["submitted_at"]
         with self.warehouse.session() as connection:
             ledger.known_again(connection, **manifest, **result)

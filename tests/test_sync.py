@@ -194,7 +194,6 @@ FAILED = {
     "failed": ("FAILED", "failed at Clari"),
     "hung": ("TIMED_OUT", "CLARI_EXPORT_TIMEOUT_S"),
     "no_quota": ("FAILED", "rolling"),
-    "type_refused": ("FAILED", "CLARI_TYPES_TO_EXPORT"),
 }
 
 
@@ -204,6 +203,7 @@ def test_an_export_that_does_not_come_is_named(
 ) -> None:
     """The ledger holds the state, the last line the cause and the remedy, the exit code is 1."""
     monkeypatch.setenv("CLARI_EXPORT_TIMEOUT_S", "0.3")
+    monkeypatch.setenv("CLARI_MAX_REQUEUES", "0")
     sandbox.scenario = scenario
     answer = terminal("sync", "--last", "1")
     assert answer.code == 1

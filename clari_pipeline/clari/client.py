@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
+from time import monotonic
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeVar
 from urllib.parse import quote
@@ -12,11 +16,14 @@ from urllib.parse import quote
 import httpx
 from pydantic import SecretStr, ValidationError
 
+from clari_pipeline.clari.circuit import Circuit
 from clari_pipeline.clari.errors import (
     AnswerLost,
+    ClariDown,
     ClariError,
     ClariUnreachable,
     RateLimited,
+    ResultTooLarge,
     ServerFault,
     UnexpectedAnswer,
     refusal,
@@ -25,16 +32,26 @@ from clari_pipeline.clari.models import ExportRequest, Job, Limits
 from clari_pipeline.retrying import retry_context
 
 _LONGEST_WAIT_S = 60.0
+_CONNECT_TIMEOUT_S = 10.0
+_PROBE_TIMEOUT_S = 10.0
+_SLOWEST_BYTES_PER_S = 1024
 _Typed = TypeVar("_Typed", Job, Limits)
+_Result = TypeVar("_Result")
+RetryHook = Callable[[str, str], None]
+"""Given the call that is made once more, and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often a call is tried and how long is waited between: exponential, with jitter, in seconds."""
+    """How often a call is tried and how long is waited between: exponential, with jitter, in seconds.
+
+    After `patience_s` no further try is begun, unless Clari only asks to come back later (429).
+    """
 
     attempts: int = 10
     first_wait_s: float = 0.1
     max_wait_s: float = 5.0
+    patience_s: float = 45.0
 
 
 class ResultSink(Protocol):
@@ -65,9 +82,12 @@ class ClariClient:
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key
         self._retry = retry or Retry()
+        self._request_timeout_s = request_timeout_s
+        self._circuit = Circuit()
+        self._on_retry: RetryHook = lambda _call, _cause: None
         self._http = httpx.AsyncClient(
             headers=_auth_header(api_key, auth_scheme),
-            timeout=request_timeout_s,
+            timeout=httpx.Timeout(request_timeout_s, connect=min(request_timeout_s, _CONNECT_TIMEOUT_S)),
             follow_redirects=False,  # a redirect would carry the key to another host
             transport=transport,
             trust_env=True,
@@ -84,6 +104,12 @@ class ClariClient:
     ) -> None:
         await self._http.aclose()
 
+    def heard_by(self, on_retry: RetryHook) -> Self:
+        """The same client, same connections and circuit, that tells of each call that it makes once more."""
+        heard = copy(self)
+        heard._on_retry = on_retry
+        return heard
+
     async def limits(self) -> Limits:
         """What Clari leaves free of concurrency and quota."""
         answer = await self._ask("limits", "GET", "/admin/limits")
@@ -97,9 +123,7 @@ class ClariClient:
         """
         call = f"export of {request.forecast_id} {request.time_period}"
         path = f"/export/forecast/{_segment(request.forecast_id)}"
-        async for attempt in self._attempts(_was_not_queued):
-            with attempt:
-                answer = await self._submit(call, path, request)
+        answer = await self._repeated(call, _was_not_queued, lambda: self._submit(call, path, request))
         if isinstance(answer, dict) and (job_id := answer.get("jobId")):
             return str(job_id)
         raise AnswerLost(f"{call}: Clari's answer names no job")
@@ -107,8 +131,7 @@ class ClariClient:
     async def job(self, job_id: str) -> Job:
         """How a job stands. In production it comes wrapped [gitlab, posthog], in the description bare [spec]."""
         call = f"status of job {job_id}"
-        answer = await self._ask(call, "GET", f"/export/jobs/{_segment(job_id)}")
-        job = answer.get("job", answer) if isinstance(answer, dict) else answer
+        job = _unwrapped(await self._ask(call, "GET", f"/export/jobs/{_segment(job_id)}"))
         return _typed(call, Job, {"jobId": job_id, **job} if isinstance(job, dict) else job)
 
     async def jobs(self) -> list[Job]:
@@ -123,27 +146,34 @@ class ClariClient:
         """Cancel a job, which frees quota. Raises `CancelFailed` where it had already ended."""
         await self._ask(f"cancelling of job {job_id}", "PATCH", f"/export/jobs/{_segment(job_id)}", {"type": "CANCEL"})
 
-    async def download(self, job_id: str, sink: ResultSink) -> int:
-        """Stream a result into `sink`; its size in bytes. A body that is cut begins anew."""
+    async def download(self, job_id: str, sink: ResultSink, *, max_bytes: int | None = None) -> int:
+        """Stream a result into `sink`; its size in bytes. A body that is cut, or trickles, begins anew.
+
+        Raises `ResultTooLarge` as soon as more than `max_bytes` are announced or have come.
+        """
         call = f"result of job {job_id}"
-        path = f"/export/jobs/{_segment(job_id)}/results"
-        size = 0
-        async for attempt in self._attempts(_is_passing):
-            with attempt:
-                sink.restart()
-                size = 0
-                async with self._answer(call, "GET", path) as response:
-                    async for chunk in response.aiter_bytes():
-                        if size == 0:
-                            _refuse_web_page(call, response, chunk)
-                        sink.write(chunk)
-                        size += len(chunk)
+        return await self._repeated(call, _is_passing, lambda: self._download(call, job_id, sink, max_bytes))
+
+    async def _download(self, call: str, job_id: str, sink: ResultSink, max_bytes: int | None) -> int:
+        sink.restart()
+        size, begun = 0, monotonic()
+        async with self._answer(call, "GET", f"/export/jobs/{_segment(job_id)}/results") as response:
+            announced = response.headers.get("content-length", "")
+            _refuse_too_large(call, int(announced) if announced.isdecimal() else 0, max_bytes)
+            async for chunk in response.aiter_bytes():
+                if size == 0:
+                    _refuse_web_page(call, response, chunk)
+                size += len(chunk)
+                _refuse_too_large(call, size, max_bytes)
+                sink.write(chunk)
+                seconds = monotonic() - begun
+                if seconds > self._request_timeout_s and size < seconds * _SLOWEST_BYTES_PER_S:
+                    raise httpx.ReadTimeout("the body trickles")
         return size
 
     async def _submit(self, call: str, path: str, request: ExportRequest) -> Any:
         try:
-            async with self._answer(call, "POST", path, request.body()) as response:
-                return _json(call, response, await response.aread())
+            return await self._json(call, "POST", path, request.body())
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise ClariUnreachable(f"{call}: no connection to {self._base_url}") from error
         except ServerFault as error:
@@ -153,12 +183,76 @@ class ClariClient:
 
     async def _ask(self, call: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """A call that is safe to repeat: its JSON."""
-        answer = None
-        async for attempt in self._attempts(_is_passing):
-            with attempt:
-                async with self._answer(call, method, path, body) as response:
-                    answer = _json(call, response, await response.aread())
-        return answer
+        return await self._repeated(call, _is_passing, lambda: self._json(call, method, path, body))
+
+    async def _json(self, call: str, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        """An answer's JSON; one that trickles is as good as none."""
+        try:
+            async with asyncio.timeout(2 * self._request_timeout_s), self._answer(call, method, path, body) as response:
+                return _json(call, response, await response.aread())
+        except TimeoutError as error:
+            raise httpx.ReadTimeout("the answer trickles") from error
+
+    async def _repeated(
+        self, call: str, again: Callable[[Exception], bool], once: Callable[[], Awaitable[_Result]]
+    ) -> _Result:
+        """What `once` brings, tried as long as patience lasts; errors of the connection translated at the end.
+
+        A call that is given up opens the circuit, unless Clari answers another one: then only this one is broken.
+        """
+        begun, causes = monotonic(), deque[Exception](maxlen=1)
+
+        def wait(error: Exception) -> bool | float:
+            is_late = monotonic() - begun > self._retry.patience_s and not isinstance(error, RateLimited)
+            if is_late or self._circuit.is_open or not again(error):
+                return False
+            causes.append(error)
+            asked = error.retry_after_s if isinstance(error, RateLimited | ServerFault) else None
+            return min(asked, _LONGEST_WAIT_S) if asked else True
+
+        with self._circuit.guarding():
+            try:
+                async for attempt in retry_context(
+                    on=wait,
+                    attempts=self._retry.attempts,
+                    timeout=None,
+                    wait_initial=self._retry.first_wait_s,
+                    wait_max=self._retry.max_wait_s,
+                    wait_jitter=self._retry.first_wait_s,
+                ):
+                    if causes:
+                        self._on_retry(call, _cause(causes.pop()))
+                    with attempt:
+                        return await once()
+            except AnswerLost:
+                raise
+            except httpx.HTTPError as error:
+                raise await self._given_up(ClariUnreachable(f"{call}: {self._silence(error)}")) from error
+            except (ClariUnreachable, ServerFault) as error:
+                raise await self._given_up(error) from error
+        raise AssertionError("unreachable")
+
+    async def _given_up(self, error: ClariError) -> ClariError:
+        """The error, or `ClariDown` where nothing else is answered either."""
+        if not self._circuit.is_open and await self._is_answering():
+            return error
+        return ClariDown(f"{self._base_url} is down: {error}; run again later, what has begun is continued")
+
+    async def _is_answering(self) -> bool:
+        """Whether Clari answers another call: two are tried at once, each once."""
+
+        async def answers(path: str) -> bool:
+            timeout = min(self._request_timeout_s, _PROBE_TIMEOUT_S)
+            try:
+                answer = await self._http.get(f"{self._base_url}{path}", timeout=timeout)
+            except httpx.HTTPError:
+                return False
+            return answer.status_code < 500 and not _is_web_page(answer.content)
+
+        return any(await asyncio.gather(answers("/admin/limits"), answers("/export/jobs")))
+
+    def _silence(self, error: Exception) -> str:
+        return f"{self._base_url} does not answer ({_cause(error)})"
 
     @asynccontextmanager
     async def _answer(
@@ -170,28 +264,6 @@ class ClariClient:
                 said = (await response.aread()).replace(self._api_key.get_secret_value().strip().encode(), b"***")
                 raise refusal(call, response.status_code, response.headers, said)
             yield response
-
-    async def _attempts(self, again: Callable[[Exception], bool]) -> AsyncIterator[Any]:
-        """Tries of a call, errors of the connection translated when the last one has failed."""
-
-        def wait(error: Exception) -> bool | float:
-            if not again(error):
-                return False
-            asked = error.retry_after_s if isinstance(error, RateLimited | ServerFault) else None
-            return min(asked, _LONGEST_WAIT_S) if asked else True
-
-        try:
-            async for attempt in retry_context(
-                on=wait,
-                attempts=self._retry.attempts,
-                timeout=None,
-                wait_initial=self._retry.first_wait_s,
-                wait_max=self._retry.max_wait_s,
-                wait_jitter=self._retry.first_wait_s,
-            ):
-                yield attempt
-        except httpx.HTTPError as error:
-            raise ClariUnreachable(f"{self._base_url} does not answer ({_cause(error)})") from error
 
 
 def _auth_header(api_key: SecretStr, scheme: Literal["apikey", "bearer"]) -> dict[str, str]:
@@ -220,8 +292,19 @@ def _json(call: str, response: httpx.Response, body: bytes) -> Any:
 
 def _refuse_web_page(call: str, response: httpx.Response, body: bytes) -> None:
     """The page of a proxy, whatever its status, is a fault of the server."""
-    if body.lstrip()[:1] == b"<":
+    if _is_web_page(body):
         raise ServerFault(call, response.status_code, clari_message="a web page instead of an answer")
+
+
+def _is_web_page(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"<"
+
+
+def _refuse_too_large(call: str, size: int, max_bytes: int | None) -> None:
+    if max_bytes is not None and size > max_bytes:
+        raise ResultTooLarge(
+            f"{call}: {size:,} bytes are more than the {max_bytes:,} allowed: raise CLARI_MAX_RESULT_BYTES"
+        )
 
 
 def _typed(call: str, kind: type[_Typed], answer: object) -> _Typed:

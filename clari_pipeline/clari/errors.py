@@ -2,7 +2,8 @@
 
 ClariError
 ├── ClariUnreachable        no answer: refused, reset, timed out
-│   └── AnswerLost          the same for the export call, which may have queued a job
+│   ├── AnswerLost          the same for the export call, which may have queued a job
+│   └── ClariDown           no call at all is answered: nothing more is asked
 ├── UnexpectedAnswer        an answer that is not what Clari documents
 ├── ClariRefused            an answer with an error in it
 │   ├── RateLimited         429
@@ -17,9 +18,13 @@ ClariError
 │       ├── JobNotReady
 │       └── CancelFailed
 └── ExportFailed            Clari answered, the export did not come
-    ├── ExportTimedOut
-    ├── ExportJobFailed     FAILED
-    ├── ExportCancelled     CANCELLED, ABORTED
+    ├── JobLost             worth asking for again
+    │   ├── ExportTimedOut
+    │   ├── ExportJobFailed     FAILED
+    │   ├── ExportCancelled     CANCELLED, ABORTED
+    │   ├── JobForgotten        Clari knows of no such job
+    │   └── ResultsExpired
+    ├── ResultTooLarge
     ├── NoSlot
     └── QuotaExhausted
 """
@@ -27,6 +32,7 @@ ClariError
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
     from clari_pipeline.clari.models import Job
 
 _LONGEST_MESSAGE = 300
+_SOMETIMES_REFUSED = ("crm_closed", "crm_total")
 
 
 class ClariError(Exception):
@@ -48,6 +55,10 @@ class ClariUnreachable(ClariError):
 
 class AnswerLost(ClariUnreachable):
     """The export call got no answer that can be read: a job may have been queued all the same."""
+
+
+class ClariDown(ClariUnreachable):
+    """Clari was given up: neither the call nor any other was answered."""
 
 
 class UnexpectedAnswer(ClariError):
@@ -121,6 +132,21 @@ class TypeNotSupported(BadRequest):
 
     remedy = ": leave it out of CLARI_TYPES_TO_EXPORT, or ask Clari to enable it"
 
+    def refused(self, asked: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the types asked for that are refused.
+
+        The message names them as the API or as people write them (`crm_total`, CRM Totals), and may go on about
+        other things in later sentences [spec]. Where it names none, they are the two of which the description says
+        that some organisations may not have them.
+        """
+        said = (self.clari_message or "").split(". ")[0].lower()
+        named = []
+        for name in sorted(asked, key=len, reverse=True):
+            said, found = re.subn(rf"(?<![a-z_]){name.replace('_', '[ _-]?')}s?(?![a-z_])", " ", said)
+            if found:
+                named.append(name)
+        return tuple(sorted(named)) or tuple(name for name in asked if name in _SOMETIMES_REFUSED)
+
 
 class QuotaOrConcurrencyReached(BadRequest):
     """One code for two causes, `export_monthly_quota_reached`; `/admin/limits` tells which [spec]."""
@@ -142,16 +168,32 @@ class ExportFailed(ClariError):
         self.job = job
 
 
-class ExportTimedOut(ExportFailed):
-    """Not DONE within `CLARI_EXPORT_TIMEOUT_S` of its acceptance."""
+class JobLost(ExportFailed):
+    """The job came to nothing; the same export is worth asking for again."""
 
 
-class ExportJobFailed(ExportFailed):
+class ExportTimedOut(JobLost):
+    """Not DONE within `CLARI_EXPORT_TIMEOUT_S` of its acceptance; the job has been cancelled."""
+
+
+class ExportJobFailed(JobLost):
     """The job ended as FAILED."""
 
 
-class ExportCancelled(ExportFailed):
+class ExportCancelled(JobLost):
     """Somebody cancelled the job: CANCELLED before it ran, ABORTED while it did [spec]."""
+
+
+class JobForgotten(JobLost):
+    """Clari knows of no such job."""
+
+
+class ResultsExpired(JobLost):
+    """The job was done, and its result can no longer be had (`expiredTime`) [spec]."""
+
+
+class ResultTooLarge(ExportFailed):
+    """The document is larger than `CLARI_MAX_RESULT_BYTES`."""
 
 
 class NoSlot(ExportFailed):
@@ -186,6 +228,8 @@ def refusal(call: str, status: int, headers: Mapping[str, str], body: bytes) -> 
             kind = NotFound
         case _:
             kind = _BY_CODE.get((code or "").lower(), BadRequest)
+            if kind is BadRequest and "typestoexport" in (message or "").lower():  # `bad_request`, says [spec]
+                kind = TypeNotSupported
     return kind(
         call,
         status,

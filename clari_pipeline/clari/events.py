@@ -1,4 +1,4 @@
-"""What happens to an export, told to whoever listens before the next step is taken."""
+"""What happens to an export at Clari, told to whoever listens before the next step is taken."""
 
 from __future__ import annotations
 
@@ -7,45 +7,60 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from clari_pipeline.clari.models import Job
+from clari_pipeline.clari.models import ExportRequest, Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Event:
+class ExportEvent:
+    """One thing that happened to one export; `request_id` is its row in the ledger."""
+
     request_id: str
+    forecast_id: str
+    time_period_id: str
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Submitting(_Event):
+class Submitting(ExportEvent):
     """Clari is about to be asked. Told before every try: the ledger is written ahead."""
+
+    request: ExportRequest
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Submitted(_Event):
+class Submitted(ExportEvent):
     """Clari has accepted the export."""
 
     job_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Adopted(_Event):
+class Adopted(ExportEvent):
     """The answer was lost, the job was found."""
 
     job_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Polled(_Event):
-    """Clari was asked how the job stands."""
+class TypesRefused(ExportEvent):
+    """This organisation may not have these types: the export goes on without them."""
+
+    types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polled(ExportEvent):
+    """Clari was asked how the job stands. `is_known` is false for a state that its description does not have."""
 
     job_id: str
     status: str
+    is_known: bool
     poll_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waited(_Event):
+class Waited(ExportEvent):
     """A wait begins: for the job, for a free slot, or before another try."""
 
     seconds: float
@@ -53,7 +68,23 @@ class Waited(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Completed(_Event):
+class Retried(ExportEvent):
+    """A call that went wrong is made once more."""
+
+    call: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled(ExportEvent):
+    """The job took too long and was cancelled, which gives its quota back."""
+
+    job_id: str
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed(ExportEvent):
     """The job has ended, well or not. `wait_seconds` counts from acceptance."""
 
     job: Job
@@ -61,12 +92,4 @@ class Completed(_Event):
     wait_seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landed(_Event):
-    """The document is safe on disk; `size` in bytes."""
-
-    size: int
-
-
-ExportEvent = Submitting | Submitted | Adopted | Polled | Waited | Completed | Landed
-Observer = Callable[[ExportEvent], None]
+ExportObserver = Callable[[ExportEvent], None]

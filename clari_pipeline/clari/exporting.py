@@ -1,33 +1,58 @@
-"""Export jobs: queued within what Clari leaves free, polled to their end."""
+"""Export jobs: queued within what Clari leaves free, polled to their end, fetched."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Set
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
-from clari_pipeline.clari.client import ClariClient
+from clari_pipeline.clari.client import ClariClient, ResultSink
 from clari_pipeline.clari.errors import (
     AnswerLost,
     AuthFailed,
+    BadRequest,
+    ClariDown,
     ClariError,
     ExportCancelled,
     ExportJobFailed,
     ExportTimedOut,
+    JobForgotten,
+    JobNotReady,
     NoSlot,
+    NotFound,
     QuotaExhausted,
     QuotaOrConcurrencyReached,
+    ResultsExpired,
+    TypeNotSupported,
 )
-from clari_pipeline.clari.events import Adopted, Completed, Observer, Polled, Submitted, Submitting, Waited
-from clari_pipeline.clari.models import ExportRequest, Job, JobState, Limits
+from clari_pipeline.clari.events import (
+    Adopted,
+    Cancelled,
+    Completed,
+    ExportEvent,
+    ExportObserver,
+    Polled,
+    Retried,
+    Submitted,
+    Submitting,
+    TypesRefused,
+    Waited,
+)
+from clari_pipeline.clari.models import Export, ExportRequest, Job, JobState, Limits
 
 _LONGEST_POLL_S = 30.0
 _SLOT_POLL_S = 5.0
 _CLOCK_SKEW = timedelta(minutes=2)
 _MOST_LOST_ANSWERS = 10
+_PATIENCE_WITH_LOST_ANSWERS = timedelta(seconds=60)
 _LOST_ANSWER_WAIT_S = 0.2
 _LOOKS_AFTER_S = (0.0, 0.2, 1.0)  # Clari may list a job late
+_APPEARS_WITHIN_S = 30.0  # a job that Clari has just accepted may not be shown at once
+_FETCHES_AFTER_S = (0.0, 1.0, 4.0)  # a job may be DONE a moment before its result is there
+_Event = TypeVar("_Event", bound=ExportEvent)
 
 
 class Clock(Protocol):
@@ -55,10 +80,12 @@ class SystemClock:
 
 
 class Exporter:
-    """Makes exports, many at once in one event loop, never more than Clari leaves free.
+    """Makes exports, many at once in one event loop, never more than Clari allows.
 
     `known_jobs` names the jobs that are somebody's already: a job whose answer was lost is looked for among
-    the others, its own left out. `observe` is told of each step before it is taken; what it raises stops the export.
+    the others, its own left out. `asking` is held from before Clari is asked for an export until its job is known,
+    so that of two processes none takes the other's job for its own. `observe` is told of each step before the next
+    is taken; what it raises stops the export.
     """
 
     def __init__(
@@ -70,7 +97,8 @@ class Exporter:
         poll_interval_s: float = 1,
         max_concurrent: int | None = None,
         known_jobs: Callable[[], Set[str]] = frozenset,
-        observe: Observer = lambda _event: None,
+        asking: Callable[[ExportRequest], AbstractAsyncContextManager[Any]] = lambda _request: nullcontext(),
+        observe: ExportObserver = lambda _event: None,
         clock: Clock | None = None,
     ) -> None:
         self._client = client
@@ -79,120 +107,228 @@ class Exporter:
         self._poll_interval_s = poll_interval_s
         self._max_concurrent = max_concurrent
         self._known_jobs = known_jobs
+        self._asking = asking
         self._observe = observe
         self._clock = clock or SystemClock()
         self._slots: asyncio.Semaphore | None = None
+        self._width = 0
+        self._concurrent_limit: int | None = None
         self._deciding = asyncio.Lock()
         self._looking = asyncio.Lock()
         self._own: set[str] = set()
+        self._refused_types: set[str] = set()
+        self._exhausted: QuotaExhausted | None = None
 
-    async def export(self, request: ExportRequest, *, request_id: str) -> Job:
-        """Queue an export and wait for it; the DONE job. Raises `ClariError`, `ExportFailed` among them."""
-        slots = await self._concurrency(request_id)
-        async with slots:
-            job_id = await self._submit(request, request_id)
-            return await self.wait(job_id, request_id=request_id, accepted_at=self._clock.now())
+    async def limits(self) -> Limits:
+        """What Clari leaves free, all unknown where it does not say. Raises `ClariDown` and `AuthFailed`."""
+        try:
+            limits = await self._client.limits()
+        except AuthFailed as error:
+            if error.status != 403:  # 403: the key is good, and may not look at limits
+                raise
+            return Limits()
+        except ClariDown:
+            raise
+        except ClariError:
+            return Limits()
+        self._concurrent_limit = limits.concurrent_limit
+        return limits
 
-    async def resume(self, request: ExportRequest, *, request_id: str, job_id: str | None, asked_at: datetime) -> Job:
-        """Go on with an export that was left behind; the DONE job.
+    async def make(self, export: Export) -> Job:
+        """Queue an export, or go on with one that was left behind, and wait for it; the DONE job.
 
-        Without a `job_id` the answer never arrived: the job is looked for, and only then asked for again.
+        Where the answer to the one that was left behind never arrived, its job is looked for, and only then asked
+        for again. Raises `ClariError`, `JobLost` among them.
         """
-        found = job_id or await self._find_lost(request, asked_at, request_id)
-        if found is None:
-            return await self.export(request, request_id=request_id)
-        if job_id is None:
-            self._observe(Adopted(request_id=request_id, at=self._clock.now(), job_id=found))
-        return await self.wait(found, request_id=request_id, accepted_at=asked_at)
+        if export.left_behind is None:
+            return await self._queue_and_wait(export)
+        job_id, asked_at = export.left_behind.job_id, export.left_behind.asked_at
+        if job_id is not None:
+            return await self._wait(export, job_id, accepted_at=asked_at)
+        async with self._asking(export.request):
+            adopted = await self._find_lost(export, asked_at)
+        if adopted is None:
+            return await self._queue_and_wait(export)
+        return await self._wait(export, adopted, accepted_at=self._clock.now())
 
-    async def wait(self, job_id: str, *, request_id: str, accepted_at: datetime) -> Job:
-        """Poll a job to its end; the DONE job. `accepted_at` is when the export timeout begins."""
+    async def fetch(self, export: Export, job: Job, sink: ResultSink, *, max_bytes: int | None = None) -> int:
+        """Download a DONE job's document; its size in bytes. Raises `ResultsExpired` where it is no more."""
+        client = self._heard(export)
+        for delay in _FETCHES_AFTER_S:
+            if delay:
+                await self._pause(export, delay, "retry")
+            try:
+                return await client.download(job.job_id, sink, max_bytes=max_bytes)
+            except (JobNotReady, NotFound) as error:
+                refused = error
+                job = await self._job(export, job.job_id)
+                if job.expired_time is not None and job.expired_time <= self._clock.now():
+                    break
+        raise ResultsExpired(
+            f"the result of job {job.job_id} can no longer be had: Clari answered {refused.status}", job
+        ) from refused
+
+    async def _queue_and_wait(self, export: Export) -> Job:
+        slots = await self._concurrency(export)
+        async with slots:
+            job_id = await self._submit(export)
+            job = await self._wait(export, job_id, accepted_at=self._clock.now())
+            await self._widen(slots)
+        return job
+
+    async def _wait(self, export: Export, job_id: str, *, accepted_at: datetime) -> Job:
+        """Poll a job to its end; the DONE job. `accepted_at` is when the export timeout begins.
+
+        A job that takes too long is cancelled, which frees its quota; one that is done all the same is as good as any.
+        """
         polls = 0
+        late: Job | None = None  # as it was when it was cancelled
         while True:
-            job = await self._client.job(job_id)
-            polls += 1
             waited = (self._clock.now() - accepted_at).total_seconds()
-            self._observe(
-                Polled(request_id=request_id, at=self._clock.now(), job_id=job_id, status=job.status, poll_count=polls)
-            )
+            try:
+                job = await self._job(export, job_id)
+            except JobForgotten:
+                if waited >= _APPEARS_WITHIN_S:
+                    raise
+                await self._pause(export, self._poll_interval_s, "poll")
+                continue
+            polls += 1
+            is_known = job.state is not JobState.UNKNOWN
+            self._tell(export, Polled, job_id=job_id, status=job.status, is_known=is_known, poll_count=polls)
             is_late = waited >= self._export_timeout_s
-            if job.state.is_end or is_late:
-                self._observe(
-                    Completed(
-                        request_id=request_id, at=self._clock.now(), job=job, poll_count=polls, wait_seconds=waited
-                    )
-                )
-                return self._ended(job, waited)
+            if job.state.is_end or late:
+                self._tell(export, Completed, job=job, poll_count=polls, wait_seconds=waited)
+                return self._ended(job, waited, late=late or (job if is_late else None))
+            if is_late:
+                late = job
+                await self._cancel(export, job_id, waited)
+                continue
             pause = min(max(waited / 10, self._poll_interval_s), _LONGEST_POLL_S, self._export_timeout_s - waited)
-            await self._pause(request_id, pause, "poll")
+            await self._pause(export, pause, "poll")
 
-    def _ended(self, job: Job, waited: float) -> Job:
+    async def _cancel(self, export: Export, job_id: str, waited: float) -> None:
+        """Cancel a job; where Clari says that it cannot, it has ended, or an earlier try has cancelled it."""
+        try:
+            await self._heard(export).cancel(job_id)
+        except (BadRequest, NotFound):
+            return
+        self._exhausted = None
+        self._tell(export, Cancelled, job_id=job_id, wait_seconds=waited)
+
+    def _ended(self, job: Job, waited: float, *, late: Job | None) -> Job:
+        """The job, if it is DONE. `late` is how it stood when its time was up."""
         match job.state:
             case JobState.DONE:
                 return job
             case JobState.FAILED:
                 raise ExportJobFailed(f"job {job.job_id} failed at Clari: run again, or ask Clari's support", job)
-            case JobState.CANCELLED | JobState.ABORTED:
+            case JobState.CANCELLED | JobState.ABORTED if late is None:
                 raise ExportCancelled(f"job {job.job_id} was cancelled at Clari ({job.status}): run again", job)
             case _:
                 raise ExportTimedOut(
-                    f"job {job.job_id} was not done after {waited:.0f} s (last state {job.status or 'none'}): "
-                    "run again, or raise CLARI_EXPORT_TIMEOUT_S",
+                    f"job {job.job_id} was not done after {waited:.0f} s "
+                    f"(last state {(late or job).status or 'none'}): run again, or raise CLARI_EXPORT_TIMEOUT_S",
                     job,
                 )
 
-    async def _concurrency(self, request_id: str) -> asyncio.Semaphore:
-        """How many may run at once, decided when the first export asks."""
+    async def _job(self, export: Export, job_id: str) -> Job:
+        try:
+            return await self._heard(export).job(job_id)
+        except (BadRequest, NotFound) as error:
+            raise JobForgotten(f"Clari knows of no job {job_id} any more ({error})") from error
+
+    async def _concurrency(self, export: Export) -> asyncio.Semaphore:
+        """How many may run at once, decided when the first export asks: as many as Clari leaves free, or one."""
         begun = self._clock.now()
         async with self._deciding:
+            if self._exhausted is not None:
+                raise self._exhausted
             if self._slots is None:
-                free = (await self._wait_for_slot(request_id, since=begun)).available_concurrent_limit
-                bounds = [bound for bound in (self._max_concurrent, free) if bound is not None]
-                self._slots = asyncio.Semaphore(max(1, min(bounds, default=1)))
+                limits = await self._wait_for_slot(export, since=begun)
+                self._width = max(1, self._bounded(limits.available_concurrent_limit) or 1)
+                self._slots = asyncio.Semaphore(self._width)
             return self._slots
 
-    async def _submit(self, request: ExportRequest, request_id: str) -> str:
+    async def _widen(self, slots: asyncio.Semaphore) -> None:
+        """More at once, where somebody else's exports have ended meanwhile. Called when a job of ours has."""
+        most = self._bounded(self._concurrent_limit)
+        if most is None or self._width >= most:
+            return
+        free = (await self.limits()).available_concurrent_limit or 0
+        width = min(most, self._width - 1 + free)
+        for _ in range(width - self._width):
+            slots.release()
+        self._width = max(width, self._width)
+
+    def _bounded(self, count: int | None) -> int | None:
+        """No more than the settings allow."""
+        return min((bound for bound in (count, self._max_concurrent) if bound is not None), default=None)
+
+    async def _submit(self, export: Export) -> str:
         """Queue the export; a job whose answer was lost is looked for before Clari is asked again."""
         lost = 0
-        begun = self._clock.now()
+        first_lost_at = begun = self._clock.now()
+        request = export.request
         while True:
-            self._observe(Submitting(request_id=request_id, at=self._clock.now()))
-            try:
-                job_id = await self._client.submit_export(request)
-            except (AnswerLost, QuotaOrConcurrencyReached) as error:
-                is_full = isinstance(error, QuotaOrConcurrencyReached)
-                lost += not is_full
-                # The job that a lost answer told of may be the very one that now takes up the slot.
-                found = await self._find_lost(request, begun, request_id) if lost else None
-                if found is not None:
-                    self._observe(Adopted(request_id=request_id, at=self._clock.now(), job_id=found))
-                    return found
-                if is_full:
-                    await self._wait_for_slot(request_id, since=begun, is_refused=True)
-                elif lost >= _MOST_LOST_ANSWERS:
-                    raise
+            if self._exhausted is not None:
+                raise self._exhausted
+            async with self._asking(request):
+                self._tell(export, Submitting, request=request, attempt=export.attempt)
+                request = self._without_refused(export, request)
+                try:
+                    job_id = await self._heard(export).submit_export(request)
+                except TypeNotSupported as error:
+                    refused = set(error.refused(request.types))
+                    if not refused or refused == set(request.types):
+                        raise
+                    self._refused_types |= refused
+                    continue
+                except (AnswerLost, QuotaOrConcurrencyReached) as error:
+                    is_full = isinstance(error, QuotaOrConcurrencyReached)
+                    first_lost_at = first_lost_at if lost else self._clock.now()
+                    lost += not is_full
+                    # The job that a lost answer told of may be the very one that now takes up the slot.
+                    if lost and (adopted := await self._find_lost(export, begun)):
+                        return adopted
+                    is_too_long = self._clock.now() - first_lost_at > _PATIENCE_WITH_LOST_ANSWERS
+                    if lost >= _MOST_LOST_ANSWERS or (lost and is_too_long and not is_full):
+                        raise
                 else:
-                    await self._pause(request_id, min(_LOST_ANSWER_WAIT_S * 2**lost, _SLOT_POLL_S), "retry")
-                continue
-            self._own.add(job_id)
-            self._observe(Submitted(request_id=request_id, at=self._clock.now(), job_id=job_id))
-            return job_id
+                    self._own.add(job_id)
+                    self._tell(export, Submitted, job_id=job_id)
+                    return job_id
+            if is_full:
+                await self._wait_for_slot(export, since=begun, is_refused=True)
+            else:
+                await self._pause(export, min(_LOST_ANSWER_WAIT_S * 2**lost, _SLOT_POLL_S), "retry")
 
-    async def _find_lost(self, request: ExportRequest, asked_at: datetime, request_id: str) -> str | None:
-        """The job that a lost answer told of."""
+    def _without_refused(self, export: Export, request: ExportRequest) -> ExportRequest:
+        """The request without the types that Clari has refused, this one or an earlier one of this run."""
+        refused = tuple(kind for kind in request.types if kind in self._refused_types)
+        if not refused or len(refused) == len(request.types):
+            return request
+        self._tell(export, TypesRefused, types=refused)
+        return replace(request, types=tuple(kind for kind in request.types if kind not in refused))
+
+    async def _find_lost(self, export: Export, asked_at: datetime) -> str | None:
+        """The job that a lost answer told of, now this export's. Raises `AnswerLost` where that cannot be seen."""
         for delay in _LOOKS_AFTER_S:
             if delay:
-                await self._pause(request_id, delay, "retry")
+                await self._pause(export, delay, "retry")
             async with self._looking:
-                listed = await self._client.jobs()
+                try:
+                    listed = await self._heard(export).jobs()
+                except ClariError as error:
+                    raise AnswerLost(f"whether Clari has queued the export cannot be seen: {error}") from error
                 taken = self._known_jobs() | self._own
                 for job in listed:
-                    if job.job_id not in taken and job.is_of(request) and _is_since(job, asked_at):
+                    if job.job_id not in taken and job.is_of(export.request) and _is_since(job, asked_at):
                         self._own.add(job.job_id)
+                        self._tell(export, Adopted, job_id=job.job_id)
                         return job.job_id
         return None
 
-    async def _wait_for_slot(self, request_id: str, *, since: datetime, is_refused: bool = False) -> Limits:
+    async def _wait_for_slot(self, export: Export, *, since: datetime, is_refused: bool = False) -> Limits:
         """Wait until Clari leaves a slot free; `QuotaExhausted` at once where no quota is left.
 
         `since` is when the wait began, which may be longer ago than this call. Where Clari has just refused,
@@ -200,13 +336,13 @@ class Exporter:
         and one export at a time is tried.
         """
         while True:
-            limits = await self._limits()
+            limits = await self.limits()
             if limits.available_monthly_quota is not None and limits.available_monthly_quota <= 0:
-                used = len(limits.submitted_job_ids) or limits.monthly_quota
-                raise QuotaExhausted(
-                    f"no export is left: {used} of {limits.monthly_quota} are used up in Clari's rolling 30 days: "
-                    "wait until the oldest fall out of them, or ask Clari to raise the quota"
+                self._exhausted = QuotaExhausted(
+                    f"no export is left: {limits.used} of {limits.monthly_quota} are used up in Clari's rolling "
+                    "30 days: wait until the oldest fall out of them, or ask Clari to raise the quota"
                 )
+                raise self._exhausted
             is_free = limits.available_concurrent_limit is None or limits.available_concurrent_limit > 0
             if is_free and not is_refused:
                 return limits
@@ -217,21 +353,26 @@ class Exporter:
                     f"Clari had no free slot for {waited:.0f} s ({limits.concurrent_limit} at once are allowed): "
                     "run again later, or raise CLARI_SLOT_TIMEOUT_S"
                 )
-            await self._pause(request_id, min(max(waited / 10, self._poll_interval_s), _SLOT_POLL_S), "slot")
+            await self._pause(export, min(max(waited / 10, self._poll_interval_s), _SLOT_POLL_S), "slot")
 
-    async def _limits(self) -> Limits:
-        try:
-            return await self._client.limits()
-        except AuthFailed as error:
-            if error.status != 403:  # 403: the key is good, and may not look at limits
-                raise
-        except ClariError:
-            pass
-        return Limits()
-
-    async def _pause(self, request_id: str, seconds: float, reason: Literal["poll", "slot", "retry"]) -> None:
-        self._observe(Waited(request_id=request_id, at=self._clock.now(), seconds=seconds, reason=reason))
+    async def _pause(self, export: Export, seconds: float, reason: Literal["poll", "slot", "retry"]) -> None:
+        self._tell(export, Waited, seconds=seconds, reason=reason)
         await self._clock.sleep(seconds)
+
+    def _heard(self, export: Export) -> ClariClient:
+        """The client, whose repeated calls are told as this export's."""
+        return self._client.heard_by(lambda call, cause: self._tell(export, Retried, call=call, cause=cause))
+
+    def _tell(self, export: Export, kind: type[_Event], **what: Any) -> None:
+        self._observe(
+            kind(
+                request_id=export.request_id,
+                forecast_id=export.request.forecast_id,
+                time_period_id=export.request.time_period,
+                at=self._clock.now(),
+                **what,
+            )
+        )
 
 
 def _is_since(job: Job, asked_at: datetime) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -61,6 +62,43 @@ class ExportRequest:
         if self.currency is not None:
             body["currency"] = self.currency
         return body
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """Where a run that died had got to: `job_id` is None where Clari's answer never arrived."""
+
+    job_id: str | None
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """One export that is to be made, under the id by which the ledger knows it. `attempt` counts from 1."""
+
+    request_id: str
+    request: ExportRequest
+    attempt: int = 1
+    left_behind: LeftBehind | None = None
+
+    @classmethod
+    def planned(cls, request: ExportRequest, *, attempt: int = 1) -> Self:
+        """An export that nobody has begun."""
+        return cls(request_id=uuid.uuid4().hex, request=request, attempt=attempt)
+
+    def again(self) -> Self:
+        """The next attempt at the same."""
+        return type(self).planned(self.request, attempt=self.attempt + 1)
+
+    @property
+    def quarter_id(self) -> str:
+        """The quarter asked for."""
+        return self.request.time_period
+
+    @property
+    def label(self) -> str:
+        """Forecast and quarter, for people."""
+        return f"{self.request.forecast_id} {self.request.time_period}"
 
 
 def _moment(value: object) -> object:
@@ -134,3 +172,10 @@ class Limits(_Answer):
     submitted_job_ids: _Ids = ()
     available_concurrent_limit: int | None = None
     available_monthly_quota: int | None = None
+
+    @property
+    def used(self) -> int | None:
+        """Exports that count against the quota now."""
+        if self.monthly_quota is None or self.available_monthly_quota is None:
+            return len(self.submitted_job_ids) or None
+        return self.monthly_quota - self.available_monthly_quota

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from clari_pipeline.defs.checks import check_results, check_specs
+from clari_pipeline.defs.log import hear_in
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.sync import Outcome, Pipeline
 from clari_pipeline.warehouse import marts
@@ -55,7 +56,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefi
     )
     def raw_export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         pipeline: Pipeline = context.resources.pipeline
-        outcomes = pipeline.outcomes(context.resources.exports.take(context.partition_key))
+        outcomes = pipeline.outcomes(context.resources.exports.take(context.partition_key, hear_in(context.log)))
         failed = [outcome for outcome in outcomes if outcome.export["landing_path"] is None]
         for outcome in failed:
             context.log.error(outcome.sentence)
@@ -174,6 +175,9 @@ def _export_metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "rows_updated",
         "wait_seconds",
         "poll_count",
+        "retry_count",
+        "attempt",
+        "types_refused",
         "error",
     )
     exports = [outcome.export for outcome in outcomes]

@@ -6,8 +6,8 @@ sandbox answers with the one that Clari's API description gives for the case.
 
 import asyncio
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from uuid import uuid4
 
@@ -15,10 +15,12 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 ORG_ID = 101
+DRIPS = 20
+FAULTS = "500, 429:1 (Retry-After), reset, lost, late:502, cut, drip:0.1, hang:0.5, none, quota, garbage, two+of+them"
 HANG_UP = "sandbox.hang_up"  # where the server puts, into a request's scope, what cuts its connection
 
 
-def refusal(status: int, code: str, message: str, namespace: str = "exports") -> Response:
+def refusal(status: int, code: str, message: str, namespace: str = "exports", **more: str) -> Response:
     """The export service's envelope."""
     body = {
         "code": code,
@@ -26,6 +28,7 @@ def refusal(status: int, code: str, message: str, namespace: str = "exports") ->
         "errorId": str(uuid4()),
         "message": message,
         "orgId": ORG_ID,
+        **more,
     }
     return JSONResponse(body, status)
 
@@ -44,7 +47,7 @@ def broken(status: int) -> Response:
         "description": "No such resource",
         "details": "",
     }
-    closed = {"status": 503, "code": "service_unavailable", "message": "The service is being maintained."}
+    closed = {"status": "503", "code": "service_unavailable", "message": "The service is being maintained."}
     match status:
         case 401:
             answer = turned_away(401, "Invalid authentication credentials")
@@ -80,6 +83,7 @@ class CutOff(Response):
 
     def __init__(self, whole: Response) -> None:
         self._whole = whole
+        self.raw_headers = whole.raw_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what the whole answer sends until half of its length has gone."""
@@ -97,13 +101,56 @@ class CutOff(Response):
         # Returning with the body unfinished makes the server send what it has and close the connection.
 
 
+class Drip(Response):
+    """The answer in DRIPS pieces, a pause after each."""
+
+    def __init__(self, whole: Response, seconds: float) -> None:
+        self._whole = whole
+        self._pause = seconds / DRIPS
+        self.raw_headers = whole.raw_headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what the whole answer sends, drop by drop."""
+        size = int(self._whole.headers["content-length"]) // DRIPS + 1
+
+        async def drop(message: Any) -> None:
+            body = message.get("body", b"")
+            while len(body) > size:
+                await send({"type": "http.response.body", "body": body[:size], "more_body": True})
+                await asyncio.sleep(self._pause)
+                body = body[size:]
+            await send({**message, "body": body} if body else message)
+
+        await self._whole(scope, receive, drop)
+
+
+class Noted(Response):
+    """An answer, and what is to be noted as soon as the connection has taken all of it."""
+
+    def __init__(self, whole: Response, note: Callable[[], None]) -> None:
+        self._whole = whole
+        self._note = note
+        self.raw_headers = whole.raw_headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what the answer sends. One that is cut or lost never sends its end."""
+
+        async def watched(message: Any) -> None:
+            await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                self._note()
+
+        await self._whole(scope, receive, watched)
+
+
 @dataclass(frozen=True)
 class Fault:
     """What happens to one request instead of its answer, or to its answer.
 
     `kind`: `answer` (with `status`, and `body` where the status's own envelope will not do), `reset` (closed
-    without an answer, nothing done), `lost` (done, but closed without an answer), `cut` (half an answer),
-    `hang` (done after `seconds`), `none` (nothing happens: a place-holder in a row of faults).
+    without an answer, nothing done), `lost` (done, but closed without an answer), `late` (done, but answered with
+    `status`), `cut` (half an answer), `drip` (an answer in small pieces, over so many `seconds`), `hang` (done after
+    `seconds`), `none` (nothing happens: a place-holder in a row of faults). `also` happens to the same request.
     """
 
     kind: str
@@ -111,39 +158,69 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     seconds: float = 0
+    also: "Fault | None" = None
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """`500`, `429:1` (Retry-After), `reset`, `lost`, `cut`, `hang:0.5`, `none`, `quota`, `garbage`."""
+        """One of FAULTS, or several that meet the same request (`cut+drip:0.1`)."""
+        first, _, others = text.partition("+")
+        fault = cls._read_one(first)
+        return replace(fault, also=cls.read(others)) if others else fault
+
+    @classmethod
+    def _read_one(cls, text: str) -> Self:
         name, _, detail = text.partition(":")
         if name.isdecimal():
             return cls("answer", int(name), {"Retry-After": detail} if detail else {})
         match name:
             case "reset" | "lost" | "cut" | "none":
                 return cls(name)
-            case "hang":
-                return cls("hang", seconds=float(detail or 1))
+            case "late":
+                return cls("late", int(detail or 500))
+            case "hang" | "drip":
+                return cls(name, seconds=float(detail or 1))
             case "quota":
-                return cls("answer", 400, body=bytes(quota_reached(1000, 3).body))
+                body = bytes(quota_reached(1000, 3).body)
+                return cls("answer", 400, {"content-type": "application/json"}, body)
             case "garbage":
                 return cls("answer", 200, body=b"<!doctype html><p>Sign in")
-        raise ValueError(f"No fault is called {text!r}: {cls.read.__doc__}")
+        raise ValueError(f"No fault is called {text!r}. There are: {FAULTS}.")
 
-    def answer(self) -> Response:
-        """The answer of a fault of the kind `answer`."""
-        response = broken(self.status) if self.body is None else Response(self.body, self.status)
-        response.headers.update(self.headers)
-        return response
+    @property
+    def withholds(self) -> bool:
+        """Whether the end of the call's own answer never comes."""
+        return self.kind in {"answer", "reset", "lost", "late", "cut"} or bool(self.also and self.also.withholds)
 
-    async def wait(self) -> None:
-        """As long as the fault says."""
-        await asyncio.sleep(self.seconds)
+    async def instead(self) -> Response | None:
+        """What comes in place of the call, once the fault has waited as long as it says; None where it is done."""
+        if self.kind == "hang":
+            await asyncio.sleep(self.seconds)
+        if self.kind == "answer":
+            response = broken(self.status) if self.body is None else Response(self.body, self.status)
+            response.headers.update(self.headers)
+            return response
+        if self.kind == "reset":
+            return HangUp()
+        return await self.also.instead() if self.also else None
+
+    def spoilt(self, response: Response) -> Response:
+        """What becomes of the answer of a call that was done."""
+        match self.kind:
+            case "lost":
+                response = HangUp()
+            case "late":
+                response = broken(self.status)
+            case "cut":
+                response = CutOff(response)
+            case "drip":
+                response = Drip(response, self.seconds)
+        return self.also.spoilt(response) if self.also else response
 
 
 def quota_reached(monthly: int, concurrent: int) -> Response:
     """One code for two causes; only the limits tell which."""
     message = f"The monthly quota limit of {monthly} or concurrent limit of {concurrent} has been reached."
-    return refusal(400, "export_monthly_quota_reached", message)
+    return refusal(400, "export_monthly_quota_reached", message, source="Export")
 
 
 def bad_request(message: str) -> Response:

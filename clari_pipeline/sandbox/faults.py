@@ -18,6 +18,7 @@ from .draws import between, draw
 from .figures import COMMIT, QUOTA, Field
 from .jobs import Manner
 from .people import User
+from .submission import Forbidden
 
 Edit = Callable[[Document, Company, Order], Document]
 Hits = Callable[[int], bool]
@@ -60,10 +61,11 @@ class Scenario:
     flat: bool = False
     cut: bool = False  # the document breaks off in the middle
     manner: Manner = Manner()  # noqa: RUF009 - frozen
-    refused_types: frozenset[str] = frozenset()
+    forbidden: Forbidden = Forbidden()  # noqa: RUF009 - frozen
     traffic: Callable[[int, int], str | None] | None = None  # seed and number of the request: its fault
     quota_used_up: bool = False
     slots_taken: int = 0  # by somebody else, for so many times as long as a job takes
+    chaos: bool = False  # requests, jobs and places draw their faults
 
 
 def _swings(document: Document, company: Company, order: Order) -> Document:
@@ -270,6 +272,7 @@ def _one_in_six(seed: int, number: int) -> str | None:
 
 
 _MORE: dict[str, object] = {"x_release": "2031.1", "xDetails": {"tags": ["a", "b"], "weight": 1}}
+_CRM_TYPES = frozenset({"crm_total", "crm_closed"})
 _LISTS = ("timePeriods", "entries", "users", "timeFrames", "fields")
 
 TABLE: Mapping[str, Scenario] = {
@@ -305,8 +308,9 @@ TABLE: Mapping[str, Scenario] = {
     "two_tops": Scenario("An integration user at the top, beside the CRO", every_quarter, _two_tops),
     "currency_changed": Scenario("The newest past quarter comes in euros", edit=_in_euros),
     "one_person_two_ids": Scenario("One CRM user under two ids", every_quarter, _one_person_two_ids),
-    "type_refused": Scenario(
-        "crm_total and crm_closed may not be exported", refused_types=frozenset({"crm_total", "crm_closed"})
+    "type_refused": Scenario("crm_total and crm_closed may not be exported", forbidden=Forbidden(_CRM_TYPES)),
+    "type_refused_unnamed": Scenario(
+        "The same, and the refusal does not say which types", forbidden=Forbidden(_CRM_TYPES, named=False)
     ),
     "failed": Scenario(
         "The current quarter's job fails", current_quarter, manner=Manner(("SCHEDULED", "STARTED", "FAILED"))
@@ -325,13 +329,16 @@ TABLE: Mapping[str, Scenario] = {
     "bare_jobs": Scenario("A job's status is not wrapped", every_quarter, manner=Manner(wrapped=False)),
     "expired": Scenario(
         "The newest past quarter's results have expired; the next export's have not",
-        manner=Manner(expires=True),
+        manner=Manner(expires=2),
     ),
     "slow": Scenario("Jobs take ten times as long", every_quarter, manner=Manner(patience=10)),
     "rate_limited": Scenario("Every third request is one too many", traffic=_every_third),
     "flaky": Scenario("One request in six fails: 429, 500, 502, or no answer", traffic=_one_in_six),
     "no_quota": Scenario("The month's exports are used up", quota_used_up=True),
     "no_slots": Scenario("Somebody else's exports run first", slots_taken=5),
+    "chaos": Scenario(
+        "One request and one job in four go wrong, drawn from the seed, at times two at once", chaos=True
+    ),
 }
 
 SCENARIOS: Mapping[str, str] = {name: scenario.description for name, scenario in TABLE.items()}

@@ -1,9 +1,8 @@
 """Export jobs: the states they pass through, what they count against, and the documents they leave behind."""
 
 import secrets
-import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from tempfile import SpooledTemporaryFile
@@ -15,6 +14,7 @@ from .answers import ORG_ID
 READY = frozenset({"DONE", "COMPLETED"})
 FINISHED = READY | {"FAILED", "CANCELLED", "ABORTED"}
 LIFETIME = timedelta(days=30)  # for which results are kept, and over which the monthly quota rolls
+MOMENT = 0.000_001  # seconds; no job is quicker
 IN_MEMORY = 4_000_000  # bytes; a larger document waits on disk, in a file without a name
 
 
@@ -41,13 +41,32 @@ class Manner:
     states: tuple[str, ...] = ("SCHEDULED", "STARTED", "DONE")
     patience: int = 1  # how many times as long it takes
     wrapped: bool = True
-    truncated: bool = False
-    expires: bool = False  # a first job's results are gone at once, the next one's are not
+    truncated: bool = False  # rows are missing
+    cells_truncated: bool = False
+    expires: int = 0  # the results of every so-manieth export of a quarter are gone at once, the first one's too
+
+
+@dataclass(frozen=True)
+class Export:
+    """What has become of one accepted export.
+
+    `downloads` counts answers that the connection took to the last byte, though nobody may have read them;
+    `counted` says whether it counts against the monthly quota.
+    """
+
+    job_id: str
+    forecast_id: str
+    period_id: str
+    status: str
+    truncated: bool
+    expired: bool
+    downloads: int
+    counted: bool
 
 
 @dataclass
 class Job:
-    """One export. `started` is Clari's `startTime`, what the figures are as of."""
+    """One export. `started` is Clari's `startTime`, what the figures are as of; `clock` (seconds) moves it on."""
 
     forecast_id: str
     period_id: str
@@ -56,12 +75,18 @@ class Job:
     manner: Manner
     started: datetime
     seconds: float
+    clock: Callable[[], float]
     result: "Future[Result]"
+    earlier: int  # exports of the same forecast and quarter before this one
     expired: bool = False
     id: str = field(default_factory=lambda: secrets.token_hex(12))
-    downloads: int = 0
-    _born: float = field(default_factory=time.monotonic)
+    downloads: int = 0  # answers begun
+    delivered: int = 0  # answers that the connection took to their last byte
+    _born: float = field(init=False)
     _cancelled: str | None = None
+
+    def __post_init__(self) -> None:
+        self._born = self.clock()
 
     @property
     def status(self) -> str:
@@ -69,7 +94,7 @@ class Job:
         if self._cancelled:
             return self._cancelled
         states = self.manner.states
-        phase = int((time.monotonic() - self._born) / self.seconds * (len(states) - 1))
+        phase = int((self.clock() - self._born) / self.seconds * (len(states) - 1))
         last = len(states) - 1 if self.result.done() else len(states) - 2
         return states[min(phase, last)]
 
@@ -80,6 +105,23 @@ class Job:
             return False
         self._cancelled = "CANCELLED" if status == "SCHEDULED" else "ABORTED"
         return True
+
+    def note_delivery(self) -> None:
+        """Count an answer that was sent to its end."""
+        self.delivered += 1
+
+    def seen(self, *, counted: bool) -> Export:
+        """The job as it is now."""
+        return Export(
+            job_id=self.id,
+            forecast_id=self.forecast_id,
+            period_id=self.period_id,
+            status=self.status,
+            truncated=self.manner.truncated or self.manner.cells_truncated,
+            expired=self.expired,
+            downloads=self.delivered,
+            counted=counted,
+        )
 
     @property
     def described(self) -> dict[str, Any]:
@@ -95,7 +137,7 @@ class Job:
             "title": "Forecast Export",
             "module": "FORECAST",
             "startTime": _milliseconds(self.started),
-            "endTime": ended and _milliseconds(ended),
+            **({"endTime": _milliseconds(ended)} if ended else {}),
             "expiredTime": _milliseconds(expires),
             "version": 1,
             "fileName": f"clari_export_forecast_{self.forecast_id}_{self.period_id}2915_{stamp}"
@@ -103,7 +145,7 @@ class Job:
             "fileType": self.file_type,
             "status": status,
             "viewed": False,
-            "cellsTruncated": False,
+            "cellsTruncated": self.manner.cells_truncated,
             "rowsTruncated": self.manner.truncated,
             "downloads": self.downloads,
             "deliveryStatusMap": {},
@@ -112,11 +154,19 @@ class Job:
 
 
 class JobBook:
-    """All jobs of one organisation, and its limits."""
+    """All jobs of one organisation, and its limits.
 
-    def __init__(self, *, concurrent_limit: int, monthly_quota: int) -> None:
+    Documents are written by threads while their jobs run; with `write_at_once`, before a job is accepted, so that
+    nothing but the clock decides what state it is in.
+    """
+
+    def __init__(
+        self, *, concurrent_limit: int, monthly_quota: int, clock: Callable[[], float], write_at_once: bool
+    ) -> None:
         self.concurrent_limit = concurrent_limit
         self.monthly_quota = monthly_quota
+        self._clock = clock
+        self._write_at_once = write_at_once
         self._jobs: dict[str, Job] = {}
 
     def add(
@@ -131,8 +181,8 @@ class JobBook:
         seconds: float,
         chunks: Callable[[], Iterable[bytes]],
     ) -> Job:
-        """Queue an export whose document consists of those chunks; they are made while the job runs."""
-        same = [job for job in self._jobs.values() if (job.forecast_id, job.period_id) == (forecast_id, period_id)]
+        """Queue an export whose document consists of those chunks."""
+        earlier = self.exports_of(forecast_id, period_id)
         job = Job(
             forecast_id=forecast_id,
             period_id=period_id,
@@ -140,9 +190,11 @@ class JobBook:
             currency=currency,
             manner=manner,
             started=started,
-            seconds=max(seconds, 0.000_001) * manner.patience,
-            result=self._writers.submit(lambda: Result(chunks())),
-            expired=manner.expires and len(same) % 2 == 0,
+            seconds=max(seconds, MOMENT) * manner.patience,
+            clock=self._clock,
+            result=self._written(chunks),
+            earlier=earlier,
+            expired=bool(manner.expires) and earlier % manner.expires == 0,
         )
         self._jobs[job.id] = job
         return job
@@ -151,18 +203,26 @@ class JobBook:
         """The job of that id."""
         return self._jobs.get(job_id)
 
+    def exports_of(self, forecast_id: str, period_id: str) -> int:
+        """How many jobs there have been for that forecast and quarter."""
+        return sum((job.forecast_id, job.period_id) == (forecast_id, period_id) for job in self.oldest_first())
+
+    def oldest_first(self) -> list[Job]:
+        """All jobs in the order in which they were accepted."""
+        return list(self._jobs.values())
+
     def newest_first(self) -> list[Job]:
         """All jobs, finished and cancelled ones included."""
-        return list(reversed(self._jobs.values()))
+        return self.oldest_first()[::-1]
 
     def unfinished(self) -> list[Job]:
         """Queued and running jobs: they hold the concurrent limit's places."""
-        return [job for job in self._jobs.values() if job.status not in FINISHED]
+        return [job for job in self.oldest_first() if job.status not in FINISHED]
 
     def counted(self, now: datetime) -> list[Job]:
         """Jobs that count against the monthly quota: those of 30 days, without cancelled ones."""
         cancelled = {"CANCELLED", "ABORTED"}
-        return [job for job in self._jobs.values() if job.status not in cancelled and job.started > now - LIFETIME]
+        return [job for job in self.oldest_first() if job.status not in cancelled and job.started > now - LIFETIME]
 
     def open(self) -> None:
         """Be ready to write documents; jobs of an earlier time are still known."""
@@ -171,6 +231,12 @@ class JobBook:
     def close(self) -> None:
         """Write no further documents."""
         self._writers.shutdown(wait=False, cancel_futures=True)
+
+    def _written(self, chunks: Callable[[], Iterable[bytes]]) -> "Future[Result]":
+        result = self._writers.submit(lambda: Result(chunks()))
+        if self._write_at_once:
+            wait([result])
+        return result
 
 
 def _milliseconds(moment: datetime) -> int:

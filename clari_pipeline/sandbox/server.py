@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from typing import NamedTuple, Self
@@ -15,14 +15,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from .answers import CutOff, Fault, HangUp, quota_reached, readable, refusal, turned_away
-from .company import FORECASTS, Company, Order
+from .answers import Fault, Noted, quota_reached, readable, refusal, turned_away
+from .chaos import Chaos, Storm
+from .company import FORECASTS, Company
 from .connection import Connection
-from .documents import flat, long_csv, relational
 from .draws import draw
 from .faults import TABLE, Scenario
-from .jobs import READY, JobBook, Manner, Result
-from .submission import RefusedError, Submission, read_submission
+from .jobs import MOMENT, READY, Export, Job, JobBook, Result
+from .submission import RefusedError, read_submission
+from .writing import document
 
 CALLS = frozenset({"limits", "submit", "status", "jobs", "results", "cancel"})
 PIECE = 1 << 16  # bytes written at once
@@ -41,24 +42,34 @@ class Seen(NamedTuple):
 class Sandbox:
     """A Clari API for one invented company. A scenario set while it runs holds from the next request on.
 
-    Figures depend on the seed, the number of people and the date of `now()`; jobs run in real time.
+    `chaos` says how much goes wrong in the scenario of that name, from the next time that it is set.
+
+    Figures depend on the seed, the number of people and the date of `now()`, which is also when a job starts. How far
+    a job has come, and for how long somebody else's exports run, is read from `clock` (seconds): a clock that a test
+    turns makes time pass without waiting. A document is written by a thread, and until it is, its job is not done,
+    however late it is; `write_at_once` has it written before the job is accepted.
     """
 
     def __init__(
         self,
         *,
         scenario: str = "calm",
+        chaos: Chaos | None = None,
         seed: int = 7,
         people: int = 40,
         port: int = 0,
         now: Callable[[], datetime] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        write_at_once: bool = False,
         job_seconds: float = 0.4,
         fiscal_year_start_month: int = 1,
         concurrent_limit: int = 3,
         monthly_quota: int = 1000,
     ) -> None:
         self.seed = seed
+        self.chaos = chaos or Chaos()
         self.now = now or _utc_now
+        self.clock = clock
         self.job_seconds = job_seconds
         self.api_key = f"sandbox-key-{draw(seed, 'key'):016x}"
         self.base_url = ""
@@ -66,7 +77,9 @@ class Sandbox:
         self.scenario = scenario
         self._port = port
         self._company = Company(seed=seed, people=people, fiscal_year_start_month=fiscal_year_start_month)
-        self._jobs = JobBook(concurrent_limit=concurrent_limit, monthly_quota=monthly_quota)
+        self._jobs = JobBook(
+            concurrent_limit=concurrent_limit, monthly_quota=monthly_quota, clock=clock, write_at_once=write_at_once
+        )
         self._numbers = count(1)
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._served: dict[tuple[str, str], tuple[bytes, str]] = {}
@@ -83,11 +96,18 @@ class Sandbox:
         if name not in TABLE:
             raise ValueError(f"No scenario is called {name!r}. There are: {', '.join(TABLE)}.")
         self._scenario_name = name
-        self._scenario_since = time.monotonic()
+        self._scenario_since = self.clock()
+        self._storm = Storm(self.chaos, self.seed) if TABLE[name].chaos else None
 
     @property
     def _scenario(self) -> Scenario:
         return TABLE[self._scenario_name]
+
+    @property
+    def jobs(self) -> tuple[Export, ...]:
+        """Every export that was accepted, in that order, as it is at this moment."""
+        counted = {job.id for job in self._jobs.counted(self.now().astimezone(UTC))}
+        return tuple(job.seen(counted=job.id in counted) for job in self._jobs.oldest_first())
 
     def fail_next(self, call: str, faults: Sequence[str | Fault]) -> None:
         """Let each following request of that call meet with the next of these faults (`Fault.read`)."""
@@ -122,7 +142,7 @@ class Sandbox:
             access_log=False,
             timeout_graceful_shutdown=1,
         )
-        self._scenario_since = time.monotonic()
+        self._scenario_since = self.clock()
         self._jobs.open()
         self._server = server = uvicorn.Server(config)
         self._thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
@@ -182,25 +202,29 @@ class Sandbox:
         """What happens before and after every call: it is noted, goes astray, and needs the key."""
 
         async def answer(request: Request) -> Response:
-            self.requests.append(Seen(request.method, request.url.path, readable(await request.body())))
-            fault = self._next_fault(call)
-            if fault.kind == "answer":
-                return fault.answer()
-            if fault.kind == "reset":
-                return HangUp()
-            await fault.wait()
+            seen = Seen(request.method, request.url.path, readable(await request.body()))
+            self.requests.append(seen)
+            job = self._jobs.get(request.path_params.get("job_id", ""))
+            fault = self._next_fault(call, request, seen.body, job)
+            instead = await fault.instead()
+            if instead is not None:
+                return instead
             if not self._knows(request):
                 return turned_away(401, "Invalid authentication credentials")
             response = await handler(request)
-            if fault.kind == "lost":
-                return HangUp()
-            return CutOff(response) if fault.kind == "cut" else response
+            spoilt = fault.spoilt(response)
+            delivers = call == "results" and response.status_code == 200 and not fault.withholds
+            return Noted(spoilt, job.note_delivery) if job and delivers else spoilt
 
         return answer
 
-    def _next_fault(self, call: str) -> Fault:
+    def _next_fault(self, call: str, request: Request, body: object, job: Job | None) -> Fault:
         if self._faults[call]:
             return self._faults[call].popleft()
+        if self._storm:
+            period = body.get("timePeriod") if isinstance(body, dict) else None
+            asked = (request.path_params.get("forecast_id"), str(period))
+            return self._storm.request(call, (job.forecast_id, job.period_id, job.earlier) if job else asked)
         traffic = self._scenario.traffic
         text = traffic(self.seed, next(self._numbers)) if traffic else None
         return Fault.read(text or "none")
@@ -219,61 +243,33 @@ class Sandbox:
         now = self.now().astimezone(UTC)
         current = self._company.current(now.date())
         try:
-            submission = read_submission(await request.body(), current, self._company, self._scenario.refused_types)
+            submission = read_submission(await request.body(), current, self._company, self._scenario.forbidden)
         except RefusedError as refused:
             return refused.answer
         places, exports = self._left(now)
         if not places or not exports:
             return quota_reached(self._jobs.monthly_quota, self._jobs.concurrent_limit)
-        hit = self._scenario.hits(current.index - submission.quarter.index)
+        scenario = self._scenario
+        if self._storm:
+            scenario = self._storm.job(
+                forecast_id, submission.quarter.id, self._jobs.exports_of(forecast_id, submission.quarter.id)
+            )
+        if not scenario.hits(current.index - submission.quarter.index):
+            scenario = TABLE["calm"]
         body, file_type = self._served.get((forecast_id, submission.quarter.id), (None, submission.file_type))
         job = self._jobs.add(
             forecast_id=forecast_id,
             period_id=submission.quarter.id,
             file_type=file_type,
             currency=submission.currency,
-            manner=self._scenario.manner if hit else Manner(),
+            manner=scenario.manner,
             started=now,
             seconds=self.job_seconds,
-            chunks=_just(body) if body is not None else self._document(forecast_id, submission, now, hit=hit),
+            chunks=_just(body)
+            if body is not None
+            else document(self._company, forecast_id, submission, now.date(), scenario),
         )
         return JSONResponse({"jobId": job.id})
-
-    def _document(
-        self, forecast_id: str, asked: Submission, now: datetime, *, hit: bool
-    ) -> Callable[[], Iterable[bytes]]:
-        """How the document of an export is written, as the scenario of this moment has it."""
-        company, today = self._company, now.date()
-        scenario = self._scenario if hit else TABLE["calm"]
-        # An unknown quarter silently becomes the current one (seen by GitLab).
-        quarter = asked.quarter if company.knows(asked.quarter, today) else company.current(today)
-        order = Order(
-            forecast_id if forecast_id in FORECASTS else "total_new",
-            quarter,
-            today,
-            asked.historical,
-            asked.scope_id,
-            asked.currency,
-        )
-
-        def text() -> Iterator[str]:
-            document = company.export(order)
-            if scenario.edit:
-                document = scenario.edit(document, company, order)
-            if asked.file_type == "CSV":
-                return long_csv(document, asked.types)
-            if scenario.flat:
-                return flat(document, quarter.id)
-            return relational(document, asked.types, scenario.style)
-
-        def chunks() -> Iterator[bytes]:
-            pieces = (piece.encode() for piece in text())
-            if not scenario.cut:
-                return pieces
-            whole = b"".join(pieces)
-            return iter([whole[: len(whole) // 2]])
-
-        return chunks
 
     async def _list_jobs(self, _request: Request) -> Response:
         return JSONResponse([job.described for job in self._jobs.newest_first()])
@@ -328,9 +324,9 @@ class Sandbox:
 
     def _others(self) -> list[str]:
         """Somebody else's jobs that run at the moment: as many as may."""
-        until = self._scenario_since + self._scenario.slots_taken * self.job_seconds
-        taken = self._jobs.concurrent_limit if time.monotonic() < until else 0
-        return [f"{number:024x}" for number in range(taken)]
+        jobs_long = (self.clock() - self._scenario_since) / max(self.job_seconds, MOMENT)
+        taken = jobs_long < self._scenario.slots_taken or (self._storm and self._storm.slots_taken(jobs_long))
+        return [f"{number:024x}" for number in range(self._jobs.concurrent_limit if taken else 0)]
 
     def _left(self, now: datetime) -> tuple[int, int]:
         """Free places, and exports left of the month's quota."""

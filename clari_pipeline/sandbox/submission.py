@@ -10,6 +10,7 @@ from .company import CURRENCIES, Company
 from .documents import TYPES
 from .quarters import Quarter, read_quarter
 
+CALLED = {"crm_total": "CRM Total", "crm_closed": "CRM Closed"}  # as a refusal names the types
 DEFAULT_TYPES = ["forecast", "forecast_updated"]
 
 
@@ -19,6 +20,14 @@ class RefusedError(Exception):
     def __init__(self, answer: Response) -> None:
         super().__init__()
         self.answer = answer
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """Types that this organisation may not export, and whether a refusal says which of them were asked for."""
+
+    types: frozenset[str] = frozenset()
+    named: bool = True
 
 
 @dataclass(frozen=True)
@@ -33,8 +42,8 @@ class Submission:
     file_type: str
 
 
-def read_submission(body: bytes, current: Quarter, company: Company, refused: frozenset[str]) -> Submission:
-    """The request, or RefusedError. `refused` are types that this organisation may not export."""
+def read_submission(body: bytes, current: Quarter, company: Company, forbidden: Forbidden) -> Submission:
+    """The request, or RefusedError."""
     asked = readable(body) or {}
     if not isinstance(asked, dict):
         raise RefusedError(bad_request(f"The request body was malformed: {body.decode(errors='replace')}"))
@@ -51,7 +60,7 @@ def read_submission(body: bytes, current: Quarter, company: Company, refused: fr
     _choice(asked, "schedule", ("NONE", "ONCE", "MAX"))
     return Submission(
         quarter=quarter,
-        types=_types(asked, refused),
+        types=_types(asked, forbidden),
         scope_id=scope_id,
         currency=currency,
         historical=historical,
@@ -59,16 +68,17 @@ def read_submission(body: bytes, current: Quarter, company: Company, refused: fr
     )
 
 
-def _types(asked: dict[str, Any], refused: frozenset[str]) -> frozenset[str]:
+def _types(asked: dict[str, Any], forbidden: Forbidden) -> frozenset[str]:
     types = asked.get("typesToExport", DEFAULT_TYPES)
     if not isinstance(types, list):
         raise RefusedError(bad_request("The typesToExport parameter is no list."))
     unknown = [kind for kind in types if not isinstance(kind, str) or kind not in TYPES]
     if unknown:
         raise RefusedError(bad_request(f"The following typesToExport values are invalid: {unknown}"))
-    forbidden = sorted(refused.intersection(types))
-    if forbidden:
-        message = f"Not supported as typesToExport values for this organization: {', '.join(forbidden)}."
+    refused = sorted(forbidden.types.intersection(types))
+    if refused:
+        names = " and ".join(CALLED.get(kind, kind) for kind in refused) if forbidden.named else "Some of the types"
+        message = f"{names} cannot be exported for this organization. Choose other typesToExport."
         raise RefusedError(refusal(400, "type_not_supported", message, "fcw"))
     return frozenset(types)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from clari_pipeline.warehouse.statements import Connection, Record, row, rows, run
@@ -17,9 +18,19 @@ def submitting(connection: Connection, **columns: Any) -> None:
     run(connection, "ledger/submitting", **columns)
 
 
-def submitted(connection: Connection, request_id: str, *, job_id: str) -> None:
+def submitted(connection: Connection, request_id: str, *, job_id: str, at: datetime) -> None:
     """Clari has accepted it."""
-    run(connection, "ledger/submitted", request_id=request_id, job_id=job_id)
+    run(connection, "ledger/submitted", request_id=request_id, job_id=job_id, submitted_at=at)
+
+
+def types_refused(connection: Connection, request_id: str, types: Iterable[str]) -> None:
+    """Clari does not give these types: the export goes on without them."""
+    run(connection, "ledger/types_refused", request_id=request_id, types=sorted(types))
+
+
+def counted(connection: Connection, request_id: str, *, retries: int, slot_seconds: Decimal) -> None:
+    """So many calls were made once more, and so long was waited for a free slot, since the last time."""
+    run(connection, "ledger/counted", request_id=request_id, retries=retries, slot_seconds=slot_seconds)
 
 
 def ended(connection: Connection, request_id: str, **columns: Any) -> None:
@@ -42,6 +53,11 @@ def failed(connection: Connection, request_id: str, *, state: str, clari_status:
         clari_status=clari_status,
         error=error,
     )
+
+
+def deferred(connection: Connection, request_id: str, *, error: str) -> None:
+    """Clari cannot be asked now; the state stays, and the next run goes on with it."""
+    run(connection, "ledger/deferred", request_id=request_id, error=error)
 
 
 def refused(connection: Connection, request_id: str, error: str) -> None:
@@ -81,13 +97,13 @@ def refused_requests(connection: Connection) -> set[str]:
     return {found["request_id"] for found in rows(connection, "ledger/refused_requests")}
 
 
-def left_behind(connection: Connection, **request: Any) -> list[Record]:
-    """Exports that were asked for in the same way and never landed: request, run and job id, and when."""
-    return rows(connection, "ledger/left_behind", **request)
+def begun(connection: Connection, **request: Any) -> list[Record]:
+    """Exports that were asked for in the same way and have not failed, the newest first."""
+    return rows(connection, "ledger/begun", **request)
 
 
 def taken_up(connection: Connection, request_id: str, run_id: str) -> None:
-    """An export that was left behind belongs to another run now."""
+    """An export that was begun by another run belongs to this one now."""
     run(connection, "ledger/taken_up", request_id=request_id, run_id=run_id)
 
 
@@ -106,6 +122,11 @@ def is_known(connection: Connection, request_id: str) -> bool:
     return bool(rows(connection, "ledger/by_request", request_id=request_id))
 
 
+def has_job(connection: Connection, request_id: str) -> bool:
+    """Whether Clari has given the export a job."""
+    return any(found["job_id"] for found in rows(connection, "ledger/by_request", request_id=request_id))
+
+
 def landings(connection: Connection) -> list[tuple[str, str]]:
     """Forecast and quarter of every landed document, oldest quarter first."""
     return [(found["forecast_id"], found["time_period_id"]) for found in rows(connection, "ledger/landings")]
@@ -119,6 +140,11 @@ def status(connection: Connection) -> list[Record]:
 def alerts_unsent(connection: Connection) -> int:
     """Alerts that no channel has taken yet."""
     return int(row(connection, "ledger/alerts_unsent")["alerts"])
+
+
+def alert_raised(connection: Connection, **columns: Any) -> None:
+    """Write an alert down, unless this occurrence is known."""
+    run(connection, "ledger/alert_raised", **columns)
 
 
 def judged(
@@ -150,3 +176,13 @@ def verdicts_of(connection: Connection, request_id: str) -> list[Record]:
         found | {"evidence": json.loads(found["evidence"] or "{}")}
         for found in rows(connection, "ledger/checks_of", request_id=request_id)
     ]
+
+
+def health_exports(connection: Connection) -> list[Record]:
+    """Each forecast × quarter: `state` of the newest export; `exported_at`, `loaded_at` of the newest sync merged."""
+    return rows(connection, "ledger/health_exports")
+
+
+def health_states(connection: Connection) -> list[Record]:
+    """Each forecast × quarter × `state`: how many `exports` stand there."""
+    return rows(connection, "ledger/health_states")

@@ -2,5 +2,5 @@
 select *
 from clari.export_job
 where run_id = $run_id
-qualify row_number() over (partition by forecast_id, time_period_id order by attempt desc, submitted_at desc) = 1
+qualify row_number() over (partition by forecast_id, time_period_id order by submitted_at desc, attempt desc) = 1
 order by time_period_id desc, forecast_id;

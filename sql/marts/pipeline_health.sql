@@ -19,7 +19,12 @@ select
     max(wait_seconds) as max_wait_seconds,
     sum(rows_exported) as rows_exported,
     sum(case when state = 'LOADED' then rows_staged end) as rows_loaded,
-    max(loaded_at) as last_success_at
+    max(loaded_at) as last_success_at,
+    sum(poll_count) as polls,
+    sum(coalesce(retry_count, 0)) as retries,
+    sum(coalesce(slot_wait_seconds, 0)) as slot_wait_seconds,
+    cast(median(latency_seconds) as decimal(18, 3)) as median_latency_seconds,
+    max(latency_seconds) as max_latency_seconds
 from clari.export_job
 where submitted_at is not null
 group by all;

@@ -32,8 +32,17 @@ create table if not exists clari.export_job (
     rows_truncated boolean,
     document_period_id varchar,
     call_time_frame_id varchar,
-    error varchar
+    error varchar,
+    types_refused varchar,
+    retry_count integer,
+    slot_wait_seconds decimal(18,3),
+    latency_seconds decimal(18,3)
 );
+
+alter table clari.export_job add column if not exists types_refused varchar;
+alter table clari.export_job add column if not exists retry_count integer;
+alter table clari.export_job add column if not exists slot_wait_seconds decimal(18,3);
+alter table clari.export_job add column if not exists latency_seconds decimal(18,3);
 
 comment on table clari.export_job is 'One row an export that this pipeline meant to make, written before Clari is asked: a write-ahead ledger';
 comment on column clari.export_job.request_id is 'This pipeline''s own id of the export';
@@ -41,7 +50,7 @@ comment on column clari.export_job.job_id is 'Clari''s id; null until Clari has 
 comment on column clari.export_job.run_id is 'The sync that it belongs to';
 comment on column clari.export_job.forecast_id is 'The forecast asked for';
 comment on column clari.export_job.time_period_id is 'The quarter asked for';
-comment on column clari.export_job.types_to_export is 'Types asked for, comma-separated, sorted';
+comment on column clari.export_job.types_to_export is 'Types asked for and granted, comma-separated, sorted';
 comment on column clari.export_job.scope_id is 'Scope asked for; null is the whole organisation';
 comment on column clari.export_job.currency is 'Currency asked for; null is the organisation''s own';
 comment on column clari.export_job.export_format is 'JSON or CSV';
@@ -49,7 +58,7 @@ comment on column clari.export_job.include_historical is 'Whether every week was
 comment on column clari.export_job.state is 'SUBMITTING, SUBMITTED, LANDED, LOADED, REFUSED, FAILED, TIMED_OUT or CANCELLED';
 comment on column clari.export_job.clari_status is 'Clari''s own word for the job, when last seen';
 comment on column clari.export_job.attempt is '1 for the first try, 2 for the next';
-comment on column clari.export_job.submitted_at is 'When Clari was asked';
+comment on column clari.export_job.submitted_at is 'When Clari accepted it; before that, when it was first asked';
 comment on column clari.export_job.completed_at is 'Clari''s endTime';
 comment on column clari.export_job.landed_at is 'When the document was safe on disk';
 comment on column clari.export_job.loaded_at is 'When it was merged';
@@ -69,3 +78,7 @@ comment on column clari.export_job.rows_truncated is 'Clari says that the docume
 comment on column clari.export_job.document_period_id is 'Periods that the document holds, comma-separated';
 comment on column clari.export_job.call_time_frame_id is 'The document''s week of the call: the newest that had started';
 comment on column clari.export_job.error is 'Why it was not merged';
+comment on column clari.export_job.types_refused is 'Types asked for that Clari does not give this organisation, comma-separated: their measures keep their values';
+comment on column clari.export_job.retry_count is 'Calls to Clari that had to be made once more';
+comment on column clari.export_job.slot_wait_seconds is 'Seconds waited for a free slot before Clari accepted it';
+comment on column clari.export_job.latency_seconds is 'Seconds from acceptance to the document safe on disk';

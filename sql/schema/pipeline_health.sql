@@ -13,8 +13,19 @@ create table if not exists clari.pipeline_health (
     max_wait_seconds decimal(18,3),
     rows_exported bigint,
     rows_loaded bigint,
-    last_success_at timestamptz
+    last_success_at timestamptz,
+    polls bigint,
+    retries bigint,
+    slot_wait_seconds decimal(18,3),
+    median_latency_seconds decimal(18,3),
+    max_latency_seconds decimal(18,3)
 );
+
+alter table clari.pipeline_health add column if not exists polls bigint;
+alter table clari.pipeline_health add column if not exists retries bigint;
+alter table clari.pipeline_health add column if not exists slot_wait_seconds decimal(18,3);
+alter table clari.pipeline_health add column if not exists median_latency_seconds decimal(18,3);
+alter table clari.pipeline_health add column if not exists max_latency_seconds decimal(18,3);
 
 comment on table clari.pipeline_health is 'One row a forecast, quarter and day (UTC, of submission)';
 comment on column clari.pipeline_health.forecast_id is 'Clari''s forecast (the tab)';
@@ -31,3 +42,8 @@ comment on column clari.pipeline_health.max_wait_seconds is 'Largest wait_second
 comment on column clari.pipeline_health.rows_exported is 'Entries in the documents';
 comment on column clari.pipeline_health.rows_loaded is 'Entries merged';
 comment on column clari.pipeline_health.last_success_at is 'When an export was last merged';
+comment on column clari.pipeline_health.polls is 'How often Clari was asked for a job''s state';
+comment on column clari.pipeline_health.retries is 'Calls to Clari that had to be made once more';
+comment on column clari.pipeline_health.slot_wait_seconds is 'Seconds waited for free slots';
+comment on column clari.pipeline_health.median_latency_seconds is 'Median of the seconds from acceptance to the document safe on disk';
+comment on column clari.pipeline_health.max_latency_seconds is 'Largest of them';

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from clari_pipeline.clari import ClariClient, Exporter, ExportEvent, ExportRequest, Retry
+from clari_pipeline.clari import ClariClient, Export, Exporter, ExportEvent, ExportRequest, LeftBehind, Retry
 from clari_pipeline.sandbox import Sandbox
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
@@ -61,6 +61,10 @@ def request_for(forecast_id: str = "total_new", time_period: str = CURRENT, **mo
     return ExportRequest(forecast_id=forecast_id, time_period=time_period, **{"types": TYPES} | more)
 
 
+def export_of(request: ExportRequest, request_id: str = "1", left_behind: LeftBehind | None = None) -> Export:
+    return Export(request_id=request_id, request=request, left_behind=left_behind)
+
+
 def call(sandbox: Sandbox, use: Callable[[ClariClient], Coroutine[Any, Any, _T]], **more: Any) -> _T:
     """What comes of one use of a client."""
 
@@ -92,7 +96,7 @@ class Desk:
         async def made() -> list[Any]:
             async with client_of(self.sandbox, **self._client) as client:
                 exporter = Exporter(client, **self._settings)
-                jobs = [exporter.export(request, request_id=str(n)) for n, request in enumerate(requests)]
+                jobs = [exporter.make(export_of(request, str(n))) for n, request in enumerate(requests)]
                 if at_once:
                     return await asyncio.gather(*jobs, return_exceptions=True)
                 return [(await asyncio.gather(job, return_exceptions=True))[0] for job in jobs]

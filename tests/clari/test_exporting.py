@@ -20,6 +20,7 @@ from clari_pipeline.clari import (
     ExportJobFailed,
     ExportTimedOut,
     JobState,
+    LeftBehind,
     NoSlot,
     Polled,
     QuotaExhausted,
@@ -28,12 +29,25 @@ from clari_pipeline.clari import (
     Submitting,
     SystemClock,
     TypeNotSupported,
+    TypesRefused,
     UnknownForecast,
     Waited,
 )
 from clari_pipeline.sandbox import Fault
 
-from .conftest import CURRENT, NEWEST_PAST, NOW, Desk, TurnedClock, client_of, jobs_of, posts, request_for
+from .conftest import (
+    CURRENT,
+    NEWEST_PAST,
+    NOW,
+    TYPES,
+    Desk,
+    TurnedClock,
+    client_of,
+    export_of,
+    jobs_of,
+    posts,
+    request_for,
+)
 
 
 def status(word: str) -> Fault:
@@ -179,11 +193,11 @@ def test_a_job_taken_up_again_times_out_from_its_first_acceptance(own_sandbox):
         async with client_of(sandbox) as client:
             job_id = await client.submit_export(request_for())
             exporter = Exporter(client, clock=TurnedClock(), export_timeout_s=600)
-            await exporter.wait(job_id, request_id="1", accepted_at=NOW - timedelta(seconds=601))
+            await exporter.make(export_of(request_for(), left_behind=LeftBehind(job_id, NOW - timedelta(seconds=601))))
 
     with pytest.raises(ExportTimedOut, match="after 601 s"):
         asyncio.run(wait())
-    assert len([seen for seen in sandbox.requests if seen.method == "GET"]) == 1
+    assert [seen.method for seen in sandbox.requests] == ["POST", "GET", "PATCH", "GET"]
 
 
 def test_a_job_that_is_done_in_the_last_moment_is_done(sandbox, tab):
@@ -205,7 +219,7 @@ def test_an_export_that_is_called_off_stops_at_once(own_sandbox):
     async def stopped() -> None:
         async with client_of(sandbox) as client:
             exporter = Exporter(client, poll_interval_s=0.01, observe=desk.events.append)
-            await asyncio.wait_for(exporter.export(request_for(), request_id="1"), 0.4)
+            await asyncio.wait_for(exporter.make(export_of(request_for())), 0.4)
 
     with pytest.raises(TimeoutError):
         asyncio.run(stopped())
@@ -463,13 +477,53 @@ def test_a_quota_that_runs_out_on_the_way_fails_the_rest_only(own_sandbox):
 
 
 def test_what_cannot_be_exported_is_refused_by_name_and_asked_once(own_sandbox):
-    sandbox = own_sandbox("type_refused")
-    unknown, refused = Desk(sandbox).export(request_for("nonesuch"), request_for())
+    sandbox = own_sandbox()
+    (unknown,) = Desk(sandbox).export(request_for("nonesuch"))
     assert isinstance(unknown, UnknownForecast)
     assert "nonesuch" in str(unknown)
-    assert isinstance(refused, TypeNotSupported)
-    assert "crm_closed, crm_total" in str(refused)
-    assert len(posts(sandbox)) == 2
+    assert len(posts(sandbox)) == 1
+
+
+# Types that are refused
+
+
+@pytest.mark.parametrize("scenario", ["type_refused", "type_refused_unnamed"])
+def test_an_export_is_repeated_without_the_types_that_are_refused(own_sandbox, scenario):
+    """And those after it do not ask for them at all."""
+    sandbox = own_sandbox(scenario)
+    desk = Desk(sandbox)
+    jobs = desk.export(*(request_for(time_period=quarter) for quarter in QUARTERS[:3]), at_once=False)
+    assert all(job.state is JobState.DONE for job in jobs)
+    granted = ["forecast", "forecast_updated", "quota", "adjustment"]
+    assert [seen.body["typesToExport"] for seen in posts(sandbox)] == [list(TYPES), granted, granted, granted]
+    assert [event.types for event in desk.told(TypesRefused)] == [("crm_total", "crm_closed")] * 3
+
+
+def test_types_that_are_all_refused_are_an_error_that_names_the_setting(own_sandbox):
+    sandbox = own_sandbox("type_refused")
+    (error,) = Desk(sandbox).export(request_for(types=("crm_closed", "crm_total")))
+    assert isinstance(error, TypeNotSupported)
+    assert "CLARI_TYPES_TO_EXPORT" in str(error)
+    assert len(posts(sandbox)) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "refused"),
+    [
+        ("type_not_supported", "Not supported here: crm_total, crm_closed.", ("crm_closed", "crm_total")),
+        ("type_not_supported", "CRM Totals are not for you. The Forecast API has quota.", ("crm_total",)),
+        ("type_not_supported", "Some of these are not for you", ("crm_closed", "crm_total")),
+        ("bad_request", 'These typesToExport values are invalid: ["forecast_updated"]', ("forecast_updated",)),
+        ("bad_request", "typesToExport: adjustment is invalid", ("adjustment",)),
+    ],
+)
+def test_the_refused_types_are_read_out_of_what_clari_says(sandbox, tab, code, message, refused):
+    body = json.dumps({"code": code, "message": message}).encode()
+    sandbox.fail_next("submit", [Fault("answer", 400, {}, body)])
+    desk = Desk(sandbox)
+    (job,) = desk.export(request_for(tab))
+    assert job.state is JobState.DONE
+    assert [tuple(sorted(event.types)) for event in desk.told(TypesRefused)] == [refused]
 
 
 def test_one_export_that_fails_leaves_the_others_alone(sandbox):

@@ -1,15 +1,15 @@
 """The sandbox's API: who may call, what is refused, what counts against the limits, and what goes astray."""
 
 import re
-import time
+from contextlib import suppress
 from datetime import timedelta
 
 import httpx
 import pytest
 
-from clari_pipeline.sandbox import Fault, Sandbox
+from clari_pipeline.sandbox import Export, Fault, Sandbox
 
-from .conftest import CURRENT, NOW
+from .conftest import CURRENT, NEWEST_PAST, NOW, Clock
 
 
 @pytest.fixture
@@ -113,15 +113,16 @@ def test_a_request_without_a_body_gets_the_defaults(calm):
 
 
 def test_a_job_passes_through_its_states_and_only_then_delivers(open_sandbox):
-    caller = open_sandbox(job_seconds=0.3)
+    clock = Clock()
+    caller = open_sandbox(clock=clock, write_at_once=True, job_seconds=2)
     job_id = caller.submit().json()["jobId"]
     early = caller.results(job_id)
     assert (early.status_code, early.json()["code"]) == (400, "invalid_jobId")
     seen = []
-    while (status := caller.status(job_id)["status"]) != "DONE":
-        seen += [] if seen[-1:] == [status] else [status]
-        time.sleep(0.01)
-    assert seen == ["SCHEDULED", "STARTED"]
+    for second in range(3):
+        clock.seconds = second
+        seen.append(caller.status(job_id)["status"])
+    assert seen == ["SCHEDULED", "STARTED", "DONE"]
     answer = caller.results(job_id)
     assert answer.status_code == 200
     assert answer.headers["content-length"] == str(len(answer.content))
@@ -145,15 +146,15 @@ def test_an_unknown_job_is_refused(calm):
 
 
 def test_the_concurrent_limit_holds_and_frees_itself(open_sandbox):
-    caller = open_sandbox(job_seconds=0.6, concurrent_limit=2)
+    clock = Clock()
+    caller = open_sandbox(clock=clock, write_at_once=True, job_seconds=60, concurrent_limit=2)
     jobs = [caller.submit().json()["jobId"] for _ in range(2)]
     refused = caller.submit()
     assert (refused.status_code, refused.json()["code"]) == (400, "export_monthly_quota_reached")
     assert refused.json()["message"] == ("The monthly quota limit of 1000 or concurrent limit of 2 has been reached.")
     limits = caller.http.get("/admin/limits").json()["jobs"]
     assert (limits["availableConcurrentLimit"], limits["availableMonthlyQuota"]) == (0, 998)
-    for job_id in jobs:
-        caller.finished(job_id)
+    clock.seconds = 60
     limits = caller.http.get("/admin/limits").json()["jobs"]
     assert limits == {
         "concurrentLimit": 2,
@@ -166,11 +167,12 @@ def test_the_concurrent_limit_holds_and_frees_itself(open_sandbox):
 
 
 def test_running_jobs_are_listed_only_where_there_are_any(open_sandbox):
-    caller = open_sandbox("hung", job_seconds=0.001)
+    clock = Clock()
+    caller = open_sandbox("hung", clock=clock, write_at_once=True, job_seconds=2)
     assert "runningJobIds" not in caller.http.get("/admin/limits").json()["jobs"]
     job_id = caller.submit().json()["jobId"]
-    while caller.status(job_id)["status"] == "SCHEDULED":
-        time.sleep(0.002)
+    assert "runningJobIds" not in caller.http.get("/admin/limits").json()["jobs"]
+    clock.seconds = 2
     assert caller.http.get("/admin/limits").json()["jobs"]["runningJobIds"] == [job_id]
 
 
@@ -191,15 +193,6 @@ def test_a_scheduled_job_is_cancelled_and_gives_its_quota_back(open_sandbox):
     limits = caller.http.get("/admin/limits").json()["jobs"]
     assert (limits["availableConcurrentLimit"], limits["availableMonthlyQuota"]) == (3, 1000)
     assert [job["jobId"] for job in caller.http.get("/export/jobs").json()] == [job_id]
-
-
-def test_a_running_job_is_aborted(open_sandbox):
-    caller = open_sandbox("hung", job_seconds=0.001)
-    job_id = caller.submit().json()["jobId"]
-    while caller.status(job_id)["status"] == "SCHEDULED":
-        time.sleep(0.002)
-    answer = caller.http.patch(f"/export/jobs/{job_id}", json={"type": "CANCEL"})
-    assert answer.json() == {"status": "ABORTED", "successful": True}
 
 
 def test_a_finished_job_cannot_be_cancelled(calm):
@@ -248,7 +241,7 @@ def test_errors_come_in_all_their_envelopes(calm):
     assert answers[1].json()[0].keys() == {"statusCode", "reaspnPhrase", "description", "details"}
     assert answers[2].json()["code"] == "internal_server_error"
     assert answers[3].headers["content-type"].startswith("text/html")
-    assert answers[4].json()["errors"][0]["status"] == 503
+    assert answers[4].json()["errors"][0]["status"] == "503"
     assert (answers[5].status_code, answers[5].content[:1]) == (200, b"<")
     assert answers[6].json()["code"] == "export_monthly_quota_reached"
 
@@ -289,6 +282,65 @@ def test_a_download_can_stop_half_way(calm):
     whole = calm.results(job_id).content
     assert int(answer.headers["content-length"]) == len(whole)
     assert received == whole[: len(whole) // 2]
+
+
+def test_a_call_can_be_done_and_answered_with_an_error(calm):
+    calm.sandbox.fail_next("submit", ["late:502"])
+    answer = calm.submit()
+    assert (answer.status_code, answer.headers["content-type"].startswith("text/html")) == (502, True)
+    assert len(calm.http.get("/export/jobs").json()) == 1
+
+
+def test_a_body_can_come_in_small_pieces_and_is_whole(calm):
+    job_id = calm.submit().json()["jobId"]
+    calm.finished(job_id)
+    calm.sandbox.fail_next("results", ["drip:0.05"])
+    with calm.http.stream("GET", f"/export/jobs/{job_id}/results") as answer:
+        pieces = list(answer.iter_raw())
+    assert len(pieces) > 5
+    assert b"".join(pieces) == calm.results(job_id).content
+
+
+def test_two_faults_can_meet_one_request(calm):
+    """Here a body that comes in small pieces and stops half way, and an answer that is late and then lost."""
+    calm.sandbox.fail_next("limits", ["drip:0.05+cut", "hang:0.01+lost", "hang:0.01+503"])
+    pieces = []
+    with (
+        pytest.raises(httpx.RemoteProtocolError, match="complete message body"),
+        calm.http.stream("GET", "/admin/limits") as answer,
+    ):
+        pieces.extend(answer.iter_raw())
+    assert 0 < len(b"".join(pieces)) <= int(answer.headers["content-length"]) // 2
+    with pytest.raises(httpx.RemoteProtocolError):
+        calm.http.get("/admin/limits")
+    assert calm.http.get("/admin/limits").status_code == 503
+
+
+def test_it_tells_what_has_become_of_each_export(calm):
+    """In the order of acceptance. A download counts once all of it was sent."""
+    ids = [calm.submit(period).json()["jobId"] for period in (CURRENT, NEWEST_PAST)]
+    for job_id in ids:
+        calm.finished(job_id)
+    assert calm.sandbox.jobs == tuple(
+        Export(job_id, "total_new", period, "DONE", truncated=False, expired=False, downloads=0, counted=True)
+        for job_id, period in zip(ids, (CURRENT, NEWEST_PAST), strict=True)
+    )
+    calm.sandbox.fail_next("results", ["cut", "lost", "late:500", "500", "none", "drip:0.01"])
+    for _ in range(3):
+        with suppress(httpx.RemoteProtocolError):
+            calm.results(ids[0])
+    calm.results(ids[0])
+    assert [job.downloads for job in calm.sandbox.jobs] == [0, 0]
+    calm.results(ids[0])
+    calm.results(ids[0])
+    assert [job.downloads for job in calm.sandbox.jobs] == [2, 0]
+
+
+def test_a_cancelled_export_is_told_and_not_counted(open_sandbox):
+    caller = open_sandbox(job_seconds=30)
+    job_id = caller.submit().json()["jobId"]
+    caller.http.patch(f"/export/jobs/{job_id}", json={"type": "CANCEL"})
+    assert [(job.status, job.counted) for job in caller.sandbox.jobs] == [("CANCELLED", False)]
 
 
 def test_an_answer_can_be_late(calm):

@@ -1,0 +1,22 @@
+"""What happens to a quarter's exports, in Dagster's log of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import dagster as dg
+
+from clari_pipeline.clari import ExportEvent, TypesRefused
+from clari_pipeline.events import Deferred, Failed, Requeued
+from clari_pipeline.narration import in_words
+
+
+def hear_in(log: dg.DagsterLogManager) -> Callable[[ExportEvent], None]:
+    """An observer that writes each event that has words as a line."""
+
+    def hear(event: ExportEvent) -> None:
+        if line := in_words(event):
+            say = log.warning if isinstance(event, Failed | Deferred | Requeued | TypesRefused) else log.info
+            say(f"{event.at:%H:%M:%S} {event.forecast_id} {event.time_period_id}: {line}")
+
+    return hear

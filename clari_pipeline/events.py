@@ -1,0 +1,133 @@
+"""What happens to an export from the asking to the merge, one frozen type each, and the hooks that are told of it.
+
+What happens at Clari is told by `clari.events`; here is the rest. The ledger, the progress that people see, Dagster's
+log and the JSON lines all live on these.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from clari_pipeline.clari.events import ExportEvent
+from clari_pipeline.clari.models import ExportRequest, Limits
+
+_LOW = 10
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed(ExportEvent):
+    """The document is safe on disk. `size` in bytes and `sha256` are of what Clari sent."""
+
+    job_id: str
+    size: int
+    sha256: str
+    landing_path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed(ExportEvent):
+    """No document came, and none will. `state` is FAILED, TIMED_OUT or CANCELLED."""
+
+    request: ExportRequest
+    attempt: int
+    state: str
+    clari_status: str | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferred(ExportEvent):
+    """Clari has, or may have, a job of it, and cannot be asked now: the next run goes on with it."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requeued(ExportEvent):
+    """The job before came to nothing; the same is asked for again, as another export."""
+
+    attempt: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged(ExportEvent):
+    """The document's rows are in the tables."""
+
+    rows_staged: int
+    rows_inserted: int
+    rows_updated: int
+    rows_unchanged: int
+    rows_disappeared: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused(ExportEvent):
+    """The document is not good enough: it stays landed, and out of the tables."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaRead:
+    """What Clari leaves before a run of so many exports. Concerns the run, not one export."""
+
+    at: datetime
+    limits: Limits
+    planned: int
+
+    @property
+    def is_low(self) -> bool:
+        """Whether less than a tenth of the quota is left once the planned exports are made."""
+        quota, available = self.limits.monthly_quota, self.limits.available_monthly_quota
+        return quota is not None and available is not None and _LOW * (available - self.planned) < quota
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        limits = self.limits
+        return (
+            f"export quota is low: {limits.available_monthly_quota} of {limits.monthly_quota} were left before this "
+            f"run's {self.planned}, in Clari's rolling 30 days; sync fewer quarters (CLARI_HISTORICAL_PERIODS) or less "
+            "often, or ask Clari to raise the quota"
+        )
+
+
+Event = ExportEvent | QuotaRead
+Observer = Callable[[Event], None]
+
+
+class Hooks:
+    """Observers of a run, called from any thread, one at a time.
+
+    Those `before` hear of an event before the ledger has it, those `after` when it is written down. What an observer
+    raises is logged and stops nothing.
+    """
+
+    def __init__(self, after: Iterable[Observer] = (), *, before: Iterable[Observer] = ()) -> None:
+        self._before = list(before)
+        self._after = list(after)
+        self._one_at_a_time = threading.RLock()
+
+    def add(self, observer: Observer) -> None:
+        """One more that is told after the ledger."""
+        self._after.append(observer)
+
+    def tell(self, event: Event, write_down: Observer = lambda _event: None) -> None:
+        """Tell an event; what `write_down` raises stops the export that it happened to."""
+        self._call(self._before, event)
+        write_down(event)
+        self._call(self._after, event)
+
+    def _call(self, observers: Iterable[Observer], event: Event) -> None:
+        with self._one_at_a_time:
+            for observer in observers:
+                try:
+                    observer(event)
+                except Exception:  # noqa: BLE001 - telling is not what the run is for
+                    _log.exception("an observer failed on %s", type(event).__name__)

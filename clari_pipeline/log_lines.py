@@ -1,0 +1,55 @@
+"""Events as JSON, a line each, for whoever collects logs (`CLARI_LOG_FORMAT=json`). Always on stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from clari_pipeline.events import Deferred, Event, Failed, Refused
+
+_WORDS = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+class JsonLines:
+    """An observer that prints each event: `event` (its name in snake case), `level`, `at`, and its own fields."""
+
+    def __init__(self) -> None:
+        self._log = _logger()
+
+    def __call__(self, event: Event) -> None:
+        """Print one event."""
+        say = self._log.error if isinstance(event, Failed | Refused | Deferred) else self._log.info
+        fields = {field.name: _plain(getattr(event, field.name)) for field in dataclasses.fields(event)}
+        say(_WORDS.sub("_", type(event).__name__).lower(), **fields)
+
+
+def error_line(message: str) -> None:
+    """What a command says at its end, as a line of the same kind."""
+    _logger().error("error", message=message)
+
+
+def _logger() -> Any:
+    return structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer(default=str)],
+        wrapper_class=structlog.BoundLogger,
+    )
+
+
+def _plain(value: object) -> object:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        case _ if hasattr(value, "model_dump"):
+            return value.model_dump(mode="json")
+        case tuple():
+            return list(value)
+        case _:
+            return value

@@ -1,0 +1,173 @@
+"""The ledger's hook: what happens to an export is written down before the next step is taken."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from clari_pipeline.clari import (
+    Adopted,
+    Completed,
+    ExportEvent,
+    ExportRequest,
+    Retried,
+    Submitted,
+    Submitting,
+    TypesRefused,
+    Waited,
+)
+from clari_pipeline.events import Deferred, Event, Failed, Landed, QuotaRead
+from clari_pipeline.warehouse import ledger
+from clari_pipeline.warehouse.connection import Warehouse
+from clari_pipeline.warehouse.statements import Connection
+
+_WRITTEN_DOWN = (Submitting, Submitted, Adopted, TypesRefused, Completed, Landed, Failed, Deferred)
+
+
+class Recorder:
+    """Writes the exports of one run into the ledger."""
+
+    def __init__(self, warehouse: Warehouse, run_id: str) -> None:
+        self._warehouse = warehouse
+        self._run_id = run_id
+        self._retries = Counter[str]()
+        self._slot_waits: defaultdict[str, Decimal] = defaultdict(Decimal)
+
+    def __call__(self, event: Event) -> None:
+        """Write one event down; what is only counted waits for the next step."""
+        match event:
+            case Retried():
+                self._retries[event.request_id] += 1
+            case Waited(reason="slot"):
+                self._slot_waits[event.request_id] += Decimal(str(round(event.seconds, 3)))
+            case (
+                Submitting() | Submitted() | Adopted() | TypesRefused() | Completed() | Landed() | Failed() | Deferred()
+            ):
+                with self._warehouse.session() as connection:
+                    self._write(connection, event)
+                    self._write_counts(connection, event.request_id)
+            case _:
+                pass
+
+    def _write(self, connection: Connection, event: ExportEvent) -> None:
+        match event:
+            case Submitting():
+                self._submitting(connection, event)
+            case Submitted() | Adopted():
+                ledger.submitted(connection, event.request_id, job_id=event.job_id, at=event.at)
+            case TypesRefused():
+                ledger.types_refused(connection, event.request_id, event.types)
+            case Completed(job=job):
+                ledger.ended(
+                    connection,
+                    event.request_id,
+                    clari_status=job.status,
+                    completed_at=job.end_time,
+                    exported_at=job.start_time,
+                    poll_count=event.poll_count,
+                    wait_seconds=round(event.wait_seconds, 3),
+                    rows_truncated=job.is_truncated,
+                )
+            case Landed():
+                ledger.landed(
+                    connection,
+                    event.request_id,
+                    landed_at=event.at,
+                    result_bytes=event.size,
+                    result_sha256=event.sha256,
+                    landing_path=event.landing_path,
+                )
+            case Failed():
+                self._failed(connection, event)
+            case Deferred():
+                ledger.deferred(connection, event.request_id, error=event.error)
+
+    def _write_counts(self, connection: Connection, request_id: str) -> None:
+        """How often was retried and how long was waited since the last step."""
+        retries, slot_seconds = self._retries.pop(request_id, 0), self._slot_waits.pop(request_id, Decimal(0))
+        if retries or slot_seconds:
+            ledger.counted(connection, request_id, retries=retries, slot_seconds=slot_seconds)
+
+    def _failed(self, connection: Connection, event: Failed) -> None:
+        self._submitting(connection, event)  # it may have failed before Clari was asked
+        ledger.failed(
+            connection, event.request_id, state=event.state, clari_status=event.clari_status, error=event.error
+        )
+
+    def _submitting(self, connection: Connection, event: Submitting | Failed) -> None:
+        if ledger.is_known(connection, event.request_id):
+            return
+        ledger.submitting(
+            connection,
+            request_id=event.request_id,
+            run_id=self._run_id,
+            **request_columns(event.request),
+            attempt=event.attempt,
+            submitted_at=event.at,
+        )
+
+
+def _alert_of_low_quota(connection: Connection, event: QuotaRead, run_id: str) -> None:
+    """`quota_low`, once a day (UTC)."""
+    limits = event.limits
+    ledger.alert_raised(
+        connection,
+        alert_key=f"quota_low {event.at.astimezone(UTC):%Y-%m-%d}",
+        alert_class="quota_low",
+        kind="quota_low",
+        severity="P2",
+        title=f"Clari export quota is low: {limits.available_monthly_quota} of {limits.monthly_quota} left",
+        body=event.sentence,
+        created_at=event.at,
+        run_id=run_id,
+    )
+
+
+def request_columns(request: ExportRequest) -> dict[str, Any]:
+    """A request as the ledger writes it."""
+    return {
+        "forecast_id": request.forecast_id,
+        "quarter_id": request.time_period,
+        "types_to_export": ",".join(sorted(request.types)),
+        "scope_id": request.scope_id,
+        "currency": request.currency,
+        "export_format": request.export_format.value,
+        "include_historical": request.include_historical,
+    }
+
+
+_IN_MANIFEST = (
+    "request_id",
+    "job_id",
+    "run_id",
+    "forecast_id",
+    "time_period_id",
+    "types_to_export",
+    "types_refused",
+    "scope_id",
+    "currency",
+    "export_format",
+    "include_historical",
+    "clari_status",
+    "attempt",
+    "submitted_at",
+    "completed_at",
+    "landed_at",
+    "exported_at",
+    "poll_count",
+    "wait_seconds",
+    "rows_truncated",
+)
+
+
+def manifest_of(row: dict[str, Any]) -> dict[str, Any]:
+    """What is kept beside a document: all that the ledger needs to know it again. Times as ISO 8601."""
+    return {name: _plain(row.get(name)) for name in _IN_MANIFEST}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if isinstance(value, str | int | bool | None) else str(value)

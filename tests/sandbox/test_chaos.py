@@ -1,0 +1,215 @@
+"""Chaos: as much as was asked for, the same again for the same seed, and over when it was to be over."""
+
+from collections import Counter
+
+import httpx
+import pytest
+
+from clari_pipeline.sandbox import Chaos
+
+from .conftest import CURRENT, FINISHED, NEWEST_PAST, OLDER, Clock
+
+FINE = (200, None, "application/json")
+CALM = Chaos(request_rate=0, job_rate=0, slots_rate=0)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def in_chaos(open_sandbox, clock):
+    """A sandbox in chaos, whose clock stands still until it is turned, and with places for everybody."""
+
+    def opened(chaos=None, **more):
+        settings = {"concurrent_limit": 1000, "people": 3, "job_seconds": 60} | more
+        return open_sandbox("chaos", chaos=chaos, clock=clock, now=clock.now, write_at_once=True, **settings)
+
+    return opened
+
+
+def outcome(ask):
+    """What came of a call: its status, and Retry-After; or the way in which there was no answer."""
+    try:
+        answer = ask()
+    except httpx.RemoteProtocolError as error:
+        return "cut" if "complete message body" in str(error) else "no answer"
+    return answer.status_code, answer.headers.get("retry-after"), answer.headers["content-type"].split(";")[0]
+
+
+def many(caller, times=160):
+    return [outcome(lambda: caller.http.get("/admin/limits")) for _ in range(times)]
+
+
+def states(caller, clock, count=60):
+    """What has become of so many exports of one quarter, long after their time."""
+    for _ in range(count):
+        assert caller.submit().status_code == 200
+    clock.seconds += 100_000
+    return [(job.status, job.truncated, job.expired) for job in caller.sandbox.jobs]
+
+
+def test_one_request_in_four_goes_wrong_in_every_way(in_chaos):
+    """Errors with and without Retry-After, a proxy's page, no answer, half an answer; never the key."""
+    seen = Counter(many(in_chaos(), 400))
+    assert seen.keys() >= {
+        (429, None, "application/json"),
+        (429, "0", "application/json"),
+        (500, None, "application/json"),
+        (502, None, "text/html"),
+        "no answer",
+        "cut",
+    }
+    assert not any(answer[0] == 401 for answer in seen)
+    assert 270 <= seen[FINE] <= 340
+
+
+def test_one_job_in_four_goes_wrong_in_every_way(in_chaos, clock):
+    """It fails, hangs, is incomplete, its results are gone; or two of these."""
+    seen = Counter(states(in_chaos(Chaos(request_rate=0, slots_rate=0)), clock, 200))
+    assert seen.keys() == {
+        ("DONE", False, False),
+        ("FAILED", False, False),
+        ("STARTED", False, False),
+        ("DONE", True, False),
+        ("DONE", False, True),
+        ("DONE", True, True),
+    }
+    assert 130 <= seen["DONE", False, False] <= 175
+
+
+def test_the_same_seed_goes_wrong_in_the_same_way(in_chaos, clock):
+    def seen(seed):
+        caller = in_chaos(Chaos(slots_rate=0), seed=seed, people=1)
+        answers = many(caller) + [outcome(caller.submit) for _ in range(40)]
+        clock.seconds += 100_000
+        return answers, [(job.status, job.truncated, job.expired) for job in caller.sandbox.jobs]
+
+    first = seen(7)
+    assert first == seen(7)
+    other = seen(8)
+    assert [answer == FINE for answer in first[0]] != [answer == FINE for answer in other[0]], "others go wrong"
+    assert first[1] != other[1]
+
+
+def test_exports_side_by_side_do_not_change_each_others_faults(in_chaos):
+    """What meets a quarter depends on its own requests, in whatever order those of other quarters come."""
+
+    def seen(*order):
+        caller, met = in_chaos(people=1), {}
+        for period in order:
+            met.setdefault(period, []).append(outcome(lambda period=period: caller.submit(period)))
+        return met
+
+    quarters = (CURRENT, NEWEST_PAST, OLDER)
+    in_turn, one_by_one = seen(*quarters * 12), seen(*(quarter for quarter in quarters for _ in range(12)))
+    assert in_turn == one_by_one
+    assert in_turn[CURRENT] != in_turn[OLDER]
+
+
+def test_a_body_that_nobody_can_read_is_refused_in_chaos_too(in_chaos):
+    assert in_chaos(CALM).submit({"year": 2026}).json()["code"] == "bad_request"
+
+
+def test_rates_are_kept(in_chaos, clock):
+    assert set(many(in_chaos(CALM))) == {FINE}
+    assert set(states(in_chaos(CALM), clock)) == {("DONE", False, False)}
+    everything = in_chaos(Chaos(request_rate=1, job_rate=0, slots_rate=0))
+    assert many(everything).count(FINE) < 40, "only dripping ones"
+    bad = states(in_chaos(Chaos(request_rate=0, job_rate=1, slots_rate=0)), clock, 90)
+    assert sum(state == ("DONE", False, False) for state in bad) < 30, "only slow ones"
+
+
+def test_an_answer_is_lost_and_the_job_behind_it_fails(in_chaos, clock):
+    caller = in_chaos(Chaos(request_rate=1, job_rate=1, slots_rate=0))
+    failed_unheard = 0
+    for _ in range(60):
+        before = len(caller.sandbox.jobs)
+        answered = outcome(caller.submit)
+        clock.seconds += 100_000
+        accepted = caller.sandbox.jobs[before:]
+        failed_unheard += answered == "no answer" and [job.status for job in accepted] == ["FAILED"]
+    assert failed_unheard
+
+
+def test_a_truncated_document_is_cut_too(in_chaos, clock):
+    caller = in_chaos(Chaos(request_rate=0, job_rate=1, slots_rate=0))
+    for _ in range(20):
+        caller.submit()
+    clock.seconds += 100_000
+    caller.sandbox.chaos = Chaos(request_rate=1, job_rate=0)
+    caller.sandbox.scenario = "chaos"
+    truncated = [job for job in caller.sandbox.jobs if job.truncated and not job.expired]
+    seen = {outcome(lambda job=job: caller.results(job.job_id)) for job in truncated for _ in range(12)}
+    assert "cut" in seen
+
+
+def test_half_of_the_entries_of_a_truncated_job_are_missing(in_chaos, clock):
+    """The job says so, in one or the other of its two words."""
+    caller = in_chaos(Chaos(request_rate=0, job_rate=1, slots_rate=0), people=4)
+    for _ in range(40):
+        caller.submit()
+    clock.seconds += 100_000
+    sizes: dict[bool, set[int]] = {True: set(), False: set()}
+    words = Counter()
+    for job in caller.sandbox.jobs:
+        if job.status == "DONE" and not job.expired:
+            described = caller.status(job.job_id)
+            words[described["rowsTruncated"], described["cellsTruncated"]] += 1
+            sizes[job.truncated].add(len(caller.results(job.job_id).json()["entries"]))
+    assert words.keys() == {(True, False), (False, True), (False, False)}
+    assert {size * 2 for size in sizes[True]} == sizes[False]
+
+
+def test_a_hung_job_of_chaos_ends_when_it_is_cancelled(in_chaos, clock):
+    caller = in_chaos(Chaos(request_rate=0, job_rate=1, slots_rate=0))
+    for _ in range(20):
+        caller.submit()
+    clock.seconds += 1_000_000
+    hung = [job for job in caller.sandbox.jobs if job.status not in FINISHED]
+    assert hung
+    for job in hung:
+        assert caller.http.patch(f"/export/jobs/{job.job_id}", json={"type": "CANCEL"}).json()["successful"]
+    assert {job.status for job in caller.sandbox.jobs} <= FINISHED
+
+
+def test_an_export_is_refused_for_want_of_places_though_there_is_quota(in_chaos):
+    caller = in_chaos(Chaos(request_rate=1, job_rate=0, slots_rate=0))
+    refusals = 0
+    for _ in range(60):
+        before = len(caller.sandbox.jobs)
+        if outcome(caller.submit) == (400, None, "application/json"):
+            refusals += 1
+            assert len(caller.sandbox.jobs) == before
+    assert refusals
+
+
+def test_now_and_then_somebody_else_holds_all_places_for_a_while(in_chaos, clock):
+    """By the clock: whole windows of time, then places are free again. Another seed has other windows."""
+
+    def seen(seed):
+        clock.seconds = 0
+        caller, free = in_chaos(Chaos(request_rate=0, job_rate=0, slots_rate=0.3), concurrent_limit=3, seed=seed), []
+        for second in range(0, 60 * 3 * 30, 60):
+            clock.seconds = second
+            free.append(caller.http.get("/admin/limits").json()["jobs"]["availableConcurrentLimit"])
+        return caller, [free[place : place + 3] for place in range(0, len(free), 3)]
+
+    _, others = seen(8)
+    caller, windows = seen(7)
+    assert windows != others
+    assert {tuple(window) for window in windows} == {(0, 0, 0), (3, 3, 3)}
+    assert 3 <= windows.count([0, 0, 0]) <= 15
+    clock.seconds = 60 * 3 * windows.index([0, 0, 0])
+    assert caller.submit().json()["code"] == "export_monthly_quota_reached"
+
+
+def test_chaos_ends_after_so_many_requests(in_chaos, clock):
+    """Requests, jobs and places behave from then on."""
+    caller = in_chaos(Chaos(request_rate=1, job_rate=1, slots_rate=1, until=25))
+    assert many(caller, 25).count(FINE) < 10, "only dripping ones"
+    limits = caller.http.get("/admin/limits").json()["jobs"]
+    assert limits["availableConcurrentLimit"] == limits["concurrentLimit"]
+    assert set(many(caller)) == {FINE}
+    assert set(states(caller, clock)) == {("DONE", False, False)}

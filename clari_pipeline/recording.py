@@ -42,9 +42,11 @@ class Recorder:
                 self._retries[event.request_id] += 1
             case Waited(reason="slot"):
                 self._slot_waits[event.request_id] += Decimal(str(round(event.seconds, 3)))
-            case (
-                Submitting() | Submitted() | Adopted() | TypesRefused() | Completed() | Landed() | Failed() | Deferred()
-            ):
+            case QuotaRead():
+                if event.is_low:
+                    with self._warehouse.session() as connection:
+                        _alert_of_low_quota(connection, event, self._run_id)
+            case _ if isinstance(event, _WRITTEN_DOWN):
                 with self._warehouse.session() as connection:
                     self._write(connection, event)
                     self._write_counts(connection, event.request_id)

@@ -50,7 +50,7 @@ _MOST_LOST_ANSWERS = 10
 _PATIENCE_WITH_LOST_ANSWERS = timedelta(seconds=60)
 _LOST_ANSWER_WAIT_S = 0.2
 _LOOKS_AFTER_S = (0.0, 0.2, 1.0)  # Clari may list a job late
-_APPEARS_WITHIN_S = 30.0  # a job that Clari has just accepted may not be shown at once
+_APPEARS_WITHIN = timedelta(seconds=30)  # a job that Clari has just accepted may not be shown at once
 _FETCHES_AFTER_S = (0.0, 1.0, 4.0)  # a job may be DONE a moment before its result is there
 _Event = TypeVar("_Event", bound=ExportEvent)
 
@@ -184,15 +184,15 @@ class Exporter:
         polls = 0
         late: Job | None = None  # as it was when it was cancelled
         while True:
-            waited = (self._clock.now() - accepted_at).total_seconds()
             try:
                 job = await self._job(export, job_id)
             except JobForgotten:
-                if waited >= _APPEARS_WITHIN_S:
+                if self._clock.now() - accepted_at >= _APPEARS_WITHIN:
                     raise
                 await self._pause(export, self._poll_interval_s, "poll")
                 continue
             polls += 1
+            waited = (self._clock.now() - accepted_at).total_seconds()
             is_known = job.state is not JobState.UNKNOWN
             self._tell(export, Polled, job_id=job_id, status=job.status, is_known=is_known, poll_count=polls)
             is_late = waited >= self._export_timeout_s

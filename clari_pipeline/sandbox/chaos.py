@@ -27,6 +27,7 @@ SLOT_WINDOW = 3  # times as long as a job takes: for so long somebody else holds
 class Chaos:
     """How much goes wrong: the share of requests, of jobs, and of the time (somebody else holds all places).
 
+    What goes wrong is drawn from `seed`, else from the sandbox's own, which also draws the company's figures.
     After `until` requests, counted from when the scenario began, all that is new behaves: requests, jobs accepted
     from then on, places. A job that was accepted before stays as it is.
     """
@@ -35,6 +36,7 @@ class Chaos:
     job_rate: float = 0.25
     slots_rate: float = 0.1
     until: int | None = None
+    seed: int | None = None
 
 
 def _jobs() -> tuple[Scenario, ...]:

@@ -97,7 +97,9 @@ class Sandbox:
             raise ValueError(f"No scenario is called {name!r}. There are: {', '.join(TABLE)}.")
         self._scenario_name = name
         self._scenario_since = self.clock()
-        self._storm = Storm(self.chaos, self.seed) if TABLE[name].chaos else None
+        self._storm = (
+            Storm(self.chaos, self.seed if self.chaos.seed is None else self.chaos.seed) if TABLE[name].chaos else None
+        )
 
     @property
     def _scenario(self) -> Scenario:

@@ -101,7 +101,7 @@ class Report:
         found = [
             (outcome, verdict) for outcome in self.outcomes for verdict in outcome.verdicts if not verdict["passed"]
         ]
-        if not found:
+        if not found and not any(outcome.is_failure for outcome in self.outcomes):
             console.print("Found: nothing amiss.")
         for outcome, verdict in found:
             where = f"{outcome.export['forecast_id']} {outcome.export['time_period_id']}"

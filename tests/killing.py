@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +80,16 @@ class Place:
 
     def sync(self, last: int, moment: Moment | None = None) -> bool:
         """Run a sync; whether it was killed. One that ends otherwise must end well."""
-        process = _processes.Process(target=_sync, args=(str(self.folder), self._environment, last, moment))
-        process.start()
+        process = self.begun(last, moment)
         process.join()
         assert process.exitcode in {0, -signal.SIGKILL}, (self.folder / "output.txt").read_text()
         return process.exitcode != 0
+
+    def begun(self, last: int, moment: Moment | None = None) -> ForkServerProcess:
+        """A sync that goes on meanwhile."""
+        process = _processes.Process(target=_sync, args=(str(self.folder), self._environment, last, moment))
+        process.start()
+        return process
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the warehouse."""

@@ -132,7 +132,7 @@ class Loader:
             marts.compare_calls(connection, forecast_id, quarter_id, self._rules)
             for export in exports:
                 if ledger.export(connection, export["request_id"])["state"] == "LOADED":
-                    found = judge([evidence.of_calls(connection, export, self._rules)])
+                    found = judge(evidence.of_calls(connection, export, self._rules))
                     keep_verdicts(connection, found, self._now())
             connection.commit()
         except BaseException:
@@ -169,7 +169,7 @@ class Loader:
             ledger.document_read(connection, export["request_id"], **judged.counts[export["request_id"]])
             if not is_trusted:
                 judged.verdicts[export["request_id"]] = judge(
-                    [evidence.of_document(export, document, before, self._rules, self._grace)]
+                    evidence.of_document(export, document, before, self._rules, self._grace)
                 )
                 if judged.is_refused(export["request_id"]):
                     continue
@@ -178,7 +178,7 @@ class Loader:
             if warnings is None:
                 continue
             reconciled = evidence.after_the_merge(connection, export, document, before, merged)
-            judged.add(export["request_id"], judge([warnings.joined(reconciled)]))
+            judged.add(export["request_id"], judge(warnings.joined(reconciled)))
             if judged.is_refused(export["request_id"]):
                 raise _Unreconciled(export["request_id"])
             merging.note_loaded(connection, export["request_id"], export["loaded_at"] or self._now())
@@ -196,7 +196,7 @@ class Loader:
         except DocumentUnreadable as error:
             unreadable = {"export_is_readable": {"summary": str(error), "document": export["landing_path"]}}
             judged.verdicts[export["request_id"]] = judge(
-                [ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)]
+                ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)
             )
             return None
         merging.stage(connection, document.tables)

@@ -213,25 +213,19 @@ class Pipeline:
             for forecast_id, export in latest.items():
                 loaded = {other["quarter_id"] for other in newest if other["forecast_id"] == forecast_id}
                 missing = [quarter for quarter in wanted if quarter not in loaded]
-                verdicts = judge(
-                    [
-                        ExportFacts(
-                            request_id=export["request_id"],
-                            facts={"quarters_missing": len(missing)},
-                            evidence={
-                                "periods_are_covered": {
-                                    "summary": f"never loaded: {', '.join(missing)}; load them with "
-                                    + " ".join(
-                                        ["clari-pipeline sync", *(f"--period {quarter}" for quarter in missing)]
-                                    ),
-                                    "missing": missing,
-                                    "wanted": wanted,
-                                }
-                            },
-                        )
-                    ]
+                remedy = " ".join(["clari-pipeline sync", *(f"--period {quarter}" for quarter in missing)])
+                covered = ExportFacts(
+                    request_id=export["request_id"],
+                    facts={"quarters_missing": len(missing)},
+                    evidence={
+                        "periods_are_covered": {
+                            "summary": f"never loaded: {', '.join(missing)}; load them with {remedy}",
+                            "missing": missing,
+                            "wanted": wanted,
+                        }
+                    },
                 )
-                keep_verdicts(connection, verdicts, self.now())
+                keep_verdicts(connection, judge(covered), self.now())
             return [
                 verdict | {"forecast_id": forecast_id}
                 for forecast_id, export in latest.items()

@@ -258,11 +258,10 @@ def _one_gate() -> Iterator[None]:
     judge = loading.judge
     answers: dict[Any, list[Verdict]] = {}
 
-    def remembered(judged: Sequence[ExportFacts]) -> list[Verdict]:
-        (export,) = judged
+    def remembered(export: ExportFacts) -> list[Verdict]:
         facts = (tuple(sorted(export.facts.items())), export.is_in_grace)
         if facts not in answers:
-            answers[facts] = judge(judged)
+            answers[facts] = judge(export)
         return [replace(verdict, request_id=export.request_id) for verdict in answers[facts]]
 
     with pytest.MonkeyPatch.context() as patch:

@@ -190,8 +190,17 @@ def _wants_traceback() -> bool:
         return False
 
 
+def _wants_json() -> bool:
+    try:
+        return read_settings().log_format == "json"
+    except SettingsError:
+        return False
+
+
 def _fail(message: str, code: int) -> int:
-    print(f"clari-pipeline: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 - this is the command line
+    from clari_pipeline.log_lines import say  # noqa: PLC0415
+
+    say(" ".join(message.split()), as_json=_wants_json())
     return code
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from clari_pipeline.landing import LandingError
+from clari_pipeline.log_lines import say
 from clari_pipeline.periods import Quarter
 from clari_pipeline.settings import Settings, SettingsError
 from clari_pipeline.sync import Outcome, Pipeline
@@ -80,9 +81,10 @@ def sync(
     console = Console(stderr=True, markup=False, quiet=settings.log_format == "json")
     with (
         SyncProgress(console, pipeline.hooks) as progress,
-        pipeline.exporting(run_id, wanted, forecasts) as desk,
+        pipeline.exporting(run_id, wanted, forecasts, everywhere=True) as desk,
     ):
         progress.expect(desk.plan)
+        wanted += [quarter for quarter in desk.plan.recovered_quarters if quarter not in wanted]
         runner = JobRunner(pipeline, desk, wanted, {"clari/source": "sandbox"} if is_sandbox else {})
         troubles = [f"{quarter}: {trouble}" for quarter in wanted if (trouble := _sync_quarter(runner, quarter))]
         if trouble := runner.refresh_marts():
@@ -214,21 +216,11 @@ def _finish(
         outcome for outcome in report.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused
     ]
     for line in report.remarks:
-        say(pipeline.settings, line)
+        say(line, as_json=pipeline.settings.log_format == "json")
     lines = [*failures(failed), *troubles]
     for line in lines:
-        say(pipeline.settings, line)
+        say(line, as_json=pipeline.settings.log_format == "json")
     return 1 if lines else 0
-
-
-def say(settings: Settings, line: str) -> None:
-    """One line on stderr, in the format that the settings ask for."""
-    from clari_pipeline.log_lines import error_line  # noqa: PLC0415
-
-    if settings.log_format == "json":
-        error_line(line)
-    else:
-        print(f"clari-pipeline: {line}", file=sys.stderr)  # noqa: T201
 
 
 def _console() -> Console:
@@ -269,7 +261,7 @@ def _quota(settings: Settings) -> dict[str, Any] | None:
     try:
         limits = asyncio.run(ask())
     except (ClariError, ValueError) as error:
-        say(settings, f"export quota unknown: {error}")
+        say(f"export quota unknown: {error}", as_json=settings.log_format == "json")
         return None
     return {
         "monthly": limits.monthly_quota,

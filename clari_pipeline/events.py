@@ -129,5 +129,5 @@ class Hooks:
             for observer in observers:
                 try:
                     observer(event)
-                except Exception:  # noqa: BLE001 - telling is not what the run is for
-                    _log.exception("an observer failed on %s", type(event).__name__)
+                except Exception as error:  # noqa: BLE001 - telling is not what the run is for
+                    _log.warning("an observer failed on %s: %r", type(event).__name__, error)

@@ -33,6 +33,7 @@ from clari_pipeline.clari import (
     Limits,
     QuotaExhausted,
     RateLimited,
+    Redirected,
     Retry,
     ServerFault,
     SystemClock,
@@ -46,8 +47,9 @@ from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import ledger
 from clari_pipeline.warehouse.connection import Warehouse
+from clari_pipeline.warehouse.statements import Record
 
-_PASSING = (ClariUnreachable, ServerFault, RateLimited, UnexpectedAnswer, AuthFailed)
+_PASSING = (ClariUnreachable, ServerFault, Redirected, RateLimited, UnexpectedAnswer, AuthFailed)
 _Event = TypeVar("_Event", bound=ExportEvent)
 
 
@@ -88,9 +90,11 @@ class ExportDesk:
             slot_timeout_s=settings.slot_timeout_s,
             poll_interval_s=settings.poll_interval_s,
             max_concurrent=settings.max_concurrent_exports,
-            known_jobs=self._known_jobs,
+            known_jobs=lambda: asyncio.to_thread(self._known_jobs),
             asking=lambda request: runs.asking(request.forecast_id, request.time_period),
-            observe=self._tell,
+            # Off the event loop: the warehouse may be locked by somebody for a while, and polls go on.
+            observe=lambda event: asyncio.to_thread(self._tell, event),
+            retried=self._tell,
             clock=self._clock,
         )
         self._results: dict[str, Future[str]] = {export.request_id: Future() for export in plan.exports}
@@ -99,11 +103,13 @@ class ExportDesk:
         self._heard = set(plan.finished.values()) - set(self._quarters)
         self._told: defaultdict[str, SimpleQueue[ExportEvent | None]] = defaultdict(SimpleQueue)
         self._thread = threading.Thread(target=self._run, name="exports", daemon=True)
+        self._has_begun = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._all: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Self:
         self._thread.start()
+        self._has_begun.wait()
         return self
 
     def __exit__(
@@ -116,6 +122,7 @@ class ExportDesk:
     def take(self, quarter_id: str, hear: Callable[[ExportEvent], None] = lambda _event: None) -> list[str]:
         """Wait until every export of a quarter has landed or failed; their request ids.
 
+        Those that only the history wants are not among them, unless the quarter has no others.
         `hear` is told what has happened to them, and what happens meanwhile, in the caller's thread. What came of each
         stands in the ledger. Raises what is no export's own fault: a warehouse that cannot be written, a landing
         folder that is full.
@@ -124,13 +131,12 @@ class ExportDesk:
             self._heard.add(quarter_id)
             while (event := self._told[quarter_id].get()) is not None:
                 hear(event)
-        for export in self.plan.recovered:
-            if export.quarter_id == quarter_id:
-                self._results[export.request_id].result()
+        history, present = (
+            [self._results[export.request_id].result() for export in exports if export.quarter_id == quarter_id]
+            for exports in (self.plan.recovered, self.plan.exports)
+        )
         finished = [request_id for request_id, quarter in self.plan.finished.items() if quarter == quarter_id]
-        return finished + [
-            self._results[export.request_id].result() for export in self.plan.exports if export.quarter_id == quarter_id
-        ]
+        return (finished + present) or history
 
     def _run(self) -> None:
         with suppress(asyncio.CancelledError):
@@ -142,21 +148,25 @@ class ExportDesk:
 
     async def _make_all(self) -> None:
         self._loop, self._all = asyncio.get_running_loop(), asyncio.current_task()
+        self._has_begun.set()
+        stopped: BaseException = RuntimeError("the run was stopped before this export had ended")
         try:
             async with self._client:
                 limits = await self._read_limits()
-                _, beyond = afford(self.plan, limits)
+                beyond = afford(self.plan, limits)
                 await asyncio.gather(
-                    *(self._make(export, is_recovered=True) for export in self.plan.recovered),
+                    *(self._make(export) for export in self.plan.recovered),
                     *(
                         self._make(export, no_room=limits if export.request_id in beyond else None)
                         for export in self.plan.exports
                     ),
                 )
+        except Exception as error:  # noqa: BLE001 - whoever takes a result is told
+            stopped = error
         finally:
             for result in self._results.values():
                 if not result.done():
-                    result.set_exception(RuntimeError("the run was stopped before this export had ended"))
+                    result.set_exception(stopped)
             for quarter_id in self._quarters:
                 self._told[quarter_id].put(None)
 
@@ -168,17 +178,18 @@ class ExportDesk:
             limits = await self._exporter.limits()
         except ClariError:
             return Limits()  # each export meets with the same, and is reported
-        self._hooks.tell(QuotaRead(at=self._clock.now(), limits=limits, planned=self.plan.to_ask), self._record)
+        quota = QuotaRead(at=self._clock.now(), limits=limits, planned=self.plan.to_ask)
+        await asyncio.to_thread(self._hooks.tell, quota, self._record)
         return limits
 
-    async def _make(self, export: Export, *, is_recovered: bool = False, no_room: Limits | None = None) -> None:
+    async def _make(self, export: Export, *, no_room: Limits | None = None) -> None:
         result = self._results[export.request_id]
         try:
             if no_room is not None:
-                self._fail(export, _no_room(no_room))
+                await self._fail(export, _no_room(no_room))
                 result.set_result(export.request_id)
             else:
-                result.set_result(await self._landed(export, is_recovered=is_recovered))
+                result.set_result(await self._landed(export))
         except Exception as error:  # noqa: BLE001 - whoever takes the result is told
             result.set_exception(error)
         finally:
@@ -186,7 +197,7 @@ class ExportDesk:
             if not self._quarters[export.quarter_id]:
                 self._told[export.quarter_id].put(None)
 
-    async def _landed(self, export: Export, *, is_recovered: bool) -> str:
+    async def _landed(self, export: Export) -> str:
         """Export and land; the request id under which the ledger says what came of it.
 
         A job that came to nothing is asked for again, `CLARI_MAX_REQUEUES` times; that of an earlier run is not
@@ -198,14 +209,14 @@ class ExportDesk:
                 job = await self._exporter.make(export)
                 await self._land(export, job)
             except JobLost as error:
-                self._fail(export, error)
-                if not tries_left or is_recovered:
+                await self._fail(export, error)
+                if not tries_left or export.is_history:
                     return export.request_id
                 tries_left -= 1
                 export = export.again()
-                self._tell_of(export, Requeued, attempt=export.attempt, error=str(error))
+                await self._tell_of(export, Requeued, attempt=export.attempt, error=str(error))
             except ClariError as error:
-                self._fail(export, error)
+                await self._fail(export, error)
                 return export.request_id
             else:
                 return export.request_id
@@ -214,8 +225,7 @@ class ExportDesk:
         writer = self._landing.writer()
         try:
             await self._exporter.fetch(export, job, writer, max_bytes=self._settings.max_result_bytes)
-            with self._warehouse.session() as connection:
-                row = ledger.export(connection, export.request_id)
+            row = await asyncio.to_thread(self._row, export.request_id)
             document = writer.keep(
                 forecast_id=export.request.forecast_id,
                 time_period=export.request.time_period,
@@ -225,7 +235,7 @@ class ExportDesk:
         except BaseException:
             writer.discard()
             raise
-        self._tell_of(
+        await self._tell_of(
             export,
             Landed,
             job_id=job.job_id,
@@ -234,13 +244,12 @@ class ExportDesk:
             landing_path=self._landing.path_of(document),
         )
 
-    def _fail(self, export: Export, error: ClariError) -> None:
+    async def _fail(self, export: Export, error: ClariError) -> None:
         """Say what became of an export that did not come: over, or put off where Clari may still have its job."""
         if isinstance(error, _PASSING):
-            with self._warehouse.session() as connection:
-                has_job = ledger.has_job(connection, export.request_id)
-            if has_job or isinstance(error, AnswerLost):
-                self._tell_of(export, Deferred, error=f"{error}; what is at Clari is fetched by the next sync")
+            row = await asyncio.to_thread(self._row, export.request_id)
+            if row.get("job_id") or isinstance(error, AnswerLost):
+                await self._tell_of(export, Deferred, error=f"{error}; what is at Clari is fetched by the next sync")
                 return
         match error:
             case ExportTimedOut():
@@ -250,7 +259,7 @@ class ExportDesk:
             case _:
                 state = "FAILED"
         job = error.job if isinstance(error, JobLost) else None
-        self._tell_of(
+        await self._tell_of(
             export,
             Failed,
             request=export.request,
@@ -260,20 +269,24 @@ class ExportDesk:
             error=str(error),
         )
 
+    def _row(self, request_id: str) -> Record:
+        """The export's row in the ledger; empty where it has none yet."""
+        with self._warehouse.session() as connection:
+            return ledger.export(connection, request_id) if ledger.is_known(connection, request_id) else {}
+
     def _known_jobs(self) -> set[str]:
         with self._warehouse.session() as connection:
             return ledger.known_jobs(connection)
 
-    def _tell_of(self, export: Export, kind: type[_Event], **what: Any) -> None:
-        self._tell(
-            kind(
-                request_id=export.request_id,
-                forecast_id=export.request.forecast_id,
-                time_period_id=export.quarter_id,
-                at=self._clock.now(),
-                **what,
-            )
+    async def _tell_of(self, export: Export, kind: type[_Event], **what: Any) -> None:
+        event = kind(
+            request_id=export.request_id,
+            forecast_id=export.request.forecast_id,
+            time_period_id=export.quarter_id,
+            at=self._clock.now(),
+            **what,
         )
+        await asyncio.to_thread(self._tell, event)
 
     def _tell(self, event: ExportEvent) -> None:
         self._hooks.tell(event, self._record)

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from clari_pipeline.events import Deferred, Event, Failed, Refused
+from clari_pipeline.narration import Narrator
 
 _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -23,14 +24,21 @@ class JsonLines:
 
     def __call__(self, event: Event) -> None:
         """Print one event."""
-        say = self._log.error if isinstance(event, Failed | Refused | Deferred) else self._log.info
+        say = self._log.info
+        if isinstance(event, Failed | Refused | Deferred):
+            say = self._log.error
+        elif Narrator.is_warning(event):
+            say = self._log.warning
         fields = {field.name: _plain(getattr(event, field.name)) for field in dataclasses.fields(event)}
         say(_WORDS.sub("_", type(event).__name__).lower(), **fields)
 
 
-def error_line(message: str) -> None:
-    """What a command says at its end, as a line of the same kind."""
-    _logger().error("error", message=message)
+def say(message: str, *, as_json: bool) -> None:
+    """What a command says at its end: one line, as JSON of the same kind or plain."""
+    if as_json:
+        _logger().error("error", message=message)
+    else:
+        print(f"clari-pipeline: {message}", file=sys.stderr)  # noqa: T201 - for whoever typed the command
 
 
 def _logger() -> Any:

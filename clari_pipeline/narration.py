@@ -15,8 +15,33 @@ from clari_pipeline.clari import (
 from clari_pipeline.events import Deferred, Event, Failed, Landed, Merged, QuotaRead, Refused, Requeued
 
 
-def in_words(event: Event) -> str | None:  # noqa: PLR0912 - a line a kind of event
-    """What happened; None for what would only bury the rest, such as ordinary polls and the waits between them."""
+class Narrator:
+    """Puts events into words; a job's odd state is worth a word once, not at every poll."""
+
+    def __init__(self) -> None:
+        self._said: set[tuple[str, str]] = set()
+
+    def __call__(self, event: Event) -> str | None:
+        """What happened; None for what would only bury the rest."""
+        if isinstance(event, Polled):
+            if (event.job_id, event.status) in self._said:
+                return None
+            self._said.add((event.job_id, event.status))
+        return _in_words(event)
+
+    @staticmethod
+    def is_warning(event: Event) -> bool:
+        """Whether somebody should look at it, though nothing has to be wrong."""
+        match event:
+            case QuotaRead(is_low=is_low):
+                return is_low
+            case Polled(is_known=is_known):
+                return not is_known
+            case _:
+                return isinstance(event, TypesRefused | Requeued | Deferred | Failed | Refused)
+
+
+def _in_words(event: Event) -> str | None:  # noqa: PLR0912 - a line a kind of event
     line: str | None = None
     match event:
         case QuotaRead(is_low=True):

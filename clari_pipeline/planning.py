@@ -12,16 +12,14 @@ from datetime import datetime, timedelta
 
 from clari_pipeline.clari import Export, ExportFormat, ExportRequest, LeftBehind, Limits
 from clari_pipeline.periods import Quarter
-from clari_pipeline.recording import request_columns
 from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import ledger
 from clari_pipeline.warehouse.connection import Warehouse
-from clari_pipeline.warehouse.statements import Connection, Record
+from clari_pipeline.warehouse.statements import Record
 
 _STILL_CURRENT = timedelta(hours=12)
 _JUST_MERGED = timedelta(hours=1)
-_QUOTA_WINDOW = timedelta(days=30)  # what was asked for before, Clari no longer knows
 _AT_CLARI = ("SUBMITTING", "SUBMITTED")
 
 
@@ -39,9 +37,14 @@ class Plan:
     finished: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def recovered_quarters(self) -> list[Quarter]:
+        """The quarters of what is recovered."""
+        return sorted({Quarter.parse(export.quarter_id) for export in self.recovered}, reverse=True)
+
+    @property
     def to_ask(self) -> int:
-        """How many exports Clari will be asked for."""
-        return sum(export.left_behind is None for export in self.exports)
+        """How many exports Clari may have to be asked for."""
+        return sum(export.left_behind is None or export.left_behind.job_id is None for export in self.exports)
 
 
 def by_urgency(quarters: Iterable[Quarter], *, current: Quarter) -> list[Quarter]:
@@ -71,60 +74,89 @@ def plan(settings: Settings, quarters: Iterable[Quarter], forecasts: Sequence[st
     )
 
 
-def take_up(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: datetime) -> Plan:
+def take_up(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: datetime, everywhere: bool) -> Plan:
     """The plan, less what is done already, with what dead runs have left at Clari.
 
-    The newest that was left behind takes the place of asking anew, unless its figures would be of another half-day;
-    whatever is older is recovered. All of it belongs to this run from now on. The warehouse's lock keeps two runs that
-    begin at once from taking up the same.
+    The newest export that was left behind takes the place of asking anew, where the same was asked for and its figures
+    are not of another half-day; whatever else was left is recovered, that of other quarters if `everywhere`. All of it
+    belongs to this run from now on. The caller holds the warehouse's lock, so that no other run looks meanwhile.
     """
     exports: list[Export] = []
-    recovered: list[Export] = []
     finished: dict[str, str] = {}
     with warehouse.session() as connection:
         killed = runs.killed()
+        at_clari = [row for row in ledger.at_clari(connection) if not runs.is_alive(row["run_id"])]
+        landed = ledger.landed_by(connection, killed)
+        begun = {row["request_id"]: row for row in sorted([*at_clari, *landed], key=_submitted_at, reverse=True)}
         for export in fresh.exports:
-            found = [
-                row
-                for row in ledger.begun(connection, not_before=now - _QUOTA_WINDOW, **request_columns(export.request))
-                if row["run_id"] in killed or (row["state"] in _AT_CLARI and not runs.is_alive(row["run_id"]))
-            ]
-            newest, *_ = [*found, None]
+            same = (row for row in begun.values() if _request_of(row) == export.request)
+            newest = next(same, None)
             if newest is None or not _is_as_good_as_new(newest, now):
                 exports.append(export)
-            elif newest["state"] in _AT_CLARI:
-                exports.append(_continued(connection, newest, export.request, run_id))
+                continue
+            del begun[newest["request_id"]]
+            ledger.taken_up(connection, newest["request_id"], run_id)
+            if newest["state"] in _AT_CLARI:
+                exports.append(_continued(newest))
             else:
-                ledger.taken_up(connection, newest["request_id"], run_id)
                 finished[newest["request_id"]] = export.quarter_id
-            recovered += [
-                _continued(connection, row, export.request, run_id)
-                for row in found
-                if row["state"] in _AT_CLARI and not (row is newest and _is_as_good_as_new(row, now))
-            ]
-    for other in killed:
-        runs.forget(other)
-    return Plan(tuple(exports), tuple(recovered), finished)
+        quarters = {export.quarter_id for export in fresh.exports}
+        recovered = [
+            row
+            for row in begun.values()
+            if row["state"] in _AT_CLARI and (everywhere or row["time_period_id"] in quarters)
+        ]
+        for row in recovered:
+            ledger.taken_up(connection, row["request_id"], run_id)
+        # What was not taken up now may still be, by a sync of its quarter.
+        waiting = {
+            row["run_id"] for row in begun.values() if row["state"] not in _AT_CLARI and _is_as_good_as_new(row, now)
+        }
+        for other in killed - waiting:
+            runs.forget(other)
+    return Plan(tuple(exports), tuple(_continued(row, is_history=True) for row in recovered), finished)
+
+
+def _submitted_at(row: Record) -> datetime:
+    submitted_at: datetime = row["submitted_at"]
+    return submitted_at
 
 
 def _is_as_good_as_new(row: Record, now: datetime) -> bool:
-    age: timedelta = now - row["submitted_at"]
-    return age < (_JUST_MERGED if row["state"] in {"LOADED", "REFUSED"} else _STILL_CURRENT)
+    return now - _submitted_at(row) < (_JUST_MERGED if row["state"] in {"LOADED", "REFUSED"} else _STILL_CURRENT)
 
 
-def _continued(connection: Connection, row: Record, request: ExportRequest, run_id: str) -> Export:
-    ledger.taken_up(connection, row["request_id"], run_id)
+def _continued(row: Record, *, is_history: bool = False) -> Export:
     return Export(
         request_id=row["request_id"],
-        request=request,
+        request=_request_of(row),
         attempt=row["attempt"],
         left_behind=LeftBehind(row["job_id"], row["submitted_at"]),
+        is_history=is_history,
     )
 
 
-def afford(plan: Plan, limits: Limits) -> tuple[set[str], set[str]]:
-    """Request ids of the exports that the quota has room for, and of those that it has not: the last of the plan."""
+def _request_of(row: Record) -> ExportRequest:
+    """What was asked for, the types included that Clari did not give."""
+    types = [*(row["types_to_export"] or "").split(","), *(row["types_refused"] or "").split(",")]
+    return ExportRequest(
+        forecast_id=row["forecast_id"],
+        time_period=row["time_period_id"],
+        types=tuple(sorted(filter(None, types))),
+        scope_id=row["scope_id"],
+        currency=row["currency"],
+        include_historical=row["include_historical"],
+        export_format=ExportFormat(row["export_format"]),
+    )
+
+
+def afford(plan: Plan, limits: Limits) -> set[str]:
+    """Request ids of the exports that the quota has no room for: the last of the plan.
+
+    What a dead run left behind without a job may have to be asked for, and comes first.
+    """
     asked = [export.request_id for export in plan.exports if export.left_behind is None]
     left = limits.available_monthly_quota
-    room = len(asked) if left is None else max(left, 0)
-    return set(asked[:room]), set(asked[room:])
+    if left is None:
+        return set()
+    return set(asked[max(left - (plan.to_ask - len(asked)), 0) :])

@@ -15,14 +15,13 @@ from clari_pipeline.clari import (
     Cancelled,
     Completed,
     ExportEvent,
-    Polled,
     Retried,
     Submitted,
     Submitting,
     Waited,
 )
 from clari_pipeline.events import Deferred, Event, Failed, Hooks, Landed, Merged, QuotaRead, Refused, Requeued
-from clari_pipeline.narration import in_words
+from clari_pipeline.narration import Narrator
 from clari_pipeline.planning import Plan
 
 _MEGABYTE = 1_000_000
@@ -42,6 +41,7 @@ class SyncProgress:
     def __init__(self, console: Console, hooks: Hooks) -> None:
         self._console = console
         self._states: dict[tuple[str, str], str] = {}
+        self._in_words = Narrator()
         self._bytes = 0
         self._rows = 0
         self._bars = (
@@ -84,7 +84,7 @@ class SyncProgress:
 
     def __call__(self, event: Event) -> None:
         """One thing that happened."""
-        line = in_words(event)
+        line = self._in_words(event)
         if isinstance(event, QuotaRead):
             if line:
                 self._print(line)
@@ -100,7 +100,7 @@ class SyncProgress:
                 pass
         if self._bars:
             self._draw(event)
-        elif line and not isinstance(event, Polled | Retried):
+        if line and not isinstance(event, Retried) and (self._bars is None or self._in_words.is_warning(event)):
             self._print(f"{' '.join(which)}: {line}")
 
     def _draw(self, event: Event) -> None:

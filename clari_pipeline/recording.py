@@ -12,6 +12,7 @@ from clari_pipeline.clari import (
     Completed,
     ExportEvent,
     ExportRequest,
+    Polled,
     Retried,
     Submitted,
     Submitting,
@@ -33,6 +34,7 @@ class Recorder:
         self._warehouse = warehouse
         self._run_id = run_id
         self._retries = Counter[str]()
+        self._polls = Counter[str]()
         self._slot_waits: defaultdict[str, Decimal] = defaultdict(Decimal)
 
     def __call__(self, event: Event) -> None:
@@ -40,6 +42,8 @@ class Recorder:
         match event:
             case Retried():
                 self._retries[event.request_id] += 1
+            case Polled():
+                self._polls[event.request_id] += 1
             case Waited(reason="slot"):
                 self._slot_waits[event.request_id] += Decimal(str(round(event.seconds, 3)))
             case QuotaRead():
@@ -57,10 +61,13 @@ class Recorder:
         match event:
             case Submitting():
                 self._submitting(connection, event)
-            case Submitted() | Adopted():
+                ledger.types_asked(connection, event.request_id, types=event.request.types, refused=())
+            case Submitted():
                 ledger.submitted(connection, event.request_id, job_id=event.job_id, at=event.at)
+            case Adopted():
+                ledger.submitted(connection, event.request_id, job_id=event.job_id, at=event.started_at)
             case TypesRefused():
-                ledger.types_refused(connection, event.request_id, event.types)
+                ledger.types_asked(connection, event.request_id, types=event.types_left, refused=event.types)
             case Completed(job=job):
                 ledger.ended(
                     connection,
@@ -68,7 +75,6 @@ class Recorder:
                     clari_status=job.status,
                     completed_at=job.end_time,
                     exported_at=job.start_time,
-                    poll_count=event.poll_count,
                     wait_seconds=round(event.wait_seconds, 3),
                     rows_truncated=job.is_truncated,
                 )
@@ -87,10 +93,11 @@ class Recorder:
                 ledger.deferred(connection, event.request_id, error=event.error)
 
     def _write_counts(self, connection: Connection, request_id: str) -> None:
-        """How often was retried and how long was waited since the last step."""
-        retries, slot_seconds = self._retries.pop(request_id, 0), self._slot_waits.pop(request_id, Decimal(0))
-        if retries or slot_seconds:
-            ledger.counted(connection, request_id, retries=retries, slot_seconds=slot_seconds)
+        """How often was polled and retried, and how long was waited for a slot, since the last step."""
+        polls, retries = self._polls.pop(request_id, 0), self._retries.pop(request_id, 0)
+        slot_seconds = self._slot_waits.pop(request_id, Decimal(0))
+        if polls or retries or slot_seconds:
+            ledger.counted(connection, request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
 
     def _failed(self, connection: Connection, event: Failed) -> None:
         self._submitting(connection, event)  # it may have failed before Clari was asked

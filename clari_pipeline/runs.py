@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import AsyncFileLock, BaseAsyncFileLock, FileLock, Timeout
@@ -22,7 +22,7 @@ class Runs:
         self._folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self._file(run_id)):
             yield
-        self.forget(run_id)
+            self._file(run_id).unlink(missing_ok=True)  # still locked: nobody takes it for a dead run's
 
     def is_alive(self, run_id: str) -> bool:
         """Whether the run's process is still there."""
@@ -40,8 +40,9 @@ class Runs:
         return {file.stem for file in self._folder.glob("*.lock") if not self.is_alive(file.stem)}
 
     def forget(self, run_id: str) -> None:
-        """There is nothing to go on with any more."""
-        self._file(run_id).unlink(missing_ok=True)
+        """There is nothing to go on with any more of a run that is dead."""
+        with suppress(Timeout), FileLock(self._file(run_id), timeout=0):
+            self._file(run_id).unlink(missing_ok=True)
 
     def asking(self, forecast_id: str, time_period_id: str) -> BaseAsyncFileLock:
         """Held while Clari is asked for an export of that quarter: one process at a time, or they might take each

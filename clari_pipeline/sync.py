@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,7 +81,7 @@ class Pipeline:
         self.calendar = FiscalCalendar(settings.fiscal_year_start_month)
         self.warehouse = Warehouse(settings.warehouse_path)
         self.landing = Landing(settings.landing_dir)
-        self.runs = Runs(settings.data_dir / "runs")
+        self.runs = Runs(self.warehouse.path.parent / "runs")  # all who share the ledger must find them
         self.rules = CallRules(
             use_adjusted=settings.call == "adjusted",
             quota_field=settings.quota_field,
@@ -120,29 +120,34 @@ class Pipeline:
         quarters: Sequence[Quarter],
         forecasts: Sequence[str],
         *,
+        everywhere: bool = False,
         clock: Clock | None = None,
         retry: Retry | None = None,
     ) -> Iterator[ExportDesk]:
         """A desk at which the exports of these quarters go on, those included that dead runs have left behind.
 
-        While the context is open, the run is known as alive to others. Raises `SettingsError` where there is no key.
+        With `everywhere`, what they left of other quarters is fetched too. While the context is open, the run is
+        known as alive to others. Raises `SettingsError` where there is no key.
         """
         self.settings.required_key()
         fresh = plan(self.settings, quarters, forecasts)
-        with self.runs.alive(run_id):
-            work = take_up(self.warehouse, self.runs, fresh, run_id=run_id, now=self.now())
-            with ExportDesk(
-                self.settings,
-                self.warehouse,
-                self.landing,
-                self.runs,
-                run_id=run_id,
-                plan=work,
-                hooks=self.hooks,
-                clock=clock,
-                retry=retry,
-            ) as desk:
-                yield desk
+        with ExitStack() as stack:
+            with self.warehouse.session():  # meanwhile nobody else looks who is alive
+                stack.enter_context(self.runs.alive(run_id))
+                work = take_up(self.warehouse, self.runs, fresh, run_id=run_id, now=self.now(), everywhere=everywhere)
+            yield stack.enter_context(
+                ExportDesk(
+                    self.settings,
+                    self.warehouse,
+                    self.landing,
+                    self.runs,
+                    run_id=run_id,
+                    plan=work,
+                    hooks=self.hooks,
+                    clock=clock,
+                    retry=retry,
+                )
+            )
 
     def current_quarters(self) -> list[Quarter]:
         """The current quarter, those before it and those to come, as the settings ask for."""
@@ -161,6 +166,11 @@ class Pipeline:
         for request_id in waiting:
             self._loader.load(request_id)
         return waiting
+
+    def has_landed(self, quarter_id: str) -> bool:
+        """Whether a document of the quarter waits to be merged."""
+        with self.warehouse.session() as connection:
+            return bool(ledger.landed_of_quarter(connection, quarter_id))
 
     def outcomes(self, request_ids: Iterable[str]) -> list[Outcome]:
         """What became of these exports."""

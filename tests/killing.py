@@ -37,7 +37,7 @@ class Moment:
         return f"{'after' if self.is_written else 'before'} {self.name or 'event'} {self.number}"
 
 
-def _sync(folder: str, environment: dict[str, str], last: int, moment: Moment | None) -> None:
+def _sync(folder: str, environment: dict[str, str], which: int | str, moment: Moment | None) -> None:
     os.chdir(folder)
     os.environ.update(environment)
     output = os.open(f"{folder}/output.txt", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
@@ -45,6 +45,7 @@ def _sync(folder: str, environment: dict[str, str], last: int, moment: Moment | 
     os.dup2(output, 2)
     from clari_pipeline import commands  # noqa: PLC0415 - imported already where this was forked from
     from clari_pipeline.events import Event, Hooks  # noqa: PLC0415
+    from clari_pipeline.periods import Quarter  # noqa: PLC0415
     from clari_pipeline.settings import read_settings  # noqa: PLC0415
 
     seen = 0
@@ -58,7 +59,13 @@ def _sync(folder: str, environment: dict[str, str], last: int, moment: Moment | 
 
     hooks = Hooks([die]) if moment is None or moment.is_written else Hooks(before=[die])
     code = commands.sync(
-        read_settings(), quarters=[], forecasts=(), last=last, as_json=False, is_sandbox=False, hooks=hooks
+        read_settings(),
+        quarters=[Quarter.parse(which)] if isinstance(which, str) else [],
+        forecasts=(),
+        last=which if isinstance(which, int) else None,
+        as_json=False,
+        is_sandbox=False,
+        hooks=hooks,
     )
     os._exit(code)
 
@@ -78,16 +85,16 @@ class Place:
             "DAGSTER_HOME": str(folder / "dagster_home"),
         } | settings
 
-    def sync(self, last: int, moment: Moment | None = None) -> bool:
-        """Run a sync; whether it was killed. One that ends otherwise must end well."""
-        process = self.begun(last, moment)
+    def sync(self, which: int | str, moment: Moment | None = None) -> bool:
+        """Run a sync of the last so many quarters, or of one; whether it was killed. Else it must have ended well."""
+        process = self.begun(which, moment)
         process.join()
         assert process.exitcode in {0, -signal.SIGKILL}, (self.folder / "output.txt").read_text()
         return process.exitcode != 0
 
-    def begun(self, last: int, moment: Moment | None = None) -> ForkServerProcess:
+    def begun(self, which: int | str, moment: Moment | None = None) -> ForkServerProcess:
         """A sync that goes on meanwhile."""
-        process = _processes.Process(target=_sync, args=(str(self.folder), self._environment, last, moment))
+        process = _processes.Process(target=_sync, args=(str(self.folder), self._environment, which, moment))
         process.start()
         return process
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from clari_pipeline.sandbox import Fault
+
 from .killing import Moment, Place, company
 
 
@@ -50,7 +52,24 @@ def test_a_sync_that_is_killed_again_and_again_asks_for_each_quarter_once(
         assert_whole(place, expected, 5)
 
 
+# One time only: the next sync gets them all.
+REFUSED_TYPES = Fault("answer", 400, {}, b'{"code": "type_not_supported", "message": "crm_total is not supported"}')
+
+
+def test_what_a_killed_run_had_done_is_known_to_each_sync_of_a_part_of_it(
+    tmp_path: Path, expected: list[tuple[Any, ...]]
+) -> None:
+    """As Dagster's daemon goes on after a power cut: a run a quarter, one after the other."""
+    with company() as sandbox:
+        place = Place(tmp_path, sandbox)
+        assert place.sync(2, Moment("Merged", is_written=True))
+        for period in sorted({job.period_id for job in sandbox.jobs}):
+            assert not place.sync(period)
+        assert_whole(place, expected, 2)
+
+
 TROUBLES = {
+    "TypesRefused": ("submit", [REFUSED_TYPES], {}),
     "Adopted": ("submit", ["lost"], {}),
     "Retried": ("status", ["500"], {}),
     "Cancelled": (None, [], {"CLARI_EXPORT_TIMEOUT_S": "1"}),

@@ -17,7 +17,7 @@ from clari_pipeline import commands
 from clari_pipeline.clari import Cancelled, Retry
 from clari_pipeline.events import Event, Hooks
 from clari_pipeline.periods import FiscalCalendar, Quarter
-from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.sandbox import Fault, Sandbox
 from clari_pipeline.settings import read_settings
 from clari_pipeline.sync import Pipeline
 
@@ -304,6 +304,53 @@ def test_an_export_left_behind_days_ago_is_fetched_beside_the_new_one(terminal: 
     assert terminal.query("select state from clari.export_job") == [("LOADED",)] * 2
     (export,) = answer.document["exports"]
     assert export["job_id"] == clari.jobs[1].job_id
+
+
+def test_an_export_of_days_ago_that_never_reached_clari_is_let_go(terminal: Terminal, clari: Sandbox) -> None:
+    """Its figures would be today's: the one export of today is enough."""
+    assert terminal("sync", "--last", "1").code == 0
+    change(
+        terminal,
+        "update clari.export_job set state = 'SUBMITTING', job_id = null, landing_path = null, "
+        "submitted_at = submitted_at - interval 2 day",
+    )
+    clari.fail_next("jobs", [Fault("answer", 200, {}, b"[]")] * 3)
+    assert terminal("sync", "--last", "1").code == 0
+    assert len(clari.jobs) == 2
+    assert terminal.query("select state from clari.export_job order by submitted_at") == [("FAILED",), ("LOADED",)]
+
+
+def test_a_document_of_another_request_and_quarter_is_fetched_too(
+    terminal: Terminal, clari: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings have changed since the run died: what it left is not stranded, and does not stand for the new."""
+    assert terminal("sync", "--period", LAST_THREE[2]).code == 0
+    change(terminal, "update clari.export_job set state = 'SUBMITTED', landing_path = null")
+    monkeypatch.setenv("CLARI_TYPES_TO_EXPORT", "forecast,quota,crm_closed")
+    answer = terminal("sync", "--period", LAST_THREE[0], "--json")
+    assert answer.code == 0, answer.err
+    assert len(clari.jobs) == 2
+    rows = terminal.query("select time_period_id, state from clari.export_job order by time_period_id")
+    assert rows == [(LAST_THREE[2], "LOADED"), (LAST_THREE[0], "LOADED")]
+    assert posts(clari) == 2
+
+
+def test_a_recovered_document_does_not_hide_that_todays_failed(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sandbox(job_seconds=0.02, people=3, monthly_quota=1) as scarce:
+        monkeypatch.setenv("CLARI_BASE_URL", scarce.base_url)
+        monkeypatch.setenv("CLARI_API_KEY", scarce.api_key)
+        assert terminal("sync", "--last", "1").code == 0
+        change(
+            terminal,
+            "update clari.export_job set state = 'SUBMITTING', job_id = null, landing_path = null, "
+            "submitted_at = submitted_at - interval 13 hour",
+        )
+        answer = terminal("sync", "--last", "1", "--json")
+    assert answer.code == 1
+    assert [export["state"] for export in answer.document["exports"]] == ["FAILED"]
+    assert terminal.query("select state from clari.export_job order by all") == [("FAILED",), ("LOADED",)]
 
 
 def test_what_was_merged_by_a_run_that_came_to_its_end_is_exported_anew(terminal: Terminal, clari: Sandbox) -> None:

@@ -1,6 +1,7 @@
 """Clari's API, and nothing else."""
 
 from clari_pipeline.clari.client import ClariClient, ResultSink, Retry
+from clari_pipeline.clari.clock import Clock, SystemClock
 from clari_pipeline.clari.errors import (
     AnswerLost,
     AuthFailed,
@@ -23,6 +24,7 @@ from clari_pipeline.clari.errors import (
     QuotaExhausted,
     QuotaOrConcurrencyReached,
     RateLimited,
+    Redirected,
     ResultsExpired,
     ResultTooLarge,
     ServerFault,
@@ -43,7 +45,7 @@ from clari_pipeline.clari.events import (
     TypesRefused,
     Waited,
 )
-from clari_pipeline.clari.exporting import Clock, Exporter, SystemClock
+from clari_pipeline.clari.exporting import Exporter
 from clari_pipeline.clari.models import Export, ExportFormat, ExportRequest, Job, JobState, LeftBehind, Limits
 
 __all__ = [
@@ -84,6 +86,7 @@ __all__ = [
     "QuotaExhausted",
     "QuotaOrConcurrencyReached",
     "RateLimited",
+    "Redirected",
     "ResultSink",
     "ResultTooLarge",
     "ResultsExpired",

@@ -30,13 +30,21 @@ class Circuit:
         """A call to Clari. Raises what opened the circuit, without a call, while it is open."""
         if self.is_open and isinstance(self._breaker.last_failure, ClariError):
             raise self._breaker.last_failure
-        with self._breaker:
+        try:
             yield
+        except (ClariDown, AuthFailed):
+            with self._breaker:
+                raise
+        if not self.is_open:  # else another call has opened it meanwhile, and knows better
+            self._breaker.reset()
 
 
 def _is_hopeless(_kind: type[BaseException], error: BaseException) -> bool:
-    """Whether every further call would meet with the same. A good key may not be allowed to look at limits (403)."""
-    if isinstance(error, NotOptedIn):
-        return False
-    is_about_limits = isinstance(error, AuthFailed) and error.status == 403 and error.call == "limits"
-    return isinstance(error, ClariDown | AuthFailed) and not is_about_limits
+    """Whether every further call would meet with the same.
+
+    403 is about the key where an export or the list of jobs is asked for; a good key may not be allowed to look at
+    limits, or at a job that another key has made.
+    """
+    if isinstance(error, AuthFailed) and error.status == 403:
+        return error.call.startswith(("export of", "list of jobs"))
+    return isinstance(error, ClariDown | AuthFailed) and not isinstance(error, NotOptedIn)

@@ -54,6 +54,26 @@ class Retry:
     patience_s: float = 45.0
 
 
+class _Patience:
+    """How long a call is tried: so many seconds since it began, or since a try that made progress."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since = monotonic()
+        self._has_progressed = False
+
+    def renew(self) -> None:
+        """This try makes progress."""
+        self._has_progressed = True
+
+    def is_over(self) -> bool:
+        """Whether, after this try, no further one is worth it."""
+        if self._has_progressed:
+            self._since, self._has_progressed = monotonic(), False
+            return False
+        return monotonic() - self._since > self._seconds
+
+
 class ResultSink(Protocol):
     """Takes a document's bytes; `restart` means that they come anew from the first."""
 
@@ -135,12 +155,20 @@ class ClariClient:
         return _typed(call, Job, {"jobId": job_id, **job} if isinstance(job, dict) else job)
 
     async def jobs(self) -> list[Job]:
-        """The token's jobs."""
+        """The token's jobs, without entries that cannot be read; a list of which nothing can be read is none."""
         answer = await self._ask("list of jobs", "GET", "/export/jobs")
         listed = answer.get("jobs") if isinstance(answer, dict) else answer
         if not isinstance(listed, list):
             raise UnexpectedAnswer("list of jobs: Clari's answer is no list")
-        return [_typed("list of jobs", Job, _unwrapped(job)) for job in listed]
+        jobs, odd = [], None
+        for entry in listed:
+            try:
+                jobs.append(_typed("list of jobs", Job, _unwrapped(entry)))
+            except UnexpectedAnswer as error:
+                odd = error
+        if odd is not None and not jobs:
+            raise odd
+        return jobs
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job, which frees quota. Raises `CancelFailed` where it had already ended."""
@@ -152,9 +180,14 @@ class ClariClient:
         Raises `ResultTooLarge` as soon as more than `max_bytes` are announced or have come.
         """
         call = f"result of job {job_id}"
-        return await self._repeated(call, _is_passing, lambda: self._download(call, job_id, sink, max_bytes))
+        patience = _Patience(self._retry.patience_s)
+        return await self._repeated(
+            call, _is_passing, lambda: self._download(call, job_id, sink, max_bytes, patience), patience
+        )
 
-    async def _download(self, call: str, job_id: str, sink: ResultSink, max_bytes: int | None) -> int:
+    async def _download(
+        self, call: str, job_id: str, sink: ResultSink, max_bytes: int | None, patience: _Patience
+    ) -> int:
         sink.restart()
         size, begun = 0, monotonic()
         async with self._answer(call, "GET", f"/export/jobs/{_segment(job_id)}/results") as response:
@@ -166,6 +199,7 @@ class ClariClient:
                 size += len(chunk)
                 _refuse_too_large(call, size, max_bytes)
                 sink.write(chunk)
+                patience.renew()
                 seconds = monotonic() - begun
                 if seconds > self._request_timeout_s and size < seconds * _SLOWEST_BYTES_PER_S:
                     raise httpx.ReadTimeout("the body trickles")
@@ -194,16 +228,20 @@ class ClariClient:
             raise httpx.ReadTimeout("the answer trickles") from error
 
     async def _repeated(
-        self, call: str, again: Callable[[Exception], bool], once: Callable[[], Awaitable[_Result]]
+        self,
+        call: str,
+        again: Callable[[Exception], bool],
+        once: Callable[[], Awaitable[_Result]],
+        patience: _Patience | None = None,
     ) -> _Result:
         """What `once` brings, tried as long as patience lasts; errors of the connection translated at the end.
 
         A call that is given up opens the circuit, unless Clari answers another one: then only this one is broken.
         """
-        begun, causes = monotonic(), deque[Exception](maxlen=1)
+        lasting, causes = patience or _Patience(self._retry.patience_s), deque[Exception](maxlen=1)
 
         def wait(error: Exception) -> bool | float:
-            is_late = monotonic() - begun > self._retry.patience_s and not isinstance(error, RateLimited)
+            is_late = lasting.is_over() and not isinstance(error, RateLimited)
             if is_late or self._circuit.is_open or not again(error):
                 return False
             causes.append(error)
@@ -242,10 +280,10 @@ class ClariClient:
         """Whether Clari answers another call: two are tried at once, each once."""
 
         async def answers(path: str) -> bool:
-            timeout = min(self._request_timeout_s, _PROBE_TIMEOUT_S)
             try:
-                answer = await self._http.get(f"{self._base_url}{path}", timeout=timeout)
-            except httpx.HTTPError:
+                async with asyncio.timeout(min(self._request_timeout_s, _PROBE_TIMEOUT_S)):
+                    answer = await self._http.get(f"{self._base_url}{path}")
+            except (httpx.HTTPError, TimeoutError):
                 return False
             return answer.status_code < 500 and not _is_web_page(answer.content)
 

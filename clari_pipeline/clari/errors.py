@@ -8,9 +8,10 @@ ClariError
 ├── ClariRefused            an answer with an error in it
 │   ├── RateLimited         429
 │   ├── ServerFault         5xx, or a proxy's web page
+│   ├── Redirected
 │   ├── AuthFailed          401, 403
 │   │   └── NotOptedIn
-│   ├── NotFound            404, or a redirect
+│   ├── NotFound            404
 │   └── BadRequest          400
 │       ├── UnknownForecast
 │       ├── TypeNotSupported
@@ -99,6 +100,12 @@ class ServerFault(ClariRefused):
     """5xx, 408, or the page of a proxy before Clari."""
 
 
+class Redirected(ClariRefused):
+    """A redirect, which is never followed: it would carry the key to another host."""
+
+    remedy = ": check CLARI_BASE_URL"
+
+
 class AuthFailed(ClariRefused):
     """401 or 403: the key is wrong, revoked, or belongs to someone who has left."""
 
@@ -112,7 +119,7 @@ class NotOptedIn(AuthFailed):
 
 
 class NotFound(ClariRefused):
-    """404, or a redirect, which is never followed: it would carry the key to another host."""
+    """404."""
 
     remedy = ": check CLARI_BASE_URL and the ids asked for"
 
@@ -224,7 +231,9 @@ def refusal(call: str, status: int, headers: Mapping[str, str], body: bytes) -> 
             kind = RateLimited
         case _ if status == 408 or status >= 500:
             kind = ServerFault
-        case _ if status == 404 or status < 400:
+        case _ if status < 400:
+            kind = Redirected
+        case 404:
             kind = NotFound
         case _:
             kind = _BY_CODE.get((code or "").lower(), BadRequest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -37,16 +37,18 @@ class Submitted(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted(ExportEvent):
-    """The answer was lost, the job was found."""
+    """The answer was lost, the job was found. `started_at` is Clari's `startTime`, where it gives one."""
 
     job_id: str
+    started_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypesRefused(ExportEvent):
-    """This organisation may not have these types: the export goes on without them."""
+    """This organisation may not have these types: the export goes on with those that are left."""
 
     types: tuple[str, ...]
+    types_left: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,4 +94,5 @@ class Completed(ExportEvent):
     wait_seconds: float
 
 
-ExportObserver = Callable[[ExportEvent], None]
+ExportObserver = Callable[[ExportEvent], Awaitable[None] | None]
+"""What it returns is awaited before the next step is taken."""

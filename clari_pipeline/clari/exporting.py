@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Set
+from collections.abc import Awaitable, Callable, Set
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Protocol, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeVar
 
 from clari_pipeline.clari.client import ClariClient, ResultSink
+from clari_pipeline.clari.clock import Clock, SystemClock
 from clari_pipeline.clari.errors import (
     AnswerLost,
     AuthFailed,
@@ -21,9 +22,7 @@ from clari_pipeline.clari.errors import (
     ExportTimedOut,
     JobForgotten,
     JobNotReady,
-    NoSlot,
     NotFound,
-    QuotaExhausted,
     QuotaOrConcurrencyReached,
     ResultsExpired,
     TypeNotSupported,
@@ -42,6 +41,7 @@ from clari_pipeline.clari.events import (
     Waited,
 )
 from clari_pipeline.clari.models import Export, ExportRequest, Job, JobState, Limits
+from clari_pipeline.clari.slots import Slots
 
 _LONGEST_POLL_S = 30.0
 _SLOT_POLL_S = 5.0
@@ -51,32 +51,9 @@ _PATIENCE_WITH_LOST_ANSWERS = timedelta(seconds=60)
 _LOST_ANSWER_WAIT_S = 0.2
 _LOOKS_AFTER_S = (0.0, 0.2, 1.0)  # Clari may list a job late
 _APPEARS_WITHIN = timedelta(seconds=30)  # a job that Clari has just accepted may not be shown at once
+_MOST_UNSEEN = 3
 _FETCHES_AFTER_S = (0.0, 1.0, 4.0)  # a job may be DONE a moment before its result is there
 _Event = TypeVar("_Event", bound=ExportEvent)
-
-
-class Clock(Protocol):
-    """Time as this room sees it, so that tests can advance it."""
-
-    def now(self) -> datetime:
-        """The present moment, aware."""
-        ...
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        ...
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def now(self) -> datetime:
-        """The present moment, UTC."""
-        return datetime.now(UTC)
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await asyncio.sleep(seconds)
 
 
 class Exporter:
@@ -85,7 +62,7 @@ class Exporter:
     `known_jobs` names the jobs that are somebody's already: a job whose answer was lost is looked for among
     the others, its own left out. `asking` is held from before Clari is asked for an export until its job is known,
     so that of two processes none takes the other's job for its own. `observe` is told of each step before the next
-    is taken; what it raises stops the export.
+    is taken; what it raises stops the export. `retried` is told of calls that are made once more.
     """
 
     def __init__(
@@ -96,43 +73,35 @@ class Exporter:
         slot_timeout_s: float = 1800,
         poll_interval_s: float = 1,
         max_concurrent: int | None = None,
-        known_jobs: Callable[[], Set[str]] = frozenset,
+        known_jobs: Callable[[], Awaitable[Set[str]]] | None = None,
         asking: Callable[[ExportRequest], AbstractAsyncContextManager[Any]] = lambda _request: nullcontext(),
         observe: ExportObserver = lambda _event: None,
+        retried: Callable[[Retried], None] = lambda _event: None,
         clock: Clock | None = None,
     ) -> None:
         self._client = client
         self._export_timeout_s = export_timeout_s
-        self._slot_timeout_s = slot_timeout_s
         self._poll_interval_s = poll_interval_s
-        self._max_concurrent = max_concurrent
         self._known_jobs = known_jobs
         self._asking = asking
         self._observe = observe
+        self._retried = retried
         self._clock = clock or SystemClock()
-        self._slots: asyncio.Semaphore | None = None
-        self._width = 0
-        self._concurrent_limit: int | None = None
-        self._deciding = asyncio.Lock()
+        self._slots = Slots(
+            client,
+            clock=self._clock,
+            timeout_s=slot_timeout_s,
+            poll_interval_s=poll_interval_s,
+            max_concurrent=max_concurrent,
+            pause=lambda export, seconds: self._pause(export, seconds, "slot"),
+        )
         self._looking = asyncio.Lock()
         self._own: set[str] = set()
         self._refused_types: set[str] = set()
-        self._exhausted: QuotaExhausted | None = None
 
     async def limits(self) -> Limits:
         """What Clari leaves free, all unknown where it does not say. Raises `ClariDown` and `AuthFailed`."""
-        try:
-            limits = await self._client.limits()
-        except AuthFailed as error:
-            if error.status != 403:  # 403: the key is good, and may not look at limits
-                raise
-            return Limits()
-        except ClariDown:
-            raise
-        except ClariError:
-            return Limits()
-        self._concurrent_limit = limits.concurrent_limit
-        return limits
+        return await self._slots.limits()
 
     async def make(self, export: Export) -> Job:
         """Queue an export, or go on with one that was left behind, and wait for it; the DONE job.
@@ -147,6 +116,8 @@ class Exporter:
             return await self._wait(export, job_id, accepted_at=asked_at)
         async with self._asking(export.request):
             adopted = await self._find_lost(export, asked_at)
+        if adopted is None and export.is_history:
+            raise JobForgotten("Clari was asked for it by a run that died, and has no job of it")
         if adopted is None:
             return await self._queue_and_wait(export)
         return await self._wait(export, adopted, accepted_at=self._clock.now())
@@ -169,11 +140,11 @@ class Exporter:
         ) from refused
 
     async def _queue_and_wait(self, export: Export) -> Job:
-        slots = await self._concurrency(export)
+        slots = await self._slots.taken_by(export)
         async with slots:
             job_id = await self._submit(export)
             job = await self._wait(export, job_id, accepted_at=self._clock.now())
-            await self._widen(slots)
+            await self._slots.widen(slots)
         return job
 
     async def _wait(self, export: Export, job_id: str, *, accepted_at: datetime) -> Job:
@@ -181,23 +152,25 @@ class Exporter:
 
         A job that takes too long is cancelled, which frees its quota; one that is done all the same is as good as any.
         """
-        polls = 0
+        polls = unseen = 0
         late: Job | None = None  # as it was when it was cancelled
         while True:
             try:
                 job = await self._job(export, job_id)
             except JobForgotten:
-                if self._clock.now() - accepted_at >= _APPEARS_WITHIN:
+                unseen += 1
+                is_young = self._clock.now() - accepted_at < _APPEARS_WITHIN
+                if not is_young and unseen >= _MOST_UNSEEN and not await self._is_listed(export, job_id):
                     raise
                 await self._pause(export, self._poll_interval_s, "poll")
                 continue
-            polls += 1
+            polls, unseen = polls + 1, 0
             waited = (self._clock.now() - accepted_at).total_seconds()
             is_known = job.state is not JobState.UNKNOWN
-            self._tell(export, Polled, job_id=job_id, status=job.status, is_known=is_known, poll_count=polls)
+            await self._tell(export, Polled, job_id=job_id, status=job.status, is_known=is_known, poll_count=polls)
             is_late = waited >= self._export_timeout_s
             if job.state.is_end or late:
-                self._tell(export, Completed, job=job, poll_count=polls, wait_seconds=waited)
+                await self._tell(export, Completed, job=job, poll_count=polls, wait_seconds=waited)
                 return self._ended(job, waited, late=late or (job if is_late else None))
             if is_late:
                 late = job
@@ -212,8 +185,8 @@ class Exporter:
             await self._heard(export).cancel(job_id)
         except (BadRequest, NotFound):
             return
-        self._exhausted = None
-        self._tell(export, Cancelled, job_id=job_id, wait_seconds=waited)
+        self._slots.note_cancelled()
+        await self._tell(export, Cancelled, job_id=job_id, wait_seconds=waited)
 
     def _ended(self, job: Job, waited: float, *, late: Job | None) -> Job:
         """The job, if it is DONE. `late` is how it stood when its time was up."""
@@ -236,45 +209,29 @@ class Exporter:
             return await self._heard(export).job(job_id)
         except (BadRequest, NotFound) as error:
             raise JobForgotten(f"Clari knows of no job {job_id} any more ({error})") from error
+        except AuthFailed as error:
+            if error.status != 403:
+                raise
+            raise JobForgotten(f"this key may not see job {job_id}, which another one may have made") from error
 
-    async def _concurrency(self, export: Export) -> asyncio.Semaphore:
-        """How many may run at once, decided when the first export asks: as many as Clari leaves free, or one."""
-        begun = self._clock.now()
-        async with self._deciding:
-            if self._exhausted is not None:
-                raise self._exhausted
-            if self._slots is None:
-                limits = await self._wait_for_slot(export, since=begun)
-                self._width = max(1, self._bounded(limits.available_concurrent_limit) or 1)
-                self._slots = asyncio.Semaphore(self._width)
-            return self._slots
-
-    async def _widen(self, slots: asyncio.Semaphore) -> None:
-        """More at once, where somebody else's exports have ended meanwhile. Called when a job of ours has."""
-        most = self._bounded(self._concurrent_limit)
-        if most is None or self._width >= most:
-            return
-        free = (await self.limits()).available_concurrent_limit or 0
-        width = min(most, self._width - 1 + free)
-        for _ in range(width - self._width):
-            slots.release()
-        self._width = max(width, self._width)
-
-    def _bounded(self, count: int | None) -> int | None:
-        """No more than the settings allow."""
-        return min((bound for bound in (count, self._max_concurrent) if bound is not None), default=None)
+    async def _is_listed(self, export: Export, job_id: str) -> bool:
+        """Whether Clari lists a job that it does not show; taken for granted where the list cannot be had."""
+        try:
+            return job_id in {job.job_id for job in await self._heard(export).jobs()}
+        except (AuthFailed, ClariDown):
+            raise
+        except ClariError:
+            return True
 
     async def _submit(self, export: Export) -> str:
         """Queue the export; a job whose answer was lost is looked for before Clari is asked again."""
         lost = 0
         first_lost_at = begun = self._clock.now()
-        request = export.request
         while True:
-            if self._exhausted is not None:
-                raise self._exhausted
-            async with self._asking(request):
-                self._tell(export, Submitting, request=request, attempt=export.attempt)
-                request = self._without_refused(export, request)
+            self._slots.check_quota()
+            async with self._asking(export.request):
+                await self._tell(export, Submitting, request=export.request, attempt=export.attempt)
+                request = await self._without_refused(export)
                 try:
                     job_id = await self._heard(export).submit_export(request)
                 except TypeNotSupported as error:
@@ -295,20 +252,23 @@ class Exporter:
                         raise
                 else:
                     self._own.add(job_id)
-                    self._tell(export, Submitted, job_id=job_id)
+                    self._slots.note_accepted()
+                    await self._tell(export, Submitted, job_id=job_id)
                     return job_id
             if is_full:
-                await self._wait_for_slot(export, since=begun, is_refused=True)
+                await self._slots.wait(export, is_refused=True)
             else:
                 await self._pause(export, min(_LOST_ANSWER_WAIT_S * 2**lost, _SLOT_POLL_S), "retry")
 
-    def _without_refused(self, export: Export, request: ExportRequest) -> ExportRequest:
+    async def _without_refused(self, export: Export) -> ExportRequest:
         """The request without the types that Clari has refused, this one or an earlier one of this run."""
-        refused = tuple(kind for kind in request.types if kind in self._refused_types)
-        if not refused or len(refused) == len(request.types):
-            return request
-        self._tell(export, TypesRefused, types=refused)
-        return replace(request, types=tuple(kind for kind in request.types if kind not in refused))
+        types = export.request.types
+        left = tuple(kind for kind in types if kind not in self._refused_types)
+        if not left or left == types:
+            return export.request
+        refused = tuple(kind for kind in types if kind in self._refused_types)
+        await self._tell(export, TypesRefused, types=refused, types_left=left)
+        return replace(export.request, types=left)
 
     async def _find_lost(self, export: Export, asked_at: datetime) -> str | None:
         """The job that a lost answer told of, now this export's. Raises `AnswerLost` where that cannot be seen."""
@@ -320,58 +280,36 @@ class Exporter:
                     listed = await self._heard(export).jobs()
                 except ClariError as error:
                     raise AnswerLost(f"whether Clari has queued the export cannot be seen: {error}") from error
-                taken = self._known_jobs() | self._own
+                taken = self._own | (await self._known_jobs() if self._known_jobs else frozenset())
                 for job in listed:
                     if job.job_id not in taken and job.is_of(export.request) and _is_since(job, asked_at):
                         self._own.add(job.job_id)
-                        self._tell(export, Adopted, job_id=job.job_id)
+                        await self._tell(export, Adopted, job_id=job.job_id, started_at=job.start_time)
                         return job.job_id
         return None
 
-    async def _wait_for_slot(self, export: Export, *, since: datetime, is_refused: bool = False) -> Limits:
-        """Wait until Clari leaves a slot free; `QuotaExhausted` at once where no quota is left.
-
-        `since` is when the wait began, which may be longer ago than this call. Where Clari has just refused,
-        its limits are believed only after a pause. Where `/admin/limits` itself fails, the limits are unknown
-        and one export at a time is tried.
-        """
-        while True:
-            limits = await self.limits()
-            if limits.available_monthly_quota is not None and limits.available_monthly_quota <= 0:
-                self._exhausted = QuotaExhausted(
-                    f"no export is left: {limits.used} of {limits.monthly_quota} are used up in Clari's rolling "
-                    "30 days: wait until the oldest fall out of them, or ask Clari to raise the quota"
-                )
-                raise self._exhausted
-            is_free = limits.available_concurrent_limit is None or limits.available_concurrent_limit > 0
-            if is_free and not is_refused:
-                return limits
-            is_refused = False
-            waited = (self._clock.now() - since).total_seconds()
-            if waited >= self._slot_timeout_s:
-                raise NoSlot(
-                    f"Clari had no free slot for {waited:.0f} s ({limits.concurrent_limit} at once are allowed): "
-                    "run again later, or raise CLARI_SLOT_TIMEOUT_S"
-                )
-            await self._pause(export, min(max(waited / 10, self._poll_interval_s), _SLOT_POLL_S), "slot")
-
     async def _pause(self, export: Export, seconds: float, reason: Literal["poll", "slot", "retry"]) -> None:
-        self._tell(export, Waited, seconds=seconds, reason=reason)
+        await self._tell(export, Waited, seconds=seconds, reason=reason)
         await self._clock.sleep(seconds)
 
     def _heard(self, export: Export) -> ClariClient:
         """The client, whose repeated calls are told as this export's."""
-        return self._client.heard_by(lambda call, cause: self._tell(export, Retried, call=call, cause=cause))
+        return self._client.heard_by(
+            lambda call, cause: self._retried(self._event(export, Retried, call=call, cause=cause))
+        )
 
-    def _tell(self, export: Export, kind: type[_Event], **what: Any) -> None:
-        self._observe(
-            kind(
-                request_id=export.request_id,
-                forecast_id=export.request.forecast_id,
-                time_period_id=export.request.time_period,
-                at=self._clock.now(),
-                **what,
-            )
+    async def _tell(self, export: Export, kind: type[_Event], **what: Any) -> None:
+        told = self._observe(self._event(export, kind, **what))
+        if told is not None:
+            await told
+
+    def _event(self, export: Export, kind: type[_Event], **what: Any) -> _Event:
+        return kind(
+            request_id=export.request_id,
+            forecast_id=export.request.forecast_id,
+            time_period_id=export.request.time_period,
+            at=self._clock.now(),
+            **what,
         )
 
 

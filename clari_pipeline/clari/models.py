@@ -74,12 +74,16 @@ class LeftBehind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """One export that is to be made, under the id by which the ledger knows it. `attempt` counts from 1."""
+    """One export that is to be made, under the id by which the ledger knows it. `attempt` counts from 1.
+
+    `is_history`: what was left behind is wanted if Clari has it, and not to be asked for again if it has not.
+    """
 
     request_id: str
     request: ExportRequest
     attempt: int = 1
     left_behind: LeftBehind | None = None
+    is_history: bool = False
 
     @classmethod
     def planned(cls, request: ExportRequest, *, attempt: int = 1) -> Self:

@@ -6,17 +6,18 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from clari_pipeline.clari import ExportEvent, TypesRefused
-from clari_pipeline.events import Deferred, Failed, Requeued
-from clari_pipeline.narration import in_words
+from clari_pipeline.clari import ExportEvent
+from clari_pipeline.narration import Narrator
 
 
 def hear_in(log: dg.DagsterLogManager) -> Callable[[ExportEvent], None]:
     """An observer that writes each event that has words as a line."""
 
+    in_words = Narrator()
+
     def hear(event: ExportEvent) -> None:
         if line := in_words(event):
-            say = log.warning if isinstance(event, Failed | Deferred | Requeued | TypesRefused) else log.info
+            say = log.warning if in_words.is_warning(event) else log.info
             say(f"{event.at:%H:%M:%S} {event.forecast_id} {event.time_period_id}: {line}")
 
     return hear

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import dagster as dg
+from filelock import FileLock
 
 from clari_pipeline.defs.graph import build
 from clari_pipeline.defs.resources import Exports
@@ -23,7 +24,9 @@ class JobRunner:
     """
 
     def __init__(self, pipeline: Pipeline, exports: Exports, quarters: list[Quarter], tags: Mapping[str, str]) -> None:
-        point_dagster_at(pipeline.settings)
+        # Two first runs at once would both make the tables of Dagster's SQLite, and one of them fail.
+        with FileLock(point_dagster_at(pipeline.settings) / ".clari-pipeline.lock"), dg.DagsterInstance.get():
+            pass
         self._definitions = build(pipeline.settings, quarters)
         self._pipeline, self._run_id = pipeline, exports.run_id
         self._resources = {"pipeline": pipeline, "exports": exports}

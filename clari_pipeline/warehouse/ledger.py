@@ -18,19 +18,25 @@ def submitting(connection: Connection, **columns: Any) -> None:
     run(connection, "ledger/submitting", **columns)
 
 
-def submitted(connection: Connection, request_id: str, *, job_id: str, at: datetime) -> None:
-    """Clari has accepted it."""
+def submitted(connection: Connection, request_id: str, *, job_id: str, at: datetime | None) -> None:
+    """Clari has accepted it, at that moment if it is known."""
     run(connection, "ledger/submitted", request_id=request_id, job_id=job_id, submitted_at=at)
 
 
-def types_refused(connection: Connection, request_id: str, types: Iterable[str]) -> None:
-    """Clari does not give these types: the export goes on without them."""
-    run(connection, "ledger/types_refused", request_id=request_id, types=sorted(types))
+def types_asked(connection: Connection, request_id: str, *, types: Iterable[str], refused: Iterable[str]) -> None:
+    """What is asked for now, and what Clari has refused of the request."""
+    run(
+        connection,
+        "ledger/types_asked",
+        request_id=request_id,
+        types_to_export=",".join(sorted(types)),
+        types_refused=",".join(sorted(refused)) or None,
+    )
 
 
-def counted(connection: Connection, request_id: str, *, retries: int, slot_seconds: Decimal) -> None:
-    """So many calls were made once more, and so long was waited for a free slot, since the last time."""
-    run(connection, "ledger/counted", request_id=request_id, retries=retries, slot_seconds=slot_seconds)
+def counted(connection: Connection, request_id: str, *, polls: int, retries: int, slot_seconds: Decimal) -> None:
+    """So many polls, calls made once more, and seconds waited for a free slot, since the last time."""
+    run(connection, "ledger/counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
 
 
 def ended(connection: Connection, request_id: str, **columns: Any) -> None:
@@ -97,9 +103,14 @@ def refused_requests(connection: Connection) -> set[str]:
     return {found["request_id"] for found in rows(connection, "ledger/refused_requests")}
 
 
-def begun(connection: Connection, **request: Any) -> list[Record]:
-    """Exports that were asked for in the same way and have not failed, the newest first."""
-    return rows(connection, "ledger/begun", **request)
+def at_clari(connection: Connection) -> list[Record]:
+    """Exports that Clari has been asked for, and that have neither landed nor failed, the newest first."""
+    return rows(connection, "ledger/at_clari")
+
+
+def landed_by(connection: Connection, run_ids: Iterable[str]) -> list[Record]:
+    """Exports of these runs of which a document has landed, merged or not, the newest first."""
+    return rows(connection, "ledger/landed_by", run_ids=list(run_ids))
 
 
 def taken_up(connection: Connection, request_id: str, run_id: str) -> None:
@@ -120,11 +131,6 @@ def known_jobs(connection: Connection) -> set[str]:
 def is_known(connection: Connection, request_id: str) -> bool:
     """Whether the ledger has a row for this export."""
     return bool(rows(connection, "ledger/by_request", request_id=request_id))
-
-
-def has_job(connection: Connection, request_id: str) -> bool:
-    """Whether Clari has given the export a job."""
-    return any(found["job_id"] for found in rows(connection, "ledger/by_request", request_id=request_id))
 
 
 def landings(connection: Connection) -> list[tuple[str, str]]:

@@ -4,7 +4,6 @@ set
     clari_status = $clari_status,
     completed_at = $completed_at,
     exported_at = coalesce($exported_at, submitted_at),
-    poll_count = $poll_count,
     wait_seconds = $wait_seconds,
     rows_truncated = $rows_truncated
-where request_id = $request_id;
+where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');

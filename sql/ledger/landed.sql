@@ -8,4 +8,4 @@ set
     result_sha256 = $result_sha256,
     landing_path = $landing_path,
     error = null
-where request_id = $request_id;
+where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');

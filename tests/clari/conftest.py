@@ -90,13 +90,15 @@ class Desk:
             "export_timeout_s": 1e9,
         } | more
 
-    def export(self, *requests: ExportRequest, at_once: bool = True) -> list[Any]:
+    def export(
+        self, *requests: ExportRequest, at_once: bool = True, left_behind: LeftBehind | None = None
+    ) -> list[Any]:
         """The jobs, or the exceptions, in the order of the requests."""
 
         async def made() -> list[Any]:
             async with client_of(self.sandbox, **self._client) as client:
                 exporter = Exporter(client, **self._settings)
-                jobs = [exporter.make(export_of(request, str(n))) for n, request in enumerate(requests)]
+                jobs = [exporter.make(export_of(request, str(n), left_behind)) for n, request in enumerate(requests)]
                 if at_once:
                     return await asyncio.gather(*jobs, return_exceptions=True)
                 return [(await asyncio.gather(job, return_exceptions=True))[0] for job in jobs]

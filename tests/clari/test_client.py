@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from clari_pipeline.clari import (
     AnswerLost,
+    AuthFailed,
     CancelFailed,
     ClariClient,
     ClariRefused,
@@ -19,9 +20,9 @@ from clari_pipeline.clari import (
     JobNotReady,
     JobState,
     Limits,
-    NotFound,
     NotOptedIn,
     RateLimited,
+    Redirected,
     Retry,
     ServerFault,
     TypeNotSupported,
@@ -30,7 +31,7 @@ from clari_pipeline.clari import (
 )
 from clari_pipeline.sandbox import Fault, Sandbox
 
-from .conftest import CURRENT, NOW, QUICK, Recorder, Sink, call, jobs_of, posts, request_for
+from .conftest import CURRENT, NOW, QUICK, Recorder, Sink, call, client_of, jobs_of, posts, request_for
 
 MIXED = ["429", "500", "502", "reset", "503", "garbage", "cut", "504"]
 
@@ -77,7 +78,7 @@ def test_a_key_that_no_header_can_hold_is_refused_without_showing_it(key):
 
 def test_a_redirect_is_not_followed_since_it_would_carry_the_key_away(sandbox):
     with Recorder() as elsewhere, Recorder(302, b"", {"Location": elsewhere.url}) as recorder:
-        with pytest.raises(NotFound, match=r"answered 302.*CLARI_BASE_URL"):
+        with pytest.raises(Redirected, match=r"answered 302.*CLARI_BASE_URL"):
             call(sandbox, lambda _: _limits_at(recorder.url))
         assert len(recorder.seen) == 1
         assert elsewhere.seen == []
@@ -431,3 +432,58 @@ def test_an_answer_of_another_kind_is_named_with_its_place(sandbox, name, body, 
 def test_a_listed_job_is_known_by_its_file_name(file_name, file_type, forecast_id, period, is_of):
     job = Job(job_id="1", file_name=file_name, file_type=file_type)
     assert job.is_of(request_for(forecast_id, period)) is is_of
+
+
+# The circuit
+
+
+def test_a_call_in_flight_does_not_close_the_circuit_that_another_has_opened(sandbox):
+    """The key was refused meanwhile: it is not sent again."""
+    sandbox.fail_next("limits", ["hang:0.3"])
+    sandbox.fail_next("jobs", ["401"])
+
+    async def asked() -> list[object]:
+        async with client_of(sandbox) as client:
+            slow = asyncio.create_task(client.limits())
+            with pytest.raises(AuthFailed):
+                await client.jobs()
+            await slow
+            sent = len(sandbox.requests)
+            with pytest.raises(AuthFailed):
+                await client.jobs()
+            return [sent, len(sandbox.requests)]
+
+    assert asyncio.run(asked()) == [2, 2]
+
+
+def test_a_job_that_this_key_may_not_see_does_not_stop_the_others(sandbox):
+    job = finished(sandbox)
+    sandbox.fail_next("status", ["403"])
+
+    async def asked() -> Job:
+        async with client_of(sandbox) as client:
+            with pytest.raises(AuthFailed):
+                await client.job("another-key-made-it")
+            return await client.job(job.job_id)
+
+    assert asyncio.run(asked()).state is JobState.DONE
+
+
+def test_a_download_that_was_long_on_its_way_and_is_cut_begins_anew(sandbox):
+    """Patience counts from a try in which bytes came, not from when the download began: here there is none at all."""
+    job = finished(sandbox)
+    sandbox.fail_next("results", ["cut", "cut", "none"])
+    sink = Sink()
+    size = call(
+        sandbox,
+        lambda client: client.download(job.job_id, sink),
+        retry=Retry(attempts=3, first_wait_s=0.001, max_wait_s=0.002, patience_s=0),
+    )
+    assert len(sink.content) == size
+    assert sink.begun == 3
+
+
+def test_one_odd_entry_does_not_hide_the_other_jobs(sandbox):
+    body = b'[{"status": "DONE"}, 7, {"jobId": "1"}]'
+    sandbox.fail_next("jobs", [Fault("answer", 200, {}, body)])
+    assert [job.job_id for job in call(sandbox, lambda client: client.jobs())] == ["1"]

@@ -22,6 +22,7 @@ from clari_pipeline.clari import (
     NotOptedIn,
     QuotaOrConcurrencyReached,
     RateLimited,
+    Redirected,
     Retry,
     ServerFault,
     TypeNotSupported,
@@ -90,7 +91,7 @@ def refused(status: int, body: object) -> ClariRefused:
             None,
         ),
         (404, [{"details": "elsewhere"}], NotFound, "elsewhere", None),
-        (307, b"", NotFound, None, None),
+        (307, b"", Redirected, None, None),
         (408, b"", ServerFault, None, None),
         (429, {"message": "API rate limit exceeded", "request_id": "9f"}, RateLimited, "API rate limit exceeded", "9f"),
         (
@@ -190,19 +191,20 @@ def test_the_key_stands_in_no_exception_and_no_log(sandbox, caplog, scheme, faul
 
     async def said() -> list[str]:
         texts = []
-        async with client_of(sandbox, auth_scheme=scheme, retry=Retry(2, 0.001, 0.001)) as client:
-            texts.append(repr(client))
-            for name, ask in calls.items():
+        for name, ask in calls.items():
+            # A client of its own for each call: one whose key was refused asks no more.
+            async with client_of(sandbox, auth_scheme=scheme, retry=Retry(2, 0.001, 0.001)) as client:
                 is_repeated = fault == "429" or (fault in passing and name != "submit")
                 sandbox.fail_next(name, [fault] * (2 if is_repeated else 1))
                 try:
                     await ask(client)
                 except ClariError as error:
                     texts.append(everything_said(error))
+                texts.append(repr(client))
         return texts
 
     texts = asyncio.run(said())
-    assert len(texts) == 1 + len(calls)
+    assert len(texts) == 2 * len(calls)
     texts += [record.getMessage() + repr(record.__dict__) for record in caplog.records]
     assert len(caplog.records) > len(calls)
     assert not [text for text in texts if sandbox.api_key in text]

@@ -103,6 +103,24 @@ def test_what_an_observer_raises_stops_the_export(sandbox, tab, kind):
     assert len(polled) == {Submitting: 0, Submitted: 0, Polled: 1}.get(kind, len(polled))
 
 
+def test_one_stray_404_does_not_give_a_running_job_up(sandbox, tab):
+    """Neither one that has just been accepted nor one of a run that died long ago."""
+    (done,) = Desk(sandbox).export(request_for(tab))
+    sandbox.fail_next("status", ["404", "404"])
+    desk = Desk(sandbox)
+    asked_at = NOW - timedelta(hours=1)
+    (job,) = desk.export(request_for(tab), left_behind=LeftBehind(done.job_id, asked_at))
+    assert job.job_id == done.job_id
+    assert len(posts(sandbox, tab)) == 1
+
+
+def test_a_job_that_clari_does_not_show_but_lists_is_not_given_up(sandbox, tab):
+    (done,) = Desk(sandbox).export(request_for(tab))
+    sandbox.fail_next("status", ["404"] * 5)
+    (job,) = Desk(sandbox).export(request_for(tab), left_behind=LeftBehind(done.job_id, NOW - timedelta(hours=1)))
+    assert job.job_id == done.job_id
+
+
 # States
 
 
@@ -298,7 +316,11 @@ def test_a_lost_job_that_takes_up_the_last_slot_is_found_when_clari_refuses(own_
 def test_jobs_that_are_somebody_elses_are_not_adopted(sandbox, tab):
     (known,) = Desk(sandbox).export(request_for(tab))
     sandbox.fail_next("submit", ["reset"])
-    (job,) = Desk(sandbox, known_jobs=lambda: {known.job_id}).export(request_for(tab))
+
+    async def known_jobs() -> set[str]:
+        return {known.job_id}
+
+    (job,) = Desk(sandbox, known_jobs=known_jobs).export(request_for(tab))
     assert job.job_id != known.job_id
     assert set(jobs_of(sandbox, tab)) == {job.job_id, known.job_id}
 
@@ -444,6 +466,19 @@ def test_no_slot_is_said_after_the_time_set_by_all_exports_at_once(own_sandbox):
     assert not posts(sandbox)
 
 
+def test_exports_that_wait_in_line_where_limits_are_unknown_wait_one_time_not_three(own_sandbox):
+    """And Clari is not asked at every turn."""
+    sandbox = own_sandbox()
+    sandbox.fail_next("submit", ["quota"] * 2000)
+    sandbox.fail_next("limits", ["403"] * 2000)
+    desk = Desk(sandbox, slot_timeout_s=1800)
+    errors = desk.export(*(request_for(time_period=quarter) for quarter in QUARTERS[:3]))
+    assert [type(error) for error in errors] == [NoSlot] * 3
+    assert all("None" not in str(error) for error in errors)
+    assert 1800 <= sum(desk.clock.slept) < 1900
+    assert len(posts(sandbox)) < 150
+
+
 @pytest.mark.parametrize("limits", [[], ["500"] * 400])
 def test_limits_that_promise_a_slot_which_is_refused_do_not_wait_for_ever(own_sandbox, limits):
     sandbox = own_sandbox()
@@ -497,6 +532,18 @@ def test_an_export_is_repeated_without_the_types_that_are_refused(own_sandbox, s
     granted = ["forecast", "forecast_updated", "quota", "adjustment"]
     assert [seen.body["typesToExport"] for seen in posts(sandbox)] == [list(TYPES), granted, granted, granted]
     assert [event.types for event in desk.told(TypesRefused)] == [("crm_total", "crm_closed")] * 3
+
+
+def test_types_that_are_refused_one_after_the_other_are_all_remembered(sandbox, tab):
+    for kind in ("crm_total", "crm_closed"):
+        body = json.dumps({"code": "type_not_supported", "message": f"{kind} is not supported"}).encode()
+        sandbox.fail_next("submit", [Fault("answer", 400, {}, body)])
+    desk = Desk(sandbox)
+    (job,) = desk.export(request_for(tab))
+    assert job.state is JobState.DONE
+    told = desk.told(TypesRefused)[-1]
+    assert set(told.types) == {"crm_total", "crm_closed"}
+    assert set(told.types) | set(told.types_left) == set(TYPES)
 
 
 def test_types_that_are_all_refused_are_an_error_that_names_the_setting(own_sandbox):

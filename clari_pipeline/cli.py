@@ -11,6 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from clari_pipeline.periods import Quarter, UnknownPeriod
+from clari_pipeline.rules import RulesError
 from clari_pipeline.settings import SettingsError, read_settings
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
@@ -150,7 +151,7 @@ def run(arguments: list[str]) -> int:
         code = done.exit_code
     except TyperException as error:
         return _fail(f"{error.format_message()} (see clari-pipeline --help)", 2)
-    except (SettingsError, UnknownPeriod) as error:
+    except (SettingsError, RulesError, UnknownPeriod) as error:
         return _fail(str(error), 2)
     except (typer.Abort, KeyboardInterrupt):
         code = _INTERRUPTED

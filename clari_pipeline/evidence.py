@@ -179,7 +179,7 @@ def of_calls(connection: Connection, export: Record, rules: CallRules) -> Export
     """What the comparison of its calls has found; `forecast_swing` holds it already."""
     swings = marts.swings_of(connection, export["job_id"])
     swung = {(swing["user_id"], swing["time_period_id"], swing["field_id"]) for swing in swings}
-    marts.find_quota_field(connection, export["forecast_id"], export["time_period_id"], rules)
+    marts.find_measure_fields(connection, export["forecast_id"], export["time_period_id"], rules)
     ambiguous = facts.quota_ambiguous(connection)
     return ExportFacts(
         request_id=export["request_id"],

@@ -21,6 +21,7 @@ from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.planning import plan, take_up
 from clari_pipeline.quality.export_gate import ExportFacts, judge
 from clari_pipeline.recording import manifest_of
+from clari_pipeline.rules import read_rules
 from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import ledger, marts
@@ -89,6 +90,7 @@ class Pipeline:
             swing_threshold=settings.swing_threshold,
             swing_min_amount=settings.swing_min_amount,
             calendar=self.calendar,
+            rules=read_rules(),
         )
         self.now = now
         self.hooks = hooks or Hooks()

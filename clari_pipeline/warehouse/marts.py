@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from clari_pipeline.periods import FiscalCalendar, Quarter
+from clari_pipeline.rules import Rules
 from clari_pipeline.warehouse.statements import Connection, Record, rows, run
 
 
@@ -22,6 +23,7 @@ class CallRules:
     swing_threshold: Decimal
     swing_min_amount: Decimal
     calendar: FiscalCalendar
+    rules: Rules = field(default_factory=Rules)
 
 
 def compare_calls(connection: Connection, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
@@ -31,8 +33,12 @@ def compare_calls(connection: Connection, forecast_id: str, quarter_id: str, rul
     loaded = {
         export["job_id"]: export for export in rows(connection, "ledger/of_quarter", **quarter, states=["LOADED"])
     }
+    if not pairs:
+        return
     run(connection, "marts/helpers")
     run(connection, "marts/forecast_call_begin")
+    find_measure_fields(connection, forecast_id, quarter_id, rules)
+    swings = rules.rules.swings
     collected: set[str] = set()
     for pair in pairs:
         for job_id in {pair["job_id"], pair["previous_job_id"]} - collected:
@@ -45,8 +51,12 @@ def compare_calls(connection: Connection, forecast_id: str, quarter_id: str, rul
             **pair,
             threshold=rules.swing_threshold,
             min_amount=rules.swing_min_amount,
+            min_share=swings.min_share_of_quota,
+            fields=[name.lower() for name in swings.fields],
+            rep_mutes=list(swings.reps_muted_in_weeks),
             quarter_end=rules.calendar.last_day(Quarter.parse(quarter_id)),
         )
+        run(connection, "marts/forecast_swing_contribution", **pair)
 
 
 def swings_of(connection: Connection, job_id: str) -> list[Record]:
@@ -60,20 +70,38 @@ def refresh_forecast_vs_quota(connection: Connection, rules: CallRules) -> None:
     run(connection, "marts/forecast_vs_quota_begin")
     for newest in newest_loaded(connection):
         run(connection, "marts/forecast_call_begin")
+        find_measure_fields(connection, newest["forecast_id"], newest["quarter_id"], rules)
         _collect_calls(connection, newest | {"time_period_id": newest["quarter_id"]}, rules)
-        find_quota_field(connection, newest["forecast_id"], newest["quarter_id"], rules)
         run(connection, "marts/forecast_vs_quota", **newest, top_user=rules.top_user)
 
 
-def find_quota_field(connection: Connection, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
-    """Put this session's `quota_field` in place: which field carries the quota, a row a period."""
-    run(
-        connection,
-        "marts/quota_field",
-        forecast_id=forecast_id,
-        quarter_id=quarter_id,
-        quota_field=rules.quota_field,
-    )
+def find_measure_fields(connection: Connection, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
+    """Put this session's `quota_field` and `measure_field` in place: what calls are held against stands where."""
+    quarter = {"forecast_id": forecast_id, "quarter_id": quarter_id}
+    run(connection, "marts/rules_begin")
+    for position, rule in enumerate(rules.rules.swings.rule):
+        run(
+            connection,
+            "marts/swing_rule",
+            rank=rule.rank * 10_000 + position,
+            field=rule.field,
+            role=rule.role,
+            person=rule.person,
+            threshold=rule.threshold,
+            min_amount=rule.min_amount,
+            min_share_of_quota=rule.min_share_of_quota,
+            is_alerted=rule.alert,
+            muted_in_weeks=None if rule.muted_in_weeks is None else list(rule.muted_in_weeks),
+        )
+    for name, stands in rules.rules.fields.items():
+        run(connection, "marts/field_rule", field=name, **stands.model_dump())
+    run(connection, "marts/quota_field", **quarter, quota_field=rules.quota_field)
+    run(connection, "marts/measure_field", **quarter)
+
+
+def mass_changes(connection: Connection, job_id: str) -> list[Record]:
+    """Periods and fields of an export in which so many calls moved at once that one alert stands for all."""
+    return rows(connection, "quality/mass_changes", job_id=job_id)
 
 
 def refresh_health(connection: Connection) -> None:

@@ -68,6 +68,38 @@ standing as (
     qualify row_number() over (partition by time_period_id, user_id, field_id order by position desc) = 1
 ),
 
+-- What the calls are held against, in the newest week up to that of the call.
+beside as (
+    select state.time_period_id, state.user_id, state.field_id, state.crm_closed, state.crm_total
+    from state
+    inner join week on week.time_frame_id = state.time_frame_id
+    where week.position <= (select call_week.position from week as call_week where call_week.time_frame_id = $call_time_frame_id)
+    qualify
+        row_number() over (
+            partition by state.time_period_id, state.user_id, state.field_id order by week.position desc
+        ) = 1
+),
+
+-- The newest quota: of the week of the call or before it, else the next one.
+quota as (
+    select measure_field.time_period_id, measure_field.field_id, state.user_id, state.quota_value
+    from state
+    inner join measure_field
+        on
+            measure_field.time_period_id = state.time_period_id
+            and measure_field.quota_field_id = state.field_id
+    left join week on week.time_frame_id = state.time_frame_id
+    left join week as call_week on call_week.time_frame_id = $call_time_frame_id
+    where state.quota_value is not null
+    qualify
+        row_number() over (
+            partition by measure_field.time_period_id, measure_field.field_id, state.user_id
+            order by
+                case when week.position <= coalesce(call_week.position, week.position) then 0 else 1 end,
+                abs(week.position - coalesce(call_week.position, 0))
+        ) = 1
+),
+
 presence as (
     select state.time_period_id, state.user_id, state.field_id, bool_or(state.is_present) as is_present
     from state
@@ -88,9 +120,31 @@ select
     presence.is_present,
     coalesce(standing.currency_code, newest.currency_code),
     newest.adjustment_value,
-    newest.crm_total,
-    newest.crm_closed
+    pipeline.crm_total,
+    closed.crm_closed,
+    quota.quota_value,
+    case when standing.is_overridden then standing.adjusted_by else standing.updated_by end,
+    case when standing.is_overridden then standing.adjusted_at else standing.updated_at end
 from presence
+left join measure_field
+    on
+        measure_field.time_period_id = presence.time_period_id
+        and measure_field.field_id = presence.field_id
+left join beside as closed
+    on
+        closed.time_period_id = presence.time_period_id
+        and closed.user_id = presence.user_id
+        and closed.field_id = measure_field.closed_field_id
+left join beside as pipeline
+    on
+        pipeline.time_period_id = presence.time_period_id
+        and pipeline.user_id = presence.user_id
+        and pipeline.field_id = measure_field.pipeline_field_id
+left join quota
+    on
+        quota.time_period_id = presence.time_period_id
+        and quota.user_id = presence.user_id
+        and quota.field_id = presence.field_id
 left join newest
     on
         newest.time_period_id = presence.time_period_id
@@ -101,3 +155,14 @@ left join standing
         standing.time_period_id = presence.time_period_id
         and standing.user_id = presence.user_id
         and standing.field_id = presence.field_id;
+
+-- The people whom it showed, as it showed them.
+insert into person_at
+select $job_id, user_id, crm_user_id, name, email, role_id, role_name, parent_role_id
+from clari.forecast_user_sighting
+where
+    forecast_id = $forecast_id
+    and quarter_id = $quarter_id
+    and first_seen_at <= $as_of
+    and last_seen_at >= $as_of
+qualify row_number() over (partition by user_id order by last_seen_at desc, first_seen_at desc) = 1;

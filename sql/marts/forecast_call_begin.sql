@@ -10,5 +10,20 @@ create or replace temp table forecast_call (
     currency_code varchar,
     adjustment_value decimal(18, 4),
     crm_total decimal(18, 4),
-    crm_closed decimal(18, 4)
+    crm_closed decimal(18, 4),
+    quota_value decimal(18, 4),
+    updated_by varchar,
+    updated_at timestamptz
+);
+
+-- Grain: one row an export and person whom it showed.
+create or replace temp table person_at (
+    job_id varchar,
+    user_id varchar,
+    crm_user_id varchar,
+    name varchar,
+    email varchar,
+    role_id varchar,
+    role_name varchar,
+    parent_role_id varchar
 );

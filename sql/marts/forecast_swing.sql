@@ -17,10 +17,38 @@ with exports as (
     where now.job_id = $job_id
 ),
 
+-- One CRM person whose user id has vanished and who stands under a new one.
+same_person as (
+    select before.user_id as previous_user_id, min(now.user_id) as user_id
+    from person_at as before
+    inner join person_at as now on now.crm_user_id = before.crm_user_id
+    where
+        before.job_id = $previous_job_id
+        and now.job_id = $job_id
+        and before.crm_user_id <> ''
+        and before.user_id not in (select seen.user_id from forecast_call as seen where seen.job_id = $job_id and seen.is_present)
+        and now.user_id not in (
+            select seen.user_id from forecast_call as seen where seen.job_id = $previous_job_id and seen.is_present
+        )
+    group by before.user_id, before.crm_user_id
+    having count(*) = 1
+    qualify count(*) over (partition by before.crm_user_id) = 1
+),
+
+call_before as (
+    select
+        call.* replace (coalesce(same_person.user_id, call.user_id) as user_id),
+        call.user_id as previous_user_id
+    from forecast_call as call
+    left join same_person on same_person.previous_user_id = call.user_id
+    where call.job_id = $previous_job_id and call.is_present
+),
+
 compared as (
     select
         coalesce(now.time_period_id, before.time_period_id) as time_period_id,
         coalesce(now.user_id, before.user_id) as user_id,
+        nullif(before.previous_user_id, before.user_id) as previous_user_id,
         coalesce(now.field_id, before.field_id) as field_id,
         before.call_value as previous_value,
         now.call_value as current_value,
@@ -28,20 +56,100 @@ compared as (
         before.user_id is null as is_new,
         now.user_id is null as is_gone,
         now.is_submitted,
+        coalesce(now.quota_value, before.quota_value) as quota_value,
         coalesce(now.currency_code, before.currency_code) as currency_code,
         now.currency_code <> before.currency_code as has_other_currency
     from (select * from forecast_call where job_id = $job_id and is_present) as now
-    full join (select * from forecast_call where job_id = $previous_job_id and is_present) as before
+    full join call_before as before
         on
             before.time_period_id = now.time_period_id
             and before.user_id = now.user_id
             and before.field_id = now.field_id
 ),
 
+-- Who they are, and whether anybody reports to them.
+person as (
+    select
+        shown.*,
+        not exists (
+            select 1
+            from person_at as report
+            where report.job_id = shown.job_id and report.parent_role_id = shown.role_id and report.user_id <> shown.user_id
+        ) as is_rep
+    from person_at as shown
+    where shown.job_id in ($job_id, $previous_job_id)
+    qualify row_number() over (partition by shown.user_id order by shown.job_id = $job_id desc) = 1
+),
+
+-- The most particular rule that says something, for each bound by itself.
+ruled as (
+    select
+        compared.time_period_id,
+        compared.user_id,
+        compared.field_id,
+        bool_or(person.is_rep) as is_rep,
+        arg_max(rule.threshold, rule.rank) filter (where rule.threshold is not null) as threshold,
+        arg_max(rule.min_amount, rule.rank) filter (where rule.min_amount is not null) as min_amount,
+        arg_max(rule.min_share_of_quota, rule.rank) filter (where rule.min_share_of_quota is not null) as min_share,
+        arg_max(rule.is_alerted, rule.rank) filter (where rule.is_alerted is not null) as is_alerted,
+        arg_max(rule.muted_in_weeks, rule.rank) filter (where rule.muted_in_weeks is not null) as muted_in_weeks
+    from compared
+    left join person on person.user_id = compared.user_id
+    left join clari.forecast_field as field
+        on field.forecast_id = $forecast_id and field.field_id = compared.field_id
+    left join swing_rule as rule
+        on
+            (rule.field is null or rule.field = compared.field_id or lower(rule.field) = lower(field.field_name))
+            and (rule.role is null or rule.role = person.role_id or lower(rule.role) = lower(person.role_name))
+            and (
+                rule.person is null
+                or rule.person = compared.user_id
+                or lower(rule.person) in (lower(person.email), lower(person.name))
+            )
+    group by compared.time_period_id, compared.user_id, compared.field_id
+),
+
+bounded as (
+    select
+        compared.*,
+        cast(coalesce(ruled.threshold, $threshold) as decimal(9, 6)) as threshold,
+        greatest(
+            cast(coalesce(ruled.min_amount, $min_amount) as decimal(18, 4)),
+            coalesce(
+                try_cast(
+                    cast(abs(compared.quota_value) as decimal(28, 4))
+                    * cast(coalesce(ruled.min_share, $min_share) as decimal(9, 6)) as decimal(18, 4)
+                ),
+                0
+            )
+        ) as min_amount,
+        not coalesce(
+            ruled.is_alerted,
+            len($fields) = 0
+            or list_contains($fields, lower(compared.field_id))
+            or list_contains($fields, lower(field.field_name)),
+            true
+        )
+        or list_contains(
+            coalesce(ruled.muted_in_weeks, case when ruled.is_rep then $rep_mutes else [] end), week.week_number
+        ) as is_muted
+    from compared
+    inner join ruled
+        on
+            ruled.time_period_id = compared.time_period_id
+            and ruled.user_id = compared.user_id
+            and ruled.field_id = compared.field_id
+    cross join exports
+    left join clari.forecast_field as field
+        on field.forecast_id = $forecast_id and field.field_id = compared.field_id
+    left join clari.time_frame as week
+        on week.time_period_id = compared.time_period_id and week.time_frame_id = exports.call_time_frame_id
+),
+
 -- Decimal arithmetic: DuckDB's division would make a binary fraction of money.
 reasoned as (
     select
-        compared.*,
+        bounded.*,
         exports.*,
         case
             when coalesce(has_other_currency, false) then 'currency_changed'
@@ -55,10 +163,10 @@ reasoned as (
             when sign(previous_value) * sign(current_value) < 0 then 'sign_flip'
             when
                 abs(change_amount)
-                > cast(abs(previous_value) as decimal(28, 4)) * cast($threshold as decimal(9, 6))
+                > cast(abs(previous_value) as decimal(28, 4)) * threshold
                 then 'above_threshold'
         end as reason
-    from compared
+    from bounded
     cross join exports
 )
 
@@ -75,15 +183,18 @@ select
     fraction(change_amount, abs(previous_value)) as change_pct,
     coalesce(
         reason in ('from_zero', 'to_zero', 'sign_flip', 'above_threshold')
-        and abs(change_amount) >= cast($min_amount as decimal(18, 4)),
+        and abs(change_amount) >= min_amount,
         false
     ) as is_swing,
     reason,
-    cast($threshold as decimal(18, 6)) as threshold,
+    cast(threshold as decimal(18, 6)) as threshold,
     case when not is_gone then call_time_frame_id end as time_frame_id,
     case when not is_new then previous_call_time_frame_id end as previous_time_frame_id,
     currency_code,
     $previous_job_id as previous_job_id,
     $job_id as job_id,
-    loaded_at as detected_at
+    loaded_at as detected_at,
+    previous_user_id,
+    min_amount,
+    coalesce(is_muted, false) as is_muted
 from reasoned;

@@ -13,29 +13,6 @@ with call_week as (
     where week.time_frame_id = $call_time_frame_id and period.quarter_id = $quarter_id
 ),
 
--- The newest quota: of the week of the call or before it, else the next one.
-quota as (
-    select entry.time_period_id, entry.user_id, entry.quota_value
-    from clari.forecast_entry as entry
-    inner join quota_field
-        on quota_field.time_period_id = entry.time_period_id and quota_field.field_id = entry.field_id
-    left join clari.time_frame as week
-        on week.time_period_id = entry.time_period_id and week.time_frame_id = entry.time_frame_id
-    left join call_week on call_week.time_period_id = entry.time_period_id
-    where entry.forecast_id = $forecast_id and entry.quota_value is not null
-    qualify
-        row_number() over (
-            partition by entry.time_period_id, entry.user_id
-            order by
-                case when week.week_number <= coalesce(call_week.week_number, week.week_number) then 0 else 1 end,
-                case
-                    when week.week_number <= coalesce(call_week.week_number, week.week_number)
-                        then -week.week_number
-                    else week.week_number
-                end
-        ) = 1
-),
-
 seen as (
     select time_period_id, user_id, field_id, max(last_seen_at) as as_of, bool_or(in_latest_export) as in_latest_export
     from clari.forecast_entry
@@ -67,12 +44,12 @@ select
     call.field_id,
     call.call_value as forecast_value,
     call.adjustment_value,
-    quota.quota_value,
+    call.quota_value,
     call.crm_closed,
     call.crm_total,
-    fraction(call.crm_closed, quota.quota_value) as attainment_pct,
-    fraction(call.call_value, quota.quota_value) as forecast_to_quota_pct,
-    try_cast(cast(quota.quota_value as decimal(20, 4)) - call.crm_closed as decimal(18, 4)) as gap_to_quota,
+    fraction(call.crm_closed, call.quota_value) as attainment_pct,
+    fraction(call.call_value, call.quota_value) as forecast_to_quota_pct,
+    try_cast(cast(call.quota_value as decimal(20, 4)) - call.crm_closed as decimal(18, 4)) as gap_to_quota,
     call.currency_code,
     person.name as user_name,
     person.role_name,
@@ -87,7 +64,6 @@ select
 from forecast_call as call
 inner join seen
     on seen.time_period_id = call.time_period_id and seen.user_id = call.user_id and seen.field_id = call.field_id
-left join quota on quota.time_period_id = call.time_period_id and quota.user_id = call.user_id
 left join call_week on call_week.time_period_id = call.time_period_id
 left join person on person.user_id = call.user_id
 left join clari.forecast_field as field on field.forecast_id = $forecast_id and field.field_id = call.field_id

@@ -15,6 +15,20 @@ where
     and (swing.job_id = export.job_id or swing.previous_job_id = export.job_id)
     and export.job_id not in (select comparable_export.job_id from comparable_export);
 
+delete from clari.forecast_swing_contribution as contribution
+where
+    contribution.forecast_id = $forecast_id
+    and not exists (
+        select 1
+        from clari.forecast_swing as swing
+        where
+            swing.job_id = contribution.job_id
+            and swing.baseline = contribution.baseline
+            and swing.user_id = contribution.user_id
+            and swing.field_id = contribution.field_id
+            and swing.time_period_id = contribution.time_period_id
+    );
+
 -- Grain: one row a comparison that is due: a loaded export without swings and its baseline.
 with loaded as (
     select * from comparable_export

@@ -17,8 +17,15 @@ create table if not exists clari.forecast_swing (
     currency_code varchar,
     previous_job_id varchar,
     job_id varchar not null,
-    detected_at timestamptz
+    detected_at timestamptz,
+    previous_user_id varchar,
+    min_amount decimal(18,4),
+    is_muted boolean
 );
+
+alter table clari.forecast_swing add column if not exists previous_user_id varchar;
+alter table clari.forecast_swing add column if not exists min_amount decimal(18,4);
+alter table clari.forecast_swing add column if not exists is_muted boolean;
 
 comment on table clari.forecast_swing is 'One row a comparison: forecast, period, person, forecast field, baseline and sync';
 comment on column clari.forecast_swing.forecast_id is 'Clari''s forecast (the tab)';
@@ -30,7 +37,7 @@ comment on column clari.forecast_swing.previous_value is 'The call then';
 comment on column clari.forecast_swing.current_value is 'The call now';
 comment on column clari.forecast_swing.change_amount is 'now - then';
 comment on column clari.forecast_swing.change_pct is 'change / |then|, a fraction; null where then is 0 or null';
-comment on column clari.forecast_swing.is_swing is 'Whether people must hear of it';
+comment on column clari.forecast_swing.is_swing is 'Whether it moved by more than is allowed';
 comment on column clari.forecast_swing.reason is 'Why it is a swing, or why a change is none';
 comment on column clari.forecast_swing.threshold is 'The share that was allowed';
 comment on column clari.forecast_swing.time_frame_id is 'Week of the call now';
@@ -39,3 +46,6 @@ comment on column clari.forecast_swing.currency_code is 'ISO 4217 code';
 comment on column clari.forecast_swing.previous_job_id is 'The export compared with';
 comment on column clari.forecast_swing.job_id is 'The export';
 comment on column clari.forecast_swing.detected_at is 'When the export was merged';
+comment on column clari.forecast_swing.previous_user_id is 'The id under which the same CRM person stood then, where it is another';
+comment on column clari.forecast_swing.min_amount is 'A smaller change is no swing';
+comment on column clari.forecast_swing.is_muted is 'clari_pipeline.toml says that nobody is to be told of it';

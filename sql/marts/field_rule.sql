@@ -1,0 +1,1 @@
+insert into field_rule values ($field, $quota, $closed, $pipeline);

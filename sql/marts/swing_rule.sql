@@ -1,0 +1,4 @@
+insert into swing_rule
+values (
+    $rank, $field, $role, $person, $threshold, $min_amount, $min_share_of_quota, $is_alerted, $muted_in_weeks
+);

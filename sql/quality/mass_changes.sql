@@ -1,0 +1,71 @@
+-- Grain: one row a period, field and baseline of an export in which so many calls moved at once that it is no news
+-- of each: more than 30 % of at least ten compared people swing, or ten move by the same ratio, as they do when an
+-- exchange rate is set anew.
+with compared as (
+    select
+        *,
+        previous_value <> 0
+        and current_value <> previous_value
+        -- Of smaller amounts the cents would blur the ratio.
+        and abs(previous_value) >= 1000 as has_ratio
+    from clari.forecast_swing
+    where
+        job_id = $job_id
+        and previous_value is not null
+        and current_value is not null
+        and coalesce(reason, '') not in (
+            'currency_changed', 'request_changed', 'restated', 'new', 'disappeared', 'not_submitted'
+        )
+),
+
+ratio as (
+    select
+        time_period_id,
+        field_id,
+        baseline,
+        -- Two rows of buckets, half a bucket apart, so that no cluster is cut in two.
+        case when has_ratio then round(1 + change_pct * sign(previous_value), 5) end as ratio,
+        case when has_ratio then round(1 + change_pct * sign(previous_value) + 0.000005, 5) end as shifted_ratio
+    from compared
+),
+
+largest as (
+    select time_period_id, field_id, baseline, ratio, people
+    from (
+        select time_period_id, field_id, baseline, ratio, count(*) as people from ratio where ratio is not null group by all
+        union all
+        select time_period_id, field_id, baseline, shifted_ratio, count(*)
+        from ratio
+        where shifted_ratio is not null
+        group by all
+    )
+    qualify row_number() over (partition by time_period_id, field_id, baseline order by people desc, ratio) = 1
+),
+
+counted as (
+    select
+        time_period_id,
+        field_id,
+        baseline,
+        count(*) as compared,
+        count(*) filter (where is_swing) as swung
+    from compared
+    group by all
+)
+
+select
+    counted.time_period_id,
+    counted.field_id,
+    counted.baseline,
+    counted.compared,
+    counted.swung,
+    case when largest.people >= 10 then largest.ratio end as ratio,
+    case when largest.people >= 10 then largest.people else 0 end as moved_alike
+from counted
+left join largest
+    on
+        largest.time_period_id = counted.time_period_id
+        and largest.field_id = counted.field_id
+        and largest.baseline = counted.baseline
+where (counted.compared >= 10 and counted.swung * 10 > counted.compared * 3) or largest.people >= 10
+order by counted.time_period_id, counted.field_id, counted.baseline;

@@ -1,0 +1,128 @@
+"""Names come from a CRM: whatever is in them, a message keeps its shape and its reader sees the name."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from html.parser import HTMLParser
+
+import pytest
+from markdown import markdown
+
+from clari_pipeline.alerting import Alert, Message, compose
+from clari_pipeline.alerting.rendering import plain_in_markdown
+from tests.alerting.run import alert, headline, swing
+
+AWKWARD = [
+    "[Ana](https://evil.example.com)",
+    "<b>Ana</b>",
+    "<script>alert(1)</script>",
+    "<!channel> <@U123|boss>",
+    "*Ana* **Ruiz** _x_ __y__ ~z~",
+    "a|b|c",
+    "`code` ```fence",
+    "Ana\nRuiz\r\n# Heading",
+    "👩‍👩‍👧 Ana 🚀",
+    "@everyone @here",
+    "&lt;b&gt; AT&T",
+    "back\\slash \\*",
+    "{{ 7 * 7 }} {% raw %}",
+    'O\'Brien "Bo"',
+    "\u202etxt.exe\u202c",
+    "\x00\x1b[31mred",
+    "- list",
+    "1. one",
+    "---",
+    "<!-- gone",
+]
+
+
+def told(name: str) -> list[Message]:
+    """A person, a field, a role, a newcomer, a forecast and a failed export of that name."""
+    manager = swing(
+        name,
+        "100",
+        "10",
+        forecast_id=name,
+        role_name=name,
+        field_name=name,
+        changed_by=name,
+        reports_change=Decimal(-5),
+        contributors=[{"user_name": name, "change_amount": Decimal(-5)}],
+    )
+    failed: Alert = alert(
+        "export_failed", "P2", name, f"Of {name}: no answer", {"forecast_id": name, "quarter_id": "2026_Q4"}
+    )
+    heads = {(name, "2026_Q4"): headline(forecast_id=name, field_name=name, newcomers=[name], leavers=[name])}
+    return compose([manager, failed], heads, where_to_look=["https://bi.example.com/a_b_?x=*1*&y=2"])
+
+
+class Shape(HTMLParser):
+    """The tags of a page, and what a reader sees."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.seen = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, _attributes: object) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.seen += data
+
+
+def lines(name: str) -> int:
+    """A failed export's body is somebody's text: its lines stay lines."""
+    return len(f"Of {name}: no answer".splitlines())
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_pages_keep_their_shape_and_show_the_name(name: str) -> None:
+    for tame, awkward in zip(told("Ana"), told(name), strict=True):
+        expected, page = Shape(tame.html), Shape(awkward.html)
+        surplus = (lines(name) - 1) if awkward.kind == "export_failed" else 0
+        assert len(page.tags) == len(expected.tags) + surplus
+        assert set(page.tags) == set(expected.tags)
+    if name.isprintable() and "  " not in name:
+        assert name in page.seen
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_markdown_keeps_its_shape(name: str) -> None:
+    """CommonMark's tags are those of a tame name; Slack and Discord find no sign of theirs that we did not write."""
+    for tame, awkward in zip(told("Ana"), told(name), strict=True):
+        assert Shape(markdown(awkward.markdown)).tags == Shape(markdown(tame.markdown)).tags
+        for sign in "*`~<>|":
+            assert awkward.markdown.count(sign) == tame.markdown.count(sign)
+        assert "@everyone" not in awkward.markdown
+        assert "https://bi.example.com/a_b_?x=*1*&y=2" in awkward.markdown
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_text_and_subject_keep_their_lines(name: str) -> None:
+    for tame, awkward in zip(told("Ana"), told(name), strict=True):
+        surplus = (lines(name) - 1) if awkward.kind == "export_failed" else 0
+        assert len(awkward.text.splitlines()) == len(tame.text.splitlines()) + surplus
+        assert len(awkward.subject.splitlines()) == 1
+        assert all(sign.isprintable() or sign in "\n\u200d" for sign in awkward.text)
+        assert (
+            awkward.raw["alerts"][0]["detail"]["user_name" if awkward.kind == "forecast_swing" else "forecast_id"]
+            == name
+        )
+
+
+def test_what_people_copy_stays_as_it_is() -> None:
+    for word in ("entry_keys_are_complete", "2026_Q4", "total_new", "jo.park@example.com", "AT&T", "#1", "(EMEA)"):
+        assert plain_in_markdown(word) == word
+
+
+def test_someone_without_a_name_is_called_by_id() -> None:
+    (message,) = compose([swing("", "100", "10", user_id="u-42")], {}, where_to_look=())
+    assert "u-42 (AE, EMEA), Commit" in message.text
+
+
+def test_a_name_without_end_does_not_make_a_subject_without_end() -> None:
+    (message,) = compose([swing("Ana" * 500, "100", "10")], {}, where_to_look=())
+    assert len(message.subject) < 200

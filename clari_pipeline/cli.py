@@ -23,6 +23,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+alerts_app = typer.Typer(help="What people were told, and what they are still to be told.", rich_markup_mode=None)
+app.add_typer(alerts_app, name="alerts")
+
 Periods = Annotated[list[str] | None, typer.Option("--period", help="A fiscal quarter such as 2026_Q4; repeatable.")]
 Forecasts = Annotated[
     list[str] | None, typer.Option("--forecast", help="A forecast id, instead of CLARI_FORECAST_IDS; repeatable.")
@@ -123,6 +126,35 @@ def serve_health(
     from clari_pipeline import commands  # noqa: PLC0415
 
     raise typer.Exit(commands.serve_health(read_settings(), host=host, port=port))
+
+
+@alerts_app.command("list", epilog="Example: clari-pipeline alerts list --last 5")
+def alerts_list(
+    last: Annotated[int, typer.Option("--last", min=1, max=1000, help="So many of the newest.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The newest alerts, their keys, and whether they were sent."""
+    from clari_pipeline import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.alerts_list(read_settings(), most=last, as_json=as_json))
+
+
+@alerts_app.command("test", epilog="Example: clari-pipeline alerts test")
+def alerts_test() -> None:
+    """Send one message to each channel of CLARI_ALERT_URLS, and say which took it. Exits with 1 where one did not."""
+    from clari_pipeline import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.alerts_test(read_settings()))
+
+
+@alerts_app.command("resend", epilog="Example: clari-pipeline alerts resend")
+def alerts_resend(
+    keys: Annotated[list[str] | None, typer.Argument(help="Keys of alerts to send once more.")] = None,
+) -> None:
+    """Send what is not sent yet; with keys, these once more to every channel."""
+    from clari_pipeline import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.alerts_resend(read_settings(), keys=keys or []))
 
 
 @app.command(epilog="Example: clari-pipeline sandbox --port 8765 --scenario swings")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clari_pipeline.events import Hooks
 
 _WIDE = 120
+_MOST_ALERTS = 1000
 _SANDBOX_FORECASTS = ("total_new",)
 
 
@@ -46,6 +47,7 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
                 "forecast_ids": _SANDBOX_FORECASTS,
                 "scope_id": None,
                 "currency": None,
+                "alert_urls": None,  # nobody is to be woken by figures that are invented
                 "poll_interval_s": min(settings.poll_interval_s, 0.2),
                 "data_dir": folder,
                 "warehouse_url": _secret(f"duckdb:///{folder / 'warehouse.duckdb'}"),
@@ -64,6 +66,7 @@ def sync(
     hooks: Hooks | None = None,
 ) -> int:
     """The main job: exports of all quarters behind, one Dagster run a quarter before them."""
+    from clari_pipeline import alerts  # noqa: PLC0415
     from clari_pipeline.defs.running import JobRunner  # noqa: PLC0415 - dagster takes a second
     from clari_pipeline.planning import by_urgency  # noqa: PLC0415
     from clari_pipeline.progress import SyncProgress  # noqa: PLC0415
@@ -71,6 +74,7 @@ def sync(
     from clari_pipeline.reporting import Report  # noqa: PLC0415
 
     settings.required_key()
+    alerts.open_channels(settings)  # an address that is none is found before Clari is asked
     pipeline = Pipeline(settings, hooks=hooks)
     current = pipeline.calendar.quarter_of(pipeline.now().date())
     wanted = by_urgency(quarters or _current(pipeline, last), current=current)
@@ -90,7 +94,11 @@ def sync(
         if trouble := runner.refresh_marts():
             troubles.append(f"marts: {trouble}")
     outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
-    report = Report(run_id, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes))
+    alerts.raise_alerts(pipeline, outcomes, run_id=run_id, troubles=troubles, killed=desk.plan.killed)
+    sent = alerts.send_alerts(pipeline)
+    report = Report(
+        run_id, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes), sent.alerts, sent.troubles
+    )
     return _finish(pipeline, report, as_json=as_json, troubles=troubles)
 
 
@@ -165,6 +173,59 @@ def serve_health(settings: Settings, *, host: str, port: int) -> int:
     from clari_pipeline import health  # noqa: PLC0415 - nobody else waits for uvicorn
 
     return health.serve(settings, host=host, port=port)
+
+
+def alerts_list(settings: Settings, *, most: int, as_json: bool) -> int:
+    """The newest alerts and whether they were sent."""
+    from clari_pipeline.reporting import alerts_document, show_alerts  # noqa: PLC0415
+    from clari_pipeline.warehouse import alert_rows  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    found: list[dict[str, Any]] = []
+    if pipeline.warehouse.exists():
+        with pipeline.warehouse.session() as connection:
+            found = alert_rows.newest(connection, most)
+    if as_json:
+        _print_json(alerts_document(found))
+    else:
+        show_alerts(_console(), found)
+    return 0
+
+
+def alerts_test(settings: Settings) -> int:
+    """One message to each channel; which answered."""
+    from clari_pipeline import alerts  # noqa: PLC0415
+
+    channels = alerts.open_channels(settings)
+    if not channels:
+        raise SettingsError("CLARI_ALERT_URLS is not set: name a channel, such as mailto:// or slack:// (see Apprise)")
+    console = _console()
+    is_well = True
+    for delivery in channels.deliver(alerts.greeting()):
+        console.print(f"{delivery.channel}: {delivery.error or 'took it'}", highlight=False, soft_wrap=True)
+        is_well = is_well and delivery.error is None
+    return 0 if is_well else 1
+
+
+def alerts_resend(settings: Settings, *, keys: Sequence[str]) -> int:
+    """Send what is not sent yet, and these again."""
+    from clari_pipeline import alerts  # noqa: PLC0415
+    from clari_pipeline.warehouse import alert_rows  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    if not alerts.open_channels(settings):
+        raise SettingsError("CLARI_ALERT_URLS is not set: name a channel, such as mailto:// or slack:// (see Apprise)")
+    with pipeline.warehouse.transaction() as connection:
+        known = {alert["alert_key"] for alert in alert_rows.newest(connection, _MOST_ALERTS)}
+        if unknown := [key for key in keys if key not in known]:
+            raise SettingsError(f"no alert is called {unknown[0]!r}: clari-pipeline alerts list shows their keys")
+        for key in keys:
+            alert_rows.again(connection, key)
+    sent = alerts.send_alerts(pipeline)
+    _console().print(f"{sent.alerts} alerts sent")
+    for trouble in sent.troubles:
+        say(trouble, as_json=settings.log_format == "json")
+    return 1 if sent.troubles else 0
 
 
 def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: int) -> int:

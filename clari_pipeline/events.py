@@ -31,13 +31,14 @@ class Landed(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(ExportEvent):
-    """No document came, and none will. `state` is FAILED, TIMED_OUT or CANCELLED."""
+    """No document came, and none will. `state` is FAILED, TIMED_OUT or CANCELLED, `error_kind` the exception's name."""
 
     request: ExportRequest
     attempt: int
     state: str
     clari_status: str | None
     error: str
+    error_kind: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class Deferred(ExportEvent):
     """Clari has, or may have, a job of it, and cannot be asked now: the next run goes on with it."""
 
     error: str
+    error_kind: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -186,7 +186,7 @@ def of_calls(connection: Connection, export: Record, rules: CallRules) -> Export
         facts={"swings": len(swings), "quotas_ambiguous": len(ambiguous)},
         evidence={
             "forecast_swings_within_threshold": {
-                "summary": f"{len(swung)} calls moved by more than {rules.swing_threshold:.0%}",
+                "summary": f"{len(swung)} calls moved by more than is allowed",
                 "threshold": rules.swing_threshold,
                 "largest": swings[:_SHOWN],
             },
@@ -199,6 +199,31 @@ def of_calls(connection: Connection, export: Record, rules: CallRules) -> Export
                 "periods": ambiguous,
                 "CLARI_QUOTA_FIELD": rules.quota_field,
             },
+        },
+    )
+
+
+def of_coverage(
+    export: Record, *, wanted: list[str], newest: Mapping[str, datetime], not_before: datetime
+) -> ExportFacts:
+    """Whether the quarters that are synced have been loaded, and lately enough; `newest` is when each was exported."""
+    missing = [quarter for quarter in wanted if quarter not in newest]
+    stale = [quarter for quarter in wanted if quarter in newest and newest[quarter] < not_before]
+    remedy = " ".join(["clari-pipeline sync", *(f"--period {quarter}" for quarter in missing + stale)])
+    said = [
+        *([f"never loaded: {', '.join(missing)}"] if missing else []),
+        *([f"not exported since {not_before:%Y-%m-%d %H:%M} UTC: {', '.join(stale)}"] if stale else []),
+    ]
+    return ExportFacts(
+        request_id=export["request_id"],
+        facts={"quarters_missing": len(missing) + len(stale)},
+        evidence={
+            "periods_are_covered": {
+                "summary": f"{'; '.join(said)}; load them with {remedy}",
+                "missing": missing,
+                "stale": stale,
+                "wanted": wanted,
+            }
         },
     )
 

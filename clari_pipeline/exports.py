@@ -249,7 +249,8 @@ class ExportDesk:
         if isinstance(error, _PASSING):
             row = await asyncio.to_thread(self._row, export.request_id)
             if row.get("job_id") or isinstance(error, AnswerLost):
-                await self._tell_of(export, Deferred, error=f"{error}; what is at Clari is fetched by the next sync")
+                deferred = f"{error}; what is at Clari is fetched by the next sync"
+                await self._tell_of(export, Deferred, error=deferred, error_kind=type(error).__name__)
                 return
         match error:
             case ExportTimedOut():
@@ -267,6 +268,7 @@ class ExportDesk:
             state=state,
             clari_status=job.status if job else None,
             error=str(error),
+            error_kind=type(error).__name__,
         )
 
     def _row(self, request_id: str) -> Record:

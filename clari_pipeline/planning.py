@@ -35,6 +35,7 @@ class Plan:
     exports: tuple[Export, ...]
     recovered: tuple[Export, ...] = ()
     finished: Mapping[str, str] = field(default_factory=dict)
+    killed: int = 0
 
     @property
     def recovered_quarters(self) -> list[Quarter]:
@@ -112,9 +113,11 @@ def take_up(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: 
         waiting = {
             row["run_id"] for row in begun.values() if row["state"] not in _AT_CLARI and _is_as_good_as_new(row, now)
         }
+        crashed = sum(not runs.was_stopped(other) for other in killed)
         for other in killed - waiting:
             runs.forget(other)
-    return Plan(tuple(exports), tuple(_continued(row, is_history=True) for row in recovered), finished)
+    history = tuple(_continued(row, is_history=True) for row in recovered)
+    return Plan(tuple(exports), history, finished, crashed)
 
 
 def _submitted_at(row: Record) -> datetime:

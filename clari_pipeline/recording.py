@@ -20,7 +20,7 @@ from clari_pipeline.clari import (
     Waited,
 )
 from clari_pipeline.events import Deferred, Event, Failed, Landed, QuotaRead
-from clari_pipeline.warehouse import ledger
+from clari_pipeline.warehouse import alert_rows, ledger
 from clari_pipeline.warehouse.connection import Warehouse
 from clari_pipeline.warehouse.statements import Connection
 
@@ -90,7 +90,7 @@ class Recorder:
             case Failed():
                 self._failed(connection, event)
             case Deferred():
-                ledger.deferred(connection, event.request_id, error=event.error)
+                ledger.deferred(connection, event.request_id, error=event.error, error_kind=event.error_kind)
 
     def _write_counts(self, connection: Connection, request_id: str) -> None:
         """How often was polled and retried, and how long was waited for a slot, since the last step."""
@@ -102,7 +102,12 @@ class Recorder:
     def _failed(self, connection: Connection, event: Failed) -> None:
         self._submitting(connection, event)  # it may have failed before Clari was asked
         ledger.failed(
-            connection, event.request_id, state=event.state, clari_status=event.clari_status, error=event.error
+            connection,
+            event.request_id,
+            state=event.state,
+            clari_status=event.clari_status,
+            error=event.error,
+            error_kind=event.error_kind,
         )
 
     def _submitting(self, connection: Connection, event: Submitting | Failed) -> None:
@@ -121,7 +126,7 @@ class Recorder:
 def _alert_of_low_quota(connection: Connection, event: QuotaRead, run_id: str) -> None:
     """`quota_low`, once a day (UTC)."""
     limits = event.limits
-    ledger.alert_raised(
+    alert_rows.raised(
         connection,
         alert_key=f"quota_low {event.at.astimezone(UTC):%Y-%m-%d}",
         alert_class="quota_low",
@@ -131,6 +136,7 @@ def _alert_of_low_quota(connection: Connection, event: QuotaRead, run_id: str) -
         body=event.sentence,
         created_at=event.at,
         run_id=run_id,
+        detail=limits.model_dump(include={"monthly_quota", "available_monthly_quota", "concurrent_limit"}),
     )
 
 

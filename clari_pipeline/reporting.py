@@ -38,6 +38,8 @@ class Report:
     finished_at: datetime
     outcomes: Sequence[Outcome]
     swings: Sequence[Record]
+    alerts_sent: int = 0
+    alert_troubles: Sequence[str] = ()
 
     @property
     def swung_calls(self) -> int:
@@ -62,7 +64,7 @@ class Report:
             "them, and what the tables hold of these measures stays as it was; leave them out of "
             "CLARI_TYPES_TO_EXPORT, or ask Clari to enable them"
             for types, exports in by_types.items()
-        ]
+        ] + list(self.alert_troubles)
 
     def as_json(self) -> str:
         """The one document that `--json` prints."""
@@ -85,7 +87,7 @@ class Report:
                     for verdict in outcome.verdicts
                 ],
                 "swings": self.swung_calls,
-                "alerts_sent": 0,
+                "alerts_sent": self.alerts_sent,
             },
             indent=1,
             ensure_ascii=False,
@@ -192,6 +194,29 @@ def show_status(console: Console, document: dict[str, Any]) -> None:
             f"{quota['concurrent']} at once"
         )
     console.print(f"Alerts not sent: {document['alerts_unsent']}")
+
+
+def alerts_document(alerts: Sequence[Record]) -> dict[str, Any]:
+    """What `alerts list --json` prints."""
+    return {
+        "alerts": [
+            {name: value.isoformat() if isinstance(value, datetime) else value for name, value in alert.items()}
+            for alert in alerts
+        ]
+    }
+
+
+def show_alerts(console: Console, alerts: Sequence[Record]) -> None:
+    """The same for people."""
+    if not alerts:
+        console.print("No alert has been raised.")
+    for alert in alerts:
+        sent = f"sent {alert['sent_at']:%Y-%m-%d %H:%M}" if alert["sent_at"] else "not sent"
+        line = f"{alert['severity']} {alert['created_at']:%Y-%m-%d %H:%M} {alert['title']}: {alert['body']} ({sent})"
+        console.print(line, highlight=False, soft_wrap=True)
+        if alert["last_error"]:
+            console.print(f"   {alert['last_error']}", highlight=False, soft_wrap=True)
+        console.print(f"   key: {alert['alert_key']}", highlight=False, soft_wrap=True)
 
 
 def age_hours(exported_at: datetime | None) -> float | None:

@@ -21,7 +21,11 @@ class Runs:
         """Be known as alive while the context is open. What ends it by an exception counts as a kill."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self._file(run_id)):
-            yield
+            try:
+                yield
+            except KeyboardInterrupt:
+                self._file(run_id).with_suffix(".stopped").touch()
+                raise
             self._file(run_id).unlink(missing_ok=True)  # still locked: nobody takes it for a dead run's
 
     def is_alive(self, run_id: str) -> bool:
@@ -39,10 +43,15 @@ class Runs:
         """Runs that did not come to their end, and that nobody has gone on with yet."""
         return {file.stem for file in self._folder.glob("*.lock") if not self.is_alive(file.stem)}
 
+    def was_stopped(self, run_id: str) -> bool:
+        """Whether it was somebody at the keyboard who ended it."""
+        return self._file(run_id).with_suffix(".stopped").exists()
+
     def forget(self, run_id: str) -> None:
         """There is nothing to go on with any more of a run that is dead."""
         with suppress(Timeout), FileLock(self._file(run_id), timeout=0):
             self._file(run_id).unlink(missing_ok=True)
+            self._file(run_id).with_suffix(".stopped").unlink(missing_ok=True)
 
     def asking(self, forecast_id: str, time_period_id: str) -> BaseAsyncFileLock:
         """Held while Clari is asked for an export of that quarter: one process at a time, or they might take each

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     swing_threshold: Decimal = Field(Decimal("0.20"), ge=0, le=100, decimal_places=6)
     swing_min_amount: Decimal = Field(Decimal(0), ge=0, decimal_places=4, max_digits=18)
     call: Literal["submitted", "adjusted"] = "submitted"
+    alert_urls: SecretStr | None = None
+    alert_repeat_hours: float = Field(24, ge=0)
     quota_field: str | None = None
     top_user: str | None = None
     warehouse_url: SecretStr = SecretStr("duckdb:///data/warehouse.duckdb")

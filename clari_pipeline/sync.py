@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from clari_pipeline import evidence
 from clari_pipeline.clari import Clock, Retry
 from clari_pipeline.documents import DocumentUnreadable, read_document
 from clari_pipeline.events import Hooks
@@ -19,7 +20,7 @@ from clari_pipeline.loading import Loader, keep_verdicts
 from clari_pipeline.log_lines import JsonLines
 from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.planning import plan, take_up
-from clari_pipeline.quality.export_gate import ExportFacts, judge
+from clari_pipeline.quality.export_gate import judge
 from clari_pipeline.recording import manifest_of
 from clari_pipeline.rules import read_rules
 from clari_pipeline.runs import Runs
@@ -215,7 +216,7 @@ class Pipeline:
         self.judge_coverage()
 
     def judge_coverage(self) -> list[Record]:
-        """Whether the current quarter and those before it are loaded, a verdict for each forecast."""
+        """Whether the current quarter and those before it are loaded and fresh, a verdict for each forecast."""
         wanted = [str(quarter) for quarter in self.current_quarters()]
         with self.warehouse.transaction() as connection:
             newest = marts.newest_loaded(connection)
@@ -223,19 +224,15 @@ class Pipeline:
             for export in newest:  # newest quarter first
                 latest.setdefault(export["forecast_id"], export)
             for forecast_id, export in latest.items():
-                loaded = {other["quarter_id"] for other in newest if other["forecast_id"] == forecast_id}
-                missing = [quarter for quarter in wanted if quarter not in loaded]
-                remedy = " ".join(["clari-pipeline sync", *(f"--period {quarter}" for quarter in missing)])
-                covered = ExportFacts(
-                    request_id=export["request_id"],
-                    facts={"quarters_missing": len(missing)},
-                    evidence={
-                        "periods_are_covered": {
-                            "summary": f"never loaded: {', '.join(missing)}; load them with {remedy}",
-                            "missing": missing,
-                            "wanted": wanted,
-                        }
+                covered = evidence.of_coverage(
+                    export,
+                    wanted=wanted,
+                    newest={
+                        other["quarter_id"]: other["exported_at"]
+                        for other in newest
+                        if other["forecast_id"] == forecast_id
                     },
+                    not_before=self.now() - timedelta(hours=self.settings.max_age_hours),
                 )
                 keep_verdicts(connection, judge(covered), self.now())
             return [

@@ -12,7 +12,7 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,7 +97,11 @@ class Channels:
 
         A channel that is down or slow holds up none of the others, and this call by `Timeouts.total` at most.
         """
-        sendings = [_Sending(channel, message, self._timeouts) for channel in self]
+        return self.deliver_each(dict.fromkeys(self, message))
+
+    def deliver_each(self, messages: Mapping[Channel, Message]) -> list[Delivery]:
+        """The same, with a message for each channel; those that are not named get none."""
+        sendings = [_Sending(channel, message, self._timeouts) for channel, message in messages.items()]
         deadline = time.monotonic() + self._timeouts.total
         for sending in sendings:
             sending.start()

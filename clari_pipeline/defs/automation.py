@@ -6,9 +6,11 @@ from typing import Any
 
 import dagster as dg
 
+from clari_pipeline import alerts
 from clari_pipeline.defs.assets import MARTS, TABLES, key
 from clari_pipeline.periods import FiscalCalendar
-from clari_pipeline.settings import Settings
+from clari_pipeline.settings import Settings, read_settings
+from clari_pipeline.sync import Pipeline
 
 _RUNNING = (
     dg.DagsterRunStatus.QUEUED,
@@ -69,16 +71,51 @@ def sensors(sync_quarter: Any, refresh_marts: Any) -> Sequence[dg.SensorDefiniti
         return dg.RunRequest(run_key=f"after {newest.run_id}")
 
     return [
-        dg.run_status_sensor(
-            name=f"marts_follow_{name}",
-            run_status=status,
-            monitored_jobs=[sync_quarter],
-            request_job=refresh_marts,
-            default_status=dg.DefaultSensorStatus.RUNNING,
-            description=f"Refreshes the marts once the last quarter has {name}.",
-        )(request)
-        for name, status in (
-            ("succeeded", dg.DagsterRunStatus.SUCCESS),
-            ("failed", dg.DagsterRunStatus.FAILURE),
-        )
+        *_alert_sensors(sync_quarter, refresh_marts),
+        *(
+            dg.run_status_sensor(
+                name=f"marts_follow_{name}",
+                run_status=status,
+                monitored_jobs=[sync_quarter],
+                request_job=refresh_marts,
+                default_status=dg.DefaultSensorStatus.RUNNING,
+                description=f"Refreshes the marts once the last quarter has {name}.",
+            )(request)
+            for name, status in (
+                ("succeeded", dg.DagsterRunStatus.SUCCESS),
+                ("failed", dg.DagsterRunStatus.FAILURE),
+            )
+        ),
     ]
+
+
+def _alert_sensors(sync_quarter: Any, refresh_marts: Any) -> Iterator[dg.SensorDefinition]:
+    """What a run has found, or that it failed, is told to people: the same road as after a sync in the terminal."""
+
+    def tell(context: dg.RunStatusSensorContext) -> dg.SkipReason:
+        run = context.dagster_run
+        if "clari/sync" in run.tags:
+            return dg.SkipReason("the command line tells people itself")
+        has_failed = context.dagster_event.event_type == dg.DagsterEventType.RUN_FAILURE
+        sent = alerts.tell_of_run(
+            Pipeline(read_settings()),
+            run.run_id,
+            trouble=f"{run.tags.get('dagster/partition', run.job_name)}: {context.dagster_event.message or 'failed'}"
+            if has_failed
+            else None,
+        )
+        for trouble in sent.troubles:
+            context.log.warning(trouble)
+        return dg.SkipReason(f"{sent.alerts} alerts sent")
+
+    for name, status, jobs in (
+        ("success", dg.DagsterRunStatus.SUCCESS, [sync_quarter]),
+        ("failure", dg.DagsterRunStatus.FAILURE, [sync_quarter, refresh_marts]),
+    ):
+        yield dg.run_status_sensor(
+            name=f"alerts_after_{name}",
+            run_status=status,
+            monitored_jobs=jobs,
+            default_status=dg.DefaultSensorStatus.RUNNING,
+            description=f"Sends the alerts of a run that ended in {name}.",
+        )(tell)

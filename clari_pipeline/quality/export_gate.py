@@ -126,7 +126,7 @@ CHECKS = {
         Check(
             "periods_are_covered",
             "quarters_missing",
-            "The current quarter and those before it that are asked for have been loaded.",
+            "The current quarter and those before it that are asked for have been loaded, and are fresh.",
             most=0,
             keeps_out=False,
         ),

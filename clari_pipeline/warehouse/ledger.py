@@ -49,21 +49,14 @@ def landed(connection: Connection, request_id: str, **columns: Any) -> None:
     run(connection, "ledger/landed", request_id=request_id, **columns)
 
 
-def failed(connection: Connection, request_id: str, *, state: str, clari_status: str | None, error: str) -> None:
+def failed(connection: Connection, request_id: str, **columns: Any) -> None:
     """No document came; `state` is FAILED, TIMED_OUT or CANCELLED."""
-    run(
-        connection,
-        "ledger/failed",
-        request_id=request_id,
-        state=state,
-        clari_status=clari_status,
-        error=error,
-    )
+    run(connection, "ledger/failed", request_id=request_id, **columns)
 
 
-def deferred(connection: Connection, request_id: str, *, error: str) -> None:
+def deferred(connection: Connection, request_id: str, *, error: str, error_kind: str) -> None:
     """Clari cannot be asked now; the state stays, and the next run goes on with it."""
-    run(connection, "ledger/deferred", request_id=request_id, error=error)
+    run(connection, "ledger/deferred", request_id=request_id, error=error, error_kind=error_kind)
 
 
 def refused(connection: Connection, request_id: str, error: str) -> None:
@@ -146,11 +139,6 @@ def status(connection: Connection) -> list[Record]:
 def alerts_unsent(connection: Connection) -> int:
     """Alerts that no channel has taken yet."""
     return int(row(connection, "ledger/alerts_unsent")["alerts"])
-
-
-def alert_raised(connection: Connection, **columns: Any) -> None:
-    """Write an alert down, unless this occurrence is known."""
-    run(connection, "ledger/alert_raised", **columns)
 
 
 def judged(

@@ -1,2 +1,2 @@
 -- Clari cannot be asked now: the state stays, for the next run to go on from.
-update clari.export_job set error = $error where request_id = $request_id;
+update clari.export_job set error = $error, error_kind = $error_kind where request_id = $request_id;

@@ -7,5 +7,6 @@ set
     result_bytes = $result_bytes,
     result_sha256 = $result_sha256,
     landing_path = $landing_path,
-    error = null
+    error = null,
+    error_kind = null
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');

@@ -56,6 +56,7 @@ counted as (
 select
     counted.time_period_id,
     counted.field_id,
+    coalesce(field.field_name, counted.field_id) as field_name,
     counted.baseline,
     counted.compared,
     counted.swung,
@@ -67,5 +68,8 @@ left join largest
         largest.time_period_id = counted.time_period_id
         and largest.field_id = counted.field_id
         and largest.baseline = counted.baseline
+left join clari.export_job as export on export.job_id = $job_id
+left join clari.forecast_field as field
+    on field.forecast_id = export.forecast_id and field.field_id = counted.field_id
 where (counted.compared >= 10 and counted.swung * 10 > counted.compared * 3) or largest.people >= 10
 order by counted.time_period_id, counted.field_id, counted.baseline;

@@ -10,8 +10,11 @@ create table if not exists clari.alert (
     sent_at timestamptz,
     attempts integer not null default 0,
     last_error varchar,
-    run_id varchar
+    run_id varchar,
+    detail varchar
 );
+
+alter table clari.alert add column if not exists detail varchar;
 
 comment on table clari.alert is 'One row an alert, written before it is sent';
 comment on column clari.alert.alert_key is 'This occurrence';
@@ -21,7 +24,8 @@ comment on column clari.alert.severity is 'P1, P2 or P3';
 comment on column clari.alert.title is 'Subject';
 comment on column clari.alert.body is 'Message';
 comment on column clari.alert.created_at is 'When it was found';
-comment on column clari.alert.sent_at is 'When a channel took it; null is unsent';
+comment on column clari.alert.sent_at is 'When every channel had taken it; null is unsent';
 comment on column clari.alert.attempts is 'How often it was tried';
 comment on column clari.alert.last_error is 'Why the last try failed';
 comment on column clari.alert.run_id is 'The sync that found it';
+comment on column clari.alert.detail is 'The raw values, as JSON: amounts as text, moments in ISO 8601';

@@ -55,15 +55,15 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def web() -> Iterator[Callable[[Manner], WebListener]]:
+def web() -> Iterator[Callable[..., WebListener]]:
     """Makes web listeners; those that are silent or drip are let go at the end."""
     let_go = threading.Event()
     with ExitStack() as running:
         running.callback(let_go.set)
 
-        def listen(manner: Manner = "accepts") -> WebListener:
+        def listen(manner: Manner = "accepts", port: int = 0) -> WebListener:
             listener = WebListener(manner)
-            server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(listener, let_go))
+            server = ThreadingHTTPServer(("127.0.0.1", port), _handler(listener, let_go))
             server.daemon_threads = True
             server.block_on_close = False
             listener.port = server.server_address[1]

@@ -1,0 +1,85 @@
+"""The table `alert`: written before anything is sent, marked after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from clari_pipeline.warehouse.statements import Connection, Record, row, rows, run
+
+
+def raised(connection: Connection, *, detail: Mapping[str, Any], **columns: Any) -> None:
+    """Write an alert down, unless this occurrence is known. `detail` holds the raw values."""
+    run(connection, "alerts/raised", detail=json.dumps(detail, default=_plain, ensure_ascii=False), **columns)
+
+
+def newest_of_class(connection: Connection, alert_class: str) -> Record | None:
+    """The alert of a class that was written last."""
+    found = rows(connection, "alerts/newest_of_class", alert_class=alert_class)
+    return _with_detail(found[0]) if found else None
+
+
+def unsent(connection: Connection, *, not_before: datetime) -> list[Record]:
+    """Alerts that some channel has not taken yet, the oldest first."""
+    return [_with_detail(found) for found in rows(connection, "alerts/unsent", not_before=not_before)]
+
+
+def deliveries(connection: Connection, alert_keys: Iterable[str]) -> set[tuple[str, str]]:
+    """Which of these alerts which channel has taken: pairs of alert key and channel id."""
+    found = rows(connection, "alerts/deliveries", alert_keys=list(alert_keys))
+    return {(one["alert_key"], one["channel_id"]) for one in found}
+
+
+def delivered(connection: Connection, alert_key: str, channel_id: str, *, at: datetime) -> None:
+    """A channel has taken an alert."""
+    run(connection, "alerts/delivered", alert_key=alert_key, channel_id=channel_id, delivered_at=at)
+
+
+def tried(connection: Connection, alert_key: str, *, is_sent: bool, last_error: str | None, at: datetime) -> None:
+    """It was tried to send an alert; `is_sent` once every channel has taken it."""
+    run(connection, "alerts/tried", alert_key=alert_key, is_sent=is_sent, last_error=last_error, at=at)
+
+
+def newest(connection: Connection, most: int) -> list[Record]:
+    """So many of the newest alerts."""
+    return rows(connection, "alerts/newest", most=most)
+
+
+def again(connection: Connection, alert_key: str) -> None:
+    """Let an alert be sent once more, to every channel."""
+    run(connection, "alerts/again", alert_key=alert_key)
+
+
+def swings(connection: Connection, job_id: str) -> list[Record]:
+    """The swings of an export that people are told of, with all that they need to know."""
+    return rows(connection, "alerts/swings", job_id=job_id)
+
+
+def headline(connection: Connection, job_id: str, *, time_period_id: str, field_id: str) -> Record:
+    """The top call of a forecast's quarter, and how it has changed."""
+    return row(connection, "alerts/headline", job_id=job_id, time_period_id=time_period_id, field_id=field_id)
+
+
+def moved_people(connection: Connection, job_id: str) -> dict[str, list[str]]:
+    """Names by reason: `new` and `disappeared` since the export before."""
+    names: dict[str, list[str]] = {"new": [], "disappeared": []}
+    for found in rows(connection, "alerts/moved_people", job_id=job_id):
+        names[found["reason"]].append(found["user_name"])
+    return names
+
+
+def stale(
+    connection: Connection, *, quarters: Iterable[str], forecasts: Iterable[str], not_before: datetime
+) -> list[Record]:
+    """Quarters whose newest figures are older than that."""
+    return rows(connection, "alerts/stale", quarters=list(quarters), forecasts=list(forecasts), not_before=not_before)
+
+
+def _with_detail(alert: Record) -> Record:
+    return alert | {"detail": json.loads(alert["detail"] or "{}")}
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,28 @@
+-- The top call of a forecast's quarter, and what it was a week ago, or else at the last sync.
+select
+    standing.field_name,
+    standing.forecast_value as call,
+    swing.change_amount as change,
+    coalesce(swing.baseline, 'sync') as baseline,
+    standing.forecast_to_quota_pct as call_to_quota,
+    standing.weeks_to_end as weeks_left,
+    standing.currency_code,
+    export.exported_at,
+    before.exported_at as previous_exported_at
+from clari.export_job as export
+left join clari.forecast_vs_quota as standing
+    on
+        standing.forecast_id = export.forecast_id
+        and standing.time_period_id = $time_period_id
+        and standing.field_id = $field_id
+        and standing.is_top
+left join clari.forecast_swing as swing
+    on
+        swing.job_id = export.job_id
+        and swing.time_period_id = standing.time_period_id
+        and swing.user_id = standing.user_id
+        and swing.field_id = standing.field_id
+left join clari.export_job as before on before.job_id = swing.previous_job_id
+where export.job_id = $job_id
+order by case when swing.baseline = 'week' then 0 else 1 end
+limit 1;

@@ -1,0 +1,100 @@
+-- Grain: one row a swing of an export that people are told of, the largest first: against the last sync where that
+-- swings, else against a week ago.
+with told as (
+    select *
+    from clari.forecast_swing
+    where job_id = $job_id and is_swing and not coalesce(is_muted, false)
+    qualify
+        row_number() over (
+            partition by time_period_id, user_id, field_id order by case when baseline = 'sync' then 0 else 1 end
+        ) = 1
+),
+
+contribution as (
+    select
+        contribution.time_period_id,
+        contribution.user_id,
+        contribution.field_id,
+        contribution.baseline,
+        sum(case when kind = 'report' then cast(change_amount as decimal(38, 4)) end) as reports_change,
+        sum(case when kind = 'joiner' then cast(change_amount as decimal(38, 4)) end) as joiners_change,
+        sum(case when kind = 'leaver' then cast(change_amount as decimal(38, 4)) end) as leavers_change,
+        list(
+            {'user_name': coalesce(report.name, contribution.report_user_id), 'change_amount': change_amount}
+            order by abs(change_amount) desc, contribution.report_user_id
+        ) filter (where change_amount <> 0) as contributors
+    from clari.forecast_swing_contribution as contribution
+    left join clari.forecast_user as report
+        on
+            report.forecast_id = contribution.forecast_id
+            and report.user_id = contribution.report_user_id
+    where contribution.job_id = $job_id
+    group by all
+)
+
+select
+    told.forecast_id,
+    told.time_period_id,
+    export.time_period_id as quarter_id,
+    told.user_id,
+    coalesce(person.name, told.user_id) as user_name,
+    person.role_name,
+    told.field_id,
+    coalesce(field.field_name, told.field_id) as field_name,
+    told.baseline,
+    told.previous_value,
+    told.current_value,
+    told.change_amount,
+    told.change_pct,
+    told.reason,
+    told.threshold,
+    told.currency_code,
+    coalesce(changer.name, entry.updated_by) as changed_by,
+    entry.updated_at as changed_at,
+    standing.crm_closed,
+    standing.quota_value,
+    standing.gap_to_quota,
+    contribution.reports_change,
+    contribution.joiners_change,
+    contribution.leavers_change,
+    case
+        when contribution.user_id is not null
+            then
+                cast(told.change_amount as decimal(38, 4))
+                - coalesce(contribution.reports_change, 0)
+                - coalesce(contribution.joiners_change, 0)
+                - coalesce(contribution.leavers_change, 0)
+    end as judgement_change,
+    contribution.contributors[1:5] as contributors,
+    told.job_id,
+    export.exported_at,
+    before.exported_at as previous_exported_at
+from told
+inner join clari.export_job as export on export.job_id = told.job_id
+left join clari.export_job as before on before.job_id = told.previous_job_id
+left join clari.forecast_user as person
+    on person.forecast_id = told.forecast_id and person.user_id = told.user_id
+left join clari.forecast_field as field
+    on field.forecast_id = told.forecast_id and field.field_id = told.field_id
+left join clari.forecast_entry as entry
+    on
+        entry.forecast_id = told.forecast_id
+        and entry.time_period_id = told.time_period_id
+        and entry.time_frame_id = told.time_frame_id
+        and entry.user_id = told.user_id
+        and entry.field_id = told.field_id
+left join clari.forecast_user as changer
+    on changer.forecast_id = told.forecast_id and changer.user_id = entry.updated_by
+left join clari.forecast_vs_quota as standing
+    on
+        standing.forecast_id = told.forecast_id
+        and standing.time_period_id = told.time_period_id
+        and standing.user_id = told.user_id
+        and standing.field_id = told.field_id
+left join contribution
+    on
+        contribution.time_period_id = told.time_period_id
+        and contribution.user_id = told.user_id
+        and contribution.field_id = told.field_id
+        and contribution.baseline = told.baseline
+order by abs(told.change_amount) desc, told.user_id, told.field_id;

@@ -1,0 +1,311 @@
+"""From a sync to what people get, through real listeners: told once, in time, and nothing that is not so."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+
+from clari_pipeline.defs.graph import build
+from clari_pipeline.periods import FiscalCalendar
+from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.settings import point_dagster_at, read_settings
+from tests.conftest import Terminal
+
+from .conftest import Manner, WebListener, free_port
+
+Listen = Callable[..., WebListener]
+CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
+BEFORE = CURRENT.shifted(-1)
+
+
+@pytest.fixture
+def hook(web: Callable[[Manner], WebListener], monkeypatch: pytest.MonkeyPatch) -> WebListener:
+    """A webhook that takes everything."""
+    listener = web("accepts")
+    monkeypatch.setenv("CLARI_ALERT_URLS", address(listener))
+    return listener
+
+
+@pytest.fixture
+def company(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A company so large that a handful of swings is no mass change."""
+    assert terminal
+    with Sandbox(people=40, job_seconds=0.02) as sandbox:
+        monkeypatch.setenv("CLARI_BASE_URL", sandbox.base_url)
+        monkeypatch.setenv("CLARI_API_KEY", sandbox.api_key)
+        yield sandbox
+
+
+def address(listener: WebListener, token: str = "a-token") -> str:
+    return f"json://127.0.0.1:{listener.port}/{token}"
+
+
+def subjects(listener: WebListener) -> list[str]:
+    return [document["title"] for document in listener.documents]
+
+
+def alerts(terminal: Terminal, kind: str) -> list[tuple[Any, ...]]:
+    return terminal.query(
+        f"select severity, title, body, sent_at from clari.alert where kind = '{kind}' order by title"
+    )
+
+
+def earlier(terminal: Terminal, by: timedelta) -> None:
+    """Let everything that was raised be so much older."""
+    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
+        connection.execute("update clari.alert set created_at = created_at - $by", {"by": by})
+
+
+def test_a_calm_sync_tells_nobody_anything(terminal: Terminal, hook: WebListener) -> None:
+    assert terminal("sync", "--json").document["alerts_sent"] == 0
+    assert terminal("sync", "--json").document["alerts_sent"] == 0
+    assert hook.received == []
+    assert terminal.query("select count(*) from clari.alert") == [(0,)]
+
+
+def test_swings_come_as_one_message_with_all_that_one_needs(
+    terminal: Terminal, company: Sandbox, hook: WebListener
+) -> None:
+    """Who, what, from, to, by how much, against what; the raw values beside the words; written down and marked."""
+    terminal("sync", "--last", "1")
+    company.scenario = "swings"
+    answer = terminal("sync", "--last", "1", "--json")
+    assert answer.code == 0
+    (message,) = hook.documents
+    assert message["title"].startswith(f"[P3] Q{CURRENT.number} ")
+    assert message["title"].endswith(f"{answer.document['swings']} swings")
+    told = terminal.query(
+        "select person.name, previous_value, current_value from clari.forecast_swing "
+        "join clari.forecast_user as person using (forecast_id, user_id) where is_swing"
+    )
+    assert len(told) == answer.document["swings"] == answer.document["alerts_sent"]
+    for name, previous, current in told:
+        assert name in message["message"]
+        assert f"{previous:,.2f} → {current:,.2f}" in message["message"]
+    assert f"total_new, {CURRENT}" in message["message"]
+    raw = {alert["detail"]["user_name"]: alert["detail"] for alert in message["alerts"]}
+    assert {(name, Decimal(raw[name]["current_value"])) for name in raw} == {(name, now) for name, _, now in told}
+    assert [sent for *_, sent in alerts(terminal, "forecast_swing") if sent is None] == []
+
+
+def test_a_managers_swing_is_explained(terminal: Terminal, company: Sandbox, hook: WebListener) -> None:
+    """What the reports add up to, and what is the manager's own judgement, make the whole change."""
+    terminal("sync", "--last", "1")
+    company.scenario = "swings"
+    terminal("sync", "--last", "1")
+    explained = [
+        alert["detail"] for alert in hook.documents[0]["alerts"] if alert["detail"]["judgement_change"] is not None
+    ]
+    assert explained
+    for swing in explained:
+        parts = ("reports_change", "joiners_change", "leavers_change", "judgement_change")
+        assert sum(Decimal(swing[part] or 0) for part in parts) == Decimal(swing["change_amount"])
+    assert "own judgement" in hook.documents[0]["message"]
+
+
+def test_the_same_swing_is_not_told_twice_but_a_later_one_is(
+    terminal: Terminal, company: Sandbox, hook: WebListener
+) -> None:
+    """On the week it stays a swing for days: people hear of it once; when the call moves on, they hear again."""
+    company.now = lambda: datetime.now(UTC) - timedelta(days=8)
+    terminal("sync", "--last", "1")
+    company.now = lambda: datetime.now(UTC)
+    company.scenario = "swings"
+    terminal("sync", "--last", "1")
+    earlier(terminal, timedelta(days=2))
+    terminal("sync", "--last", "1")
+    assert len([subject for subject in subjects(hook) if "swings" in subject]) == 1
+    swinging = terminal.query("select count(*) from clari.forecast_swing where is_swing and baseline = 'week'")
+    assert swinging[0][0] > 0
+    company.scenario = "calm"  # back to where they were
+    terminal("sync", "--last", "1")
+    assert len([subject for subject in subjects(hook) if "swings" in subject]) == 2
+
+
+@pytest.mark.parametrize(
+    ("scenario", "kind", "severity", "words"),
+    [
+        ("truncated", "export_refused", "P2", "export_is_not_truncated"),
+        ("failed", "export_failed", "P2", "failed at Clari"),
+    ],
+)
+def test_an_export_that_is_refused_or_fails_is_told(
+    terminal: Terminal, sandbox: Sandbox, hook: WebListener, scenario: str, kind: str, severity: str, words: str
+) -> None:
+    """Forecast, quarter and reason; again after a day, not before."""
+    sandbox.scenario = scenario
+    quarter = BEFORE if scenario == "truncated" else CURRENT
+    for _ in range(2):
+        terminal("sync", "--period", str(quarter))
+    ((found, title, body, sent),) = alerts(terminal, kind)
+    assert (found, sent is not None) == (severity, True)
+    assert f"total_new {quarter}" in title
+    assert words in body
+    (message,) = hook.documents
+    assert message["title"].startswith(f"[{severity}]")
+    assert str(quarter) in message["message"]
+    assert "total_new" in message["message"]
+    assert words in message["message"]
+    earlier(terminal, timedelta(hours=25))
+    terminal("sync", "--period", str(quarter))
+    assert len(hook.received) == 2
+
+
+def test_an_empty_export_and_a_refused_key_are_the_worst(
+    terminal: Terminal, sandbox: Sandbox, hook: WebListener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.scenario = "empty"
+    monkeypatch.setenv("CLARI_QUARTER_GRACE_DAYS", "0")
+    terminal("sync", "--last", "1")
+    assert [row[0] for row in alerts(terminal, "export_refused")] == ["P1"]
+    monkeypatch.setenv("CLARI_API_KEY", "another-key")
+    terminal("sync", "--last", "2")
+    ((severity, _, body, sent),) = alerts(terminal, "auth_failed")
+    assert (severity, sent is not None) == ("P1", True)
+    assert "CLARI_API_KEY" in body
+    assert "another-key" not in str(hook.received)
+    assert all(subject.startswith("[P1]") for subject in subjects(hook))
+
+
+def test_a_channel_that_is_down_is_sent_its_part_by_the_next_run(
+    terminal: Terminal, company: Sandbox, web: Callable[[Manner], WebListener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other has its message at once and once; the exit code stays 0, a line on stderr shows no address."""
+    up, port = web("accepts"), free_port()
+    monkeypatch.setenv("CLARI_ALERT_URLS", f"{address(up)},json://127.0.0.1:{port}/hidden-token")
+    terminal("sync", "--last", "1")
+    company.scenario = "swings"
+    answer = terminal("sync", "--last", "1", "--json")
+    assert (answer.code, answer.document["alerts_sent"]) == (0, 0)
+    assert "alert channel json #2" in answer.err
+    assert "hidden-token" not in answer.err + answer.out
+    assert len(up.received) == 1
+    assert terminal("status", "--json").document["alerts_unsent"] == answer.document["swings"]
+    stored = terminal.query("select distinct last_error, attempts, sent_at from clari.alert")
+    assert len(stored) == 1
+    assert "hidden-token" not in str(stored)
+    late = _listen_at(web, port)
+    again = terminal("sync", "--last", "1", "--json")
+    assert again.document["alerts_sent"] == answer.document["swings"]
+    assert (len(up.received), len(late.received)) == (1, 1)
+    assert late.documents[0]["message"] == up.documents[0]["message"]
+    assert terminal("status", "--json").document["alerts_unsent"] == 0
+
+
+def _listen_at(web: Callable[..., WebListener], port: int) -> WebListener:
+    with socket.socket() as probe:  # the port is still free
+        probe.bind(("127.0.0.1", port))
+    return web("accepts", port)
+
+
+def test_mail_is_sent_too(terminal: Terminal, sandbox: Sandbox, mail: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLARI_ALERT_URLS", f"mailto://127.0.0.1:{mail.port}?from=pipeline@a.example&to=ops@a.example")
+    terminal("sync", "--last", "1")
+    sandbox.scenario = "swings"
+    terminal("sync", "--last", "1")
+    (received,) = mail.received
+    assert "swings" in received["subject"]
+    html = received.get_body(("html",)).get_content()
+    assert str(CURRENT) in html
+
+
+def test_stale_figures_are_told(
+    terminal: Terminal, sandbox: Sandbox, hook: WebListener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quarter that was loaded once and has not come for longer than allowed; one that never came is no alert."""
+    terminal("sync", "--last", "1")
+    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
+        connection.execute("update clari.export_job set exported_at = exported_at - interval 27 hour")
+    monkeypatch.setenv("CLARI_MAX_REQUEUES", "0")
+    sandbox.scenario = "failed"
+    terminal("sync", "--last", "1")
+    ((severity, title, body, _),) = alerts(terminal, "freshness")
+    assert severity == "P2"
+    assert f"total_new {CURRENT}" in title
+    assert "27 hours old" in body
+    assert len(hook.received) == 2
+
+
+def test_alerts_are_listed_tried_and_sent_again(terminal: Terminal, sandbox: Sandbox, hook: WebListener) -> None:
+    assert "No alert" in terminal("alerts", "list").out
+    assert terminal("alerts", "test").code == 0
+    terminal("sync", "--last", "1")
+    sandbox.scenario = "swings"
+    terminal("sync", "--last", "1")
+    listed = terminal("alerts", "list", "--json").document["alerts"]
+    assert len(listed) == len(hook.documents[-1]["alerts"])
+    assert all(alert["title"] in terminal("alerts", "list").out for alert in listed[:2])
+    sent = len(hook.received)
+    assert terminal("alerts", "resend").code == 0
+    assert len(hook.received) == sent
+    assert terminal("alerts", "resend", listed[0]["alert_key"]).code == 0
+    assert len(hook.received) == sent + 1
+    unknown = terminal("alerts", "resend", "nonesuch")
+    assert (unknown.code, "nonesuch" in unknown.err) == (2, True)
+
+
+def test_an_address_that_is_none_is_said_before_clari_is_asked(
+    terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLARI_ALERT_URLS", "nonesuch://user:hidden-word@host")
+    answer = terminal("sync")
+    assert answer.code == 2
+    assert "CLARI_ALERT_URLS" in answer.err
+    assert "hidden-word" not in answer.err
+    assert not sandbox.requests
+
+
+def test_the_sandbox_wakes_nobody(terminal: Terminal, hook: WebListener) -> None:
+    for scenario in ("calm", "swings"):
+        assert terminal("sync", "--sandbox", "--last", "1", "--scenario", scenario).code == 0
+    assert hook.received == []
+
+
+# Under Dagster
+
+
+def sensor_tick(instance: dg.DagsterInstance, name: str, cursor: str | None) -> str | None:
+    """One look of a sensor at the instance, as the daemon takes it; its new cursor."""
+    definitions = build(read_settings())
+    sensor = definitions.resolve_sensor_def(name)
+    context = dg.build_sensor_context(
+        instance=instance, cursor=cursor, repository_def=definitions.get_repository_def(), sensor_name=name
+    )
+    tick = sensor.evaluate_tick(context)
+    for entry in tick.log_key or ():
+        assert entry
+    return tick.cursor
+
+
+def test_dagsters_sensors_tell_the_same_once(terminal: Terminal, sandbox: Sandbox, hook: WebListener) -> None:
+    """A run of the daemon that swings, and one that fails: each is told when its sensor looks, and not again."""
+    settings = read_settings()
+    point_dagster_at(settings)
+    names = ("alerts_after_success", "alerts_after_failure")
+    with dg.DagsterInstance.get() as instance:
+        job = build(settings).resolve_job_def("sync_quarter")
+
+        def run() -> bool:
+            return job.execute_in_process(instance=instance, partition_key=str(CURRENT), raise_on_error=False).success
+
+        assert run()
+        cursors = {name: sensor_tick(instance, name, None) for name in names}
+        sandbox.scenario = "swings"
+        assert run()
+        cursors = {name: sensor_tick(instance, name, cursors[name]) for name in names}
+        assert len(hook.received) == 1
+        assert "swings" in subjects(hook)[0]
+        sandbox.scenario = "failed"
+        assert not run()
+        cursors = {name: sensor_tick(instance, name, cursors[name]) for name in names}
+        cursors = {name: sensor_tick(instance, name, cursors[name]) for name in names}
+    assert len(hook.received) == 2
+    assert str(CURRENT) in hook.documents[1]["message"]
+    assert [row[0] for row in alerts(terminal, "export_failed")] == ["P2"]

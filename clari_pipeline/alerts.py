@@ -13,10 +13,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from clari_pipeline.alert_spool import Spool
 from clari_pipeline.alerting import Alert, Channel, ChannelError, Channels, Headline, Message, compose, split_addresses
 from clari_pipeline.settings import Settings, SettingsError
 from clari_pipeline.sync import Outcome, Pipeline
 from clari_pipeline.warehouse import alert_rows, marts
+from clari_pipeline.warehouse.connection import WarehouseError
 from clari_pipeline.warehouse.statements import Connection, Record
 
 _SENT_WITHIN = timedelta(days=7)
@@ -49,7 +51,13 @@ def raise_alerts(
     end. The same class of alert is not written twice within `CLARI_ALERT_REPEAT_HOURS`, unless it has become worse;
     a swing not at all, unless the call has moved on by more than the threshold since.
     """
+    spool = Spool(pipeline.settings.data_dir)
     with pipeline.warehouse.transaction() as connection:
+        for spooled in spool.read():
+            taken = spooled.pop("channel_ids")
+            alert_rows.raised(connection, **spooled, detail={})
+            for channel_id in taken:
+                alert_rows.delivered(connection, spooled["alert_key"], channel_id, at=spooled["created_at"])
         book = _Book(connection, pipeline, run_id)
         for outcome in outcomes:
             if outcome.export["state"] == "LOADED":
@@ -57,7 +65,7 @@ def raise_alerts(
             elif outcome.is_failure:
                 _of_failure(book, outcome)
         for trouble in troubles:
-            book.write("run_failed", "P2", trouble, "A run failed", f"run_failed {trouble.partition(':')[0]}", {})
+            book.write("run_failed", "P2", trouble, "A run failed", "run_failed", {"job_id": None})
         if killed:
             body = (
                 f"{killed} earlier run{'s' if killed > 1 else ''} ended before the end (killed, or the machine went "
@@ -65,6 +73,36 @@ def raise_alerts(
             )
             book.write("run_failed", "P2", body, "A run was killed", "run_failed killed", {})
         _of_stale_quarters(book)
+    spool.clear()
+
+
+def tell_of_crash(pipeline: Pipeline, reason: str, *, run_id: str) -> Sent:
+    """Tell people of a run that could not be made at all; where the warehouse cannot be written, without it."""
+    try:
+        raise_alerts(pipeline, [], run_id=run_id, troubles=[reason])
+        return send_alerts(pipeline)
+    except WarehouseError:
+        pass
+    spool, now = Spool(pipeline.settings.data_dir), pipeline.now()
+    repeat = timedelta(hours=pipeline.settings.alert_repeat_hours)
+    if any(now - known["created_at"] < repeat for known in spool.read()):
+        return Sent(0)
+    row = {
+        "alert_key": f"run_failed {run_id}",
+        "alert_class": "run_failed",
+        "kind": "run_failed",
+        "severity": "P2",
+        "title": "A run failed",
+        "body": reason,
+        "created_at": now,
+        "run_id": run_id,
+    }
+    channels = open_channels(pipeline.settings)
+    (message,) = compose([_alert(row | {"detail": {}})], {}, where_to_look=["clari-pipeline status"])
+    deliveries = dict(zip(channels, channels.deliver(message), strict=True))
+    spool.add(row, [channel.id for channel, delivery in deliveries.items() if delivery.error is None])
+    troubles = [f"alert channel {d.channel}: {d.error}" for d in deliveries.values() if d.error is not None]
+    return Sent(int(bool(deliveries) and not troubles), tuple(troubles))
 
 
 def tell_of_run(pipeline: Pipeline, run_id: str, *, trouble: str | None) -> Sent:

@@ -65,7 +65,35 @@ def sync(
     is_sandbox: bool,
     hooks: Hooks | None = None,
 ) -> int:
-    """The main job: exports of all quarters behind, one Dagster run a quarter before them."""
+    """The main job; a run that cannot be made at all is told to people, too."""
+    from clari_pipeline import alerts  # noqa: PLC0415
+
+    settings.required_key()
+    forecasts = forecasts or settings.required_forecasts()
+    alerts.open_channels(settings)  # an address that is none is found before Clari is asked
+    pipeline, run_id = Pipeline(settings, hooks=hooks), uuid.uuid4().hex
+    try:
+        return _sync(pipeline, run_id, quarters, forecasts, last=last, as_json=as_json, is_sandbox=is_sandbox)
+    except SettingsError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        for trouble in alerts.tell_of_crash(pipeline, reason, run_id=run_id).troubles:
+            say(trouble, as_json=settings.log_format == "json")
+        raise
+
+
+def _sync(
+    pipeline: Pipeline,
+    run_id: str,
+    quarters: Sequence[Quarter],
+    forecasts: Sequence[str],
+    *,
+    last: int | None,
+    as_json: bool,
+    is_sandbox: bool,
+) -> int:
+    """Exports of all quarters behind, one Dagster run a quarter before them."""
     from clari_pipeline import alerts  # noqa: PLC0415
     from clari_pipeline.defs.running import JobRunner  # noqa: PLC0415 - dagster takes a second
     from clari_pipeline.planning import by_urgency  # noqa: PLC0415
@@ -73,16 +101,12 @@ def sync(
     from clari_pipeline.quality import export_gate  # noqa: PLC0415
     from clari_pipeline.reporting import Report  # noqa: PLC0415
 
-    settings.required_key()
-    alerts.open_channels(settings)  # an address that is none is found before Clari is asked
-    pipeline = Pipeline(settings, hooks=hooks)
     current = pipeline.calendar.quarter_of(pipeline.now().date())
     wanted = by_urgency(quarters or _current(pipeline, last), current=current)
-    forecasts = forecasts or settings.required_forecasts()
     _prepare(pipeline)
     export_gate.warm_up()
-    run_id, started_at = uuid.uuid4().hex, pipeline.now()
-    console = Console(stderr=True, markup=False, quiet=settings.log_format == "json")
+    started_at = pipeline.now()
+    console = Console(stderr=True, markup=False, quiet=pipeline.settings.log_format == "json")
     with (
         SyncProgress(console, pipeline.hooks) as progress,
         pipeline.exporting(run_id, wanted, forecasts, everywhere=True) as desk,

@@ -309,3 +309,41 @@ def test_dagsters_sensors_tell_the_same_once(terminal: Terminal, sandbox: Sandbo
     assert len(hook.received) == 2
     assert str(CURRENT) in hook.documents[1]["message"]
     assert [row[0] for row in alerts(terminal, "export_failed")] == ["P2"]
+
+
+# Runs that could not be made
+
+
+def test_a_run_that_cannot_open_the_warehouse_is_told_all_the_same(
+    terminal: Terminal, hook: WebListener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once and once a day; and when the warehouse is there again, it is written down as sent."""
+    (terminal.folder / "data").mkdir()
+    file = terminal.folder / "data/warehouse.duckdb"
+    file.write_text("this is no database")
+    for _ in range(2):
+        assert terminal("sync", "--last", "1").code != 0
+    assert len(hook.received) == 1
+    assert "warehouse" in hook.documents[0]["message"]
+    file.unlink()
+    assert terminal("sync", "--last", "1").code == 0
+    ((severity, _, body, sent),) = alerts(terminal, "run_failed")
+    assert severity == "P2"
+    assert "warehouse" in body
+    assert sent is not None
+    assert len(hook.received) == 1
+
+
+def test_a_run_that_was_killed_is_told_by_the_next(terminal: Terminal, hook: WebListener) -> None:
+    """One that somebody stopped at the keyboard is not: who did it knows."""
+    assert terminal("sync", "--last", "1").code == 0
+    runs = terminal.folder / "data/runs"
+    (runs / "stopped.lock").touch()
+    (runs / "stopped.stopped").touch()
+    assert terminal("sync", "--last", "1").code == 0
+    assert hook.received == []
+    (runs / "killed.lock").touch()
+    assert terminal("sync", "--last", "1").code == 0
+    assert [row[0] for row in alerts(terminal, "run_failed")] == ["P2"]
+    assert "killed" in hook.documents[0]["message"]
+    assert not [file for file in runs.iterdir() if file.is_file()]

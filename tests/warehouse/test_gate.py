@@ -1,7 +1,7 @@
 """The gate: what each check lets through, what it stops, and what it says about it."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -316,12 +316,22 @@ def test_several_people_at_the_top_warn_unless_one_is_named(
 
 @pytest.mark.parametrize(("historical", "missing"), [(0, []), (1, ["2026_Q3"])])
 def test_a_quarter_that_was_never_loaded_warns(open_house: Any, historical: int, missing: list[str]) -> None:
-    house = open_house(historical_periods=historical)
+    house = open_house(historical_periods=historical, now=moment(10, 20, 8))
     request_id = house.bring(GOOD, moment(10, 20)).export["request_id"]
     house.pipeline.refresh_marts()
     outcome = house.outcome(request_id)
     assert _warned(outcome, "periods_are_covered") is bool(missing)
     assert verdict(outcome, "periods_are_covered")["evidence"]["missing"] == missing
+
+
+@pytest.mark.parametrize(("hours", "warns"), [(26, False), (27, True)])
+def test_a_quarter_whose_figures_have_gone_stale_warns(open_house: Any, hours: int, warns: bool) -> None:
+    """26 hours unless set: a daily sync, and two hours in which it may run late."""
+    house = open_house(now=moment(10, 20) + timedelta(hours=hours))
+    request_id = house.bring(GOOD, moment(10, 20)).export["request_id"]
+    house.pipeline.refresh_marts()
+    found = verdict(house.outcome(request_id), "periods_are_covered")
+    assert (not found["passed"], found["evidence"]["stale"]) == (warns, ["2026_Q4"] if warns else [])
 
 
 @pytest.mark.parametrize(("after", "warns"), [(120, False), (121, True)])

@@ -110,6 +110,7 @@ def tell_of_run(pipeline: Pipeline, run_id: str, *, trouble: str | None) -> Sent
 
     A failure that an export explains is told as that export's.
     """
+    pipeline.refresh_forecast_vs_quota()  # what the calls stand against; the marts' own run may be still to come
     outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
     is_explained = any(outcome.is_failure for outcome in outcomes)
     raise_alerts(pipeline, outcomes, run_id=run_id, troubles=[trouble] if trouble and not is_explained else [])

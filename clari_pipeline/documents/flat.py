@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from clari_pipeline.documents.relational import objects, text_of
-from clari_pipeline.documents.rows import RawRows, Row
+from clari_pipeline.documents.relational import objects
+from clari_pipeline.documents.rows import RawRows, Row, text_of
 from clari_pipeline.periods import FiscalCalendar, Quarter, UnknownPeriod
 
 _AMOUNTS = {
@@ -27,16 +27,15 @@ def read_flat(document: dict[str, Any], calendar: FiscalCalendar) -> RawRows:
         email, period = text_of(entry.get("ownerEmail")), text_of(entry.get("timePeriod"))
         row = {column: text_of(entry.get(key)) for key, column in _AMOUNTS.items()}
         currency = entry.get("currency")
-        rows.add_entry(
-            row
-            | {
-                "field_id": "forecast",
-                "time_frame_id": period,
-                "time_period_id": period,
-                "user_id": email,
-                "currency_code": text_of(currency.get("code") if isinstance(currency, dict) else currency),
-            }
-        )
+        row |= {
+            "field_id": "forecast",
+            "time_frame_id": period,
+            "time_period_id": period,
+            "user_id": email,
+            "currency_code": text_of(currency.get("code") if isinstance(currency, dict) else currency),
+        }
+        rows.count_entry(row)
+        rows.add_entry(row)
         if email is not None:
             people[email] = text_of(entry.get("ownerName"))
         if period is not None:

@@ -79,7 +79,9 @@ def read_long_csv(text: IO[str], calendar: FiscalCalendar) -> RawRows:
     names = ("user_id", "time_period_id", "time_frame_id", "field_id")
     for key, versions in entries.items():
         for version in versions:
-            rows.add_entry(dict(zip(names, key, strict=True)) | version)
+            row = dict(zip(names, key, strict=True)) | version
+            rows.count_entry(row)
+            rows.add_entry(row)
     for table, found in (("raw_user", people), ("raw_time_period", periods), ("raw_time_frame", weeks)):
         for row in found.values():
             rows.add(table, row)

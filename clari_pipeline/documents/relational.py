@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from clari_pipeline.documents.rows import DocumentUnreadable, RawRows, Row
+from clari_pipeline.documents.rows import DocumentUnreadable, RawRows, Row, text_of
+from clari_pipeline.documents.totals import totals_of
 
 _ENTRY = {
     "fieldId": "field_id",
@@ -74,7 +74,9 @@ def is_relational(document: dict[str, Any]) -> bool:
 def read_relational(document: dict[str, Any]) -> RawRows:
     """The five lists as raw rows. Unknown keys are counted, never an error: Clari may add some at any time."""
     rows = RawRows("relational")
-    for entry in objects(document, "entries", required=True):
+    entries = objects(document, "entries", required=True)
+    rows.entry_count, rows.control_totals = len(entries), totals_of(entries)
+    for entry in entries:
         rows.add_entry(_row(entry, _ENTRY, "entries", rows))
     for name, (table, keys) in _LISTS.items():
         for item in objects(document, name):
@@ -95,19 +97,6 @@ def objects(document: dict[str, Any], name: str, *, required: bool = False) -> l
         if not isinstance(item, dict):
             raise DocumentUnreadable(f"{name}[{number}] is no object")
     return items
-
-
-def text_of(value: object) -> str | None:
-    """A JSON value as text: numbers were kept as written, an empty text is none."""
-    match value:
-        case None | "":
-            return None
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return value
-        case _:
-            return json.dumps(value, ensure_ascii=False)
 
 
 def _row(item: dict[str, Any], keys: dict[str, str], name: str, rows: RawRows) -> Row:

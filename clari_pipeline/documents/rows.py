@@ -6,6 +6,7 @@ three shapes meet here, and no amount passes through a binary fraction.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -80,21 +81,24 @@ class RawRows:
             values.append(row.get(name))
 
     def add_entry(self, row: Row) -> None:
-        """Add an entry and count its amounts into the control totals."""
+        """Add an entry, its amounts without exponents."""
+        for measure in MEASURES:
+            text = row.get(measure)
+            if text is not None and ("e" in text or "E" in text):
+                amount = decimal_of(text)
+                row[measure] = text if amount is None else format(amount, "f")
+        self.add("raw_entry", row)
+
+    def count_entry(self, row: Row) -> None:
+        """Count an entry and its amounts into the control totals."""
         self.entry_count += 1
         for measure in MEASURES:
             text = row.get(measure)
-            if text is None:
-                continue
-            amount = _decimal(text)
-            if amount is None:
-                continue
-            control = self.control_totals.setdefault((row.get("field_id"), measure), ControlTotal())
-            control.total += amount
-            control.count += 1
-            if "e" in text or "E" in text:
-                row[measure] = format(amount, "f")
-        self.add("raw_entry", row)
+            amount = None if text is None else decimal_of(text)
+            if amount is not None:
+                control = self.control_totals.setdefault((row.get("field_id"), measure), ControlTotal())
+                control.total += amount
+                control.count += 1
 
     def complete_periods(self, calendar: FiscalCalendar) -> None:
         """Give each quarter the days, year and label that the document leaves out."""
@@ -131,7 +135,20 @@ class RawRows:
             raise DocumentUnreadable(f"a text holds half a character: {error.reason}") from None
 
 
-def _decimal(text: str) -> Decimal | None:
+def text_of(value: object) -> str | None:
+    """A JSON value as text: numbers were kept as written, an empty text is none."""
+    match value:
+        case None | "":
+            return None
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return value
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+def decimal_of(text: str) -> Decimal | None:
     """The exact amount, or None where the text is none (the gate names those)."""
     try:
         amount = Decimal(text.strip())

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clari_pipeline.documents import relational
 from clari_pipeline.sync import Outcome
 
 from .house import QUARTER, House, Json, document, entry, moment, person
@@ -386,3 +387,13 @@ def test_a_refused_document_is_judged_anew_on_replay(house: House) -> None:
     house.pipeline.replay([], [])
     again = house.outcome(refused.export["request_id"])
     assert (refused.export["state"], again.export["state"], again.export["error"]) == ("REFUSED", "LOADED", None)
+
+
+def test_control_totals_are_taken_from_the_document_not_from_what_was_staged(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A measure that the reader puts into the wrong column is noticed, though it is merged as it was staged."""
+    monkeypatch.setitem(relational._ENTRY, "crmClosed", "crm_total")
+    outcome = house.bring(document(entry(call=100, closed=40)), moment(10, 20))
+    assert outcome.export["state"] == "REFUSED"
+    assert not verdict(outcome, "control_totals_reconcile")["passed"]

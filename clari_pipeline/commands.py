@@ -66,11 +66,11 @@ def sync(
     hooks: Hooks | None = None,
 ) -> int:
     """The main job; a run that cannot be made at all is told to people, too."""
-    from clari_pipeline import alerts  # noqa: PLC0415
+    from clari_pipeline import alert_sending, alerts  # noqa: PLC0415
 
     settings.required_key()
     forecasts = forecasts or settings.required_forecasts()
-    alerts.open_channels(settings)  # an address that is none is found before Clari is asked
+    alert_sending.open_channels(settings)  # an address that is none is found before Clari is asked
     pipeline, run_id = Pipeline(settings, hooks=hooks), uuid.uuid4().hex
     try:
         return _sync(pipeline, run_id, quarters, forecasts, last=last, as_json=as_json, is_sandbox=is_sandbox)
@@ -118,8 +118,9 @@ def _sync(
         if trouble := runner.refresh_marts():
             troubles.append(f"marts: {trouble}")
     outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
-    alerts.raise_alerts(pipeline, outcomes, run_id=run_id, troubles=troubles, killed=desk.plan.killed)
-    sent = alerts.send_alerts(pipeline)
+    sent = alerts.tell_of_sync(
+        pipeline, outcomes, run_id=run_id, troubles=troubles, killed=desk.plan.killed, quarters=map(str, wanted)
+    )
     report = Report(
         run_id, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes), sent.alerts, sent.troubles
     )
@@ -218,14 +219,14 @@ def alerts_list(settings: Settings, *, most: int, as_json: bool) -> int:
 
 def alerts_test(settings: Settings) -> int:
     """One message to each channel; which answered."""
-    from clari_pipeline import alerts  # noqa: PLC0415
+    from clari_pipeline import alert_sending  # noqa: PLC0415
 
-    channels = alerts.open_channels(settings)
+    channels = alert_sending.open_channels(settings)
     if not channels:
         raise SettingsError("CLARI_ALERT_URLS is not set: name a channel, such as mailto:// or slack:// (see Apprise)")
     console = _console()
     is_well = True
-    for delivery in channels.deliver(alerts.greeting()):
+    for delivery in channels.deliver(alert_sending.greeting()):
         console.print(f"{delivery.channel}: {delivery.error or 'took it'}", highlight=False, soft_wrap=True)
         is_well = is_well and delivery.error is None
     return 0 if is_well else 1
@@ -233,11 +234,11 @@ def alerts_test(settings: Settings) -> int:
 
 def alerts_resend(settings: Settings, *, keys: Sequence[str]) -> int:
     """Send what is not sent yet, and these again."""
-    from clari_pipeline import alerts  # noqa: PLC0415
+    from clari_pipeline import alert_sending  # noqa: PLC0415
     from clari_pipeline.warehouse import alert_rows  # noqa: PLC0415
 
     pipeline = Pipeline(settings)
-    if not alerts.open_channels(settings):
+    if not alert_sending.open_channels(settings):
         raise SettingsError("CLARI_ALERT_URLS is not set: name a channel, such as mailto:// or slack:// (see Apprise)")
     with pipeline.warehouse.transaction() as connection:
         known = {alert["alert_key"] for alert in alert_rows.newest(connection, _MOST_ALERTS)}
@@ -245,7 +246,7 @@ def alerts_resend(settings: Settings, *, keys: Sequence[str]) -> int:
             raise SettingsError(f"no alert is called {unknown[0]!r}: clari-pipeline alerts list shows their keys")
         for key in keys:
             alert_rows.again(connection, key)
-    sent = alerts.send_alerts(pipeline)
+    sent = alert_sending.send_alerts(pipeline, named=keys)
     _console().print(f"{sent.alerts} alerts sent")
     for trouble in sent.troubles:
         say(trouble, as_json=settings.log_format == "json")
@@ -274,7 +275,7 @@ def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: 
     console.print("In another terminal:")
     console.print(f"  export CLARI_BASE_URL={running.base_url} CLARI_API_KEY={running.api_key}")
     console.print("  export CLARI_FORECAST_IDS=total_new CLARI_DATA_DIR=data/sandbox")
-    console.print("  export CLARI_WAREHOUSE_URL=duckdb:///data/sandbox/warehouse.duckdb")
+    console.print("  export CLARI_WAREHOUSE_URL=duckdb:///data/sandbox/warehouse.duckdb CLARI_ALERT_URLS=")
     console.print("  clari-pipeline sync")
     console.print("Ctrl-C ends it.")
     running.run_forever()

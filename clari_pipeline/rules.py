@@ -29,12 +29,21 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError, model_validator
 
 RULES_FILE = Path("clari_pipeline.toml")
-Share = Annotated[Decimal, Field(ge=0, le=100, decimal_places=6)]
-Amount = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=4)]
-Week = Annotated[int, Field(ge=1, le=14)]
+
+
+def _number(value: object) -> object:
+    """TOML has numbers: one in quotes is a slip of the pen."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError(f"write a number, without quotes, instead of {value!r}")
+    return value
+
+
+Share = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=100, decimal_places=6)]
+Amount = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, max_digits=18, decimal_places=4)]
+Week = Annotated[int, BeforeValidator(_number), Field(ge=1, le=14)]
 
 
 class RulesError(ValueError):
@@ -59,7 +68,7 @@ class SwingRule(_Table):
     threshold: Share | None = None
     min_amount: Amount | None = None
     min_share_of_quota: Share | None = None
-    alert: bool | None = None
+    alert: StrictBool | None = None
     muted_in_weeks: tuple[Week, ...] | None = None
 
     @model_validator(mode="after")

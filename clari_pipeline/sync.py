@@ -25,7 +25,7 @@ from clari_pipeline.recording import manifest_of
 from clari_pipeline.rules import read_rules
 from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
-from clari_pipeline.warehouse import ledger, marts
+from clari_pipeline.warehouse import alert_rows, ledger, marts
 from clari_pipeline.warehouse.connection import Warehouse
 from clari_pipeline.warehouse.marts import CallRules
 from clari_pipeline.warehouse.statements import Record
@@ -270,6 +270,8 @@ class Pipeline:
             with self.warehouse.session() as connection:
                 exports = ledger.exports_of_quarter(connection, forecast_id, quarter_id, ledger.LANDED_STATES)
             replayed += [export["request_id"] for export in exports]
+        with self.warehouse.transaction() as connection:  # what is replayed is no news
+            alert_rows.told(connection, replayed, at=self.now())
         self.refresh_marts()
         return replayed, refused
 

@@ -210,6 +210,7 @@ def test_refused_and_unfinished_exports_and_unsent_alerts_are_told(synced: Termi
             state=state,
             forecast_id=AWKWARD,
         )
+    write("update clari.alert set sent_at = now()")
     for key, sent_at in (("told", datetime.now(UTC)), ("untold", None), ("untold too", None)):
         write(
             "insert into clari.alert (alert_key, alert_class, kind, severity, title, created_at, sent_at) "

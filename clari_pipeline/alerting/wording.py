@@ -246,7 +246,7 @@ def _mass_change(detail: Mapping[str, Any]) -> MassChange:
         field=_first(detail, "field_name", "field_id"),
         baseline=_baseline(detail.get("baseline")),
         compared=int(detail.get("compared") or 0),
-        swung=int(detail.get("swung") or 0),
+        swung=int((detail.get("moved_alike") if detail.get("ratio") else 0) or detail.get("swung") or 0),
         ratio=_decimal(detail, "ratio"),
         largest=[swing_line({**detail, **one}) for one in (detail.get("largest") or ())[:_SHOWN_CONTRIBUTORS]],
     )
@@ -294,8 +294,9 @@ def _sql(alerts: Sequence[Alert]) -> str:
     return f"select title, body from clari.alert where kind = 'forecast_swing' and run_id in ({runs})"
 
 
-def _field_of(detail: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    return (*_where(detail), str(detail.get("field_name")), str(detail.get("baseline")))
+def _field_of(detail: Mapping[str, Any]) -> tuple[str, ...]:
+    names = ("job_id", "forecast_id", "time_period_id", "field_id", "baseline")
+    return tuple(str(detail.get(name)) for name in names)
 
 
 def _where(detail: Mapping[str, Any]) -> tuple[str, str]:

@@ -100,6 +100,7 @@ def _alert_sensors(sync_quarter: Any, refresh_marts: Any) -> Iterator[dg.SensorD
         sent = alerts.tell_of_run(
             Pipeline(read_settings()),
             run.run_id,
+            quarter_id=run.tags.get("dagster/partition"),
             trouble=f"{run.tags.get('dagster/partition', run.job_name)}: {context.dagster_event.message or 'failed'}"
             if has_failed
             else None,

@@ -21,9 +21,20 @@ def newest_of_class(connection: Connection, alert_class: str) -> Record | None:
     return _with_detail(found[0]) if found else None
 
 
-def unsent(connection: Connection, *, not_before: datetime) -> list[Record]:
-    """Alerts that some channel has not taken yet, the oldest first."""
-    return [_with_detail(found) for found in rows(connection, "alerts/unsent", not_before=not_before)]
+def untold(connection: Connection, *, not_before: datetime) -> list[str]:
+    """Request ids of exports that were merged or refused, and not looked at for alerts yet, the oldest first."""
+    return [found["request_id"] for found in rows(connection, "alerts/untold", not_before=not_before)]
+
+
+def told(connection: Connection, request_ids: Iterable[str], *, at: datetime) -> None:
+    """These exports were looked at for alerts."""
+    run(connection, "alerts/told", request_ids=list(request_ids), at=at)
+
+
+def unsent(connection: Connection, *, not_before: datetime, alert_keys: Iterable[str] = ()) -> list[Record]:
+    """Alerts that some channel has not taken yet, the oldest first; those named, however old."""
+    found = rows(connection, "alerts/unsent", not_before=not_before, alert_keys=list(alert_keys))
+    return [_with_detail(one) for one in found]
 
 
 def deliveries(connection: Connection, alert_keys: Iterable[str]) -> set[tuple[str, str]]:

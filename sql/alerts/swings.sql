@@ -37,6 +37,7 @@ select
     told.time_period_id,
     export.time_period_id as quarter_id,
     told.user_id,
+    told.previous_user_id,
     coalesce(person.name, told.user_id) as user_name,
     person.role_name,
     told.field_id,

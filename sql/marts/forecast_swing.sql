@@ -71,7 +71,7 @@ compared as (
 person as (
     select
         shown.*,
-        not exists (
+        shown.role_id is not null and not exists (
             select 1
             from person_at as report
             where report.job_id = shown.job_id and report.parent_role_id = shown.role_id and report.user_id <> shown.user_id
@@ -131,7 +131,8 @@ bounded as (
             true
         )
         or list_contains(
-            coalesce(ruled.muted_in_weeks, case when ruled.is_rep then $rep_mutes else [] end), week.week_number
+            coalesce(ruled.muted_in_weeks, case when ruled.is_rep then $rep_mutes else [] end),
+            date_diff('day', cast($quarter_start as date), week.start_date) // 7 + 1
         ) as is_muted
     from compared
     inner join ruled

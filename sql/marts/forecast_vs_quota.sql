@@ -23,11 +23,20 @@ seen as (
 -- People as this quarter's exports showed them last: last year's figures belong to last year's team.
 person as (
     select
-        *,
-        last_seen_at = max(last_seen_at) over () as is_shown
-    from clari.forecast_user_sighting
-    where forecast_id = $forecast_id and quarter_id = $quarter_id
-    qualify row_number() over (partition by user_id order by last_seen_at desc, first_seen_at desc) = 1
+        sighting.*,
+        sighting.last_seen_at = max(sighting.last_seen_at) over () as is_shown
+    from clari.forecast_user_sighting as sighting
+    left join clari.export_job as shown_by on shown_by.job_id = sighting.job_id
+    where sighting.forecast_id = $forecast_id and sighting.quarter_id = $quarter_id
+    qualify
+        row_number() over (
+            partition by sighting.user_id
+            order by
+                sighting.last_seen_at desc,
+                sighting.first_seen_at desc,
+                shown_by.submitted_at desc,
+                shown_by.request_id desc
+        ) = 1
 ),
 
 -- The one whose row is the total; where several stand at the top and none is named there is none.

@@ -6,28 +6,27 @@ from clari.export_job
 where forecast_id = $forecast_id and time_period_id = $quarter_id and state = 'LOADED'
 qualify row_number() over (partition by exported_at order by submitted_at desc, request_id desc) = 1;
 
-delete from clari.forecast_swing as swing
-using clari.export_job as export
+create or replace temp table superseded_export as
+select job_id
+from clari.export_job
 where
-    swing.forecast_id = $forecast_id
-    and export.forecast_id = $forecast_id
-    and export.time_period_id = $quarter_id
-    and (swing.job_id = export.job_id or swing.previous_job_id = export.job_id)
-    and export.job_id not in (select comparable_export.job_id from comparable_export);
+    forecast_id = $forecast_id
+    and time_period_id = $quarter_id
+    and job_id not in (select comparable_export.job_id from comparable_export);
 
-delete from clari.forecast_swing_contribution as contribution
+delete from clari.forecast_swing_contribution
 where
-    contribution.forecast_id = $forecast_id
-    and not exists (
-        select 1
+    job_id in (select superseded_export.job_id from superseded_export)
+    or job_id in (
+        select swing.job_id
         from clari.forecast_swing as swing
-        where
-            swing.job_id = contribution.job_id
-            and swing.baseline = contribution.baseline
-            and swing.user_id = contribution.user_id
-            and swing.field_id = contribution.field_id
-            and swing.time_period_id = contribution.time_period_id
+        where swing.previous_job_id in (select superseded_export.job_id from superseded_export)
     );
+
+delete from clari.forecast_swing
+where
+    job_id in (select superseded_export.job_id from superseded_export)
+    or previous_job_id in (select superseded_export.job_id from superseded_export);
 
 -- Grain: one row a comparison that is due: a loaded export without swings and its baseline.
 with loaded as (

@@ -2,11 +2,22 @@
 delete from clari.forecast_user where forecast_id = $forecast_id;
 
 insert into clari.forecast_user
+-- Of two exports as of one moment the one submitted later is the newer.
 with newest as (
-    select *
-    from clari.forecast_user_sighting
-    where forecast_id = $forecast_id
-    qualify row_number() over (partition by user_id order by last_seen_at desc, quarter_id desc, first_seen_at desc) = 1
+    select sighting.*
+    from clari.forecast_user_sighting as sighting
+    left join clari.export_job as shown_by on shown_by.job_id = sighting.job_id
+    where sighting.forecast_id = $forecast_id
+    qualify
+        row_number() over (
+            partition by sighting.user_id
+            order by
+                sighting.last_seen_at desc,
+                sighting.quarter_id desc,
+                sighting.first_seen_at desc,
+                shown_by.submitted_at desc,
+                shown_by.request_id desc
+        ) = 1
 ),
 
 -- The newest quarter alone says who is still there: older quarters are exported less and less.
@@ -56,10 +67,19 @@ delete from clari.forecast_user_history where forecast_id = $forecast_id;
 
 insert into clari.forecast_user_history
 with point as (
-    select *
-    from clari.forecast_user_sighting
-    where forecast_id = $forecast_id
-    qualify row_number() over (partition by user_id, first_seen_at order by quarter_id desc) = 1
+    select sighting.*
+    from clari.forecast_user_sighting as sighting
+    left join clari.export_job as shown_by on shown_by.job_id = sighting.job_id
+    where sighting.forecast_id = $forecast_id
+    qualify
+        row_number() over (
+            partition by sighting.user_id, sighting.first_seen_at
+            order by
+                sighting.quarter_id desc,
+                sighting.last_seen_at desc,
+                shown_by.submitted_at desc,
+                shown_by.request_id desc
+        ) = 1
 ),
 
 compared as (

@@ -11,6 +11,7 @@ with compared as (
     from clari.forecast_swing
     where
         job_id = $job_id
+        and not coalesce(is_muted, false)
         and previous_value is not null
         and current_value is not null
         and coalesce(reason, '') not in (
@@ -23,21 +24,31 @@ ratio as (
         time_period_id,
         field_id,
         baseline,
-        -- Two rows of buckets, half a bucket apart, so that no cluster is cut in two.
-        case when has_ratio then round(1 + change_pct * sign(previous_value), 5) end as ratio,
-        case when has_ratio then round(1 + change_pct * sign(previous_value) + 0.000005, 5) end as shifted_ratio
+        -- Two rows of buckets, half a bucket apart, so that no cluster is cut in two: half a cent of 1,000 blurs a ratio
+        -- by five millionths either way, and a bucket is 25 millionths wide.
+        case when has_ratio then round((1 + change_pct * sign(previous_value)) * 40000) end as bucket,
+        case when has_ratio then round((1 + change_pct * sign(previous_value)) * 40000 + 0.5) end as shifted_bucket,
+        case when has_ratio then 1 + change_pct * sign(previous_value) end as ratio
     from compared
 ),
 
 largest as (
-    select time_period_id, field_id, baseline, ratio, people
+    select
+        time_period_id,
+        field_id,
+        baseline,
+        cast(ratio as decimal(18, 4)) as ratio,
+        people
     from (
-        select time_period_id, field_id, baseline, ratio, count(*) as people from ratio where ratio is not null group by all
-        union all
-        select time_period_id, field_id, baseline, shifted_ratio, count(*)
+        select time_period_id, field_id, baseline, bucket, avg(ratio) as ratio, count(*) as people
         from ratio
-        where shifted_ratio is not null
-        group by all
+        where bucket is not null
+        group by time_period_id, field_id, baseline, bucket
+        union all
+        select time_period_id, field_id, baseline, shifted_bucket, avg(ratio), count(*)
+        from ratio
+        where shifted_bucket is not null
+        group by time_period_id, field_id, baseline, shifted_bucket
     )
     qualify row_number() over (partition by time_period_id, field_id, baseline order by people desc, ratio) = 1
 ),

@@ -37,7 +37,8 @@ create table if not exists clari.export_job (
     retry_count integer,
     slot_wait_seconds decimal(18,3),
     latency_seconds decimal(18,3),
-    error_kind varchar
+    error_kind varchar,
+    told_at timestamptz
 );
 
 alter table clari.export_job add column if not exists types_refused varchar;
@@ -45,6 +46,7 @@ alter table clari.export_job add column if not exists retry_count integer;
 alter table clari.export_job add column if not exists slot_wait_seconds decimal(18,3);
 alter table clari.export_job add column if not exists latency_seconds decimal(18,3);
 alter table clari.export_job add column if not exists error_kind varchar;
+alter table clari.export_job add column if not exists told_at timestamptz;
 
 comment on table clari.export_job is 'One row an export that this pipeline meant to make, written before Clari is asked: a write-ahead ledger';
 comment on column clari.export_job.request_id is 'This pipeline''s own id of the export';
@@ -85,3 +87,4 @@ comment on column clari.export_job.retry_count is 'Calls to Clari that had to be
 comment on column clari.export_job.slot_wait_seconds is 'Seconds waited for a free slot before Clari accepted it';
 comment on column clari.export_job.latency_seconds is 'Seconds from acceptance to the document safe on disk';
 comment on column clari.export_job.error_kind is 'What kind of error kept it from coming, such as AuthFailed or QuotaExhausted';
+comment on column clari.export_job.told_at is 'When its swings, or its refusal, were looked at for alerts';

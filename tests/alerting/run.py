@@ -53,12 +53,14 @@ def swing(who: str, before: str | None, after: str | None, **changed: Any) -> Al
 def mass_change(**changed: Any) -> Alert:
     """Fourteen of forty people moved together."""
     moved = [
-        swing(f"Rep {number}", "100000", f"{60000 + number * 1000}", field_name="Best Case").detail
+        swing(f"Rep {number}", "100000", f"{60000 + number * 1000}", field_name="Best Case", field_id="f-best").detail
         for number in range(1, 6)
     ]
     detail = {
         "forecast_id": "total_new",
         "quarter_id": "2026_Q4",
+        "time_period_id": "2026_Q4",
+        "field_id": "f-best",
         "field_name": "Best Case",
         "baseline": "sync",
         "compared": 40,

@@ -143,8 +143,8 @@ def test_every_alert_names_its_forecast_and_quarter(kind: str) -> None:
 
 
 def test_a_mass_change_replaces_the_lines_of_its_field_and_baseline_only() -> None:
-    stood_for = swing("Rep 9", "100", "10", field_name="Best Case", baseline="sync")
-    other_baseline = swing("Rep 8", "100", "10", field_name="Best Case", baseline="week")
+    stood_for = swing("Rep 9", "100", "10", field_name="Best Case", field_id="f-best", baseline="sync")
+    other_baseline = swing("Rep 8", "100", "10", field_name="Best Case", field_id="f-best", baseline="week")
     message = one(mass_change(), stood_for, other_baseline, swing("Ana Ruiz", "100", "10"))
     assert message.severity == "P2"
     assert message.subject.endswith("; 1 mass change, 2 swings")
@@ -155,9 +155,18 @@ def test_a_mass_change_replaces_the_lines_of_its_field_and_baseline_only() -> No
     assert stood_for.key in message.alert_keys
 
 
+def test_a_mass_change_of_one_month_hides_no_swing_of_another() -> None:
+    """Nor of a field that has the same name, nor of another export whose alerts are still waiting."""
+    of_month = swing("Rep 9", "100", "10", field_name="Best Case", field_id="f-best", time_period_id="2026_11")
+    namesake = swing("Rep 8", "100", "10", field_name="Best Case", field_id="f-other")
+    waiting = swing("Rep 7", "100", "10", field_name="Best Case", field_id="f-best", job_id="an-earlier-one")
+    message = one(mass_change(baseline="week"), of_month, namesake, waiting)
+    assert all(f"Rep {number}" in message.text for number in (7, 8, 9))
+
+
 def test_a_mass_change_by_one_ratio_points_at_an_exchange_rate() -> None:
-    message = one(mass_change(ratio=Decimal("1.0870")))
-    assert "14 of 40 people moved since the last sync by the same ratio, 1.0870." in message.text
+    message = one(mass_change(ratio=Decimal("1.0870"), moved_alike=12, swung=1))
+    assert "12 of 40 people moved since the last sync by the same ratio, 1.0870." in message.text
     assert "exchange rate" in visible(message.html)
 
 

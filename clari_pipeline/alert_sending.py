@@ -1,0 +1,162 @@
+"""Alerts on their way to people: to every channel that lacks them, once, and marked when they are taken."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from filelock import FileLock
+
+from clari_pipeline.alerting import Alert, Channel, ChannelError, Channels, Headline, Message, compose, split_addresses
+from clari_pipeline.settings import Settings, SettingsError
+from clari_pipeline.sync import Pipeline
+from clari_pipeline.warehouse import alert_rows
+from clari_pipeline.warehouse.statements import Connection, Record
+
+SENT_WITHIN = timedelta(days=7)
+_LONGEST_SENDING_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What sending came to: how many alerts every channel has taken now, and what went wrong, a line a channel."""
+
+    alerts: int
+    troubles: tuple[str, ...] = ()
+
+
+def open_channels(settings: Settings) -> Channels:
+    """The channels of `CLARI_ALERT_URLS`. Raises `SettingsError`, which shows no address."""
+    urls = settings.alert_urls.get_secret_value() if settings.alert_urls else ""
+    try:
+        return Channels(split_addresses(urls))
+    except ChannelError as error:
+        raise SettingsError(str(error)) from None
+
+
+def send_alerts(pipeline: Pipeline, *, named: Sequence[str] = ()) -> Sent:
+    """Send what is not sent yet to every channel that has not taken it, and mark it. Raises `SettingsError`.
+
+    A channel that is down keeps nothing from the others: it is sent its part by the next run. What is older than a
+    week is sent only if it is `named`.
+    """
+    channels = open_channels(pipeline.settings)
+    with FileLock(pipeline.warehouse.path.with_suffix(".sending.lock"), timeout=_LONGEST_SENDING_S):
+        return _send(pipeline, channels, named)
+
+
+def _send(pipeline: Pipeline, channels: Channels, named: Sequence[str]) -> Sent:
+    with pipeline.warehouse.session() as connection:
+        waiting = alert_rows.unsent(connection, not_before=pipeline.now() - SENT_WITHIN, alert_keys=named)
+        taken = alert_rows.deliveries(connection, (alert["alert_key"] for alert in waiting))
+        headlines = _headlines(connection, waiting)
+    if not waiting or not channels:
+        return Sent(0)
+    errors: dict[Channel, str] = {}
+    for message, to in _messages(pipeline, waiting, taken, headlines, channels):
+        for channel, delivery in zip(to, channels.deliver_each(dict.fromkeys(to, message)), strict=True):
+            if delivery.error is not None:
+                errors[channel] = delivery.error
+                continue
+            with pipeline.warehouse.transaction() as connection:
+                for key in message.alert_keys:
+                    alert_rows.delivered(connection, key, channel.id, at=pipeline.now())
+    return Sent(
+        _mark(pipeline, waiting, channels, errors),
+        tuple(f"alert channel {channel.name}: {error}; the next run sends again" for channel, error in errors.items()),
+    )
+
+
+def _messages(
+    pipeline: Pipeline,
+    waiting: Sequence[Record],
+    taken: set[tuple[str, str]],
+    headlines: dict[tuple[str, str], Headline],
+    channels: Channels,
+) -> Iterable[tuple[Message, list[Channel]]]:
+    """Messages and the channels that each goes to: those that lack the same alerts get the same."""
+    lacking: defaultdict[tuple[str, ...], list[Channel]] = defaultdict(list)
+    for channel in channels:
+        lacking[tuple(one["alert_key"] for one in waiting if (one["alert_key"], channel.id) not in taken)].append(
+            channel
+        )
+    by_key = {alert["alert_key"]: alert for alert in waiting}
+    for missing, to in lacking.items():
+        alerts = [alert_of(by_key[key]) for key in missing]
+        look = [f"clari.forecast_swing in {pipeline.settings.warehouse_path}", "clari-pipeline status"]
+        for message in compose(alerts, headlines, where_to_look=look) if alerts else ():
+            yield message, to
+
+
+def _mark(pipeline: Pipeline, waiting: Sequence[Record], channels: Channels, errors: dict[Channel, str]) -> int:
+    """Mark what was tried; how many alerts every channel has taken now."""
+    last_error = "; ".join(f"{channel.name}: {error}" for channel, error in errors.items()) or None
+    sent = 0
+    with pipeline.warehouse.transaction() as connection:
+        taken = alert_rows.deliveries(connection, (alert["alert_key"] for alert in waiting))
+        for alert in waiting:
+            is_sent = all((alert["alert_key"], channel.id) in taken for channel in channels)
+            sent += is_sent
+            alert_rows.tried(
+                connection,
+                alert["alert_key"],
+                is_sent=is_sent,
+                last_error=None if is_sent else last_error,
+                at=pipeline.now(),
+            )
+    return sent
+
+
+def _headlines(connection: Connection, waiting: Iterable[Record]) -> dict[tuple[str, str], Headline]:
+    """The top call of each forecast and quarter in which something swung, for the field that swung most."""
+    headlines: dict[tuple[str, str], Headline] = {}
+    swings = [alert["detail"] for alert in waiting if alert["kind"] in {"forecast_swing", "mass_change"}]
+    for swing in sorted(swings, key=_size, reverse=True):
+        where = (swing["forecast_id"], swing["quarter_id"])
+        if where in headlines or not swing.get("job_id"):
+            continue
+        top = alert_rows.headline(
+            connection, swing["job_id"], time_period_id=swing["time_period_id"], field_id=swing["field_id"]
+        )
+        people = alert_rows.moved_people(connection, swing["job_id"])
+        headlines[where] = Headline(
+            *where,
+            **top | {"field_name": top["field_name"] or swing["field_name"]},
+            newcomers=people["new"],
+            leavers=people["disappeared"],
+        )
+    return headlines
+
+
+def _size(swing: dict[str, Any]) -> Decimal:
+    return abs(Decimal(swing.get("change_amount") or 0))
+
+
+def alert_of(found: Record) -> Alert:
+    """A row of `alert` as the room of messages knows it."""
+    return Alert(
+        key=found["alert_key"],
+        **{name: found[name] for name in ("alert_class", "kind", "severity", "title", "created_at", "detail")},
+        body=found["body"] or "",
+        run_id=found["run_id"] or "",
+    )
+
+
+def greeting() -> Message:
+    """What `clari-pipeline alerts test` sends."""
+    subject = "A test: alerts of the Clari pipeline reach this channel"
+    text = "Nothing is wrong. clari-pipeline alerts test has sent this."
+    return Message(
+        subject=subject,
+        severity="P3",
+        kind="test",
+        alert_keys=(),
+        text=text,
+        markdown=text,
+        html=f"<p>{text}</p>",
+        raw={"subject": subject, "message": text, "severity": "P3", "kind": "test", "headlines": [], "alerts": []},
+    )

@@ -1,0 +1,71 @@
+"""Labelled sync histories, generated: every anomaly is found, and nothing is called one that is none."""
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from . import deceptions
+from .deceptions import histories
+from .examining import Findings, examine
+from .tracks import KINDS
+
+
+def _report(findings: Findings, made: int, record_property: Callable[[str, object], None]) -> None:
+    print(f"\n{made} histories: {findings}")  # noqa: T201 - what a reader of the test wants to know
+    record_property("histories", made)
+    record_property("findings", str(findings))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_anomaly_is_found_and_nothing_else(
+    seed: int, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Swings, verdicts of the gate, mass changes: 135 histories a seed, one after the other in one warehouse."""
+    made = histories(seed, rounds=5)
+    findings = examine(made, tmp_path)
+    _report(findings, len(made), record_property)
+    assert (findings.missed, findings.false_alarms, findings.misworded) == ([], [], [])
+    assert findings.found == findings.anomalies > 500
+    assert findings.near_misses > 500
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(100, 110))
+def test_every_anomaly_of_thousands_is_found_and_nothing_else(
+    seed: int, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    made = histories(seed, rounds=12)
+    findings = examine(made, tmp_path)
+    _report(findings, len(made), record_property)
+    assert (findings.missed, findings.false_alarms, findings.misworded) == ([], [], [])
+
+
+def test_an_exchange_rate_is_found_whatever_the_cents(tmp_path: Path) -> None:
+    """Of a thousand, half a cent is five millionths: ratios that one rate has made lie a hundred-thousandth apart."""
+    chance = Random(5)
+    findings = examine([deceptions.rate_blurred(chance).settled() for _ in range(5)], tmp_path)
+    assert (findings.missed, findings.false_alarms, findings.misworded) == ([], [], [])
+
+
+def test_every_kind_of_change_is_among_them() -> None:
+    """Each kind of track several times, anomalies and near misses; each reason that is no swing, too."""
+    labels = [label for history in histories(1, rounds=5) for label in history.labels.values()]
+    kinds = [label.kind for label in labels]
+    assert min(kinds.count(kind) for kind in KINDS) >= 3
+    assert {label.reason for label in labels} == {
+        None,
+        "currency_changed",
+        "request_changed",
+        "restated",
+        "new",
+        "disappeared",
+        "not_submitted",
+        "from_zero",
+        "to_zero",
+        "sign_flip",
+        "above_threshold",
+    }
+    renamed = {label.is_anomaly for label in labels if label.kind.startswith("gets a new id")}
+    assert renamed == {True, False}

@@ -1,0 +1,263 @@
+"""What is taken out of the gate, or bent in the law of swings, is noticed by some labelled history."""
+
+from collections.abc import Callable
+from itertools import cycle
+from pathlib import Path
+from random import Random
+
+import duckdb
+import pytest
+
+from clari_pipeline.quality.export_gate import CHECKS
+from clari_pipeline.warehouse import statements
+
+from ..warehouse.house import House, Outcome, document, entry, moment
+from . import deceptions, histories
+from .examining import examine
+from .histories import BOSS, History
+
+Caught = Callable[[Path], set[str]]
+
+
+def _history(make: Callable[[Random], History], check: str) -> Caught:
+    def caught(folder: Path) -> set[str]:
+        history = make(Random(7)).settled()
+        try:
+            findings = examine([history], folder)
+        except duckdb.ConstraintException:  # the table itself stops it, with no verdict that says why
+            return set()
+        assert check in {name for export in history.exports for name in export.broken}
+        return set() if any(check in missed for missed in findings.missed) else {check}
+
+    return caught
+
+
+def _broken(outcome: Outcome) -> set[str]:
+    return {verdict["check_name"] for verdict in outcome.verdicts if not verdict["passed"]}
+
+
+def _narrowed_column(folder: Path) -> set[str]:
+    """Somebody has narrowed a column by hand: cents would be lost."""
+    house = House(folder)
+    house.execute("alter table clari.forecast_entry alter crm_closed type decimal(18, 0)")
+    return _broken(house.bring(document(entry("boss", call=5, closed="10.75"), people=[BOSS]), moment(10, 20)))
+
+
+def _row_from_nowhere(folder: Path) -> set[str]:
+    """A row claims to come from an export that does not hold it."""
+    house = House(folder)
+    house.bring(document(entry("boss", call=1), people=[BOSS]), moment(10, 19))
+    house.execute(
+        "insert into clari.forecast_entry by name select * replace "
+        "('W05' as time_frame_id, 'job-north-2026_Q4-2' as job_id, timestamptz '2026-10-20 06:00Z' as exported_at) "
+        "from clari.forecast_entry"
+    )
+    return _broken(house.bring(document(entry("boss", call=2), people=[BOSS]), moment(10, 20), history=False))
+
+
+def _quarter_never_loaded(folder: Path) -> set[str]:
+    house = House(folder, historical_periods=1)
+    outcome = house.bring(document(entry("boss", call=1), people=[BOSS]), moment(10, 20))
+    house.pipeline.refresh_marts()
+    return _broken(house.outcome(outcome.export["request_id"]))
+
+
+def _pair_of(*kinds: str) -> Callable[[Random], History]:
+    return lambda chance: histories.pair(chance, cycle(kinds))
+
+
+CASES: dict[str, Caught] = {
+    **{
+        deceive(Random(0))[0]: _history(
+            lambda chance, deceive=deceive: deceptions.refused(chance, deceive), deceive(Random(0))[0]
+        )
+        for deceive in deceptions.DECEPTIONS
+    },
+    **{
+        check: _history(make, check)
+        for check, make in {
+            "row_count_is_stable": lambda chance: deceptions.rows_lost(chance, more=1),
+            "currency_is_stable": deceptions.currency_of_rows,
+            "people_are_distinct": lambda chance: deceptions.shared_person(chance, is_shared=True),
+            "quota_field_is_unambiguous": lambda chance: deceptions.quotas(chance, second="Stretch"),
+            "totals_have_one_top": lambda chance: deceptions.tops(chance, number=2),
+            "forecast_swings_within_threshold": _pair_of("doubled"),
+        }.items()
+    },
+    "control_totals_reconcile": _narrowed_column,
+    "row_counts_reconcile": _row_from_nowhere,
+    "periods_are_covered": _quarter_never_loaded,
+}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_check_that_is_taken_out_is_missed(check: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its labelled case is caught with it, and by no other check in its place without it."""
+    for folder in ("whole", "without"):
+        (tmp_path / folder).mkdir()
+    assert check in CASES[check](tmp_path / "whole")
+    monkeypatch.delitem(CHECKS, check)
+    assert check not in CASES[check](tmp_path / "without")
+
+
+def _with_fate(fate: str) -> Callable[[Random], History]:
+    """Pairs until somebody in one has met this fate."""
+
+    def make(chance: Random) -> History:
+        while True:
+            history = histories.pair(chance, cycle(("doubled", "unchanged", "+19.99 %")))
+            if any(label.kind.startswith(fate) for label in history.labels.values()):
+                return history
+
+    return make
+
+
+_SWING = "marts/forecast_swing"
+_MASS = "quality/mass_changes"
+# What is bent: statement, fragment, what stands there instead, and the histories that must notice.
+MUTATIONS: dict[str, tuple[str, str, str, Callable[[Random], History]]] = {
+    "a fifth is a swing": (
+        _SWING,
+        "> cast(abs(previous_value) as decimal(28, 4)) * threshold",
+        ">= cast(abs(previous_value) as decimal(28, 4)) * threshold",
+        _pair_of("exactly +20 %", "exactly -20 %"),
+    ),
+    "a threshold in binary fractions": (
+        _SWING,
+        "> cast(abs(previous_value) as decimal(28, 4)) * threshold",
+        "> cast(abs(previous_value) as double) * 0.1999999999",
+        _pair_of("exactly +20 %", "exactly -20 %"),
+    ),
+    "negative calls are measured with their sign": (
+        _SWING,
+        "cast(abs(previous_value) as decimal(28, 4)) * threshold",
+        "cast(previous_value as decimal(28, 4)) * threshold",
+        _pair_of("negative, a little"),
+    ),
+    "only rises count": (
+        _SWING,
+        "abs(change_amount)\n                > cast",
+        "change_amount\n                > cast",
+        _pair_of("-20.01 %"),
+    ),
+    "no sign flips": (
+        _SWING,
+        "when sign(previous_value) * sign(current_value) < 0 then 'sign_flip'",
+        "",
+        _pair_of("sign flip"),
+    ),
+    "from zero is none": (_SWING, "reason in ('from_zero', ", "reason in (", _pair_of("from zero")),
+    "to zero is none": (_SWING, "'to_zero', 'sign_flip', 'above", "'sign_flip', 'above", _pair_of("to zero")),
+    "what is not submitted is a call": (
+        _SWING,
+        " or not is_submitted then",
+        " then",
+        _pair_of("a submission taken back", "not submitted, the week before edited"),
+    ),
+    "a new person is nothing special": (_SWING, "when is_new then 'new'", "", _with_fate("joins")),
+    "a person who left is nothing special": (_SWING, "when is_gone then 'disappeared'", "", _with_fate("leaves")),
+    "currencies are not looked at": (
+        _SWING,
+        "when coalesce(has_other_currency, false) then 'currency_changed'",
+        "",
+        deceptions.currency_of_rows,
+    ),
+    "another scope is no matter": (
+        _SWING,
+        "now.scope_id is distinct from before.scope_id",
+        "false",
+        lambda chance: histories.excused(chance, "scope"),
+    ),
+    "another currency asked for is no matter": (
+        _SWING,
+        "or now.currency is distinct from before.currency",
+        "",
+        lambda chance: histories.excused(chance, "currency"),
+    ),
+    "other types are no matter": (
+        _SWING,
+        "or now.types_to_export is distinct from before.types_to_export",
+        "",
+        lambda chance: histories.excused(chance, "types"),
+    ),
+    "a restated quarter swings": (
+        _SWING,
+        "interval 4 days",
+        "interval 400 days",
+        lambda chance: histories.excused(chance, "restated"),
+    ),
+    "a quarter is restated as soon as it has ended": (
+        _SWING,
+        "interval 4 days",
+        "interval 1 days",
+        histories.just_not_restated,
+    ),
+    "one person under two ids is two": (
+        _SWING,
+        "before.crm_user_id <> ''",
+        "before.crm_user_id = ''",
+        _with_fate("gets a new id"),
+    ),
+    "a week has eight days": ("marts/swing_pairs", "interval 7 days", "interval 8 days", histories.slow),
+    "a week has six days": ("marts/swing_pairs", "interval 7 days", "interval 1 days", histories.slow),
+    "the eldest export is the baseline": (
+        "marts/swing_pairs",
+        "order by before.exported_at desc",
+        "order by before.exported_at",
+        histories.slow,
+    ),
+    "30 % is a mass": (
+        _MASS,
+        "counted.swung * 10 > counted",
+        "counted.swung * 10 >= counted",
+        lambda chance: deceptions.many_move(chance, people=10, swinging=3),
+    ),
+    "nine are a mass": (
+        _MASS,
+        "counted.compared >= 10 and",
+        "counted.compared >= 9 and",
+        lambda chance: deceptions.many_move(chance, people=9, swinging=9),
+    ),
+    "nine move alike": (
+        _MASS,
+        "people >= 10",
+        "people >= 9",
+        lambda chance: deceptions.rate_moves(chance, alike=9),
+    ),
+    "rates are not looked for": (
+        _MASS,
+        "or largest.people >= 10",
+        "",
+        lambda chance: deceptions.rate_moves(chance, alike=10),
+    ),
+    "nearly the same is the same": (
+        _MASS,
+        "sign(previous_value), 5)",
+        "sign(previous_value), 1)",
+        deceptions.rates_differ,
+    ),
+}
+
+
+def _example(name: str) -> History:
+    return MUTATIONS[name][-1](Random(11)).settled()
+
+
+def test_the_examples_are_told_rightly_by_the_law(tmp_path: Path) -> None:
+    """Or what a bent law makes of them would prove nothing."""
+    findings = examine([_example(name) for name in MUTATIONS], tmp_path)
+    assert (findings.missed, findings.false_alarms, findings.misworded) == ([], [], [])
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_bent_law_is_noticed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The history that the law tells rightly is then missed, misworded, or a false alarm."""
+    bent, fragment, instead, _ = MUTATIONS[name]
+    text_of = statements._text
+    assert fragment in text_of(bent)
+    monkeypatch.setattr(
+        statements,
+        "_text",
+        lambda statement: text_of(statement).replace(fragment, instead) if statement == bent else text_of(statement),
+    )
+    assert not examine([_example(name)], tmp_path).is_clean

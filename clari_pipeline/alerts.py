@@ -111,17 +111,26 @@ def tell_of_run(pipeline: Pipeline, run_id: str, *, quarter_id: str | None, trou
 
     A failure that an export explains is told as that export's.
     """
-    pipeline.refresh_forecast_vs_quota()  # what the calls stand against; the marts' own run may be still to come
-    outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id, quarter_id))
-    is_explained = any(outcome.is_failure for outcome in outcomes)
-    raise_alerts(
-        pipeline,
-        outcomes,
-        run_id=run_id,
-        troubles=[trouble] if trouble and not is_explained else [],
-        quarters=[quarter_id] if quarter_id else [],
-    )
-    return send_alerts(pipeline)
+    try:
+        pipeline.refresh_forecast_vs_quota()  # what the calls stand against; the marts' own run may be still to come
+        outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id, quarter_id))
+        is_explained = any(outcome.is_failure for outcome in outcomes)
+        raise_alerts(
+            pipeline,
+            outcomes,
+            run_id=run_id,
+            troubles=[trouble] if trouble and not is_explained else [],
+            quarters=[quarter_id] if quarter_id else [],
+        )
+        return send_alerts(pipeline)
+    except Exception as error:  # noqa: BLE001 - a sensor that raises does not look at the run again
+        return tell_of_crash(pipeline, trouble or f"alerts could not be sent: {error}", run_id=run_id)
+
+
+def tell_of_stale_quarters(pipeline: Pipeline) -> Sent:
+    """Tell people of quarters that have gone stale, though no run is there to find it."""
+    quarters = [str(quarter) for quarter in pipeline.current_quarters()]
+    return tell_of_sync(pipeline, (), run_id="freshness", quarters=quarters)
 
 
 class _Book:

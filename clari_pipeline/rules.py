@@ -37,7 +37,7 @@ RULES_FILE = Path("clari_pipeline.toml")
 def _number(value: object) -> object:
     """TOML has numbers: one in quotes is a slip of the pen."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError(f"write a number, without quotes, instead of {value!r}")
+        raise ValueError(f"write a number, without quotes, instead of {value!r}")  # noqa: TRY004 - pydantic's way
     return value
 
 

@@ -12,6 +12,7 @@ from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.settings import Settings, read_settings
 from clari_pipeline.sync import Pipeline
 
+_WATCHED_EVERY_S = 900
 _RUNNING = (
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -120,3 +121,21 @@ def _alert_sensors(sync_quarter: Any, refresh_marts: Any) -> Iterator[dg.SensorD
             default_status=dg.DefaultSensorStatus.RUNNING,
             description=f"Sends the alerts of a run that ended in {name}.",
         )(tell)
+
+    @dg.sensor(
+        name="freshness_watch",
+        minimum_interval_seconds=_WATCHED_EVERY_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells people of quarters whose figures have gone stale, even where nothing runs at all.",
+    )
+    def freshness_watch(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        under_way = context.instance.get_runs_count(dg.RunsFilter(job_name=sync_quarter.name, statuses=list(_RUNNING)))
+        pipeline = Pipeline(read_settings())
+        if under_way or not pipeline.warehouse.exists():
+            return dg.SkipReason(f"{under_way} quarters are under way" if under_way else "nothing was ever synced")
+        sent = alerts.tell_of_stale_quarters(pipeline)
+        for trouble in sent.troubles:
+            context.log.warning(trouble)
+        return dg.SkipReason(f"{sent.alerts} alerts sent")
+
+    yield freshness_watch

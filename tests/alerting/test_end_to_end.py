@@ -311,6 +311,50 @@ def test_dagsters_sensors_tell_the_same_once(terminal: Terminal, sandbox: Sandbo
     assert [row[0] for row in alerts(terminal, "export_failed")] == ["P2"]
 
 
+def test_stale_figures_are_told_though_nothing_runs(terminal: Terminal, sandbox: Sandbox, hook: WebListener) -> None:
+    """A schedule that is off, a cron line that is gone: the watch notices."""
+    assert sandbox
+    terminal("sync", "--last", "1")
+    point_dagster_at(read_settings())
+    with dg.DagsterInstance.get() as instance:
+        sensor_tick(instance, "freshness_watch", None)
+        assert hook.received == []
+        with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
+            connection.execute("update clari.export_job set exported_at = exported_at - interval 27 hour")
+        for _ in range(2):
+            sensor_tick(instance, "freshness_watch", None)
+    assert len(hook.received) == 1
+    assert f"total_new {CURRENT}" in subjects(hook)[0]
+
+
+def test_what_one_run_could_not_tell_the_next_one_tells(
+    terminal: Terminal, company: Sandbox, hook: WebListener
+) -> None:
+    """A run that died after the merge, and before anybody was told."""
+    terminal("sync", "--last", "1")
+    company.scenario = "swings"
+    terminal("sync", "--last", "1")
+    told = hook.documents[0]["message"]
+    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
+        connection.execute("delete from clari.alert")
+        connection.execute("delete from clari.alert_delivery")
+        connection.execute("update clari.export_job set told_at = null")
+    terminal("sync", "--last", "1")
+    assert len(hook.received) == 2
+    assert hook.documents[1]["message"].splitlines()[2:6] == told.splitlines()[2:6]
+
+
+def test_a_replay_tells_nobody(terminal: Terminal, company: Sandbox, hook: WebListener) -> None:
+    terminal("sync", "--last", "1")
+    company.scenario = "swings"
+    terminal("sync", "--last", "1")
+    (terminal.folder / "data/warehouse.duckdb").unlink()
+    terminal("replay")
+    company.scenario = "swings"
+    terminal("sync", "--last", "1")
+    assert len(hook.received) == 1
+
+
 # Runs that could not be made
 
 

@@ -232,8 +232,8 @@ MUTATIONS: dict[str, tuple[str, str, str, Callable[[Random], History]]] = {
     ),
     "nearly the same is the same": (
         _MASS,
-        "sign(previous_value), 5)",
-        "sign(previous_value), 1)",
+        "sign(previous_value)) * 40000) end as bucket",
+        "sign(previous_value)) * 10) end as bucket",
         deceptions.rates_differ,
     ),
 }

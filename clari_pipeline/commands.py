@@ -113,10 +113,10 @@ def _sync(
     ):
         progress.expect(desk.plan)
         wanted += [quarter for quarter in desk.plan.recovered_quarters if quarter not in wanted]
-        runner = JobRunner(pipeline, desk, wanted, {"clari/source": "sandbox"} if is_sandbox else {})
-        troubles = [f"{quarter}: {trouble}" for quarter in wanted if (trouble := _sync_quarter(runner, quarter))]
-        if trouble := runner.refresh_marts():
-            troubles.append(f"marts: {trouble}")
+        with JobRunner(pipeline, desk, wanted, {"clari/source": "sandbox"} if is_sandbox else {}) as runner:
+            troubles = [f"{quarter}: {trouble}" for quarter in wanted if (trouble := _sync_quarter(runner, quarter))]
+            if trouble := runner.refresh_marts():
+                troubles.append(f"marts: {trouble}")
     outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
     sent = alerts.tell_of_sync(
         pipeline, outcomes, run_id=run_id, troubles=troubles, killed=desk.plan.killed, quarters=map(str, wanted)

@@ -78,7 +78,7 @@ TROUBLES = {
 }
 
 
-@pytest.mark.parametrize("is_written", [False, True])
+@pytest.mark.parametrize("is_written", [False, pytest.param(True, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("name", TROUBLES)
 def test_a_kill_in_the_midst_of_trouble_is_mended_too(
     tmp_path: Path, expected: list[tuple[Any, ...]], name: str, is_written: bool

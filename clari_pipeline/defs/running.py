@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
 
 import dagster as dg
 from filelock import FileLock
@@ -25,12 +27,20 @@ class JobRunner:
 
     def __init__(self, pipeline: Pipeline, exports: Exports, quarters: list[Quarter], tags: Mapping[str, str]) -> None:
         # Two first runs at once would both make the tables of Dagster's SQLite, and one of them fail.
-        with FileLock(point_dagster_at(pipeline.settings) / ".clari-pipeline.lock"), dg.DagsterInstance.get():
-            pass
+        with FileLock(point_dagster_at(pipeline.settings) / ".clari-pipeline.lock"):
+            self._instance = dg.DagsterInstance.get()
         self._definitions = build(pipeline.settings, quarters)
         self._pipeline, self._run_id = pipeline, exports.run_id
         self._resources = {"pipeline": pipeline, "exports": exports}
         self._tags = {"clari/sync": exports.run_id, **tags}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._instance.dispose()
 
     def sync_quarter(self, quarter: Quarter) -> str | None:
         """Run one quarter; what went wrong, or None. What was refused stands in the ledger, too."""
@@ -46,15 +56,14 @@ class JobRunner:
 
     def _run(self, job: str, *, partition_key: str | None = None) -> str | None:
         """Run a job; what went wrong, or None. Dagster catches Ctrl-C: it is raised again."""
-        with dg.DagsterInstance.get() as instance:
-            result = self._definitions.resolve_job_def(job).execute_in_process(
-                instance=instance,
-                partition_key=partition_key,
-                resources=self._resources,
-                run_config=_QUIET,
-                raise_on_error=False,
-                tags=self._tags,
-            )
+        result = self._definitions.resolve_job_def(job).execute_in_process(
+            instance=self._instance,
+            partition_key=partition_key,
+            resources=self._resources,
+            run_config=_QUIET,
+            raise_on_error=False,
+            tags=self._tags,
+        )
         if result.success:
             return None
         for event in result.all_events:

@@ -209,7 +209,7 @@ CASES = [
     Case(SUBMIT, 400, "missing_forecast_id", lambda visit: visit.caller.http.post("/export/forecast/")),
     Case(SUBMIT, 400, "type_not_supported", lambda visit: visit.caller.submit(), "type_refused"),
     Case(SUBMIT, 400, "type_not_supported", lambda visit: visit.caller.submit(), "type_refused_unnamed"),
-    Case(SUBMIT, 400, "bad_request", lambda visit: visit.ask(SUBMIT, currency="XXX")),
+    Case(SUBMIT, 400, "bad_request", lambda visit: visit.ask(SUBMIT, currency="ZZZ")),
     Case(SUBMIT, 400, "bad_request", lambda visit: visit.ask(SUBMIT, typesToExport=["forecast_value"])),
     Case(SUBMIT, 400, "bad_request", lambda visit: visit.caller.http.post("/export/forecast/total_new", content="{")),
     Case(SUBMIT, 401, "no_optin", lambda visit: visit.ask(SUBMIT, scopeId="1::MGR")),

@@ -79,7 +79,7 @@ def test_calls_that_it_does_not_have_are_not_found(calm, path):
         ({"exportFormat": "XML"}, 400, "bad_request"),
         ({"schedule": "OFTEN"}, 400, "bad_request"),
         ({"includeHistorical": "yes"}, 400, "bad_request"),
-        ({"currency": "XXX"}, 400, "bad_request"),
+        ({"currency": "ZZZ"}, 400, "bad_request"),
         ({"currency": {}}, 400, "bad_request"),
         ({"scopeId": "1::MGR"}, 401, "no_optin"),
         ({"scopeId": []}, 401, "no_optin"),

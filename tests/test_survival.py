@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,13 +28,20 @@ CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
 LAST_THREE = [str(CURRENT.shifted(-ago)) for ago in range(3)]
 
 
+@contextmanager
+def clari_with(monkeypatch: pytest.MonkeyPatch, *, people: int, monthly_quota: int) -> Iterator[Sandbox]:
+    """A Clari of such limits, to which the settings point."""
+    with Sandbox(job_seconds=0.02, people=people, monthly_quota=monthly_quota) as sandbox:
+        monkeypatch.setenv("CLARI_BASE_URL", sandbox.base_url)
+        monkeypatch.setenv("CLARI_API_KEY", sandbox.api_key)
+        yield sandbox
+
+
 @pytest.fixture
 def clari(monkeypatch: pytest.MonkeyPatch, terminal: Terminal) -> Iterator[Sandbox]:
     """A Clari of the test's own: what it has counted and what it was asked matters to nobody else."""
     assert terminal
-    with Sandbox(job_seconds=0.02, people=4, monthly_quota=30) as sandbox:
-        monkeypatch.setenv("CLARI_BASE_URL", sandbox.base_url)
-        monkeypatch.setenv("CLARI_API_KEY", sandbox.api_key)
+    with clari_with(monkeypatch, people=4, monthly_quota=30) as sandbox:
         yield sandbox
 
 
@@ -117,9 +125,7 @@ def test_what_is_left_of_the_quota_goes_to_the_current_quarter_first(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In whatever order they are named; the others are not asked for, and said to be so; a low quota is an alert."""
-    with Sandbox(job_seconds=0.02, people=3, monthly_quota=2) as scarce:
-        monkeypatch.setenv("CLARI_BASE_URL", scarce.base_url)
-        monkeypatch.setenv("CLARI_API_KEY", scarce.api_key)
+    with clari_with(monkeypatch, people=3, monthly_quota=2) as scarce:
         words = [word for quarter in reversed(LAST_THREE) for word in ("--period", quarter)]
         answer = terminal("sync", *words, "--json")
         assert answer.code == 1
@@ -340,9 +346,7 @@ def test_a_document_of_another_request_and_quarter_is_fetched_too(
 def test_a_recovered_document_does_not_hide_that_todays_failed(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Sandbox(job_seconds=0.02, people=3, monthly_quota=1) as scarce:
-        monkeypatch.setenv("CLARI_BASE_URL", scarce.base_url)
-        monkeypatch.setenv("CLARI_API_KEY", scarce.api_key)
+    with clari_with(monkeypatch, people=3, monthly_quota=1):
         assert terminal("sync", "--last", "1").code == 0
         change(
             terminal,

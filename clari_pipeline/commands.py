@@ -8,11 +8,13 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from clari_pipeline.interrupts import run_interruptibly
 from clari_pipeline.landing import LandingError
 from clari_pipeline.log_lines import say
 from clari_pipeline.periods import Quarter
@@ -72,8 +74,9 @@ def sync(
     forecasts = forecasts or settings.required_forecasts()
     alert_sending.open_channels(settings)  # an address that is none is found before Clari is asked
     pipeline, run_id = Pipeline(settings, hooks=hooks), uuid.uuid4().hex
+    work = partial(_sync, pipeline, run_id, quarters, forecasts, last=last, as_json=as_json, is_sandbox=is_sandbox)
     try:
-        return _sync(pipeline, run_id, quarters, forecasts, last=last, as_json=as_json, is_sandbox=is_sandbox)
+        return run_interruptibly(work, stop=pipeline.stop)
     except SettingsError:
         raise
     except Exception as error:

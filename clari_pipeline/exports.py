@@ -115,9 +115,13 @@ class ExportDesk:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+        self._thread.join()
+
+    def stop(self) -> None:
+        """Wait for nothing more: whoever takes what has not come gets a `KeyboardInterrupt`."""
         if self._loop is not None and not all(result.done() for result in self._results.values()):
             self._loop.call_soon_threadsafe(self._cancel)
-        self._thread.join()
 
     def take(self, quarter_id: str, hear: Callable[[ExportEvent], None] = lambda _event: None) -> list[str]:
         """Wait until every export of a quarter has landed or failed; their request ids.
@@ -149,7 +153,7 @@ class ExportDesk:
     async def _make_all(self) -> None:
         self._loop, self._all = asyncio.get_running_loop(), asyncio.current_task()
         self._has_begun.set()
-        stopped: BaseException = RuntimeError("the run was stopped before this export had ended")
+        stopped: BaseException = KeyboardInterrupt()
         try:
             async with self._client:
                 limits = await self._read_limits()

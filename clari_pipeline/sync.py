@@ -95,6 +95,8 @@ class Pipeline:
         )
         self.now = now
         self.hooks = hooks or Hooks()
+        self._is_stopped = False
+        self._desk: ExportDesk | None = None
         if settings.log_format == "json":
             self.hooks.add(JsonLines())
         self._loader = Loader(
@@ -138,19 +140,27 @@ class Pipeline:
             with self.warehouse.session():  # meanwhile nobody else looks who is alive
                 stack.enter_context(self.runs.alive(run_id))
                 work = take_up(self.warehouse, self.runs, fresh, run_id=run_id, now=self.now(), everywhere=everywhere)
-            yield stack.enter_context(
-                ExportDesk(
-                    self.settings,
-                    self.warehouse,
-                    self.landing,
-                    self.runs,
-                    run_id=run_id,
-                    plan=work,
-                    hooks=self.hooks,
-                    clock=clock,
-                    retry=retry,
-                )
+            self._desk = ExportDesk(
+                self.settings,
+                self.warehouse,
+                self.landing,
+                self.runs,
+                run_id=run_id,
+                plan=work,
+                hooks=self.hooks,
+                clock=clock,
+                retry=retry,
             )
+            stack.enter_context(self._desk)
+            if self._is_stopped:
+                raise KeyboardInterrupt
+            yield self._desk
+
+    def stop(self) -> None:
+        """Somebody at the keyboard has had enough: what is being merged is finished, nothing else is waited for."""
+        self._is_stopped = True
+        if self._desk is not None:
+            self._desk.stop()
 
     def current_quarters(self) -> list[Quarter]:
         """The current quarter, those before it and those to come, as the settings ask for."""

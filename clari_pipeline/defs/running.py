@@ -55,7 +55,7 @@ class JobRunner:
         return self._run("refresh_marts")
 
     def _run(self, job: str, *, partition_key: str | None = None) -> str | None:
-        """Run a job; what went wrong, or None. Dagster catches Ctrl-C: it is raised again."""
+        """Run a job; what went wrong, or None. Dagster catches the stop: it is raised again."""
         result = self._definitions.resolve_job_def(job).execute_in_process(
             instance=self._instance,
             partition_key=partition_key,
@@ -69,7 +69,7 @@ class JobRunner:
         for event in result.all_events:
             if event.is_step_failure and event.step_failure_data.error is not None:
                 error = event.step_failure_data.error
-                if error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+                if error.cls_name == KeyboardInterrupt.__name__:
                     raise KeyboardInterrupt
                 cause = error.cause or error
                 metadata = event.step_failure_data.user_failure_data

@@ -1,0 +1,53 @@
+"""Ctrl-C, taken between two steps and never in the middle of one.
+
+Python raises it wherever the main thread happens to be, in the middle of a database's clean-up too. So the work is
+done in a thread of its own, which no signal reaches, and is asked to stop.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TypeVar
+
+_Result = TypeVar("_Result")
+
+
+def run_interruptibly(work: Callable[[], _Result], *, stop: Callable[[], None]) -> _Result:
+    """Do the work; at Ctrl-C or SIGTERM call `stop`, and wait until the work has come to its end.
+
+    What the work raises is raised here. A second Ctrl-C leaves at once, as a kill would.
+    """
+    done: Future[_Result] = Future()
+
+    def do() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised again where the work was asked for
+            done.set_exception(error)
+
+    with _ended_as_interrupted():
+        threading.Thread(target=do, name="work", daemon=True).start()
+        try:
+            return done.result()
+        except KeyboardInterrupt:
+            if done.done():  # it was the work itself that was stopped
+                raise
+            stop()
+            return done.result()
+
+
+@contextmanager
+def _ended_as_interrupted() -> Iterator[None]:
+    """SIGTERM, by which services are stopped, is Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -24,6 +24,7 @@ from urllib.parse import quote
 import zstandard
 
 _LONGEST_NAME = 120
+_READ_AT_ONCE = 1 << 20
 _ABANDONED_AFTER_S = 24 * 3600
 
 
@@ -45,25 +46,51 @@ class LandedDocument:
     manifest: Mapping[str, Any]
 
     def open(self) -> IO[bytes]:
-        """The document's bytes as Clari sent them."""
+        """The document's bytes as Clari sent them. Whoever reads to the end has them proved.
+
+        Reading raises `LandingError` where the document is damaged, or at its end is not what was landed.
+        """
         try:
             compressed = (self.folder / "document.zst").open("rb")
         except OSError as error:
             raise LandingError(f"landed document {self.folder} cannot be read: {error.strerror}") from error
-        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(compressed, closefd=True))
+        return io.BufferedReader(_Proved(self, compressed), _READ_AT_ONCE)
 
-    def read(self) -> bytes:
-        """The whole document, proved to be what was landed. Raises `LandingError` where it is not."""
+    def prove(self) -> None:
+        """Raise `LandingError` where the document is not what was landed."""
+        with self.open() as stream:
+            while stream.read(_READ_AT_ONCE):
+                pass
+
+
+class _Proved(io.RawIOBase):
+    """A landed document, decompressed; its end is reached only where the whole is what was landed."""
+
+    def __init__(self, document: LandedDocument, compressed: IO[bytes]) -> None:
+        self._document = document
+        self._stream = zstandard.ZstdDecompressor().stream_reader(compressed, closefd=True)
+        self._hash = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
         try:
-            with self.open() as stream:
-                content = stream.read()
+            size = self._stream.readinto(buffer)
         except (OSError, EOFError, zstandard.ZstdError) as error:
             raise LandingError(
-                f"landed document {self.folder} is damaged ({error}): restore it from a backup"
+                f"landed document {self._document.folder} is damaged ({error}): restore it from a backup"
             ) from error
-        if hashlib.sha256(content).hexdigest() != self.sha256:
-            raise LandingError(f"landed document {self.folder} is not what was landed: restore it from a backup")
-        return content
+        self._hash.update(memoryview(buffer)[:size])
+        if not size and self._hash.hexdigest() != self._document.sha256:
+            raise LandingError(
+                f"landed document {self._document.folder} is not what was landed: restore it from a backup"
+            )
+        return size
+
+    def close(self) -> None:
+        self._stream.close()  # type: ignore[no-untyped-call]
+        super().close()
 
 
 class Landing:

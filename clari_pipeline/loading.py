@@ -6,14 +6,14 @@ ledger what happened; what is refused stays landed and out of the tables.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from clari_pipeline import evidence
-from clari_pipeline.documents import Document, DocumentUnreadable, read_document
+from clari_pipeline.documents import Document, DocumentUnreadable, Totals, count_exactly, read_document
 from clari_pipeline.events import Hooks, Merged, Refused
 from clari_pipeline.landing import Landing
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, judge, reason
@@ -160,7 +160,10 @@ class Loader:
             if document is None:
                 continue
             before = facts.of_staged_document(connection, export)
+            export.update(_carried(export, document))
             judged.counts[export["request_id"]] = {
+                "types_to_export": export["types_to_export"],
+                "export_format": export["export_format"],
                 "rows_exported": document.entry_count,
                 "rows_staged": before["rows_staged"],
                 "document_period_id": evidence.periods_of(before),
@@ -177,7 +180,9 @@ class Loader:
             merged = merging.merge(connection, export)
             if warnings is None:
                 continue
-            reconciled = evidence.after_the_merge(connection, export, document, before, merged)
+            reconciled = evidence.after_the_merge(
+                connection, export, document, before, merged, partial(self._count_exactly, export)
+            )
             judged.add(export["request_id"], judge(warnings.joined(reconciled)))
             if judged.is_refused(export["request_id"]):
                 raise _Unreconciled(export["request_id"])
@@ -190,17 +195,26 @@ class Loader:
         A document that is damaged on our own disk is no verdict on the export: `LandingError` stops the merge, and
         the tables stay as they are.
         """
+        landed = self._landing.find(export["landing_path"])
+        merging.begin_staging(connection)
         try:
-            content = self._landing.find(export["landing_path"]).read()
-            document = read_document(io.BytesIO(content), self._rules.calendar)
+            with landed.open() as stream:
+                document = read_document(
+                    stream, self._rules.calendar, lambda entries: merging.stage_entries(connection, entries)
+                )
         except DocumentUnreadable as error:
+            landed.prove()
             unreadable = {"export_is_readable": {"summary": str(error), "document": export["landing_path"]}}
             judged.verdicts[export["request_id"]] = judge(
                 ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)
             )
             return None
-        merging.stage(connection, document.tables)
+        merging.end_staging(connection, document.tables)
         return document
+
+    def _count_exactly(self, export: Record) -> Totals:
+        with self._landing.find(export["landing_path"]).open() as stream:
+            return count_exactly(stream)
 
     def _keep_verdicts(self, connection: Connection, exports: list[Record], judged: _Judged) -> None:
         for export in exports:
@@ -210,6 +224,16 @@ class Loader:
                     ledger.document_read(connection, export["request_id"], **counts)
                 ledger.refused(connection, export["request_id"], reason(verdicts))
             keep_verdicts(connection, verdicts, self._now())
+
+
+def _carried(export: Record, document: Document) -> Record:
+    """The types and the format of a document from elsewhere, of which nobody knows what it was asked for."""
+    if export["types_to_export"] is not None:
+        return {}
+    return {
+        "types_to_export": ",".join(sorted(document.types)),
+        "export_format": "CSV" if document.shape == "long_csv" else "JSON",
+    }
 
 
 def keep_verdicts(connection: Connection, verdicts: list[Verdict], at: datetime) -> None:

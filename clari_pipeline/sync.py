@@ -12,7 +12,6 @@ from typing import Any
 
 from clari_pipeline import evidence
 from clari_pipeline.clari import Clock, Retry
-from clari_pipeline.documents import DocumentUnreadable, read_document
 from clari_pipeline.events import Hooks
 from clari_pipeline.exports import ExportDesk
 from clari_pipeline.landing import LandedDocument, Landing
@@ -298,7 +297,7 @@ class Pipeline:
             identity = "\n".join((writer.sha256, forecast_id, str(quarter), as_of.astimezone(UTC).isoformat()))
             job_id = f"document-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
             row = self._row_of_document(
-                file, job_id=job_id, forecast_id=forecast_id, quarter=quarter, as_of=as_of, run_id=run_id
+                job_id=job_id, forecast_id=forecast_id, quarter=quarter, as_of=as_of, run_id=run_id
             )
             document = writer.keep(
                 forecast_id=forecast_id, time_period=str(quarter), job_id=job_id, facts=manifest_of(row)
@@ -312,28 +311,20 @@ class Pipeline:
         return job_id
 
     def _row_of_document(
-        self, file: Path, *, job_id: str, forecast_id: str, quarter: Quarter, as_of: datetime, run_id: str
+        self, *, job_id: str, forecast_id: str, quarter: Quarter, as_of: datetime, run_id: str
     ) -> Record:
-        types = ["forecast", "quota", "crm_closed"]
-        export_format = "JSON"
-        try:
-            with file.open("rb") as stream:
-                document = read_document(stream, self.calendar)
-            types = sorted(document.types)
-            export_format = "CSV" if document.shape == "long_csv" else "JSON"
-        except DocumentUnreadable:
-            pass  # the gate says so when it is loaded
+        """What is known of a document from elsewhere before it is read: neither its types nor its format."""
         return {
             "request_id": job_id,
             "job_id": job_id,
             "run_id": run_id,
             "forecast_id": forecast_id,
             "time_period_id": str(quarter),
-            "types_to_export": ",".join(types),
+            "types_to_export": None,
             "types_refused": None,
             "scope_id": None,
             "currency": None,
-            "export_format": export_format,
+            "export_format": None,
             "include_historical": True,
             "clari_status": None,
             "attempt": 1,

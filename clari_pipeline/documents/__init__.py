@@ -1,6 +1,7 @@
-"""A landed document, in any of the shapes that Clari writes, becomes raw rows."""
+"""A landed document, in any of the shapes that Clari writes, becomes typed entries and the lists beside them."""
 
-from clari_pipeline.documents.reading import Document, read_document
+from clari_pipeline.documents.reading import Document, count_exactly, read_document
 from clari_pipeline.documents.rows import MEASURES, ControlTotal, DocumentUnreadable
+from clari_pipeline.documents.totals import Totals
 
-__all__ = ["MEASURES", "ControlTotal", "Document", "DocumentUnreadable", "read_document"]
+__all__ = ["MEASURES", "ControlTotal", "Document", "DocumentUnreadable", "Totals", "count_exactly", "read_document"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import IO
 
-from clari_pipeline.documents.rows import DocumentUnreadable, RawRows, Row
+from clari_pipeline.documents.rows import ControlTotal, DocumentUnreadable, Lists, Row, amount_of
 from clari_pipeline.periods import FiscalCalendar, quarter_of_label
 
 _HEADER = (
@@ -42,18 +43,17 @@ _MONEY = re.compile(
 _EntryKey = tuple[str | None, ...]
 
 
-def read_long_csv(text: IO[str], calendar: FiscalCalendar) -> RawRows:
+def read_long_csv(text: IO[str], calendar: FiscalCalendar, lists: Lists, unknown: Counter[str]) -> Iterator[Row]:
     """Lines of one person, field and week become one entry; email (else CRM id) and field name are the ids.
 
     The same measure twice with the same value is one; with another value it is a second entry of the same
     key, which the gate then refuses.
     """
-    rows = RawRows("long_csv")
     entries: dict[_EntryKey, list[Row]] = {}
     people: dict[str, Row] = {}
     periods: dict[str, Row] = {}
     weeks: dict[str, Row] = {}
-    for line in _lines(text, rows):
+    for line in _lines(text, unknown):
         user, period, week = (
             line["Email"] or line["CRM User ID"],
             _period(line, calendar),
@@ -63,7 +63,7 @@ def read_long_csv(text: IO[str], calendar: FiscalCalendar) -> RawRows:
         key: _EntryKey = (user or None, period["time_period_id"], week, field)
         column = _DATA_TYPES.get(line["Data Type"])
         if column is None:
-            rows.unknown_keys[f"Data Type {line['Data Type']}"] += 1
+            unknown[f"Data Type {line['Data Type']}"] += 1
         else:
             _put(entries.setdefault(key, []), column, _value(column, line["Data Value"]))
         if user:
@@ -79,16 +79,31 @@ def read_long_csv(text: IO[str], calendar: FiscalCalendar) -> RawRows:
     names = ("user_id", "time_period_id", "time_frame_id", "field_id")
     for key, versions in entries.items():
         for version in versions:
-            row = dict(zip(names, key, strict=True)) | version
-            rows.count_entry(row)
-            rows.add_entry(row)
+            yield dict(zip(names, key, strict=True)) | version
     for table, found in (("raw_user", people), ("raw_time_period", periods), ("raw_time_frame", weeks)):
         for row in found.values():
-            rows.add(table, row)
+            lists.add(table, row)
     for field in dict.fromkeys(key[3] for key in entries):
         if field:
-            rows.add("raw_field", {"field_id": field, "field_name": field})
-    return rows
+            lists.add("raw_field", {"field_id": field, "field_name": field})
+
+
+def count_lines(text: IO[str]) -> dict[tuple[str | None, str], ControlTotal]:
+    """Sum and count of each measure, by field; a line that stands twice counts once."""
+    totals: dict[tuple[str | None, str], ControlTotal] = {}
+    seen: set[tuple[str | None, ...]] = set()
+    for line in _lines(text, Counter()):
+        measure, written = _DATA_TYPES.get(line["Data Type"]), money(line["Data Value"])
+        amount = amount_of(written) if written is not None and measure != "is_updated" else None
+        who = line["Email"] or line["CRM User ID"]
+        key = (who, line["Timeframe"], _week(line["Week"]), line["Field"], measure, written)
+        if measure is None or amount is None or key in seen:
+            continue
+        seen.add(key)
+        total = totals.setdefault((line["Field"] or None, measure), ControlTotal())
+        total.total += amount
+        total.count += 1
+    return totals
 
 
 def money(text: str) -> str | None:
@@ -108,7 +123,7 @@ def money(text: str) -> str | None:
     return "-" * len(signs) + found["number"].replace(",", "")
 
 
-def _lines(text: Iterable[str], rows: RawRows) -> Iterator[dict[str, str]]:
+def _lines(text: Iterable[str], unknown: Counter[str]) -> Iterator[dict[str, str]]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     reader = csv.reader(text, strict=True)
     try:
@@ -120,7 +135,7 @@ def _lines(text: Iterable[str], rows: RawRows) -> Iterator[dict[str, str]]:
         if twice := [name for name in _HEADER if header.count(name) > 1]:
             raise DocumentUnreadable(f"the CSV has the column {', '.join(twice)} more than once")
         for name in set(header) - set(_HEADER):
-            rows.unknown_keys[name] += 1
+            unknown[name] += 1
         for line in reader:
             if not line:
                 continue

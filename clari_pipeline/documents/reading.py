@@ -1,21 +1,25 @@
-"""Which shape a document has, and the reader for it."""
+"""A landed document, whichever of the three shapes it has, as entries and the lists beside them."""
 
 from __future__ import annotations
 
 import io
-import json
-from dataclasses import dataclass
-from typing import IO, Any, NoReturn
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import IO, Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from clari_pipeline.documents.flat import read_flat
-from clari_pipeline.documents.long_csv import read_long_csv
-from clari_pipeline.documents.relational import is_relational, read_relational
-from clari_pipeline.documents.rows import ControlTotal, DocumentUnreadable, RawRows
+from clari_pipeline.documents import totals
+from clari_pipeline.documents.fast_entries import FastEntries
+from clari_pipeline.documents.flat import OF_THIS_SHAPE, FlatPeople
+from clari_pipeline.documents.json_text import JsonText
+from clari_pipeline.documents.long_csv import count_lines, read_long_csv
+from clari_pipeline.documents.relational import ENTRY_KEYS, LISTS, entry_row, objects, read_lists
+from clari_pipeline.documents.rows import DocumentUnreadable, EntryRows, Lists, Row
+from clari_pipeline.documents.totals import StreamTotals, Totals
 from clari_pipeline.periods import FiscalCalendar
-
-__all__ = ["Document", "DocumentUnreadable", "read_document"]
 
 _TYPE_OF = {
     "forecast_value": "forecast",
@@ -25,80 +29,179 @@ _TYPE_OF = {
     "crm_total": "crm_total",
     "crm_closed": "crm_closed",
 }
+_LOOKED_AT = 4096
 _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
+Take = Callable[[pa.Table], None]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Document:
-    """One document as raw rows.
+    """What a document holds besides its entries, which were handed out as they were read.
 
-    `tables` are Arrow tables named as in `rows.COLUMNS`, every column text. `entry_count` and
-    `control_totals` (by field and measure) are counted here, not in the tables, so that they prove them.
+    `tables` are Arrow tables, every column text, named as in `rows.LISTS`, and `raw_unreadable`: one row an amount
+    that is none. `control_totals`, by field and measure, were counted in the document's bytes and not in those
+    tables, so that they prove them; None where that could not be done fast, and `count_exactly` is needed.
+    `unknown_keys` counts the values under keys that we do not know. `types` are the export types of which any entry
+    holds a value.
     """
 
     shape: str
-    entry_count: int
-    unknown_keys: dict[str, int]
-    control_totals: dict[tuple[str | None, str], ControlTotal]
-    tables: dict[str, pa.Table]
-
-    @property
-    def types(self) -> set[str]:
-        """The export types that the document carries: those of which any entry holds a value."""
-        entries = self.tables["raw_entry"]
-        return {name for column, name in _TYPE_OF.items() if entries[column].null_count < entries.num_rows}
+    entry_count: int = 0
+    unknown_keys: Counter[str] = field(default_factory=Counter)
+    control_totals: Totals | None = None
+    types: set[str] = field(default_factory=set)
+    tables: dict[str, pa.Table] = field(default_factory=dict)
 
 
-def read_document(stream: IO[bytes], calendar: FiscalCalendar) -> Document:
-    """Read a document of any shape; raises `DocumentUnreadable` where it is none of them."""
-    content = stream.read()
-    start = content[:4096].removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
+def read_document(stream: IO[bytes], calendar: FiscalCalendar, take: Take) -> Document:
+    """Read a document of any shape, in bounded memory where it is JSON.
+
+    `take` is given the entries, in tables of the schema `rows.ENTRY`, as they are read. Raises `DocumentUnreadable`
+    where the document is of no shape; what was taken until then is of no use.
+    """
+    buffered = _peekable(stream)
+    reader = _Reader(calendar, take)
+    return reader.read_json(buffered) if _is_json(buffered) else reader.read_csv(buffered)
+
+
+def count_exactly(stream: IO[bytes]) -> Totals:
+    """The control totals of a document, from its decoded text: exact, whatever the writing, and slow."""
+    buffered = _peekable(stream)
+    if not _is_json(buffered):
+        return count_lines(io.TextIOWrapper(buffered, "utf-8-sig", newline=""))
+    text = JsonText(buffered)
+    found: Totals = {}
+    for key in text.members():
+        if key == "entries" and text.is_array():
+            is_flat = _is_flat(text.first())
+            for entries in text.elements(lambda _piece, _rows: False, lambda _bytes: None):
+                totals.add(found, entries, is_flat=is_flat)
+        else:
+            text.value()
+    return found
+
+
+class _Reader:
+    """Reads one document."""
+
+    def __init__(self, calendar: FiscalCalendar, take: Take) -> None:
+        self._calendar = calendar
+        self._take = take
+        self._lists = Lists()
+        self._periods: set[str] = set()
+        self._unreadable: list[pa.Table] = [EntryRows().unreadable_table()]
+        self._document = Document("relational")
+
+    def read_json(self, stream: IO[bytes]) -> Document:
+        text = JsonText(stream)
+        lists: dict[str, Any] = {}
+        has_entries = False
+        try:
+            for key in text.members():
+                if key != "entries":
+                    lists[key] = text.value()
+                    continue
+                has_entries = text.is_array()
+                if not has_entries:
+                    raise DocumentUnreadable("entries is no list")
+                is_flat = not lists.keys() & LISTS.keys() and _is_flat(text.first())
+                self._read_flat(text) if is_flat else self._read_relational(text)
+        except UnicodeEncodeError as error:
+            raise _half_a_character(error) from None
+        if not has_entries:
+            raise DocumentUnreadable("entries is no list")
+        if not self._document.entry_count and not lists.keys() & LISTS.keys():
+            self._document.shape = "flat"
+        known = lists if self._document.shape == "relational" else {}
+        read_lists(known, self._lists, self._document.unknown_keys)
+        if not known:
+            self._document.unknown_keys.update(lists.keys())
+        return self._end()
+
+    def _read_relational(self, text: JsonText) -> None:
+        fast = FastEntries(ENTRY_KEYS)
+        unknown = self._document.unknown_keys
+
+        def accept(piece: bytes, rows: int) -> bool:
+            table = fast.read(piece, rows, unknown)
+            if table is not None:
+                self._hand_out(table)
+            return table is not None
+
+        with StreamTotals("totals_relational") as counting:
+            for entries in text.elements(accept, counting.feed):
+                self._hand_out_rows(entries, lambda entry: entry_row(entry, unknown))
+                fast.learn(entries)
+        self._document.control_totals = counting.totals
+
+    def _read_flat(self, text: JsonText) -> None:
+        self._document.shape = "flat"
+        people = FlatPeople()
+        unknown = self._document.unknown_keys
+        with StreamTotals("totals_flat") as counting:
+            for entries in text.elements(lambda _piece, _rows: False, counting.feed):
+                self._hand_out_rows(entries, lambda entry: people.entry_row(entry, unknown))
+        self._document.control_totals = counting.totals
+        people.fill(self._lists, self._calendar)
+
+    def read_csv(self, stream: IO[bytes]) -> Document:
+        self._document.shape = "long_csv"
+        content = stream.read()
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise DocumentUnreadable(f"the document is not UTF-8: {error.reason} at byte {error.start}") from None
+        rows = read_long_csv(io.StringIO(text, newline=""), self._calendar, self._lists, self._document.unknown_keys)
+        self._hand_out_rows(list(rows), lambda row: row)
+        self._document.control_totals = totals.of_csv(content)
+        return self._end()
+
+    def _hand_out_rows(self, entries: list[Any], row_of: Callable[[Any], Row]) -> None:
+        rows = EntryRows()
+        for entry in objects(entries, "entries", first=self._document.entry_count):
+            rows.add(row_of(entry))
+        try:
+            self._unreadable.append(rows.unreadable_table())
+            self._hand_out(rows.table())
+        except UnicodeEncodeError as error:
+            raise _half_a_character(error) from None
+
+    def _hand_out(self, table: pa.Table) -> None:
+        document = self._document
+        document.entry_count += table.num_rows
+        document.types |= {name for column, name in _TYPE_OF.items() if table[column].null_count < table.num_rows}
+        self._periods.update(period for period in pc.unique(table["time_period_id"]).to_pylist() if period)
+        self._take(table)
+
+    def _end(self) -> Document:
+        try:
+            "".join(self._document.unknown_keys).encode()
+            self._lists.complete_periods(self._periods, self._calendar)
+            self._document.tables = {**self._lists.tables(), "raw_unreadable": pa.concat_tables(self._unreadable)}
+        except UnicodeEncodeError as error:
+            raise _half_a_character(error) from None
+        return self._document
+
+
+def _peekable(stream: IO[bytes]) -> io.BufferedReader:
+    return io.BufferedReader(cast(io.RawIOBase, stream), _LOOKED_AT)
+
+
+def _is_json(stream: io.BufferedReader) -> bool:
+    """Whether it begins as JSON does. Raises `DocumentUnreadable` where it is nothing at all, or a web page."""
+    start = stream.peek(_LOOKED_AT)[:_LOOKED_AT].removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
     if not start:
         raise DocumentUnreadable("the document has no bytes")
     if start.startswith(b"<"):
         raise DocumentUnreadable("the document is a web page, not an export")
-    rows = _read_json(content, calendar) if start[:1] in {b"{", b"["} else _read_csv(content, calendar)
-    rows.complete_periods(calendar)
-    return Document(rows.shape, rows.entry_count, dict(rows.unknown_keys), rows.control_totals, rows.tables())
+    return start[:1] in {b"{", b"["}
 
 
-def _read_json(content: bytes, calendar: FiscalCalendar) -> RawRows:
-    try:
-        document: Any = json.loads(
-            content.decode("utf-8-sig"),
-            parse_float=str,
-            parse_int=str,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_object,
-        )
-        if not isinstance(document, dict):
-            raise DocumentUnreadable("the document is no JSON object")
-        return read_relational(document) if is_relational(document) else read_flat(document, calendar)
-    except UnicodeDecodeError as error:
-        raise DocumentUnreadable(f"the document is not UTF-8: {error.reason} at byte {error.start}") from None
-    except RecursionError:
-        raise DocumentUnreadable("the document is nested too deeply") from None
-    except ValueError as error:
-        raise DocumentUnreadable(f"the document is not JSON: {error}") from None
+def _is_flat(first: Any) -> bool:
+    return isinstance(first, dict) and "fieldId" not in first and not OF_THIS_SHAPE.isdisjoint(first)
 
 
-def _read_csv(content: bytes, calendar: FiscalCalendar) -> RawRows:
-    try:
-        return read_long_csv(io.StringIO(content.decode("utf-8-sig"), newline=""), calendar)
-    except UnicodeDecodeError as error:
-        raise DocumentUnreadable(f"the document is not UTF-8: {error.reason} at byte {error.start}") from None
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys all differ: of two values one would be lost in silence."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DocumentUnreadable(f"the key {twice!r} stands twice in one object")
-    return found
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+def _half_a_character(error: UnicodeEncodeError) -> DocumentUnreadable:
+    return DocumentUnreadable(f"a text holds half a character: {error.reason}")

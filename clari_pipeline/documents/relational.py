@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from clari_pipeline.documents.rows import DocumentUnreadable, RawRows, Row, text_of
-from clari_pipeline.documents.totals import totals_of
+from clari_pipeline.documents.rows import DocumentUnreadable, Lists, Row, text_of
 
-_ENTRY = {
+ENTRY_KEYS = {
     "fieldId": "field_id",
     "timeFrameId": "time_frame_id",
     "timePeriodId": "time_period_id",
@@ -22,11 +22,11 @@ _ENTRY = {
     "adjustmentValue": "adjustment_value",
     "adjustedBy": "adjusted_by",
     "adjustedOn": "adjusted_at",
-    "aggregationTotal": "crm_total",  # the older name
+    "aggregationTotal": "crm_total",  # the older name: the newer one counts where both say something
     "crmTotal": "crm_total",
     "crmClosed": "crm_closed",
 }
-_LISTS: dict[str, tuple[str, dict[str, str]]] = {
+LISTS: dict[str, tuple[str, dict[str, str]]] = {
     "users": (
         "raw_user",
         {
@@ -64,47 +64,39 @@ _LISTS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-def is_relational(document: dict[str, Any]) -> bool:
-    """Whether the document names ids, or any of the lists that only this shape has."""
-    entries = document.get("entries")
-    first = entries[0] if isinstance(entries, list) and entries else {}
-    return any(name in document for name in _LISTS) or not isinstance(first, dict) or "fieldId" in first
+def entry_row(entry: dict[str, Any], unknown: Counter[str]) -> Row:
+    """An entry by our names. Unknown keys are counted, never an error: Clari may add some at any time."""
+    return _row(entry, ENTRY_KEYS, "entries", unknown)
 
 
-def read_relational(document: dict[str, Any]) -> RawRows:
-    """The five lists as raw rows. Unknown keys are counted, never an error: Clari may add some at any time."""
-    rows = RawRows("relational")
-    entries = objects(document, "entries", required=True)
-    rows.entry_count, rows.control_totals = len(entries), totals_of(entries)
-    for entry in entries:
-        rows.add_entry(_row(entry, _ENTRY, "entries", rows))
-    for name, (table, keys) in _LISTS.items():
-        for item in objects(document, name):
-            rows.add(table, _row(item, keys, name, rows))
-    for key in document.keys() - _LISTS.keys() - {"entries"}:
-        rows.unknown_keys[key] += 1
-    return rows
+def read_lists(document: dict[str, Any], lists: Lists, unknown: Counter[str]) -> None:
+    """The lists beside the entries."""
+    for name, (table, keys) in LISTS.items():
+        for item in objects(document.get(name), name):
+            lists.add(table, _row(item, keys, name, unknown))
+    for key, value in document.items():
+        if key not in LISTS:
+            unknown[key] += value is not None
 
 
-def objects(document: dict[str, Any], name: str, *, required: bool = False) -> list[dict[str, Any]]:
-    """A list of objects of the document; absent or null is none, unless it is required."""
-    items = document.get(name)
-    if items is None and not required:
+def objects(items: Any, name: str, *, first: int = 0) -> list[dict[str, Any]]:
+    """A list of objects; null is none. `first` is the number of the first of them in the document."""
+    if items is None:
         return []
     if not isinstance(items, list):
         raise DocumentUnreadable(f"{name} is no list")
-    for number, item in enumerate(items):
+    for number, item in enumerate(items, first):
         if not isinstance(item, dict):
             raise DocumentUnreadable(f"{name}[{number}] is no object")
     return items
 
 
-def _row(item: dict[str, Any], keys: dict[str, str], name: str, rows: RawRows) -> Row:
+def _row(item: dict[str, Any], keys: dict[str, str], name: str, unknown: Counter[str]) -> Row:
     row: Row = {}
     for key, value in item.items():
         column = keys.get(key)
         if column is None:
-            rows.unknown_keys[f"{name}.{key}"] += 1
+            unknown[f"{name}.{key}"] += value is not None
             continue
         text = text_of(value.get("code") if key == "currency" and isinstance(value, dict) else value)
         if text is None:

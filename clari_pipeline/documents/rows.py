@@ -1,36 +1,39 @@
-"""Raw rows: what every document shape is turned into before it is typed.
+"""What every document shape is turned into: typed entries, and the lists beside them as text.
 
-A raw row holds text exactly as the document writes it, or None; `sql/documents/` gives it types. So the
-three shapes meet here, and no amount passes through a binary fraction.
+An amount is exact or it is none: no amount passes through a binary fraction.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 
 import pyarrow as pa
 
 from clari_pipeline.periods import FiscalCalendar, Quarter, UnknownPeriod
 
 MEASURES = ("forecast_value", "quota_value", "adjustment_value", "crm_total", "crm_closed")
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "raw_entry": (
-        "field_id",
-        "time_frame_id",
-        "time_period_id",
-        "user_id",
-        "scope_id",
-        "currency_code",
-        *MEASURES,
-        "is_updated",
-        "updated_by",
-        "updated_at",
-        "adjusted_by",
-        "adjusted_at",
-    ),
+AMOUNT = pa.decimal128(18, 4)
+ENTRY = pa.schema(
+    [
+        ("field_id", pa.string()),
+        ("time_frame_id", pa.string()),
+        ("time_period_id", pa.string()),
+        ("user_id", pa.string()),
+        ("scope_id", pa.string()),
+        ("currency_code", pa.string()),
+        *((measure, AMOUNT) for measure in MEASURES),
+        ("is_updated", pa.bool_()),
+        ("updated_by", pa.string()),
+        ("updated_at", pa.int64()),  # milliseconds since 1970, UTC
+        ("adjusted_by", pa.string()),
+        ("adjusted_at", pa.int64()),
+    ]
+)
+LISTS: dict[str, tuple[str, ...]] = {
     "raw_user": (
         "user_id",
         "name",
@@ -46,7 +49,14 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "raw_time_period": ("time_period_id", "period_type", "label", "year", "start_date", "end_date", "crm_id"),
     "raw_time_frame": ("time_frame_id", "start_date", "end_date"),
 }
-_MOST_DIGITS = 60
+_UNREADABLE = ("field_id", "time_frame_id", "time_period_id", "user_id", "measure", "written")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_WORDS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "0"), False),
+}
+_LEAST, _BEYOND = Decimal("0.0001"), Decimal(10) ** 14
+_LONGEST_EXPONENT = 400  # a number that needs more is none, or zero
 
 Row = dict[str, str | None]
 
@@ -64,15 +74,47 @@ class ControlTotal:
 
 
 @dataclass(slots=True)
-class RawRows:
-    """One document as text, column by column."""
+class EntryRows:
+    """Entries, typed one by one from the text that the document writes; amounts that are none are kept apart."""
 
-    shape: str
-    entry_count: int = 0
-    unknown_keys: Counter[str] = field(default_factory=Counter)
-    control_totals: dict[tuple[str | None, str], ControlTotal] = field(default_factory=dict)
+    columns: dict[str, list[object]] = field(default_factory=lambda: {name: [] for name in ENTRY.names})
+    unreadable: dict[str, list[str | None]] = field(default_factory=lambda: {name: [] for name in _UNREADABLE})
+
+    def add(self, row: Row) -> None:
+        """Add an entry; columns that it does not name, or leaves empty, are None."""
+        for name, values in self.columns.items():
+            text = row.get(name) or None
+            if text is None:
+                values.append(None)
+            elif name in MEASURES:
+                amount = amount_of(text)
+                values.append(amount)
+                if amount is None and text.strip():
+                    keys = [row.get(key) or None for key in _UNREADABLE[:4]]
+                    for column, value in zip(self.unreadable.values(), [*keys, name, text], strict=True):
+                        column.append(value)
+            elif name in {"updated_at", "adjusted_at"}:
+                values.append(moment_of(text))
+            elif name == "is_updated":
+                values.append(_WORDS.get(text.strip().lower()))
+            else:
+                values.append(text)
+
+    def table(self) -> pa.Table:
+        """The entries. Raises `DocumentUnreadable` on broken Unicode."""
+        return _table({name: pa.array(values, ENTRY.field(name).type) for name, values in _whole(self.columns)})
+
+    def unreadable_table(self) -> pa.Table:
+        """One row an amount that cannot be read: the entry's key, the measure, what is written."""
+        return _table({name: pa.array(values, pa.string()) for name, values in _whole(self.unreadable)})
+
+
+@dataclass(slots=True)
+class Lists:
+    """What stands beside the entries, as text, column by column."""
+
     columns: dict[str, dict[str, list[str | None]]] = field(
-        default_factory=lambda: {table: {name: [] for name in names} for table, names in COLUMNS.items()}
+        default_factory=lambda: {table: {name: [] for name in names} for table, names in LISTS.items()}
     )
 
     def add(self, table: str, row: Row) -> None:
@@ -80,31 +122,10 @@ class RawRows:
         for name, values in self.columns[table].items():
             values.append(row.get(name))
 
-    def add_entry(self, row: Row) -> None:
-        """Add an entry, its amounts without exponents."""
-        for measure in MEASURES:
-            text = row.get(measure)
-            if text is not None and ("e" in text or "E" in text):
-                amount = decimal_of(text)
-                row[measure] = text if amount is None else format(amount, "f")
-        self.add("raw_entry", row)
-
-    def count_entry(self, row: Row) -> None:
-        """Count an entry and its amounts into the control totals."""
-        self.entry_count += 1
-        for measure in MEASURES:
-            text = row.get(measure)
-            amount = None if text is None else decimal_of(text)
-            if amount is not None:
-                control = self.control_totals.setdefault((row.get("field_id"), measure), ControlTotal())
-                control.total += amount
-                control.count += 1
-
-    def complete_periods(self, calendar: FiscalCalendar) -> None:
-        """Give each quarter the days, year and label that the document leaves out."""
+    def complete_periods(self, named: Iterable[str], calendar: FiscalCalendar) -> None:
+        """List the periods that entries name, and give each quarter the days, year and label that are left out."""
         listed = self.columns["raw_time_period"]
-        named = {identifier for identifier in self.columns["raw_entry"]["time_period_id"] if identifier is not None}
-        for missing in sorted(named.difference(listed["time_period_id"])):
+        for missing in sorted(set(named).difference(listed["time_period_id"])):
             self.add("raw_time_period", {"time_period_id": missing})
         for position, identifier in enumerate(listed["time_period_id"]):
             try:
@@ -122,17 +143,11 @@ class RawRows:
                 listed[name][position] = listed[name][position] or value
 
     def tables(self) -> dict[str, pa.Table]:
-        """The rows as Arrow, every column text. Raises `DocumentUnreadable` on broken Unicode."""
-        try:
-            "".join(self.unknown_keys).encode()
-            return {
-                table: pa.table(
-                    {name: pa.array(values, pa.string()) for name, values in columns.items()},
-                )
-                for table, columns in self.columns.items()
-            }
-        except UnicodeEncodeError as error:
-            raise DocumentUnreadable(f"a text holds half a character: {error.reason}") from None
+        """The lists as Arrow, every column text. Raises `DocumentUnreadable` on broken Unicode."""
+        return {
+            table: _table({name: pa.array(values, pa.string()) for name, values in _whole(columns)})
+            for table, columns in self.columns.items()
+        }
 
 
 def text_of(value: object) -> str | None:
@@ -143,16 +158,42 @@ def text_of(value: object) -> str | None:
         case bool():
             return "true" if value else "false"
         case str():
-            return value
+            return str(value)
         case _:
             return json.dumps(value, ensure_ascii=False)
 
 
-def decimal_of(text: str) -> Decimal | None:
-    """The exact amount, or None where the text is none (the gate names those)."""
-    try:
-        amount = Decimal(text.strip())
-    except InvalidOperation:
+def amount_of(text: str) -> Decimal | None:
+    """The exact amount; None where the text is none, has more than four decimals, or 10^14 or more."""
+    amount = decimal_of(text)
+    if amount is None or not -_BEYOND < amount < _BEYOND:
         return None
-    sane = amount.is_finite() and len(amount.as_tuple().digits) + abs(amount.adjusted()) <= _MOST_DIGITS
-    return amount if sane and "_" not in text else None
+    exact = amount.quantize(_LEAST)
+    return exact if exact == amount else None
+
+
+def decimal_of(text: str) -> Decimal | None:
+    """The number that a text is, exactly; None where it is none."""
+    number = text.strip(" \t\r\n")
+    if not _NUMBER.fullmatch(number):
+        return None
+    exponent = number.lower().partition("e")[2]
+    if len(exponent.lstrip("+-0")) > len(str(_LONGEST_EXPONENT)):
+        return Decimal(0) if not number.lower().partition("e")[0].strip("+-0.") else None
+    return Decimal(number)
+
+
+def moment_of(text: str) -> int | None:
+    """Milliseconds since 1970; None where the text is no number."""
+    moment = decimal_of(text)
+    if moment is None or abs(moment) >= Decimal(10) ** 16:
+        return None
+    return int(moment.to_integral_value(ROUND_HALF_UP))
+
+
+def _whole(columns: dict[str, list[object]] | dict[str, list[str | None]]) -> list[tuple[str, list[object]]]:
+    return [(name, list(values)) for name, values in columns.items()]
+
+
+def _table(arrays: dict[str, pa.Array]) -> pa.Table:
+    return pa.table(arrays)

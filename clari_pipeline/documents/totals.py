@@ -1,36 +1,151 @@
-"""What a relational document amounts to, counted from its JSON: not from the rows that are staged of it, or the
-reconciliation would prove nothing of how those were made.
+"""What a document amounts to, counted in its own bytes by another parser than the one that stages it, or the
+reconciliation would prove nothing of how the rows were made.
+
+JSON and CSV are counted by DuckDB's readers, while the rows are made. DuckDB takes numbers for binary fractions: what
+it counts is right or differs visibly, and where it differs `add` counts anew from the decoded text, digit by digit.
+So a total that is wrong is never believed, and one that is right never doubted for long.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import Any
+import threading
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from queue import Queue
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, Self
 
-from clari_pipeline.documents.rows import ControlTotal, decimal_of, text_of
+import duckdb
 
-# By Clari's own names; of the older and the newer name of one measure the newer counts.
-_AMOUNTS = (
-    ("forecast_value", "forecastValue", None),
-    ("quota_value", "quotaValue", None),
-    ("adjustment_value", "adjustmentValue", None),
-    ("crm_total", "crmTotal", "aggregationTotal"),
-    ("crm_closed", "crmClosed", None),
-)
+from clari_pipeline.documents.rows import MEASURES, ControlTotal, amount_of, text_of
+from clari_pipeline.settings import project_file
+
+Totals = dict[tuple[str | None, str], ControlTotal]
+_AHEAD = 4  # pieces that may wait
+_BATCH = 8 << 20
+# By Clari's own names, the one that counts first.
+_RELATIONAL = {
+    "forecast_value": ("forecastValue",),
+    "quota_value": ("quotaValue",),
+    "adjustment_value": ("adjustmentValue",),
+    "crm_total": ("crmTotal", "aggregationTotal"),
+    "crm_closed": ("crmClosed",),
+}
+_FLAT = {
+    "forecast_value": ("forecastAmount",),
+    "quota_value": ("quotaAmount",),
+    "adjustment_value": ("adjustmentAmount",),
+    "crm_total": ("crmTotal",),
+    "crm_closed": ("crmClosed",),
+}
 
 
-def totals_of(entries: list[dict[str, Any]]) -> dict[tuple[str | None, str], ControlTotal]:
-    """Sum and count of each measure, by field and measure. Amounts that are none are left to the gate."""
-    totals: defaultdict[tuple[str | None, str], ControlTotal] = defaultdict(ControlTotal)
+class StreamTotals:
+    """Sum and count of each measure, by field, of an array of JSON that is fed to it in order, as `sql` says.
+
+    What is fed begins with an element and ends before a comma, or at the array's end.
+    """
+
+    def __init__(self, sql: str) -> None:
+        self._sql = _text(sql)
+        self._totals: Totals | None = {}
+        self._queue: Queue[bytes | None] = Queue(_AHEAD)
+        self._thread = threading.Thread(target=self._count_all, name="totals", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._queue.put(None)
+        self._thread.join()
+
+    def feed(self, piece: bytes) -> None:
+        """The next elements of the array, commas between them."""
+        self._queue.put(piece)
+
+    @property
+    def totals(self) -> Totals | None:
+        """By field and measure, once the context is closed; None where DuckDB could not read the array."""
+        return self._totals
+
+    def _count_all(self) -> None:
+        with TemporaryDirectory(prefix="clari-totals-") as folder:
+            file = Path(folder) / "entries.json"
+            waiting: list[bytes] = []
+            goes_on = True
+            while goes_on:
+                piece = self._queue.get()
+                goes_on = piece is not None
+                if piece:
+                    waiting += (b"," if waiting else b"[", piece)
+                if waiting and (not goes_on or sum(map(len, waiting)) >= _BATCH):
+                    with file.open("wb") as stream:
+                        stream.writelines((*waiting, b"]"))
+                    waiting.clear()
+                    self._count(file)
+
+    def _count(self, file: Path) -> None:
+        if self._totals is not None:
+            found = count_file(self._sql, file)
+            self._totals = None if found is None else _added(self._totals, found)
+
+
+def count_file(sql: str, file: Path) -> Totals | None:
+    """What DuckDB counts in a file; None where it cannot read it."""
+    try:
+        with _duckdb().cursor() as connection:
+            found = connection.execute(sql, {"file": str(file)}).fetchall()
+    except duckdb.Error:
+        return None
+    return {
+        (field, measure): ControlTotal(total, count)
+        for field, *figures in found
+        for measure, total, count in zip(MEASURES, figures[0::2], figures[1::2], strict=True)
+        if count
+    }
+
+
+def _added(known: Totals, more: Totals) -> Totals:
+    for key, total in more.items():
+        sum_ = known.setdefault(key, ControlTotal())
+        sum_.total += total.total
+        sum_.count += total.count
+    return known
+
+
+def of_csv(content: bytes) -> Totals | None:
+    """The same of a long CSV, where a line that stands twice counts once; None where DuckDB could not read it."""
+    with TemporaryDirectory(prefix="clari-totals-") as folder:
+        file = Path(folder) / "lines.csv"
+        file.write_bytes(content)
+        return count_file(_text("totals_long_csv"), file)
+
+
+def add(totals: Totals, entries: Iterable[Mapping[str, Any]], *, is_flat: bool) -> None:
+    """Add what decoded entries of JSON amount to, digit by digit. Amounts that are none are left to the gate."""
     for entry in entries:
-        field = text_of(entry.get("fieldId"))
-        for measure, name, older in _AMOUNTS:
-            written = entry.get(name)
-            if written in (None, "") and older is not None:
-                written = entry.get(older)
-            amount = decimal_of(written) if isinstance(written, str) else None
+        field = "forecast" if is_flat else text_of(entry.get("fieldId"))
+        for measure, names in (_FLAT if is_flat else _RELATIONAL).items():
+            written = next((text for name in names if (text := text_of(entry.get(name))) is not None), None)
+            amount = None if written is None else amount_of(written)
             if amount is not None:
-                total = totals[field, measure]
+                total = totals.setdefault((field, measure), ControlTotal())
                 total.total += amount
                 total.count += 1
-    return dict(totals)
+
+
+@cache
+def _duckdb() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("set threads = 1")
+    return connection
+
+
+@cache
+def _text(name: str) -> str:
+    return (project_file("sql/documents") / f"{name}.sql").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from clari_pipeline.warehouse import ledger
 from clari_pipeline.warehouse.statements import Connection, Record, row, rows, run
 
 _TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
-_STAGING = ("helpers", "stage_entry", "stage_user", "stage_period")
+_STAGING = ("helpers", "stage_user", "stage_period")
 _MERGING = (
     "dimensions",
     "entry_change",
@@ -39,13 +39,28 @@ class Merged:
         return self.rows_inserted + self.rows_updated + self.rows_unchanged
 
 
-def stage(connection: Connection, tables: Mapping[str, pa.Table]) -> None:
-    """Type a document's raw rows into this session's `stage_*` tables; what stood there before is gone."""
-    for name, table in tables.items():
+def begin_staging(connection: Connection) -> None:
+    """Make this session's `stage_entry` anew; what stood there before is gone."""
+    run(connection, "documents/stage_begin")
+
+
+def stage_entries(connection: Connection, entries: pa.Table) -> None:
+    """More entries of a document, of the schema `documents.ENTRY`."""
+    connection.register("raw_entry", entries)
+    run(connection, "documents/stage_more")
+    connection.unregister("raw_entry")
+
+
+def end_staging(connection: Connection, lists: Mapping[str, pa.Table]) -> None:
+    """Drop exact duplicates among the entries, and type the lists beside them into the other `stage_*` tables."""
+    if row(connection, "documents/keys_repeat")["keys_repeat"]:
+        run(connection, "documents/drop_duplicates")
+    for name, table in lists.items():
         connection.register(name, table)
     for name in _STAGING:
         run(connection, f"documents/{name}")
-    for name in tables:
+    run(connection, "documents/keep_unreadable")
+    for name in lists:
         connection.unregister(name)
 
 

@@ -7,16 +7,7 @@ select
         from stage_entry
         where field_id is null or time_frame_id is null or time_period_id is null or user_id is null
     ) as null_keys,
-    (
-        select count(*)
-        from (
-            select 1
-            from stage_entry
-            where field_id is not null and time_frame_id is not null and time_period_id is not null and user_id is not null
-            group by field_id, time_frame_id, time_period_id, user_id
-            having count(*) > 1
-        )
-    ) as conflicting_keys,
+    (select count(*) from stage_conflict) as conflicting_keys,
     (select count(*) from stage_unreadable) as unreadable_amounts,
     (
         select time_frame_id

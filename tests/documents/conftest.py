@@ -1,13 +1,35 @@
 import io
+from dataclasses import dataclass
 from datetime import date
+from typing import Any
+
+import pyarrow as pa
 
 from clari_pipeline.documents import Document, read_document
+from clari_pipeline.documents.rows import ENTRY
 from clari_pipeline.periods import FiscalCalendar
 
 TODAY = date(2026, 11, 21)
 
 
-def read(content: str | bytes, calendar: FiscalCalendar | None = None) -> Document:
+@dataclass
+class Read:
+    """A document and the entries that were handed out as it was read."""
+
+    document: Document
+    entries: pa.Table
+
+    @property
+    def tables(self) -> dict[str, pa.Table]:
+        return {**self.document.tables, "raw_entry": self.entries}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.document, name)
+
+
+def read(content: str | bytes, calendar: FiscalCalendar | None = None) -> Read:
     """A document from its text."""
     content = content.encode() if isinstance(content, str) else content
-    return read_document(io.BytesIO(content), calendar or FiscalCalendar())
+    taken: list[pa.Table] = []
+    document = read_document(io.BytesIO(content), calendar or FiscalCalendar(), taken.append)
+    return Read(document, pa.concat_tables([ENTRY.empty_table(), *taken]).combine_chunks())

@@ -393,7 +393,7 @@ def test_control_totals_are_taken_from_the_document_not_from_what_was_staged(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A measure that the reader puts into the wrong column is noticed, though it is merged as it was staged."""
-    monkeypatch.setitem(relational._ENTRY, "crmClosed", "crm_total")
+    monkeypatch.setitem(relational.ENTRY_KEYS, "crmClosed", "crm_total")
     outcome = house.bring(document(entry(call=100, closed=40)), moment(10, 20))
     assert outcome.export["state"] == "REFUSED"
     assert not verdict(outcome, "control_totals_reconcile")["passed"]

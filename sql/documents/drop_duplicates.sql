@@ -1,0 +1,12 @@
+-- Exact duplicates become one entry; what then still shares its key is in conflict.
+create or replace temp table stage_entry as
+select * replace (cast(sum(copies) as bigint) as copies)
+from stage_entry
+group by all;
+
+insert into stage_conflict
+select field_id, time_frame_id, time_period_id, user_id, count(*)
+from stage_entry
+where field_id is not null and time_frame_id is not null and time_period_id is not null and user_id is not null
+group by all
+having count(*) > 1;

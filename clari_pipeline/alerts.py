@@ -6,7 +6,7 @@ once, however the pipeline is run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,6 +19,7 @@ from clari_pipeline.warehouse import alert_rows, marts
 from clari_pipeline.warehouse.statements import Connection, Record
 
 _LONGEST_WORD = 40
+_KILLED = "run_failed killed"
 _WORSE_FIRST = ("P1", "P2", "P3")
 
 
@@ -28,13 +29,13 @@ def raise_alerts(
     *,
     run_id: str,
     troubles: Iterable[str] = (),
-    killed: int = 0,
+    killed: Collection[str] = (),
     quarters: Iterable[str] = (),
 ) -> None:
     """Write down what people must hear of: of exports that did not come to this run, of every export merged or refused
     that nobody was told of yet, whichever run it belongs to, and of `troubles` of the run itself.
 
-    `killed` is how many earlier runs were found that had not come to their end; `quarters` are those whose freshness is
+    `killed` are earlier runs that were found not to have come to their end; `quarters` are those whose freshness is
     looked at. The same class of alert is not written twice within `CLARI_ALERT_REPEAT_HOURS`, unless it is worse.
     """
     spool, now = Spool(pipeline.settings.data_dir), pipeline.now()
@@ -56,16 +57,19 @@ def raise_alerts(
             if outcome.is_failure and outcome.export["state"] != "REFUSED":
                 _of_failure(book, outcome)
         alert_rows.told(connection, (outcome.export["request_id"] for outcome in untold), at=now)
-        for trouble in troubles:
-            _of_trouble(book, trouble)
-        if killed:
-            body = (
-                f"{killed} earlier run{'s' if killed > 1 else ''} ended before the end (killed, or the machine went "
-                "down); this run has gone on with what was left: nothing needs to be done, unless it happens again"
-            )
-            book.write("run_failed", "P2", body, "A run was killed", "run_failed killed", {})
+        if not _was_told_as_killed(book, run_id):
+            for trouble in troubles:
+                _of_trouble(book, trouble)
+        _of_killed(book, killed)
         _of_stale_quarters(book, list(quarters))
     spool.clear()
+
+
+def raise_killed(pipeline: Pipeline, killed: Collection[str], *, run_id: str) -> None:
+    """Write down, in the run that goes on in their place, that earlier runs were killed; it is sent when that ends."""
+    if killed:
+        with pipeline.warehouse.transaction() as connection:
+            _of_killed(_Book(connection, pipeline, run_id), killed)
 
 
 def tell_of_sync(pipeline: Pipeline, outcomes: Sequence[Outcome], **found: Any) -> Sent:
@@ -214,6 +218,25 @@ def _of_trouble(book: _Book, trouble: str) -> None:
     book.write("run_failed", "P2", trouble, title, f"run_failed {where if len(where) < _LONGEST_WORD else ''}", detail)
 
 
+def _of_killed(book: _Book, killed: Collection[str]) -> None:
+    """Runs that did not come to their end, except those whose failure people were told of: Dagster's daemon looks
+    after its own.
+    """
+    news = sorted(set(killed) - alert_rows.failed_runs(book.connection, killed))
+    if not news:
+        return
+    body = (
+        f"{len(news)} earlier run{'s' if len(news) > 1 else ''} ended before the end (killed, or the machine went "
+        "down); this run has gone on with what was left: nothing needs to be done, unless it happens again"
+    )
+    book.write("run_failed", "P2", body, "A run was killed", _KILLED, {"runs": news})
+
+
+def _was_told_as_killed(book: _Book, run_id: str) -> bool:
+    last = book.last(_KILLED)
+    return last is not None and run_id in last["detail"].get("runs", ())
+
+
 def _of_calls(book: _Book, export: Record) -> None:
     """The swings of an export that are news; where so many moved at once, one alert stands before them."""
     where = f"{export['forecast_id']} {export['time_period_id']}"
@@ -226,6 +249,7 @@ def _of_calls(book: _Book, export: Record) -> None:
             swing
             for swing in swings
             if all(swing[name] == mass[name] for name in ("time_period_id", "field_id", "baseline"))
+            and (mass["user_ids"] is None or swing["user_id"] in mass["user_ids"])
         ]
         # On the week it stays a mass change for days; people were told.
         if field in told or (mass["baseline"] == "week" and not of_field):

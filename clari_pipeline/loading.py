@@ -196,12 +196,10 @@ class Loader:
         the tables stay as they are.
         """
         landed = self._landing.find(export["landing_path"])
-        merging.begin_staging(connection)
+        staging = merging.Staging(connection)
         try:
             with landed.open() as stream:
-                document = read_document(
-                    stream, self._rules.calendar, lambda entries: merging.stage_entries(connection, entries)
-                )
+                document = read_document(stream, self._rules.calendar, staging.take)
         except DocumentUnreadable as error:
             landed.prove()
             unreadable = {"export_is_readable": {"summary": str(error), "document": export["landing_path"]}}
@@ -209,7 +207,7 @@ class Loader:
                 ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)
             )
             return None
-        merging.end_staging(connection, document.tables)
+        staging.end(document.tables)
         return document
 
     def _count_exactly(self, export: Record) -> Totals:

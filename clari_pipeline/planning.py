@@ -29,13 +29,14 @@ class Plan:
 
     `recovered` are exports that an older run left at Clari: their documents are brought in for the history's sake,
     beside `exports`, which show the present. `finished` names, by request id, the quarters of exports that a run which
-    was killed a moment ago had landed or merged.
+    was killed a moment ago had landed or merged. `killed` are the runs that did not come to their end, and that nobody
+    stopped by hand.
     """
 
     exports: tuple[Export, ...]
     recovered: tuple[Export, ...] = ()
     finished: Mapping[str, str] = field(default_factory=dict)
-    killed: int = 0
+    killed: frozenset[str] = frozenset()
 
     @property
     def recovered_quarters(self) -> list[Quarter]:
@@ -113,7 +114,7 @@ def take_up(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: 
         waiting = {
             row["run_id"] for row in begun.values() if row["state"] not in _AT_CLARI and _is_as_good_as_new(row, now)
         }
-        crashed = sum(not runs.was_stopped(other) for other in killed)
+        crashed = frozenset(other for other in killed if not runs.was_stopped(other))
         for other in killed - waiting:
             runs.forget(other)
     history = tuple(_continued(row, is_history=True) for row in recovered)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +15,18 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from clari_pipeline import cli
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import project_file
+
+# Dagster's SQLite asks the disk to have written a thousand times a sync. Memory has, where there is plenty of it.
+_MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 << 30:
+    os.environ["TMPDIR"] = str(_MEMORY)
+    tempfile.tempdir = None  # look again
 
 
 @dataclass(frozen=True)
@@ -33,11 +44,29 @@ class Answer:
         return document
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: takes most of a minute, and is begun before all others")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, or the last of them keeps one core busy while the others idle."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+# Who was started in the background ignores Ctrl-C, and so would every process that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_KEPT = ("data", "dagster_home")
+_after: dict[tuple[str, ...], Path] = {}
+
+
 class Terminal:
     """A person in a folder with a terminal: types commands, reads answers, queries the warehouse."""
 
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], *, kept: Path) -> None:
         self.folder = folder
+        self.kept = kept
         self._capsys = capsys
 
     def __call__(self, *words: str) -> Answer:
@@ -45,6 +74,19 @@ class Terminal:
         code = cli.run(list(words))
         captured = self._capsys.readouterr()
         return Answer(code, captured.out, captured.err)
+
+    def begin_after(self, *words: str) -> None:
+        """Begin as if these words had been typed in the empty folder: the first who asks for them types them."""
+        if words not in _after:
+            answer = self(*words)
+            assert answer.code == 0, answer.err
+            folder = Path(tempfile.mkdtemp(prefix="after-", dir=self.kept))
+            for name in _KEPT:
+                shutil.copytree(self.folder / name, folder / name)
+            _after[words] = folder
+            return
+        for name in _KEPT:
+            shutil.copytree(_after[words] / name, self.folder / name, dirs_exist_ok=True)
 
     def query(self, sql: str, *, warehouse: str = "data/warehouse.duckdb") -> list[tuple[Any, ...]]:
         """Rows of the warehouse, read as an analyst would."""
@@ -65,6 +107,23 @@ class Terminal:
             "forecast_vs_quota",
         )
         return {name: self.query(f"select * from clari.{name} order by all") for name in names if name not in without}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _migrations_are_read_once() -> Iterator[None]:
+    """Alembic reads the ninety files of Dagster's migrations for every run's SQLite file: the same each time."""
+    read = ScriptDirectory.from_config
+    known: dict[str | None, ScriptDirectory] = {}
+
+    def once(config: Config) -> ScriptDirectory:
+        place = config.get_main_option("script_location")
+        if place not in known:
+            known[place] = read(config)
+        return known[place]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptDirectory, "from_config", once)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +157,7 @@ def terminal(
     sandbox: Sandbox,
     dagster_home: Path,
     tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Terminal:
@@ -113,4 +173,4 @@ def terminal(
         "DAGSTER_HOME": str(tmp_path / "dagster_home"),
     }.items():
         monkeypatch.setenv(name, value)
-    return Terminal(tmp_path, capsys)
+    return Terminal(tmp_path, capsys, kept=tmp_path_factory.getbasetemp())

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from clari_pipeline.clari import Retry
@@ -78,9 +77,12 @@ class Company:
             warehouse_url=f"duckdb:///{self._folder / 'warehouse.duckdb'}",
         )
         self.pipeline = Pipeline(settings, now=self.clock.now, hooks=Hooks([self.events.append]))
+        self._held_open = self.pipeline.warehouse.session()  # to open the file anew takes a third of the time
+        self._held_open.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._held_open.__exit__(None, None, None)
         self.sandbox.stop()
 
     def sync(self) -> None:
@@ -92,7 +94,7 @@ class Company:
                 self.pipeline.merge_landed(str(quarter))
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self._folder / "warehouse.duckdb"), read_only=True) as connection:
+        with self.pipeline.warehouse.session() as connection:
             return connection.execute(sql).fetchall()
 
     def figures(self) -> dict[str, list[tuple[Any, ...]]]:

@@ -35,9 +35,11 @@ def assert_whole(place: Place, expected: list[tuple[Any, ...]], quarters: int) -
     assert place.query("select count(*) from clari.forecast_vs_quota")[0][0] > 0
 
 
+QUARTERS = 3
 STEPS = ("QuotaRead", "Submitting", "Submitted", "Polled", "Waited", "Completed", "Landed", "Merged")
 
 
+@pytest.mark.long
 def test_a_sync_that_is_killed_again_and_again_asks_for_each_quarter_once(
     tmp_path: Path, expected: list[tuple[Any, ...]]
 ) -> None:
@@ -47,9 +49,9 @@ def test_a_sync_that_is_killed_again_and_again_asks_for_each_quarter_once(
         for step in STEPS:
             for is_written in (False, True):
                 moment = Moment(step, is_written=is_written)
-                assert place.sync(5, moment), moment
-        assert not place.sync(5)
-        assert_whole(place, expected, 5)
+                assert place.sync(QUARTERS, moment), moment
+        assert not place.sync(QUARTERS)
+        assert_whole(place, expected, QUARTERS)
 
 
 # One time only: the next sync gets them all.

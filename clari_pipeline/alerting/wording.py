@@ -32,21 +32,30 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Contributor:
-    """A report whose own call moved the manager's."""
+    """A report whose own call moved the manager's; `change` is None where its currency has changed meanwhile."""
 
     name: str
-    change: Decimal
+    change: Decimal | None
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Where a manager's change comes from; the four parts add up to it."""
+    """Where a manager's change comes from; the four parts add up to it.
+
+    `shared` and `foreign` are in none of them: who answers to somebody else of the same role, too, and who calls in
+    another currency. With them, the judgement is not the manager's alone. `is_added_up` is false if all are such.
+    """
 
     reports: Decimal
     joiners: Decimal
     leavers: Decimal
     judgement: Decimal | None
     contributors: Sequence[Contributor]
+    is_added_up: bool = True
+    shared: Sequence[Contributor] = ()
+    foreign: Sequence[Contributor] = ()
+    more_apart: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +84,17 @@ class SwingLine:
 
 @dataclass(frozen=True, slots=True)
 class MassChange:
-    """A field in which so many calls moved together that one cause is likelier than many decisions."""
+    """A field in which so many calls moved together that one cause is likelier than many decisions.
+
+    `others` is how many more swing, where the line stands for these, too.
+    """
 
     field: str
     baseline: str
     compared: int
     swung: int
     ratio: Decimal | None
+    others: int
     largest: Sequence[SwingLine]
 
 
@@ -121,11 +134,13 @@ class Notice:
 
 def swing_sections(alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], Headline]) -> list[Section]:
     """One section a forecast × quarter, the newest quarter and its largest change first; ten lines in all of them."""
-    stood_for = {_field_of(alert.detail) for alert in alerts if alert.kind == "mass_change"}
+    stood_for = {
+        _field_of(alert.detail): alert.detail.get("user_ids") for alert in alerts if alert.kind == "mass_change"
+    }
     swings = [
         (_where(alert.detail), swing_line(alert.detail))
         for alert in alerts
-        if alert.kind == "forecast_swing" and _field_of(alert.detail) not in stood_for
+        if alert.kind == "forecast_swing" and not _is_stood_for(alert.detail, stood_for)
     ]
     swings.sort(key=lambda swing: abs(swing[1].change), reverse=True)
     shown = swings[:_SHOWN_LINES]
@@ -224,21 +239,43 @@ def swing_line(detail: Mapping[str, Any]) -> SwingLine:
 
 
 def _explanation(detail: Mapping[str, Any]) -> Explanation | None:
-    reports = _decimal(detail, "reports_change")
-    if reports is None:
+    reports, judgement = _decimal(detail, "reports_change"), _decimal(detail, "judgement_change")
+    if reports is None and judgement is None:
         return None
-    contributors = [
-        Contributor(_first(one, "user_name", "user_id"), change)
-        for one in detail.get("contributors") or ()
-        if (change := _decimal(one, "change_amount"))
-    ]
+    contributors = [one for one in map(_contributor, detail.get("contributors") or ()) if one.change]
+    apart = detail.get("reports_apart") or ()
+    shared, foreign = (
+        [_contributor(one) for one in apart if one.get("apart") == why] for why in ("shared", "other_currency")
+    )
     return Explanation(
-        reports=reports,
+        reports=reports or Decimal(0),
         joiners=_decimal(detail, "joiners_change") or Decimal(0),
         leavers=_decimal(detail, "leavers_change") or Decimal(0),
-        judgement=_decimal(detail, "judgement_change"),
-        contributors=sorted(contributors, key=lambda one: abs(one.change), reverse=True)[:_SHOWN_CONTRIBUTORS],
+        judgement=judgement,
+        contributors=sorted(contributors, key=_size, reverse=True)[:_SHOWN_CONTRIBUTORS],
+        is_added_up=not apart or bool(int(detail.get("added_up") or 0)),
+        shared=shared[:_SHOWN_CONTRIBUTORS],
+        foreign=foreign[:_SHOWN_CONTRIBUTORS],
+        more_apart=sum(max(len(some) - _SHOWN_CONTRIBUTORS, 0) for some in (shared, foreign)),
     )
+
+
+def _contributor(detail: Mapping[str, Any]) -> Contributor:
+    return Contributor(
+        _first(detail, "user_name", "user_id"),
+        _decimal(detail, "change_amount"),
+        one_line(detail.get("currency_code") or ""),
+    )
+
+
+def _size(contributor: Contributor) -> Decimal:
+    return abs(contributor.change or Decimal(0))
+
+
+def _is_stood_for(swing: Mapping[str, Any], stood_for: Mapping[tuple[str, ...], Sequence[str] | None]) -> bool:
+    """Whether a mass change says it already; one that names people says nothing of others."""
+    field = _field_of(swing)
+    return field in stood_for and ((people := stood_for[field]) is None or swing.get("user_id") in people)
 
 
 def _mass_change(detail: Mapping[str, Any]) -> MassChange:
@@ -248,6 +285,7 @@ def _mass_change(detail: Mapping[str, Any]) -> MassChange:
         compared=int(detail.get("compared") or 0),
         swung=int((detail.get("moved_alike") if detail.get("ratio") else 0) or detail.get("swung") or 0),
         ratio=_decimal(detail, "ratio"),
+        others=int(detail.get("others_swung") or 0) if detail.get("user_ids") is None else 0,
         largest=[swing_line({**detail, **one}) for one in (detail.get("largest") or ())[:_SHOWN_CONTRIBUTORS]],
     )
 

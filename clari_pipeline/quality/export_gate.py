@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _one_at_a_time = threading.Lock()
+_MOST_SAID = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,9 @@ class Verdict:
         return not self.passed and CHECKS[self.check_name].keeps_out
 
 
+_said: dict[tuple[Check, int], bool | None] = {}  # a verdict depends on nothing else
+
+
 def judge(export: ExportFacts) -> list[Verdict]:
     """Judge an export by the checks whose fact it holds."""
     checks = [check for check in CHECKS.values() if check.fact in export.facts]
@@ -217,9 +221,19 @@ def _verdict(export: ExportFacts, check: Check, *, passed: bool) -> Verdict:
 
 
 def _broken(export: ExportFacts, checks: Sequence[Check]) -> set[str]:
+    """The names of the checks that are broken. Of a check and a value Great Expectations is asked once a process."""
+    said = {check: _said.get((check, export.facts[check.fact])) for check in checks}
+    if unknown := [check for check in checks if said[check] is None]:
+        broken = _found_broken(export, unknown)
+        said |= {check: check.name in broken for check in unknown}
+        if len(_said) > _MOST_SAID:
+            _said.clear()
+        _said.update({(check, export.facts[check.fact]): said[check] for check in unknown})
+    return {check.name for check in checks if said[check]}
+
+
+def _found_broken(export: ExportFacts, checks: Sequence[Check]) -> set[str]:
     """The names of the checks that Great Expectations finds broken."""
-    if not checks:
-        return set()
     import pandas as pd  # noqa: PLC0415 - heavy
 
     with _one_at_a_time:

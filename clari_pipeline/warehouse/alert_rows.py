@@ -88,6 +88,11 @@ def stale(
     return rows(connection, "alerts/stale", quarters=list(quarters), forecasts=list(forecasts), not_before=not_before)
 
 
+def failed_runs(connection: Connection, run_ids: Iterable[str]) -> set[str]:
+    """Those of these runs whose failure, or that of an export of theirs, is written down."""
+    return {found["run_id"] for found in rows(connection, "alerts/failed_runs", run_ids=list(run_ids))}
+
+
 def _with_detail(alert: Record) -> Record:
     return alert | {"detail": json.loads(alert["detail"] or "{}")}
 

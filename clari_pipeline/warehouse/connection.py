@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from clari_pipeline.retrying import retry_context
-from clari_pipeline.warehouse.statements import Connection, rows, run, tables
+from clari_pipeline.warehouse.statements import Connection, rows, run, schema_sha256, tables
 
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
@@ -89,9 +89,10 @@ class Warehouse:
             raise self._unwritable("permission denied")
         connection = self._wait_for_lock()
         if not self._is_prepared:
-            connection.begin()
-            _make_schema(connection)
-            connection.commit()
+            if not _is_made(connection):
+                connection.begin()
+                _make_schema(connection)
+                connection.commit()
             self._is_prepared = True
         return connection
 
@@ -135,7 +136,16 @@ def describe_tables() -> dict[str, list[tuple[str, str, str | None]]]:
     return described
 
 
+def _is_made(connection: Connection) -> bool:
+    """Whether this release has made the tables already."""
+    try:
+        return [{"schema_sha256": schema_sha256()}] == rows(connection, "schema_made_by")
+    except duckdb.CatalogException:
+        return False
+
+
 def _make_schema(connection: Connection) -> None:
     run(connection, "schema/clari")
     for table in tables():
         run(connection, f"schema/{table}")
+    run(connection, "schema_is_made", schema_sha256=schema_sha256())

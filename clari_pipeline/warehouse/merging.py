@@ -13,12 +13,13 @@ from clari_pipeline.warehouse import ledger
 from clari_pipeline.warehouse.statements import Connection, Record, row, rows, run
 
 _TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
-_STAGING = ("helpers", "stage_user", "stage_period")
+_STAGING = ("helpers", "stage_user", "stage_period", "stage_unreadable")
+_ROWS_AT_ONCE = 60_000
 _MERGING = (
     "dimensions",
     "entry_change",
-    "forecast_entry_history",
     "forecast_entry",
+    "forecast_entry_history",
     "forecast_user_sighting",
 )
 
@@ -39,29 +40,41 @@ class Merged:
         return self.rows_inserted + self.rows_updated + self.rows_unchanged
 
 
-def begin_staging(connection: Connection) -> None:
-    """Make this session's `stage_entry` anew; what stood there before is gone."""
-    run(connection, "documents/stage_begin")
+class Staging:
+    """This session's `stage_*` tables, made anew; they take a document's entries as they are read."""
 
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._waiting: list[pa.Table] = []
+        self._rows_waiting = self._rows_staged = 0
+        run(connection, "documents/stage_begin")
 
-def stage_entries(connection: Connection, entries: pa.Table) -> None:
-    """More entries of a document, of the schema `documents.ENTRY`."""
-    connection.register("raw_entry", entries)
-    run(connection, "documents/stage_more")
-    connection.unregister("raw_entry")
+    def take(self, entries: pa.Table) -> None:
+        """More entries of the document, of the schema `documents.ENTRY`."""
+        self._waiting.append(entries)
+        self._rows_waiting += entries.num_rows
+        if self._rows_waiting >= _ROWS_AT_ONCE:
+            self._write()
 
+    def end(self, lists: Mapping[str, pa.Table]) -> None:
+        """Drop exact duplicates among the entries, and type the lists beside them into the other tables."""
+        self._write()
+        if row(self._connection, "documents/keys_repeat")["keys_repeat"]:
+            run(self._connection, "documents/drop_duplicates")
+        for name, table in lists.items():
+            self._connection.register(name, table)
+        for name in _STAGING:
+            run(self._connection, f"documents/{name}")
+        for name in lists:
+            self._connection.unregister(name)
 
-def end_staging(connection: Connection, lists: Mapping[str, pa.Table]) -> None:
-    """Drop exact duplicates among the entries, and type the lists beside them into the other `stage_*` tables."""
-    if row(connection, "documents/keys_repeat")["keys_repeat"]:
-        run(connection, "documents/drop_duplicates")
-    for name, table in lists.items():
-        connection.register(name, table)
-    for name in _STAGING:
-        run(connection, f"documents/{name}")
-    run(connection, "documents/keep_unreadable")
-    for name in lists:
-        connection.unregister(name)
+    def _write(self) -> None:
+        if self._waiting:
+            self._connection.register("raw_entry", pa.concat_tables(self._waiting))
+            run(self._connection, "documents/stage_more", before=self._rows_staged)
+            self._connection.unregister("raw_entry")
+            self._rows_staged += self._rows_waiting
+            self._waiting, self._rows_waiting = [], 0
 
 
 def is_late(connection: Connection, export: Record) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,7 @@ def run(connection: Connection, name: str, **parameters: Any) -> Connection:
 
     The connection returned holds the last statement's result.
     """
-    for statement in connection.extract_statements(_text(name)):
-        wanted = statement.named_parameters
+    for statement, wanted in _statements(connection, _text(name)):
         if wanted:
             connection.execute(statement, {key: parameters[key] for key in wanted})
         else:
@@ -44,6 +44,22 @@ def row(connection: Connection, name: str, **parameters: Any) -> Record:
 def tables() -> list[str]:
     """The tables of the warehouse, as `sql/schema/` names them."""
     return [file.stem for file in _folder("schema") if file.stem != "clari"]
+
+
+_parsed: dict[str, list[tuple[duckdb.Statement, set[str]]]] = {}
+
+
+def _statements(connection: Connection, text: str) -> list[tuple[duckdb.Statement, set[str]]]:
+    """The statements of a text and the parameters that each names; parsed once a process."""
+    if text not in _parsed:
+        found = connection.extract_statements(text)
+        _parsed[text] = [(statement, statement.named_parameters) for statement in found]
+    return _parsed[text]
+
+
+def schema_sha256() -> str:
+    """Which definition of the tables this release has."""
+    return sha256("".join(_text(f"schema/{file.stem}") for file in _folder("schema")).encode()).hexdigest()
 
 
 @cache

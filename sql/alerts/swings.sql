@@ -22,14 +22,24 @@ contribution as (
         list(
             {'user_name': coalesce(report.name, contribution.report_user_id), 'change_amount': change_amount}
             order by abs(change_amount) desc, contribution.report_user_id
-        ) filter (where change_amount <> 0) as contributors
+        ) filter (where change_amount <> 0) as contributors,
+        count(change_amount) as added_up,
+        list(
+            {
+                'user_name': coalesce(report.name, contribution.report_user_id),
+                'change_amount': apart_amount,
+                'currency_code': currency_code,
+                'apart': apart
+            }
+            order by apart desc, abs(apart_amount) desc, contribution.report_user_id
+        ) filter (where apart is not null and apart_amount is distinct from 0) as reports_apart
     from clari.forecast_swing_contribution as contribution
     left join clari.forecast_user as report
         on
             report.forecast_id = contribution.forecast_id
             and report.user_id = contribution.report_user_id
     where contribution.job_id = $job_id
-    group by all
+    group by contribution.time_period_id, contribution.user_id, contribution.field_id, contribution.baseline
 )
 
 select
@@ -50,8 +60,8 @@ select
     told.reason,
     told.threshold,
     told.currency_code,
-    coalesce(changer.name, entry.updated_by) as changed_by,
-    entry.updated_at as changed_at,
+    coalesce(changer.name, told.updated_by) as changed_by,
+    told.updated_at as changed_at,
     standing.crm_closed,
     standing.quota_value,
     standing.gap_to_quota,
@@ -67,6 +77,8 @@ select
                 - coalesce(contribution.leavers_change, 0)
     end as judgement_change,
     contribution.contributors[1:5] as contributors,
+    contribution.added_up,
+    contribution.reports_apart,
     told.job_id,
     export.exported_at,
     before.exported_at as previous_exported_at
@@ -77,15 +89,8 @@ left join clari.forecast_user as person
     on person.forecast_id = told.forecast_id and person.user_id = told.user_id
 left join clari.forecast_field as field
     on field.forecast_id = told.forecast_id and field.field_id = told.field_id
-left join clari.forecast_entry as entry
-    on
-        entry.forecast_id = told.forecast_id
-        and entry.time_period_id = told.time_period_id
-        and entry.time_frame_id = told.time_frame_id
-        and entry.user_id = told.user_id
-        and entry.field_id = told.field_id
 left join clari.forecast_user as changer
-    on changer.forecast_id = told.forecast_id and changer.user_id = entry.updated_by
+    on changer.forecast_id = told.forecast_id and changer.user_id = told.updated_by
 left join clari.forecast_vs_quota as standing
     on
         standing.forecast_id = told.forecast_id

@@ -1,8 +1,13 @@
 -- Exact duplicates become one entry; what then still shares its key is in conflict.
 create or replace temp table stage_entry as
-select * replace (cast(sum(copies) as bigint) as copies)
-from stage_entry
-group by all;
+with distinct_entry as (
+    select * exclude (entry_no, copies), cast(sum(copies) as bigint) as copies
+    from stage_entry
+    group by all
+)
+
+select row_number() over () as entry_no, *
+from distinct_entry;
 
 insert into stage_conflict
 select field_id, time_frame_id, time_period_id, user_id, count(*)

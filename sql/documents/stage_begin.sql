@@ -1,5 +1,6 @@
 -- Grain: one row an entry of the document; copies is how many exact duplicates were dropped into it, itself counted.
 create or replace temp table stage_entry (
+    entry_no bigint not null,
     field_id varchar,
     time_frame_id varchar,
     time_period_id varchar,

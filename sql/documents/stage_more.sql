@@ -1,6 +1,7 @@
 -- More entries of the document, as they are read.
 insert into stage_entry
 select
+    $before + row_number() over (),
     field_id,
     time_frame_id,
     time_period_id,

@@ -27,57 +27,75 @@ forecast_field as (
     where forecast_value is not null
 ),
 
-written as (
+positioned as (
     select
         state.*,
         week.position,
-        state.time_frame_id = $call_time_frame_id as is_call_week,
-        $use_adjusted
-        and state.adjustment_value is not null
-        and not (state.adjustment_value = 0 and state.adjusted_by is null and state.adjusted_at is null)
-            as is_overridden
+        week.position <= call_week.position as is_before_or_in_call_week
     from state
     inner join week on week.time_frame_id = state.time_frame_id
-    inner join forecast_field
-        on
-            forecast_field.time_period_id = state.time_period_id
-            and forecast_field.field_id = state.field_id
-    where week.position <= (select call_week.position from week as call_week where call_week.time_frame_id = $call_time_frame_id)
+    left join week as call_week on call_week.time_frame_id = $call_time_frame_id
 ),
 
-judged as (
+-- The newest week up to that of the call: in it stands what the calls are held against.
+newest_week as (
     select
-        *,
-        case when is_overridden then adjustment_value else forecast_value end as written_value,
-        is_overridden
-        or (forecast_value is not null and not (forecast_value = 0 and is_updated is not distinct from false))
-            as was_submitted
-    from written
+        time_period_id,
+        user_id,
+        field_id,
+        max(case when is_before_or_in_call_week then position end) as position
+    from positioned
+    group by time_period_id, user_id, field_id
 ),
 
 newest as (
-    select *
-    from judged
-    qualify row_number() over (partition by time_period_id, user_id, field_id order by position desc) = 1
+    select positioned.*
+    from positioned
+    inner join newest_week
+        on
+            newest_week.time_period_id = positioned.time_period_id
+            and newest_week.user_id = positioned.user_id
+            and newest_week.field_id = positioned.field_id
+            and newest_week.position = positioned.position
+),
+
+submitted as (
+    select
+        *,
+        $use_adjusted
+        and adjustment_value is not null
+        and not (adjustment_value = 0 and adjusted_by is null and adjusted_at is null) as is_overridden
+    from positioned
+    where
+        is_before_or_in_call_week
+        and (
+            (forecast_value is not null and not (forecast_value = 0 and is_updated is not distinct from false))
+            or (
+                $use_adjusted
+                and adjustment_value is not null
+                and not (adjustment_value = 0 and adjusted_by is null and adjusted_at is null)
+            )
+        )
+),
+
+standing_week as (
+    select time_period_id, user_id, field_id, max(position) as position
+    from submitted
+    group by time_period_id, user_id, field_id
 ),
 
 standing as (
-    select *
-    from judged
-    where was_submitted
-    qualify row_number() over (partition by time_period_id, user_id, field_id order by position desc) = 1
-),
-
--- What the calls are held against, in the newest week up to that of the call.
-beside as (
-    select state.time_period_id, state.user_id, state.field_id, state.crm_closed, state.crm_total
-    from state
-    inner join week on week.time_frame_id = state.time_frame_id
-    where week.position <= (select call_week.position from week as call_week where call_week.time_frame_id = $call_time_frame_id)
-    qualify
-        row_number() over (
-            partition by state.time_period_id, state.user_id, state.field_id order by week.position desc
-        ) = 1
+    select
+        submitted.*,
+        case when is_overridden then adjustment_value else forecast_value end as written_value,
+        submitted.time_frame_id = $call_time_frame_id as is_call_week
+    from submitted
+    inner join standing_week
+        on
+            standing_week.time_period_id = submitted.time_period_id
+            and standing_week.user_id = submitted.user_id
+            and standing_week.field_id = submitted.field_id
+            and standing_week.position = submitted.position
 ),
 
 -- The newest quota: of the week of the call or before it, else the next one.
@@ -130,12 +148,12 @@ left join measure_field
     on
         measure_field.time_period_id = presence.time_period_id
         and measure_field.field_id = presence.field_id
-left join beside as closed
+left join newest as closed
     on
         closed.time_period_id = presence.time_period_id
         and closed.user_id = presence.user_id
         and closed.field_id = measure_field.closed_field_id
-left join beside as pipeline
+left join newest as pipeline
     on
         pipeline.time_period_id = presence.time_period_id
         and pipeline.user_id = presence.user_id

@@ -58,7 +58,11 @@ compared as (
         now.is_submitted,
         coalesce(now.quota_value, before.quota_value) as quota_value,
         coalesce(now.currency_code, before.currency_code) as currency_code,
-        now.currency_code <> before.currency_code as has_other_currency
+        now.currency_code <> before.currency_code as has_other_currency,
+        -- A call that was written before the one of then stands again: an override was taken back, nobody knows by whom.
+        case when coalesce(now.updated_at >= before.updated_at, true) then now.updated_by end as updated_by,
+        case when coalesce(now.updated_at >= before.updated_at, true) then now.updated_at end as updated_at,
+        before.currency_code as previous_currency_code
     from (select * from forecast_call where job_id = $job_id and is_present) as now
     full join call_before as before
         on
@@ -197,5 +201,8 @@ select
     loaded_at as detected_at,
     previous_user_id,
     min_amount,
-    coalesce(is_muted, false) as is_muted
+    coalesce(is_muted, false) as is_muted,
+    updated_by,
+    updated_at,
+    previous_currency_code
 from reasoned;

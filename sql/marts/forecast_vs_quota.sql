@@ -16,7 +16,9 @@ with call_week as (
 seen as (
     select time_period_id, user_id, field_id, max(last_seen_at) as as_of, bool_or(in_latest_export) as in_latest_export
     from clari.forecast_entry
-    where forecast_id = $forecast_id
+    where
+        forecast_id = $forecast_id
+        and time_period_id in (select period.time_period_id from clari.time_period as period where period.quarter_id = $quarter_id)
     group by time_period_id, user_id, field_id
 ),
 

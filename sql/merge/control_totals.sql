@@ -1,23 +1,40 @@
--- Grain: one row a field: sum and count of each measure over the merged rows that the document shows, each as
--- often as the document writes it.
+-- Grain: one row a field: sum and count of each measure over the merged rows that the export left its mark on, each
+-- as often as the document writes it.
+with shown as (
+    select field_id, forecast_value, quota_value, adjustment_value, crm_total, crm_closed, 1 as copies
+    from clari.forecast_entry
+    where forecast_id = $forecast_id and job_id = $job_id and exported_at = $exported_at and in_latest_export
+    union all
+    select
+        entry.field_id,
+        entry.forecast_value,
+        entry.quota_value,
+        entry.adjustment_value,
+        entry.crm_total,
+        entry.crm_closed,
+        staged.copies - 1
+    from clari.forecast_entry as entry
+    inner join stage_entry as staged
+        on
+            staged.copies > 1
+            and staged.time_period_id = entry.time_period_id
+            and staged.time_frame_id = entry.time_frame_id
+            and staged.user_id = entry.user_id
+            and staged.field_id = entry.field_id
+    where entry.forecast_id = $forecast_id
+)
+
 select
-    shown.field_id,
-    coalesce(sum(cast(entry.forecast_value as decimal(32, 4)) * cast(shown.copies as decimal(6, 0))), 0) as forecast_value_total,
-    coalesce(sum(case when entry.forecast_value is not null then shown.copies end), 0) as forecast_value_count,
-    coalesce(sum(cast(entry.quota_value as decimal(32, 4)) * cast(shown.copies as decimal(6, 0))), 0) as quota_value_total,
-    coalesce(sum(case when entry.quota_value is not null then shown.copies end), 0) as quota_value_count,
-    coalesce(sum(cast(entry.adjustment_value as decimal(32, 4)) * cast(shown.copies as decimal(6, 0))), 0) as adjustment_value_total,
-    coalesce(sum(case when entry.adjustment_value is not null then shown.copies end), 0) as adjustment_value_count,
-    coalesce(sum(cast(entry.crm_total as decimal(32, 4)) * cast(shown.copies as decimal(6, 0))), 0) as crm_total_total,
-    coalesce(sum(case when entry.crm_total is not null then shown.copies end), 0) as crm_total_count,
-    coalesce(sum(cast(entry.crm_closed as decimal(32, 4)) * cast(shown.copies as decimal(6, 0))), 0) as crm_closed_total,
-    coalesce(sum(case when entry.crm_closed is not null then shown.copies end), 0) as crm_closed_count
-from stage_entry as shown
-inner join clari.forecast_entry as entry
-    on
-        entry.forecast_id = $forecast_id
-        and entry.time_period_id = shown.time_period_id
-        and entry.time_frame_id = shown.time_frame_id
-        and entry.user_id = shown.user_id
-        and entry.field_id = shown.field_id
-group by shown.field_id;
+    field_id,
+    coalesce(sum(cast(forecast_value as decimal(32, 4)) * cast(copies as decimal(6, 0))), 0) as forecast_value_total,
+    coalesce(sum(case when forecast_value is not null then copies end), 0) as forecast_value_count,
+    coalesce(sum(cast(quota_value as decimal(32, 4)) * cast(copies as decimal(6, 0))), 0) as quota_value_total,
+    coalesce(sum(case when quota_value is not null then copies end), 0) as quota_value_count,
+    coalesce(sum(cast(adjustment_value as decimal(32, 4)) * cast(copies as decimal(6, 0))), 0) as adjustment_value_total,
+    coalesce(sum(case when adjustment_value is not null then copies end), 0) as adjustment_value_count,
+    coalesce(sum(cast(crm_total as decimal(32, 4)) * cast(copies as decimal(6, 0))), 0) as crm_total_total,
+    coalesce(sum(case when crm_total is not null then copies end), 0) as crm_total_count,
+    coalesce(sum(cast(crm_closed as decimal(32, 4)) * cast(copies as decimal(6, 0))), 0) as crm_closed_total,
+    coalesce(sum(case when crm_closed is not null then copies end), 0) as crm_closed_count
+from shown
+group by field_id;

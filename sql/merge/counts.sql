@@ -1,12 +1,11 @@
--- What entry_change did, and how many rows of the table the export left its mark on.
+-- What the merge did, and how many rows of the table the export left its mark on.
 select
-    count(*) filter (where change = 'INSERT') as rows_inserted,
-    count(*) filter (where change = 'UPDATE') as rows_updated,
-    count(*) filter (where change = 'SAME') as rows_unchanged,
-    count(*) filter (where change = 'GONE') as rows_disappeared,
+    (select count(*) from stage_entry) - (select count(*) from entry_change) as rows_inserted,
+    (select count(*) from entry_change where change = 'UPDATE') as rows_updated,
+    (select count(*) from entry_change where change = 'SAME') as rows_unchanged,
+    (select count(*) from entry_gone) as rows_disappeared,
     (
         select count(*)
         from clari.forecast_entry
         where forecast_id = $forecast_id and job_id = $job_id and exported_at = $exported_at and in_latest_export
-    ) as rows_merged
-from entry_change;
+    ) as rows_merged;

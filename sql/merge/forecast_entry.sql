@@ -1,37 +1,54 @@
--- The newest known values, from entry_change.
-merge into clari.forecast_entry as entry
-using entry_change as change
-on
-    entry.forecast_id = change.forecast_id
-    and entry.time_period_id = change.time_period_id
-    and entry.time_frame_id = change.time_frame_id
-    and entry.user_id = change.user_id
-    and entry.field_id = change.field_id
-when matched and change.change = 'GONE' then update set in_latest_export = false
-when matched and change.change = 'SAME' then update set
-    scope_id = change.scope_id,
-    last_seen_at = $exported_at,
-    exported_at = $exported_at,
-    job_id = $job_id
-when matched then update set
-    forecast_value = change.forecast_value,
-    quota_value = change.quota_value,
-    adjustment_value = change.adjustment_value,
-    crm_total = change.crm_total,
-    crm_closed = change.crm_closed,
-    currency_code = change.currency_code,
-    is_updated = change.is_updated,
-    updated_by = change.updated_by,
-    updated_at = change.updated_at,
-    adjusted_by = change.adjusted_by,
-    adjusted_at = change.adjusted_at,
-    scope_id = change.scope_id,
+-- The newest known values, from entry_change and entry_gone. What the document shows is marked as seen by it.
+update clari.forecast_entry as known
+set
+    scope_id = entry.scope_id,
     in_latest_export = true,
-    changed_at = case when change.has_changed then $exported_at else entry.changed_at end,
     last_seen_at = $exported_at,
     exported_at = $exported_at,
     job_id = $job_id
-when not matched then insert (
+from stage_entry as entry
+where
+    known.forecast_id = $forecast_id
+    and known.time_period_id = entry.time_period_id
+    and known.time_frame_id = entry.time_frame_id
+    and known.user_id = entry.user_id
+    and known.field_id = entry.field_id;
+
+-- A measure that the export did not ask for keeps its value.
+update clari.forecast_entry as known
+set
+    forecast_value = case when $has_forecast then entry.forecast_value else known.forecast_value end,
+    quota_value = case when $has_quota then entry.quota_value else known.quota_value end,
+    adjustment_value = case when $has_adjustment then entry.adjustment_value else known.adjustment_value end,
+    crm_total = case when $has_crm_total then entry.crm_total else known.crm_total end,
+    crm_closed = case when $has_crm_closed then entry.crm_closed else known.crm_closed end,
+    currency_code = coalesce(entry.currency_code, known.currency_code),
+    is_updated = case when $has_forecast_updated then entry.is_updated else known.is_updated end,
+    updated_by = case when $has_forecast_updated then entry.updated_by else known.updated_by end,
+    updated_at = case when $has_forecast_updated then entry.updated_at else known.updated_at end,
+    adjusted_by = case when $has_adjustment then entry.adjusted_by else known.adjusted_by end,
+    adjusted_at = case when $has_adjustment then entry.adjusted_at else known.adjusted_at end,
+    changed_at = $exported_at
+from stage_entry as entry
+inner join entry_change as change on change.entry_no = entry.entry_no and change.has_changed
+where
+    known.forecast_id = $forecast_id
+    and known.time_period_id = entry.time_period_id
+    and known.time_frame_id = entry.time_frame_id
+    and known.user_id = entry.user_id
+    and known.field_id = entry.field_id;
+
+update clari.forecast_entry as known
+set in_latest_export = false
+from entry_gone as gone
+where
+    known.forecast_id = $forecast_id
+    and known.time_period_id = gone.time_period_id
+    and known.time_frame_id = gone.time_frame_id
+    and known.user_id = gone.user_id
+    and known.field_id = gone.field_id;
+
+insert into clari.forecast_entry (
     forecast_id,
     time_period_id,
     time_frame_id,
@@ -55,28 +72,30 @@ when not matched then insert (
     last_seen_at,
     exported_at,
     job_id
-) values (
-    change.forecast_id,
-    change.time_period_id,
-    change.time_frame_id,
-    change.user_id,
-    change.field_id,
-    change.forecast_value,
-    change.quota_value,
-    change.adjustment_value,
-    change.crm_total,
-    change.crm_closed,
-    change.currency_code,
-    change.is_updated,
-    change.updated_by,
-    change.updated_at,
-    change.adjusted_by,
-    change.adjusted_at,
-    change.scope_id,
+)
+select
+    $forecast_id,
+    time_period_id,
+    time_frame_id,
+    user_id,
+    field_id,
+    case when $has_forecast then forecast_value end,
+    case when $has_quota then quota_value end,
+    case when $has_adjustment then adjustment_value end,
+    case when $has_crm_total then crm_total end,
+    case when $has_crm_closed then crm_closed end,
+    currency_code,
+    case when $has_forecast_updated then is_updated end,
+    case when $has_forecast_updated then updated_by end,
+    case when $has_forecast_updated then updated_at end,
+    case when $has_adjustment then adjusted_by end,
+    case when $has_adjustment then adjusted_at end,
+    scope_id,
     true,
     $exported_at,
     $exported_at,
     $exported_at,
     $exported_at,
     $job_id
-);
+from stage_entry
+where entry_no not in (select change.entry_no from entry_change as change);

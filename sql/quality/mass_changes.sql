@@ -1,13 +1,8 @@
 -- Grain: one row a period, field and baseline of an export in which so many calls moved at once that it is no news
 -- of each: more than 30 % of at least ten compared people swing, or ten move by the same ratio, as they do when an
--- exchange rate is set anew.
+-- exchange rate is set anew. user_ids names those for whom the row stands; null: for everybody.
 with compared as (
-    select
-        *,
-        previous_value <> 0
-        and current_value <> previous_value
-        -- Of smaller amounts the cents would blur the ratio.
-        and abs(previous_value) >= 1000 as has_ratio
+    select *
     from clari.forecast_swing
     where
         job_id = $job_id
@@ -19,38 +14,111 @@ with compared as (
         )
 ),
 
-ratio as (
+-- By how much rounding may have moved a figure: half a cent, and where a field knows no cents, half of one.
+rounding as (
     select
         time_period_id,
         field_id,
         baseline,
-        -- Two rows of buckets, half a bucket apart, so that no cluster is cut in two: half a cent of 1,000 blurs a ratio
-        -- by five millionths either way, and a bucket is 25 millionths wide.
-        case when has_ratio then round((1 + change_pct * sign(previous_value)) * 40000) end as bucket,
-        case when has_ratio then round((1 + change_pct * sign(previous_value)) * 40000 + 0.5) end as shifted_bucket,
-        case when has_ratio then 1 + change_pct * sign(previous_value) end as ratio
+        cast(
+            case
+                when
+                    max(
+                        case
+                            when previous_value <> floor(previous_value) or current_value <> floor(current_value) then 1
+                            else 0
+                        end
+                    ) = 1
+                    then 0.005
+                else 0.5
+            end as decimal(4, 3)
+        ) as half_unit
     from compared
+    group by time_period_id, field_id, baseline
 ),
 
-largest as (
+moved as (
+    select
+        compared.*,
+        rounding.half_unit,
+        cast(compared.current_value as double) / cast(compared.previous_value as double) as ratio
+    from compared
+    inner join rounding
+        on
+            rounding.time_period_id = compared.time_period_id
+            and rounding.field_id = compared.field_id
+            and rounding.baseline = compared.baseline
+    where
+        compared.previous_value <> 0
+        -- A change says by which ratio a call has moved, where rounding can be no more than a hundredth of it.
+        and abs(cast(compared.current_value as decimal(20, 4)) - compared.previous_value) >= 100 * rounding.half_unit
+),
+
+-- The ratios that may have made the call of now from that of then: both are rounded, and what a call adds up, too.
+ranged as (
     select
         time_period_id,
         field_id,
         baseline,
-        cast(ratio as decimal(18, 4)) as ratio,
-        people
-    from (
-        select time_period_id, field_id, baseline, bucket, avg(ratio) as ratio, count(*) as people
-        from ratio
-        where bucket is not null
-        group by time_period_id, field_id, baseline, bucket
-        union all
-        select time_period_id, field_id, baseline, shifted_bucket, avg(ratio), count(*)
-        from ratio
-        where shifted_bucket is not null
-        group by time_period_id, field_id, baseline, shifted_bucket
-    )
+        user_id,
+        is_swing,
+        previous_value,
+        ratio,
+        ratio - greatest(half_unit * (1 + abs(ratio)) / abs(cast(previous_value as double)), 0.000005) as lowest,
+        ratio + greatest(half_unit * (1 + abs(ratio)) / abs(cast(previous_value as double)), 0.000005) as highest
+    from moved
+),
+
+bound as (
+    select time_period_id, field_id, baseline, lowest as ratio, 1 as step
+    from ranged
+    union all
+    select time_period_id, field_id, baseline, highest, -1
+    from ranged
+),
+
+agreement as (
+    select
+        time_period_id,
+        field_id,
+        baseline,
+        ratio,
+        sum(step) over (
+            partition by time_period_id, field_id, baseline
+            order by ratio, step desc
+            rows between unbounded preceding and current row
+        ) as people
+    from bound
+),
+
+-- The ratio that explains the most calls.
+likeliest as (
+    select *
+    from agreement
     qualify row_number() over (partition by time_period_id, field_id, baseline order by people desc, ratio) = 1
+),
+
+alike as (
+    select
+        ranged.time_period_id,
+        ranged.field_id,
+        ranged.baseline,
+        count(*) as people,
+        count(case when ranged.is_swing then 1 end) as swung,
+        -- Of large calls rounding blurs it least.
+        try_cast(
+            sum(abs(cast(ranged.previous_value as double)) * ranged.ratio)
+            / sum(abs(cast(ranged.previous_value as double))) as decimal(18, 4)
+        ) as ratio,
+        list(ranged.user_id order by ranged.user_id) as user_ids
+    from ranged
+    inner join likeliest
+        on
+            likeliest.time_period_id = ranged.time_period_id
+            and likeliest.field_id = ranged.field_id
+            and likeliest.baseline = ranged.baseline
+    where likeliest.people >= 10 and likeliest.ratio between ranged.lowest and ranged.highest
+    group by ranged.time_period_id, ranged.field_id, ranged.baseline
 ),
 
 counted as (
@@ -59,9 +127,25 @@ counted as (
         field_id,
         baseline,
         count(*) as compared,
-        count(*) filter (where is_swing) as swung
+        count(case when is_swing then 1 end) as swung
     from compared
-    group by all
+    group by time_period_id, field_id, baseline
+),
+
+-- Those whom the ratio does not explain may be so many that it is no news of each of them either.
+others as (
+    select
+        counted.time_period_id,
+        counted.field_id,
+        counted.baseline,
+        counted.compared - coalesce(alike.people, 0) as compared,
+        counted.swung - coalesce(alike.swung, 0) as swung
+    from counted
+    left join alike
+        on
+            alike.time_period_id = counted.time_period_id
+            and alike.field_id = counted.field_id
+            and alike.baseline = counted.baseline
 )
 
 select
@@ -71,16 +155,23 @@ select
     counted.baseline,
     counted.compared,
     counted.swung,
-    case when largest.people >= 10 then largest.ratio end as ratio,
-    case when largest.people >= 10 then largest.people else 0 end as moved_alike
+    alike.ratio,
+    coalesce(alike.people, 0) as moved_alike,
+    others.swung as others_swung,
+    case when others.compared < 10 or others.swung * 10 <= others.compared * 3 then alike.user_ids end as user_ids
 from counted
-left join largest
+inner join others
     on
-        largest.time_period_id = counted.time_period_id
-        and largest.field_id = counted.field_id
-        and largest.baseline = counted.baseline
+        others.time_period_id = counted.time_period_id
+        and others.field_id = counted.field_id
+        and others.baseline = counted.baseline
+left join alike
+    on
+        alike.time_period_id = counted.time_period_id
+        and alike.field_id = counted.field_id
+        and alike.baseline = counted.baseline
 left join clari.export_job as export on export.job_id = $job_id
 left join clari.forecast_field as field
     on field.forecast_id = export.forecast_id and field.field_id = counted.field_id
-where (counted.compared >= 10 and counted.swung * 10 > counted.compared * 3) or largest.people >= 10
+where (counted.compared >= 10 and counted.swung * 10 > counted.compared * 3) or alike.people >= 10
 order by counted.time_period_id, counted.field_id, counted.baseline;

@@ -20,12 +20,18 @@ create table if not exists clari.forecast_swing (
     detected_at timestamptz,
     previous_user_id varchar,
     min_amount decimal(18,4),
-    is_muted boolean
+    is_muted boolean,
+    updated_by varchar,
+    updated_at timestamptz,
+    previous_currency_code varchar
 );
 
 alter table clari.forecast_swing add column if not exists previous_user_id varchar;
 alter table clari.forecast_swing add column if not exists min_amount decimal(18,4);
 alter table clari.forecast_swing add column if not exists is_muted boolean;
+alter table clari.forecast_swing add column if not exists updated_by varchar;
+alter table clari.forecast_swing add column if not exists updated_at timestamptz;
+alter table clari.forecast_swing add column if not exists previous_currency_code varchar;
 
 comment on table clari.forecast_swing is 'One row a comparison: forecast, period, person, forecast field, baseline and sync';
 comment on column clari.forecast_swing.forecast_id is 'Clari''s forecast (the tab)';
@@ -49,3 +55,6 @@ comment on column clari.forecast_swing.detected_at is 'When the export was merge
 comment on column clari.forecast_swing.previous_user_id is 'The id under which the same CRM person stood then, where it is another';
 comment on column clari.forecast_swing.min_amount is 'A smaller change is no swing';
 comment on column clari.forecast_swing.is_muted is 'clari_pipeline.toml says that nobody is to be told of it';
+comment on column clari.forecast_swing.updated_by is 'User id of whoever wrote the call of now: who submitted it, or who overrode it where overrides are calls; null where it was written before the call of then and stands again';
+comment on column clari.forecast_swing.updated_at is 'When the call of now was written';
+comment on column clari.forecast_swing.previous_currency_code is 'ISO 4217 code of the call then';

@@ -92,6 +92,18 @@ def mail() -> Iterator[MailListener]:
     controller.stop()
 
 
+@pytest.fixture
+def hook(web: Callable[..., WebListener], monkeypatch: pytest.MonkeyPatch) -> WebListener:
+    """A webhook that takes everything."""
+    listener = web("accepts")
+    monkeypatch.setenv("CLARI_ALERT_URLS", address(listener))
+    return listener
+
+
+def address(listener: WebListener, token: str = "a-token") -> str:
+    return f"json://127.0.0.1:{listener.port}/{token}"
+
+
 def free_port() -> int:
     """A port on which nobody listens."""
     with socket.socket() as probe:

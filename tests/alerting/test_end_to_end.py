@@ -18,19 +18,12 @@ from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import point_dagster_at, read_settings
 from tests.conftest import Terminal
 
-from .conftest import Manner, WebListener, free_port
+from .conftest import Manner, WebListener, address, free_port
+from .sensors import sensor_tick
 
 Listen = Callable[..., WebListener]
 CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
 BEFORE = CURRENT.shifted(-1)
-
-
-@pytest.fixture
-def hook(web: Callable[[Manner], WebListener], monkeypatch: pytest.MonkeyPatch) -> WebListener:
-    """A webhook that takes everything."""
-    listener = web("accepts")
-    monkeypatch.setenv("CLARI_ALERT_URLS", address(listener))
-    return listener
 
 
 @pytest.fixture
@@ -41,10 +34,6 @@ def company(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[San
         monkeypatch.setenv("CLARI_BASE_URL", sandbox.base_url)
         monkeypatch.setenv("CLARI_API_KEY", sandbox.api_key)
         yield sandbox
-
-
-def address(listener: WebListener, token: str = "a-token") -> str:
-    return f"json://127.0.0.1:{listener.port}/{token}"
 
 
 def subjects(listener: WebListener) -> list[str]:
@@ -271,19 +260,6 @@ def test_the_sandbox_wakes_nobody(terminal: Terminal, hook: WebListener) -> None
 # Under Dagster
 
 
-def sensor_tick(instance: dg.DagsterInstance, name: str, cursor: str | None) -> str | None:
-    """One look of a sensor at the instance, as the daemon takes it; its new cursor."""
-    definitions = build(read_settings())
-    sensor = definitions.resolve_sensor_def(name)
-    context = dg.build_sensor_context(
-        instance=instance, cursor=cursor, repository_def=definitions.get_repository_def(), sensor_name=name
-    )
-    tick = sensor.evaluate_tick(context)
-    for entry in tick.log_key or ():
-        assert entry
-    return tick.cursor
-
-
 def test_dagsters_sensors_tell_the_same_once(terminal: Terminal, sandbox: Sandbox, hook: WebListener) -> None:
     """A run of the daemon that swings, and one that fails: each is told when its sensor looks, and not again."""
     settings = read_settings()
@@ -376,18 +352,3 @@ def test_a_run_that_cannot_open_the_warehouse_is_told_all_the_same(
     assert "warehouse" in body
     assert sent is not None
     assert len(hook.received) == 1
-
-
-def test_a_run_that_was_killed_is_told_by_the_next(terminal: Terminal, hook: WebListener) -> None:
-    """One that somebody stopped at the keyboard is not: who did it knows."""
-    assert terminal("sync", "--last", "1").code == 0
-    runs = terminal.folder / "data/runs"
-    (runs / "stopped.lock").touch()
-    (runs / "stopped.stopped").touch()
-    assert terminal("sync", "--last", "1").code == 0
-    assert hook.received == []
-    (runs / "killed.lock").touch()
-    assert terminal("sync", "--last", "1").code == 0
-    assert [row[0] for row in alerts(terminal, "run_failed")] == ["P2"]
-    assert "killed" in hook.documents[0]["message"]
-    assert not [file for file in runs.iterdir() if file.is_file()]

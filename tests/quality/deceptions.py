@@ -267,12 +267,12 @@ _MASSES: tuple[Callable[[Random], History], ...] = (
 )
 
 
-def histories(seed: int, rounds: int, *, pairs: int = 10) -> list[History]:
-    """Some 27 histories a round; five rounds hold every kind."""
+def histories(seed: int, rounds: int, *, pairs: int = 10, first: int = 0) -> list[History]:
+    """Some 27 histories a round, from the `first` on; five rounds in a row hold every kind."""
     chance = Random(seed)
     deck = decks(chance)
     made: list[History] = []
-    for turn in range(rounds):
+    for turn in range(first, first + rounds):
         made += [pair(chance, deck) for _ in range(pairs)]
         made += [excused(chance, _EXCUSES[turn % 5]), (just_not_restated, roll_over, again)[turn % 3](chance)]
         made += [refused(chance, deceive) for deceive in DECEPTIONS]

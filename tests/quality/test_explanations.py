@@ -157,3 +157,124 @@ def test_whoever_comes_goes_and_moves_the_sums_add_up(
                     (False, False): None,
                 }[was, is_now]
             )
+
+
+# What cannot be added up
+
+
+def bring(house: House, day: int, people: list[dict[str, Any]], calls: dict[str, tuple[Any, str]]) -> None:
+    """One export of these people, each with a call in a currency."""
+    entries = (entry(who, "W01", call=call, currency=currency) for who, (call, currency) in calls.items())
+    house.bring(document(*entries, people=people), moment(10, day))
+
+
+def apart(house: House, manager: str) -> dict[str, tuple[str, str | None, Decimal | None, str | None]]:
+    """Kind, why, amount and currency of those in no sum."""
+    rows = house.rows(
+        "from clari.forecast_swing_contribution where user_id = $manager and apart is not null", manager=manager
+    )
+    assert all(row["change_amount"] is None for row in rows)
+    return {
+        row["report_user_id"]: (row["kind"], row["apart"], row["apart_amount"], row["currency_code"]) for row in rows
+    }
+
+
+def added(house: House, manager: str) -> dict[str, tuple[str, Decimal]]:
+    """Kind and amount of those in the sum."""
+    return {
+        who: (kind, amount)
+        for who, (kind, amount) in explained(house, manager).items()
+        if who not in apart(house, manager)
+    }
+
+
+def usd(**calls: Any) -> dict[str, tuple[Any, str]]:
+    return {who: (call, "USD") for who, call in calls.items()}
+
+
+VP = [
+    person("cro", parent=None),
+    person("mo", role="vp", parent="role-cro"),
+    person("max", role="vp", parent="role-cro"),
+    person("ann", parent="vp"),
+    person("bob", parent="vp"),
+]
+
+
+def test_reports_of_two_who_share_a_role_are_in_the_sum_of_neither(house: House) -> None:
+    """Both moved by 50; bob's 20 and ann's 30 would explain 100 of 50."""
+    bring(house, 2, VP, usd(mo=100, max=100, ann=60, bob=40))
+    bring(house, 3, VP, usd(mo=150, max=150, ann=90, bob=60))
+    for manager in ("mo", "max"):
+        assert added(house, manager) == {}
+        assert apart(house, manager) == {
+            "ann": ("report", "shared", 30, "USD"),
+            "bob": ("report", "shared", 20, "USD"),
+        }
+    total = house.value("select sum(change_amount) from clari.forecast_swing_contribution")
+    assert total is None
+
+
+def test_their_own_calls_explain_whoever_they_report_to(house: House) -> None:
+    bring(house, 2, VP, usd(cro=300, mo=100, max=100))
+    bring(house, 3, VP, usd(cro=400, mo=150, max=120))
+    assert added(house, "cro") == {"mo": ("report", 50), "max": ("report", 20)}
+
+
+@pytest.mark.parametrize("call", [None, 0])
+def test_who_stands_in_the_role_and_has_no_call_shares_nothing(call: int | None, house: House) -> None:
+    """Clari recommends an integration user beside the top."""
+    bring(house, 2, VP, usd(mo=100, max=call, ann=60, bob=40))
+    bring(house, 3, VP, usd(mo=150, max=call, ann=90, bob=60))
+    assert added(house, "mo") == {"ann": ("report", 30), "bob": ("report", 20)}
+    assert apart(house, "mo") == {}
+
+
+def test_a_role_that_was_shared_in_either_export_is_shared(house: House) -> None:
+    """A second head came in between: what of the team's change is whose, nobody can say."""
+    bring(house, 2, [one for one in VP if one["userId"] != "max"], usd(mo=100, ann=60, bob=40))
+    bring(house, 3, VP, usd(mo=50, max=70, ann=90, bob=40))
+    assert added(house, "mo") == {}
+    assert apart(house, "mo")["ann"] == ("report", "shared", 30, "USD")
+
+
+def test_a_head_under_a_new_user_id_is_no_second_one(house: House) -> None:
+    """One CRM person."""
+    crm = [one | {"crmId": "crm-m"} if one["userId"] in {"mo", "max"} else one for one in VP]
+    bring(house, 2, [one for one in crm if one["userId"] != "max"], usd(mo=100, ann=60, bob=40))
+    bring(house, 3, [one for one in crm if one["userId"] != "mo"], usd(max=150, ann=90, bob=40))
+    assert added(house, "max") == {"ann": ("report", 30), "bob": ("report", 0)}
+
+
+def test_calls_in_another_currency_are_in_no_sum(house: House) -> None:
+    """Joiners and leavers, too, each in the currency of its own."""
+    people = [person("mo", parent=None), *(person(who, parent="role-mo") for who in ("ann", "bob", "cy", "dee"))]
+    without = {"dee": people[:-1], "cy": [one for one in people if one["userId"] != "cy"]}
+    bring(house, 2, without["dee"], usd(mo=100, ann=60) | {"bob": (40, "EUR"), "cy": (7, "GBP")})
+    bring(house, 3, without["cy"], usd(mo=150, ann=90) | {"bob": (60, "EUR"), "dee": (9, "JPY")})
+    assert added(house, "mo") == {"ann": ("report", 30)}
+    assert apart(house, "mo") == {
+        "bob": ("report", "other_currency", 20, "EUR"),
+        "cy": ("leaver", "other_currency", -7, "GBP"),
+        "dee": ("joiner", "other_currency", 9, "JPY"),
+    }
+
+
+def test_a_call_whose_currency_changed_has_no_change_that_could_be_told(house: House) -> None:
+    """Whether it came to the manager's currency or left it."""
+    people = [person("mo", parent=None), person("ann", parent="role-mo"), person("bob", parent="role-mo")]
+    bring(house, 2, people, usd(mo=100, ann=60) | {"bob": (40, "EUR")})
+    bring(house, 3, people, usd(mo=150, bob=44) | {"ann": (55, "EUR")})
+    assert added(house, "mo") == {}
+    assert apart(house, "mo") == {
+        "ann": ("report", "other_currency", None, "EUR"),
+        "bob": ("report", "other_currency", None, "USD"),
+    }
+
+
+def test_who_left_and_called_in_the_managers_currency_then_is_added_up(house: House) -> None:
+    """Whatever the currency is today, under another manager."""
+    bring(house, 2, VP[:2] + VP[3:], usd(cro=500, mo=100, ann=60, bob=40))
+    moved = [*VP[:2], VP[3], person("bob", parent="role-cro")]
+    bring(house, 3, moved, usd(cro=500, mo=60, ann=60) | {"bob": (35, "EUR")})
+    assert added(house, "mo") == {"ann": ("report", 0), "bob": ("leaver", -40)}

@@ -226,14 +226,14 @@ MUTATIONS: dict[str, tuple[str, str, str, Callable[[Random], History]]] = {
     ),
     "rates are not looked for": (
         _MASS,
-        "or largest.people >= 10",
+        "or alike.people >= 10",
         "",
         lambda chance: deceptions.rate_moves(chance, alike=10),
     ),
     "nearly the same is the same": (
         _MASS,
-        "sign(previous_value)) * 40000) end as bucket",
-        "sign(previous_value)) * 10) end as bucket",
+        "0.000005",
+        "0.05",
         deceptions.rates_differ,
     ),
 }

@@ -1,6 +1,7 @@
 """clari_pipeline.toml: what it may say, who goes before whom, and what then wakes people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,18 @@ Ruled = Callable[..., House]
 
 
 @pytest.fixture
-def ruled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ruled:
+def ruled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ruled]:
     """A house in a folder where the file says this."""
+    with ExitStack() as held_open:
 
-    def make(text: str, **settings: Any) -> House:
-        monkeypatch.chdir(tmp_path)
-        RULES_FILE.write_text(text, encoding="utf-8")
-        return House(tmp_path, **settings)
+        def make(text: str, **settings: Any) -> House:
+            monkeypatch.chdir(tmp_path)
+            RULES_FILE.write_text(text, encoding="utf-8")
+            house = House(tmp_path, **settings)
+            held_open.enter_context(house.held_open())
+            return house
 
-    return make
+        yield make
 
 
 def compared(

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,18 @@ from .house import House
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
+def open_house(tmp_path: Path) -> Iterator[Callable[..., House]]:
+    """Houses with settings of their own, on one landing folder; their files stay open, to open them takes the time."""
+    with ExitStack() as held_open:
+
+        def open_one(**settings: Any) -> House:
+            house = House(tmp_path, **settings)
+            held_open.enter_context(house.held_open())
+            return house
+
+        yield open_one
 
 
 @pytest.fixture
-def open_house(tmp_path: Path) -> Callable[..., House]:
-    """Houses with settings of their own, on one landing folder."""
-
-    def open_one(**settings: Any) -> House:
-        return House(tmp_path, **settings)
-
-    return open_one
+def house(open_house: Callable[..., House]) -> House:
+    return open_house()

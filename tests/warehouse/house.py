@@ -1,7 +1,8 @@
 """A warehouse and a landing folder on disk, and documents in a few lines, landed as Clari would have delivered them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,12 @@ class House:
             now=lambda: now or moment(12, 30),
         )
         self.exports = 0
+
+    @contextmanager
+    def held_open(self) -> Iterator[None]:
+        """One session around all: what is done meanwhile neither opens the file nor closes it."""
+        with self.pipeline.warehouse.session():
+            yield
 
     def deliver(
         self,

@@ -1,0 +1,4 @@
+-- The tables stand as this release defines them.
+delete from clari.warehouse_version;
+
+insert into clari.warehouse_version values ($schema_sha256);

@@ -1,0 +1,1 @@
+select schema_sha256 from clari.warehouse_version;

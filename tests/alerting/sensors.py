@@ -1,0 +1,21 @@
+"""Sensors look at an instance as Dagster's daemon lets them."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from clari_pipeline.defs.graph import build
+from clari_pipeline.settings import read_settings
+
+
+def sensor_tick(instance: dg.DagsterInstance, name: str, cursor: str | None) -> str | None:
+    """One look of a sensor at the instance, as the daemon takes it; its new cursor."""
+    definitions = build(read_settings())
+    sensor = definitions.resolve_sensor_def(name)
+    context = dg.build_sensor_context(
+        instance=instance, cursor=cursor, repository_def=definitions.get_repository_def(), sensor_name=name
+    )
+    tick = sensor.evaluate_tick(context)
+    for entry in tick.log_key or ():
+        assert entry
+    return tick.cursor

@@ -1,0 +1,179 @@
+"""From documents to the words that people read: who changed a call, whose calls explain it, what a rate stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from clari_pipeline import alert_sending, alerts
+
+from ..warehouse.house import House, Json, document, entry, moment, person
+from .conftest import WebListener, address
+
+RATE = Decimal("1.0837")
+
+
+@pytest.fixture
+def told(tmp_path: Path, web: Callable[..., WebListener]) -> Callable[..., dict[str, Any]]:
+    """Brings two exports, a day apart, and gives the one message that people get of the second."""
+
+    def tell(before: Json, after: Json, **settings: Any) -> dict[str, Any]:
+        listener = web("accepts")
+        house = House(tmp_path, now=moment(10, 4), alert_urls=SecretStr(address(listener)), **settings)
+        house.bring(before, moment(10, 2))
+        house.bring(after, moment(10, 3))
+        alerts.raise_alerts(house.pipeline, run_id="run")
+        alert_sending.send_alerts(house.pipeline)
+        (message,) = listener.documents
+        return message
+
+    return tell
+
+
+def at(when: datetime) -> int:
+    """A moment as Clari writes it."""
+    return int(when.timestamp() * 1000)
+
+
+def written(call: int, by: str, when: datetime) -> dict[str, Any]:
+    return entry(call=call) | {"updatedBy": by, "updatedOn": at(when)}
+
+
+def overridden(call: int, by: str, when: datetime) -> dict[str, Any]:
+    return {"adjustmentValue": call, "adjustedBy": by, "adjustedOn": at(when)}
+
+
+PEOPLE = [person("boss", parent=None), person("ann", parent="role-boss")]
+SUBMITTED = written(100, "ann", moment(10, 1))
+OVERRIDDEN = SUBMITTED | overridden(50, "boss", moment(10, 3, 5))
+
+
+def test_an_override_is_changed_by_whoever_overrode(told: Callable[..., dict[str, Any]]) -> None:
+    """Not by the one who had submitted the call two days before."""
+    message = told(document(SUBMITTED, people=PEOPLE), document(OVERRIDDEN, people=PEOPLE), call="adjusted")
+    assert "Changed by Boss, 2026-10-03 05:00 UTC" in message["message"]
+    (swing,) = message["alerts"]
+    assert (swing["detail"]["changed_by"], swing["detail"]["current_value"]) == ("Boss", "50.0000")
+
+
+def test_a_call_that_was_submitted_anew_is_changed_by_whoever_did(told: Callable[..., dict[str, Any]]) -> None:
+    """Whatever the override is, where overrides are no calls."""
+    after = written(30, "ann", moment(10, 3, 2)) | overridden(50, "boss", moment(10, 3, 5))
+    message = told(document(SUBMITTED, people=PEOPLE), document(after, people=PEOPLE))
+    assert "Changed by Ann, 2026-10-03 02:00 UTC" in message["message"]
+
+
+def test_who_took_an_override_back_is_not_guessed(told: Callable[..., dict[str, Any]]) -> None:
+    """The call that stands again was written days before it changed anything."""
+    before = SUBMITTED | overridden(50, "boss", moment(10, 1, 9))
+    message = told(document(before, people=PEOPLE), document(SUBMITTED, people=PEOPLE), call="adjusted")
+    assert "50.00 → 100.00" in message["message"]
+    assert "hanged by" not in message["message"]
+
+
+TEAM = [
+    person("boss", parent=None),
+    person("mo", role="role-vp", parent="role-boss"),
+    person("ann", parent="role-vp"),
+    person("bob", parent="role-vp"),
+]
+TWIN = person("max", role="role-vp", parent="role-boss")
+
+
+def calls(people: list[Json], *, euros: Iterable[str] = (), **amounts: Any) -> Json:
+    return document(
+        *(
+            entry(who, call=amount, currency="EUR" if who in euros else "USD", submitted=amount is not None)
+            for who, amount in amounts.items()
+        ),
+        people=people,
+    )
+
+
+def explanation(message: dict[str, Any], who: str) -> str:
+    """The paragraph of that person."""
+    (found,) = [part for part in message["message"].split("\n\n") if part.startswith(who)]
+    return str(found)
+
+
+def test_reports_of_two_heads_are_told_and_not_added_up(told: Callable[..., dict[str, Any]]) -> None:
+    """Both heads moved: nobody knows whose ann is, and her 80 must not explain 160."""
+    message = told(
+        calls([*TEAM, TWIN], mo=200, max=200, ann=100, bob=50), calls([*TEAM, TWIN], mo=300, max=300, ann=180, bob=50)
+    )
+    for who in ("Mo", "Max"):
+        words = explanation(message, who)
+        assert (
+            "The reports' calls cannot be added up; the +100.00 is the manager's own judgement, or comes from those "
+            "who are not added up. Not added up, since somebody else has the same role: Ann +80.00." in words
+        )
+
+
+def test_who_has_no_call_is_no_second_head(told: Callable[..., dict[str, Any]]) -> None:
+    """An integration user beside the head, as Clari recommends."""
+    message = told(
+        calls([*TEAM, TWIN], mo=200, max=None, ann=100, bob=50), calls([*TEAM, TWIN], mo=300, max=None, ann=180, bob=50)
+    )
+    assert "The reports' calls make +80.00 of it (largest: Ann +80.00); the other +20.00" in explanation(message, "Mo")
+
+
+def test_calls_in_another_currency_are_told_apart(told: Callable[..., dict[str, Any]]) -> None:
+    """Euros are not dollars: bob's 40 stand beside the sum."""
+    message = told(
+        calls(TEAM, mo=200, ann=100, bob=50, euros=["bob"]), calls(TEAM, mo=300, ann=160, bob=90, euros=["bob"])
+    )
+    words = explanation(message, "Mo")
+    assert "The reports' calls make +60.00 of it (largest: Ann +60.00); the other +40.00" in words
+    assert "in another currency: Bob +40.00 EUR." in words
+
+
+def test_a_new_team_is_an_explanation_too(told: Callable[..., dict[str, Any]]) -> None:
+    """None of the reports was there before: all of the change is joiners and judgement."""
+    message = told(calls(TEAM[:2], mo=200), calls(TEAM, mo=300, ann=60, bob=30))
+    assert "people who joined +90.00; the other +10.00 is the manager's own judgement" in explanation(message, "Mo")
+
+
+def revalued(*, moves: dict[str, tuple[int, int]]) -> tuple[Json, Json]:
+    """Twelve calls that an exchange rate moves, among forty that stand; and those who move by themselves."""
+    names = [f"rep{number:02}" for number in range(1, 41)]
+    before = {who: Decimal(123456 + 1001 * number) / 10 for number, who in enumerate(names)}
+    after = before | {who: (before[who] * RATE).quantize(Decimal("0.01"), ROUND_HALF_UP) for who in names[:12]}
+    for who, (was, is_now) in moves.items():
+        before[who], after[who] = Decimal(was), Decimal(is_now)
+    people = [person("boss", parent=None), *(person(who, parent="role-boss") for who in names)]
+    first, second = (
+        document(*(entry(who, call=str(call)) for who, call in of.items()), people=people) for of in (before, after)
+    )
+    return first, second
+
+
+def test_whom_an_exchange_rate_has_not_moved_is_told_in_a_line_of_their_own(
+    told: Callable[..., dict[str, Any]],
+) -> None:
+    message = told(*revalued(moves={"rep40": (900_000, 100_000)}))
+    assert "12 of 40 people moved since the last sync by the same ratio, 1.0837." in message["message"]
+    assert message["title"].endswith("; 1 mass change, 1 swing")
+    assert "Rep40 (Role Of Rep40), Commit, 2026_Q4\n  900,000.00 → 100,000.00 USD" in message["message"]
+
+
+def test_the_swings_that_a_rate_makes_need_no_lines(told: Callable[..., dict[str, Any]]) -> None:
+    """More than a third of all swing by it, and the one who moved against it is seen."""
+    message = told(*revalued(moves={"rep40": (900_000, 100_000)}), swing_threshold=Decimal("0.05"))
+    assert message["title"].endswith("; 1 mass change, 1 swing")
+    assert "Rep40 (" in message["message"]
+    assert "Rep12 (" not in message["message"]
+    largest = next(alert for alert in message["alerts"] if alert["kind"] == "mass_change")["detail"]["largest"]
+    assert {one["user_id"] for one in largest} <= {f"rep{number:02}" for number in range(1, 13)}
+
+
+def test_where_the_others_swing_as_a_whole_too_one_line_stands_for_all(told: Callable[..., dict[str, Any]]) -> None:
+    moves = {f"rep{number}": (1000 * number, 2000 * number + 77 * number**2) for number in range(20, 32)}
+    message = told(*revalued(moves=moves))
+    assert message["title"].endswith("; 1 mass change")
+    assert "by the same ratio, 1.0837, and 12 others by more than allowed." in message["message"]

@@ -139,11 +139,9 @@ def _sync_quarter(runner: JobRunner, quarter: Quarter) -> str | None:
 
 def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[str, ...], as_json: bool) -> int:
     """Landed documents once more; those that were refused before and still are, are no failure."""
-    from clari_pipeline.quality import export_gate  # noqa: PLC0415
     from clari_pipeline.reporting import Report  # noqa: PLC0415
 
     pipeline = Pipeline(settings)
-    export_gate.warm_up()
     _prepare(pipeline)
     started_at = pipeline.now()
     request_ids, refused_before = pipeline.replay(quarters, forecasts)
@@ -162,11 +160,9 @@ def replay_document(
     as_json: bool,
 ) -> int:
     """One document from elsewhere."""
-    from clari_pipeline.quality import export_gate  # noqa: PLC0415
     from clari_pipeline.reporting import Report  # noqa: PLC0415
 
     pipeline = Pipeline(settings)
-    export_gate.warm_up()
     _prepare(pipeline)
     run_id, started_at = uuid.uuid4().hex, pipeline.now()
     with pipeline.warehouse.session() as connection:

@@ -16,12 +16,14 @@ from clari_pipeline import evidence
 from clari_pipeline.documents import Document, DocumentUnreadable, Totals, count_exactly, read_document
 from clari_pipeline.events import Hooks, Merged, Refused
 from clari_pipeline.landing import Landing
-from clari_pipeline.quality.export_gate import ExportFacts, Verdict, judge, reason
+from clari_pipeline.quality.export_gate import ExportFacts, Verdict, again, judge, reason, remember, warm_up
 from clari_pipeline.warehouse import facts, ledger, marts, merging
 from clari_pipeline.warehouse.connection import Warehouse
 from clari_pipeline.warehouse.marts import CallRules
 from clari_pipeline.warehouse.statements import Connection, Record
 
+_REQUEST = ("types_to_export", "types_refused", "scope_id", "currency", "export_format", "include_historical")
+_COUNTED_IN_DOCUMENT = ("types_to_export", "export_format", "rows_exported", "rows_staged", "document_period_id")
 _COUNTS = ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
 
 
@@ -76,12 +78,12 @@ class Loader:
             export = ledger.export(connection, request_id)
             if export["state"] != "LANDED" and not again:
                 return
-            if merging.is_late(connection, export):
-                known = ledger.exports_of_quarter(
-                    connection, export["forecast_id"], export["time_period_id"], ["LOADED"]
-                )
+            loaded = ledger.exports_of_quarter(connection, export["forecast_id"], export["time_period_id"], ["LOADED"])
+            if (known := _same_document(export, loaded)) is not None:
+                self._load_same(connection, export, known)
+            elif merging.is_late(export, loaded):
                 exports = sorted(
-                    [*(other for other in known if other["request_id"] != request_id), export],
+                    [*(other for other in loaded if other["request_id"] != request_id), export],
                     key=merging.order,
                 )
                 self._merge_whole(connection, exports, judge_only=request_id)
@@ -97,6 +99,45 @@ class Loader:
             self._hooks.tell(Merged(**which, at=self._now(), **counts))
         else:
             self._hooks.tell(Refused(**which, at=self._now(), error=export["error"] or ""))
+
+    def _load_same(self, connection: Connection, export: Record, known: Record) -> None:
+        """Merge a document that is known: it is not read, and the export is recorded as one that changed nothing."""
+        connection.begin()
+        try:
+            if export["request_id"] == known["request_id"]:
+                merging.note_unchanged(connection, known)
+            elif not self._mark_same(connection, export, known):
+                connection.rollback()
+                self._merge_whole(connection, [export], judge_only=export["request_id"], anew=False)
+                return
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+        remember(ledger.verdicts_of(connection, known["request_id"]))
+        self._compare(connection, [export])
+
+    def _mark_same(self, connection: Connection, export: Record, known: Record) -> bool:
+        """Everything that a merge would have changed; False where the document's lists were not kept."""
+        if not merging.restore_lists(connection, known):
+            return False
+        export.update({name: known[name] for name in ("types_to_export", "export_format")})
+        ledger.document_read(
+            connection,
+            export["request_id"],
+            call_time_frame_id=facts.call_week(connection, export),
+            **{name: known[name] for name in _COUNTED_IN_DOCUMENT},
+        )
+        merging.mark_again(connection, export, known)
+        merging.renew_people(connection, export["forecast_id"])
+        merging.note_loaded(connection, export["request_id"], export["loaded_at"] or self._now())
+        marts.forget(connection, export["time_period_id"])
+        verdicts = [
+            again(verdict, export["request_id"], known["job_id"])
+            for verdict in ledger.verdicts_of(connection, known["request_id"])
+        ]
+        keep_verdicts(connection, [verdict for verdict in verdicts if verdict is not None], self._now())
+        return True
 
     def rebuild(self, forecast_id: str, quarter_id: str) -> None:
         """Merge every landed document of a forecast's quarter again, in order, the refused judged anew."""
@@ -114,10 +155,12 @@ class Loader:
     ) -> None:
         """One transaction; where a merge does not reconcile, once more without that export."""
         judged = _Judged()
+        # Outside the transaction, which would keep all of it in memory.
+        staged = None if anew else self._stage(connection, exports[0], judged)
         while True:
             connection.begin()
             try:
-                self._fold(connection, exports, judged, judge_only=judge_only, anew=anew)
+                self._fold(connection, exports, judged, judge_only=judge_only, anew=anew, staged=staged)
                 self._keep_verdicts(connection, exports, judged)
                 connection.commit()
                 break
@@ -126,6 +169,10 @@ class Loader:
             except BaseException:
                 connection.rollback()
                 raise
+        self._compare(connection, exports)
+
+    def _compare(self, connection: Connection, exports: list[Record]) -> None:
+        """Compare the calls of a quarter's exports, and judge what that shows."""
         forecast_id, quarter_id = exports[0]["forecast_id"], exports[0]["time_period_id"]
         connection.begin()
         try:
@@ -147,16 +194,21 @@ class Loader:
         *,
         judge_only: str | None,
         anew: bool,
+        staged: Document | None,
     ) -> None:
-        """Merge the documents one after the other, as if each had arrived when it was exported."""
+        """Merge the documents one after the other, as if each had arrived when it was exported.
+
+        Either all of a quarter `anew`, or one that is `staged` already.
+        """
         forecast_id, quarter_id = exports[0]["forecast_id"], exports[0]["time_period_id"]
+        marts.forget(connection, quarter_id)
         if anew:
             merging.forget_quarter(connection, forecast_id, quarter_id)
         for export in exports:
             if judged.is_refused(export["request_id"]):
                 continue
             is_trusted = judge_only not in {None, export["request_id"]}
-            document = self._stage(connection, export, judged)
+            document = self._stage(connection, export, judged) if anew else staged
             if document is None:
                 continue
             before = facts.of_staged_document(connection, export)
@@ -178,6 +230,7 @@ class Loader:
                     continue
             warnings = None if is_trusted else evidence.against_what_is_known(connection, export, document, self._rules)
             merged = merging.merge(connection, export)
+            merging.keep_lists(connection, export)
             if warnings is None:
                 continue
             reconciled = evidence.after_the_merge(
@@ -196,6 +249,7 @@ class Loader:
         the tables stay as they are.
         """
         landed = self._landing.find(export["landing_path"])
+        warm_up()
         staging = merging.Staging(connection)
         try:
             with landed.open() as stream:
@@ -222,6 +276,22 @@ class Loader:
                     ledger.document_read(connection, export["request_id"], **counts)
                 ledger.refused(connection, export["request_id"], reason(verdicts))
             keep_verdicts(connection, verdicts, self._now())
+
+
+def _same_document(export: Record, loaded: list[Record]) -> Record | None:
+    """The newest of the loaded exports, where it was asked for alike and brought this very document."""
+    if not loaded or merging.order(loaded[-1]) > merging.order(export):
+        return None
+    known = loaded[-1]
+    is_alike = all(
+        export[name] == known[name] or (export[name] is None and _is_from_elsewhere(export, known)) for name in _REQUEST
+    )
+    return known if is_alike and export["result_sha256"] == known["result_sha256"] else None
+
+
+def _is_from_elsewhere(export: Record, known: Record) -> bool:
+    """Whether neither was asked of Clari: their types are those that their document carries."""
+    return all(one["request_id"] == one["job_id"] for one in (export, known))
 
 
 def _carried(export: Record, document: Document) -> Record:

@@ -19,7 +19,7 @@ from clari_pipeline.loading import Loader, keep_verdicts
 from clari_pipeline.log_lines import JsonLines
 from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.planning import plan, take_up
-from clari_pipeline.quality.export_gate import judge
+from clari_pipeline.quality.export_gate import judge, warm_up
 from clari_pipeline.recording import manifest_of
 from clari_pipeline.rules import read_rules
 from clari_pipeline.runs import Runs
@@ -289,6 +289,9 @@ class Pipeline:
     ) -> str:
         """Land and merge one document from elsewhere; its request id. The same document again is the same export."""
         as_of = exported_at or datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        with self.warehouse.session() as connection:
+            if not ledger.is_size_known(connection, file.stat().st_size):
+                warm_up()  # it will be read
         writer = self.landing.writer()
         try:
             with file.open("rb") as stream:

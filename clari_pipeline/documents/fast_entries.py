@@ -8,6 +8,7 @@ of the same document can be taken.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,7 +24,14 @@ _TEXT = pa.string()
 _AMOUNT = pa.decimal128(38, 4)  # a number, or a text that is one; Arrow reads both exactly or not at all
 _NOTHING = pa.null()
 _DEEPEST = 8
+_MOST_KINDS = 500  # keys at all depths: a document that makes up keys is not followed
 _NO_JSON = (b"NaN", b"Inf")  # numbers to this parser
+# In a text, Arrow takes 1e+-2 and 1e0x2 for amounts, however their characters are escaped.
+_SIGNS = re.compile(rb"\+-(?<=[eE]\+-)")
+_HEXES = (re.compile(rb"x(?:(?<=[eE]0x)|(?<=[eE]\+0x))"), re.compile(rb"X(?:(?<=[eE]0X)|(?<=[eE]\+0X))"))
+_BEFORE_HEX = re.compile(rb"[+-]?[0-9.]+[eE]\+?0")
+_ESCAPED = re.compile(rb"\\u00(?:2[bBdD]|30|45|58|65|78)")
+_LATEST = 10**16  # milliseconds: from here on it is no moment
 
 
 class FastEntries:
@@ -41,12 +49,18 @@ class FastEntries:
             for key, value in entry.items():
                 if key not in self._columns or key == "currency":
                     kinds[key] = _either(kinds.get(key, _NOTHING), _kind_of(value))
-        if kinds != self._kinds:
+        if kinds != self._kinds and sum(map(_size, kinds.values())) <= _MOST_KINDS:
             self._kinds = kinds
             self._options = self._parse_options()
 
-    def read(self, piece: bytes, rows: int, unknown: Counter[str]) -> pa.Table | None:
-        """So many objects that stand one after the other, as `ENTRY`; None where they are to be read one by one."""
+    def read(self, piece: bytes, rows: int) -> tuple[pa.Table, Counter[str]] | None:
+        """So many objects that stand one after the other, as `ENTRY`, and the values under keys that we do not know.
+
+        None where they are to be read one by one. Safe to be called from several threads.
+        """
+        # Before the first object this parser skips a byte-order mark, and crashes on a null.
+        if not piece.startswith(b"{") or _has_odd_exponent(piece):
+            return None
         if self._has_floats and any(word in piece for word in _NO_JSON):
             return None
         try:
@@ -60,9 +74,8 @@ class FastEntries:
             table = pa.table([self._column(parsed, field) for field in ENTRY], schema=ENTRY)
         except pa.ArrowException:
             return None
-        for key in self._kinds.keys() - self._columns.keys():
-            unknown[f"entries.{key}"] += rows - parsed[key].null_count
-        return table
+        more = self._kinds.keys() - self._columns.keys()
+        return table, Counter({f"entries.{key}": rows - parsed[key].null_count for key in more})
 
     def _parse_options(self) -> pj.ParseOptions:
         self._has_floats = any("double" in str(kind) for kind in self._kinds.values())
@@ -79,9 +92,14 @@ class FastEntries:
             found = pc.struct_field(found, "code")
         if len(columns) > 1:  # the last name is the one that counts
             found = pc.coalesce(*reversed(columns))
-        if pa.types.is_string(found.type):
+        if pa.types.is_string(field.type):
+            if not pa.types.is_string(found.type):  # its digits are gone, or its letters
+                raise pa.ArrowInvalid(f"{field.name} is no text")
             return _none_for_empty(found)
-        return found.cast(field.type)
+        typed = found.cast(field.type)
+        if pa.types.is_int64(field.type) and _is_beyond(typed):
+            raise pa.ArrowInvalid(f"{field.name} is no moment")
+        return typed
 
 
 def _kind_of_column(name: str) -> pa.DataType:
@@ -101,7 +119,7 @@ def _kind_of(value: object, depth: int = 0) -> pa.DataType:
             return pa.float64()
         case str():
             return _TEXT
-        case dict() if depth < _DEEPEST:
+        case dict() if depth < _DEEPEST and _is_whole("".join(value)):
             return pa.struct([(key, _kind_of(item, depth + 1)) for key, item in value.items()])
         case list() if depth < _DEEPEST:
             kind = _NOTHING
@@ -126,6 +144,32 @@ def _either(known: pa.DataType, found: pa.DataType) -> pa.DataType:
     if pa.types.is_list(known) and pa.types.is_list(found):
         return pa.list_(_either(known.value_type, found.value_type))
     return found
+
+
+def _size(kind: pa.DataType) -> int:
+    """How many kinds a kind is made of."""
+    return 1 + sum(_size(kind.field(number).type) for number in range(kind.num_fields))
+
+
+def _is_whole(text: str) -> bool:
+    """Whether it holds no half of a character: JSON may, Arrow may not."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _has_odd_exponent(piece: bytes) -> bool:
+    """Whether an amount may be written as only Arrow reads it: never denied where it is."""
+    if (b"+" in piece and _SIGNS.search(piece)) or (b"\\" in piece and _ESCAPED.search(piece)):
+        return True
+    return any(
+        _BEFORE_HEX.fullmatch(piece, piece.rfind(b'"', 0, found.start()) + 1, found.start())
+        for hexes in _HEXES
+        for found in hexes.finditer(piece)
+    )
+
+
+def _is_beyond(moments: pa.ChunkedArray) -> bool:
+    ends = pc.min_max(moments).as_py()
+    return ends["min"] is not None and (ends["min"] <= -_LATEST or ends["max"] >= _LATEST)
 
 
 def _none_for_empty(texts: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -10,14 +10,18 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
-from typing import IO, Any, NoReturn
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO, Any, Generic, NoReturn, TypeVar
 
 from clari_pipeline.documents.rows import DocumentUnreadable
 
 _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _CHUNK = 1 << 20
+_AT_ONCE = 2  # pieces
 _PIECE = 2 << 20
 _FEWEST, _MOST = 256, 16384  # elements that are decoded one by one before a piece is tried again
 _SEPARATOR = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*\{")
@@ -25,7 +29,8 @@ _BLANKS = re.compile(r"[ \t\r\n]*")
 _END = re.compile(rb"\}[ \t\r\n]*\]")
 _UNFINISHED = 16  # characters at the end of the text that may be half a word, number or escape
 
-Accept = Callable[[bytes, int], bool]
+_Parsed = TypeVar("_Parsed")
+Parse = Callable[[bytes, int], _Parsed | None]
 
 
 class Number(str):
@@ -113,12 +118,15 @@ class JsonText:
         self._at, self._kept = self._kept - self._before, None
         return found
 
-    def elements(self, accept: Accept, feed: Callable[[bytes], None]) -> Iterator[list[Any]]:
+    def elements(
+        self, parse: Parse[_Parsed], take: Callable[[_Parsed], None], feed: Callable[[bytes], None]
+    ) -> Iterator[list[Any]]:
         """The elements of the array that is next.
 
-        `accept` is offered pieces: the bytes of whole objects, the commas between them replaced by line ends, and how
-        many there must be. What it does not take is decoded here and handed out, some elements at a time. `feed` is
-        given the same elements, as they stand in the text, without the comma after the last.
+        `parse` is given pieces, several at once in threads: the bytes of whole objects, the commas between them
+        replaced by line ends, and how many there must be. What it makes of them `take` is given in order. What it
+        makes nothing of is decoded here and handed out, some elements at a time. `feed` is given the same elements,
+        as they stand in the text, without the comma after the last.
         """
         self._expect(b"[")
         if self._next() == b"]":
@@ -126,18 +134,34 @@ class JsonText:
             return
         walked, goes_on = _FEWEST, True
         separator: bytes | None = None
-        while goes_on:
-            self._fill(_PIECE)
-            separator = separator or self._separator()
-            if separator is not None and (taken := self._offer(separator, accept)):
-                walked = _FEWEST
-                feed(self._buffer[self._at : self._at + taken])
-                self._at += taken
-                goes_on = self._goes_on()
-            else:
-                found, goes_on = self._walk(walked, feed)
-                yield found
-                walked, separator = min(walked * 4, _MOST), None
+        ahead: deque[_Piece[_Parsed]] = deque()
+        with ThreadPoolExecutor(_AT_ONCE, "pieces") as pool:
+            while goes_on:
+                separator = separator or self._separator()
+                while len(ahead) <= _AT_ONCE and separator is not None and (text := self._cut(separator)) is not None:
+                    place = self._before + self._at
+                    ahead.append(_Piece(place, text, pool.submit(_parsed, text, separator, parse)))
+                    self._at += len(text[:-1] + separator[:-1])
+                    self._kept = ahead[0].place
+                if ahead and (parsed := ahead[0].parsed.result()) is not None:
+                    take(parsed)
+                    feed(ahead.popleft().text)
+                    self._kept = ahead[0].place if ahead else None
+                    walked = _FEWEST
+                    continue
+                if ahead:
+                    self._at, self._kept = ahead[0].place - self._before, None
+                    ahead.clear()
+                text = None if separator is None else self._tail()
+                if text and separator and (parsed := _parsed(text, separator, parse)) is not None:
+                    take(parsed)
+                    feed(text)
+                    self._at += len(text)
+                    goes_on = self._goes_on()
+                else:
+                    found, goes_on = self._walk(walked, feed)
+                    yield found
+                    walked, separator = min(walked * 4, _MOST), None
 
     def _walk(self, most: int, feed: Callable[[bytes], None]) -> tuple[list[Any], bool]:
         """The next elements of an array, decoded one by one, and whether others follow."""
@@ -171,23 +195,22 @@ class JsonText:
         return found, goes_on
 
     def _separator(self) -> bytes | None:
+        """What stands between the next two elements, from the bracket of the one to that of the other."""
+        self._fill(_CHUNK)
         found = _SEPARATOR.search(self._buffer, self._at, self._at + _CHUNK)
         return found[0] if found else None
 
-    def _offer(self, separator: bytes, accept: Accept) -> int:
-        """How many bytes were taken from here on; 0 where none were."""
+    def _cut(self, separator: bytes) -> bytes | None:
+        """The next elements, up to the last separator of a piece; None where there is none."""
+        self._fill(_PIECE)
         cut = self._buffer.rfind(separator, self._at, self._at + _PIECE)
-        if cut > 0:
-            piece = self._buffer[self._at : cut + 1]
-            if _is_taken(piece, separator, accept):
-                return len(piece)
-        # The array may end before that separator.
+        return None if cut < 0 else self._buffer[self._at : cut + 1]
+
+    def _tail(self) -> bytes | None:
+        """The next elements, up to where the array may end."""
+        self._fill(_PIECE)
         end = _END.search(self._buffer, self._at, self._at + _PIECE)
-        if end is not None:
-            piece = self._buffer[self._at : end.start() + 1]
-            if _is_taken(piece, separator, accept):
-                return len(piece)
-        return 0
+        return self._buffer[self._at : end.start() + 1] if end else None
 
     def _goes_on(self) -> bool:
         """Whether another element follows; the comma, or the closing bracket, is taken."""
@@ -235,7 +258,7 @@ class JsonText:
             self._before += left
             self._at -= left
             while missing > 0:
-                chunk = self._stream.read(max(missing, _CHUNK))
+                chunk = self._stream.read(max(missing, 4 * _PIECE))
                 if not chunk:
                     self._has_ended = True
                     break
@@ -249,15 +272,24 @@ class JsonText:
         raise DocumentUnreadable(f"the document is not JSON: {reason} at byte {place}")
 
 
-def _is_taken(piece: bytes, separator: bytes, accept: Accept) -> bool:
-    """Offer a piece. A line end cannot stand in a text of JSON: one put there would be refused."""
+@dataclass(slots=True)
+class _Piece(Generic[_Parsed]):
+    """Elements that are being parsed, and where in the text they begin."""
+
+    place: int
+    text: bytes
+    parsed: Future[_Parsed | None]
+
+
+def _parsed(piece: bytes, separator: bytes, parse: Parse[_Parsed]) -> _Parsed | None:
+    """What is made of a piece. A line end cannot stand in a text of JSON: one put there would be refused."""
     try:
         piece.isascii() or piece.decode()
     except UnicodeDecodeError:
-        return False
+        return None
     lines = piece.replace(separator, separator.replace(b",", b"\n"))
     gaps = lines.count(b"\n") - piece.count(b"\n")
-    return accept(lines, gaps + 1)
+    return parse(lines, gaps + 1)
 
 
 def _size(text: str) -> int:

@@ -76,7 +76,7 @@ def count_exactly(stream: IO[bytes]) -> Totals:
     for key in text.members():
         if key == "entries" and text.is_array():
             is_flat = _is_flat(text.first())
-            for entries in text.elements(lambda _piece, _rows: False, lambda _bytes: None):
+            for entries in text.elements(_one_by_one, _drop, _drop):
                 totals.add(found, entries, is_flat=is_flat)
         else:
             text.value()
@@ -106,32 +106,35 @@ class _Reader:
                 has_entries = text.is_array()
                 if not has_entries:
                     raise DocumentUnreadable("entries is no list")
-                is_flat = not lists.keys() & LISTS.keys() and _is_flat(text.first())
-                self._read_flat(text) if is_flat else self._read_relational(text)
+                self._read_flat(text) if _is_flat(text.first()) else self._read_relational(text)
+            if not has_entries:
+                raise DocumentUnreadable("entries is no list")
+            return self._end_json(lists)
         except UnicodeEncodeError as error:
             raise _half_a_character(error) from None
-        if not has_entries:
-            raise DocumentUnreadable("entries is no list")
+        except RecursionError:
+            raise DocumentUnreadable("the document is nested too deeply") from None
+
+    def _end_json(self, lists: dict[str, Any]) -> Document:
         if not self._document.entry_count and not lists.keys() & LISTS.keys():
             self._document.shape = "flat"
-        known = lists if self._document.shape == "relational" else {}
-        read_lists(known, self._lists, self._document.unknown_keys)
-        if not known:
-            self._document.unknown_keys.update(lists.keys())
+        if self._document.shape == "relational":
+            read_lists(lists, self._lists, self._document.unknown_keys)
+        else:
+            for key, value in lists.items():
+                self._document.unknown_keys[key] += value is not None
         return self._end()
 
     def _read_relational(self, text: JsonText) -> None:
         fast = FastEntries(ENTRY_KEYS)
         unknown = self._document.unknown_keys
 
-        def accept(piece: bytes, rows: int) -> bool:
-            table = fast.read(piece, rows, unknown)
-            if table is not None:
-                self._hand_out(table)
-            return table is not None
+        def take(read: tuple[pa.Table, Counter[str]]) -> None:
+            self._hand_out(read[0])
+            unknown.update(read[1])
 
         with StreamTotals("totals_relational") as counting:
-            for entries in text.elements(accept, counting.feed):
+            for entries in text.elements(fast.read, take, counting.feed):
                 self._hand_out_rows(entries, lambda entry: entry_row(entry, unknown))
                 fast.learn(entries)
         self._document.control_totals = counting.totals
@@ -141,7 +144,7 @@ class _Reader:
         people = FlatPeople()
         unknown = self._document.unknown_keys
         with StreamTotals("totals_flat") as counting:
-            for entries in text.elements(lambda _piece, _rows: False, counting.feed):
+            for entries in text.elements(_one_by_one, _drop, counting.feed):
                 self._hand_out_rows(entries, lambda entry: people.entry_row(entry, unknown))
         self._document.control_totals = counting.totals
         people.fill(self._lists, self._calendar)
@@ -191,12 +194,22 @@ def _peekable(stream: IO[bytes]) -> io.BufferedReader:
 
 def _is_json(stream: io.BufferedReader) -> bool:
     """Whether it begins as JSON does. Raises `DocumentUnreadable` where it is nothing at all, or a web page."""
-    start = stream.peek(_LOOKED_AT)[:_LOOKED_AT].removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
-    if not start:
-        raise DocumentUnreadable("the document has no bytes")
+    start = stream.peek(_LOOKED_AT).removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
+    while not start:
+        if not stream.read(len(stream.peek(_LOOKED_AT)) or 1):
+            raise DocumentUnreadable("the document has no bytes")
+        start = stream.peek(_LOOKED_AT).lstrip(_BLANK)
     if start.startswith(b"<"):
         raise DocumentUnreadable("the document is a web page, not an export")
     return start[:1] in {b"{", b"["}
+
+
+def _one_by_one(_piece: bytes, _rows: int) -> None:
+    """Makes nothing of any piece."""
+
+
+def _drop(_what: object) -> None:
+    pass
 
 
 def _is_flat(first: Any) -> bool:

@@ -52,7 +52,8 @@ class StreamTotals:
         self._sql = _text(sql)
         self._totals: Totals | None = {}
         self._queue: Queue[bytes | None] = Queue(_AHEAD)
-        self._thread = threading.Thread(target=self._count_all, name="totals", daemon=True)
+        self._has_ended = False
+        self._thread = threading.Thread(target=self._run, name="totals", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -73,17 +74,24 @@ class StreamTotals:
         """By field and measure, once the context is closed; None where DuckDB could not read the array."""
         return self._totals
 
+    def _run(self) -> None:
+        try:
+            self._count_all()
+        except OSError:  # no room for the pieces: whoever feeds must not wait for ever
+            self._totals = None
+            while not self._has_ended:
+                self._has_ended = self._queue.get() is None
+
     def _count_all(self) -> None:
         with TemporaryDirectory(prefix="clari-totals-") as folder:
             file = Path(folder) / "entries.json"
             waiting: list[bytes] = []
-            goes_on = True
-            while goes_on:
+            while not self._has_ended:
                 piece = self._queue.get()
-                goes_on = piece is not None
+                self._has_ended = piece is None
                 if piece:
                     waiting += (b"," if waiting else b"[", piece)
-                if waiting and (not goes_on or sum(map(len, waiting)) >= _BATCH):
+                if waiting and (self._has_ended or sum(map(len, waiting)) >= _BATCH):
                     with file.open("wb") as stream:
                         stream.writelines((*waiting, b"]"))
                     waiting.clear()

@@ -6,7 +6,9 @@ an unreadable document has no rows to count.
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 _one_at_a_time = threading.Lock()
 _MOST_SAID = 10_000
+_POLITE_S = 0.0002  # an import holds the interpreter: others, who need it for moments between reads, are let in
+_AGAINST_THE_LAST = {"row_count_is_stable", "currency_is_stable"}
+_OF_OTHER_THINGS = {"periods_are_covered", "forecast_swings_within_threshold", "quota_field_is_unambiguous"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +201,47 @@ def reason(verdicts: Iterable[Verdict]) -> str:
     )
 
 
+def remember(verdicts: Iterable[Mapping[str, Any]]) -> None:
+    """Verdicts that stand in the ledger: of the same check and value Great Expectations is not asked again."""
+    for verdict in verdicts:
+        check = CHECKS.get(verdict["check_name"])
+        if check is not None and isinstance(fact := verdict["evidence"].get(check.fact), int):
+            _said[check, fact] = not verdict["passed"]
+
+
+def again(verdict: Mapping[str, Any], request_id: str, job_id: str) -> Verdict | None:
+    """The verdict on an export whose document is that of job `job_id`, on which `verdict` was; None is to be judged.
+
+    Beside that document it differs from nothing any more.
+    """
+    if verdict["check_name"] in _OF_OTHER_THINGS:
+        return None
+    passed, evidence = verdict["passed"], verdict["evidence"]
+    if verdict["check_name"] in _AGAINST_THE_LAST:
+        passed, evidence = True, {"same_document_as": job_id}
+    return Verdict(
+        request_id=request_id,
+        check_name=verdict["check_name"],
+        passed=passed,
+        severity=verdict["severity"],
+        evidence=evidence,
+    )
+
+
+@cache
 def warm_up() -> None:
     """Begin to import Great Expectations, which takes seconds, while Clari prepares the exports."""
 
     def prepare() -> None:
-        with _one_at_a_time:
-            _frames()
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(_POLITE_S)
+        gc.disable()  # what is imported stays: looking for what does not is a tenth of the time
+        try:
+            with _one_at_a_time:
+                _frames()
+        finally:
+            gc.enable()
+            sys.setswitchinterval(interval)
 
     threading.Thread(target=prepare, name="great-expectations", daemon=True).start()
 

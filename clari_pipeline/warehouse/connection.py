@@ -12,8 +12,13 @@ from pathlib import Path
 import duckdb
 
 from clari_pipeline.retrying import retry_context
-from clari_pipeline.warehouse.statements import Connection, rows, run, schema_sha256, tables
+from clari_pipeline.warehouse.statements import Connection, rows, run, sha256_of, tables
 
+# What does not fit is spilled beside the warehouse; the order of rows is nobody's business.
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": "300MB",
+    "preserve_insertion_order": "false",
+}
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -102,7 +107,7 @@ class Warehouse:
                 on=_is_lock, attempts=None, timeout=self._lock_timeout_s, wait_initial=0.05, wait_max=1
             ):
                 with attempt:
-                    return duckdb.connect(self.path)
+                    return duckdb.connect(self.path, config=_CONFIG)
         except duckdb.IOException as error:
             if not _is_lock(error):
                 raise self._unwritable(str(error).splitlines()[0]) from error
@@ -139,7 +144,7 @@ def describe_tables() -> dict[str, list[tuple[str, str, str | None]]]:
 def _is_made(connection: Connection) -> bool:
     """Whether this release has made the tables already."""
     try:
-        return [{"schema_sha256": schema_sha256()}] == rows(connection, "schema_made_by")
+        return [{"schema_sha256": sha256_of("schema")}] == rows(connection, "schema_made_by")
     except duckdb.CatalogException:
         return False
 
@@ -148,4 +153,4 @@ def _make_schema(connection: Connection) -> None:
     run(connection, "schema/clari")
     for table in tables():
         run(connection, f"schema/{table}")
-    run(connection, "schema_is_made", schema_sha256=schema_sha256())
+    run(connection, "schema_is_made", schema_sha256=sha256_of("schema"))

@@ -11,14 +11,21 @@ Facts = dict[str, Any]
 
 def of_staged_document(connection: Connection, export: Record) -> Facts:
     """Counts, delivered periods, week of the call, and up to twenty offenders of each kind."""
-    found = row(connection, "quality/document_facts", exported_at=export["exported_at"])
+    found = row(connection, "quality/document_facts")
     return found | {
+        "call_time_frame_id": call_week(connection, export),
         "rows_written": int(found["rows_written"]),
         "periods": rows(connection, "quality/periods_delivered"),
         "entries_without_key": rows(connection, "quality/entries_without_key") if found["null_keys"] else [],
         "entries_in_conflict": rows(connection, "quality/entries_in_conflict") if found["conflicting_keys"] else [],
         "amounts_unreadable": rows(connection, "quality/amounts_unreadable") if found["unreadable_amounts"] else [],
     }
+
+
+def call_week(connection: Connection, export: Record) -> str | None:
+    """The week of the call, among the weeks that are staged."""
+    found: str | None = row(connection, "quality/call_week", exported_at=export["exported_at"])["call_time_frame_id"]
+    return found
 
 
 def previous_export(connection: Connection, export: Record) -> Record | None:

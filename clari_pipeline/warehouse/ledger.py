@@ -126,6 +126,11 @@ def is_known(connection: Connection, request_id: str) -> bool:
     return bool(rows(connection, "ledger/by_request", request_id=request_id))
 
 
+def is_size_known(connection: Connection, size: int) -> bool:
+    """Whether a loaded document has just so many bytes."""
+    return bool(row(connection, "ledger/of_size", result_bytes=size)["documents"])
+
+
 def landings(connection: Connection) -> list[tuple[str, str]]:
     """Forecast and quarter of every landed document, oldest quarter first."""
     return [(found["forecast_id"], found["time_period_id"]) for found in rows(connection, "ledger/landings")]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from hashlib import sha256
 
 from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.rules import Rules
-from clari_pipeline.warehouse.statements import Connection, Record, rows, run
+from clari_pipeline.warehouse.statements import Connection, Record, rows, run, sha256_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +67,33 @@ def swings_of(connection: Connection, job_id: str) -> list[Record]:
 
 
 def refresh_forecast_vs_quota(connection: Connection, rules: CallRules) -> None:
-    """Make `forecast_vs_quota` anew, each forecast × quarter from its newest loaded export."""
+    """Make `forecast_vs_quota` of each forecast × quarter from its newest loaded export, unless it stands already."""
     run(connection, "marts/helpers")
-    run(connection, "marts/forecast_vs_quota_begin")
+    run(connection, "marts/forecast_vs_quota_orphans")
+    made = {
+        (known["forecast_id"], known["quarter_id"]): known["made_of"] for known in rows(connection, "marts/versions")
+    }
     for newest in newest_loaded(connection):
+        made_of = _made_of(connection, newest, rules)
+        if made.get((newest["forecast_id"], newest["quarter_id"])) == made_of:
+            continue
+        run(connection, "marts/forecast_vs_quota_begin", **newest, made_of=made_of)
         run(connection, "marts/forecast_call_begin")
         find_measure_fields(connection, newest["forecast_id"], newest["quarter_id"], rules)
         _collect_calls(connection, newest | {"time_period_id": newest["quarter_id"]}, rules)
         run(connection, "marts/forecast_vs_quota", **newest, top_user=rules.top_user)
+
+
+def forget(connection: Connection, quarter_id: str) -> None:
+    """Something of the quarter has been merged: what was made of it is to be made anew."""
+    run(connection, "marts/forget", quarter_id=quarter_id)
+
+
+def _made_of(connection: Connection, newest: Record, rules: CallRules) -> str:
+    """What a quarter's rows of `forecast_vs_quota` depend on, besides the quarter's own tables."""
+    fields = rows(connection, "marts/field_names", forecast_id=newest["forecast_id"])
+    parts = (newest["request_id"], newest["exported_at"], rules, fields, sha256_of("marts"))
+    return sha256(repr(parts).encode()).hexdigest()
 
 
 def find_measure_fields(connection: Connection, forecast_id: str, quarter_id: str, rules: CallRules) -> None:

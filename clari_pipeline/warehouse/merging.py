@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 import pyarrow as pa
 
-from clari_pipeline.warehouse import ledger
 from clari_pipeline.warehouse.statements import Connection, Record, row, rows, run
 
 _TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
 _STAGING = ("helpers", "stage_user", "stage_period", "stage_unreadable")
+_LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
 _ROWS_AT_ONCE = 60_000
 _MERGING = (
     "dimensions",
@@ -77,9 +77,8 @@ class Staging:
             self._waiting, self._rows_waiting = [], 0
 
 
-def is_late(connection: Connection, export: Record) -> bool:
-    """Whether a newer export of this forecast's quarter has been loaded already."""
-    loaded = ledger.exports_of_quarter(connection, export["forecast_id"], export["time_period_id"], ["LOADED"])
+def is_late(export: Record, loaded: Iterable[Record]) -> bool:
+    """Whether a newer export than this one is among those that have been loaded of the quarter."""
     return any(order(other) > order(export) for other in loaded if other["request_id"] != export["request_id"])
 
 
@@ -103,6 +102,60 @@ def merge(connection: Connection, export: Record) -> Merged:
         rows_disappeared=counts.rows_disappeared,
     )
     return counts
+
+
+def mark_again(connection: Connection, export: Record, known: Record) -> None:
+    """Note what an export shows whose document is that of `known`, which was the newest loaded: the same as that.
+
+    `restore_lists` has to have staged what the document lists. The caller holds the transaction.
+    """
+    parameters = _parameters(export)
+    run(connection, "merge/dimensions", **parameters)
+    run(connection, "merge/same_entries", **parameters, known_job_id=known["job_id"])
+    run(connection, "merge/forecast_user_sighting", **parameters)
+    note_unchanged(connection, export | {"rows_staged": known["rows_staged"]})
+
+
+def note_unchanged(connection: Connection, export: Record) -> None:
+    """Note that the newest export was merged once more, and changed nothing."""
+    run(
+        connection,
+        "ledger/loaded",
+        request_id=export["request_id"],
+        rows_inserted=0,
+        rows_updated=0,
+        rows_unchanged=export["rows_staged"],
+        rows_disappeared=0,
+    )
+
+
+def keep_lists(connection: Connection, export: Record) -> None:
+    """Keep what the staged document lists beside its entries, for `restore_lists`."""
+    parts = []
+    for name in _LISTS:
+        sink = pa.BufferOutputStream()
+        table = connection.table(name).to_arrow_table()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        part = sink.getvalue().to_pybytes()
+        parts += [len(part).to_bytes(8), part]
+    run(connection, "merge/newest_document", **_parameters(export), lists=b"".join(parts))
+
+
+def restore_lists(connection: Connection, known: Record) -> bool:
+    """Stage the lists of the newest loaded document once more; False where they were not kept."""
+    found = rows(connection, "merge/lists_of_newest", **_parameters(known))
+    if not found:
+        return False
+    kept, at = found[0]["lists"], 0
+    for name in _LISTS:
+        size = int.from_bytes(kept[at : at + 8])
+        connection.register(f"kept_{name}", pa.ipc.open_stream(kept[at + 8 : at + 8 + size]).read_all())
+        at += 8 + size
+    run(connection, "merge/restore_lists")
+    for name in _LISTS:
+        connection.unregister(f"kept_{name}")
+    return True
 
 
 def note_loaded(connection: Connection, request_id: str, at: datetime) -> None:

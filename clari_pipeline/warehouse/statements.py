@@ -57,9 +57,9 @@ def _statements(connection: Connection, text: str) -> list[tuple[duckdb.Statemen
     return _parsed[text]
 
 
-def schema_sha256() -> str:
-    """Which definition of the tables this release has."""
-    return sha256("".join(_text(f"schema/{file.stem}") for file in _folder("schema")).encode()).hexdigest()
+def sha256_of(folder: str) -> str:
+    """Which statements this release has in `sql/<folder>/`."""
+    return sha256("".join(_text(f"{folder}/{file.stem}") for file in _folder(folder)).encode()).hexdigest()
 
 
 @cache

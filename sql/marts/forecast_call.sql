@@ -1,6 +1,6 @@
 -- The calls of one export: the newest submitted call in or before the export's week of the call.
 insert into forecast_call
-with state as (
+with state as not materialized (
     select *
     from clari.forecast_entry_history
     where
@@ -27,7 +27,7 @@ forecast_field as (
     where forecast_value is not null
 ),
 
-positioned as (
+positioned as not materialized (
     select
         state.*,
         week.position,
@@ -59,7 +59,7 @@ newest as (
             and newest_week.position = positioned.position
 ),
 
-submitted as (
+submitted as not materialized (
     select
         *,
         $use_adjusted

@@ -98,4 +98,4 @@ select
     $exported_at,
     $job_id
 from stage_entry
-where entry_no not in (select change.entry_no from entry_change as change);
+where not exists (select 1 from entry_change as change where change.entry_no = stage_entry.entry_no);

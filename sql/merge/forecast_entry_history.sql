@@ -96,4 +96,4 @@ select
     null,
     $job_id
 from stage_entry
-where entry_no not in (select change.entry_no from entry_change as change);
+where not exists (select 1 from entry_change as change where change.entry_no = stage_entry.entry_no);

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak lint install lock clean
+.PHONY: demo test soak fuzz lint install lock clean
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -34,6 +34,12 @@ test: lint
 # The long forms: many more examples of the same properties.
 soak: install
 	$(BIN)/pytest -m soak
+
+# The document reader against a simple one, on documents that a fuzzer makes up: make fuzz SECONDS=600 for longer.
+SECONDS ?= 60
+fuzz: install
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
+	nice $(BIN)/python -m tests.documents.fuzz_reader -max_total_time=$(SECONDS)
 
 # Newest versions that pyproject.toml admits, pinned by number alone.
 lock:

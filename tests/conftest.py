@@ -147,8 +147,10 @@ def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("dagster") / "home"
     home.mkdir()
     (home / "dagster.yaml").write_bytes(project_file("dagster_home/dagster.yaml").read_bytes())
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        assert not instance.get_runs(limit=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(home))
+        with dg.DagsterInstance.get() as instance:
+            assert not instance.get_runs(limit=1)
     return home
 
 

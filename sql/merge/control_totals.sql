@@ -1,9 +1,24 @@
--- Grain: one row a field: sum and count of each measure over the merged rows that the export left its mark on, each
--- as often as the document writes it.
-with shown as (
+-- Grain: one row a field: sum and count of each measure over the merged rows that the export left its mark on, in the
+-- weeks that it shows, each as often as the document writes it.
+with shown_week as (
+    select distinct time_period_id, time_frame_id from stage_entry
+),
+
+shown as (
     select field_id, forecast_value, quota_value, adjustment_value, crm_total, crm_closed, 1 as copies
     from clari.forecast_entry
-    where forecast_id = $forecast_id and job_id = $job_id and exported_at = $exported_at and in_latest_export
+    where
+        forecast_id = $forecast_id
+        and job_id = $job_id
+        and exported_at = $exported_at
+        and in_latest_export
+        and exists (
+            select 1
+            from shown_week
+            where
+                shown_week.time_period_id = forecast_entry.time_period_id
+                and shown_week.time_frame_id = forecast_entry.time_frame_id
+        )
     union all
     select
         entry.field_id,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from clari_pipeline.documents import Document, read_document
+from clari_pipeline.documents import Document, Totals, count_exactly, read_document
 from clari_pipeline.documents.rows import ENTRY
 from clari_pipeline.periods import FiscalCalendar
 
@@ -16,12 +16,24 @@ TODAY = date(2026, 11, 21)
 class Read:
     """A document and the entries that were handed out as it was read."""
 
+    content: bytes
     document: Document
     entries: pa.Table
 
     @property
     def tables(self) -> dict[str, pa.Table]:
         return {**self.document.tables, "raw_entry": self.entries}
+
+    @property
+    def unreadable(self) -> list[tuple[str, str]]:
+        """Measure and writing of the amounts that are none."""
+        rows = self.document.tables["raw_unreadable"].to_pylist()
+        return [(row["measure"], row["written"]) for row in rows]
+
+    @property
+    def exact_totals(self) -> Totals:
+        """The control totals, counted digit by digit."""
+        return count_exactly(io.BytesIO(self.content))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.document, name)
@@ -32,4 +44,9 @@ def read(content: str | bytes, calendar: FiscalCalendar | None = None) -> Read:
     content = content.encode() if isinstance(content, str) else content
     taken: list[pa.Table] = []
     document = read_document(io.BytesIO(content), calendar or FiscalCalendar(), taken.append)
-    return Read(document, pa.concat_tables([ENTRY.empty_table(), *taken]).combine_chunks())
+    return Read(content, document, pa.concat_tables([ENTRY.empty_table(), *taken]).combine_chunks())
+
+
+def only(document: Read, table: str) -> dict[str, Any]:
+    (row,) = document.tables[table].to_pylist()
+    return row

@@ -34,11 +34,12 @@ def test_email_period_and_one_field_stand_in_for_the_ids():
         "time_frame_id": "2026_Q4",
         "time_period_id": "2026_Q4",
         "user_id": "maya@northwind.example",
-        "forecast_value": "446511.39",
-        "quota_value": "856000.0",
-        "crm_closed": "120000",
-        "adjustment_value": "0",
+        "forecast_value": Decimal("446511.39"),
+        "quota_value": Decimal(856000),
+        "crm_closed": Decimal(120000),
+        "adjustment_value": Decimal(0),
     }
+    assert document.unreadable == []
     (user,) = document.tables["raw_user"].to_pylist()
     assert (user["user_id"], user["name"], user["email"]) == (ROW["ownerEmail"], ROW["ownerName"], ROW["ownerEmail"])
     (period,) = document.tables["raw_time_period"].to_pylist()
@@ -50,6 +51,7 @@ def test_email_period_and_one_field_stand_in_for_the_ids():
     ]
     assert document.types == {"forecast", "quota", "crm_closed", "adjustment"}
     assert document.control_totals["forecast", "forecast_value"].total == Decimal("446511.39")
+    assert document.control_totals == document.exact_totals
 
 
 def test_a_sandbox_company_is_read_person_by_person():
@@ -63,14 +65,14 @@ def test_a_sandbox_company_is_read_person_by_person():
     for entry in newest:
         if entry.field_id == "fc:commit":
             row = rows[emails[entry.user_id]]
-            assert Decimal(row["forecast_value"]) == entry.forecast_value
-            assert Decimal(row["crm_closed"]) == entry.crm_closed
+            assert row["forecast_value"] == entry.forecast_value
+            assert row["crm_closed"] == entry.crm_closed
 
 
 def test_unknown_keys_are_counted_and_a_currency_is_read():
     rows = [ROW | {"region": "East", "currency": {"code": "EUR"}}, ROW | {"region": None, "currency": "GBP"}]
-    document = read(json.dumps({"entries": rows, "page": 1}))
-    assert document.unknown_keys == {"entries.region": 2, "page": 1}
+    document = read(json.dumps({"entries": rows, "page": 1, "next": None}))
+    assert document.unknown_keys == {"entries.region": 1, "page": 1, "next": 0}
     assert document.tables["raw_entry"]["currency_code"].to_pylist() == ["EUR", "GBP"]
 
 
@@ -88,10 +90,34 @@ def test_no_entries_are_none():
 
 
 def test_amounts_in_other_writings_are_the_same():
-    odd = [ROW | {"forecastAmount": "4.4651139E5"}, ROW | {"forecastAmount": "446511.390"}]
-    written = read(json.dumps({"entries": odd})).tables["raw_entry"]["forecast_value"].to_pylist()
-    assert [Decimal(text) for text in written] == [Decimal("446511.39")] * 2
-    assert "E" not in "".join(written)
+    odd = [ROW | {"forecastAmount": written} for written in ("4.4651139E5", "446511.390", " 446511.39 ")]
+    document = read(json.dumps({"entries": odd}))
+    assert document.tables["raw_entry"]["forecast_value"].to_pylist() == [Decimal("446511.39")] * 3
+    assert document.exact_totals["forecast", "forecast_value"].total == 3 * Decimal("446511.39")
+
+
+def test_an_amount_that_is_none_is_named_with_its_person():
+    document = read(json.dumps({"entries": [ROW, ROW | {"crmClosed": "12,5oo"}]}))
+    assert document.tables["raw_entry"]["crm_closed"].to_pylist() == [Decimal(120000), None]
+    assert document.tables["raw_unreadable"].to_pylist() == [
+        {
+            "field_id": "forecast",
+            "time_frame_id": "2026_Q4",
+            "time_period_id": "2026_Q4",
+            "user_id": ROW["ownerEmail"],
+            "measure": "crm_closed",
+            "written": "12,5oo",
+        }
+    ]
+    assert document.exact_totals["forecast", "crm_closed"].count == 1
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_the_first_entry_decides_the_shape_wherever_other_lists_stand(place):
+    whole = {"entries": [ROW], "users": [{"userId": "x"}]}
+    document = read(json.dumps(whole if place == "after" else dict(reversed(whole.items()))))
+    assert (document.shape, document.unknown_keys) == ("flat", {"users": 1})
+    assert document.control_totals == document.exact_totals
 
 
 @pytest.mark.parametrize("text", ['{"entries": null}', '{"ownerName": "x"}', '{"entries": [{"ownerEmail": "a"}, 1]}'])

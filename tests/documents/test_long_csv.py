@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clari_pipeline.documents import DocumentUnreadable
+from clari_pipeline.documents import MEASURES, DocumentUnreadable
 from clari_pipeline.documents.long_csv import money
 from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
@@ -69,12 +69,14 @@ def test_lines_of_one_person_field_and_week_become_one_entry():
         "time_frame_id": "W02",
         "time_period_id": "2026_Q4",
         "user_id": "dana@northwind.example",
-        "forecast_value": "575504.71",
-        "is_updated": "true",
-        "quota_value": "729000.00",
-        "crm_total": "-1200.00",
-        "crm_closed": "-0.50",
+        "forecast_value": Decimal("575504.71"),
+        "is_updated": True,
+        "quota_value": Decimal(729000),
+        "crm_total": Decimal(-1200),
+        "crm_closed": Decimal("-0.5"),
     }
+    assert document.unreadable == []
+    assert document.control_totals == document.exact_totals
     assert document.tables["raw_field"].to_pylist() == [
         {"field_id": "Commit", "field_name": "Commit", "field_type": None}
     ]
@@ -127,6 +129,10 @@ def test_money_is_read(text, number):
 )  # fmt: skip
 def test_what_is_no_money_stays_as_it_stands_for_the_gate_to_name(text):
     assert money(text) == text
+    document = read(written([LINE | {"Data Value": text}]))
+    assert document.tables["raw_entry"]["forecast_value"].to_pylist() == [None]
+    assert document.unreadable == [("forecast_value", text)]
+    assert document.exact_totals == {}
 
 
 @given(
@@ -224,21 +230,21 @@ def test_the_same_line_twice_is_one_and_another_value_is_a_second_entry_of_the_k
     assert read(written([LINE, LINE])).entry_count == 1
     document = read(written([LINE, LINE | {"Data Value": "$1.00"}, LINE]))
     rows = document.tables["raw_entry"].to_pylist()
-    assert [row["forecast_value"] for row in rows] == ["575504.71", "1.00"]
+    assert [row["forecast_value"] for row in rows] == [Decimal("575504.71"), Decimal(1)]
     assert len({(row["user_id"], row["field_id"], row["time_frame_id"], row["time_period_id"]) for row in rows}) == 1
 
 
 def test_an_empty_value_does_not_hide_another_one():
     document = read(written([LINE | {"Data Value": ""}, LINE]))
-    assert document.tables["raw_entry"]["forecast_value"].to_pylist() == [None, "575504.71"]
+    assert document.tables["raw_entry"]["forecast_value"].to_pylist() == [None, Decimal("575504.71")]
 
 
 @pytest.mark.parametrize(
-    ("word", "text"), [("Yes", "true"), ("No", "false"), (" yes ", "true"), ("NO", "false"), ("", None)]
+    ("word", "is_updated"), [("Yes", True), ("No", False), (" yes ", True), ("NO", False), ("", None)]
 )
-def test_forecast_updated_is_yes_or_no(word, text):
+def test_forecast_updated_is_yes_or_no(word, is_updated):
     document = read(written(measures(Forecast_Updated=word)))
-    assert document.tables["raw_entry"]["is_updated"].to_pylist() == [text]
+    assert document.tables["raw_entry"]["is_updated"].to_pylist() == [is_updated]
 
 
 @pytest.mark.parametrize(
@@ -290,10 +296,7 @@ def by_email_field_and_week(document, emails, fields):
             row["time_period_id"],
         ): [
             row["is_updated"],
-            *(
-                row[name] and Decimal(row[name])
-                for name in ("forecast_value", "quota_value", "adjustment_value", "crm_total", "crm_closed")
-            ),
+            *(row[name] for name in MEASURES),
         ]
         for row in document.tables["raw_entry"].to_pylist()
     }
@@ -330,6 +333,9 @@ def test_csv_and_json_of_a_quarter_say_the_same(start_month, negative):
     for name in ("time_period_id", "label", "start_date", "end_date", "year", "period_type"):
         periods = (document.tables["raw_time_period"][name].to_pylist() for document in (from_json, from_csv))
         assert next(periods) == next(periods)
+    for document in (from_csv, from_json):
+        assert document.control_totals == document.exact_totals
+        assert document.unreadable == []
     assert ({total.total for total in from_csv.control_totals.values()}) == {
         total.total for total in from_json.control_totals.values()
     }

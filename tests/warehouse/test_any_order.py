@@ -129,8 +129,12 @@ def exports(draw: st.DrawFn) -> Export:
 
 @st.composite
 def arrivals(draw: st.DrawFn) -> tuple[list[Export], list[int]]:
-    """Exports, and the order in which they arrive."""
-    made = [replace(one, number=number) for number, one in enumerate(draw(st.lists(exports(), min_size=2, max_size=5)))]
+    """Exports, some documents twice, and the order in which they arrive."""
+    drawn = draw(st.lists(exports(), min_size=2, max_size=5))
+    again = [
+        replace(draw(st.sampled_from(drawn)), at=at) for at in draw(st.lists(st.sampled_from(MOMENTS), max_size=2))
+    ]
+    made = [replace(one, number=number) for number, one in enumerate(drawn + again)]
     return made, draw(st.permutations(range(len(made))))
 
 

@@ -1,0 +1,134 @@
+"""A document that equals the newest loaded one is recognised unread, and recorded as if it had been read."""
+
+from collections.abc import Callable
+
+import pytest
+
+from clari_pipeline.sync import Outcome
+
+from .house import House, document, entry, moment, person
+from .test_any_order import ORDERED
+
+COUNTS = ("rows_exported", "rows_staged", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
+QUARTER_OF_TWO = document(
+    entry("ann", "W01", call=100, closed=10, quota=500),
+    entry("ann", "W03", call=120, closed=20, quota=500),
+    entry("bob", "W03", call=50),
+    people=[person("ann", role="head", parent=None), person("bob", role="rep", parent="head")],
+)
+
+
+def counts(outcome: Outcome) -> tuple[int, ...]:
+    return tuple(outcome.export[name] for name in COUNTS)
+
+
+def damage(house: House, outcome: Outcome) -> None:
+    """Nobody can read this document any more."""
+    (house.pipeline.landing.root / outcome.export["landing_path"] / "document.zst").write_bytes(b"")
+
+
+def tables(house: House) -> dict[str, list[dict[str, object]]]:
+    return {name: house.rows(f"select * from clari.{name} order by {order}") for name, order in ORDERED.items()}
+
+
+def test_it_is_not_read(house: House) -> None:
+    """What lies on the disk for the second export cannot be read, and is not missed."""
+    house.bring(QUARTER_OF_TWO, moment(10, 19))
+    request = house.deliver(QUARTER_OF_TWO, moment(10, 20))
+    damage(house, house.outcome(request))
+    house.merge()
+    outcome = house.outcome(request)
+    assert (outcome.export["state"], counts(outcome)) == ("LOADED", (3, 3, 0, 0, 3, 0))
+
+
+def test_it_is_recorded_as_if_it_had_been_read(house: House) -> None:
+    """Figures, marks, people, calls, swings: the same rows as when the quarter is rebuilt from its documents."""
+    house.bring(document(entry("cy", "W01", call=7), entry("ann", "W01", call=1)), moment(10, 2))
+    house.bring(QUARTER_OF_TWO, moment(10, 12))
+    house.bring(QUARTER_OF_TWO, moment(10, 20))
+    shown = house.rows("select user_id, exported_at, last_seen_at, in_latest_export from clari.forecast_entry")
+    assert {(row["user_id"], row["exported_at"], row["in_latest_export"]) for row in shown} == {
+        ("ann", moment(10, 20), True),
+        ("bob", moment(10, 20), True),
+        ("cy", moment(10, 2), False),
+    }
+    before = tables(house)
+    house.pipeline.replay([], [])
+    after = tables(house)
+    assert {name: after[name] == rows for name, rows in before.items()} == dict.fromkeys(before, True)
+
+
+def test_its_calls_are_compared(house: House) -> None:
+    """The week of the call has moved on, and the baseline of a week ago with it."""
+    house.bring(document(entry("ann", "W01", call=50), entry("ann", "W03", call=120)), moment(10, 5))
+    house.bring(QUARTER_OF_TWO, moment(10, 12))
+    outcome = house.bring(QUARTER_OF_TWO, moment(10, 20))
+    swings = house.rows(
+        "select user_id, baseline, previous_value, current_value from clari.forecast_swing "
+        "where job_id = $job and user_id = 'ann' order by baseline",
+        job=outcome.export["job_id"],
+    )
+    assert [(row["baseline"], int(row["previous_value"]), int(row["current_value"])) for row in swings] == [
+        ("sync", 100, 120),
+        ("week", 100, 120),
+    ]
+
+
+def test_it_is_judged(house: House) -> None:
+    """Every check has its verdict; it is as large as the one before, which had lost half its rows."""
+    first = house.bring(document(*(entry(f"p{number}", call=1) for number in range(6))), moment(10, 18))
+    half = document(*(entry(f"p{number}", call=1) for number in range(3)))
+    shrunk = house.bring(half, moment(10, 19))
+    again = house.bring(half, moment(10, 20))
+    verdicts = [{one["check_name"]: one["passed"] for one in outcome.verdicts} for outcome in (first, shrunk, again)]
+    assert verdicts[2].keys() == verdicts[1].keys()
+    assert [one["row_count_is_stable"] for one in verdicts] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [{"types": ("crm_closed", "forecast", "quota")}, {"currency": "EUR"}, {"scope": "east"}, {"history": False}],
+    ids=str,
+)
+def test_asked_for_in_another_way_it_is_read(house: House, request_: dict[str, object]) -> None:
+    """The same bytes say something else where something else was asked for."""
+    house.bring(QUARTER_OF_TWO, moment(10, 19))
+    request = house.deliver(QUARTER_OF_TWO, moment(10, 20), **request_)  # type: ignore[arg-type]
+    damage(house, house.outcome(request))
+    with pytest.raises(Exception, match="restore it from a backup"):
+        house.merge()
+
+
+def test_only_the_newest_counts(house: House) -> None:
+    """A document that came before the newest one brings its figures back."""
+    house.bring(document(entry("ann", call=1)), moment(10, 18))
+    house.bring(document(entry("ann", call=2)), moment(10, 19))
+    outcome = house.bring(document(entry("ann", call=1)), moment(10, 20))
+    assert counts(outcome) == (1, 1, 0, 1, 0, 0)
+    assert house.value("select count(*) from clari.forecast_entry_history") == 3
+
+
+def test_a_mart_that_stands_is_made_anew_when_a_rule_changes(open_house: Callable[..., House]) -> None:
+    """The newest export stays the same: the call becomes the override all the same."""
+    house = open_house()
+    house.bring(document(entry("ann", call=100, adjustment=80, adjusted_by="boss")), moment(10, 20))
+    assert house.value("select forecast_value from clari.forecast_vs_quota") == 100
+    with_overrides = open_house(call="adjusted")
+    with_overrides.pipeline.refresh_forecast_vs_quota()
+    assert with_overrides.value("select forecast_value from clari.forecast_vs_quota") == 80
+
+
+def test_a_mart_follows_a_field_that_another_quarter_renames(house: House) -> None:
+    house.bring(document(entry("ann", call=100)), moment(10, 20))
+    october = {"fields": {"commit": "Commit, renamed"}, "weeks": {"W40": None}}
+    last = document(entry("ann", "W40", period="2026_Q3", call=1), **october)  # type: ignore[arg-type]
+    house.bring(last, moment(10, 21), quarter="2026_Q3")
+    names = house.rows("select distinct field_name from clari.forecast_vs_quota")
+    assert names == [{"field_name": "Commit, renamed"}]
+
+
+def test_what_is_no_longer_loaded_leaves_the_mart(house: House) -> None:
+    house.bring(document(entry("ann", call=100)), moment(10, 20))
+    house.execute("update clari.export_job set state = 'REFUSED'")
+    house.pipeline.refresh_forecast_vs_quota()
+    assert house.value("select count(*) from clari.forecast_vs_quota") == 0

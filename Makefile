@@ -41,6 +41,14 @@ fuzz: install
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
 	nice $(BIN)/python -m tests.documents.fuzz_reader -max_total_time=$(SECONDS)
 
+# What it all costs, beside the bare work and beside dlt; make bench SIZES=10000,100000 BENCH_REPEATS=1 for less of it.
+bench: .venv/bench-installed
+	$(BIN)/python -m tests.benchmarks $(if $(SIZES),--sizes $(SIZES)) $(if $(BENCH_REPEATS),--repeats $(BENCH_REPEATS))
+
+.venv/bench-installed: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	touch $@
+
 # Newest versions that pyproject.toml admits, pinned by number alone.
 lock:
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

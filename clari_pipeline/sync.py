@@ -266,7 +266,12 @@ class Pipeline:
 
         Returns the request ids, and those of them that were known as refused before.
         """
-        self._know_landed_documents()
+        with self.warehouse.session():  # the file is opened once
+            return self._replay(quarters, forecasts)
+
+    def _replay(self, quarters: Sequence[Quarter], forecasts: Sequence[str]) -> tuple[list[str], set[str]]:
+        for document in self.landing:
+            self._know(document)
         wanted = {str(quarter) for quarter in quarters}
         replayed: list[str] = []
         with self.warehouse.session() as connection:
@@ -339,10 +344,6 @@ class Pipeline:
             "wait_seconds": 0,
             "rows_truncated": False,
         }
-
-    def _know_landed_documents(self) -> None:
-        for document in self.landing:
-            self._know(document)
 
     def _know(self, document: LandedDocument) -> None:
         """Give a landed document its ledger row, unless it has one."""

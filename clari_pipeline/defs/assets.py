@@ -88,9 +88,11 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefi
     def merged_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
         """Judge and merge what has landed of the quarter. What is refused stays out, the others go in."""
         pipeline: Pipeline = context.resources.pipeline
-        merged = pipeline.merge_landed(context.partition_key)
-        of_run = pipeline.requests_of_run(context.resources.exports.run_id, context.partition_key)
-        outcomes = pipeline.outcomes(dict.fromkeys([*of_run, *merged]))
+        with pipeline.warehouse.session() as connection:  # the file is opened once
+            merged = pipeline.merge_landed(context.partition_key)
+            of_run = pipeline.requests_of_run(context.resources.exports.run_id, context.partition_key)
+            outcomes = pipeline.outcomes(dict.fromkeys([*of_run, *merged]))
+            counts = {name: marts.count(connection, name) for name in TABLES}
         for outcome in outcomes:
             (context.log.error if outcome.is_failure else context.log.info)(outcome.sentence)
         yield from check_results(key("forecast_entry"), outcomes)
@@ -99,8 +101,6 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefi
         if not any(outcome.export["state"] == "LOADED" for outcome in outcomes):
             context.log.warning(f"nothing of {context.partition_key} was merged")
             return
-        with pipeline.warehouse.session() as connection:
-            counts = {name: marts.count(connection, name) for name in TABLES}
         for name, rows in counts.items():
             yield dg.MaterializeResult(
                 asset_key=key(name),
@@ -142,10 +142,11 @@ def _mart(name: str, description: str, refresh: Any) -> dg.AssetsDefinition:
     )
     def mart(context: dg.AssetExecutionContext) -> Iterator[Any]:
         pipeline: Pipeline = context.resources.pipeline
-        rows = refresh(pipeline)
+        with pipeline.warehouse.session():
+            rows = refresh(pipeline)
+            results = list(coverage_results(key(name), pipeline)) if coverage else []
         yield dg.MaterializeResult(metadata={"dagster/row_count": rows})
-        if coverage:
-            yield from coverage_results(key(name), pipeline)
+        yield from results
 
     return mart
 

@@ -24,7 +24,7 @@ from clari_pipeline.settings import project_file
 
 Totals = dict[tuple[str | None, str], ControlTotal]
 _AHEAD = 4  # pieces that may wait
-_BATCH = 8 << 20
+_BATCH = 24 << 20
 # By Clari's own names, the one that counts first.
 _RELATIONAL = {
     "forecast_value": ("forecastValue",),

@@ -16,7 +16,7 @@ from clari_pipeline.warehouse.statements import Connection, rows, run, sha256_of
 
 # What does not fit is spilled beside the warehouse; the order of rows is nobody's business.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "memory_limit": "300MB",
+    "memory_limit": "400MB",
     "preserve_insertion_order": "false",
 }
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")

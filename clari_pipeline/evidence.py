@@ -87,14 +87,11 @@ def against_what_is_known(connection: Connection, export: Record, document: Docu
     previous = facts.previous_export(connection, export)
     currencies = facts.currencies_changed(connection, export)
     shared = facts.people_shared(connection)
-    tops = facts.tops(connection)
-    named = [top for top in tops if rules.top_user in {top["user_id"], top["email"], top["name"]}]
     of_interest = {
         "currencies_changed": sum(change["entries"] for change in currencies),
         "people_shared": len(shared),
         # In hundredths of a row: 0 is exactly 15 % fewer.
         "rows_above_tolerance": document.entry_count * 100 - (previous["rows_exported"] * 85 if previous else 0),
-        "tops_beside_one": abs(len(named if rules.top_user else tops) - 1),
     }
     return ExportFacts(
         request_id=export["request_id"],
@@ -119,6 +116,18 @@ def against_what_is_known(connection: Connection, export: Record, document: Docu
                 ),
                 "people": shared,
             },
+        },
+    )
+
+
+def of_tops(connection: Connection, export: Record, rules: CallRules) -> ExportFacts:
+    """Whether one person's row is the total."""
+    tops = facts.tops(connection)
+    named = [top for top in tops if rules.top_user in {top["user_id"], top["email"], top["name"]}]
+    return ExportFacts(
+        request_id=export["request_id"],
+        facts={"tops_beside_one": abs(len(named if rules.top_user else tops) - 1)},
+        evidence={
             "totals_have_one_top": {
                 "summary": f"{len(tops)} people stand at the top "
                 f"({', '.join(top['name'] or top['user_id'] for top in tops) or 'no roles'}): "

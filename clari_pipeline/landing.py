@@ -56,6 +56,11 @@ class LandedDocument:
             raise LandingError(f"landed document {self.folder} cannot be read: {error.strerror}") from error
         return io.BufferedReader(_Proved(self, compressed), _READ_AT_ONCE)
 
+    def read(self) -> bytes:
+        """The whole document. Raises `LandingError` where it is not what was landed."""
+        with self.open() as stream:
+            return stream.read()
+
     def prove(self) -> None:
         """Raise `LandingError` where the document is not what was landed."""
         with self.open() as stream:

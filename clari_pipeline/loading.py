@@ -22,7 +22,15 @@ from clari_pipeline.warehouse.connection import Warehouse
 from clari_pipeline.warehouse.marts import CallRules
 from clari_pipeline.warehouse.statements import Connection, Record
 
-_REQUEST = ("types_to_export", "types_refused", "scope_id", "currency", "export_format", "include_historical")
+_REQUEST = (
+    "types_to_export",
+    "types_refused",
+    "scope_id",
+    "currency",
+    "export_format",
+    "include_historical",
+    "rows_truncated",
+)
 _COUNTED_IN_DOCUMENT = ("types_to_export", "export_format", "rows_exported", "rows_staged", "document_period_id")
 _COUNTS = ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
 
@@ -102,25 +110,25 @@ class Loader:
 
     def _load_same(self, connection: Connection, export: Record, known: Record) -> None:
         """Merge a document that is known: it is not read, and the export is recorded as one that changed nothing."""
+        if not merging.restore_lists(connection, known):
+            self._merge_whole(connection, [export], judge_only=export["request_id"], anew=False)
+            return
+        remember(ledger.verdicts_of(connection, known["request_id"]))
         connection.begin()
         try:
             if export["request_id"] == known["request_id"]:
                 merging.note_unchanged(connection, known)
-            elif not self._mark_same(connection, export, known):
-                connection.rollback()
-                self._merge_whole(connection, [export], judge_only=export["request_id"], anew=False)
-                return
+            else:
+                self._mark_same(connection, export, known)
+            keep_verdicts(connection, judge(evidence.of_tops(connection, export, self._rules)), self._now())
             connection.commit()
         except BaseException:
             connection.rollback()
             raise
-        remember(ledger.verdicts_of(connection, known["request_id"]))
         self._compare(connection, [export])
 
-    def _mark_same(self, connection: Connection, export: Record, known: Record) -> bool:
-        """Everything that a merge would have changed; False where the document's lists were not kept."""
-        if not merging.restore_lists(connection, known):
-            return False
+    def _mark_same(self, connection: Connection, export: Record, known: Record) -> None:
+        """Everything that a merge would have changed."""
         export.update({name: known[name] for name in ("types_to_export", "export_format")})
         ledger.document_read(
             connection,
@@ -137,7 +145,6 @@ class Loader:
             for verdict in ledger.verdicts_of(connection, known["request_id"])
         ]
         keep_verdicts(connection, [verdict for verdict in verdicts if verdict is not None], self._now())
-        return True
 
     def rebuild(self, forecast_id: str, quarter_id: str) -> None:
         """Merge every landed document of a forecast's quarter again, in order, the refused judged anew."""
@@ -236,7 +243,8 @@ class Loader:
             reconciled = evidence.after_the_merge(
                 connection, export, document, before, merged, partial(self._count_exactly, export)
             )
-            judged.add(export["request_id"], judge(warnings.joined(reconciled)))
+            tops = evidence.of_tops(connection, export, self._rules)
+            judged.add(export["request_id"], judge(warnings.joined(reconciled).joined(tops)))
             if judged.is_refused(export["request_id"]):
                 raise _Unreconciled(export["request_id"])
             merging.note_loaded(connection, export["request_id"], export["loaded_at"] or self._now())

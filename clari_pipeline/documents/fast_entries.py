@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from clari_pipeline.documents.json_text import Number
-from clari_pipeline.documents.rows import ENTRY, MEASURES
+from clari_pipeline.documents.rows import BEYOND_TIME, ENTRY, MEASURES
 
 _TEXT = pa.string()
 _AMOUNT = pa.decimal128(38, 4)  # a number, or a text that is one; Arrow reads both exactly or not at all
@@ -31,7 +31,6 @@ _SIGNS = re.compile(rb"\+-(?<=[eE]\+-)")
 _HEXES = (re.compile(rb"x(?:(?<=[eE]0x)|(?<=[eE]\+0x))"), re.compile(rb"X(?:(?<=[eE]0X)|(?<=[eE]\+0X))"))
 _BEFORE_HEX = re.compile(rb"[+-]?[0-9.]+[eE]\+?0")
 _ESCAPED = re.compile(rb"\\u00(?:2[bBdD]|30|45|58|65|78)")
-_LATEST = 10**16  # milliseconds: from here on it is no moment
 
 
 class FastEntries:
@@ -169,7 +168,7 @@ def _has_odd_exponent(piece: bytes) -> bool:
 
 def _is_beyond(moments: pa.ChunkedArray) -> bool:
     ends = pc.min_max(moments).as_py()
-    return ends["min"] is not None and (ends["min"] <= -_LATEST or ends["max"] >= _LATEST)
+    return ends["min"] is not None and (ends["min"] <= -BEYOND_TIME or ends["max"] >= BEYOND_TIME)
 
 
 def _none_for_empty(texts: pa.ChunkedArray) -> pa.ChunkedArray:

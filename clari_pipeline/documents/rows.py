@@ -58,6 +58,8 @@ _WORDS = {
 _LEAST, _BEYOND = Decimal("0.0001"), Decimal(10) ** 14
 _LONGEST_EXPONENT = 400  # a number that needs more is none, or zero
 
+BEYOND_TIME = 9 * 10**15  # milliseconds since 1970: no database knows a moment so late
+
 Row = dict[str, str | None]
 
 
@@ -186,7 +188,7 @@ def decimal_of(text: str) -> Decimal | None:
 def moment_of(text: str) -> int | None:
     """Milliseconds since 1970; None where the text is no number."""
     moment = decimal_of(text)
-    if moment is None or abs(moment) >= Decimal(10) ** 16:
+    if moment is None or abs(moment) >= BEYOND_TIME:
         return None
     return int(moment.to_integral_value(ROUND_HALF_UP))
 

@@ -23,7 +23,12 @@ _one_at_a_time = threading.Lock()
 _MOST_SAID = 10_000
 _POLITE_S = 0.0002  # an import holds the interpreter: others, who need it for moments between reads, are let in
 _AGAINST_THE_LAST = {"row_count_is_stable", "currency_is_stable"}
-_OF_OTHER_THINGS = {"periods_are_covered", "forecast_swings_within_threshold", "quota_field_is_unambiguous"}
+_OF_OTHER_THINGS = {
+    "periods_are_covered",
+    "forecast_swings_within_threshold",
+    "quota_field_is_unambiguous",
+    "totals_have_one_top",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def mark_again(connection: Connection, export: Record, known: Record) -> None:
     """
     parameters = _parameters(export)
     run(connection, "merge/dimensions", **parameters)
-    run(connection, "merge/same_entries", **parameters, known_job_id=known["job_id"])
+    run(connection, "merge/same_document", **parameters, known_job_id=known["job_id"])
     run(connection, "merge/forecast_user_sighting", **parameters)
     note_unchanged(connection, export | {"rows_staged": known["rows_staged"]})
 

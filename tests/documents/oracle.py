@@ -168,7 +168,7 @@ def _amount(text: str) -> Decimal | None:
 
 def _moment(text: str) -> int | None:
     number = _number(text)
-    if number is None or abs(number) >= 10**16:
+    if number is None or abs(number) >= 9 * 10**15:
         return None
     nearest = int(abs(number) + Fraction(1, 2))
     return nearest if number > 0 else -nearest

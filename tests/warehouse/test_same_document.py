@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from clari_pipeline.landing import LandingError
 from clari_pipeline.sync import Outcome
 
 from .house import House, document, entry, moment, person
@@ -132,3 +133,47 @@ def test_what_is_no_longer_loaded_leaves_the_mart(house: House) -> None:
     house.execute("update clari.export_job set state = 'REFUSED'")
     house.pipeline.refresh_forecast_vs_quota()
     assert house.value("select count(*) from clari.forecast_vs_quota") == 0
+
+
+def test_it_is_recognised_day_after_day(house: House) -> None:
+    house.bring(QUARTER_OF_TWO, moment(10, 18))
+    for day in (19, 20, 21):
+        request = house.deliver(QUARTER_OF_TWO, moment(10, day))
+        damage(house, house.outcome(request))
+        house.merge()
+        assert house.outcome(request).export["state"] == "LOADED"
+
+
+def test_cut_off_this_time_it_is_refused(house: House) -> None:
+    """The same bytes, of which Clari now says that rows are missing."""
+    house.bring(QUARTER_OF_TWO, moment(10, 19))
+    outcome = house.bring(QUARTER_OF_TWO, moment(10, 20), is_truncated=True)
+    assert outcome.export["state"] == "REFUSED"
+    assert "export_is_not_truncated" in outcome.export["error"]
+
+
+def test_the_one_at_the_top_is_looked_for_again(open_house: Callable[..., House]) -> None:
+    """Two stand at the top; then a setting names the one."""
+    two = document(
+        entry("ann", call=1),
+        entry("bob", call=1),
+        people=[person("ann", role="one", parent=None), person("bob", role="two", parent=None)],
+    )
+
+    def has_one_top(outcome: Outcome) -> bool:
+        return all(one["passed"] for one in outcome.verdicts if one["check_name"] == "totals_have_one_top")
+
+    assert not has_one_top(open_house().bring(two, moment(10, 19)))
+    house = open_house(top_user="ann")
+    house.exports = 1
+    assert has_one_top(house.bring(two, moment(10, 20)))
+
+
+def test_what_stops_a_merge_is_said_as_it_is(house: House) -> None:
+    """Without the kept lists the document has to be read, and it cannot be."""
+    house.bring(QUARTER_OF_TWO, moment(10, 19))
+    house.execute("delete from clari.newest_document")
+    request = house.deliver(QUARTER_OF_TWO, moment(10, 20))
+    damage(house, house.outcome(request))
+    with pytest.raises(LandingError, match="restore it from a backup"):
+        house.merge()

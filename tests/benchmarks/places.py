@@ -1,0 +1,73 @@
+"""Folders in which the pipeline runs: a warehouse, a landing folder and Dagster's instance of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from clari_pipeline.periods import FiscalCalendar, Quarter
+
+from .processes import Cost, measure, python
+
+FORECAST = "total_new"
+_CALLED_ON_DAY = 50  # of the quarter: its eighth week
+_CALENDAR = FiscalCalendar()
+
+
+class Place:
+    """A folder in which commands are typed; all they leave behind is in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._exports = 0
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file."""
+        return self.folder / "data/warehouse.duckdb"
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The settings: nothing is set but where things are."""
+        return {
+            "CLARI_DATA_DIR": str(self.folder / "data"),
+            "CLARI_WAREHOUSE_URL": f"duckdb:///{self.warehouse}",
+            "DAGSTER_HOME": str(self.folder / "dagster_home"),
+        } | more
+
+    def run(self, *words: object, **settings: str) -> Cost:
+        """What a command costs, from process start to exit."""
+        return measure(python("clari_pipeline", *words), folder=self.folder, environment=self.environment(**settings))
+
+    def replay(self, document: Path, quarter: str) -> Cost:
+        """Merge a document, exported a minute after the one before it."""
+        self._exports += 1
+        first_day = datetime.combine(_CALENDAR.first_day(Quarter.parse(quarter)), datetime.min.time(), UTC)
+        exported_at = first_day + timedelta(days=_CALLED_ON_DAY, minutes=self._exports)
+        return self.run(
+            "replay",
+            *("--document", document, "--forecast", FORECAST, "--period", quarter),
+            *("--exported-at", exported_at.isoformat()),
+        )
+
+    def copied(self, folder: Path) -> Place:
+        """The same in another folder. Landed documents are never changed, and so not copied but linked."""
+        copy = Place(folder)
+        copy._exports = self._exports
+        for name in ("data", "dagster_home"):
+            if (self.folder / name).exists():
+                shutil.copytree(self.folder / name, folder / name, copy_function=_linked_where_landed)
+        return copy
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        shutil.rmtree(self.folder)
+
+
+def _linked_where_landed(source: str, target: str) -> None:
+    if source.endswith("document.zst"):
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)

@@ -76,7 +76,7 @@ def sync(
     pipeline, run_id = Pipeline(settings, hooks=hooks), uuid.uuid4().hex
     work = partial(_sync, pipeline, run_id, quarters, forecasts, last=last, as_json=as_json, is_sandbox=is_sandbox)
     try:
-        return run_interruptibly(work, stop=pipeline.stop)
+        return run_interruptibly(work, stop=partial(_stop, pipeline))
     except SettingsError:
         raise
     except Exception as error:
@@ -84,6 +84,14 @@ def sync(
         for trouble in alerts.tell_of_crash(pipeline, reason, run_id=run_id).troubles:
             say(trouble, as_json=settings.log_format == "json")
         raise
+
+
+def _stop(pipeline: Pipeline) -> None:
+    say(
+        "stopping once the quarter at hand is merged; Ctrl-C once more leaves at once",
+        as_json=pipeline.settings.log_format == "json",
+    )
+    pipeline.stop()
 
 
 def _sync(
@@ -109,6 +117,7 @@ def _sync(
     _prepare(pipeline)
     export_gate.warm_up()
     started_at = pipeline.now()
+    troubles: list[str] = []
     console = Console(stderr=True, markup=False, quiet=pipeline.settings.log_format == "json")
     with (
         SyncProgress(console, pipeline.hooks) as progress,
@@ -117,7 +126,11 @@ def _sync(
         progress.expect(desk.plan)
         wanted += [quarter for quarter in desk.plan.recovered_quarters if quarter not in wanted]
         with JobRunner(pipeline, desk, wanted, {"clari/source": "sandbox"} if is_sandbox else {}) as runner:
-            troubles = [f"{quarter}: {trouble}" for quarter in wanted if (trouble := _sync_quarter(runner, quarter))]
+            for quarter in wanted:
+                pipeline.go_on()
+                if trouble := _sync_quarter(runner, quarter):
+                    troubles.append(f"{quarter}: {trouble}")
+            pipeline.go_on()
             if trouble := runner.refresh_marts():
                 troubles.append(f"marts: {trouble}")
     outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))

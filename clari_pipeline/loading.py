@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from clari_pipeline import evidence
-from clari_pipeline.documents import Document, DocumentUnreadable, Totals, count_exactly, read_document
+from clari_pipeline.documents import READER, Document, DocumentUnreadable, Totals, count_exactly, read_document
 from clari_pipeline.events import Hooks, Merged, Refused
 from clari_pipeline.landing import Landing
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, again, judge, reason, remember, warm_up
@@ -74,6 +74,7 @@ class Loader:
         self._landing = landing
         self._rules = rules
         self._grace = timedelta(days=grace_days)
+        self._reader = f"{READER} from month {rules.calendar.start_month}"
         self._now = now
         self._hooks = hooks or Hooks()
 
@@ -82,22 +83,24 @@ class Loader:
 
         What another process has merged or refused meanwhile is left alone, unless it is to be done `again`.
         """
-        with self._warehouse.session() as connection:
-            export = ledger.export(connection, request_id)
-            if export["state"] != "LANDED" and not again:
-                return
-            loaded = ledger.exports_of_quarter(connection, export["forecast_id"], export["time_period_id"], ["LOADED"])
-            if (known := _same_document(export, loaded)) is not None:
-                self._load_same(connection, export, known)
-            elif merging.is_late(export, loaded):
-                exports = sorted(
-                    [*(other for other in loaded if other["request_id"] != request_id), export],
-                    key=merging.order,
-                )
-                self._merge_whole(connection, exports, judge_only=request_id)
-            else:
-                self._merge_whole(connection, [export], judge_only=request_id, anew=False)
-            self._tell(ledger.export(connection, request_id))
+        self._warehouse.with_room(lambda connection: self._load(connection, request_id, again=again))
+
+    def _load(self, connection: Connection, request_id: str, *, again: bool) -> None:
+        export = ledger.export(connection, request_id)
+        if export["state"] != "LANDED" and not again:
+            return
+        loaded = ledger.exports_of_quarter(connection, export["forecast_id"], export["time_period_id"], ["LOADED"])
+        if (known := _same_document(export, loaded)) is not None:
+            self._load_same(connection, export, known)
+        elif merging.is_late(export, loaded):
+            exports = sorted(
+                [*(other for other in loaded if other["request_id"] != request_id), export],
+                key=merging.order,
+            )
+            self._merge_whole(connection, exports, judge_only=request_id)
+        else:
+            self._merge_whole(connection, [export], judge_only=request_id, anew=False)
+        self._tell(ledger.export(connection, request_id))
 
     def _tell(self, export: Record) -> None:
         """What became of the document, once that is kept."""
@@ -110,7 +113,7 @@ class Loader:
 
     def _load_same(self, connection: Connection, export: Record, known: Record) -> None:
         """Merge a document that is known: it is not read, and the export is recorded as one that changed nothing."""
-        if not merging.restore_lists(connection, known):
+        if not merging.restore_lists(connection, known, read_by=self._reader):
             self._merge_whole(connection, [export], judge_only=export["request_id"], anew=False)
             return
         remember(ledger.verdicts_of(connection, known["request_id"]))
@@ -148,9 +151,12 @@ class Loader:
 
     def rebuild(self, forecast_id: str, quarter_id: str) -> None:
         """Merge every landed document of a forecast's quarter again, in order, the refused judged anew."""
-        with self._warehouse.session() as connection:
+
+        def merge_all(connection: Connection) -> None:
             exports = ledger.exports_of_quarter(connection, forecast_id, quarter_id, ledger.LANDED_STATES)
             self._merge_whole(connection, exports)
+
+        self._warehouse.with_room(merge_all)
 
     def _merge_whole(
         self,
@@ -237,7 +243,7 @@ class Loader:
                     continue
             warnings = None if is_trusted else evidence.against_what_is_known(connection, export, document, self._rules)
             merged = merging.merge(connection, export)
-            merging.keep_lists(connection, export)
+            merging.keep_lists(connection, export, read_by=self._reader)
             if warnings is None:
                 continue
             reconciled = evidence.after_the_merge(

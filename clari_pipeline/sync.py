@@ -27,7 +27,7 @@ from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import alert_rows, ledger, marts
 from clari_pipeline.warehouse.connection import Warehouse
 from clari_pipeline.warehouse.marts import CallRules
-from clari_pipeline.warehouse.statements import Record
+from clari_pipeline.warehouse.statements import Connection, Record
 
 _CHUNK = 1 << 20
 
@@ -151,8 +151,7 @@ class Pipeline:
                 retry=retry,
             )
             stack.enter_context(self._desk)
-            if self._is_stopped:
-                raise KeyboardInterrupt
+            self.go_on()
             yield self._desk
 
     def stop(self) -> None:
@@ -160,6 +159,11 @@ class Pipeline:
         self._is_stopped = True
         if self._desk is not None:
             self._desk.stop()
+
+    def go_on(self) -> None:
+        """Raise `KeyboardInterrupt` where somebody has had enough: between two quarters is a good place to stop."""
+        if self._is_stopped:
+            raise KeyboardInterrupt
 
     def current_quarters(self) -> list[Quarter]:
         """The current quarter, those before it and those to come, as the settings ask for."""
@@ -176,6 +180,7 @@ class Pipeline:
         with self.warehouse.session() as connection:
             waiting = ledger.landed_of_quarter(connection, quarter_id)
         for request_id in waiting:
+            self.go_on()
             self._loader.load(request_id)
         return waiting
 
@@ -199,23 +204,34 @@ class Pipeline:
         return [export["request_id"] for export in exports if quarter_id in {None, export["time_period_id"]}]
 
     def refresh_forecast_vs_quota(self) -> int:
-        """Make the mart anew; its rows."""
-        with self.warehouse.transaction() as connection:
-            marts.refresh_forecast_vs_quota(connection, self.rules)
-            return marts.count(connection, "forecast_vs_quota")
+        """Make the mart anew where something has come; its rows."""
+        return self._refresh("forecast_vs_quota", lambda session: marts.refresh_forecast_vs_quota(session, self.rules))
 
     def refresh_forecast_swing(self) -> int:
         """Compare what has not been compared yet; the mart's rows."""
-        with self.warehouse.transaction() as connection:
-            for forecast_id, quarter_id in marts.loaded_quarters(connection):
-                marts.compare_calls(connection, forecast_id, quarter_id, self.rules)
-            return marts.count(connection, "forecast_swing")
+
+        def compare_all(session: Connection) -> None:
+            for forecast_id, quarter_id in marts.loaded_quarters(session):
+                marts.compare_calls(session, forecast_id, quarter_id, self.rules)
+
+        return self._refresh("forecast_swing", compare_all)
 
     def refresh_pipeline_health(self) -> int:
         """Make the mart anew; its rows."""
-        with self.warehouse.transaction() as connection:
-            marts.refresh_health(connection)
-            return marts.count(connection, "pipeline_health")
+        return self._refresh("pipeline_health", marts.refresh_health)
+
+    def _refresh(self, mart: str, make: Callable[[Connection], None]) -> int:
+        def make_and_count(session: Connection) -> int:
+            session.begin()
+            try:
+                make(session)
+                session.commit()
+            except BaseException:
+                session.rollback()
+                raise
+            return marts.count(session, mart)
+
+        return self.warehouse.with_room(make_and_count)
 
     def refresh_marts(self) -> None:
         """All marts, and whether the quarters asked for are there."""
@@ -267,11 +283,8 @@ class Pipeline:
         Returns the request ids, and those of them that were known as refused before.
         """
         with self.warehouse.session():  # the file is opened once
-            return self._replay(quarters, forecasts)
-
-    def _replay(self, quarters: Sequence[Quarter], forecasts: Sequence[str]) -> tuple[list[str], set[str]]:
-        for document in self.landing:
-            self._know(document)
+            for document in self.landing:
+                self._know(document)
         wanted = {str(quarter) for quarter in quarters}
         replayed: list[str] = []
         with self.warehouse.session() as connection:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -403,36 +402,6 @@ def test_a_job_whose_run_was_killed_is_taken_up_not_queued_again(
     (export,) = answer.document["exports"]
     assert export["state"] == "LOADED"
     assert terminal.query("select job_id, state from clari.export_job") == [(export["job_id"], "LOADED")]
-
-
-# Whoever runs the tests in the background ignores SIGINT, and so would a process that is started by it.
-_HEARS_CTRL_C = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from clari_pipeline.cli import main; main()"
-)
-
-
-def test_ctrl_c_stops_the_sync_and_says_what_comes_of_it(
-    terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One line, exit code 1, no traceback; the job stays in the ledger for the next sync."""
-    with Sandbox(scenario="hung", job_seconds=0.02, people=12) as hung:
-        monkeypatch.setenv("CLARI_BASE_URL", hung.base_url)
-        monkeypatch.setenv("CLARI_API_KEY", hung.api_key)
-        with subprocess.Popen(
-            [sys.executable, "-c", _HEARS_CTRL_C, "sync", "--last", "1"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as running:
-            while sum("/export/jobs/" in request.path for request in list(hung.requests)) < 20:
-                assert running.poll() is None
-            running.send_signal(signal.SIGINT)
-            out, err = running.communicate(timeout=60)
-    assert (running.returncode, out) == (1, "")
-    assert "interrupted: run again" in err.splitlines()[-1]
-    assert "Traceback" not in err
-    assert terminal.query("select state from clari.export_job") == [("SUBMITTED",)]
 
 
 def test_a_job_whose_answer_never_arrived_is_found_by_the_next_sync(terminal: Terminal, sandbox: Sandbox) -> None:

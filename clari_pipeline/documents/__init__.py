@@ -4,4 +4,16 @@ from clari_pipeline.documents.reading import Document, count_exactly, read_docum
 from clari_pipeline.documents.rows import MEASURES, ControlTotal, DocumentUnreadable
 from clari_pipeline.documents.totals import Totals
 
-__all__ = ["MEASURES", "ControlTotal", "Document", "DocumentUnreadable", "Totals", "count_exactly", "read_document"]
+READER = 1
+"""Which reader this is: raised where a document would be read into other rows, so that none is taken for known."""
+
+__all__ = [
+    "MEASURES",
+    "READER",
+    "ControlTotal",
+    "Document",
+    "DocumentUnreadable",
+    "Totals",
+    "count_exactly",
+    "read_document",
+]

@@ -77,7 +77,7 @@ class StreamTotals:
     def _run(self) -> None:
         try:
             self._count_all()
-        except OSError:  # no room for the pieces: whoever feeds must not wait for ever
+        except Exception:  # noqa: BLE001 - no room for the pieces, say: whoever feeds must not wait for ever
             self._totals = None
             while not self._has_ended:
                 self._has_ended = self._queue.get() is None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
@@ -19,6 +20,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "400MB",
     "preserve_insertion_order": "false",
 }
+_Result = TypeVar("_Result")
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -70,6 +72,18 @@ class Warehouse:
                 if self._users == 0:
                     self._root.close()
                     self._root = None
+
+    def with_room(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Do the work in a session; what does not fit into DuckDB's memory is done again with the machine's.
+
+        The work has to leave nothing half done where it fails.
+        """
+        with self.session() as connection:
+            try:
+                return work(connection)
+            except duckdb.OutOfMemoryException:
+                connection.execute("reset memory_limit")
+                return work(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -129,8 +129,8 @@ def note_unchanged(connection: Connection, export: Record) -> None:
     )
 
 
-def keep_lists(connection: Connection, export: Record) -> None:
-    """Keep what the staged document lists beside its entries, for `restore_lists`."""
+def keep_lists(connection: Connection, export: Record, *, read_by: str) -> None:
+    """Keep what the staged document lists beside its entries, for `restore_lists` by the same reader."""
     parts = []
     for name in _LISTS:
         sink = pa.BufferOutputStream()
@@ -139,12 +139,12 @@ def keep_lists(connection: Connection, export: Record) -> None:
             writer.write_table(table)
         part = sink.getvalue().to_pybytes()
         parts += [len(part).to_bytes(8), part]
-    run(connection, "merge/newest_document", **_parameters(export), lists=b"".join(parts))
+    run(connection, "merge/newest_document", **_parameters(export), read_by=read_by, lists=b"".join(parts))
 
 
-def restore_lists(connection: Connection, known: Record) -> bool:
-    """Stage the lists of the newest loaded document once more; False where they were not kept."""
-    found = rows(connection, "merge/lists_of_newest", **_parameters(known))
+def restore_lists(connection: Connection, known: Record, *, read_by: str) -> bool:
+    """Stage the lists of the newest loaded document once more; False where this reader has not kept them."""
+    found = rows(connection, "merge/lists_of_newest", **_parameters(known), read_by=read_by)
     if not found:
         return False
     kept, at = found[0]["lists"], 0

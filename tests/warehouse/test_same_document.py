@@ -177,3 +177,14 @@ def test_what_stops_a_merge_is_said_as_it_is(house: House) -> None:
     damage(house, house.outcome(request))
     with pytest.raises(LandingError, match="restore it from a backup"):
         house.merge()
+
+
+def test_read_in_another_calendar_it_is_read_again(open_house: Callable[..., House]) -> None:
+    """Where a fiscal year begins decides which days a quarter has."""
+    open_house().bring(QUARTER_OF_TWO, moment(10, 19))
+    house = open_house(fiscal_year_start_month=2)
+    house.exports = 1
+    request = house.deliver(QUARTER_OF_TWO, moment(10, 20))
+    damage(house, house.outcome(request))
+    with pytest.raises(LandingError):
+        house.merge()

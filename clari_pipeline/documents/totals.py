@@ -23,7 +23,7 @@ from clari_pipeline.documents.rows import MEASURES, ControlTotal, amount_of, tex
 from clari_pipeline.settings import project_file
 
 Totals = dict[tuple[str | None, str], ControlTotal]
-_AHEAD = 4  # pieces that may wait
+_AHEAD = 16  # pieces that may wait
 _BATCH = 24 << 20
 # By Clari's own names, the one that counts first.
 _RELATIONAL = {

@@ -9,6 +9,9 @@ from typing import Any
 
 from clari_pipeline.warehouse.statements import Connection, Record, row, rows, run
 
+_SWING = ("time_period_id", "user_id", "field_id", "baseline")
+_CONTRIBUTORS = 5
+
 
 def raised(connection: Connection, *, detail: Mapping[str, Any], **columns: Any) -> None:
     """Write an alert down, unless this occurrence is known. `detail` holds the raw values."""
@@ -65,7 +68,23 @@ def again(connection: Connection, alert_key: str) -> None:
 
 def swings(connection: Connection, job_id: str) -> list[Record]:
     """The swings of an export that people are told of, with all that they need to know."""
-    return rows(connection, "alerts/swings", job_id=job_id)
+    added: dict[tuple[str, ...], list[Record]] = {}
+    apart: dict[tuple[str, ...], list[Record]] = {}
+    for found in rows(connection, "alerts/contributions", job_id=job_id):
+        swing = tuple(found[name] for name in _SWING)
+        if found["change_amount"]:
+            added.setdefault(swing, []).append({name: found[name] for name in ("user_name", "change_amount")})
+        if found["apart"] is not None and found["apart_amount"] != 0:
+            shown = {name: found[name] for name in ("user_name", "currency_code", "apart")}
+            apart.setdefault(swing, []).append(shown | {"change_amount": found["apart_amount"]})
+    return [
+        found
+        | {
+            "contributors": added.get(tuple(found[name] for name in _SWING), [])[:_CONTRIBUTORS] or None,
+            "reports_apart": apart.get(tuple(found[name] for name in _SWING)),
+        }
+        for found in rows(connection, "alerts/swings", job_id=job_id)
+    ]
 
 
 def headline(connection: Connection, job_id: str, *, time_period_id: str, field_id: str) -> Record:
@@ -85,7 +104,15 @@ def stale(
     connection: Connection, *, quarters: Iterable[str], forecasts: Iterable[str], not_before: datetime
 ) -> list[Record]:
     """Quarters whose newest figures are older than that."""
-    return rows(connection, "alerts/stale", quarters=list(quarters), forecasts=list(forecasts), not_before=not_before)
+    named = list(forecasts)
+    return rows(
+        connection,
+        "alerts/stale",
+        quarters=list(quarters),
+        forecasts=named,
+        every_forecast=not named,
+        not_before=not_before,
+    )
 
 
 def failed_runs(connection: Connection, run_ids: Iterable[str]) -> set[str]:

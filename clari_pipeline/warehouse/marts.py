@@ -54,6 +54,7 @@ def compare_calls(connection: Connection, forecast_id: str, quarter_id: str, rul
             min_amount=rules.swing_min_amount,
             min_share=swings.min_share_of_quota,
             fields=[name.lower() for name in swings.fields],
+            every_field=not swings.fields,
             rep_mutes=list(swings.reps_muted_in_weeks),
             quarter_start=rules.calendar.first_day(Quarter.parse(quarter_id)),
             quarter_end=rules.calendar.last_day(Quarter.parse(quarter_id)),

@@ -5,7 +5,7 @@ where
     state = 'LOADED'
     and job_id not like 'document-%'
     and list_contains($quarters, time_period_id)
-    and (len($forecasts) = 0 or list_contains($forecasts, forecast_id))
+    and ($every_forecast or list_contains($forecasts, forecast_id))
 group by forecast_id, time_period_id
 having max(exported_at) < $not_before
 order by quarter_id desc, forecast_id;

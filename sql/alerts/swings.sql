@@ -1,5 +1,5 @@
 -- Grain: one row a swing of an export that people are told of, the largest first: against the last sync where that
--- swings, else against a week ago.
+-- swings, else against a week ago. What the reports add to each is in contributions.
 with told as (
     select *
     from clari.forecast_swing
@@ -19,25 +19,8 @@ contribution as (
         sum(case when kind = 'report' then cast(change_amount as decimal(38, 4)) end) as reports_change,
         sum(case when kind = 'joiner' then cast(change_amount as decimal(38, 4)) end) as joiners_change,
         sum(case when kind = 'leaver' then cast(change_amount as decimal(38, 4)) end) as leavers_change,
-        list(
-            {'user_name': coalesce(report.name, contribution.report_user_id), 'change_amount': change_amount}
-            order by abs(change_amount) desc, contribution.report_user_id
-        ) filter (where change_amount <> 0) as contributors,
-        count(change_amount) as added_up,
-        list(
-            {
-                'user_name': coalesce(report.name, contribution.report_user_id),
-                'change_amount': apart_amount,
-                'currency_code': currency_code,
-                'apart': apart
-            }
-            order by apart desc, abs(apart_amount) desc, contribution.report_user_id
-        ) filter (where apart is not null and apart_amount is distinct from 0) as reports_apart
+        count(change_amount) as added_up
     from clari.forecast_swing_contribution as contribution
-    left join clari.forecast_user as report
-        on
-            report.forecast_id = contribution.forecast_id
-            and report.user_id = contribution.report_user_id
     where contribution.job_id = $job_id
     group by contribution.time_period_id, contribution.user_id, contribution.field_id, contribution.baseline
 )
@@ -76,9 +59,7 @@ select
                 - coalesce(contribution.joiners_change, 0)
                 - coalesce(contribution.leavers_change, 0)
     end as judgement_change,
-    contribution.contributors[1:5] as contributors,
     contribution.added_up,
-    contribution.reports_apart,
     told.job_id,
     export.exported_at,
     before.exported_at as previous_exported_at

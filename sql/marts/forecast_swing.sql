@@ -37,8 +37,14 @@ same_person as (
 
 call_before as (
     select
-        call.* replace (coalesce(same_person.user_id, call.user_id) as user_id),
-        call.user_id as previous_user_id
+        call.time_period_id,
+        coalesce(same_person.user_id, call.user_id) as user_id,
+        call.user_id as previous_user_id,
+        call.field_id,
+        call.call_value,
+        call.currency_code,
+        call.quota_value,
+        call.updated_at
     from forecast_call as call
     left join same_person on same_person.previous_user_id = call.user_id
     where call.job_id = $previous_job_id and call.is_present
@@ -85,18 +91,18 @@ person as (
     qualify row_number() over (partition by shown.user_id order by shown.job_id = $job_id desc) = 1
 ),
 
--- The most particular rule that says something, for each bound by itself.
-ruled as (
+-- The most particular rule that says something, for each bound by itself; no two rules have the same rank.
+foremost as (
     select
         compared.time_period_id,
         compared.user_id,
         compared.field_id,
         bool_or(person.is_rep) as is_rep,
-        arg_max(rule.threshold, rule.rank) filter (where rule.threshold is not null) as threshold,
-        arg_max(rule.min_amount, rule.rank) filter (where rule.min_amount is not null) as min_amount,
-        arg_max(rule.min_share_of_quota, rule.rank) filter (where rule.min_share_of_quota is not null) as min_share,
-        arg_max(rule.is_alerted, rule.rank) filter (where rule.is_alerted is not null) as is_alerted,
-        arg_max(rule.muted_in_weeks, rule.rank) filter (where rule.muted_in_weeks is not null) as muted_in_weeks
+        max(case when rule.threshold is not null then rule.rank end) as of_threshold,
+        max(case when rule.min_amount is not null then rule.rank end) as of_amount,
+        max(case when rule.min_share_of_quota is not null then rule.rank end) as of_share,
+        max(case when rule.is_alerted is not null then rule.rank end) as of_alert,
+        max(case when rule.muted_in_weeks is not null then rule.rank end) as of_weeks
     from compared
     left join person on person.user_id = compared.user_id
     left join clari.forecast_field as field
@@ -113,42 +119,54 @@ ruled as (
     group by compared.time_period_id, compared.user_id, compared.field_id
 ),
 
-bounded as (
+ruled as (
     select
         compared.*,
-        cast(coalesce(ruled.threshold, $threshold) as decimal(9, 6)) as threshold,
+        foremost.is_rep,
+        cast(coalesce(by_threshold.threshold, $threshold) as decimal(9, 6)) as threshold,
+        cast(coalesce(by_amount.min_amount, $min_amount) as decimal(18, 4)) as least_amount,
+        cast(abs(compared.quota_value) as decimal(28, 4))
+        * cast(coalesce(by_share.min_share_of_quota, $min_share) as decimal(9, 6)) as share_of_quota,
+        by_alert.is_alerted,
+        by_weeks.muted_in_weeks
+    from compared
+    inner join foremost
+        on
+            foremost.time_period_id = compared.time_period_id
+            and foremost.user_id = compared.user_id
+            and foremost.field_id = compared.field_id
+    left join swing_rule as by_threshold on by_threshold.rank = foremost.of_threshold
+    left join swing_rule as by_amount on by_amount.rank = foremost.of_amount
+    left join swing_rule as by_share on by_share.rank = foremost.of_share
+    left join swing_rule as by_alert on by_alert.rank = foremost.of_alert
+    left join swing_rule as by_weeks on by_weeks.rank = foremost.of_weeks
+),
+
+bounded as (
+    select
+        ruled.*,
+        -- A share that no amount can hold is no bound.
         greatest(
-            cast(coalesce(ruled.min_amount, $min_amount) as decimal(18, 4)),
-            coalesce(
-                try_cast(
-                    cast(abs(compared.quota_value) as decimal(28, 4))
-                    * cast(coalesce(ruled.min_share, $min_share) as decimal(9, 6)) as decimal(18, 4)
-                ),
-                0
-            )
+            least_amount,
+            case when share_of_quota < 99999999999999.99995 then cast(share_of_quota as decimal(18, 4)) else 0 end
         ) as min_amount,
         not coalesce(
             ruled.is_alerted,
-            len($fields) = 0
-            or list_contains($fields, lower(compared.field_id))
+            $every_field
+            or list_contains($fields, lower(ruled.field_id))
             or list_contains($fields, lower(field.field_name)),
             true
         )
         or list_contains(
-            coalesce(ruled.muted_in_weeks, case when ruled.is_rep then $rep_mutes else [] end),
+            coalesce(ruled.muted_in_weeks, case when ruled.is_rep then cast($rep_mutes as integer []) end),
             date_diff('day', cast($quarter_start as date), week.start_date) // 7 + 1
         ) as is_muted
-    from compared
-    inner join ruled
-        on
-            ruled.time_period_id = compared.time_period_id
-            and ruled.user_id = compared.user_id
-            and ruled.field_id = compared.field_id
+    from ruled
     cross join exports
     left join clari.forecast_field as field
-        on field.forecast_id = $forecast_id and field.field_id = compared.field_id
+        on field.forecast_id = $forecast_id and field.field_id = ruled.field_id
     left join clari.time_frame as week
-        on week.time_period_id = compared.time_period_id and week.time_frame_id = exports.call_time_frame_id
+        on week.time_period_id = ruled.time_period_id and week.time_frame_id = exports.call_time_frame_id
 ),
 
 -- Decimal arithmetic: DuckDB's division would make a binary fraction of money.
@@ -184,7 +202,7 @@ select
     previous_value,
     current_value,
     -- Null where the column cannot hold it (a flip between the largest amounts); is_swing knows all the same.
-    try_cast(change_amount as decimal(18, 4)) as change_amount,
+    case when abs(change_amount) < 100000000000000 then cast(change_amount as decimal(18, 4)) end as change_amount,
     fraction(change_amount, abs(previous_value)) as change_pct,
     coalesce(
         reason in ('from_zero', 'to_zero', 'sign_flip', 'above_threshold')

@@ -72,10 +72,8 @@ contribution as (
             when membership.is_now then 'joiner'
             else 'leaver'
         end as kind,
-        try_cast(
-            case when membership.is_now then cast(coalesce(call.current_value, 0) as decimal(20, 4)) else 0 end
-            - case when membership.was_then then coalesce(call.previous_value, 0) else 0 end as decimal(18, 4)
-        ) as change_amount,
+        case when membership.is_now then cast(coalesce(call.current_value, 0) as decimal(20, 4)) else 0 end
+        - case when membership.was_then then coalesce(call.previous_value, 0) else 0 end as change_amount,
         case
             when membership.is_now then call.currency_code
             else coalesce(call.previous_currency_code, call.currency_code)
@@ -120,8 +118,16 @@ select
     job_id,
     report_user_id,
     kind,
-    case when not has_other_currency and not is_shared then change_amount end as change_amount,
+    -- Null where the column cannot hold it.
+    case
+        when not has_other_currency and not is_shared and abs(change_amount) < 100000000000000
+            then cast(change_amount as decimal(18, 4))
+    end as change_amount,
     case when has_other_currency then 'other_currency' when is_shared then 'shared' end as apart,
-    case when (has_other_currency or is_shared) and not has_changed_currency then change_amount end as apart_amount,
+    case
+        when
+            (has_other_currency or is_shared) and not has_changed_currency and abs(change_amount) < 100000000000000
+            then cast(change_amount as decimal(18, 4))
+    end as apart_amount,
     currency_code
 from contribution;

@@ -7,7 +7,7 @@ with call_week as (
         week.time_frame_id,
         week.start_date,
         week.week_number,
-        greatest(0, date_diff('day', coalesce(week.end_date, week.start_date + 6), period.end_date) // 7) as weeks_to_end
+        greatest(0, coalesce(date_diff('day', coalesce(week.end_date, week.start_date + 6), period.end_date) // 7, 0)) as weeks_to_end
     from clari.time_frame as week
     inner join clari.time_period as period on period.time_period_id = week.time_period_id
     where week.time_frame_id = $call_time_frame_id and period.quarter_id = $quarter_id
@@ -45,7 +45,7 @@ person as (
 top as (
     select user_id, count(*) over () as tops
     from person
-    where is_top and is_shown and ($top_user is null or $top_user in (user_id, email, name))
+    where is_top and is_shown and (cast($top_user as varchar) is null or $top_user in (user_id, email, name))
 )
 
 select
@@ -60,7 +60,10 @@ select
     call.crm_total,
     fraction(call.crm_closed, call.quota_value) as attainment_pct,
     fraction(call.call_value, call.quota_value) as forecast_to_quota_pct,
-    try_cast(cast(call.quota_value as decimal(20, 4)) - call.crm_closed as decimal(18, 4)) as gap_to_quota,
+    case
+        when abs(cast(call.quota_value as decimal(20, 4)) - call.crm_closed) < 100000000000000
+            then cast(cast(call.quota_value as decimal(20, 4)) - call.crm_closed as decimal(18, 4))
+    end as gap_to_quota,
     call.currency_code,
     person.name as user_name,
     person.role_name,

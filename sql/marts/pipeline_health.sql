@@ -15,7 +15,9 @@ select
         cast(count(*) filter (where state = 'LOADED') as decimal(18, 6))
         / nullif(count(*) filter (where state not in ('SUBMITTING', 'SUBMITTED', 'LANDED')), 0) as decimal(18, 6)
     ) as completion_rate,
-    cast(median(wait_seconds) filter (where clari_status is not null) as decimal(18, 3)) as median_wait_seconds,
+    cast(
+        floor(median(case when clari_status is not null then cast(1000 * wait_seconds as bigint) end)) as decimal(18, 0)
+    ) * cast(0.001 as decimal(3, 3)) as median_wait_seconds,
     max(wait_seconds) as max_wait_seconds,
     sum(rows_exported) as rows_exported,
     sum(case when state = 'LOADED' then rows_staged end) as rows_loaded,
@@ -23,8 +25,9 @@ select
     sum(poll_count) as polls,
     sum(coalesce(retry_count, 0)) as retries,
     sum(coalesce(slot_wait_seconds, 0)) as slot_wait_seconds,
-    cast(median(latency_seconds) as decimal(18, 3)) as median_latency_seconds,
+    cast(floor(median(cast(1000 * latency_seconds as bigint))) as decimal(18, 0))
+    * cast(0.001 as decimal(3, 3)) as median_latency_seconds,
     max(latency_seconds) as max_latency_seconds
 from clari.export_job
 where submitted_at is not null
-group by all;
+group by forecast_id, time_period_id, cast(submitted_at at time zone 'UTC' as date);

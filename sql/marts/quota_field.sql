@@ -16,7 +16,7 @@ select
     count(*) as carriers,
     case
         when count(*) = 1 then min(field_id)
-        when $quota_field is not null then
+        when cast($quota_field as varchar) is not null then
             case
                 when count(*) filter (where $quota_field in (field_id, field_name)) = 1
                     then min(field_id) filter (where $quota_field in (field_id, field_name))
@@ -24,6 +24,6 @@ select
         when count(*) filter (where lower(field_name) = 'quota') = 1
             then min(field_id) filter (where lower(field_name) = 'quota')
     end as field_id,
-    list(field_id order by field_id) as field_ids
+    array_agg(field_id order by field_id) as field_ids
 from carrier
 group by time_period_id;

@@ -3,8 +3,14 @@ merge into clari.forecast_field as known
 using (
     select
         shown.*,
-        (described.last_seen_at, coalesce(describer.submitted_at, $submitted_at), described.job_id)
-        <= ($exported_at, $submitted_at, $job_id) as is_newer
+        described.last_seen_at < $exported_at
+        or (
+            described.last_seen_at = $exported_at
+            and (
+                coalesce(describer.submitted_at, $submitted_at) < $submitted_at
+                or (coalesce(describer.submitted_at, $submitted_at) = $submitted_at and described.job_id <= $job_id)
+            )
+        ) as is_newer
     from stage_field as shown
     left join clari.forecast_field as described on described.forecast_id = $forecast_id and described.field_id = shown.field_id
     left join clari.export_job as describer on describer.job_id = described.job_id
@@ -22,8 +28,14 @@ merge into clari.time_period as known
 using (
     select
         shown.*,
-        (described.last_seen_at, coalesce(describer.submitted_at, $submitted_at), described.job_id)
-        <= ($exported_at, $submitted_at, $job_id) as is_newer
+        described.last_seen_at < $exported_at
+        or (
+            described.last_seen_at = $exported_at
+            and (
+                coalesce(describer.submitted_at, $submitted_at) < $submitted_at
+                or (coalesce(describer.submitted_at, $submitted_at) = $submitted_at and described.job_id <= $job_id)
+            )
+        ) as is_newer
     from stage_time_period as shown
     left join clari.time_period as described on described.time_period_id = shown.time_period_id
     left join clari.export_job as describer on describer.job_id = described.job_id
@@ -58,8 +70,14 @@ merge into clari.time_frame as known
 using (
     select
         shown.*,
-        (described.last_seen_at, coalesce(describer.submitted_at, $submitted_at), described.job_id)
-        <= ($exported_at, $submitted_at, $job_id) as is_newer
+        described.last_seen_at < $exported_at
+        or (
+            described.last_seen_at = $exported_at
+            and (
+                coalesce(describer.submitted_at, $submitted_at) < $submitted_at
+                or (coalesce(describer.submitted_at, $submitted_at) = $submitted_at and described.job_id <= $job_id)
+            )
+        ) as is_newer
     from stage_time_frame as shown
     left join clari.time_frame as described on described.time_period_id = shown.time_period_id and described.time_frame_id = shown.time_frame_id
     left join clari.export_job as describer on describer.job_id = described.job_id

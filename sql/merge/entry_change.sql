@@ -50,7 +50,7 @@ where
     known.forecast_id = $forecast_id
     and known.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
     and known.in_latest_export
-    and ($scope_id is null or $scope_id is not distinct from shown_by.scope_id)
+    and (cast($scope_id as varchar) is null or cast($scope_id as varchar) is not distinct from shown_by.scope_id)
     and ($include_historical or known.time_frame_id in (select stage_entry.time_frame_id from stage_entry))
     -- A row whose every figure is of types that were not asked for could not have been shown.
     and (

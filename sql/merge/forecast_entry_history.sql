@@ -63,7 +63,7 @@ select
     entry.adjusted_at,
     changed.is_present,
     $exported_at,
-    null,
+    cast(null as timestamptz),
     $job_id
 from clari.forecast_entry as entry
 inner join entry_versioned as changed

@@ -85,18 +85,17 @@ with point as (
 compared as (
     select
         *,
-        lag(user_id) over person is null
-        or name is distinct from lag(name) over person
-        or email is distinct from lag(email) over person
-        or crm_user_id is distinct from lag(crm_user_id) over person
-        or scope_id is distinct from lag(scope_id) over person
-        or role_id is distinct from lag(role_id) over person
-        or role_name is distinct from lag(role_name) over person
-        or parent_role_id is distinct from lag(parent_role_id) over person
-        or parent_role_name is distinct from lag(parent_role_name) over person
-        or is_top is distinct from lag(is_top) over person as is_version
+        lag(user_id) over (partition by user_id order by first_seen_at) is null
+        or name is distinct from lag(name) over (partition by user_id order by first_seen_at)
+        or email is distinct from lag(email) over (partition by user_id order by first_seen_at)
+        or crm_user_id is distinct from lag(crm_user_id) over (partition by user_id order by first_seen_at)
+        or scope_id is distinct from lag(scope_id) over (partition by user_id order by first_seen_at)
+        or role_id is distinct from lag(role_id) over (partition by user_id order by first_seen_at)
+        or role_name is distinct from lag(role_name) over (partition by user_id order by first_seen_at)
+        or parent_role_id is distinct from lag(parent_role_id) over (partition by user_id order by first_seen_at)
+        or parent_role_name is distinct from lag(parent_role_name) over (partition by user_id order by first_seen_at)
+        or is_top is distinct from lag(is_top) over (partition by user_id order by first_seen_at) as is_version
     from point
-    window person as (partition by user_id order by first_seen_at)
 ),
 
 version as (

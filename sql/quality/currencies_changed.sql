@@ -9,5 +9,5 @@ inner join clari.forecast_entry as known
         and known.user_id = entry.user_id
         and known.field_id = entry.field_id
 where entry.currency_code <> known.currency_code
-group by all
-order by all;
+group by known.currency_code, entry.currency_code
+order by known_currency, currency, entries;

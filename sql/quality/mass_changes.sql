@@ -106,11 +106,9 @@ alike as (
         count(*) as people,
         count(case when ranged.is_swing then 1 end) as swung,
         -- Of large calls rounding blurs it least.
-        try_cast(
-            sum(abs(cast(ranged.previous_value as double)) * ranged.ratio)
-            / sum(abs(cast(ranged.previous_value as double))) as decimal(18, 4)
-        ) as ratio,
-        list(ranged.user_id order by ranged.user_id) as user_ids
+        sum(abs(cast(ranged.previous_value as double)) * ranged.ratio)
+        / sum(abs(cast(ranged.previous_value as double))) as ratio,
+        array_agg(ranged.user_id order by ranged.user_id) as user_ids
     from ranged
     inner join likeliest
         on
@@ -155,7 +153,7 @@ select
     counted.baseline,
     counted.compared,
     counted.swung,
-    alike.ratio,
+    case when abs(alike.ratio) < 100000000000000 then cast(alike.ratio as decimal(18, 4)) end as ratio,
     coalesce(alike.people, 0) as moved_alike,
     others.swung as others_swung,
     case when others.compared < 10 or others.swung * 10 <= others.compared * 3 then alike.user_ids end as user_ids

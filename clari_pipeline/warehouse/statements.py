@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -47,6 +48,7 @@ def tables() -> list[str]:
 
 
 _parsed: dict[str, list[tuple[duckdb.Statement, set[str]]]] = {}
+atexit.register(_parsed.clear)  # DuckDB complains of statements that outlive it
 
 
 def _statements(connection: Connection, text: str) -> list[tuple[duckdb.Statement, set[str]]]:

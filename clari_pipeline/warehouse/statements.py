@@ -69,4 +69,5 @@ def _text(name: str) -> str:
 
 @cache
 def _folder(name: str) -> list[Path]:
-    return sorted((project_file("sql") / name).glob("*.sql"))
+    """The common files; those that one engine has for itself carry its name as well, and are none of them."""
+    return [file for file in sorted((project_file("sql") / name).glob("*.sql")) if "." not in file.stem]

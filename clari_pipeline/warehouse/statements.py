@@ -21,12 +21,29 @@ def run(connection: Connection, name: str, **parameters: Any) -> Connection:
 
     The connection returned holds the last statement's result.
     """
+    if _is_server(connection):
+        cursor: Connection = _run_on_server(connection, name, parameters)
+        return cursor
     for statement, wanted in _statements(connection, _text(name)):
         if wanted:
             connection.execute(statement, {key: parameters[key] for key in wanted})
         else:
             connection.execute(statement)
     return connection
+
+
+def _is_server(connection: object) -> bool:
+    return not isinstance(connection, duckdb.DuckDBPyConnection)
+
+
+def _run_on_server(connection: Any, name: str, parameters: Record) -> Any:
+    """The same on PostgreSQL; the cursor returned holds the last statement's result."""
+    from clari_pipeline.warehouse.dialects import carried  # noqa: PLC0415  sqlglot is there only where it is needed
+
+    cursor = connection.cursor()
+    for statement in carried(name, "postgres"):
+        cursor.execute(statement, parameters)
+    return cursor
 
 
 def rows(connection: Connection, name: str, **parameters: Any) -> list[Record]:
@@ -71,4 +88,5 @@ def _text(name: str) -> str:
 
 @cache
 def _folder(name: str) -> list[Path]:
-    return sorted((project_file("sql") / name).glob("*.sql"))
+    """The common files; those that one engine has for itself carry its name as well, and are none of them."""
+    return [file for file in sorted((project_file("sql") / name).glob("*.sql")) if "." not in file.stem]

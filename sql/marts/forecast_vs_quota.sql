@@ -42,8 +42,8 @@ person as (
 ),
 
 -- The one whose row is the total; where several stand at the top and none is named there is none.
-top as (
-    select user_id, count(*) over () as tops
+head as (
+    select user_id, count(*) over () as heads
     from person
     where is_top and is_shown and (cast($top_user as varchar) is null or $top_user in (user_id, email, name))
 )
@@ -68,7 +68,7 @@ select
     person.name as user_name,
     person.role_name,
     person.parent_role_name,
-    call.user_id in (select top.user_id from top where top.tops = 1) as is_top,
+    call.user_id in (select head.user_id from head where head.heads = 1) as is_top,
     field.field_name,
     call_week.week_number,
     call_week.weeks_to_end,

@@ -1,0 +1,190 @@
+"""One set of statements: PostgreSQL takes each of them, and nothing is lost on the way to it or to Snowflake."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, LiteralString, cast
+
+import psycopg
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from clari_pipeline.settings import project_file
+from clari_pipeline.warehouse.dialects import Engine, carried
+from tests.warehouse import servers
+
+_SQL = project_file("sql")
+_ENGINES: tuple[Engine, ...] = ("postgres", "snowflake")
+# Documents are read by DuckDB in the process, whatever the warehouse; so are the tables' descriptions.
+_IN_PROCESS = {"schema_columns"}
+_COMMON = sorted(
+    found.relative_to(_SQL).with_suffix("").as_posix()
+    for found in _SQL.rglob("*.sql")
+    if found.parent.name != "documents" and "." not in found.stem
+)
+_NAMES = [name for name in _COMMON if name not in _IN_PROCESS]
+_TABLES = sorted(name for name in _NAMES if name.startswith("schema/") and name != "schema/clari")
+# What sqlglot passes on in silence although one of the two does not have it, or rounds it otherwise.
+_NOWHERE_ELSE = (exp.TryCast, exp.Struct, exp.ArgMax, exp.ArgMin)
+
+_MOMENT = datetime(2026, 11, 21, 23, 0, tzinfo=UTC)
+_GIVEN: dict[str, Any] = {
+    "amount": Decimal("0.20"),
+    "flag": True,
+    "count": 7,
+    "day": date(2026, 10, 1),
+    "moment": _MOMENT,
+    "names": ["one", "two"],
+    "weeks": [1, 2],
+    "bytes": b"lists",
+    "json": '{"rows": 1}',
+}
+_KINDS = {
+    "amount": "latency_seconds min_amount min_share min_share_of_quota slot_seconds threshold wait_seconds",
+    "flag": "every_field every_forecast has_adjustment has_crm_closed has_crm_total has_forecast has_forecast_updated "
+    "has_quota include_historical is_alerted is_sent passed rows_truncated use_adjusted",
+    "count": "attempt most poll_count polls rank result_bytes retries rows_disappeared rows_exported rows_inserted "
+    "rows_staged rows_unchanged rows_updated",
+    "day": "quarter_end quarter_start",
+    "moment": "as_of at checked_at completed_at created_at delivered_at exported_at landed_at loaded_at not_before "
+    "submitted_at",
+    "names": "alert_keys fields forecasts quarters request_ids run_ids states",
+    "weeks": "muted_in_weeks rep_mutes",
+    "bytes": "lists",
+    "json": "evidence",
+}
+_PARAMETERS = {name: _GIVEN[kind] for kind, names in _KINDS.items() for name in names.split()}
+_NULLABLE = {
+    "call_time_frame_id", "clari_status", "closed", "completed_at", "currency", "document_period_id", "error",
+    "error_kind", "field", "is_alerted", "last_error", "min_amount", "min_share_of_quota",
+    "muted_in_weeks", "person", "pipeline", "quota", "quota_field", "role", "rows_truncated", "scope_id",
+    "submitted_at", "threshold", "top_user", "types_refused", "wait_seconds",
+}  # fmt: skip
+# Tables of the session that a statement finds in place.
+_MADE_BY = (
+    "marts/forecast_call_begin",
+    "marts/rules_begin",
+    "marts/quota_field",
+    "marts/measure_field",
+    "merge/entry_change",
+)
+
+
+class _Everything(dict[str, Any]):
+    """Values by name: any text where no other kind is said."""
+
+    def __init__(self, *, nulls: bool) -> None:
+        super().__init__()
+        self._nulls = nulls
+
+    def __missing__(self, name: str) -> Any:
+        return None if self._nulls and name in _NULLABLE else _PARAMETERS.get(name, "any text")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[psycopg.Connection[Any]]:
+    if servers.programs() is None:
+        pytest.skip("this machine has no PostgreSQL")
+    with servers.postgres() as address, psycopg.connect(address, options="-c timezone=UTC") as connection:
+        _run(connection, "schema/clari")
+        for table in _TABLES:
+            _run(connection, table)
+        connection.execute(_staged_tables())
+        for name in _MADE_BY:
+            _run(connection, name)
+        connection.commit()
+        yield connection
+        connection.rollback()
+
+
+def _run(connection: psycopg.Connection[Any], name: str, *, nulls: bool = False) -> None:
+    for statement in carried(name, "postgres"):
+        connection.execute(cast(LiteralString, statement), _Everything(nulls=nulls))
+
+
+def _staged_tables() -> LiteralString:
+    """The tables that come from a document, as PostgreSQL types them."""
+    text = (_SQL / "documents/stage_begin.sql").read_text(encoding="utf-8").replace("create or replace", "create")
+    text += """
+        create temp table stage_unreadable (
+            field_id varchar, time_frame_id varchar, time_period_id varchar, user_id varchar, measure varchar,
+            written varchar
+        );
+        create temp table stage_user (
+            user_id varchar, name varchar, email varchar, crm_user_id varchar, scope_id varchar, role_id varchar,
+            role_name varchar, parent_role_id varchar, parent_role_name varchar, is_top boolean
+        );
+        create temp table stage_field (field_id varchar, field_name varchar, field_type varchar);
+        create temp table stage_time_period (
+            time_period_id varchar, period_type varchar, label varchar, year integer, start_date date, end_date date,
+            crm_id varchar
+        );
+        create temp table stage_week (time_frame_id varchar, start_date date, end_date date);
+        create temp table stage_time_frame (
+            time_period_id varchar, time_frame_id varchar, start_date date, end_date date
+        );
+    """
+    lists = ("user", "field", "time_period", "week", "time_frame")
+    text += "".join(f"create temp table kept_stage_{name} as select * from stage_{name};" for name in lists)
+    return cast(LiteralString, "".join(one.sql("postgres") + ";" for one in sqlglot.parse(text, read="duckdb") if one))
+
+
+@pytest.mark.parametrize("engine", _ENGINES)
+@pytest.mark.parametrize("name", _NAMES)
+def test_every_statement_is_carried(name: str, engine: Engine) -> None:
+    """sqlglot knows how to say it, and reads again what it has said."""
+    for statement in carried(name, engine):
+        said = re.sub(r"%\((\w+)\)s", r":\1", statement).replace("%%", "%")
+        (again,) = sqlglot.parse(said, read=engine)
+        assert again is not None
+        # Functions that the engine is not known to have.
+        assert {call.name.lower() for call in again.find_all(exp.Anonymous)} <= {"fraction"}
+
+
+@pytest.mark.parametrize("name", [name for name in _NAMES if name != "marts/helpers"])
+def test_no_statement_says_what_only_duckdb_has(name: str) -> None:
+    """Or it would be passed on as it stands, or without its point."""
+    for statement in sqlglot.parse((_SQL / f"{name}.sql").read_text(encoding="utf-8"), read="duckdb"):
+        assert statement is not None
+        assert not list(statement.find_all(*_NOWHERE_ELSE))
+        assert not any(star.args.get("replace") or star.args.get("except_") for star in statement.find_all(exp.Star))
+        assert not any(group.args.get("all") for group in statement.find_all(exp.Group))
+        assert not any(order.name.lower() == "all" for order in statement.find_all(exp.Ordered))
+
+
+@pytest.mark.parametrize("nulls", [False, True], ids=["given", "null"])
+@pytest.mark.parametrize("name", _NAMES)
+def test_postgres_takes_every_statement(name: str, nulls: bool, server: psycopg.Connection[Any]) -> None:
+    """It is run there, on empty tables, with a value of its kind for each parameter, and with null where it may be."""
+    with server.transaction(force_rollback=True):
+        if name in {"merge/forecast_entry", "merge/forecast_entry_history", "merge/counts"}:
+            _run(server, "merge/entry_change")
+        _run(server, name, nulls=nulls)
+
+
+def test_postgres_shows_what_every_table_and_column_holds(server: psycopg.Connection[Any]) -> None:
+    """Descriptions are carried with the tables, and amounts stay decimal."""
+    uncommented = server.execute(
+        "select attrelid::regclass, attname from pg_attribute where attnum > 0 and not attisdropped and attrelid in "
+        "(select oid from pg_class where relkind = 'r' and relnamespace = 'clari'::regnamespace) "
+        "and (col_description(attrelid, attnum) is null or obj_description(attrelid, 'pg_class') is null)"
+    ).fetchall()
+    assert uncommented == []
+    inexact = server.execute(
+        "select table_name, column_name from information_schema.columns where table_schema = 'clari' and "
+        "data_type in ('real', 'double precision')"
+    ).fetchall()
+    assert inexact == []
+
+
+def test_few_statements_are_an_engines_own() -> None:
+    """Each stands beside the common one whose work it does; a new one is a decision."""
+    own = sorted(found.relative_to(_SQL) for found in _SQL.rglob("*.sql") if "." in found.stem)
+    assert own == [Path("schema/clari.postgres.sql"), Path("schema/clari.snowflake.sql")]
+    for found in own:
+        assert (_SQL / found.parent / f"{found.stem.split('.')[0]}.sql").exists()

@@ -103,12 +103,12 @@ class EntryRows:
                 values.append(text)
 
     def table(self) -> pa.Table:
-        """The entries. Raises `DocumentUnreadable` on broken Unicode."""
-        return _table({name: pa.array(values, ENTRY.field(name).type) for name, values in _whole(self.columns)})
+        """The entries. Raises `UnicodeEncodeError` where a text holds half a character."""
+        return pa.table(self.columns, schema=ENTRY)
 
     def unreadable_table(self) -> pa.Table:
         """One row an amount that cannot be read: the entry's key, the measure, what is written."""
-        return _table({name: pa.array(values, pa.string()) for name, values in _whole(self.unreadable)})
+        return _texts(self.unreadable)
 
 
 @dataclass(slots=True)
@@ -145,11 +145,8 @@ class Lists:
                 listed[name][position] = listed[name][position] or value
 
     def tables(self) -> dict[str, pa.Table]:
-        """The lists as Arrow, every column text. Raises `DocumentUnreadable` on broken Unicode."""
-        return {
-            table: _table({name: pa.array(values, pa.string()) for name, values in _whole(columns)})
-            for table, columns in self.columns.items()
-        }
+        """The lists as Arrow, every column text. Raises `UnicodeEncodeError` where a text holds half a character."""
+        return {table: _texts(columns) for table, columns in self.columns.items()}
 
 
 def text_of(value: object) -> str | None:
@@ -193,9 +190,5 @@ def moment_of(text: str) -> int | None:
     return int(moment.to_integral_value(ROUND_HALF_UP))
 
 
-def _whole(columns: dict[str, list[object]] | dict[str, list[str | None]]) -> list[tuple[str, list[object]]]:
-    return [(name, list(values)) for name, values in columns.items()]
-
-
-def _table(arrays: dict[str, pa.Array]) -> pa.Table:
-    return pa.table(arrays)
+def _texts(columns: dict[str, list[str | None]]) -> pa.Table:
+    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})

@@ -199,6 +199,7 @@ def run(arguments: list[str]) -> int:
 def _fail_by_kind(error: Exception) -> int:
     from clari_pipeline.clari import ClariError  # noqa: PLC0415
     from clari_pipeline.landing import LandingError  # noqa: PLC0415
+    from clari_pipeline.quality.judging import GateError  # noqa: PLC0415
     from clari_pipeline.warehouse.connection import WarehouseError, WarehouseUnwritable  # noqa: PLC0415
 
     if _wants_traceback():
@@ -206,7 +207,7 @@ def _fail_by_kind(error: Exception) -> int:
     match error:
         case WarehouseUnwritable():
             return _fail(str(error), 2)
-        case ClariError() | WarehouseError() | LandingError():
+        case ClariError() | WarehouseError() | LandingError() | GateError():
             return _fail(str(error), 1)
         case OSError():
             where = f"{error.filename}: " if error.filename else ""

@@ -26,6 +26,7 @@ import zstandard
 _LONGEST_NAME = 120
 _READ_AT_ONCE = 1 << 20
 _ABANDONED_AFTER_S = 24 * 3600
+_COMPRESSION = zstandard.ZstdCompressionParameters.from_level(3, threads=2, job_size=_READ_AT_ONCE)
 
 
 class LandingError(Exception):
@@ -154,7 +155,9 @@ class LandingWriter:
 
     def _begin(self) -> None:
         self._file = (self._folder / "document.zst").open("wb")
-        self._compressed = zstandard.ZstdCompressor(level=3).stream_writer(self._file, closefd=False)
+        self._compressed = zstandard.ZstdCompressor(compression_params=_COMPRESSION).stream_writer(
+            self._file, closefd=False
+        )
         self._hash = hashlib.sha256()
         self._size = 0
 

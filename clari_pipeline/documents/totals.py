@@ -86,16 +86,19 @@ class StreamTotals:
         with TemporaryDirectory(prefix="clari-totals-") as folder:
             file = Path(folder) / "entries.json"
             waiting: list[bytes] = []
-            while not self._has_ended:
-                piece = self._queue.get()
-                self._has_ended = piece is None
-                if piece:
-                    waiting += (b"," if waiting else b"[", piece)
-                if waiting and (self._has_ended or sum(map(len, waiting)) >= _BATCH):
-                    with file.open("wb") as stream:
-                        stream.writelines((*waiting, b"]"))
-                    waiting.clear()
-                    self._count(file)
+            with file.open("wb", buffering=0) as stream:
+                while not self._has_ended:
+                    piece = self._queue.get()
+                    self._has_ended = piece is None
+                    if piece:
+                        waiting += (b"," if waiting else b"[", piece)
+                    if waiting and (self._has_ended or sum(map(len, waiting)) >= _BATCH):
+                        stream.seek(0)  # over what was counted: a new file costs half as much again
+                        for part in (*waiting, b"]"):
+                            stream.write(part)
+                        stream.truncate()
+                        waiting.clear()
+                        self._count(file)
 
     def _count(self, file: Path) -> None:
         if self._totals is not None:

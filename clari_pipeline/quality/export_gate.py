@@ -6,22 +6,13 @@ an unreadable document has no rows to count.
 
 from __future__ import annotations
 
-import gc
-import os
-import sys
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from great_expectations.core.batch_definition import BatchDefinition
+from clari_pipeline.quality import judging
 
-
-_one_at_a_time = threading.Lock()
 _MOST_SAID = 10_000
-_POLITE_S = 0.0002  # an import holds the interpreter: others, who need it for moments between reads, are let in
 _AGAINST_THE_LAST = {"row_count_is_stable", "currency_is_stable"}
 _OF_OTHER_THINGS = {
     "periods_are_covered",
@@ -233,22 +224,9 @@ def again(verdict: Mapping[str, Any], request_id: str, job_id: str) -> Verdict |
     )
 
 
-@cache
 def warm_up() -> None:
-    """Begin to import Great Expectations, which takes seconds, while Clari prepares the exports."""
-
-    def prepare() -> None:
-        interval = sys.getswitchinterval()
-        sys.setswitchinterval(_POLITE_S)
-        gc.disable()  # what is imported stays: looking for what does not is a tenth of the time
-        try:
-            with _one_at_a_time:
-                _frames()
-        finally:
-            gc.enable()
-            sys.setswitchinterval(interval)
-
-    threading.Thread(target=prepare, name="great-expectations", daemon=True).start()
+    """Begin Great Expectations, which takes seconds, while Clari prepares the exports."""
+    judging.judge.start()
 
 
 def _verdict(export: ExportFacts, check: Check, *, passed: bool) -> Verdict:
@@ -269,52 +247,12 @@ def _broken(export: ExportFacts, checks: Sequence[Check]) -> set[str]:
     """The names of the checks that are broken. Of a check and a value Great Expectations is asked once a process."""
     said = {check: _said.get((check, export.facts[check.fact])) for check in checks}
     if unknown := [check for check in checks if said[check] is None]:
-        broken = _found_broken(export, unknown)
+        broken = judging.judge.broken(
+            {check.fact: export.facts[check.fact] for check in unknown},
+            [{"name": check.name, "fact": check.fact, "least": check.least, "most": check.most} for check in unknown],
+        )
         said |= {check: check.name in broken for check in unknown}
         if len(_said) > _MOST_SAID:
             _said.clear()
         _said.update({(check, export.facts[check.fact]): said[check] for check in unknown})
     return {check.name for check in checks if said[check]}
-
-
-def _found_broken(export: ExportFacts, checks: Sequence[Check]) -> set[str]:
-    """The names of the checks that Great Expectations finds broken."""
-    import pandas as pd  # noqa: PLC0415 - heavy
-
-    with _one_at_a_time:
-        batch = _frames().get_batch({"dataframe": pd.DataFrame([export.facts])})
-    from great_expectations import ExpectationSuite  # noqa: PLC0415 - takes four seconds
-    from great_expectations.expectations.core.expect_column_max_to_be_between import (  # noqa: PLC0415
-        ExpectColumnMaxToBeBetween,
-    )
-
-    suite = ExpectationSuite(name="export_gate")
-    for check in checks:
-        # Of one row the largest value is the value; the expectation row by row takes four times as long.
-        suite.add_expectation(
-            ExpectColumnMaxToBeBetween(
-                column=check.fact, min_value=check.least, max_value=check.most, meta={"check": check.name}
-            )
-        )
-    broken = set()
-    for result in batch.validate(suite, result_format="BOOLEAN_ONLY").results:
-        if result.exception_info and result.exception_info.get("raised_exception"):
-            raise RuntimeError(f"the gate cannot judge: {result.exception_info.get('exception_message')}")
-        expectation = result.expectation_config
-        assert expectation is not None
-        assert expectation.meta is not None
-        if not result.success:
-            broken.add(expectation.meta["check"])
-    return broken
-
-
-@cache
-def _frames() -> BatchDefinition[Any]:
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import; nothing is to be sent home
-    import great_expectations as gx  # noqa: PLC0415 - takes four seconds
-    from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
-
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    asset = context.data_sources.add_pandas("exports").add_dataframe_asset("exports")
-    return asset.add_batch_definition_whole_dataframe("one row an export")

@@ -88,11 +88,11 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefi
     def merged_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
         """Judge and merge what has landed of the quarter. What is refused stays out, the others go in."""
         pipeline: Pipeline = context.resources.pipeline
-        with pipeline.warehouse.session() as connection:  # the file is opened once
+        with pipeline.warehouse.session() as session:  # the file is opened once
             merged = pipeline.merge_landed(context.partition_key)
             of_run = pipeline.requests_of_run(context.resources.exports.run_id, context.partition_key)
             outcomes = pipeline.outcomes(dict.fromkeys([*of_run, *merged]))
-            counts = {name: marts.count(connection, name) for name in TABLES}
+            counts = {name: marts.count(session, name) for name in TABLES}
         for outcome in outcomes:
             (context.log.error if outcome.is_failure else context.log.info)(outcome.sentence)
         yield from check_results(key("forecast_entry"), outcomes)

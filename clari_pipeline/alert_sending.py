@@ -61,7 +61,7 @@ def _send(pipeline: Pipeline, channels: Channels, named: Sequence[str]) -> Sent:
             if delivery.error is not None:
                 errors[channel] = delivery.error
                 continue
-            with pipeline.warehouse.transaction() as session:
+            with pipeline.warehouse.transaction("alerts") as session:
                 for key in message.alert_keys:
                     alert_rows.delivered(session, key, channel.id, at=pipeline.now())
     return Sent(
@@ -95,7 +95,7 @@ def _mark(pipeline: Pipeline, waiting: Sequence[Record], channels: Channels, err
     """Mark what was tried; how many alerts every channel has taken now."""
     last_error = "; ".join(f"{channel.name}: {error}" for channel, error in errors.items()) or None
     sent = 0
-    with pipeline.warehouse.transaction() as session:
+    with pipeline.warehouse.transaction("alerts") as session:
         taken = alert_rows.deliveries(session, (alert["alert_key"] for alert in waiting))
         for alert in waiting:
             is_sent = all((alert["alert_key"], channel.id) in taken for channel in channels)

@@ -42,7 +42,7 @@ def raise_alerts(
     spool, now = Spool(pipeline.settings.data_dir), pipeline.now()
     with pipeline.warehouse.session() as session:
         untold = pipeline.outcomes(alert_rows.untold(session, not_before=now - SENT_WITHIN))
-    with pipeline.warehouse.transaction() as session:
+    with pipeline.warehouse.transaction("alerts") as session:
         for spooled in spool.read():
             taken = spooled.pop("channel_ids")
             alert_rows.raised(session, **spooled, detail={})
@@ -69,7 +69,7 @@ def raise_alerts(
 def raise_killed(pipeline: Pipeline, killed: Collection[str], *, run_id: str) -> None:
     """Write down, in the run that goes on in their place, that earlier runs were killed; it is sent when that ends."""
     if killed:
-        with pipeline.warehouse.transaction() as session:
+        with pipeline.warehouse.transaction("alerts") as session:
             _of_killed(_Book(session, pipeline, run_id), killed)
 
 

@@ -256,7 +256,7 @@ def alerts_resend(settings: Settings, *, keys: Sequence[str]) -> int:
     pipeline = Pipeline(settings)
     if not alert_sending.open_channels(settings):
         raise SettingsError("CLARI_ALERT_URLS is not set: name a channel, such as mailto:// or slack:// (see Apprise)")
-    with pipeline.warehouse.transaction() as session:
+    with pipeline.warehouse.transaction("alerts") as session:
         known = {alert["alert_key"] for alert in alert_rows.newest(session, _MOST_ALERTS)}
         if unknown := [key for key in keys if key not in known]:
             raise SettingsError(f"no alert is called {unknown[0]!r}: clari-pipeline alerts list shows their keys")

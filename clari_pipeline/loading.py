@@ -97,7 +97,7 @@ class Loader:
 
     def _load(self, session: Session, request_id: str, *, again: bool, is_tried: bool) -> None:
         export = ledger.export(session, request_id)
-        if export["state"] == "LOADED" and is_tried:  # it was kept, though nobody could hear it
+        if export["state"] == "LOADED" and is_tried and not again:  # it was kept, though nobody could hear it
             self._compare(session, [export])
             self._tell(export)
             return

@@ -238,7 +238,7 @@ class Pipeline:
     def judge_coverage(self) -> list[Record]:
         """Whether the current quarter and those before it are loaded and fresh, a verdict for each forecast."""
         wanted = [str(quarter) for quarter in self.current_quarters()]
-        with self.warehouse.session() as session, session.turn("marts"), session.transaction():
+        with self.warehouse.transaction("marts") as session:
             newest = marts.newest_loaded(session)
             latest: dict[str, Record] = {}
             for export in newest:  # newest quarter first
@@ -292,7 +292,7 @@ class Pipeline:
             with self.warehouse.session() as session:
                 exports = ledger.exports_of_quarter(session, forecast_id, quarter_id, ledger.LANDED_STATES)
             replayed += [export["request_id"] for export in exports]
-        with self.warehouse.transaction() as session:  # what is replayed is no news
+        with self.warehouse.transaction("alerts") as session:  # what is replayed is no news
             alert_rows.told(session, replayed, at=self.now())
         self.refresh_marts()
         return replayed, refused

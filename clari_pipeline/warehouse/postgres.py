@@ -175,7 +175,7 @@ class PostgresWarehouse(Warehouse):
         if not is_allowed:
             raise WarehouseUnwritable(
                 f"warehouse {self._place}: the role {user} may not write schema clari: let CLARI_WAREHOUSE_URL name "
-                "the writer, or grant what sql/roles.postgres.sql grants it"
+                "the writer, or grant what docs/postgres-roles.sql grants it"
             )
 
     @contextmanager
@@ -325,12 +325,17 @@ def _read(url: SecretStr) -> tuple[str, str]:
     """The address as the drivers take it, and as people may see it."""
     try:
         said = {name: str(value) for name, value in conninfo_to_dict(url.get_secret_value()).items()}
+        host, port, name = said.get("host", ""), said.get("port", "5432"), said.get("dbname", "")
+        # A password that is not percent-encoded is taken for a part of these, and would be shown.
+        is_torn = not all(part.isdecimal() for part in port.split(",")) or "@" in host + name or "/" in name
     except psycopg.ProgrammingError:
+        is_torn = True
+    if is_torn:
         raise SettingsError(
             "CLARI_WAREHOUSE_URL is no address of PostgreSQL: write postgresql://user:password@host:5432/database, "
             "signs such as @ or / in the password percent-encoded"
-        ) from None
-    place = f"postgresql://{said.get('host') or 'localhost'}:{said.get('port') or 5432}/{said.get('dbname') or ''}"
+        )
+    place = f"postgresql://{host or 'localhost'}:{port}/{name}"
     return make_conninfo(url.get_secret_value(), **_UNLESS_SAID | said), place
 
 

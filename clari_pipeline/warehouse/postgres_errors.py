@@ -23,7 +23,7 @@ _STATES: dict[str, tuple[_Kind, str]] = {
     "28": (WarehouseUnwritable, f"check user and password of {_URL}, and the server's pg_hba.conf"),
     "3D000": (WarehouseUnwritable, f"create the database, or name another in {_URL}"),
     "40": (WarehouseInterrupted, "nothing of it was kept: run again"),
-    "42501": (WarehouseUnwritable, "grant the role of the pipeline what sql/roles.postgres.sql grants the writer"),
+    "42501": (WarehouseUnwritable, "grant the role of the pipeline what docs/postgres-roles.sql grants the writer"),
     "53100": (WarehouseError, "the server's disk is full, and nothing of it was kept: make room there, then run again"),
     "53200": (WarehouseError, "nothing of it was kept: give the server more memory, or lower work_mem, then run again"),
     "53300": (WarehouseInterrupted, "raise max_connections, or end other connections, then run again"),
@@ -43,6 +43,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"too many (clients|connections)|remaining connection slots", "53300"),
     (r"is starting up|is shutting down|in recovery mode|not yet accepting", "57P"),
 )
+_LOST = re.compile(r"server closed the connection|connection to server|(send|receive) data|terminating connection")
 _UNREACHABLE = f"see that it runs and that this machine reaches it, or mend {_URL}"
 _TLS = f"see sslmode and sslrootcert in {_URL}, and the server's certificate"
 
@@ -53,7 +54,7 @@ def told(error: Exception, place: str, *, is_connected: bool, is_lost: bool = Fa
     state = getattr(error, "sqlstate", None) or ""
     if not is_connected:
         state = next((known for words, known in _WORDS if re.search(words, cause)), state)
-    elif is_lost and not state.startswith(("57P", "08")):
+    elif (is_lost or (not state and _LOST.search(cause))) and not state.startswith(("57P", "08")):
         state = "08006"
     unknown = "nothing of it was kept: see the server's log" if is_connected else _unreachable(cause)
     kind, remedy = next(

@@ -159,7 +159,7 @@ class Warehouse(ABC):
                 return work(session)
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """A session whose work is kept as a whole, or not at all."""
-        with self.session() as session, session.transaction():
+    def transaction(self, turn: str) -> Iterator[Session]:
+        """A session whose work is kept as a whole, or not at all; one at a time of those who name the same turn."""
+        with self.session() as session, session.turn(turn), session.transaction():
             yield session

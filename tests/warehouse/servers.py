@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import psycopg
 from psycopg import sql
 
 NAMED = "CLARI_TEST_POSTGRES"
+_PASSWORD = "se/cret @word"
 
 
 def programs() -> Path | None:
@@ -49,14 +50,15 @@ def postgres() -> Iterator[str]:
                 [bin_folder / program, *arguments], check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL
             )
 
+        (folder / "password").write_text(_PASSWORD)
         call(
-            "initdb", "-D", f"{folder}/data", "-A", "trust", "-U", "clari", "-E", "UTF8", "--no-locale",
-            "--locale-provider=icu", "--icu-locale=en-US",
+            "initdb", "-D", f"{folder}/data", "-A", "scram-sha-256", "--pwfile", f"{folder}/password", "-U", "clari",
+            "-E", "UTF8", "--no-locale", "--locale-provider=icu", "--icu-locale=en-US",
         )  # fmt: skip
         options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories={folder} -c fsync=off"
         call("pg_ctl", "-D", f"{folder}/data", "-o", options, "-l", f"{folder}/log", "-w", "start")
         try:
-            yield f"postgresql://clari@127.0.0.1:{port}/postgres"
+            yield f"postgresql://clari:{quote(_PASSWORD, safe='')}@127.0.0.1:{port}/postgres"
         finally:
             call("pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "-w", "stop")
 

@@ -140,7 +140,7 @@ class PostgresWarehouse(Warehouse):
         self._guard = threading.Lock()
         self._idle: list[psycopg.Connection[Any]] = []
         self._users = 0
-        self._is_prepared = False
+        self._was_there = self._is_prepared = False
 
     @property
     def place(self) -> str:
@@ -251,8 +251,9 @@ class PostgresWarehouse(Warehouse):
 
     def _connect(self, *, is_patient: bool) -> psycopg.Connection[Any]:
         """A new connection. A server that is just being started again is waited for, though not for long."""
+        passing = (WarehouseInterrupted, _Refused) if self._was_there else WarehouseInterrupted
         for attempt in retry_context(
-            on=(WarehouseInterrupted, _Refused),
+            on=passing,
             attempts=None if is_patient else 1,
             timeout=self._patience_s,
             wait_initial=0.1,
@@ -275,6 +276,7 @@ class PostgresWarehouse(Warehouse):
             raise WarehouseUnwritable(
                 f"warehouse {self._place} is PostgreSQL {major}: update the server to {_OLDEST} or newer"
             )
+        self._was_there = True
         connection.adapters.register_loader("json", TextLoader)
         connection.execute("set timezone = 'UTC'")
         return connection

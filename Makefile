@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak fuzz lint install lock clean
+.PHONY: demo test postgres soak fuzz lint install lock clean
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -28,8 +28,25 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint
+test: lint postgres
 	$(BIN)/pytest
+
+# Debian's PostgreSQL, whose programs the tests start by themselves, where there is none and CLARI_TEST_POSTGRES names
+# no other. Without it those tests are skipped.
+POSTGRES := /usr/lib/postgresql
+postgres:
+	@if [ -n "$$CLARI_TEST_POSTGRES" ] || command -v initdb || ls $(POSTGRES)/*/bin/initdb; then exit 0; fi >/dev/null 2>&1; \
+	as_root=; [ "$$(id -u)" = 0 ] || as_root="sudo -n"; \
+	if command -v apt-get >/dev/null && $$as_root true 2>/dev/null; then \
+		echo "installing PostgreSQL for the tests"; \
+		$$as_root mkdir -p /etc/postgresql-common; \
+		[ -e /etc/postgresql-common/createcluster.conf ] || \
+			echo "create_main_cluster = false" | $$as_root tee /etc/postgresql-common/createcluster.conf >/dev/null; \
+		$$as_root apt-get -qq update && \
+			$$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends postgresql >/dev/null && \
+			exit 0; \
+	fi; \
+	echo "PostgreSQL could not be installed: its tests are skipped. Install it, or name a server: CLARI_TEST_POSTGRES=postgresql://..." >&2
 
 # The long forms: many more examples of the same properties.
 soak: install

@@ -9,13 +9,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from filelock import FileLock
-
 from clari_pipeline.alerting import Alert, Channel, ChannelError, Channels, Headline, Message, compose, split_addresses
 from clari_pipeline.settings import Settings, SettingsError
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import alert_rows
-from clari_pipeline.warehouse.statements import Connection, Record
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record
 
 SENT_WITHIN = timedelta(days=7)
 _LONGEST_SENDING_S = 300
@@ -45,15 +44,15 @@ def send_alerts(pipeline: Pipeline, *, named: Sequence[str] = ()) -> Sent:
     week is sent only if it is `named`.
     """
     channels = open_channels(pipeline.settings)
-    with FileLock(pipeline.warehouse.path.with_suffix(".sending.lock"), timeout=_LONGEST_SENDING_S):
+    with pipeline.warehouse.sending(timeout_s=_LONGEST_SENDING_S):
         return _send(pipeline, channels, named)
 
 
 def _send(pipeline: Pipeline, channels: Channels, named: Sequence[str]) -> Sent:
-    with pipeline.warehouse.session() as connection:
-        waiting = alert_rows.unsent(connection, not_before=pipeline.now() - SENT_WITHIN, alert_keys=named)
-        taken = alert_rows.deliveries(connection, (alert["alert_key"] for alert in waiting))
-        headlines = _headlines(connection, waiting)
+    with pipeline.warehouse.session() as session:
+        waiting = alert_rows.unsent(session, not_before=pipeline.now() - SENT_WITHIN, alert_keys=named)
+        taken = alert_rows.deliveries(session, (alert["alert_key"] for alert in waiting))
+        headlines = _headlines(session, waiting)
     if not waiting or not channels:
         return Sent(0)
     errors: dict[Channel, str] = {}
@@ -62,9 +61,9 @@ def _send(pipeline: Pipeline, channels: Channels, named: Sequence[str]) -> Sent:
             if delivery.error is not None:
                 errors[channel] = delivery.error
                 continue
-            with pipeline.warehouse.transaction() as connection:
+            with pipeline.warehouse.transaction("alerts") as session:
                 for key in message.alert_keys:
-                    alert_rows.delivered(connection, key, channel.id, at=pipeline.now())
+                    alert_rows.delivered(session, key, channel.id, at=pipeline.now())
     return Sent(
         _mark(pipeline, waiting, channels, errors),
         tuple(f"alert channel {channel.name}: {error}; the next run sends again" for channel, error in errors.items()),
@@ -87,7 +86,7 @@ def _messages(
     by_key = {alert["alert_key"]: alert for alert in waiting}
     for missing, to in lacking.items():
         alerts = [alert_of(by_key[key]) for key in missing]
-        look = [f"clari.forecast_swing in {pipeline.settings.warehouse_path}", "clari-pipeline status"]
+        look = [f"clari.forecast_swing in {pipeline.warehouse.place}", "clari-pipeline status"]
         for message in compose(alerts, headlines, where_to_look=look) if alerts else ():
             yield message, to
 
@@ -96,13 +95,13 @@ def _mark(pipeline: Pipeline, waiting: Sequence[Record], channels: Channels, err
     """Mark what was tried; how many alerts every channel has taken now."""
     last_error = "; ".join(f"{channel.name}: {error}" for channel, error in errors.items()) or None
     sent = 0
-    with pipeline.warehouse.transaction() as connection:
-        taken = alert_rows.deliveries(connection, (alert["alert_key"] for alert in waiting))
+    with pipeline.warehouse.transaction("alerts") as session:
+        taken = alert_rows.deliveries(session, (alert["alert_key"] for alert in waiting))
         for alert in waiting:
             is_sent = all((alert["alert_key"], channel.id) in taken for channel in channels)
             sent += is_sent
             alert_rows.tried(
-                connection,
+                session,
                 alert["alert_key"],
                 is_sent=is_sent,
                 last_error=None if is_sent else last_error,
@@ -111,7 +110,7 @@ def _mark(pipeline: Pipeline, waiting: Sequence[Record], channels: Channels, err
     return sent
 
 
-def _headlines(connection: Connection, waiting: Iterable[Record]) -> dict[tuple[str, str], Headline]:
+def _headlines(session: Session, waiting: Iterable[Record]) -> dict[tuple[str, str], Headline]:
     """The top call of each forecast and quarter in which something swung, for the field that swung most."""
     headlines: dict[tuple[str, str], Headline] = {}
     swings = [alert["detail"] for alert in waiting if alert["kind"] in {"forecast_swing", "mass_change"}]
@@ -120,9 +119,9 @@ def _headlines(connection: Connection, waiting: Iterable[Record]) -> dict[tuple[
         if where in headlines or not swing.get("job_id"):
             continue
         top = alert_rows.headline(
-            connection, swing["job_id"], time_period_id=swing["time_period_id"], field_id=swing["field_id"]
+            session, swing["job_id"], time_period_id=swing["time_period_id"], field_id=swing["field_id"]
         )
-        people = alert_rows.moved_people(connection, swing["job_id"])
+        people = alert_rows.moved_people(session, swing["job_id"])
         headlines[where] = Headline(
             *where,
             **top | {"field_name": top["field_name"] or swing["field_name"]},

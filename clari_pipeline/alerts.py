@@ -16,7 +16,8 @@ from clari_pipeline.alert_spool import Spool
 from clari_pipeline.alerting import compose
 from clari_pipeline.sync import Outcome, Pipeline
 from clari_pipeline.warehouse import alert_rows, marts
-from clari_pipeline.warehouse.statements import Connection, Record
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record
 
 _LONGEST_WORD = 40
 _KILLED = "run_failed killed"
@@ -39,15 +40,15 @@ def raise_alerts(
     looked at. The same class of alert is not written twice within `CLARI_ALERT_REPEAT_HOURS`, unless it is worse.
     """
     spool, now = Spool(pipeline.settings.data_dir), pipeline.now()
-    with pipeline.warehouse.session() as connection:
-        untold = pipeline.outcomes(alert_rows.untold(connection, not_before=now - SENT_WITHIN))
-    with pipeline.warehouse.transaction() as connection:
+    with pipeline.warehouse.session() as session:
+        untold = pipeline.outcomes(alert_rows.untold(session, not_before=now - SENT_WITHIN))
+    with pipeline.warehouse.transaction("alerts") as session:
         for spooled in spool.read():
             taken = spooled.pop("channel_ids")
-            alert_rows.raised(connection, **spooled, detail={})
+            alert_rows.raised(session, **spooled, detail={})
             for channel_id in taken:
-                alert_rows.delivered(connection, spooled["alert_key"], channel_id, at=spooled["created_at"])
-        book = _Book(connection, pipeline, run_id)
+                alert_rows.delivered(session, spooled["alert_key"], channel_id, at=spooled["created_at"])
+        book = _Book(session, pipeline, run_id)
         for outcome in untold:
             if outcome.export["state"] == "LOADED":
                 _of_calls(book, outcome.export)
@@ -56,7 +57,7 @@ def raise_alerts(
         for outcome in outcomes:
             if outcome.is_failure and outcome.export["state"] != "REFUSED":
                 _of_failure(book, outcome)
-        alert_rows.told(connection, (outcome.export["request_id"] for outcome in untold), at=now)
+        alert_rows.told(session, (outcome.export["request_id"] for outcome in untold), at=now)
         if not _was_told_as_killed(book, run_id):
             for trouble in troubles:
                 _of_trouble(book, trouble)
@@ -68,8 +69,8 @@ def raise_alerts(
 def raise_killed(pipeline: Pipeline, killed: Collection[str], *, run_id: str) -> None:
     """Write down, in the run that goes on in their place, that earlier runs were killed; it is sent when that ends."""
     if killed:
-        with pipeline.warehouse.transaction() as connection:
-            _of_killed(_Book(connection, pipeline, run_id), killed)
+        with pipeline.warehouse.transaction("alerts") as session:
+            _of_killed(_Book(session, pipeline, run_id), killed)
 
 
 def tell_of_sync(pipeline: Pipeline, outcomes: Sequence[Outcome], **found: Any) -> Sent:
@@ -140,8 +141,8 @@ def tell_of_stale_quarters(pipeline: Pipeline) -> Sent:
 class _Book:
     """Where alerts of one run are written, unless people have heard of the same."""
 
-    def __init__(self, connection: Connection, pipeline: Pipeline, run_id: str) -> None:
-        self.connection = connection
+    def __init__(self, session: Session, pipeline: Pipeline, run_id: str) -> None:
+        self.session = session
         self.pipeline = pipeline
         self.rules = pipeline.rules.rules.swings
         self._run_id = run_id
@@ -151,7 +152,7 @@ class _Book:
 
     def last(self, alert_class: str) -> Record | None:
         """What people were told last of that class."""
-        return alert_rows.newest_of_class(self.connection, alert_class)
+        return alert_rows.newest_of_class(self.session, alert_class)
 
     def write(
         self,
@@ -171,7 +172,7 @@ class _Book:
             if not is_worse and self._now - last["created_at"] < self._repeat:
                 return
         alert_rows.raised(
-            self.connection,
+            self.session,
             alert_key=f"{alert_class} {detail.get('job_id') or self._run_id}",
             alert_class=alert_class,
             kind=kind,
@@ -222,7 +223,7 @@ def _of_killed(book: _Book, killed: Collection[str]) -> None:
     """Runs that did not come to their end, except those whose failure people were told of: Dagster's daemon looks
     after its own.
     """
-    news = sorted(set(killed) - alert_rows.failed_runs(book.connection, killed))
+    news = sorted(set(killed) - alert_rows.failed_runs(book.session, killed))
     if not news:
         return
     body = (
@@ -240,10 +241,10 @@ def _was_told_as_killed(book: _Book, run_id: str) -> bool:
 def _of_calls(book: _Book, export: Record) -> None:
     """The swings of an export that are news; where so many moved at once, one alert stands before them."""
     where = f"{export['forecast_id']} {export['time_period_id']}"
-    swings = [swing for swing in alert_rows.swings(book.connection, export["job_id"]) if _is_news(book, where, swing)]
+    swings = [swing for swing in alert_rows.swings(book.session, export["job_id"]) if _is_news(book, where, swing)]
     told: set[tuple[str, str]] = set()
     # Against the last sync before against a week ago: one is enough.
-    for mass in sorted(marts.mass_changes(book.connection, export["job_id"]), key=lambda one: one["baseline"]):
+    for mass in sorted(marts.mass_changes(book.session, export["job_id"]), key=lambda one: one["baseline"]):
         field = (mass["time_period_id"], mass["field_id"])
         of_field = [
             swing
@@ -300,7 +301,7 @@ def _of_stale_quarters(book: _Book, quarters: list[str]) -> None:
     if not settings.forecast_ids:
         return
     stale = alert_rows.stale(
-        book.connection,
+        book.session,
         quarters=quarters,
         forecasts=settings.forecast_ids,
         not_before=now - timedelta(hours=settings.max_age_hours),

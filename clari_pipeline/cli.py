@@ -200,7 +200,7 @@ def _fail_by_kind(error: Exception) -> int:
     from clari_pipeline.clari import ClariError  # noqa: PLC0415
     from clari_pipeline.landing import LandingError  # noqa: PLC0415
     from clari_pipeline.quality.judging import GateError  # noqa: PLC0415
-    from clari_pipeline.warehouse.connection import WarehouseError, WarehouseUnwritable  # noqa: PLC0415
+    from clari_pipeline.warehouse.errors import WarehouseError, WarehouseUnwritable  # noqa: PLC0415
 
     if _wants_traceback():
         raise error

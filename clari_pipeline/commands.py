@@ -178,10 +178,10 @@ def replay_document(
     pipeline = Pipeline(settings)
     _prepare(pipeline)
     run_id, started_at = uuid.uuid4().hex, pipeline.now()
-    with pipeline.warehouse.session() as connection:
+    with pipeline.warehouse.session() as session:
         from clari_pipeline.warehouse import ledger  # noqa: PLC0415
 
-        refused_before = ledger.refused_requests(connection)
+        refused_before = ledger.refused_requests(session)
     request_id = pipeline.replay_document(
         file, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id
     )
@@ -199,8 +199,8 @@ def status(settings: Settings, *, as_json: bool) -> int:
     exports: list[dict[str, Any]] = []
     alerts_unsent = 0
     if pipeline.warehouse.exists():
-        with pipeline.warehouse.session() as connection:
-            exports, alerts_unsent = ledger.status(connection), ledger.alerts_unsent(connection)
+        with pipeline.warehouse.session() as session:
+            exports, alerts_unsent = ledger.status(session), ledger.alerts_unsent(session)
     document = status_document(exports, _quota(settings), alerts_unsent)
     if as_json:
         _print_json(document)
@@ -224,8 +224,8 @@ def alerts_list(settings: Settings, *, most: int, as_json: bool) -> int:
     pipeline = Pipeline(settings)
     found: list[dict[str, Any]] = []
     if pipeline.warehouse.exists():
-        with pipeline.warehouse.session() as connection:
-            found = alert_rows.newest(connection, most)
+        with pipeline.warehouse.session() as session:
+            found = alert_rows.newest(session, most)
     if as_json:
         _print_json(alerts_document(found))
     else:
@@ -256,12 +256,12 @@ def alerts_resend(settings: Settings, *, keys: Sequence[str]) -> int:
     pipeline = Pipeline(settings)
     if not alert_sending.open_channels(settings):
         raise SettingsError("CLARI_ALERT_URLS is not set: name a channel, such as mailto:// or slack:// (see Apprise)")
-    with pipeline.warehouse.transaction() as connection:
-        known = {alert["alert_key"] for alert in alert_rows.newest(connection, _MOST_ALERTS)}
+    with pipeline.warehouse.transaction("alerts") as session:
+        known = {alert["alert_key"] for alert in alert_rows.newest(session, _MOST_ALERTS)}
         if unknown := [key for key in keys if key not in known]:
             raise SettingsError(f"no alert is called {unknown[0]!r}: clari-pipeline alerts list shows their keys")
         for key in keys:
-            alert_rows.again(connection, key)
+            alert_rows.again(session, key)
     sent = alert_sending.send_alerts(pipeline, named=keys)
     _console().print(f"{sent.alerts} alerts sent")
     for trouble in sent.troubles:
@@ -313,7 +313,7 @@ def _finish(
     else:
         console = _console()
         report.show(console)
-        console.print(f"Warehouse: {pipeline.settings.warehouse_path} (schema clari)", highlight=False, soft_wrap=True)
+        console.print(f"Warehouse: {pipeline.warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
     failed: list[Outcome] = [
         outcome for outcome in report.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused
     ]

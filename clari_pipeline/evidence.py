@@ -12,7 +12,8 @@ from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.quality.export_gate import ExportFacts
 from clari_pipeline.warehouse import facts, marts, merging
 from clari_pipeline.warehouse.marts import CallRules
-from clari_pipeline.warehouse.statements import Connection, Record
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record
 
 _MEASURE_TYPES = dict(zip(("forecast", "quota", "adjustment", "crm_total", "crm_closed"), MEASURES, strict=True))
 _SHOWN = 20
@@ -82,11 +83,11 @@ def _lies_in(quarter: Quarter, period: Mapping[str, Any], calendar: FiscalCalend
     return calendar.contains(quarter, *days)
 
 
-def against_what_is_known(connection: Connection, export: Record, document: Document, rules: CallRules) -> ExportFacts:
+def against_what_is_known(session: Session, export: Record, document: Document, rules: CallRules) -> ExportFacts:
     """What is worth a look, against what is known already."""
-    previous = facts.previous_export(connection, export)
-    currencies = facts.currencies_changed(connection, export)
-    shared = facts.people_shared(connection)
+    previous = facts.previous_export(session, export)
+    currencies = facts.currencies_changed(session, export)
+    shared = facts.people_shared(session)
     of_interest = {
         "currencies_changed": sum(change["entries"] for change in currencies),
         "people_shared": len(shared),
@@ -120,9 +121,9 @@ def against_what_is_known(connection: Connection, export: Record, document: Docu
     )
 
 
-def of_tops(connection: Connection, export: Record, rules: CallRules) -> ExportFacts:
+def of_tops(session: Session, export: Record, rules: CallRules) -> ExportFacts:
     """Whether one person's row is the total."""
-    tops = facts.tops(connection)
+    tops = facts.tops(session)
     named = [top for top in tops if rules.top_user in {top["user_id"], top["email"], top["name"]}]
     return ExportFacts(
         request_id=export["request_id"],
@@ -140,7 +141,7 @@ def of_tops(connection: Connection, export: Record, rules: CallRules) -> ExportF
 
 
 def after_the_merge(
-    connection: Connection,
+    session: Session,
     export: Record,
     document: Document,
     before: facts.Facts,
@@ -165,7 +166,7 @@ def after_the_merge(
         + abs(merged.rows_shown - merged.rows_merged)
     )
     asked = {_MEASURE_TYPES[name] for name in export["types_to_export"].split(",") if name in _MEASURE_TYPES}
-    in_table = merging.control_totals(connection, export)
+    in_table = merging.control_totals(session, export)
     in_document = document.control_totals
     if in_document is None or _differing(in_document, in_table, asked):
         in_document = recount()
@@ -205,12 +206,12 @@ def _differing(
     ]
 
 
-def of_calls(connection: Connection, export: Record, rules: CallRules) -> ExportFacts:
+def of_calls(session: Session, export: Record, rules: CallRules) -> ExportFacts:
     """What the comparison of its calls has found; `forecast_swing` holds it already."""
-    swings = marts.swings_of(connection, export["job_id"])
+    swings = marts.swings_of(session, export["job_id"])
     swung = {(swing["user_id"], swing["time_period_id"], swing["field_id"]) for swing in swings}
-    marts.find_measure_fields(connection, export["forecast_id"], export["time_period_id"], rules)
-    ambiguous = facts.quota_ambiguous(connection)
+    marts.find_measure_fields(session, export["forecast_id"], export["time_period_id"], rules)
+    ambiguous = facts.quota_ambiguous(session)
     return ExportFacts(
         request_id=export["request_id"],
         facts={"swings": len(swings), "quotas_ambiguous": len(ambiguous)},

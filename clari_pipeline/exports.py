@@ -46,7 +46,7 @@ from clari_pipeline.recording import Recorder, manifest_of
 from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import ledger
-from clari_pipeline.warehouse.connection import Warehouse
+from clari_pipeline.warehouse.session import Warehouse
 from clari_pipeline.warehouse.statements import Record
 
 _PASSING = (ClariUnreachable, ServerFault, Redirected, RateLimited, UnexpectedAnswer, AuthFailed)
@@ -277,12 +277,12 @@ class ExportDesk:
 
     def _row(self, request_id: str) -> Record:
         """The export's row in the ledger; empty where it has none yet."""
-        with self._warehouse.session() as connection:
-            return ledger.export(connection, request_id) if ledger.is_known(connection, request_id) else {}
+        with self._warehouse.session() as session:
+            return ledger.export(session, request_id) if ledger.is_known(session, request_id) else {}
 
     def _known_jobs(self) -> set[str]:
-        with self._warehouse.session() as connection:
-            return ledger.known_jobs(connection)
+        with self._warehouse.session() as session:
+            return ledger.known_jobs(session)
 
     async def _tell_of(self, export: Export, kind: type[_Event], **what: Any) -> None:
         event = kind(

@@ -13,13 +13,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import duckdb
 import uvicorn
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -33,13 +31,15 @@ from starlette.routing import Route
 
 from clari_pipeline.settings import Settings, SettingsError
 from clari_pipeline.warehouse import ledger
+from clari_pipeline.warehouse.engines import open_warehouse
+from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
+from clari_pipeline.warehouse.session import Warehouse
 
 Status: TypeAlias = Literal["ok", "stale", "never", "busy", "unreadable"]
 
 _IN_FLIGHT = ("SUBMITTING", "SUBMITTED", "LANDED")
 _EXPORT = ("forecast_id", "time_period_id")
 _NOT_KEPT = {"Cache-Control": "no-store"}
-_PAUSE_S = 0.5  # between two openings of the warehouse: a sync that writes meanwhile is to find it closed
 _TRUSTED = timedelta(seconds=30)  # as long a file that looks unchanged is; some file systems' clocks are coarse
 
 
@@ -196,11 +196,11 @@ class Health:
 class HealthReader:
     """Reads the ledger for many askers, one after the other.
 
-    An open file keeps a sync from writing: it is opened when it has changed, and as briefly as possible, however
-    often people ask. While a sync keeps this from reading, the last answer stands.
+    A warehouse in a file is opened when that has changed, and as briefly as possible, however often people ask: open,
+    it keeps a sync from writing. While a sync keeps this from reading, the last answer stands.
     """
 
-    def __init__(self, warehouse: Path, *, max_age_hours: float) -> None:
+    def __init__(self, warehouse: Warehouse, *, max_age_hours: float) -> None:
         self._warehouse = warehouse
         self._max_age_hours = max_age_hours
         self._guard = threading.Lock()
@@ -213,11 +213,11 @@ class HealthReader:
         with self._guard:
             try:
                 self._look()
-            except (duckdb.Error, OSError) as error:
-                if not _is_lock(error):
-                    return self._health(None, "unreadable", self._unreadable(error))
+            except WarehouseLocked as error:
                 if self._last is None:
-                    return self._health(None, "busy", "a sync holds the warehouse: ask again in a moment")
+                    return self._health(None, "busy", str(error))
+            except WarehouseError as error:
+                return self._health(None, "unreadable", str(error))
             return self._health(self._last)
 
     def _health(
@@ -229,41 +229,27 @@ class HealthReader:
         return Health(datetime.now(UTC), self._max_age_hours, snapshot, trouble, error)
 
     def _look(self) -> None:
-        if self._last and self._looks() == self._last_looks and datetime.now(UTC) - self._last.taken_at < _TRUSTED:
+        looks = self._warehouse.looks()
+        is_unchanged = looks is not None and looks == self._last_looks
+        if self._last and is_unchanged and datetime.now(UTC) - self._last.taken_at < _TRUSTED:
             return
-        time.sleep(max(0, self._closed_at + _PAUSE_S - time.monotonic()))
-        # Taken before the file is opened: what is written in between is seen next time.
-        now, looks = datetime.now(UTC), self._looks()
-        is_begun = self._warehouse.exists() and self._warehouse.stat().st_size > 0  # empty while DuckDB makes it
-        self._last, self._last_looks = (self._take(now) if is_begun else Snapshot(now)), looks
-
-    def _looks(self) -> object:
-        """What changes whenever something is written."""
-        looks: list[tuple[int, ...]] = []
-        for file in (self._warehouse, self._warehouse.with_name(f"{self._warehouse.name}.wal")):
-            with suppress(FileNotFoundError):
-                found = file.stat()
-                looks.append((found.st_ino, found.st_size, found.st_mtime_ns))
-        return looks
+        time.sleep(max(0, self._closed_at + self._warehouse.glance_pause_s - time.monotonic()))
+        # Taken before the warehouse is opened: what is written in between is seen next time.
+        now, looks = datetime.now(UTC), self._warehouse.looks()
+        self._last, self._last_looks = self._take(now), looks
 
     def _take(self, now: datetime) -> Snapshot:
-        with duckdb.connect(self._warehouse, read_only=True) as connection:
-            connection.execute("set timezone = 'UTC'")
+        with self._warehouse.glance() as session:
+            if session is None:
+                return Snapshot(now)
             snapshot = Snapshot(
                 now,
-                exports=tuple(ExportHealth(**found) for found in ledger.health_exports(connection)),
-                states=tuple(StateCount(**found) for found in ledger.health_states(connection)),
-                alerts_unsent=ledger.alerts_unsent(connection),
+                exports=tuple(ExportHealth(**found) for found in ledger.health_exports(session)),
+                states=tuple(StateCount(**found) for found in ledger.health_states(session)),
+                alerts_unsent=ledger.alerts_unsent(session),
             )
         self._closed_at = time.monotonic()
         return snapshot
-
-    def _unreadable(self, error: Exception) -> str:
-        """The cause in one line; where on this machine the file lies is nobody's business over HTTP."""
-        cause = "".join(str(error).splitlines()[:1])
-        for place in (self._warehouse.absolute(), self._warehouse):
-            cause = cause.replace(str(place), place.name)
-        return f"the warehouse cannot be read ({cause}): check CLARI_WAREHOUSE_URL, or run clari-pipeline sync"
 
 
 class LedgerCollector(Collector):
@@ -305,7 +291,8 @@ def serve(settings: Settings, *, host: str, port: int) -> int:
 
     Raises `SettingsError` for an address that this machine cannot have, `OSError` for a port that is taken.
     """
-    reader = HealthReader(settings.warehouse_path, max_age_hours=settings.max_age_hours)
+    warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir)
+    reader = HealthReader(warehouse, max_age_hours=settings.max_age_hours)
     reader.read()  # so that a sync that holds the warehouse from now on finds an answer here already
     with _listener(host, port) as listener:
         config = uvicorn.Config(
@@ -382,7 +369,3 @@ def _gauge(name: str, documentation: str, value: float) -> Metric:
 
 def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
-
-
-def _is_lock(error: Exception) -> bool:
-    return isinstance(error, duckdb.IOException) and "lock on file" in str(error)

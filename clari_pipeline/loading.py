@@ -7,6 +7,7 @@ ledger what happened; what is refused stays landed and out of the tables.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,9 +19,9 @@ from clari_pipeline.events import Hooks, Merged, Refused
 from clari_pipeline.landing import Landing
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, again, judge, reason, remember, warm_up
 from clari_pipeline.warehouse import facts, ledger, marts, merging
-from clari_pipeline.warehouse.connection import Warehouse
 from clari_pipeline.warehouse.marts import CallRules
-from clari_pipeline.warehouse.statements import Connection, Record
+from clari_pipeline.warehouse.session import Session, Warehouse
+from clari_pipeline.warehouse.statements import Record
 
 _REQUEST = (
     "types_to_export",
@@ -83,24 +84,37 @@ class Loader:
 
         What another process has merged or refused meanwhile is left alone, unless it is to be done `again`.
         """
-        self._warehouse.with_room(lambda connection: self._load(connection, request_id, again=again))
+        tried = 0
 
-    def _load(self, connection: Connection, request_id: str, *, again: bool) -> None:
-        export = ledger.export(connection, request_id)
+        def load(session: Session) -> None:
+            nonlocal tried
+            tried += 1
+            export = ledger.export(session, request_id)
+            with _turn(session, export["forecast_id"], export["time_period_id"]):
+                self._load(session, request_id, again=again, is_tried=tried > 1)
+
+        self._warehouse.with_room(load)
+
+    def _load(self, session: Session, request_id: str, *, again: bool, is_tried: bool) -> None:
+        export = ledger.export(session, request_id)
+        if export["state"] == "LOADED" and is_tried and not again:  # it was kept, though nobody could hear it
+            self._compare(session, [export])
+            self._tell(export)
+            return
         if export["state"] != "LANDED" and not again:
             return
-        loaded = ledger.exports_of_quarter(connection, export["forecast_id"], export["time_period_id"], ["LOADED"])
+        loaded = ledger.exports_of_quarter(session, export["forecast_id"], export["time_period_id"], ["LOADED"])
         if (known := _same_document(export, loaded)) is not None:
-            self._load_same(connection, export, known)
+            self._load_same(session, export, known)
         elif merging.is_late(export, loaded):
             exports = sorted(
                 [*(other for other in loaded if other["request_id"] != request_id), export],
                 key=merging.order,
             )
-            self._merge_whole(connection, exports, judge_only=request_id)
+            self._merge_whole(session, exports, judge_only=request_id)
         else:
-            self._merge_whole(connection, [export], judge_only=request_id, anew=False)
-        self._tell(ledger.export(connection, request_id))
+            self._merge_whole(session, [export], judge_only=request_id, anew=False)
+        self._tell(ledger.export(session, request_id))
 
     def _tell(self, export: Record) -> None:
         """What became of the document, once that is kept."""
@@ -111,56 +125,52 @@ class Loader:
         else:
             self._hooks.tell(Refused(**which, at=self._now(), error=export["error"] or ""))
 
-    def _load_same(self, connection: Connection, export: Record, known: Record) -> None:
+    def _load_same(self, session: Session, export: Record, known: Record) -> None:
         """Merge a document that is known: it is not read, and the export is recorded as one that changed nothing."""
-        if not merging.restore_lists(connection, known, read_by=self._reader):
-            self._merge_whole(connection, [export], judge_only=export["request_id"], anew=False)
+        if not merging.restore_lists(session, known, read_by=self._reader):
+            self._merge_whole(session, [export], judge_only=export["request_id"], anew=False)
             return
-        remember(ledger.verdicts_of(connection, known["request_id"]))
-        connection.begin()
-        try:
+        remember(ledger.verdicts_of(session, known["request_id"]))
+        with merging.transaction(session, export["forecast_id"], export["time_period_id"]):
             if export["request_id"] == known["request_id"]:
-                merging.note_unchanged(connection, known)
+                merging.note_unchanged(session, known)
             else:
-                self._mark_same(connection, export, known)
-            keep_verdicts(connection, judge(evidence.of_tops(connection, export, self._rules)), self._now())
-            connection.commit()
-        except BaseException:
-            connection.rollback()
-            raise
-        self._compare(connection, [export])
+                self._mark_same(session, export, known)
+            keep_verdicts(session, judge(evidence.of_tops(session, export, self._rules)), self._now())
+        self._compare(session, [export])
 
-    def _mark_same(self, connection: Connection, export: Record, known: Record) -> None:
+    def _mark_same(self, session: Session, export: Record, known: Record) -> None:
         """Everything that a merge would have changed."""
         export.update({name: known[name] for name in ("types_to_export", "export_format")})
         ledger.document_read(
-            connection,
+            session,
             export["request_id"],
-            call_time_frame_id=facts.call_week(connection, export),
+            call_time_frame_id=facts.call_week(session, export),
             **{name: known[name] for name in _COUNTED_IN_DOCUMENT},
         )
-        merging.mark_again(connection, export, known)
-        merging.renew_people(connection, export["forecast_id"])
-        merging.note_loaded(connection, export["request_id"], export["loaded_at"] or self._now())
-        marts.forget(connection, export["time_period_id"])
+        merging.mark_again(session, export, known)
+        merging.renew_people(session, export["forecast_id"])
+        merging.note_loaded(session, export["request_id"], export["loaded_at"] or self._now())
+        marts.forget(session, export["time_period_id"])
         verdicts = [
             again(verdict, export["request_id"], known["job_id"])
-            for verdict in ledger.verdicts_of(connection, known["request_id"])
+            for verdict in ledger.verdicts_of(session, known["request_id"])
         ]
-        keep_verdicts(connection, [verdict for verdict in verdicts if verdict is not None], self._now())
+        keep_verdicts(session, [verdict for verdict in verdicts if verdict is not None], self._now())
 
     def rebuild(self, forecast_id: str, quarter_id: str) -> None:
         """Merge every landed document of a forecast's quarter again, in order, the refused judged anew."""
 
-        def merge_all(connection: Connection) -> None:
-            exports = ledger.exports_of_quarter(connection, forecast_id, quarter_id, ledger.LANDED_STATES)
-            self._merge_whole(connection, exports)
+        def merge_all(session: Session) -> None:
+            with _turn(session, forecast_id, quarter_id):
+                exports = ledger.exports_of_quarter(session, forecast_id, quarter_id, ledger.LANDED_STATES)
+                self._merge_whole(session, exports)
 
         self._warehouse.with_room(merge_all)
 
     def _merge_whole(
         self,
-        connection: Connection,
+        session: Session,
         exports: list[Record],
         *,
         judge_only: str | None = None,
@@ -169,39 +179,31 @@ class Loader:
         """One transaction; where a merge does not reconcile, once more without that export."""
         judged = _Judged()
         # Outside the transaction, which would keep all of it in memory.
-        staged = None if anew else self._stage(connection, exports[0], judged)
-        while True:
-            connection.begin()
-            try:
-                self._fold(connection, exports, judged, judge_only=judge_only, anew=anew, staged=staged)
-                self._keep_verdicts(connection, exports, judged)
-                connection.commit()
-                break
-            except _Unreconciled:
-                connection.rollback()
-            except BaseException:
-                connection.rollback()
-                raise
-        self._compare(connection, exports)
+        staged = None if anew else self._stage(session, exports[0], judged)
+        is_kept = False
+        while not is_kept:
+            with (
+                suppress(_Unreconciled),
+                merging.transaction(session, exports[0]["forecast_id"], exports[0]["time_period_id"]),
+            ):
+                self._fold(session, exports, judged, judge_only=judge_only, anew=anew, staged=staged)
+                self._keep_verdicts(session, exports, judged)
+                is_kept = True
+        self._compare(session, exports)
 
-    def _compare(self, connection: Connection, exports: list[Record]) -> None:
+    def _compare(self, session: Session, exports: list[Record]) -> None:
         """Compare the calls of a quarter's exports, and judge what that shows."""
         forecast_id, quarter_id = exports[0]["forecast_id"], exports[0]["time_period_id"]
-        connection.begin()
-        try:
-            marts.compare_calls(connection, forecast_id, quarter_id, self._rules)
+        with session.turn("marts", shared=True), session.transaction():
+            marts.compare_calls(session, forecast_id, quarter_id, self._rules)
             for export in exports:
-                if ledger.export(connection, export["request_id"])["state"] == "LOADED":
-                    found = judge(evidence.of_calls(connection, export, self._rules))
-                    keep_verdicts(connection, found, self._now())
-            connection.commit()
-        except BaseException:
-            connection.rollback()
-            raise
+                if ledger.export(session, export["request_id"])["state"] == "LOADED":
+                    found = judge(evidence.of_calls(session, export, self._rules))
+                    keep_verdicts(session, found, self._now())
 
     def _fold(
         self,
-        connection: Connection,
+        session: Session,
         exports: list[Record],
         judged: _Judged,
         *,
@@ -214,17 +216,17 @@ class Loader:
         Either all of a quarter `anew`, or one that is `staged` already.
         """
         forecast_id, quarter_id = exports[0]["forecast_id"], exports[0]["time_period_id"]
-        marts.forget(connection, quarter_id)
+        marts.forget(session, quarter_id)
         if anew:
-            merging.forget_quarter(connection, forecast_id, quarter_id)
+            merging.forget_quarter(session, forecast_id, quarter_id)
         for export in exports:
             if judged.is_refused(export["request_id"]):
                 continue
             is_trusted = judge_only not in {None, export["request_id"]}
-            document = self._stage(connection, export, judged) if anew else staged
+            document = self._stage(session, export, judged) if anew else staged
             if document is None:
                 continue
-            before = facts.of_staged_document(connection, export)
+            before = facts.of_staged_document(session, export)
             export.update(_carried(export, document))
             judged.counts[export["request_id"]] = {
                 "types_to_export": export["types_to_export"],
@@ -234,29 +236,29 @@ class Loader:
                 "document_period_id": evidence.periods_of(before),
                 "call_time_frame_id": before["call_time_frame_id"],
             }
-            ledger.document_read(connection, export["request_id"], **judged.counts[export["request_id"]])
+            ledger.document_read(session, export["request_id"], **judged.counts[export["request_id"]])
             if not is_trusted:
                 judged.verdicts[export["request_id"]] = judge(
                     evidence.of_document(export, document, before, self._rules, self._grace)
                 )
                 if judged.is_refused(export["request_id"]):
                     continue
-            warnings = None if is_trusted else evidence.against_what_is_known(connection, export, document, self._rules)
-            merged = merging.merge(connection, export)
-            merging.keep_lists(connection, export, read_by=self._reader)
+            warnings = None if is_trusted else evidence.against_what_is_known(session, export, document, self._rules)
+            merged = merging.merge(session, export)
+            merging.keep_lists(session, export, read_by=self._reader)
             if warnings is None:
                 continue
             reconciled = evidence.after_the_merge(
-                connection, export, document, before, merged, partial(self._count_exactly, export)
+                session, export, document, before, merged, partial(self._count_exactly, export)
             )
-            tops = evidence.of_tops(connection, export, self._rules)
+            tops = evidence.of_tops(session, export, self._rules)
             judged.add(export["request_id"], judge(warnings.joined(reconciled).joined(tops)))
             if judged.is_refused(export["request_id"]):
                 raise _Unreconciled(export["request_id"])
-            merging.note_loaded(connection, export["request_id"], export["loaded_at"] or self._now())
-        merging.renew_people(connection, forecast_id)
+            merging.note_loaded(session, export["request_id"], export["loaded_at"] or self._now())
+        merging.renew_people(session, forecast_id)
 
-    def _stage(self, connection: Connection, export: Record, judged: _Judged) -> Document | None:
+    def _stage(self, session: Session, export: Record, judged: _Judged) -> Document | None:
         """The document's rows in this session's staging tables; None, and a verdict, where it cannot be read.
 
         A document that is damaged on our own disk is no verdict on the export: `LandingError` stops the merge, and
@@ -264,7 +266,7 @@ class Loader:
         """
         landed = self._landing.find(export["landing_path"])
         warm_up()
-        staging = merging.Staging(connection)
+        staging = merging.Staging(session)
         try:
             with landed.open() as stream:
                 document = read_document(stream, self._rules.calendar, staging.take)
@@ -276,20 +278,26 @@ class Loader:
             )
             return None
         staging.end(document.tables)
+        session.upload(merging.STAGED)
         return document
 
     def _count_exactly(self, export: Record) -> Totals:
         with self._landing.find(export["landing_path"]).open() as stream:
             return count_exactly(stream)
 
-    def _keep_verdicts(self, connection: Connection, exports: list[Record], judged: _Judged) -> None:
+    def _keep_verdicts(self, session: Session, exports: list[Record], judged: _Judged) -> None:
         for export in exports:
             verdicts = judged.verdicts.get(export["request_id"], [])
             if judged.is_refused(export["request_id"]):
                 if counts := judged.counts.get(export["request_id"]):
-                    ledger.document_read(connection, export["request_id"], **counts)
-                ledger.refused(connection, export["request_id"], reason(verdicts))
-            keep_verdicts(connection, verdicts, self._now())
+                    ledger.document_read(session, export["request_id"], **counts)
+                ledger.refused(session, export["request_id"], reason(verdicts))
+            keep_verdicts(session, verdicts, self._now())
+
+
+def _turn(session: Session, forecast_id: str, quarter_id: str) -> AbstractContextManager[None]:
+    """Two that would merge the same quarter take turns, from looking at the ledger until its calls are compared."""
+    return session.turn("quarter", forecast_id, quarter_id)
 
 
 def _same_document(export: Record, loaded: list[Record]) -> Record | None:
@@ -318,11 +326,11 @@ def _carried(export: Record, document: Document) -> Record:
     }
 
 
-def keep_verdicts(connection: Connection, verdicts: list[Verdict], at: datetime) -> None:
+def keep_verdicts(session: Session, verdicts: list[Verdict], at: datetime) -> None:
     """Write verdicts into `export_check`, over those of the same export and check."""
     for verdict in verdicts:
         ledger.judged(
-            connection,
+            session,
             verdict.request_id,
             check_name=verdict.check_name,
             passed=verdict.passed,

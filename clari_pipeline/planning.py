@@ -15,7 +15,7 @@ from clari_pipeline.periods import Quarter
 from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import ledger
-from clari_pipeline.warehouse.connection import Warehouse
+from clari_pipeline.warehouse.session import Warehouse
 from clari_pipeline.warehouse.statements import Record
 
 _STILL_CURRENT = timedelta(hours=12)
@@ -85,10 +85,10 @@ def take_up(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: 
     """
     exports: list[Export] = []
     finished: dict[str, str] = {}
-    with warehouse.session() as connection:
+    with warehouse.session() as session:
         killed = runs.killed()
-        at_clari = [row for row in ledger.at_clari(connection) if not runs.is_alive(row["run_id"])]
-        landed = ledger.landed_by(connection, killed)
+        at_clari = [row for row in ledger.at_clari(session) if not runs.is_alive(row["run_id"])]
+        landed = ledger.landed_by(session, killed)
         begun = {row["request_id"]: row for row in sorted([*at_clari, *landed], key=_submitted_at, reverse=True)}
         for export in fresh.exports:
             same = (row for row in begun.values() if _request_of(row) == export.request)
@@ -97,7 +97,7 @@ def take_up(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: 
                 exports.append(export)
                 continue
             del begun[newest["request_id"]]
-            ledger.taken_up(connection, newest["request_id"], run_id)
+            ledger.taken_up(session, newest["request_id"], run_id)
             if newest["state"] in _AT_CLARI:
                 exports.append(_continued(newest))
             else:
@@ -109,7 +109,7 @@ def take_up(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: 
             if row["state"] in _AT_CLARI and (everywhere or row["time_period_id"] in quarters)
         ]
         for row in recovered:
-            ledger.taken_up(connection, row["request_id"], run_id)
+            ledger.taken_up(session, row["request_id"], run_id)
         # What was not taken up now may still be, by a sync of its quarter.
         waiting = {
             row["run_id"] for row in begun.values() if row["state"] not in _AT_CLARI and _is_as_good_as_new(row, now)

@@ -21,8 +21,7 @@ from clari_pipeline.clari import (
 )
 from clari_pipeline.events import Deferred, Event, Failed, Landed, QuotaRead
 from clari_pipeline.warehouse import alert_rows, ledger
-from clari_pipeline.warehouse.connection import Warehouse
-from clari_pipeline.warehouse.statements import Connection
+from clari_pipeline.warehouse.session import Session, Warehouse
 
 _WRITTEN_DOWN = (Submitting, Submitted, Adopted, TypesRefused, Completed, Landed, Failed, Deferred)
 
@@ -48,29 +47,29 @@ class Recorder:
                 self._slot_waits[event.request_id] += Decimal(str(round(event.seconds, 3)))
             case QuotaRead():
                 if event.is_low:
-                    with self._warehouse.session() as connection:
-                        _alert_of_low_quota(connection, event, self._run_id)
+                    with self._warehouse.session() as session:
+                        _alert_of_low_quota(session, event, self._run_id)
             case _ if isinstance(event, _WRITTEN_DOWN):
-                with self._warehouse.session() as connection:
-                    self._write(connection, event)
-                    self._write_counts(connection, event.request_id)
+                with self._warehouse.session() as session:
+                    self._write(session, event)
+                    self._write_counts(session, event.request_id)
             case _:
                 pass
 
-    def _write(self, connection: Connection, event: ExportEvent) -> None:
+    def _write(self, session: Session, event: ExportEvent) -> None:
         match event:
             case Submitting():
-                self._submitting(connection, event)
-                ledger.types_asked(connection, event.request_id, types=event.request.types, refused=())
+                self._submitting(session, event)
+                ledger.types_asked(session, event.request_id, types=event.request.types, refused=())
             case Submitted():
-                ledger.submitted(connection, event.request_id, job_id=event.job_id, at=event.at)
+                ledger.submitted(session, event.request_id, job_id=event.job_id, at=event.at)
             case Adopted():
-                ledger.submitted(connection, event.request_id, job_id=event.job_id, at=event.started_at)
+                ledger.submitted(session, event.request_id, job_id=event.job_id, at=event.started_at)
             case TypesRefused():
-                ledger.types_asked(connection, event.request_id, types=event.types_left, refused=event.types)
+                ledger.types_asked(session, event.request_id, types=event.types_left, refused=event.types)
             case Completed(job=job):
                 ledger.ended(
-                    connection,
+                    session,
                     event.request_id,
                     clari_status=job.status,
                     completed_at=job.end_time,
@@ -80,7 +79,7 @@ class Recorder:
                 )
             case Landed():
                 ledger.landed(
-                    connection,
+                    session,
                     event.request_id,
                     landed_at=event.at,
                     result_bytes=event.size,
@@ -88,21 +87,21 @@ class Recorder:
                     landing_path=event.landing_path,
                 )
             case Failed():
-                self._failed(connection, event)
+                self._failed(session, event)
             case Deferred():
-                ledger.deferred(connection, event.request_id, error=event.error, error_kind=event.error_kind)
+                ledger.deferred(session, event.request_id, error=event.error, error_kind=event.error_kind)
 
-    def _write_counts(self, connection: Connection, request_id: str) -> None:
+    def _write_counts(self, session: Session, request_id: str) -> None:
         """How often was polled and retried, and how long was waited for a slot, since the last step."""
         polls, retries = self._polls.pop(request_id, 0), self._retries.pop(request_id, 0)
         slot_seconds = self._slot_waits.pop(request_id, Decimal(0))
         if polls or retries or slot_seconds:
-            ledger.counted(connection, request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
+            ledger.counted(session, request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
 
-    def _failed(self, connection: Connection, event: Failed) -> None:
-        self._submitting(connection, event)  # it may have failed before Clari was asked
+    def _failed(self, session: Session, event: Failed) -> None:
+        self._submitting(session, event)  # it may have failed before Clari was asked
         ledger.failed(
-            connection,
+            session,
             event.request_id,
             state=event.state,
             clari_status=event.clari_status,
@@ -110,11 +109,11 @@ class Recorder:
             error_kind=event.error_kind,
         )
 
-    def _submitting(self, connection: Connection, event: Submitting | Failed) -> None:
-        if ledger.is_known(connection, event.request_id):
+    def _submitting(self, session: Session, event: Submitting | Failed) -> None:
+        if ledger.is_known(session, event.request_id):
             return
         ledger.submitting(
-            connection,
+            session,
             request_id=event.request_id,
             run_id=self._run_id,
             **request_columns(event.request),
@@ -123,11 +122,11 @@ class Recorder:
         )
 
 
-def _alert_of_low_quota(connection: Connection, event: QuotaRead, run_id: str) -> None:
+def _alert_of_low_quota(session: Session, event: QuotaRead, run_id: str) -> None:
     """`quota_low`, once a day (UTC)."""
     limits = event.limits
     alert_rows.raised(
-        connection,
+        session,
         alert_key=f"quota_low {event.at.astimezone(UTC):%Y-%m-%d}",
         alert_class="quota_low",
         kind="quota_low",

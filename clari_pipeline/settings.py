@@ -130,17 +130,18 @@ class Settings(BaseSettings):
     @field_validator("warehouse_url")
     @classmethod
     def _warehouse(cls, url: SecretStr) -> SecretStr:
-        scheme, separator, path = url.get_secret_value().partition(":///")
+        text = url.get_secret_value()
+        if text.startswith("postgresql://"):
+            return url
+        scheme, separator, path = text.partition(":///")
         if scheme != "duckdb" or not separator or not path:
-            raise ValueError("write duckdb:///relative/path.duckdb or duckdb:////absolute/path.duckdb")
+            raise ValueError(
+                "write duckdb:///relative/path.duckdb, duckdb:////absolute/path.duckdb "
+                "or postgresql://user:password@host:5432/database"
+            )
         if Path(path).stem == "clari":
             raise ValueError("a file named like the schema in it (clari) makes its tables ambiguous: rename it")
         return url
-
-    @property
-    def warehouse_path(self) -> Path:
-        """The DuckDB file: three slashes relative to the working directory, four absolute."""
-        return Path(self.warehouse_url.get_secret_value().removeprefix("duckdb:///"))
 
     @property
     def landing_dir(self) -> Path:

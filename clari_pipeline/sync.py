@@ -25,9 +25,10 @@ from clari_pipeline.rules import read_rules
 from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import alert_rows, ledger, marts
-from clari_pipeline.warehouse.connection import Warehouse
+from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.marts import CallRules
-from clari_pipeline.warehouse.statements import Connection, Record
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record
 
 _CHUNK = 1 << 20
 
@@ -80,9 +81,9 @@ class Pipeline:
     ) -> None:
         self.settings = settings
         self.calendar = FiscalCalendar(settings.fiscal_year_start_month)
-        self.warehouse = Warehouse(settings.warehouse_path)
+        self.warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir)
         self.landing = Landing(settings.landing_dir)
-        self.runs = Runs(self.warehouse.path.parent / "runs")  # all who share the ledger must find them
+        self.runs = Runs(self.warehouse.folder / "runs")  # all who share the ledger must find them
         self.rules = CallRules(
             use_adjusted=settings.call == "adjusted",
             quota_field=settings.quota_field,
@@ -114,8 +115,7 @@ class Pipeline:
         """
         self.landing.check_writable()
         self.landing.sweep()
-        with self.warehouse.session():
-            pass
+        self.warehouse.prepare()
 
     @contextmanager
     def exporting(
@@ -136,7 +136,7 @@ class Pipeline:
         self.settings.required_key()
         fresh = plan(self.settings, quarters, forecasts)
         with ExitStack() as stack:
-            with self.warehouse.session():  # meanwhile nobody else looks who is alive
+            with self.warehouse.session() as session, session.turn("planning"):  # nobody else looks who is alive
                 stack.enter_context(self.runs.alive(run_id))
                 work = take_up(self.warehouse, self.runs, fresh, run_id=run_id, now=self.now(), everywhere=everywhere)
             self._desk = ExportDesk(
@@ -177,8 +177,8 @@ class Pipeline:
 
     def merge_landed(self, quarter_id: str) -> list[str]:
         """Merge each document of a quarter that has landed and was neither merged nor refused; their request ids."""
-        with self.warehouse.session() as connection:
-            waiting = ledger.landed_of_quarter(connection, quarter_id)
+        with self.warehouse.session() as session:
+            waiting = ledger.landed_of_quarter(session, quarter_id)
         for request_id in waiting:
             self.go_on()
             self._loader.load(request_id)
@@ -186,21 +186,21 @@ class Pipeline:
 
     def has_landed(self, quarter_id: str) -> bool:
         """Whether a document of the quarter waits to be merged."""
-        with self.warehouse.session() as connection:
-            return bool(ledger.landed_of_quarter(connection, quarter_id))
+        with self.warehouse.session() as session:
+            return bool(ledger.landed_of_quarter(session, quarter_id))
 
     def outcomes(self, request_ids: Iterable[str]) -> list[Outcome]:
         """What became of these exports."""
-        with self.warehouse.session() as connection:
+        with self.warehouse.session() as session:
             return [
-                Outcome(ledger.export(connection, request_id), ledger.verdicts_of(connection, request_id))
+                Outcome(ledger.export(session, request_id), ledger.verdicts_of(session, request_id))
                 for request_id in request_ids
             ]
 
     def requests_of_run(self, run_id: str, quarter_id: str | None = None) -> list[str]:
         """The exports of one sync, of one quarter if it is named."""
-        with self.warehouse.session() as connection:
-            exports = ledger.exports_of_run(connection, run_id)
+        with self.warehouse.session() as session:
+            exports = ledger.exports_of_run(session, run_id)
         return [export["request_id"] for export in exports if quarter_id in {None, export["time_period_id"]}]
 
     def refresh_forecast_vs_quota(self) -> int:
@@ -210,7 +210,7 @@ class Pipeline:
     def refresh_forecast_swing(self) -> int:
         """Compare what has not been compared yet; the mart's rows."""
 
-        def compare_all(session: Connection) -> None:
+        def compare_all(session: Session) -> None:
             for forecast_id, quarter_id in marts.loaded_quarters(session):
                 marts.compare_calls(session, forecast_id, quarter_id, self.rules)
 
@@ -220,15 +220,10 @@ class Pipeline:
         """Make the mart anew; its rows."""
         return self._refresh("pipeline_health", marts.refresh_health)
 
-    def _refresh(self, mart: str, make: Callable[[Connection], None]) -> int:
-        def make_and_count(session: Connection) -> int:
-            session.begin()
-            try:
+    def _refresh(self, mart: str, make: Callable[[Session], None]) -> int:
+        def make_and_count(session: Session) -> int:
+            with session.turn("marts"), session.transaction():
                 make(session)
-                session.commit()
-            except BaseException:
-                session.rollback()
-                raise
             return marts.count(session, mart)
 
         return self.warehouse.with_room(make_and_count)
@@ -243,8 +238,8 @@ class Pipeline:
     def judge_coverage(self) -> list[Record]:
         """Whether the current quarter and those before it are loaded and fresh, a verdict for each forecast."""
         wanted = [str(quarter) for quarter in self.current_quarters()]
-        with self.warehouse.transaction() as connection:
-            newest = marts.newest_loaded(connection)
+        with self.warehouse.transaction("marts") as session:
+            newest = marts.newest_loaded(session)
             latest: dict[str, Record] = {}
             for export in newest:  # newest quarter first
                 latest.setdefault(export["forecast_id"], export)
@@ -259,22 +254,22 @@ class Pipeline:
                     },
                     not_before=self.now() - timedelta(hours=self.settings.max_age_hours),
                 )
-                keep_verdicts(connection, judge(covered), self.now())
+                keep_verdicts(session, judge(covered), self.now())
             return [
                 verdict | {"forecast_id": forecast_id}
                 for forecast_id, export in latest.items()
-                for verdict in ledger.verdicts_of(connection, export["request_id"])
+                for verdict in ledger.verdicts_of(session, export["request_id"])
                 if verdict["check_name"] == "periods_are_covered"
             ]
 
     def swings_of(self, outcomes: Iterable[Outcome]) -> list[Record]:
         """The swings that these exports brought, the largest first."""
-        with self.warehouse.session() as connection:
+        with self.warehouse.session() as session:
             return [
                 swing | {"forecast_id": outcome.export["forecast_id"]}
                 for outcome in outcomes
                 if outcome.export["state"] == "LOADED"
-                for swing in marts.swings_of(connection, outcome.export["job_id"])
+                for swing in marts.swings_of(session, outcome.export["job_id"])
             ]
 
     def replay(self, quarters: Sequence[Quarter], forecasts: Sequence[str]) -> tuple[list[str], set[str]]:
@@ -287,18 +282,18 @@ class Pipeline:
                 self._know(document)
         wanted = {str(quarter) for quarter in quarters}
         replayed: list[str] = []
-        with self.warehouse.session() as connection:
-            refused = ledger.refused_requests(connection)
-            landings = ledger.landings(connection)
+        with self.warehouse.session() as session:
+            refused = ledger.refused_requests(session)
+            landings = ledger.landings(session)
         for forecast_id, quarter_id in landings:
             if (wanted and quarter_id not in wanted) or (forecasts and forecast_id not in forecasts):
                 continue
             self._loader.rebuild(forecast_id, quarter_id)
-            with self.warehouse.session() as connection:
-                exports = ledger.exports_of_quarter(connection, forecast_id, quarter_id, ledger.LANDED_STATES)
+            with self.warehouse.session() as session:
+                exports = ledger.exports_of_quarter(session, forecast_id, quarter_id, ledger.LANDED_STATES)
             replayed += [export["request_id"] for export in exports]
-        with self.warehouse.transaction() as connection:  # what is replayed is no news
-            alert_rows.told(connection, replayed, at=self.now())
+        with self.warehouse.transaction("alerts") as session:  # what is replayed is no news
+            alert_rows.told(session, replayed, at=self.now())
         self.refresh_marts()
         return replayed, refused
 
@@ -307,8 +302,8 @@ class Pipeline:
     ) -> str:
         """Land and merge one document from elsewhere; its request id. The same document again is the same export."""
         as_of = exported_at or datetime.fromtimestamp(file.stat().st_mtime, UTC)
-        with self.warehouse.session() as connection:
-            if not ledger.is_size_known(connection, file.stat().st_size):
+        with self.warehouse.session() as session:
+            if not ledger.is_size_known(session, file.stat().st_size):
                 warm_up()  # it will be read
         writer = self.landing.writer()
         try:
@@ -368,5 +363,5 @@ class Pipeline:
         }
         manifest.setdefault("types_refused", None)
         manifest["exported_at"] = manifest["exported_at"] or manifest["submitted_at"]
-        with self.warehouse.session() as connection:
-            ledger.known_again(connection, **manifest, **result)
+        with self.warehouse.session() as session:
+            ledger.known_again(session, **manifest, **result)

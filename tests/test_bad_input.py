@@ -15,7 +15,8 @@ from clari_pipeline.clari import Retry
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import read_settings
 from clari_pipeline.sync import Pipeline
-from clari_pipeline.warehouse.connection import Warehouse, WarehouseLocked
+from clari_pipeline.warehouse.duck import DuckWarehouse
+from clari_pipeline.warehouse.errors import WarehouseLocked
 from tests.conftest import Terminal
 
 WRONG: dict[str, tuple[dict[str, str | None], list[str], str]] = {
@@ -106,7 +107,7 @@ def test_a_locked_warehouse_names_the_process_that_holds_it(
     with locked() as holder:
         with (
             pytest.raises(WarehouseLocked, match=f"process {holder.pid}"),
-            Warehouse(tmp_path / "warehouse.duckdb", lock_timeout_s=0.2).session(),
+            DuckWarehouse(tmp_path / "warehouse.duckdb", lock_timeout_s=0.2).session(),
         ):
             pass
         holder.communicate("done\n")
@@ -120,8 +121,8 @@ def test_a_lock_that_is_given_up_is_waited_for(tmp_path: Path, locked: Callable[
         assert holder.stdin is not None
         holder.stdin.write("done\n")
         holder.stdin.flush()
-        with Warehouse(tmp_path / "warehouse.duckdb", lock_timeout_s=60).session() as connection:
-            assert connection.execute("select count(*) from clari.export_job").fetchall() == [(0,)]
+        with DuckWarehouse(tmp_path / "warehouse.duckdb", lock_timeout_s=60).session() as session:
+            assert session.documents.execute("select count(*) from clari.export_job").fetchall() == [(0,)]
 
 
 def test_eight_failures_in_a_row_are_ridden_out(terminal: Terminal, sandbox: Sandbox) -> None:

@@ -94,8 +94,8 @@ class Company:
                 self.pipeline.merge_landed(str(quarter))
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with self.pipeline.warehouse.session() as connection:
-            return connection.execute(sql).fetchall()
+        with self.pipeline.warehouse.session() as session:
+            return session.documents.execute(sql).fetchall()
 
     def figures(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every entry by quarter, without what the moment of its export decides."""

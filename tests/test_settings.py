@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from clari_pipeline.settings import EXPORT_TYPES, SettingsError, read_settings
 
@@ -54,7 +55,6 @@ def test_the_defaults_are_those_that_are_promised():
     every_type = {"forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed"}
     assert set(settings.types_to_export) == set(EXPORT_TYPES) == every_type
     assert settings.landing_dir == Path("data/landing")
-    assert settings.warehouse_path == Path("data/warehouse.duckdb")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_the_defaults_are_those_that_are_promised():
         ("CLARI_TIMEZONE", "Europe/Berlin", "timezone", "Europe/Berlin"),
         ("CLARI_SYNC_CRON", "*/15 6-20 * * MON-FRI", "sync_cron", "*/15 6-20 * * MON-FRI"),
         ("DAGSTER_HOME", "/srv/dagster", "dagster_home", Path("/srv/dagster")),
-        ("CLARI_WAREHOUSE_URL", "duckdb:////srv/w.duckdb", "warehouse_path", Path("/srv/w.duckdb")),
+        ("CLARI_WAREHOUSE_URL", "duckdb:////srv/w.duckdb", "warehouse_url", SecretStr("duckdb:////srv/w.duckdb")),
     ],
 )  # fmt: skip
 def test_a_setting_is_read_from_the_environment_and_from_dotenv(monkeypatch, variable, value, name, read):

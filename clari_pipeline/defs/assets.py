@@ -40,8 +40,8 @@ def key(name: str) -> dg.AssetKey:
     return dg.AssetKey([PREFIX, name])
 
 
-def quarter_assets(quarters: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
-    """What runs once a quarter: the raw export, and the tables that it is merged into."""
+def quarter_assets(quarters: dg.PartitionsDefinition[str], kinds: set[str]) -> list[dg.AssetsDefinition]:
+    """What runs once a quarter: the raw export, and the tables that it is merged into, `kinds` of table."""
 
     @dg.asset(
         key=key("raw_export"),
@@ -72,7 +72,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefi
                 deps=[key("raw_export")],
                 description=description,
                 group_name="warehouse",
-                kinds={"duckdb", "table"},
+                kinds=kinds,
                 owners=_OWNERS,
                 partitions_def=quarters,
                 skippable=True,
@@ -88,11 +88,11 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefi
     def merged_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
         """Judge and merge what has landed of the quarter. What is refused stays out, the others go in."""
         pipeline: Pipeline = context.resources.pipeline
-        with pipeline.warehouse.session() as connection:  # the file is opened once
+        with pipeline.warehouse.session() as session:  # the file is opened once
             merged = pipeline.merge_landed(context.partition_key)
             of_run = pipeline.requests_of_run(context.resources.exports.run_id, context.partition_key)
             outcomes = pipeline.outcomes(dict.fromkeys([*of_run, *merged]))
-            counts = {name: marts.count(connection, name) for name in TABLES}
+            counts = {name: marts.count(session, name) for name in TABLES}
         for outcome in outcomes:
             (context.log.error if outcome.is_failure else context.log.info)(outcome.sentence)
         yield from check_results(key("forecast_entry"), outcomes)
@@ -114,24 +114,24 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefi
     return [raw_export, merged_tables]
 
 
-def mart_assets() -> list[dg.AssetsDefinition]:
+def mart_assets(kinds: set[str]) -> list[dg.AssetsDefinition]:
     """What follows once the quarters are through."""
     work = {
         "forecast_vs_quota": Pipeline.refresh_forecast_vs_quota,
         "forecast_swing": Pipeline.refresh_forecast_swing,
         "pipeline_health": Pipeline.refresh_pipeline_health,
     }
-    return [_mart(name, description, work[name]) for name, description in MARTS.items()]
+    return [_mart(name, description, work[name], kinds) for name, description in MARTS.items()]
 
 
-def _mart(name: str, description: str, refresh: Any) -> dg.AssetsDefinition:
+def _mart(name: str, description: str, refresh: Any, kinds: set[str]) -> dg.AssetsDefinition:
     coverage = name == "forecast_vs_quota"
 
     @dg.asset(
         key=key(name),
         deps=[key("raw_export"), key("forecast_entry")] if name == "pipeline_health" else [*map(key, TABLES)],
         group_name="marts",
-        kinds={"duckdb", "table"},
+        kinds=kinds,
         owners=_OWNERS,
         description=description,
         metadata={"dagster/column_schema": table_schema(name), "dagster/table_name": f"clari.{name}"},

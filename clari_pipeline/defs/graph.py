@@ -10,6 +10,7 @@ import dagster as dg
 
 from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.settings import Settings
+from clari_pipeline.warehouse.engines import engine_of
 
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -27,9 +28,10 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = ()) -> dg.Defin
         datetime.now(UTC).date(), before=settings.historical_periods, after=settings.future_periods
     )
     partitions = quarters(calendar, [*synced, *more_quarters])
+    kinds = {engine_of(settings.warehouse_url), "table"}
     sync_quarter, refresh_marts = jobs()
     return dg.Definitions(
-        assets=[*quarter_assets(partitions), *mart_assets()],
+        assets=[*quarter_assets(partitions, kinds), *mart_assets(kinds)],
         jobs=[sync_quarter, refresh_marts],
         schedules=[daily_sync_schedule(sync_quarter, settings)],
         sensors=sensors(sync_quarter, refresh_marts),

@@ -7,70 +7,71 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from clari_pipeline.warehouse.statements import Connection, Record, row, rows, run
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record, row, rows, run
 
 _SWING = ("time_period_id", "user_id", "field_id", "baseline")
 _CONTRIBUTORS = 5
 
 
-def raised(connection: Connection, *, detail: Mapping[str, Any], **columns: Any) -> None:
+def raised(session: Session, *, detail: Mapping[str, Any], **columns: Any) -> None:
     """Write an alert down, unless this occurrence is known. `detail` holds the raw values."""
-    run(connection, "alerts/raised", detail=json.dumps(detail, default=_plain, ensure_ascii=False), **columns)
+    run(session, "alerts/raised", detail=json.dumps(detail, default=_plain, ensure_ascii=False), **columns)
 
 
-def newest_of_class(connection: Connection, alert_class: str) -> Record | None:
+def newest_of_class(session: Session, alert_class: str) -> Record | None:
     """The alert of a class that was written last."""
-    found = rows(connection, "alerts/newest_of_class", alert_class=alert_class)
+    found = rows(session, "alerts/newest_of_class", alert_class=alert_class)
     return _with_detail(found[0]) if found else None
 
 
-def untold(connection: Connection, *, not_before: datetime) -> list[str]:
+def untold(session: Session, *, not_before: datetime) -> list[str]:
     """Request ids of exports that were merged or refused, and not looked at for alerts yet, the oldest first."""
-    return [found["request_id"] for found in rows(connection, "alerts/untold", not_before=not_before)]
+    return [found["request_id"] for found in rows(session, "alerts/untold", not_before=not_before)]
 
 
-def told(connection: Connection, request_ids: Iterable[str], *, at: datetime) -> None:
+def told(session: Session, request_ids: Iterable[str], *, at: datetime) -> None:
     """These exports were looked at for alerts."""
-    run(connection, "alerts/told", request_ids=list(request_ids), at=at)
+    run(session, "alerts/told", request_ids=list(request_ids), at=at)
 
 
-def unsent(connection: Connection, *, not_before: datetime, alert_keys: Iterable[str] = ()) -> list[Record]:
+def unsent(session: Session, *, not_before: datetime, alert_keys: Iterable[str] = ()) -> list[Record]:
     """Alerts that some channel has not taken yet, the oldest first; those named, however old."""
-    found = rows(connection, "alerts/unsent", not_before=not_before, alert_keys=list(alert_keys))
+    found = rows(session, "alerts/unsent", not_before=not_before, alert_keys=list(alert_keys))
     return [_with_detail(one) for one in found]
 
 
-def deliveries(connection: Connection, alert_keys: Iterable[str]) -> set[tuple[str, str]]:
+def deliveries(session: Session, alert_keys: Iterable[str]) -> set[tuple[str, str]]:
     """Which of these alerts which channel has taken: pairs of alert key and channel id."""
-    found = rows(connection, "alerts/deliveries", alert_keys=list(alert_keys))
+    found = rows(session, "alerts/deliveries", alert_keys=list(alert_keys))
     return {(one["alert_key"], one["channel_id"]) for one in found}
 
 
-def delivered(connection: Connection, alert_key: str, channel_id: str, *, at: datetime) -> None:
+def delivered(session: Session, alert_key: str, channel_id: str, *, at: datetime) -> None:
     """A channel has taken an alert."""
-    run(connection, "alerts/delivered", alert_key=alert_key, channel_id=channel_id, delivered_at=at)
+    run(session, "alerts/delivered", alert_key=alert_key, channel_id=channel_id, delivered_at=at)
 
 
-def tried(connection: Connection, alert_key: str, *, is_sent: bool, last_error: str | None, at: datetime) -> None:
+def tried(session: Session, alert_key: str, *, is_sent: bool, last_error: str | None, at: datetime) -> None:
     """It was tried to send an alert; `is_sent` once every channel has taken it."""
-    run(connection, "alerts/tried", alert_key=alert_key, is_sent=is_sent, last_error=last_error, at=at)
+    run(session, "alerts/tried", alert_key=alert_key, is_sent=is_sent, last_error=last_error, at=at)
 
 
-def newest(connection: Connection, most: int) -> list[Record]:
+def newest(session: Session, most: int) -> list[Record]:
     """So many of the newest alerts."""
-    return rows(connection, "alerts/newest", most=most)
+    return rows(session, "alerts/newest", most=most)
 
 
-def again(connection: Connection, alert_key: str) -> None:
+def again(session: Session, alert_key: str) -> None:
     """Let an alert be sent once more, to every channel."""
-    run(connection, "alerts/again", alert_key=alert_key)
+    run(session, "alerts/again", alert_key=alert_key)
 
 
-def swings(connection: Connection, job_id: str) -> list[Record]:
+def swings(session: Session, job_id: str) -> list[Record]:
     """The swings of an export that people are told of, with all that they need to know."""
     added: dict[tuple[str, ...], list[Record]] = {}
     apart: dict[tuple[str, ...], list[Record]] = {}
-    for found in rows(connection, "alerts/contributions", job_id=job_id):
+    for found in rows(session, "alerts/contributions", job_id=job_id):
         swing = tuple(found[name] for name in _SWING)
         if found["change_amount"]:
             added.setdefault(swing, []).append({name: found[name] for name in ("user_name", "change_amount")})
@@ -83,30 +84,28 @@ def swings(connection: Connection, job_id: str) -> list[Record]:
             "contributors": added.get(tuple(found[name] for name in _SWING), [])[:_CONTRIBUTORS] or None,
             "reports_apart": apart.get(tuple(found[name] for name in _SWING)),
         }
-        for found in rows(connection, "alerts/swings", job_id=job_id)
+        for found in rows(session, "alerts/swings", job_id=job_id)
     ]
 
 
-def headline(connection: Connection, job_id: str, *, time_period_id: str, field_id: str) -> Record:
+def headline(session: Session, job_id: str, *, time_period_id: str, field_id: str) -> Record:
     """The top call of a forecast's quarter, and how it has changed."""
-    return row(connection, "alerts/headline", job_id=job_id, time_period_id=time_period_id, field_id=field_id)
+    return row(session, "alerts/headline", job_id=job_id, time_period_id=time_period_id, field_id=field_id)
 
 
-def moved_people(connection: Connection, job_id: str) -> dict[str, list[str]]:
+def moved_people(session: Session, job_id: str) -> dict[str, list[str]]:
     """Names by reason: `new` and `disappeared` since the export before."""
     names: dict[str, list[str]] = {"new": [], "disappeared": []}
-    for found in rows(connection, "alerts/moved_people", job_id=job_id):
+    for found in rows(session, "alerts/moved_people", job_id=job_id):
         names[found["reason"]].append(found["user_name"])
     return names
 
 
-def stale(
-    connection: Connection, *, quarters: Iterable[str], forecasts: Iterable[str], not_before: datetime
-) -> list[Record]:
+def stale(session: Session, *, quarters: Iterable[str], forecasts: Iterable[str], not_before: datetime) -> list[Record]:
     """Quarters whose newest figures are older than that."""
     named = list(forecasts)
     return rows(
-        connection,
+        session,
         "alerts/stale",
         quarters=list(quarters),
         forecasts=named,
@@ -115,9 +114,9 @@ def stale(
     )
 
 
-def failed_runs(connection: Connection, run_ids: Iterable[str]) -> set[str]:
+def failed_runs(session: Session, run_ids: Iterable[str]) -> set[str]:
     """Those of these runs whose failure, or that of an export of theirs, is written down."""
-    return {found["run_id"] for found in rows(connection, "alerts/failed_runs", run_ids=list(run_ids))}
+    return {found["run_id"] for found in rows(session, "alerts/failed_runs", run_ids=list(run_ids))}
 
 
 def _with_detail(alert: Record) -> Record:

@@ -4,34 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from clari_pipeline.warehouse.statements import Connection, Record, row, rows
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record, row, rows
 
 Facts = dict[str, Any]
 
 
-def of_staged_document(connection: Connection, export: Record) -> Facts:
+def of_staged_document(session: Session, export: Record) -> Facts:
     """Counts, delivered periods, week of the call, and up to twenty offenders of each kind."""
-    found = row(connection, "quality/document_facts")
+    found = row(session, "documents/document_facts")
     return found | {
-        "call_time_frame_id": call_week(connection, export),
+        "call_time_frame_id": call_week(session, export),
         "rows_written": int(found["rows_written"]),
-        "periods": rows(connection, "quality/periods_delivered"),
-        "entries_without_key": rows(connection, "quality/entries_without_key") if found["null_keys"] else [],
-        "entries_in_conflict": rows(connection, "quality/entries_in_conflict") if found["conflicting_keys"] else [],
-        "amounts_unreadable": rows(connection, "quality/amounts_unreadable") if found["unreadable_amounts"] else [],
+        "periods": rows(session, "documents/periods_delivered"),
+        "entries_without_key": rows(session, "documents/entries_without_key") if found["null_keys"] else [],
+        "entries_in_conflict": rows(session, "documents/entries_in_conflict") if found["conflicting_keys"] else [],
+        "amounts_unreadable": rows(session, "documents/amounts_unreadable") if found["unreadable_amounts"] else [],
     }
 
 
-def call_week(connection: Connection, export: Record) -> str | None:
+def call_week(session: Session, export: Record) -> str | None:
     """The week of the call, among the weeks that are staged."""
-    found: str | None = row(connection, "quality/call_week", exported_at=export["exported_at"])["call_time_frame_id"]
+    found: str | None = row(session, "documents/call_week", exported_at=export["exported_at"])["call_time_frame_id"]
     return found
 
 
-def previous_export(connection: Connection, export: Record) -> Record | None:
+def previous_export(session: Session, export: Record) -> Record | None:
     """The newest loaded export before this one that was asked for in the same way."""
     found = rows(
-        connection,
+        session,
         "quality/previous_export",
         forecast_id=export["forecast_id"],
         quarter_id=export["time_period_id"],
@@ -43,21 +44,21 @@ def previous_export(connection: Connection, export: Record) -> Record | None:
     return found[0] if found else None
 
 
-def currencies_changed(connection: Connection, export: Record) -> list[Record]:
+def currencies_changed(session: Session, export: Record) -> list[Record]:
     """Pairs of currencies, known and delivered, that differ, with their number of entries."""
-    return rows(connection, "quality/currencies_changed", forecast_id=export["forecast_id"])
+    return rows(session, "quality/currencies_changed", forecast_id=export["forecast_id"])
 
 
-def people_shared(connection: Connection) -> list[Record]:
+def people_shared(session: Session) -> list[Record]:
     """CRM people whom the document shows under several user ids."""
-    return rows(connection, "quality/people_shared")
+    return rows(session, "documents/people_shared")
 
 
-def tops(connection: Connection) -> list[Record]:
+def tops(session: Session) -> list[Record]:
     """People of the document at the top of the hierarchy."""
-    return rows(connection, "quality/tops")
+    return rows(session, "documents/tops")
 
 
-def quota_ambiguous(connection: Connection) -> list[Record]:
+def quota_ambiguous(session: Session) -> list[Record]:
     """Periods whose quota stands on several fields, none of them named; needs `quota_field`."""
-    return rows(connection, "quality/quota_ambiguous")
+    return rows(session, "quality/quota_ambiguous")

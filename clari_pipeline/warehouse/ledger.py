@@ -8,25 +8,26 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.warehouse.statements import Connection, Record, row, rows, run
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record, row, rows, run
 
 LANDED_STATES = ("LANDED", "LOADED", "REFUSED")
 
 
-def submitting(connection: Connection, **columns: Any) -> None:
+def submitting(session: Session, **columns: Any) -> None:
     """Write an export down before Clari is asked for it."""
-    run(connection, "ledger/submitting", **columns)
+    run(session, "ledger/submitting", **columns)
 
 
-def submitted(connection: Connection, request_id: str, *, job_id: str, at: datetime | None) -> None:
+def submitted(session: Session, request_id: str, *, job_id: str, at: datetime | None) -> None:
     """Clari has accepted it, at that moment if it is known."""
-    run(connection, "ledger/submitted", request_id=request_id, job_id=job_id, submitted_at=at)
+    run(session, "ledger/submitted", request_id=request_id, job_id=job_id, submitted_at=at)
 
 
-def types_asked(connection: Connection, request_id: str, *, types: Iterable[str], refused: Iterable[str]) -> None:
+def types_asked(session: Session, request_id: str, *, types: Iterable[str], refused: Iterable[str]) -> None:
     """What is asked for now, and what Clari has refused of the request."""
     run(
-        connection,
+        session,
         "ledger/types_asked",
         request_id=request_id,
         types_to_export=",".join(sorted(types)),
@@ -34,120 +35,118 @@ def types_asked(connection: Connection, request_id: str, *, types: Iterable[str]
     )
 
 
-def counted(connection: Connection, request_id: str, *, polls: int, retries: int, slot_seconds: Decimal) -> None:
+def counted(session: Session, request_id: str, *, polls: int, retries: int, slot_seconds: Decimal) -> None:
     """So many polls, calls made once more, and seconds waited for a free slot, since the last time."""
-    run(connection, "ledger/counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
+    run(session, "ledger/counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
 
 
-def ended(connection: Connection, request_id: str, **columns: Any) -> None:
+def ended(session: Session, request_id: str, **columns: Any) -> None:
     """The job has ended at Clari."""
-    run(connection, "ledger/ended", request_id=request_id, **columns)
+    run(session, "ledger/ended", request_id=request_id, **columns)
 
 
-def landed(connection: Connection, request_id: str, **columns: Any) -> None:
+def landed(session: Session, request_id: str, **columns: Any) -> None:
     """The document is safe on disk."""
-    run(connection, "ledger/landed", request_id=request_id, **columns)
+    run(session, "ledger/landed", request_id=request_id, **columns)
 
 
-def failed(connection: Connection, request_id: str, **columns: Any) -> None:
+def failed(session: Session, request_id: str, **columns: Any) -> None:
     """No document came; `state` is FAILED, TIMED_OUT or CANCELLED."""
-    run(connection, "ledger/failed", request_id=request_id, **columns)
+    run(session, "ledger/failed", request_id=request_id, **columns)
 
 
-def deferred(connection: Connection, request_id: str, *, error: str, error_kind: str) -> None:
+def deferred(session: Session, request_id: str, *, error: str, error_kind: str) -> None:
     """Clari cannot be asked now; the state stays, and the next run goes on with it."""
-    run(connection, "ledger/deferred", request_id=request_id, error=error, error_kind=error_kind)
+    run(session, "ledger/deferred", request_id=request_id, error=error, error_kind=error_kind)
 
 
-def refused(connection: Connection, request_id: str, error: str) -> None:
+def refused(session: Session, request_id: str, error: str) -> None:
     """A document came and is not good enough."""
-    run(connection, "ledger/refused", request_id=request_id, error=error)
+    run(session, "ledger/refused", request_id=request_id, error=error)
 
 
-def document_read(connection: Connection, request_id: str, **columns: Any) -> None:
+def document_read(session: Session, request_id: str, **columns: Any) -> None:
     """What was counted in the document."""
-    run(connection, "ledger/read_document", request_id=request_id, **columns)
+    run(session, "ledger/read_document", request_id=request_id, **columns)
 
 
-def known_again(connection: Connection, **columns: Any) -> None:
+def known_again(session: Session, **columns: Any) -> None:
     """Write the row of a landed document, unless the ledger has it."""
-    run(connection, "ledger/known_again", **columns)
+    run(session, "ledger/known_again", **columns)
 
 
-def export(connection: Connection, request_id: str) -> Record:
+def export(session: Session, request_id: str) -> Record:
     """One export's row."""
-    return row(connection, "ledger/by_request", request_id=request_id)
+    return row(session, "ledger/by_request", request_id=request_id)
 
 
-def exports_of_quarter(
-    connection: Connection, forecast_id: str, quarter_id: str, states: Iterable[str]
-) -> list[Record]:
+def exports_of_quarter(session: Session, forecast_id: str, quarter_id: str, states: Iterable[str]) -> list[Record]:
     """A forecast's quarter in the order of `exported_at`; of two as of one moment the one submitted later is newer."""
-    return rows(connection, "ledger/of_quarter", forecast_id=forecast_id, quarter_id=quarter_id, states=list(states))
+    return rows(session, "ledger/of_quarter", forecast_id=forecast_id, quarter_id=quarter_id, states=list(states))
 
 
-def landed_of_quarter(connection: Connection, quarter_id: str) -> list[str]:
+def landed_of_quarter(session: Session, quarter_id: str) -> list[str]:
     """Request ids of the documents that wait to be merged, oldest first."""
-    return [found["request_id"] for found in rows(connection, "ledger/landed_of_quarter", quarter_id=quarter_id)]
+    return [found["request_id"] for found in rows(session, "ledger/landed_of_quarter", quarter_id=quarter_id)]
 
 
-def refused_requests(connection: Connection) -> set[str]:
+def refused_requests(session: Session) -> set[str]:
     """Request ids of all that the gate has refused."""
-    return {found["request_id"] for found in rows(connection, "ledger/refused_requests")}
+    return {found["request_id"] for found in rows(session, "ledger/refused_requests")}
 
 
-def at_clari(connection: Connection) -> list[Record]:
+def at_clari(session: Session) -> list[Record]:
     """Exports that Clari has been asked for, and that have neither landed nor failed, the newest first."""
-    return rows(connection, "ledger/at_clari")
+    return rows(session, "ledger/at_clari")
 
 
-def landed_by(connection: Connection, run_ids: Iterable[str]) -> list[Record]:
+def landed_by(session: Session, run_ids: Iterable[str]) -> list[Record]:
     """Exports of these runs of which a document has landed, merged or not, the newest first."""
-    return rows(connection, "ledger/landed_by", run_ids=list(run_ids))
+    return rows(session, "ledger/landed_by", run_ids=list(run_ids))
 
 
-def taken_up(connection: Connection, request_id: str, run_id: str) -> None:
+def taken_up(session: Session, request_id: str, run_id: str) -> None:
     """An export that was begun by another run belongs to this one now."""
-    run(connection, "ledger/taken_up", request_id=request_id, run_id=run_id)
+    run(session, "ledger/taken_up", request_id=request_id, run_id=run_id)
 
 
-def exports_of_run(connection: Connection, run_id: str) -> list[Record]:
+def exports_of_run(session: Session, run_id: str) -> list[Record]:
     """One sync's exports, newest attempts only."""
-    return rows(connection, "ledger/of_run", run_id=run_id)
+    return rows(session, "ledger/of_run", run_id=run_id)
 
 
-def known_jobs(connection: Connection) -> set[str]:
+def known_jobs(session: Session) -> set[str]:
     """Clari's ids of every job that is ours already."""
-    return {record["job_id"] for record in rows(connection, "ledger/known_jobs")}
+    return {record["job_id"] for record in rows(session, "ledger/known_jobs")}
 
 
-def is_known(connection: Connection, request_id: str) -> bool:
+def is_known(session: Session, request_id: str) -> bool:
     """Whether the ledger has a row for this export."""
-    return bool(rows(connection, "ledger/by_request", request_id=request_id))
+    return bool(rows(session, "ledger/by_request", request_id=request_id))
 
 
-def is_size_known(connection: Connection, size: int) -> bool:
+def is_size_known(session: Session, size: int) -> bool:
     """Whether a loaded document has just so many bytes."""
-    return bool(row(connection, "ledger/of_size", result_bytes=size)["documents"])
+    return bool(row(session, "ledger/of_size", result_bytes=size)["documents"])
 
 
-def landings(connection: Connection) -> list[tuple[str, str]]:
+def landings(session: Session) -> list[tuple[str, str]]:
     """Forecast and quarter of every landed document, oldest quarter first."""
-    return [(found["forecast_id"], found["time_period_id"]) for found in rows(connection, "ledger/landings")]
+    return [(found["forecast_id"], found["time_period_id"]) for found in rows(session, "ledger/landings")]
 
 
-def status(connection: Connection) -> list[Record]:
+def status(session: Session) -> list[Record]:
     """Each forecast × quarter: newest export, and the figures that stand."""
-    return rows(connection, "ledger/status")
+    return rows(session, "ledger/status")
 
 
-def alerts_unsent(connection: Connection) -> int:
+def alerts_unsent(session: Session) -> int:
     """Alerts that no channel has taken yet."""
-    return int(row(connection, "ledger/alerts_unsent")["alerts"])
+    return int(row(session, "ledger/alerts_unsent")["alerts"])
 
 
 def judged(
-    connection: Connection,
+    session: Session,
     request_id: str,
     *,
     check_name: str,
@@ -158,7 +157,7 @@ def judged(
 ) -> None:
     """Write a verdict down, over that of the same export and check."""
     run(
-        connection,
+        session,
         "ledger/check_judged",
         request_id=request_id,
         check_name=check_name,
@@ -169,19 +168,19 @@ def judged(
     )
 
 
-def verdicts_of(connection: Connection, request_id: str) -> list[Record]:
+def verdicts_of(session: Session, request_id: str) -> list[Record]:
     """An export's verdicts by name: `check_name`, `passed`, `severity`, `evidence` (a dictionary)."""
     return [
         found | {"evidence": json.loads(found["evidence"] or "{}")}
-        for found in rows(connection, "ledger/checks_of", request_id=request_id)
+        for found in rows(session, "ledger/checks_of", request_id=request_id)
     ]
 
 
-def health_exports(connection: Connection) -> list[Record]:
+def health_exports(session: Session) -> list[Record]:
     """Each forecast × quarter: `state` of the newest export; `exported_at`, `loaded_at` of the newest sync merged."""
-    return rows(connection, "ledger/health_exports")
+    return rows(session, "ledger/health_exports")
 
 
-def health_states(connection: Connection) -> list[Record]:
+def health_states(session: Session) -> list[Record]:
     """Each forecast × quarter × `state`: how many `exports` stand there."""
-    return rows(connection, "ledger/health_states")
+    return rows(session, "ledger/health_states")

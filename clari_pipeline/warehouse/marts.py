@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.rules import Rules
-from clari_pipeline.warehouse.statements import Connection, Record, rows, run, sha256_of
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record, rows, run, sha256_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,26 +28,24 @@ class CallRules:
     rules: Rules = field(default_factory=Rules)
 
 
-def compare_calls(connection: Connection, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
+def compare_calls(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
     """Add to `forecast_swing` each loaded export of the quarter that has not been compared yet."""
     quarter = {"forecast_id": forecast_id, "quarter_id": quarter_id}
-    pairs = rows(connection, "marts/swing_pairs", **quarter)
-    loaded = {
-        export["job_id"]: export for export in rows(connection, "ledger/of_quarter", **quarter, states=["LOADED"])
-    }
+    pairs = rows(session, "marts/swing_pairs", **quarter)
+    loaded = {export["job_id"]: export for export in rows(session, "ledger/of_quarter", **quarter, states=["LOADED"])}
     if not pairs:
         return
-    run(connection, "marts/helpers")
-    run(connection, "marts/forecast_call_begin")
-    find_measure_fields(connection, forecast_id, quarter_id, rules)
+    run(session, "marts/helpers")
+    run(session, "marts/forecast_call_begin")
+    find_measure_fields(session, forecast_id, quarter_id, rules)
     swings = rules.rules.swings
     collected: set[str] = set()
     for pair in pairs:
         for job_id in {pair["job_id"], pair["previous_job_id"]} - collected:
-            _collect_calls(connection, loaded[job_id], rules)
+            _collect_calls(session, loaded[job_id], rules)
             collected.add(job_id)
         run(
-            connection,
+            session,
             "marts/forecast_swing",
             **quarter,
             **pair,
@@ -59,51 +58,49 @@ def compare_calls(connection: Connection, forecast_id: str, quarter_id: str, rul
             quarter_start=rules.calendar.first_day(Quarter.parse(quarter_id)),
             quarter_end=rules.calendar.last_day(Quarter.parse(quarter_id)),
         )
-        run(connection, "marts/forecast_swing_contribution", **pair)
+        run(session, "marts/forecast_swing_contribution", **pair)
 
 
-def swings_of(connection: Connection, job_id: str) -> list[Record]:
+def swings_of(session: Session, job_id: str) -> list[Record]:
     """The swings of one export, the largest first."""
-    return rows(connection, "quality/swings_of", job_id=job_id)
+    return rows(session, "quality/swings_of", job_id=job_id)
 
 
-def refresh_forecast_vs_quota(connection: Connection, rules: CallRules) -> None:
+def refresh_forecast_vs_quota(session: Session, rules: CallRules) -> None:
     """Make `forecast_vs_quota` of each forecast × quarter from its newest loaded export, unless it stands already."""
-    run(connection, "marts/helpers")
-    run(connection, "marts/forecast_vs_quota_orphans")
-    made = {
-        (known["forecast_id"], known["quarter_id"]): known["made_of"] for known in rows(connection, "marts/versions")
-    }
-    for newest in newest_loaded(connection):
-        made_of = _made_of(connection, newest, rules)
+    run(session, "marts/helpers")
+    run(session, "marts/forecast_vs_quota_orphans")
+    made = {(known["forecast_id"], known["quarter_id"]): known["made_of"] for known in rows(session, "marts/versions")}
+    for newest in newest_loaded(session):
+        made_of = _made_of(session, newest, rules)
         if made.get((newest["forecast_id"], newest["quarter_id"])) == made_of:
             continue
-        run(connection, "marts/forecast_vs_quota_begin", **newest, made_of=made_of)
-        run(connection, "marts/forecast_call_begin")
-        find_measure_fields(connection, newest["forecast_id"], newest["quarter_id"], rules)
-        _collect_calls(connection, newest | {"time_period_id": newest["quarter_id"]}, rules)
-        run(connection, "marts/forecast_vs_quota", **newest, top_user=rules.top_user)
+        run(session, "marts/forecast_vs_quota_begin", **newest, made_of=made_of)
+        run(session, "marts/forecast_call_begin")
+        find_measure_fields(session, newest["forecast_id"], newest["quarter_id"], rules)
+        _collect_calls(session, newest | {"time_period_id": newest["quarter_id"]}, rules)
+        run(session, "marts/forecast_vs_quota", **newest, top_user=rules.top_user)
 
 
-def forget(connection: Connection, quarter_id: str) -> None:
+def forget(session: Session, quarter_id: str) -> None:
     """Something of the quarter has been merged: what was made of it is to be made anew."""
-    run(connection, "marts/forget", quarter_id=quarter_id)
+    run(session, "marts/forget", quarter_id=quarter_id)
 
 
-def _made_of(connection: Connection, newest: Record, rules: CallRules) -> str:
+def _made_of(session: Session, newest: Record, rules: CallRules) -> str:
     """What a quarter's rows of `forecast_vs_quota` depend on, besides the quarter's own tables."""
-    fields = rows(connection, "marts/field_names", forecast_id=newest["forecast_id"])
+    fields = rows(session, "marts/field_names", forecast_id=newest["forecast_id"])
     parts = (newest["request_id"], newest["exported_at"], rules, fields, sha256_of("marts"))
     return sha256(repr(parts).encode()).hexdigest()
 
 
-def find_measure_fields(connection: Connection, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
+def find_measure_fields(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
     """Put this session's `quota_field` and `measure_field` in place: what calls are held against stands where."""
     quarter = {"forecast_id": forecast_id, "quarter_id": quarter_id}
-    run(connection, "marts/rules_begin")
+    run(session, "marts/rules_begin")
     for position, rule in enumerate(rules.rules.swings.rule):
         run(
-            connection,
+            session,
             "marts/swing_rule",
             rank=rule.rank * 10_000 + position,
             field=rule.field,
@@ -116,39 +113,39 @@ def find_measure_fields(connection: Connection, forecast_id: str, quarter_id: st
             muted_in_weeks=None if rule.muted_in_weeks is None else list(rule.muted_in_weeks),
         )
     for name, stands in rules.rules.fields.items():
-        run(connection, "marts/field_rule", field=name, **stands.model_dump())
-    run(connection, "marts/quota_field", **quarter, quota_field=rules.quota_field)
-    run(connection, "marts/measure_field", **quarter)
+        run(session, "marts/field_rule", field=name, **stands.model_dump())
+    run(session, "marts/quota_field", **quarter, quota_field=rules.quota_field)
+    run(session, "marts/measure_field", **quarter)
 
 
-def mass_changes(connection: Connection, job_id: str) -> list[Record]:
+def mass_changes(session: Session, job_id: str) -> list[Record]:
     """Periods and fields of an export in which so many calls moved at once that one alert stands for all."""
-    return rows(connection, "quality/mass_changes", job_id=job_id)
+    return rows(session, "quality/mass_changes", job_id=job_id)
 
 
-def refresh_health(connection: Connection) -> None:
+def refresh_health(session: Session) -> None:
     """Make `pipeline_health` anew from the ledger."""
-    run(connection, "marts/pipeline_health")
+    run(session, "marts/pipeline_health")
 
 
-def newest_loaded(connection: Connection) -> list[Record]:
+def newest_loaded(session: Session) -> list[Record]:
     """The newest loaded export of each forecast × quarter, the newest quarter first."""
-    return rows(connection, "marts/newest_loaded")
+    return rows(session, "marts/newest_loaded")
 
 
-def loaded_quarters(connection: Connection) -> list[tuple[str, str]]:
+def loaded_quarters(session: Session) -> list[tuple[str, str]]:
     """Forecast and quarter of all that is in the tables, the newest quarter first."""
-    return [(found["forecast_id"], found["quarter_id"]) for found in newest_loaded(connection)]
+    return [(found["forecast_id"], found["quarter_id"]) for found in newest_loaded(session)]
 
 
-def count(connection: Connection, table: str) -> int:
+def count(session: Session, table: str) -> int:
     """Rows of a table of the warehouse."""
-    return connection.table(f"clari.{table}").shape[0]
+    return session.count(table)
 
 
-def _collect_calls(connection: Connection, export: Record, rules: CallRules) -> None:
+def _collect_calls(session: Session, export: Record, rules: CallRules) -> None:
     run(
-        connection,
+        session,
         "marts/forecast_call",
         forecast_id=export["forecast_id"],
         quarter_id=export["time_period_id"],

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 import pyarrow as pa
 
-from clari_pipeline.warehouse.statements import Connection, Record, row, rows, run
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record, row, rows, run
 
 _TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
 _STAGING = ("helpers", "stage_user", "stage_period", "stage_unreadable")
 _LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
+_DESCRIBED = ("stage_user", "stage_field", "stage_time_period", "stage_time_frame")
+STAGED = ("stage_entry", *_DESCRIBED)  # what a merge reads of a document
 _ROWS_AT_ONCE = 160_000  # more than a row group of DuckDB: what is less costs four times as much a row
 _MERGING = (
     "dimensions",
@@ -43,11 +47,11 @@ class Merged:
 class Staging:
     """This session's `stage_*` tables, made anew; they take a document's entries as they are read."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._waiting: list[pa.Table] = []
         self._rows_waiting = self._rows_staged = 0
-        run(connection, "documents/stage_begin")
+        run(session, "documents/stage_begin")
 
     def take(self, entries: pa.Table) -> None:
         """More entries of the document, of the schema `documents.ENTRY`."""
@@ -59,22 +63,38 @@ class Staging:
     def end(self, lists: Mapping[str, pa.Table]) -> None:
         """Drop exact duplicates among the entries, and type the lists beside them into the other tables."""
         self._write()
-        if row(self._connection, "documents/keys_repeat")["keys_repeat"]:
-            run(self._connection, "documents/drop_duplicates")
+        if row(self._session, "documents/keys_repeat")["keys_repeat"]:
+            run(self._session, "documents/drop_duplicates")
         for name, table in lists.items():
-            self._connection.register(name, table)
+            self._session.documents.register(name, table)
         for name in _STAGING:
-            run(self._connection, f"documents/{name}")
+            run(self._session, f"documents/{name}")
         for name in lists:
-            self._connection.unregister(name)
+            self._session.documents.unregister(name)
 
     def _write(self) -> None:
         if self._waiting:
-            self._connection.register("raw_entry", pa.concat_tables(self._waiting))
-            run(self._connection, "documents/stage_more", before=self._rows_staged)
-            self._connection.unregister("raw_entry")
+            self._session.documents.register("raw_entry", pa.concat_tables(self._waiting))
+            run(self._session, "documents/stage_more", before=self._rows_staged)
+            self._session.documents.unregister("raw_entry")
             self._rows_staged += self._rows_waiting
             self._waiting, self._rows_waiting = [], 0
+
+
+@contextmanager
+def transaction(session: Session, forecast_id: str, quarter_id: str) -> Iterator[None]:
+    """A transaction in which a forecast's quarter is merged: one at a time of those that would write the same rows.
+
+    Fields and people belong to a forecast, periods and weeks to a quarter of all forecasts; marts are made of whole
+    merges.
+    """
+    with (
+        session.turn("marts", shared=True),
+        session.turn("periods", quarter_id),
+        session.turn("people", forecast_id),
+        session.transaction(),
+    ):
+        yield
 
 
 def is_late(export: Record, loaded: Iterable[Record]) -> bool:
@@ -82,7 +102,7 @@ def is_late(export: Record, loaded: Iterable[Record]) -> bool:
     return any(order(other) > order(export) for other in loaded if other["request_id"] != export["request_id"])
 
 
-def merge(connection: Connection, export: Record) -> Merged:
+def merge(session: Session, export: Record) -> Merged:
     """Merge the staged document of an export that is the newest of its forecast's quarter.
 
     The caller holds the transaction. A measure that was not asked for keeps its value; a row that the export
@@ -90,10 +110,10 @@ def merge(connection: Connection, export: Record) -> Merged:
     """
     parameters = _parameters(export)
     for name in _MERGING:
-        run(connection, f"merge/{name}", **parameters)
-    counts = Merged(**row(connection, "merge/counts", **parameters))
+        run(session, f"merge/{name}", **parameters)
+    counts = Merged(**row(session, "merge/counts", **parameters))
     run(
-        connection,
+        session,
         "ledger/loaded",
         request_id=export["request_id"],
         rows_inserted=counts.rows_inserted,
@@ -104,22 +124,22 @@ def merge(connection: Connection, export: Record) -> Merged:
     return counts
 
 
-def mark_again(connection: Connection, export: Record, known: Record) -> None:
+def mark_again(session: Session, export: Record, known: Record) -> None:
     """Note what an export shows whose document is that of `known`, which was the newest loaded: the same as that.
 
     `restore_lists` has to have staged what the document lists. The caller holds the transaction.
     """
     parameters = _parameters(export)
-    run(connection, "merge/dimensions", **parameters)
-    run(connection, "merge/same_document", **parameters, known_job_id=known["job_id"])
-    run(connection, "merge/forecast_user_sighting", **parameters)
-    note_unchanged(connection, export | {"rows_staged": known["rows_staged"]})
+    run(session, "merge/dimensions", **parameters)
+    run(session, "merge/same_document", **parameters, known_job_id=known["job_id"])
+    run(session, "merge/forecast_user_sighting", **parameters)
+    note_unchanged(session, export | {"rows_staged": known["rows_staged"]})
 
 
-def note_unchanged(connection: Connection, export: Record) -> None:
+def note_unchanged(session: Session, export: Record) -> None:
     """Note that the newest export was merged once more, and changed nothing."""
     run(
-        connection,
+        session,
         "ledger/loaded",
         request_id=export["request_id"],
         rows_inserted=0,
@@ -129,54 +149,55 @@ def note_unchanged(connection: Connection, export: Record) -> None:
     )
 
 
-def keep_lists(connection: Connection, export: Record, *, read_by: str) -> None:
+def keep_lists(session: Session, export: Record, *, read_by: str) -> None:
     """Keep what the staged document lists beside its entries, for `restore_lists` by the same reader."""
     parts = []
     for name in _LISTS:
         sink = pa.BufferOutputStream()
-        table = connection.table(name).to_arrow_table()
+        table = session.documents.table(name).to_arrow_table()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         part = sink.getvalue().to_pybytes()
         parts += [len(part).to_bytes(8), part]
-    run(connection, "merge/newest_document", **_parameters(export), read_by=read_by, lists=b"".join(parts))
+    run(session, "merge/newest_document", **_parameters(export), read_by=read_by, lists=b"".join(parts))
 
 
-def restore_lists(connection: Connection, known: Record, *, read_by: str) -> bool:
+def restore_lists(session: Session, known: Record, *, read_by: str) -> bool:
     """Stage the lists of the newest loaded document once more; False where this reader has not kept them."""
-    found = rows(connection, "merge/lists_of_newest", **_parameters(known), read_by=read_by)
+    found = rows(session, "merge/lists_of_newest", **_parameters(known), read_by=read_by)
     if not found:
         return False
     kept, at = found[0]["lists"], 0
     for name in _LISTS:
         size = int.from_bytes(kept[at : at + 8])
-        connection.register(f"kept_{name}", pa.ipc.open_stream(kept[at + 8 : at + 8 + size]).read_all())
+        session.documents.register(f"kept_{name}", pa.ipc.open_stream(kept[at + 8 : at + 8 + size]).read_all())
         at += 8 + size
-    run(connection, "merge/restore_lists")
+    run(session, "documents/restore_lists")
     for name in _LISTS:
-        connection.unregister(f"kept_{name}")
+        session.documents.unregister(f"kept_{name}")
+    session.upload(_DESCRIBED)
     return True
 
 
-def note_loaded(connection: Connection, request_id: str, at: datetime) -> None:
+def note_loaded(session: Session, request_id: str, at: datetime) -> None:
     """Note when an export was merged."""
-    run(connection, "ledger/loaded_at", request_id=request_id, loaded_at=at)
+    run(session, "ledger/loaded_at", request_id=request_id, loaded_at=at)
 
 
-def renew_people(connection: Connection, forecast_id: str) -> None:
+def renew_people(session: Session, forecast_id: str) -> None:
     """Make the person tables anew from what every quarter's exports showed."""
-    run(connection, "merge/forecast_user", forecast_id=forecast_id)
+    run(session, "merge/forecast_user", forecast_id=forecast_id)
 
 
-def forget_quarter(connection: Connection, forecast_id: str, quarter_id: str) -> None:
+def forget_quarter(session: Session, forecast_id: str, quarter_id: str) -> None:
     """Empty a forecast's quarter, to be rebuilt in this same transaction from its landed documents."""
-    run(connection, "merge/forget_quarter", forecast_id=forecast_id, quarter_id=quarter_id)
+    run(session, "merge/forget_quarter", forecast_id=forecast_id, quarter_id=quarter_id)
 
 
-def control_totals(connection: Connection, export: Record) -> dict[tuple[str, str], tuple[Decimal, int]]:
+def control_totals(session: Session, export: Record) -> dict[tuple[str, str], tuple[Decimal, int]]:
     """Sum and count, by field and measure, of the merged rows that the staged document shows."""
     totals: dict[tuple[str, str], tuple[Decimal, int]] = {}
-    for found in rows(connection, "merge/control_totals", **_parameters(export)):
+    for found in rows(session, "merge/control_totals", **_parameters(export)):
         field = found.pop("field_id")
         for measure in {name.rsplit("_", 1)[0] for name in found}:
             totals[field, measure] = (found[f"{measure}_total"], int(found[f"{measure}_count"]))

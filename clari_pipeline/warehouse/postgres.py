@@ -1,121 +1,351 @@
-"""A PostgreSQL server as the warehouse: sessions as DuckDB's have them, documents by bulk load."""
+"""A PostgreSQL server as the warehouse: the same statements, carried; documents by bulk load."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from hashlib import sha256
-from typing import Any, LiteralString, cast
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]
+import adbc_driver_manager
+import duckdb
 import psycopg
-import pyarrow as pa
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.string import TextLoader
+from pydantic import SecretStr
 
+from clari_pipeline.retrying import retry_context
+from clari_pipeline.settings import SettingsError
 from clari_pipeline.warehouse.dialects import carried
-from clari_pipeline.warehouse.statements import Connection, rows, run, sha256_of, tables
+from clari_pipeline.warehouse.duck import CONFIG
+from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
+from clari_pipeline.warehouse.postgres_errors import told
+from clari_pipeline.warehouse.session import Answer, Session, Warehouse
+from clari_pipeline.warehouse.staged import Staged
+from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
 
-_ROWS_AT_ONCE = 60_000
-_ONE_SCHEMA_AT_A_TIME = 7_114_502_183
-_KINDS: dict[pa.DataType, LiteralString] = {
-    pa.bool_(): "boolean",
-    pa.int32(): "integer",
-    pa.int64(): "bigint",
-    pa.date32(): "date",
-    pa.string(): 'text collate "C"',
+_OLDEST = 15
+_UNLESS_SAID: dict[str, str] = {
+    "connect_timeout": "10",
+    "fallback_application_name": "clari-pipeline",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
 }
 
 
-class PostgresWarehouse:
-    """One schema `clari` on a server. Safe to use from several threads: each session is a connection of its own."""
+class PostgresSession(Session):
+    """A connection of its own; documents are read by DuckDB in this process and brought there by `Staged`."""
 
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._is_prepared = False
+    def __init__(
+        self, connection: psycopg.Connection[Any], place: str, staged: Staged, *, turn_timeout_s: float
+    ) -> None:
+        self.connection = connection
+        self._place = place
+        self._staged = staged
+        self._turn_timeout_s = turn_timeout_s
+        self._documents: duckdb.DuckDBPyConnection | None = None
+        self._open = ExitStack()
 
-    def exists(self) -> bool:
-        """Whether anything was ever written."""
-        with self._connect() as connection:
-            return _has_tables(connection)
+    @property
+    def documents(self) -> duckdb.DuckDBPyConnection:
+        """DuckDB in memory; what does not fit is spilled into a folder that goes with the session."""
+        if self._documents is None:
+            spill = self._open.enter_context(TemporaryDirectory(prefix="clari-documents-"))
+            connection = duckdb.connect(config=CONFIG | {"temp_directory": spill})
+            self._documents = self._open.enter_context(closing(connection))
+            connection.execute("set timezone = 'UTC'")
+        return self._documents
+
+    def _run(self, name: str, parameters: dict[str, Any]) -> Answer:
+        with self._translated():
+            cursor = self.connection.cursor()
+            for statement in carried(name, "postgres"):
+                cursor.execute(statement.encode(), parameters)
+        return cursor
+
+    def upload(self, tables: Iterable[str]) -> None:
+        """By COPY, into tables that this session alone sees under their names."""
+        with self._translated():
+            self._staged.bring(self.connection, self.documents, tables)
+
+    def count(self, table: str) -> int:
+        """Rows of a table of schema `clari`."""
+        with self._translated():
+            counted = sql.SQL("select count(*) from clari.{}").format(sql.Identifier(table))
+            found = self.connection.execute(counted).fetchone()
+        return int(found[0]) if found else 0
+
+    def begin(self) -> None:
+        """From here on all is kept together, or nothing. Each statement sees what others have kept by then."""
+        self._tell("begin isolation level read committed")
+
+    def commit(self) -> None:
+        """Keep it. Where the connection is lost meanwhile nobody knows whether it was kept: the ledger tells."""
+        self._tell("commit")
+
+    def rollback(self) -> None:
+        """Keep none of it. A connection that is lost has kept nothing either."""
+        with suppress(psycopg.Error):
+            self.connection.execute("rollback")
 
     @contextmanager
-    def session(self) -> Iterator[Connection]:
-        """A connection of one's own, its times in UTC; each statement is kept as it ends."""
-        with self._connect() as connection:
-            connection.autocommit = True
-            self._prepare(connection)
-            yield cast(Connection, connection)
-
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """A session whose work is kept as a whole, or not at all."""
-        with self.session() as connection, cast(psycopg.Connection[Any], connection).transaction():
-            yield connection
-
-    @contextmanager
-    def staged(self, connection: Connection, document: Connection, names: Iterable[str]) -> Iterator[None]:
-        """These tables of a document, read by DuckDB, under their names in this session, by COPY; gone afterwards.
-
-        ADBC is a connection of its own and sees no temporary table of another: the rows stand in unlogged tables of
-        the schema, named after this session, which sees them as temporary views.
-        """
-        server = cast(psycopg.Connection[Any], connection)
-        kept_as = {name: f"{name}_{server.info.backend_pid}" for name in names}
+    def turn(self, *what: str, shared: bool = False) -> Iterator[None]:
+        """An advisory lock, which ends with the connection at the latest."""
+        key = _key("turn", *what)
+        kind = "_shared" if shared else ""
+        with self._translated(" ".join(what)):
+            patience = f"{self._turn_timeout_s * 1000:.0f}"
+            self.connection.execute("select set_config('lock_timeout', %s, false)", [patience])
+            self.connection.execute(f"select pg_advisory_lock{kind}(%s)".encode(), [key])
+            self.connection.execute("reset lock_timeout")
         try:
-            with closing(adbc.connect(self._address)) as loading:
-                for name, kept in kept_as.items():
-                    reader = document.table(name).to_arrow_reader(_ROWS_AT_ONCE)
-                    with loading.cursor() as cursor:
-                        for statement in _unlogged(kept, reader.schema):
-                            cursor.execute(statement.as_string())
-                        cursor.adbc_ingest(kept, reader, mode="append", db_schema_name="clari")
-                        cursor.execute(sql.SQL("analyze clari.{}").format(sql.Identifier(kept)).as_string())
-                loading.commit()
-            for name, kept in kept_as.items():
-                view = sql.SQL("create or replace temp view {} as select * from clari.{}")
-                server.execute(view.format(sql.Identifier(name), sql.Identifier(kept)))
             yield
         finally:
-            for kept in kept_as.values():
-                server.execute(sql.SQL("drop table if exists clari.{} cascade").format(sql.Identifier(kept)))
+            with suppress(psycopg.Error):
+                self.connection.execute(f"select pg_advisory_unlock{kind}(%s)".encode(), [key])
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(self._address, options="-c timezone=UTC")
+    def close(self) -> None:
+        """Leave nothing of this session behind on the server."""
+        self._open.close()
+        with suppress(psycopg.Error):
+            self.connection.execute("rollback")
+            self._staged.forget(self.connection)
+            self.connection.execute("discard all")
 
-    def _prepare(self, connection: psycopg.Connection[Any]) -> None:
+    def _tell(self, statement: str) -> None:
+        with self._translated():
+            self.connection.execute(statement.encode())
+
+    @contextmanager
+    def _translated(self, turn: str | None = None) -> Iterator[None]:
+        with translated(self._place, self.connection, turn):
+            yield
+
+
+class PostgresWarehouse(Warehouse):
+    """One schema `clari` on a server, 15 or newer. Safe to use from several threads."""
+
+    engine = "postgres"
+
+    def __init__(self, url: SecretStr, *, data_dir: Path, patience_s: float = 5, turn_timeout_s: float = 1800) -> None:
+        self._conninfo, self._place = _read(url)
+        self._data_dir = data_dir
+        self._patience_s = patience_s
+        self._turn_timeout_s = turn_timeout_s
+        self._guard = threading.Lock()
+        self._idle: list[psycopg.Connection[Any]] = []
+        self._users = 0
+        self._was_there = self._is_prepared = False
+
+    @property
+    def place(self) -> str:
+        """Server and database."""
+        return self._place
+
+    @property
+    def folder(self) -> Path:
+        """`CLARI_DATA_DIR`."""
+        return self._data_dir
+
+    def exists(self) -> bool:
+        """Whether the tables were ever made."""
+        with self._connected() as connection:
+            return self._has_tables(connection)
+
+    def prepare(self) -> None:
+        """Connect, make the tables, and see that they may be written."""
+        with self.session() as session:
+            assert isinstance(session, PostgresSession)
+            with translated(self._place, session.connection):
+                found = session.connection.execute(
+                    "select current_user, pg_is_in_recovery(), has_schema_privilege('clari', 'create') "
+                    "and has_database_privilege(current_database(), 'temporary') "
+                    "and has_table_privilege('clari.export_job', 'insert, update')"
+                ).fetchone()
+        user, is_copy, is_allowed = found or ("", False, False)
+        if is_copy:
+            raise WarehouseUnwritable(
+                f"warehouse {self._place} is a copy that can only be read: name the primary in CLARI_WAREHOUSE_URL"
+            )
+        if not is_allowed:
+            raise WarehouseUnwritable(
+                f"warehouse {self._place}: the role {user} may not write schema clari: let CLARI_WAREHOUSE_URL name "
+                "the writer, or grant what docs/postgres-roles.sql grants it"
+            )
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A connection of one's own, its times in UTC, the tables made."""
+        with self._session(self._turn_timeout_s) as session:
+            yield session
+
+    @contextmanager
+    def sending(self, *, timeout_s: float) -> Iterator[None]:
+        """A turn on the server: whoever sends from elsewhere waits, too."""
+        with self._session(timeout_s) as session, session.turn("sending"):
+            yield
+
+    @contextmanager
+    def glance(self) -> Iterator[Session | None]:
+        """A connection that may only read."""
+        try:
+            with self._connected(is_patient=False) as connection:
+                if not self._has_tables(connection):
+                    yield None
+                    return
+                connection.execute("set default_transaction_read_only = on")
+                with self._leased(connection, self._turn_timeout_s) as session:
+                    yield session
+        except WarehouseError as error:
+            raise WarehouseError(
+                f"{str(error).replace(self._place, 'PostgreSQL')}; or run clari-pipeline sync"
+            ) from error
+
+    @contextmanager
+    def _session(self, turn_timeout_s: float) -> Iterator[PostgresSession]:
+        with self._connected() as connection, self._leased(connection, turn_timeout_s) as session:
+            self._prepare(session)
+            yield session
+
+    @contextmanager
+    def _leased(self, connection: psycopg.Connection[Any], turn_timeout_s: float) -> Iterator[PostgresSession]:
+        session = PostgresSession(connection, self._place, Staged(self._conninfo), turn_timeout_s=turn_timeout_s)
+        with closing(session):
+            yield session
+
+    @contextmanager
+    def _connected(self, *, is_patient: bool = True) -> Iterator[psycopg.Connection[Any]]:
+        """A connection; while others are in use it is kept for the next who asks."""
+        with self._guard:
+            self._users += 1
+        connection = None
+        try:
+            connection = self._idle_one() or self._connect(is_patient=is_patient)
+            yield connection
+        finally:
+            with self._guard:
+                self._users -= 1
+                if connection is not None and not connection.closed:
+                    self._idle.append(connection)
+                ended = [] if self._users else self._idle
+                if not self._users:
+                    self._idle = []
+            for one in ended:
+                one.close()
+
+    def _idle_one(self) -> psycopg.Connection[Any] | None:
+        while True:
+            with self._guard:
+                if not self._idle:
+                    return None
+                connection = self._idle.pop()
+            with suppress(psycopg.Error):
+                connection.execute("set timezone = 'UTC'")
+                return connection
+            connection.close()
+
+    def _connect(self, *, is_patient: bool) -> psycopg.Connection[Any]:
+        """A new connection. A server that is just being started again is waited for, though not for long."""
+        passing = (WarehouseInterrupted, _Refused) if self._was_there else WarehouseInterrupted
+        for attempt in retry_context(
+            on=passing,
+            attempts=None if is_patient else 1,
+            timeout=self._patience_s,
+            wait_initial=0.1,
+            wait_max=1,
+        ):
+            with attempt:
+                return self._connect_once()
+        raise AssertionError("unreachable")
+
+    def _connect_once(self) -> psycopg.Connection[Any]:
+        try:
+            connection = psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=None)
+        except psycopg.OperationalError as error:
+            found = told(error, self._place, is_connected=False)
+            if "refused" in str(error):
+                found = _Refused(str(found))
+            raise found from None  # the driver's own error may show more of the address
+        if (major := connection.info.server_version // 10_000) < _OLDEST:
+            connection.close()
+            raise WarehouseUnwritable(
+                f"warehouse {self._place} is PostgreSQL {major}: update the server to {_OLDEST} or newer"
+            )
+        self._was_there = True
+        connection.adapters.register_loader("json", TextLoader)
+        connection.execute("set timezone = 'UTC'")
+        return connection
+
+    def _has_tables(self, connection: psycopg.Connection[Any]) -> bool:
+        with translated(self._place, connection):
+            return connection.execute("select to_regclass('clari.warehouse_version')").fetchone() != (None,)
+
+    def _prepare(self, session: PostgresSession) -> None:
+        """Make the tables, unless this release has made them; those who come at once take turns."""
         if self._is_prepared:
             return
-        with connection.transaction():
-            connection.execute("select pg_advisory_xact_lock(%s)", [_ONE_SCHEMA_AT_A_TIME])
-            known = cast(Connection, connection)
-            if not _has_tables(connection) or rows(known, "schema_made_by") != [{"schema_sha256": _made_of()}]:
-                run(known, "schema/clari")
-                for table in tables():
-                    run(known, f"schema/{table}")
-                run(known, "schema_is_made", schema_sha256=_made_of())
+        if not self._is_made(session):
+            with session.turn("schema"):
+                if not self._is_made(session):
+                    with session.transaction():
+                        run(session, "schema/clari")
+                        for table in tables():
+                            run(session, f"schema/{table}")
+                        run(session, "schema_is_made", schema_sha256=_made_of())
         self._is_prepared = True
 
+    def _is_made(self, session: PostgresSession) -> bool:
+        made_of = [{"schema_sha256": _made_of()}]
+        return self._has_tables(session.connection) and rows(session, "schema_made_by") == made_of
 
-def _has_tables(connection: psycopg.Connection[Any]) -> bool:
-    return connection.execute("select to_regclass('clari.warehouse_version')").fetchone() != (None,)
+
+class _Refused(WarehouseError):
+    """Nobody listens there, or not yet."""
+
+
+@contextmanager
+def translated(place: str, connection: psycopg.Connection[Any], turn: str | None = None) -> Iterator[None]:
+    """Errors of the drivers as `WarehouseError`; `turn` is what was waited for."""
+    try:
+        yield
+    except psycopg.errors.LockNotAvailable as error:
+        if turn is None:
+            raise told(error, place, is_connected=True) from error
+        raise WarehouseLocked(
+            f"warehouse {place}: another process has been at it ({turn}) for too long: end it, then run again"
+        ) from error
+    except (psycopg.Error, adbc_driver_manager.Error) as error:
+        raise told(error, place, is_connected=True, is_lost=connection.closed) from error
+
+
+def _read(url: SecretStr) -> tuple[str, str]:
+    """The address as the drivers take it, and as people may see it."""
+    try:
+        said = {name: str(value) for name, value in conninfo_to_dict(url.get_secret_value()).items()}
+        host, port, name = said.get("host", ""), said.get("port", "5432"), said.get("dbname", "")
+        # A password that is not percent-encoded is taken for a part of these, and would be shown.
+        is_torn = not all(part.isdecimal() for part in port.split(",")) or "@" in host + name or "/" in name
+    except psycopg.ProgrammingError:
+        is_torn = True
+    if is_torn:
+        raise SettingsError(
+            "CLARI_WAREHOUSE_URL is no address of PostgreSQL: write postgresql://user:password@host:5432/database, "
+            "signs such as @ or / in the password percent-encoded"
+        )
+    place = f"postgresql://{host or 'localhost'}:{port}/{name}"
+    return make_conninfo(url.get_secret_value(), **_UNLESS_SAID | said), place
+
+
+def _key(*what: str) -> int:
+    """A number for an advisory lock, of this pipeline's own."""
+    return int.from_bytes(sha256("\n".join(("clari-pipeline", *what)).encode()).digest()[:8], signed=True)
 
 
 def _made_of() -> str:
     """Which tables this release makes there, its own functions included."""
     return sha256("".join((sha256_of("schema"), *carried("schema/clari", "postgres"))).encode()).hexdigest()
-
-
-def _unlogged(name: str, schema: pa.Schema) -> Iterator[sql.Composed]:
-    columns: list[sql.Composable] = [
-        sql.Composed([sql.Identifier(field.name), sql.SQL(" "), _kind(field.type)]) for field in schema
-    ]
-    yield sql.SQL("drop table if exists clari.{} cascade").format(sql.Identifier(name))
-    yield sql.SQL("create unlogged table clari.{} ({})").format(sql.Identifier(name), sql.SQL(", ").join(columns))
-
-
-def _kind(found: pa.DataType) -> sql.Composable:
-    if pa.types.is_decimal(found):
-        return sql.SQL("numeric({}, {})").format(sql.Literal(found.precision), sql.Literal(found.scale))
-    if pa.types.is_timestamp(found):
-        return sql.SQL("timestamptz")
-    return sql.SQL(_KINDS[found])

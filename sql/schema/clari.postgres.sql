@@ -1,5 +1,8 @@
 -- The schema that every table lives in, and what DuckDB has as a macro.
-create schema if not exists clari;
+do $$ begin
+    -- A role that owns the schema need not be one that may make schemas.
+    if to_regnamespace('clari') is null then create schema clari; end if;
+end $$;
 
 -- A fraction with six decimals, rounded half away from zero, in whole numbers: a quotient of decimals would be rounded
 -- twice. Null where the divisor is 0 or null, or where eighteen digits cannot hold it.

@@ -72,8 +72,8 @@ def examine(histories: Sequence[History], folder: Path) -> Findings:
     house = House(folder)
     findings = Findings()
     # One session around all: the file stays open. A second thread would only get in the way of so little work.
-    with quick_gate(), house.pipeline.warehouse.session() as connection:
-        connection.execute("set threads = 1")
+    with quick_gate(), house.pipeline.warehouse.session() as session:
+        session.documents.execute("set threads = 1")
         requests = {
             (name, number): house.deliver(
                 export.content, export.at, forecast=name, quarter=export.quarter, **export.request
@@ -145,13 +145,13 @@ def _hold_verdicts(
 def _hold_masses(
     house: House, histories: Sequence[History], requests: dict[tuple[str, int], str], findings: Findings
 ) -> None:
-    with house.pipeline.warehouse.session() as connection:
+    with house.pipeline.warehouse.session() as session:
         for name, history in _named(histories):
             said = {
                 (number, row["baseline"], row["field_id"])
                 for number, export in enumerate(history.exports)
                 if export.state == "LOADED"
-                for row in marts.mass_changes(connection, requests[name, number].replace("request-", "job-"))
+                for row in marts.mass_changes(session, requests[name, number].replace("request-", "job-"))
             }
             must = history.mass_changes()
             near = {(number, "sync", "commit") for number, one in enumerate(history.exports) if one.nearly_mass}

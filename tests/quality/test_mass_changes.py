@@ -32,8 +32,8 @@ def found(tmp_path: Path) -> Iterator[Found]:
             entries = (entry(who, "W04", call=written(pair[number])) for who, pair in calls.items())
             request = house.deliver(document(*entries, people=people), at, forecast=forecast)
         house.merge()
-        with house.pipeline.warehouse.session() as connection:
-            masses = marts.mass_changes(connection, request.replace("request-", "job-"))
+        with house.pipeline.warehouse.session() as session:
+            masses = marts.mass_changes(session, request.replace("request-", "job-"))
         assert len(masses) <= 1
         return masses[0] if masses else None
 

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from clari_pipeline.quality.export_gate import CHECKS
-from clari_pipeline.warehouse import statements
+from clari_pipeline.warehouse import in_duckdb
 
 from ..warehouse.house import House, Outcome, document, entry, moment
 from . import deceptions, histories
@@ -253,11 +253,11 @@ def test_the_examples_are_told_rightly_by_the_law(tmp_path: Path) -> None:
 def test_a_bent_law_is_noticed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The history that the law tells rightly is then missed, misworded, or a false alarm."""
     bent, fragment, instead, _ = MUTATIONS[name]
-    text_of = statements._text
+    text_of = in_duckdb.text_of
     assert fragment in text_of(bent)
     monkeypatch.setattr(
-        statements,
-        "_text",
+        in_duckdb,
+        "text_of",
         lambda statement: text_of(statement).replace(fragment, instead) if statement == bent else text_of(statement),
     )
     assert not examine([_example(name)], tmp_path).is_clean

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -5,7 +6,25 @@ from typing import Any
 
 import pytest
 
+from tests.warehouse import servers
+
 from .house import House
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """A PostgreSQL; the URL of its administrator, without a database."""
+    if servers.programs() is None and servers.NAMED not in os.environ:
+        pytest.skip("this machine has no PostgreSQL: make postgres, or name a server in CLARI_TEST_POSTGRES")
+    with servers.postgres() as found:
+        yield found
+
+
+@pytest.fixture
+def database(server: str) -> Iterator[str]:
+    """The URL of an empty database of one's own."""
+    with servers.database(server) as found:
+        yield found
 
 
 @pytest.fixture

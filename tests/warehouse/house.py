@@ -13,6 +13,8 @@ from clari_pipeline.exports import manifest_of
 from clari_pipeline.settings import EXPORT_TYPES, read_settings
 from clari_pipeline.sync import Outcome, Pipeline
 from clari_pipeline.warehouse import ledger
+from clari_pipeline.warehouse.postgres import PostgresSession
+from clari_pipeline.warehouse.session import Session
 
 QUARTER = "2026_Q4"  # October to December
 WEEKS = {f"W{number:02d}": date(2026, 10, 1) + timedelta(weeks=number - 1) for number in range(1, 14)}
@@ -95,10 +97,20 @@ def person(name: str, *, role: str | None = None, parent: str | None = "top", cr
 class House:
     """One warehouse; `deliver` lands a document, `merge` takes in what has landed, `bring` does both."""
 
-    def __init__(self, folder: Path, *, warehouse: str = "warehouse", now: datetime | None = None, **settings: Any):
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        warehouse: str = "warehouse",
+        url: str | None = None,
+        now: datetime | None = None,
+        **settings: Any,
+    ):
+        """`url` names a warehouse elsewhere, in place of a file in the folder."""
         given = {"historical_periods": 0} | settings
+        address = SecretStr(url or f"duckdb:///{folder / warehouse}.duckdb")
         self.pipeline = Pipeline(
-            read_settings(warehouse_url=SecretStr(f"duckdb:///{folder / warehouse}.duckdb"), data_dir=folder, **given),
+            read_settings(warehouse_url=address, data_dir=folder, **given),
             now=lambda: now or moment(12, 30),
         )
         self.exports = 0
@@ -158,9 +170,9 @@ class House:
         landing = self.pipeline.landing
         landed = landing.find(folder.relative_to(landing.root).as_posix())
         manifest = dict(landed.manifest)
-        with self.pipeline.warehouse.session() as connection:
+        with self.pipeline.warehouse.session() as session:
             ledger.known_again(
-                connection,
+                session,
                 result_sha256=manifest.pop("sha256"),
                 result_bytes=manifest.pop("size"),
                 landing_path=landing.path_of(landed),
@@ -182,8 +194,8 @@ class House:
         return outcome
 
     def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
-        with self.pipeline.warehouse.session() as connection:
-            answer = connection.execute(query, parameters or None)
+        with self.pipeline.warehouse.session() as session:
+            answer = _plainly(session).execute(query, parameters or None)
             names = [column[0] for column in answer.description]
             return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
@@ -196,5 +208,10 @@ class House:
 
     def execute(self, statement: str) -> None:
         """What somebody does to the tables by hand."""
-        with self.pipeline.warehouse.session() as connection:
-            connection.execute(statement)
+        with self.pipeline.warehouse.session() as session:
+            _plainly(session).execute(statement)
+
+
+def _plainly(session: Session) -> Any:
+    """The engine's own connection, in the engine's own words."""
+    return session.connection if isinstance(session, PostgresSession) else session.documents

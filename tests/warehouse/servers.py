@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -10,8 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import quote, urlsplit
+
+import psycopg
+from psycopg import sql
 
 NAMED = "CLARI_TEST_POSTGRES"
+_PASSWORD = "se/cret @word"
 
 
 def programs() -> Path | None:
@@ -25,7 +31,7 @@ def programs() -> Path | None:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """A connection string of a server; its locale is not the byte order that DuckDB sorts by."""
+    """The URL of a server's administrator; its locale is not the byte order that DuckDB sorts by."""
     if NAMED in os.environ:
         yield os.environ[NAMED]
         return
@@ -44,16 +50,29 @@ def postgres() -> Iterator[str]:
                 [bin_folder / program, *arguments], check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL
             )
 
+        (folder / "password").write_text(_PASSWORD)
         call(
-            "initdb", "-D", f"{folder}/data", "-A", "trust", "-U", "clari", "-E", "UTF8", "--no-locale",
-            "--locale-provider=icu", "--icu-locale=en-US",
+            "initdb", "-D", f"{folder}/data", "-A", "scram-sha-256", "--pwfile", f"{folder}/password", "-U", "clari",
+            "-E", "UTF8", "--no-locale", "--locale-provider=icu", "--icu-locale=en-US",
         )  # fmt: skip
         options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories={folder} -c fsync=off"
         call("pg_ctl", "-D", f"{folder}/data", "-o", options, "-l", f"{folder}/log", "-w", "start")
         try:
-            yield f"host=127.0.0.1 port={port} user=clari dbname=postgres"
+            yield f"postgresql://clari:{quote(_PASSWORD, safe='')}@127.0.0.1:{port}/postgres"
         finally:
             call("pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "-w", "stop")
+
+
+@contextmanager
+def database(server: str) -> Iterator[str]:
+    """The URL of a new database there, which goes again."""
+    name = f"clari_{secrets.token_hex(6)}"
+    with psycopg.connect(server, autocommit=True) as administrator:
+        administrator.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        try:
+            yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        finally:
+            administrator.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def _free_port() -> int:

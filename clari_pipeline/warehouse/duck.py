@@ -1,0 +1,232 @@
+"""The DuckDB file: opened when it is needed, closed when nobody needs it, so that others can read it between."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from filelock import FileLock
+
+from clari_pipeline.retrying import retry_context
+from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked, WarehouseUnwritable
+from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
+from clari_pipeline.warehouse.session import Answer, Session, Warehouse
+from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
+
+# What does not fit is spilled beside the warehouse; the order of rows is nobody's business.
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": "400MB",
+    "preserve_insertion_order": "false",
+}
+_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+
+
+class DuckSession(Session):
+    """A connection to the file; documents are read in the same, as temporary tables beside the others."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    @property
+    def documents(self) -> duckdb.DuckDBPyConnection:
+        """The connection itself."""
+        return self._connection
+
+    def _run(self, name: str, parameters: dict[str, Any]) -> Answer:
+        run_in_duckdb(self._connection, name, parameters)
+        return self._connection
+
+    def upload(self, tables: Iterable[str]) -> None:
+        """Nothing: they are there."""
+
+    def count(self, table: str) -> int:
+        """Rows of a table of schema `clari`."""
+        return self._connection.table(f"clari.{table}").shape[0]
+
+    def begin(self) -> None:
+        """From here on all is kept together, or nothing."""
+        self._connection.begin()
+
+    def commit(self) -> None:
+        """Keep it."""
+        self._connection.commit()
+
+    def rollback(self) -> None:
+        """Keep none of it."""
+        self._connection.rollback()
+
+    @contextmanager
+    def turn(self, *what: str, shared: bool = False) -> Iterator[None]:
+        """Nothing to wait for: while a session is open, the file is locked to every other process."""
+        yield
+
+
+class DuckWarehouse(Warehouse):
+    """One DuckDB file with the schema `clari` in it. Safe to use from several threads."""
+
+    engine = "duckdb"
+    glance_pause_s = 0.5
+
+    def __init__(self, path: Path, *, lock_timeout_s: float = 60) -> None:
+        self._path = path
+        self._lock_timeout_s = lock_timeout_s
+        self._guard = threading.Lock()
+        self._root: duckdb.DuckDBPyConnection | None = None
+        self._users = 0
+        self._is_prepared = False
+
+    @property
+    def place(self) -> str:
+        """The file."""
+        return str(self._path)
+
+    @property
+    def folder(self) -> Path:
+        """The file's own."""
+        return self._path.parent
+
+    def exists(self) -> bool:
+        """Whether anything was ever written."""
+        return self._path.exists()
+
+    def prepare(self) -> None:
+        """Open the file once."""
+        with self.session():
+            pass
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A connection of one's own, its times in UTC. The file is locked while any is open.
+
+        Raises `WarehouseUnwritable` or `WarehouseLocked`, the latter after a minute of waiting.
+        """
+        with self._guard:
+            if self._root is None:
+                self._root = self._open()
+            connection = self._root.cursor()
+            self._users += 1
+        try:
+            connection.execute("set timezone = 'UTC'")
+            yield DuckSession(connection)
+        finally:
+            connection.close()
+            with self._guard:
+                self._users -= 1
+                if self._users == 0:
+                    self._root.close()
+                    self._root = None
+
+    @contextmanager
+    def glance(self) -> Iterator[Session | None]:
+        """The file opened for reading only; open, it keeps others from writing."""
+        try:
+            if not self._path.exists() or self._path.stat().st_size == 0:  # empty while DuckDB makes it
+                yield None
+                return
+            with duckdb.connect(self._path, read_only=True) as connection:
+                connection.execute("set timezone = 'UTC'")
+                yield DuckSession(connection)
+        except (duckdb.Error, OSError) as error:
+            if is_lock(error):
+                raise WarehouseLocked("a sync holds the warehouse: ask again in a moment") from error
+            cause = "".join(str(error).splitlines()[:1])
+            for place in (self._path.absolute(), self._path):
+                cause = cause.replace(str(place), place.name)
+            raise WarehouseError(
+                f"the warehouse cannot be read ({cause}): check CLARI_WAREHOUSE_URL, or run clari-pipeline sync"
+            ) from error
+
+    def looks(self) -> object:
+        """How the file and its log look from outside."""
+        looks: list[tuple[int, ...]] = []
+        for file in (self._path, self._path.with_name(f"{self._path.name}.wal")):
+            with suppress(FileNotFoundError):
+                found = file.stat()
+                looks.append((found.st_ino, found.st_size, found.st_mtime_ns))
+        return looks
+
+    @contextmanager
+    def sending(self, *, timeout_s: float) -> Iterator[None]:
+        """A lock beside the file, which stays free for others meanwhile."""
+        with FileLock(self._path.with_suffix(".sending.lock"), timeout=timeout_s):
+            yield
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from error
+        if self._path.is_dir():
+            raise self._unwritable("it is a folder")
+        if not os.access(self._path if self._path.exists() else self._path.parent, os.W_OK):
+            raise self._unwritable("permission denied")
+        connection = self._wait_for_lock()
+        if not self._is_prepared:
+            session = DuckSession(connection)
+            if not _is_made(session):
+                with session.transaction():
+                    _make_schema(session)
+            self._is_prepared = True
+        return connection
+
+    def _wait_for_lock(self) -> duckdb.DuckDBPyConnection:
+        try:
+            for attempt in retry_context(
+                on=is_lock, attempts=None, timeout=self._lock_timeout_s, wait_initial=0.05, wait_max=1
+            ):
+                with attempt:
+                    return duckdb.connect(self._path, config=CONFIG)
+        except duckdb.IOException as error:
+            if not is_lock(error):
+                raise self._unwritable(str(error).splitlines()[0]) from error
+            holder = _HOLDER.search(str(error))
+            who = f"{holder['program']} (process {holder['pid']})" if holder else "another program"
+            raise WarehouseLocked(
+                f"warehouse {self._path} has been locked by {who} for {self._lock_timeout_s:.0f} s: "
+                "close it there, then run again"
+            ) from error
+        raise AssertionError("unreachable")
+
+    def _unwritable(self, cause: str) -> WarehouseUnwritable:
+        return WarehouseUnwritable(
+            f"warehouse {self._path} cannot be written ({cause}): make it writable or set CLARI_WAREHOUSE_URL"
+        )
+
+
+def is_lock(error: Exception) -> bool:
+    """Whether DuckDB says that another process has the file."""
+    return isinstance(error, duckdb.IOException) and "lock on file" in str(error)
+
+
+def describe_tables() -> dict[str, list[tuple[str, str, str | None]]]:
+    """Columns of every table as name, type and description, from `sql/schema/` alone: no file is touched."""
+    described: dict[str, list[tuple[str, str, str | None]]] = {}
+    with duckdb.connect() as connection:
+        session = DuckSession(connection)
+        _make_schema(session)
+        for found in rows(session, "schema_columns"):
+            described.setdefault(found["table_name"], []).append(
+                (found["column_name"], found["data_type"], found["comment"])
+            )
+    return described
+
+
+def _is_made(session: Session) -> bool:
+    """Whether this release has made the tables already."""
+    try:
+        return [{"schema_sha256": sha256_of("schema")}] == rows(session, "schema_made_by")
+    except duckdb.CatalogException:
+        return False
+
+
+def _make_schema(session: Session) -> None:
+    run(session, "schema/clari")
+    for table in tables():
+        run(session, f"schema/{table}")
+    run(session, "schema_is_made", schema_sha256=sha256_of("schema"))

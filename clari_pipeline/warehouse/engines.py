@@ -1,0 +1,42 @@
+"""Which warehouse an address names: the only place where engines are told apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from clari_pipeline.settings import SettingsError
+from clari_pipeline.warehouse.session import Warehouse
+
+_ENGINES = {"postgresql": "postgres", "duckdb": "duckdb"}
+
+
+def engine_of(url: SecretStr) -> str:
+    """The engine's short name: what its extra and its own files in `sql/` are called."""
+    return _ENGINES[url.get_secret_value().partition("://")[0]]
+
+
+def open_warehouse(url: SecretStr, *, data_dir: Path) -> Warehouse:
+    """The warehouse of `CLARI_WAREHOUSE_URL`; nothing is opened yet. Raises `SettingsError` where its extra is missing.
+
+    `data_dir` is where a server's warehouse keeps what this machine alone needs.
+    """
+    match engine_of(url):
+        case "postgres":
+            try:
+                from clari_pipeline.warehouse.postgres import PostgresWarehouse  # noqa: PLC0415 - an extra
+            except ImportError as error:
+                raise _missing("PostgreSQL", "postgres", error) from error
+            return PostgresWarehouse(url, data_dir=data_dir)
+        case _:
+            from clari_pipeline.warehouse.duck import DuckWarehouse  # noqa: PLC0415 - the others import their own
+
+            return DuckWarehouse(Path(url.get_secret_value().removeprefix("duckdb:///")))
+
+
+def _missing(engine: str, extra: str, error: ImportError) -> SettingsError:
+    return SettingsError(
+        f"CLARI_WAREHOUSE_URL names {engine}, and {error.name or 'its driver'} is not installed: "
+        f"pip install 'clari-pipeline[{extra}]'"
+    )

@@ -1,0 +1,23 @@
+"""What can go wrong with a warehouse, whatever its engine. Each message is one line: cause and remedy, no secret.
+
+WarehouseError            it cannot be used now
+  WarehouseUnwritable     a setting, a path or a right is to be mended: found before Clari is asked
+  WarehouseLocked         somebody else has held it for longer than we wait
+  WarehouseInterrupted    what was begun was not kept, or nobody knows: look at the ledger, then do it again
+"""
+
+
+class WarehouseError(Exception):
+    """The warehouse cannot be used. One line: cause and remedy."""
+
+
+class WarehouseUnwritable(WarehouseError):
+    """The warehouse cannot be written as it is set: found before Clari is asked."""
+
+
+class WarehouseLocked(WarehouseError):
+    """Another process has held the warehouse for longer than we wait."""
+
+
+class WarehouseInterrupted(WarehouseError):
+    """The connection was lost, or the server gave way to somebody else: worth doing once more in a new session."""

@@ -1,0 +1,37 @@
+"""Statements of `sql/` as DuckDB runs them, in this process."""
+
+from __future__ import annotations
+
+import atexit
+from functools import cache
+from typing import Any
+
+import duckdb
+
+from clari_pipeline.settings import project_file
+
+_parsed: dict[str, list[tuple[duckdb.Statement, set[str]]]] = {}
+atexit.register(_parsed.clear)  # DuckDB complains of statements that outlive it
+
+
+def run_in_duckdb(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
+    """Run `sql/<name>.sql`, statement after statement; the connection holds the last one's result."""
+    for statement, wanted in _statements(connection, text_of(name)):
+        if wanted:
+            connection.execute(statement, {key: parameters[key] for key in wanted})
+        else:
+            connection.execute(statement)
+
+
+@cache
+def text_of(name: str) -> str:
+    """`sql/<name>.sql` as it is written."""
+    return (project_file("sql") / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _statements(connection: duckdb.DuckDBPyConnection, text: str) -> list[tuple[duckdb.Statement, set[str]]]:
+    """The statements of a text and the parameters that each names; parsed once a process."""
+    if text not in _parsed:
+        found = connection.extract_statements(text)
+        _parsed[text] = [(statement, statement.named_parameters) for statement in found]
+    return _parsed[text]

@@ -1,0 +1,67 @@
+"""What PostgreSQL says, as one line that names cause and remedy. No message holds a password."""
+
+from __future__ import annotations
+
+import re
+
+from clari_pipeline.warehouse.errors import (
+    WarehouseError,
+    WarehouseInterrupted,
+    WarehouseLocked,
+    WarehouseUnwritable,
+)
+
+_MOST = 300
+_URL = "CLARI_WAREHOUSE_URL"
+_Kind = type[WarehouseError]
+
+# By the first characters of SQLSTATE, the longest that fits: what it is, and what helps.
+_STATES: dict[str, tuple[_Kind, str]] = {
+    "08": (WarehouseInterrupted, "nothing of it is half merged; run again once the server answers"),
+    "22021": (WarehouseError, "a text of the document holds a character that the server cannot keep"),
+    "25006": (WarehouseUnwritable, f"it can only be read: name the primary server in {_URL}"),
+    "28": (WarehouseUnwritable, f"check user and password of {_URL}, and the server's pg_hba.conf"),
+    "3D000": (WarehouseUnwritable, f"create the database, or name another in {_URL}"),
+    "40": (WarehouseInterrupted, "nothing of it was kept: run again"),
+    "42501": (WarehouseUnwritable, "grant the role of the pipeline what docs/postgres-roles.sql grants the writer"),
+    "53100": (WarehouseError, "the server's disk is full, and nothing of it was kept: make room there, then run again"),
+    "53200": (WarehouseError, "nothing of it was kept: give the server more memory, or lower work_mem, then run again"),
+    "53300": (WarehouseInterrupted, "raise max_connections, or end other connections, then run again"),
+    "53400": (WarehouseError, "nothing of it was kept: raise the limit for the role of the pipeline, then run again"),
+    "55P03": (WarehouseLocked, "another program has held what is to be written for too long: end it, then run again"),
+    "57014": (
+        WarehouseError,
+        "nothing of it was kept: raise statement_timeout for the role of the pipeline (alter role ... set "
+        "statement_timeout = 0), or see who cancelled it, then run again",
+    ),
+    "57P": (WarehouseInterrupted, "nothing of it is half merged; run again once the server answers"),
+}
+# A connection that could not be made has no SQLSTATE; the server's words say why.
+_WORDS: tuple[tuple[str, str], ...] = (
+    (r"password|authentication|no pg_hba\.conf entry|role \".*\" does not exist|not permitted to log in", "28"),
+    (r"database \".*\" does not exist|permission denied for database", "3D000"),
+    (r"too many (clients|connections)|remaining connection slots", "53300"),
+    (r"is starting up|is shutting down|in recovery mode|not yet accepting", "57P"),
+)
+_LOST = re.compile(r"server closed the connection|connection to server|(send|receive) data|terminating connection")
+_UNREACHABLE = f"see that it runs and that this machine reaches it, or mend {_URL}"
+_TLS = f"see sslmode and sslrootcert in {_URL}, and the server's certificate"
+
+
+def told(error: Exception, place: str, *, is_connected: bool, is_lost: bool = False) -> WarehouseError:
+    """A driver's error as one of this pipeline's. `is_lost`: the connection is no more."""
+    cause = " ".join(str(error).split())
+    state = getattr(error, "sqlstate", None) or ""
+    if not is_connected:
+        state = next((known for words, known in _WORDS if re.search(words, cause)), state)
+    elif (is_lost or (not state and _LOST.search(cause))) and not state.startswith(("57P", "08")):
+        state = "08006"
+    unknown = "nothing of it was kept: see the server's log" if is_connected else _unreachable(cause)
+    kind, remedy = next(
+        (_STATES[state[:length]] for length in (5, 3, 2) if state[:length] in _STATES), (WarehouseError, unknown)
+    )
+    return kind(f"warehouse {place}: {cause[:_MOST]}: {remedy}")
+
+
+def _unreachable(cause: str) -> str:
+    return _TLS if re.search(r"SSL|certificate", cause) else _UNREACHABLE

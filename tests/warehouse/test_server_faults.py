@@ -1,0 +1,155 @@
+"""Whatever happens to a server in the middle of a merge: all of it is kept, or nothing, and the run says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clari_pipeline.warehouse.errors import WarehouseError
+from clari_pipeline.warehouse.statements import tables
+
+from .house import House, document, entry, moment
+from .proxy import wire
+
+_FIRST = document(entry("ann", call=100), entry("bob", call=7))
+_SECOND = document(entry("ann", call=120), entry("cy", call=1))
+# By SQLSTATE: what the server says, and what people are told to do.
+_FAULTS = {
+    "53100": ("could not extend file: No space left on device", "make room there"),
+    "53200": ("out of memory", "more memory"),
+    "53400": ("temporary file size exceeds temp_file_limit", "raise the limit"),
+    "42501": ("permission denied for table forecast_entry_history", "grant the role"),
+    "25006": ("cannot execute INSERT in a read-only transaction", "primary"),
+    "XX000": ("something unheard of", "the server's log"),
+}
+
+
+@pytest.fixture
+def house(tmp_path: Path, database: str) -> House:
+    """One export is merged, the next one waits."""
+    house = House(tmp_path, url=database)
+    house.bring(_FIRST, moment(10, 2))
+    house.deliver(_SECOND, moment(10, 3))
+    return house
+
+
+def everything(house: House) -> dict[str, list[Any]]:
+    return {table: sorted(house.rows(f"select * from clari.{table}"), key=repr) for table in tables()}
+
+
+def as_if_nothing_had_happened(tmp_path: Path) -> list[Any]:
+    """The figures that two merges in peace leave behind."""
+    peaceful = House(tmp_path / "peaceful")
+    peaceful.bring(_FIRST, moment(10, 2))
+    peaceful.bring(_SECOND, moment(10, 3))
+    return figures(peaceful)
+
+
+def figures(house: House) -> list[Any]:
+    return [
+        house.rows(
+            "select user_id, forecast_value, in_latest_export, job_id from clari.forecast_entry order by user_id"
+        ),
+        house.rows(
+            "select user_id, forecast_value, is_present, valid_from, valid_to from clari.forecast_entry_history "
+            "order by user_id, valid_from"
+        ),
+        house.rows("select user_id, in_latest_export from clari.forecast_user order by user_id"),
+        house.rows("select user_id, baseline, change_amount, reason from clari.forecast_swing order by 1, 2"),
+        house.rows("select request_id, state, rows_inserted, rows_updated from clari.export_job order by 1"),
+        house.rows("select request_id, check_name, passed from clari.export_check order by 1, 2"),
+    ]
+
+
+def break_once(house: House, how: str) -> None:
+    """The next row of the history that is written does this, which no later one does."""
+    house.execute("create sequence public.faults")
+    break_always(house, f"if nextval('public.faults') = 1 then {how}; end if")
+
+
+def break_always(house: House, how: str) -> None:
+    house.execute(
+        "create or replace function public.fault() returns trigger language plpgsql as "
+        f"$$ begin {how}; return new; end $$"
+    )
+    house.execute(
+        "create trigger fault before insert on clari.forecast_entry_history for each row "
+        "execute function public.fault()"
+    )
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "raise exception using errcode = '40P01', message = 'deadlock detected'",
+        "raise exception using errcode = '40001', message = 'could not serialize access'",
+        "perform pg_terminate_backend(pg_backend_pid())",
+    ],
+    ids=["deadlock", "serialization failure", "connection lost"],
+)
+def test_what_passes_is_done_again(house: House, tmp_path: Path, how: str) -> None:
+    break_once(house, how)
+    house.merge()
+    assert figures(house) == as_if_nothing_had_happened(tmp_path)
+
+
+@pytest.mark.parametrize("is_heard", [True, False], ids=["kept", "not kept"])
+@pytest.mark.parametrize("at", [b"Q\x00\x00\x00\x0bcommit\x00", b"PGCOPY"], ids=["in the commit", "in the loading"])
+def test_a_connection_that_is_cut(house: House, tmp_path: Path, database: str, at: bytes, is_heard: bool) -> None:
+    """After a commit nobody can say whether it was kept: the ledger tells, and all is merged once in either case."""
+    with wire(database) as cut:
+        other = House(tmp_path, url=cut.url)
+        cut.cut_at, cut.is_heard = at, is_heard
+        other.merge()
+    assert cut.cuts == 1
+    assert figures(house) == as_if_nothing_had_happened(tmp_path)
+
+
+@pytest.mark.parametrize("state", _FAULTS)
+def test_what_stays_leaves_everything_as_it_was(house: House, tmp_path: Path, state: str) -> None:
+    """One line names cause and remedy; once it is mended, the document that has waited is merged."""
+    said, remedy = _FAULTS[state]
+    before = everything(house)
+    break_always(house, f"raise exception using errcode = '{state}', message = '{said}'")
+    with pytest.raises(WarehouseError, match=rf"^warehouse postgresql://127[^@]*{said}.*{remedy}.*$"):
+        house.merge()
+    assert everything(house) == before
+    house.execute("drop trigger fault on clari.forecast_entry_history")
+    house.merge()
+    assert figures(house) == as_if_nothing_had_happened(tmp_path)
+
+
+def test_a_statement_that_takes_too_long_is_given_up(house: House, tmp_path: Path) -> None:
+    """As the server is set: the role, or the database, may have a limit."""
+    before = everything(house)
+    break_always(house, "perform pg_sleep(60)")
+    name = house.value("select current_database()")
+    house.execute(f"alter database {name} set statement_timeout = '500ms'")
+    with pytest.raises(WarehouseError, match="raise statement_timeout"):
+        house.merge()
+    house.execute("drop trigger fault on clari.forecast_entry_history")
+    house.execute(f"alter database {name} set statement_timeout = 0")
+    assert everything(house) == before
+    house.merge()
+    assert figures(house) == as_if_nothing_had_happened(tmp_path)
+
+
+def test_a_connection_that_is_lost_again_and_again_is_given_up(house: House) -> None:
+    before = everything(house)
+    break_always(house, "perform pg_terminate_backend(pg_backend_pid())")
+    with pytest.raises(WarehouseError, match="once the server answers"):
+        house.merge()
+    assert everything(house) == before
+
+
+def test_what_a_killed_process_has_loaded_is_swept(house: House) -> None:
+    """And nothing of one that is alive: it holds a lock on the number that its tables bear."""
+    house.execute("create unlogged table clari.stage_entry_12 (field_id text)")
+    house.execute("create unlogged table clari.stage_user_34 (user_id text)")
+    with house.pipeline.warehouse.session() as alive:
+        alive.connection.execute("select pg_advisory_lock(7114502, 34)")  # type: ignore[attr-defined]
+        house.merge()
+        left = house.rows("select tablename from pg_tables where schemaname = 'clari' and tablename like 'stage%'")
+    assert left == [{"tablename": "stage_user_34"}]

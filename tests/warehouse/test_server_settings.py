@@ -1,0 +1,182 @@
+"""A server that cannot be used as it is set is found before Clari is asked: one line, exit code 2, and no password."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.settings import project_file
+from clari_pipeline.warehouse.statements import tables
+from tests.conftest import Answer, Terminal
+
+from .house import House, document, entry, moment
+from .proxy import wire
+
+_ROLES = project_file("docs") / "postgres-roles.sql"
+_SECRET = "s3cret"
+
+
+def _as(url: str, user: str, password: str = _SECRET) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{user}:{password}@{parts.hostname}:{parts.port}").geturl()
+
+
+@pytest.fixture
+def roles(server: str, database: str) -> Iterator[Callable[[str], str]]:
+    """The documented roles; gives the URL of each."""
+    with psycopg.connect(server, autocommit=True) as administrator:
+        administrator.execute("select pg_advisory_lock(1)")  # roles are the whole server's
+        with psycopg.connect(database, autocommit=True) as here:
+            here.execute(_ROLES.read_bytes())
+            for role in ("clari_writer", "clari_reader"):
+                here.execute(f"alter role {role} password '{_SECRET}'".encode())
+            yield lambda role: _as(database, role)
+            for role in ("clari_writer", "clari_reader"):
+                here.execute(f"drop owned by {role} cascade".encode())
+                here.execute(f"drop role {role}".encode())
+
+
+def test_the_writer_needs_no_more_than_its_schema(tmp_path: Path, roles: Callable[[str], str]) -> None:
+    """All of it is done by that role, which may make nothing elsewhere."""
+    house = House(tmp_path, url=roles("clari_writer"))
+    house.pipeline.prepare()
+    house.bring(document(entry(call=100)), moment(10, 2))
+    house.bring(document(entry(call=200)), moment(10, 3))
+    house.pipeline.refresh_marts()
+    assert house.value("select forecast_value from clari.forecast_vs_quota") == 200
+    for forbidden in ("create schema elsewhere", "create table public.mine (one int)", "create role another"):
+        with psycopg.connect(roles("clari_writer")) as writer, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            writer.execute(forbidden.encode())
+
+
+def test_the_reader_reads_everything_and_changes_nothing(tmp_path: Path, roles: Callable[[str], str]) -> None:
+    house = House(tmp_path, url=roles("clari_writer"))
+    house.bring(document(entry(call=100)), moment(10, 2))
+    with psycopg.connect(roles("clari_reader"), autocommit=True) as reader:
+        for table in tables():
+            reader.execute(f"select * from clari.{table}".encode())
+            for change in (
+                f"delete from clari.{table}",
+                f"insert into clari.{table} select * from clari.{table}",
+                f"truncate clari.{table}",
+                f"drop table clari.{table}",
+                f"alter table clari.{table} add column mine int",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    reader.execute(change.encode())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reader.execute("create table clari.mine (one int)")
+
+
+def test_the_reader_may_ask_for_the_status(
+    terminal: Terminal, tmp_path: Path, roles: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is told before Clari is asked that a sync is not for that role."""
+    House(tmp_path / "writer", url=roles("clari_writer")).bring(document(entry(call=100)), moment(10, 2))
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", roles("clari_reader"))
+    answer = terminal("status", "--json")
+    assert (answer.code, answer.document["exports"][0]["state"]) == (0, "LOADED")
+    _is_one_line(terminal("sync"), 2, "may not write schema clari")
+
+
+@contextmanager
+def _nobody(database: str) -> Iterator[str]:
+    parts = urlsplit(database)
+    yield parts._replace(netloc=f"clari:{_SECRET}@127.0.0.1:1").geturl()
+
+
+@contextmanager
+def _old(database: str) -> Iterator[str]:
+    with wire(database) as bent:
+        bent.bend = lambda data: data.replace(b"server_version\x001", b"server_version\x000")
+        yield bent.url
+
+
+@contextmanager
+def _without_tls(database: str) -> Iterator[str]:
+    yield f"{database}?sslmode=require"
+
+
+_WRONG: dict[str, tuple[Callable[..., object], int, str]] = {
+    "password": (lambda url: _as(url, "clari"), 2, "check user and password"),
+    "database": (lambda url: urlsplit(url)._replace(path="/elsewhere").geturl(), 2, "create the database"),
+    "nobody there": (_nobody, 1, "see that it runs"),
+    "too old": (_old, 2, "update the server to 15"),
+    "no TLS": (_without_tls, 1, "sslmode"),
+    "torn": (lambda url: url.replace("127.0.0.1", f"{_SECRET}/x@127.0.0.1"), 2, "percent-encoded"),
+}
+
+
+@pytest.mark.parametrize("what", _WRONG)
+def test_a_wrong_address_is_one_line(
+    what: str, terminal: Terminal, sandbox: Sandbox, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, code, remedy = _WRONG[what]
+    found = make(database)
+    with found if not isinstance(found, str) else _just(found) as url:  # type: ignore[attr-defined]
+        monkeypatch.setenv("CLARI_WAREHOUSE_URL", url)
+        _is_one_line(terminal("sync"), code, remedy)
+        assert not sandbox.jobs
+        _is_one_line(terminal("status"), code, remedy)
+
+
+@contextmanager
+def _just(url: str) -> Iterator[str]:
+    yield url
+
+
+def _is_one_line(answer: Answer, code: int, remedy: str) -> None:
+    assert (answer.code, len(answer.err.strip().splitlines())) == (code, 1), answer.err
+    assert remedy in answer.err
+    for secret in (_SECRET, "cret", "@127"):
+        assert secret not in answer.err
+
+
+def test_an_extra_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['psycopg'] = None; from clari_pipeline.cli import run; sys.exit(run(['status']))"
+    url = f"postgresql://clari:{_SECRET}@localhost/warehouse"
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"CLARI_WAREHOUSE_URL": url, "DAGSTER_HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
+    assert "pip install 'clari-pipeline[postgres]'" in answer.stderr
+    assert _SECRET not in answer.stderr
+
+
+def test_the_address_is_shown_without_its_password(
+    terminal: Terminal, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sync, its log in Dagster, and every command after it."""
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", database)
+    answers = [terminal(*words) for words in (["sync"], ["status"], ["replay"], ["alerts", "list"])]
+    assert [answer.code for answer in answers] == [0] * len(answers)
+    said = "".join(answer.out + answer.err for answer in answers)
+    assert "postgresql://127.0.0.1" in said
+    shown = said.encode() + b"".join(
+        file.read_bytes() for file in terminal.folder.rglob("*") if file.is_file() and file.suffix != ".zst"
+    )
+    for secret in (b"se%2Fcret", b"se/cret"):
+        assert secret not in shown
+
+
+def test_the_sandbox_keeps_to_its_own_file(terminal: Terminal, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its figures never reach the server, whatever the settings say."""
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", database)
+    assert terminal("sync", "--sandbox", "--last", "1").code == 0
+    with psycopg.connect(database) as connection:
+        assert connection.execute("select to_regnamespace('clari')").fetchone() == (None,)
+    assert (terminal.folder / "data/sandbox/warehouse.duckdb").exists()

@@ -14,7 +14,7 @@ from clari_pipeline.settings import Settings
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
-from clari_pipeline.defs.assets import mart_assets, quarter_assets  # noqa: E402 - after the warnings are off
+from clari_pipeline.defs.assets import WAREHOUSE_POOL, mart_assets, quarter_assets  # noqa: E402 - warnings are off
 from clari_pipeline.defs.automation import daily_sync_schedule, jobs, sensors  # noqa: E402
 from clari_pipeline.defs.partitions import quarters  # noqa: E402
 from clari_pipeline.defs.resources import exports_resource, pipeline_resource  # noqa: E402
@@ -27,9 +27,11 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = ()) -> dg.Defin
         datetime.now(UTC).date(), before=settings.historical_periods, after=settings.future_periods
     )
     partitions = quarters(calendar, [*synced, *more_quarters])
+    is_file = settings.warehouse_url.get_secret_value().startswith("duckdb:")
+    writers = WAREHOUSE_POOL if is_file else None
     sync_quarter, refresh_marts = jobs()
     return dg.Definitions(
-        assets=[*quarter_assets(partitions), *mart_assets()],
+        assets=[*quarter_assets(partitions, writers=writers), *mart_assets(writers=writers)],
         jobs=[sync_quarter, refresh_marts],
         schedules=[daily_sync_schedule(sync_quarter, settings)],
         sensors=sensors(sync_quarter, refresh_marts),

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 import pytest
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from clari_pipeline.defs.assets import EXPORTS_POOL, WAREHOUSE_POOL
 from clari_pipeline.periods import FiscalCalendar
@@ -80,16 +82,20 @@ def asked(company: Sandbox) -> int:
     return len([request for request in company.requests if request.method == "POST"])
 
 
-def the_daemon_looks_again(fleet: Fleet) -> None:
-    """The queue has been looked through once more, from its beginning."""
-
-    def beats() -> float:
-        beat = fleet.instance.get_daemon_heartbeats().get("QUEUED_RUN_COORDINATOR")
-        return beat.timestamp if beat else 0.0
-
-    for _ in range(2):
-        seen = beats()
-        until(lambda seen=seen: beats() > seen, "another look of the daemon")  # type: ignore[misc]
+def workers_known_to_monitoring(fleet: Fleet, alive: str) -> dict[str, str]:
+    """What the launcher says of a run under way, of one that the code server does not know, of one whose server does
+    not answer, and of one of the command line.
+    """
+    of_server = fleet.run(alive).tags[GRPC_INFO_TAG]
+    runs = {
+        "alive": fleet.run(alive),
+        "unknown": dg.DagsterRun("sync_quarter", tags={GRPC_INFO_TAG: of_server}),
+        "unreachable": dg.DagsterRun("sync_quarter", tags={GRPC_INFO_TAG: of_server.replace(str(fleet.port), "1")}),
+        "terminal": dg.DagsterRun("sync_quarter", tags={"clari/sync": "by hand"}),
+    }
+    launcher = fleet.instance.run_launcher
+    assert launcher.supports_check_run_worker_health
+    return {name: launcher.check_run_worker_health(run).status.value for name, run in runs.items()}
 
 
 @pytest.mark.long
@@ -100,13 +106,20 @@ def test_two_workers_at_once_and_one_of_them_is_killed(fleet: Fleet, company: Sa
     first = fleet.launch(CURRENT)
     until(lambda: len(company.jobs) == 1, "the first export")
     second = fleet.launch(BEFORE)
-    the_daemon_looks_again(fleet)
+    until(lambda: f"Run {second} is blocked by global concurrency limits" in fleet.log("daemon"), "the pool's word")
     assert (fleet.status(first), fleet.status(second)) == ("STARTED", "QUEUED")
 
     assert fleet.instance.event_log_storage.get_concurrency_info(EXPORTS_POOL).slot_count == 3
     fleet.instance.event_log_storage.set_concurrency_slots(WAREHOUSE_POOL, 2)
     until(lambda: len(company.jobs) == 2, "the second export")
     assert (fleet.status(first), fleet.status(second)) == ("STARTED", "STARTED")
+    # Who cannot be asked is not taken for dead.
+    assert workers_known_to_monitoring(fleet, first) == {
+        "alive": "RUNNING",
+        "unknown": "NOT_FOUND",
+        "unreachable": "RUNNING",
+        "terminal": "RUNNING",
+    }
 
     fleet.kill_worker(first)
     fleet.until_status(first, "FAILURE")
@@ -132,7 +145,8 @@ def test_a_code_server_that_dies_with_its_workers(fleet: Fleet, company: Sandbox
     until(lambda: len(company.jobs) == 1, "the export")
     fleet.until_status(run, "STARTED")
     fleet.kill_code_server()
-    the_daemon_looks_again(fleet)
+    looks = fleet.log("daemon").count(f"Checking run {run}")
+    until(lambda: fleet.log("daemon").count(f"Checking run {run}") > looks + 1, "two more looks of the monitoring")
     assert fleet.status(run) == "STARTED", "a server that does not answer is asked again"
     fleet.start_code_server()
     fleet.until_status(run, "FAILURE")

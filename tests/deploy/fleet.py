@@ -65,7 +65,7 @@ def home_of(folder: Path) -> Path:
     return home
 
 
-def until(condition: Callable[[], Any], what: str, *, seconds: float = 90) -> Any:
+def until(condition: Callable[[], Any], what: str, *, seconds: float = 120) -> Any:
     """What the condition yields, as soon as that is something."""
     for attempt in stamina.retry_context(
         on=AssertionError, attempts=None, timeout=seconds, wait_initial=0.05, wait_max=0.3
@@ -161,6 +161,11 @@ class Fleet:
             f"a retry of {run_id}",
         )
         return found
+
+    def has_said(self, run_id: str, words: str) -> bool:
+        """Whether such an event of the engine's stands in the run's log."""
+        events = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+        return any(words in event.user_message + str(event.message) for event in events)
 
     def kill_worker(self, run_id: str) -> None:
         """The run's process is gone from one moment to the next."""

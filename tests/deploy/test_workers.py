@@ -140,7 +140,9 @@ def test_two_workers_at_once_and_one_of_them_is_killed(fleet: Fleet, company: Sa
 @pytest.mark.long
 @pytest.mark.soak
 def test_a_code_server_that_dies_with_its_workers(fleet: Fleet, company: Sandbox, hands: Hands) -> None:
-    """Nobody is left to report the death: monitoring asks the server that has come in its place."""
+    """Nobody is left to report the death: monitoring asks the server that has come in its place. A run that fails
+    because its export was refused is not made again: it would ask Clari for the same.
+    """
     run = fleet.launch(CURRENT)
     until(lambda: len(company.jobs) == 1, "the export")
     fleet.until_status(run, "STARTED")
@@ -156,3 +158,11 @@ def test_a_code_server_that_dies_with_its_workers(fleet: Fleet, company: Sandbox
     fleet.until_status(again, "SUCCESS")
     assert asked(company) == 1
     assert [state for _, _, state, _ in exports(fleet)] == ["LOADED"]
+
+    company.scenario = "null_keys"
+    refused = fleet.launch(BEFORE)
+    until(lambda: len(company.jobs) == 2, "the second export")
+    hands.seconds = 7200
+    fleet.until_status(refused, "FAILURE")
+    until(lambda: fleet.has_said(refused, "Not retrying run"), "the word that it is not made again")
+    assert asked(company) == 2

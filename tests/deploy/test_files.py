@@ -146,10 +146,11 @@ def test_settings_that_are_named_exist(name: str) -> None:
     assert named <= known
 
 
-def test_the_helm_chart_is_given_what_kubernetes_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_helm_chart_is_given_what_kubernetes_takes() -> None:
     """Each fragment of a pod, and the run launcher's settings, as Dagster's own Kubernetes library reads them."""
     from dagster._config import process_config  # noqa: PLC0415
     from dagster_k8s import K8sRunLauncher  # noqa: PLC0415
+    from dagster_k8s.job import UserDefinedDagsterK8sConfig  # noqa: PLC0415
     from dagster_k8s.models import k8s_model_from_dict, k8s_snake_case_dict  # noqa: PLC0415
 
     def fits(model: Any, fragment: dict[str, Any]) -> None:
@@ -168,6 +169,10 @@ def test_the_helm_chart_is_given_what_kubernetes_takes(monkeypatch: pytest.Monke
     for mount in deployment["volumeMounts"]:
         fits(models.V1VolumeMount, mount)
     launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
+    run = {
+        "pod_spec_config": launcher["runK8sConfig"]["podSpecConfig"],
+        "job_spec_config": launcher["runK8sConfig"]["jobSpecConfig"],
+    }
     read = process_config(
         K8sRunLauncher.config_type(),
         {
@@ -183,13 +188,11 @@ def test_the_helm_chart_is_given_what_kubernetes_takes(monkeypatch: pytest.Monke
             "volume_mounts": launcher["volumeMounts"],
             "resources": launcher["resources"],
             "security_context": launcher["securityContext"],
-            "run_k8s_config": {
-                "pod_spec_config": launcher["runK8sConfig"]["podSpecConfig"],
-                "job_spec_config": launcher["runK8sConfig"]["jobSpecConfig"],
-            },
+            "run_k8s_config": run,
         },
     )
     assert read.success, read.errors
+    UserDefinedDagsterK8sConfig.from_dict(run)  # looks deeper than the launcher's own schema
     for manifest in values["extraManifests"]:
         fits(getattr(models, f"V1{manifest['kind']}"), manifest)
 

@@ -32,7 +32,13 @@ MARTS = {
 # A daily sync, and two hours in which it may run late.
 _DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=25))
 _OWNERS = ["team:data-engineering"]
-WAREHOUSE_POOL = "clari_warehouse"
+EXPORTS_POOL = "clari_exports"  # as many runs as the organisation may export at once
+WAREHOUSE_POOL = "clari_warehouse"  # a DuckDB file has one writer; a server needs no such pool
+
+
+def _writers(engine: str) -> str | None:
+    """The pool of those who write the warehouse, where they take turns. A run holds the pools of all its steps."""
+    return WAREHOUSE_POOL if engine == "duckdb" else None
 
 
 def key(name: str) -> dg.AssetKey:
@@ -40,8 +46,8 @@ def key(name: str) -> dg.AssetKey:
     return dg.AssetKey([PREFIX, name])
 
 
-def quarter_assets(quarters: dg.PartitionsDefinition[str], kinds: set[str]) -> list[dg.AssetsDefinition]:
-    """What runs once a quarter: the raw export, and the tables that it is merged into, `kinds` of table."""
+def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> list[dg.AssetsDefinition]:
+    """What runs once a quarter: the raw export, and the tables that it is merged into, in a warehouse of an engine."""
 
     @dg.asset(
         key=key("raw_export"),
@@ -52,7 +58,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], kinds: set[str]) -> l
         description="The quarter's exports as Clari delivered them: queued, polled with a timeout, landed on disk "
         "and kept for ever, one document a forecast. Clari cannot give an old export again.",
         required_resource_keys={"pipeline", "exports"},
-        pool=WAREHOUSE_POOL,
+        pool=EXPORTS_POOL,
     )
     def raw_export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         pipeline: Pipeline = context.resources.pipeline
@@ -72,7 +78,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], kinds: set[str]) -> l
                 deps=[key("raw_export")],
                 description=description,
                 group_name="warehouse",
-                kinds=kinds,
+                kinds={engine, "table"},
                 owners=_OWNERS,
                 partitions_def=quarters,
                 skippable=True,
@@ -83,7 +89,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], kinds: set[str]) -> l
         check_specs=check_specs(key("forecast_entry"), quarters),
         partitions_def=quarters,
         required_resource_keys={"pipeline", "exports"},
-        pool=WAREHOUSE_POOL,
+        pool=_writers(engine),
     )
     def merged_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
         """Judge and merge what has landed of the quarter. What is refused stays out, the others go in."""
@@ -114,30 +120,30 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], kinds: set[str]) -> l
     return [raw_export, merged_tables]
 
 
-def mart_assets(kinds: set[str]) -> list[dg.AssetsDefinition]:
+def mart_assets(*, engine: str) -> list[dg.AssetsDefinition]:
     """What follows once the quarters are through."""
     work = {
         "forecast_vs_quota": Pipeline.refresh_forecast_vs_quota,
         "forecast_swing": Pipeline.refresh_forecast_swing,
         "pipeline_health": Pipeline.refresh_pipeline_health,
     }
-    return [_mart(name, description, work[name], kinds) for name, description in MARTS.items()]
+    return [_mart(name, description, work[name], engine) for name, description in MARTS.items()]
 
 
-def _mart(name: str, description: str, refresh: Any, kinds: set[str]) -> dg.AssetsDefinition:
+def _mart(name: str, description: str, refresh: Any, engine: str) -> dg.AssetsDefinition:
     coverage = name == "forecast_vs_quota"
 
     @dg.asset(
         key=key(name),
         deps=[key("raw_export"), key("forecast_entry")] if name == "pipeline_health" else [*map(key, TABLES)],
         group_name="marts",
-        kinds=kinds,
+        kinds={engine, "table"},
         owners=_OWNERS,
         description=description,
         metadata={"dagster/column_schema": table_schema(name), "dagster/table_name": f"clari.{name}"},
         freshness_policy=_DAILY,
         required_resource_keys={"pipeline"},
-        pool=WAREHOUSE_POOL,
+        pool=_writers(engine),
         check_specs=check_specs(key(name), None) if coverage else None,
     )
     def mart(context: dg.AssetExecutionContext) -> Iterator[Any]:

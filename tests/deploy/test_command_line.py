@@ -1,0 +1,32 @@
+"""The command line on an instance of several workers: its runs stand there like the daemon's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from tests.conftest import Terminal
+
+from .fleet import database_of_its_own, home_of
+
+
+def test_sync_and_status_work_with_dagsters_runs_in_postgresql(
+    address: str, terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sync`, `sync --sandbox` and `status`, with DAGSTER_HOME at the deployment's settings and nothing of SQLite."""
+    (tmp_path / "elsewhere").mkdir()
+    home = home_of(tmp_path / "elsewhere")
+    with database_of_its_own(address) as storage:
+        for name, value in (storage | {"DAGSTER_HOME": str(home)}).items():
+            monkeypatch.setenv(name, value)
+        for words in (("sync", "--last", "1"), ("sync", "--sandbox", "--last", "1")):
+            answer = terminal(*words)
+            assert answer.code == 0, answer.err
+        assert "LOADED" in terminal("status").out
+        with dg.DagsterInstance.get() as instance:
+            runs = {(run.job_name, run.tags.get("clari/source")): run.status for run in instance.get_runs()}
+    assert set(runs.values()) == {dg.DagsterRunStatus.SUCCESS}
+    assert set(runs) == {(job, source) for job in ("sync_quarter", "refresh_marts") for source in (None, "sandbox")}
+    assert not list(home.rglob("*.db"))

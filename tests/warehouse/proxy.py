@@ -29,7 +29,9 @@ def wire(url: str) -> Iterator[Wire]:
     parts = urlsplit(url)
     listener = socket.create_server(("127.0.0.1", 0))
     credentials = parts.netloc.rpartition("@")[0]
-    found = Wire(parts._replace(netloc=f"{credentials}@127.0.0.1:{listener.getsockname()[1]}").geturl())
+    found = Wire(
+        parts._replace(netloc=f"{credentials}@127.0.0.1:{listener.getsockname()[1]}", query="sslmode=disable").geturl()
+    )
 
     def accept() -> None:
         with suppress(OSError):

@@ -97,11 +97,10 @@ class Loader:
 
     def _load(self, session: Session, request_id: str, *, again: bool, is_tried: bool) -> None:
         export = ledger.export(session, request_id)
-        if export["state"] == "LOADED" and is_tried and not again:  # it was kept, though nobody could hear it
-            self._compare(session, [export])
-            self._tell(export)
-            return
         if export["state"] != "LANDED" and not again:
+            if is_tried:  # it was kept, though nobody could hear it
+                self._compare(session, [export])
+                self._tell(export)
             return
         loaded = ledger.exports_of_quarter(session, export["forecast_id"], export["time_period_id"], ["LOADED"])
         if (known := _same_document(export, loaded)) is not None:

@@ -80,6 +80,12 @@ class PostgresSession(Session):
             found = self.connection.execute(counted).fetchone()
         return int(found[0]) if found else 0
 
+    def analyze(self, tables: Iterable[str]) -> None:
+        """Its own daemon comes minutes later, and joins of a million rows are planned as if there were none."""
+        with self._translated():
+            for table in tables:
+                self.connection.execute(sql.SQL("analyze clari.{}").format(sql.Identifier(table)))
+
     def begin(self) -> None:
         """From here on all is kept together, or nothing. Each statement sees what others have kept by then."""
         self._tell("begin isolation level read committed")

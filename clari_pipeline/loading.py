@@ -58,6 +58,14 @@ class _Judged:
         return any(verdict.keeps_out for verdict in self.verdicts.get(request_id, ()))
 
 
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """A document whose rows are staged, and what they hold."""
+
+    document: Document
+    facts: facts.Facts
+
+
 class Loader:
     """Merges landed documents. `grace_days` is how long a new quarter may have nothing to show."""
 
@@ -178,7 +186,7 @@ class Loader:
         """One transaction; where a merge does not reconcile, once more without that export."""
         judged = _Judged()
         # Outside the transaction, which would keep all of it in memory.
-        staged = None if anew else self._stage(session, exports[0], judged)
+        staged = None if anew else self._stage(session, exports[0], judged, is_trusted=False)
         is_kept = False
         while not is_kept:
             with (
@@ -188,6 +196,7 @@ class Loader:
                 self._fold(session, exports, judged, judge_only=judge_only, anew=anew, staged=staged)
                 self._keep_verdicts(session, exports, judged)
                 is_kept = True
+        session.analyze(merging.LARGE)
         self._compare(session, exports)
 
     def _compare(self, session: Session, exports: list[Record]) -> None:
@@ -208,7 +217,7 @@ class Loader:
         *,
         judge_only: str | None,
         anew: bool,
-        staged: Document | None,
+        staged: _Staged | None,
     ) -> None:
         """Merge the documents one after the other, as if each had arrived when it was exported.
 
@@ -222,26 +231,12 @@ class Loader:
             if judged.is_refused(export["request_id"]):
                 continue
             is_trusted = judge_only not in {None, export["request_id"]}
-            document = self._stage(session, export, judged) if anew else staged
-            if document is None:
+            if anew:
+                staged = self._stage(session, export, judged, is_trusted=is_trusted)
+            if staged is None:
                 continue
-            before = facts.of_staged_document(session, export)
-            export.update(_carried(export, document))
-            judged.counts[export["request_id"]] = {
-                "types_to_export": export["types_to_export"],
-                "export_format": export["export_format"],
-                "rows_exported": document.entry_count,
-                "rows_staged": before["rows_staged"],
-                "document_period_id": evidence.periods_of(before),
-                "call_time_frame_id": before["call_time_frame_id"],
-            }
+            document, before = staged.document, staged.facts
             ledger.document_read(session, export["request_id"], **judged.counts[export["request_id"]])
-            if not is_trusted:
-                judged.verdicts[export["request_id"]] = judge(
-                    evidence.of_document(export, document, before, self._rules, self._grace)
-                )
-                if judged.is_refused(export["request_id"]):
-                    continue
             warnings = None if is_trusted else evidence.against_what_is_known(session, export, document, self._rules)
             merged = merging.merge(session, export)
             merging.keep_lists(session, export, read_by=self._reader)
@@ -257,8 +252,8 @@ class Loader:
             merging.note_loaded(session, export["request_id"], export["loaded_at"] or self._now())
         merging.renew_people(session, forecast_id)
 
-    def _stage(self, session: Session, export: Record, judged: _Judged) -> Document | None:
-        """The document's rows in this session's staging tables; None, and a verdict, where it cannot be read.
+    def _stage(self, session: Session, export: Record, judged: _Judged, *, is_trusted: bool) -> _Staged | None:
+        """The rows, staged and brought to where they are merged; None, and its verdicts, where the document is refused.
 
         A document that is damaged on our own disk is no verdict on the export: `LandingError` stops the merge, and
         the tables stay as they are.
@@ -277,8 +272,24 @@ class Loader:
             )
             return None
         staging.end(document.tables)
+        found = facts.of_staged_document(session, export)
+        export.update(_carried(export, document))
+        judged.counts[export["request_id"]] = {
+            "types_to_export": export["types_to_export"],
+            "export_format": export["export_format"],
+            "rows_exported": document.entry_count,
+            "rows_staged": found["rows_staged"],
+            "document_period_id": evidence.periods_of(found),
+            "call_time_frame_id": found["call_time_frame_id"],
+        }
+        if not is_trusted:
+            judged.verdicts[export["request_id"]] = judge(
+                evidence.of_document(export, document, found, self._rules, self._grace)
+            )
+            if judged.is_refused(export["request_id"]):
+                return None
         session.upload(merging.STAGED)
-        return document
+        return _Staged(document, found)
 
     def _count_exactly(self, export: Record) -> Totals:
         with self._landing.find(export["landing_path"]).open() as stream:

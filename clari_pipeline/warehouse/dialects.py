@@ -79,10 +79,17 @@ def _for_postgres(statement: exp.Expression) -> Iterator[exp.Expr]:
         statement.set("replace", False)
         yield statement
         if statement.expression is not None:
-            # Nothing else counts a temporary table, and a plan for one of unknown size is a bad one.
-            yield exp.Command(this="ANALYZE", expression=f" pg_temp.{name.name}")
+            yield _counted(name)
     else:
         yield statement
+        into = statement.find(exp.Table) if isinstance(statement, exp.Insert) else None
+        if into is not None and not into.db:
+            yield _counted(into)
+
+
+def _counted(temporary: exp.Table) -> exp.Expr:
+    """Nothing else counts a temporary table, and a plan for one of unknown size is a bad one."""
+    return exp.Command(this="ANALYZE", expression=f" pg_temp.{temporary.name}")
 
 
 def _without_qualify(node: exp.Expression) -> exp.Expression:

@@ -49,6 +49,9 @@ class DuckSession(Session):
         """Rows of a table of schema `clari`."""
         return self._connection.table(f"clari.{table}").shape[0]
 
+    def analyze(self, tables: Iterable[str]) -> None:
+        """Nothing: it knows."""
+
     def begin(self) -> None:
         """From here on all is kept together, or nothing."""
         self._connection.begin()

@@ -37,6 +37,11 @@ _UNLESS_SAID: dict[str, str] = {
     "keepalives_count": "3",
 }
 
+# Statements are few and large. A nested loop over a common table expression, which nothing counts beforehand, takes
+# minutes where a hash join takes a second; to compile a statement takes longer than to run it. A statement of a process
+# that was killed is given up, and its turns with it.
+_SETTINGS = "set timezone = 'UTC'; set enable_nestloop = off; set jit = off; set work_mem = '64MB'"
+
 
 class PostgresSession(Session):
     """A connection of its own; documents are read by DuckDB in this process and brought there by `Staged`."""
@@ -79,6 +84,12 @@ class PostgresSession(Session):
             counted = sql.SQL("select count(*) from clari.{}").format(sql.Identifier(table))
             found = self.connection.execute(counted).fetchone()
         return int(found[0]) if found else 0
+
+    def analyze(self, tables: Iterable[str]) -> None:
+        """Its own daemon comes minutes later, and joins of a million rows are planned as if there were none."""
+        with self._translated():
+            for table in tables:
+                self.connection.execute(sql.SQL("analyze clari.{}").format(sql.Identifier(table)))
 
     def begin(self) -> None:
         """From here on all is kept together, or nothing. Each statement sees what others have kept by then."""
@@ -245,7 +256,7 @@ class PostgresWarehouse(Warehouse):
                     return None
                 connection = self._idle.pop()
             with suppress(psycopg.Error):
-                connection.execute("set timezone = 'UTC'")
+                _set_up(connection)
                 return connection
             connection.close()
 
@@ -278,7 +289,7 @@ class PostgresWarehouse(Warehouse):
             )
         self._was_there = True
         connection.adapters.register_loader("json", TextLoader)
-        connection.execute("set timezone = 'UTC'")
+        _set_up(connection)
         return connection
 
     def _has_tables(self, connection: psycopg.Connection[Any]) -> bool:
@@ -302,6 +313,13 @@ class PostgresWarehouse(Warehouse):
     def _is_made(self, session: PostgresSession) -> bool:
         made_of = [{"schema_sha256": _made_of()}]
         return self._has_tables(session.connection) and rows(session, "schema_made_by") == made_of
+
+
+def _set_up(connection: psycopg.Connection[Any]) -> None:
+    """A new conversation on this connection. Raises psycopg's error where nobody is there any more."""
+    connection.execute(_SETTINGS)
+    with suppress(psycopg.errors.DatabaseError):  # not every server's system can tell
+        connection.execute("set client_connection_check_interval = '10s'")
 
 
 class _Refused(WarehouseError):

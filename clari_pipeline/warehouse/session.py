@@ -63,6 +63,10 @@ class Session(ABC):
         """Rows of a table of schema `clari`."""
 
     @abstractmethod
+    def analyze(self, tables: Iterable[str]) -> None:
+        """Let the engine see how large these tables of schema `clari` have become, before they are joined."""
+
+    @abstractmethod
     def begin(self) -> None:
         """From here on all is kept together, or nothing."""
 

@@ -131,13 +131,14 @@ class Settings(BaseSettings):
     @classmethod
     def _warehouse(cls, url: SecretStr) -> SecretStr:
         text = url.get_secret_value()
-        if text.startswith("postgresql://"):
+        if text.startswith(("postgresql://", "snowflake://")):
             return url
         scheme, separator, path = text.partition(":///")
         if scheme != "duckdb" or not separator or not path:
             raise ValueError(
-                "write duckdb:///relative/path.duckdb, duckdb:////absolute/path.duckdb "
-                "or postgresql://user:password@host:5432/database"
+                "write duckdb:///relative/path.duckdb, duckdb:////absolute/path.duckdb, "
+                "postgresql://user:password@host:5432/database "
+                "or snowflake://user:password@account/database/clari?warehouse=name&role=name"
             )
         if Path(path).stem == "clari":
             raise ValueError("a file named like the schema in it (clari) makes its tables ambiguous: rename it")

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from clari_pipeline.settings import SettingsError
 from clari_pipeline.warehouse.session import Warehouse
 
-_ENGINES = {"postgresql": "postgres", "duckdb": "duckdb"}
+_ENGINES = {"postgresql": "postgres", "snowflake": "snowflake", "duckdb": "duckdb"}
 
 
 def engine_of(url: SecretStr) -> str:
@@ -29,6 +29,12 @@ def open_warehouse(url: SecretStr, *, data_dir: Path) -> Warehouse:
             except ImportError as error:
                 raise _missing("PostgreSQL", "postgres", error) from error
             return PostgresWarehouse(url, data_dir=data_dir)
+        case "snowflake":
+            try:
+                from clari_pipeline.warehouse.snowflake import SnowflakeWarehouse  # noqa: PLC0415 - an extra
+            except ImportError as error:
+                raise _missing("Snowflake", "snowflake", error) from error
+            return SnowflakeWarehouse(url, data_dir=data_dir)
         case _:
             from clari_pipeline.warehouse.duck import DuckWarehouse  # noqa: PLC0415 - the others import their own
 

@@ -12,3 +12,14 @@ as '
         ), 18, 6)
     end
 ';
+
+-- Grain: one row a thing that one process does at a time, and who does it until when: no other lock there lasts.
+create table if not exists clari.turn as
+select column1 as name, cast(null as varchar) as holder, cast(null as timestamp_tz) as held_until
+from (
+    values
+    ('writing'), ('sending'), ('planning'), ('schema'),
+    ('quarter 0'), ('quarter 1'), ('quarter 2'), ('quarter 3'), ('quarter 4'), ('quarter 5'), ('quarter 6'),
+    ('quarter 7'), ('quarter 8'), ('quarter 9'), ('quarter 10'), ('quarter 11'), ('quarter 12'), ('quarter 13'),
+    ('quarter 14'), ('quarter 15')
+);

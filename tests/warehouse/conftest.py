@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.warehouse import servers
+from tests.warehouse import fake_snowflake, servers
 
 from .house import House
 
@@ -24,6 +24,20 @@ def server() -> Iterator[str]:
 def database(server: str) -> Iterator[str]:
     """The URL of an empty database of one's own."""
     with servers.database(server) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def snowflake_server() -> Iterator[str]:
+    """fakesnow, or nothing where a real account is named."""
+    with fake_snowflake.snowflake() as found:
+        yield found
+
+
+@pytest.fixture
+def snowflake(snowflake_server: str) -> Iterator[str]:
+    """The URL of an empty database of one's own."""
+    with fake_snowflake.database(snowflake_server) as found:
         yield found
 
 

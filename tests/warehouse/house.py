@@ -15,6 +15,7 @@ from clari_pipeline.sync import Outcome, Pipeline
 from clari_pipeline.warehouse import ledger
 from clari_pipeline.warehouse.postgres import PostgresSession
 from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.snowflake_session import SnowflakeSession
 
 QUARTER = "2026_Q4"  # October to December
 WEEKS = {f"W{number:02d}": date(2026, 10, 1) + timedelta(weeks=number - 1) for number in range(1, 14)}
@@ -196,7 +197,7 @@ class House:
     def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
         with self.pipeline.warehouse.session() as session:
             answer = _plainly(session).execute(query, parameters or None)
-            names = [column[0] for column in answer.description]
+            names = [column[0].lower() for column in answer.description]
             return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
     def row(self, query: str, **parameters: Any) -> dict[str, Any]:
@@ -214,4 +215,6 @@ class House:
 
 def _plainly(session: Session) -> Any:
     """The engine's own connection, in the engine's own words."""
+    if isinstance(session, SnowflakeSession):
+        return session.connection.cursor()
     return session.connection if isinstance(session, PostgresSession) else session.documents

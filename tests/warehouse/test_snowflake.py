@@ -1,0 +1,158 @@
+"""Snowflake as the warehouse, emulated: its addresses, its errors, what is defined when, and who takes turns."""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import snowflake.connector
+from pydantic import SecretStr
+
+from clari_pipeline.settings import SettingsError, project_file
+from clari_pipeline.warehouse.dialects import carried
+from clari_pipeline.warehouse.engines import open_warehouse
+from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
+from clari_pipeline.warehouse.snowflake import SnowflakeWarehouse
+from clari_pipeline.warehouse.snowflake_errors import told
+from clari_pipeline.warehouse.snowflake_session import SnowflakeSession
+from clari_pipeline.warehouse.snowflake_url import read_address
+from clari_pipeline.warehouse.work_tables import work_tables
+
+_SQL = project_file("sql")
+_PASSWORD = "se/cret"
+_DEFINITION = re.compile(r"\s*(create|alter|drop|comment|truncate|grant)\b", re.IGNORECASE)
+
+
+@pytest.fixture
+def warehouse(snowflake: str, tmp_path: Path) -> Iterator[SnowflakeWarehouse]:
+    yield SnowflakeWarehouse(SecretStr(snowflake), data_dir=tmp_path, turn_timeout_s=0.3)
+
+
+def test_an_address_is_told_to_the_connector() -> None:
+    url = "snowflake://me%40home:se%2Fcret@org-account/Forecasts/CLARI?warehouse=load&role=writer"
+    arguments, place = read_address(SecretStr(url))
+    assert arguments == {
+        "account": "org-account",
+        "user": "me@home",
+        "password": _PASSWORD,
+        "database": "Forecasts",
+        "warehouse": "load",
+        "role": "writer",
+    }
+    assert place == "snowflake://org-account/Forecasts"
+    assert read_address(SecretStr(url.replace("/CLARI", "")))[0] == arguments
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "snowflake://account/database/clari",
+        "snowflake://me:se/cret@account/database/clari",
+        "snowflake://me:se%2Fcret@account",
+        "snowflake://me:se%2Fcret@account/database/public",
+        "snowflake://me:se%2Fcret@account/database/clari?warehose=load",
+        "snowflake://me:se%2Fcret@account/database?protocol=http",
+        "snowflake://me:se%2Fcret@account/database?network_timeout=soon",
+    ],
+)
+def test_a_wrong_address_is_one_line_without_the_secret(address: str) -> None:
+    with pytest.raises(SettingsError, match=r"^CLARI_WAREHOUSE_URL is no address of Snowflake's: [^\n]+$") as refused:
+        read_address(SecretStr(address))
+    assert "cret" not in str(refused.value)
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "snowflake.connector", None)
+    for name in [name for name in sys.modules if name.startswith("clari_pipeline.warehouse.snowflake")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(SettingsError, match=r"pip install 'clari-pipeline\[snowflake\]'$"):
+        open_warehouse(SecretStr("snowflake://me:x@account/database"), data_dir=tmp_path)
+
+
+def test_every_table_of_a_session_is_known_before_its_transactions() -> None:
+    """Whatever statement makes one; in the carried statements themselves nothing is defined but the schema."""
+    made = set()
+    for found in _SQL.rglob("*.sql"):
+        if found.parent.name not in {"documents", "schema"}:
+            made |= set(re.findall(r"create or replace temp table (\w+)", found.read_text(encoding="utf-8")))
+    assert made <= set(work_tables())
+    for found in _SQL.rglob("*.sql"):
+        if (
+            found.parent.name not in {"documents", "schema"}
+            and found.stem != "schema_columns"
+            and "." not in found.stem
+        ):
+            name = found.relative_to(_SQL).with_suffix("").as_posix()
+            assert not [one for one in carried(name, "snowflake") if _DEFINITION.match(one)], name
+
+
+@pytest.mark.parametrize(
+    ("number", "message", "kind", "remedy"),
+    [
+        (250001, "Incorrect username or password was specified.", WarehouseUnwritable, "check user and password"),
+        (250001, "Role 'X' specified in the connect string is not granted", WarehouseUnwritable, "name a role"),
+        (606, "No active warehouse selected in the current session.", WarehouseUnwritable, "?warehouse=NAME"),
+        (3001, "Insufficient privileges to operate on schema 'CLARI'", WarehouseUnwritable, "grant"),
+        (290404, "404 Not Found: post nobody.snowflakecomputing.com", WarehouseUnwritable, "check the account"),
+        (625, "Statement '01' has locked table 'TURN'", WarehouseInterrupted, "run again"),
+        (630, "Statement reached its statement or warehouse timeout", WarehouseError, "STATEMENT_TIMEOUT"),
+        (390111, "Session no longer exists. New login required", WarehouseInterrupted, "run again"),
+    ],
+)
+def test_what_snowflake_says_becomes_one_line(
+    number: int, message: str, kind: type[WarehouseError], remedy: str
+) -> None:
+    error = snowflake.connector.errors.DatabaseError(msg=f"{message}\n", errno=number)
+    found = told(error, "snowflake://account/db", is_connected=number not in {250001, 290404})
+    assert type(found) is kind
+    assert remedy in str(found)
+    assert "\n" not in str(found)
+
+
+def test_nobody_there_is_said_without_the_secret(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        url = f"snowflake://me:se%2Fcret@account/database?protocol=http&host=127.0.0.1&port={port}&login_timeout=1"
+        warehouse = SnowflakeWarehouse(SecretStr(url), data_dir=tmp_path, patience_s=0)
+        with pytest.raises(WarehouseError, match=r"^warehouse snowflake://account/database: [^\n]+$") as refused:
+            warehouse.prepare()
+    assert "cret" not in str(refused.value)
+
+
+def test_a_transaction_is_kept_whole_or_not_at_all(warehouse: SnowflakeWarehouse) -> None:
+    assert not warehouse.exists()
+    with warehouse.session() as session:
+        with pytest.raises(ZeroDivisionError), session.transaction():
+            session.run("marts/rules_begin", {})
+            session.run("schema_is_made", {"schema_sha256": "torn"})
+            raise ZeroDivisionError
+        assert session.run("schema_made_by", {}).fetchall() != [("torn",)]
+        assert session.count("warehouse_version") == 1
+    assert warehouse.exists()
+
+
+def test_whoever_comes_later_waits_for_a_turn(warehouse: SnowflakeWarehouse) -> None:
+    """Of the same quarter, or to write; a session that has a turn has it as often as it asks."""
+    with warehouse.session() as one, warehouse.session() as other:
+        with one.turn("marts"), one.turn("people", "north", shared=True):
+            with pytest.raises(WarehouseLocked, match="another process has been at it"), other.turn("alerts"):
+                pass
+            with other.turn("sending"):
+                pass
+        with other.turn("alerts"):
+            pass
+
+
+def test_a_turn_that_was_lost_keeps_nothing(warehouse: SnowflakeWarehouse) -> None:
+    with warehouse.session() as session:
+        assert isinstance(session, SnowflakeSession)
+        with pytest.raises(WarehouseInterrupted, match="nothing of it was kept"), session.turn("marts"):
+            session.tell("update clari.turn set holder = 'another' where name = 'writing'")
+            with session.transaction():
+                session.run("schema_is_made", {"schema_sha256": "late"})
+        assert session.run("schema_made_by", {}).fetchall() != [("late",)]

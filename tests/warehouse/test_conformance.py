@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -92,19 +93,33 @@ def _two_teams() -> Iterator[tuple[Json, datetime, dict[str, Any]]]:
     yield document(twice, twice), moment(10, 23), {}
 
 
-@pytest.mark.parametrize("elsewhere", ["postgres", "snowflake"], indirect=True)
+@pytest.mark.parametrize("elsewhere", ["postgres", pytest.param("snowflake", marks=pytest.mark.soak)], indirect=True)
 def test_every_table_holds_the_same(tmp_path: Path, elsewhere: Elsewhere) -> None:
     """Entries, versions, people, weeks, verdicts, marts, alerts: of documents in order, again, late and refused."""
+    known = _hold_the_same(tmp_path, elsewhere, _two_teams())
+    assert all(everything(known, without=_APART | {"alert_delivery"}).values())
+
+
+@pytest.mark.parametrize("elsewhere", ["snowflake"], indirect=True)
+def test_every_table_holds_the_same_in_snowflake(tmp_path: Path, elsewhere: Elsewhere) -> None:
+    """Of the first documents, for the emulator is slow; make soak brings it all of them."""
+    _hold_the_same(tmp_path, elsewhere, islice(_two_teams(), 2))
+
+
+def _hold_the_same(
+    folder: Path, elsewhere: Elsewhere, documents: Iterable[tuple[Json, datetime, dict[str, Any]]]
+) -> House:
+    now = moment(10, 24)
+    brought = list(documents)
     with elsewhere() as url:
-        now = moment(10, 24)
-        houses = [House(tmp_path / "duckdb", now=now), House(tmp_path / "elsewhere", url=url, now=now)]
+        houses = [House(folder / "duckdb", now=now), House(folder / "elsewhere", url=url, now=now)]
         for house in houses:
-            for content, at, request in _two_teams():
+            for content, at, request in brought:
                 house.bring(content, at, **request)
                 alerts.raise_alerts(house.pipeline, run_id=f"run of {at}")
             house.pipeline.refresh_marts()
-        assert all(everything(houses[0], without=_APART | {"alert_delivery"}).values())
         assert _differing(*houses) == {}
+    return houses[0]
 
 
 def test_any_sequence_of_documents_leaves_the_same_rows(server: str) -> None:

@@ -317,7 +317,7 @@ def _finish(
     failed: list[Outcome] = [
         outcome for outcome in report.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused
     ]
-    for line in report.remarks:
+    for line in [*report.remarks, *pipeline.remarks]:
         say(line, as_json=pipeline.settings.log_format == "json")
     lines = [*failures(failed), *troubles]
     for line in lines:

@@ -13,6 +13,8 @@ from typing import Any
 import adbc_driver_manager
 import duckdb
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.string import TextLoader
@@ -21,7 +23,7 @@ from pydantic import SecretStr
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.settings import SettingsError
 from clari_pipeline.warehouse.dialects import carried
-from clari_pipeline.warehouse.duck import CONFIG
+from clari_pipeline.warehouse.duck import CONFIG, arrow_schemas
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.postgres_errors import told
 from clari_pipeline.warehouse.session import Answer, Session, Warehouse
@@ -29,6 +31,7 @@ from clari_pipeline.warehouse.staged import Staged
 from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
 
 _OLDEST = 15
+_ROWS_AT_ONCE = 20_000
 _UNLESS_SAID: dict[str, str] = {
     "connect_timeout": "10",
     "fallback_application_name": "clari-pipeline",
@@ -90,6 +93,23 @@ class PostgresSession(Session):
         with self._translated():
             for table in tables:
                 self.connection.execute(sql.SQL("analyze clari.{}").format(sql.Identifier(table)))
+
+    def save(self, table: str, file: Path) -> None:
+        """Every row of a table of schema `clari`, a part at a time, typed as DuckDB has it. Within a transaction."""
+        schema = arrow_schemas()[table]
+        columns = sql.SQL(", ").join(map(sql.Identifier, schema.names))
+        wanted = sql.SQL("select {} from clari.{}").format(columns, sql.Identifier(table))
+        with (
+            self._translated(),
+            self.connection.cursor(name="saved") as cursor,
+            pq.ParquetWriter(file, schema) as writer,
+        ):
+            cursor.execute(wanted)
+            while found := cursor.fetchmany(_ROWS_AT_ONCE):
+                arrays = [
+                    pa.array(values, field.type) for values, field in zip(zip(*found, strict=True), schema, strict=True)
+                ]
+                writer.write_batch(pa.record_batch(arrays, schema=schema))
 
     def begin(self) -> None:
         """From here on all is kept together, or nothing. Each statement sees what others have kept by then."""
@@ -193,6 +213,13 @@ class PostgresWarehouse(Warehouse):
     def session(self) -> Iterator[Session]:
         """A connection of one's own, its times in UTC, the tables made."""
         with self._session(self._turn_timeout_s) as session:
+            yield session
+
+    @contextmanager
+    def copied(self, file: Path) -> Iterator[Session]:
+        """No file: a session that sees the server as it stood when it was first asked, and keeps nobody waiting."""
+        with self._session(self._turn_timeout_s) as session:
+            session.connection.execute("begin isolation level repeatable read read only")
             yield session
 
     @contextmanager

@@ -237,10 +237,9 @@ class Pipeline:
         self.refresh_forecast_swing()
         self.refresh_pipeline_health()
         self.judge_coverage()
-        self.publish()
 
     def publish(self) -> bool | None:
-        """Give people who read beside the sync what stands now; whether it is new.
+        """Give people who read beside the sync what stands now; whether it is new. No session is to be open here.
 
         None where that could not be done: `remarks` say why. What was merged is merged all the same.
         """

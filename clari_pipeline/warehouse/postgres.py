@@ -13,8 +13,6 @@ from typing import Any
 import adbc_driver_manager
 import duckdb
 import psycopg
-import pyarrow as pa
-import pyarrow.parquet as pq
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.string import TextLoader
@@ -23,15 +21,15 @@ from pydantic import SecretStr
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.settings import SettingsError
 from clari_pipeline.warehouse.dialects import carried
-from clari_pipeline.warehouse.duck import CONFIG, arrow_schemas
+from clari_pipeline.warehouse.duck import CONFIG
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.postgres_errors import told
+from clari_pipeline.warehouse.saving import save
 from clari_pipeline.warehouse.session import Answer, Session, Warehouse
 from clari_pipeline.warehouse.staged import Staged
 from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
 
 _OLDEST = 15
-_ROWS_AT_ONCE = 20_000
 _UNLESS_SAID: dict[str, str] = {
     "connect_timeout": "10",
     "fallback_application_name": "clari-pipeline",
@@ -96,20 +94,8 @@ class PostgresSession(Session):
 
     def save(self, table: str, file: Path) -> None:
         """Every row of a table of schema `clari`, a part at a time, typed as DuckDB has it. Within a transaction."""
-        schema = arrow_schemas()[table]
-        columns = sql.SQL(", ").join(map(sql.Identifier, schema.names))
-        wanted = sql.SQL("select {} from clari.{}").format(columns, sql.Identifier(table))
-        with (
-            self._translated(),
-            self.connection.cursor(name="saved") as cursor,
-            pq.ParquetWriter(file, schema) as writer,
-        ):
-            cursor.execute(wanted)
-            while found := cursor.fetchmany(_ROWS_AT_ONCE):
-                arrays = [
-                    pa.array(values, field.type) for values, field in zip(zip(*found, strict=True), schema, strict=True)
-                ]
-                writer.write_batch(pa.record_batch(arrays, schema=schema))
+        with self._translated():
+            save(self.connection, table, file)
 
     def begin(self) -> None:
         """From here on all is kept together, or nothing. Each statement sees what others have kept by then."""

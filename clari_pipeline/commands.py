@@ -158,6 +158,7 @@ def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[
     _prepare(pipeline)
     started_at = pipeline.now()
     request_ids, refused_before = pipeline.replay(quarters, forecasts)
+    pipeline.publish()
     outcomes = pipeline.outcomes(request_ids)
     report = Report(uuid.uuid4().hex, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes))
     return _finish(pipeline, report, as_json=as_json, excused=refused_before)
@@ -185,6 +186,7 @@ def replay_document(
     request_id = pipeline.replay_document(
         file, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id
     )
+    pipeline.publish()
     outcomes = pipeline.outcomes([request_id])
     report = Report(run_id, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes))
     return _finish(pipeline, report, as_json=as_json, excused=refused_before)
@@ -314,10 +316,12 @@ def _finish(
         console = _console()
         report.show(console)
         console.print(f"Warehouse: {pipeline.warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
+        if (copy := pipeline.places.copy).exists():
+            console.print(f"To read while it runs: {copy}, {pipeline.places.marts}/", highlight=False, soft_wrap=True)
     failed: list[Outcome] = [
         outcome for outcome in report.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused
     ]
-    for line in report.remarks:
+    for line in [*report.remarks, *pipeline.remarks]:
         say(line, as_json=pipeline.settings.log_format == "json")
     lines = [*failures(failed), *troubles]
     for line in lines:

@@ -23,6 +23,8 @@ from urllib.parse import quote
 
 import zstandard
 
+from clari_pipeline.disk import to_disk
+
 _LONGEST_NAME = 120
 _READ_AT_ONCE = 1 << 20
 _ABANDONED_AFTER_S = 24 * 3600
@@ -193,7 +195,7 @@ class LandingWriter:
             with (self._folder / "manifest.json").open("w", encoding="utf-8") as file:
                 json.dump(manifest, file, indent=1, sort_keys=True)
                 _to_disk(file)
-            _sync_folder(self._folder)
+            to_disk(self._folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.exists() and _load(target).sha256 != self.sha256:
                 target = target.with_name(f"{target.name}+{self.sha256[:16]}")
@@ -202,7 +204,7 @@ class LandingWriter:
             else:
                 self._folder.rename(target)
                 for folder in (target.parent, target.parent.parent, self._root):
-                    _sync_folder(folder)
+                    to_disk(folder)
         return _load(target)
 
     def discard(self) -> None:
@@ -235,11 +237,3 @@ def _to_disk(file: IO[Any]) -> None:
     file.flush()
     os.fsync(file.fileno())
     file.close()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     quota_field: str | None = None
     top_user: str | None = None
     warehouse_url: SecretStr = SecretStr("duckdb:///data/warehouse.duckdb")
-    data_dir: Path = Path("data")
+    data_dir: Path = Field(Path("data"), validate_default=True)
     sync_cron: str = "0 6 * * *"
     timezone: str = "UTC"
     max_age_hours: float = Field(26, gt=0)
@@ -144,6 +144,28 @@ class Settings(BaseSettings):
             raise ValueError("a file named like the schema in it (clari) makes its tables ambiguous: rename it")
         return url
 
+    @field_validator("data_dir")
+    @classmethod
+    def _warehouse_is_no_copy(cls, folder: Path, info: ValidationInfo) -> Path:
+        """Or each sync would put the copy in the warehouse's place."""
+        url = info.data.get("warehouse_url", SecretStr("")).get_secret_value()
+        if (
+            url.startswith("duckdb:///")
+            and Path(url.removeprefix("duckdb:///")).resolve() == _copy_in(folder).resolve()
+        ):
+            raise ValueError("CLARI_WAREHOUSE_URL names the file that the copy for readers goes to: rename one of them")
+        return folder
+
+    @property
+    def copy_file(self) -> Path:
+        """The copy of the warehouse that people read while a sync writes."""
+        return _copy_in(self.data_dir)
+
+    @property
+    def marts_dir(self) -> Path:
+        """Where each mart stands as a Parquet file."""
+        return self.data_dir / "marts"
+
     @property
     def landing_dir(self) -> Path:
         """Where raw documents stay."""
@@ -174,6 +196,10 @@ class Settings(BaseSettings):
                 "Forecast tab, comma-separated, or give --forecast ID"
             )
         return self.forecast_ids
+
+
+def _copy_in(data_dir: Path) -> Path:
+    return data_dir / "warehouse-read.duckdb"
 
 
 def read_settings(**overrides: Any) -> Settings:

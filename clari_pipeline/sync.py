@@ -19,6 +19,7 @@ from clari_pipeline.loading import Loader, keep_verdicts
 from clari_pipeline.log_lines import JsonLines
 from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.planning import plan, take_up
+from clari_pipeline.publishing import Places, PublishingError, publish
 from clari_pipeline.quality.export_gate import judge, warm_up
 from clari_pipeline.recording import manifest_of
 from clari_pipeline.rules import read_rules
@@ -84,6 +85,8 @@ class Pipeline:
         self.warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir)
         self.landing = Landing(settings.landing_dir)
         self.runs = Runs(self.warehouse.folder / "runs")  # all who share the ledger must find them
+        self.places = Places(settings.copy_file, settings.marts_dir)
+        self.remarks: list[str] = []  # what people must know of a run, though nothing failed
         self.rules = CallRules(
             use_adjusted=settings.call == "adjusted",
             quota_field=settings.quota_field,
@@ -234,6 +237,17 @@ class Pipeline:
         self.refresh_forecast_swing()
         self.refresh_pipeline_health()
         self.judge_coverage()
+
+    def publish(self) -> bool | None:
+        """Give people who read beside the sync what stands now; whether it is new. No session is to be open here.
+
+        None where that could not be done: `remarks` say why. What was merged is merged all the same.
+        """
+        try:
+            return publish(self.warehouse, self.places)
+        except PublishingError as error:
+            self.remarks.append(str(error))
+            return None
 
     def judge_coverage(self) -> list[Record]:
         """Whether the current quarter and those before it are loaded and fresh, a verdict for each forecast."""

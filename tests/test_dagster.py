@@ -37,6 +37,7 @@ ASSETS = {
     "forecast_vs_quota",
     "forecast_swing",
     "pipeline_health",
+    "read_copy",
 }
 
 
@@ -240,7 +241,7 @@ def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> 
     assert set(nodes) == ASSETS
     for name, node in nodes.items():
         assert node["assetKey"]["path"][0] == "clari"
-        assert node["description"].startswith(("One row", "The quarter's exports"))
+        assert node["description"].startswith(("One row", "The quarter's exports", "What notebooks and BI tools open"))
         assert node["owners"] == [{"team": "data-engineering"}]
         assert node["kinds"]
         assert node["isPartitioned"] == (node["groupName"] != "marts"), name
@@ -249,6 +250,7 @@ def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> 
         "forecast_vs_quota": "marts",
         "forecast_swing": "marts",
         "pipeline_health": "marts",
+        "read_copy": "marts",
     }
     assert nodes["forecast_entry"]["dependencyKeys"] == [{"path": ["clari", "raw_export"]}]
     assert {"path": ["clari", "forecast_entry"]} in nodes["forecast_swing"]["dependencyKeys"]

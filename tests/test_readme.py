@@ -9,6 +9,7 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,18 @@ def test_the_queries_answer_after_a_sync(terminal: Terminal) -> None:
     for query in queries:
         today = re.sub(r"timestamptz '[^']+'", "now()", query)
         assert terminal.query(today, warehouse="data/sandbox/warehouse.duckdb"), query
+
+
+def test_the_notebook_reads_what_is_published(terminal: Terminal) -> None:
+    """As it stands, after a sync: the calls of the top person, amounts as decimals."""
+    terminal.begin_after("sync")
+    (notebook,) = blocks("python")
+    found: dict[str, Any] = {}
+    exec(notebook, found)
+    assert len(found["calls"])
+    assert {str(found["calls"].dtypes["forecast_value"]), str(found["swings"].dtypes["change_amount"])} == {
+        "decimal128(18, 4)[pyarrow]"
+    }
 
 
 def test_the_first_real_sync_works_as_written(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

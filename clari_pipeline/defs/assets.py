@@ -12,8 +12,10 @@ from clari_pipeline.defs.log import hear_in
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.sync import Outcome, Pipeline
 from clari_pipeline.warehouse import marts
+from clari_pipeline.warehouse.marts import MARTS
 
 PREFIX = "clari"
+READ_COPY = "read_copy"
 TABLES = {
     "forecast_entry": "One row a forecast, period, week, person and field: the newest known call, quota and "
     "closed-won figures. Nothing is deleted because an export stopped showing it.",
@@ -21,13 +23,6 @@ TABLES = {
     "forecast_field": "One row a forecast and field.",
     "time_period": "One row a month or quarter.",
     "time_frame": "One row a period and week.",
-}
-MARTS = {
-    "forecast_vs_quota": "One row a forecast, period, person and forecast field: the call beside quota, closed-won "
-    "and attainment. A manager's row is the whole team's: nothing is to be summed over people.",
-    "forecast_swing": "One row a comparison of two exports, call by call: with the export before, and with the one "
-    "of a week ago. is_swing says whether people must hear of it.",
-    "pipeline_health": "One row a forecast, quarter and day: exports accepted, merged, refused and failed.",
 }
 # A daily sync, and two hours in which it may run late.
 _DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=25))
@@ -155,6 +150,40 @@ def _mart(name: str, description: str, refresh: Any, engine: str) -> dg.AssetsDe
         yield from results
 
     return mart
+
+
+def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
+    """What follows once the marts are through."""
+
+    @dg.asset(
+        key=key(READ_COPY),
+        deps=[*map(key, MARTS)],
+        group_name="marts",
+        kinds={engine, "parquet"},
+        owners=_OWNERS,
+        description="What notebooks and BI tools open, so that they and a sync never wait for each other: each mart as "
+        "a Parquet file and, of a DuckDB file, a copy that is only read. Made anew as the last step of each run.",
+        freshness_policy=_DAILY,
+        required_resource_keys={"pipeline"},
+        pool=_writers(engine),
+        output_required=False,
+    )
+    def read_copy(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        pipeline: Pipeline = context.resources.pipeline
+        is_new = pipeline.publish()
+        if is_new is None:  # the figures are merged: no reason for a red run
+            context.log.warning(pipeline.remarks[-1])
+            return
+        copy = pipeline.places.copy
+        yield dg.MaterializeResult(
+            metadata={
+                "is_new": is_new,
+                "marts": dg.MetadataValue.path(pipeline.places.marts),
+                **({"copy": dg.MetadataValue.path(copy), "bytes": copy.stat().st_size} if copy.exists() else {}),
+            }
+        )
+
+    return read_copy
 
 
 def coverage_results(asset: dg.AssetKey, pipeline: Pipeline) -> Iterator[dg.AssetCheckResult]:

@@ -7,10 +7,11 @@ from typing import Any
 import dagster as dg
 
 from clari_pipeline import alerts
-from clari_pipeline.defs.assets import MARTS, TABLES, key
+from clari_pipeline.defs.assets import READ_COPY, TABLES, key
 from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.settings import Settings, read_settings
 from clari_pipeline.sync import Pipeline
+from clari_pipeline.warehouse.marts import MARTS
 
 _WATCHED_EVERY_S = 900
 _RUNNING = (
@@ -31,9 +32,9 @@ def jobs() -> tuple[Any, Any]:
     )
     refresh_marts = dg.define_asset_job(
         "refresh_marts",
-        selection=dg.AssetSelection.assets(*map(key, MARTS)),
+        selection=dg.AssetSelection.assets(*map(key, MARTS), key(READ_COPY)),
         executor_def=dg.in_process_executor,
-        description="Make the marts anew from the merged tables.",
+        description="Make the marts anew from the merged tables, then the copy that people read.",
     )
     return sync_quarter, refresh_marts
 

@@ -15,7 +15,7 @@ from clari_pipeline.warehouse.engines import engine_of
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
-from clari_pipeline.defs.assets import mart_assets, quarter_assets  # noqa: E402 - warnings are off
+from clari_pipeline.defs.assets import mart_assets, quarter_assets, read_copy_asset  # noqa: E402 - warnings are off
 from clari_pipeline.defs.automation import daily_sync_schedule, jobs, sensors  # noqa: E402
 from clari_pipeline.defs.partitions import quarters  # noqa: E402
 from clari_pipeline.defs.resources import exports_resource, pipeline_resource  # noqa: E402
@@ -31,7 +31,11 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = ()) -> dg.Defin
     engine = engine_of(settings.warehouse_url)
     sync_quarter, refresh_marts = jobs()
     return dg.Definitions(
-        assets=[*quarter_assets(partitions, engine=engine), *mart_assets(engine=engine)],
+        assets=[
+            *quarter_assets(partitions, engine=engine),
+            *mart_assets(engine=engine),
+            read_copy_asset(engine=engine),
+        ],
         jobs=[sync_quarter, refresh_marts],
         schedules=[daily_sync_schedule(sync_quarter, settings)],
         sensors=sensors(sync_quarter, refresh_marts),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 from filelock import FileLock
@@ -18,6 +20,9 @@ from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked, War
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
 from clari_pipeline.warehouse.session import Answer, Session, Warehouse
 from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # What does not fit is spilled beside the warehouse; the order of rows is nobody's business.
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -52,6 +57,10 @@ class DuckSession(Session):
     def analyze(self, tables: Iterable[str]) -> None:
         """Nothing: it knows."""
 
+    def save(self, table: str, file: Path) -> None:
+        """Every row of a table of schema `clari` as a Parquet file, packed as every reader of such files knows it."""
+        self._connection.table(f"clari.{table}").to_parquet(str(file), compression="snappy")
+
     def begin(self) -> None:
         """From here on all is kept together, or nothing."""
         self._connection.begin()
@@ -79,7 +88,7 @@ class DuckWarehouse(Warehouse):
     def __init__(self, path: Path, *, lock_timeout_s: float = 60) -> None:
         self._path = path
         self._lock_timeout_s = lock_timeout_s
-        self._guard = threading.Lock()
+        self._guard = threading.Condition()
         self._root: duckdb.DuckDBPyConnection | None = None
         self._users = 0
         self._is_prepared = False
@@ -124,6 +133,7 @@ class DuckWarehouse(Warehouse):
                 if self._users == 0:
                     self._root.close()
                     self._root = None
+                    self._guard.notify_all()
 
     @contextmanager
     def glance(self) -> Iterator[Session | None]:
@@ -155,10 +165,60 @@ class DuckWarehouse(Warehouse):
         return looks
 
     @contextmanager
+    def copied(self, file: Path) -> Iterator[Session]:
+        """The file is copied as it is; others can read it meanwhile, and whoever would write waits that long.
+
+        The copy may be read only, and is as old as what it shows: its time is that of the last write.
+        """
+        with self._at_rest():
+            found = self._path.stat()
+            shutil.copyfile(self._path, file)
+        os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
+        file.chmod(found.st_mode & 0o444)
+        with duckdb.connect(file, read_only=True, config=CONFIG) as connection:
+            connection.execute("set timezone = 'UTC'")
+            yield DuckSession(connection)
+
+    def is_copied(self, file: Path) -> bool:
+        """Whether the copy is as large and as old."""
+        try:
+            copy, found = file.stat(), self._path.stat()
+        except FileNotFoundError:
+            return False
+        return not self._has_log() and (copy.st_size, copy.st_mtime_ns) == (found.st_size, found.st_mtime_ns)
+
+    @contextmanager
     def sending(self, *, timeout_s: float) -> Iterator[None]:
         """A lock beside the file, which stays free for others meanwhile."""
         with FileLock(self._path.with_suffix(".sending.lock"), timeout=timeout_s):
             yield
+
+    @contextmanager
+    def _at_rest(self) -> Iterator[None]:
+        """Nobody writes, here or elsewhere, and the file without its log is all of it.
+
+        DuckDB's own lock for readers says so to other processes. It is let go of as soon as anybody here closes the
+        file, though others have it open: who copies it has to be through by then.
+        """
+        with self._guard:
+            if not self._guard.wait_for(lambda: self._users == 0, self._lock_timeout_s):
+                raise WarehouseLocked(f"warehouse {self._path} has been in use for {self._lock_timeout_s:.0f} s")
+            with self._held():
+                yield
+
+    def _held(self) -> duckdb.DuckDBPyConnection:
+        """The file open for reading; a log that a process left when it was killed is written into it before."""
+        while True:
+            connection = self._wait_for_lock(read_only=True)
+            if not self._has_log():
+                return connection
+            connection.close()
+            with self._wait_for_lock() as writing:
+                writing.execute("checkpoint")
+
+    def _has_log(self) -> bool:
+        log = self._path.with_name(f"{self._path.name}.wal")
+        return log.exists() and log.stat().st_size > 0
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         try:
@@ -178,13 +238,13 @@ class DuckWarehouse(Warehouse):
             self._is_prepared = True
         return connection
 
-    def _wait_for_lock(self) -> duckdb.DuckDBPyConnection:
+    def _wait_for_lock(self, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
         try:
             for attempt in retry_context(
                 on=is_lock, attempts=None, timeout=self._lock_timeout_s, wait_initial=0.05, wait_max=1
             ):
                 with attempt:
-                    return duckdb.connect(self._path, config=CONFIG)
+                    return duckdb.connect(self._path, read_only=read_only, config=CONFIG)
         except duckdb.IOException as error:
             if not is_lock(error):
                 raise self._unwritable(str(error).splitlines()[0]) from error
@@ -218,6 +278,15 @@ def describe_tables() -> dict[str, list[tuple[str, str, str | None]]]:
                 (found["column_name"], found["data_type"], found["comment"])
             )
     return described
+
+
+@cache
+def arrow_schemas() -> dict[str, pa.Schema]:
+    """Columns of every table as Arrow types, as DuckDB would hand them out; no file is touched."""
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        _make_schema(DuckSession(connection))
+        return {table: connection.table(f"clari.{table}").to_arrow_table().schema for table in tables()}
 
 
 def _is_made(session: Session) -> bool:

@@ -11,6 +11,15 @@ from clari_pipeline.rules import Rules
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, rows, run, sha256_of
 
+# Each mart, and what one row of it is.
+MARTS = {
+    "forecast_vs_quota": "One row a forecast, period, person and forecast field: the call beside quota, closed-won "
+    "and attainment. A manager's row is the whole team's: nothing is to be summed over people.",
+    "forecast_swing": "One row a comparison of two exports, call by call: with the export before, and with the one "
+    "of a week ago. is_swing says whether people must hear of it.",
+    "pipeline_health": "One row a forecast, quarter and day: exports accepted, merged, refused and failed.",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRules:

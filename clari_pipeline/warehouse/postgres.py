@@ -24,6 +24,7 @@ from clari_pipeline.warehouse.dialects import carried
 from clari_pipeline.warehouse.duck import CONFIG
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.postgres_errors import told
+from clari_pipeline.warehouse.saving import save
 from clari_pipeline.warehouse.session import Answer, Session, Warehouse
 from clari_pipeline.warehouse.staged import Staged
 from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
@@ -90,6 +91,11 @@ class PostgresSession(Session):
         with self._translated():
             for table in tables:
                 self.connection.execute(sql.SQL("analyze clari.{}").format(sql.Identifier(table)))
+
+    def save(self, table: str, file: Path) -> None:
+        """Every row of a table of schema `clari`, a part at a time, typed as DuckDB has it. Within a transaction."""
+        with self._translated():
+            save(self.connection, table, file)
 
     def begin(self) -> None:
         """From here on all is kept together, or nothing. Each statement sees what others have kept by then."""
@@ -193,6 +199,13 @@ class PostgresWarehouse(Warehouse):
     def session(self) -> Iterator[Session]:
         """A connection of one's own, its times in UTC, the tables made."""
         with self._session(self._turn_timeout_s) as session:
+            yield session
+
+    @contextmanager
+    def copied(self, file: Path) -> Iterator[Session]:
+        """No file: a session that sees the server as it stood when it was first asked, and keeps nobody waiting."""
+        with self._session(self._turn_timeout_s) as session:
+            session.connection.execute("begin isolation level repeatable read read only")
             yield session
 
     @contextmanager

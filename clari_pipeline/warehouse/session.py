@@ -67,6 +67,10 @@ class Session(ABC):
         """Let the engine see how large these tables of schema `clari` have become, before they are joined."""
 
     @abstractmethod
+    def save(self, table: str, file: Path) -> None:
+        """Every row of a table of schema `clari` as a Parquet file: amounts as decimals, moments in UTC."""
+
+    @abstractmethod
     def begin(self) -> None:
         """From here on all is kept together, or nothing."""
 
@@ -136,6 +140,18 @@ class Warehouse(ABC):
     def looks(self) -> object | None:
         """What changes whenever something is written; None where that cannot be said without reading."""
         return None
+
+    @abstractmethod
+    def copied(self, file: Path) -> AbstractContextManager[Session]:
+        """Copy all of it to a file, as it stands at one moment, and read that copy in the session.
+
+        Where a server holds it no file is made: readers never wait there, and the session reads the server at one
+        moment. Raises `WarehouseError`, `OSError` or `duckdb.Error`.
+        """
+
+    def is_copied(self, file: Path) -> bool:
+        """Whether a file is a copy of all that stands now."""
+        return False
 
     @abstractmethod
     def sending(self, *, timeout_s: float) -> AbstractContextManager[None]:

@@ -1,0 +1,90 @@
+"""What people read while a sync writes: a copy of the warehouse, and each mart as a Parquet file beside it.
+
+A DuckDB file that is being written can be read by nobody else. So each run ends with a copy of it, in which all tables
+stand as they did at one moment, and which whoever has open keeps until it is closed. A server needs no such copy: there
+the Parquet files alone are made. Each file is written in a folder of its own, and takes its place when the disk has it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from clari_pipeline.disk import to_disk
+from clari_pipeline.warehouse.errors import WarehouseError
+from clari_pipeline.warehouse.marts import MARTS
+from clari_pipeline.warehouse.session import Warehouse
+
+_PATIENCE_S = 60
+
+
+class PublishingError(Exception):
+    """The files for readers stay as they were. One line: cause and remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the files for readers stand; `copy` and `marts` on the same disk."""
+
+    copy: Path
+    marts: Path
+
+    def parquet(self, mart: str) -> Path:
+        """The file of a mart."""
+        return self.marts / f"{mart}.parquet"
+
+
+def publish(warehouse: Warehouse, places: Places) -> bool:
+    """Give readers what stands now; whether there was anything new. Raises `PublishingError`.
+
+    One process at a time does; what one that was killed has left is taken away by the next.
+    """
+    folder = places.copy.parent
+    arriving = folder / ".publishing"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".publishing.lock", timeout=_PATIENCE_S):
+            shutil.rmtree(arriving, ignore_errors=True)
+            if warehouse.is_copied(places.copy) and all(places.parquet(mart).exists() for mart in MARTS):
+                return False
+            try:
+                arriving.mkdir()
+                _publish(warehouse, places, Places(arriving / places.copy.name, arriving))
+            finally:
+                shutil.rmtree(arriving, ignore_errors=True)
+    except (OSError, duckdb.Error, WarehouseError) as error:
+        raise PublishingError(
+            f"{places.copy.name} and {places.marts.name}/ in {folder} were not made anew ({_cause(error)}): what was "
+            "merged is in the warehouse; make the folder writable, make room on its disk, then run again"
+        ) from error
+    return True
+
+
+def _publish(warehouse: Warehouse, places: Places, arriving: Places) -> None:
+    """The copy comes last: where it is new, so are the others."""
+    with warehouse.copied(arriving.copy) as session:
+        for mart in MARTS:
+            session.save(mart, arriving.parquet(mart))
+    for file in arriving.marts.iterdir():
+        to_disk(file)
+    places.marts.mkdir(exist_ok=True)
+    for mart in MARTS:
+        arriving.parquet(mart).replace(places.parquet(mart))
+    to_disk(places.marts)
+    if arriving.copy.exists():
+        arriving.copy.replace(places.copy)
+        to_disk(places.copy.parent)
+
+
+def _cause(error: Exception) -> str:
+    match error:
+        case Timeout():
+            return "another process is making them"
+        case OSError():
+            return error.strerror or type(error).__name__
+        case _:
+            return "".join(str(error).splitlines()[:1])

@@ -1,0 +1,71 @@
+"""What is published of a warehouse on a server: the marts as Parquet, and no copy, which nobody there needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from clari_pipeline.warehouse.marts import MARTS
+
+from .house import House, document, entry, moment, person
+
+
+def _filled(folder: Path, **where: Any) -> House:
+    house = House(folder, **where)
+    people = [person("zoë", role="top", parent=None), person("ann", role="")]
+    first = document(entry("ann", call=100, quota=500, closed="7.2500"), entry("zoë", call=10), people=people)
+    house.bring(first, moment(10, 2))
+    house.bring(document(entry("ann", call="1000.0001", quota=500), people=people), moment(10, 9))
+    house.pipeline.refresh_marts()
+    assert house.pipeline.publish() is True
+    return house
+
+
+def _files(house: House) -> dict[str, Any]:
+    return {mart: pq.read_table(house.pipeline.places.parquet(mart)) for mart in MARTS}
+
+
+def _rows(table: Any, *, without: str = "detected_at") -> list[dict[str, Any]]:
+    rows = [{name: value for name, value in row.items() if name != without} for row in table.to_pylist()]
+    return sorted(rows, key=repr)
+
+
+def test_a_servers_marts_are_the_same_files(tmp_path: Path, database: str) -> None:
+    """Row by row and type by type; letters of all kinds, moments, nulls and empty texts included."""
+    here, there = _filled(tmp_path / "here"), _filled(tmp_path / "there", url=database)
+    assert here.pipeline.places.copy.exists()
+    assert not there.pipeline.places.copy.exists()
+    for mart, table in _files(there).items():
+        known = _files(here)[mart]
+        assert table.num_rows, mart
+        assert dict(zip(table.schema.names, table.schema.types, strict=True)) == dict(
+            zip(known.schema.names, known.schema.types, strict=True)
+        )
+        assert _rows(table) == _rows(known), mart
+    assert {file.name for file in (tmp_path / "there/marts").iterdir()} == {f"{mart}.parquet" for mart in MARTS}
+    assert not (tmp_path / "there/.publishing").exists()
+
+
+def test_a_servers_files_are_of_one_moment(tmp_path: Path, database: str) -> None:
+    """What another session keeps between two files is in neither; nobody waits."""
+    house = _filled(tmp_path, url=database)
+    with house.pipeline.warehouse.copied(tmp_path / "unused") as session:
+        session.save("pipeline_health", tmp_path / "before.parquet")
+        house.execute("delete from clari.forecast_vs_quota")
+        session.save("forecast_vs_quota", tmp_path / "after.parquet")
+    assert pq.read_table(tmp_path / "after.parquet").num_rows > 0
+    assert house.value("select count(*) from clari.forecast_vs_quota") == 0
+
+
+def test_a_server_that_is_gone_is_a_remark(tmp_path: Path, database: str) -> None:
+    """No failure, no password; the files stay as they were."""
+    house = _filled(tmp_path, url=database)
+    before = {mart: _rows(table) for mart, table in _files(house).items()}
+    lost = House(tmp_path, url="postgresql://nobody:pass-word@127.0.0.1:9/nowhere")
+    assert lost.pipeline.publish() is None
+    (remark,) = lost.pipeline.remarks
+    assert "were not made anew" in remark
+    assert "pass-word" not in remark
+    assert {mart: _rows(table) for mart, table in _files(house).items()} == before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -24,7 +24,7 @@ from clari_pipeline.warehouse.dialects import carried
 from clari_pipeline.warehouse.duck import CONFIG
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.postgres_errors import told
-from clari_pipeline.warehouse.saving import save
+from clari_pipeline.warehouse.saving import ROWS_AT_ONCE, save
 from clari_pipeline.warehouse.session import Answer, Session, Warehouse
 from clari_pipeline.warehouse.staged import Staged
 from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
@@ -94,8 +94,16 @@ class PostgresSession(Session):
 
     def save(self, table: str, file: Path) -> None:
         """Every row of a table of schema `clari`, a part at a time, typed as DuckDB has it. Within a transaction."""
+
+        def read(columns: Sequence[str]) -> Iterator[Sequence[tuple[Any, ...]]]:
+            named = sql.SQL(", ").join(map(sql.Identifier, columns))
+            with self.connection.cursor(name="saved") as cursor:
+                cursor.execute(sql.SQL("select {} from clari.{}").format(named, sql.Identifier(table)))
+                while found := cursor.fetchmany(ROWS_AT_ONCE):
+                    yield found
+
         with self._translated():
-            save(self.connection, table, file)
+            save(table, file, read)
 
     def begin(self) -> None:
         """From here on all is kept together, or nothing. Each statement sees what others have kept by then."""

@@ -30,6 +30,7 @@ from clari_pipeline.retrying import retry_context
 from clari_pipeline.warehouse.dialects import AS_JSON, carried
 from clari_pipeline.warehouse.duck import CONFIG
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked
+from clari_pipeline.warehouse.saving import ROWS_AT_ONCE, save
 from clari_pipeline.warehouse.session import Answer, Session
 from clari_pipeline.warehouse.snowflake_errors import told, turn_missed
 from clari_pipeline.warehouse.work_tables import work_tables
@@ -67,10 +68,17 @@ class _Answered:
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """Every row."""
+        return self._plain(self._cursor.fetchall() if self._cursor is not None else ())
+
+    def fetchmany(self, size: int) -> list[tuple[Any, ...]]:
+        """The next rows; none after the last."""
+        return self._plain(self._cursor.fetchmany(size) if self._cursor is not None else ())
+
+    def _plain(self, rows: Iterable[Any]) -> list[tuple[Any, ...]]:
         arrays = [FIELD_ID_TO_NAME.get(column.type_code) == "ARRAY" for column in self._columns]
         return [
             tuple(_plain(value, is_array=is_array) for value, is_array in zip(row, arrays, strict=True))
-            for row in (self._cursor.fetchall() if self._cursor is not None else ())
+            for row in rows
             if isinstance(row, tuple)
         ]
 
@@ -140,6 +148,16 @@ class SnowflakeSession(Session):
 
     def analyze(self, tables: Iterable[str]) -> None:
         """Nothing: it knows."""
+
+    def save(self, table: str, file: Path) -> None:
+        """Every row of a table of schema `clari`, a part at a time, typed as DuckDB has it; as it stands now."""
+
+        def read(columns: Sequence[str]) -> Iterator[Sequence[tuple[Any, ...]]]:
+            answer = _Answered(self.tell(f"select {', '.join(columns)} from clari.{table}"))
+            while found := answer.fetchmany(ROWS_AT_ONCE):
+                yield found
+
+        save(table, file, read)
 
     def begin(self) -> None:
         """From here on all is kept together, or nothing. Each statement sees what others have kept by then."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
 from clari_pipeline.warehouse.marts import MARTS
 
@@ -32,9 +33,11 @@ def _rows(table: Any, *, without: str = "detected_at") -> list[dict[str, Any]]:
     return sorted(rows, key=repr)
 
 
-def test_a_servers_marts_are_the_same_files(tmp_path: Path, database: str) -> None:
+@pytest.mark.parametrize("engine", ["database", "snowflake"])
+def test_a_servers_marts_are_the_same_files(tmp_path: Path, engine: str, request: pytest.FixtureRequest) -> None:
     """Row by row and type by type; letters of all kinds, moments, nulls and empty texts included."""
-    here, there = _filled(tmp_path / "here"), _filled(tmp_path / "there", url=database)
+    here = _filled(tmp_path / "here")
+    there = _filled(tmp_path / "there", url=request.getfixturevalue(engine))
     assert here.pipeline.places.copy.exists()
     assert not there.pipeline.places.copy.exists()
     for mart, table in _files(there).items():

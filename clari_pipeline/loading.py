@@ -196,7 +196,7 @@ class Loader:
                 self._fold(session, exports, judged, judge_only=judge_only, anew=anew, staged=staged)
                 self._keep_verdicts(session, exports, judged)
                 is_kept = True
-        session.analyze(merging.LARGE)
+        session.analyze(merging.MERGED)
         self._compare(session, exports)
 
     def _compare(self, session: Session, exports: list[Record]) -> None:

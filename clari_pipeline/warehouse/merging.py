@@ -18,7 +18,16 @@ _STAGING = ("helpers", "stage_user", "stage_period", "stage_unreadable")
 _LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
 _DESCRIBED = ("stage_user", "stage_field", "stage_time_period", "stage_time_frame")
 STAGED = ("stage_entry", *_DESCRIBED)  # what a merge reads of a document
-LARGE = ("forecast_entry", "forecast_entry_history")  # what a merge may have made many times as large
+MERGED = (
+    "forecast_entry",
+    "forecast_entry_history",
+    "forecast_field",
+    "forecast_user",
+    "forecast_user_history",
+    "forecast_user_sighting",
+    "time_frame",
+    "time_period",
+)
 _ROWS_AT_ONCE = 160_000  # more than a row group of DuckDB: what is less costs four times as much a row
 _MERGING = (
     "dimensions",

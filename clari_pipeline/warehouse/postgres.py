@@ -39,9 +39,11 @@ _UNLESS_SAID: dict[str, str] = {
 }
 
 # Statements are few and large. A nested loop over a common table expression, which nothing counts beforehand, takes
-# minutes where a hash join takes a second; to compile a statement takes longer than to run it. A statement of a process
-# that was killed is given up, and its turns with it.
-_SETTINGS = "set timezone = 'UTC'; set enable_nestloop = off; set jit = off; set work_mem = '64MB'"
+# minutes where a hash join takes a second, and so does a merge join by a key's first part alone; to compile a statement
+# takes longer than to run it.
+_SETTINGS = (
+    b"set timezone = 'UTC'; set enable_nestloop = off; set enable_mergejoin = off; set jit = off; set work_mem = '64MB'"
+)
 
 
 class PostgresSession(Session):
@@ -339,7 +341,8 @@ class PostgresWarehouse(Warehouse):
 def _set_up(connection: psycopg.Connection[Any]) -> None:
     """A new conversation on this connection. Raises psycopg's error where nobody is there any more."""
     connection.execute(_SETTINGS)
-    with suppress(psycopg.errors.DatabaseError):  # not every server's system can tell
+    # A statement of a process that was killed is given up, and its turns with it, where the server's system can tell.
+    with suppress(psycopg.errors.DatabaseError):
         connection.execute("set client_connection_check_interval = '10s'")
 
 

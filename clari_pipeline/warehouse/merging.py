@@ -169,7 +169,9 @@ def keep_lists(session: Session, export: Record, *, read_by: str) -> None:
             writer.write_table(table)
         part = sink.getvalue().to_pybytes()
         parts += [len(part).to_bytes(8), part]
-    run(session, "merge/newest_document", **_parameters(export), read_by=read_by, lists=b"".join(parts))
+    lists = b"".join(parts)
+    if session.most_bytes is None or len(lists) <= session.most_bytes:  # else the same document will be read again
+        run(session, "merge/newest_document", **_parameters(export), read_by=read_by, lists=lists)
 
 
 def restore_lists(session: Session, known: Record, *, read_by: str) -> bool:

@@ -38,6 +38,8 @@ class Answer(Protocol):
 class Session(ABC):
     """One conversation with a warehouse, its times in UTC. Outside a transaction each statement is kept as it ends."""
 
+    most_bytes: ClassVar[int | None] = None  # that a statement can carry in one value
+
     @property
     @abstractmethod
     def documents(self) -> duckdb.DuckDBPyConnection:

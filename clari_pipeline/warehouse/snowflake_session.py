@@ -86,6 +86,8 @@ class _Answered:
 class SnowflakeSession(Session):
     """A connection of its own; documents are read by DuckDB in this process and brought there as Parquet."""
 
+    most_bytes = 400_000  # written in hexadecimal, into a statement of 1 MB at most
+
     def __init__(self, connection: SnowflakeConnection, place: str, *, turn_timeout_s: float) -> None:
         self.connection = connection
         self._place = place

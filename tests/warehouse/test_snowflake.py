@@ -22,6 +22,8 @@ from clari_pipeline.warehouse.snowflake_session import SnowflakeSession
 from clari_pipeline.warehouse.snowflake_url import read_address
 from clari_pipeline.warehouse.work_tables import work_tables
 
+from .house import House, document, entry, moment, person
+
 _SQL = project_file("sql")
 _PASSWORD = "se/cret"
 _DEFINITION = re.compile(r"\s*(create|alter|drop|comment|truncate|grant)\b", re.IGNORECASE)
@@ -156,3 +158,13 @@ def test_a_turn_that_was_lost_keeps_nothing(warehouse: SnowflakeWarehouse) -> No
             with session.transaction():
                 session.run("schema_is_made", {"schema_sha256": "late"})
         assert session.run("schema_made_by", {}).fetchall() != [("late",)]
+
+
+def test_lists_that_no_statement_can_carry_are_not_kept(snowflake: str, tmp_path: Path) -> None:
+    """The export is merged all the same; its document is read again where it comes again."""
+    people = [person(f"person-{number:0200d}") for number in range(1_000)]
+    shown = document(entry(people[0]["userId"], call=100), people=people)
+    there = House(tmp_path, url=snowflake)
+    assert there.bring(shown, moment(10, 2)).export["state"] == "LOADED"
+    assert there.value("select count(*) from clari.newest_document") == 0
+    assert there.bring(shown, moment(10, 3)).export["rows_unchanged"] == 1

@@ -52,7 +52,7 @@ select (select sum(forecast_value) from clari.forecast_entry), (select sum(quota
 """
 
 
-def look(folder: Path) -> tuple[str, list[str]]:
+def look(folder: Path, files: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
     """Which state is published, and what of it does not agree."""
     with duckdb.connect(folder / "warehouse-read.duckdb", read_only=True, config={"threads": "1"}) as connection:
         totals = connection.execute(TOTALS).fetchone()
@@ -60,17 +60,17 @@ def look(folder: Path) -> tuple[str, list[str]]:
         disagreeing = [repr(row) for row in connection.execute(DISAGREEMENTS).fetchall()]
     if totals is None or None in totals:
         disagreeing.append(f"{totals}")
-    with duckdb.connect(config={"threads": "1"}) as connection:
-        for mart in sorted((folder / "marts").glob("*.parquet")):
-            connection.execute("select count(*) from read_parquet(?)", [str(mart)])
+    for mart in sorted((folder / "marts").glob("*.parquet")):
+        files.execute("select count(*) from read_parquet(?)", [str(mart)])
     return f"{jobs} {totals}", disagreeing
 
 
 def main(folder: Path, enough: int) -> None:
     os.nice(10)  # who writes is to be the faster one
     reads, states, disagreeing = 0, set(), []
+    files = duckdb.connect(config={"threads": "1"})
     while reads < enough or not (folder / "enough").exists():
-        state, found = look(folder)
+        state, found = look(folder, files)
         states.add(state)
         disagreeing += found
         reads += 1

@@ -1,7 +1,7 @@
 """The entries as they stood at a moment, for a terminal, as CSV or as Parquet.
 
 Grain: one row a forecast, period, week, person and field that was known then, those included that exports had stopped
-showing (`is_present` false). Rows go out as they come in: a million fit into little memory.
+showing (`is_present` false). A million of them take half a gigabyte.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from clari_pipeline.log_lines import say
 from clari_pipeline.periods import Quarter
 from clari_pipeline.settings import Settings, SettingsError
 from clari_pipeline.sync import Pipeline
-from clari_pipeline.warehouse.connection import WarehouseError, describe_tables
+from clari_pipeline.warehouse.duck import describe_tables
+from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.statements import run
 
 Format = Literal["table", "csv", "parquet"]
@@ -67,9 +68,9 @@ def show(
         raise WarehouseError(
             "there is no warehouse yet: run clari-pipeline sync, or clari-pipeline replay from landed documents"
         )
-    with warehouse.session() as connection:
+    with warehouse.session() as session:
         answer = run(
-            connection,
+            session,
             "marts/as_of",
             as_of=moment,
             forecasts=list(forecasts),

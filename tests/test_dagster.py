@@ -37,6 +37,12 @@ ASSETS = {
     "forecast_vs_quota",
     "forecast_swing",
     "pipeline_health",
+    "forecast_call_week",
+    "forecast_movement",
+    "forecast_accuracy",
+    "attainment_pacing",
+    "pipeline_coverage",
+    "call_submission",
 }
 
 
@@ -75,7 +81,8 @@ def test_a_refused_quarter_is_red_and_the_others_are_green(terminal: Terminal, s
         }
         evaluations = check_evaluations(instance)
         assert {name for (name, quarter), found in evaluations.items() if quarter == str(CURRENT)} == set(CHECKS) - {
-            "periods_are_covered"
+            "periods_are_covered",
+            "forecast_movement_adds_up",
         }
         failed = {key for key, found in evaluations.items() if not found.passed}
         assert failed == {("entry_keys_are_complete", str(BEFORE)), ("periods_are_covered", None)}
@@ -249,6 +256,12 @@ def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> 
         "forecast_vs_quota": "marts",
         "forecast_swing": "marts",
         "pipeline_health": "marts",
+        "forecast_call_week": "marts",
+        "forecast_movement": "marts",
+        "forecast_accuracy": "marts",
+        "attainment_pacing": "marts",
+        "pipeline_coverage": "marts",
+        "call_submission": "marts",
     }
     assert nodes["forecast_entry"]["dependencyKeys"] == [{"path": ["clari", "raw_export"]}]
     assert {"path": ["clari", "forecast_entry"]} in nodes["forecast_swing"]["dependencyKeys"]

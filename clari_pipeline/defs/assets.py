@@ -1,17 +1,17 @@
 """The asset graph: raw export → tables (a quarter each) → marts."""
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
-from clari_pipeline.defs.checks import check_results, check_specs
+from clari_pipeline.defs.checks import check_results, check_specs, mart_result
 from clari_pipeline.defs.log import hear_in
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.sync import Outcome, Pipeline
 from clari_pipeline.warehouse import marts
+from clari_pipeline.warehouse.statements import is_view
 
 PREFIX = "clari"
 TABLES = {
@@ -28,6 +28,20 @@ MARTS = {
     "forecast_swing": "One row a comparison of two exports, call by call: with the export before, and with the one "
     "of a week ago. is_swing says whether people must hear of it.",
     "pipeline_health": "One row a forecast, quarter and day: exports accepted, merged, refused and failed.",
+}
+HISTORY = {
+    "forecast_call_week": "One row a forecast, period, week, person and forecast field: the call as known at the "
+    "week's end, or so far, beside quota, closed-won and pipeline as known then.",
+    "forecast_movement": "One row a forecast, period, week, owner and forecast field: how the call came from the week "
+    "before to this one: reports that raised, lowered, came and went, and the owner's own judgement.",
+    "forecast_accuracy": "One row a forecast, finished period, week, person and forecast field: the call as known at "
+    "the week's end against what was closed in the end, with WAPE and bias of the period.",
+    "attainment_pacing": "One row a forecast, period, week, person and forecast field: closed-won of quota and of the "
+    "end, beside the period before and that of a year ago at as many weeks to their end.",
+    "pipeline_coverage": "One row a forecast, period, week, person and forecast field: open pipeline against what is "
+    "left to quota.",
+    "call_submission": "One row a forecast, period, week, person and forecast field: whether a call was submitted, "
+    "when and by whom, whether it was overridden, and whether it is below what has closed.",
 }
 # A daily sync, and two hours in which it may run late.
 _DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=25))
@@ -127,7 +141,8 @@ def mart_assets(*, engine: str) -> list[dg.AssetsDefinition]:
         "forecast_swing": Pipeline.refresh_forecast_swing,
         "pipeline_health": Pipeline.refresh_pipeline_health,
     }
-    return [_mart(name, description, work[name], engine) for name, description in MARTS.items()]
+    made = [_mart(name, description, work[name], engine) for name, description in MARTS.items()]
+    return [*made, _history_marts(engine)]
 
 
 def _mart(name: str, description: str, refresh: Any, engine: str) -> dg.AssetsDefinition:
@@ -159,17 +174,56 @@ def _mart(name: str, description: str, refresh: Any, engine: str) -> dg.AssetsDe
 
 def coverage_results(asset: dg.AssetKey, pipeline: Pipeline) -> Iterator[dg.AssetCheckResult]:
     """`periods_are_covered`, over all forecasts."""
-    verdicts = pipeline.judge_coverage()
-    yield dg.AssetCheckResult(
-        asset_key=asset,
-        check_name="periods_are_covered",
-        passed=all(verdict["passed"] for verdict in verdicts) and bool(verdicts),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            verdict["forecast_id"]: dg.MetadataValue.json(json.loads(json.dumps(verdict["evidence"], default=str)))
-            for verdict in verdicts
-        },
+    verdicts = [verdict | {"of": verdict["forecast_id"]} for verdict in pipeline.judge_coverage()]
+    yield mart_result(asset, "periods_are_covered", verdicts, is_needed=True)
+
+
+def _history_marts(engine: str) -> dg.AssetsDefinition:
+    """What the history of the calls says, made in one step: most of it are views of one table."""
+    movement = key("forecast_movement")
+
+    @dg.multi_asset(
+        name="history_marts",
+        specs=[
+            dg.AssetSpec(
+                key(name),
+                deps=_history_deps(name),
+                description=description,
+                group_name="marts",
+                kinds={engine, "view" if is_view(name) else "table"},
+                owners=_OWNERS,
+                freshness_policy=_DAILY,
+                metadata={"dagster/column_schema": table_schema(name), "dagster/table_name": f"clari.{name}"},
+            )
+            for name, description in HISTORY.items()
+        ],
+        required_resource_keys={"pipeline"},
+        pool=_writers(engine),
+        check_specs=check_specs(movement, None),
     )
+    def history_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        pipeline: Pipeline = context.resources.pipeline
+        with pipeline.warehouse.session() as session:
+            pipeline.refresh_history()
+            counts = {name: marts.count(session, name) for name in HISTORY}
+            verdicts = pipeline.movement_verdicts()
+        for name, rows in counts.items():
+            yield dg.MaterializeResult(asset_key=key(name), metadata={"dagster/row_count": rows})
+        yield mart_result(movement, "forecast_movement_adds_up", verdicts, is_needed=False)
+
+    return history_marts
+
+
+def _history_deps(name: str) -> list[dg.AssetKey]:
+    match name:
+        case "forecast_call_week":
+            return [key(table) for table in TABLES]
+        case "call_submission":
+            return [key("forecast_call_week"), key("forecast_entry")]
+        case "forecast_accuracy" | "attainment_pacing":
+            return [key("forecast_call_week"), key("forecast_vs_quota")]
+        case _:
+            return [key("forecast_call_week")]
 
 
 def _export_metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def tables() -> list[str]:
 
 def is_view(table: str) -> bool:
     """Whether it shows what tables hold, and holds nothing itself."""
-    return "create or replace view" in _text(f"schema/{table}")
+    return "create or replace view" in text_of(f"schema/{table}")
 
 
 def sha256_of(folder: str) -> str:

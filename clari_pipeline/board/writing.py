@@ -1,0 +1,53 @@
+"""From the warehouse to `board.html`."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+from clari_pipeline.board.figures import EMPTY, Board, read_board
+from clari_pipeline.board.page import render
+from clari_pipeline.warehouse.session import Warehouse
+
+_VEGA_LITE = "6.4"  # what Altair 6 writes
+
+
+def write_board(warehouse: Warehouse, folder: Path) -> tuple[Path, Board]:
+    """Write the board into a folder, whole or not at all; where it is, and what is on it.
+
+    Raises `WarehouseLocked`, or OSError where the folder cannot be written.
+    """
+    board = EMPTY
+    if warehouse.exists():
+        with warehouse.session() as session, session.transaction():  # all of one moment
+            board = read_board(session)
+    folder.mkdir(parents=True, exist_ok=True)
+    page = render(board, _vega(folder / ".board"))
+    file = folder / "board.html"
+    _replace(file, page)
+    return file, board
+
+
+def _vega(folder: Path) -> str:
+    """The program that draws the charts. To bundle it takes seconds: kept for the next time."""
+    kept = folder / f"vega-{version('vl-convert-python')}-{_VEGA_LITE}.js"
+    if not kept.exists():
+        import vl_convert  # noqa: PLC0415 - 80 MB
+
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(kept, vl_convert.javascript_bundle(vl_version=_VEGA_LITE))
+    return kept.read_text(encoding="utf-8")
+
+
+def _replace(file: Path, text: str) -> None:
+    """Put a file in the place of another; who reads it sees the one or the other."""
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)

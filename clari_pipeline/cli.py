@@ -112,6 +112,21 @@ def status(as_json: AsJson = False) -> None:
     raise typer.Exit(commands.status(read_settings(), as_json=as_json))
 
 
+@app.command(epilog="Example: clari-pipeline board --open")
+def board(
+    is_opened: Annotated[bool, typer.Option("--open", help="Show it in the browser, too.")] = False,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Of the sandbox's warehouse.")] = False,
+) -> None:
+    """Write the revenue board, one HTML file that needs no network, and print its path. Clari is not called."""
+    from clari_pipeline import commands  # noqa: PLC0415
+    from clari_pipeline.board import show  # noqa: PLC0415 - pandas and its like take a second
+
+    settings = read_settings()
+    if sandbox:
+        settings = settings.model_copy(update=commands.of_sandbox(settings))
+    raise typer.Exit(show(settings, is_opened=is_opened))
+
+
 @app.command(epilog="Example: clari-pipeline as-of 2026-10-31T09:00 --period 2026_Q4 --format csv --output then.csv")
 def as_of(
     moment: Annotated[str, typer.Argument(help="ISO 8601, such as 2026-10-31T09:00; UTC where it names no zone.")],

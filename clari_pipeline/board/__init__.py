@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from clari_pipeline.board.figures import Board, View, read_board
 from clari_pipeline.board.page import first, headline
-from clari_pipeline.board.writing import write_board
+from clari_pipeline.board.writing import show, write_board
 
-__all__ = ["Board", "View", "first", "headline", "read_board", "write_board"]
+__all__ = ["Board", "View", "first", "headline", "read_board", "show", "write_board"]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.alerting.rendering import compact, one_line, percent
+from clari_pipeline.alerting.rendering import money, one_line, percent
 from clari_pipeline.board.figures import Line, View
 
 ACCENT, INK, MUTED, FAINT = "var(--accent)", "var(--ink)", "var(--muted)", "var(--rule)"
@@ -25,6 +25,7 @@ _STEPS = {
     "judgement_amount": "Judgement",
 }
 _START, _ENDS = "Week's start", ("So far", "Week's end")
+BAR_HEIGHT = 28  # the page gives a chart that names no height as much for each row
 _MOST_BARS = 12
 _LABELS_APART = Decimal("0.07")  # of the height: a line of text
 
@@ -52,7 +53,7 @@ def specifications() -> dict[str, dict[str, Any]]:
     quiet = alt.Axis(title=None, labelLimit=130, ticks=False, domain=False, labelPadding=8)
     in_order = [_START, *_STEPS.values(), *_ENDS]
     steps = numbers("begin", "end", "right").encode(y=alt.Y("step:N", sort=in_order, axis=quiet))
-    amount = alt.Scale(zero=False, padding=46)
+    amount = alt.Scale(zero=False)
     across = alt.X("begin:Q", scale=amount, axis=alt.Axis(title=None, tickCount=4, format="~s", domain=False))
     moved = steps.transform_filter("datum.kind !== 'total'").mark_bar(height={"band": 0.62})
     movement = alt.layer(
@@ -61,21 +62,21 @@ def specifications() -> dict[str, dict[str, Any]]:
         .mark_tick(thickness=3, height={"band": 0.8}, color=INK)
         .encode(x=alt.X("end:Q", scale=amount)),
         steps.mark_text(align="left", dx=7, color=INK, fontSize=12).encode(x="right:Q", text="text:N"),
-    ).properties(height={"step": 30})
+    ).properties(height=7 * BAR_HEIGHT, padding={"left": 4, "top": 4, "right": 104, "bottom": 4})
 
     weeks = alt.X(
         "weeks:Q",
         scale=alt.Scale(reverse=True, nice=False),
-        axis=alt.Axis(title="weeks to the end", tickMinStep=1, format="d", grid=False, domain=False, titleAlign="right"),
+        axis=alt.Axis(title="weeks to the end", tickMinStep=1, format="d", grid=False, domain=False, titleAnchor="end"),
     )
     part = alt.Y(
-        "value:Q", axis=alt.Axis(title=None, format=".0%", tickCount=5, domain=False, ticks=False), scale=alt.Scale(zero=True)
+        "value:Q",
+        axis=alt.Axis(title=None, format=".0%", tickCount=5, domain=False, ticks=False),
+        scale=alt.Scale(zero=True),
     )
     paced = numbers("value", "label_at")
     kind = {"this": ACCENT, "previous": MUTED, "year_ago": MUTED}
-    dashes = alt.StrokeDash(
-        "kind:N", legend=None, scale=alt.Scale(domain=list(kind), range=[[1, 0], [1, 0], [4, 4]])
-    )
+    dashes = alt.StrokeDash("kind:N", legend=None, scale=alt.Scale(domain=list(kind), range=[[1, 0], [1, 0], [4, 4]]))
     lines = paced.mark_line(strokeWidth=2.25, interpolate="linear").encode(
         x=weeks, y=part, color=_by_kind(alt, kind), strokeDash=dashes
     )
@@ -87,11 +88,13 @@ def specifications() -> dict[str, dict[str, Any]]:
     ).properties(height=230, padding={"left": 4, "top": 8, "right": 112, "bottom": 4})
 
     people = numbers("wape").encode(y=alt.Y("name:N", sort=None, axis=quiet))
-    off = alt.X("wape:Q", scale=alt.Scale(zero=True, padding=52), axis=alt.Axis(title=None, format=".0%", tickCount=4, domain=False))
+    off = alt.X(
+        "wape:Q", scale=alt.Scale(zero=True), axis=alt.Axis(title=None, format=".0%", tickCount=4, domain=False)
+    )
     accuracy = alt.layer(
         people.mark_bar(height={"band": 0.55}, color=ACCENT).encode(x=off),
         people.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(x=off, text="text:N"),
-    ).properties(height={"step": 26})
+    ).properties(padding={"left": 4, "top": 4, "right": 60, "bottom": 4})
     charts = {"movement": movement, "pacing": pacing, "accuracy": accuracy}
     return {name: _plain(alt, chart).to_dict() for name, chart in charts.items()}
 
@@ -103,10 +106,14 @@ def _by_kind(alt: Any, colours: dict[str, str]) -> Any:
 def _plain(alt: Any, chart: Any) -> Any:
     axis = {"labelColor": MUTED, "titleColor": MUTED, "gridColor": FAINT, "tickColor": FAINT, "labelFontSize": 12}
     return (
-        chart.properties(width="container", background="transparent")
+        chart.properties(
+            width="container",
+            background="transparent",
+            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        )
+        .configure(font=_FONT, aria=False)
         .configure_view(stroke=None)
         .configure_axis(**axis, titleFontWeight="normal", titleFontSize=12)
-        .configure(font=_FONT, aria=False)
     )
 
 
@@ -128,7 +135,7 @@ def _movement(view: View) -> Rows:
                 "begin": str(at),
                 "end": str(at + moved),
                 "right": str(max(at, at + moved)),
-                "text": compact(moved, signed=True) if moved else "none",
+                "text": money(moved, signed=True) if moved else "none",
             }
         )
         at += moved
@@ -137,7 +144,7 @@ def _movement(view: View) -> Rows:
 
 def _total(step: str, value: Decimal | None) -> dict[str, Any]:
     at = str(value or Decimal(0))
-    text = "no call" if value is None else compact(value)
+    text = "no call" if value is None else money(value)
     return {"step": step, "kind": "total", "begin": at, "end": at, "right": at, "text": text}
 
 

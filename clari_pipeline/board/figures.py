@@ -34,8 +34,8 @@ class Line:
 class View:
     """One forecast × period × forecast field: all that the page shows of it.
 
-    `top` is the row of the one at the top, None where there is no such one: then there is no total. Lists of people hold
-    the first so many; `people`, `swings_in_all` say how many there are.
+    `top` is the row of the one at the top, None where there is no such one: then there is no total. Lists of people
+    hold the first so many; `people`, `swings_in_all` say how many there are.
     """
 
     forecast_id: str
@@ -119,7 +119,7 @@ def read_board(session: Session) -> Board:
     finished = _finished(known, of["accuracy"])
     views = [_view(one, of, swings.get(_key(one), []), finished) for one in known]
     (overall,) = rows(session, "board/rates")
-    (quota,) = rows(session, "board/quota") or [None]
+    quota = next(iter(rows(session, "board/quota")), None)
     return Board(views, Health(rows(session, "board/health"), overall if overall["jobs_submitted"] else None, quota))
 
 
@@ -169,7 +169,7 @@ def _lines(pacing: Sequence[Record], everything: Mapping[_Key, list[Record]], ke
     if not pacing:
         return []
     named = {"this": key[1], "previous": pacing[-1]["previous_period_id"], "year_ago": pacing[-1]["year_ago_period_id"]}
-    lines = []
+    lines: list[Line] = []
     for kind, period in named.items():
         if period is not None and not any(line.period == period for line in lines):
             weeks = {row["weeks_to_end"]: row["attainment_pct"] for row in everything.get((key[0], period, key[2]), [])}

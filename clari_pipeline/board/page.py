@@ -27,7 +27,9 @@ def render(board: Board, vega: str) -> str:
     template = environment.get_template("view.html.j2")
     views = [board.views[place] for place in _order(board.views)]
     room = MOST_BYTES - _ROOM_FOR_THE_FRAME - len(vega.encode())
-    shown, bodies, drawn = [], [], []
+    shown: list[View] = []
+    bodies: list[Markup] = []
+    drawn: list[dict[str, charts.Rows]] = []
     for view in views:
         rows = charts.rows_of(view)
         body = template.render(view=view, number=len(shown), charts=rows)
@@ -35,19 +37,20 @@ def render(board: Board, vega: str) -> str:
         if room < 0:
             break
         shown.append(view)
-        bodies.append(Markup(body))  # noqa: S704 - the template has escaped what is in it
+        bodies.append(Markup(body))  # the template has escaped what is in it
         drawn.append(rows)
     program, vega = _source("board.js"), vega.replace("</script", "<\\/script")
+    data = {"charts": charts.specifications(), "barHeight": charts.BAR_HEIGHT, "views": drawn}
     return environment.get_template("board.html.j2").render(
         board=board,
         views=shown,
         bodies=bodies,
         left_out=views[len(shown) :],
         style=_source("board.css"),
-        vega=Markup(vega),  # noqa: S704 - a library's own
-        program=Markup(program),  # noqa: S704 - this package's own
+        vega=Markup(vega),  # a library's own
+        program=Markup(program),  # this package's own
         hashes=" ".join(_hash(script) for script in (vega, program)),
-        data=Markup(_json({"charts": charts.specifications(), "views": drawn})),  # noqa: S704 - holds no bracket
+        data=Markup(_json(data)),  # holds no bracket
     )
 
 

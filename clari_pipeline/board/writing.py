@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import os
+import webbrowser
 from importlib.metadata import version
 from pathlib import Path
 
 from clari_pipeline.board.figures import EMPTY, Board, read_board
 from clari_pipeline.board.page import render
+from clari_pipeline.board.pictures import VEGA_LITE
+from clari_pipeline.log_lines import say
+from clari_pipeline.settings import Settings
+from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.session import Warehouse
 
-_VEGA_LITE = "6.4"  # what Altair 6 writes
+
+def show(settings: Settings, *, is_opened: bool) -> int:
+    """Write the board of these settings' warehouse and print where it is; the exit code."""
+    warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir)
+    file, _ = write_board(warehouse, settings.data_dir)
+    print(file)  # noqa: T201
+    if is_opened and not webbrowser.open(file.resolve().as_uri()):
+        say("no browser could be opened: open the file yourself", as_json=settings.log_format == "json")
+    return 0
 
 
 def write_board(warehouse: Warehouse, folder: Path) -> tuple[Path, Board]:
@@ -31,12 +44,12 @@ def write_board(warehouse: Warehouse, folder: Path) -> tuple[Path, Board]:
 
 def _vega(folder: Path) -> str:
     """The program that draws the charts. To bundle it takes seconds: kept for the next time."""
-    kept = folder / f"vega-{version('vl-convert-python')}-{_VEGA_LITE}.js"
+    kept = folder / f"vega-{version('vl-convert-python')}-{VEGA_LITE}.js"
     if not kept.exists():
         import vl_convert  # noqa: PLC0415 - 80 MB
 
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(kept, vl_convert.javascript_bundle(vl_version=_VEGA_LITE))
+        _replace(kept, vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed", vl_version=VEGA_LITE))
     return kept.read_text(encoding="utf-8")
 
 

@@ -4,7 +4,7 @@
   const names = ["quarter", "forecast", "field"];
   const everyRole = "All roles";
   const views = Array.from(document.querySelectorAll("article.view"));
-  const { charts, views: rows } = JSON.parse(document.getElementById("rows").textContent);
+  const { charts, barHeight, views: rows } = JSON.parse(document.getElementById("rows").textContent);
   const selects = Object.fromEntries([...names, "role"].map((name) => [name, document.getElementById(name)]));
   const said = document.getElementById("said");
 
@@ -35,8 +35,9 @@
   function draw(view) {
     view.querySelectorAll(".chart:empty").forEach((place) => {
       const kind = place.dataset.chart;
-      const spec = Object.assign({}, charts[kind], { datasets: { rows: rows[Number(place.dataset.view)][kind] } });
-      vegaEmbed(place, spec, { actions: false, ast: true, renderer: "svg", defaultStyle: false, tooltip: false, logLevel: 1 }).catch(
+      const drawn = rows[Number(place.dataset.view)][kind];
+      const spec = Object.assign({ height: drawn.length * barHeight }, charts[kind], { datasets: { rows: drawn } });
+      vegaEmbed(place, spec, { actions: false, ast: true, renderer: "svg", defaultStyle: false, tooltip: false }).catch(
         (error) => console.error(error)
       );
     });

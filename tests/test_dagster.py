@@ -43,6 +43,7 @@ ASSETS = {
     "attainment_pacing",
     "pipeline_coverage",
     "call_submission",
+    "board",
 }
 
 
@@ -247,7 +248,7 @@ def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> 
     assert set(nodes) == ASSETS
     for name, node in nodes.items():
         assert node["assetKey"]["path"][0] == "clari"
-        assert node["description"].startswith(("One row", "The quarter's exports"))
+        assert node["description"].startswith(("One row", "The quarter's exports", "One HTML page"))
         assert node["owners"] == [{"team": "data-engineering"}]
         assert node["kinds"]
         assert node["isPartitioned"] == (node["groupName"] != "marts"), name
@@ -262,6 +263,7 @@ def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> 
         "attainment_pacing": "marts",
         "pipeline_coverage": "marts",
         "call_submission": "marts",
+        "board": "marts",
     }
     assert nodes["forecast_entry"]["dependencyKeys"] == [{"path": ["clari", "raw_export"]}]
     assert {"path": ["clari", "forecast_entry"]} in nodes["forecast_swing"]["dependencyKeys"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from clari_pipeline.alerting.rendering import money, one_line, percent
@@ -38,6 +39,7 @@ def rows_of(view: View) -> dict[str, Rows]:
     return {name: found for name, found in drawn.items() if found}
 
 
+@cache
 def specifications() -> dict[str, dict[str, Any]]:
     """Each chart in Vega-Lite, without rows; they go by the name `rows`."""
     import altair as alt  # noqa: PLC0415 - half a second, which only a board needs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import webbrowser
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -46,11 +47,16 @@ def _vega(folder: Path) -> str:
     """The program that draws the charts. To bundle it takes seconds: kept for the next time."""
     kept = folder / f"vega-{version('vl-convert-python')}-{VEGA_LITE}.js"
     if not kept.exists():
-        import vl_convert  # noqa: PLC0415 - 80 MB
-
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(kept, vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed", vl_version=VEGA_LITE))
+        _replace(kept, _bundle())
     return kept.read_text(encoding="utf-8")
+
+
+@cache
+def _bundle() -> str:
+    import vl_convert  # noqa: PLC0415 - 80 MB
+
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed", vl_version=VEGA_LITE)
 
 
 def _replace(file: Path, text: str) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import dagster as dg
 
+from clari_pipeline.defs.boards import board_asset
 from clari_pipeline.defs.checks import check_results, check_specs, mart_result
+from clari_pipeline.defs.lineage import column_lineage
 from clari_pipeline.defs.log import hear_in
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.sync import Outcome, Pipeline
@@ -142,7 +144,21 @@ def mart_assets(*, engine: str) -> list[dg.AssetsDefinition]:
         "pipeline_health": Pipeline.refresh_pipeline_health,
     }
     made = [_mart(name, description, work[name], engine) for name, description in MARTS.items()]
-    return [*made, _history_marts(engine)]
+    board = board_asset(key("board"), [*map(key, (*MARTS, *HISTORY))], owners=_OWNERS, pool=_writers(engine))
+    return [*made, _history_marts(engine), board]
+
+
+def _mart_metadata(name: str) -> dict[str, Any]:
+    """Columns, and where they come from."""
+    schema, above = (
+        {column.name: column for column in table_schema(table).columns} for table in (name, "forecast_call_week")
+    )
+    lineage = column_lineage(name, schema, above, key)
+    return {
+        "dagster/column_schema": table_schema(name),
+        "dagster/table_name": f"clari.{name}",
+        **({"dagster/column_lineage": lineage} if lineage else {}),
+    }
 
 
 def _mart(name: str, description: str, refresh: Any, engine: str) -> dg.AssetsDefinition:
@@ -155,7 +171,7 @@ def _mart(name: str, description: str, refresh: Any, engine: str) -> dg.AssetsDe
         kinds={engine, "table"},
         owners=_OWNERS,
         description=description,
-        metadata={"dagster/column_schema": table_schema(name), "dagster/table_name": f"clari.{name}"},
+        metadata=_mart_metadata(name),
         freshness_policy=_DAILY,
         required_resource_keys={"pipeline"},
         pool=_writers(engine),
@@ -193,7 +209,7 @@ def _history_marts(engine: str) -> dg.AssetsDefinition:
                 kinds={engine, "view" if is_view(name) else "table"},
                 owners=_OWNERS,
                 freshness_policy=_DAILY,
-                metadata={"dagster/column_schema": table_schema(name), "dagster/table_name": f"clari.{name}"},
+                metadata=_mart_metadata(name),
             )
             for name, description in HISTORY.items()
         ],

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from clari_pipeline import alerts
-from clari_pipeline.defs.assets import MARTS, TABLES, key
+from clari_pipeline.defs.assets import HISTORY, MARTS, TABLES, key
 from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.settings import Settings, read_settings
 from clari_pipeline.sync import Pipeline
@@ -31,9 +31,9 @@ def jobs() -> tuple[Any, Any]:
     )
     refresh_marts = dg.define_asset_job(
         "refresh_marts",
-        selection=dg.AssetSelection.assets(*map(key, MARTS)),
+        selection=dg.AssetSelection.assets(*map(key, (*MARTS, *HISTORY)), key("board")),
         executor_def=dg.in_process_executor,
-        description="Make the marts anew from the merged tables.",
+        description="Make the marts anew from the merged tables, then the board from the marts.",
     )
     return sync_quarter, refresh_marts
 

@@ -64,7 +64,7 @@ def specifications() -> dict[str, dict[str, Any]]:
         .mark_tick(thickness=3, height={"band": 0.8}, color=INK)
         .encode(x=alt.X("end:Q", scale=amount)),
         steps.mark_text(align="left", dx=7, color=INK, fontSize=12).encode(x="right:Q", text="text:N"),
-    ).properties(height=7 * BAR_HEIGHT, padding={"left": 4, "top": 4, "right": 104, "bottom": 4})
+    ).properties(height=7 * BAR_HEIGHT)
 
     weeks = alt.X(
         "weeks:Q",
@@ -87,7 +87,7 @@ def specifications() -> dict[str, dict[str, Any]]:
         lines,
         ends.mark_point(filled=True, size=42, opacity=1).encode(x=weeks, y=part, color=_by_kind(alt, kind)),
         ends.mark_text(align="left", dx=8, fontSize=12, color=INK).encode(x=weeks, y="label_at:Q", text="label:N"),
-    ).properties(height=230, padding={"left": 4, "top": 8, "right": 112, "bottom": 4})
+    ).properties(height=230)
 
     people = numbers("wape").encode(y=alt.Y("name:N", sort=None, axis=quiet))
     off = alt.X(
@@ -96,7 +96,7 @@ def specifications() -> dict[str, dict[str, Any]]:
     accuracy = alt.layer(
         people.mark_bar(height={"band": 0.55}, color=ACCENT).encode(x=off),
         people.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(x=off, text="text:N"),
-    ).properties(padding={"left": 4, "top": 4, "right": 60, "bottom": 4})
+    )
     charts = {"movement": movement, "pacing": pacing, "accuracy": accuracy}
     return {name: _plain(alt, chart).to_dict() for name, chart in charts.items()}
 

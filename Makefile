@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test postgres soak fuzz lint install lock clean
+.PHONY: demo test postgres chromium soak fuzz lint install lock clean
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -28,7 +28,7 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint postgres
+test: lint postgres chromium
 	$(BIN)/pytest
 
 # Debian's PostgreSQL, whose programs the tests start by themselves, where there is none and CLARI_TEST_POSTGRES names
@@ -47,6 +47,18 @@ postgres:
 			exit 0; \
 	fi; \
 	echo "PostgreSQL could not be installed: its tests are skipped. Install it, or name a server: CLARI_TEST_POSTGRES=postgresql://..." >&2
+
+# Debian's Chromium, which opens the board in the tests, where there is none and CLARI_TEST_CHROMIUM names no other.
+chromium:
+	@if [ -n "$$CLARI_TEST_CHROMIUM" ] || command -v chromium; then exit 0; fi >/dev/null 2>&1; \
+	as_root=; [ "$$(id -u)" = 0 ] || as_root="sudo -n"; \
+	if command -v apt-get >/dev/null && $$as_root true 2>/dev/null; then \
+		echo "installing Chromium for the tests"; \
+		$$as_root apt-get -qq update && \
+			$$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null && \
+			exit 0; \
+	fi; \
+	echo "Chromium could not be installed: the board's tests are skipped. Install it, or name one: CLARI_TEST_CHROMIUM=..." >&2
 
 # The long forms: many more examples of the same properties.
 soak: install

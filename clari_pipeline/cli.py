@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from typer.exceptions import TyperException
@@ -98,7 +98,7 @@ def replay(
         document,
         forecast_id=(forecast or [""])[0],
         quarter=quarters[0],
-        exported_at=_moment(exported_at),
+        exported_at=None if exported_at is None else _moment(exported_at, name="--exported-at"),
         as_json=as_json,
     )
     raise typer.Exit(code)
@@ -110,6 +110,40 @@ def status(as_json: AsJson = False) -> None:
     from clari_pipeline import commands  # noqa: PLC0415
 
     raise typer.Exit(commands.status(read_settings(), as_json=as_json))
+
+
+@app.command(epilog="Example: clari-pipeline board --open")
+def board(
+    is_opened: Annotated[bool, typer.Option("--open", help="Show it in the browser, too.")] = False,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Of the sandbox's warehouse.")] = False,
+) -> None:
+    """Write the revenue board, one HTML file that needs no network, and print its path. Clari is not called."""
+    from clari_pipeline import commands  # noqa: PLC0415
+    from clari_pipeline.board import show  # noqa: PLC0415 - pandas and its like take a second
+
+    settings = read_settings()
+    if sandbox:
+        settings = settings.model_copy(update=commands.of_sandbox(settings))
+    raise typer.Exit(show(settings, is_opened=is_opened))
+
+
+@app.command(epilog="Example: clari-pipeline as-of 2026-10-31T09:00 --period 2026_Q4 --format csv --output then.csv")
+def as_of(
+    moment: Annotated[str, typer.Argument(help="ISO 8601, such as 2026-10-31T09:00; UTC where it names no zone.")],
+    period: Periods = None,
+    forecast: Annotated[
+        list[str] | None, typer.Option("--forecast", help="A forecast id; all unless given; repeatable.")
+    ] = None,
+    form: Annotated[Literal["table", "csv", "parquet"], typer.Option("--format", help="What to write.")] = "table",
+    output: Annotated[Path | None, typer.Option("--output", help="The file to write; else standard output.")] = None,
+) -> None:
+    """Every entry as it stood at a moment: what was known then, whatever came later. Clari is not called."""
+    from clari_pipeline import as_of as known  # noqa: PLC0415
+
+    quarters = [Quarter.parse(text) for text in period or []]
+    then = _moment(moment, name="MOMENT")
+    code = known.show(read_settings(), then, quarters=quarters, forecasts=forecast or (), form=form, output=output)
+    raise typer.Exit(code)
 
 
 @app.command(epilog="Example: clari-pipeline serve-health --port 9464, then curl -f http://127.0.0.1:9464/health")
@@ -238,11 +272,9 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
+def _moment(text: str, *, name: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise SettingsError(f"--exported-at {text!r} is no moment: write 2026-10-31T09:00:00+00:00") from None
+        raise SettingsError(f"{name} {text!r} is no moment: write 2026-10-31T09:00:00+00:00") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

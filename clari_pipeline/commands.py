@@ -39,7 +39,6 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
     from clari_pipeline.sandbox import Sandbox  # noqa: PLC0415
 
     _check_scenario(scenario)
-    folder = settings.data_dir / "sandbox"
     with Sandbox(scenario=scenario, fiscal_year_start_month=settings.fiscal_year_start_month) as running:
         yield settings.model_copy(
             update={
@@ -51,10 +50,15 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
                 "currency": None,
                 "alert_urls": None,  # nobody is to be woken by figures that are invented
                 "poll_interval_s": min(settings.poll_interval_s, 0.2),
-                "data_dir": folder,
-                "warehouse_url": _secret(f"duckdb:///{folder / 'warehouse.duckdb'}"),
+                **of_sandbox(settings),
             }
         )
+
+
+def of_sandbox(settings: Settings) -> dict[str, Any]:
+    """Where the sandbox's figures are kept, apart from the real ones."""
+    folder = settings.data_dir / "sandbox"
+    return {"data_dir": folder, "warehouse_url": _secret(f"duckdb:///{folder / 'warehouse.duckdb'}")}
 
 
 def sync(

@@ -259,6 +259,16 @@ def of_coverage(
     )
 
 
+def of_movement(export: Record, faults: int) -> ExportFacts:
+    """Whether the weekly movements of the export's quarter add up: rows of `forecast_movement` that do not."""
+    summary = f"{faults} rows of forecast_movement of {export['quarter_id']} do not add up: run clari-pipeline replay"
+    return ExportFacts(
+        request_id=export["request_id"],
+        facts={"movements_unreconciled": faults},
+        evidence={"forecast_movement_adds_up": {"summary": summary}},
+    )
+
+
 def periods_of(found: facts.Facts) -> str:
     """The periods that a document delivers, comma-separated."""
     return ",".join(period["time_period_id"] for period in found["periods"])

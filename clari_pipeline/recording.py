@@ -46,8 +46,9 @@ class Recorder:
             case Waited(reason="slot"):
                 self._slot_waits[event.request_id] += Decimal(str(round(event.seconds, 3)))
             case QuotaRead():
-                if event.is_low:
-                    with self._warehouse.session() as session:
+                with self._warehouse.session() as session:
+                    _write_quota(session, event, self._run_id)
+                    if event.is_low:
                         _alert_of_low_quota(session, event, self._run_id)
             case _ if isinstance(event, _WRITTEN_DOWN):
                 with self._warehouse.session() as session:
@@ -120,6 +121,11 @@ class Recorder:
             attempt=event.attempt,
             submitted_at=event.at,
         )
+
+
+def _write_quota(session: Session, event: QuotaRead, run_id: str) -> None:
+    read = event.limits.model_dump(include={"monthly_quota", "available_monthly_quota", "concurrent_limit"})
+    ledger.quota_read(session, run_id=run_id, read_at=event.at, **read)
 
 
 def _alert_of_low_quota(session: Session, event: QuotaRead, run_id: str) -> None:

@@ -25,7 +25,7 @@ from clari_pipeline.recording import manifest_of
 from clari_pipeline.rules import read_rules
 from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
-from clari_pipeline.warehouse import alert_rows, ledger, marts
+from clari_pipeline.warehouse import alert_rows, history_marts, ledger, marts
 from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.marts import CallRules
 from clari_pipeline.warehouse.session import Session
@@ -219,6 +219,27 @@ class Pipeline:
 
         return self._refresh("forecast_swing", compare_all)
 
+    def refresh_history(self) -> int:
+        """Make the weekly tables anew where something has changed, and prove that they add up; rows of the calls."""
+
+        def make(session: Session) -> None:
+            newest = {(one["forecast_id"], one["quarter_id"]): one for one in marts.newest_loaded(session)}
+            for which in history_marts.refresh(session, self.rules):
+                faults = history_marts.movement_faults(session, *which)
+                keep_verdicts(session, judge(evidence.of_movement(newest[which], faults)), self.now())
+
+        return self._refresh(history_marts.CALLS, make)
+
+    def movement_verdicts(self) -> list[Record]:
+        """The verdict on each quarter's movements, `of` naming forecast and quarter."""
+        with self.warehouse.session() as session:
+            return [
+                verdict | {"of": f"{export['forecast_id']} {export['quarter_id']}"}
+                for export in marts.newest_loaded(session)
+                for verdict in ledger.verdicts_of(session, export["request_id"])
+                if verdict["check_name"] == "forecast_movement_adds_up"
+            ]
+
     def refresh_pipeline_health(self) -> int:
         """Make the mart anew; its rows."""
         return self._refresh("pipeline_health", marts.refresh_health)
@@ -235,6 +256,7 @@ class Pipeline:
         """All marts, and whether the quarters asked for are there."""
         self.refresh_forecast_vs_quota()
         self.refresh_forecast_swing()
+        self.refresh_history()
         self.refresh_pipeline_health()
         self.judge_coverage()
 

@@ -38,6 +38,13 @@ ASSETS = {
     "forecast_swing",
     "pipeline_health",
     "read_copy",
+    "forecast_call_week",
+    "forecast_movement",
+    "forecast_accuracy",
+    "attainment_pacing",
+    "pipeline_coverage",
+    "call_submission",
+    "board",
 }
 
 
@@ -76,7 +83,8 @@ def test_a_refused_quarter_is_red_and_the_others_are_green(terminal: Terminal, s
         }
         evaluations = check_evaluations(instance)
         assert {name for (name, quarter), found in evaluations.items() if quarter == str(CURRENT)} == set(CHECKS) - {
-            "periods_are_covered"
+            "periods_are_covered",
+            "forecast_movement_adds_up",
         }
         failed = {key for key, found in evaluations.items() if not found.passed}
         assert failed == {("entry_keys_are_complete", str(BEFORE)), ("periods_are_covered", None)}
@@ -241,7 +249,9 @@ def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> 
     assert set(nodes) == ASSETS
     for name, node in nodes.items():
         assert node["assetKey"]["path"][0] == "clari"
-        assert node["description"].startswith(("One row", "The quarter's exports", "What notebooks and BI tools open"))
+        assert node["description"].startswith(
+            ("One row", "The quarter's exports", "One HTML page", "What notebooks and BI tools open")
+        )
         assert node["owners"] == [{"team": "data-engineering"}]
         assert node["kinds"]
         assert node["isPartitioned"] == (node["groupName"] != "marts"), name
@@ -251,6 +261,13 @@ def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> 
         "forecast_swing": "marts",
         "pipeline_health": "marts",
         "read_copy": "marts",
+        "forecast_call_week": "marts",
+        "forecast_movement": "marts",
+        "forecast_accuracy": "marts",
+        "attainment_pacing": "marts",
+        "pipeline_coverage": "marts",
+        "call_submission": "marts",
+        "board": "marts",
     }
     assert nodes["forecast_entry"]["dependencyKeys"] == [{"path": ["clari", "raw_export"]}]
     assert {"path": ["clari", "forecast_entry"]} in nodes["forecast_swing"]["dependencyKeys"]

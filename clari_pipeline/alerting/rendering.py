@@ -82,7 +82,7 @@ def render(name: str, **shown: Any) -> tuple[str, str, str]:
     """A template in its three forms: text, Markdown, HTML."""
     text, markdown, html = (
         environment().get_template(f"{name}.{ending}.j2").render(**shown)
-        for ending, environment in (("txt", _text), ("md", _markdown), ("html", _html))
+        for ending, environment in (("txt", _text), ("md", _markdown), ("html", html_environment))
     )
     return _tidy(text), _tidy(markdown), html.strip() + "\n"
 
@@ -98,16 +98,17 @@ def _markdown() -> jinja2.Environment:
 
 
 @cache
-def _html() -> jinja2.Environment:
+def html_environment(*packages: str) -> jinja2.Environment:
+    """Templates that write HTML: those of these packages, and those that alerts are made of."""
     return _environment(
-        autoescape=True, finalize=lambda value: value if hasattr(value, "__html__") else one_line(value)
+        *packages, autoescape=True, finalize=lambda value: value if hasattr(value, "__html__") else one_line(value)
     )
 
 
-def _environment(*, autoescape: bool, finalize: Callable[[Any], object]) -> jinja2.Environment:
+def _environment(*packages: str, autoescape: bool, finalize: Callable[[Any], object]) -> jinja2.Environment:
     environment = jinja2.Environment(
         # Named, and not found beside this file: templates must be found inside an installed wheel too.
-        loader=jinja2.PackageLoader("clari_pipeline.alerting"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name) for name in (*packages, "clari_pipeline.alerting")]),
         autoescape=autoescape,
         finalize=finalize,
         undefined=jinja2.StrictUndefined,

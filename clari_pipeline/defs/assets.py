@@ -1,18 +1,20 @@
 """The asset graph: raw export → tables (a quarter each) → marts."""
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
-from clari_pipeline.defs.checks import check_results, check_specs
+from clari_pipeline.defs.boards import board_asset
+from clari_pipeline.defs.checks import check_results, check_specs, mart_result
+from clari_pipeline.defs.lineage import column_lineage
 from clari_pipeline.defs.log import hear_in
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.sync import Outcome, Pipeline
 from clari_pipeline.warehouse import marts
-from clari_pipeline.warehouse.marts import MARTS
+from clari_pipeline.warehouse.marts import HISTORY, MARTS
+from clari_pipeline.warehouse.statements import is_view
 
 PREFIX = "clari"
 READ_COPY = "read_copy"
@@ -122,7 +124,22 @@ def mart_assets(*, engine: str) -> list[dg.AssetsDefinition]:
         "forecast_swing": Pipeline.refresh_forecast_swing,
         "pipeline_health": Pipeline.refresh_pipeline_health,
     }
-    return [_mart(name, description, work[name], engine) for name, description in MARTS.items()]
+    made = [_mart(name, MARTS[name], refresh, engine) for name, refresh in work.items()]
+    board = board_asset(key("board"), [*map(key, MARTS)], owners=_OWNERS, pool=_writers(engine))
+    return [*made, _history_marts(engine), board]
+
+
+def _mart_metadata(name: str) -> dict[str, Any]:
+    """Columns, and where they come from."""
+    schema, above = (
+        {column.name: column for column in table_schema(table).columns} for table in (name, "forecast_call_week")
+    )
+    lineage = column_lineage(name, schema, above, key)
+    return {
+        "dagster/column_schema": table_schema(name),
+        "dagster/table_name": f"clari.{name}",
+        **({"dagster/column_lineage": lineage} if lineage else {}),
+    }
 
 
 def _mart(name: str, description: str, refresh: Any, engine: str) -> dg.AssetsDefinition:
@@ -135,7 +152,7 @@ def _mart(name: str, description: str, refresh: Any, engine: str) -> dg.AssetsDe
         kinds={engine, "table"},
         owners=_OWNERS,
         description=description,
-        metadata={"dagster/column_schema": table_schema(name), "dagster/table_name": f"clari.{name}"},
+        metadata=_mart_metadata(name),
         freshness_policy=_DAILY,
         required_resource_keys={"pipeline"},
         pool=_writers(engine),
@@ -188,17 +205,56 @@ def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
 
 def coverage_results(asset: dg.AssetKey, pipeline: Pipeline) -> Iterator[dg.AssetCheckResult]:
     """`periods_are_covered`, over all forecasts."""
-    verdicts = pipeline.judge_coverage()
-    yield dg.AssetCheckResult(
-        asset_key=asset,
-        check_name="periods_are_covered",
-        passed=all(verdict["passed"] for verdict in verdicts) and bool(verdicts),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            verdict["forecast_id"]: dg.MetadataValue.json(json.loads(json.dumps(verdict["evidence"], default=str)))
-            for verdict in verdicts
-        },
+    verdicts = [verdict | {"of": verdict["forecast_id"]} for verdict in pipeline.judge_coverage()]
+    yield mart_result(asset, "periods_are_covered", verdicts, is_needed=True)
+
+
+def _history_marts(engine: str) -> dg.AssetsDefinition:
+    """What the history of the calls says, made in one step: most of it are views of one table."""
+    movement = key("forecast_movement")
+
+    @dg.multi_asset(
+        name="history_marts",
+        specs=[
+            dg.AssetSpec(
+                key(name),
+                deps=_history_deps(name),
+                description=description,
+                group_name="marts",
+                kinds={engine, "view" if is_view(name) else "table"},
+                owners=_OWNERS,
+                freshness_policy=_DAILY,
+                metadata=_mart_metadata(name),
+            )
+            for name, description in HISTORY.items()
+        ],
+        required_resource_keys={"pipeline"},
+        pool=_writers(engine),
+        check_specs=check_specs(movement, None),
     )
+    def history_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        pipeline: Pipeline = context.resources.pipeline
+        with pipeline.warehouse.session() as session:
+            pipeline.refresh_history()
+            counts = {name: marts.count(session, name) for name in HISTORY}
+            verdicts = pipeline.movement_verdicts()
+        for name, rows in counts.items():
+            yield dg.MaterializeResult(asset_key=key(name), metadata={"dagster/row_count": rows})
+        yield mart_result(movement, "forecast_movement_adds_up", verdicts, is_needed=False)
+
+    return history_marts
+
+
+def _history_deps(name: str) -> list[dg.AssetKey]:
+    match name:
+        case "forecast_call_week":
+            return [key(table) for table in TABLES]
+        case "call_submission":
+            return [key("forecast_call_week"), key("forecast_entry")]
+        case "forecast_accuracy" | "attainment_pacing":
+            return [key("forecast_call_week"), key("forecast_vs_quota")]
+        case _:
+            return [key("forecast_call_week")]
 
 
 def _export_metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:

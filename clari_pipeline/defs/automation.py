@@ -32,9 +32,9 @@ def jobs() -> tuple[Any, Any]:
     )
     refresh_marts = dg.define_asset_job(
         "refresh_marts",
-        selection=dg.AssetSelection.assets(*map(key, MARTS), key(READ_COPY)),
+        selection=dg.AssetSelection.assets(*map(key, MARTS), key("board"), key(READ_COPY)),
         executor_def=dg.in_process_executor,
-        description="Make the marts anew from the merged tables, then the copy that people read.",
+        description="Make the marts anew from the merged tables, then the board and the copy that people read.",
     )
     return sync_quarter, refresh_marts
 

@@ -9,18 +9,20 @@ import dagster as dg
 
 from clari_pipeline.quality.export_gate import CHECKS
 from clari_pipeline.sync import Outcome
+from clari_pipeline.warehouse.statements import Record
 
-OF_ALL_QUARTERS = "periods_are_covered"
+# Judged once the marts are made, over all quarters, by the mart on which they stand.
+OF_MARTS = {"periods_are_covered": "forecast_vs_quota", "forecast_movement_adds_up": "forecast_movement"}
 
 
 def check_specs(asset: dg.AssetKey, quarters: dg.PartitionsDefinition[str] | None) -> list[dg.AssetCheckSpec]:
-    """Every check of the gate on the table that it guards; the one over all quarters where there is no partition."""
+    """Every check of the gate on the table that it guards; where there are no partitions, those of that mart."""
     return [
         dg.AssetCheckSpec(
             check.name, asset=asset, description=check.explains, blocking=check.keeps_out, partitions_def=quarters
         )
         for check in CHECKS.values()
-        if (check.name == OF_ALL_QUARTERS) == (quarters is None)
+        if OF_MARTS.get(check.name) == (asset.path[-1] if quarters is None else None)
     ]
 
 
@@ -31,7 +33,7 @@ def check_results(asset: dg.AssetKey, outcomes: Sequence[Outcome]) -> Iterator[d
     when that is no failure, Dagster wants one and gets a warning that says so.
     """
     for name in CHECKS:
-        if name == OF_ALL_QUARTERS:
+        if name in OF_MARTS:
             continue
         verdicts = [
             (outcome.export["forecast_id"], verdict)
@@ -54,3 +56,17 @@ def check_results(asset: dg.AssetKey, outcomes: Sequence[Outcome]) -> Iterator[d
                 for forecast_id, verdict in verdicts
             },
         )
+
+
+def mart_result(asset: dg.AssetKey, name: str, verdicts: Sequence[Record], *, is_needed: bool) -> dg.AssetCheckResult:
+    """The result of a check over all quarters, its evidence by forecast; where `is_needed`, none is no pass."""
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=name,
+        passed=all(verdict["passed"] for verdict in verdicts) and (bool(verdicts) or not is_needed),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            verdict["of"]: dg.MetadataValue.json(json.loads(json.dumps(verdict["evidence"], default=str)))
+            for verdict in verdicts
+        },
+    )

@@ -133,6 +133,14 @@ CHECKS = {
             keeps_out=False,
         ),
         Check(
+            "forecast_movement_adds_up",
+            "movements_unreconciled",
+            "From one week's end to the next each call moved by what raised, lowered, new and gone reports and the "
+            "owner's judgement add up to.",
+            most=0,
+            keeps_out=False,
+        ),
+        Check(
             "forecast_swings_within_threshold",
             "swings",
             "No call moved by more than the threshold since the export before, or since a week ago.",

@@ -57,7 +57,7 @@ def _carry(statement: exp.Expression, engine: Engine) -> Iterator[exp.Expr]:
     for named in list(statement.find_all(exp.Parameter, exp.Placeholder)):
         named.replace(exp.Var(this=f"\0{named.name}\0"))
     for call in statement.find_all(exp.Anonymous):
-        if call.name.lower() in _FUNCTIONS:
+        if call.name.lower() in _FUNCTIONS and not isinstance(call.parent, exp.Dot):
             call.set("this", f"clari.{call.name.lower()}")
     if engine == "postgres":
         yield from _for_postgres(statement)

@@ -35,6 +35,11 @@ def types_asked(session: Session, request_id: str, *, types: Iterable[str], refu
     )
 
 
+def quota_read(session: Session, **columns: Any) -> None:
+    """What Clari leaves of exports, as a run was told."""
+    run(session, "ledger/quota_read", **columns)
+
+
 def counted(session: Session, request_id: str, *, polls: int, retries: int, slot_seconds: Decimal) -> None:
     """So many polls, calls made once more, and seconds waited for a free slot, since the last time."""
     run(session, "ledger/counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)

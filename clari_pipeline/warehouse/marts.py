@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 
@@ -12,12 +13,27 @@ from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, rows, run, sha256_of
 
 # Each mart, and what one row of it is.
+HISTORY = {
+    "forecast_call_week": "One row a forecast, period, week, person and forecast field: the call as known at the "
+    "week's end, or so far, beside quota, closed-won and pipeline as known then.",
+    "forecast_movement": "One row a forecast, period, week, owner and forecast field: how the call came from the week "
+    "before to this one: reports that raised, lowered, came and went, and the owner's own judgement.",
+    "forecast_accuracy": "One row a forecast, finished period, week, person and forecast field: the call as known at "
+    "the week's end against what was closed in the end, with WAPE and bias of the period.",
+    "attainment_pacing": "One row a forecast, period, week, person and forecast field: closed-won of quota and of the "
+    "end, beside the period before and that of a year ago at as many weeks to their end.",
+    "pipeline_coverage": "One row a forecast, period, week, person and forecast field: open pipeline against what is "
+    "left to quota.",
+    "call_submission": "One row a forecast, period, week, person and forecast field: whether a call was submitted, "
+    "when and by whom, whether it was overridden, and whether it is below what has closed.",
+}
 MARTS = {
     "forecast_vs_quota": "One row a forecast, period, person and forecast field: the call beside quota, closed-won "
     "and attainment. A manager's row is the whole team's: nothing is to be summed over people.",
     "forecast_swing": "One row a comparison of two exports, call by call: with the export before, and with the one "
     "of a week ago. is_swing says whether people must hear of it.",
     "pipeline_health": "One row a forecast, quarter and day: exports accepted, merged, refused and failed.",
+    **HISTORY,
 }
 
 
@@ -152,14 +168,35 @@ def count(session: Session, table: str) -> int:
     return session.count(table)
 
 
-def _collect_calls(session: Session, export: Record, rules: CallRules) -> None:
+def collect_calls(
+    session: Session,
+    name: str,
+    *,
+    forecast_id: str,
+    quarter_id: str,
+    as_of: datetime,
+    call_time_frame_id: str | None,
+    rules: CallRules,
+) -> None:
+    """Add to this session's `forecast_call`, under a name, the calls of a week as known at a moment."""
     run(
         session,
         "marts/forecast_call",
-        forecast_id=export["forecast_id"],
-        quarter_id=export["time_period_id"],
-        job_id=export["job_id"],
-        as_of=export["exported_at"],
-        call_time_frame_id=export["call_time_frame_id"],
+        job_id=name,
+        forecast_id=forecast_id,
+        quarter_id=quarter_id,
+        as_of=as_of,
+        call_time_frame_id=call_time_frame_id,
         use_adjusted=rules.use_adjusted,
     )
+
+
+def _collect_calls(session: Session, export: Record, rules: CallRules) -> None:
+    of_export: Record = {
+        "forecast_id": export["forecast_id"],
+        "quarter_id": export["time_period_id"],
+        "as_of": export["exported_at"],
+    }
+    week = export["call_time_frame_id"]
+    collect_calls(session, export["job_id"], **of_export, call_time_frame_id=week, rules=rules)
+    run(session, "marts/person_at", **of_export, job_id=export["job_id"])

@@ -34,6 +34,10 @@ class Answer(Protocol):
         """Every row."""
         ...
 
+    def fetchmany(self, size: int, /) -> list[tuple[Any, ...]]:
+        """The next so many rows; none at the end."""
+        ...
+
 
 class Session(ABC):
     """One conversation with a warehouse, its times in UTC. Outside a transaction each statement is kept as it ends."""

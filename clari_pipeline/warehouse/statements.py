@@ -33,8 +33,14 @@ def row(session: Session, name: str, **parameters: Any) -> Record:
 
 
 def tables() -> list[str]:
-    """The tables of the warehouse, as `sql/schema/` names them."""
-    return [file.stem for file in _folder("schema") if file.stem != "clari"]
+    """The tables of the warehouse, as `sql/schema/` names them, and after them the views, which show them."""
+    names = [file.stem for file in _folder("schema") if file.stem != "clari"]
+    return sorted(names, key=is_view)
+
+
+def is_view(table: str) -> bool:
+    """Whether it shows what tables hold, and holds nothing itself."""
+    return "create or replace view" in text_of(f"schema/{table}")
 
 
 def sha256_of(folder: str) -> str:

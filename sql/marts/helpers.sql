@@ -1,15 +1,2 @@
--- A fraction with six decimals, rounded half away from zero, in whole numbers: DuckDB would divide decimals as
--- doubles. Null where the divisor is 0 or null, or where eighteen digits cannot hold it.
-create or replace temp macro ten_thousandths(amount) as cast(cast(amount as decimal(20, 4)) * 10000 as hugeint);
-
-create or replace temp macro fraction(part, whole) as
-    case
-        when whole <> 0 then try_cast(
-            try_cast(
-                cast(sign(part) * sign(whole) as hugeint)
-                * ((abs(ten_thousandths(part)) * 2000000 + abs(ten_thousandths(whole))) // (2 * abs(ten_thousandths(whole))))
-                as decimal(18, 0)
-            ) * cast(0.000001 as decimal(6, 6))
-            as decimal(18, 6)
-        )
-    end;
+-- By its short name in statements.
+create or replace temp macro fraction(part, whole) as clari.fraction(part, whole);

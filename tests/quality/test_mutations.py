@@ -62,6 +62,16 @@ def _quarter_never_loaded(folder: Path) -> set[str]:
     return _broken(house.outcome(outcome.export["request_id"]))
 
 
+def _movement_written_over(folder: Path) -> set[str]:
+    house = House(folder)
+    outcome = house.bring(document(entry("boss", call=1), people=[BOSS]), moment(10, 20))
+    house.pipeline.refresh_marts()
+    house.execute("update clari.forecast_movement set raised_amount = 1")
+    house.bring(document(entry("boss", call=2), people=[BOSS]), moment(10, 21))
+    house.pipeline.refresh_marts()
+    return _broken(outcome) | _broken(house.outcome("request-north-2026_Q4-2"))
+
+
 def _pair_of(*kinds: str) -> Callable[[Random], History]:
     return lambda chance: histories.pair(chance, cycle(kinds))
 
@@ -87,6 +97,7 @@ CASES: dict[str, Caught] = {
     "control_totals_reconcile": _narrowed_column,
     "row_counts_reconcile": _row_from_nowhere,
     "periods_are_covered": _quarter_never_loaded,
+    "forecast_movement_adds_up": _movement_written_over,
 }
 
 

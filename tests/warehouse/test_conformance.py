@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from clari_pipeline import alerts
+from clari_pipeline.as_of import show
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.warehouse.duck import describe_tables
 from clari_pipeline.warehouse.statements import tables
@@ -24,10 +26,11 @@ from tests.warehouse import fake_snowflake, servers
 
 from .house import House, Json, document, entry, moment, person
 from .test_any_order import Export, arrivals
+from .weekly_model import deliver, random_history
 
 Elsewhere = Callable[[], AbstractContextManager[str]]
 # By what a warehouse or a mart was made, and what DuckDB writes as bytes.
-_APART = {"warehouse_version", "newest_document", "mart_version"}
+_APART = {"warehouse_version", "newest_document", "mart_version", "mart_part_version"}
 # What a run's own ids and moments stand in.
 _OF_RUNS = _APART | {"alert", "alert_delivery", "export_job", "export_check", "pipeline_health"}
 
@@ -91,6 +94,7 @@ def _two_teams() -> Iterator[tuple[Json, datetime, dict[str, Any]]]:
     yield document(entry(week="", call=1)), moment(10, 22), {}  # refused
     twice = entry("ann", call=5)
     yield document(twice, twice), moment(10, 23), {}
+    yield document(entry("Bob", "W13", closed=-3, call=4, quota=1)), moment(1, 5, year=2027), {}  # the quarter is over
 
 
 @pytest.mark.parametrize("elsewhere", ["postgres", pytest.param("snowflake", marks=pytest.mark.soak)], indirect=True)
@@ -207,3 +211,34 @@ def test_tables_are_described_and_typed_alike(tmp_path: Path, elsewhere: Elsewhe
             if kind.startswith("decimal"):
                 assert kind == f"decimal({one['numeric_precision']},{one['numeric_scale']})", (table, name)
     assert not there
+
+
+def test_random_histories_make_the_same_weekly_marts(tmp_path: Path, elsewhere: Elsewhere, capfdbinary: Any) -> None:
+    """Teams that change, silence, overrides, late documents; and the same is told as of any moment."""
+    history = random_history(Random(21))
+    order = list(range(len(history.exports)))
+    Random(21).shuffle(order)
+    with elsewhere() as url:
+        houses = [House(tmp_path / "duckdb"), House(tmp_path / "elsewhere", url=url)]
+        for house in houses:
+            deliver(house, history, order)
+            house.pipeline.refresh_marts()
+        known = everything(houses[0])
+        for table in (
+            "forecast_call_week",
+            "forecast_movement",
+            "forecast_accuracy",
+            "attainment_pacing",
+            "pipeline_coverage",
+            "call_submission",
+        ):
+            assert known[table]
+        assert _differing(*houses, without=_OF_RUNS) == {}
+        for export in history.exports:
+            told = []
+            for house in houses:
+                capfdbinary.readouterr()
+                show(house.pipeline.settings, export.at, quarters=(), forecasts=(), form="csv", output=None)
+                told.append(capfdbinary.readouterr().out)
+            assert len(told[0].splitlines()) > 1
+            assert told[1:] == told[:-1]

@@ -1,0 +1,192 @@
+"""The entries as they stood at a moment, for a terminal, as CSV or as Parquet.
+
+Grain: one row a forecast, period, week, person and field that was known then, those included that exports had stopped
+showing (`is_present` false). A million of them take half a gigabyte.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from clari_pipeline.log_lines import say
+from clari_pipeline.periods import Quarter
+from clari_pipeline.settings import Settings, SettingsError
+from clari_pipeline.sync import Pipeline
+from clari_pipeline.warehouse.duck import describe_tables
+from clari_pipeline.warehouse.errors import WarehouseError
+from clari_pipeline.warehouse.statements import run
+
+Format = Literal["table", "csv", "parquet"]
+
+_AT_ONCE = 20_000
+_MOST_SHOWN = 1_000
+_SHOWN = {
+    "forecast_id": "forecast",
+    "time_period_id": "period",
+    "time_frame_id": "week",
+    "user_id": "person",
+    "field_id": "field",
+    "forecast_value": "call",
+    "quota_value": "quota",
+    "adjustment_value": "adjusted",
+    "crm_total": "total",
+    "crm_closed": "closed",
+    "currency_code": "in",
+    "is_present": "shown",
+}
+
+_Rows = Iterator[list[tuple[Any, ...]]]
+
+
+def show(
+    settings: Settings,
+    moment: datetime,
+    *,
+    quarters: Sequence[Quarter],
+    forecasts: Sequence[str],
+    form: Format,
+    output: Path | None,
+) -> int:
+    """Write what was known at a moment to a file or to standard output; the exit code.
+
+    Raises `SettingsError` where Parquet would go to a terminal, `WarehouseError` where nothing was ever written.
+    """
+    if form == "parquet" and output is None and sys.stdout.isatty():
+        raise SettingsError("Parquet is nothing to look at: name a file with --output, or let another program read it")
+    warehouse = Pipeline(settings).warehouse
+    if not warehouse.exists():
+        raise WarehouseError(
+            "there is no warehouse yet: run clari-pipeline sync, or clari-pipeline replay from landed documents"
+        )
+    with warehouse.session() as session:
+        answer = run(
+            session,
+            "marts/as_of",
+            as_of=moment,
+            forecasts=list(forecasts),
+            every_forecast=not forecasts,
+            quarters=[str(quarter) for quarter in quarters],
+            every_quarter=not quarters,
+        )
+        names = [column[0] for column in answer.description or ()]
+        chunks: _Rows = iter(lambda: answer.fetchmany(_AT_ONCE), [])
+        written = _WRITERS[form](names, chunks, output)
+    if not written:
+        as_of = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        say(f"nothing was known as of {as_of}: no export that was loaded is that old", as_json=_is_json(settings))
+    elif form == "table" and written > _MOST_SHOWN:
+        say(
+            f"the first {_MOST_SHOWN:,} of {written:,} rows: narrow them with --forecast and --period, or use --format",
+            as_json=_is_json(settings),
+        )
+    return 0
+
+
+def _is_json(settings: Settings) -> bool:
+    return settings.log_format == "json"
+
+
+def _table(names: list[str], chunks: _Rows, output: Path | None) -> int:
+    """The figures alone, the first thousand rows; how many there are."""
+    table = Table(box=SIMPLE_HEAD)
+    for name, header in _SHOWN.items():
+        table.add_column(header, justify="right" if name.endswith(("_value", "_total", "_closed")) else "left")
+    places = [names.index(name) for name in _SHOWN]
+    written = 0
+    for chunk in chunks:
+        for values in chunk[: max(0, _MOST_SHOWN - written)]:
+            table.add_row(*(_cell(values[place]) for place in places))
+        written += len(chunk)
+    with _text(output) as stream:
+        width = None if stream.isatty() else 240
+        Console(file=stream, markup=False, highlight=False, width=width).print(table)
+    return written
+
+
+def _csv(names: list[str], chunks: _Rows, output: Path | None) -> int:
+    """Amounts exact, moments in UTC as ISO 8601, true and false; what is null is empty."""
+    written = 0
+    with _text(output) as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(names)
+        for chunk in chunks:
+            writer.writerows([_plain(value) for value in values] for values in chunk)
+            written += len(chunk)
+    return written
+
+
+def _parquet(names: list[str], chunks: _Rows, output: Path | None) -> int:
+    """Typed as the tables are: amounts as decimals, moments in UTC."""
+    import pyarrow as pa  # noqa: PLC0415 - a second, which the other forms do not need
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    kinds = {name: kind for name, kind, _ in describe_tables()["forecast_entry_history"]}
+    types = {
+        "decimal(18,4)": pa.decimal128(18, 4),
+        "varchar": pa.string(),
+        "boolean": pa.bool_(),
+        "timestamp with time zone": pa.timestamp("us", tz="UTC"),
+    }
+    schema = pa.schema([(name, types[kinds[name]]) for name in names])
+    written = 0
+    with _bytes(output) as stream, pq.ParquetWriter(stream, schema) as writer:
+        for chunk in chunks:
+            columns = [
+                pa.array(values, field.type) for values, field in zip(zip(*chunk, strict=True), schema, strict=True)
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+            written += len(chunk)
+    return written
+
+
+_WRITERS = {"table": _table, "csv": _csv, "parquet": _parquet}
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return value
+        case _:
+            return f"{value:,.2f}"
+
+
+def _plain(value: object) -> object:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case _:
+            return value
+
+
+@contextmanager
+def _text(output: Path | None) -> Iterator[IO[str]]:
+    if output is None:
+        yield sys.stdout
+        return
+    with output.open("w", encoding="utf-8", newline="") as stream:
+        yield stream
+
+
+@contextmanager
+def _bytes(output: Path | None) -> Iterator[IO[bytes]]:
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    with output.open("wb") as stream:
+        yield stream

@@ -1,0 +1,226 @@
+"""What the board shows, read from the marts: nothing is reckoned here, nothing is summed over people or forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from clari_pipeline.alerting.wording import SwingLine, swing_line
+from clari_pipeline.warehouse import alert_rows, marts
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record, rows
+
+# As many of each as a reader looks through; what is left out is said.
+MOST_PEOPLE = 60
+MOST_SWINGS = 25
+MOST_SUBMISSIONS = 40
+_Key = tuple[str, str, str]
+_VIEW = ("forecast_id", "time_period_id", "field_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One period's closed ÷ quota, a point a week: weeks to the end, and the fraction or None."""
+
+    period: str
+    kind: str
+    points: tuple[tuple[int, Decimal | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One forecast × period × forecast field: all that the page shows of it.
+
+    `top` is the row of the one at the top, None where there is no such one: then there is no total. Lists of people
+    hold the first so many; `people`, `swings_in_all` say how many there are.
+    """
+
+    forecast_id: str
+    time_period_id: str
+    quarter_id: str
+    label: str
+    field_id: str
+    field_name: str
+    people: int
+    as_of: datetime | None
+    is_current: bool
+    top: Record | None
+    standing: Sequence[Record]
+    coverage: Record | None
+    swings: Sequence[SwingLine]
+    swings_in_all: int
+    movement: Sequence[Record]
+    pacing: Sequence[Record]
+    lines: Sequence[Line]
+    accuracy: Sequence[Record]
+    accuracy_period: str | None
+    submission: Sequence[Record]
+
+    @property
+    def people_accurate(self) -> int:
+        """Of how many people the accuracy is known."""
+        return self.accuracy[0]["people"] if self.accuracy else 0
+
+    @property
+    def submissions(self) -> int:
+        """Of how many calls something is to be said."""
+        return self.submission[0]["people"] if self.submission else 0
+
+    @property
+    def roles(self) -> list[str]:
+        """Every role that somebody in the view's lists has."""
+        found = {row["role_name"] for some in (self.standing, self.accuracy, self.submission) for row in some}
+        return sorted({role for role in (*found, *(line.role for line in self.swings)) if role})
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the exports went in the last thirty days that there are. `quota` is what Clari said last, if ever."""
+
+    quarters: Sequence[Record]
+    overall: Record | None
+    quota: Record | None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All that the page can show; the newest period first."""
+
+    views: Sequence[View]
+    health: Health
+
+    @property
+    def as_of(self) -> datetime | None:
+        """What the newest figures are as of."""
+        return max((view.as_of for view in self.views if view.as_of), default=None)
+
+
+EMPTY = Board((), Health((), None, None))
+
+
+def read_board(session: Session) -> Board:
+    """Read everything, at one moment where the caller holds a transaction."""
+    of = {
+        name: _by_view(rows(session, f"board/{name}", **limit))
+        for name, limit in {
+            "standing": {"most": MOST_PEOPLE},
+            "movement": {},
+            "pacing": {},
+            "accuracy": {"most": MOST_PEOPLE},
+            "coverage": {},
+            "submission": {"most": MOST_SUBMISSIONS},
+        }.items()
+    }
+    known = rows(session, "board/views")
+    swings = _swings(session)
+    finished = _finished(known, of["accuracy"])
+    views = [_view(one, of, swings.get(_key(one), []), finished) for one in known]
+    (overall,) = rows(session, "board/rates")
+    quota = next(iter(rows(session, "board/quota")), None)
+    return Board(views, Health(rows(session, "board/health"), overall if overall["jobs_submitted"] else None, quota))
+
+
+def _view(
+    known: Record, of: Mapping[str, Mapping[_Key, list[Record]]], swings: list[SwingLine], finished: _Finished
+) -> View:
+    key = _key(known)
+    standing = of["standing"].get(key, [])
+    pacing = of["pacing"].get(key, [])
+    accuracy_period = finished(known)
+    accuracy_key = (key[0], accuracy_period or "", key[2])
+    return View(
+        forecast_id=known["forecast_id"],
+        time_period_id=known["time_period_id"],
+        quarter_id=known["quarter_id"],
+        label=known["label"] or known["time_period_id"],
+        field_id=known["field_id"],
+        field_name=known["field_name"] or known["field_id"],
+        people=known["people"],
+        as_of=known["as_of"],
+        is_current=_is_current(known),
+        top=next((row for row in standing if row["is_top"]), None),
+        standing=standing,
+        coverage=next(iter(of["coverage"].get(key, [])), None),
+        swings=swings[:MOST_SWINGS],
+        swings_in_all=len(swings),
+        movement=of["movement"].get(key, []),
+        pacing=pacing,
+        lines=_lines(pacing, of["pacing"], key),
+        accuracy=of["accuracy"].get(accuracy_key, []),
+        accuracy_period=accuracy_period,
+        submission=of["submission"].get(key, []),
+    )
+
+
+def _is_current(known: Record) -> bool:
+    """Whether it is a quarter, and its figures are of a day within it."""
+    first, last, as_of = known["start_date"], known["end_date"], known["as_of"]
+    if None in {first, last, as_of} or known["time_period_id"] != known["quarter_id"]:
+        return False
+    within: bool = first <= as_of.astimezone(UTC).date() <= last
+    return within
+
+
+def _lines(pacing: Sequence[Record], everything: Mapping[_Key, list[Record]], key: _Key) -> list[Line]:
+    """This period beside the one before it and that of a year ago, each with the one at the top then."""
+    if not pacing:
+        return []
+    named = {"this": key[1], "previous": pacing[-1]["previous_period_id"], "year_ago": pacing[-1]["year_ago_period_id"]}
+    lines: list[Line] = []
+    for kind, period in named.items():
+        if period is not None and not any(line.period == period for line in lines):
+            weeks = {row["weeks_to_end"]: row["attainment_pct"] for row in everything.get((key[0], period, key[2]), [])}
+            if any(value is not None for value in weeks.values()):
+                lines.append(Line(period, kind, tuple(sorted(weeks.items(), reverse=True))))
+    return lines
+
+
+_Finished = Callable[[Record], str | None]
+
+
+def _finished(known: Sequence[Record], accuracy: Iterable[_Key]) -> _Finished:
+    """Which finished period's accuracy belongs beside a view: its own, else that of the newest finished before it."""
+    have = set(accuracy)
+
+    def find(view: Record) -> str | None:
+        key = _key(view)
+        if key in have:
+            return key[1]
+        is_quarter = view["time_period_id"] == view["quarter_id"]
+        earlier = [
+            other["time_period_id"]
+            for other in known  # the newest first
+            if _key(other) in have
+            and (other["forecast_id"], other["field_id"]) == (key[0], key[2])
+            and (other["time_period_id"] == other["quarter_id"]) == is_quarter
+            and view["end_date"] is not None
+            and other["end_date"] is not None
+            and other["end_date"] < view["end_date"]
+        ]
+        return earlier[0] if earlier else None
+
+    return find
+
+
+def _swings(session: Session) -> dict[_Key, list[SwingLine]]:
+    """The swings of each quarter's newest export, the largest first."""
+    found: dict[_Key, list[SwingLine]] = {}
+    for export in marts.newest_loaded(session):
+        for swing in alert_rows.swings(session, export["job_id"]):
+            found.setdefault(_key(swing), []).append(swing_line(swing))
+    return found
+
+
+def _by_view(found: Iterable[Record]) -> dict[_Key, list[Record]]:
+    grouped: dict[_Key, list[Record]] = {}
+    for row in found:
+        grouped.setdefault(_key(row), []).append(row)
+    return grouped
+
+
+def _key(row: Mapping[str, Any]) -> _Key:
+    forecast_id, time_period_id, field_id = (row[name] for name in _VIEW)
+    return forecast_id, time_period_id, field_id

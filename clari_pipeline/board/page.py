@@ -1,0 +1,116 @@
+"""The board as one HTML file: text, style, charts and what draws them, with nothing to be fetched from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from clari_pipeline.alerting.rendering import html_environment, money, percent
+from clari_pipeline.board import charts
+from clari_pipeline.board.figures import Board, View
+
+MOST_BYTES = 5_000_000  # of the file; mail and browsers take it
+_ROOM_FOR_THE_FRAME = 100_000
+_CALLS = ("commit", "forecast")  # what a quarter is looked at by, where there are several
+
+
+def render(board: Board, vega: str) -> str:
+    """The page. `vega` is the program that draws; views beyond the room are left out, the oldest first, and named."""
+    environment = _environment()
+    template = environment.get_template("view.html.j2")
+    views = [board.views[place] for place in _order(board.views)]
+    room = MOST_BYTES - _ROOM_FOR_THE_FRAME - len(vega.encode())
+    shown: list[View] = []
+    bodies: list[Markup] = []
+    drawn: list[dict[str, charts.Rows]] = []
+    for view in views:
+        rows = charts.rows_of(view)
+        body = template.render(view=view, number=len(shown), charts=rows)
+        room -= len(body.encode()) + len(_json(rows).encode())
+        if room < 0:
+            break
+        shown.append(view)
+        bodies.append(Markup(body))  # the template has escaped what is in it
+        drawn.append(rows)
+    program, vega = _source("board.js"), vega.replace("</script", "<\\/script")
+    data = {"charts": charts.specifications(), "barHeight": charts.BAR_HEIGHT, "views": drawn}
+    return environment.get_template("board.html.j2").render(
+        board=board,
+        views=shown,
+        bodies=bodies,
+        left_out=views[len(shown) :],
+        style=_source("board.css"),
+        vega=Markup(vega),  # a library's own
+        program=Markup(program),  # this package's own
+        hashes=" ".join(_hash(script) for script in (vega, program)),
+        data=Markup(_json(data)),  # holds no bracket
+    )
+
+
+def headline(view: View) -> list[tuple[str, str]]:
+    """The figures at the head of a view, in words; empty where nobody stands at the top."""
+    top = view.top
+    if top is None:
+        return []
+    currency = top["currency_code"] or ""
+
+    def amount(name: str, *, signed: bool = False) -> str:
+        return "not known" if top[name] is None else f"{money(top[name], signed=signed)} {currency}".strip()
+
+    return [
+        ("Forecast", amount("forecast_value")),
+        ("Quota", amount("quota_value")),
+        ("Closed", amount("crm_closed")),
+        ("Attainment", "not known" if top["attainment_pct"] is None else percent(top["attainment_pct"])),
+        ("Since the last sync", amount("sync_change", signed=True)),
+        ("Since a week ago", amount("week_change", signed=True)),
+    ]
+
+
+def first(views: Sequence[View]) -> View | None:
+    """What a reader sees first."""
+    return views[_order(views)[0]] if views else None
+
+
+def _order(views: Sequence[View]) -> list[int]:
+    """The current quarter's call first, the others as they come: the newest period first."""
+    current = [place for place, view in enumerate(views) if view.is_current] or list(range(len(views)))
+    if not current:
+        return []
+    same = [place for place in current if views[place].quarter_id == views[current[0]].quarter_id]
+    best = min(same, key=lambda place: (_rank(views[place]), place))
+    return [best, *(place for place in range(len(views)) if place != best)]
+
+
+def _rank(view: View) -> int:
+    name = view.field_name.casefold()
+    return _CALLS.index(name) if name in _CALLS else len(_CALLS)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = html_environment("clari_pipeline.board")
+    environment.filters |= {"dict_of": dict}
+    return environment
+
+
+def _source(name: str) -> str:
+    loader = jinja2.PackageLoader("clari_pipeline.board")
+    return loader.get_source(_environment(), name)[0]
+
+
+def _json(value: Any) -> str:
+    """JSON that nothing in it can end, whatever stands around."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return "".join(f"\\u{ord(sign):04x}" if sign in "<>&\u2028\u2029" else sign for sign in text)
+
+
+def _hash(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

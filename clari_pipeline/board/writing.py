@@ -1,0 +1,72 @@
+"""From the warehouse to `board.html`."""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from clari_pipeline.board.figures import EMPTY, Board, read_board
+from clari_pipeline.board.page import render
+from clari_pipeline.board.pictures import VEGA_LITE
+from clari_pipeline.log_lines import say
+from clari_pipeline.settings import Settings
+from clari_pipeline.warehouse.engines import open_warehouse
+from clari_pipeline.warehouse.session import Warehouse
+
+
+def show(settings: Settings, *, is_opened: bool) -> int:
+    """Write the board of these settings' warehouse and print where it is; the exit code."""
+    warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir)
+    file, _ = write_board(warehouse, settings.data_dir)
+    print(file)  # noqa: T201
+    if is_opened and not webbrowser.open(file.resolve().as_uri()):
+        say("no browser could be opened: open the file yourself", as_json=settings.log_format == "json")
+    return 0
+
+
+def write_board(warehouse: Warehouse, folder: Path) -> tuple[Path, Board]:
+    """Write the board into a folder, whole or not at all; where it is, and what is on it.
+
+    Raises `WarehouseLocked`, or OSError where the folder cannot be written.
+    """
+    board = EMPTY
+    if warehouse.exists():
+        with warehouse.session() as session, session.transaction():  # all of one moment
+            board = read_board(session)
+    folder.mkdir(parents=True, exist_ok=True)
+    page = render(board, _vega(folder / ".board"))
+    file = folder / "board.html"
+    _replace(file, page)
+    return file, board
+
+
+def _vega(folder: Path) -> str:
+    """The program that draws the charts. To bundle it takes seconds: kept for the next time."""
+    kept = folder / f"vega-{version('vl-convert-python')}-{VEGA_LITE}.js"
+    if not kept.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(kept, _bundle())
+    return kept.read_text(encoding="utf-8")
+
+
+@cache
+def _bundle() -> str:
+    import vl_convert  # noqa: PLC0415 - 80 MB
+
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed", vl_version=VEGA_LITE)
+
+
+def _replace(file: Path, text: str) -> None:
+    """Put a file in the place of another; who reads it sees the one or the other."""
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)

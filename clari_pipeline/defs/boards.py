@@ -1,0 +1,61 @@
+"""The board as an asset: the page is written, its headline and its pictures stand in Dagster."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from clari_pipeline.alerting.rendering import plain_in_markdown
+from clari_pipeline.sync import Pipeline
+
+_TITLES = {
+    "movement": "how the newest week moved the call",
+    "pacing": "closed as a share of quota, beside earlier periods",
+    "accuracy": "how far off calls were, by person",
+}
+
+
+def board_asset(
+    key: dg.AssetKey, marts: Sequence[dg.AssetKey], *, owners: Sequence[str], pool: str | None
+) -> dg.AssetsDefinition:
+    """What people look at, once the marts are made."""
+
+    @dg.asset(
+        key=key,
+        deps=marts,
+        group_name="marts",
+        kinds={"html", "altair"},
+        owners=owners,
+        description="One HTML page for people who would rather look than query: how the quarter stands, whose call "
+        "moved and why, how the call came about, how it paces against earlier quarters, whose calls are to be relied "
+        "on, and how the exports went. It needs no network: `board.html` in CLARI_DATA_DIR may be mailed as it is. "
+        "Every figure on it stands in a mart.",
+        required_resource_keys={"pipeline"},
+        pool=pool,
+    )
+    def board(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        from clari_pipeline.board import first, headline, pictures, write_board  # noqa: PLC0415 - altair takes a moment
+
+        pipeline: Pipeline = context.resources.pipeline
+        file, shown = write_board(pipeline.warehouse, pipeline.settings.data_dir)
+        metadata: dict[str, Any] = {
+            "path": dg.MetadataValue.path(file.absolute()),
+            "views": len(shown.views),
+            "bytes": file.stat().st_size,
+        }
+        if (view := first(shown.views)) is not None:
+            said = f"{view.time_period_id}, {view.field_name}, {view.forecast_id}"
+            figures = headline(view)
+            lines = [f"| {name} | {plain_in_markdown(figure)} |" for name, figure in figures]
+            metadata["headline"] = dg.MetadataValue.md(
+                "\n".join([f"| {plain_in_markdown(said)} | |", "| --- | ---: |", *lines])
+                if figures
+                else f"{plain_in_markdown(said)}: nobody stands at the top alone, so there is no total"
+            )
+            for name, picture in pictures(view).items():
+                data = base64.b64encode(picture).decode()
+                metadata[name] = dg.MetadataValue.md(f"![{_TITLES[name]}](data:image/png;base64,{data})")
+        return dg.MaterializeResult(metadata=metadata)
+
+    return board

@@ -1,0 +1,90 @@
+-- The calls of one week as known at its end, from forecast_call, of those who were shown then. Roles are of that moment.
+delete from clari.forecast_call_week
+where
+    forecast_id = $forecast_id
+    and time_frame_id = $time_frame_id
+    and time_period_id in (select period.time_period_id from clari.time_period as period where period.quarter_id = $quarter_id);
+
+insert into clari.forecast_call_week (
+    forecast_id,
+    time_period_id,
+    time_frame_id,
+    user_id,
+    field_id,
+    week_number,
+    week_start_date,
+    week_end_date,
+    weeks_to_end,
+    as_of,
+    is_week_over,
+    is_backfilled,
+    user_name,
+    role_id,
+    role_name,
+    parent_role_id,
+    parent_role_name,
+    is_top,
+    call_value,
+    is_submitted,
+    call_by,
+    call_at,
+    adjustment_value,
+    quota_value,
+    crm_closed,
+    crm_total,
+    pipeline_closed,
+    currency_code
+)
+with person as (
+    select user_id, name, email, role_id, role_name, parent_role_id, parent_role_name, is_top
+    from clari.forecast_user_history
+    where forecast_id = $forecast_id and valid_from <= $as_of and (valid_to > $as_of or valid_to is null)
+),
+
+-- The one whose row is the total; where several stand at the top and none is named there is none.
+head as (
+    select user_id, count(*) over () as heads
+    from person
+    where
+        is_top
+        and (cast($top_user as varchar) is null or $top_user in (user_id, email, name))
+        and user_id in (select shown.user_id from forecast_call as shown where shown.job_id = $time_frame_id and shown.is_present)
+)
+
+select
+    $forecast_id,
+    call.time_period_id,
+    $time_frame_id,
+    call.user_id,
+    call.field_id,
+    week.week_number,
+    week.start_date,
+    coalesce(week.end_date, week.start_date + 6),
+    greatest(0, coalesce(date_diff('day', coalesce(week.end_date, week.start_date + 6), period.end_date) // 7, 0)),
+    $as_of,
+    $is_week_over,
+    $is_backfilled,
+    person.name,
+    person.role_id,
+    person.role_name,
+    person.parent_role_id,
+    person.parent_role_name,
+    call.user_id in (select head.user_id from head where head.heads = 1),
+    call.call_value,
+    call.is_submitted,
+    call.updated_by,
+    call.updated_at,
+    call.adjustment_value,
+    call.quota_value,
+    call.crm_closed,
+    call.crm_total,
+    call.pipeline_closed,
+    call.currency_code
+from forecast_call as call
+inner join clari.time_frame as week
+    on week.time_period_id = call.time_period_id and week.time_frame_id = $time_frame_id
+inner join clari.time_period as period on period.time_period_id = call.time_period_id
+left join person on person.user_id = call.user_id
+where call.job_id = $time_frame_id and call.is_present and call.has_begun;
+
+delete from forecast_call;

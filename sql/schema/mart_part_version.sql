@@ -1,0 +1,15 @@
+-- Grain: one row a weekly table, forecast, quarter and part (a week, or all of it) whose rows stand: made of what, so that they need not be made anew each time.
+create table if not exists clari.mart_part_version (
+    mart varchar not null,
+    forecast_id varchar not null,
+    quarter_id varchar not null,
+    part varchar not null,
+    made_of varchar not null
+);
+
+comment on table clari.mart_part_version is 'One row a weekly table, forecast, quarter and part (a week, or all of it) whose rows stand: made of what, so that they need not be made anew each time';
+comment on column clari.mart_part_version.mart is 'forecast_call_week or forecast_movement';
+comment on column clari.mart_part_version.forecast_id is 'Clari''s forecast (the tab)';
+comment on column clari.mart_part_version.quarter_id is 'The quarter that the exports were asked for';
+comment on column clari.mart_part_version.part is 'The week''s time_frame_id; empty for the whole quarter';
+comment on column clari.mart_part_version.made_of is 'SHA-256 of the exports, weeks, rules and statements that the rows depend on';

@@ -1,0 +1,285 @@
+"""The board as its readers have it: opened in a browser, its filters used, its figures held against the marts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from clari_pipeline.alerting.rendering import money, percent
+from clari_pipeline.board import write_board
+from clari_pipeline.board.figures import MOST_PEOPLE
+from clari_pipeline.board.page import MOST_BYTES
+from tests.board.conftest import Reader
+from tests.conftest import Terminal
+from tests.warehouse.house import House, document, entry, moment, person
+
+SCRIPT = "<script>alert(1)</script>"
+LONG = "Wolfeschlegelsteinhausenbergerdorff " * 6
+FIRST, LATER = moment(10, 14), moment(10, 21)
+_SELECTS = ("quarter", "forecast", "field")
+
+
+def bring(house: House, *brought: tuple[Any, Any, dict[str, Any]]) -> None:
+    """Merge these documents and make every mart."""
+    with house.held_open():
+        for content, at, request in brought:
+            assert house.bring(content, at, **request).export["state"] == "LOADED"
+        house.pipeline.refresh_marts()
+
+
+def board_of(house: House, folder: Path) -> Path:
+    return write_board(house.pipeline.warehouse, folder)[0]
+
+
+def weeks(who: str, upto: int, **figures: Any) -> Iterator[dict[str, Any]]:
+    """The same call in each week that has begun."""
+    for week in range(1, upto + 1):
+        yield entry(who, f"W{week:02d}", **figures)
+
+
+def team(upto: int, *, call: str, awkward: str = SCRIPT, currency: str = "USD") -> dict[str, Any]:
+    """A head with two reports, one of whose names is no plain one; `call` is that one's."""
+    rows = [
+        *weeks("head", upto, call="3000000.25", closed="1200000.10", total="5000000", currency=currency),
+        *weeks("ann", upto, call=call, closed="400000", total="900000", currency=currency),
+        *weeks("bob", upto, call="700000", closed="300000", total="800000", currency=currency),
+        *(entry(who, "W01", "quota", quota=quota, currency=currency) for who, quota in QUOTAS.items()),
+        *weeks("head", upto, field="best_case", call="4000000", closed="1200000.10", currency=currency),
+    ]
+    people = [
+        person("head", role="cro", parent=None),
+        person("ann", role="ae-east", parent="cro") | {"name": awkward},
+        person("bob", role="ae-west", parent="cro") | {"name": LONG},
+    ]
+    return document(*rows, people=people)
+
+
+QUOTAS = {"head": "4000000", "ann": "1000000", "bob": "0"}
+
+
+@pytest.fixture(scope="session")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """Two forecasts, one of them in euros; a swing; a finished quarter beside the current one."""
+    house = House(tmp_path_factory.mktemp("board"))
+    bring(
+        house,
+        (team(2, call="500000"), FIRST, {}),
+        (team(3, call="800000.55"), LATER, {}),
+        (team(3, call="810000", currency="EUR"), LATER, {"forecast": "south"}),
+        (
+            document(
+                *(row | {"timePeriodId": "2026_Q3"} for row in team(3, call="600000")["entries"]),
+                people=team(3, call="1")["users"],
+                weeks={f"W{n:02d}": (FIRST - timedelta(days=105 - 7 * n)).date() for n in range(1, 4)},
+                periods=[{"timePeriodId": "2026_Q3"}],
+            ),
+            LATER,
+            {"quarter": "2026_Q3"},
+        ),
+    )
+    return house
+
+
+@pytest.fixture(scope="session")
+def board(figures: House, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return board_of(figures, tmp_path_factory.mktemp("written"))
+
+
+def choose(page: Page, **filters: str) -> None:
+    for name, value in filters.items():
+        page.get_by_label(name.title(), exact=True).select_option(value)
+
+
+def shown(page: Page) -> dict[str, str]:
+    """The headline's figures as they are read."""
+    found = page.locator("article:not([hidden]) [data-figure]")
+    return {one.get_attribute("data-figure") or "": " ".join(one.inner_text().split()) for one in found.all()}
+
+
+def written(value: Decimal | None, currency: str) -> str:
+    return "–" if value is None else f"{money(value)} {currency}"
+
+
+def test_each_filter_shows_what_the_marts_hold(reader: Reader, board: Path, figures: House) -> None:
+    """Quarter, forecast and field in every combination that there is: the headline is the top person's row."""
+    page = reader.open(board)
+    tops = figures.rows("select * from clari.forecast_vs_quota where is_top")
+    assert len({tuple(top[name] for name in ("time_period_id", "forecast_id", "field_id")) for top in tops}) == 6
+    for top in tops:
+        choose(page, quarter=top["time_period_id"], forecast=top["forecast_id"], field=top["field_name"])
+        assert page.locator("article:visible").count() == 1
+        read, currency = shown(page), top["currency_code"]
+        for name in ("forecast_value", "quota_value", "crm_closed"):
+            assert read[name] == written(top[name], currency), (top, name)
+        assert read["attainment_pct"] == ("–" if top["attainment_pct"] is None else percent(top["attainment_pct"]))
+    people = figures.rows(
+        "select * from clari.forecast_vs_quota where forecast_id = 'north' and time_period_id = '2026_Q4' "
+        "and field_name = 'Commit'"
+    )
+    choose(page, quarter="2026_Q4", forecast="north", field="Commit")
+    for one in people:
+        row = page.locator(f"article:visible tr[data-user={one['user_id']}]")
+        cells = [" ".join(cell.split()) for cell in row.locator("td").all_inner_texts()]
+        assert cells[:3] == [written(one[name], "USD") for name in ("forecast_value", "quota_value", "crm_closed")]
+
+
+def test_the_role_filter_leaves_that_role_and_says_so(reader: Reader, board: Path) -> None:
+    """People, swings and accuracy are of the role; a screen reader hears how many; the headline stays the total."""
+    page = reader.open(board)
+    before = shown(page)
+    choose(page, role="Ae-East")
+    assert page.locator("article:visible tr[data-user]:visible").count() == 1
+    assert {one.get_attribute("data-role") for one in page.locator("article:visible [data-role]:visible").all()} == {
+        "Ae-East"
+    }
+    assert "1 person" in page.get_by_role("status").inner_text()
+    assert shown(page) == before
+    choose(page, role="All roles")
+    assert page.locator("article:visible tr[data-user]:visible").count() == 3
+
+
+def test_what_is_looked_at_stands_in_the_address(reader: Reader, board: Path) -> None:
+    """A link that is passed on shows the same; one that names nothing shows the current quarter."""
+    page = reader.open(board)
+    choose(page, forecast="south", field="Best Case")
+    again = reader.open(board, address=page.url[page.url.index("#") :])
+    assert shown(again) == shown(page)
+    assert [again.locator(f"#{name}").input_value() for name in _SELECTS] == ["2026_Q4", "south", "Best Case"]
+    lost = reader.open(board, address="#quarter=1999_Q1&role=nobody")
+    assert lost.locator("#quarter").input_value() == "2026_Q4"
+
+
+def test_it_can_be_used_from_the_keyboard(reader: Reader, board: Path) -> None:
+    """Tab reaches the filters in their order, an arrow chooses."""
+    page = reader.open(board)
+    page.keyboard.press("Tab")  # past the filters, for those who want the figures
+    order = []
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        order.append(page.evaluate("document.activeElement.id"))
+    assert order == ["quarter", "forecast", "field", "role"]
+    page.locator("#field").focus()
+    before = page.locator("#field").input_value()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#field").input_value() != before or page.locator("#field option").count() == 1
+
+
+def test_a_swing_says_who_and_why(reader: Reader, board: Path, figures: House) -> None:
+    """From, to, by how much, in the words of an alert."""
+    (swing,) = figures.rows("select * from clari.forecast_swing where is_swing and baseline = 'sync'")
+    text = reader.open(board).locator("article:visible .swings li").inner_text()
+    for amount in (swing["previous_value"], swing["current_value"]):
+        assert money(amount) in text
+    assert f"{money(swing['change_amount'], signed=True)} USD" in text
+    assert "since the last sync" in text
+
+
+def test_movement_and_pacing_are_the_marts_rows(reader: Reader, board: Path, figures: House) -> None:
+    """Every week of the waterfall's table and of the pacing table, to the cent."""
+    page = reader.open(board)
+    where = "forecast_id = 'north' and time_period_id = '2026_Q4' and field_id = 'commit' and is_top"
+    for table, label, names in (
+        ("forecast_movement", "Movement by week", ("start_value", "raised_amount", "judgement_amount", "end_value")),
+        ("attainment_pacing", "Pacing by week", ("crm_closed",)),
+    ):
+        page.locator("article:visible details").evaluate_all("all => all.forEach(one => one.open = true)")
+        text = page.get_by_label(label, exact=True).inner_text()
+        found = figures.rows(f"select * from clari.{table} where {where}")
+        assert len(found) == 3
+        for week in found:
+            for name in names:
+                assert week[name] is None or money(week[name]).lstrip("−") in text, (table, name)
+
+
+def test_a_name_is_a_name_whatever_it_holds(reader: Reader, board: Path) -> None:
+    """Markup is shown as it is written, a name of two hundred letters breaks nothing."""
+    page = reader.open(board, width=360)
+    assert SCRIPT in page.locator("article:visible tr[data-user=ann]").inner_text()
+    assert LONG.strip() in page.locator("article:visible tr[data-user=bob] .name").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (820, "light"), (1360, "dark")])
+def test_axe_finds_nothing(reader: Reader, board: Path, width: int, scheme: str) -> None:
+    """Contrast, names, order, regions: on a telephone, a tablet and a desk, by day and by night; and no sideways
+    scrolling."""
+    page = reader.open(board, width=width, scheme=scheme)
+    page.locator("article:visible details").evaluate_all("all => all.forEach(one => one.open = true)")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_on_paper_it_is_dark_on_white(reader: Reader, board: Path) -> None:
+    """Printed from a dark screen: white paper, no filters."""
+    page = reader.open(board, scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.locator("form.filters").is_visible()
+
+
+def test_an_empty_warehouse_says_what_to_do(reader: Reader, tmp_path: Path) -> None:
+    """Before the first sync there is a page that says how to get one."""
+    page = reader.open(board_of(House(tmp_path / "none"), tmp_path))
+    assert "clari-pipeline sync" in page.locator("main").inner_text()
+    assert Axe().run(page).violations_count == 0
+
+
+def test_without_quota_and_without_one_top_it_says_so(reader: Reader, tmp_path: Path) -> None:
+    """No attainment is made up, and calls of two people at the top are not added up."""
+    house = House(tmp_path)
+    rows = [*weeks("ann", 3, call="5"), *weeks("bob", 3, call="7", currency="JPY")]
+    alone = document(*weeks("ann", 3, call="5"), people=[person("ann", parent=None)])
+    two = document(*rows, people=[person("ann", parent=None), person("bob", parent=None)])
+    bring(house, (two, LATER, {}), (alone, LATER, {"forecast": "alone"}))
+    page = reader.open(board_of(house, tmp_path))
+    choose(page, forecast="alone")
+    assert "no quota is known" in page.locator("article:visible .headline").inner_text()
+    assert shown(page)["attainment_pct"] == "–"
+    choose(page, forecast="north")
+    assert "CLARI_TOP_USER" in page.locator("article:visible .headline").inner_text()
+    assert "7.00 JPY" in page.locator("article:visible tr[data-user=bob]").inner_text()
+
+
+@contextmanager
+def crowd(folder: Path, people: int) -> Iterator[House]:
+    house = House(folder)
+    names = [f"rep{number}" for number in range(people)]
+    rows = [entry(name, "W01", call=str(1000 + place), closed="10") for place, name in enumerate(names)]
+    listed = [person(name, role=f"ae-{place % 9}", parent="cro") for place, name in enumerate(names)]
+    head = entry("head", "W01", call="9000000", closed="100")
+    bring(house, (document(head, *rows, people=[person("head", role="cro", parent=None), *listed]), FIRST, {}))
+    yield house
+
+
+def test_two_thousand_people_fit_and_what_is_left_out_is_said(reader: Reader, tmp_path: Path) -> None:
+    """The largest calls are shown, with how many there are; the file stays one that can be mailed."""
+    with crowd(tmp_path, 2000) as house:
+        file = board_of(house, tmp_path)
+    assert file.stat().st_size < MOST_BYTES
+    page = reader.open(file)
+    assert page.locator("article:visible tr[data-user]").count() == MOST_PEOPLE
+    assert f"{MOST_PEOPLE} of 2,001 people" in page.locator("article:visible").inner_text()
+
+
+def test_the_command_writes_the_page_and_prints_where(terminal: Terminal) -> None:
+    """After a sync, and before any; what was there before is replaced, nothing else is left lying."""
+    assert terminal("board").out == "data/board.html\n"
+    before = Path("data/board.html").read_text(encoding="utf-8")
+    assert terminal("sync").code == 0
+    answer = terminal("board")
+    assert (answer.code, answer.out) == (0, "data/board.html\n")
+    assert Path("data/board.html").read_text(encoding="utf-8") != before
+    assert not [file.name for file in Path("data").glob(".board.html*")]
+    ((left, quota),) = terminal.query("select available_monthly_quota, monthly_quota from clari.export_quota")
+    assert f"{left:,} of {quota:,}" in Path("data/board.html").read_text(encoding="utf-8")

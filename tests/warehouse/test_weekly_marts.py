@@ -1,0 +1,329 @@
+"""The weekly marts against a model in plain Python, row for row, over random histories; and what a rebuild makes."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from .house import QUARTER, House, document, entry, moment, person
+from .weekly_model import QUARTERS, Weekly, deliver, fraction, random_history, weeks_of
+
+_KEY = ("time_period_id", "time_frame_id", "user_id", "field_id")
+_TABLES = (
+    "forecast_call_week",
+    "forecast_movement",
+    "forecast_accuracy",
+    "attainment_pacing",
+    "pipeline_coverage",
+    "call_submission",
+)
+
+
+def found(house: House, mart: str, columns: Mapping[str, str] | list[str]) -> dict[tuple[str, ...], dict[str, Any]]:
+    """A mart's rows by key, of these columns, under the names that the model has for them."""
+    named = columns if isinstance(columns, Mapping) else {name: name for name in columns}
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    for row in house.rows(f"from clari.{mart}"):
+        key = tuple(row[name] for name in _KEY)
+        assert key not in rows, f"{mart}: {key} twice"
+        rows[key] = {known: row[column] for column, known in named.items()}
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_marts_hold_what_the_model_says(open_house: Callable[..., House], tmp_path: Path, seed: int) -> None:
+    """Refreshed after every export, or once; in order, or as they come; and rebuilt from the landed documents."""
+    chance = Random(seed)
+    model = Weekly(random_history(chance), use_adjusted=seed % 2 == 1)
+    settings: dict[str, Any] = {"call": "adjusted"} if model.use_adjusted else {}
+    house = open_house(**settings)
+    order = list(range(len(model.history.exports)))
+    if seed >= 3:
+        chance.shuffle(order)
+    deliver(house, model.history, order, between=house.pipeline.refresh_marts if seed % 3 else None)
+    house.pipeline.refresh_marts()
+
+    calls = model.calls()
+    assert found(house, "forecast_call_week", _CALL_COLUMNS) == calls
+    _check_movement(house, model)
+    _check_accuracy(house, model, calls)
+    _check_pacing(house, model, calls)
+    _check_coverage(house, calls)
+    _check_submission(house, model, calls)
+
+    again = open_house(warehouse="rebuilt", **settings)
+    again.pipeline.replay([], [])
+    for table in (*_TABLES, "forecast_entry_history"):
+        query = f"from clari.{table} order by all"
+        assert again.rows(query) == house.rows(query), table
+
+
+_CALL_COLUMNS = {name: name for name in ("week_number", "week_end_date", "weeks_to_end", "as_of", "is_week_over")} | {
+    name: name
+    for name in (
+        "is_backfilled",
+        "call_value",
+        "is_submitted",
+        "currency_code",
+        "crm_closed",
+        "crm_total",
+        "quota_value",
+        "is_top",
+    )
+}
+_CALL_COLUMNS |= {"role_name": "role_name", "parent_role_id": "parent"}
+
+
+def _check_movement(house: House, model: Weekly) -> None:
+    expected = model.movements()
+    columns = list(next(iter(expected.values())))
+    rows = found(house, "forecast_movement", columns)
+    assert rows == expected
+    for row in rows.values():
+        if row["change_amount"] is not None:
+            parts = [row[f"{part}_amount"] for part in ("raised", "lowered", "new", "gone", "judgement")]
+            assert (row["end_value"] or 0) - (row["start_value"] or 0) == sum(parts)
+    verdicts = house.rows("from clari.export_check where check_name = 'forecast_movement_adds_up'")
+    assert verdicts
+    assert all(verdict["passed"] for verdict in verdicts)
+
+
+def _check_accuracy(house: House, model: Weekly, calls: dict[Any, dict[str, Any]]) -> None:
+    finals = model.finals()
+    errors: dict[Any, tuple[Decimal, Decimal]] = {}
+    for key, call in calls.items():
+        final = finals[key[0], key[2], key[3]]
+        if None not in {call["call_value"], final["closed"]} and call["currency_code"] == final["currency"]:
+            errors[key] = (call["call_value"] - final["closed"], abs(final["closed"]))
+    expected = {}
+    for key in calls:
+        if model.is_finished(key[0]):
+            mine = {one: pair for one, pair in errors.items() if (one[0], *one[2:]) == (key[0], *key[2:])}
+            weight = sum((actual for _, actual in mine.values()), Decimal(0))
+            expected[key] = {
+                "error_amount": errors[key][0] if key in errors else None,
+                "absolute_error": abs(errors[key][0]) if key in errors else None,
+                "absolute_actual": errors[key][1] if key in errors else None,
+                "wape": fraction(sum((abs(error) for error, _ in mine.values()), Decimal(0)), weight),
+                "bias": fraction(sum((error for error, _ in mine.values()), Decimal(0)), weight),
+                "weeks_compared": len(mine),
+                "weeks_backfilled": sum(calls[one]["is_backfilled"] for one in mine),
+                "is_provisional": model.is_provisional(key[0]),
+            }
+    columns = list(next(iter(expected.values()))) if expected else ["error_amount"]
+    assert found(house, "forecast_accuracy", columns) == expected
+
+
+def _check_pacing(house: House, model: Weekly, calls: dict[Any, dict[str, Any]]) -> None:
+    finals = model.finals()
+
+    def pace(key: Any) -> dict[str, Any]:
+        call, final = calls[key], finals[key[0], key[2], key[3]]
+        is_known = model.is_finished(key[0]) and final["currency"] == call["currency_code"]
+        return {
+            "attainment_pct": fraction(call["crm_closed"], call["quota_value"]),
+            "final_closed": final["closed"] if is_known else None,
+            "closed_to_final_pct": fraction(call["crm_closed"], final["closed"]) if is_known else None,
+        }
+
+    expected = {}
+    for key, call in calls.items():
+        then = None
+        if key[0] == "2026_Q4":
+            then = next(
+                (
+                    one
+                    for one, row in calls.items()
+                    if (one[0], *one[2:]) == ("2026_Q3", *key[2:]) and row["weeks_to_end"] == call["weeks_to_end"]
+                ),
+                None,
+            )
+        before = pace(then) if then else dict.fromkeys(("attainment_pct", "closed_to_final_pct"))
+        expected[key] = pace(key) | {
+            "previous_period_id": "2026_Q3" if key[0] == "2026_Q4" else None,
+            "previous_attainment_pct": before["attainment_pct"],
+            "previous_closed_to_final_pct": before["closed_to_final_pct"],
+            "year_ago_period_id": None,
+        }
+    assert found(house, "attainment_pacing", list(next(iter(expected.values())))) == expected
+
+
+def _check_coverage(house: House, calls: dict[Any, dict[str, Any]]) -> None:
+    expected = {}
+    for key, call in calls.items():
+        total, closed, quota = call["crm_total"], call["crm_closed"], call["quota_value"]
+        is_held = None not in {total, closed} and closed <= total
+        open_pipeline = total - closed if is_held else total
+        left = None if None in {quota, closed} else quota - closed
+        expected[key] = {
+            "open_pipeline": open_pipeline,
+            "left_to_quota": left,
+            "coverage_ratio": fraction(open_pipeline, left) if left is not None and left > 0 else None,
+        }
+    assert found(house, "pipeline_coverage", list(next(iter(expected.values())))) == expected
+
+
+def _check_submission(house: House, model: Weekly, calls: dict[Any, dict[str, Any]]) -> None:
+    newest = {quarter: model.history.known(quarter, moment(12, 31, year=2027))[0] for quarter in QUARTERS}
+    expected = {}
+    for key, call in calls.items():
+        row = newest[key[0]].get(key[1:])
+        is_written = row is not None and row["call"] is not None and not (row["call"] == 0 and not row["submitted"])
+        known = row if row is not None else {}
+        closed = call["crm_closed"]
+        expected[key] = {
+            "is_submitted": is_written,
+            "submitted_value": known["call"] if is_written else None,
+            "submitted_by": known["by"] if is_written else None,
+            "is_submitted_by_other": known["by"] != key[2] if is_written and known["by"] else None,
+            "is_overridden": bool(known.get("adjustment")),
+            "override_value": known.get("adjustment") or None,
+            "is_below_closed": None if None in {call["call_value"], closed} else call["call_value"] < closed,
+        }
+    assert found(house, "call_submission", list(next(iter(expected.values())))) == expected
+
+
+def test_a_week_that_is_over_is_not_made_again(house: House) -> None:
+    """What a later export says of it changes nothing in what was known at its end."""
+    house.bring(document(entry(week="W01", call=100)), moment(10, 5))
+    house.bring(document(entry(week="W01", call=170), entry(week="W02", call=200)), moment(10, 12))
+    house.pipeline.refresh_marts()
+    known = "select time_frame_id, call_value, is_week_over from clari.forecast_call_week order by time_frame_id"
+    assert [tuple(row.values()) for row in house.rows(known)] == [("W01", 100, True), ("W02", 200, False)]
+    house.execute("update clari.forecast_call_week set call_value = 1 where time_frame_id = 'W01'")
+    house.bring(document(entry(week="W01", call=170), entry(week="W02", call=210)), moment(10, 13))
+    house.pipeline.refresh_marts()
+    assert [row["call_value"] for row in house.rows(known)] == [1, 210]
+
+
+def test_a_late_document_changes_the_weeks_that_it_knew_of(house: House) -> None:
+    house.bring(document(entry(week="W01", call=100)), moment(10, 5))
+    house.bring(document(entry(week="W02", call=200)), moment(10, 12))
+    house.pipeline.refresh_marts()
+    house.bring(document(entry(week="W01", call=150)), moment(10, 6))
+    house.pipeline.refresh_marts()
+    assert house.value("select call_value from clari.forecast_call_week where time_frame_id = 'W01'") == 150
+    assert house.value("select start_value from clari.forecast_movement where time_frame_id = 'W02'") == 150
+
+
+def test_a_late_document_of_another_quarter_changes_who_stood_where(house: House) -> None:
+    """People are known from every quarter's exports: what one says late counts for the weeks of the others."""
+    team = {parent: [person("ann", parent=parent)] for parent in ("east", "west")}
+    house.bring(document(entry(call=100), people=team["east"]), moment(10, 5))
+    house.bring(document(entry(call=100), people=team["east"]), moment(10, 12))
+    house.pipeline.refresh_marts()
+    place = (
+        "select parent_role_id from clari.forecast_call_week where time_frame_id = 'W01' and time_period_id = '2026_Q4'"
+    )
+    assert house.value(place) == "east"
+    late = document(entry(call=1, period="2026_Q3"), people=team["west"])
+    house.bring(late, moment(10, 6), quarter="2026_Q3")
+    house.pipeline.refresh_marts()
+    assert house.value(place) == "west"
+
+
+def test_movements_that_do_not_add_up_are_noticed(house: House) -> None:
+    """Somebody who writes into the table does not go unseen."""
+    request_id = house.bring(document(entry(week="W01", call=100)), moment(10, 5)).export["request_id"]
+    house.pipeline.refresh_marts()
+    house.execute("update clari.forecast_movement set judgement_amount = judgement_amount + 0.0001")
+    house.execute("delete from clari.mart_part_version where mart = 'forecast_call_week' and part = ''")
+    house.pipeline.refresh_marts()
+    (verdict,) = [one for one in house.outcome(request_id).verdicts if one["check_name"] == "forecast_movement_adds_up"]
+    assert (verdict["passed"], verdict["severity"]) == (False, "WARN")
+    assert "1 rows of forecast_movement of 2026_Q4" in verdict["evidence"]["summary"]
+
+
+def test_reports_of_a_shared_role_stand_apart(house: House) -> None:
+    """They would explain the change of each of the two who make its call."""
+    people = [
+        person("ann", role="east", parent="vp"),
+        person("bob", role="east", parent="vp"),
+        person("cy", parent="east"),
+    ]
+    house.bring(
+        document(entry("ann", call=50), entry("bob", call=60), entry("cy", call=40), people=people), moment(10, 5)
+    )
+    house.pipeline.refresh_marts()
+    rows = house.rows(
+        "select new_amount, judgement_amount, reports, reports_apart from clari.forecast_movement order by user_id"
+    )
+    assert [tuple(row.values()) for row in rows] == [(0, 50, 0, 1), (0, 60, 0, 1), (0, 40, 0, 0)]
+
+
+def test_the_largest_amounts_do_not_stop_the_marts(house: House) -> None:
+    people = [person("boss", role="top", parent=None), *(person(name) for name in ("ann", "bob"))]
+    largest = "99999999999999.9999"
+    house.bring(
+        document(
+            *(
+                entry(who, call=largest, closed=f"-{largest}", total=largest, quota=largest)
+                for who in ("boss", "ann", "bob")
+            ),
+            people=people,
+        ),
+        moment(10, 5),
+    )
+    house.bring(document(entry("boss", "W13", call=1, closed=largest), people=people), moment(1, 5, year=2027))
+    house.pipeline.refresh_marts()
+    boss = house.row("from clari.forecast_movement where user_id = 'boss' and time_frame_id = 'W01'")
+    assert (boss["end_value"], boss["change_amount"], boss["reports"]) == (Decimal(largest), None, 2)
+    assert house.rows("from clari.forecast_accuracy")
+    assert house.rows("from clari.pipeline_coverage where left_to_quota is null and coverage_ratio = 1")
+
+
+def test_a_refused_quarter_leaves_nothing_in_the_weekly_marts(house: House) -> None:
+    request_id = house.bring(document(entry(call=100)), moment(10, 20)).export["request_id"]
+    house.pipeline.refresh_marts()
+    assert house.rows("from clari.forecast_call_week")
+    house.execute(f"update clari.export_job set rows_truncated = true where request_id = '{request_id}'")
+    house.pipeline.replay([], [])
+    for table in _TABLES:
+        assert house.rows(f"from clari.{table}") == [], table
+
+
+def test_late_submissions_are_told(house: House) -> None:
+    """Written after the week's last day, or by somebody else, or not at all."""
+    late = int(moment(10, 8, 0).timestamp() * 1000)
+    shown = [
+        entry("ann", call=1) | {"updatedOn": late - 1, "updatedBy": "ann"},
+        entry("bob", call=2) | {"updatedOn": late, "updatedBy": "boss"},
+        entry("cy", call=0, submitted=False),
+    ]
+    house.bring(document(*shown), moment(10, 12))
+    house.pipeline.refresh_marts()
+    rows = house.rows(
+        "select is_submitted, is_late, is_submitted_by_other from clari.call_submission "
+        "where time_frame_id = 'W01' order by user_id"
+    )
+    assert [tuple(row.values()) for row in rows] == [(True, False, False), (True, True, True), (False, None, None)]
+
+
+def test_months_have_weeks_of_their_own(house: House) -> None:
+    """A week that touches two months stands in both; the first of a month starts from nothing."""
+    months = [
+        {"type": "MONTH", "timePeriodId": "oct", "startDate": "2026-10-01", "endDate": "2026-10-31"},
+        {"type": "MONTH", "timePeriodId": "nov", "startDate": "2026-11-01", "endDate": "2026-11-30"},
+    ]
+    shown = [entry(week="W05", period=period, call=30, closed=3) for period in ("oct", "nov")]
+    house.bring(document(*shown, entry(week="W04", period="oct", call=20), periods=months), moment(11, 3))
+    house.pipeline.refresh_marts()
+    rows = house.rows(
+        "select time_period_id, time_frame_id, start_value, end_value from clari.forecast_movement order by all"
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("nov", "W05", None, 30),
+        ("oct", "W04", None, 20),
+        ("oct", "W05", 20, 30),
+    ]
+    paced = "select previous_period_id from clari.attainment_pacing where time_period_id = 'nov'"
+    assert house.value(paced) == "oct"
+
+
+def test_thirteen_weeks_are_a_quarter() -> None:
+    """What the model counts on."""
+    assert [len(weeks_of(quarter)) for quarter in QUARTERS] == [13, 13]
+    assert QUARTER in QUARTERS

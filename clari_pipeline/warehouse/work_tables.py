@@ -32,6 +32,7 @@ _MAKING = (
     "marts/quota_field",
     "marts/measure_field",
     "marts/swing_pairs",
+    "marts/weekly_orphans",
 )
 
 

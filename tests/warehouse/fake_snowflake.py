@@ -54,9 +54,7 @@ def _with_more(cursor: FakeSnowflakeCursor, command: str, *args: Any, **kwargs: 
     has written already, for it would write into a database of its own.
     """
     if "function clari.fraction" in command:
-        text = (project_file("sql") / "marts/helpers.sql").read_text(encoding="utf-8")
-        text = text.replace("temp macro ", "macro clari.").replace("(ten_thousandths(", "(clari.ten_thousandths(")
-        cursor._duck_conn.execute(text)
+        cursor._duck_conn.execute((project_file("sql") / "schema/clari.sql").read_text(encoding="utf-8"))
         command = "select 'made' as status"
     elif command.startswith(("COMMENT ON", "MERGE INTO")):
         cursor._duck_conn.execute(sqlglot.transpile(command, read="snowflake", write="duckdb")[0])

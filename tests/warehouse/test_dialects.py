@@ -50,12 +50,12 @@ _KINDS = {
     "flag": "every_field every_forecast every_quarter has_adjustment has_crm_closed has_crm_total has_forecast "
     "has_forecast_updated has_quota include_historical is_alerted is_backfilled is_sent is_week_over passed "
     "rows_truncated use_adjusted",
-    "count": "attempt most poll_count polls rank result_bytes retries rows_disappeared rows_exported rows_inserted "
-    "rows_staged rows_unchanged rows_updated",
+    "count": "attempt available_monthly_quota concurrent_limit monthly_quota most poll_count polls rank result_bytes "
+    "retries rows_disappeared rows_exported rows_inserted rows_staged rows_unchanged rows_updated",
     "day": "quarter_end quarter_start",
     "moment": "as_of at checked_at completed_at created_at delivered_at exported_at first_export landed_at loaded_at "
-    "newest_export not_before submitted_at",
-    "names": "alert_keys fields forecasts quarters request_ids run_ids states",
+    "newest_export not_before read_at submitted_at",
+    "names": "alert_keys fields forecasts quarters request_ids run_ids states weeks",
     "weeks": "muted_in_weeks rep_mutes",
     "bytes": "lists",
     "json": "evidence",

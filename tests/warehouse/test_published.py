@@ -19,6 +19,8 @@ def _filled(folder: Path, **where: Any) -> House:
     first = document(entry("ann", call=100, quota=500, closed="7.2500"), entry("zoë", call=10), people=people)
     house.bring(first, moment(10, 2))
     house.bring(document(entry("ann", call="1000.0001", quota=500), people=people), moment(10, 9))
+    over = document(entry("ann", "W13", call=900, quota=500, closed="812.5"), people=people)
+    house.bring(over, moment(1, 5, year=2027))
     house.pipeline.refresh_marts()
     assert house.pipeline.publish() is True
     return house

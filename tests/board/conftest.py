@@ -37,8 +37,9 @@ class Reader:
         return page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Closed after the last test of a module: while it is open an event loop runs, and nobody else may begin one."""
     program = os.environ.get("CLARI_TEST_CHROMIUM") or shutil.which("chromium")
     if program is None:
         pytest.skip("this machine has no Chromium: make chromium, or name one in CLARI_TEST_CHROMIUM")

@@ -1,0 +1,18 @@
+"""The board from the command line: no browser here, whose event loop would be in a sync's way."""
+
+from pathlib import Path
+
+from tests.conftest import Terminal
+
+
+def test_the_command_writes_the_page_and_prints_where(terminal: Terminal) -> None:
+    """After a sync, and before any; what was there before is replaced, nothing else is left lying."""
+    assert terminal("board").out == "data/board.html\n"
+    before = Path("data/board.html").read_text(encoding="utf-8")
+    assert terminal("sync").code == 0
+    answer = terminal("board")
+    assert (answer.code, answer.out) == (0, "data/board.html\n")
+    assert Path("data/board.html").read_text(encoding="utf-8") != before
+    assert not [file.name for file in Path("data").glob(".board.html*")]
+    ((left, quota),) = terminal.query("select available_monthly_quota, monthly_quota from clari.export_quota")
+    assert f"{left:,} of {quota:,}" in Path("data/board.html").read_text(encoding="utf-8")

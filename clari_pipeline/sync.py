@@ -223,10 +223,9 @@ class Pipeline:
         """Make the weekly tables anew where something has changed, and prove that they add up; rows of the calls."""
 
         def make(session: Session) -> None:
-            newest = {(one["forecast_id"], one["quarter_id"]): one for one in marts.newest_loaded(session)}
-            for which in history_marts.refresh(session, self.rules):
-                faults = history_marts.movement_faults(session, *which)
-                keep_verdicts(session, judge(evidence.of_movement(newest[which], faults)), self.now())
+            for newest, weeks in history_marts.refresh(session, self.rules):
+                faults = history_marts.movement_faults(session, newest, weeks)
+                keep_verdicts(session, judge(evidence.of_movement(newest, faults)), self.now())
 
         return self._refresh(history_marts.CALLS, make)
 
@@ -348,12 +347,9 @@ class Pipeline:
                     writer.write(chunk)
             identity = "\n".join((writer.sha256, forecast_id, str(quarter), as_of.astimezone(UTC).isoformat()))
             job_id = f"document-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
-            row = self._row_of_document(
-                job_id=job_id, forecast_id=forecast_id, quarter=quarter, as_of=as_of, run_id=run_id
-            )
-            document = writer.keep(
-                forecast_id=forecast_id, time_period=str(quarter), job_id=job_id, facts=manifest_of(row)
-            )
+            which = {"job_id": job_id, "forecast_id": forecast_id}
+            row = self._row_of_document(**which, quarter=quarter, as_of=as_of, run_id=run_id)
+            document = writer.keep(**which, time_period=str(quarter), facts=manifest_of(row))
         except BaseException:
             writer.discard()
             raise

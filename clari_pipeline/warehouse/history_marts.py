@@ -1,9 +1,10 @@
 """The weekly tables: the calls as known at each week's end, and how they came from one to the next.
 
 `forecast_call_week` is made from `forecast_entry_history` as of each week's end, by the statement that finds every
-other call, `forecast_movement` from it; the other marts of the history are views of it (`sql/schema/`). A week that is
-over does not change unless a document arrives late: each week remembers what it was made of, and is made anew only
-where that has changed.
+other call, `forecast_movement` from it; the other marts of the history are views of it (`sql/schema/`). The weeks that
+had ended before the first export are all as of that export, and made at once; nothing was known at their ends, so there
+is no movement to tell. A week that is over does not change unless a document arrives late: each week remembers what it
+was made of, and is made anew only where that has changed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from clari_pipeline.warehouse.statements import Record, row, rows, run, sha256_o
 CALLS = "forecast_call_week"
 MOVEMENT = "forecast_movement"
 _WHOLE = ""
+_ENTRIES_AT_ONCE = 5_000_000  # times weeks: so many fit into the memory that DuckDB is given
 _Made = dict[tuple[str, str, str, str], str]  # by forecast, quarter, mart and part
 # Whether an export brought another document than the one before it.
 _DOCUMENT = ("result_sha256", "types_to_export", "scope_id", "currency", "include_historical")
@@ -44,8 +46,9 @@ class _Quarter:
         return [export["request_id"] for export in (*self.exports, *self.others) if export["exported_at"] <= moment]
 
 
-def refresh(session: Session, rules: CallRules) -> list[tuple[str, str]]:
-    """Make anew what has changed of the weekly tables; forecast and quarter of those that could have, the oldest first.
+def refresh(session: Session, rules: CallRules) -> list[tuple[Record, list[str]]]:
+    """Make anew what has changed of the weekly tables; the newest export of each quarter that could have, the oldest
+    first, with the weeks whose movements are to be proven: those made anew and the newest.
 
     The caller holds the transaction.
     """
@@ -57,14 +60,18 @@ def refresh(session: Session, rules: CallRules) -> list[tuple[str, str]]:
     changed = []
     for quarter in sorted(_quarters(rows(session, "marts/loaded_documents")), key=lambda one: one.quarter_id):
         which = (quarter.forecast_id, quarter.quarter_id)
-        if _refresh_quarter(session, rules, quarter, newest[which], made):
-            changed.append(which)
+        weeks = _refresh_quarter(session, rules, quarter, newest[which], made)
+        if weeks is not None:
+            changed.append((newest[which], weeks))
     return changed
 
 
-def movement_faults(session: Session, forecast_id: str, quarter_id: str) -> int:
-    """Rows of `forecast_movement` that do not add up, or whose ends are not the calls of their weeks."""
-    found: int = row(session, "quality/movement_faults", forecast_id=forecast_id, quarter_id=quarter_id)["faults"]
+def movement_faults(session: Session, export: Record, weeks: list[str]) -> int:
+    """Rows of these weeks' `forecast_movement`, of the export's quarter, that do not add up, or whose ends are not the
+    calls of their weeks.
+    """
+    which = {"forecast_id": export["forecast_id"], "quarter_id": export["quarter_id"], "weeks": weeks}
+    found: int = row(session, "quality/movement_faults", **which)["faults"]
     return found
 
 
@@ -88,8 +95,10 @@ def _quarters(exports: Iterable[Record]) -> list[_Quarter]:
     ]
 
 
-def _refresh_quarter(session: Session, rules: CallRules, quarter: _Quarter, newest: Record, made: _Made) -> bool:
-    """Make anew what has changed of one quarter; whether anything could have."""
+def _refresh_quarter(
+    session: Session, rules: CallRules, quarter: _Quarter, newest: Record, made: _Made
+) -> list[str] | None:
+    """Make anew what has changed of one quarter; the weeks whose movements are to be proven, None if nothing could."""
     which = quarter.which
     moments = {"first_export": quarter.exports[0]["exported_at"], "newest_export": newest["exported_at"]}
     weeks = rows(session, "marts/quarter_weeks", quarter_id=quarter.quarter_id, **moments)
@@ -101,7 +110,7 @@ def _refresh_quarter(session: Session, rules: CallRules, quarter: _Quarter, newe
         rows(session, "marts/field_names", forecast_id=quarter.forecast_id),
     )
     if made.get((quarter.forecast_id, quarter.quarter_id, CALLS, _WHOLE)) == whole:
-        return False
+        return None
     known = {key[2:]: made_of for key, made_of in made.items() if key[:2] == tuple(which.values())}
     if not known or {part for _, part in known} - {_WHOLE} - {week["time_frame_id"] for week in weeks}:
         run(session, "marts/weekly_forget", **which)
@@ -113,22 +122,58 @@ def _refresh_quarter(session: Session, rules: CallRules, quarter: _Quarter, newe
         rows(session, "marts/measure_places"),
         (rules.use_adjusted, rules.top_user),
     )
+    calls = {week["time_frame_id"]: _made_of(calendar, week, quarter.known_at(week["as_of"])) for week in weeks}
+    _backfill(session, rules, quarter, [week for week in weeks if week["is_backfilled"]], calls, known)
     run(session, "marts/forecast_call_begin")
     before = ""
+    moved = [week["time_frame_id"] for week in weeks[-1:]]
     for week in weeks:
         part = week["time_frame_id"]
-        call = _made_of(calendar, week, quarter.known_at(week["as_of"]))
+        call = calls[part]
+        if week["is_backfilled"]:
+            before = call
+            continue
         if known.get((CALLS, part)) != call:
             marts.collect_calls(session, part, **which, as_of=week["as_of"], call_time_frame_id=part, rules=rules)
             run(session, "marts/forecast_call_week", **which, **week, top_user=rules.top_user)
             run(session, "marts/part_made", **which, mart=CALLS, part=part, made_of=call)
         movement = _made_of(before, call)
         if known.get((MOVEMENT, part)) != movement:
+            moved.append(part)
             run(session, "marts/forecast_movement", **which, **week)
             run(session, "marts/part_made", **which, mart=MOVEMENT, part=part, made_of=movement)
         before = call
     run(session, "marts/part_made", **which, mart=CALLS, part=_WHOLE, made_of=whole)
-    return True
+    return moved
+
+
+def _backfill(
+    session: Session,
+    rules: CallRules,
+    quarter: _Quarter,
+    weeks: list[Record],
+    calls: dict[str, str],
+    known: dict[tuple[str, str], str],
+) -> None:
+    """Make those anew of the weeks before the first export that have changed: usually all or none."""
+    names = [week["time_frame_id"] for week in weeks]
+    due = [name for name in names if known.get((CALLS, name)) != calls[name]]
+    if not due:
+        return
+    run(session, "marts/backfilled_begin", **quarter.which, weeks=due)
+    at_once = max(1, _ENTRIES_AT_ONCE // max(1, quarter.exports[0]["rows_staged"] or 0))
+    for first in range(0, len(due), at_once):
+        run(
+            session,
+            "marts/backfilled_weeks",
+            **quarter.which,
+            weeks=due[first : first + at_once],
+            as_of=weeks[0]["as_of"],
+            use_adjusted=rules.use_adjusted,
+            top_user=rules.top_user,
+        )
+    for part in due:
+        run(session, "marts/part_made", **quarter.which, mart=CALLS, part=part, made_of=calls[part])
 
 
 def _made_of(*parts: object) -> str:

@@ -8,7 +8,8 @@ select
     types_to_export,
     scope_id,
     currency,
-    include_historical
+    include_historical,
+    rows_staged
 from clari.export_job
 where state = 'LOADED'
 order by exported_at, submitted_at, request_id;

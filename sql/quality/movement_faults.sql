@@ -1,4 +1,4 @@
--- How many rows of forecast_movement do not add up, or begin or end elsewhere than their weeks' calls.
+-- How many rows of forecast_movement of these weeks do not add up, or begin or end elsewhere than their weeks' calls.
 select cast(count(*) as bigint) as faults
 from clari.forecast_movement as mart
 left join clari.forecast_call_week as at_end
@@ -17,6 +17,7 @@ left join clari.forecast_call_week as at_start
         and at_start.field_id = mart.field_id
 where
     mart.forecast_id = $forecast_id
+    and list_contains($weeks, mart.time_frame_id)
     and mart.time_period_id in (select period.time_period_id from clari.time_period as period where period.quarter_id = $quarter_id)
     and (
         mart.end_value is distinct from at_end.call_value

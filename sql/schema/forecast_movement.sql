@@ -1,4 +1,4 @@
--- Grain: one row a forecast, period, week, owner and forecast field: how the call came from the week before to this one; end_value - start_value = raised + lowered + new + gone + judgement, with nothing for no call.
+-- Grain: one row a forecast, period, week, owner and forecast field, from the week of the first export on: how the call came from the week before to this one; end_value - start_value = raised + lowered + new + gone + judgement, with nothing for no call.
 create table if not exists clari.forecast_movement (
     forecast_id varchar not null,
     time_period_id varchar not null,
@@ -29,7 +29,7 @@ create table if not exists clari.forecast_movement (
     currency_code varchar
 );
 
-comment on table clari.forecast_movement is 'One row a forecast, period, week, owner and forecast field: how the call came from the week before to this one; end_value - start_value = raised + lowered + new + gone + judgement, with nothing for no call';
+comment on table clari.forecast_movement is 'One row a forecast, period, week, owner and forecast field, from the week of the first export on: how the call came from the week before to this one; end_value - start_value = raised + lowered + new + gone + judgement, with nothing for no call';
 comment on column clari.forecast_movement.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_movement.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
 comment on column clari.forecast_movement.time_frame_id is 'The week; the same id occurs in several periods';
@@ -44,7 +44,7 @@ comment on column clari.forecast_movement.role_name is 'Place in the hierarchy, 
 comment on column clari.forecast_movement.is_top is 'The one person at the top as of that week, or CLARI_TOP_USER: the organisation''s total';
 comment on column clari.forecast_movement.previous_time_frame_id is 'The week that start_value is of: the one before in the same period; null in the period''s first week, which starts from nothing';
 comment on column clari.forecast_movement.is_week_over is 'False: the week is still open, and end_value is the call so far';
-comment on column clari.forecast_movement.is_backfilled is 'One of the two ends had passed before the first export that is held';
+comment on column clari.forecast_movement.is_backfilled is 'The week before had ended before the first export that is held: start_value is what that export said of it';
 comment on column clari.forecast_movement.start_value is 'The owner''s call at the end of the week before; null where there was none';
 comment on column clari.forecast_movement.end_value is 'The owner''s call at the end of this week; null where there is none';
 comment on column clari.forecast_movement.change_amount is 'end_value - start_value, no call as 0; null where the currency has changed between them';

@@ -1,0 +1,380 @@
+-- The calls of the weeks that had ended before the first export, all at once, as that export told them: to one moment
+-- belongs one state of the entries, and most calls stand in their own week. The same calls as forecast_call.sql's.
+insert into clari.forecast_call_week (
+    forecast_id,
+    time_period_id,
+    time_frame_id,
+    user_id,
+    field_id,
+    week_number,
+    week_start_date,
+    week_end_date,
+    weeks_to_end,
+    as_of,
+    is_week_over,
+    is_backfilled,
+    user_name,
+    role_id,
+    role_name,
+    parent_role_id,
+    parent_role_name,
+    is_top,
+    call_value,
+    is_submitted,
+    call_by,
+    call_at,
+    adjustment_value,
+    quota_value,
+    crm_closed,
+    crm_total,
+    pipeline_closed,
+    currency_code
+)
+with position_of as (
+    select
+        time_frame_id,
+        row_number() over (order by min(start_date) nulls last, time_frame_id) as position
+    from clari.time_frame
+    where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+    group by time_frame_id
+),
+
+week as (
+    select
+        frame.time_period_id,
+        frame.time_frame_id,
+        position_of.position,
+        frame.week_number,
+        frame.start_date,
+        coalesce(frame.end_date, frame.start_date + 6) as end_date,
+        greatest(0, coalesce(date_diff('day', coalesce(frame.end_date, frame.start_date + 6), period.end_date) // 7, 0)) as weeks_to_end
+    from clari.time_frame as frame
+    inner join clari.time_period as period on period.time_period_id = frame.time_period_id
+    inner join position_of on position_of.time_frame_id = frame.time_frame_id
+    where period.quarter_id = $quarter_id and list_contains($weeks, frame.time_frame_id)
+),
+
+state as not materialized (
+    select
+        entry.time_period_id,
+        entry.user_id,
+        entry.field_id,
+        position_of.position,
+        entry.forecast_value,
+        entry.quota_value,
+        entry.adjustment_value,
+        entry.crm_total,
+        entry.crm_closed,
+        entry.currency_code,
+        entry.updated_by,
+        entry.updated_at,
+        entry.adjusted_by,
+        entry.adjusted_at,
+        entry.is_present,
+        $use_adjusted
+        and entry.adjustment_value is not null
+        and not (entry.adjustment_value = 0 and entry.adjusted_by is null and entry.adjusted_at is null) as is_overridden,
+        entry.forecast_value is not null
+        and not (entry.forecast_value = 0 and entry.is_updated is not distinct from false) as is_written
+    from clari.forecast_entry_history as entry
+    inner join position_of on position_of.time_frame_id = entry.time_frame_id
+    where
+        entry.forecast_id = $forecast_id
+        and entry.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+        and entry.valid_from <= $as_of
+        and (entry.valid_to > $as_of or entry.valid_to is null)
+),
+
+place as materialized (
+    select
+        time_period_id,
+        user_id,
+        field_id,
+        bool_or(is_present) as is_present,
+        min(position) as first_position
+    from state
+    group by time_period_id, user_id, field_id
+),
+
+-- A forecast field is one for which any entry of the period has a call, whatever its type says.
+forecast_field as (
+    select distinct time_period_id, field_id
+    from state
+    where forecast_value is not null
+),
+
+-- Where a field's closed or pipeline stands elsewhere.
+other_field as (
+    select time_period_id, closed_field_id as field_id
+    from measure_field
+    where closed_field_id <> field_id
+    union
+    select time_period_id, pipeline_field_id
+    from measure_field
+    where pipeline_field_id <> field_id
+),
+
+slot as (
+    select place.time_period_id, place.user_id, place.field_id, week.position
+    from place
+    inner join week on week.time_period_id = place.time_period_id and week.position >= place.first_position
+    left join forecast_field
+        on forecast_field.time_period_id = place.time_period_id and forecast_field.field_id = place.field_id
+    left join other_field
+        on other_field.time_period_id = place.time_period_id and other_field.field_id = place.field_id
+    where forecast_field.field_id is not null or other_field.field_id is not null
+),
+
+-- Weeks of which nothing is told for the person and field.
+missing as materialized (
+    select slot.time_period_id, slot.user_id, slot.field_id, slot.position
+    from slot
+    left join state
+        on
+            state.time_period_id = slot.time_period_id
+            and state.user_id = slot.user_id
+            and state.field_id = slot.field_id
+            and state.position = slot.position
+    where state.position is null
+),
+
+-- For these, and for weeks in which nothing was submitted: the newest week before.
+lacking as (
+    select time_period_id, user_id, field_id, position
+    from missing
+    union all
+    select state.time_period_id, state.user_id, state.field_id, state.position
+    from state
+    inner join week on week.time_period_id = state.time_period_id and week.position = state.position
+    where not (state.is_overridden or state.is_written)
+),
+
+before_it as materialized (
+    select
+        lacking.time_period_id,
+        lacking.user_id,
+        lacking.field_id,
+        lacking.position,
+        max(state.position) as newest_position,
+        max(case when state.is_overridden or state.is_written then state.position end) as standing_position
+    from lacking
+    inner join state
+        on
+            state.time_period_id = lacking.time_period_id
+            and state.user_id = lacking.user_id
+            and state.field_id = lacking.field_id
+            and state.position < lacking.position
+    group by lacking.time_period_id, lacking.user_id, lacking.field_id, lacking.position
+),
+
+standing as materialized (
+    select
+        before_it.time_period_id,
+        before_it.user_id,
+        before_it.field_id,
+        before_it.position,
+        case when state.is_overridden then state.adjustment_value else state.forecast_value end as call_value,
+        case when state.is_overridden then state.adjusted_by else state.updated_by end as call_by,
+        case when state.is_overridden then state.adjusted_at else state.updated_at end as call_at,
+        state.currency_code
+    from before_it
+    inner join state
+        on
+            state.time_period_id = before_it.time_period_id
+            and state.user_id = before_it.user_id
+            and state.field_id = before_it.field_id
+            and state.position = before_it.standing_position
+),
+
+own as (
+    select
+        state.time_period_id,
+        state.user_id,
+        state.field_id,
+        state.position,
+        state.is_overridden or state.is_written as is_submitted,
+        case when state.is_overridden then state.adjustment_value when state.is_written then state.forecast_value end as call_value,
+        case when state.is_overridden then state.adjusted_by when state.is_written then state.updated_by end as call_by,
+        case when state.is_overridden then state.adjusted_at when state.is_written then state.updated_at end as call_at,
+        state.adjustment_value,
+        state.crm_total,
+        state.crm_closed,
+        state.currency_code
+    from state
+    inner join week on week.time_period_id = state.time_period_id and week.position = state.position
+    union all
+    select
+        missing.time_period_id,
+        missing.user_id,
+        missing.field_id,
+        missing.position,
+        false,
+        null,
+        null,
+        null,
+        state.adjustment_value,
+        state.crm_total,
+        state.crm_closed,
+        state.currency_code
+    from missing
+    inner join before_it
+        on
+            before_it.time_period_id = missing.time_period_id
+            and before_it.user_id = missing.user_id
+            and before_it.field_id = missing.field_id
+            and before_it.position = missing.position
+    inner join state
+        on
+            state.time_period_id = missing.time_period_id
+            and state.user_id = missing.user_id
+            and state.field_id = missing.field_id
+            and state.position = before_it.newest_position
+),
+
+known as not materialized (
+    select
+        own.time_period_id,
+        own.user_id,
+        own.field_id,
+        own.position,
+        own.is_submitted,
+        case when own.is_submitted then own.call_value else standing.call_value end as call_value,
+        case when own.is_submitted then own.call_by else standing.call_by end as call_by,
+        case when own.is_submitted then own.call_at else standing.call_at end as call_at,
+        own.adjustment_value,
+        own.crm_total,
+        own.crm_closed,
+        case when own.is_submitted then own.currency_code else coalesce(standing.currency_code, own.currency_code) end as currency_code
+    from own
+    left join standing
+        on
+            standing.time_period_id = own.time_period_id
+            and standing.user_id = own.user_id
+            and standing.field_id = own.field_id
+            and standing.position = own.position
+),
+
+elsewhere as (
+    select known.*
+    from known
+    inner join other_field on other_field.time_period_id = known.time_period_id and other_field.field_id = known.field_id
+),
+
+-- The newest quota: of the week or before it, else the next one.
+quota_position as (
+    select
+        week.time_period_id,
+        week.position,
+        state.user_id,
+        state.field_id,
+        coalesce(
+            max(case when state.position <= week.position then state.position end), min(state.position)
+        ) as quota_position
+    from week
+    inner join state on state.time_period_id = week.time_period_id
+    where
+        state.quota_value is not null
+        and state.field_id in (select measure_field.quota_field_id from measure_field)
+    group by week.time_period_id, week.position, state.user_id, state.field_id
+),
+
+quota as (
+    select
+        quota_position.time_period_id,
+        quota_position.position,
+        quota_position.user_id,
+        quota_position.field_id,
+        state.quota_value
+    from quota_position
+    inner join state
+        on
+            state.time_period_id = quota_position.time_period_id
+            and state.user_id = quota_position.user_id
+            and state.field_id = quota_position.field_id
+            and state.position = quota_position.quota_position
+),
+
+person as (
+    select user_id, name, email, role_id, role_name, parent_role_id, parent_role_name, is_top
+    from clari.forecast_user_history
+    where forecast_id = $forecast_id and valid_from <= $as_of and (valid_to > $as_of or valid_to is null)
+),
+
+-- The one whose row is the total; where several stand at the top and none is named there is none.
+head as (
+    select person.user_id, count(*) over () as heads
+    from person
+    where
+        person.is_top
+        and (cast($top_user as varchar) is null or $top_user in (person.user_id, person.email, person.name))
+        and person.user_id in (
+            select place.user_id
+            from place
+            inner join forecast_field
+                on forecast_field.time_period_id = place.time_period_id and forecast_field.field_id = place.field_id
+            where place.is_present
+        )
+)
+
+select
+    $forecast_id,
+    known.time_period_id,
+    week.time_frame_id,
+    known.user_id,
+    known.field_id,
+    week.week_number,
+    week.start_date,
+    week.end_date,
+    week.weeks_to_end,
+    $as_of,
+    true,
+    true,
+    person.name,
+    person.role_id,
+    person.role_name,
+    person.parent_role_id,
+    person.parent_role_name,
+    known.user_id in (select head.user_id from head where head.heads = 1),
+    known.call_value,
+    known.is_submitted,
+    known.call_by,
+    known.call_at,
+    known.adjustment_value,
+    quota.quota_value,
+    case when measure_field.closed_field_id = known.field_id then known.crm_closed else closed.crm_closed end,
+    case when measure_field.pipeline_field_id = known.field_id then known.crm_total else pipeline.crm_total end,
+    case when measure_field.pipeline_field_id = known.field_id then known.crm_closed else pipeline.crm_closed end,
+    known.currency_code
+from known
+inner join place
+    on
+        place.is_present
+        and place.time_period_id = known.time_period_id
+        and place.user_id = known.user_id
+        and place.field_id = known.field_id
+inner join forecast_field
+    on forecast_field.time_period_id = known.time_period_id and forecast_field.field_id = known.field_id
+inner join week on week.time_period_id = known.time_period_id and week.position = known.position
+left join measure_field
+    on measure_field.time_period_id = known.time_period_id and measure_field.field_id = known.field_id
+left join elsewhere as closed
+    on
+        measure_field.closed_field_id <> known.field_id
+        and closed.time_period_id = known.time_period_id
+        and closed.user_id = known.user_id
+        and closed.field_id = measure_field.closed_field_id
+        and closed.position = known.position
+left join elsewhere as pipeline
+    on
+        measure_field.pipeline_field_id <> known.field_id
+        and pipeline.time_period_id = known.time_period_id
+        and pipeline.user_id = known.user_id
+        and pipeline.field_id = measure_field.pipeline_field_id
+        and pipeline.position = known.position
+left join quota
+    on
+        quota.time_period_id = known.time_period_id
+        and quota.user_id = known.user_id
+        and quota.field_id = measure_field.quota_field_id
+        and quota.position = known.position
+left join person on person.user_id = known.user_id;

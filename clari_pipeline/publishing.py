@@ -3,6 +3,8 @@
 A DuckDB file that is being written can be read by nobody else. So each run ends with a copy of it, in which all tables
 stand as they did at one moment, and which whoever has open keeps until it is closed. A server needs no such copy: there
 the Parquet files alone are made. Each file is written in a folder of its own, and takes its place when the disk has it.
+Where the marts of the history have become large they have no files: they would cost more than the run itself, and stand
+in the copy and on the server.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from clari_pipeline.disk import to_disk
 from clari_pipeline.warehouse.errors import WarehouseError
-from clari_pipeline.warehouse.marts import MARTS
+from clari_pipeline.warehouse.marts import HISTORY, MARTS, published
 from clari_pipeline.warehouse.session import Warehouse
 
 _PATIENCE_S = 60
@@ -37,6 +39,11 @@ class Places:
         """The file of a mart."""
         return self.marts / f"{mart}.parquet"
 
+    def are_whole(self) -> bool:
+        """Whether no mart's file is missing; of the history's all may be."""
+        there = {mart for mart in MARTS if self.parquet(mart).exists()}
+        return there in (set(MARTS), set(MARTS) - set(HISTORY))
+
 
 def publish(warehouse: Warehouse, places: Places) -> bool:
     """Give readers what stands now; whether there was anything new. Raises `PublishingError`.
@@ -49,7 +56,7 @@ def publish(warehouse: Warehouse, places: Places) -> bool:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".publishing.lock", timeout=_PATIENCE_S):
             shutil.rmtree(arriving, ignore_errors=True)
-            if warehouse.is_copied(places.copy) and all(places.parquet(mart).exists() for mart in MARTS):
+            if warehouse.is_copied(places.copy) and places.are_whole():
                 return False
             try:
                 arriving.mkdir()
@@ -67,13 +74,17 @@ def publish(warehouse: Warehouse, places: Places) -> bool:
 def _publish(warehouse: Warehouse, places: Places, arriving: Places) -> None:
     """The copy comes last: where it is new, so are the others."""
     with warehouse.copied(arriving.copy) as session:
-        for mart in MARTS:
+        made = published(session)
+        for mart in made:
             session.save(mart, arriving.parquet(mart))
     for file in arriving.marts.iterdir():
         to_disk(file)
     places.marts.mkdir(exist_ok=True)
     for mart in MARTS:
-        arriving.parquet(mart).replace(places.parquet(mart))
+        if mart in made:
+            arriving.parquet(mart).replace(places.parquet(mart))
+        else:
+            places.parquet(mart).unlink(missing_ok=True)
     to_disk(places.marts)
     if arriving.copy.exists():
         arriving.copy.replace(places.copy)

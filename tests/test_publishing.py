@@ -20,7 +20,8 @@ from clari_pipeline.defs.graph import build
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import read_settings
 from clari_pipeline.sync import Pipeline
-from clari_pipeline.warehouse.marts import MARTS
+from clari_pipeline.warehouse import marts
+from clari_pipeline.warehouse.marts import HISTORY, MARTS
 from clari_pipeline.warehouse.statements import tables
 
 from .conftest import Terminal
@@ -50,7 +51,7 @@ def seen(folder: Path) -> dict[str, tuple[int, str]]:
 
 def left_over(folder: Path) -> list[str]:
     """Whatever stands in the data folder that is not to stand there between two runs."""
-    known = {"warehouse.duckdb", "warehouse-read.duckdb", "marts", "landing", "runs"}
+    known = {"warehouse.duckdb", "warehouse-read.duckdb", "marts", "landing", "runs", "board.html", ".board"}
     return sorted(
         file.name for file in (folder / "data").iterdir() if file.name not in known and file.suffix != ".lock"
     )
@@ -102,7 +103,8 @@ def test_the_copy_is_the_warehouse_with_all_its_words(synced: Terminal) -> None:
     assert synced("replay").code == 0
     assert len(synced.query(described)) > 100
     assert synced.query(described, warehouse=COPY) == synced.query(described)
-    comments = "select table_name, comment from duckdb_tables() where schema_name = 'clari' order by all"
+    comments = """select table_name, comment from duckdb_tables() where schema_name = 'clari'
+        union all select view_name, comment from duckdb_views() where schema_name = 'clari' order by all"""
     assert {name for name, _ in synced.query(comments, warehouse=COPY)} == set(tables())
     assert synced.query(comments, warehouse=COPY) == synced.query(comments)
     for table in tables():
@@ -116,7 +118,7 @@ def test_each_mart_is_a_parquet_file_of_its_own_types(synced: Terminal) -> None:
     assert {file.stem for file in Path("data/marts").iterdir()} == set(MARTS)
     shown = build(read_settings()).resolve_asset_graph()
     in_group = {key.path[-1] for key in shown.get_all_asset_keys() if shown.get(key).group_name == "marts"}
-    assert in_group - {READ_COPY} == set(MARTS)
+    assert in_group - {READ_COPY, "board"} == set(MARTS)
     for mart in MARTS:
         with duckdb.connect() as connection:
             connection.execute("set timezone = 'UTC'")
@@ -127,6 +129,20 @@ def test_each_mart_is_a_parquet_file_of_its_own_types(synced: Terminal) -> None:
         described = f"select column_name, data_type from duckdb_columns() where table_name = '{mart}'"
         assert types == dict(synced.query(described))
         assert rows == synced.query(f"select * from clari.{mart} order by all")
+
+
+def test_weekly_marts_that_are_large_have_no_files(synced: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor old ones: they stand in the copy. The other marts' files are made all the same, and are enough."""
+    weekly = {f"{mart}.parquet" for mart in HISTORY}
+    assert weekly < set(seen(synced.folder))
+    (rows,) = synced.query("select count(*) from clari.forecast_call_week")[0]
+    monkeypatch.setattr(marts, "_MOST_PUBLISHED", rows - 1)
+    assert synced("sync", "--last", "1").code == 0
+    pipeline = Pipeline(read_settings())
+    pipeline.publish()
+    assert not weekly & set(seen(synced.folder))
+    assert pipeline.publish() is False
+    assert synced.query("select 1 from clari.call_submission limit 1", warehouse=COPY)
 
 
 def test_where_nothing_has_changed_nothing_is_copied(synced: Terminal) -> None:
@@ -170,7 +186,7 @@ def test_a_run_in_dagster_ends_with_the_copy(synced: Terminal) -> None:
     with dg.DagsterInstance.from_config(str(synced.folder / "dagster_home")) as instance:
         result = build(read_settings()).resolve_job_def("refresh_marts").execute_in_process(instance=instance)
         order = [event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key]
-        assert (order[-1], sorted(order)) == (READ_COPY, sorted([*MARTS, READ_COPY]))
+        assert (order[-1], sorted(order)) == (READ_COPY, sorted([*MARTS, "board", READ_COPY]))
         materialization = result.asset_materializations_for_node(f"clari__{READ_COPY}")[0]
         assert materialization.metadata["copy"].value == COPY
         assert materialization.metadata["bytes"].value == Path(COPY).stat().st_size

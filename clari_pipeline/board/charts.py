@@ -28,6 +28,7 @@ _STEPS = {
 _START, _ENDS = "Week's start", ("So far", "Week's end")
 BAR_HEIGHT = 28  # the page gives a chart that names no height as much for each row
 _MOST_BARS = 12
+_SLACK = 18  # pixels: figures of one width are wider than the library reckons its labels to be
 _LABELS_APART = Decimal("0.07")  # of the height: a line of text
 
 Rows = list[dict[str, Any]]
@@ -69,7 +70,9 @@ def specifications() -> dict[str, dict[str, Any]]:
     weeks = alt.X(
         "weeks:Q",
         scale=alt.Scale(reverse=True, nice=False),
-        axis=alt.Axis(title="weeks to the end", tickMinStep=1, format="d", grid=False, domain=False, titleAnchor="end"),
+        axis=alt.Axis(
+            title="weeks to the end", tickMinStep=1, format="d", grid=False, domain=False, labelSeparation=6
+        ),
     )
     part = alt.Y(
         "value:Q",
@@ -111,6 +114,7 @@ def _plain(alt: Any, chart: Any) -> Any:
         chart.properties(
             width="container",
             background="transparent",
+            padding={"left": 2, "top": 5, "right": _SLACK, "bottom": 2},
             autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         )
         .configure(font=_FONT, aria=False)

@@ -67,8 +67,8 @@ def refresh(session: Session, rules: CallRules) -> list[tuple[Record, list[str]]
 
 
 def movement_faults(session: Session, export: Record, weeks: list[str]) -> int:
-    """Rows of these weeks' `forecast_movement`, of the export's quarter, that do not add up, or whose ends are not the
-    calls of their weeks.
+    """Rows of `forecast_movement`, of the export's quarter, that do not add up, or, of these weeks, whose ends are not
+    the weeks' calls.
     """
     which = {"forecast_id": export["forecast_id"], "quarter_id": export["quarter_id"], "weeks": weeks}
     found: int = row(session, "quality/movement_faults", **which)["faults"]

@@ -70,9 +70,7 @@ def specifications() -> dict[str, dict[str, Any]]:
     weeks = alt.X(
         "weeks:Q",
         scale=alt.Scale(reverse=True, nice=False),
-        axis=alt.Axis(
-            title="weeks to the end", tickMinStep=1, format="d", grid=False, domain=False, labelSeparation=6
-        ),
+        axis=alt.Axis(title="weeks to the end", tickMinStep=1, format="d", grid=False, domain=False, labelSeparation=6),
     )
     part = alt.Y(
         "value:Q",

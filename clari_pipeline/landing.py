@@ -14,7 +14,9 @@ import os
 import shutil
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,7 @@ from clari_pipeline.disk import to_disk
 
 _LONGEST_NAME = 120
 _READ_AT_ONCE = 1 << 20
+_PIECES_AHEAD = 3
 _ABANDONED_AFTER_S = 24 * 3600
 _COMPRESSION = zstandard.ZstdCompressionParameters.from_level(3, threads=2, job_size=_READ_AT_ONCE)
 
@@ -57,7 +60,7 @@ class LandedDocument:
             compressed = (self.folder / "document.zst").open("rb")
         except OSError as error:
             raise LandingError(f"landed document {self.folder} cannot be read: {error.strerror}") from error
-        return io.BufferedReader(_Proved(self, compressed), _READ_AT_ONCE)
+        return io.BufferedReader(_Ahead(_Proved(self, compressed)), _READ_AT_ONCE)
 
     def read(self) -> bytes:
         """The whole document. Raises `LandingError` where it is not what was landed."""
@@ -99,6 +102,38 @@ class _Proved(io.RawIOBase):
     def close(self) -> None:
         self._stream.close()  # type: ignore[no-untyped-call]
         super().close()
+
+
+class _Ahead(io.RawIOBase):
+    """A stream that a thread of its own reads, some pieces before they are wanted."""
+
+    def __init__(self, stream: io.RawIOBase) -> None:
+        self._stream = stream
+        self._thread = ThreadPoolExecutor(1, "ahead")
+        self._coming = deque(self._ask(bytearray(_READ_AT_ONCE)) for _ in range(_PIECES_AHEAD))
+        self._piece, self._rest = bytearray(), memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            if self._piece:
+                self._coming.append(self._ask(self._piece))
+            self._piece, size = self._coming.popleft().result()
+            self._rest = memoryview(self._piece)[:size]
+        taken = min(len(buffer), len(self._rest))
+        buffer[:taken] = self._rest[:taken]
+        self._rest = self._rest[taken:]
+        return taken
+
+    def close(self) -> None:
+        self._thread.shutdown(cancel_futures=True)
+        self._stream.close()
+        super().close()
+
+    def _ask(self, piece: bytearray) -> Future[tuple[bytearray, int]]:
+        return self._thread.submit(lambda: (piece, self._stream.readinto(piece) or 0))
 
 
 class Landing:

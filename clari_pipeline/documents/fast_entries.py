@@ -18,17 +18,21 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from clari_pipeline.documents.json_text import Number
-from clari_pipeline.documents.rows import BEYOND_TIME, ENTRY, MEASURES
+from clari_pipeline.documents.rows import BEYOND_TIME, ENTRY, MEASURES, texts
 
 _TEXT = pa.string()
 _AMOUNT = pa.decimal128(38, 4)  # a number, or a text that is one; Arrow reads both exactly or not at all
 _NOTHING = pa.null()
+_EMPTY, _NONE = texts([""])[0], texts([None])[0]
 _DEEPEST = 8
 _MOST_KINDS = 500  # keys at all depths: a document that makes up keys is not followed
 _NO_JSON = (b"NaN", b"Inf")  # numbers to this parser
 # In a text, Arrow takes 1e+-2 and 1e0x2 for amounts, however their characters are escaped.
 _SIGNS = re.compile(rb"\+-(?<=[eE]\+-)")
-_HEXES = (re.compile(rb"x(?:(?<=[eE]0x)|(?<=[eE]\+0x))"), re.compile(rb"X(?:(?<=[eE]0X)|(?<=[eE]\+0X))"))
+_HEXES = {
+    b"x": re.compile(rb"x(?:(?<=[eE]0x)|(?<=[eE]\+0x))"),
+    b"X": re.compile(rb"X(?:(?<=[eE]0X)|(?<=[eE]\+0X))"),
+}
 _BEFORE_HEX = re.compile(rb"[+-]?[0-9.]+[eE]\+?0")
 _ESCAPED = re.compile(rb"\\u00(?:2[bBdD]|30|45|58|65|78)")
 
@@ -161,7 +165,8 @@ def _has_odd_exponent(piece: bytes) -> bool:
         return True
     return any(
         _BEFORE_HEX.fullmatch(piece, piece.rfind(b'"', 0, found.start()) + 1, found.start())
-        for hexes in _HEXES
+        for letter, hexes in _HEXES.items()
+        if letter in piece
         for found in hexes.finditer(piece)
     )
 
@@ -171,6 +176,6 @@ def _is_beyond(moments: pa.ChunkedArray) -> bool:
     return ends["min"] is not None and (ends["min"] <= -BEYOND_TIME or ends["max"] >= BEYOND_TIME)
 
 
-def _none_for_empty(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    is_empty = pc.equal(texts, "")
-    return pc.if_else(is_empty, None, texts) if pc.any(is_empty).as_py() else texts
+def _none_for_empty(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    is_empty = pc.equal(column, _EMPTY)
+    return pc.if_else(is_empty, _NONE, column) if pc.any(is_empty).as_py() else column

@@ -8,13 +8,14 @@ elements, since a cut inside a text or inside a nested value leaves something op
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import IO, Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from clari_pipeline.documents.rows import DocumentUnreadable
 
@@ -42,9 +43,10 @@ class Number(str):
 class JsonText:
     """One JSON object in a stream of bytes. Raises `DocumentUnreadable` where it is none."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: io.BufferedReader) -> None:
         self._stream = stream
-        self._buffer = b""
+        self._buffer = bytearray(2 * _CHUNK)
+        self._end = 0  # of what the buffer holds
         self._at = 0  # in the buffer
         self._before = 0  # bytes of the stream that the buffer has left behind
         self._kept: int | None = None  # a place to go back to
@@ -53,7 +55,7 @@ class JsonText:
             parse_float=Number, parse_int=Number, parse_constant=_refuse_constant, object_pairs_hook=_object
         )
         self._fill(_CHUNK)
-        if self._buffer.startswith(_BYTE_ORDER_MARK):
+        if self._buffer.startswith(_BYTE_ORDER_MARK, 0, self._end):
             self._at = len(_BYTE_ORDER_MARK)
 
     def members(self) -> Iterator[str]:
@@ -139,19 +141,15 @@ class JsonText:
             while goes_on:
                 separator = separator or self._separator()
                 while len(ahead) <= _AT_ONCE and separator is not None and (text := self._cut(separator)) is not None:
-                    place = self._before + self._at
-                    ahead.append(_Piece(place, text, pool.submit(_parsed, text, separator, parse)))
-                    self._at += len(text[:-1] + separator[:-1])
-                    self._kept = ahead[0].place
+                    ahead.append(_Piece(text, separator[1:-1], pool.submit(_parsed, text, separator, parse)))
+                    self._at += len(text) + len(ahead[-1].gap)
                 if ahead and (parsed := ahead[0].parsed.result()) is not None:
                     take(parsed)
                     feed(ahead.popleft().text)
-                    self._kept = ahead[0].place if ahead else None
                     walked = _FEWEST
                     continue
-                if ahead:
-                    self._at, self._kept = ahead[0].place - self._before, None
-                    ahead.clear()
+                self._put_back(b"".join(part for piece in ahead for part in (piece.text, piece.gap)))
+                ahead.clear()
                 text = None if separator is None else self._tail()
                 if text and separator and (parsed := _parsed(text, separator, parse)) is not None:
                     take(parsed)
@@ -189,7 +187,7 @@ class JsonText:
             if done == 0 and not is_cut:
                 self._fail("its end is missing")
             taken = _size(text[:done])
-            feed(self._buffer[self._at : self._at + taken].rstrip(_BLANK + (b"," if goes_on else b"]")))
+            feed(self._bytes(self._at + taken).rstrip(_BLANK + (b"," if goes_on else b"]")))
             self._at += taken
             wanted = wanted * 2 if done == 0 else _CHUNK
         return found, goes_on
@@ -197,20 +195,20 @@ class JsonText:
     def _separator(self) -> bytes | None:
         """What stands between the next two elements, from the bracket of the one to that of the other."""
         self._fill(_CHUNK)
-        found = _SEPARATOR.search(self._buffer, self._at, self._at + _CHUNK)
+        found = _SEPARATOR.search(self._buffer, self._at, min(self._end, self._at + _CHUNK))
         return found[0] if found else None
 
     def _cut(self, separator: bytes) -> bytes | None:
         """The next elements, up to the last separator of a piece; None where there is none."""
         self._fill(_PIECE)
-        cut = self._buffer.rfind(separator, self._at, self._at + _PIECE)
-        return None if cut < 0 else self._buffer[self._at : cut + 1]
+        cut = self._buffer.rfind(separator, self._at, min(self._end, self._at + _PIECE))
+        return None if cut < 0 else self._bytes(cut + 1)
 
     def _tail(self) -> bytes | None:
         """The next elements, up to where the array may end."""
         self._fill(_PIECE)
-        end = _END.search(self._buffer, self._at, self._at + _PIECE)
-        return self._buffer[self._at : end.start() + 1] if end else None
+        end = _END.search(self._buffer, self._at, min(self._end, self._at + _PIECE))
+        return self._bytes(end.start() + 1) if end else None
 
     def _goes_on(self) -> bool:
         """Whether another element follows; the comma, or the closing bracket, is taken."""
@@ -225,12 +223,13 @@ class JsonText:
     def _next(self) -> bytes:
         """The next byte that is not blank, which is not taken; none at the end of the text."""
         while True:
-            rest = self._buffer[self._at : self._at + 64].lstrip(_BLANK)
+            end = min(self._end, self._at + 64)
+            rest = self._bytes(end).lstrip(_BLANK)
             if rest:
-                self._at += min(64, len(self._buffer) - self._at) - len(rest)
+                self._at = end - len(rest)
                 return rest[:1]
-            self._at = min(self._at + 64, len(self._buffer))
-            if self._at >= len(self._buffer) and not self._fill(1):
+            self._at = end
+            if self._at >= self._end and not self._fill(1):
                 return b""
 
     def _expect(self, mark: bytes) -> None:
@@ -241,31 +240,45 @@ class JsonText:
     def _text(self, size: int) -> tuple[str, bool]:
         """The next bytes as text, and whether more may follow them."""
         self._fill(size)
-        end = min(len(self._buffer), self._at + size)
-        is_cut = end < len(self._buffer) or not self._has_ended
+        end = min(self._end, self._at + size)
+        is_cut = end < self._end or not self._has_ended
         try:
-            return codecs.getincrementaldecoder("utf-8")().decode(self._buffer[self._at : end], not is_cut), is_cut
+            return codecs.getincrementaldecoder("utf-8")().decode(self._bytes(end), not is_cut), is_cut
         except UnicodeDecodeError as error:
             place = self._before + self._at + error.start
             raise DocumentUnreadable(f"the document is not UTF-8: {error.reason} at byte {place}") from None
 
     def _fill(self, size: int) -> bool:
         """Have so many bytes ahead, or all that are left; whether there is any."""
-        missing = size - (len(self._buffer) - self._at)
-        if missing > 0 and not self._has_ended:
-            left = self._at if self._kept is None else self._kept - self._before
-            parts = [self._buffer[left:]]
-            self._before += left
-            self._at -= left
-            while missing > 0:
-                chunk = self._stream.read(max(missing, 4 * _PIECE))
-                if not chunk:
-                    self._has_ended = True
-                    break
-                parts.append(chunk)
-                missing -= len(chunk)
-            self._buffer = b"".join(parts)
-        return len(self._buffer) > self._at
+        if self._end - self._at < size and not self._has_ended:
+            self._move_to_front(self._at if self._kept is None else self._kept - self._before, size)
+            with memoryview(self._buffer) as buffer:
+                while self._end - self._at < size and not self._has_ended:
+                    read = self._stream.readinto(buffer[self._end :])
+                    self._end += read
+                    self._has_ended = not read
+        return self._end > self._at
+
+    def _bytes(self, end: int) -> bytes:
+        """What stands ahead, up to a place in the buffer."""
+        with memoryview(self._buffer) as buffer:
+            return bytes(buffer[self._at : end])
+
+    def _move_to_front(self, left: int, size: int) -> None:
+        """Leave behind what stands before a place in the buffer, and have room for so many bytes ahead."""
+        with memoryview(self._buffer) as buffer:
+            buffer[: self._end - left] = buffer[left : self._end]
+        self._before += left
+        self._at -= left
+        self._end -= left
+        self._buffer.extend(bytes(max(0, self._at + size - len(self._buffer))))
+
+    def _put_back(self, taken: bytes) -> None:
+        """Have once more ahead what was just taken."""
+        if taken:
+            self._buffer = bytearray(taken) + self._buffer[self._at : self._end]
+            self._before += self._at - len(taken)
+            self._at, self._end = 0, len(self._buffer)
 
     def _fail(self, reason: str, ahead: int = 0) -> NoReturn:
         place = self._before + self._at + ahead
@@ -274,10 +287,10 @@ class JsonText:
 
 @dataclass(slots=True)
 class _Piece(Generic[_Parsed]):
-    """Elements that are being parsed, and where in the text they begin."""
+    """Elements that are being parsed, and what stands between them and the next."""
 
-    place: int
     text: bytes
+    gap: bytes
     parsed: Future[_Parsed | None]
 
 

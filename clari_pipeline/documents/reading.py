@@ -94,7 +94,7 @@ class _Reader:
         self._unreadable: list[pa.Table] = [EntryRows().unreadable_table()]
         self._document = Document("relational")
 
-    def read_json(self, stream: IO[bytes]) -> Document:
+    def read_json(self, stream: io.BufferedReader) -> Document:
         text = JsonText(stream)
         lists: dict[str, Any] = {}
         has_entries = False

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 
 import pyarrow as pa
+from pyarrow.lib import StringBuilder
 
 from clari_pipeline.periods import FiscalCalendar, Quarter, UnknownPeriod
 
@@ -104,11 +105,11 @@ class EntryRows:
 
     def table(self) -> pa.Table:
         """The entries. Raises `UnicodeEncodeError` where a text holds half a character."""
-        return pa.table(self.columns, schema=ENTRY)
+        return pa.table({field.name: texts(self.columns[field.name]).cast(field.type) for field in ENTRY}, schema=ENTRY)
 
     def unreadable_table(self) -> pa.Table:
         """One row an amount that cannot be read: the entry's key, the measure, what is written."""
-        return _texts(self.unreadable)
+        return _text_table(self.unreadable)
 
 
 @dataclass(slots=True)
@@ -146,7 +147,7 @@ class Lists:
 
     def tables(self) -> dict[str, pa.Table]:
         """The lists as Arrow, every column text. Raises `UnicodeEncodeError` where a text holds half a character."""
-        return {table: _texts(columns) for table, columns in self.columns.items()}
+        return {table: _text_table(columns) for table, columns in self.columns.items()}
 
 
 def text_of(value: object) -> str | None:
@@ -190,5 +191,12 @@ def moment_of(text: str) -> int | None:
     return int(moment.to_integral_value(ROUND_HALF_UP))
 
 
-def _texts(columns: dict[str, list[str | None]]) -> pa.Table:
-    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+def _text_table(columns: Mapping[str, Iterable[object]]) -> pa.Table:
+    return pa.table({name: texts(values) for name, values in columns.items()})
+
+
+def texts(values: Iterable[object]) -> pa.StringArray:
+    """Texts without pandas, which Arrow imports, half a second long, for whatever else it makes of Python's objects."""
+    builder = StringBuilder()
+    builder.append_values([None if value is None else str(value) for value in values])
+    return builder.finish()

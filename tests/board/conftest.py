@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+_PATIENCE_MS = 180_000  # a machine that is busy with other tests is waited for
+
 
 @dataclass
 class Reader:
@@ -25,6 +27,7 @@ class Reader:
             viewport={"width": width, "height": 900},
             color_scheme=scheme,  # type: ignore[arg-type]
         )
+        context.set_default_timeout(_PATIENCE_MS)
         page = context.new_page()
         page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -44,7 +47,7 @@ def chromium() -> Iterator[Browser]:
     if program is None:
         pytest.skip("this machine has no Chromium: make chromium, or name one in CLARI_TEST_CHROMIUM")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"], timeout=_PATIENCE_MS)
         yield browser
         browser.close()
 

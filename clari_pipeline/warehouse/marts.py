@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 
@@ -152,14 +153,35 @@ def count(session: Session, table: str) -> int:
     return session.count(table)
 
 
-def _collect_calls(session: Session, export: Record, rules: CallRules) -> None:
+def collect_calls(
+    session: Session,
+    name: str,
+    *,
+    forecast_id: str,
+    quarter_id: str,
+    as_of: datetime,
+    call_time_frame_id: str | None,
+    rules: CallRules,
+) -> None:
+    """Add to this session's `forecast_call`, under a name, the calls of a week as known at a moment."""
     run(
         session,
         "marts/forecast_call",
-        forecast_id=export["forecast_id"],
-        quarter_id=export["time_period_id"],
-        job_id=export["job_id"],
-        as_of=export["exported_at"],
-        call_time_frame_id=export["call_time_frame_id"],
+        job_id=name,
+        forecast_id=forecast_id,
+        quarter_id=quarter_id,
+        as_of=as_of,
+        call_time_frame_id=call_time_frame_id,
         use_adjusted=rules.use_adjusted,
     )
+
+
+def _collect_calls(session: Session, export: Record, rules: CallRules) -> None:
+    of_export: Record = {
+        "forecast_id": export["forecast_id"],
+        "quarter_id": export["time_period_id"],
+        "as_of": export["exported_at"],
+    }
+    week = export["call_time_frame_id"]
+    collect_calls(session, export["job_id"], **of_export, call_time_frame_id=week, rules=rules)
+    run(session, "marts/person_at", **of_export, job_id=export["job_id"])

@@ -53,9 +53,9 @@ class Staged:
                 with loading.cursor() as cursor:
                     cursor.execute(_unlogged(kept, reader.schema).as_string())
                     cursor.adbc_ingest(kept, reader, mode="append", db_schema_name="clari")
-                    cursor.execute(sql.SQL("analyze clari.{}").format(sql.Identifier(kept)).as_string())
             loading.commit()
         for name, kept in kept_as.items():
+            server.execute(sql.SQL("analyze clari.{}").format(sql.Identifier(kept)))
             server.execute(
                 sql.SQL("create or replace temp view {} as select * from clari.{}").format(
                     sql.Identifier(name), sql.Identifier(kept)

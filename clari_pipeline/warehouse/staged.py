@@ -96,7 +96,10 @@ def _unlogged(name: str, schema: pa.Schema) -> sql.Composed:
     columns: list[sql.Composable] = [
         sql.Composed([sql.Identifier(field.name), sql.SQL(" "), _kind(field.type)]) for field in schema
     ]
-    return sql.SQL("create unlogged table clari.{} ({})").format(sql.Identifier(name), sql.SQL(", ").join(columns))
+    # It is counted here and gone before long: nothing for the server's own daemon.
+    return sql.SQL("create unlogged table clari.{} ({}) with (autovacuum_enabled = false)").format(
+        sql.Identifier(name), sql.SQL(", ").join(columns)
+    )
 
 
 def _kind(found: pa.DataType) -> sql.Composable:

@@ -1,4 +1,4 @@
--- The calls of one export: the newest submitted call in or before the export's week of the call.
+-- The calls of one week as known at one moment, an export's or the week's end: the newest submitted call in or before it.
 insert into forecast_call
 with state as not materialized (
     select *
@@ -20,82 +20,69 @@ week as (
     group by time_frame_id
 ),
 
--- A forecast field is one for which any entry of the period has a call, whatever its type says.
-forecast_field as (
-    select distinct time_period_id, field_id
-    from state
-    where forecast_value is not null
-),
-
 positioned as not materialized (
     select
         state.*,
         week.position,
-        week.position <= call_week.position as is_before_or_in_call_week
+        week.position <= (
+            select call_week.position from week as call_week where call_week.time_frame_id = $call_time_frame_id
+        ) as is_before_or_in_call_week,
+        $use_adjusted
+        and state.adjustment_value is not null
+        and not (state.adjustment_value = 0 and state.adjusted_by is null and state.adjusted_at is null) as is_overridden,
+        state.forecast_value is not null
+        and not (state.forecast_value = 0 and state.is_updated is not distinct from false) as is_written
     from state
     inner join week on week.time_frame_id = state.time_frame_id
-    left join week as call_week on call_week.time_frame_id = $call_time_frame_id
 ),
 
--- The newest week up to that of the call: in it stands what the calls are held against.
-newest_week as (
+-- What a call is held against stands in the newest week up to that of the call; the call itself in the newest of
+-- these in which one was submitted.
+place as materialized (
     select
         time_period_id,
         user_id,
         field_id,
-        max(case when is_before_or_in_call_week then position end) as position
+        bool_or(is_present) as is_present,
+        bool_or(forecast_value is not null) as has_call,
+        max(case when is_before_or_in_call_week then position end) as newest_position,
+        max(case when is_before_or_in_call_week and (is_written or is_overridden) then position end) as standing_position
     from positioned
     group by time_period_id, user_id, field_id
 ),
 
-newest as (
-    select positioned.*
+found as materialized (
+    select
+        positioned.*,
+        positioned.position = place.newest_position as is_newest,
+        positioned.position = place.standing_position as is_standing
     from positioned
-    inner join newest_week
+    inner join place
         on
-            newest_week.time_period_id = positioned.time_period_id
-            and newest_week.user_id = positioned.user_id
-            and newest_week.field_id = positioned.field_id
-            and newest_week.position = positioned.position
+            place.time_period_id = positioned.time_period_id
+            and place.user_id = positioned.user_id
+            and place.field_id = positioned.field_id
+    where positioned.position = place.newest_position or positioned.position = place.standing_position
 ),
 
-submitted as not materialized (
+newest as not materialized (
+    select * from found where is_newest
+),
+
+standing as not materialized (
     select
         *,
-        $use_adjusted
-        and adjustment_value is not null
-        and not (adjustment_value = 0 and adjusted_by is null and adjusted_at is null) as is_overridden
-    from positioned
-    where
-        is_before_or_in_call_week
-        and (
-            (forecast_value is not null and not (forecast_value = 0 and is_updated is not distinct from false))
-            or (
-                $use_adjusted
-                and adjustment_value is not null
-                and not (adjustment_value = 0 and adjusted_by is null and adjusted_at is null)
-            )
-        )
-),
-
-standing_week as (
-    select time_period_id, user_id, field_id, max(position) as position
-    from submitted
-    group by time_period_id, user_id, field_id
-),
-
-standing as (
-    select
-        submitted.*,
         case when is_overridden then adjustment_value else forecast_value end as written_value,
-        submitted.time_frame_id = $call_time_frame_id as is_call_week
-    from submitted
-    inner join standing_week
-        on
-            standing_week.time_period_id = submitted.time_period_id
-            and standing_week.user_id = submitted.user_id
-            and standing_week.field_id = submitted.field_id
-            and standing_week.position = submitted.position
+        time_frame_id = $call_time_frame_id as is_call_week
+    from found
+    where is_standing
+),
+
+-- A forecast field is one for which any entry of the period has a call, whatever its type says.
+forecast_field as (
+    select distinct time_period_id, field_id
+    from place
+    where has_call
 ),
 
 -- The newest quota: of the week of the call or before it, else the next one.
@@ -119,13 +106,12 @@ quota as (
 ),
 
 presence as (
-    select state.time_period_id, state.user_id, state.field_id, bool_or(state.is_present) as is_present
-    from state
+    select place.time_period_id, place.user_id, place.field_id, place.is_present, place.newest_position
+    from place
     inner join forecast_field
         on
-            forecast_field.time_period_id = state.time_period_id
-            and forecast_field.field_id = state.field_id
-    group by state.time_period_id, state.user_id, state.field_id
+            forecast_field.time_period_id = place.time_period_id
+            and forecast_field.field_id = place.field_id
 )
 
 select
@@ -136,9 +122,11 @@ select
     standing.written_value,
     coalesce(standing.is_call_week, false),
     presence.is_present,
+    presence.newest_position is not null,
     coalesce(standing.currency_code, newest.currency_code),
     newest.adjustment_value,
     pipeline.crm_total,
+    pipeline.crm_closed,
     closed.crm_closed,
     quota.quota_value,
     case when standing.is_overridden then standing.adjusted_by else standing.updated_by end,
@@ -173,28 +161,3 @@ left join standing
         standing.time_period_id = presence.time_period_id
         and standing.user_id = presence.user_id
         and standing.field_id = presence.field_id;
-
--- The people whom it showed, as it showed them.
-insert into person_at
-select
-    $job_id,
-    sighting.user_id,
-    sighting.crm_user_id,
-    sighting.name,
-    sighting.email,
-    sighting.role_id,
-    sighting.role_name,
-    sighting.parent_role_id
-from clari.forecast_user_sighting as sighting
-left join clari.export_job as shown_by on shown_by.job_id = sighting.job_id
-where
-    sighting.forecast_id = $forecast_id
-    and sighting.quarter_id = $quarter_id
-    and sighting.first_seen_at <= $as_of
-    and sighting.last_seen_at >= $as_of
-qualify
-    row_number() over (
-        partition by sighting.user_id
-        order by
-            sighting.last_seen_at desc, sighting.first_seen_at desc, shown_by.submitted_at desc, shown_by.request_id desc
-    ) = 1;

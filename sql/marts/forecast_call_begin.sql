@@ -1,4 +1,5 @@
--- Grain: one row an export, period, person and forecast field: the call as that export knew it.
+-- Grain: one row an export (by its job) or week, period, person and forecast field: the call as known then. has_begun:
+-- some entry is of that week or an earlier one. pipeline_closed is what has closed of the field that crm_total is of.
 create or replace temp table forecast_call (
     job_id varchar,
     time_period_id varchar,
@@ -7,9 +8,11 @@ create or replace temp table forecast_call (
     call_value decimal(18, 4),
     is_submitted boolean,
     is_present boolean,
+    has_begun boolean,
     currency_code varchar,
     adjustment_value decimal(18, 4),
     crm_total decimal(18, 4),
+    pipeline_closed decimal(18, 4),
     crm_closed decimal(18, 4),
     quota_value decimal(18, 4),
     updated_by varchar,

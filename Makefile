@@ -27,6 +27,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/deptry clari_pipeline
 
 test: lint postgres chromium
 	$(BIN)/pytest

@@ -207,10 +207,9 @@ def _differing(
 
 
 def of_calls(session: Session, export: Record, rules: CallRules) -> ExportFacts:
-    """What the comparison of its calls has found; `forecast_swing` holds it already."""
+    """What the comparison of its calls has found, which `marts.renew_quarter` has made."""
     swings = marts.swings_of(session, export["job_id"])
     swung = {(swing["user_id"], swing["time_period_id"], swing["field_id"]) for swing in swings}
-    marts.find_measure_fields(session, export["forecast_id"], export["time_period_id"], rules)
     ambiguous = facts.quota_ambiguous(session)
     return ExportFacts(
         request_id=export["request_id"],

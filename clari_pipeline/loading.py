@@ -202,8 +202,8 @@ class Loader:
     def _compare(self, session: Session, exports: list[Record]) -> None:
         """Compare the calls of a quarter's exports, and judge what that shows."""
         forecast_id, quarter_id = exports[0]["forecast_id"], exports[0]["time_period_id"]
-        with session.turn("marts", shared=True), session.transaction():
-            marts.compare_calls(session, forecast_id, quarter_id, self._rules)
+        with session.turn("marts", shared=True), session.turn("periods", quarter_id), session.transaction():
+            marts.renew_quarter(session, forecast_id, quarter_id, self._rules)
             for export in exports:
                 if ledger.export(session, export["request_id"])["state"] == "LOADED":
                     found = judge(evidence.of_calls(session, export, self._rules))

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import dagster as dg
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine
@@ -27,6 +28,7 @@ class PooledSqliteEventLog(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._tables: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -58,6 +60,15 @@ class PooledSqliteEventLog(SqliteEventLogStorage):
             self._engines[shard] = engine
         self._engines.move_to_end(shard)
         return self._engines[shard]
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the file of all runs has it: a table that it once had stays."""
+        if table_name not in self._tables:
+            with self._engine(INDEX_SHARD_NAME).connect() as connection:
+                if not connection.dialect.has_table(connection, table_name):
+                    return False
+            self._tables.add(table_name)
+        return True
 
     def dispose(self) -> None:
         """Close every file."""

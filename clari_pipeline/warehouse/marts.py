@@ -10,7 +10,7 @@ from hashlib import sha256
 from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.rules import Rules
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, rows, run, sha256_of
+from clari_pipeline.warehouse.statements import Record, row, rows, run, sha256_of
 
 # Each mart, and what one row of it is.
 HISTORY = {
@@ -54,37 +54,23 @@ class CallRules:
     rules: Rules = field(default_factory=Rules)
 
 
+def renew_quarter(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
+    """What `compare_calls` and `refresh_forecast_vs_quota` make of one quarter, whose calls are found once for both.
+
+    Leaves this session's `quota_field` and `measure_field` in place.
+    """
+    calls = _Calls(session, forecast_id, quarter_id, rules)
+    _compare(session, calls, rows(session, "marts/swing_pairs", **calls.quarter))
+    for newest in newest_loaded(session):
+        if calls.quarter.items() <= newest.items():
+            _make_forecast_vs_quota(session, calls, newest, _made_of(session, newest, rules))
+
+
 def compare_calls(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
     """Add to `forecast_swing` each loaded export of the quarter that has not been compared yet."""
-    quarter = {"forecast_id": forecast_id, "quarter_id": quarter_id}
-    pairs = rows(session, "marts/swing_pairs", **quarter)
-    loaded = {export["job_id"]: export for export in rows(session, "ledger/of_quarter", **quarter, states=["LOADED"])}
-    if not pairs:
-        return
-    run(session, "marts/helpers")
-    run(session, "marts/forecast_call_begin")
-    find_measure_fields(session, forecast_id, quarter_id, rules)
-    swings = rules.rules.swings
-    collected: set[str] = set()
-    for pair in pairs:
-        for job_id in {pair["job_id"], pair["previous_job_id"]} - collected:
-            _collect_calls(session, loaded[job_id], rules)
-            collected.add(job_id)
-        run(
-            session,
-            "marts/forecast_swing",
-            **quarter,
-            **pair,
-            threshold=rules.swing_threshold,
-            min_amount=rules.swing_min_amount,
-            min_share=swings.min_share_of_quota,
-            fields=[name.lower() for name in swings.fields],
-            every_field=not swings.fields,
-            rep_mutes=list(swings.reps_muted_in_weeks),
-            quarter_start=rules.calendar.first_day(Quarter.parse(quarter_id)),
-            quarter_end=rules.calendar.last_day(Quarter.parse(quarter_id)),
-        )
-        run(session, "marts/forecast_swing_contribution", **pair)
+    pairs = rows(session, "marts/swing_pairs", forecast_id=forecast_id, quarter_id=quarter_id)
+    if pairs:
+        _compare(session, _Calls(session, forecast_id, quarter_id, rules), pairs)
 
 
 def swings_of(session: Session, job_id: str) -> list[Record]:
@@ -98,14 +84,10 @@ def refresh_forecast_vs_quota(session: Session, rules: CallRules) -> None:
     run(session, "marts/forecast_vs_quota_orphans")
     made = {(known["forecast_id"], known["quarter_id"]): known["made_of"] for known in rows(session, "marts/versions")}
     for newest in newest_loaded(session):
+        which = (newest["forecast_id"], newest["quarter_id"])
         made_of = _made_of(session, newest, rules)
-        if made.get((newest["forecast_id"], newest["quarter_id"])) == made_of:
-            continue
-        run(session, "marts/forecast_vs_quota_begin", **newest, made_of=made_of)
-        run(session, "marts/forecast_call_begin")
-        find_measure_fields(session, newest["forecast_id"], newest["quarter_id"], rules)
-        _collect_calls(session, newest | {"time_period_id": newest["quarter_id"]}, rules)
-        run(session, "marts/forecast_vs_quota", **newest, top_user=rules.top_user)
+        if made.get(which) != made_of:
+            _make_forecast_vs_quota(session, _Calls(session, *which, rules), newest, made_of)
 
 
 def forget(session: Session, quarter_id: str) -> None:
@@ -198,12 +180,66 @@ def collect_calls(
     )
 
 
-def _collect_calls(session: Session, export: Record, rules: CallRules) -> None:
-    of_export: Record = {
-        "forecast_id": export["forecast_id"],
-        "quarter_id": export["time_period_id"],
-        "as_of": export["exported_at"],
-    }
-    week = export["call_time_frame_id"]
-    collect_calls(session, export["job_id"], **of_export, call_time_frame_id=week, rules=rules)
-    run(session, "marts/person_at", **of_export, job_id=export["job_id"])
+class _Calls:
+    """This session's `forecast_call` and `person_at`, made anew for a quarter: each export's calls are found once."""
+
+    def __init__(self, session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
+        self.quarter: Record = {"forecast_id": forecast_id, "quarter_id": quarter_id}
+        self.rules = rules
+        self._session = session
+        self._collected: list[Record] = []
+        run(session, "marts/helpers")
+        run(session, "marts/forecast_call_begin")
+        find_measure_fields(session, forecast_id, quarter_id, rules)
+
+    def collect(self, export: Record) -> None:
+        """Add an export's calls and people, unless they are there."""
+        if any(known["job_id"] == export["job_id"] for known in self._collected):
+            return
+        known = next((known for known in self._collected if self._is_alike(known, export)), None)
+        as_of: Record = {**self.quarter, "as_of": export["exported_at"]}
+        if known is not None:
+            run(self._session, "marts/forecast_call_again", job_id=export["job_id"], known_job_id=known["job_id"])
+        else:
+            week = export["call_time_frame_id"]
+            collect_calls(self._session, export["job_id"], **as_of, call_time_frame_id=week, rules=self.rules)
+        run(self._session, "marts/person_at", **as_of, job_id=export["job_id"])
+        self._collected.append(export)
+
+    def _is_alike(self, known: Record, export: Record) -> bool:
+        """Whether both have the same week of the call, and nothing of the quarter changed between them."""
+        if known["call_time_frame_id"] != export["call_time_frame_id"]:
+            return False
+        after, until = sorted((known["exported_at"], export["exported_at"]))
+        found = row(self._session, "marts/entries_changed", **self.quarter, after=after, until=until)
+        return not found["has_changed"]
+
+
+def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
+    rules, quarter = calls.rules, calls.quarter
+    loaded = {export["job_id"]: export for export in rows(session, "ledger/of_quarter", **quarter, states=["LOADED"])}
+    swings, asked = rules.rules.swings, Quarter.parse(quarter["quarter_id"])
+    for pair in pairs:
+        calls.collect(loaded[pair["job_id"]])
+        calls.collect(loaded[pair["previous_job_id"]])
+        run(
+            session,
+            "marts/forecast_swing",
+            **quarter,
+            **pair,
+            threshold=rules.swing_threshold,
+            min_amount=rules.swing_min_amount,
+            min_share=swings.min_share_of_quota,
+            fields=[name.lower() for name in swings.fields],
+            every_field=not swings.fields,
+            rep_mutes=list(swings.reps_muted_in_weeks),
+            quarter_start=rules.calendar.first_day(asked),
+            quarter_end=rules.calendar.last_day(asked),
+        )
+        run(session, "marts/forecast_swing_contribution", **pair)
+
+
+def _make_forecast_vs_quota(session: Session, calls: _Calls, newest: Record, made_of: str) -> None:
+    run(session, "marts/forecast_vs_quota_begin", **newest, made_of=made_of)
+    calls.collect(newest)
+    run(session, "marts/forecast_vs_quota", **newest, top_user=calls.rules.top_user)

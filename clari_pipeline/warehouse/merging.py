@@ -17,7 +17,7 @@ _TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "c
 _STAGING = ("helpers", "stage_user", "stage_period", "stage_unreadable")
 _LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
 _DESCRIBED = ("stage_user", "stage_field", "stage_time_period", "stage_time_frame")
-STAGED = ("stage_entry", *_DESCRIBED)  # what a merge reads of a document
+STAGED = ("stage_entry", "stage_shown_week", *_DESCRIBED)  # what a merge reads of a document
 MERGED = (
     "forecast_entry",
     "forecast_entry_history",

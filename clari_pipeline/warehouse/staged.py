@@ -53,9 +53,9 @@ class Staged:
                 with loading.cursor() as cursor:
                     cursor.execute(_unlogged(kept, reader.schema).as_string())
                     cursor.adbc_ingest(kept, reader, mode="append", db_schema_name="clari")
-                    cursor.execute(sql.SQL("analyze clari.{}").format(sql.Identifier(kept)).as_string())
             loading.commit()
         for name, kept in kept_as.items():
+            server.execute(sql.SQL("analyze clari.{}").format(sql.Identifier(kept)))
             server.execute(
                 sql.SQL("create or replace temp view {} as select * from clari.{}").format(
                     sql.Identifier(name), sql.Identifier(kept)
@@ -96,7 +96,10 @@ def _unlogged(name: str, schema: pa.Schema) -> sql.Composed:
     columns: list[sql.Composable] = [
         sql.Composed([sql.Identifier(field.name), sql.SQL(" "), _kind(field.type)]) for field in schema
     ]
-    return sql.SQL("create unlogged table clari.{} ({})").format(sql.Identifier(name), sql.SQL(", ").join(columns))
+    # It is counted here and gone before long: nothing for the server's own daemon.
+    return sql.SQL("create unlogged table clari.{} ({}) with (autovacuum_enabled = false)").format(
+        sql.Identifier(name), sql.SQL(", ").join(columns)
+    )
 
 
 def _kind(found: pa.DataType) -> sql.Composable:

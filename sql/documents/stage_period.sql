@@ -53,3 +53,7 @@ where
         from stage_entry as entry
         where entry.time_period_id = period.time_period_id and entry.time_frame_id = week.time_frame_id
     );
+
+-- Grain: one row a period and week of which the document has an entry.
+create or replace temp table stage_shown_week as
+select distinct time_period_id, time_frame_id from stage_entry;

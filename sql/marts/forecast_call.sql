@@ -24,7 +24,9 @@ positioned as not materialized (
     select
         state.*,
         week.position,
-        week.position <= call_week.position as is_before_or_in_call_week,
+        week.position <= (
+            select call_week.position from week as call_week where call_week.time_frame_id = $call_time_frame_id
+        ) as is_before_or_in_call_week,
         $use_adjusted
         and state.adjustment_value is not null
         and not (state.adjustment_value = 0 and state.adjusted_by is null and state.adjusted_at is null) as is_overridden,
@@ -32,7 +34,6 @@ positioned as not materialized (
         and not (state.forecast_value = 0 and state.is_updated is not distinct from false) as is_written
     from state
     inner join week on week.time_frame_id = state.time_frame_id
-    left join week as call_week on call_week.time_frame_id = $call_time_frame_id
 ),
 
 -- What a call is held against stands in the newest week up to that of the call; the call itself in the newest of
@@ -50,29 +51,31 @@ place as materialized (
     group by time_period_id, user_id, field_id
 ),
 
-newest as (
-    select positioned.*
-    from positioned
-    inner join place
-        on
-            place.time_period_id = positioned.time_period_id
-            and place.user_id = positioned.user_id
-            and place.field_id = positioned.field_id
-            and place.newest_position = positioned.position
-),
-
-standing as (
+found as materialized (
     select
         positioned.*,
-        case when positioned.is_overridden then positioned.adjustment_value else positioned.forecast_value end as written_value,
-        positioned.time_frame_id = $call_time_frame_id as is_call_week
+        positioned.position = place.newest_position as is_newest,
+        positioned.position = place.standing_position as is_standing
     from positioned
     inner join place
         on
             place.time_period_id = positioned.time_period_id
             and place.user_id = positioned.user_id
             and place.field_id = positioned.field_id
-            and place.standing_position = positioned.position
+    where positioned.position = place.newest_position or positioned.position = place.standing_position
+),
+
+newest as not materialized (
+    select * from found where is_newest
+),
+
+standing as not materialized (
+    select
+        *,
+        case when is_overridden then adjustment_value else forecast_value end as written_value,
+        time_frame_id = $call_time_frame_id as is_call_week
+    from found
+    where is_standing
 ),
 
 -- A forecast field is one for which any entry of the period has a call, whatever its type says.

@@ -78,15 +78,19 @@ compared as (
 ),
 
 -- Who they are, and whether anybody reports to them.
+report as (
+    select job_id, parent_role_id, min(user_id) as first_user_id, max(user_id) as last_user_id
+    from person_at
+    group by job_id, parent_role_id
+),
+
 person as (
     select
         shown.*,
-        shown.role_id is not null and not exists (
-            select 1
-            from person_at as report
-            where report.job_id = shown.job_id and report.parent_role_id = shown.role_id and report.user_id <> shown.user_id
-        ) as is_rep
+        shown.role_id is not null
+        and not coalesce(report.first_user_id <> shown.user_id or report.last_user_id <> shown.user_id, false) as is_rep
     from person_at as shown
+    left join report on report.job_id = shown.job_id and report.parent_role_id = shown.role_id
     where shown.job_id in ($job_id, $previous_job_id)
     qualify row_number() over (partition by shown.user_id order by shown.job_id = $job_id desc) = 1
 ),

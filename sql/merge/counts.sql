@@ -1,6 +1,6 @@
 -- What the merge did, and how many rows of the table the export left its mark on.
 select
-    (select count(*) from stage_entry) - (select count(*) from entry_change) as rows_inserted,
+    (select rows_staged - rows_known from entry_counted) as rows_inserted,
     (select count(*) from entry_change where change = 'UPDATE') as rows_updated,
     (select count(*) from entry_change where change = 'SAME') as rows_unchanged,
     (select count(*) from entry_gone) as rows_disappeared,

@@ -41,6 +41,12 @@ select
     has_changed
 from compared;
 
+-- Grain: one row: how many entries the document has, and how many of them are known already.
+create or replace temp table entry_counted as
+select
+    (select count(*) from stage_entry) as rows_staged,
+    (select count(*) from entry_change) as rows_known;
+
 -- Grain: one row a known entry that the export could have shown and does not.
 create or replace temp table entry_gone as
 select known.time_period_id, known.time_frame_id, known.user_id, known.field_id

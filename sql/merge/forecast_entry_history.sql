@@ -96,4 +96,6 @@ select
     null,
     $job_id
 from stage_entry
-where not exists (select 1 from entry_change as change where change.entry_no = stage_entry.entry_no);
+where
+    exists (select 1 from entry_counted where rows_staged > rows_known)
+    and not exists (select 1 from entry_change as change where change.entry_no = stage_entry.entry_no);

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import parts, with_dlt
+from . import on_postgres, parts, with_dlt
 from .machine import load, machine
 from .parts import Bench, Document
 from .processes import Cost, ProcessFailed
@@ -44,6 +44,7 @@ def main() -> int:
         f"{max(asked.repeats, 1)} unless it took longer than 15 s; the ratio is of seconds, against the bare work of "
         "the same size. Peak is resident memory in MB of 1,000,000 bytes, dlt's that of the largest of its processes.",
         " ".join((with_dlt.__doc__ or "").split()),
+        *report.about,
         f"{machine()}. Load average before: {load_before}; after: {load()}.",
     ]
     show(report.rows, report.sizes, about=about)
@@ -56,6 +57,7 @@ class _Report:
     def __init__(self, say: Callable[[str], None]) -> None:
         self.rows: list[Row] = []
         self.sizes: list[Size] = []
+        self.about: list[str] = []
         self.failures = 0
         self._say = say
 
@@ -91,7 +93,7 @@ def _measure(bench: Bench, sizes: list[int], report: _Report) -> None:
 
 
 def _compare(bench: Bench, document: Document, size: Size, report: _Report) -> None:
-    """The pipeline beside dlt."""
+    """The pipeline beside dlt, and on a server."""
     of_dlt: dict[str, list[Cost]] = {feed: [] for feed in parts.FEEDS}
     for feed in parts.FEEDS:
         with report.part(parts.FEEDS[feed]):
@@ -100,6 +102,10 @@ def _compare(bench: Bench, document: Document, size: Size, report: _Report) -> N
         report.rows += parts.loads(bench, document, size, of_dlt["entries"])
     for feed in parts.FEEDS:
         report.rows += parts.dlt_rows(of_dlt[feed], feed, size.bare)
+    with report.part("PostgreSQL"):
+        found = on_postgres.loads(bench, document)
+        report.rows += found.rows
+        report.about += [" ".join((on_postgres.__doc__ or "").split()), found.about]
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ QUARTERS_HELD = 8
 FULL_SIZE = 1_000_000  # entries from which on the reaches are meant
 MOST_MB = 900
 FEEDS = {"entries": "dlt", "arrow": "dlt, fed with Arrow tables"}
-_CHANGED = 0.01
+CHANGED = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def written(bench: Bench, entries: int) -> Document:
     """A document of so many entries."""
     bench.say(f"{entries:,} entries: writing the document")
     document = Document(entries, bench.folder / f"{entries}.json", bench.folder / f"{entries}-alone.json")
-    _write(document.file, entries, "--alone", document.alone)
+    write(document.file, entries, "--alone", document.alone)
     return document
 
 
@@ -195,7 +195,7 @@ def landing(bench: Bench) -> list[Row]:
     """Documents that arrive at full speed from memory."""
     bench.say("landing")
     source, report = bench.folder / "arriving.json", bench.folder / "rate.txt"
-    _write(source, 110_000)
+    write(source, 110_000)
     rows = []
     for megabytes in (250, 1_000):
         cost = measure(python("tests.benchmarks.landing", source, bench.empty("landing"), megabytes, report))
@@ -213,7 +213,8 @@ def largest(size: Size) -> Row:
     return Row(f"replay --document of {size.entries:,} entries", size.replay, size.bare, [reach])
 
 
-def _write(file: Path, entries: int, *more: object) -> None:
+def write(file: Path, entries: int, *more: object) -> None:
+    """A generated document; `more` is what `documents` takes beside."""
     measure(python("tests.benchmarks.documents", file, entries, *more))
 
 
@@ -249,9 +250,9 @@ def _one_percent(bench: Bench, document: Document) -> Cost:
     for number in range(1 - QUARTERS_HELD, 1):
         quarter = str(newest.shifted(number))
         bench.say(f"{document.entries:,} entries: {quarter} of the {QUARTERS_HELD} quarters to be held")
-        _write(file, document.entries, "--quarter", quarter)
+        write(file, document.entries, "--quarter", quarter)
         held.replay(file, quarter)
-    _write(file, document.entries, "--changed-share", _CHANGED)
+    write(file, document.entries, "--changed-share", CHANGED)
     bench.say(f"{document.entries:,} entries: 1 % changed")
     cost = bench.best(partial(_next, bench, held, file))
     held.remove()

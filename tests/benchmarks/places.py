@@ -17,11 +17,12 @@ _CALENDAR = FiscalCalendar()
 
 
 class Place:
-    """A folder in which commands are typed; all they leave behind is in it."""
+    """A folder in which commands are typed; all they leave behind is in it, or in the warehouse at the address."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str | None = None) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        self._url = url
         self._exports = 0
 
     @property
@@ -33,7 +34,7 @@ class Place:
         """The settings: nothing is set but where things are."""
         return {
             "CLARI_DATA_DIR": str(self.folder / "data"),
-            "CLARI_WAREHOUSE_URL": f"duckdb:///{self.warehouse}",
+            "CLARI_WAREHOUSE_URL": self._url or f"duckdb:///{self.warehouse}",
             "DAGSTER_HOME": str(self.folder / "dagster_home"),
         } | more
 
@@ -52,9 +53,12 @@ class Place:
             *("--exported-at", exported_at.isoformat()),
         )
 
-    def copied(self, folder: Path) -> Place:
-        """The same in another folder. Landed documents are never changed, and so not copied but linked."""
-        copy = Place(folder)
+    def copied(self, folder: Path, url: str | None = None) -> Place:
+        """The same in another folder. Landed documents are never changed, and so not copied but linked.
+
+        What a server holds is not copied: `url` is where a copy of it stands.
+        """
+        copy = Place(folder, url)
         copy._exports = self._exports
         for name in ("data", "dagster_home"):
             if (self.folder / name).exists():

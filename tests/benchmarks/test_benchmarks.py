@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from decimal import Decimal
 from io import StringIO
@@ -10,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import psycopg
 import pytest
 from rich.console import Console
 
-from tests.benchmarks import bare, with_dlt
+from tests.benchmarks import bare, bare_postgres, with_dlt
 from tests.benchmarks.documents import FIELDS, WEEKS, write_document, write_entries_alone
 from tests.benchmarks.parts import QUARTER
 from tests.benchmarks.processes import Cost, best_of
 from tests.benchmarks.table import Reach, Row, Size, show
+from tests.warehouse import servers
 
 ENTRIES = 2_000
 
@@ -80,6 +83,17 @@ def test_the_bare_work_loads_the_entries_alone(document, tmp_path):
     assert read(tmp_path / "alone.json") == read(document)["entries"]
     bare.load(str(tmp_path / "alone.json"), str(tmp_path / "bare.duckdb"))
     assert totals(tmp_path / "bare.duckdb", "entry", "forecastValue") == (ENTRIES, forecast_total(document))
+
+
+def test_the_bare_work_on_postgres_loads_the_entries_alone(document, tmp_path):
+    if servers.programs() is None and servers.NAMED not in os.environ:
+        pytest.skip("this machine has no PostgreSQL")
+    write_entries_alone(document, tmp_path / "alone.json")
+    query = 'select count(*), sum("forecastValue") from entry'
+    with servers.postgres() as server, servers.database(server) as url:
+        bare_postgres.load(str(tmp_path / "alone.json"), url)
+        with psycopg.connect(url) as connection:
+            assert connection.execute(query).fetchone() == (ENTRIES, forecast_total(document))
 
 
 @pytest.mark.parametrize("feed", ["entries", "arrow"])

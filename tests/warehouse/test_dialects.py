@@ -53,8 +53,8 @@ _KINDS = {
     "count": "attempt available_monthly_quota concurrent_limit monthly_quota most poll_count polls rank result_bytes "
     "retries rows_disappeared rows_exported rows_inserted rows_staged rows_unchanged rows_updated",
     "day": "quarter_end quarter_start",
-    "moment": "as_of at checked_at completed_at created_at delivered_at exported_at first_export landed_at loaded_at "
-    "newest_export not_before read_at submitted_at",
+    "moment": "after as_of at checked_at completed_at created_at delivered_at exported_at first_export landed_at "
+    "loaded_at newest_export not_before read_at submitted_at until",
     "names": "alert_keys fields forecasts quarters request_ids run_ids states weeks",
     "weeks": "muted_in_weeks rep_mutes",
     "bytes": "lists",
@@ -130,6 +130,7 @@ def _staged_tables() -> LiteralString:
         create temp table stage_time_frame (
             time_period_id varchar, time_frame_id varchar, start_date date, end_date date
         );
+        create temp table stage_shown_week (time_period_id varchar, time_frame_id varchar);
     """
     lists = ("user", "field", "time_period", "week", "time_frame")
     text += "".join(f"create temp table kept_stage_{name} as select * from stage_{name};" for name in lists)

@@ -119,6 +119,23 @@ def test_a_mart_that_stands_is_made_anew_when_a_rule_changes(open_house: Callabl
     assert with_overrides.value("select forecast_value from clari.forecast_vs_quota") == 80
 
 
+def test_a_merge_leaves_the_mart_that_a_refresh_would_make(house: House) -> None:
+    """Of a quarter's first document, of the same a week later, of one that moves a call back to what it was."""
+    moved = document(entry("ann", "W01", call=100, closed=10, quota=500), entry("ann", "W03", call=90, quota=400))
+    documents = {12: QUARTER_OF_TWO, 13: QUARTER_OF_TWO, 20: QUARTER_OF_TWO, 21: moved, 22: QUARTER_OF_TWO}
+    for day, brought in documents.items():
+        house.deliver(brought, moment(10, day))
+        house.merge()
+        left = tables(house)
+        house.execute("delete from clari.mart_version")
+        house.execute("delete from clari.forecast_swing_contribution")
+        house.execute("delete from clari.forecast_swing")
+        house.pipeline.refresh_forecast_vs_quota()
+        house.pipeline.refresh_forecast_swing()
+        assert {row["as_of"] for row in left["forecast_vs_quota"]} >= {moment(10, day)}
+        assert tables(house) == left
+
+
 def test_a_mart_follows_a_field_that_another_quarter_renames(house: House) -> None:
     house.bring(document(entry("ann", call=100)), moment(10, 20))
     october = {"fields": {"commit": "Commit, renamed"}, "weeks": {"W40": None}}

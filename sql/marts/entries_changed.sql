@@ -1,0 +1,10 @@
+-- Whether any version of a quarter's entries began or ended between two moments, the second included.
+select
+    exists (
+        select 1
+        from clari.forecast_entry_history
+        where
+            forecast_id = $forecast_id
+            and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+            and ((valid_from > $after and valid_from <= $until) or (valid_to > $after and valid_to <= $until))
+    ) as has_changed;

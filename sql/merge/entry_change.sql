@@ -1,5 +1,6 @@
 -- Grain: one row a staged entry that is known already.
 -- change: UPDATE (changed, or shown again), SAME. A measure that the export did not ask for keeps its value.
+-- is_written: more of the known row is to be written than that it was seen.
 create or replace temp table entry_change as
 with known as (
     select *
@@ -13,6 +14,7 @@ compared as (
     select
         entry.entry_no,
         known.in_latest_export,
+        entry.scope_id is distinct from known.scope_id as is_of_another_scope,
         (
             case when $has_forecast then entry.forecast_value is distinct from known.forecast_value else false end
             or case when $has_quota then entry.quota_value is distinct from known.quota_value else false end
@@ -38,7 +40,8 @@ compared as (
 select
     entry_no,
     case when has_changed or not in_latest_export then 'UPDATE' else 'SAME' end as change,
-    has_changed
+    has_changed,
+    has_changed or is_of_another_scope or not in_latest_export as is_written
 from compared;
 
 -- Grain: one row: how many entries the document has, and how many of them are known already.
@@ -47,15 +50,41 @@ select
     (select count(*) from stage_entry) as rows_staged,
     (select count(*) from entry_change) as rows_known;
 
--- Grain: one row a known entry that the export could have shown and does not.
-create or replace temp table entry_gone as
-select known.time_period_id, known.time_frame_id, known.user_id, known.field_id
+-- Grain: one row a known entry of the quarter that the document does not show.
+create or replace temp table entry_unshown as
+select
+    known.time_period_id,
+    known.time_frame_id,
+    known.user_id,
+    known.field_id,
+    known.forecast_value,
+    known.quota_value,
+    known.adjustment_value,
+    known.crm_total,
+    known.crm_closed,
+    known.in_latest_export,
+    known.job_id
 from clari.forecast_entry as known
-left join clari.export_job as shown_by on shown_by.job_id = known.job_id
 where
     known.forecast_id = $forecast_id
     and known.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
-    and known.in_latest_export
+    and not exists (
+        select 1
+        from stage_entry as entry
+        where
+            entry.time_period_id = known.time_period_id
+            and entry.time_frame_id = known.time_frame_id
+            and entry.user_id = known.user_id
+            and entry.field_id = known.field_id
+    );
+
+-- Grain: one row a known entry that the export could have shown and does not.
+create or replace temp table entry_gone as
+select known.time_period_id, known.time_frame_id, known.user_id, known.field_id
+from entry_unshown as known
+left join clari.export_job as shown_by on shown_by.job_id = known.job_id
+where
+    known.in_latest_export
     and (cast($scope_id as varchar) is null or cast($scope_id as varchar) is not distinct from shown_by.scope_id)
     and ($include_historical or known.time_frame_id in (select stage_entry.time_frame_id from stage_entry))
     -- A row whose every figure is of types that were not asked for could not have been shown.
@@ -68,13 +97,4 @@ where
         or coalesce(
             known.forecast_value, known.quota_value, known.adjustment_value, known.crm_total, known.crm_closed
         ) is null
-    )
-    and not exists (
-        select 1
-        from stage_entry as entry
-        where
-            entry.time_period_id = known.time_period_id
-            and entry.time_frame_id = known.time_frame_id
-            and entry.user_id = known.user_id
-            and entry.field_id = known.field_id
     );

@@ -1,18 +1,18 @@
--- The newest known values, from entry_change and entry_gone. What the document shows is marked as seen by it.
+-- The newest known values, from entry_change, entry_unshown and entry_gone. What the document shows was seen by it.
 update clari.forecast_entry as known
-set
-    scope_id = entry.scope_id,
-    in_latest_export = true,
-    last_seen_at = $exported_at,
-    exported_at = $exported_at,
-    job_id = $job_id
-from stage_entry as entry
+set last_seen_at = $exported_at, exported_at = $exported_at, job_id = $job_id
 where
     known.forecast_id = $forecast_id
-    and known.time_period_id = entry.time_period_id
-    and known.time_frame_id = entry.time_frame_id
-    and known.user_id = entry.user_id
-    and known.field_id = entry.field_id;
+    and known.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+    and not exists (
+        select 1
+        from entry_unshown as unshown
+        where
+            unshown.time_period_id = known.time_period_id
+            and unshown.time_frame_id = known.time_frame_id
+            and unshown.user_id = known.user_id
+            and unshown.field_id = known.field_id
+    );
 
 -- A measure that the export did not ask for keeps its value.
 update clari.forecast_entry as known
@@ -28,9 +28,11 @@ set
     updated_at = case when $has_forecast_updated then entry.updated_at else known.updated_at end,
     adjusted_by = case when $has_adjustment then entry.adjusted_by else known.adjusted_by end,
     adjusted_at = case when $has_adjustment then entry.adjusted_at else known.adjusted_at end,
-    changed_at = $exported_at
+    changed_at = case when change.has_changed then $exported_at else known.changed_at end,
+    scope_id = entry.scope_id,
+    in_latest_export = true
 from stage_entry as entry
-inner join entry_change as change on change.entry_no = entry.entry_no and change.has_changed
+inner join entry_change as change on change.entry_no = entry.entry_no and change.is_written
 where
     known.forecast_id = $forecast_id
     and known.time_period_id = entry.time_period_id

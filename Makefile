@@ -18,6 +18,8 @@ demo: install
 	$(BIN)/clari-pipeline sync --sandbox
 	@echo; echo "The same company a moment later: some calls have moved."
 	$(BIN)/clari-pipeline sync --sandbox --scenario swings
+	@echo; echo "To look at, without a network:"
+	$(BIN)/clari-pipeline board --sandbox
 	@echo
 	@echo "See it in Dagster:    DAGSTER_HOME=\$$PWD/dagster_home $(BIN)/dagster dev -w workspace.yaml    then http://127.0.0.1:3000"
 	@echo "Query the warehouse:  $(BIN)/python -c \"import duckdb; duckdb.connect('data/sandbox/warehouse-read.duckdb', read_only=True).sql('from clari.forecast_vs_quota').show()\""

@@ -40,7 +40,7 @@ def _amount(text: str) -> Decimal | None:
     return Decimal(text) if text else None
 
 
-@pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.parametrize("seed", [11, pytest.param(12, marks=pytest.mark.soak)])
 def test_any_moment_is_told_as_the_model_has_it(
     house: House, seed: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

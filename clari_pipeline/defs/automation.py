@@ -22,7 +22,7 @@ _RUNNING = (
 )
 
 
-def jobs() -> tuple[Any, Any]:
+def jobs(*, board_follows: bool) -> tuple[Any, Any]:
     """`sync_quarter`, a run a quarter, and `refresh_marts`, after them. One process each: steps are short."""
     sync_quarter = dg.define_asset_job(
         "sync_quarter",
@@ -32,7 +32,7 @@ def jobs() -> tuple[Any, Any]:
     )
     refresh_marts = dg.define_asset_job(
         "refresh_marts",
-        selection=dg.AssetSelection.assets(*map(key, MARTS), key("board"), key(READ_COPY)),
+        selection=dg.AssetSelection.assets(*map(key, [*MARTS, READ_COPY, *(["board"] if board_follows else [])])),
         executor_def=dg.in_process_executor,
         description="Make the marts anew from the merged tables, then the board and the copy that people read.",
     )

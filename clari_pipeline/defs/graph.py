@@ -21,15 +21,18 @@ from clari_pipeline.defs.partitions import quarters  # noqa: E402
 from clari_pipeline.defs.resources import exports_resource, pipeline_resource  # noqa: E402
 
 
-def build(settings: Settings, more_quarters: Iterable[Quarter] = ()) -> dg.Definitions:
-    """Everything that Dagster shows; needs no key. `more_quarters` are partitions beyond the usual ones."""
+def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_follows: bool = True) -> dg.Definitions:
+    """Everything that Dagster shows; needs no key. `more_quarters` are partitions beyond the usual ones.
+
+    Whether the board is drawn with the marts: to draw it takes two seconds, which nobody at a terminal waits for.
+    """
     calendar = FiscalCalendar(settings.fiscal_year_start_month)
     synced = calendar.around(
         datetime.now(UTC).date(), before=settings.historical_periods, after=settings.future_periods
     )
     partitions = quarters(calendar, [*synced, *more_quarters])
     engine = engine_of(settings.warehouse_url)
-    sync_quarter, refresh_marts = jobs()
+    sync_quarter, refresh_marts = jobs(board_follows=board_follows)
     return dg.Definitions(
         assets=[
             *quarter_assets(partitions, engine=engine),

@@ -29,7 +29,7 @@ class JobRunner:
         # Two first runs at once would both make the tables of Dagster's SQLite, and one of them fail.
         with FileLock(point_dagster_at(pipeline.settings) / ".clari-pipeline.lock"):
             self._instance = dg.DagsterInstance.get()
-        self._definitions = build(pipeline.settings, quarters)
+        self._definitions = build(pipeline.settings, quarters, board_follows=False)
         self._pipeline, self._run_id = pipeline, exports.run_id
         self._resources = {"pipeline": pipeline, "exports": exports}
         self._tags = {"clari/sync": exports.run_id, **tags}
@@ -51,7 +51,7 @@ class JobRunner:
         return self._pipeline.outcomes(self._pipeline.requests_of_run(self._run_id, str(quarter)))
 
     def refresh_marts(self) -> str | None:
-        """Make the marts anew; what went wrong, or None."""
+        """Make the marts and the copy for readers anew, without the board; what went wrong, or None."""
         return self._run("refresh_marts")
 
     def _run(self, job: str, *, partition_key: str | None = None) -> str | None:

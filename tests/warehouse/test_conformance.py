@@ -130,7 +130,7 @@ def test_any_sequence_of_documents_leaves_the_same_rows(server: str) -> None:
     """In any order of arrival, partial and late ones among them, and replayed."""
 
     @settings(
-        max_examples=4,
+        max_examples=2,
         deadline=None,
         derandomize=True,
         phases=[Phase.generate],

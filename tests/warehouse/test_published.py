@@ -35,7 +35,7 @@ def _rows(table: Any, *, without: str = "detected_at") -> list[dict[str, Any]]:
     return sorted(rows, key=repr)
 
 
-@pytest.mark.parametrize("engine", ["database", "snowflake"])
+@pytest.mark.parametrize("engine", ["database", pytest.param("snowflake", marks=pytest.mark.soak)])
 def test_a_servers_marts_are_the_same_files(tmp_path: Path, engine: str, request: pytest.FixtureRequest) -> None:
     """Row by row and type by type; letters of all kinds, moments, nulls and empty texts included."""
     here = _filled(tmp_path / "here")

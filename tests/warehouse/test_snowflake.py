@@ -160,6 +160,7 @@ def test_a_turn_that_was_lost_keeps_nothing(warehouse: SnowflakeWarehouse) -> No
         assert session.run("schema_made_by", {}).fetchall() != [("late",)]
 
 
+@pytest.mark.soak
 def test_lists_that_no_statement_can_carry_are_not_kept(snowflake: str, tmp_path: Path) -> None:
     """The export is merged all the same; its document is read again where it comes again."""
     people = [person(f"person-{number:0200d}") for number in range(1_000)]

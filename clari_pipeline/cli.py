@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 
 from clari_pipeline.periods import Quarter, UnknownPeriod
 from clari_pipeline.rules import RulesError
-from clari_pipeline.settings import SettingsError, read_settings
+from clari_pipeline.settings import Settings, SettingsError, read_settings
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 
@@ -204,6 +204,18 @@ def sandbox(
     raise typer.Exit(commands.sandbox(read_settings(), port=port, scenario=scenario, seed=seed, people=people))
 
 
+@app.command(epilog="Example: CLARI_ENV=staging clari-pipeline environment --take-over")
+def environment(
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="The warehouse belongs to CLARI_ENV from now on; unset: to none.")
+    ] = False,
+) -> None:
+    """Which environment the warehouse belongs to. Every command refuses a warehouse of another than CLARI_ENV."""
+    from clari_pipeline import operations  # noqa: PLC0415
+
+    raise typer.Exit(operations.environment(read_settings(), take_over=take_over))
+
+
 def main() -> None:
     """Run the command line: errors are one line on stderr, with the right exit code."""
     sys.exit(run(sys.argv[1:]))
@@ -236,7 +248,7 @@ def _fail_by_kind(error: Exception) -> int:
     from clari_pipeline.quality.judging import GateError  # noqa: PLC0415
     from clari_pipeline.warehouse.errors import WarehouseError, WarehouseUnwritable  # noqa: PLC0415
 
-    if _wants_traceback():
+    if (settings := _settings()) is not None and settings.debug:
         raise error
     match error:
         case WarehouseUnwritable():
@@ -251,24 +263,18 @@ def _fail_by_kind(error: Exception) -> int:
             return _fail(f"{type(error).__name__}: {''.join(first)} (CLARI_DEBUG=1 shows where)", 1)
 
 
-def _wants_traceback() -> bool:
+def _settings() -> Settings | None:
+    """As far as they can be read."""
     try:
-        return read_settings().debug
+        return read_settings()
     except SettingsError:
-        return False
-
-
-def _wants_json() -> bool:
-    try:
-        return read_settings().log_format == "json"
-    except SettingsError:
-        return False
+        return None
 
 
 def _fail(message: str, code: int) -> int:
     from clari_pipeline.log_lines import say  # noqa: PLC0415
 
-    say(" ".join(message.split()), as_json=_wants_json())
+    say(" ".join(message.split()), _settings())
     return code
 
 

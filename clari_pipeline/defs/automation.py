@@ -22,18 +22,24 @@ _RUNNING = (
 )
 
 
-def jobs() -> tuple[Any, Any]:
-    """`sync_quarter`, a run a quarter, and `refresh_marts`, after them. One process each: steps are short."""
+def jobs(settings: Settings) -> tuple[Any, Any]:
+    """`sync_quarter`, a run a quarter, and `refresh_marts`, after them. One process each: steps are short.
+
+    Each of their runs is tagged with the environment, where `CLARI_ENV` names one.
+    """
+    tags = {"clari/env": settings.env} if settings.env else None
     sync_quarter = dg.define_asset_job(
         "sync_quarter",
         selection=dg.AssetSelection.assets(key("raw_export"), *map(key, TABLES)),
         executor_def=dg.in_process_executor,
+        tags=tags,
         description="Export one quarter from Clari, judge it, merge it.",
     )
     refresh_marts = dg.define_asset_job(
         "refresh_marts",
         selection=dg.AssetSelection.assets(*map(key, MARTS), key("board"), key(READ_COPY)),
         executor_def=dg.in_process_executor,
+        tags=tags,
         description="Make the marts anew from the merged tables, then the board and the copy that people read.",
     )
     return sync_quarter, refresh_marts

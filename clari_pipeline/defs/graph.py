@@ -29,7 +29,7 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = ()) -> dg.Defin
     )
     partitions = quarters(calendar, [*synced, *more_quarters])
     engine = engine_of(settings.warehouse_url)
-    sync_quarter, refresh_marts = jobs()
+    sync_quarter, refresh_marts = jobs(settings)
     return dg.Definitions(
         assets=[
             *quarter_assets(partitions, engine=engine),

@@ -204,6 +204,38 @@ def sandbox(
     raise typer.Exit(commands.sandbox(read_settings(), port=port, scenario=scenario, seed=seed, people=people))
 
 
+@app.command(epilog="Example: clari-pipeline backup /mnt/backup/clari")
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Empty at first; the same one each time.")],
+) -> None:
+    """Save the warehouse and the landed documents; a sync may go on meanwhile.
+
+    What DIR holds already, byte by byte, is not copied again. Exits with 1 where a document could not be saved.
+    """
+    from clari_pipeline import operations  # noqa: PLC0415
+
+    raise typer.Exit(operations.backup(read_settings(), folder))
+
+
+@app.command(epilog="Example: clari-pipeline restore /mnt/backup/clari --dry-run")
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What clari-pipeline backup has written.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Put what was saved in the place of what is there and differs.")
+    ] = False,
+    documents_only: Annotated[
+        bool, typer.Option("--documents-only", help="The landed documents that are missing; not the warehouse.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Prove the backup, and say what would be done.")] = False,
+) -> None:
+    """Put a backup back, once every byte of it is proved. Nothing is overwritten without --force."""
+    from clari_pipeline import operations  # noqa: PLC0415
+
+    raise typer.Exit(
+        operations.restore(read_settings(), folder, force=force, documents_only=documents_only, dry_run=dry_run)
+    )
+
+
 @app.command(epilog="Example: CLARI_ENV=staging clari-pipeline environment --take-over")
 def environment(
     take_over: Annotated[
@@ -243,6 +275,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _fail_by_kind(error: Exception) -> int:
+    from clari_pipeline.backup_manifest import BackupError  # noqa: PLC0415
     from clari_pipeline.clari import ClariError  # noqa: PLC0415
     from clari_pipeline.landing import LandingError  # noqa: PLC0415
     from clari_pipeline.quality.judging import GateError  # noqa: PLC0415
@@ -253,7 +286,7 @@ def _fail_by_kind(error: Exception) -> int:
     match error:
         case WarehouseUnwritable():
             return _fail(str(error), 2)
-        case ClariError() | WarehouseError() | LandingError() | GateError():
+        case ClariError() | WarehouseError() | LandingError() | GateError() | BackupError():
             return _fail(str(error), 1)
         case OSError():
             where = f"{error.filename}: " if error.filename else ""

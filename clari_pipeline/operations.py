@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from clari_pipeline.log_lines import say
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import environment as environments
 from clari_pipeline.warehouse.engines import open_warehouse
@@ -25,6 +28,64 @@ def environment(settings: Settings, *, take_over: bool) -> int:
         print(f"{warehouse.place} belonged to {_named(remembered)}, and to {_named(settings.env)} from now on")  # noqa: T201
         return 0
     print(f"{warehouse.place} belongs to {_named(remembered)}; CLARI_ENV names {_named(settings.env)}")  # noqa: T201
+    return 0
+
+
+def backup(settings: Settings, folder: Path) -> int:
+    """Save all that cannot be had again; 1 where a landed document could not be."""
+    from clari_pipeline.backup import take  # noqa: PLC0415
+    from clari_pipeline.sync import Pipeline  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    taken = take(pipeline, folder)
+    files = taken.manifest.files
+    size = sum(found.size for found in files.values()) / 1e6
+    rows = sum(taken.manifest.rows.values())
+    print(  # noqa: T201
+        f"{folder}: {taken.documents} landed documents, {taken.copied} of them new, and "
+        + (f"{pipeline.warehouse.place} with {rows:,} rows" if taken.manifest.warehouse else "no warehouse")
+        + f"; {size:,.1f} MB"
+    )
+    if taken.manifest.warehouse is None and pipeline.warehouse.engine != "duckdb":
+        say(
+            f"the tables in {pipeline.warehouse.place} are not in it: save them there (pg_dump --schema clari, or a "
+            "clone in Snowflake), before this; from the documents alone clari-pipeline replay makes them again",
+            settings,
+        )
+    for trouble in taken.troubles:
+        say(trouble, settings)
+    return 1 if taken.troubles else 0
+
+
+def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bool, dry_run: bool) -> int:
+    """Prove a backup and put it back."""
+    from clari_pipeline import restoring  # noqa: PLC0415
+    from clari_pipeline.sync import Pipeline  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    work = restoring.plan(pipeline, folder, documents_only=documents_only, force=force)
+    if not dry_run:
+        restoring.restore(pipeline, work)
+    rows = sum(work.manifest.rows.values())
+    print(  # noqa: T201
+        f"{folder} of {work.manifest.taken_at} is whole; {'to be restored' if dry_run else 'restored'}: "
+        f"{len(work.missing) + len(work.differing)} landed documents, and "
+        + (f"{pipeline.warehouse.place} with {rows:,} rows" if work.with_warehouse else "no warehouse")
+    )
+    if dry_run:
+        return 0
+    if work.unknown and work.with_warehouse:
+        say(f"{work.unknown} documents have landed since: clari-pipeline replay merges them", settings)
+    if work.with_warehouse and work.manifest.env not in {None, settings.env}:
+        say(
+            f"the warehouse belongs to {work.manifest.env}, and CLARI_ENV names {_named(settings.env)}: set CLARI_ENV, "
+            "or give it away with clari-pipeline environment --take-over",
+            settings,
+        )
+    elif work.with_warehouse:
+        pipeline.publish()
+        for remark in pipeline.remarks:
+            say(remark, settings)
     return 0
 
 

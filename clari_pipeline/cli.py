@@ -236,6 +236,20 @@ def restore(
     )
 
 
+@app.command(epilog="Example: clari-pipeline retention --dry-run")
+def retention(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which quarters and rows would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let quarters beyond CLARI_RETENTION_PERIODS leave the tables: never the current one and the seven before it.
+
+    Landed documents stay, and replay brings a quarter back. Exits with 1 where one has to stay, for lack of a document.
+    """
+    from clari_pipeline import operations  # noqa: PLC0415
+
+    raise typer.Exit(operations.retention(read_settings(), dry_run=dry_run, as_json=as_json))
+
+
 @app.command(epilog="Example: CLARI_ENV=staging clari-pipeline environment --take-over")
 def environment(
     take_over: Annotated[

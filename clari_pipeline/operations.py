@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clari_pipeline.log_lines import say
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import environment as environments
 from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.errors import WrongEnvironment
+
+if TYPE_CHECKING:
+    from clari_pipeline.retention import OldQuarter
 
 
 def environment(settings: Settings, *, take_over: bool) -> int:
@@ -87,6 +93,45 @@ def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bo
         for remark in pipeline.remarks:
             say(remark, settings)
     return 0
+
+
+def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
+    """Let old quarters leave the tables, or say which would; 1 where one has to stay."""
+    from clari_pipeline import retention as keeping  # noqa: PLC0415
+    from clari_pipeline.sync import Pipeline  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    found: list[keeping.OldQuarter] = []
+    if pipeline.warehouse.exists():
+        found = keeping.old_quarters(pipeline) if dry_run else keeping.retire(pipeline)
+    if found and not dry_run:
+        pipeline.publish()
+    oldest = str(keeping.oldest_kept(pipeline))
+    if as_json:
+        quarters = [
+            {"quarter_id": one.quarter_id, "rows": dict(one.rows), "exports": one.exports, "obstacle": one.obstacle}
+            for one in found
+        ]
+        print(json.dumps({"oldest_kept": oldest, "dry_run": dry_run, "quarters": quarters}, indent=1))  # noqa: T201
+    else:
+        for line in _retention_lines(found, oldest, dry_run=dry_run):
+            print(line)  # noqa: T201
+    troubles = [f"{one.quarter_id} stays: {one.obstacle}" for one in found if one.obstacle]
+    for line in (*troubles, *pipeline.remarks):
+        say(line, settings)
+    return 1 if troubles else 0
+
+
+def _retention_lines(found: Sequence[OldQuarter], oldest: str, *, dry_run: bool) -> Iterator[str]:
+    if not found:
+        yield f"No quarter is older than {oldest}, the oldest that is kept."
+    for one in found:
+        if one.obstacle is None:
+            counts = ", ".join(f"{table} {count:,}" for table, count in sorted(one.rows.items()))
+            verb = "would leave" if dry_run else "have left"
+            yield f"{one.quarter_id}: {sum(one.rows.values()):,} rows {verb} the tables ({counts})"
+    if any(one.obstacle is None for one in found):
+        yield "Their documents stay landed: clari-pipeline replay --period brings a quarter back."
 
 
 def _named(env: str | None) -> str:

@@ -45,7 +45,7 @@ class Outcome:
     def is_failure(self) -> bool:
         """Not merged, and not excused by a quarter's first days."""
         match self.export["state"]:
-            case "LOADED":
+            case "LOADED" | "RETIRED":
                 return False
             case "REFUSED":
                 broken = [verdict for verdict in self.verdicts if not verdict["passed"]]

@@ -27,7 +27,7 @@ from clari_pipeline.landing import Landing, LandingError
 from clari_pipeline.settings import SettingsError
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import environment
-from clari_pipeline.warehouse.statements import tables
+from clari_pipeline.warehouse.statements import is_view, tables
 
 _LOCK, _ARRIVING, _WAREHOUSE, _LANDING = ".lock", ".arriving", "warehouse", "landing"
 _OURS = {NAME, f".{NAME}", _LOCK, _ARRIVING, _WAREHOUSE, _LANDING}
@@ -119,7 +119,7 @@ def _save_warehouse(pipeline: Pipeline, place: Path) -> tuple[dict[Path, Checksu
     file = place / "warehouse.duckdb"
     with pipeline.warehouse.copied(file) as session:
         env = environment.belongs_to(session)
-        rows = {table: session.count(table) for table in tables()}
+        rows = {table: session.count(table) for table in tables() if not is_view(table)}
     if not file.exists():
         place.rmdir()
         return {}, env, rows

@@ -46,8 +46,11 @@ def old_quarters(pipeline: Pipeline) -> list[OldQuarter]:
 
 
 def retire(pipeline: Pipeline) -> list[OldQuarter]:
-    """Let the old quarters go, each in a transaction of its own; what has gone, and what had to stay."""
-    return [
+    """Let the old quarters go, each in a transaction of its own, and make the marts anew without them.
+
+    What has gone, and what had to stay.
+    """
+    done = [
         found
         if found.obstacle
         else pipeline.warehouse.with_room(
@@ -55,6 +58,9 @@ def retire(pipeline: Pipeline) -> list[OldQuarter]:
         )
         for found in old_quarters(pipeline)
     ]
+    if any(one.obstacle is None for one in done):
+        pipeline.refresh_marts()
+    return done
 
 
 def _old_quarters(session: Session, landing: Landing, oldest: Quarter) -> list[OldQuarter]:

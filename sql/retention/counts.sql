@@ -28,6 +28,16 @@ from clari.forecast_vs_quota
 inner join period on period.time_period_id = forecast_vs_quota.time_period_id
 group by quarter_id
 union all
+select quarter_id, 'forecast_call_week', count(*)
+from clari.forecast_call_week
+inner join period on period.time_period_id = forecast_call_week.time_period_id
+group by quarter_id
+union all
+select quarter_id, 'forecast_movement', count(*)
+from clari.forecast_movement
+inner join period on period.time_period_id = forecast_movement.time_period_id
+group by quarter_id
+union all
 select quarter_id, 'time_frame', count(*)
 from clari.time_frame
 inner join period on period.time_period_id = time_frame.time_period_id
@@ -49,6 +59,11 @@ group by quarter_id
 union all
 select quarter_id, 'mart_version', count(*)
 from clari.mart_version
+where quarter_id < $oldest_kept
+group by quarter_id
+union all
+select quarter_id, 'mart_part_version', count(*)
+from clari.mart_part_version
 where quarter_id < $oldest_kept
 group by quarter_id
 order by quarter_id, table_name;

@@ -30,7 +30,7 @@ from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.statements import is_view, tables
 
 _LOCK, _ARRIVING, _WAREHOUSE, _LANDING = ".lock", ".arriving", "warehouse", "landing"
-_OURS = {NAME, f".{NAME}", _LOCK, _ARRIVING, _WAREHOUSE, _LANDING}
+_OURS = {"lost+found", NAME, f".{NAME}", _LOCK, _ARRIVING, _WAREHOUSE, _LANDING}
 DOCUMENT_FILES = ("document.zst", "manifest.json")
 
 

@@ -20,6 +20,7 @@ from clari_pipeline.log_lines import say
 from clari_pipeline.periods import Quarter
 from clari_pipeline.settings import Settings, SettingsError
 from clari_pipeline.sync import Outcome, Pipeline
+from clari_pipeline.warehouse.errors import WrongEnvironment
 
 if TYPE_CHECKING:
     from clari_pipeline.defs.running import JobRunner
@@ -83,7 +84,7 @@ def sync(
     work = partial(_sync, pipeline, run_id, quarters, forecasts, last=last, as_json=as_json, is_sandbox=is_sandbox)
     try:
         return run_interruptibly(work, stop=partial(_stop, pipeline))
-    except SettingsError:
+    except (SettingsError, WrongEnvironment):
         raise
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__

@@ -31,6 +31,7 @@ def test_a_warehouse_refuses_every_environment_but_its_own(
             assert f"warehouse data/warehouse.duckdb belongs to prod, and {said}: set CLARI_ENV=prod" in line
             assert "environment --take-over" in line
     assert not sandbox.requests
+    assert not list((terminal.folder / "data").glob("*spool*"))  # nor is anybody woken
     assert terminal.query("select env from clari.warehouse_environment") == [("prod",)]
 
     monkeypatch.setenv("CLARI_ENV", "dev")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,11 +30,26 @@ def key_file(tmp_path: Path) -> Path:
     return file
 
 
+class Clock:
+    """Stands still until it is turned: Clari's jobs take as long."""
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def company(terminal: Terminal, key_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A Clari whose jobs take a few polls, and that knows the key in the file."""
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def company(terminal: Terminal, key_file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A Clari that knows the key in the file."""
     assert terminal
-    with Sandbox(job_seconds=0.3, people=4) as sandbox:
+    with Sandbox(job_seconds=5, people=4, clock=clock) as sandbox:
         sandbox.api_key = OLD
         monkeypatch.setenv("CLARI_BASE_URL", sandbox.base_url)
         monkeypatch.delenv("CLARI_API_KEY")
@@ -46,6 +62,7 @@ def test_a_key_is_rotated_between_two_polls(
     terminal: Terminal,
     company: Sandbox,
     key_file: Path,
+    clock: Clock,
     looks_the_same: bool,
     scheme: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -62,6 +79,7 @@ def test_a_key_is_rotated_between_two_polls(
             if looks_the_same:
                 os.utime(key_file, ns=(before.st_atime_ns, before.st_mtime_ns))
             company.api_key = NEW
+            clock.now += 60  # the job is done, which the next poll is told
 
     monkeypatch.setenv("CLARI_AUTH_SCHEME", scheme)
     code = commands.sync(

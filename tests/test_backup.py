@@ -17,6 +17,8 @@ import pytest
 
 from clari_pipeline.landing import Landing
 from clari_pipeline.periods import FiscalCalendar
+from clari_pipeline.warehouse.duck import DuckWarehouse
+from clari_pipeline.warehouse.errors import WarehouseLocked
 from clari_pipeline.warehouse.statements import tables
 
 from .conftest import Terminal
@@ -234,11 +236,12 @@ def test_a_warehouse_that_is_in_use_is_waited_for(synced: Terminal) -> None:
     )  # fmt: skip
     assert holding.stdout is not None
     assert holding.stdout.readline() == "held\n"
-    restoring = subprocess.Popen(
-        [sys.executable, "-m", "clari_pipeline", "restore", "saved", "--force"], stdout=subprocess.PIPE, text=True
-    )
+    shutil.copyfile(saved_warehouse(), "arriving")
+    with pytest.raises(WarehouseLocked, match="has been locked by"):
+        DuckWarehouse(WAREHOUSE, lock_timeout_s=0.1).put_in_place(Path("arriving"))
+    assert Path("arriving").exists()
     holding.communicate("\n", timeout=60)
-    assert "restored" in restoring.communicate(timeout=120)[0]
+    assert synced("restore", "saved", "--force").code == 0
     assert synced.query("select count(*) from duckdb_tables() where table_name = 'late'") == [(0,)]
 
 

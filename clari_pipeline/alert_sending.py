@@ -87,7 +87,8 @@ def _messages(
     for missing, to in lacking.items():
         alerts = [alert_of(by_key[key]) for key in missing]
         look = [f"clari.forecast_swing in {pipeline.warehouse.place}", "clari-pipeline status"]
-        for message in compose(alerts, headlines, where_to_look=look) if alerts else ():
+        env = pipeline.settings.env
+        for message in compose(alerts, headlines, where_to_look=look, environment=env) if alerts else ():
             yield message, to
 
 
@@ -145,9 +146,10 @@ def alert_of(found: Record) -> Alert:
     )
 
 
-def greeting() -> Message:
+def greeting(environment: str | None) -> Message:
     """What `clari-pipeline alerts test` sends."""
-    subject = "A test: alerts of the Clari pipeline reach this channel"
+    label = f"[{environment}] " if environment else ""
+    subject = f"{label}A test: alerts of the Clari pipeline reach this channel"
     text = "Nothing is wrong. clari-pipeline alerts test has sent this."
     return Message(
         subject=subject,
@@ -157,5 +159,13 @@ def greeting() -> Message:
         text=text,
         markdown=text,
         html=f"<p>{text}</p>",
-        raw={"subject": subject, "message": text, "severity": "P3", "kind": "test", "headlines": [], "alerts": []},
+        raw={
+            "subject": subject,
+            "message": text,
+            "severity": "P3",
+            "kind": "test",
+            "environment": environment,
+            "headlines": [],
+            "alerts": [],
+        },
     )

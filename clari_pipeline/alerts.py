@@ -104,7 +104,9 @@ def tell_of_crash(pipeline: Pipeline, reason: str, *, run_id: str) -> Sent:
         "run_id": run_id,
     }
     channels = open_channels(pipeline.settings)
-    (message,) = compose([alert_of(row | {"detail": {}})], {}, where_to_look=["clari-pipeline status"])
+    told = [alert_of(row | {"detail": {}})]
+    look, env = ["clari-pipeline status"], pipeline.settings.env
+    (message,) = compose(told, {}, where_to_look=look, environment=env)
     deliveries = dict(zip(channels, channels.deliver(message), strict=True))
     spool.add(row, [channel.id for channel, delivery in deliveries.items() if delivery.error is None])
     troubles = [f"alert channel {d.channel}: {d.error}" for d in deliveries.values() if d.error is not None]

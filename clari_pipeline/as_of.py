@@ -83,17 +83,13 @@ def show(
         written = _WRITERS[form](names, chunks, output)
     if not written:
         as_of = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        say(f"nothing was known as of {as_of}: no export that was loaded is that old", as_json=_is_json(settings))
+        say(f"nothing was known as of {as_of}: no export that was loaded is that old", settings)
     elif form == "table" and written > _MOST_SHOWN:
         say(
             f"the first {_MOST_SHOWN:,} of {written:,} rows: narrow them with --forecast and --period, or use --format",
-            as_json=_is_json(settings),
+            settings,
         )
     return 0
-
-
-def _is_json(settings: Settings) -> bool:
-    return settings.log_format == "json"
 
 
 def _table(names: list[str], chunks: _Rows, output: Path | None) -> int:

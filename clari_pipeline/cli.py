@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 
 from clari_pipeline.periods import Quarter, UnknownPeriod
 from clari_pipeline.rules import RulesError
-from clari_pipeline.settings import SettingsError, read_settings
+from clari_pipeline.settings import Settings, SettingsError, read_settings
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 
@@ -204,6 +204,64 @@ def sandbox(
     raise typer.Exit(commands.sandbox(read_settings(), port=port, scenario=scenario, seed=seed, people=people))
 
 
+@app.command(epilog="Example: clari-pipeline backup /mnt/backup/clari")
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Empty at first; the same one each time.")],
+) -> None:
+    """Save the warehouse and the landed documents; a sync may go on meanwhile.
+
+    What DIR holds already, byte by byte, is not copied again. Exits with 1 where a document could not be saved.
+    """
+    from clari_pipeline import operations  # noqa: PLC0415
+
+    raise typer.Exit(operations.backup(read_settings(), folder))
+
+
+@app.command(epilog="Example: clari-pipeline restore /mnt/backup/clari --dry-run")
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What clari-pipeline backup has written.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Put what was saved in the place of what is there and differs.")
+    ] = False,
+    documents_only: Annotated[
+        bool, typer.Option("--documents-only", help="The landed documents that are missing; not the warehouse.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Prove the backup, and say what would be done.")] = False,
+) -> None:
+    """Put a backup back, once every byte of it is proved. Nothing is overwritten without --force."""
+    from clari_pipeline import operations  # noqa: PLC0415
+
+    raise typer.Exit(
+        operations.restore(read_settings(), folder, force=force, documents_only=documents_only, dry_run=dry_run)
+    )
+
+
+@app.command(epilog="Example: clari-pipeline retention --dry-run")
+def retention(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which quarters and rows would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let quarters beyond CLARI_RETENTION_PERIODS leave the tables: never the current one and the seven before it.
+
+    Landed documents stay, and replay brings a quarter back. Exits with 1 where one has to stay, for lack of a document.
+    """
+    from clari_pipeline import operations  # noqa: PLC0415
+
+    raise typer.Exit(operations.retention(read_settings(), dry_run=dry_run, as_json=as_json))
+
+
+@app.command(epilog="Example: CLARI_ENV=staging clari-pipeline environment --take-over")
+def environment(
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="The warehouse belongs to CLARI_ENV from now on; unset: to none.")
+    ] = False,
+) -> None:
+    """Which environment the warehouse belongs to. Every command refuses a warehouse of another than CLARI_ENV."""
+    from clari_pipeline import operations  # noqa: PLC0415
+
+    raise typer.Exit(operations.environment(read_settings(), take_over=take_over))
+
+
 def main() -> None:
     """Run the command line: errors are one line on stderr, with the right exit code."""
     sys.exit(run(sys.argv[1:]))
@@ -231,17 +289,18 @@ def run(arguments: list[str]) -> int:
 
 
 def _fail_by_kind(error: Exception) -> int:
+    from clari_pipeline.backup_manifest import BackupError  # noqa: PLC0415
     from clari_pipeline.clari import ClariError  # noqa: PLC0415
     from clari_pipeline.landing import LandingError  # noqa: PLC0415
     from clari_pipeline.quality.judging import GateError  # noqa: PLC0415
     from clari_pipeline.warehouse.errors import WarehouseError, WarehouseUnwritable  # noqa: PLC0415
 
-    if _wants_traceback():
+    if (settings := _settings()) is not None and settings.debug:
         raise error
     match error:
         case WarehouseUnwritable():
             return _fail(str(error), 2)
-        case ClariError() | WarehouseError() | LandingError() | GateError():
+        case ClariError() | WarehouseError() | LandingError() | GateError() | BackupError():
             return _fail(str(error), 1)
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
@@ -251,24 +310,18 @@ def _fail_by_kind(error: Exception) -> int:
             return _fail(f"{type(error).__name__}: {''.join(first)} (CLARI_DEBUG=1 shows where)", 1)
 
 
-def _wants_traceback() -> bool:
+def _settings() -> Settings | None:
+    """As far as they can be read."""
     try:
-        return read_settings().debug
+        return read_settings()
     except SettingsError:
-        return False
-
-
-def _wants_json() -> bool:
-    try:
-        return read_settings().log_format == "json"
-    except SettingsError:
-        return False
+        return None
 
 
 def _fail(message: str, code: int) -> int:
     from clari_pipeline.log_lines import say  # noqa: PLC0415
 
-    say(" ".join(message.split()), as_json=_wants_json())
+    say(" ".join(message.split()), _settings())
     return code
 
 

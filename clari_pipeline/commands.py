@@ -20,6 +20,7 @@ from clari_pipeline.log_lines import say
 from clari_pipeline.periods import Quarter
 from clari_pipeline.settings import Settings, SettingsError
 from clari_pipeline.sync import Outcome, Pipeline
+from clari_pipeline.warehouse.errors import WrongEnvironment
 
 if TYPE_CHECKING:
     from clari_pipeline.defs.running import JobRunner
@@ -42,7 +43,9 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
     with Sandbox(scenario=scenario, fiscal_year_start_month=settings.fiscal_year_start_month) as running:
         yield settings.model_copy(
             update={
+                "env": None,  # invented figures belong to none
                 "api_key": _secret(running.api_key),
+                "api_key_file": None,
                 "base_url": running.base_url,
                 "auth_scheme": "apikey",
                 "forecast_ids": _SANDBOX_FORECASTS,
@@ -81,20 +84,17 @@ def sync(
     work = partial(_sync, pipeline, run_id, quarters, forecasts, last=last, as_json=as_json, is_sandbox=is_sandbox)
     try:
         return run_interruptibly(work, stop=partial(_stop, pipeline))
-    except SettingsError:
+    except (SettingsError, WrongEnvironment):
         raise
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         for trouble in alerts.tell_of_crash(pipeline, reason, run_id=run_id).troubles:
-            say(trouble, as_json=settings.log_format == "json")
+            say(trouble, settings)
         raise
 
 
 def _stop(pipeline: Pipeline) -> None:
-    say(
-        "stopping once the quarter at hand is merged; Ctrl-C once more leaves at once",
-        as_json=pipeline.settings.log_format == "json",
-    )
+    say("stopping once the quarter at hand is merged; Ctrl-C once more leaves at once", pipeline.settings)
     pipeline.stop()
 
 
@@ -248,7 +248,7 @@ def alerts_test(settings: Settings) -> int:
         raise SettingsError("CLARI_ALERT_URLS is not set: name a channel, such as mailto:// or slack:// (see Apprise)")
     console = _console()
     is_well = True
-    for delivery in channels.deliver(alert_sending.greeting()):
+    for delivery in channels.deliver(alert_sending.greeting(settings.env)):
         console.print(f"{delivery.channel}: {delivery.error or 'took it'}", highlight=False, soft_wrap=True)
         is_well = is_well and delivery.error is None
     return 0 if is_well else 1
@@ -271,7 +271,7 @@ def alerts_resend(settings: Settings, *, keys: Sequence[str]) -> int:
     sent = alert_sending.send_alerts(pipeline, named=keys)
     _console().print(f"{sent.alerts} alerts sent")
     for trouble in sent.troubles:
-        say(trouble, as_json=settings.log_format == "json")
+        say(trouble, settings)
     return 1 if sent.troubles else 0
 
 
@@ -326,10 +326,10 @@ def _finish(
         outcome for outcome in report.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused
     ]
     for line in [*report.remarks, *pipeline.remarks]:
-        say(line, as_json=pipeline.settings.log_format == "json")
+        say(line, pipeline.settings)
     lines = [*failures(failed), *troubles]
     for line in lines:
-        say(line, as_json=pipeline.settings.log_format == "json")
+        say(line, pipeline.settings)
     return 1 if lines else 0
 
 
@@ -353,14 +353,14 @@ def _current(pipeline: Pipeline, last: int | None) -> list[Quarter]:
 
 def _quota(settings: Settings) -> dict[str, Any] | None:
     """What Clari leaves of exports; None without a key, or where Clari does not answer."""
-    if settings.api_key is None:
+    if not settings.has_key:
         return None
     from clari_pipeline.clari import ClariClient, ClariError, Limits, Retry  # noqa: PLC0415
 
     async def ask() -> Limits:
         client = ClariClient(
             base_url=settings.base_url,
-            api_key=settings.required_key(),
+            api_key=settings.key_source(),
             auth_scheme=settings.auth_scheme,
             request_timeout_s=settings.request_timeout_s,
             retry=Retry(attempts=2),
@@ -371,7 +371,7 @@ def _quota(settings: Settings) -> dict[str, Any] | None:
     try:
         limits = asyncio.run(ask())
     except (ClariError, ValueError) as error:
-        say(f"export quota unknown: {error}", as_json=settings.log_format == "json")
+        say(f"export quota unknown: {error}", settings)
         return None
     return {
         "monthly": limits.monthly_quota,

@@ -79,7 +79,7 @@ class ExportDesk:
         self._record = Recorder(warehouse, run_id)
         self._client = ClariClient(
             base_url=settings.base_url,
-            api_key=settings.required_key(),
+            api_key=settings.key_source(),
             auth_scheme=settings.auth_scheme,
             request_timeout_s=settings.request_timeout_s,
             retry=retry,

@@ -291,7 +291,7 @@ def serve(settings: Settings, *, host: str, port: int) -> int:
 
     Raises `SettingsError` for an address that this machine cannot have, `OSError` for a port that is taken.
     """
-    warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir)
+    warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
     reader = HealthReader(warehouse, max_age_hours=settings.max_age_hours)
     reader.read()  # so that a sync that holds the warehouse from now on finds an answer here already
     with _listener(host, port) as listener:

@@ -110,10 +110,12 @@ class Loader:
                 self._compare(session, [export])
                 self._tell(export)
             return
-        loaded = ledger.exports_of_quarter(session, export["forecast_id"], export["time_period_id"], ["LOADED"])
-        if (known := _same_document(export, loaded)) is not None:
+        which = export["forecast_id"], export["time_period_id"]
+        loaded = ledger.exports_of_quarter(session, *which, ["LOADED", "RETIRED"])
+        has_retired = any(other["state"] == "RETIRED" for other in loaded)
+        if not has_retired and (known := _same_document(export, loaded)) is not None:
             self._load_same(session, export, known)
-        elif merging.is_late(export, loaded):
+        elif has_retired or merging.is_late(export, loaded):  # a quarter that has left the tables comes back whole
             exports = sorted(
                 [*(other for other in loaded if other["request_id"] != request_id), export],
                 key=merging.order,

@@ -12,15 +12,19 @@ import structlog
 
 from clari_pipeline.events import Deferred, Event, Failed, Refused
 from clari_pipeline.narration import Narrator
+from clari_pipeline.settings import Settings
 
 _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class JsonLines:
-    """An observer that prints each event: `event` (its name in snake case), `level`, `at`, and its own fields."""
+    """An observer that prints each event: `event` (its name in snake case), `level`, `at`, and its own fields.
 
-    def __init__(self) -> None:
-        self._log = _logger()
+    Where an environment is set (`CLARI_ENV`), `env` names it in each line.
+    """
+
+    def __init__(self, env: str | None) -> None:
+        self._log = _logger(env)
 
     def __call__(self, event: Event) -> None:
         """Print one event."""
@@ -33,20 +37,23 @@ class JsonLines:
         say(_WORDS.sub("_", type(event).__name__).lower(), **fields)
 
 
-def say(message: str, *, as_json: bool) -> None:
-    """What a command says at its end: one line, as JSON of the same kind or plain."""
-    if as_json:
-        _logger().error("error", message=message)
+def say(message: str, settings: Settings | None) -> None:
+    """What a command says at its end: one line, as JSON of the same kind or plain; plain where settings are unknown."""
+    env = settings.env if settings else None
+    if settings is not None and settings.log_format == "json":
+        _logger(env).error("error", message=message)
     else:
-        print(f"clari-pipeline: {message}", file=sys.stderr)  # noqa: T201 - for whoever typed the command
+        who = f"clari-pipeline [{env}]" if env else "clari-pipeline"
+        print(f"{who}: {message}", file=sys.stderr)  # noqa: T201 - for whoever typed the command
 
 
-def _logger() -> Any:
-    return structlog.wrap_logger(
+def _logger(env: str | None) -> Any:
+    logger: Any = structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr),
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer(default=str)],
         wrapper_class=structlog.BoundLogger,
     )
+    return logger.bind(env=env) if env else logger
 
 
 def _plain(value: object) -> object:

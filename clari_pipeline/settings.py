@@ -15,6 +15,8 @@ from cronsim import CronSim, CronSimError
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from clari_pipeline.key_file import KeyFile, KeyFileError, is_plausible
+
 EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
 REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
 _CHECKOUT = Path(__file__).resolve().parent.parent
@@ -39,7 +41,9 @@ class Settings(BaseSettings):
         populate_by_name=True,
     )
 
+    env: Literal["dev", "staging", "prod"] | None = None
     api_key: SecretStr | None = None
+    api_key_file: Path | None = None
     base_url: str = "https://api.clari.com/v4"
     auth_scheme: Literal["apikey", "bearer"] = "apikey"
     forecast_ids: _Listed = ()
@@ -51,6 +55,7 @@ class Settings(BaseSettings):
     fiscal_year_start_month: int = Field(1, ge=1, le=12)
     historical_periods: int = Field(4, ge=0, le=40)
     future_periods: int = Field(0, ge=0, le=8)
+    retention_periods: int = Field(8, ge=8, le=400)
     quarter_grace_days: int = Field(7, ge=0, le=90)
     export_timeout_s: float = Field(600, gt=0)
     slot_timeout_s: float = Field(1800, gt=0)
@@ -92,10 +97,16 @@ class Settings(BaseSettings):
     @field_validator("api_key")
     @classmethod
     def _plausible_key(cls, key: SecretStr | None) -> SecretStr | None:
-        text = key.get_secret_value().strip() if key is not None else "-"
-        if not (text.isascii() and text.isprintable() and text):
+        if key is not None and not is_plausible(key.get_secret_value().strip()):
             raise ValueError("it holds characters that no token has: copy it again from Clari")
         return key
+
+    @field_validator("api_key_file")
+    @classmethod
+    def _one_key(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is not None and info.data.get("api_key") is not None:
+            raise ValueError("CLARI_API_KEY is set, too, and the key can stand in one place only: unset one of them")
+        return file
 
     @field_validator("timezone")
     @classmethod
@@ -179,14 +190,31 @@ class Settings(BaseSettings):
         checkout = _CHECKOUT / "dagster_home"
         return checkout if (checkout / "dagster.yaml").exists() else self.data_dir / "dagster_home"
 
-    def required_key(self) -> SecretStr:
-        """The key, or `SettingsError` where none is set."""
+    @property
+    def has_key(self) -> bool:
+        """Whether a key is set, or a file that is to hold it."""
+        return self.api_key is not None or self.api_key_file is not None
+
+    def key_source(self) -> SecretStr | KeyFile:
+        """The key, or the file that it is read from as often as it changes. Raises `SettingsError` for none."""
+        if self.api_key_file is not None:
+            source = KeyFile(self.api_key_file)
+            try:
+                source.current()
+            except KeyFileError as error:
+                raise SettingsError(f"CLARI_API_KEY_FILE: {error}") from None
+            return source
         if self.api_key is None:
             raise SettingsError(
                 "CLARI_API_KEY is not set: create a token in Clari under Settings, API Token, "
                 "and put it into the environment or .env (or try --sandbox)"
             )
         return self.api_key
+
+    def required_key(self) -> SecretStr:
+        """The key as it stands now, or `SettingsError` where there is none."""
+        source = self.key_source()
+        return source.current() if isinstance(source, KeyFile) else source
 
     def required_forecasts(self) -> tuple[str, ...]:
         """The forecasts to export, or `SettingsError` where none is named."""

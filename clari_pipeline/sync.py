@@ -20,12 +20,12 @@ from clari_pipeline.log_lines import JsonLines
 from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.planning import plan, take_up
 from clari_pipeline.publishing import Places, PublishingError, publish
-from clari_pipeline.quality.export_gate import judge, warm_up
+from clari_pipeline.quality.export_gate import EXCUSED_IN_GRACE, judge, warm_up
 from clari_pipeline.recording import manifest_of
 from clari_pipeline.rules import read_rules
 from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
-from clari_pipeline.warehouse import alert_rows, history_marts, ledger, marts
+from clari_pipeline.warehouse import alert_rows, environment, history_marts, ledger, marts
 from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.marts import CallRules
 from clari_pipeline.warehouse.session import Session
@@ -45,21 +45,18 @@ class Outcome:
     def is_failure(self) -> bool:
         """Not merged, and not excused by a quarter's first days."""
         match self.export["state"]:
-            case "LOADED":
+            case "LOADED" | "RETIRED":
                 return False
             case "REFUSED":
                 broken = [verdict for verdict in self.verdicts if not verdict["passed"]]
-                return not any(self._is_excuse(verdict) for verdict in broken) or any(
-                    verdict["severity"] == "ERROR" for verdict in broken
-                )
+                excused = [
+                    verdict
+                    for verdict in broken
+                    if verdict["check_name"] in EXCUSED_IN_GRACE and verdict["severity"] == "WARN"
+                ]
+                return not excused or any(verdict["severity"] == "ERROR" for verdict in broken)
             case _:
                 return True
-
-    @staticmethod
-    def _is_excuse(verdict: Record) -> bool:
-        from clari_pipeline.quality.export_gate import EXCUSED_IN_GRACE  # noqa: PLC0415
-
-        return verdict["check_name"] in EXCUSED_IN_GRACE and verdict["severity"] == "WARN"
 
     @property
     def sentence(self) -> str:
@@ -82,7 +79,7 @@ class Pipeline:
     ) -> None:
         self.settings = settings
         self.calendar = FiscalCalendar(settings.fiscal_year_start_month)
-        self.warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir)
+        self.warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
         self.landing = Landing(settings.landing_dir)
         self.runs = Runs(self.warehouse.folder / "runs")  # all who share the ledger must find them
         self.places = Places(settings.copy_file, settings.marts_dir)
@@ -101,7 +98,7 @@ class Pipeline:
         self._is_stopped = False
         self._desk: ExportDesk | None = None
         if settings.log_format == "json":
-            self.hooks.add(JsonLines())
+            self.hooks.add(JsonLines(settings.env))
         self._loader = Loader(
             self.warehouse,
             self.landing,
@@ -119,6 +116,9 @@ class Pipeline:
         self.landing.check_writable()
         self.landing.sweep()
         self.warehouse.prepare()
+        if self.settings.env is not None:
+            with self.warehouse.session() as session:
+                environment.claim(session, self.settings.env)
 
     @contextmanager
     def exporting(
@@ -140,6 +140,7 @@ class Pipeline:
         fresh = plan(self.settings, quarters, forecasts)
         with ExitStack() as stack:
             with self.warehouse.session() as session, session.turn("planning"):  # nobody else looks who is alive
+                environment.claim(session, self.settings.env)
                 stack.enter_context(self.runs.alive(run_id))
                 work = take_up(self.warehouse, self.runs, fresh, run_id=run_id, now=self.now(), everywhere=everywhere)
             self._desk = ExportDesk(

@@ -45,6 +45,7 @@ ASSETS = {
     "pipeline_coverage",
     "call_submission",
     "board",
+    "retention",
 }
 
 
@@ -250,11 +251,11 @@ def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> 
     for name, node in nodes.items():
         assert node["assetKey"]["path"][0] == "clari"
         assert node["description"].startswith(
-            ("One row", "The quarter's exports", "One HTML page", "What notebooks and BI tools open")
+            ("One row", "The quarter's exports", "One HTML page", "What notebooks and BI tools open", "Quarters")
         )
         assert node["owners"] == [{"team": "data-engineering"}]
         assert node["kinds"]
-        assert node["isPartitioned"] == (node["groupName"] != "marts"), name
+        assert node["isPartitioned"] == (node["groupName"] in {"clari", "warehouse"}), name
     assert {name: node["groupName"] for name, node in nodes.items() if node["groupName"] != "warehouse"} == {
         "raw_export": "clari",
         "forecast_vs_quota": "marts",
@@ -268,12 +269,16 @@ def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> 
         "pipeline_coverage": "marts",
         "call_submission": "marts",
         "board": "marts",
+        "retention": "operations",
     }
     assert nodes["forecast_entry"]["dependencyKeys"] == [{"path": ["clari", "raw_export"]}]
     assert {"path": ["clari", "forecast_entry"]} in nodes["forecast_swing"]["dependencyKeys"]
     (repository,) = data["repositoriesOrError"]["nodes"]
-    assert {job["name"] for job in repository["jobs"]} >= {"sync_quarter", "refresh_marts"}
-    assert repository["schedules"] == [{"name": "daily_sync_schedule", "cronSchedule": "0 6 * * *"}]
+    assert {job["name"] for job in repository["jobs"]} >= {"sync_quarter", "refresh_marts", "apply_retention"}
+    assert sorted(repository["schedules"], key=lambda schedule: schedule["name"]) == [
+        {"name": "daily_sync_schedule", "cronSchedule": "0 6 * * *"},
+        {"name": "monthly_retention_schedule", "cronSchedule": "0 3 1 * *"},
+    ]
     assert {sensor["name"] for sensor in repository["sensors"]} >= {"marts_follow_succeeded", "marts_follow_failed"}
 
 

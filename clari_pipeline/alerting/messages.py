@@ -78,24 +78,34 @@ class Message:
 
 
 def compose(
-    alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], Headline], *, where_to_look: Sequence[str]
+    alerts: Sequence[Alert],
+    headlines: Mapping[tuple[str, str], Headline],
+    *,
+    where_to_look: Sequence[str],
+    environment: str | None = None,
 ) -> list[Message]:
     """The messages that these alerts make, the most severe first: one for all swings, one for each other kind.
 
-    `headlines` are found by forecast id and quarter; a swing without one is told all the same.
+    `headlines` are found by forecast id and quarter; a swing without one is told all the same. Subjects name the
+    environment that it all comes from, where there is one.
     """
     by_kind: dict[str, list[Alert]] = {}
     for alert in alerts:
         by_kind.setdefault(_SWINGS if alert.kind in _GROUPED_AS_SWINGS else alert.kind, []).append(alert)
     messages = [
-        _swings(of_kind, headlines, where_to_look) if kind == _SWINGS else _notices(kind, of_kind, where_to_look)
+        _swings(of_kind, headlines, where_to_look, environment)
+        if kind == _SWINGS
+        else _notices(kind, of_kind, where_to_look, environment)
         for kind, of_kind in by_kind.items()
     ]
     return sorted(messages, key=lambda message: message.severity)
 
 
 def _swings(
-    alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], Headline], where_to_look: Sequence[str]
+    alerts: Sequence[Alert],
+    headlines: Mapping[tuple[str, str], Headline],
+    where_to_look: Sequence[str],
+    environment: str | None,
 ) -> Message:
     sections = swing_sections(alerts, headlines)
     told = [section.headline for section in sections if section.headline is not None]
@@ -103,6 +113,7 @@ def _swings(
         _SWINGS,
         swings_subject(sections),
         alerts,
+        environment,
         template="swings",
         headlines=told,
         sections=sections,
@@ -110,11 +121,12 @@ def _swings(
     )
 
 
-def _notices(kind: str, alerts: Sequence[Alert], where_to_look: Sequence[str]) -> Message:
+def _notices(kind: str, alerts: Sequence[Alert], where_to_look: Sequence[str], environment: str | None) -> Message:
     return _message(
         kind,
         notices_subject(kind, alerts),
         alerts,
+        environment,
         template="notices",
         headlines=(),
         notices=[notice_view(alert) for alert in alerts],
@@ -123,10 +135,17 @@ def _notices(kind: str, alerts: Sequence[Alert], where_to_look: Sequence[str]) -
 
 
 def _message(
-    kind: str, subject: str, alerts: Sequence[Alert], *, template: str, headlines: Sequence[Headline], **shown: Any
+    kind: str,
+    subject: str,
+    alerts: Sequence[Alert],
+    environment: str | None,
+    *,
+    template: str,
+    headlines: Sequence[Headline],
+    **shown: Any,
 ) -> Message:
     severity = min(alert.severity for alert in alerts)
-    subject = f"[{severity}] {subject}"
+    subject = f"[{severity}] [{environment}] {subject}" if environment else f"[{severity}] {subject}"
     text, markdown, html = render(template, subject=subject, severity=severity, **shown)
     return Message(
         subject=subject,
@@ -141,6 +160,7 @@ def _message(
             "message": text,
             "severity": severity,
             "kind": kind,
+            "environment": environment,
             "headlines": [_plain(asdict(headline)) for headline in headlines],
             "alerts": [
                 {

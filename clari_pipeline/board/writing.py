@@ -19,11 +19,11 @@ from clari_pipeline.warehouse.session import Warehouse
 
 def show(settings: Settings, *, is_opened: bool) -> int:
     """Write the board of these settings' warehouse and print where it is; the exit code."""
-    warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir)
+    warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
     file, _ = write_board(warehouse, settings.data_dir)
     print(file)  # noqa: T201
     if is_opened and not webbrowser.open(file.resolve().as_uri()):
-        say("no browser could be opened: open the file yourself", as_json=settings.log_format == "json")
+        say("no browser could be opened: open the file yourself", settings)
     return 0
 
 

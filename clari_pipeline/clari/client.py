@@ -28,6 +28,7 @@ from clari_pipeline.clari.errors import (
     UnexpectedAnswer,
     refusal,
 )
+from clari_pipeline.clari.keys import KeyAuth, KeySource
 from clari_pipeline.clari.models import ExportRequest, Job, Limits
 from clari_pipeline.retrying import retry_context
 
@@ -87,26 +88,29 @@ class ResultSink(Protocol):
 
 
 class ClariClient:
-    """One connection pool to Clari. The key travels in a header and stands nowhere else."""
+    """One connection pool to Clari. The key travels in a header and stands nowhere else.
+
+    One that comes from a source may be replaced at any time: the next call carries the new one.
+    """
 
     def __init__(
         self,
         *,
         base_url: str,
-        api_key: SecretStr,
+        api_key: SecretStr | KeySource,
         auth_scheme: Literal["apikey", "bearer"] = "apikey",
         request_timeout_s: float = 30,
         retry: Retry | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
-        self._api_key = api_key
+        self._key = KeyAuth(api_key, auth_scheme)
         self._retry = retry or Retry()
         self._request_timeout_s = request_timeout_s
         self._circuit = Circuit()
         self._on_retry: RetryHook = lambda _call, _cause: None
         self._http = httpx.AsyncClient(
-            headers=_auth_header(api_key, auth_scheme),
+            auth=self._key,
             timeout=httpx.Timeout(request_timeout_s, connect=min(request_timeout_s, _CONNECT_TIMEOUT_S)),
             follow_redirects=False,  # a redirect would carry the key to another host
             transport=transport,
@@ -298,17 +302,9 @@ class ClariClient:
     ) -> AsyncIterator[httpx.Response]:
         async with self._http.stream(method, f"{self._base_url}{path}", json=body) as response:
             if response.status_code >= 300:
-                # Some gateways repeat what they were sent.
-                said = (await response.aread()).replace(self._api_key.get_secret_value().strip().encode(), b"***")
+                said = self._key.masked(await response.aread())
                 raise refusal(call, response.status_code, response.headers, said)
             yield response
-
-
-def _auth_header(api_key: SecretStr, scheme: Literal["apikey", "bearer"]) -> dict[str, str]:
-    key = api_key.get_secret_value().strip()
-    if not key or not key.isascii() or not key.isprintable():
-        raise ValueError("CLARI_API_KEY holds characters that no token has: copy it again from Clari")
-    return {"apikey": key} if scheme == "apikey" else {"Authorization": f"Bearer {key}"}
 
 
 def _segment(identifier: str) -> str:

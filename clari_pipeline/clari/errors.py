@@ -109,7 +109,10 @@ class Redirected(ClariRefused):
 class AuthFailed(ClariRefused):
     """401 or 403: the key is wrong, revoked, or belongs to someone who has left."""
 
-    remedy = ": CLARI_API_KEY is not accepted; create a new token in Clari under Settings, API Token"
+    remedy = (
+        ": the key (CLARI_API_KEY, or what CLARI_API_KEY_FILE holds) is not accepted; "
+        "create a new token in Clari under Settings, API Token"
+    )
 
 
 class NotOptedIn(AuthFailed):

@@ -18,6 +18,7 @@ from clari_pipeline.warehouse.statements import is_view
 
 PREFIX = "clari"
 READ_COPY = "read_copy"
+RETENTION = "retention"
 TABLES = {
     "forecast_entry": "One row a forecast, period, week, person and field: the newest known call, quota and "
     "closed-won figures. Nothing is deleted because an export stopped showing it.",
@@ -201,6 +202,42 @@ def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
         )
 
     return read_copy
+
+
+def retention_asset(*, engine: str) -> dg.AssetsDefinition:
+    """What lets old quarters go."""
+
+    @dg.asset(
+        key=key(RETENTION),
+        group_name="operations",
+        kinds={engine},
+        owners=_OWNERS,
+        description="Quarters that have left the tables: those beyond CLARI_RETENTION_PERIODS, never the current one "
+        "and the seven before it. Their landed documents stay, and replay brings them back.",
+        required_resource_keys={"pipeline"},
+        pool=_writers(engine),
+    )
+    def apply_retention(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        from clari_pipeline.retention import oldest_kept, retire  # noqa: PLC0415 - once a month
+
+        pipeline: Pipeline = context.resources.pipeline
+        found = retire(pipeline)
+        for quarter in found:
+            said = quarter.obstacle or f"{sum(quarter.rows.values()):,} rows have left the tables"
+            (context.log.warning if quarter.obstacle else context.log.info)(f"{quarter.quarter_id}: {said}")
+        if found and pipeline.publish() is None:
+            context.log.warning(pipeline.remarks[-1])
+        if kept := [f"{quarter.quarter_id} stays: {quarter.obstacle}" for quarter in found if quarter.obstacle]:
+            raise dg.Failure(description="; ".join(kept), allow_retries=False)
+        return dg.MaterializeResult(
+            metadata={
+                "oldest_kept": str(oldest_kept(pipeline)),
+                "quarters": ", ".join(quarter.quarter_id for quarter in found),
+                "rows": sum(sum(quarter.rows.values()) for quarter in found),
+            }
+        )
+
+    return apply_retention
 
 
 def coverage_results(asset: dg.AssetKey, pipeline: Pipeline) -> Iterator[dg.AssetCheckResult]:

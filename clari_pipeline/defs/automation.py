@@ -7,13 +7,14 @@ from typing import Any
 import dagster as dg
 
 from clari_pipeline import alerts
-from clari_pipeline.defs.assets import READ_COPY, TABLES, key
+from clari_pipeline.defs.assets import READ_COPY, RETENTION, TABLES, key
 from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.settings import Settings, read_settings
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.marts import MARTS
 
 _WATCHED_EVERY_S = 900
+_MONTHLY = "0 3 1 * *"
 _RUNNING = (
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -22,21 +23,34 @@ _RUNNING = (
 )
 
 
-def jobs(*, board_follows: bool) -> tuple[Any, Any]:
-    """`sync_quarter`, a run a quarter, and `refresh_marts`, after them. One process each: steps are short."""
+def jobs(settings: Settings, *, board_follows: bool) -> tuple[Any, Any, Any]:
+    """`sync_quarter`, a run a quarter, `refresh_marts`, after them, and `apply_retention`. One process each.
+
+    Each of their runs is tagged with the environment, where `CLARI_ENV` names one.
+    """
+    tags = {"clari/env": settings.env} if settings.env else None
     sync_quarter = dg.define_asset_job(
         "sync_quarter",
         selection=dg.AssetSelection.assets(key("raw_export"), *map(key, TABLES)),
         executor_def=dg.in_process_executor,
+        tags=tags,
         description="Export one quarter from Clari, judge it, merge it.",
     )
     refresh_marts = dg.define_asset_job(
         "refresh_marts",
         selection=dg.AssetSelection.assets(*map(key, [*MARTS, READ_COPY, *(["board"] if board_follows else [])])),
         executor_def=dg.in_process_executor,
+        tags=tags,
         description="Make the marts anew from the merged tables, then the board and the copy that people read.",
     )
-    return sync_quarter, refresh_marts
+    apply_retention = dg.define_asset_job(
+        "apply_retention",
+        selection=dg.AssetSelection.assets(key(RETENTION)),
+        executor_def=dg.in_process_executor,
+        tags=tags,
+        description="Let old quarters leave the tables; their landed documents stay.",
+    )
+    return sync_quarter, refresh_marts, apply_retention
 
 
 def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDefinition:
@@ -59,7 +73,19 @@ def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDef
     return schedule
 
 
-def sensors(sync_quarter: Any, refresh_marts: Any) -> Sequence[dg.SensorDefinition]:
+def monthly_retention_schedule(apply_retention: Any, settings: Settings) -> dg.ScheduleDefinition:
+    """On the first of a month, in `CLARI_TIMEZONE`. Nothing leaves the tables before somebody has turned it on."""
+    return dg.ScheduleDefinition(
+        name="monthly_retention_schedule",
+        job=apply_retention,
+        cron_schedule=_MONTHLY,
+        execution_timezone=settings.timezone,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Lets quarters beyond CLARI_RETENTION_PERIODS leave the tables.",
+    )
+
+
+def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any) -> Sequence[dg.SensorDefinition]:
     """The marts follow when the last quarter of a sync is through, well or not."""
 
     def request(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
@@ -73,7 +99,7 @@ def sensors(sync_quarter: Any, refresh_marts: Any) -> Sequence[dg.SensorDefiniti
         return dg.RunRequest(run_key=f"after {newest.run_id}")
 
     return [
-        *_alert_sensors(sync_quarter, refresh_marts),
+        *_alert_sensors(sync_quarter, [refresh_marts, apply_retention]),
         *(
             dg.run_status_sensor(
                 name=f"marts_follow_{name}",
@@ -91,7 +117,7 @@ def sensors(sync_quarter: Any, refresh_marts: Any) -> Sequence[dg.SensorDefiniti
     ]
 
 
-def _alert_sensors(sync_quarter: Any, refresh_marts: Any) -> Iterator[dg.SensorDefinition]:
+def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.SensorDefinition]:
     """What a run has found, or that it failed, is told to people: the same road as after a sync in the terminal."""
 
     def tell(context: dg.RunStatusSensorContext) -> dg.SkipReason:
@@ -113,7 +139,7 @@ def _alert_sensors(sync_quarter: Any, refresh_marts: Any) -> Iterator[dg.SensorD
 
     for name, status, jobs in (
         ("success", dg.DagsterRunStatus.SUCCESS, [sync_quarter]),
-        ("failure", dg.DagsterRunStatus.FAILURE, [sync_quarter, refresh_marts]),
+        ("failure", dg.DagsterRunStatus.FAILURE, [sync_quarter, *others]),
     ):
         yield dg.run_status_sensor(
             name=f"alerts_after_{name}",

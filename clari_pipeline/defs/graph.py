@@ -15,8 +15,13 @@ from clari_pipeline.warehouse.engines import engine_of
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
-from clari_pipeline.defs.assets import mart_assets, quarter_assets, read_copy_asset  # noqa: E402 - warnings are off
-from clari_pipeline.defs.automation import daily_sync_schedule, jobs, sensors  # noqa: E402
+from clari_pipeline.defs.assets import (  # noqa: E402 - warnings are off
+    mart_assets,
+    quarter_assets,
+    read_copy_asset,
+    retention_asset,
+)
+from clari_pipeline.defs.automation import daily_sync_schedule, jobs, monthly_retention_schedule, sensors  # noqa: E402
 from clari_pipeline.defs.partitions import quarters  # noqa: E402
 from clari_pipeline.defs.resources import exports_resource, pipeline_resource  # noqa: E402
 
@@ -32,15 +37,19 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_fo
     )
     partitions = quarters(calendar, [*synced, *more_quarters])
     engine = engine_of(settings.warehouse_url)
-    sync_quarter, refresh_marts = jobs(board_follows=board_follows)
+    sync_quarter, refresh_marts, apply_retention = jobs(settings, board_follows=board_follows)
     return dg.Definitions(
         assets=[
             *quarter_assets(partitions, engine=engine),
             *mart_assets(engine=engine),
             read_copy_asset(engine=engine),
+            retention_asset(engine=engine),
         ],
-        jobs=[sync_quarter, refresh_marts],
-        schedules=[daily_sync_schedule(sync_quarter, settings)],
-        sensors=sensors(sync_quarter, refresh_marts),
+        jobs=[sync_quarter, refresh_marts, apply_retention],
+        schedules=[
+            daily_sync_schedule(sync_quarter, settings),
+            monthly_retention_schedule(apply_retention, settings),
+        ],
+        sensors=sensors(sync_quarter, refresh_marts, apply_retention),
         resources={"pipeline": pipeline_resource, "exports": exports_resource},
     )

@@ -7,7 +7,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from filelock import FileLock
 
+from clari_pipeline.disk import to_disk
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
@@ -187,6 +188,21 @@ class DuckWarehouse(Warehouse):
             return False
         return not self._has_log() and (copy.st_size, copy.st_mtime_ns) == (found.st_size, found.st_mtime_ns)
 
+    def put_in_place(self, file: Path) -> None:
+        """Put a file from the same disk in this one's place, once nobody has it open.
+
+        One that DuckDB cannot open any more is nobody's, and gives way. Raises `WarehouseLocked` or `OSError`.
+        """
+        with self._guard, ExitStack() as held:
+            self._wait_until_unused()
+            if self._path.exists():
+                with suppress(WarehouseUnwritable, duckdb.Error):
+                    held.enter_context(self._wait_for_lock()).execute("checkpoint")
+            self._path.with_name(f"{self._path.name}.wal").unlink(missing_ok=True)  # it would be read into the new one
+            file.replace(self._path)
+            to_disk(self._path.parent)
+            self._is_prepared = False
+
     @contextmanager
     def sending(self, *, timeout_s: float) -> Iterator[None]:
         """A lock beside the file, which stays free for others meanwhile."""
@@ -201,10 +217,14 @@ class DuckWarehouse(Warehouse):
         file, though others have it open: who copies it has to be through by then.
         """
         with self._guard:
-            if not self._guard.wait_for(lambda: self._users == 0, self._lock_timeout_s):
-                raise WarehouseLocked(f"warehouse {self._path} has been in use for {self._lock_timeout_s:.0f} s")
+            self._wait_until_unused()
             with self._held():
                 yield
+
+    def _wait_until_unused(self) -> None:
+        """The caller holds the guard."""
+        if not self._guard.wait_for(lambda: self._users == 0, self._lock_timeout_s):
+            raise WarehouseLocked(f"warehouse {self._path} has been in use for {self._lock_timeout_s:.0f} s")
 
     def _held(self) -> duckdb.DuckDBPyConnection:
         """The file open for reading; a log that a process left when it was killed is written into it before."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from clari_pipeline.settings import SettingsError
+from clari_pipeline.warehouse.environment import belonging
 from clari_pipeline.warehouse.session import Warehouse
 
 _ENGINES = {"postgresql": "postgres", "snowflake": "snowflake", "duckdb": "duckdb"}
@@ -17,10 +18,11 @@ def engine_of(url: SecretStr) -> str:
     return _ENGINES[url.get_secret_value().partition("://")[0]]
 
 
-def open_warehouse(url: SecretStr, *, data_dir: Path) -> Warehouse:
+def open_warehouse(url: SecretStr, *, data_dir: Path, env: str | None) -> Warehouse:
     """The warehouse of `CLARI_WAREHOUSE_URL`; nothing is opened yet. Raises `SettingsError` where its extra is missing.
 
-    `data_dir` is where a server's warehouse keeps what this machine alone needs.
+    `data_dir` is where a server's warehouse keeps what this machine alone needs. Its sessions refuse to go on where
+    they find that it belongs to another environment than `env`.
     """
     match engine_of(url):
         case "postgres":
@@ -28,17 +30,17 @@ def open_warehouse(url: SecretStr, *, data_dir: Path) -> Warehouse:
                 from clari_pipeline.warehouse.postgres import PostgresWarehouse  # noqa: PLC0415 - an extra
             except ImportError as error:
                 raise _missing("PostgreSQL", "postgres", error) from error
-            return PostgresWarehouse(url, data_dir=data_dir)
+            return belonging(PostgresWarehouse, env)(url, data_dir=data_dir)
         case "snowflake":
             try:
                 from clari_pipeline.warehouse.snowflake import SnowflakeWarehouse  # noqa: PLC0415 - an extra
             except ImportError as error:
                 raise _missing("Snowflake", "snowflake", error) from error
-            return SnowflakeWarehouse(url, data_dir=data_dir)
+            return belonging(SnowflakeWarehouse, env)(url, data_dir=data_dir)
         case _:
             from clari_pipeline.warehouse.duck import DuckWarehouse  # noqa: PLC0415 - the others import their own
 
-            return DuckWarehouse(Path(url.get_secret_value().removeprefix("duckdb:///")))
+            return belonging(DuckWarehouse, env)(Path(url.get_secret_value().removeprefix("duckdb:///")))
 
 
 def _missing(engine: str, extra: str, error: ImportError) -> SettingsError:

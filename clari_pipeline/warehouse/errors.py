@@ -2,6 +2,7 @@
 
 WarehouseError            it cannot be used now
   WarehouseUnwritable     a setting, a path or a right is to be mended: found before Clari is asked
+    WrongEnvironment      it belongs to another environment than CLARI_ENV names
   WarehouseLocked         somebody else has held it for longer than we wait
   WarehouseInterrupted    what was begun was not kept, or nobody knows: look at the ledger, then do it again
 """
@@ -13,6 +14,14 @@ class WarehouseError(Exception):
 
 class WarehouseUnwritable(WarehouseError):
     """The warehouse cannot be written as it is set: found before Clari is asked."""
+
+
+class WrongEnvironment(WarehouseUnwritable):
+    """The warehouse belongs to another environment: to `remembered`."""
+
+    def __init__(self, message: str, *, remembered: str) -> None:
+        super().__init__(message)
+        self.remembered = remembered
 
 
 class WarehouseLocked(WarehouseError):

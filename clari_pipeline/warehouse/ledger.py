@@ -11,7 +11,7 @@ from typing import Any
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, row, rows, run
 
-LANDED_STATES = ("LANDED", "LOADED", "REFUSED")
+LANDED_STATES = ("LANDED", "LOADED", "REFUSED", "RETIRED")
 
 
 def submitting(session: Session, **columns: Any) -> None:

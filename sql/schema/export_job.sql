@@ -59,7 +59,7 @@ comment on column clari.export_job.scope_id is 'Scope asked for; null is the who
 comment on column clari.export_job.currency is 'Currency asked for; null is the organisation''s own';
 comment on column clari.export_job.export_format is 'JSON or CSV';
 comment on column clari.export_job.include_historical is 'Whether every week was asked for, or only the current one';
-comment on column clari.export_job.state is 'SUBMITTING, SUBMITTED, LANDED, LOADED, REFUSED, FAILED, TIMED_OUT or CANCELLED';
+comment on column clari.export_job.state is 'SUBMITTING, SUBMITTED, LANDED, LOADED, REFUSED, FAILED, TIMED_OUT, CANCELLED or RETIRED (was loaded, and has left the tables with its quarter)';
 comment on column clari.export_job.clari_status is 'Clari''s own word for the job, when last seen';
 comment on column clari.export_job.attempt is '1 for the first try, 2 for the next';
 comment on column clari.export_job.submitted_at is 'When Clari accepted it; before that, when it was first asked';

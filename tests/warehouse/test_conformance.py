@@ -116,8 +116,12 @@ def _hold_the_same(
     now = moment(10, 24)
     brought = list(documents)
     with elsewhere() as url:
-        houses = [House(folder / "duckdb", now=now), House(folder / "elsewhere", url=url, now=now)]
+        houses = [
+            House(folder / "duckdb", now=now, env="dev"),
+            House(folder / "elsewhere", url=url, now=now, env="dev"),
+        ]
         for house in houses:
+            house.pipeline.prepare()
             for content, at, request in brought:
                 house.bring(content, at, **request)
                 alerts.raise_alerts(house.pipeline, run_id=f"run of {at}")

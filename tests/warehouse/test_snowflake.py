@@ -72,7 +72,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     for name in [name for name in sys.modules if name.startswith("clari_pipeline.warehouse.snowflake")]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(SettingsError, match=r"pip install 'clari-pipeline\[snowflake\]'$"):
-        open_warehouse(SecretStr("snowflake://me:x@account/database"), data_dir=tmp_path)
+        open_warehouse(SecretStr("snowflake://me:x@account/database"), data_dir=tmp_path, env=None)
 
 
 def test_every_table_of_a_session_is_known_before_its_transactions() -> None:

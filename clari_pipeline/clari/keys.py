@@ -1,0 +1,78 @@
+"""The key that each call carries: one that stays, or one that may be replaced while a run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Literal, Protocol
+
+import httpx
+from pydantic import SecretStr
+
+_REFUSED = (401, 403)
+
+
+class KeySource(Protocol):
+    """Where a key comes from that may be replaced."""
+
+    def current(self) -> SecretStr:
+        """The key as it stands."""
+        ...
+
+    def again(self) -> SecretStr:
+        """The key, looked up anew, since Clari has just refused the one that was sent."""
+        ...
+
+
+class KeyAuth(httpx.Auth):
+    """Puts the key into a header of each request. It stands nowhere else.
+
+    A request that is refused is made once more where the key is another by now: nothing that Clari refuses was done.
+    """
+
+    def __init__(self, key: SecretStr | KeySource, scheme: Literal["apikey", "bearer"]) -> None:
+        self._source = _Fixed(key) if isinstance(key, SecretStr) else key
+        self._scheme = scheme
+        self._sent: set[str] = set()
+        _header_text(self._source.current())
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Sign, send, and where that is refused, sign with the newest key."""
+        sent = self._sign(request, self._source.current())
+        response = yield request
+        if response.status_code in _REFUSED and (newest := self._source.again()) != sent:
+            self._sign(request, newest)
+            yield request
+
+    def masked(self, body: bytes) -> bytes:
+        """A body without any key that was ever sent: some gateways repeat what they were sent."""
+        for key in self._sent:
+            body = body.replace(key.encode(), b"***")
+        return body
+
+    def _sign(self, request: httpx.Request, key: SecretStr) -> SecretStr:
+        text = _header_text(key)
+        self._sent.add(text)
+        if self._scheme == "apikey":
+            request.headers["apikey"] = text
+        else:
+            request.headers["Authorization"] = f"Bearer {text}"
+        return key
+
+
+class _Fixed:
+    """A key that stays."""
+
+    def __init__(self, key: SecretStr) -> None:
+        self._key = key
+
+    def current(self) -> SecretStr:
+        return self._key
+
+    again = current
+
+
+def _header_text(key: SecretStr) -> str:
+    text = key.get_secret_value().strip()
+    if not text or not text.isascii() or not text.isprintable():
+        raise ValueError("CLARI_API_KEY holds characters that no token has: copy it again from Clari")
+    return text

@@ -1,0 +1,63 @@
+"""A key in a file, as secrets are mounted: read again when it changes, so that it is replaced without a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import SecretStr
+
+
+class KeyFileError(ValueError):
+    """There is no key in the file. One line: cause and remedy."""
+
+
+class KeyFile:
+    """The key in a file, without the space around it.
+
+    What is wrong with a file that held a key before (it is being written anew, say) is waited out: the key that was
+    read last stands until there is another.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read_when: tuple[int, ...] | None = None
+        self._key: SecretStr | None = None
+
+    def __repr__(self) -> str:
+        return f"KeyFile({str(self._file)!r})"
+
+    def current(self) -> SecretStr:
+        """The key; the file is read where it is another than the one that was read, or has changed since.
+
+        Raises `KeyFileError` where it has never held one.
+        """
+        try:
+            found = self._file.stat()  # of what a link leads to: secrets are replaced by turning one
+            looks = (found.st_ino, found.st_size, found.st_mtime_ns)
+            if self._key is None or looks != self._read_when:
+                self._key, self._read_when = _read(self._file), looks
+        except (OSError, KeyFileError) as error:
+            if self._key is None:
+                cause = error.strerror if isinstance(error, OSError) else str(error)
+                raise KeyFileError(
+                    f"{self._file} holds no key ({cause}): put the token from Clari into it, or set CLARI_API_KEY "
+                    "in its place"
+                ) from None
+        return self._key
+
+    def again(self) -> SecretStr:
+        """The key, read whatever the file looks like."""
+        self._read_when = None
+        return self.current()
+
+
+def is_plausible(key: str) -> bool:
+    """Whether it could be a token, which is sent as a header."""
+    return bool(key) and key.isascii() and key.isprintable()
+
+
+def _read(file: Path) -> SecretStr:
+    key = file.read_bytes().decode(errors="replace").strip()
+    if not is_plausible(key):
+        raise KeyFileError("it holds characters that no token has" if key else "it is empty")
+    return SecretStr(key)

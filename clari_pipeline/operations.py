@@ -1,0 +1,138 @@
+"""What the commands do that look after the pipeline itself. Each returns the exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clari_pipeline.log_lines import say
+from clari_pipeline.settings import Settings
+from clari_pipeline.warehouse import environment as environments
+from clari_pipeline.warehouse.engines import open_warehouse
+from clari_pipeline.warehouse.errors import WrongEnvironment
+
+if TYPE_CHECKING:
+    from clari_pipeline.retention import OldQuarter
+
+
+def environment(settings: Settings, *, take_over: bool) -> int:
+    """Which environment the warehouse belongs to, and whose it is to be."""
+    warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
+    remembered = None
+    if warehouse.exists() or take_over:
+        try:
+            with warehouse.session() as session:
+                remembered = environments.belongs_to(session)
+        except WrongEnvironment as other:
+            remembered = other.remembered
+    if take_over and remembered != settings.env:
+        theirs = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=remembered)
+        with theirs.session() as session:
+            environments.give(session, settings.env)
+        print(f"{warehouse.place} belonged to {_named(remembered)}, and to {_named(settings.env)} from now on")  # noqa: T201
+        return 0
+    print(f"{warehouse.place} belongs to {_named(remembered)}; CLARI_ENV names {_named(settings.env)}")  # noqa: T201
+    return 0
+
+
+def backup(settings: Settings, folder: Path) -> int:
+    """Save all that cannot be had again; 1 where a landed document could not be."""
+    from clari_pipeline.backup import take  # noqa: PLC0415
+    from clari_pipeline.sync import Pipeline  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    taken = take(pipeline, folder)
+    files = taken.manifest.files
+    size = sum(found.size for found in files.values()) / 1e6
+    rows = sum(taken.manifest.rows.values())
+    print(  # noqa: T201
+        f"{folder}: {taken.documents} landed documents, {taken.copied} of them new, and "
+        + (f"{pipeline.warehouse.place} with {rows:,} rows" if taken.manifest.warehouse else "no warehouse")
+        + f"; {size:,.1f} MB"
+    )
+    if taken.manifest.warehouse is None and pipeline.warehouse.engine != "duckdb":
+        say(
+            f"the tables in {pipeline.warehouse.place} are not in it: save them there (pg_dump --schema clari, or a "
+            "clone in Snowflake), before this; from the documents alone clari-pipeline replay makes them again",
+            settings,
+        )
+    for trouble in taken.troubles:
+        say(trouble, settings)
+    return 1 if taken.troubles else 0
+
+
+def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bool, dry_run: bool) -> int:
+    """Prove a backup and put it back."""
+    from clari_pipeline import restoring  # noqa: PLC0415
+    from clari_pipeline.sync import Pipeline  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    work = restoring.plan(pipeline, folder, documents_only=documents_only, force=force)
+    if not dry_run:
+        restoring.restore(pipeline, work)
+    rows = sum(work.manifest.rows.values())
+    print(  # noqa: T201
+        f"{folder} of {work.manifest.taken_at} is whole; {'to be restored' if dry_run else 'restored'}: "
+        f"{len(work.missing) + len(work.differing)} landed documents, and "
+        + (f"{pipeline.warehouse.place} with {rows:,} rows" if work.with_warehouse else "no warehouse")
+    )
+    if dry_run:
+        return 0
+    if work.unknown and work.with_warehouse:
+        say(f"{work.unknown} documents have landed since: clari-pipeline replay merges them", settings)
+    if work.with_warehouse and work.manifest.env not in {None, settings.env}:
+        say(
+            f"the warehouse belongs to {work.manifest.env}, and CLARI_ENV names {_named(settings.env)}: set CLARI_ENV, "
+            "or give it away with clari-pipeline environment --take-over",
+            settings,
+        )
+    elif work.with_warehouse:
+        pipeline.publish()
+        for remark in pipeline.remarks:
+            say(remark, settings)
+    return 0
+
+
+def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
+    """Let old quarters leave the tables, or say which would; 1 where one has to stay."""
+    from clari_pipeline import retention as keeping  # noqa: PLC0415
+    from clari_pipeline.sync import Pipeline  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    found: list[keeping.OldQuarter] = []
+    if pipeline.warehouse.exists():
+        found = keeping.old_quarters(pipeline) if dry_run else keeping.retire(pipeline)
+    if found and not dry_run:
+        pipeline.publish()
+    oldest = str(keeping.oldest_kept(pipeline))
+    if as_json:
+        quarters = [
+            {"quarter_id": one.quarter_id, "rows": dict(one.rows), "exports": one.exports, "obstacle": one.obstacle}
+            for one in found
+        ]
+        print(json.dumps({"oldest_kept": oldest, "dry_run": dry_run, "quarters": quarters}, indent=1))  # noqa: T201
+    else:
+        for line in _retention_lines(found, oldest, dry_run=dry_run):
+            print(line)  # noqa: T201
+    troubles = [f"{one.quarter_id} stays: {one.obstacle}" for one in found if one.obstacle]
+    for line in (*troubles, *pipeline.remarks):
+        say(line, settings)
+    return 1 if troubles else 0
+
+
+def _retention_lines(found: Sequence[OldQuarter], oldest: str, *, dry_run: bool) -> Iterator[str]:
+    if not found:
+        yield f"No quarter is older than {oldest}, the oldest that is kept."
+    for one in found:
+        if one.obstacle is None:
+            counts = ", ".join(f"{table} {count:,}" for table, count in sorted(one.rows.items()))
+            verb = "would leave" if dry_run else "have left"
+            yield f"{one.quarter_id}: {sum(one.rows.values()):,} rows {verb} the tables ({counts})"
+    if any(one.obstacle is None for one in found):
+        yield "Their documents stay landed: clari-pipeline replay --period brings a quarter back."
+
+
+def _named(env: str | None) -> str:
+    return env or "no environment"

@@ -1,0 +1,116 @@
+"""A backup put back: read in full and proved before anything is touched."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from clari_pipeline.backup import DOCUMENT_FILES, copy_document, prove
+from clari_pipeline.backup_manifest import BackupError, Manifest, checksum, read, verify
+from clari_pipeline.disk import to_disk
+from clari_pipeline.settings import SettingsError
+from clari_pipeline.sync import Pipeline
+from clari_pipeline.warehouse.duck import DuckWarehouse
+
+_LANDING = "landing/"
+
+
+@dataclass(frozen=True, slots=True)
+class Restoring:
+    """What there is to do: `missing` documents are not there, `differing` ones are there and not what was saved.
+
+    `unknown` counts documents that have landed since, which stay. `has_warehouse`: a warehouse stands in the place.
+    """
+
+    folder: Path
+    manifest: Manifest
+    missing: tuple[str, ...]
+    differing: tuple[str, ...]
+    unknown: int
+    has_warehouse: bool
+    documents_only: bool
+
+    @property
+    def with_warehouse(self) -> bool:
+        """Whether the warehouse is put back, too."""
+        return self.manifest.warehouse is not None and not self.documents_only
+
+
+def plan(pipeline: Pipeline, folder: Path, *, documents_only: bool, force: bool) -> Restoring:
+    """Prove the backup, and see what it meets. Raises `BackupError` or, where it may not go on, `SettingsError`."""
+    manifest = read(folder)
+    if manifest is None:
+        raise SettingsError(f"{folder} holds no backup: name the folder that clari-pipeline backup was given")
+    verify(folder, manifest)
+    if manifest.warehouse is not None and not documents_only and not isinstance(pipeline.warehouse, DuckWarehouse):
+        raise SettingsError(
+            f"{folder} holds a DuckDB file, and CLARI_WAREHOUSE_URL names a server: restore with --documents-only, "
+            "then clari-pipeline replay makes the tables there"
+        )
+    saved = sorted({path.rpartition("/")[0] for path in manifest.files if path.startswith(_LANDING)})
+    here = {path: _landed(pipeline, path) for path in saved}
+    found = Restoring(
+        folder,
+        manifest,
+        missing=tuple(path for path in saved if not here[path].exists()),
+        differing=tuple(path for path in saved if here[path].exists() and not _is_same(here[path], path, manifest)),
+        unknown=sum(1 for _ in pipeline.landing.root.glob("[!.]*/*/*/manifest.json"))
+        - sum(1 for folder in here.values() if folder.exists()),
+        has_warehouse=pipeline.warehouse.exists(),
+        documents_only=documents_only,
+    )
+    if not force and found.with_warehouse and found.has_warehouse:
+        raise SettingsError(
+            f"warehouse {pipeline.warehouse.place} is there already: --force puts the saved one in its place, "
+            "--documents-only leaves it alone"
+        )
+    if not force and found.differing:
+        raise SettingsError(
+            f"{len(found.differing)} landed documents are not what was saved, such as {here[found.differing[0]]}: "
+            "--force puts the saved ones in their place"
+        )
+    return found
+
+
+def restore(pipeline: Pipeline, work: Restoring) -> None:
+    """Put back what was planned: the documents, each whole, then the warehouse. Raises `BackupError`, `WarehouseError`.
+
+    Where it stops in between, what is there already is found so by the next.
+    """
+    root, warehouse = pipeline.landing.root, pipeline.warehouse
+    try:
+        for path in (*work.missing, *work.differing):
+            saved = {name: work.manifest.files[f"{path}/{name}"] for name in DOCUMENT_FILES}
+            target = _landed(pipeline, path)
+            copy_document(work.folder / path, target, arriving=root / ".arriving", expected=saved)
+        if not work.with_warehouse or work.manifest.warehouse is None:
+            return
+        assert isinstance(warehouse, DuckWarehouse)
+        place = Path(warehouse.place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        arriving = place.with_name(f".{place.name}.restoring")
+        try:
+            shutil.copyfile(work.folder / work.manifest.warehouse, arriving)
+            was = work.manifest.files[work.manifest.warehouse]
+            prove({"warehouse": checksum(arriving)}, {"warehouse": was}, work.folder)
+            to_disk(arriving)
+            warehouse.put_in_place(arriving)
+        finally:
+            arriving.unlink(missing_ok=True)
+    except OSError as error:
+        raise BackupError(
+            f"backup {work.folder} was not restored ({error.strerror or type(error).__name__}): the warehouse is as it "
+            "was; make room, make its folder writable, then run again"
+        ) from error
+
+
+def _landed(pipeline: Pipeline, path: str) -> Path:
+    return pipeline.landing.root / path.removeprefix(_LANDING)
+
+
+def _is_same(folder: Path, path: str, manifest: Manifest) -> bool:
+    try:
+        return all(checksum(folder / name) == manifest.files[f"{path}/{name}"] for name in DOCUMENT_FILES)
+    except OSError:
+        return False

@@ -1,0 +1,66 @@
+"""Which environment a warehouse belongs to: what was written by one is not touched by another by mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from clari_pipeline.warehouse.errors import WrongEnvironment
+from clari_pipeline.warehouse.session import Session, Warehouse
+from clari_pipeline.warehouse.statements import rows, run
+
+_Warehouse = TypeVar("_Warehouse", bound=Warehouse)
+
+
+class Belonging(Warehouse):
+    """A warehouse that refuses whoever comes from another environment than the one that it remembers."""
+
+    used_by: str | None = None  # as CLARI_ENV says
+    _is_ours = False
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session; what the first one finds holds for the others. Raises `WrongEnvironment`."""
+        with super().session() as session:  # type: ignore[safe-super] # the engine's own
+            if not self._is_ours:
+                _refuse_another(session, self.used_by, self.place)
+                self._is_ours = True
+            yield session
+
+
+def belonging(engine: type[_Warehouse], used_by: str | None) -> type[_Warehouse]:
+    """Warehouses of an engine that only this environment may use."""
+    return type(engine.__name__, (Belonging, engine), {"used_by": used_by})
+
+
+def belongs_to(session: Session) -> str | None:
+    """The environment that the warehouse remembers."""
+    found = rows(session, "schema_belongs_to")
+    return found[0]["env"] if found else None
+
+
+def claim(session: Session, env: str | None) -> None:
+    """Remember the environment where none is remembered; unset is none. Raises `WrongEnvironment`."""
+    if env is None or belongs_to(session) is not None:
+        return
+    with session.turn("schema"):
+        if belongs_to(session) is None:
+            give(session, env)
+
+
+def give(session: Session, env: str | None) -> None:
+    """The warehouse belongs to this environment from now on, whatever it remembers; None is none."""
+    with session.transaction():
+        run(session, "schema_given_to", env=env)
+
+
+def _refuse_another(session: Session, env: str | None, place: str) -> None:
+    remembered = belongs_to(session)
+    if remembered is not None and remembered != env:
+        raise WrongEnvironment(
+            f"warehouse {place} belongs to {remembered}, and CLARI_ENV {f'is {env}' if env else 'is not set'}: set "
+            f"CLARI_ENV={remembered}, name another warehouse in CLARI_WAREHOUSE_URL, or give it away on purpose with "
+            "clari-pipeline environment --take-over",
+            remembered=remembered,
+        )

@@ -1,0 +1,325 @@
+"""Quarters that leave the tables: only the old ones, whole, and nothing is lost; on a warehouse of twelve quarters."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+
+from clari_pipeline import cli
+from clari_pipeline.defs.graph import build
+from clari_pipeline.landing import Landing
+from clari_pipeline.periods import FiscalCalendar, Quarter
+from clari_pipeline.retention import old_quarters, oldest_kept, retire
+from clari_pipeline.settings import SettingsError, read_settings
+from clari_pipeline.sync import Pipeline
+from clari_pipeline.warehouse.statements import is_view, tables
+from tests.warehouse import fake_snowflake, servers
+
+from .house import House, Json, document, entry, person
+
+CALENDAR = FiscalCalendar(1)
+NOW = datetime.now(UTC)
+QUARTERS = [CALENDAR.quarter_of(NOW.date()).shifted(-ago) for ago in reversed(range(12))]
+OLD, KEPT = QUARTERS[:4], QUARTERS[4:]
+# What a run's own ids and moments stand in, or by what a warehouse was made; fields belong to no quarter.
+APART = {
+    "warehouse_version",
+    "newest_document",
+    "mart_version",
+    "mart_part_version",
+    "export_job",
+    "export_check",
+    "forecast_field",
+}
+# The ledger, and what is made of it.
+LEDGER = {"export_job", "pipeline_health"}
+
+
+def weeks_of(quarter: Quarter) -> dict[str, date | None]:
+    return {f"W{week + 1:02d}": CALENDAR.first_day(quarter) + timedelta(weeks=week) for week in range(3)}
+
+
+def at(quarter: Quarter, day: int) -> datetime:
+    return datetime.combine(CALENDAR.first_day(quarter), datetime.min.time(), UTC) + timedelta(days=day, hours=6)
+
+
+def shown(quarter: Quarter, *calls: float) -> Json:
+    """Calls of two people, and of one who was there in that quarter alone."""
+    once = f"guest-{quarter}"
+    people = [person("ann", role=f"team-{quarter.number}"), person("bob"), person(once)]
+    entries = [
+        entry(name, "W01", call=call, quota=500, closed=5, period=str(quarter))
+        for name, call in zip(("ann", "bob", once), calls, strict=False)
+    ]
+    return document(*entries, people=people, weeks=weeks_of(quarter))
+
+
+def fill(house: House, quarters: Sequence[Quarter]) -> House:
+    """An export a quarter; in some a second, which differs, and in the oldest a second forecast beside."""
+    for quarter in quarters:
+        name = str(quarter)
+        house.deliver(shown(quarter, 100, 200, 300), at(quarter, 1), quarter=name)
+        if quarter in (*QUARTERS[:2], *QUARTERS[-2:]):
+            house.deliver(shown(quarter, 100, 290), at(quarter, 2), quarter=name)
+        if quarter in QUARTERS[:2]:
+            house.deliver(shown(quarter, 7), at(quarter, 1), quarter=name, forecast="south")
+        house.merge(name)
+    house.pipeline.refresh_marts()
+    return house
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight quarters on disk, and the same with the four before them; made once."""
+    folder = tmp_path_factory.mktemp("filled")
+    house = House(folder / "eight", now=NOW)
+    with house.held_open():
+        fill(house, KEPT)
+    house = another(folder / "eight", folder / "twelve")
+    with house.held_open():
+        fill(house, OLD)
+    return folder
+
+
+@pytest.fixture
+def twelve(filled: Path, tmp_path: Path) -> House:
+    """Twelve quarters, of one's own."""
+    return another(filled / "twelve", tmp_path / "data")
+
+
+def another(filled: Path, folder: Path) -> House:
+    shutil.copytree(filled, folder)
+    house = House(folder, now=NOW)
+    house.exports = len(list(filled.glob("landing/*/*/*")))  # those that it lands are others
+    return house
+
+
+def everything(house: House, *, without: set[str] = APART) -> dict[str, list[tuple[Any, ...]]]:
+    return {
+        table: sorted((tuple(row.values()) for row in house.rows(f"select * from clari.{table}")), key=repr)
+        for table in tables()
+        if table not in without
+    }
+
+
+def retired(house: House) -> list[str]:
+    return [found.quarter_id for found in retire(house.pipeline) if found.obstacle is None]
+
+
+def test_what_stays_is_what_eight_quarters_alone_would_have_left(twelve: House, filled: Path, tmp_path: Path) -> None:
+    """Entries, versions, people, their teams, swings, marts: no row more, no row less; then nothing is left to go."""
+    health = everything(twelve)["pipeline_health"]
+    eight = another(filled / "eight", tmp_path / "eight")
+    assert retired(twelve) == [str(quarter) for quarter in OLD]
+    assert retired(twelve) == []
+    left, fresh = everything(twelve), everything(eight)
+    assert left.pop("pipeline_health") == health
+    fresh.pop("pipeline_health")
+    assert left == fresh
+    assert left["forecast_swing"]
+    assert left["forecast_movement"]
+    keyed = twelve.rows(
+        "select table_name, min(column_name) as name from duckdb_columns() "
+        "where column_name in ('quarter_id', 'time_period_id') and schema_name = 'clari' group by table_name"
+    )
+    oldest = {
+        one["table_name"]: twelve.value(f"select min({one['name']}) from clari.{one['table_name']}") for one in keyed
+    }
+    assert {table for table, quarter in oldest.items() if quarter is not None and quarter < str(KEPT[0])} == LEDGER
+    states = twelve.rows("select time_period_id, state, count(*) as n from clari.export_job group by all order by all")
+    assert {(one["time_period_id"], one["state"]) for one in states} == {
+        *((str(quarter), "RETIRED") for quarter in OLD),
+        *((str(quarter), "LOADED") for quarter in KEPT),
+    }
+    assert sum(1 for _ in Landing(twelve.pipeline.landing.root)) == sum(one["n"] for one in states) == 18
+
+
+def test_replay_brings_every_row_back(twelve: House) -> None:
+    """Of all four, and in the ledger."""
+    before = everything(twelve)
+    ledger = "select * exclude (told_at) from clari.export_job order by request_id"
+    known = twelve.rows(ledger)
+    retire(twelve.pipeline)
+    assert twelve.rows(ledger) != known
+    with twelve.held_open():
+        twelve.pipeline.replay(OLD, ())
+    assert everything(twelve) == before
+    assert twelve.rows(ledger) == known
+
+
+@pytest.mark.parametrize(
+    ("calls", "day", "forecast"),
+    [((1, 2), 5, "north"), ((100, 290), 5, "north"), ((8,), 0, "south")],
+    ids=["newer", "the same once more", "late, of one of two forecasts"],
+)
+def test_a_sync_of_a_quarter_that_has_gone_sees_all_of_it(
+    filled: Path, tmp_path: Path, calls: tuple[float, ...], day: int, forecast: str
+) -> None:
+    """As if it had never gone: the forecast's versions, swings and people are those of every export there ever was."""
+    quarter = OLD[0]
+    houses = [another(filled / "twelve", tmp_path / name) for name in ("stayed", "gone")]
+    retire(houses[1].pipeline)
+    for house in houses:
+        with house.held_open():
+            outcome = house.bring(shown(quarter, *calls), at(quarter, day), quarter=str(quarter), forecast=forecast)
+            house.pipeline.refresh_marts()
+        assert outcome.export["state"] == "LOADED"
+    of_it = {
+        table: f"select * from clari.{table} where forecast_id = '{forecast}' and {column} like '{quarter}%'"
+        for table, column in (
+            ("forecast_entry", "time_period_id"),
+            ("forecast_entry_history", "time_period_id"),
+            ("forecast_swing", "time_period_id"),
+            ("forecast_swing_contribution", "time_period_id"),
+            ("forecast_vs_quota", "time_period_id"),
+            ("forecast_user_sighting", "quarter_id"),
+        )
+    }
+    stayed, gone = ({table: sorted(map(repr, house.rows(text))) for table, text in of_it.items()} for house in houses)
+    assert gone == stayed
+    assert stayed["forecast_vs_quota"]
+    people = f"select user_id from clari.forecast_user where forecast_id = '{forecast}' and user_id like 'guest-%'"
+    guests = {row["user_id"] for row in houses[1].rows(people)}
+    assert (f"guest-{quarter}" in guests) == any("guest" in row for row in gone["forecast_user_sighting"])
+
+
+def test_a_quarter_goes_whole_or_not_at_all(twelve: House) -> None:
+    """What fails in its last step leaves it as it was, and those before it gone."""
+    before = everything(twelve)
+    twelve.execute("alter table clari.forecast_user_history rename to aside")
+    with pytest.raises(duckdb.CatalogException):
+        retire(twelve.pipeline)
+    twelve.execute("alter table clari.aside rename to forecast_user_history")
+    assert everything(twelve) == before
+
+
+def test_what_could_not_be_brought_back_stays(twelve: House) -> None:
+    """A quarter whose landed document is lost is named; the others go."""
+    (path,) = [
+        row["landing_path"]
+        for row in twelve.rows(f"select landing_path from clari.export_job where time_period_id = '{OLD[1]}'")
+        if "south" in row["landing_path"]
+    ]
+    (twelve.pipeline.landing.root / path / "document.zst").unlink()
+    found = {one.quarter_id: one.obstacle for one in retire(twelve.pipeline)}
+    assert f"{path} is not there: restore it from a backup" in str(found.pop(str(OLD[1])))
+    assert found == {str(quarter): None for quarter in OLD if quarter != OLD[1]}
+    assert twelve.value(f"select count(*) from clari.forecast_entry where time_period_id = '{OLD[1]}'") > 0
+
+
+def test_how_many_stay_is_a_setting_and_never_fewer_than_eight(tmp_path: Path) -> None:
+    """A quarter that each sync brings anew is not taken away each month."""
+
+    def oldest(**given: Any) -> Quarter:
+        return oldest_kept(Pipeline(read_settings(data_dir=tmp_path, **given), now=lambda: NOW))
+
+    assert oldest() == KEPT[0]
+    assert oldest(retention_periods=12) == QUARTERS[0]
+    assert oldest(historical_periods=10) == QUARTERS[1]
+    with pytest.raises(SettingsError, match=r"CLARI_RETENTION_PERIODS: .*greater than or equal to 8"):
+        read_settings(retention_periods=7)
+
+
+# From the command line and in Dagster
+
+
+@pytest.fixture
+def typed(twelve: House, monkeypatch: pytest.MonkeyPatch) -> House:
+    """The settings of whoever types commands."""
+    folder = twelve.pipeline.settings.data_dir
+    monkeypatch.chdir(folder.parent)
+    monkeypatch.setenv("CLARI_DATA_DIR", "data")
+    return twelve
+
+
+def test_a_dry_run_says_which_rows_would_go_and_takes_none(typed: House, capsys: pytest.CaptureFixture[str]) -> None:
+    """As many of each table as go without it."""
+    before = everything(typed, without=set())
+    assert cli.run(["retention", "--dry-run", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert everything(typed, without=set()) == before
+    assert (said["oldest_kept"], [one["quarter_id"] for one in said["quarters"]]) == (str(KEPT[0]), [*map(str, OLD)])
+    assert said["quarters"][0]["exports"] == 3
+    assert cli.run(["retention", "--dry-run"]) == 0
+    assert f"{OLD[0]}: " in (out := capsys.readouterr().out)
+    assert " rows would leave the tables (" in out
+    assert ", forecast_entry 4, " in out
+
+    assert cli.run(["retention"]) == 0
+    assert f"{OLD[3]}: " in (out := capsys.readouterr().out)
+    assert "have left the tables" in out
+    after = everything(typed, without=set())
+    gone = {table: len(before[table]) - len(after[table]) for table in before}
+    counted = dict.fromkeys(said["quarters"][0]["rows"], 0)
+    for quarter in said["quarters"]:
+        for table, count in quarter["rows"].items():
+            counted[table] += count
+    assert {table: gone[table] for table in counted} == counted
+    not_counted = {table for table, count in gone.items() if count and not is_view(table)} - set(counted)
+    assert not_counted == {"forecast_user", "forecast_user_history"}
+    copy = typed.pipeline.settings.copy_file
+    with duckdb.connect(copy, read_only=True) as published:
+        assert published.sql("select min(quarter_id) from clari.time_period").fetchall() == [(str(KEPT[0]),)]
+    assert cli.run(["retention"]) == 0
+    assert f"No quarter is older than {KEPT[0]}" in capsys.readouterr().out
+
+
+def test_dagster_does_the_same_where_it_is_turned_on(
+    typed: House, dagster_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An asset, and a monthly schedule that is shipped stopped."""
+    shutil.copytree(dagster_home, tmp_path / "home")
+    defs = build(read_settings())
+    schedule = defs.resolve_schedule_def("monthly_retention_schedule")
+    assert (schedule.default_status, schedule.cron_schedule) == (dg.DefaultScheduleStatus.STOPPED, "0 3 1 * *")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    with dg.DagsterInstance.get() as instance:
+        result = defs.resolve_job_def("apply_retention").execute_in_process(instance=instance)
+    (made,) = result.asset_materializations_for_node("clari__retention")
+    assert made.metadata["quarters"].value == ", ".join(map(str, OLD))
+    assert made.metadata["oldest_kept"].value == str(KEPT[0])
+    assert old_quarters(typed.pipeline) == []
+
+
+# Elsewhere
+
+
+@pytest.fixture(params=["postgres", pytest.param("snowflake", marks=pytest.mark.soak)])
+def elsewhere(request: pytest.FixtureRequest) -> Iterator[Callable[[], AbstractContextManager[str]]]:
+    if request.param == "snowflake":
+        yield partial(fake_snowflake.database, request.getfixturevalue("snowflake_server"))
+    else:
+        yield partial(servers.database, request.getfixturevalue("server"))
+
+
+def test_a_server_lets_the_same_rows_go(tmp_path: Path, elsewhere: Callable[[], AbstractContextManager[str]]) -> None:
+    """Of two quarters, one of which goes."""
+    quarters = [QUARTERS[0], QUARTERS[4]]
+    with elsewhere() as url:
+        houses = [
+            fill(House(tmp_path / "here", now=NOW), quarters),
+            fill(House(tmp_path / "there", url=url, now=NOW), quarters),
+        ]
+        for house in houses:
+            assert retired(house) == [str(quarters[0])]
+        assert _in_utc(houses[1]) == _in_utc(houses[0])
+
+
+def _in_utc(house: House) -> dict[str, list[str]]:
+    found = everything(house, without=APART | {"pipeline_health"})
+    return {
+        table: sorted(
+            repr([value.astimezone(UTC) if isinstance(value, datetime) else value for value in row]) for row in rows
+        )
+        for table, rows in found.items()
+    }

@@ -7,12 +7,13 @@ showing (`is_present` false). A million of them take half a gigabyte.
 from __future__ import annotations
 
 import csv
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Literal
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -68,22 +69,33 @@ def show(
         raise WarehouseError(
             "there is no warehouse yet: run clari-pipeline sync, or clari-pipeline replay from landed documents"
         )
-    with warehouse.session() as session:
-        answer = run(
-            session,
-            "marts/as_of",
-            as_of=moment,
-            forecasts=list(forecasts),
-            every_forecast=not forecasts,
-            quarters=[str(quarter) for quarter in quarters],
-            every_quarter=not quarters,
-        )
-        names = [column[0] for column in answer.description or ()]
-        chunks: _Rows = iter(lambda: answer.fetchmany(_AT_ONCE), [])
-        written = _WRITERS[form](names, chunks, output)
+    with TemporaryDirectory(prefix="clari-as-of-") as folder:
+        file = output or Path(folder) / "known"
+        with warehouse.session() as session:
+            answer = run(
+                session,
+                "marts/as_of",
+                as_of=moment,
+                forecasts=list(forecasts),
+                every_forecast=not forecasts,
+                quarters=[str(quarter) for quarter in quarters],
+                every_quarter=not quarters,
+            )
+            names = [column[0] for column in answer.description or ()]
+            chunks: _Rows = iter(lambda: answer.fetchmany(_AT_ONCE), [])
+            written = _WRITERS[form](names, chunks, file, width=_width(output))
+        if output is None:  # whoever reads it may take hours, and the warehouse is not kept open for that
+            with file.open("rb") as known:
+                shutil.copyfileobj(known, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
     if not written:
         as_of = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        say(f"nothing was known as of {as_of}: no export that was loaded is that old", settings)
+        say(
+            f"nothing of these was known as of {as_of}: see clari-pipeline status for what is loaded"
+            if quarters or forecasts
+            else f"nothing was known as of {as_of}: no export that was loaded is that old",
+            settings,
+        )
     elif form == "table" and written > _MOST_SHOWN:
         say(
             f"the first {_MOST_SHOWN:,} of {written:,} rows: narrow them with --forecast and --period, or use --format",
@@ -92,7 +104,12 @@ def show(
     return 0
 
 
-def _table(names: list[str], chunks: _Rows, output: Path | None) -> int:
+def _width(output: Path | None) -> int:
+    """Characters in a line: of the terminal, and wide where nobody looks on."""
+    return shutil.get_terminal_size().columns if output is None and sys.stdout.isatty() else 240
+
+
+def _table(names: list[str], chunks: _Rows, output: Path, *, width: int) -> int:
     """The figures alone, the first thousand rows; how many there are."""
     table = Table(box=SIMPLE_HEAD)
     for name, header in _SHOWN.items():
@@ -103,16 +120,15 @@ def _table(names: list[str], chunks: _Rows, output: Path | None) -> int:
         for values in chunk[: max(0, _MOST_SHOWN - written)]:
             table.add_row(*(_cell(values[place]) for place in places))
         written += len(chunk)
-    with _text(output) as stream:
-        width = None if stream.isatty() else 240
+    with output.open("w", encoding="utf-8") as stream:
         Console(file=stream, markup=False, highlight=False, width=width).print(table)
     return written
 
 
-def _csv(names: list[str], chunks: _Rows, output: Path | None) -> int:
+def _csv(names: list[str], chunks: _Rows, output: Path, *, width: int) -> int:
     """Amounts exact, moments in UTC as ISO 8601, true and false; what is null is empty."""
     written = 0
-    with _text(output) as stream:
+    with output.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(names)
         for chunk in chunks:
@@ -121,7 +137,7 @@ def _csv(names: list[str], chunks: _Rows, output: Path | None) -> int:
     return written
 
 
-def _parquet(names: list[str], chunks: _Rows, output: Path | None) -> int:
+def _parquet(names: list[str], chunks: _Rows, output: Path, *, width: int) -> int:
     """Typed as the tables are: amounts as decimals, moments in UTC."""
     import pyarrow as pa  # noqa: PLC0415 - a second, which the other forms do not need
     import pyarrow.parquet as pq  # noqa: PLC0415
@@ -135,7 +151,7 @@ def _parquet(names: list[str], chunks: _Rows, output: Path | None) -> int:
     }
     schema = pa.schema([(name, types[kinds[name]]) for name in names])
     written = 0
-    with _bytes(output) as stream, pq.ParquetWriter(stream, schema) as writer:
+    with output.open("wb") as stream, pq.ParquetWriter(stream, schema) as writer:
         for chunk in chunks:
             columns = [
                 pa.array(values, field.type) for values, field in zip(zip(*chunk, strict=True), schema, strict=True)
@@ -168,21 +184,3 @@ def _plain(value: object) -> object:
             return value.astimezone(UTC).isoformat()
         case _:
             return value
-
-
-@contextmanager
-def _text(output: Path | None) -> Iterator[IO[str]]:
-    if output is None:
-        yield sys.stdout
-        return
-    with output.open("w", encoding="utf-8", newline="") as stream:
-        yield stream
-
-
-@contextmanager
-def _bytes(output: Path | None) -> Iterator[IO[bytes]]:
-    if output is None:
-        yield sys.stdout.buffer
-        return
-    with output.open("wb") as stream:
-        yield stream

@@ -328,6 +328,6 @@ def _fail(message: str, code: int) -> int:
 def _moment(text: str, *, name: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise SettingsError(f"{name} {text!r} is no moment: write 2026-10-31T09:00:00+00:00") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -10,6 +10,7 @@ in the copy and on the server.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +46,10 @@ class Places:
         return there in (set(MARTS), set(MARTS) - set(HISTORY))
 
 
-def publish(warehouse: Warehouse, places: Places) -> bool:
+def publish(warehouse: Warehouse, places: Places, *, remark: Callable[[str], None]) -> bool:
     """Give readers what stands now; whether there was anything new. Raises `PublishingError`.
+
+    `remark` is told where files that were there are given out no more.
 
     One process at a time does; what one that was killed has left is taken away by the next.
     """
@@ -60,7 +63,7 @@ def publish(warehouse: Warehouse, places: Places) -> bool:
                 return False
             try:
                 arriving.mkdir()
-                _publish(warehouse, places, Places(arriving / places.copy.name, arriving))
+                _publish(warehouse, places, Places(arriving / places.copy.name, arriving), remark)
             finally:
                 shutil.rmtree(arriving, ignore_errors=True)
     except (OSError, duckdb.Error, WarehouseError) as error:
@@ -71,7 +74,7 @@ def publish(warehouse: Warehouse, places: Places) -> bool:
     return True
 
 
-def _publish(warehouse: Warehouse, places: Places, arriving: Places) -> None:
+def _publish(warehouse: Warehouse, places: Places, arriving: Places, remark: Callable[[str], None]) -> None:
     """The copy comes last: where it is new, so are the others."""
     with warehouse.copied(arriving.copy) as session:
         made = published(session)
@@ -80,11 +83,16 @@ def _publish(warehouse: Warehouse, places: Places, arriving: Places) -> None:
     for file in arriving.marts.iterdir():
         to_disk(file)
     places.marts.mkdir(exist_ok=True)
-    for mart in MARTS:
-        if mart in made:
-            arriving.parquet(mart).replace(places.parquet(mart))
-        else:
-            places.parquet(mart).unlink(missing_ok=True)
+    for mart in made:
+        arriving.parquet(mart).replace(places.parquet(mart))
+    withdrawn = [mart for mart in MARTS if mart not in made and places.parquet(mart).exists()]
+    for mart in withdrawn:
+        places.parquet(mart).unlink()
+    if withdrawn:
+        remark(
+            f"{', '.join(withdrawn)} have no Parquet file any more: too large to be written by each "
+            f"run, they are to be read in {places.copy.name if arriving.copy.exists() else 'the warehouse'}"
+        )
     to_disk(places.marts)
     if arriving.copy.exists():
         arriving.copy.replace(places.copy)

@@ -266,7 +266,7 @@ class Pipeline:
         None where that could not be done: `remarks` say why. What was merged is merged all the same.
         """
         try:
-            return publish(self.warehouse, self.places)
+            return publish(self.warehouse, self.places, remark=self.remarks.append)
         except PublishingError as error:
             self.remarks.append(str(error))
             return None

@@ -17,6 +17,7 @@ from clari_pipeline.warehouse.statements import Record, rows
 MOST_PEOPLE = 60
 MOST_SWINGS = 25
 MOST_SUBMISSIONS = 40
+_COUNTED = ("jobs_submitted", "jobs_completed", "jobs_refused", "jobs_failed")
 _Key = tuple[str, str, str]
 _VIEW = ("forecast_id", "time_period_id", "field_id")
 
@@ -120,7 +121,10 @@ def read_board(session: Session) -> Board:
     views = [_view(one, of, swings.get(_key(one), []), finished) for one in known]
     (overall,) = rows(session, "board/rates")
     quota = next(iter(rows(session, "board/quota")), None)
-    return Board(views, Health(rows(session, "board/health"), overall if overall["jobs_submitted"] else None, quota))
+    return Board(
+        views,
+        Health(rows(session, "board/health"), overall if any(overall[name] for name in _COUNTED) else None, quota),
+    )
 
 
 def _view(

@@ -19,6 +19,7 @@ select
     change_amount,
     reports,
     reports_apart,
+    start_currency_code,
     currency_code
 from clari.forecast_movement
 where is_top

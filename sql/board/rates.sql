@@ -13,6 +13,7 @@ select
     cast(sum(health.jobs_completed) as bigint) as jobs_completed,
     cast(sum(health.jobs_refused) as bigint) as jobs_refused,
     cast(sum(health.jobs_failed + health.jobs_timed_out) as bigint) as jobs_failed,
+    max(newest.day) as newest_day,
     max(health.max_wait_seconds) as max_wait_seconds,
     max(health.last_success_at) as last_success_at
 from clari.pipeline_health as health

@@ -1,5 +1,5 @@
 -- Grain: one row a forecast, period, forecast field and person, as many as are shown: the call and what it stands against,
--- and how the newest export changed it. The one at the top first, then the largest calls; there is a row where no call is.
+-- and how the newest export changed it, where the two can be compared. The one at the top first, then the largest calls; there is a row where no call is.
 with newest as (
     select forecast_id, time_period_id, job_id
     from (
@@ -56,12 +56,12 @@ select
     placed.week_number,
     placed.weeks_to_end,
     placed.as_of,
-    since_sync.change_amount as sync_change,
-    since_sync.change_pct as sync_change_pct,
+    case when since_sync.reason in ('currency_changed', 'request_changed') then null else since_sync.change_amount end as sync_change,
+    case when since_sync.reason in ('currency_changed', 'request_changed') then null else since_sync.change_pct end as sync_change_pct,
     since_sync.previous_value as sync_previous,
     since_sync.reason as sync_reason,
-    since_week.change_amount as week_change,
-    since_week.change_pct as week_change_pct,
+    case when since_week.reason in ('currency_changed', 'request_changed') then null else since_week.change_amount end as week_change,
+    case when since_week.reason in ('currency_changed', 'request_changed') then null else since_week.change_pct end as week_change_pct,
     since_week.previous_value as week_previous,
     since_week.reason as week_reason
 from placed

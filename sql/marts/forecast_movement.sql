@@ -160,7 +160,7 @@ owner as (
         coalesce(at_end.field_id, at_start.field_id) as field_id,
         case when at_end.user_id is null then at_start.user_name else at_end.user_name end as user_name,
         case when at_end.user_id is null then at_start.role_name else at_end.role_name end as role_name,
-        case when at_end.user_id is null then at_start.is_top else at_end.is_top end as is_top,
+        coalesce(at_end.is_top, false) as is_top,
         coalesce(at_start.is_backfilled, false) or coalesce(at_end.is_backfilled, false) as is_backfilled,
         at_start.call_value as start_value,
         at_end.call_value as end_value,

@@ -268,6 +268,34 @@ def test_without_quota_and_without_one_top_it_says_so(reader: Reader, tmp_path: 
     assert "7.00 JPY" in page.locator("article:visible tr[data-user=bob]").inner_text()
 
 
+def test_what_was_in_another_currency_is_not_compared(reader: Reader, tmp_path: Path) -> None:
+    """Ten millions of euros and eleven of dollars are no rise of one; the page stands though it has no waterfall."""
+    house = House(tmp_path)
+    bring(
+        house, (team(2, call="500000", currency="EUR"), FIRST, {}), (team(3, call="800000", currency="USD"), LATER, {})
+    )
+    page = reader.open(board_of(house, tmp_path))
+    headline = page.locator("article:visible .headline").inner_text()
+    assert shown(page)["sync_change"] == "–"
+    assert "it was in another currency" in headline
+    movement = page.locator("article:visible section", has=page.get_by_role("heading", name="Movement"))
+    assert "in another currency than the week before" in movement.inner_text()
+    movement.locator("summary").click()
+    newest = movement.locator("tbody tr").first.inner_text()
+    assert ("EUR" in newest, "USD" in newest) == (True, True)
+
+
+def test_on_paper_every_figure_stands(reader: Reader, board: Path) -> None:
+    """What is folded away on a screen is open on paper, and folded again afterwards."""
+    page = reader.open(board)
+    folded = page.locator("article:not([hidden]) details:not([open])")
+    before = folded.count()
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert (before > 0, folded.count()) == (True, 0)
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert folded.count() == before
+
+
 @contextmanager
 def crowd(folder: Path, people: int) -> Iterator[House]:
     house = House(folder)

@@ -275,7 +275,7 @@ def _movement(start: dict[str, Row], end: dict[str, Row], who: str) -> Row | Non
     row: Row = {
         "start_value": first and first["call_value"],
         "end_value": last and last["call_value"],
-        "is_top": (last or first or {})["is_top"],
+        "is_top": bool(last and last["is_top"]),
     }
     role = ROLES[who]
     then = {one for one, call in start.items() if first and call["parent"] == role and one != who}

@@ -80,6 +80,18 @@
       show(find(wanted, name), selects.role.value, true);
     });
   });
+  // On paper nobody can open them.
+  window.addEventListener("beforeprint", () =>
+    document.querySelectorAll("details:not([open])").forEach((details) => {
+      details.open = details.dataset.printed = true;
+    })
+  );
+  window.addEventListener("afterprint", () =>
+    document.querySelectorAll("details[data-printed]").forEach((details) => {
+      details.open = false;
+      delete details.dataset.printed;
+    })
+  );
   window.addEventListener("hashchange", () => (location.hash === "#main" ? undefined : read()));
   read();
 })();

@@ -160,9 +160,9 @@ def _view(
 
 
 def _is_current(known: Record) -> bool:
-    """Whether it is a quarter, and its figures are of a day within it."""
+    """Whether its figures are of a day within it."""
     first, last, as_of = known["start_date"], known["end_date"], known["as_of"]
-    if None in {first, last, as_of} or known["time_period_id"] != known["quarter_id"]:
+    if None in {first, last, as_of}:
         return False
     within: bool = first <= as_of.astimezone(UTC).date() <= last
     return within

@@ -80,8 +80,12 @@ def first(views: Sequence[View]) -> View | None:
 
 
 def _order(views: Sequence[View]) -> list[int]:
-    """The current quarter's call first, the others as they come: the newest period first."""
-    current = [place for place, view in enumerate(views) if view.is_current] or list(range(len(views)))
+    """The current quarter's call first, or the current month's where it is only of months; the others as they come: the
+    newest period first.
+    """
+    now = [place for place, view in enumerate(views) if view.is_current]
+    quarters = [place for place in now if views[place].time_period_id == views[place].quarter_id]
+    current = quarters or now or list(range(len(views)))
     if not current:
         return []
     same = [place for place in current if views[place].quarter_id == views[current[0]].quarter_id]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -47,6 +48,7 @@ _SHOWN = {
 }
 
 _Rows = Iterator[list[tuple[Any, ...]]]
+_Writer = Callable[[list[str], _Rows, Path], int]
 
 
 def show(
@@ -69,6 +71,7 @@ def show(
         raise WarehouseError(
             "there is no warehouse yet: run clari-pipeline sync, or clari-pipeline replay from landed documents"
         )
+    writers: dict[Format, _Writer] = {"table": partial(_table, width=_width(output)), "csv": _csv, "parquet": _parquet}
     with TemporaryDirectory(prefix="clari-as-of-") as folder:
         file = output or Path(folder) / "known"
         with warehouse.session() as session:
@@ -83,7 +86,7 @@ def show(
             )
             names = [column[0] for column in answer.description or ()]
             chunks: _Rows = iter(lambda: answer.fetchmany(_AT_ONCE), [])
-            written = _WRITERS[form](names, chunks, file, width=_width(output))
+            written = writers[form](names, chunks, file)
         if output is None:  # whoever reads it may take hours, and the warehouse is not kept open for that
             with file.open("rb") as known:
                 shutil.copyfileobj(known, sys.stdout.buffer)
@@ -125,7 +128,7 @@ def _table(names: list[str], chunks: _Rows, output: Path, *, width: int) -> int:
     return written
 
 
-def _csv(names: list[str], chunks: _Rows, output: Path, *, width: int) -> int:
+def _csv(names: list[str], chunks: _Rows, output: Path) -> int:
     """Amounts exact, moments in UTC as ISO 8601, true and false; what is null is empty."""
     written = 0
     with output.open("w", encoding="utf-8", newline="") as stream:
@@ -137,7 +140,7 @@ def _csv(names: list[str], chunks: _Rows, output: Path, *, width: int) -> int:
     return written
 
 
-def _parquet(names: list[str], chunks: _Rows, output: Path, *, width: int) -> int:
+def _parquet(names: list[str], chunks: _Rows, output: Path) -> int:
     """Typed as the tables are: amounts as decimals, moments in UTC."""
     import pyarrow as pa  # noqa: PLC0415 - a second, which the other forms do not need
     import pyarrow.parquet as pq  # noqa: PLC0415
@@ -159,9 +162,6 @@ def _parquet(names: list[str], chunks: _Rows, output: Path, *, width: int) -> in
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
             written += len(chunk)
     return written
-
-
-_WRITERS = {"table": _table, "csv": _csv, "parquet": _parquet}
 
 
 def _cell(value: object) -> str:

@@ -119,7 +119,7 @@ def board(
 ) -> None:
     """Write the revenue board, one HTML file that needs no network, and print its path. Clari is not called."""
     from clari_pipeline import commands  # noqa: PLC0415
-    from clari_pipeline.board import show  # noqa: PLC0415 - pandas and its like take a second
+    from clari_pipeline.board import show  # noqa: PLC0415 - what it is made with takes a moment
 
     settings = read_settings()
     if sandbox:

@@ -119,12 +119,10 @@ def read_board(session: Session) -> Board:
     swings = _swings(session)
     finished = _finished(known, of["accuracy"])
     views = [_view(one, of, swings.get(_key(one), []), finished) for one in known]
-    (overall,) = rows(session, "board/rates")
+    (rates,) = rows(session, "board/rates")
+    overall = rates if any(rates[name] for name in _COUNTED) else None
     quota = next(iter(rows(session, "board/quota")), None)
-    return Board(
-        views,
-        Health(rows(session, "board/health"), overall if any(overall[name] for name in _COUNTED) else None, quota),
-    )
+    return Board(views, Health(rows(session, "board/health"), overall, quota))
 
 
 def _view(

@@ -19,7 +19,11 @@ _SYNC = "run clari-pipeline sync"
 def warehouse_is_reachable(look: Look) -> Finding:
     """It can be read, and belongs to this environment."""
     place = look.pipeline.warehouse.place
-    if look.made_by is None:
+    try:
+        is_there = look.made_by is not None
+    except (NotSeen, WarehouseError) as error:
+        return wrong(str(error), "check CLARI_WAREHOUSE_URL, and whether this machine reaches and may read it")
+    if not is_there:
         return doubtful(f"{place} can be had, and nothing was ever written to it", f"{_SYNC} once")
     env = look.settings.env
     remembered = None
@@ -41,9 +45,10 @@ def warehouse_is_writable(look: Look) -> Finding:
         if warehouse.engine != "duckdb":
             return doubtful("the tables are not made yet: whether they can be is not known", f"{_SYNC} once")
         folder = folder_of(warehouse.folder)
-        if os.access(folder, os.W_OK):
+        if folder.is_dir() and os.access(folder, os.W_OK):
             return well(f"{warehouse.place} can be made")
-        return wrong(f"{folder} may not be written", "give its owner the right, or set CLARI_WAREHOUSE_URL")
+        why = "may not be written" if folder.is_dir() else "is no folder"
+        return wrong(f"{folder} {why}", "give its owner the right, or set CLARI_WAREHOUSE_URL")
     if not look.is_current:
         raise NotSeen("the tables are not as this release defines them", "see warehouse_schema_is_current")
     try:
@@ -135,5 +140,5 @@ def _listed(exports: list[tuple[str, str]]) -> str:
 
 
 def folder_of(path: Path) -> Path:
-    """The nearest folder above that is there."""
+    """The path itself, or what is nearest above it, that is there."""
     return next(parent for parent in path.resolve().joinpath("x").parents if parent.exists())

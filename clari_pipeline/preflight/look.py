@@ -60,7 +60,7 @@ class Look:
         try:
             self.settings.required_key()
         except SettingsError as error:
-            raise NotSeen("there is no key to ask Clari with") from error
+            raise NotSeen("there is no key to ask Clari with", "see key_is_present") from error
         return asyncio.run(self._ask())
 
     @property
@@ -134,7 +134,7 @@ class Look:
     def glance(self) -> Iterator[Session | None]:
         """The warehouse, to read only; who holds it is waited for. Once it could not be read, nobody tries again."""
         if self._trouble is not None:
-            raise NotSeen("see warehouse_is_reachable") from self._trouble
+            raise NotSeen(str(self._trouble), "see warehouse_is_reachable") from self._trouble
         try:
             with ExitStack() as opened:
                 for attempt in retry_context(

@@ -236,6 +236,41 @@ def restore(
     )
 
 
+@app.command(epilog="Example: clari-pipeline preflight --send --json")
+def preflight(
+    send: Annotated[bool, typer.Option("--send", help="Send a message to each alert channel, too.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Make one export, of the smallest quarter: it counts against the quota.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The go-live checklist: a line each, PASS, WARN or FAIL, and what to do. Exits with 1 where one fails.
+
+    Without --deep nothing counts against Clari's quota; nothing is changed in the warehouse.
+    """
+    from clari_pipeline import operations  # noqa: PLC0415
+
+    raise typer.Exit(operations.preflight(is_sent=send, is_deep=deep, as_json=as_json))
+
+
+@app.command(epilog="Example: clari-pipeline debug-bundle --output /tmp/clari-debug.tar.gz")
+def debug_bundle(
+    output: Annotated[
+        Path | None, typer.Option("--output", help="The file to write; else clari-debug-….tar.gz here.")
+    ] = None,
+    with_people: Annotated[
+        bool, typer.Option("--with-people", help="People's names and addresses, and the texts of alerts, too.")
+    ] = False,
+) -> None:
+    """One archive to send to support: versions, settings, ledger, recent events, checks. No secret, and no person.
+
+    It names people by Clari's ids alone, and holds no amounts but those in the evidence of checks.
+    """
+    from clari_pipeline import operations  # noqa: PLC0415
+
+    raise typer.Exit(operations.debug_bundle(output, with_people=with_people))
+
+
 @app.command(epilog="Example: clari-pipeline retention --dry-run")
 def retention(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which quarters and rows would go.")] = False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,6 +121,32 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     for line in (*troubles, *pipeline.remarks):
         say(line, settings)
     return 1 if troubles else 0
+
+
+def preflight(*, is_sent: bool, is_deep: bool, as_json: bool) -> int:
+    """The go-live checklist, a line each; 1 where a line fails."""
+    from clari_pipeline import preflight as checklist  # noqa: PLC0415
+
+    results = checklist.inspect(is_sent=is_sent, is_deep=is_deep)
+    if as_json:
+        print(json.dumps({"checks": [asdict(one) for one in results]}, indent=1, ensure_ascii=False))  # noqa: T201
+    else:
+        for one in results:
+            print(f"{one.status}  {one.name}: {one.detail}")  # noqa: T201
+            if one.remedy:
+                print(f"      {one.remedy}")  # noqa: T201
+    return 0 if checklist.is_well(results) else 1
+
+
+def debug_bundle(output: Path | None, *, with_people: bool) -> int:
+    """One archive to send to support."""
+    from clari_pipeline import support  # noqa: PLC0415
+
+    file, troubles = support.bundle(output, with_people=with_people)
+    print(file)  # noqa: T201
+    for trouble in troubles:
+        say(f"not in it: {trouble}", None)
+    return 0
 
 
 def _retention_lines(found: Sequence[OldQuarter], oldest: str, *, dry_run: bool) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -24,7 +25,14 @@ _Listed = Annotated[tuple[str, ...], NoDecode]
 
 
 class SettingsError(ValueError):
-    """A setting is missing or wrong. The message names the variable and the remedy, never a secret."""
+    """A setting is missing or wrong. The message names the variable and the remedy, never a secret.
+
+    `faults`: what is wrong, by variable, where several may be.
+    """
+
+    def __init__(self, message: str, *, faults: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.faults = dict(faults or {})
 
 
 class Settings(BaseSettings):
@@ -235,10 +243,8 @@ def read_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        faults = [
-            f"{_variable(fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors()
-        ]
-        raise SettingsError("; ".join(faults)) from None
+        faults = {_variable(fault["loc"]): fault["msg"].removeprefix("Value error, ") for fault in error.errors()}
+        raise SettingsError("; ".join(f"{name}: {said}" for name, said in faults.items()), faults=faults) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f".env cannot be read: {error}") from None
 

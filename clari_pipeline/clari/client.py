@@ -29,7 +29,7 @@ from clari_pipeline.clari.errors import (
     refusal,
 )
 from clari_pipeline.clari.keys import KeyAuth, KeySource
-from clari_pipeline.clari.models import ExportRequest, Job, Limits
+from clari_pipeline.clari.models import ExportRequest, Job, Limits, offered_types
 from clari_pipeline.retrying import retry_context
 
 _LONGEST_WAIT_S = 60.0
@@ -109,6 +109,8 @@ class ClariClient:
         self._request_timeout_s = request_timeout_s
         self._circuit = Circuit()
         self._on_retry: RetryHook = lambda _call, _cause: None
+        self.date: str | None = None
+        """What Clari's clock said in its newest answer, as HTTP writes moments."""
         self._http = httpx.AsyncClient(
             auth=self._key,
             timeout=httpx.Timeout(request_timeout_s, connect=min(request_timeout_s, _CONNECT_TIMEOUT_S)),
@@ -138,6 +140,10 @@ class ClariClient:
         """What Clari leaves free of concurrency and quota."""
         answer = await self._ask("limits", "GET", "/admin/limits")
         return _typed("limits", Limits, answer.get("jobs", answer) if isinstance(answer, dict) else answer)
+
+    async def types(self) -> tuple[str, ...]:
+        """The types that Clari offers for export. Not every organisation's Clari knows the call: `ClariRefused`."""
+        return offered_types(await self._ask("types", "GET", "/forecast/types"))
 
     async def submit_export(self, request: ExportRequest) -> str:
         """Queue an export; the job's id.
@@ -301,6 +307,7 @@ class ClariClient:
         self, call: str, method: str, path: str, body: dict[str, Any] | None = None
     ) -> AsyncIterator[httpx.Response]:
         async with self._http.stream(method, f"{self._base_url}{path}", json=body) as response:
+            self.date = response.headers.get("date", self.date)
             if response.status_code >= 300:
                 said = self._key.masked(await response.aread())
                 raise refusal(call, response.status_code, response.headers, said)

@@ -183,3 +183,19 @@ class Limits(_Answer):
         if self.monthly_quota is None or self.available_monthly_quota is None:
             return len(self.submitted_job_ids) or None
         return self.monthly_quota - self.available_monthly_quota
+
+
+def offered_types(answer: object) -> tuple[str, ...]:
+    """Names of types in an answer that nobody has described: a list of them, or of objects that name them, bare or in
+    an object. None where it cannot be read so.
+    """
+    if isinstance(answer, dict):
+        answer = next((value for value in answer.values() if isinstance(value, list)), [])
+    listed = answer if isinstance(answer, list) else []
+    names = [
+        next((entry[name] for name in ("type", "name", "id") if name in entry), None)
+        if isinstance(entry, dict)
+        else entry
+        for entry in listed
+    ]
+    return tuple(name.strip().lower() for name in names if isinstance(name, str))

@@ -25,7 +25,7 @@ from .jobs import MOMENT, READY, Export, Job, JobBook, Result
 from .submission import RefusedError, read_submission
 from .writing import document
 
-CALLS = frozenset({"limits", "submit", "status", "jobs", "results", "cancel"})
+CALLS = frozenset({"limits", "submit", "status", "jobs", "results", "cancel", "types"})
 PIECE = 1 << 16  # bytes written at once
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -196,6 +196,7 @@ class Sandbox:
                 route("status", "/export/jobs/{job_id}", "GET", self._status),
                 route("cancel", "/export/jobs/{job_id}", "PATCH", self._cancel),
                 route("limits", "/admin/limits", "GET", self._limits),
+                route("types", "/forecast/types", "GET", _no_such_path),  # not Clari's own; a test may answer it
                 Route("/{path:path}", self._guarded("", _no_such_path), methods=["GET", "POST", "PUT", "PATCH"]),
             ]
         )

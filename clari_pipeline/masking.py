@@ -1,0 +1,83 @@
+"""What must not be seen outside: secrets of the settings, and people's names and addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from clari_pipeline.alerting import split_addresses
+from clari_pipeline.key_file import KeyFileError
+from clari_pipeline.settings import Settings, SettingsError
+
+MASK = "***"
+_PERSON = "(a person)"
+_ADDRESS = re.compile(r"[\w.+'%-]+@[\w-]+(?:\.[\w-]+)+")
+_NO_SECRETS = {"sslmode", "warehouse", "role", "database", "schema", "application_name", "connect_timeout", "user"}
+_SHORTEST = 4  # what is shorter hides nothing, and its mask would hide everything
+
+
+class Mask:
+    """Takes secrets, and names that it is told of, out of texts and of whatever JSON can hold."""
+
+    def __init__(self, settings: Settings | None = None, *, people: Iterable[str] | None = None) -> None:
+        """`people` are names and addresses; where they are given, whatever looks like an address of mail goes, too."""
+        secrets = {secret for secret in _secrets(settings) if len(secret) >= _SHORTEST} if settings else set()
+        self._secrets = _any_of(secrets)
+        self._people = None if people is None else _any_of({name for name in people if name.strip()}, words=True)
+        self._with_people = people is None
+
+    def text(self, text: str) -> str:
+        """The text without them."""
+        if self._secrets is not None:
+            text = self._secrets.sub(MASK, text)
+        if self._with_people:
+            return text
+        if self._people is not None:
+            text = self._people.sub(_PERSON, text)
+        return _ADDRESS.sub(_PERSON, text)
+
+    def everywhere(self, value: Any) -> Any:
+        """The same of every text in a value, keys included."""
+        match value:
+            case str():
+                return self.text(value)
+            case Mapping():
+                return {self.everywhere(key): self.everywhere(entry) for key, entry in value.items()}
+            case list() | tuple():
+                return [self.everywhere(entry) for entry in value]
+            case _:
+                return value
+
+
+def _secrets(settings: Settings) -> Iterable[str]:
+    with suppress(SettingsError, KeyFileError):
+        key = settings.required_key().get_secret_value()
+        yield from (key, key.strip())
+    if settings.alert_urls is not None:
+        for address in split_addresses(settings.alert_urls.get_secret_value()):
+            yield address
+            yield from (part for part in re.split(r"[/?&=:@]+", address) if len(part) >= 16)  # tokens in it
+    yield from _of_address(settings.warehouse_url.get_secret_value())
+
+
+def _of_address(address: str) -> Iterable[str]:
+    """Password of an address, and every option behind it that is not known to be harmless."""
+    if address.startswith("duckdb:"):
+        return
+    yield address
+    with suppress(ValueError):
+        parts = urlsplit(address)
+        found = [parts.password or "", *(value for name, value in parse_qsl(parts.query) if name not in _NO_SECRETS)]
+        for secret in found:
+            yield from (secret, unquote(secret))
+
+
+def _any_of(texts: set[str], *, words: bool = False) -> re.Pattern[str] | None:
+    """Finds any of them, the longest first; as words of their own, whatever the case."""
+    if not texts:
+        return None
+    either = "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))
+    return re.compile(rf"(?<!\w)(?:{either})(?!\w)", re.IGNORECASE) if words else re.compile(either)

@@ -1,0 +1,4 @@
+-- When a sync last asked Clari for an export; null where none ever did. A document from elsewhere was not asked for.
+select max(submitted_at) as asked_at
+from clari.export_job
+where job_id is null or job_id not like 'document-%';

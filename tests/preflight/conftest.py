@@ -1,0 +1,108 @@
+"""A warehouse that is ready for production, but for one thing at a time."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import duckdb
+import pytest
+
+from clari_pipeline.periods import FiscalCalendar
+from clari_pipeline.sandbox import Sandbox
+from tests.conftest import Terminal
+
+CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
+_ALIKE = """
+    insert into clari.export_job
+    select * replace ('{quarter}' as time_period_id, '{quarter}' as request_id, '{quarter}' as job_id)
+    from clari.export_job where time_period_id = '{before}'
+"""
+
+
+@dataclass
+class Operator:
+    """Somebody who asks whether all is ready."""
+
+    terminal: Terminal
+    sandbox: Sandbox
+    monkeypatch: pytest.MonkeyPatch
+
+    def set(self, **values: str) -> None:
+        """Settings as they stand from now on."""
+        for name, value in values.items():
+            self.monkeypatch.setenv(name, value)
+
+    def __call__(self, *words: str) -> tuple[int, dict[str, dict[str, str]]]:
+        """The exit code, and each line by its name."""
+        answer = self.terminal("preflight", "--json", *words)
+        assert answer.err == ""
+        assert self.sandbox.api_key not in answer.out
+        return answer.code, {line["name"]: line for line in answer.document["checks"]}
+
+    def line(self, name: str, *words: str) -> tuple[str, str]:
+        """A line's status, and its detail with the remedy."""
+        _, lines = self(*words)
+        found = lines[name]
+        assert bool(found["remedy"]) == (found["status"] != "PASS"), found
+        return found["status"], f"{found['detail']} | {found['remedy']}"
+
+    def sql(self, statement: str) -> None:
+        """Change the warehouse behind the pipeline's back."""
+        with duckdb.connect("data/warehouse.duckdb") as connection:
+            connection.execute(statement)
+
+
+@pytest.fixture
+def operator(terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Operator:
+    """Synced, with a channel; the people's addresses are made to look like those of a real company."""
+    monkeypatch.setenv("CLARI_HISTORICAL_PERIODS", "4")
+    terminal.begin_after("sync")  # two quarters
+    operator = Operator(terminal, sandbox, monkeypatch)
+    for quarters_ago in (2, 3, 4):
+        operator.sql(_ALIKE.format(quarter=CURRENT.shifted(-quarters_ago), before=CURRENT.shifted(-1)))
+    for table in ("forecast_user", "forecast_user_history", "forecast_user_sighting"):
+        operator.sql(f"update clari.{table} set email = replace(email, '.example', '.com')")
+    monkeypatch.setenv("CLARI_ALERT_URLS", "json://127.0.0.1:9/nobody")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    sandbox.requests.clear()
+    return operator
+
+
+@pytest.fixture
+def channel() -> Iterator[Callable[[int], str]]:
+    """Makes web listeners that answer with a status; their addresses, as Apprise writes them."""
+    with ExitStack() as running:
+
+        def listen(status: int) -> str:
+            class Handler(BaseHTTPRequestHandler):
+                def do_POST(self) -> None:
+                    self.rfile.read(int(self.headers["content-length"]))
+                    self.send_response(status)
+                    self.send_header("content-length", "0")
+                    self.end_headers()
+
+                def log_message(self, *_: Any) -> None:
+                    pass
+
+            server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+            running.callback(server.server_close)
+            running.callback(server.shutdown)
+            return f"json://127.0.0.1:{server.server_address[1]}/hook"
+
+        yield listen
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of this machine at which nobody answers."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]

@@ -1,0 +1,289 @@
+"""`clari-pipeline preflight`: each line passes where all is ready, and fails for its own reason alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._daemon.types import DaemonHeartbeat
+
+from clari_pipeline import preflight
+from clari_pipeline.periods import FiscalCalendar
+from clari_pipeline.sandbox.answers import Fault
+from clari_pipeline.settings import EXPORT_TYPES, REQUIRED_TYPES
+
+from .conftest import CURRENT, Operator
+
+Arrange = Callable[[Operator], object]
+NOT_ASKED = {"an_export_works"}  # unless --deep
+
+
+def test_every_line_passes_where_all_is_ready(operator: Operator, channel: Callable[[int], str]) -> None:
+    """Exit code 0, nothing that counts against the quota, and nothing changed."""
+    operator.set(CLARI_ALERT_URLS=channel(200))
+    before = operator.terminal.tables(), len(operator.sandbox.jobs)
+    code, lines = operator()
+    assert [line for line in lines.values() if line["status"] != "PASS"] == []
+    assert (code, tuple(lines)) == (0, tuple(name for name in preflight.NAMES if name not in NOT_ASKED))
+    assert {request.method for request in operator.sandbox.requests} == {"GET"}
+    assert len(operator.sandbox.requests) == 2
+    assert (operator.terminal.tables(), len(operator.sandbox.jobs)) == before
+    status, said = operator.line("alerts_have_channels", "--send")
+    assert (status, "took a message" in said) == ("PASS", True)
+
+
+def test_on_a_terminal_each_line_is_followed_by_its_remedy(operator: Operator) -> None:
+    operator.set(CLARI_ALERT_URLS="")
+    answer = operator.terminal("preflight")
+    assert answer.code == 1
+    lines = answer.out.splitlines()
+    at = next(place for place, line in enumerate(lines) if line.startswith("FAIL"))
+    assert lines[at] == "FAIL  alerts_have_channels: CLARI_ALERT_URLS is not set: nobody hears of anything"
+    assert lines[at + 1].strip().startswith("name a channel")
+    assert all(re.match(r"PASS  \w+: \S", line) for line in lines[:at])
+
+
+def settings(**values: str) -> Arrange:
+    return lambda operator: operator.set(**values)
+
+
+def answers(call: str, body: object) -> Arrange:
+    fault = Fault("answer", 200, {"content-type": "application/json"}, json.dumps(body).encode())
+    return lambda operator: operator.sandbox.fail_next(call, [fault])
+
+
+def sql(statement: str) -> Arrange:
+    return lambda operator: operator.sql(statement)
+
+
+def tells(**limits: int | None) -> Arrange:
+    usual = {"concurrentLimit": 3, "monthlyQuota": 1000, "availableConcurrentLimit": 3, "availableMonthlyQuota": 900}
+    told = {name: value for name, value in {**usual, **limits}.items() if value is not None}
+    return answers("limits", {"jobs": told})
+
+
+def ledger_in_the_way(_operator: Operator) -> None:
+    Path("data/landing").rename("data/landing-before")
+    Path("data/landing").write_text("a file")
+
+
+def empty_key_file(operator: Operator) -> None:
+    Path("key").write_text("\n")
+    operator.set(CLARI_API_KEY="", CLARI_API_KEY_FILE="key")
+
+
+def open_env_file(_operator: Operator) -> None:
+    Path(".env").write_text("")
+    Path(".env").chmod(0o644)
+
+
+def git_repository(*, tracked: bool) -> Arrange:
+    def arrange(_operator: Operator) -> None:
+        Path(".env").write_text("")
+        Path(".env").chmod(0o600)
+        subprocess.run(["git", "init", "-q"], check=True)
+        if tracked:
+            subprocess.run(["git", "add", ".env"], check=True)
+
+    return arrange
+
+
+def daemon(*, ago: timedelta, is_on: bool) -> Arrange:
+    """Dagster's daemon was alive; no sync ran for long."""
+
+    def arrange(operator: Operator) -> None:
+        operator.set(CLARI_MAX_AGE_HOURS="0.0000001")
+        with dg.DagsterInstance.from_config(str(operator.terminal.folder / "dagster_home")) as instance:
+            moment = (datetime.now(UTC) - ago).timestamp()
+            instance.add_daemon_heartbeat(DaemonHeartbeat(moment, "SCHEDULER", "one", []))
+            if is_on:
+                instance.add_instigator_state(_turned_on("daily_sync_schedule"))
+
+    return arrange
+
+
+def _turned_on(schedule: str) -> InstigatorState:
+    location = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="clari_pipeline.definitions"))
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), schedule)
+    return InstigatorState(
+        origin, InstigatorType.SCHEDULE, InstigatorStatus.RUNNING, ScheduleInstigatorData("0 6 * * *")
+    )
+
+
+NEW = settings(CLARI_WAREHOUSE_URL="duckdb:///data/new.duckdb")
+WARN_OR_FAIL: list[tuple[str, str, Arrange, str]] = [
+    ("settings_are_readable", "FAIL", settings(CLARI_SYNC_CRON="daily"), "CLARI_SYNC_CRON: 'daily' is no cron line"),
+    ("key_is_present", "FAIL", settings(CLARI_API_KEY=""), "create a token in Clari"),
+    ("key_is_present", "FAIL", empty_key_file, "it is empty"),
+    ("key_is_present", "FAIL", settings(CLARI_API_KEY="sch\u00f6n"), "characters that no token has"),
+    ("base_url_is_safe", "FAIL", settings(CLARI_BASE_URL="http://clari.example.com/v4"), "use https"),
+    ("key_is_accepted", "FAIL", settings(CLARI_API_KEY="another"), "401"),
+    ("key_is_accepted", "FAIL", settings(CLARI_API_KEY=""), "no key to ask Clari with"),
+    ("key_is_accepted", "FAIL", lambda one: one.set(CLARI_BASE_URL=f"{one.sandbox.base_url}/x"), "CLARI_BASE_URL"),
+    ("forecast_ids_are_set", "FAIL", settings(CLARI_FORECAST_IDS=""), "address of Clari's Forecast tab"),
+    ("export_types_are_offered", "PASS", answers("types", {"types": list(EXPORT_TYPES)}), "Clari offers"),
+    ("export_types_are_offered", "FAIL", answers("types", list(REQUIRED_TYPES)), "adjustment, crm_total"),
+    ("export_types_are_offered", "FAIL", answers("types", [{"name": "quota"}]), "crm_total, forecast"),
+    ("export_types_are_offered", "FAIL", settings(CLARI_TYPES_TO_EXPORT="forecast,all"), "all: no such type"),
+    ("export_types_are_offered", "FAIL", settings(CLARI_API_KEY="another"), "Clari did not say"),
+    ("export_types_are_offered", "WARN", sql("update clari.export_job set types_refused = 'crm_total'"), "left out"),
+    ("quota_is_enough", "FAIL", settings(CLARI_SYNC_CRON="0 * * * *"), "720 syncs of 5 exports are 3600"),
+    ("quota_is_enough", "WARN", settings(CLARI_SYNC_CRON="0 */4 * * *"), "180 syncs of 5 exports are 900"),
+    ("quota_is_enough", "FAIL", tells(availableMonthlyQuota=4), "4 are left now"),
+    ("quota_is_enough", "WARN", tells(monthlyQuota=None), "does not say how many"),
+    ("quota_is_enough", "FAIL", settings(CLARI_API_KEY="another"), "Clari did not say"),
+    ("exports_may_run", "FAIL", tells(concurrentLimit=0), "no export may run"),
+    ("exports_may_run", "WARN", tells(concurrentLimit=None), "does not say"),
+    (
+        "warehouse_is_reachable",
+        "WARN",
+        NEW,
+        "nothing was ever written",
+    ),
+    ("warehouse_is_reachable", "FAIL", lambda _: Path("data/warehouse.duckdb").write_text("x" * 999), "cannot be read"),
+    ("warehouse_is_reachable", "FAIL", settings(CLARI_WAREHOUSE_URL="mysql://x"), "write duckdb:///"),
+    (
+        "warehouse_is_reachable",
+        "FAIL",
+        sql("insert into clari.warehouse_environment values ('prod')"),
+        "CLARI_ENV=prod",
+    ),
+    ("warehouse_schema_is_current", "FAIL", sql("update clari.warehouse_version set schema_sha256 = 'x'"), "another"),
+    ("warehouse_schema_is_current", "FAIL", sql("drop schema clari cascade"), "another release"),
+    ("warehouse_schema_is_current", "WARN", NEW, "no tables yet"),
+    ("warehouse_is_writable", "FAIL", settings(CLARI_WAREHOUSE_URL="duckdb:///data/warehouse.duckdb/x"), "no folder"),
+    ("warehouse_is_writable", "FAIL", sql("drop schema clari cascade"), "warehouse_schema_is_current"),
+    (
+        "no_sandbox_figures",
+        "FAIL",
+        sql("update clari.forecast_user set email = 'a@b.example'"),
+        "12 people of total_new",
+    ),
+    ("quarters_are_covered", "FAIL", sql("update clari.export_job set state = 'FAILED'"), "sync --last 5"),
+    (
+        "quarters_are_covered",
+        "FAIL",
+        settings(CLARI_FORECAST_IDS="total_new,b"),
+        f"b {CURRENT}, b {CURRENT.shifted(-1)}",
+    ),
+    ("quarters_are_covered", "FAIL", NEW, "never merged"),
+    ("quarters_are_fresh", "FAIL", settings(CLARI_MAX_AGE_HOURS="0.0000001"), f"total_new {CURRENT}"),
+    ("quarters_are_fresh", "FAIL", NEW, "no sync has merged"),
+    ("landing_is_writable", "FAIL", ledger_in_the_way, "data/landing"),
+    (
+        "disk_has_room",
+        "FAIL",
+        settings(
+            CLARI_SYNC_CRON="* * * * *",
+            CLARI_HISTORICAL_PERIODS="40",
+            CLARI_FORECAST_IDS=",".join(f"forecast-{number}" for number in range(500)),
+        ),
+        "are free",
+    ),
+    ("disk_has_room", "WARN", NEW, "none has landed"),
+    ("alerts_have_channels", "FAIL", settings(CLARI_ALERT_URLS=""), "nobody hears"),
+    ("alerts_have_channels", "FAIL", settings(CLARI_ALERT_URLS="nonsense://a-secret-place"), "appriseit.com"),
+    ("schedule_is_alive", "FAIL", settings(CLARI_MAX_AGE_HOURS="0.0000001"), "daemon was never there"),
+    ("schedule_is_alive", "FAIL", daemon(ago=timedelta(hours=1), is_on=True), "last alive"),
+    ("schedule_is_alive", "FAIL", daemon(ago=timedelta(0), is_on=False), "daily_sync_schedule is not turned on"),
+    ("schedule_is_alive", "PASS", daemon(ago=timedelta(0), is_on=True), "daemon is alive"),
+    ("env_file_is_private", "FAIL", open_env_file, "mode 644"),
+    ("env_file_is_untracked", "FAIL", git_repository(tracked=True), "git rm --cached .env"),
+    ("env_file_is_untracked", "PASS", git_repository(tracked=False), "git does not track it"),
+    ("env_file_is_untracked", "FAIL", lambda _: Path(".git").write_text("nonsense"), "git says"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "arrange", "said"),
+    WARN_OR_FAIL,
+    ids=[f"{name}-{status}-{place}" for place, (name, status, *_) in enumerate(WARN_OR_FAIL)],
+)
+def test_a_line_says_what_is_wrong_and_what_to_do(
+    operator: Operator, name: str, status: str, arrange: Arrange, said: str
+) -> None:
+    arrange(operator)
+    code, lines = operator()
+    line = lines[name]
+    assert (line["status"], bool(line["remedy"])) == (status, status != "PASS"), line
+    assert said in f"{line['detail']} | {line['remedy']}"
+    assert code == ("FAIL" in {one["status"] for one in lines.values()})
+    assert "a-secret-place" not in str(lines)
+    assert not [seen for seen in operator.sandbox.requests if seen.method != "GET"]
+
+
+def test_a_machine_whose_clock_is_wrong(operator: Operator) -> None:
+    """More than a minute from Clari's `Date`, either way."""
+    for minutes, status, said in (
+        (-2, "FAIL", "behind Clari"),
+        (0, "PASS", "within 60 s"),
+        (2, "FAIL", "ahead of Clari"),
+    ):
+        apart = timedelta(minutes=minutes)
+        found = preflight.inspect(now=lambda apart=apart: datetime.now(UTC) + apart)  # type: ignore[misc]
+        (line,) = [one for one in found if one.name == "clock_is_right"]
+        assert (line.status, said in line.detail) == (status, True), line
+    operator.set(CLARI_API_KEY="")
+    assert operator.line("clock_is_right")[0] == "FAIL"
+
+
+def test_a_quarter_that_has_just_begun_may_be_missing(operator: Operator) -> None:
+    """For `CLARI_QUARTER_GRACE_DAYS`, a warning; then it fails."""
+    assert operator
+    begun = datetime.combine(FiscalCalendar().first_day(CURRENT.shifted(1)), datetime.min.time(), UTC)
+    for days, status in ((2, "WARN"), (9, "FAIL")):
+        found = preflight.inspect(now=lambda days=days: begun + timedelta(days=days))  # type: ignore[misc]
+        (line,) = [one for one in found if one.name == "quarters_are_covered"]
+        assert (line.status, str(CURRENT.shifted(1)) in line.detail) == (status, True), line
+
+
+def test_a_channel_that_does_not_answer(operator: Operator, channel: Callable[[int], str], closed_port: int) -> None:
+    """It is tried with --send alone, and its address is not shown."""
+    operator.set(CLARI_ALERT_URLS=f"{channel(200)},{channel(500)},json://127.0.0.1:{closed_port}/hidden-place")
+    assert operator.line("alerts_have_channels")[0] == "PASS"
+    status, said = operator.line("alerts_have_channels", "--send")
+    assert (status, "json #2" in said, "json #3" in said, "json #1" in said) == ("FAIL", True, True, False)
+    assert "hidden-place" not in said
+
+
+def test_clari_is_not_there(operator: Operator, closed_port: int) -> None:
+    """Every line that asks Clari says so; the others are looked at all the same."""
+    operator.set(CLARI_BASE_URL=f"http://127.0.0.1:{closed_port}/v4")
+    code, lines = operator()
+    failed = {name for name, line in lines.items() if line["status"] == "FAIL"}
+    at_clari = {"key_is_accepted", "clock_is_right", "export_types_are_offered", "quota_is_enough", "exports_may_run"}
+    assert (code, failed) == (1, at_clari)
+
+
+def test_rules_that_cannot_be_read_fail_what_needs_them(operator: Operator) -> None:
+    Path("clari_pipeline.toml").write_text("[[swings.rule]]\nthreshold = 'much'\n")
+    code, lines = operator()
+    assert code == 1
+    assert "clari_pipeline.toml" in lines["warehouse_is_reachable"]["detail"]
+    assert lines["key_is_accepted"]["status"] == "PASS"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "status", "said"), [("calm", "PASS", "288 entries"), ("unreadable", "FAIL", "REFUSED")]
+)
+def test_deep_makes_one_export_end_to_end(operator: Operator, scenario: str, status: str, said: str) -> None:
+    """Of the smallest quarter, into a warehouse of its own."""
+    before = operator.terminal.tables(), len(operator.sandbox.jobs)
+    smallest = str(CURRENT if scenario == "calm" else CURRENT.shifted(-1))
+    operator.sql(f"update clari.export_job set rows_staged = 1 where time_period_id = '{smallest}'")
+    operator.sandbox.scenario = scenario
+    found, line = operator.line("an_export_works", "--deep")
+    assert (found, said in line, smallest in line) == (status, True, True), line
+    assert len(operator.sandbox.jobs) == before[1] + 1
+    assert operator.terminal.tables() == before[0]
+    assert operator.sandbox.jobs[-1].period_id == smallest

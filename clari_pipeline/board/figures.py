@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,6 @@ from clari_pipeline.warehouse.statements import Record, rows
 MOST_PEOPLE = 60
 MOST_SWINGS = 25
 MOST_SUBMISSIONS = 40
-_COUNTED = ("jobs_submitted", "jobs_completed", "jobs_refused", "jobs_failed")
 _Key = tuple[str, str, str]
 _VIEW = ("forecast_id", "time_period_id", "field_id")
 
@@ -118,17 +118,23 @@ def read_board(session: Session) -> Board:
     known = rows(session, "board/views")
     swings = _swings(session)
     finished = _finished(known, of["accuracy"])
-    views = [_view(one, of, swings.get(_key(one), []), finished) for one in known]
-    (rates,) = rows(session, "board/rates")
-    overall = rates if any(rates[name] for name in _COUNTED) else None
+    shared = _shared_names(known)
+    views = [_view(one, of, swings.get(_key(one), []), finished, shared) for one in known]
+    health = rows(session, "board/health")
+    overall = next((row for row in health if row["time_period_id"] is None), None)
     quota = next(iter(rows(session, "board/quota")), None)
-    return Board(views, Health(rows(session, "board/health"), overall, quota))
+    return Board(views, Health([row for row in health if row["time_period_id"] is not None], overall, quota))
 
 
 def _view(
-    known: Record, of: Mapping[str, Mapping[_Key, list[Record]]], swings: list[SwingLine], finished: _Finished
+    known: Record,
+    of: Mapping[str, Mapping[_Key, list[Record]]],
+    swings: list[SwingLine],
+    finished: _Finished,
+    shared: set[str],
 ) -> View:
     key = _key(known)
+    name = known["field_name"] or known["field_id"]
     standing = of["standing"].get(key, [])
     pacing = of["pacing"].get(key, [])
     accuracy_period = finished(known)
@@ -139,7 +145,7 @@ def _view(
         quarter_id=known["quarter_id"],
         label=known["label"] or known["time_period_id"],
         field_id=known["field_id"],
-        field_name=known["field_name"] or known["field_id"],
+        field_name=f"{name} ({known['field_id']})" if name in shared else name,
         people=known["people"],
         as_of=known["as_of"],
         is_current=_is_current(known),
@@ -155,6 +161,12 @@ def _view(
         accuracy_period=accuracy_period,
         submission=of["submission"].get(key, []),
     )
+
+
+def _shared_names(known: Sequence[Record]) -> set[str]:
+    """Names that several fields have: whoever chooses one is to know which."""
+    fields = Counter(name for name, _ in {(one["field_name"], one["field_id"]) for one in known})
+    return {name for name, times in fields.items() if name and times > 1}
 
 
 def _is_current(known: Record) -> bool:

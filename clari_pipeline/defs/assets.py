@@ -1,6 +1,6 @@
 """The asset graph: raw export → tables (a quarter each) → marts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -120,12 +120,13 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
 
 def mart_assets(*, engine: str) -> list[dg.AssetsDefinition]:
     """What follows once the quarters are through."""
-    work = {
-        "forecast_vs_quota": Pipeline.refresh_forecast_vs_quota,
-        "forecast_swing": Pipeline.refresh_forecast_swing,
-        "pipeline_health": Pipeline.refresh_pipeline_health,
-    }
-    made = [_mart(name, MARTS[name], refresh, engine) for name, refresh in work.items()]
+    tables, health = [*map(key, TABLES)], [key("raw_export"), key("forecast_entry")]
+    made = [
+        _mart("forecast_vs_quota", Pipeline.refresh_forecast_vs_quota, tables, engine),
+        _mart("forecast_swing", Pipeline.refresh_forecast_swing, tables, engine),
+        _mart("pipeline_health", Pipeline.refresh_pipeline_health, health, engine),
+        _mart("pipeline_health_month", _months, [key("pipeline_health")], engine),
+    ]
     board = board_asset(key("board"), [*map(key, MARTS)], owners=_OWNERS, pool=_writers(engine))
     return [*made, _history_marts(engine), board]
 
@@ -143,16 +144,21 @@ def _mart_metadata(name: str) -> dict[str, Any]:
     }
 
 
-def _mart(name: str, description: str, refresh: Any, engine: str) -> dg.AssetsDefinition:
+def _months(pipeline: Pipeline) -> int:
+    with pipeline.warehouse.session() as session:
+        return marts.count(session, "pipeline_health_month")
+
+
+def _mart(name: str, refresh: Callable[[Pipeline], int], deps: list[dg.AssetKey], engine: str) -> dg.AssetsDefinition:
     coverage = name == "forecast_vs_quota"
 
     @dg.asset(
         key=key(name),
-        deps=[key("raw_export"), key("forecast_entry")] if name == "pipeline_health" else [*map(key, TABLES)],
+        deps=deps,
         group_name="marts",
-        kinds={engine, "table"},
+        kinds={engine, "view" if is_view(name) else "table"},
         owners=_OWNERS,
-        description=description,
+        description=MARTS[name],
         metadata=_mart_metadata(name),
         freshness_policy=_DAILY,
         required_resource_keys={"pipeline"},

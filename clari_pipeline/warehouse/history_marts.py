@@ -22,7 +22,7 @@ from clari_pipeline.warehouse.statements import Record, row, rows, run, sha256_o
 CALLS = "forecast_call_week"
 MOVEMENT = "forecast_movement"
 _WHOLE = ""
-_ENTRIES_AT_ONCE = 5_000_000  # times weeks: so many fit into the memory that DuckDB is given
+_CALLS_AT_ONCE = 600_000  # so many fit into the memory that DuckDB is given
 _Made = dict[tuple[str, str, str, str], str]  # by forecast, quarter, mart and part
 # Whether an export brought another document than the one before it.
 _DOCUMENT = ("result_sha256", "types_to_export", "scope_id", "currency", "include_historical")
@@ -160,15 +160,16 @@ def _backfill(
     due = [name for name in names if known.get((CALLS, name)) != calls[name]]
     if not due:
         return
-    run(session, "marts/backfilled_begin", **quarter.which, weeks=due)
-    at_once = max(1, _ENTRIES_AT_ONCE // max(1, quarter.exports[0]["rows_staged"] or 0))
+    as_of = weeks[0]["as_of"]
+    run(session, "marts/backfilled_begin", **quarter.which, weeks=due, as_of=as_of)
+    at_once = max(1, _CALLS_AT_ONCE // max(1, row(session, "marts/backfilled_places")["places"]))
     for first in range(0, len(due), at_once):
         run(
             session,
             "marts/backfilled_weeks",
             **quarter.which,
             weeks=due[first : first + at_once],
-            as_of=weeks[0]["as_of"],
+            as_of=as_of,
             use_adjusted=rules.use_adjusted,
             top_user=rules.top_user,
         )

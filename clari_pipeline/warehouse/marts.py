@@ -34,6 +34,8 @@ MARTS = {
     "forecast_swing": "One row a comparison of two exports, call by call: with the export before, and with the one "
     "of a week ago. is_swing says whether people must hear of it.",
     "pipeline_health": "One row a forecast, quarter and day: exports accepted, merged, refused and failed.",
+    "pipeline_health_month": "One row a forecast and quarter, and one of all: how the exports of the newest thirty "
+    "days went, and when one was last merged.",
     **HISTORY,
 }
 

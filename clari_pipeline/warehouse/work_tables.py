@@ -33,6 +33,7 @@ _MAKING = (
     "marts/measure_field",
     "marts/swing_pairs",
     "marts/weekly_orphans",
+    "marts/backfilled_begin",
 )
 
 

@@ -13,3 +13,56 @@ where
 
 delete from clari.mart_part_version
 where forecast_id = $forecast_id and quarter_id = $quarter_id and list_contains($weeks, part);
+
+-- Whose calls of what these weeks can hold. weeks_told: of these weeks, those of which an entry is; weeks_due: all from
+-- the first entry on. Where the two are equal nothing has to be looked for in a week before.
+create or replace temp table backfilled_place as
+with week as (
+    select
+        time_frame_id,
+        row_number() over (order by min(start_date) nulls last, time_frame_id) as position
+    from clari.time_frame
+    where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+    group by time_frame_id
+),
+
+asked as (
+    select frame.time_period_id, frame.time_frame_id, week.position
+    from clari.time_frame as frame
+    inner join week on week.time_frame_id = frame.time_frame_id
+    where
+        list_contains($weeks, frame.time_frame_id)
+        and frame.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+),
+
+place as (
+    select
+        entry.time_period_id,
+        entry.user_id,
+        entry.field_id,
+        bool_or(entry.is_present) as is_present,
+        bool_or(entry.forecast_value is not null) as has_call,
+        min(week.position) as first_position,
+        count(asked.position) as weeks_told
+    from clari.forecast_entry_history as entry
+    inner join week on week.time_frame_id = entry.time_frame_id
+    left join asked on asked.time_period_id = entry.time_period_id and asked.time_frame_id = entry.time_frame_id
+    where
+        entry.forecast_id = $forecast_id
+        and entry.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+        and entry.valid_from <= $as_of
+        and (entry.valid_to > $as_of or entry.valid_to is null)
+    group by entry.time_period_id, entry.user_id, entry.field_id
+),
+
+due as (
+    select first.time_period_id, first.first_position, count(asked.position) as weeks_due
+    from (select distinct time_period_id, first_position from place) as first
+    left join asked
+        on asked.time_period_id = first.time_period_id and asked.position >= first.first_position
+    group by first.time_period_id, first.first_position
+)
+
+select place.*, due.weeks_due
+from place
+inner join due on due.time_period_id = place.time_period_id and due.first_position = place.first_position;

@@ -85,22 +85,11 @@ state as not materialized (
         and (entry.valid_to > $as_of or entry.valid_to is null)
 ),
 
-place as materialized (
-    select
-        time_period_id,
-        user_id,
-        field_id,
-        bool_or(is_present) as is_present,
-        min(position) as first_position
-    from state
-    group by time_period_id, user_id, field_id
-),
-
 -- A forecast field is one for which any entry of the period has a call, whatever its type says.
 forecast_field as (
     select distinct time_period_id, field_id
-    from state
-    where forecast_value is not null
+    from backfilled_place
+    where has_call
 ),
 
 -- Where a field's closed or pipeline stands elsewhere.
@@ -116,13 +105,15 @@ other_field as (
 
 slot as (
     select place.time_period_id, place.user_id, place.field_id, week.position
-    from place
+    from backfilled_place as place
     inner join week on week.time_period_id = place.time_period_id and week.position >= place.first_position
     left join forecast_field
         on forecast_field.time_period_id = place.time_period_id and forecast_field.field_id = place.field_id
     left join other_field
         on other_field.time_period_id = place.time_period_id and other_field.field_id = place.field_id
-    where forecast_field.field_id is not null or other_field.field_id is not null
+    where
+        place.weeks_told < place.weeks_due
+        and (forecast_field.field_id is not null or other_field.field_id is not null)
 ),
 
 -- Weeks of which nothing is told for the person and field.
@@ -309,7 +300,7 @@ head as (
         and (cast($top_user as varchar) is null or $top_user in (person.user_id, person.email, person.name))
         and person.user_id in (
             select place.user_id
-            from place
+            from backfilled_place as place
             inner join forecast_field
                 on forecast_field.time_period_id = place.time_period_id and forecast_field.field_id = place.field_id
             where place.is_present
@@ -346,7 +337,7 @@ select
     case when measure_field.pipeline_field_id = known.field_id then known.crm_closed else pipeline.crm_closed end,
     known.currency_code
 from known
-inner join place
+inner join backfilled_place as place
     on
         place.is_present
         and place.time_period_id = known.time_period_id

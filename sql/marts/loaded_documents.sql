@@ -8,8 +8,7 @@ select
     types_to_export,
     scope_id,
     currency,
-    include_historical,
-    rows_staged
+    include_historical
 from clari.export_job
 where state = 'LOADED'
 order by exported_at, submitted_at, request_id;

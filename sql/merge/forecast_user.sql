@@ -1,10 +1,11 @@
--- The people of a forecast as newest known, made from the sightings of all its quarters.
+-- The people of a forecast as newest known, made from the sightings of all its quarters. Of a person's team the newest
+-- quarter tells that has shown him: an older one, exported as often and often seconds later, tells of a team that was.
 delete from clari.forecast_user where forecast_id = $forecast_id;
 
 insert into clari.forecast_user
 -- Of two exports as of one moment the one submitted later is the newer.
 with newest as (
-    select sighting.*
+    select sighting.*, max(sighting.last_seen_at) over (partition by sighting.user_id) as last_shown_at
     from clari.forecast_user_sighting as sighting
     left join clari.export_job as shown_by on shown_by.job_id = sighting.job_id
     where sighting.forecast_id = $forecast_id
@@ -12,8 +13,8 @@ with newest as (
         row_number() over (
             partition by sighting.user_id
             order by
-                sighting.last_seen_at desc,
                 sighting.quarter_id desc,
+                sighting.last_seen_at desc,
                 sighting.first_seen_at desc,
                 shown_by.submitted_at desc,
                 shown_by.request_id desc
@@ -60,25 +61,30 @@ select
     parent_role_name,
     is_top,
     user_id in (select still_there.user_id from still_there) as in_latest_export,
-    last_seen_at
+    last_shown_at
 from newest;
 
 delete from clari.forecast_user_history where forecast_id = $forecast_id;
 
 insert into clari.forecast_user_history
-with point as (
+-- Which quarter was the newest that had shown the person by then.
+with seen as (
+    select
+        *,
+        max(quarter_id) over (partition by user_id order by first_seen_at) as newest_quarter_id
+    from clari.forecast_user_sighting
+    where forecast_id = $forecast_id
+),
+
+point as (
     select sighting.*
-    from clari.forecast_user_sighting as sighting
+    from seen as sighting
     left join clari.export_job as shown_by on shown_by.job_id = sighting.job_id
-    where sighting.forecast_id = $forecast_id
+    where sighting.quarter_id = sighting.newest_quarter_id
     qualify
         row_number() over (
             partition by sighting.user_id, sighting.first_seen_at
-            order by
-                sighting.quarter_id desc,
-                sighting.last_seen_at desc,
-                shown_by.submitted_at desc,
-                shown_by.request_id desc
+            order by sighting.last_seen_at desc, shown_by.submitted_at desc, shown_by.request_id desc
         ) = 1
 ),
 

@@ -46,6 +46,7 @@ paced as (
             and final.time_period_id = stand.time_period_id
             and final.user_id = stand.user_id
             and final.field_id = stand.field_id
+            and final.in_latest_export
             and coalesce(final.currency_code, '') = coalesce(stand.currency_code, '')
 ),
 
@@ -141,7 +142,7 @@ comment on column clari.attainment_pacing.is_backfilled is 'The week had ended b
 comment on column clari.attainment_pacing.crm_closed is 'Closed-won, as known at the week''s end';
 comment on column clari.attainment_pacing.quota_value is 'Quota, as known at the week''s end';
 comment on column clari.attainment_pacing.attainment_pct is 'crm_closed / quota_value, a fraction';
-comment on column clari.attainment_pacing.final_closed is 'What was closed in the end (forecast_vs_quota); null until the period is over';
+comment on column clari.attainment_pacing.final_closed is 'What was closed in the end (forecast_vs_quota); null until the period is over, and where its newest export no longer shows the person';
 comment on column clari.attainment_pacing.closed_to_final_pct is 'crm_closed / final_closed, a fraction; null until the period is over';
 comment on column clari.attainment_pacing.previous_period_id is 'The quarter (of a month: the month) that ended the day before this one began; null where it was never loaded';
 comment on column clari.attainment_pacing.previous_attainment_pct is 'attainment_pct of the person then, at as many weeks to the end; null where the person was not there';

@@ -31,6 +31,7 @@ compared as (
             and final.time_period_id = stand.time_period_id
             and final.user_id = stand.user_id
             and final.field_id = stand.field_id
+            and final.in_latest_export
     where known.is_finished
 ),
 
@@ -99,8 +100,8 @@ comment on column clari.forecast_accuracy.is_top is 'The one person at the top a
 comment on column clari.forecast_accuracy.is_backfilled is 'The week had ended before the first export that is held: the call as that export told it later';
 comment on column clari.forecast_accuracy.is_provisional is 'The newest export is not later than 10 days after the period''s end: what was closed may still change';
 comment on column clari.forecast_accuracy.call_value is 'The call as known at the week''s end';
-comment on column clari.forecast_accuracy.actual_value is 'What was closed in the end: crm_closed of the newest export (forecast_vs_quota)';
-comment on column clari.forecast_accuracy.error_amount is 'call_value - actual_value: above 0 was too much; null without a call, or where the currency has changed';
+comment on column clari.forecast_accuracy.actual_value is 'What was closed in the end: crm_closed of the newest export (forecast_vs_quota); null where it no longer shows the person, of whom nobody then says what closed';
+comment on column clari.forecast_accuracy.error_amount is 'call_value - actual_value: above 0 was too much; null without either, or where the currency has changed';
 comment on column clari.forecast_accuracy.absolute_error is '|error_amount|; WAPE over any set of rows is sum(absolute_error) / sum(absolute_actual) of those with an error';
 comment on column clari.forecast_accuracy.absolute_actual is '|actual_value|, null where error_amount is';
 comment on column clari.forecast_accuracy.wape is 'Of the period: sum of |call - actual| over its weeks / sum of |actual| over the same weeks, a fraction, the same in each week''s row';

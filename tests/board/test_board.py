@@ -145,6 +145,46 @@ def test_the_role_filter_leaves_that_role_and_says_so(reader: Reader, board: Pat
     assert page.locator("article:visible tr[data-user]:visible").count() == 3
 
 
+def test_a_list_that_has_nobody_of_the_role_says_so(reader: Reader, board: Path) -> None:
+    """An empty place under a heading tells nothing: the only swing is Ae-East's."""
+    page = reader.open(board)
+    swings = page.locator("article:visible section", has=page.get_by_role("heading", name="Swings"))
+    assert "None of this role" not in swings.inner_text()
+    choose(page, role="Ae-West")
+    assert "None of this role" in swings.inner_text()
+    choose(page, role="Ae-East")
+    assert "None of this role" not in swings.inner_text()
+
+
+def test_two_fields_of_one_name_are_told_apart(reader: Reader, tmp_path: Path) -> None:
+    """And each can be chosen."""
+    house = House(tmp_path)
+    rows = [*weeks("head", 3, call="5"), *weeks("head", 3, field="second", call="7")]
+    people = [person("head", role="cro", parent=None)]
+    bring(house, (document(*rows, people=people, fields={"commit": "Commit", "second": "Commit"}), LATER, {}))
+    page = reader.open(board_of(house, tmp_path))
+    for field, call in (("Commit (commit)", "5.00 USD"), ("Commit (second)", "7.00 USD")):
+        choose(page, field=field)
+        assert shown(page)["forecast_value"] == call
+
+
+def test_the_pipelines_health_is_the_marts(reader: Reader, board: Path, figures: House) -> None:
+    """How the exports went stands in a mart, row by row, and in one row of all."""
+    page = reader.open(board)
+    health = figures.rows("from clari.pipeline_health_month")
+    (overall,) = [row for row in health if row["time_period_id"] is None]
+    assert overall["jobs_completed"] == 4
+    assert f"{overall['jobs_completed']} merged" in page.locator("section.health").inner_text()
+    rows = page.get_by_label("Exports by quarter").locator("tbody tr").all()
+    read = [(row.locator("th").inner_text().split()[:2], row.locator("td").all_inner_texts()[:5]) for row in rows]
+    counted = ("jobs_submitted", "jobs_completed", "jobs_refused", "jobs_failed", "jobs_timed_out")
+    assert sorted(read) == sorted(
+        ([row["time_period_id"], row["forecast_id"]], [str(row[name]) for name in counted])
+        for row in health
+        if row["time_period_id"] is not None
+    )
+
+
 def test_what_is_looked_at_stands_in_the_address(reader: Reader, board: Path) -> None:
     """A link that is passed on shows the same; one that names nothing shows the current quarter."""
     page = reader.open(board)
@@ -314,4 +354,6 @@ def test_two_thousand_people_fit_and_what_is_left_out_is_said(reader: Reader, tm
     assert file.stat().st_size < MOST_BYTES
     page = reader.open(file)
     assert page.locator("article:visible tr[data-user]").count() == MOST_PEOPLE
+    choose(page, role="Ae-3")
+    assert f"among the {MOST_PEOPLE} largest calls of 2001 people" in page.get_by_role("status").inner_text()
     assert f"{MOST_PEOPLE} of 2,001 people" in page.locator("article:visible").inner_text()

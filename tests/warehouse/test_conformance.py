@@ -32,7 +32,8 @@ Elsewhere = Callable[[], AbstractContextManager[str]]
 # By what a warehouse or a mart was made, and what DuckDB writes as bytes.
 _APART = {"warehouse_version", "newest_document", "mart_version", "mart_part_version"}
 # What a run's own ids and moments stand in.
-_OF_RUNS = _APART | {"alert", "alert_delivery", "export_job", "export_check", "export_quota", "pipeline_health"}
+_HEALTH = {"pipeline_health", "pipeline_health_month"}
+_OF_RUNS = _APART | _HEALTH | {"alert", "alert_delivery", "export_job", "export_check", "export_quota"}
 
 _MERGED_AT = "detected_at"  # of a swing: when its export was merged, there or here
 

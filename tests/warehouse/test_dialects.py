@@ -74,6 +74,7 @@ _MADE_BY = (
     "marts/quota_field",
     "marts/measure_field",
     "merge/entry_change",
+    "marts/backfilled_begin",
 )
 
 

@@ -57,6 +57,17 @@ def test_an_older_quarters_export_does_not_say_who_has_left(house: House) -> Non
     assert [tuple(row.values()) for row in found] == [("ann", True), ("bob", False)]
 
 
+def test_an_older_quarters_export_does_not_move_people_back(house: House) -> None:
+    """Each sync exports past quarters too, seconds after the current one, and those tell of last quarter's teams."""
+    for day in (2, 3):
+        _shown(house, day, "west")
+        content = document(entry("ann", call=1, period="2026_Q3"), people=[person("ann", role="east")])
+        house.bring(content, moment(10, day, 13), quarter="2026_Q3")
+    assert _roles(house) == [("West", moment(10, 2), None)]
+    (ann,) = house.rows("select role_name, last_seen_at from clari.forecast_user")
+    assert ann == {"role_name": "West", "last_seen_at": moment(10, 3, 13)}
+
+
 def test_people_of_one_forecast_are_not_those_of_another(house: House) -> None:
     _shown(house, 2, "east", forecast="north")
     _shown(house, 3, "west", forecast="south")

@@ -85,9 +85,10 @@ class History:
         return values, set(exports[-1].entries) if exports else set()
 
     def parents(self, at: datetime) -> dict[str, str | None]:
+        """Of somebody's team the newest quarter tells that has shown him by then, and of it the newest export."""
         found: dict[str, str | None] = {}
-        for export in self.exports:
-            if export.at <= at:
+        for quarter in QUARTERS:
+            for export in self.of(quarter, until=at):
                 found |= export.parents
         return found
 
@@ -243,18 +244,18 @@ class Weekly:
         return found
 
     def finals(self) -> dict[tuple[str, str, str], Row]:
-        """What the newest export says of each quarter, person and field, those included whom it does not show."""
+        """What the newest export says of each quarter, person and field: of those whom it does not show, nothing."""
         found: dict[tuple[str, str, str], Row] = {}
         for quarter in QUARTERS:
             if not (exports := self.history.of(quarter)):
                 continue
             begun = [week for week, (first, _) in weeks_of(quarter).items() if first <= exports[-1].at.date()]
-            values, _ = self.history.known(quarter, exports[-1].at)
+            values, present = self.history.known(quarter, exports[-1].at)
             for who in ROLES:
                 for name in FORECAST_FIELDS:
                     known = [one for one in begun if (one, who, name) in values]
                     standing = [one for one in known if self._submitted(values[one, who, name]) is not None]
-                    if known:
+                    if known and any((one, who, name) in present for one in weeks_of(quarter)):
                         newest = values[known[-1], who, name]
                         currency = (values[standing[-1], who, name] if standing else newest)["currency"]
                         found[quarter, who, name] = {"closed": newest["closed"], "currency": currency}

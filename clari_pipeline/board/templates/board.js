@@ -57,13 +57,18 @@
       row.hidden = chosen !== everyRole && row.dataset.role !== chosen;
       if (!row.hidden && row.dataset.user !== undefined) people += 1;
     });
+    view.querySelectorAll("[data-none]").forEach((line) => {
+      line.hidden = line.parentElement.querySelector("[data-role]:not([hidden])") !== null;
+    });
     draw(view);
     const state = new URLSearchParams(names.map((name) => [name, valuesOf(view, name)]));
     if (chosen !== everyRole) state.set("role", chosen);
     history.replaceState(null, "", "#" + state.toString());
     if (aloud) {
       const of = names.map((name) => valuesOf(view, name)).join(", ");
-      said.textContent = `${of}: ${people} ${people === 1 ? "person" : "people"}${chosen === everyRole ? "" : ", " + chosen}.`;
+      const { people: all, listed } = view.dataset;
+      const among = all === listed ? "" : `, among the ${listed} largest calls of ${all} people`;
+      said.textContent = `${of}: ${people} ${people === 1 ? "person" : "people"}${chosen === everyRole ? "" : ", " + chosen}${among}.`;
     }
   }
 

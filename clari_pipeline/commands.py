@@ -135,9 +135,10 @@ def _sync(
                 if trouble := _sync_quarter(runner, quarter):
                     troubles.append(f"{quarter}: {trouble}")
             pipeline.go_on()
-            if trouble := runner.refresh_marts():
-                troubles.append(f"marts: {trouble}")
-    outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
+            with pipeline.warehouse.kept_open():
+                if trouble := runner.refresh_marts():
+                    troubles.append(f"marts: {trouble}")
+                outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
     sent = alerts.tell_of_sync(
         pipeline, outcomes, run_id=run_id, troubles=troubles, killed=desk.plan.killed, quarters=map(str, wanted)
     )

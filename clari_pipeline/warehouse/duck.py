@@ -92,6 +92,7 @@ class DuckWarehouse(Warehouse):
         self._guard = threading.Condition()
         self._root: duckdb.DuckDBPyConnection | None = None
         self._users = 0
+        self._keepers = 0
         self._is_prepared = False
 
     @property
@@ -131,10 +132,32 @@ class DuckWarehouse(Warehouse):
             connection.close()
             with self._guard:
                 self._users -= 1
-                if self._users == 0:
-                    self._root.close()
-                    self._root = None
-                    self._guard.notify_all()
+                self._let_go()
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """The file stays open from the first session of this while on: each opening writes it anew and takes 20 ms."""
+        with self._guard:
+            self._keepers += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._keepers -= 1
+                self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the file if nobody wants it any more. The caller holds the guard."""
+        if self._users:
+            return
+        self._guard.notify_all()
+        if self._root is not None and not self._keepers:
+            self._close()
+
+    def _close(self) -> None:
+        if self._root is not None:
+            self._root.close()
+            self._root = None
 
     @contextmanager
     def glance(self) -> Iterator[Session | None]:
@@ -222,9 +245,10 @@ class DuckWarehouse(Warehouse):
                 yield
 
     def _wait_until_unused(self) -> None:
-        """The caller holds the guard."""
+        """And close it, though it be kept open. The caller holds the guard."""
         if not self._guard.wait_for(lambda: self._users == 0, self._lock_timeout_s):
             raise WarehouseLocked(f"warehouse {self._path} has been in use for {self._lock_timeout_s:.0f} s")
+        self._close()
 
     def _held(self) -> duckdb.DuckDBPyConnection:
         """The file open for reading; a log that a process left when it was killed is written into it before."""

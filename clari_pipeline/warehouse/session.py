@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -133,6 +133,12 @@ class Warehouse(ABC):
     @abstractmethod
     def session(self) -> AbstractContextManager[Session]:
         """A session of one's own, the tables made."""
+
+    def kept_open(self) -> AbstractContextManager[None]:
+        """Between the sessions of this while nobody else gets in, where it costs something to let them: for work that
+        waits for nothing outside.
+        """
+        return nullcontext()
 
     glance_pause_s: ClassVar[float] = 0.0  # between two glances: somebody who would write meanwhile is to get his turn
 

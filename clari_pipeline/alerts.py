@@ -76,8 +76,7 @@ def raise_killed(pipeline: Pipeline, killed: Collection[str], *, run_id: str) ->
 def tell_of_sync(pipeline: Pipeline, outcomes: Sequence[Outcome], **found: Any) -> Sent:
     """Raise and send the alerts of a sync. What goes wrong here is said, and does not make the sync a failure."""
     try:
-        with pipeline.warehouse.kept_open():
-            raise_alerts(pipeline, outcomes, **found)
+        raise_alerts(pipeline, outcomes, **found)
         return send_alerts(pipeline)
     except Exception as error:  # noqa: BLE001 - the sync itself is done
         return Sent(0, (f"alerts could not be sent ({error}); the next run sends them",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -51,6 +52,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long ones first, or the last of them keeps one core busy while the others idle."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: nobody is to look through it for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 # Who was started in the background ignores Ctrl-C, and so would every process that the tests start and interrupt.

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
@@ -30,6 +31,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "400MB",
     "preserve_insertion_order": "false",
 }
+_LINGER_S, _IN_A_ROW_S = 0.05, 0.5
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -92,7 +94,8 @@ class DuckWarehouse(Warehouse):
         self._guard = threading.Condition()
         self._root: duckdb.DuckDBPyConnection | None = None
         self._users = 0
-        self._keepers = 0
+        self._lingerers = 0
+        self._opened_at = self._left_at = 0.0
         self._is_prepared = False
 
     @property
@@ -123,6 +126,7 @@ class DuckWarehouse(Warehouse):
         with self._guard:
             if self._root is None:
                 self._root = self._open()
+                self._opened_at = time.monotonic()
             connection = self._root.cursor()
             self._users += 1
         try:
@@ -135,24 +139,39 @@ class DuckWarehouse(Warehouse):
                 self._let_go()
 
     @contextmanager
-    def kept_open(self) -> Iterator[None]:
-        """The file stays open from the first session of this while on: each opening writes it anew and takes 20 ms."""
+    def lingering(self) -> Iterator[None]:
+        """The file is closed a moment after its last session, and not before each next one: to close and to open it
+        takes 20 ms. Others get in between as before: whenever nothing is done for a moment, and every half second.
+        """
+        over = threading.Event()
+        closer = threading.Thread(target=self._close_when_left, args=(over,), name="lingering", daemon=True)
         with self._guard:
-            self._keepers += 1
+            self._lingerers += 1
+        closer.start()
         try:
             yield
         finally:
             with self._guard:
-                self._keepers -= 1
+                self._lingerers -= 1
+                over.set()
                 self._let_go()
+            closer.join()
 
     def _let_go(self) -> None:
-        """Close the file if nobody wants it any more. The caller holds the guard."""
-        if self._users:
-            return
-        self._guard.notify_all()
-        if self._root is not None and not self._keepers:
-            self._close()
+        """Nobody here uses the file any more, or somebody does. The caller holds the guard."""
+        if self._users == 0:
+            self._left_at = time.monotonic()
+            if not self._lingerers or self._left_at - self._opened_at > _IN_A_ROW_S:
+                self._close()
+            self._guard.notify_all()
+
+    def _close_when_left(self, over: threading.Event) -> None:
+        with self._guard:
+            while not over.is_set():
+                self._guard.wait_for(lambda: over.is_set() or (self._root is not None and self._users == 0))
+                self._guard.wait(max(0.0, self._left_at + _LINGER_S - time.monotonic()))
+                if self._users == 0 and time.monotonic() >= self._left_at + _LINGER_S:
+                    self._close()
 
     def _close(self) -> None:
         if self._root is not None:
@@ -245,7 +264,7 @@ class DuckWarehouse(Warehouse):
                 yield
 
     def _wait_until_unused(self) -> None:
-        """And close it, though it be kept open. The caller holds the guard."""
+        """And close it, if it lingers. The caller holds the guard."""
         if not self._guard.wait_for(lambda: self._users == 0, self._lock_timeout_s):
             raise WarehouseLocked(f"warehouse {self._path} has been in use for {self._lock_timeout_s:.0f} s")
         self._close()

@@ -34,7 +34,7 @@ def found(house: House, mart: str, columns: Mapping[str, str] | list[str]) -> di
     return rows
 
 
-@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(3, 30))])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 30))])
 def test_the_marts_hold_what_the_model_says(open_house: Callable[..., House], tmp_path: Path, seed: int) -> None:
     """Refreshed after every export, or once; in order, or as they come; and rebuilt from the landed documents."""
     chance = Random(seed)

@@ -16,11 +16,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clari_pipeline.quality import expectations
+from clari_pipeline.runbook import PipelineError
 
 _PROGRAM = [sys.executable, "-P", "-m", "clari_pipeline.quality.expectations"]
 
 
-class GateError(Exception):
+class GateError(PipelineError):
     """Great Expectations cannot be asked, or cannot judge."""
 
 

@@ -7,6 +7,7 @@ once, however the pipeline is run.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,7 @@ from clari_pipeline.outcomes import Outcome
 from clari_pipeline.runbook import AlertKind, Remark, see
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import alert_rows, marts
+from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
@@ -76,13 +78,19 @@ def raise_killed(pipeline: Pipeline, killed: Collection[str], *, run_id: str) ->
 
 
 def tell_of_sync(pipeline: Pipeline, outcomes: Sequence[Outcome], **found: Any) -> Sent:
-    """Raise and send the alerts of a sync. What goes wrong here is said, and does not make the sync a failure."""
+    """Raise and send the alerts of a sync. What goes wrong here is said, and does not make the sync a failure.
+
+    Where the warehouse cannot be written, people are told of the sync's own trouble without it.
+    """
     try:
         raise_alerts(pipeline, outcomes, **found)
         return send_alerts(pipeline)
     except Exception as error:  # noqa: BLE001 - the sync itself is done
-        said = f"alerts could not be sent ({error}); the next run sends them"
-        return Sent(0, (see(said, Remark.ALERT_NOT_SENT),))
+        said = see(f"alerts could not be sent ({error}); the next run sends them", Remark.ALERT_NOT_SENT)
+        sent = Sent(0)
+        if isinstance(error, WarehouseError) and (troubles := list(found.get("troubles", ()))):
+            sent = _tell_without_warehouse(pipeline, "; ".join(troubles), run_id=found["run_id"])
+        return Sent(sent.alerts, (said, *sent.troubles))
 
 
 def tell_of_crash(pipeline: Pipeline, reason: str, *, run_id: str) -> Sent:
@@ -91,7 +99,11 @@ def tell_of_crash(pipeline: Pipeline, reason: str, *, run_id: str) -> Sent:
         raise_alerts(pipeline, run_id=run_id, troubles=[reason])
         return send_alerts(pipeline)
     except Exception:  # noqa: BLE001 - whatever it is, people are to hear of it
-        pass
+        return _tell_without_warehouse(pipeline, reason, run_id=run_id)
+
+
+def _tell_without_warehouse(pipeline: Pipeline, reason: str, *, run_id: str) -> Sent:
+    """Tell people at once; what was told is written into the warehouse by the next run that can."""
     spool, now = Spool(pipeline.settings.data_dir), pipeline.now()
     repeat = timedelta(hours=pipeline.settings.alert_repeat_hours)
     if any(now - known["created_at"] < repeat for known in spool.read()):
@@ -111,7 +123,8 @@ def tell_of_crash(pipeline: Pipeline, reason: str, *, run_id: str) -> Sent:
     look, env = ["clari-pipeline status"], pipeline.settings.env
     (message,) = compose(told, {}, where_to_look=look, environment=env)
     deliveries = dict(zip(channels, channels.deliver(message), strict=True))
-    spool.add(row, [channel.id for channel, delivery in deliveries.items() if delivery.error is None])
+    with suppress(OSError):  # its disk may be the one that is full
+        spool.add(row, [channel.id for channel, delivery in deliveries.items() if delivery.error is None])
     troubles = [
         see(f"alert channel {d.channel}: {d.error}", Remark.ALERT_NOT_SENT) for d in deliveries.values() if d.error
     ]

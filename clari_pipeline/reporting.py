@@ -109,9 +109,8 @@ class Report:
         for outcome, verdict in found:
             where = f"{outcome.export['forecast_id']} {outcome.export['time_period_id']}"
             summary = verdict["evidence"].get("summary") or _summary(verdict["evidence"])
-            console.print(
-                f"{verdict['severity']:5} {where}  {verdict['check_name']}: {summary}", highlight=False, soft_wrap=True
-            )
+            line = see(f"{verdict['severity']:5} {where}  {verdict['check_name']}: {summary}", verdict["check_name"])
+            console.print(line, highlight=False, soft_wrap=True)
         for swing in self.swings[:_SHOWN_SWINGS]:
             console.print(f"SWING {_swing(swing)}", highlight=False, soft_wrap=True)
         if len(self.swings) > _SHOWN_SWINGS:

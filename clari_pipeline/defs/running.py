@@ -75,6 +75,7 @@ class JobRunner:
                     raise KeyboardInterrupt
                 cause = error.cause or error
                 metadata = event.step_failure_data.user_failure_data
-                told = (metadata.description if metadata else None) or cause.message.strip().splitlines()[0]
+                said = cause.message.strip().splitlines()[0].partition(f".{cause.cls_name}: ")  # Dagster's way
+                told = (metadata.description if metadata else None) or said[2] or said[0]
                 return see(told, section_named(cause.cls_name or "", told))
         return see(f"{job} failed: see its run in Dagster", AlertKind.RUN_FAILED)

@@ -120,7 +120,8 @@ def _without_settings(error: SettingsError) -> list[Result]:
 
 def _result(name: str, finding: Finding, mask: Mask) -> Result:
     detail, remedy = (" ".join(mask.text(text).split()) for text in (finding.detail, finding.remedy))
-    remedy = see(remedy, name) if remedy else ""
+    before = remedy.removeprefix("see ")
+    remedy = see(remedy, before if before in NAMES else name) if remedy else ""
     return Result(name, finding.status, detail, remedy)
 
 

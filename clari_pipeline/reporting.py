@@ -114,7 +114,7 @@ class Report:
         for swing in self.swings[:_SHOWN_SWINGS]:
             console.print(f"SWING {_swing(swing)}", highlight=False, soft_wrap=True)
         if len(self.swings) > _SHOWN_SWINGS:
-            console.print(f"      and {len(self.swings) - _SHOWN_SWINGS} more: select * from clari.forecast_swing")
+            console.print(f"      and {len(self.swings) - _SHOWN_SWINGS} more: select * from clari.forecast_swing")  # noqa: S608 - to read
 
     def _quarters(self) -> Table:
         table = Table(title="What was merged", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)

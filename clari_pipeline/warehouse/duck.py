@@ -106,6 +106,11 @@ class DuckWarehouse(Warehouse):
         """The file's own."""
         return self._path.parent
 
+    @property
+    def made_of(self) -> str:
+        """The definitions in `sql/schema/`."""
+        return sha256_of("schema")
+
     def exists(self) -> bool:
         """Whether anything was ever written."""
         return self._path.exists()

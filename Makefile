@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test postgres chromium soak fuzz lint install lock clean
+.PHONY: demo test postgres chromium soak fuzz lint secrets licences install lock clean
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -25,11 +25,20 @@ demo: install
 	@echo "Query the warehouse:  $(BIN)/python -c \"import duckdb; duckdb.connect('data/sandbox/warehouse-read.duckdb', read_only=True).sql('from clari.forecast_vs_quota').show()\""
 	@echo "Then with your own:   cp .env.example .env, fill in its first two lines, $(BIN)/clari-pipeline sync"
 
-lint: install
+lint: install secrets
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/deptry clari_pipeline
+
+# Whether a secret was ever committed: what is in the history stays there, whatever is deleted later.
+secrets: install
+	@if [ -e .git ]; then $(BIN)/python -m tests.history_secrets; \
+	else echo "secrets: there is no git history here"; fi
+
+# What everything that is installed is licensed under.
+licences: install
+	@$(BIN)/pip-licenses --from=mixed --order=license
 
 test: lint postgres chromium
 	$(BIN)/pytest

@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from clari_pipeline.alerting import Alert, Channel, ChannelError, Channels, Headline, Message, compose, split_addresses
-from clari_pipeline.settings import Settings, SettingsError
+from clari_pipeline.runbook import Remark, see
+from clari_pipeline.settings import ChannelsMissing, ChannelUnusable, Settings
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import alert_rows
 from clari_pipeline.warehouse.session import Session
@@ -34,7 +35,14 @@ def open_channels(settings: Settings) -> Channels:
     try:
         return Channels(split_addresses(urls))
     except ChannelError as error:
-        raise SettingsError(str(error)) from None
+        raise ChannelUnusable(str(error)) from None
+
+
+def required_channels(settings: Settings) -> Channels:
+    """The same, or `ChannelsMissing` where there is none."""
+    if channels := open_channels(settings):
+        return channels
+    raise ChannelsMissing("CLARI_ALERT_URLS is not set: name a channel, such as mailto:// or slack:// (see Apprise)")
 
 
 def send_alerts(pipeline: Pipeline, *, named: Sequence[str] = ()) -> Sent:
@@ -66,7 +74,10 @@ def _send(pipeline: Pipeline, channels: Channels, named: Sequence[str]) -> Sent:
                     alert_rows.delivered(session, key, channel.id, at=pipeline.now())
     return Sent(
         _mark(pipeline, waiting, channels, errors),
-        tuple(f"alert channel {channel.name}: {error}; the next run sends again" for channel, error in errors.items()),
+        tuple(
+            see(f"alert channel {channel.name}: {error}; the next run sends again", Remark.ALERT_NOT_SENT)
+            for channel, error in errors.items()
+        ),
     )
 
 

@@ -7,6 +7,7 @@ once, however the pipeline is run.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,8 +15,11 @@ from typing import Any
 from clari_pipeline.alert_sending import SENT_WITHIN, Sent, alert_of, open_channels, send_alerts
 from clari_pipeline.alert_spool import Spool
 from clari_pipeline.alerting import compose
-from clari_pipeline.sync import Outcome, Pipeline
+from clari_pipeline.outcomes import Outcome
+from clari_pipeline.runbook import AlertKind, Remark, see
+from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import alert_rows, marts
+from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
@@ -74,12 +78,19 @@ def raise_killed(pipeline: Pipeline, killed: Collection[str], *, run_id: str) ->
 
 
 def tell_of_sync(pipeline: Pipeline, outcomes: Sequence[Outcome], **found: Any) -> Sent:
-    """Raise and send the alerts of a sync. What goes wrong here is said, and does not make the sync a failure."""
+    """Raise and send the alerts of a sync. What goes wrong here is said, and does not make the sync a failure.
+
+    Where the warehouse cannot be written, people are told of the sync's own trouble without it.
+    """
     try:
         raise_alerts(pipeline, outcomes, **found)
         return send_alerts(pipeline)
     except Exception as error:  # noqa: BLE001 - the sync itself is done
-        return Sent(0, (f"alerts could not be sent ({error}); the next run sends them",))
+        said = see(f"alerts could not be sent ({error}); the next run sends them", Remark.ALERT_NOT_SENT)
+        sent = Sent(0)
+        if isinstance(error, WarehouseError) and (troubles := list(found.get("troubles", ()))):
+            sent = _tell_without_warehouse(pipeline, "; ".join(troubles), run_id=found["run_id"])
+        return Sent(sent.alerts, (said, *sent.troubles))
 
 
 def tell_of_crash(pipeline: Pipeline, reason: str, *, run_id: str) -> Sent:
@@ -88,15 +99,19 @@ def tell_of_crash(pipeline: Pipeline, reason: str, *, run_id: str) -> Sent:
         raise_alerts(pipeline, run_id=run_id, troubles=[reason])
         return send_alerts(pipeline)
     except Exception:  # noqa: BLE001 - whatever it is, people are to hear of it
-        pass
+        return _tell_without_warehouse(pipeline, reason, run_id=run_id)
+
+
+def _tell_without_warehouse(pipeline: Pipeline, reason: str, *, run_id: str) -> Sent:
+    """Tell people at once; what was told is written into the warehouse by the next run that can."""
     spool, now = Spool(pipeline.settings.data_dir), pipeline.now()
     repeat = timedelta(hours=pipeline.settings.alert_repeat_hours)
     if any(now - known["created_at"] < repeat for known in spool.read()):
         return Sent(0)
     row = {
         "alert_key": f"run_failed {run_id}",
-        "alert_class": "run_failed",
-        "kind": "run_failed",
+        "alert_class": AlertKind.RUN_FAILED.value,
+        "kind": AlertKind.RUN_FAILED.value,
         "severity": "P2",
         "title": "A run failed",
         "body": reason,
@@ -108,8 +123,11 @@ def tell_of_crash(pipeline: Pipeline, reason: str, *, run_id: str) -> Sent:
     look, env = ["clari-pipeline status"], pipeline.settings.env
     (message,) = compose(told, {}, where_to_look=look, environment=env)
     deliveries = dict(zip(channels, channels.deliver(message), strict=True))
-    spool.add(row, [channel.id for channel, delivery in deliveries.items() if delivery.error is None])
-    troubles = [f"alert channel {d.channel}: {d.error}" for d in deliveries.values() if d.error is not None]
+    with suppress(OSError):  # its disk may be the one that is full
+        spool.add(row, [channel.id for channel, delivery in deliveries.items() if delivery.error is None])
+    troubles = [
+        see(f"alert channel {d.channel}: {d.error}", Remark.ALERT_NOT_SENT) for d in deliveries.values() if d.error
+    ]
     return Sent(int(bool(deliveries) and not troubles), tuple(troubles))
 
 
@@ -158,7 +176,7 @@ class _Book:
 
     def write(
         self,
-        kind: str,
+        kind: AlertKind,
         severity: str,
         body: str,
         title: str,
@@ -177,7 +195,7 @@ class _Book:
             self.session,
             alert_key=f"{alert_class} {detail.get('job_id') or self._run_id}",
             alert_class=alert_class,
-            kind=kind,
+            kind=kind.value,
             severity=severity,
             title=title,
             body=body,
@@ -197,19 +215,19 @@ def _of_failure(book: _Book, outcome: Outcome) -> None:
         "state": export["state"],
     }
     where = f"{export['forecast_id']} {export['time_period_id']}"
-    body = export["error"] or f"stopped as {export['state']}: run again, it is continued from there"
+    body = see(outcome.reason, outcome.section)
     if export["error_kind"] == "AuthFailed":
         # One cause for all exports of the run: it is told once.
         detail = {"forecast_id": export["forecast_id"], "quarter_id": export["time_period_id"], "job_id": None}
-        book.write("auth_failed", "P1", body, f"{where}: Clari does not accept the key", "auth_failed", detail)
+        book.write(AlertKind.AUTH_FAILED, "P1", body, f"{where}: Clari does not accept the key", "auth_failed", detail)
     elif export["state"] == "REFUSED":
         is_empty = any(
             verdict["check_name"] == "export_is_not_empty" and not verdict["passed"] for verdict in outcome.verdicts
         )
         title = f"{where}: the export is {'empty' if is_empty else 'not good enough'} and was kept out"
-        book.write("export_refused", "P1" if is_empty else "P2", body, title, f"export_refused {where}", detail)
+        book.write(AlertKind.EXPORT_REFUSED, "P1" if is_empty else "P2", body, title, f"export_refused {where}", detail)
     else:
-        book.write("export_failed", "P2", body, f"{where}: no export came", f"export_failed {where}", detail)
+        book.write(AlertKind.EXPORT_FAILED, "P2", body, f"{where}: no export came", f"export_failed {where}", detail)
 
 
 def _of_trouble(book: _Book, trouble: str) -> None:
@@ -218,7 +236,8 @@ def _of_trouble(book: _Book, trouble: str) -> None:
     is_quarter = where in {str(quarter) for quarter in book.pipeline.current_quarters()}
     detail = {"forecast_id": None, "quarter_id": where if is_quarter else None, "job_id": None}
     title = f"The run of {where} failed" if is_quarter else "A run failed"
-    book.write("run_failed", "P2", trouble, title, f"run_failed {where if len(where) < _LONGEST_WORD else ''}", detail)
+    alert_class = f"run_failed {where if len(where) < _LONGEST_WORD else ''}"
+    book.write(AlertKind.RUN_FAILED, "P2", trouble, title, alert_class, detail)
 
 
 def _of_killed(book: _Book, killed: Collection[str]) -> None:
@@ -232,7 +251,7 @@ def _of_killed(book: _Book, killed: Collection[str]) -> None:
         f"{len(news)} earlier run{'s' if len(news) > 1 else ''} ended before the end (killed, or the machine went "
         "down); this run has gone on with what was left: nothing needs to be done, unless it happens again"
     )
-    book.write("run_failed", "P2", body, "A run was killed", _KILLED, {"runs": news})
+    book.write(AlertKind.RUN_FAILED, "P2", body, "A run was killed", _KILLED, {"runs": news})
 
 
 def _was_told_as_killed(book: _Book, run_id: str) -> bool:
@@ -269,12 +288,12 @@ def _of_calls(book: _Book, export: Record) -> None:
         body = f"{mass['swung']} of {mass['compared']} calls swung {since}{alike}"
         alert_class = f"mass_change {where} {mass['time_period_id']} {mass['field_id']}"
         title = f"{where}: {mass['field_name']} moved as a whole"
-        book.write("mass_change", "P2", body, title, alert_class, detail, is_news=True)
+        book.write(AlertKind.MASS_CHANGE, "P2", body, title, alert_class, detail, is_news=True)
     for swing in swings:
         title = f"{swing['user_name']}, {swing['field_name']} {swing['forecast_id']} {swing['quarter_id']}"
         body = f"{swing['previous_value']:,.2f} to {swing['current_value']:,.2f} {swing['currency_code'] or ''}".strip()
         alert_class = _class_of(where, swing, swing["user_id"])
-        book.write("forecast_swing", book.rules.severity, body, title, alert_class, swing, is_news=True)
+        book.write(AlertKind.FORECAST_SWING, book.rules.severity, body, title, alert_class, swing, is_news=True)
 
 
 def _class_of(where: str, swing: Record, user_id: str) -> str:
@@ -316,4 +335,4 @@ def _of_stale_quarters(book: _Book, quarters: list[str]) -> None:
             "clari-pipeline status shows what became of the last exports"
         )
         detail = {"forecast_id": quarter["forecast_id"], "quarter_id": quarter["quarter_id"], "job_id": None}
-        book.write("freshness", "P2", body, f"{where}: the figures are stale", f"freshness {where}", detail)
+        book.write(AlertKind.FRESHNESS, "P2", body, f"{where}: the figures are stale", f"freshness {where}", detail)

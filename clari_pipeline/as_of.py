@@ -22,10 +22,11 @@ from rich.table import Table
 
 from clari_pipeline.log_lines import say
 from clari_pipeline.periods import Quarter
-from clari_pipeline.settings import Settings, SettingsError
+from clari_pipeline.runbook import ExitCode, Remark
+from clari_pipeline.settings import Settings, UsageError
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.duck import describe_tables
-from clari_pipeline.warehouse.errors import WarehouseError
+from clari_pipeline.warehouse.errors import WarehouseMissing
 from clari_pipeline.warehouse.statements import run
 
 Format = Literal["table", "csv", "parquet"]
@@ -62,13 +63,13 @@ def show(
 ) -> int:
     """Write what was known at a moment to a file or to standard output; the exit code.
 
-    Raises `SettingsError` where Parquet would go to a terminal, `WarehouseError` where nothing was ever written.
+    Raises `UsageError` where Parquet would go to a terminal, `WarehouseMissing` where nothing was ever written.
     """
     if form == "parquet" and output is None and sys.stdout.isatty():
-        raise SettingsError("Parquet is nothing to look at: name a file with --output, or let another program read it")
+        raise UsageError("Parquet is nothing to look at: name a file with --output, or let another program read it")
     warehouse = Pipeline(settings).warehouse
     if not warehouse.exists():
-        raise WarehouseError(
+        raise WarehouseMissing(
             "there is no warehouse yet: run clari-pipeline sync, or clari-pipeline replay from landed documents"
         )
     writers: dict[Format, _Writer] = {"table": partial(_table, width=_width(output)), "csv": _csv, "parquet": _parquet}
@@ -98,13 +99,15 @@ def show(
             if quarters or forecasts
             else f"nothing was known as of {as_of}: no export that was loaded is that old",
             settings,
+            section=Remark.NOTHING_KNOWN,
         )
     elif form == "table" and written > _MOST_SHOWN:
         say(
             f"the first {_MOST_SHOWN:,} of {written:,} rows: narrow them with --forecast and --period, or use --format",
             settings,
+            section=None,
         )
-    return 0
+    return ExitCode.DONE
 
 
 def _width(output: Path | None) -> int:

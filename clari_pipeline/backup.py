@@ -21,10 +21,18 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock, Timeout
 
-from clari_pipeline.backup_manifest import NAME, BackupError, Checksum, Manifest, checksum, is_as_saved, read
+from clari_pipeline.backup_manifest import (
+    NAME,
+    BackupError,
+    BackupRefused,
+    Checksum,
+    Manifest,
+    checksum,
+    is_as_saved,
+    read,
+)
 from clari_pipeline.disk import to_disk
 from clari_pipeline.landing import Landing, LandingError
-from clari_pipeline.settings import SettingsError
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.statements import is_view, tables
@@ -45,14 +53,14 @@ class Taken:
 
 
 def take(pipeline: Pipeline, folder: Path) -> Taken:
-    """Save warehouse and landed documents. Raises `BackupError`, `SettingsError` or `WarehouseError`.
+    """Save warehouse and landed documents. Raises `BackupError`, `BackupRefused` or `WarehouseError`.
 
     A sync may go on meanwhile. What the folder holds already, byte by byte, is not copied again; what the landing
     folder has lost since stays in it.
     """
     _refuse_other_folders(pipeline.landing.root, folder)
     if not pipeline.warehouse.exists() and not any(pipeline.landing.root.glob("[!.]*/*/*/manifest.json")):
-        raise SettingsError(
+        raise BackupRefused(
             f"there is nothing to save: {pipeline.warehouse.place} is not there, and nothing has landed"
         )
     with _saving(folder):
@@ -104,9 +112,9 @@ def _saving(folder: Path) -> Iterator[None]:
 def _refuse_other_folders(landing: Path, folder: Path) -> None:
     inside, outside = folder.resolve(), landing.resolve()
     if inside.is_relative_to(outside) or outside.is_relative_to(inside):
-        raise SettingsError(f"{folder} and the landing folder {landing} stand in each other: name another folder")
+        raise BackupRefused(f"{folder} and the landing folder {landing} stand in each other: name another folder")
     if folder.is_dir() and {found.name for found in folder.iterdir()} - _OURS:
-        raise SettingsError(f"{folder} holds other things than a backup: name an empty folder, or one with a backup")
+        raise BackupRefused(f"{folder} holds other things than a backup: name an empty folder, or one with a backup")
 
 
 def _save_warehouse(pipeline: Pipeline, place: Path) -> tuple[dict[Path, Checksum], str | None, dict[str, int]]:

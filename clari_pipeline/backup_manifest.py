@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from clari_pipeline.disk import to_disk
+from clari_pipeline.runbook import PipelineError
+from clari_pipeline.settings import SettingsError
 
 NAME = "manifest.json"
 _FORMAT = 1
 
 
-class BackupError(Exception):
+class BackupRefused(SettingsError):
+    """It is not to be saved or restored like this: found before anything is touched."""
+
+
+class BackupError(PipelineError):
     """A backup was not taken, or is not to be trusted. One line: cause and remedy."""
 
 

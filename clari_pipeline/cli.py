@@ -12,7 +12,8 @@ from typer.exceptions import TyperException
 
 from clari_pipeline.periods import Quarter, UnknownPeriod
 from clari_pipeline.rules import RulesError
-from clari_pipeline.settings import Settings, SettingsError, read_settings
+from clari_pipeline.runbook import ExitCode, PipelineError, Remark, section_of
+from clari_pipeline.settings import Settings, SettingsError, UsageError, read_settings
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 
@@ -57,9 +58,9 @@ def sync(
 
     quarters = [Quarter.parse(text) for text in period or []]
     if quarters and last:
-        raise SettingsError("--period and --last exclude each other: give one of them")
+        raise UsageError("--period and --last exclude each other: give one of them")
     if scenario and not sandbox:
-        raise SettingsError("--scenario belongs to --sandbox: give both, or neither")
+        raise UsageError("--scenario belongs to --sandbox: give both, or neither")
     with commands.sandbox_or_clari(read_settings(), scenario=(scenario or "calm") if sandbox else None) as settings:
         code = commands.sync(
             settings, quarters=quarters, forecasts=tuple(forecast or ()), last=last, as_json=as_json, is_sandbox=sandbox
@@ -87,12 +88,12 @@ def replay(
     settings = read_settings()
     if document is None:
         if exported_at is not None:
-            raise SettingsError("--exported-at belongs to --document: name the file too")
+            raise UsageError("--exported-at belongs to --document: name the file too")
         raise typer.Exit(commands.replay(settings, quarters=quarters, forecasts=tuple(forecast or ()), as_json=as_json))
     if len(quarters) != 1 or len(forecast or ()) != 1:
-        raise SettingsError("--document needs one --forecast and one --period: say what the file holds")
+        raise UsageError("--document needs one --forecast and one --period: say what the file holds")
     if not document.is_file():
-        raise SettingsError(f"{document} is no file: name the document to merge")
+        raise UsageError(f"{document} is no file: name the document to merge")
     code = commands.replay_document(
         settings,
         document,
@@ -309,40 +310,40 @@ def run(arguments: list[str]) -> int:
     except typer.Exit as done:
         code = done.exit_code
     except TyperException as error:
-        return _fail(f"{error.format_message()} (see clari-pipeline --help)", 2)
+        return _fail(
+            f"{error.format_message()}: see clari-pipeline --help", UsageError.section, ExitCode.WRONG_SETTINGS
+        )
     except (SettingsError, RulesError, UnknownPeriod) as error:
-        return _fail(str(error), 2)
+        return _fail(str(error), error.section, ExitCode.WRONG_SETTINGS)
     except (typer.Abort, KeyboardInterrupt):
         code = _INTERRUPTED
     except BrokenPipeError:
-        return 1
+        return ExitCode.NOT_DONE
     except Exception as error:  # noqa: BLE001 - the last word is one line, not a traceback
         return _fail_by_kind(error)
     if code == _INTERRUPTED:
-        return _fail("interrupted: run again, what was submitted or landed is continued", 1)
-    return code if isinstance(code, int) else 0
+        said = "interrupted: run again, what was submitted or landed is continued"
+        return _fail(said, Remark.INTERRUPTED, ExitCode.NOT_DONE)
+    return code if isinstance(code, int) else ExitCode.DONE
 
 
 def _fail_by_kind(error: Exception) -> int:
-    from clari_pipeline.backup_manifest import BackupError  # noqa: PLC0415
-    from clari_pipeline.clari import ClariError  # noqa: PLC0415
-    from clari_pipeline.landing import LandingError  # noqa: PLC0415
-    from clari_pipeline.quality.judging import GateError  # noqa: PLC0415
-    from clari_pipeline.warehouse.errors import WarehouseError, WarehouseUnwritable  # noqa: PLC0415
+    from clari_pipeline.warehouse.errors import WarehouseUnwritable  # noqa: PLC0415
 
     if (settings := _settings()) is not None and settings.debug:
         raise error
     match error:
         case WarehouseUnwritable():
-            return _fail(str(error), 2)
-        case ClariError() | WarehouseError() | LandingError() | GateError() | BackupError():
-            return _fail(str(error), 1)
+            said, code = str(error), ExitCode.WRONG_SETTINGS
+        case PipelineError():
+            said, code = str(error), ExitCode.NOT_DONE
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
-            return _fail(f"{where}{error.strerror or error}", 1)
+            said, code = f"{where}{error.strerror or error}", ExitCode.NOT_DONE
         case _:
-            first = str(error).strip().splitlines()[:1]
-            return _fail(f"{type(error).__name__}: {''.join(first)} (CLARI_DEBUG=1 shows where)", 1)
+            first = "".join(str(error).strip().splitlines()[:1])
+            said, code = f"{type(error).__name__}: {first}; CLARI_DEBUG=1 shows where", ExitCode.NOT_DONE
+    return _fail(said, section_of(error), code)
 
 
 def _settings() -> Settings | None:
@@ -353,10 +354,10 @@ def _settings() -> Settings | None:
         return None
 
 
-def _fail(message: str, code: int) -> int:
+def _fail(message: str, section: str, code: ExitCode) -> ExitCode:
     from clari_pipeline.log_lines import say  # noqa: PLC0415
 
-    say(" ".join(message.split()), _settings())
+    say(" ".join(message.split()), _settings(), section=section)
     return code
 
 
@@ -365,4 +366,4 @@ def _moment(text: str, *, name: str) -> datetime:
         moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise SettingsError(f"{name} {text!r} is no moment: write 2026-10-31T09:00:00+00:00") from None
+        raise UsageError(f"{name} {text!r} is no moment: write 2026-10-31T09:00:00+00:00") from None

@@ -17,9 +17,11 @@ from rich.console import Console
 from clari_pipeline.interrupts import run_interruptibly
 from clari_pipeline.landing import LandingError
 from clari_pipeline.log_lines import say
+from clari_pipeline.outcomes import Outcome
 from clari_pipeline.periods import Quarter
-from clari_pipeline.settings import Settings, SettingsError
-from clari_pipeline.sync import Outcome, Pipeline
+from clari_pipeline.runbook import ExitCode, Remark, section_of, see
+from clari_pipeline.settings import DataFolderUnwritable, Settings, SettingsError, UsageError
+from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.errors import WrongEnvironment
 
 if TYPE_CHECKING:
@@ -89,13 +91,13 @@ def sync(
         raise
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        for trouble in alerts.tell_of_crash(pipeline, reason, run_id=run_id).troubles:
-            say(trouble, settings)
+        for trouble in alerts.tell_of_crash(pipeline, see(reason, section_of(error)), run_id=run_id).troubles:
+            say(trouble, settings, section=None)
         raise
 
 
 def _stop(pipeline: Pipeline) -> None:
-    say("stopping once the quarter at hand is merged; Ctrl-C once more leaves at once", pipeline.settings)
+    say("stopping once the quarter at hand is merged; Ctrl-C once more leaves at once", pipeline.settings, section=None)
     pipeline.stop()
 
 
@@ -213,7 +215,7 @@ def status(settings: Settings, *, as_json: bool) -> int:
         _print_json(document)
     else:
         show_status(_console(), document)
-    return 0
+    return ExitCode.DONE
 
 
 def serve_health(settings: Settings, *, host: str, port: int) -> int:
@@ -237,22 +239,21 @@ def alerts_list(settings: Settings, *, most: int, as_json: bool) -> int:
         _print_json(alerts_document(found))
     else:
         show_alerts(_console(), found)
-    return 0
+    return ExitCode.DONE
 
 
 def alerts_test(settings: Settings) -> int:
     """One message to each channel; which answered."""
     from clari_pipeline import alert_sending  # noqa: PLC0415
 
-    channels = alert_sending.open_channels(settings)
-    if not channels:
-        raise SettingsError("CLARI_ALERT_URLS is not set: name a channel, such as mailto:// or slack:// (see Apprise)")
+    channels = alert_sending.required_channels(settings)
     console = _console()
     is_well = True
     for delivery in channels.deliver(alert_sending.greeting(settings.env)):
-        console.print(f"{delivery.channel}: {delivery.error or 'took it'}", highlight=False, soft_wrap=True)
+        found = see(delivery.error, Remark.ALERT_NOT_SENT) if delivery.error else "took it"
+        console.print(f"{delivery.channel}: {found}", highlight=False, soft_wrap=True)
         is_well = is_well and delivery.error is None
-    return 0 if is_well else 1
+    return ExitCode.DONE if is_well else ExitCode.NOT_DONE
 
 
 def alerts_resend(settings: Settings, *, keys: Sequence[str]) -> int:
@@ -261,19 +262,18 @@ def alerts_resend(settings: Settings, *, keys: Sequence[str]) -> int:
     from clari_pipeline.warehouse import alert_rows  # noqa: PLC0415
 
     pipeline = Pipeline(settings)
-    if not alert_sending.open_channels(settings):
-        raise SettingsError("CLARI_ALERT_URLS is not set: name a channel, such as mailto:// or slack:// (see Apprise)")
+    alert_sending.required_channels(settings)
     with pipeline.warehouse.transaction("alerts") as session:
         known = {alert["alert_key"] for alert in alert_rows.newest(session, _MOST_ALERTS)}
         if unknown := [key for key in keys if key not in known]:
-            raise SettingsError(f"no alert is called {unknown[0]!r}: clari-pipeline alerts list shows their keys")
+            raise UsageError(f"no alert is called {unknown[0]!r}: clari-pipeline alerts list shows their keys")
         for key in keys:
             alert_rows.again(session, key)
     sent = alert_sending.send_alerts(pipeline, named=keys)
     _console().print(f"{sent.alerts} alerts sent")
     for trouble in sent.troubles:
-        say(trouble, settings)
-    return 1 if sent.troubles else 0
+        say(trouble, settings, section=None)
+    return ExitCode.NOT_DONE if sent.troubles else ExitCode.DONE
 
 
 def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: int) -> int:
@@ -284,7 +284,7 @@ def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: 
     if scenario == "list":
         for name, description in SCENARIOS.items():
             console.print(f"{name:20} {description}")
-        return 0
+        return ExitCode.DONE
     _check_scenario(scenario)
     running = Sandbox(
         scenario=scenario,
@@ -302,7 +302,7 @@ def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: 
     console.print("  clari-pipeline sync")
     console.print("Ctrl-C ends it.")
     running.run_forever()
-    return 0
+    return ExitCode.DONE
 
 
 def _finish(
@@ -321,17 +321,17 @@ def _finish(
         console = _console()
         report.show(console)
         console.print(f"Warehouse: {pipeline.warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
-        if (copy := pipeline.places.copy).exists():
+        if (copy := pipeline.places.copy).exists() and pipeline.warehouse.engine == "duckdb":
             console.print(f"To read while it runs: {copy}, {pipeline.places.marts}/", highlight=False, soft_wrap=True)
     failed: list[Outcome] = [
         outcome for outcome in report.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused
     ]
     for line in [*report.remarks, *pipeline.remarks]:
-        say(line, pipeline.settings)
+        say(line, pipeline.settings, section=None)
     lines = [*failures(failed), *troubles]
     for line in lines:
-        say(line, pipeline.settings)
-    return 1 if lines else 0
+        say(line, pipeline.settings, section=None)
+    return ExitCode.NOT_DONE if lines else ExitCode.DONE
 
 
 def _console() -> Console:
@@ -343,7 +343,7 @@ def _prepare(pipeline: Pipeline) -> None:
     try:
         pipeline.prepare()
     except LandingError as error:
-        raise SettingsError(str(error)) from error
+        raise DataFolderUnwritable(str(error)) from error
 
 
 def _current(pipeline: Pipeline, last: int | None) -> list[Quarter]:
@@ -372,7 +372,7 @@ def _quota(settings: Settings) -> dict[str, Any] | None:
     try:
         limits = asyncio.run(ask())
     except (ClariError, ValueError) as error:
-        say(f"export quota unknown: {error}", settings)
+        say(f"export quota unknown: {error}", settings, section=Remark.QUOTA_UNKNOWN)
         return None
     return {
         "monthly": limits.monthly_quota,
@@ -385,7 +385,7 @@ def _check_scenario(name: str) -> None:
     from clari_pipeline.sandbox import SCENARIOS  # noqa: PLC0415
 
     if name not in SCENARIOS:
-        raise SettingsError(f"no scenario is called {name!r}: the sandbox knows {', '.join(SCENARIOS)}")
+        raise UsageError(f"no scenario is called {name!r}: the sandbox knows {', '.join(SCENARIOS)}")
 
 
 def _print_json(document: dict[str, Any]) -> None:

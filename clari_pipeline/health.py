@@ -29,7 +29,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from clari_pipeline.settings import Settings, SettingsError
+from clari_pipeline.runbook import ExitCode, section_of, see
+from clari_pipeline.settings import Settings, UsageError
 from clari_pipeline.warehouse import ledger
 from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
@@ -315,13 +316,13 @@ def serve(settings: Settings, *, host: str, port: int) -> int:
                 flush=True,
             )
             server.run(sockets=[listener])
-    return 0
+    return ExitCode.DONE
 
 
 def _listener(host: str, port: int) -> socket.socket:
     try:
         if not host:
-            raise SettingsError("--host is empty: write 127.0.0.1, or 0.0.0.0 for all of this machine's addresses")
+            raise UsageError("--host is empty: write 127.0.0.1, or 0.0.0.0 for all of this machine's addresses")
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address, family=family)
     except OSError as error:
@@ -329,11 +330,11 @@ def _listener(host: str, port: int) -> socket.socket:
             message = f"port {port} of {host} is taken: end what answers there, or name another with --port"
             raise OSError(error.errno, message) from error
         if isinstance(error, socket.gaierror):
-            raise SettingsError(f"--host {host!r} is no address of this machine: write 127.0.0.1") from error
+            raise UsageError(f"--host {host!r} is no address of this machine: write 127.0.0.1") from error
         cause = os.strerror(error.errno or 0)
-        raise SettingsError(f"--host {host} --port {port} cannot be had ({cause}): name others") from error
+        raise UsageError(f"--host {host} --port {port} cannot be had ({cause}): name others") from error
     except UnicodeError as error:
-        raise SettingsError(f"--host {host!r} is no address: write 127.0.0.1") from error
+        raise UsageError(f"--host {host!r} is no address: write 127.0.0.1") from error
 
 
 @contextmanager
@@ -359,7 +360,8 @@ async def _turned_away(_request: Request, error: Exception) -> Response:
 
 async def _fault(_request: Request, error: Exception) -> Response:
     first = "".join(str(error).strip().splitlines()[:1])
-    print(f"clari-pipeline: {type(error).__name__}: {first} (CLARI_DEBUG=1 shows where)", file=sys.stderr)  # noqa: T201
+    said = see(f"{type(error).__name__}: {first}; CLARI_DEBUG=1 shows where", section_of(error))
+    print(f"clari-pipeline: {said}", file=sys.stderr)  # noqa: T201
     return JSONResponse({"error": "a fault of this service: its standard error says which"}, 500, headers=_NOT_KEPT)
 
 

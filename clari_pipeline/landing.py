@@ -26,6 +26,7 @@ from urllib.parse import quote
 import zstandard
 
 from clari_pipeline.disk import to_disk
+from clari_pipeline.runbook import PipelineError
 
 _LONGEST_NAME = 120
 _READ_AT_ONCE = 1 << 20
@@ -34,7 +35,7 @@ _ABANDONED_AFTER_S = 24 * 3600
 _COMPRESSION = zstandard.ZstdCompressionParameters.from_level(3, threads=2, job_size=_READ_AT_ONCE)
 
 
-class LandingError(Exception):
+class LandingError(PipelineError):
     """The landing folder cannot be written, or what stands in it is not what was landed."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import sys
 from datetime import datetime
 from typing import Any
@@ -12,9 +11,8 @@ import structlog
 
 from clari_pipeline.events import Deferred, Event, Failed, Refused
 from clari_pipeline.narration import Narrator
+from clari_pipeline.runbook import see, snake
 from clari_pipeline.settings import Settings
-
-_WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class JsonLines:
@@ -34,11 +32,15 @@ class JsonLines:
         elif Narrator.is_warning(event):
             say = self._log.warning
         fields = {field.name: _plain(getattr(event, field.name)) for field in dataclasses.fields(event)}
-        say(_WORDS.sub("_", type(event).__name__).lower(), **fields)
+        say(snake(type(event).__name__), **fields)
 
 
-def say(message: str, settings: Settings | None) -> None:
-    """What a command says at its end: one line, as JSON of the same kind or plain; plain where settings are unknown."""
+def say(message: str, settings: Settings | None, *, section: str | None) -> None:
+    """What a command says at its end: one line, as JSON of the same kind or plain; plain where settings are unknown.
+
+    `section` is that of the runbook, which the line ends with; None where it names its own, or nothing is wrong.
+    """
+    message = message if section is None else see(message, section)
     env = settings.env if settings else None
     if settings is not None and settings.log_format == "json":
         _logger(env).error("error", message=message)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clari_pipeline.log_lines import say
+from clari_pipeline.runbook import ExitCode, Remark, see
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import environment as environments
 from clari_pipeline.warehouse.engines import open_warehouse
@@ -33,9 +34,9 @@ def environment(settings: Settings, *, take_over: bool) -> int:
         with theirs.session() as session:
             environments.give(session, settings.env)
         print(f"{warehouse.place} belonged to {_named(remembered)}, and to {_named(settings.env)} from now on")  # noqa: T201
-        return 0
+        return ExitCode.DONE
     print(f"{warehouse.place} belongs to {_named(remembered)}; CLARI_ENV names {_named(settings.env)}")  # noqa: T201
-    return 0
+    return ExitCode.DONE
 
 
 def backup(settings: Settings, folder: Path) -> int:
@@ -58,10 +59,11 @@ def backup(settings: Settings, folder: Path) -> int:
             f"the tables in {pipeline.warehouse.place} are not in it: save them there (pg_dump --schema clari, or a "
             "clone in Snowflake), before this; from the documents alone clari-pipeline replay makes them again",
             settings,
+            section=Remark.SERVER_TABLES_NOT_SAVED,
         )
     for trouble in taken.troubles:
-        say(trouble, settings)
-    return 1 if taken.troubles else 0
+        say(trouble, settings, section=Remark.DOCUMENT_NOT_SAVED)
+    return ExitCode.NOT_DONE if taken.troubles else ExitCode.DONE
 
 
 def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bool, dry_run: bool) -> int:
@@ -80,20 +82,22 @@ def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bo
         + (f"{pipeline.warehouse.place} with {rows:,} rows" if work.with_warehouse else "no warehouse")
     )
     if dry_run:
-        return 0
+        return ExitCode.DONE
     if work.unknown and work.with_warehouse:
-        say(f"{work.unknown} documents have landed since: clari-pipeline replay merges them", settings)
+        said = f"{work.unknown} documents have landed since: clari-pipeline replay merges them"
+        say(said, settings, section=Remark.DOCUMENTS_LANDED_SINCE)
     if work.with_warehouse and work.manifest.env not in {None, settings.env}:
         say(
             f"the warehouse belongs to {work.manifest.env}, and CLARI_ENV names {_named(settings.env)}: set CLARI_ENV, "
             "or give it away with clari-pipeline environment --take-over",
             settings,
+            section=WrongEnvironment.section,
         )
     elif work.with_warehouse:
         pipeline.publish()
         for remark in pipeline.remarks:
-            say(remark, settings)
-    return 0
+            say(remark, settings, section=None)
+    return ExitCode.DONE
 
 
 def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
@@ -117,10 +121,10 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     else:
         for line in _retention_lines(found, oldest, dry_run=dry_run):
             print(line)  # noqa: T201
-    troubles = [f"{one.quarter_id} stays: {one.obstacle}" for one in found if one.obstacle]
+    troubles = [see(f"{one.quarter_id} stays: {one.obstacle}", Remark.QUARTER_STAYS) for one in found if one.obstacle]
     for line in (*troubles, *pipeline.remarks):
-        say(line, settings)
-    return 1 if troubles else 0
+        say(line, settings, section=None)
+    return ExitCode.NOT_DONE if troubles else ExitCode.DONE
 
 
 def preflight(*, is_sent: bool, is_deep: bool, as_json: bool) -> int:
@@ -135,7 +139,7 @@ def preflight(*, is_sent: bool, is_deep: bool, as_json: bool) -> int:
             print(f"{one.status}  {one.name}: {one.detail}")  # noqa: T201
             if one.remedy:
                 print(f"      {one.remedy}")  # noqa: T201
-    return 0 if checklist.is_well(results) else 1
+    return ExitCode.DONE if checklist.is_well(results) else ExitCode.NOT_DONE
 
 
 def debug_bundle(output: Path | None, *, with_people: bool) -> int:
@@ -145,8 +149,8 @@ def debug_bundle(output: Path | None, *, with_people: bool) -> int:
     file, troubles = support.bundle(output, with_people=with_people)
     print(file)  # noqa: T201
     for trouble in troubles:
-        say(f"not in it: {trouble}", None)
-    return 0
+        say(f"not in it: {trouble}", None, section=Remark.PART_LEFT_OUT)
+    return ExitCode.DONE
 
 
 def _retention_lines(found: Sequence[OldQuarter], oldest: str, *, dry_run: bool) -> Iterator[str]:

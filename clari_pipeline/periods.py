@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from clari_pipeline.runbook import PipelineError
+
 _YEAR = r"([12][0-9]{3})"  # of those that a calendar can hold, the ones that anybody means
 _QUARTER = re.compile(rf"{_YEAR}_Q([1-4])")
 _QUARTER_LABEL = re.compile(rf"Q([1-4])\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
@@ -21,7 +23,7 @@ _MONTHS = (
 # fmt: on
 
 
-class UnknownPeriod(ValueError):
+class UnknownPeriod(PipelineError, ValueError):
     """A text that names no fiscal quarter."""
 
 

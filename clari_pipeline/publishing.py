@@ -18,6 +18,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from clari_pipeline.disk import to_disk
+from clari_pipeline.runbook import PipelineError, Remark, see
 from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.marts import HISTORY, MARTS, published
 from clari_pipeline.warehouse.session import Warehouse
@@ -25,7 +26,7 @@ from clari_pipeline.warehouse.session import Warehouse
 _PATIENCE_S = 60
 
 
-class PublishingError(Exception):
+class PublishingError(PipelineError):
     """The files for readers stay as they were. One line: cause and remedy."""
 
 
@@ -89,10 +90,11 @@ def _publish(warehouse: Warehouse, places: Places, arriving: Places, remark: Cal
     for mart in withdrawn:
         places.parquet(mart).unlink()
     if withdrawn:
-        remark(
+        said = (
             f"{', '.join(withdrawn)} have no Parquet file any more: too large to be written by each "
             f"run, they are to be read in {places.copy.name if arriving.copy.exists() else 'the warehouse'}"
         )
+        remark(see(said, Remark.MARTS_WITHOUT_FILES))
     to_disk(places.marts)
     if arriving.copy.exists():
         arriving.copy.replace(places.copy)

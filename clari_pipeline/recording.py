@@ -20,6 +20,7 @@ from clari_pipeline.clari import (
     Waited,
 )
 from clari_pipeline.events import Deferred, Event, Failed, Landed, QuotaRead
+from clari_pipeline.runbook import AlertKind
 from clari_pipeline.warehouse import alert_rows, ledger
 from clari_pipeline.warehouse.session import Session, Warehouse
 
@@ -135,7 +136,7 @@ def _alert_of_low_quota(session: Session, event: QuotaRead, run_id: str) -> None
         session,
         alert_key=f"quota_low {event.at.astimezone(UTC):%Y-%m-%d}",
         alert_class="quota_low",
-        kind="quota_low",
+        kind=AlertKind.QUOTA_LOW.value,
         severity="P2",
         title=f"Clari export quota is low: {limits.available_monthly_quota} of {limits.monthly_quota} left",
         body=event.sentence,

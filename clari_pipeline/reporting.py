@@ -12,7 +12,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from clari_pipeline.sync import Outcome
+from clari_pipeline.outcomes import Outcome
+from clari_pipeline.runbook import Remark, anchor, see
 from clari_pipeline.warehouse.statements import Record
 
 _SHOWN_SWINGS = 10
@@ -62,7 +63,7 @@ class Report:
         return [
             f"{', '.join(exports)} without {types.replace(',', ', ')}: Clari does not let this organisation export "
             "them, and what the tables hold of these measures stays as it was; leave them out of "
-            "CLARI_TYPES_TO_EXPORT, or ask Clari to enable them"
+            f"CLARI_TYPES_TO_EXPORT, or ask Clari to enable them ({anchor(Remark.TYPES_REFUSED)})"
             for types, exports in by_types.items()
         ] + list(self.alert_troubles)
 
@@ -108,13 +109,12 @@ class Report:
         for outcome, verdict in found:
             where = f"{outcome.export['forecast_id']} {outcome.export['time_period_id']}"
             summary = verdict["evidence"].get("summary") or _summary(verdict["evidence"])
-            console.print(
-                f"{verdict['severity']:5} {where}  {verdict['check_name']}: {summary}", highlight=False, soft_wrap=True
-            )
+            line = see(f"{verdict['severity']:5} {where}  {verdict['check_name']}: {summary}", verdict["check_name"])
+            console.print(line, highlight=False, soft_wrap=True)
         for swing in self.swings[:_SHOWN_SWINGS]:
             console.print(f"SWING {_swing(swing)}", highlight=False, soft_wrap=True)
         if len(self.swings) > _SHOWN_SWINGS:
-            console.print(f"      and {len(self.swings) - _SHOWN_SWINGS} more: select * from clari.forecast_swing")
+            console.print(f"      and {len(self.swings) - _SHOWN_SWINGS} more: select * from clari.forecast_swing")  # noqa: S608 - to read
 
     def _quarters(self) -> Table:
         table = Table(title="What was merged", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
@@ -137,13 +137,13 @@ class Report:
 
 def failures(outcomes: Sequence[Outcome]) -> list[str]:
     """One line a cause, the exports that it hit named together."""
-    by_cause: dict[str, list[str]] = {}
+    by_cause: dict[tuple[str, str], list[str]] = {}
     for outcome in outcomes:
         if outcome.is_failure:
             export = outcome.export
-            cause = export["error"] or f"stopped as {export['state']}: run again, it is continued from there"
-            by_cause.setdefault(cause, []).append(f"{export['forecast_id']} {export['time_period_id']}")
-    return [f"{', '.join(exports)} not merged: {cause}" for cause, exports in by_cause.items()]
+            which = f"{export['forecast_id']} {export['time_period_id']}"
+            by_cause.setdefault((outcome.reason, outcome.section), []).append(which)
+    return [see(f"{', '.join(exports)} not merged: {cause}", section) for (cause, section), exports in by_cause.items()]
 
 
 def status_document(exports: Sequence[Record], quota: dict[str, Any] | None, alerts_unsent: int) -> dict[str, Any]:

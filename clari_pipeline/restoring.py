@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clari_pipeline.backup import DOCUMENT_FILES, copy_document, prove
-from clari_pipeline.backup_manifest import BackupError, Manifest, checksum, read, verify
+from clari_pipeline.backup_manifest import BackupError, BackupRefused, Manifest, checksum, read, verify
 from clari_pipeline.disk import to_disk
-from clari_pipeline.settings import SettingsError
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.duck import DuckWarehouse
 
@@ -38,13 +37,13 @@ class Restoring:
 
 
 def plan(pipeline: Pipeline, folder: Path, *, documents_only: bool, force: bool) -> Restoring:
-    """Prove the backup, and see what it meets. Raises `BackupError` or, where it may not go on, `SettingsError`."""
+    """Prove the backup, and see what it meets. Raises `BackupError` or, where it may not go on, `BackupRefused`."""
     manifest = read(folder)
     if manifest is None:
-        raise SettingsError(f"{folder} holds no backup: name the folder that clari-pipeline backup was given")
+        raise BackupRefused(f"{folder} holds no backup: name the folder that clari-pipeline backup was given")
     verify(folder, manifest)
     if manifest.warehouse is not None and not documents_only and not isinstance(pipeline.warehouse, DuckWarehouse):
-        raise SettingsError(
+        raise BackupRefused(
             f"{folder} holds a DuckDB file, and CLARI_WAREHOUSE_URL names a server: restore with --documents-only, "
             "then clari-pipeline replay makes the tables there"
         )
@@ -61,12 +60,12 @@ def plan(pipeline: Pipeline, folder: Path, *, documents_only: bool, force: bool)
         documents_only=documents_only,
     )
     if not force and found.with_warehouse and found.has_warehouse:
-        raise SettingsError(
+        raise BackupRefused(
             f"warehouse {pipeline.warehouse.place} is there already: --force puts the saved one in its place, "
             "--documents-only leaves it alone"
         )
     if not force and found.differing:
-        raise SettingsError(
+        raise BackupRefused(
             f"{len(found.differing)} landed documents are not what was saved, such as {here[found.differing[0]]}: "
             "--force puts the saved ones in their place"
         )

@@ -31,6 +31,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError, model_validator
 
+from clari_pipeline.runbook import PipelineError
+
 RULES_FILE = Path("clari_pipeline.toml")
 
 
@@ -46,7 +48,7 @@ Amount = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, max_digits=18,
 Week = Annotated[int, BeforeValidator(_number), Field(ge=1, le=14)]
 
 
-class RulesError(ValueError):
+class RulesError(PipelineError, ValueError):
     """The file cannot be used. One line: where, what, and what would be right."""
 
 

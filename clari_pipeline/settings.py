@@ -17,6 +17,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, Validation
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from clari_pipeline.key_file import KeyFile, KeyFileError, is_plausible
+from clari_pipeline.runbook import PipelineError
 
 EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
 REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
@@ -24,7 +25,7 @@ _CHECKOUT = Path(__file__).resolve().parent.parent
 _Listed = Annotated[tuple[str, ...], NoDecode]
 
 
-class SettingsError(ValueError):
+class SettingsError(PipelineError, ValueError):
     """A setting is missing or wrong. The message names the variable and the remedy, never a secret.
 
     `faults`: what is wrong, by variable, where several may be.
@@ -33,6 +34,34 @@ class SettingsError(ValueError):
     def __init__(self, message: str, *, faults: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.faults = dict(faults or {})
+
+
+class UsageError(SettingsError):
+    """Options or arguments of a command that do not fit."""
+
+
+class KeyMissing(SettingsError):
+    """There is no key to ask Clari with."""
+
+
+class ForecastsMissing(SettingsError):
+    """No forecast is named."""
+
+
+class ChannelsMissing(SettingsError):
+    """There is nobody to send an alert to."""
+
+
+class ChannelUnusable(SettingsError):
+    """An address in `CLARI_ALERT_URLS` is none."""
+
+
+class DriverMissing(SettingsError):
+    """What `CLARI_WAREHOUSE_URL` names needs an extra of this package."""
+
+
+class DataFolderUnwritable(SettingsError):
+    """Nothing could be landed in `CLARI_DATA_DIR`: found before Clari is asked."""
 
 
 class Settings(BaseSettings):
@@ -210,10 +239,10 @@ class Settings(BaseSettings):
             try:
                 source.current()
             except KeyFileError as error:
-                raise SettingsError(f"CLARI_API_KEY_FILE: {error}") from None
+                raise KeyMissing(f"CLARI_API_KEY_FILE: {error}") from None
             return source
         if self.api_key is None:
-            raise SettingsError(
+            raise KeyMissing(
                 "CLARI_API_KEY is not set: create a token in Clari under Settings, API Token, "
                 "and put it into the environment or .env (or try --sandbox)"
             )
@@ -227,7 +256,7 @@ class Settings(BaseSettings):
     def required_forecasts(self) -> tuple[str, ...]:
         """The forecasts to export, or `SettingsError` where none is named."""
         if not self.forecast_ids:
-            raise SettingsError(
+            raise ForecastsMissing(
                 "CLARI_FORECAST_IDS is not set: name the forecast ids that stand in the address of Clari's "
                 "Forecast tab, comma-separated, or give --forecast ID"
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,14 @@ from clari_pipeline.exports import ExportDesk
 from clari_pipeline.landing import LandedDocument, Landing
 from clari_pipeline.loading import Loader, keep_verdicts
 from clari_pipeline.log_lines import JsonLines
+from clari_pipeline.outcomes import Outcome
 from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.planning import plan, take_up
 from clari_pipeline.publishing import Places, PublishingError, publish
-from clari_pipeline.quality.export_gate import EXCUSED_IN_GRACE, judge, warm_up
+from clari_pipeline.quality.export_gate import judge, warm_up
 from clari_pipeline.recording import manifest_of
 from clari_pipeline.rules import read_rules
+from clari_pipeline.runbook import see
 from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import alert_rows, environment, history_marts, ledger, marts
@@ -32,39 +33,6 @@ from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
 _CHUNK = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one export: its ledger row and its verdicts."""
-
-    export: Record
-    verdicts: list[Record]
-
-    @property
-    def is_failure(self) -> bool:
-        """Not merged, and not excused by a quarter's first days."""
-        match self.export["state"]:
-            case "LOADED" | "RETIRED":
-                return False
-            case "REFUSED":
-                broken = [verdict for verdict in self.verdicts if not verdict["passed"]]
-                excused = [
-                    verdict
-                    for verdict in broken
-                    if verdict["check_name"] in EXCUSED_IN_GRACE and verdict["severity"] == "WARN"
-                ]
-                return not excused or any(verdict["severity"] == "ERROR" for verdict in broken)
-            case _:
-                return True
-
-    @property
-    def sentence(self) -> str:
-        """Forecast, quarter, state and reason, in one line."""
-        export = self.export
-        job = f" (job {export['job_id']})" if export["job_id"] else ""
-        error = f": {export['error']}" if export["error"] else ""
-        return f"{export['forecast_id']} {export['time_period_id']} {export['state']}{job}{error}"
 
 
 class Pipeline:
@@ -268,7 +236,7 @@ class Pipeline:
         try:
             return publish(self.warehouse, self.places, remark=self.remarks.append)
         except PublishingError as error:
-            self.remarks.append(str(error))
+            self.remarks.append(see(str(error), error.section))
             return None
 
     def judge_coverage(self) -> list[Record]:

@@ -20,6 +20,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from clari_pipeline import cli
+from clari_pipeline.runbook import PAGE
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import project_file
 
@@ -80,7 +81,15 @@ class Terminal:
         self._capsys.readouterr()
         code = cli.run(list(words))
         captured = self._capsys.readouterr()
+        if code:
+            self._names_its_section(words, captured.out + captured.err)
         return Answer(code, captured.out, captured.err)
+
+    def _names_its_section(self, words: tuple[str, ...], said: str) -> None:
+        """Whatever went wrong, people are told where the runbook tells of it, and once a line."""
+        told = [line for line in said.splitlines() if f"{PAGE}#" in line]
+        assert told, (words, said)
+        assert all(line.count(f"({PAGE}#") <= 1 for line in told if line.startswith("clari-pipeline")), said
 
     def begin_after(self, *words: str) -> None:
         """Begin as if these words had been typed in the empty folder: the first who asks for them types them."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from clari_pipeline.alerting.rendering import render
 from clari_pipeline.alerting.wording import notice_view, notices_subject, swing_sections, swings_subject
+from clari_pipeline.runbook import anchor
 
 Severity = Literal["P1", "P2", "P3"]
 Baseline = Literal["sync", "week"]
@@ -145,6 +146,8 @@ def _message(
     **shown: Any,
 ) -> Message:
     severity = min(alert.severity for alert in alerts)
+    sections = dict.fromkeys(anchor(alert.kind) for alert in alerts)
+    shown["where_to_look"] = [*shown["where_to_look"], *sections]
     subject = f"[{severity}] [{environment}] {subject}" if environment else f"[{severity}] {subject}"
     text, markdown, html = render(template, subject=subject, severity=severity, **shown)
     return Message(
@@ -172,6 +175,7 @@ def _message(
                     "body": alert.body,
                     "created_at": _plain(alert.created_at),
                     "run_id": alert.run_id,
+                    "runbook": anchor(alert.kind),
                     "forecast_id": alert.detail.get("forecast_id"),
                     "quarter_id": alert.detail.get("quarter_id"),
                     "detail": _plain(alert.detail),

@@ -12,6 +12,7 @@ from clari_pipeline.board.figures import EMPTY, Board, read_board
 from clari_pipeline.board.page import render
 from clari_pipeline.board.pictures import VEGA_LITE
 from clari_pipeline.log_lines import say
+from clari_pipeline.runbook import ExitCode
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.session import Warehouse
@@ -23,8 +24,8 @@ def show(settings: Settings, *, is_opened: bool) -> int:
     file, _ = write_board(warehouse, settings.data_dir)
     print(file)  # noqa: T201
     if is_opened and not webbrowser.open(file.resolve().as_uri()):
-        say("no browser could be opened: open the file yourself", settings)
-    return 0
+        say("no browser could be opened: open the file yourself", settings, section=None)
+    return ExitCode.DONE
 
 
 def write_board(warehouse: Warehouse, folder: Path) -> tuple[Path, Board]:

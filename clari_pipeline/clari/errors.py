@@ -39,6 +39,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from clari_pipeline.runbook import PipelineError
+
 if TYPE_CHECKING:
     from clari_pipeline.clari.models import Job
 
@@ -46,7 +48,7 @@ _LONGEST_MESSAGE = 300
 _SOMETIMES_REFUSED = ("crm_closed", "crm_total")
 
 
-class ClariError(Exception):
+class ClariError(PipelineError):
     """Anything that keeps Clari from delivering. One line, for people; never the key."""
 
 

@@ -11,7 +11,9 @@ from clari_pipeline.defs.checks import check_results, check_specs, mart_result
 from clari_pipeline.defs.lineage import column_lineage
 from clari_pipeline.defs.log import hear_in
 from clari_pipeline.defs.schemas import table_schema
-from clari_pipeline.sync import Outcome, Pipeline
+from clari_pipeline.outcomes import Outcome
+from clari_pipeline.runbook import Remark, see
+from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import marts
 from clari_pipeline.warehouse.marts import HISTORY, MARTS
 from clari_pipeline.warehouse.statements import is_view
@@ -234,7 +236,7 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
         if found and pipeline.publish() is None:
             context.log.warning(pipeline.remarks[-1])
         if kept := [f"{quarter.quarter_id} stays: {quarter.obstacle}" for quarter in found if quarter.obstacle]:
-            raise dg.Failure(description="; ".join(kept), allow_retries=False)
+            raise dg.Failure(description=see("; ".join(kept), Remark.QUARTER_STAYS), allow_retries=False)
         return dg.MaterializeResult(
             metadata={
                 "oldest_kept": str(oldest_kept(pipeline)),
@@ -341,7 +343,8 @@ def _cell(value: object) -> str | int | None:
 
 def _failure(quarter_id: str, failed: Sequence[Outcome]) -> dg.Failure:
     return dg.Failure(
-        description=f"{quarter_id} was not merged. " + " | ".join(outcome.sentence for outcome in failed),
+        description=f"{quarter_id} was not merged. "
+        + " | ".join(see(outcome.sentence, outcome.section) for outcome in failed),
         metadata={"exports": _export_metadata(failed)["exports"]},
         allow_retries=False,
     )

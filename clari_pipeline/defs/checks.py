@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 
+from clari_pipeline.outcomes import Outcome
 from clari_pipeline.quality.export_gate import CHECKS
-from clari_pipeline.sync import Outcome
+from clari_pipeline.runbook import anchor, see
 from clari_pipeline.warehouse.statements import Record
 
 # Judged once the marts are made, over all quarters, by the mart on which they stand.
@@ -50,8 +52,9 @@ def check_results(asset: dg.AssetKey, outcomes: Sequence[Outcome]) -> Iterator[d
             check_name=name,
             passed=bool(verdicts) and not broken,
             severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-            description=None if verdicts else "Not judged: nothing of this quarter was merged.",
-            metadata={
+            description=_told(name, broken) if verdicts else "Not judged: nothing of this quarter was merged.",
+            metadata=_where_to_look(name, broken)
+            | {
                 forecast_id: dg.MetadataValue.json(json.loads(json.dumps(verdict["evidence"], default=str)))
                 for forecast_id, verdict in verdicts
             },
@@ -65,8 +68,20 @@ def mart_result(asset: dg.AssetKey, name: str, verdicts: Sequence[Record], *, is
         check_name=name,
         passed=all(verdict["passed"] for verdict in verdicts) and (bool(verdicts) or not is_needed),
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={
+        description=_told(name, [verdict for verdict in verdicts if not verdict["passed"]]),
+        metadata=_where_to_look(name, [verdict for verdict in verdicts if not verdict["passed"]])
+        | {
             verdict["of"]: dg.MetadataValue.json(json.loads(json.dumps(verdict["evidence"], default=str)))
             for verdict in verdicts
         },
     )
+
+
+def _told(name: str, broken: Sequence[Record]) -> str | None:
+    """What a check that is broken found, and where the runbook tells what to do."""
+    said = dict.fromkeys(verdict["evidence"].get("summary") or CHECKS[name].explains for verdict in broken)
+    return see("; ".join(said), name) if broken else None
+
+
+def _where_to_look(name: str, broken: Sequence[Record]) -> dict[str, dg.MetadataValue[Any]]:
+    return {"runbook": dg.MetadataValue.text(anchor(name))} if broken else {}

@@ -9,6 +9,7 @@ import dagster as dg
 from clari_pipeline import alerts
 from clari_pipeline.clari import ExportEvent
 from clari_pipeline.periods import Quarter
+from clari_pipeline.runbook import see
 from clari_pipeline.settings import SettingsError, read_settings
 from clari_pipeline.sync import Pipeline
 
@@ -43,7 +44,7 @@ class ExportsOfThisRun:
             )
             desk = self._stack.enter_context(exporting)
         except SettingsError as error:
-            raise dg.Failure(str(error), allow_retries=False) from None
+            raise dg.Failure(see(str(error), error.section), allow_retries=False) from None
         alerts.raise_killed(self._pipeline, desk.plan.killed, run_id=self.run_id)
         return desk.take(quarter_id, hear)
 

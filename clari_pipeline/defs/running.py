@@ -11,9 +11,11 @@ from filelock import FileLock
 
 from clari_pipeline.defs.graph import build
 from clari_pipeline.defs.resources import Exports
+from clari_pipeline.outcomes import Outcome
 from clari_pipeline.periods import Quarter
+from clari_pipeline.runbook import AlertKind, section_named, see
 from clari_pipeline.settings import point_dagster_at
-from clari_pipeline.sync import Outcome, Pipeline
+from clari_pipeline.sync import Pipeline
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -73,5 +75,7 @@ class JobRunner:
                     raise KeyboardInterrupt
                 cause = error.cause or error
                 metadata = event.step_failure_data.user_failure_data
-                return (metadata.description if metadata else None) or cause.message.strip().splitlines()[0]
-        return f"{job} failed: see its run in Dagster"
+                said = cause.message.strip().splitlines()[0].partition(f".{cause.cls_name}: ")  # Dagster's way
+                told = (metadata.description if metadata else None) or said[2] or said[0]
+                return see(told, section_named(cause.cls_name or "", told))
+        return see(f"{job} failed: see its run in Dagster", AlertKind.RUN_FAILED)

@@ -10,6 +10,7 @@ from clari_pipeline.masking import Mask
 from clari_pipeline.preflight import at_clari, deep, in_warehouse, on_machine
 from clari_pipeline.preflight.findings import Finding, NotSeen, Status, wrong
 from clari_pipeline.preflight.look import Look
+from clari_pipeline.runbook import see
 from clari_pipeline.settings import Settings, SettingsError, read_settings
 
 _Check = Callable[[Look], Finding]
@@ -119,6 +120,8 @@ def _without_settings(error: SettingsError) -> list[Result]:
 
 def _result(name: str, finding: Finding, mask: Mask) -> Result:
     detail, remedy = (" ".join(mask.text(text).split()) for text in (finding.detail, finding.remedy))
+    before = remedy.removeprefix("see ")
+    remedy = see(remedy, before if before in NAMES else name) if remedy else ""
     return Result(name, finding.status, detail, remedy)
 
 

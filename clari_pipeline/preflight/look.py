@@ -21,7 +21,7 @@ from clari_pipeline.settings import Settings, SettingsError
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, rows, sha256_of
+from clari_pipeline.warehouse.statements import Record, rows
 
 MONTH = timedelta(days=30)
 COVERED = 4  # quarters before the current one
@@ -162,7 +162,7 @@ class Look:
     @property
     def is_current(self) -> bool:
         """Whether the tables stand as this release defines them."""
-        return self.made_by == sha256_of("schema")
+        return self.made_by == self.pipeline.warehouse.made_of
 
     def rows(self, name: str) -> list[Record]:
         """What a statement answers; nothing where nothing was ever written. Raises `NotSeen` or `WarehouseError`."""

@@ -75,7 +75,7 @@ def env_file_is_untracked(_look: Look) -> Finding:
         raise NotSeen("this folder is in a git repository, and git is not installed", "install git")
     words = [git, "-c", "safe.directory=*", "ls-files", "--", str(_ENV_FILE)]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=_GIT_S)
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=_GIT_S)  # noqa: S603 - constants
     except subprocess.TimeoutExpired as error:
         raise NotSeen("git does not answer", "try git ls-files .env") from error
     if done.returncode:

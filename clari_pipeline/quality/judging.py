@@ -16,11 +16,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clari_pipeline.quality import expectations
+from clari_pipeline.runbook import PipelineError
 
 _PROGRAM = [sys.executable, "-P", "-m", "clari_pipeline.quality.expectations"]
 
 
-class GateError(Exception):
+class GateError(PipelineError):
     """Great Expectations cannot be asked, or cannot judge."""
 
 
@@ -63,7 +64,7 @@ class Judge:
         if self._process is None or self._process.poll() is not None:
             self._end()
             self._said = tempfile.TemporaryFile()  # noqa: SIM115 - it is read when the process has ended
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - this very Python and module
                 _PROGRAM,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

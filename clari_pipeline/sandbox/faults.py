@@ -97,6 +97,18 @@ def _swings(document: Document, company: Company, order: Order) -> Document:
     return replace(document, entries=map(moved, document.entries))
 
 
+def _imported_tenfold(document: Document, _company: Company, order: Order) -> Document:
+    """Somebody has imported this week's calls without the decimal point."""
+    week = f"W{min((order.today - order.quarter.start).days // 7, 12):02}"
+
+    def imported(entry: Entry) -> Entry:
+        if entry.time_frame_id != week or not entry.forecast_value:
+            return entry
+        return _recalled(entry, _percent(entry.forecast_value, 1000), order.today)
+
+    return replace(document, entries=map(imported, document.entries))
+
+
 def _late_edits(document: Document, company: Company, order: Order) -> Document:
     """About one call in ten of the weeks before the newest one is another, entered after the week's end."""
     ends = {week.id: week.end for week in document.time_frames if week.end < order.today}
@@ -278,6 +290,7 @@ _LISTS = ("timePeriods", "entries", "users", "timeFrames", "fields")
 TABLE: Mapping[str, Scenario] = {
     "calm": Scenario("An ordinary day: calls move by a few percent"),
     "swings": Scenario("Seven calls of the current quarter move by more than 20 %", current_quarter, _swings),
+    "import_error": Scenario("Every call of this week is ten times as large", current_quarter, _imported_tenfold),
     "departure": Scenario("One rep has left and is in no quarter any more", every_quarter, _without_leaver),
     "late_edits": Scenario("Calls of closed weeks are others than in calm", two_newest_quarters, _late_edits),
     "empty": Scenario("The current quarter has no entries", current_quarter, _without_entries),

@@ -18,7 +18,8 @@ from filelock import FileLock
 
 from clari_pipeline.disk import to_disk
 from clari_pipeline.retrying import retry_context
-from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked, WarehouseUnwritable
+from clari_pipeline.runbook import says_full
+from clari_pipeline.warehouse.errors import WarehouseError, WarehouseFull, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
 from clari_pipeline.warehouse.session import Answer, Session, Warehouse
 from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
@@ -73,8 +74,9 @@ class DuckSession(Session):
         self._connection.commit()
 
     def rollback(self) -> None:
-        """Keep none of it."""
-        self._connection.rollback()
+        """Keep none of it. What has failed before is what people are to hear of."""
+        with suppress(duckdb.Error):
+            self._connection.rollback()
 
     @contextmanager
     def turn(self, *what: str, shared: bool = False) -> Iterator[None]:
@@ -108,6 +110,11 @@ class DuckWarehouse(Warehouse):
         """The file's own."""
         return self._path.parent
 
+    @property
+    def made_of(self) -> str:
+        """The definitions in `sql/schema/`."""
+        return sha256_of("schema")
+
     def exists(self) -> bool:
         """Whether anything was ever written."""
         return self._path.exists()
@@ -121,17 +128,18 @@ class DuckWarehouse(Warehouse):
     def session(self) -> Iterator[Session]:
         """A connection of one's own, its times in UTC. The file is locked while any is open.
 
-        Raises `WarehouseUnwritable` or `WarehouseLocked`, the latter after a minute of waiting.
+        Raises `WarehouseUnwritable` or `WarehouseLocked`, the latter after a minute of waiting, and `WarehouseFull`.
         """
-        with self._guard:
+        with self._guard, self._full_is_told():
             if self._root is None:
                 self._root = self._open()
                 self._opened_at = time.monotonic()
             connection = self._root.cursor()
             self._users += 1
         try:
-            connection.execute("set timezone = 'UTC'")
-            yield DuckSession(connection)
+            with self._full_is_told():
+                connection.execute("set timezone = 'UTC'")
+                yield DuckSession(connection)
         finally:
             connection.close()
             with self._guard:
@@ -318,6 +326,19 @@ class DuckWarehouse(Warehouse):
                 "close it there, then run again"
             ) from error
         raise AssertionError("unreachable")
+
+    @contextmanager
+    def _full_is_told(self) -> Iterator[None]:
+        """DuckDB has no error of its own for a disk without room: the system's words stand in others."""
+        try:
+            yield
+        except duckdb.Error as error:
+            if not says_full(str(error)):
+                raise
+            raise WarehouseFull(
+                f"warehouse {self._path}: its disk is full, and nothing of what was being written was kept: make room "
+                "there, then run again"
+            ) from error
 
     def _unwritable(self, cause: str) -> WarehouseUnwritable:
         return WarehouseUnwritable(

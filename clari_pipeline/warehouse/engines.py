@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from clari_pipeline.settings import SettingsError
+from clari_pipeline.settings import DriverMissing
 from clari_pipeline.warehouse.environment import belonging
 from clari_pipeline.warehouse.session import Warehouse
 
@@ -19,7 +19,7 @@ def engine_of(url: SecretStr) -> str:
 
 
 def open_warehouse(url: SecretStr, *, data_dir: Path, env: str | None) -> Warehouse:
-    """The warehouse of `CLARI_WAREHOUSE_URL`; nothing is opened yet. Raises `SettingsError` where its extra is missing.
+    """The warehouse of `CLARI_WAREHOUSE_URL`; nothing is opened yet. Raises `DriverMissing` without its extra.
 
     `data_dir` is where a server's warehouse keeps what this machine alone needs. Its sessions refuse to go on where
     they find that it belongs to another environment than `env`.
@@ -43,8 +43,8 @@ def open_warehouse(url: SecretStr, *, data_dir: Path, env: str | None) -> Wareho
             return belonging(DuckWarehouse, env)(Path(url.get_secret_value().removeprefix("duckdb:///")))
 
 
-def _missing(engine: str, extra: str, error: ImportError) -> SettingsError:
-    return SettingsError(
+def _missing(engine: str, extra: str, error: ImportError) -> DriverMissing:
+    return DriverMissing(
         f"CLARI_WAREHOUSE_URL names {engine}, and {error.name or 'its driver'} is not installed: "
         f"pip install 'clari-pipeline[{extra}]'"
     )

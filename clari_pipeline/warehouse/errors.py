@@ -3,12 +3,16 @@
 WarehouseError            it cannot be used now
   WarehouseUnwritable     a setting, a path or a right is to be mended: found before Clari is asked
     WrongEnvironment      it belongs to another environment than CLARI_ENV names
+  WarehouseMissing        nothing was ever written
+  WarehouseFull           no room on its disk: nothing of what was being written is kept
   WarehouseLocked         somebody else has held it for longer than we wait
   WarehouseInterrupted    what was begun was not kept, or nobody knows: look at the ledger, then do it again
 """
 
+from clari_pipeline.runbook import PipelineError
 
-class WarehouseError(Exception):
+
+class WarehouseError(PipelineError):
     """The warehouse cannot be used. One line: cause and remedy."""
 
 
@@ -22,6 +26,14 @@ class WrongEnvironment(WarehouseUnwritable):
     def __init__(self, message: str, *, remembered: str) -> None:
         super().__init__(message)
         self.remembered = remembered
+
+
+class WarehouseMissing(WarehouseError):
+    """There is nothing to read: nothing was ever written."""
+
+
+class WarehouseFull(WarehouseError):
+    """The disk of the warehouse has no room. Nothing of what was being written is kept; documents stay landed."""
 
 
 class WarehouseLocked(WarehouseError):

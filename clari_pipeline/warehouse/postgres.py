@@ -180,6 +180,11 @@ class PostgresWarehouse(Warehouse):
         """`CLARI_DATA_DIR`."""
         return self._data_dir
 
+    @property
+    def made_of(self) -> str:
+        """The definitions in `sql/schema/`, and this engine's own functions."""
+        return sha256("".join((sha256_of("schema"), *carried("schema/clari", "postgres"))).encode()).hexdigest()
+
     def exists(self) -> bool:
         """Whether the tables were ever made."""
         with self._connected() as connection:
@@ -331,11 +336,11 @@ class PostgresWarehouse(Warehouse):
                         run(session, "schema/clari")
                         for table in tables():
                             run(session, f"schema/{table}")
-                        run(session, "schema_is_made", schema_sha256=_made_of())
+                        run(session, "schema_is_made", schema_sha256=self.made_of)
         self._is_prepared = True
 
     def _is_made(self, session: PostgresSession) -> bool:
-        made_of = [{"schema_sha256": _made_of()}]
+        made_of = [{"schema_sha256": self.made_of}]
         return self._has_tables(session.connection) and rows(session, "schema_made_by") == made_of
 
 
@@ -387,8 +392,3 @@ def _read(url: SecretStr) -> tuple[str, str]:
 def _key(*what: str) -> int:
     """A number for an advisory lock, of this pipeline's own."""
     return int.from_bytes(sha256("\n".join(("clari-pipeline", *what)).encode()).digest()[:8], signed=True)
-
-
-def _made_of() -> str:
-    """Which tables this release makes there, its own functions included."""
-    return sha256("".join((sha256_of("schema"), *carried("schema/clari", "postgres"))).encode()).hexdigest()

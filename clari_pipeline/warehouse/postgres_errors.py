@@ -6,6 +6,7 @@ import re
 
 from clari_pipeline.warehouse.errors import (
     WarehouseError,
+    WarehouseFull,
     WarehouseInterrupted,
     WarehouseLocked,
     WarehouseUnwritable,
@@ -24,7 +25,7 @@ _STATES: dict[str, tuple[_Kind, str]] = {
     "3D000": (WarehouseUnwritable, f"create the database, or name another in {_URL}"),
     "40": (WarehouseInterrupted, "nothing of it was kept: run again"),
     "42501": (WarehouseUnwritable, "grant the role of the pipeline what docs/postgres-roles.sql grants the writer"),
-    "53100": (WarehouseError, "the server's disk is full, and nothing of it was kept: make room there, then run again"),
+    "53100": (WarehouseFull, "the server's disk is full, and nothing of it was kept: make room there, then run again"),
     "53200": (WarehouseError, "nothing of it was kept: give the server more memory, or lower work_mem, then run again"),
     "53300": (WarehouseInterrupted, "raise max_connections, or end other connections, then run again"),
     "53400": (WarehouseError, "nothing of it was kept: raise the limit for the role of the pipeline, then run again"),

@@ -122,6 +122,11 @@ class Warehouse(ABC):
     def folder(self) -> Path:
         """A folder on this machine, the same for all who use this warehouse from here."""
 
+    @property
+    @abstractmethod
+    def made_of(self) -> str:
+        """What the tables are made of by this release; `warehouse_version` says it of those that are there."""
+
     @abstractmethod
     def exists(self) -> bool:
         """Whether anything was ever written."""

@@ -58,6 +58,11 @@ class SnowflakeWarehouse(Warehouse):
         """`CLARI_DATA_DIR`."""
         return self._data_dir
 
+    @property
+    def made_of(self) -> str:
+        """The definitions in `sql/schema/`, and this engine's own functions."""
+        return sha256("".join((sha256_of("schema"), *carried("schema/clari", "snowflake"))).encode()).hexdigest()
+
     def exists(self) -> bool:
         """Whether the tables were ever made."""
         with self._leased() as session:
@@ -158,16 +163,11 @@ class SnowflakeWarehouse(Warehouse):
         """Make the tables, unless this release has made them. A definition is kept at once: the note of it is last."""
         if self._is_prepared:
             return
-        made_of = [{"schema_sha256": _made_of()}]
+        made_of = [{"schema_sha256": self.made_of}]
         if not (session.has_tables() and rows(session, "schema_made_by") == made_of):
             run(session, "schema/clari")
             with session.turn("schema"):
                 for name in tables():
                     run(session, f"schema/{name}")
-                run(session, "schema_is_made", schema_sha256=_made_of())
+                run(session, "schema_is_made", schema_sha256=self.made_of)
         self._is_prepared = True
-
-
-def _made_of() -> str:
-    """Which tables this release makes there, its own functions included."""
-    return sha256("".join((sha256_of("schema"), *carried("schema/clari", "snowflake"))).encode()).hexdigest()

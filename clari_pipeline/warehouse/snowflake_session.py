@@ -130,7 +130,7 @@ class SnowflakeSession(Session):
             for table in tables:
                 file = Path(name) / f"{table}_{secrets.token_hex(8)}.parquet"
                 self.documents.table(table).write_parquet(str(file))
-                self.tell(f"delete from {table}")
+                self.tell(f"delete from {table}")  # noqa: S608 - a name of this package's own
                 self.tell(f"put 'file://{file.as_posix()}' @%{table} auto_compress = false")
                 columns = work_tables()[table]
                 self.tell(
@@ -144,7 +144,7 @@ class SnowflakeSession(Session):
 
     def count(self, table: str) -> int:
         """Rows of a table of schema `clari`."""
-        found = self.tell(f"select count(*) from clari.{table}").fetchone()
+        found = self.tell(f"select count(*) from clari.{table}").fetchone()  # noqa: S608 - the same
         assert isinstance(found, tuple)
         return int(found[0])
 
@@ -155,7 +155,7 @@ class SnowflakeSession(Session):
         """Every row of a table of schema `clari`, a part at a time, typed as DuckDB has it; as it stands now."""
 
         def read(columns: Sequence[str]) -> Iterator[Sequence[tuple[Any, ...]]]:
-            answer = _Answered(self.tell(f"select {', '.join(columns)} from clari.{table}"))
+            answer = _Answered(self.tell(f"select {', '.join(columns)} from clari.{table}"))  # noqa: S608 - the same
             while found := answer.fetchmany(ROWS_AT_ONCE):
                 yield found
 

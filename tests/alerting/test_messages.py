@@ -57,6 +57,7 @@ def test_the_text_of_a_run() -> None:
         "  clari-pipeline board --open\n"
         "  https://bi.example.com/forecast?team=emea&week=5\n"
         "  clari.forecast_swing\n"
+        "  docs/runbook.md#forecast_swing\n"
     )
 
 
@@ -76,6 +77,7 @@ def test_the_markdown_of_a_run() -> None:
         "- clari-pipeline board --open\n"
         "- https://bi.example.com/forecast?team=emea&week=5\n"
         "- clari.forecast_swing\n"
+        "- docs/runbook.md#forecast_swing\n"
     )
 
 
@@ -100,7 +102,7 @@ def test_the_page_of_a_run() -> None:
         "New: Priya Nair Gone: Tom Berg, Léa Dubois "
         "Figures of 2026-11-24 06:00 UTC, compared with 2026-11-17 06:00 UTC. "
         "Where to look clari-pipeline board --open https://bi.example.com/forecast?team=emea&week=5 "
-        "clari.forecast_swing"
+        "clari.forecast_swing docs/runbook.md#forecast_swing"
     )
     assert '<a href="https://bi.example.com/forecast?team=emea&amp;week=5"' in page
 

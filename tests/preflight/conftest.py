@@ -62,8 +62,8 @@ class Operator:
 @pytest.fixture
 def operator(terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Operator:
     """Synced, with a channel; the people's addresses are made to look like those of a real company."""
+    terminal.begin_after("sync")  # two quarters: what others begin with, too
     monkeypatch.setenv("CLARI_HISTORICAL_PERIODS", "4")
-    terminal.begin_after("sync")  # two quarters
     operator = Operator(terminal, sandbox, monkeypatch)
     for quarters_ago in (2, 3, 4):
         operator.sql(_ALIKE.format(quarter=CURRENT.shifted(-quarters_ago), before=CURRENT.shifted(-1)))

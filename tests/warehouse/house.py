@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from clari_pipeline.exports import manifest_of
+from clari_pipeline.outcomes import Outcome
 from clari_pipeline.settings import EXPORT_TYPES, read_settings
-from clari_pipeline.sync import Outcome, Pipeline
+from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import ledger
 from clari_pipeline.warehouse.postgres import PostgresSession
 from clari_pipeline.warehouse.session import Session

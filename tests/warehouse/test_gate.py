@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clari_pipeline.documents import relational
-from clari_pipeline.sync import Outcome
+from clari_pipeline.outcomes import Outcome
 
 from .house import QUARTER, House, Json, document, entry, moment, person
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clari_pipeline import operations
+from clari_pipeline.preflight import in_warehouse
+from clari_pipeline.preflight.look import Look
 from clari_pipeline.settings import read_settings
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.errors import WrongEnvironment
@@ -26,6 +29,10 @@ def test_another_environment_is_refused_and_documents_alone_are_saved(
     settings = house.pipeline.settings
     with pytest.raises(WrongEnvironment, match="belongs to prod, and CLARI_ENV is staging"):
         Pipeline(settings.model_copy(update={"env": "staging"})).prepare()
+
+    look = Look(settings, now=lambda: datetime.now(UTC))
+    assert look.is_current
+    assert in_warehouse.warehouse_is_writable(look).status == "PASS"
 
     saved = tmp_path / "saved"
     assert operations.backup(settings, saved) == 0

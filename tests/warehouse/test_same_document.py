@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from clari_pipeline.landing import LandingError
-from clari_pipeline.sync import Outcome
+from clari_pipeline.outcomes import Outcome
 
 from .house import House, document, entry, moment, person
 from .test_any_order import ORDERED

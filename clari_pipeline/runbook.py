@@ -1,0 +1,116 @@
+"""What people are told of when something is wrong, and the section of `docs/runbook.md` on it.
+
+Errors are the subclasses of `PipelineError`, alerts the `AlertKind`s, what a command ends with an `ExitCode`, and
+other lines on stderr `Remark`s; checks are named where they are made. A test looks for a section of each.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from enum import IntEnum, StrEnum
+from typing import ClassVar
+
+PAGE = "docs/runbook.md"
+_WORDS = re.compile(r"(?<!^)(?=[A-Z])")
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_SAYS_FULL = re.compile(r"no space left|disk quota exceeded|file too large|disk is full", re.IGNORECASE)
+
+
+class PipelineError(Exception):
+    """Something that people are told of in one line: cause and remedy, no secret. `section` is the runbook's on it."""
+
+    section: ClassVar[str] = "unexpected_error"
+    _known: ClassVar[dict[str, type[PipelineError]]] = {}
+
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        if not cls.__name__.startswith("_"):  # a private one is told as what it is a kind of
+            cls.section = snake(cls.__name__)
+        PipelineError._known[cls.__name__] = cls
+
+    @classmethod
+    def named(cls, name: str) -> type[PipelineError] | None:
+        """The subclass that has this name, where the ledger or Dagster has kept the name alone."""
+        return cls._known.get(name)
+
+
+class ExitCode(IntEnum):
+    """What a command ends with."""
+
+    DONE = 0
+    NOT_DONE = 1  # at least one export was not merged, a check failed, or something else could not be done
+    WRONG_SETTINGS = 2  # usage or settings: found before anything is asked of Clari
+
+
+class AlertKind(StrEnum):
+    """The kinds of alert, as the table `alert` names them."""
+
+    AUTH_FAILED = "auth_failed"
+    EXPORT_REFUSED = "export_refused"
+    EXPORT_FAILED = "export_failed"
+    RUN_FAILED = "run_failed"
+    FRESHNESS = "freshness"
+    QUOTA_LOW = "quota_low"
+    MASS_CHANGE = "mass_change"
+    FORECAST_SWING = "forecast_swing"
+
+
+class Remark(StrEnum):
+    """Lines on stderr behind which no error of this pipeline's own stands."""
+
+    UNEXPECTED_ERROR = "unexpected_error"
+    OS_ERROR = "os_error"
+    DISK_FULL = "disk_full"
+    INTERRUPTED = "interrupted"
+    EXPORT_STOPPED = "export_stopped"
+    TYPES_REFUSED = "types_refused"
+    QUOTA_UNKNOWN = "quota_unknown"
+    ALERT_NOT_SENT = "alert_not_sent"
+    MARTS_WITHOUT_FILES = "marts_without_files"
+    NOTHING_KNOWN = "nothing_known"
+    SERVER_TABLES_NOT_SAVED = "server_tables_not_saved"
+    DOCUMENT_NOT_SAVED = "document_not_saved"
+    DOCUMENTS_LANDED_SINCE = "documents_landed_since"
+    QUARTER_STAYS = "quarter_stays"
+    PART_LEFT_OUT = "part_left_out"
+
+
+def anchor(section: str) -> str:
+    """Where the page tells of it, such as `docs/runbook.md#auth_failed`."""
+    return f"{PAGE}#{section}"
+
+
+def see(text: str, section: str) -> str:
+    """The text with where the page tells of it at its end; a text that names its section already is left as it is."""
+    return text if f"({PAGE}#" in text else f"{text} ({anchor(section)})"
+
+
+def section_of(error: BaseException) -> str:
+    """The section on an error, whoever's it is."""
+    match error:
+        case PipelineError():
+            return error.section
+        case OSError(errno=number) if number in _FULL:
+            return Remark.DISK_FULL
+        case OSError():
+            return Remark.OS_ERROR
+        case _:
+            return Remark.DISK_FULL if says_full(str(error)) else Remark.UNEXPECTED_ERROR
+
+
+def section_named(name: str, message: str = "") -> str:
+    """The same, where the name of the error's class and its message are all that is known."""
+    if (kind := PipelineError.named(name)) is not None:
+        return kind.section
+    return Remark.DISK_FULL if says_full(message) else Remark.UNEXPECTED_ERROR
+
+
+def says_full(message: str) -> bool:
+    """Whether a library's message speaks of a disk without room, or of a limit on files that comes to the same."""
+    return _SAYS_FULL.search(message) is not None
+
+
+def snake(name: str) -> str:
+    """`AuthFailed` as `auth_failed`."""
+    return _WORDS.sub("_", name).lower()

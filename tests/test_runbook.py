@@ -152,6 +152,9 @@ def test_a_broken_check_in_dagster_names_its_section(terminal: Terminal, sandbox
     assert terminal("sync").code == ExitCode.NOT_DONE
     with dg.DagsterInstance.get() as instance:
         (broken,) = _broken_checks(instance, "entry_keys_are_complete")
+        (failure,) = _failures(instance)
+    assert failure is not None
+    assert failure.endswith(f"({anchor('entry_keys_are_complete')})")
     assert broken.description is not None
     assert broken.description.endswith(f"({anchor('entry_keys_are_complete')})")
     assert broken.metadata["runbook"].value == anchor("entry_keys_are_complete")
@@ -166,3 +169,11 @@ def _broken_checks(instance: dg.DagsterInstance, name: str) -> Iterator[dg.Asset
             assert found.passed == ("runbook" not in found.metadata)
             if found.check_name == name and not found.passed:
                 yield found
+
+
+def _failures(instance: dg.DagsterInstance) -> Iterator[str | None]:
+    """What the failed steps say of themselves."""
+    for run in instance.get_runs():
+        for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+            if entry.dagster_event is not None and (data := entry.dagster_event.step_failure_data.user_failure_data):
+                yield data.description

@@ -145,6 +145,18 @@ def test_weekly_marts_that_are_large_have_no_files(synced: Terminal, monkeypatch
     assert synced.query("select 1 from clari.call_submission limit 1", warehouse=COPY)
 
 
+@pytest.mark.parametrize("torn", [b"d", b"\0" * 1000, b"not a log"])
+def test_a_log_that_was_torn_at_its_beginning_holds_nobody_up(synced: Terminal, torn: bytes) -> None:
+    """What a process left that was killed as it began to write: it holds nothing, and the copy is made all the same."""
+    Path("data/warehouse.duckdb.wal").write_bytes(torn)
+    Path(COPY).unlink()
+    pipeline = Pipeline(read_settings())
+    assert pipeline.publish() is True
+    assert pipeline.publish() is False
+    counted = "select count(*) from clari.forecast_entry_history"
+    assert synced.query(counted, warehouse=COPY) == synced.query(counted) != [(0,)]
+
+
 def test_where_nothing_has_changed_nothing_is_copied(synced: Terminal) -> None:
     """Not even touched; a file that somebody has taken away comes back."""
     pipeline = Pipeline(read_settings())

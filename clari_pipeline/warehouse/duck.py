@@ -209,7 +209,7 @@ class DuckWarehouse(Warehouse):
     def looks(self) -> object:
         """How the file and its log look from outside."""
         looks: list[tuple[int, ...]] = []
-        for file in (self._path, self._path.with_name(f"{self._path.name}.wal")):
+        for file in (self._path, self._log):
             with suppress(FileNotFoundError):
                 found = file.stat()
                 looks.append((found.st_ino, found.st_size, found.st_mtime_ns))
@@ -248,7 +248,7 @@ class DuckWarehouse(Warehouse):
             if self._path.exists():
                 with suppress(WarehouseUnwritable, duckdb.Error):
                     held.enter_context(self._wait_for_lock()).execute("checkpoint")
-            self._path.with_name(f"{self._path.name}.wal").unlink(missing_ok=True)  # it would be read into the new one
+            self._log.unlink(missing_ok=True)  # it would be read into the new one
             file.replace(self._path)
             to_disk(self._path.parent)
             self._is_prepared = False
@@ -286,10 +286,14 @@ class DuckWarehouse(Warehouse):
             connection.close()
             with self._wait_for_lock() as writing:
                 writing.execute("checkpoint")
+                self._log.unlink(missing_ok=True)  # one torn at its first byte holds nothing: DuckDB passes over it
 
     def _has_log(self) -> bool:
-        log = self._path.with_name(f"{self._path.name}.wal")
-        return log.exists() and log.stat().st_size > 0
+        return self._log.exists() and self._log.stat().st_size > 0
+
+    @property
+    def _log(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.wal")
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         try:

@@ -17,6 +17,7 @@ from clari_pipeline.alert_spool import Spool
 from clari_pipeline.alerting import compose
 from clari_pipeline.outcomes import Outcome
 from clari_pipeline.runbook import AlertKind, Remark, see
+from clari_pipeline.settings import SettingsError
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import alert_rows, marts
 from clari_pipeline.warehouse.errors import WarehouseError
@@ -86,11 +87,13 @@ def tell_of_sync(pipeline: Pipeline, outcomes: Sequence[Outcome], **found: Any) 
         raise_alerts(pipeline, outcomes, **found)
         return send_alerts(pipeline)
     except Exception as error:  # noqa: BLE001 - the sync itself is done
-        said = see(f"alerts could not be sent ({error}); the next run sends them", Remark.ALERT_NOT_SENT)
         sent = Sent(0)
         if isinstance(error, WarehouseError) and (troubles := list(found.get("troubles", ()))):
-            sent = _tell_without_warehouse(pipeline, "; ".join(troubles), run_id=found["run_id"])
-        return Sent(sent.alerts, (said, *sent.troubles))
+            with suppress(SettingsError):  # an address that is none
+                sent = _tell_without_warehouse(pipeline, "; ".join(troubles), run_id=found["run_id"])
+        at_once = ", and people were told at once that this one failed" if sent.alerts else ""
+        said = f"alerts could not be sent ({error}); the next run sends them{at_once}"
+        return Sent(sent.alerts, (see(said, Remark.ALERT_NOT_SENT), *sent.troubles))
 
 
 def tell_of_crash(pipeline: Pipeline, reason: str, *, run_id: str) -> Sent:

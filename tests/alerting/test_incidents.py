@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -155,3 +156,30 @@ def test_a_swing_is_an_import_error(operator: Terminal, sandbox: Sandbox, hook: 
     sandbox.scenario = "calm"
     assert is_well(operator, follow(operator, title))
     assert sorted(operator.query(calls), key=str) == before
+
+
+@pytest.mark.soak
+def test_a_bad_export_is_taken_back(operator: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it stands there, word by word: afterwards no version of any call is what the wrong export said."""
+    sandbox.scenario = "import_error"
+    assert operator("sync").code == 0
+    ((wrong,),) = operator.query("select landing_path from clari.export_job order by exported_at desc limit 1")
+    sandbox.scenario = "calm"
+    assert operator("sync").code == 0
+    tall = "select max(forecast_value) from clari.forecast_entry_history"
+    ((before,),) = operator.query(tall)
+    (block,) = blocks("Rollback of a bad export")
+    for line in block.replace("FORECAST/QUARTER/JOB", wrong).replace("/mnt/backup/clari", "backup").splitlines():
+        words, pipeline, rest = line.partition("clari-pipeline ")
+        if not pipeline:
+            subprocess.run(line, shell=True, check=True)  # noqa: S602 - as somebody would type it
+            continue
+        with monkeypatch.context() as patch:
+            if words:
+                patch.setenv(*words.strip().split("="))
+            answer = operator(*rest.split())
+        assert answer.code == 0, (line, answer.err)
+    ((after,),) = operator.query(tall)
+    assert after * 5 < before
+    assert is_well(operator, answer)
+    assert len(list(operator.folder.glob("data/set-aside/*/document.zst"))) == 1

@@ -3,15 +3,15 @@
 A DuckDB file that is being written can be read by nobody else. So each run ends with a copy of it, in which all tables
 stand as they did at one moment, and which whoever has open keeps until it is closed. A server needs no such copy: there
 the Parquet files alone are made. Each file is written in a folder of its own, and takes its place when the disk has it.
-Where the marts of the history have become large they have no files: they would cost more than the run itself, and stand
-in the copy and on the server.
+Where the marts of the history have become large they have no files unless they are asked for: they take seconds of each
+run, and stand in the copy and on the server.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -32,10 +32,14 @@ class PublishingError(PipelineError):
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the files for readers stand; `copy` and `marts` on the same disk."""
+    """Where the files for readers stand; `copy` and `marts` on the same disk.
+
+    The marts of the history have files while `forecast_call_week` has at most `weekly_max_rows` rows.
+    """
 
     copy: Path
     marts: Path
+    weekly_max_rows: int
 
     def parquet(self, mart: str) -> Path:
         """The file of a mart."""
@@ -64,7 +68,7 @@ def publish(warehouse: Warehouse, places: Places, *, remark: Callable[[str], Non
                 return False
             try:
                 arriving.mkdir()
-                _publish(warehouse, places, Places(arriving / places.copy.name, arriving), remark)
+                _publish(warehouse, places, replace(places, copy=arriving / places.copy.name, marts=arriving), remark)
             finally:
                 shutil.rmtree(arriving, ignore_errors=True)
     except (OSError, duckdb.Error, WarehouseError) as error:
@@ -78,7 +82,7 @@ def publish(warehouse: Warehouse, places: Places, *, remark: Callable[[str], Non
 def _publish(warehouse: Warehouse, places: Places, arriving: Places, remark: Callable[[str], None]) -> None:
     """The copy comes last: where it is new, so are the others."""
     with warehouse.copied(arriving.copy) as session:
-        made = published(session)
+        made = published(session, weekly_max_rows=places.weekly_max_rows)
         for mart in made:
             session.save(mart, arriving.parquet(mart))
     for file in arriving.marts.iterdir():
@@ -91,8 +95,8 @@ def _publish(warehouse: Warehouse, places: Places, arriving: Places, remark: Cal
         places.parquet(mart).unlink()
     if withdrawn:
         said = (
-            f"{', '.join(withdrawn)} have no Parquet file any more: too large to be written by each "
-            f"run, they are to be read in {places.copy.name if arriving.copy.exists() else 'the warehouse'}"
+            f"{', '.join(withdrawn)} have no Parquet file any more: too large to be written by each run; read them in "
+            f"{places.copy.name if arriving.copy.exists() else 'the warehouse'}, or set CLARI_WEEKLY_FILES_MAX_ROWS"
         )
         remark(see(said, Remark.MARTS_WITHOUT_FILES))
     to_disk(places.marts)

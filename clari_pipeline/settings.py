@@ -113,6 +113,7 @@ class Settings(BaseSettings):
     sync_cron: str = "0 6 * * *"
     timezone: str = "UTC"
     max_age_hours: float = Field(26, gt=0)
+    weekly_files_max_rows: int = Field(250_000, ge=0)
     log_format: Literal["text", "json"] = "text"
     debug: bool = False
     dagster_home: Path | None = Field(None, validation_alias=AliasChoices("dagster_home", "DAGSTER_HOME"))

@@ -50,7 +50,7 @@ class Pipeline:
         self.warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
         self.landing = Landing(settings.landing_dir)
         self.runs = Runs(self.warehouse.folder / "runs")  # all who share the ledger must find them
-        self.places = Places(settings.copy_file, settings.marts_dir)
+        self.places = Places(settings.copy_file, settings.marts_dir, settings.weekly_files_max_rows)
         self.remarks: list[str] = []  # what people must know of a run, though nothing failed
         self.rules = CallRules(
             use_adjusted=settings.call == "adjusted",

@@ -20,7 +20,6 @@ from clari_pipeline.defs.graph import build
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import read_settings
 from clari_pipeline.sync import Pipeline
-from clari_pipeline.warehouse import marts
 from clari_pipeline.warehouse.marts import HISTORY, MARTS
 from clari_pipeline.warehouse.statements import tables
 
@@ -132,17 +131,22 @@ def test_each_mart_is_a_parquet_file_of_its_own_types(synced: Terminal) -> None:
 
 
 def test_weekly_marts_that_are_large_have_no_files(synced: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor old ones: they stand in the copy. The other marts' files are made all the same, and are enough."""
+    """Nor old ones: they stand in the copy. The other marts' files are made all the same, and are enough. Who wants
+    the weekly ones at any size has them again.
+    """
     weekly = {f"{mart}.parquet" for mart in HISTORY}
     assert weekly < set(seen(synced.folder))
     (rows,) = synced.query("select count(*) from clari.forecast_call_week")[0]
-    monkeypatch.setattr(marts, "_MOST_PUBLISHED", rows - 1)
+    monkeypatch.setenv("CLARI_WEEKLY_FILES_MAX_ROWS", str(rows - 1))
     assert synced("sync", "--last", "1").code == 0
     pipeline = Pipeline(read_settings())
     pipeline.publish()
     assert not weekly & set(seen(synced.folder))
     assert pipeline.publish() is False
     assert synced.query("select 1 from clari.call_submission limit 1", warehouse=COPY)
+    monkeypatch.setenv("CLARI_WEEKLY_FILES_MAX_ROWS", str(10 * rows))
+    assert synced("sync", "--last", "1").code == 0
+    assert weekly < set(seen(synced.folder))
 
 
 @pytest.mark.parametrize("torn", [b"d", b"\0" * 1000, b"not a log"])

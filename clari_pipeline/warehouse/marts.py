@@ -27,7 +27,6 @@ HISTORY = {
     "call_submission": "One row a forecast, period, week, person and forecast field: whether a call was submitted, "
     "when and by whom, whether it was overridden, and whether it is below what has closed.",
 }
-_MOST_PUBLISHED = 250_000  # rows of the weekly calls: beyond them their files would take longer than all else
 MARTS = {
     "forecast_vs_quota": "One row a forecast, period, person and forecast field: the call beside quota, closed-won "
     "and attainment. A manager's row is the whole team's: nothing is to be summed over people.",
@@ -148,9 +147,9 @@ def loaded_quarters(session: Session) -> list[tuple[str, str]]:
     return [(found["forecast_id"], found["quarter_id"]) for found in newest_loaded(session)]
 
 
-def published(session: Session) -> list[str]:
-    """The marts that are given out as files: those of the history only while they are of a size for people."""
-    is_small = count(session, "forecast_call_week") <= _MOST_PUBLISHED
+def published(session: Session, *, weekly_max_rows: int) -> list[str]:
+    """The marts that are given out as files: those of the history only up to so many rows of `forecast_call_week`."""
+    is_small = count(session, "forecast_call_week") <= weekly_max_rows
     return [mart for mart in MARTS if is_small or mart not in HISTORY]
 
 

@@ -84,7 +84,8 @@ def tell_of_sync(pipeline: Pipeline, outcomes: Sequence[Outcome], **found: Any) 
     Where the warehouse cannot be written, people are told of the sync's own trouble without it.
     """
     try:
-        raise_alerts(pipeline, outcomes, **found)
+        with pipeline.warehouse.kept_open():
+            raise_alerts(pipeline, outcomes, **found)
         return send_alerts(pipeline)
     except Exception as error:  # noqa: BLE001 - the sync itself is done
         sent = Sent(0)

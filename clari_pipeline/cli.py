@@ -254,7 +254,7 @@ def preflight(
     raise typer.Exit(operations.preflight(is_sent=send, is_deep=deep, as_json=as_json))
 
 
-@app.command(epilog="Example: clari-pipeline debug-bundle --output /tmp/clari-debug.tar.gz")
+@app.command(epilog="Example: clari-pipeline debug-bundle --output clari-debug.tar.gz")
 def debug_bundle(
     output: Annotated[
         Path | None, typer.Option("--output", help="The file to write; else clari-debug-….tar.gz here.")

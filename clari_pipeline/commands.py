@@ -85,8 +85,7 @@ def sync(
     pipeline, run_id = Pipeline(settings, hooks=hooks), uuid.uuid4().hex
     work = partial(_sync, pipeline, run_id, quarters, forecasts, last=last, as_json=as_json, is_sandbox=is_sandbox)
     try:
-        with pipeline.warehouse.lingering():
-            return run_interruptibly(work, stop=partial(_stop, pipeline))
+        return run_interruptibly(work, stop=partial(_stop, pipeline))
     except (SettingsError, WrongEnvironment):
         raise
     except Exception as error:
@@ -138,9 +137,10 @@ def _sync(
                 if trouble := _sync_quarter(runner, quarter):
                     troubles.append(f"{quarter}: {trouble}")
             pipeline.go_on()
-            if trouble := runner.refresh_marts():
-                troubles.append(f"marts: {trouble}")
-    outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
+            with pipeline.warehouse.kept_open():
+                if trouble := runner.refresh_marts():
+                    troubles.append(f"marts: {trouble}")
+                outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
     sent = alerts.tell_of_sync(
         pipeline, outcomes, run_id=run_id, troubles=troubles, killed=desk.plan.killed, quarters=map(str, wanted)
     )

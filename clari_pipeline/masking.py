@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from clari_pipeline.alerting import split_addresses
@@ -14,7 +15,7 @@ from clari_pipeline.settings import Settings, SettingsError
 
 MASK = "***"
 _PERSON = "(a person)"
-_ADDRESS = re.compile(r"[\w.+'%-]+@[\w-]+(?:\.[\w-]+)+")
+_ADDRESS = re.compile(r"[\w.+'%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*")
 _NO_SECRETS = {"sslmode", "warehouse", "role", "database", "schema", "application_name", "connect_timeout", "user"}
 _SHORTEST = 4  # what is shorter hides nothing, and its mask would hide everything
 
@@ -35,6 +36,7 @@ class Mask:
             text = self._secrets.sub(MASK, text)
         if self._with_people:
             return text
+        text = normalize("NFC", text)
         if self._people is not None:
             text = self._people.sub(_PERSON, text)
         return _ADDRESS.sub(_PERSON, text)
@@ -79,5 +81,14 @@ def _any_of(texts: set[str], *, words: bool = False) -> re.Pattern[str] | None:
     """Finds any of them, the longest first; as words of their own, whatever the case."""
     if not texts:
         return None
-    either = "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))
-    return re.compile(rf"(?<!\w)(?:{either})(?!\w)", re.IGNORECASE) if words else re.compile(either)
+    longest_first = sorted(texts, key=len, reverse=True)
+    if not words:
+        return re.compile("|".join(map(re.escape, longest_first)))
+    return re.compile("|".join(map(_as_words, longest_first)), re.IGNORECASE)
+
+
+def _as_words(name: str) -> str:
+    """A name however its blanks are folded; scripts that part no words by blanks have no word's end."""
+    name = normalize("NFC", name.strip())
+    before, after = (r"(?<!\w)" if name[0].isascii() else ""), (r"(?!\w)" if name[-1].isascii() else "")
+    return before + r"\s+".join(map(re.escape, name.split())) + after

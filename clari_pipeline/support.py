@@ -62,12 +62,14 @@ def bundle(output: Path | None, *, with_people: bool) -> tuple[Path, list[str]]:
             "export_quota": lambda: warehouse.rows("quota"),
             "alert": lambda: warehouse.rows("alerts_told" if with_people else "alerts"),
             "health": lambda: _health(settings),
-            "dagster_runs": lambda: _dagster_runs(settings),
+            "dagster_runs": lambda: _dagster_runs(settings, said=_message if with_people else _unnamed_message),
         }
         if with_people:
             parts["rules"] = lambda: repr(read_rules())
         else:
             people, unknown = warehouse.people()
+            if not warehouse.is_there():  # nor anybody who says whom Dagster's messages may name
+                parts["dagster_runs"] = lambda: _dagster_runs(settings, said=lambda _: "left out")
             if unknown is not None:
                 # Whom to leave out is not known: what may name people stays out.
                 for name in ("export_job", "export_check", "dagster_runs"):
@@ -98,7 +100,8 @@ def _made(parts: Mapping[str, Callable[[], Any]], mask: Mask) -> tuple[dict[str,
 
 def _write(file: Path, made: Mapping[str, str], taken_at: datetime) -> None:
     folder = file.name.removesuffix(".tar.gz").removesuffix(".tgz")
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    os.fchmod(descriptor, 0o600)  # one that was there keeps its rights
     with os.fdopen(descriptor, "wb") as stream, tarfile.open(fileobj=stream, mode="w:gz") as archive:
         for name, text in made.items():
             content = text.encode(errors="backslashreplace")
@@ -129,6 +132,10 @@ class _Reading:
             return [one["known_as"] for one in self.rows("people")], None
         except WarehouseError as error:
             return [], error
+
+    def is_there(self) -> bool:
+        """Whether anything was ever written."""
+        return self._warehouse.exists()
 
 
 def _left_out(reason: Exception) -> Callable[[], Any]:
@@ -213,8 +220,8 @@ def _health(settings: Settings) -> dict[str, Any]:
     return HealthReader(warehouse, max_age_hours=settings.max_age_hours).read().as_document()
 
 
-def _dagster_runs(settings: Settings) -> list[dict[str, Any]]:
-    """The newest runs and what happened in them."""
+def _dagster_runs(settings: Settings, *, said: Callable[[Any], str]) -> list[dict[str, Any]]:
+    """The newest runs and what happened in them; `said` tells what of an event's message is shown."""
     if not (settings.dagster_dir / "dagster.yaml").exists():
         return []
     import dagster as dg  # noqa: PLC0415 - takes a second
@@ -232,13 +239,26 @@ def _dagster_runs(settings: Settings) -> list[dict[str, Any]]:
                     {
                         "at": datetime.fromtimestamp(entry.timestamp, UTC),
                         "kind": entry.dagster_event.event_type_value if entry.dagster_event else "LOG",
-                        "message": entry.user_message or entry.message,
+                        "message": said(entry),
                     }
                     for entry in instance.all_logs(record.dagster_run.run_id)
                 ],
             }
             for record in instance.get_run_records(limit=_RUNS)
         ]
+
+
+def _message(entry: Any) -> str:
+    return str(entry.user_message or entry.message)
+
+
+def _unnamed_message(entry: Any) -> str:
+    """Without what a check found: it may name people of whom the warehouse knows no more."""
+    event = entry.dagster_event
+    if event is None or event.event_type_value != "ASSET_CHECK_EVALUATION":
+        return _message(entry)
+    found = event.asset_check_evaluation_data
+    return f"{found.check_name} {'passed' if found.passed else 'did not pass'}"
 
 
 def _plain(value: Any) -> Any:

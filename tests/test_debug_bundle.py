@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from clari_pipeline.masking import Mask
 from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.warehouse.duck import DuckWarehouse
 
 from .conftest import Terminal
 
@@ -41,6 +44,11 @@ def people() -> set[str]:
     found = {text for one in told for text in one}
     assert len(found) == 24
     return found
+
+
+def people_at_the_top() -> list[str]:
+    with duckdb.connect("data/warehouse.duckdb", read_only=True) as connection:
+        return [name for (name,) in connection.execute("select name from clari.forecast_user where is_top").fetchall()]
 
 
 @pytest.fixture
@@ -96,6 +104,44 @@ def test_no_person_and_no_secret_is_in_it(in_trouble: Terminal, sandbox: Sandbox
     assert any("merged" in event["message"] for run in runs for event in run["events"])
     assert "duckdb" in json.loads(found["versions.json"])["packages"]
     assert {line["name"] for line in json.loads(found["preflight.json"])} >= {"key_is_accepted", "quota_is_enough"}
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["another warehouse", "no warehouse"])
+def test_nobody_of_a_warehouse_that_is_gone_is_in_it(terminal: Terminal, sandbox: Sandbox, lost: bool) -> None:
+    """Dagster's runs still tell of the two at the top, whom no warehouse knows any more."""
+    sandbox.scenario = "two_tops"
+    terminal("sync", "--last", "1")
+    names = people_at_the_top()
+    assert len(names) == 2
+    Path("data/warehouse.duckdb").unlink()
+    if not lost:
+        DuckWarehouse(Path("data/warehouse.duckdb")).prepare()
+    found = bundle(terminal)
+    for name in names:
+        assert name not in "\n".join(found.values())
+    assert names[0] in bundle(terminal, "--with-people")["dagster_runs.json"]
+
+
+def test_a_file_that_was_there_is_the_owners_alone_from_now_on(terminal: Terminal) -> None:
+    Path("debug.tar.gz").write_text("of before")
+    Path("debug.tar.gz").chmod(0o644)
+    assert "versions.json" in bundle(terminal)
+
+
+@pytest.mark.parametrize(
+    ("known_as", "said"),
+    [
+        ("Jane  Doe ", "the call of Jane Doe, CRO"),
+        ("Jane Doe", "moved by Jane\nDoe"),
+        ("李雷", "由李雷改"),
+        ("Zoë Å", "Zoe\u0308 A\u030a"),
+        ("Bob", "from jane@corp and jane.doe%40corp.test to bob"),
+    ],
+)
+def test_a_name_is_found_however_it_is_written(known_as: str, said: str) -> None:
+    """Blanks that were folded, scripts without blanks, letters in two parts, addresses without a dot or encoded."""
+    told = Mask(people=[known_as]).text(said)
+    assert not {"jane", "doe", "李雷", "zo", "bob"} & set(re.split(r"[\W_]+|(?<=由)|(?=改)", told.casefold()))
 
 
 def test_people_are_in_it_where_that_is_asked_for(in_trouble: Terminal, sandbox: Sandbox) -> None:

@@ -50,7 +50,8 @@ class JobRunner:
 
     def outcomes(self, quarter: Quarter) -> list[Outcome]:
         """What became of the quarter's exports."""
-        return self._pipeline.outcomes(self._pipeline.requests_of_run(self._run_id, str(quarter)))
+        with self._pipeline.warehouse.kept_open():
+            return self._pipeline.outcomes(self._pipeline.requests_of_run(self._run_id, str(quarter)))
 
     def refresh_marts(self) -> str | None:
         """Make the marts and the copy for readers anew, without the board; what went wrong, or None."""

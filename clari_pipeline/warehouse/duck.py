@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
@@ -32,7 +31,6 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "400MB",
     "preserve_insertion_order": "false",
 }
-_LINGER_S, _IN_A_ROW_S = 0.05, 0.5
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -96,8 +94,7 @@ class DuckWarehouse(Warehouse):
         self._guard = threading.Condition()
         self._root: duckdb.DuckDBPyConnection | None = None
         self._users = 0
-        self._lingerers = 0
-        self._opened_at = self._left_at = 0.0
+        self._keepers = 0
         self._is_prepared = False
 
     @property
@@ -133,7 +130,6 @@ class DuckWarehouse(Warehouse):
         with self._guard, self._full_is_told():
             if self._root is None:
                 self._root = self._open()
-                self._opened_at = time.monotonic()
             connection = self._root.cursor()
             self._users += 1
         try:
@@ -147,39 +143,23 @@ class DuckWarehouse(Warehouse):
                 self._let_go()
 
     @contextmanager
-    def lingering(self) -> Iterator[None]:
-        """The file is closed a moment after its last session, and not before each next one: to close and to open it
-        takes 20 ms. Others get in between as before: whenever nothing is done for a moment, and every half second.
-        """
-        over = threading.Event()
-        closer = threading.Thread(target=self._close_when_left, args=(over,), name="lingering", daemon=True)
+    def kept_open(self) -> Iterator[None]:
+        """The file stays open from the first session of this while on: to close and to open it takes 20 ms."""
         with self._guard:
-            self._lingerers += 1
-        closer.start()
+            self._keepers += 1
         try:
             yield
         finally:
             with self._guard:
-                self._lingerers -= 1
-                over.set()
+                self._keepers -= 1
                 self._let_go()
-            closer.join()
 
     def _let_go(self) -> None:
         """Nobody here uses the file any more, or somebody does. The caller holds the guard."""
         if self._users == 0:
-            self._left_at = time.monotonic()
-            if not self._lingerers or self._left_at - self._opened_at > _IN_A_ROW_S:
+            if not self._keepers:
                 self._close()
             self._guard.notify_all()
-
-    def _close_when_left(self, over: threading.Event) -> None:
-        with self._guard:
-            while not over.is_set():
-                self._guard.wait_for(lambda: over.is_set() or (self._root is not None and self._users == 0))
-                self._guard.wait(max(0.0, self._left_at + _LINGER_S - time.monotonic()))
-                if self._users == 0 and time.monotonic() >= self._left_at + _LINGER_S:
-                    self._close()
 
     def _close(self) -> None:
         if self._root is not None:
@@ -272,7 +252,7 @@ class DuckWarehouse(Warehouse):
                 yield
 
     def _wait_until_unused(self) -> None:
-        """And close it, if it lingers. The caller holds the guard."""
+        """And close it, though it be kept open. The caller holds the guard."""
         if not self._guard.wait_for(lambda: self._users == 0, self._lock_timeout_s):
             raise WarehouseLocked(f"warehouse {self._path} has been in use for {self._lock_timeout_s:.0f} s")
         self._close()
@@ -322,7 +302,7 @@ class DuckWarehouse(Warehouse):
                     return duckdb.connect(self._path, read_only=read_only, config=CONFIG)
         except duckdb.IOException as error:
             if not is_lock(error):
-                raise self._unwritable(str(error).splitlines()[0]) from error
+                raise self._unwritable(str(error)) from error
             holder = _HOLDER.search(str(error))
             who = f"{holder['program']} (process {holder['pid']})" if holder else "another program"
             raise WarehouseLocked(
@@ -339,12 +319,15 @@ class DuckWarehouse(Warehouse):
         except duckdb.Error as error:
             if not says_full(str(error)):
                 raise
-            raise WarehouseFull(
+            raise self._unwritable(str(error)) from error
+
+    def _unwritable(self, cause: str) -> WarehouseFull | WarehouseUnwritable:
+        if says_full(cause):
+            return WarehouseFull(
                 f"warehouse {self._path}: its disk is full, and nothing of what was being written was kept: make room "
                 "there, then run again"
-            ) from error
-
-    def _unwritable(self, cause: str) -> WarehouseUnwritable:
+            )
+        cause = cause.splitlines()[0]
         return WarehouseUnwritable(
             f"warehouse {self._path} cannot be written ({cause}): make it writable or set CLARI_WAREHOUSE_URL"
         )

@@ -139,8 +139,10 @@ class Warehouse(ABC):
     def session(self) -> AbstractContextManager[Session]:
         """A session of one's own, the tables made."""
 
-    def lingering(self) -> AbstractContextManager[None]:
-        """Meanwhile a session that follows soon upon another costs no more than it has to."""
+    def kept_open(self) -> AbstractContextManager[None]:
+        """Between the sessions of this while nobody else gets in, where it costs something to let them: for work that
+        waits for nothing outside.
+        """
         return nullcontext()
 
     glance_pause_s: ClassVar[float] = 0.0  # between two glances: somebody who would write meanwhile is to get his turn

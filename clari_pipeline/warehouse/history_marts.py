@@ -135,6 +135,7 @@ def _refresh_quarter(
             continue
         if known.get((CALLS, part)) != call:
             marts.collect_calls(session, part, **which, as_of=week["as_of"], call_time_frame_id=part, rules=rules)
+            run(session, "marts/week_person", **which, as_of=week["as_of"])
             run(session, "marts/forecast_call_week", **which, **week, top_user=rules.top_user)
             run(session, "marts/part_made", **which, mart=CALLS, part=part, made_of=call)
         movement = _made_of(before, call)
@@ -162,6 +163,7 @@ def _backfill(
         return
     as_of = weeks[0]["as_of"]
     run(session, "marts/backfilled_begin", **quarter.which, weeks=due, as_of=as_of)
+    run(session, "marts/week_person", **quarter.which, as_of=as_of)
     at_once = max(1, _CALLS_AT_ONCE // max(1, row(session, "marts/backfilled_places")["places"]))
     for first in range(0, len(due), at_once):
         run(

@@ -34,6 +34,7 @@ _MAKING = (
     "marts/swing_pairs",
     "marts/weekly_orphans",
     "marts/backfilled_begin",
+    "marts/week_person",
 )
 
 

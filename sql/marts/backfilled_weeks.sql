@@ -285,16 +285,10 @@ quota as (
             and state.position = quota_position.quota_position
 ),
 
-person as (
-    select user_id, name, email, role_id, role_name, parent_role_id, parent_role_name, is_top
-    from clari.forecast_user_history
-    where forecast_id = $forecast_id and valid_from <= $as_of and (valid_to > $as_of or valid_to is null)
-),
-
 -- The one whose row is the total; where several stand at the top and none is named there is none.
 head as (
     select person.user_id, count(*) over () as heads
-    from person
+    from week_person as person
     where
         person.is_top
         and (cast($top_user as varchar) is null or $top_user in (person.user_id, person.email, person.name))
@@ -368,4 +362,4 @@ left join quota
         and quota.user_id = known.user_id
         and quota.field_id = measure_field.quota_field_id
         and quota.position = known.position
-left join person on person.user_id = known.user_id;
+left join week_person as person on person.user_id = known.user_id;

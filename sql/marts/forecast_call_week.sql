@@ -35,16 +35,10 @@ insert into clari.forecast_call_week (
     pipeline_closed,
     currency_code
 )
-with person as (
-    select user_id, name, email, role_id, role_name, parent_role_id, parent_role_name, is_top
-    from clari.forecast_user_history
-    where forecast_id = $forecast_id and valid_from <= $as_of and (valid_to > $as_of or valid_to is null)
-),
-
 -- The one whose row is the total; where several stand at the top and none is named there is none.
-head as (
+with head as (
     select user_id, count(*) over () as heads
-    from person
+    from week_person as person
     where
         is_top
         and (cast($top_user as varchar) is null or $top_user in (user_id, email, name))
@@ -84,7 +78,7 @@ from forecast_call as call
 inner join clari.time_frame as week
     on week.time_period_id = call.time_period_id and week.time_frame_id = $time_frame_id
 inner join clari.time_period as period on period.time_period_id = call.time_period_id
-left join person on person.user_id = call.user_id
+left join week_person as person on person.user_id = call.user_id
 where call.job_id = $time_frame_id and call.is_present and call.has_begun;
 
 delete from forecast_call;

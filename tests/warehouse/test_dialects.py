@@ -75,6 +75,7 @@ _MADE_BY = (
     "marts/measure_field",
     "merge/entry_change",
     "marts/backfilled_begin",
+    "marts/week_person",
 )
 
 

@@ -1,6 +1,7 @@
 """The weekly marts against a model in plain Python, row for row, over random histories; and what a rebuild makes."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -237,22 +238,55 @@ def test_a_late_document_changes_the_weeks_that_it_knew_of(house: House) -> None
     assert house.value("select start_value from clari.forecast_movement where time_frame_id = 'W02'") == 150
 
 
-def test_a_late_document_of_another_quarter_changes_who_stood_where(house: House) -> None:
-    """People are known from every quarter's exports: what a newer one says late counts for the weeks of the others, and
-    what an older one says of last quarter's teams does not."""
+def test_a_late_document_of_another_quarter_does_not_say_who_stood_where(house: House) -> None:
+    """The quarter's own exports tell of its weeks' teams; only of whom they never listed another quarter's tells."""
     team = {parent: [person("ann", parent=parent)] for parent in ("east", "west")}
-    house.bring(document(entry(call=100), people=team["east"]), moment(10, 5))
-    house.bring(document(entry(call=100), people=team["east"]), moment(10, 12))
+    both = [entry(call=100), entry("bob", call=1)]
+    house.bring(document(*both, people=team["east"]), moment(10, 5))
+    house.bring(document(*both, people=team["east"]), moment(10, 12))
     house.pipeline.refresh_marts()
-    place = (
-        "select parent_role_id from clari.forecast_call_week where time_frame_id = 'W01' and time_period_id = '2026_Q4'"
-    )
-    assert house.value(place) == "east"
-    for quarter, parent in (("2026_Q3", "east"), ("2027_Q1", "west")):
-        late = document(entry(call=1, period=quarter), people=team["west"])
+
+    def places() -> list[tuple[str, str | None]]:
+        found = house.rows(
+            "select user_id, parent_role_id from clari.forecast_call_week where time_frame_id = 'W01' "
+            "and time_period_id = '2026_Q4' order by user_id"
+        )
+        return [tuple(row.values()) for row in found]
+
+    assert places() == [("ann", "east"), ("bob", None)]
+    for quarter in ("2026_Q3", "2027_Q1"):
+        late = document(entry(call=1, period=quarter), people=[*team["west"], person("bob", parent="west")])
         house.bring(late, moment(10, 6), quarter=quarter)
         house.pipeline.refresh_marts()
-        assert house.value(place) == parent
+    assert places() == [("ann", "east"), ("bob", "west")]
+
+
+def test_the_weeks_before_the_first_sync_have_their_own_quarters_team(house: House) -> None:
+    """A sync exports the current quarter first: last quarter's head is still its total, seconds later."""
+    teams = {
+        "2026_Q4": [person("bea", role="cro", parent=None), person("ann", parent="cro")],
+        "2026_Q3": [person("old", role="cro", parent=None), person("bea", parent="cro"), person("ann", parent="role-bea")],
+    }
+    for second, (quarter, people) in enumerate(teams.items()):
+        entries = [entry(one["userId"], call=100, period=quarter) for one in people]
+        weeks = {f"W{n:02d}": (moment(7, 1) + timedelta(weeks=n - 1)).date() for n in range(1, 14)}
+        content = document(
+            *entries,
+            people=people,
+            periods=[{"timePeriodId": quarter}],
+            **({"weeks": weeks} if quarter == "2026_Q3" else {}),
+        )
+        house.bring(content, moment(10, 5).replace(second=second), quarter=quarter)
+    house.pipeline.refresh_marts()
+    found = house.rows(
+        "select distinct user_id, parent_role_id, is_top from clari.forecast_call_week "
+        "where time_period_id = '2026_Q3' order by user_id"
+    )
+    assert [tuple(row.values()) for row in found] == [
+        ("ann", "role-bea", False),
+        ("bea", "cro", False),
+        ("old", None, True),
+    ]
 
 
 def test_movements_that_do_not_add_up_are_noticed(house: House) -> None:

@@ -84,12 +84,11 @@ class History:
             values |= export.entries
         return values, set(exports[-1].entries) if exports else set()
 
-    def parents(self, at: datetime) -> dict[str, str | None]:
-        """Of somebody's team the newest quarter tells that has shown him by then, and of it the newest export."""
+    def parents(self, quarter: str, at: datetime) -> dict[str, str | None]:
+        """Who reported to whom as the quarter's own exports had shown it by then."""
         found: dict[str, str | None] = {}
-        for quarter in QUARTERS:
-            for export in self.of(quarter, until=at):
-                found |= export.parents
+        for export in self.of(quarter, until=at):
+            found |= export.parents
         return found
 
 
@@ -183,7 +182,7 @@ class Weekly:
 
     def _standing(self, quarter: str, week: str, at: datetime) -> dict[tuple[str, str], Row]:
         values, present = self.history.known(quarter, at)
-        parents = self.history.parents(at)
+        parents = self.history.parents(quarter, at)
         fields = {name for (_, _, name), row in values.items() if row.get("call") is not None}
         found: dict[tuple[str, str], Row] = {}
         for who, role in ROLES.items():

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from clari_pipeline.exports import manifest_of
 from clari_pipeline.outcomes import Outcome
+from clari_pipeline.recording import manifest_of
 from clari_pipeline.settings import EXPORT_TYPES, read_settings
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import ledger

@@ -14,6 +14,7 @@ from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
 OVERLAP_DAYS = 7  # what happened is found in mailboxes, and mapped to opportunities, days later
+_AT_ONCE = 2000
 _SLACK = timedelta(days=1)  # Clari goes by whole days, in whichever zone
 
 
@@ -54,7 +55,7 @@ class Activity(Product):
                 _add_parts(activity, row["activity_id"], rows, found)
             take(rows)
 
-        read_members(stream, {"activities": read_some})
+        read_members(stream, {"activities": read_some}, at_once=_AT_ONCE)
         found.facts["other_windows"] = int(bool(outside) and all(outside))
         return found
 

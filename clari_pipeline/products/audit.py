@@ -21,6 +21,7 @@ from clari_pipeline.warehouse.statements import Record
 
 KEPT_BY_CLARI = timedelta(days=30)
 OVERLAP = timedelta(hours=6)  # an event may be written down late
+_PAGES_AT_ONCE = 4
 _IDENTITY = (
     "correlationID",
     "actorId",
@@ -95,7 +96,7 @@ class Audit(Product):
                         rows["audit_actor"].append(_actor(actor))
             take(rows)
 
-        read_members(stream, {"pages": read_pages})
+        read_members(stream, {"pages": read_pages}, at_once=_PAGES_AT_ONCE)
         if fetch["gap_from"] is not None:
             hours = (fetch["gap_to"] - fetch["gap_from"]).total_seconds() / 3600
             found.facts["hours_missing"] = max(1, round(hours))

@@ -166,7 +166,7 @@ class ProductLoader:
         which: dict[str, Any] = {
             "request_id": request_id,
             "forecast_id": self._product.name,
-            "time_period_id": window_of(fetch),
+            "time_period_id": window_of(fetch) or f"{fetch['submitted_at']:%Y-%m-%d}",
             "at": self._pipeline.now(),
         }
         if fetch["state"] == "LOADED":

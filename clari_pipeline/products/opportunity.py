@@ -18,6 +18,8 @@ from clari_pipeline.warehouse import fetches
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
+_ANSWERS_AT_ONCE = 4
+
 
 class Opportunity(Product):
     """`opportunity`, `opportunity_field`, `opportunity_field_trend`."""
@@ -60,7 +62,7 @@ class Opportunity(Product):
                     _add(one, opportunity_id, rows, found)
                 take(rows)
 
-        others = read_members(stream, {"answers": read_answers})
+        others = read_members(stream, {"answers": read_answers}, at_once=_ANSWERS_AT_ONCE)
         for missing in sorted({str(one) for one in others.get("asked") or ()} - shown):
             found.note("ids_missing", missing)
         found.facts.setdefault("ids_missing", 0)

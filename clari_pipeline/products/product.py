@@ -124,8 +124,10 @@ def buffered(stream: IO[bytes]) -> io.BufferedReader:
     return io.BufferedReader(cast(io.RawIOBase, stream), _LOOKED_AT)
 
 
-def read_members(stream: io.BufferedReader, arrays: Mapping[str, Callable[[list[Any]], None]]) -> dict[str, Any]:
-    """A document's one object: elements of these arrays handed out some at a time, all other members returned.
+def read_members(
+    stream: io.BufferedReader, arrays: Mapping[str, Callable[[list[Any]], None]], *, at_once: int = 1
+) -> dict[str, Any]:
+    """A document's one object: elements of these arrays handed out so many at a time, all other members returned.
 
     Raises `DocumentUnreadable`, also where one of the arrays is missing.
     """
@@ -137,7 +139,7 @@ def read_members(stream: io.BufferedReader, arrays: Mapping[str, Callable[[list[
             others[member] = document.value()
         elif document.is_array():
             missing.discard(member)
-            for elements in document.elements(_one_by_one, _drop, _drop):
+            for elements in document.elements(_one_by_one, _drop, _drop, at_once=at_once):
                 arrays[member](elements)
         else:
             document.value()

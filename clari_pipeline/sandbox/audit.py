@@ -29,19 +29,25 @@ class Paging:
     link: str = "good"
 
 
-def audit_events(
-    seed: int, people: Sequence[Person], since: datetime, until: datetime, now: datetime
-) -> list[dict[str, Any]]:
-    """Events of a window, the newest first; none is older than 30 days, or still to come."""
-    first, end = max(since, now - KEPT), min(until, now)
-    found = [
-        event
-        for number in range((end.date() - first.date()).days + 1)
-        for event in _of_day(seed, people, first.date() + timedelta(days=number))
-        if first <= event[0] < end
-    ]
-    found.sort(key=lambda event: (event[0], event[1]["correlationID"]), reverse=True)
-    return [event for _, event in found]
+class AuditLog:
+    """Events of a company; each day is drawn once."""
+
+    def __init__(self, seed: int, people: Sequence[Person]) -> None:
+        self._seed = seed
+        self._people = people
+        self._days: dict[date, list[tuple[datetime, dict[str, Any]]]] = {}
+
+    def events(self, since: datetime, until: datetime, now: datetime) -> list[dict[str, Any]]:
+        """Events of a window, the newest first; none is older than 30 days, or still to come."""
+        first, end = max(since, now - KEPT), min(until, now)
+        days = [end.date() - timedelta(days=number) for number in range((end.date() - first.date()).days + 1)]
+        return [event for day in days for moment, event in self._of(day) if first <= moment < end]
+
+    def _of(self, day: date) -> list[tuple[datetime, dict[str, Any]]]:
+        if day not in self._days:
+            drawn = _of_day(self._seed, self._people, day)
+            self._days[day] = sorted(drawn, key=lambda event: (event[0], event[1]["correlationID"]), reverse=True)
+        return self._days[day]
 
 
 def actors(people: Sequence[Person], events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

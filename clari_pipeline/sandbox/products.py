@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from .activity import activities, activity_document, opportunity, opportunity_ids
 from .answers import broken, quota_reached, readable, refusal
-from .audit import KEPT, MOST_A_PAGE, actors, audit_events
+from .audit import KEPT, MOST_A_PAGE, AuditLog, actors
 from .company import Company
 from .faults import Scenario
 from .jobs import JobBook
@@ -25,6 +25,7 @@ class ProductCalls:
     """What answers them. `left` says how many places and exports are left; `base_url` is where the sandbox answers."""
 
     company: Company
+    log: AuditLog
     jobs: JobBook
     now: Callable[[], datetime]
     left: Callable[[datetime], tuple[int, int]]
@@ -48,7 +49,7 @@ class ProductCalls:
             return _error("bad_request", "The page is no longer available.")
         if skip and paging.breaks_at == skip // limit:
             return broken(500)
-        events = audit_events(self.company.seed, self.company.people, since, until, now)
+        events = self.log.events(since, until, now)
         page = events[max(0, skip - paging.repeats) : skip + limit]
         more = {"nextLink": self._link(request, skip + limit)} if skip + limit < len(events) else {}
         return JSONResponse({"items": page, "actors": actors(self.company.people, page), **more})

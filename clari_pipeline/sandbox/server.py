@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from .answers import Fault, Noted, quota_reached, readable, refusal, turned_away
+from .audit import AuditLog
 from .chaos import Chaos, Storm
 from .company import FORECASTS, Company
 from .connection import Connection
@@ -85,6 +86,7 @@ class Sandbox:
         )
         self._products = ProductCalls(
             self._company,
+            AuditLog(seed, self._company.people),
             self._jobs,
             now=lambda: self.now().astimezone(UTC),
             left=self._left,

@@ -13,10 +13,11 @@ from typing import Any
 from clari_pipeline.clari import AuthFailed, ClariClient, ClariError, Clock, Export, LeftBehind, NotFound, Retry
 from clari_pipeline.clari.models import ActivityRequest
 from clari_pipeline.clari.reading import refuse_too_large
+from clari_pipeline.events import Event, Landed
 from clari_pipeline.exports import ExportDesk
 from clari_pipeline.landing import LandingWriter
 from clari_pipeline.planning import Plan
-from clari_pipeline.products.loading import ProductLoader, gap_sentence
+from clari_pipeline.products.loading import ProductLoader, gap_sentence, window_of
 from clari_pipeline.products.product import Fetch, Product
 from clari_pipeline.products.recording import FetchRecorder, manifest_of
 from clari_pipeline.products.registry import PRODUCTS
@@ -235,10 +236,11 @@ async def _ask(
     try:
         async with client:
             answers = await product.fetch(client.heard_by(count), fetch, _Watched(pipeline, product.name, writer))
+        landed_at = pipeline.now()
         row = columns | {
             "job_id": None,
             "exported_at": at,
-            "landed_at": pipeline.now(),
+            "landed_at": landed_at,
             "answer_count": answers,
             "poll_count": 0,
             "retry_count": retries,
@@ -258,17 +260,31 @@ async def _ask(
     except BaseException:
         writer.discard()
         raise
-    with pipeline.warehouse.session() as session:
-        _count(session, fetch, retries)
-        fetches.landed(
-            session,
-            fetch.request_id,
-            landed_at=row["landed_at"],
-            answer_count=answers,
-            result_bytes=document.size,
-            result_sha256=document.sha256,
-            landing_path=loader.landing.path_of(document),
-        )
+    landed = Landed(
+        request_id=fetch.request_id,
+        forecast_id=product.name,
+        time_period_id=window_of(columns),
+        at=landed_at,
+        job_id=fetch.request_id,
+        size=document.size,
+        sha256=document.sha256,
+        landing_path=loader.landing.path_of(document),
+    )
+
+    def write_down(_event: Event) -> None:
+        with pipeline.warehouse.session() as session:
+            _count(session, fetch, retries)
+            fetches.landed(
+                session,
+                fetch.request_id,
+                landed_at=landed.at,
+                answer_count=answers,
+                result_bytes=landed.size,
+                result_sha256=landed.sha256,
+                landing_path=landed.landing_path,
+            )
+
+    pipeline.hooks.tell(landed, write_down)
 
 
 def _count(session: Session, fetch: Fetch, retries: int) -> None:

@@ -59,9 +59,7 @@ class ProductLoader:
 
     def rebuild(self) -> list[str]:
         """Fill the product's tables anew from every landed document, in order, all or nothing; their ids."""
-        for document in self.landing:
-            if document.manifest.get("product") == self._product.name:
-                self._know(document)
+        self.know_all()
         done: list[str] = []
 
         def rebuild(session: Session) -> None:
@@ -73,6 +71,13 @@ class ProductLoader:
 
         self._pipeline.warehouse.with_room(rebuild)
         return done
+
+    def know_all(self) -> None:
+        """Give each landed document of the product its ledger row, unless it has one."""
+        with self._pipeline.warehouse.session():  # the file is opened once
+            for document in self.landing:
+                if document.manifest.get("product") == self._product.name:
+                    self._know(document)
 
     def _rebuilt(self, session: Session, request_ids: list[str], unreconciled: dict[str, list[Verdict]]) -> bool:
         """Merge these in one transaction; where one does not reconcile, none is kept: it is left out next time."""
@@ -149,7 +154,6 @@ class ProductLoader:
         keep_verdicts(session, verdicts, self._pipeline.now())
 
     def _know(self, document: LandedDocument) -> None:
-        """Give a landed document its ledger row, unless it has one."""
         with self._pipeline.warehouse.session() as session:
             fetches.known_again(
                 session,
@@ -166,7 +170,7 @@ class ProductLoader:
         which: dict[str, Any] = {
             "request_id": request_id,
             "forecast_id": self._product.name,
-            "time_period_id": window_of(fetch) or f"{fetch['submitted_at']:%Y-%m-%d}",
+            "time_period_id": window_of(fetch),
             "at": self._pipeline.now(),
         }
         if fetch["state"] == "LOADED":
@@ -182,9 +186,9 @@ def landing_of(pipeline: Pipeline) -> Landing:
 
 
 def window_of(fetch: Record) -> str:
-    """The window, for people; empty where the product has none."""
+    """The window, for people; the day on which it was asked for where the product has none."""
     if fetch["window_from"] is None:
-        return ""
+        return f"{fetch['submitted_at']:%Y-%m-%d}"
     return f"{fetch['window_from']:%Y-%m-%d}_{fetch['window_to']:%Y-%m-%d}"
 
 

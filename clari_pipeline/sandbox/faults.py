@@ -353,13 +353,9 @@ TABLE: Mapping[str, Scenario] = {
     "no_slots": Scenario("Somebody else's exports run first", slots_taken=5),
     "audit_repeats": Scenario("Pages of audit events repeat some of the page before", audit=Paging(repeats=3)),
     "audit_breaks": Scenario("The third page of audit events fails each time", audit=Paging(breaks_at=2)),
-    "audit_link_dies": Scenario(
-        "The second page of audit events is gone when it is asked for", audit=Paging(link="dead")
-    ),
-    "audit_link_back": Scenario("The second page of audit events is the first again", audit=Paging(link="back")),
-    "audit_link_astray": Scenario(
-        "The second page of audit events is said to be elsewhere", audit=Paging(link="astray")
-    ),
+    "audit_link_dead": Scenario("Links to audit events are gone when they are followed", audit=Paging(link="dead")),
+    "audit_link_back": Scenario("Links to audit events lead back to the first page", audit=Paging(link="back")),
+    "audit_link_astray": Scenario("Links to audit events lead to another host", audit=Paging(link="astray")),
     "chaos": Scenario(
         "One request and one job in four go wrong, drawn from the seed, at times two at once", chaos=True
     ),

@@ -34,6 +34,7 @@ class ProductLoader:
         self._pipeline = pipeline
         self._product = product
         self.name = product.name
+        self.tables = product.tables
         self.landing = landing_of(pipeline)
 
     def load_waiting(self) -> list[str]:

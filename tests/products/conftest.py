@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,13 @@ class Clock:
     def __call__(self) -> datetime:
         return self.moment
 
+    def now(self) -> datetime:
+        return self.moment
+
+    async def sleep(self, seconds: float) -> None:
+        """Nobody waits."""
+        await asyncio.sleep(0)
+
     def turn(self, **by: float) -> None:
         self.moment += timedelta(**by)
 
@@ -48,11 +56,11 @@ class Desk:
     """Brings products into a warehouse, and reads what stands in it."""
 
     pipeline: Pipeline
-    sandbox: Sandbox | None = None
+    clock: Clock
     _runs: Iterator[int] = field(default_factory=count)
 
     def bring(self, name: str) -> Brought:
-        return bring(self.pipeline, name, run_id=f"run-{next(self._runs)}", retry=QUICK)
+        return bring(self.pipeline, name, run_id=f"run-{next(self._runs)}", clock=self.clock, retry=QUICK)
 
     def rows(self, table: str, *, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         """A table's rows, in a fixed order."""
@@ -111,7 +119,7 @@ def desk_of(folder: Path, clock: Clock, sandbox: Sandbox | None = None, **settin
         given |= {"api_key": SecretStr(sandbox.api_key), "base_url": sandbox.base_url, "poll_interval_s": 0.001}
     pipeline = Pipeline(read_settings(data_dir=folder, **given | settings), now=clock)
     pipeline.prepare()
-    return Desk(pipeline, sandbox)
+    return Desk(pipeline, clock)
 
 
 @pytest.fixture

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +14,14 @@ from pydantic import SecretStr
 
 from clari_pipeline.clari import Retry
 from clari_pipeline.products.bringing import Brought, bring
-from clari_pipeline.products.loading import ProductLoader
-from clari_pipeline.products.recording import manifest_of
-from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import read_settings
 from clari_pipeline.sync import Pipeline
-from clari_pipeline.warehouse import fetches
 from clari_pipeline.warehouse.product_rows import TABLES
 from tests.warehouse.house import rows_of
 
-NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
+from .writing import NOW, ByHand
+
 QUICK = Retry(attempts=4, first_wait_s=0.001, max_wait_s=0.002)
 SIGHTS = ("last_seen_at", "request_id")
 
@@ -52,15 +47,13 @@ class Clock:
 
 
 @dataclass
-class Desk:
+class Desk(ByHand):
     """Brings products into a warehouse, and reads what stands in it."""
 
-    pipeline: Pipeline
     clock: Clock
-    _runs: Iterator[int] = field(default_factory=count)
 
     def bring(self, name: str) -> Brought:
-        return bring(self.pipeline, name, run_id=f"run-{next(self._runs)}", clock=self.clock, retry=QUICK)
+        return bring(self.pipeline, name, run_id=f"run-{next(self.numbers)}", clock=self.clock, retry=QUICK)
 
     def rows(self, table: str, *, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         """A table's rows, in a fixed order."""
@@ -71,41 +64,6 @@ class Desk:
 
     def tables(self, name: str, *, without: tuple[str, ...] = ()) -> dict[str, list[dict[str, Any]]]:
         return {table: self.rows(table, without=without) for table in TABLES[name]}
-
-    def land(self, name: str, content: Any, *, at: datetime = NOW, **columns: Any) -> str:
-        """Land a document as if Clari had given it; its request id."""
-        loader = self.loader(name)
-        writer = loader.landing.writer()
-        writer.write(content if isinstance(content, bytes) else json.dumps(content).encode())
-        request_id = f"{name}-{next(self._runs)}"
-        row = {
-            "request_id": request_id,
-            "run_id": "by hand",
-            "product": name,
-            "attempt": 1,
-            "submitted_at": at,
-            "landed_at": at,
-            "exported_at": at,
-            "answer_count": 1,
-            "poll_count": 0,
-            "retry_count": 0,
-            "wait_seconds": 0,
-            "slot_wait_seconds": 0,
-        } | columns
-        writer.keep(forecast_id=name, time_period="by-hand", job_id=request_id, facts=manifest_of(row))
-        return request_id
-
-    def merge(self, name: str, content: Any, *, at: datetime = NOW, **columns: Any) -> dict[str, Any]:
-        """Land a document and merge it; its ledger row."""
-        request_id = self.land(name, content, at=at, **columns)
-        loader = self.loader(name)
-        loader.know_all()
-        loader.load(request_id)
-        with self.pipeline.warehouse.session() as session:
-            return fetches.fetch(session, request_id)
-
-    def loader(self, name: str) -> ProductLoader:
-        return ProductLoader(self.pipeline, PRODUCTS[name])
 
     def verdicts(self, request_id: str) -> dict[str, bool]:
         return {
@@ -119,7 +77,7 @@ def desk_of(folder: Path, clock: Clock, sandbox: Sandbox | None = None, **settin
         given |= {"api_key": SecretStr(sandbox.api_key), "base_url": sandbox.base_url, "poll_interval_s": 0.001}
     pipeline = Pipeline(read_settings(data_dir=folder, **given | settings), now=clock)
     pipeline.prepare()
-    return Desk(pipeline, clock)
+    return Desk(pipeline, clock=clock)
 
 
 @pytest.fixture
@@ -128,9 +86,15 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def sandbox(clock: Clock) -> Iterator[Sandbox]:
+def people() -> int:
+    """How many work at the company."""
+    return 4
+
+
+@pytest.fixture
+def sandbox(clock: Clock, people: int) -> Iterator[Sandbox]:
     """Its jobs are done at once."""
-    with Sandbox(now=clock, job_seconds=0, people=12, write_at_once=True) as running:
+    with Sandbox(now=clock, job_seconds=0, people=people, write_at_once=True) as running:
         yield running
 
 

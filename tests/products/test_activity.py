@@ -7,34 +7,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from clari_pipeline.products.activity import OVERLAP_DAYS, midnight
+from clari_pipeline.products.activity import OVERLAP_DAYS
 from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.sandbox import Sandbox
 
-from .conftest import NOW, SIGHTS, Clock, Desk, desk_of
-
-TODAY = midnight(NOW.date())
-
-
-def meeting(number: int = 1, **more: object) -> dict[str, object]:
-    """A meeting of yesterday, with one of everything."""
-    return {
-        "activityId": f"a{number}",
-        "activityType": "MEETING",
-        "subject": "Contoso <> Ann",
-        "date": str(int((NOW - timedelta(days=1)).timestamp() * 1000)),  # as a text, as in Clari's own example
-        "activityOwnerId": "005A",
-        "activityOrganiserId": "005B",
-        "accounts": [{"accountId": "001A", "accountName": "Contoso", "accountOwnerId": "005A"}],
-        "opportunities": [{"opportunityId": "006A", "opportunityName": "Contoso FY26", "opportunityOwnerId": "005A"}],
-        "participants": [
-            {"name": "Ann", "email": "Ann@Example.com", "sfdcUserId": "005A", "isInternal": True},
-            {"name": "Bob", "email": "", "sfdcUserId": "", "isInternal": False},
-        ],
-    } | more
+from .conftest import SIGHTS, Clock, Desk, desk_of
+from .writing import NOW, TODAY, WEEK, meeting
 
 
-WEEK = {"window_from": TODAY - timedelta(days=7), "window_to": TODAY}
+@pytest.fixture
+def people() -> int:
+    """Enough for something that is mapped late."""
+    return 8
 
 
 def test_the_first_export_goes_as_far_back_as_is_set(desk: Desk, sandbox: Sandbox) -> None:
@@ -43,7 +27,7 @@ def test_the_first_export_goes_as_far_back_as_is_set(desk: Desk, sandbox: Sandbo
     assert (fetch["state"], fetch["window_from"], fetch["window_to"]) == ("LOADED", TODAY - timedelta(days=90), TODAY)
     assert [job.job_id for job in sandbox.jobs] == [fetch["job_id"]]
     tables = desk.tables("activity")
-    assert len(tables["activity"]) == fetch["rows_inserted"] == fetch["rows_exported"] > 900
+    assert len(tables["activity"]) == fetch["rows_inserted"] == fetch["rows_exported"] > 200
     known = {one["activity_id"] for one in tables["activity"]}
     for part in ("activity_account", "activity_opportunity", "activity_participant"):
         assert {one["activity_id"] for one in tables[part]} <= known

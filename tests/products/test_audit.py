@@ -9,10 +9,17 @@ import pytest
 from clari_pipeline.products.audit import OVERLAP
 from clari_pipeline.sandbox import Fault, Sandbox
 
-from .conftest import NOW, SIGHTS, Clock, Desk
+from .conftest import SIGHTS, Clock, Desk
+from .writing import NOW
 
 # A page's link that is good no more.
 GONE = Fault("answer", 400, {}, b'{"errors": [{"status": "400", "message": "The page is no longer available."}]}')
+
+
+@pytest.fixture
+def people() -> int:
+    """Enough for thousands of events."""
+    return 12
 
 
 def pages(sandbox: Sandbox) -> int:

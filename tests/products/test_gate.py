@@ -10,15 +10,8 @@ import pytest
 from clari_pipeline.landing import LandingError
 from clari_pipeline.warehouse import fetches
 
-from .conftest import NOW, SIGHTS, Desk
-from .test_activity import WEEK, meeting
-
-GOOD = {"actorId": "1", "event": "api.accessed", "eventTimestamp": "2026-11-21T05:00:00Z"}
-
-
-def audit(*events: Any, **more: Any) -> dict[str, Any]:
-    return {"pages": [{"items": list(events)} | more]}
-
+from .conftest import SIGHTS, Desk
+from .writing import GOOD, NOW, WEEK, audit, meeting
 
 BAD: dict[str, tuple[str, Any, str]] = {
     "no JSON": ("audit", b'{"pages": [{"items": [', "export_is_readable"),

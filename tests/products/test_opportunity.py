@@ -7,13 +7,8 @@ from decimal import Decimal
 
 from clari_pipeline.sandbox import Fault, Sandbox
 
-from .conftest import NOW, SIGHTS, Clock, Desk
-from .test_activity import WEEK, meeting
-
-
-def mapped_to(*ids: str) -> dict[str, object]:
-    """A document of activity in which each of these has a meeting."""
-    return {"activities": [meeting(n, opportunities=[{"opportunityId": one}]) for n, one in enumerate(ids)]}
+from .conftest import SIGHTS, Clock, Desk
+from .writing import NOW, WEEK, answers, mapped_to
 
 
 def calls(sandbox: Sandbox) -> int:
@@ -27,7 +22,7 @@ def test_those_are_asked_for_that_activity_was_mapped_to(desk: Desk, clock: Cloc
     ids = {one["opportunity_id"] for one in desk.rows("activity_opportunity")}
     tables = desk.tables("opportunity", without=SIGHTS)
     assert {one["opportunity_id"] for one in tables["opportunity"]} == ids
-    assert fetch["rows_inserted"] == len(ids) > 30
+    assert fetch["rows_inserted"] == len(ids) > 8
     assert {one["field_id"]: one["value_type"] for one in tables["opportunity_field"]} == {
         "opportunity.amount": "number",
         "opportunity.stage": "string",
@@ -94,9 +89,9 @@ def test_values_are_exact_or_text_alone(desk: Desk, sandbox: Sandbox) -> None:
 def test_a_field_that_is_no_longer_shown_stays_and_says_so(by_hand: Desk) -> None:
     """Its changes stay as well."""
     stage = {"id": "stage", "value": "Won", "trendHistory": [{"date": 1, "oldValue": "Lost", "newValue": "Won"}]}
-    first = {"asked": ["006A"], "answers": [[{"id": "006A", "fields": [stage, {"id": "amount", "value": 7}]}]]}
+    first = answers({"id": "006A", "fields": [stage, {"id": "amount", "value": 7}]})
     by_hand.merge("opportunity", first, at=NOW)
-    second = {"asked": ["006A"], "answers": [[{"id": "006A", "fields": [{"id": "amount", "value": 8}]}]]}
+    second = answers({"id": "006A", "fields": [{"id": "amount", "value": 8}]})
     row = by_hand.merge("opportunity", second, at=NOW + timedelta(hours=1))
     assert row["rows_updated"] == 1
     found = {one["field_id"]: (one["value"], one["in_latest_export"]) for one in by_hand.rows("opportunity_field")}

@@ -19,6 +19,7 @@ ClariError
 │       ├── QuotaOrConcurrencyReached
 │       ├── JobNotReady
 │       └── CancelFailed
+├── ProductRefused          a product beside the forecast that this key may not have
 └── ExportFailed            Clari answered, the export did not come
     ├── JobLost             worth asking for again
     │   ├── ExportTimedOut
@@ -175,6 +176,10 @@ class JobNotReady(BadRequest):
 
 class CancelFailed(BadRequest):
     """`export_failed_to_cancel`: the job had already ended [spec]."""
+
+
+class ProductRefused(ClariError):
+    """403 or 404 where a product beside the forecast was asked for: the key is good, and not for that."""
 
 
 class ExportFailed(ClariError):

@@ -12,9 +12,11 @@ from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.products.bringing import Brought, bring
 from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.quality.product_checks import PRODUCT_CHECKS
+from clari_pipeline.runbook import see
 from clari_pipeline.settings import Settings, SettingsError
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.engines import engine_of
+from clari_pipeline.warehouse.statements import Record
 
 JOB = "sync_products"
 _DESCRIPTIONS = {
@@ -128,7 +130,7 @@ def _product(name: str, engine: str) -> dg.AssetsDefinition:
         try:
             found = bring(pipeline, name, run_id=context.resources.exports.run_id)
         except SettingsError as error:
-            raise dg.Failure(str(error), allow_retries=False) from None
+            raise dg.Failure(see(str(error), error.section), allow_retries=False) from None
         for remark in found.remarks:
             context.log.warning(remark)
         yield from _check_results(first, found)
@@ -161,12 +163,19 @@ def _check_results(asset: dg.AssetKey, found: Brought) -> Iterator[dg.AssetCheck
             check_name=name,
             passed=not broken,
             severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-            description=None if verdicts else "Not judged: there was nothing to ask for.",
+            description=_description(name, verdicts, broken),
             metadata={
                 str(number): dg.MetadataValue.json(json.loads(json.dumps(verdict["evidence"], default=str)))
                 for number, verdict in enumerate(verdicts)
             },
         )
+
+
+def _description(name: str, verdicts: Sequence[Record], broken: Sequence[Record]) -> str | None:
+    if not verdicts:
+        return "Not judged: there was nothing to ask for."
+    said = [str(verdict["evidence"].get("summary") or PRODUCT_CHECKS[name].explains) for verdict in broken]
+    return see("; ".join(said), name) if said else None
 
 
 def _metadata(found: Brought) -> dict[str, Any]:

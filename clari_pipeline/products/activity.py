@@ -48,7 +48,7 @@ class Activity(Product):
                 found.rows_exported += 1
                 row = _activity(activity, found)
                 if row["activity_id"] is None:
-                    found.note("records_without_key", activity.get("subject"))
+                    found.note("records_without_key", activity.get("date"))
                 rows["activity"].append(row)
                 if row["activity_at"] is not None:
                     outside.append(_is_outside(row["activity_at"], fetch))

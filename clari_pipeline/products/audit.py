@@ -91,7 +91,7 @@ class Audit(Product):
                     rows["audit_event"].append(_event(event, found))
                 for actor in objects(page.get("actors"), found, "parts_without_key"):
                     if text(actor.get("actorId")) is None:
-                        found.note("parts_without_key", actor)
+                        found.note("parts_without_key", "an actor")
                     else:
                         rows["audit_actor"].append(_actor(actor))
             take(rows)

@@ -10,7 +10,17 @@ from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.clari import AuthFailed, ClariClient, ClariError, Clock, Export, LeftBehind, NotFound, Retry
+from clari_pipeline.clari import (
+    AuthFailed,
+    ClariClient,
+    ClariError,
+    Clock,
+    Export,
+    LeftBehind,
+    NotFound,
+    ProductRefused,
+    Retry,
+)
 from clari_pipeline.clari.models import ActivityRequest
 from clari_pipeline.clari.reading import refuse_too_large
 from clari_pipeline.events import Event, Landed
@@ -22,6 +32,7 @@ from clari_pipeline.products.product import Fetch, Product
 from clari_pipeline.products.recording import FetchRecorder, manifest_of
 from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.quality.export_gate import warm_up
+from clari_pipeline.runbook import PipelineError, Remark, see
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import environment, fetches, ledger
 from clari_pipeline.warehouse.session import Session
@@ -78,7 +89,7 @@ class Brought:
     def failures(self) -> list[str]:
         """One line a fetch that was not merged."""
         return [
-            f"{self.product} not merged: {fetch['error'] or _stopped(fetch)}"
+            see(f"{self.product} not merged: {fetch['error'] or _stopped(fetch)}", _section(fetch))
             for fetch in self.fetches
             if fetch["state"] != "LOADED"
         ] + ([f"{self.product} not merged: {self.trouble}"] if self.trouble else [])
@@ -114,14 +125,23 @@ def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
         found = fetches.of_run(session, run_id, name)
         verdicts = [verdict for fetch in found for verdict in ledger.verdicts_of(session, fetch["request_id"])]
         has_ids = name != "opportunity" or bool(fetches.opportunity_ids(session))
-    remarks = [gap_sentence(fetch) for fetch in found if fetch["gap_from"] is not None and fetch["state"] == "LOADED"]
+    remarks = [
+        see(gap_sentence(fetch), "window_has_no_gap")
+        for fetch in found
+        if fetch["gap_from"] is not None and fetch["state"] == "LOADED"
+    ]
     remarks += [
-        f"{name}: {verdict['evidence'].get('summary')}"
+        see(f"{name}: {verdict['evidence'].get('summary')}", verdict["check_name"])
         for verdict in verdicts
         if not verdict["passed"] and verdict["check_name"] in {"parts_are_complete", "opportunities_are_known"}
     ]
     if not has_ids:
-        remarks.append("opportunity: no activity is mapped to one yet; CLARI_PRODUCTS has to name activity, too")
+        remarks.append(
+            see(
+                "opportunity: no activity is mapped to one yet; CLARI_PRODUCTS has to name activity, too",
+                Remark.NO_OPPORTUNITIES,
+            )
+        )
     return Brought(name, found, verdicts, remarks)
 
 
@@ -254,8 +274,9 @@ async def _ask(
         writer.discard()
         with pipeline.warehouse.session() as session:
             _count(session, fetch, retries)
-            said, kind = _said(error, product.name), type(error).__name__
-            fetches.failed(session, fetch.request_id, state="FAILED", error=said, error_kind=kind)
+            told = _told(error, product.name)
+            kind = type(told).__name__
+            fetches.failed(session, fetch.request_id, state="FAILED", error=str(told), error_kind=kind)
         return
     except BaseException:
         writer.discard()
@@ -313,20 +334,28 @@ class _Watched:
         self._writer.restart()
 
 
-def _said(error: ClariError, name: str) -> str:
+def _told(error: ClariError, name: str) -> ClariError:
     """An error for people: where Clari has the product for others, the key is not what is wrong."""
     if (isinstance(error, AuthFailed) and error.status == 403) or isinstance(error, NotFound):
-        return (
+        return ProductRefused(
             f"{error.call}: Clari answered {error.status}: this key may not have {name}, or Clari does not offer it at "
             "CLARI_BASE_URL: ask your Clari administrator, or take it out of CLARI_PRODUCTS"
         )
-    return str(error)
+    return error
 
 
 def _days(fetch: Record) -> str:
     if fetch["window_from"] is None:
         return ""
     return f" of {fetch['window_from']:%Y-%m-%d} to {fetch['window_to']:%Y-%m-%d}"
+
+
+def _section(fetch: Record) -> str:
+    """What the runbook's section is called: the check that has kept it out, or the error."""
+    if fetch["state"] == "REFUSED":
+        return str(fetch["error"]).partition(":")[0]
+    known = PipelineError.named(fetch["error_kind"] or "")
+    return known.section if known is not None else Remark.EXPORT_STOPPED
 
 
 def _stopped(fetch: Record) -> str:

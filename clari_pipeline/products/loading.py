@@ -7,7 +7,7 @@ from typing import Any
 
 from clari_pipeline.documents.rows import DocumentUnreadable
 from clari_pipeline.events import Merged, Refused
-from clari_pipeline.landing import LandedDocument, Landing
+from clari_pipeline.landing import PRODUCTS, LandedDocument, Landing
 from clari_pipeline.loading import keep_verdicts
 from clari_pipeline.products.product import Found, Product
 from clari_pipeline.products.recording import row_of
@@ -183,7 +183,7 @@ class ProductLoader:
 
 def landing_of(pipeline: Pipeline) -> Landing:
     """Where documents of products land: `landing/products/<product>/<when>/<fetch>/`, apart from forecasts'."""
-    return Landing(pipeline.landing.root / "products")
+    return Landing(pipeline.landing.root / PRODUCTS)
 
 
 def window_of(fetch: Record) -> str:

@@ -13,7 +13,7 @@ from typing import IO, Any, ClassVar, Protocol, cast
 from clari_pipeline.clari import ClariClient
 from clari_pipeline.documents.json_text import JsonText
 from clari_pipeline.documents.rows import DocumentUnreadable
-from clari_pipeline.products.values import UnreadableMoment, moment
+from clari_pipeline.products.values import kind, moment
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import product_rows
 from clari_pipeline.warehouse.product_rows import Merged, Staging
@@ -71,7 +71,7 @@ class Found:
         """The moment that a value is; one that is none is noted."""
         try:
             return moment(value)
-        except UnreadableMoment as error:
+        except ValueError as error:
             self.note("unreadable_moments", error)
             return None
 
@@ -156,7 +156,7 @@ def objects(values: Any, found: Found, fact: str) -> Iterator[dict[str, Any]]:
         if isinstance(value, dict):
             yield value
         else:
-            found.note(fact, value)
+            found.note(fact, f"a {kind(value) or 'null'}")  # what it says may name people
 
 
 def _one_by_one(_piece: bytes, _rows: int) -> None:

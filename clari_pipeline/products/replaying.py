@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from clari_pipeline.products.bringing import Brought
 from clari_pipeline.products.loading import ProductLoader
 from clari_pipeline.products.registry import PRODUCTS
@@ -24,8 +26,9 @@ def replay_products(pipeline: Pipeline) -> tuple[list[Brought], list[str]]:
                 verdicts = [verdict for one in request_ids for verdict in ledger.verdicts_of(session, one)]
             done.append(Brought(name, found, verdicts))
     return done, [
-        f"{fetch['product']} not merged: {fetch['error']}"
+        line
         for product in done
-        for fetch in product.fetches
-        if fetch["state"] == "REFUSED" and fetch["request_id"] not in refused
+        for line in replace(
+            product, fetches=[one for one in product.fetches if one["request_id"] not in refused]
+        ).failures
     ]

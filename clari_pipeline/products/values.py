@@ -12,10 +12,6 @@ from clari_pipeline.documents.json_text import Number
 from clari_pipeline.documents.rows import amount_of, moment_of
 
 
-class UnreadableMoment(ValueError):
-    """It is there, and no moment."""
-
-
 def text(value: Any) -> str | None:
     """A text as it is, anything else as JSON; nothing where it is null or empty."""
     if value is None or value == "":
@@ -48,7 +44,7 @@ def number(value: Any) -> Decimal | None:
 def moment(value: Any) -> datetime | None:
     """Milliseconds since 1970, as a number or its text, or ISO 8601, UTC where it names no zone.
 
-    Raises `UnreadableMoment`.
+    Raises `ValueError` where it is there, and no moment.
     """
     said = text(value)
     if said is None:
@@ -60,7 +56,7 @@ def moment(value: Any) -> datetime | None:
         found = datetime.fromisoformat(said)
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError):
-        raise UnreadableMoment(said) from None
+        raise ValueError(said) from None
 
 
 def truth(value: Any) -> bool | None:

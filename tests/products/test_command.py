@@ -12,13 +12,11 @@ import pytest
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import project_file
 from clari_pipeline.warehouse.product_rows import TABLES
-from tests.conftest import Terminal, dagster_home, shared_sandbox  # noqa: F401 - fixtures
-from tests.conftest import sandbox as calm_sandbox
-from tests.conftest import terminal as calm_terminal
+from tests.conftest import Terminal
+from tests.conftest import sandbox as calm
 from tests.killing import Moment, Place, company
 
-sandbox = calm_sandbox
-terminal = calm_terminal
+sandbox = calm  # that of all commands, at the present moment
 ALL = "forecast,limits,audit,activity,opportunity"
 NAMES = [table for tables in TABLES.values() for table in tables]
 
@@ -47,7 +45,7 @@ def synced(terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 def test_products_come_after_the_forecast_and_again_from_what_has_landed(
     synced: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was refused comes with the next sync; a replay into an empty warehouse makes the same rows, without Clari."""
+    """What was refused comes with the next sync; replay makes the same rows in an empty warehouse, without Clari."""
     monkeypatch.setenv("CLARI_PRODUCTS", "audit")  # the forecast is left out, too
     again = synced("sync", "--json")
     assert (again.code, again.document["exports"]) == (0, [])

@@ -21,7 +21,7 @@ class LimitsLook(Product):
     """`export_quota`: forecasts' exports look at the same limits, and write the same rows."""
 
     name = "limits"
-    noun = "looks"
+    noun = "look"  # it is never more than one
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from clari_pipeline.defs.graph import build
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import project_file
+from clari_pipeline.settings import project_file, read_settings
 from clari_pipeline.warehouse.product_rows import TABLES
 from tests.conftest import Terminal
 from tests.conftest import sandbox as calm
@@ -92,6 +94,30 @@ def test_each_product_is_a_run_and_a_group_of_assets(synced: Terminal) -> None:
         (made,) = instance.fetch_materializations(dg.AssetKey(["clari", "opportunity"]), limit=1).records
     assert made.asset_materialization is not None
     assert made.asset_materialization.metadata["dagster/row_count"].value == 36
+
+
+def test_there_are_assets_of_those_alone_that_are_named(tmp_path: Path) -> None:
+    """With a description, columns, checks, a job and a schedule; without any, Dagster shows what it always did."""
+
+    def shown(*products: str) -> tuple[dg.Definitions, set[str]]:
+        definitions = build(read_settings(products=products, data_dir=tmp_path))
+        keys = definitions.resolve_asset_graph().get_all_asset_keys()
+        return definitions, {key.path[-1] for key in keys}
+
+    _, usual = shown("forecast")
+    assert not usual & {*NAMES, "api_limits"}
+    definitions, found = shown("forecast", "limits", "audit")
+    assert found - usual == {"api_limits", "audit_event", "audit_actor"}
+    graph = definitions.resolve_asset_graph()
+    for name in found - usual:
+        node = graph.get(dg.AssetKey(["clari", name]))
+        assert node.description and node.group_name == "products"
+        assert node.metadata["dagster/column_schema"].columns
+    schedule = definitions.resolve_schedule_def("daily_products_schedule")
+    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 21, 6, tzinfo=UTC))
+    (limits, audit) = schedule.evaluate_tick(context).run_requests or ()
+    assert [key.path[-1] for key in limits.asset_selection or ()] == ["api_limits"]
+    assert [key.path[-1] for key in audit.asset_selection or ()] == ["audit_event", "audit_actor"]
 
 
 def test_a_wrong_name_is_one_line(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ def _sync(
         SyncProgress(console, pipeline.hooks) as progress,
         pipeline.exporting(run_id, wanted, forecasts, everywhere=with_forecast) as desk,
     ):
-        progress.expect(desk.plan)
+        progress.expect(desk.plan, products=len(pipeline.settings.other_products))
         wanted += [quarter for quarter in desk.plan.recovered_quarters if quarter not in wanted]
         with JobRunner(pipeline, desk, wanted, {"clari/source": "sandbox"} if is_sandbox else {}) as runner:
             for quarter in wanted:

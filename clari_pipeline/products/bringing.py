@@ -108,14 +108,14 @@ def bring(
     with _alive(pipeline, run_id):
         loader = ProductLoader(pipeline, product)
         loader.landing.sweep()
-        loader.load_waiting()
+        loader.load_waiting(run_id)
         left, plan = _taken_up(pipeline, product, run_id)
         if product.is_exported:
             _export(pipeline, loader, left, plan, run_id=run_id, clock=clock, retry=retry)
         else:
             for fetch in plan:
                 asyncio.run(_ask(pipeline, product, loader, fetch, run_id=run_id, retry=retry))
-        loader.load_waiting()
+        loader.load_waiting(run_id)
     return brought(pipeline, name, run_id=run_id)
 
 

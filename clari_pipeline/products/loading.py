@@ -37,14 +37,15 @@ class ProductLoader:
         self.tables = product.tables
         self.landing = landing_of(pipeline)
 
-    def load_waiting(self) -> list[str]:
-        """Merge each document that has landed and was neither merged nor refused, the oldest first; their ids."""
+    def load_waiting(self, run_id: str) -> None:
+        """Merge each document that has landed and was neither merged nor refused, the oldest first, in this run."""
         with self._pipeline.warehouse.session() as session:
             waiting = fetches.waiting(session, self._product.name)
+            for request_id in waiting:
+                fetches.taken_up(session, request_id, run_id)
         for request_id in waiting:
             self._pipeline.go_on()
             self.load(request_id)
-        return waiting
 
     def load(self, request_id: str) -> None:
         """Merge one document, or refuse it; what another process has merged meanwhile is left alone."""

@@ -46,6 +46,16 @@ def test_what_is_not_good_enough_is_refused_and_stays_landed(by_hand: Desk, case
     assert not any(by_hand.rows(table) for table in by_hand.loader(product).tables)
 
 
+def test_what_a_dead_run_has_landed_is_told_by_the_next(desk: Desk) -> None:
+    """It is merged or refused before anything else is asked for, and belongs to the run that does."""
+    desk.land("audit", {"pages": ["Sign in"]}, at=NOW - timedelta(hours=1))
+    desk.loader("audit").know_all()
+    brought = desk.bring("audit")
+    assert [fetch["state"] for fetch in brought.fetches] == ["REFUSED", "LOADED"]
+    (line,) = brought.failures
+    assert line.endswith("(docs/runbook.md#records_are_complete)")
+
+
 def test_what_is_empty_is_merged_with_a_warning(by_hand: Desk) -> None:
     """A quiet day is no fault: its window counts as fetched."""
     row = by_hand.merge("activity", {"activities": []}, **WEEK)

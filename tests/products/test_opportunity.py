@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from clari_pipeline.runbook import see
 from clari_pipeline.sandbox import Fault, Sandbox
 
 from .conftest import SIGHTS, Clock, Desk
@@ -48,7 +49,8 @@ def test_a_hundred_are_asked_for_at_once_and_a_bad_one_keeps_out_no_other(desk: 
     assert (fetch["state"], fetch["rows_inserted"]) == ("LOADED", len(good))
     halvings = 8  # of a call with a hundred
     assert 3 <= calls(sandbox) <= 3 + 2 * halvings
-    assert brought.remarks == ["opportunity: 181 opportunities were asked for and did not come"]
+    said = "opportunity: 181 opportunities were asked for and did not come"
+    assert brought.remarks == [see(said, "opportunities_are_known")]
     assert desk.verdicts(fetch["request_id"])["opportunities_are_known"] is False
 
 
@@ -56,9 +58,8 @@ def test_without_activity_there_is_nothing_to_ask_for(desk: Desk, sandbox: Sandb
     """A line says why, and it is no failure."""
     brought = desk.bring("opportunity")
     assert (brought.fetches, brought.failures, calls(sandbox)) == ([], [], 0)
-    assert brought.remarks == [
-        "opportunity: no activity is mapped to one yet; CLARI_PRODUCTS has to name activity, too"
-    ]
+    said = "opportunity: no activity is mapped to one yet; CLARI_PRODUCTS has to name activity, too"
+    assert brought.remarks == [see(said, "no_opportunities")]
 
 
 def test_values_are_exact_or_text_alone(desk: Desk, sandbox: Sandbox) -> None:
@@ -83,7 +84,8 @@ def test_values_are_exact_or_text_alone(desk: Desk, sandbox: Sandbox) -> None:
     change = changes["0.30000000000000004"]
     assert (change["old_value_number"], change["new_value_number"]) == (Decimal("0.1000"), None)
     assert change["value_changed_at"] == datetime(2020, 11, 14, tzinfo=UTC)
-    assert brought.remarks == ["opportunity: 1 parts of records do not say what they are, and were left out"]
+    said = "opportunity: 1 parts of records do not say what they are, and were left out"
+    assert brought.remarks == [see(said, "parts_are_complete")]
 
 
 def test_a_field_that_is_no_longer_shown_stays_and_says_so(by_hand: Desk) -> None:

@@ -141,12 +141,12 @@ def _sync(
             with pipeline.warehouse.kept_open():
                 if with_forecast and (trouble := runner.refresh_marts()):
                     troubles.append(f"marts: {trouble}")
-                for name in pipeline.settings.other_products:
-                    pipeline.go_on()
-                    products.append(runner.bring(name))
-                    troubles += products[-1].failures
-                    pipeline.remarks += products[-1].remarks
                 outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
+            for name in pipeline.settings.other_products:  # these wait for Clari
+                pipeline.go_on()
+                products.append(runner.bring(name))
+                troubles += products[-1].failures
+                pipeline.remarks += products[-1].remarks
     if products:
         pipeline.publish()
     sent = alerts.tell_of_sync(

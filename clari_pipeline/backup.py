@@ -59,7 +59,7 @@ def take(pipeline: Pipeline, folder: Path) -> Taken:
     folder has lost since stays in it.
     """
     _refuse_other_folders(pipeline.landing.root, folder)
-    if not pipeline.warehouse.exists() and not any(pipeline.landing.root.glob("[!.]*/*/*/manifest.json")):
+    if not pipeline.warehouse.exists() and not any(pipeline.landing.manifests()):
         raise BackupRefused(
             f"there is nothing to save: {pipeline.warehouse.place} is not there, and nothing has landed"
         )
@@ -145,7 +145,7 @@ class _Documents:
 
 def _save_documents(landing: Landing, folder: Path, known: Mapping[str, Checksum]) -> _Documents:
     saved = _Documents()
-    for manifest in sorted(landing.root.glob("[!.]*/*/*/manifest.json")):
+    for manifest in sorted(landing.manifests()):
         source = manifest.parent
         path = f"{_LANDING}/{source.relative_to(landing.root).as_posix()}"
         try:

@@ -169,17 +169,17 @@ def alerts_list(
     as_json: AsJson = False,
 ) -> None:
     """The newest alerts, their keys, and whether they were sent."""
-    from clari_pipeline import commands  # noqa: PLC0415
+    from clari_pipeline import alert_commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.alerts_list(read_settings(), most=last, as_json=as_json))
+    raise typer.Exit(alert_commands.listed(read_settings(), most=last, as_json=as_json))
 
 
 @alerts_app.command("test", epilog="Example: clari-pipeline alerts test")
 def alerts_test() -> None:
     """Send one message to each channel of CLARI_ALERT_URLS, and say which took it. Exits with 1 where one did not."""
-    from clari_pipeline import commands  # noqa: PLC0415
+    from clari_pipeline import alert_commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.alerts_test(read_settings()))
+    raise typer.Exit(alert_commands.test(read_settings()))
 
 
 @alerts_app.command("resend", epilog="Example: clari-pipeline alerts resend")
@@ -187,9 +187,9 @@ def alerts_resend(
     keys: Annotated[list[str] | None, typer.Argument(help="Keys of alerts to send once more.")] = None,
 ) -> None:
     """Send what is not sent yet; with keys, these once more to every channel."""
-    from clari_pipeline import commands  # noqa: PLC0415
+    from clari_pipeline import alert_commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.alerts_resend(read_settings(), keys=keys or []))
+    raise typer.Exit(alert_commands.resend(read_settings(), keys=keys or []))
 
 
 @app.command(epilog="Example: clari-pipeline sandbox --port 8765 --scenario swings")

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from clari_pipeline.events import Hooks
 
 _WIDE = 120
-_MOST_ALERTS = 1000
 _SANDBOX_FORECASTS = ("total_new",)
 
 
@@ -80,7 +79,8 @@ def sync(
     from clari_pipeline import alert_sending, alerts  # noqa: PLC0415
 
     settings.required_key()
-    forecasts = forecasts or settings.required_forecasts()
+    if "forecast" in settings.products:
+        forecasts = forecasts or settings.required_forecasts()
     alert_sending.open_channels(settings)  # an address that is none is found before Clari is asked
     pipeline, run_id = Pipeline(settings, hooks=hooks), uuid.uuid4().hex
     work = partial(_sync, pipeline, run_id, quarters, forecasts, last=last, as_json=as_json, is_sandbox=is_sandbox)
@@ -110,7 +110,7 @@ def _sync(
     as_json: bool,
     is_sandbox: bool,
 ) -> int:
-    """Exports of all quarters behind, one Dagster run a quarter before them."""
+    """Exports of all quarters behind, one Dagster run a quarter before them, and one for each other product."""
     from clari_pipeline import alerts  # noqa: PLC0415
     from clari_pipeline.defs.running import JobRunner  # noqa: PLC0415 - dagster takes a second
     from clari_pipeline.planning import by_urgency  # noqa: PLC0415
@@ -118,8 +118,9 @@ def _sync(
     from clari_pipeline.quality import export_gate  # noqa: PLC0415
     from clari_pipeline.reporting import Report  # noqa: PLC0415
 
+    with_forecast, products = "forecast" in pipeline.settings.products, []
     current = pipeline.calendar.quarter_of(pipeline.now().date())
-    wanted = by_urgency(quarters or _current(pipeline, last), current=current)
+    wanted = by_urgency(quarters or _current(pipeline, last), current=current) if with_forecast else []
     _prepare(pipeline)
     export_gate.warm_up()
     started_at = pipeline.now()
@@ -127,9 +128,9 @@ def _sync(
     console = Console(stderr=True, markup=False, quiet=pipeline.settings.log_format == "json")
     with (
         SyncProgress(console, pipeline.hooks) as progress,
-        pipeline.exporting(run_id, wanted, forecasts, everywhere=True) as desk,
+        pipeline.exporting(run_id, wanted, forecasts, everywhere=with_forecast) as desk,
     ):
-        progress.expect(desk.plan)
+        progress.expect(desk.plan, products=len(pipeline.settings.other_products))
         wanted += [quarter for quarter in desk.plan.recovered_quarters if quarter not in wanted]
         with JobRunner(pipeline, desk, wanted, {"clari/source": "sandbox"} if is_sandbox else {}) as runner:
             for quarter in wanted:
@@ -138,14 +139,21 @@ def _sync(
                     troubles.append(f"{quarter}: {trouble}")
             pipeline.go_on()
             with pipeline.warehouse.kept_open():
-                if trouble := runner.refresh_marts():
+                if with_forecast and (trouble := runner.refresh_marts()):
                     troubles.append(f"marts: {trouble}")
                 outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
+            for name in pipeline.settings.other_products:  # these wait for Clari
+                pipeline.go_on()
+                products.append(runner.bring(name))
+                troubles += products[-1].failures
+                pipeline.remarks += products[-1].remarks
+    if products:
+        pipeline.publish()
     sent = alerts.tell_of_sync(
         pipeline, outcomes, run_id=run_id, troubles=troubles, killed=desk.plan.killed, quarters=map(str, wanted)
     )
     report = Report(
-        run_id, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes), sent.alerts, sent.troubles
+        run_id, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes), sent.alerts, sent.troubles, products
     )
     return _finish(pipeline, report, as_json=as_json, troubles=troubles)
 
@@ -159,16 +167,19 @@ def _sync_quarter(runner: JobRunner, quarter: Quarter) -> str | None:
 
 def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[str, ...], as_json: bool) -> int:
     """Landed documents once more; those that were refused before and still are, are no failure."""
+    from clari_pipeline.products.replaying import replay_products  # noqa: PLC0415
     from clari_pipeline.reporting import Report  # noqa: PLC0415
 
     pipeline = Pipeline(settings)
     _prepare(pipeline)
     started_at = pipeline.now()
     request_ids, refused_before = pipeline.replay(quarters, forecasts)
+    products, troubles = ([], []) if quarters or forecasts else replay_products(pipeline)
     pipeline.publish()
     outcomes = pipeline.outcomes(request_ids)
-    report = Report(uuid.uuid4().hex, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes))
-    return _finish(pipeline, report, as_json=as_json, excused=refused_before)
+    swings = pipeline.swings_of(outcomes)
+    report = Report(uuid.uuid4().hex, started_at, pipeline.now(), outcomes, swings, products=products)
+    return _finish(pipeline, report, as_json=as_json, troubles=troubles, excused=refused_before)
 
 
 def replay_document(
@@ -201,20 +212,24 @@ def replay_document(
 
 def status(settings: Settings, *, as_json: bool) -> int:
     """What is in the warehouse, and what Clari leaves free."""
+    from clari_pipeline.products.reporting import products_document, show_products  # noqa: PLC0415
     from clari_pipeline.reporting import show_status, status_document  # noqa: PLC0415
     from clari_pipeline.warehouse import ledger  # noqa: PLC0415
 
     pipeline = Pipeline(settings)
     exports: list[dict[str, Any]] = []
+    products = products_document(None, settings)
     alerts_unsent = 0
     if pipeline.warehouse.exists():
         with pipeline.warehouse.session() as session:
             exports, alerts_unsent = ledger.status(session), ledger.alerts_unsent(session)
-    document = status_document(exports, _quota(settings), alerts_unsent)
+            products = products_document(session, settings)
+    document = status_document(exports, _quota(settings), alerts_unsent) | products
     if as_json:
-        _print_json(document)
+        print_json(document)
     else:
-        show_status(_console(), document)
+        show_status(console_of_output(), document)
+        show_products(console_of_output(), document)
     return ExitCode.DONE
 
 
@@ -223,57 +238,6 @@ def serve_health(settings: Settings, *, host: str, port: int) -> int:
     from clari_pipeline import health  # noqa: PLC0415 - nobody else waits for uvicorn
 
     return health.serve(settings, host=host, port=port)
-
-
-def alerts_list(settings: Settings, *, most: int, as_json: bool) -> int:
-    """The newest alerts and whether they were sent."""
-    from clari_pipeline.reporting import alerts_document, show_alerts  # noqa: PLC0415
-    from clari_pipeline.warehouse import alert_rows  # noqa: PLC0415
-
-    pipeline = Pipeline(settings)
-    found: list[dict[str, Any]] = []
-    if pipeline.warehouse.exists():
-        with pipeline.warehouse.session() as session:
-            found = alert_rows.newest(session, most)
-    if as_json:
-        _print_json(alerts_document(found))
-    else:
-        show_alerts(_console(), found)
-    return ExitCode.DONE
-
-
-def alerts_test(settings: Settings) -> int:
-    """One message to each channel; which answered."""
-    from clari_pipeline import alert_sending  # noqa: PLC0415
-
-    channels = alert_sending.required_channels(settings)
-    console = _console()
-    is_well = True
-    for delivery in channels.deliver(alert_sending.greeting(settings.env)):
-        found = see(delivery.error, Remark.ALERT_NOT_SENT) if delivery.error else "took it"
-        console.print(f"{delivery.channel}: {found}", highlight=False, soft_wrap=True)
-        is_well = is_well and delivery.error is None
-    return ExitCode.DONE if is_well else ExitCode.NOT_DONE
-
-
-def alerts_resend(settings: Settings, *, keys: Sequence[str]) -> int:
-    """Send what is not sent yet, and these again."""
-    from clari_pipeline import alert_sending  # noqa: PLC0415
-    from clari_pipeline.warehouse import alert_rows  # noqa: PLC0415
-
-    pipeline = Pipeline(settings)
-    alert_sending.required_channels(settings)
-    with pipeline.warehouse.transaction("alerts") as session:
-        known = {alert["alert_key"] for alert in alert_rows.newest(session, _MOST_ALERTS)}
-        if unknown := [key for key in keys if key not in known]:
-            raise UsageError(f"no alert is called {unknown[0]!r}: clari-pipeline alerts list shows their keys")
-        for key in keys:
-            alert_rows.again(session, key)
-    sent = alert_sending.send_alerts(pipeline, named=keys)
-    _console().print(f"{sent.alerts} alerts sent")
-    for trouble in sent.troubles:
-        say(trouble, settings, section=None)
-    return ExitCode.NOT_DONE if sent.troubles else ExitCode.DONE
 
 
 def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: int) -> int:
@@ -318,7 +282,7 @@ def _finish(
     if as_json:
         print(report.as_json())  # noqa: T201
     else:
-        console = _console()
+        console = console_of_output()
         report.show(console)
         console.print(f"Warehouse: {pipeline.warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
         if (copy := pipeline.places.copy).exists() and pipeline.warehouse.engine == "duckdb":
@@ -334,7 +298,7 @@ def _finish(
     return ExitCode.NOT_DONE if lines else ExitCode.DONE
 
 
-def _console() -> Console:
+def console_of_output() -> Console:
     """Standard output; a file or a pipe has no width to keep to."""
     return Console(markup=False, width=None if sys.stdout.isatty() else _WIDE)
 
@@ -388,7 +352,8 @@ def _check_scenario(name: str) -> None:
         raise UsageError(f"no scenario is called {name!r}: the sandbox knows {', '.join(SCENARIOS)}")
 
 
-def _print_json(document: dict[str, Any]) -> None:
+def print_json(document: dict[str, Any]) -> None:
+    """One JSON document on standard output."""
     import json  # noqa: PLC0415
 
     print(json.dumps(document, indent=1, ensure_ascii=False))  # noqa: T201

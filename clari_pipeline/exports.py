@@ -42,12 +42,10 @@ from clari_pipeline.clari import (
 from clari_pipeline.events import Deferred, Failed, Hooks, Landed, QuotaRead, Requeued
 from clari_pipeline.landing import Landing
 from clari_pipeline.planning import Plan, afford
-from clari_pipeline.recording import Recorder, manifest_of
+from clari_pipeline.recording import Recorder
 from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
-from clari_pipeline.warehouse import ledger
 from clari_pipeline.warehouse.session import Warehouse
-from clari_pipeline.warehouse.statements import Record
 
 _PASSING = (ClariUnreachable, ServerFault, Redirected, RateLimited, UnexpectedAnswer, AuthFailed)
 _Event = TypeVar("_Event", bound=ExportEvent)
@@ -65,18 +63,18 @@ class ExportDesk:
         *,
         run_id: str,
         plan: Plan,
+        record: Recorder | None = None,
         hooks: Hooks | None = None,
         clock: Clock | None = None,
         retry: Retry | None = None,
     ) -> None:
         self._settings = settings
-        self._warehouse = warehouse
         self._landing = landing
         self.run_id = run_id
         self.plan = plan
         self._hooks = hooks or Hooks()
         self._clock = clock or SystemClock()
-        self._record = Recorder(warehouse, run_id)
+        self._record = record or Recorder(warehouse, run_id)
         self._client = ClariClient(
             base_url=settings.base_url,
             api_key=settings.key_source(),
@@ -90,8 +88,8 @@ class ExportDesk:
             slot_timeout_s=settings.slot_timeout_s,
             poll_interval_s=settings.poll_interval_s,
             max_concurrent=settings.max_concurrent_exports,
-            known_jobs=lambda: asyncio.to_thread(self._known_jobs),
-            asking=lambda request: runs.asking(request.forecast_id, request.time_period),
+            known_jobs=lambda: asyncio.to_thread(self._record.known_jobs),
+            asking=lambda request: runs.asking(*request.told_by),
             # Off the event loop: the warehouse may be locked by somebody for a while, and polls go on.
             observe=lambda event: asyncio.to_thread(self._tell, event),
             retried=self._tell,
@@ -229,12 +227,12 @@ class ExportDesk:
         writer = self._landing.writer()
         try:
             await self._exporter.fetch(export, job, writer, max_bytes=self._settings.max_result_bytes)
-            row = await asyncio.to_thread(self._row, export.request_id)
+            row = await asyncio.to_thread(self._record.row, export.request_id)
             document = writer.keep(
                 forecast_id=export.request.forecast_id,
                 time_period=export.request.time_period,
                 job_id=job.job_id,
-                facts=manifest_of(row | {"landed_at": self._clock.now()}),
+                facts=self._record.manifest(row | {"landed_at": self._clock.now()}),
             )
         except BaseException:
             writer.discard()
@@ -251,7 +249,7 @@ class ExportDesk:
     async def _fail(self, export: Export, error: ClariError) -> None:
         """Say what became of an export that did not come: over, or put off where Clari may still have its job."""
         if isinstance(error, _PASSING):
-            row = await asyncio.to_thread(self._row, export.request_id)
+            row = await asyncio.to_thread(self._record.row, export.request_id)
             if row.get("job_id") or isinstance(error, AnswerLost):
                 deferred = f"{error}; what is at Clari is fetched by the next sync"
                 await self._tell_of(export, Deferred, error=deferred, error_kind=type(error).__name__)
@@ -274,15 +272,6 @@ class ExportDesk:
             error=str(error),
             error_kind=type(error).__name__,
         )
-
-    def _row(self, request_id: str) -> Record:
-        """The export's row in the ledger; empty where it has none yet."""
-        with self._warehouse.session() as session:
-            return ledger.export(session, request_id) if ledger.is_known(session, request_id) else {}
-
-    def _known_jobs(self) -> set[str]:
-        with self._warehouse.session() as session:
-            return ledger.known_jobs(session)
 
     async def _tell_of(self, export: Export, kind: type[_Event], **what: Any) -> None:
         event = kind(

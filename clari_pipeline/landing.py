@@ -28,6 +28,7 @@ import zstandard
 from clari_pipeline.disk import to_disk
 from clari_pipeline.runbook import PipelineError
 
+PRODUCTS = "products"  # the folder below the landing folder that is no forecast's
 _LONGEST_NAME = 120
 _READ_AT_ONCE = 1 << 20
 _PIECES_AHEAD = 3
@@ -169,6 +170,11 @@ class Landing:
 
     def __iter__(self) -> Iterator[LandedDocument]:
         return (_load(manifest.parent) for manifest in sorted(self.root.glob("[!.]*/*/*/manifest.json")))
+
+    def manifests(self) -> Iterator[Path]:
+        """The manifest of every landed document, those of products beside the forecast in a folder of their own."""
+        for pattern in ("[!.]*/*/*/manifest.json", f"{PRODUCTS}/[!.]*/*/*/manifest.json"):
+            yield from self.root.glob(pattern)
 
 
 class LandingWriter:

@@ -71,14 +71,14 @@ class SyncProgress:
     ) -> None:
         (self._bars or nullcontext()).__exit__(kind, error, trace)
 
-    def expect(self, plan: Plan) -> None:
-        """How much there is to do."""
+    def expect(self, plan: Plan, *, products: int = 0) -> None:
+        """How much there is to do, so many fetches of other products among it."""
         if found := len(plan.finished) + sum(export.left_behind is not None for export in plan.exports):
             self._print(f"a run that was stopped is continued: {found} of its exports are taken up")
         if plan.recovered:
             self._print(f"{len(plan.recovered)} exports of earlier runs are fetched from Clari beside the new ones")
         if self._bars:
-            total = len(plan.exports) + len(plan.recovered)
+            total = len(plan.exports) + len(plan.recovered) + products
             self._bars.update(self._landed, total=total)
             self._bars.update(self._merged, total=total + len(plan.finished))
 

@@ -12,6 +12,7 @@ from clari_pipeline.clari import (
     Completed,
     ExportEvent,
     ExportRequest,
+    Limits,
     Polled,
     Retried,
     Submitted,
@@ -23,12 +24,13 @@ from clari_pipeline.events import Deferred, Event, Failed, Landed, QuotaRead
 from clari_pipeline.runbook import AlertKind
 from clari_pipeline.warehouse import alert_rows, ledger
 from clari_pipeline.warehouse.session import Session, Warehouse
+from clari_pipeline.warehouse.statements import Record
 
 _WRITTEN_DOWN = (Submitting, Submitted, Adopted, TypesRefused, Completed, Landed, Failed, Deferred)
 
 
 class Recorder:
-    """Writes the exports of one run into the ledger."""
+    """Writes the exports of one run into the ledger, and reads them there."""
 
     def __init__(self, warehouse: Warehouse, run_id: str) -> None:
         self._warehouse = warehouse
@@ -57,6 +59,20 @@ class Recorder:
                     self._write_counts(session, event.request_id)
             case _:
                 pass
+
+    def row(self, request_id: str) -> Record:
+        """The export's row in the ledger; empty where it has none yet."""
+        with self._warehouse.session() as session:
+            return ledger.export(session, request_id) if ledger.is_known(session, request_id) else {}
+
+    def known_jobs(self) -> set[str]:
+        """Clari's ids of every job that is ours already."""
+        with self._warehouse.session() as session:
+            return ledger.known_jobs(session)
+
+    def manifest(self, row: Record) -> dict[str, Any]:
+        """What is kept beside the document of an export."""
+        return manifest_of(row)
 
     def _write(self, session: Session, event: ExportEvent) -> None:
         match event:
@@ -98,7 +114,10 @@ class Recorder:
         polls, retries = self._polls.pop(request_id, 0), self._retries.pop(request_id, 0)
         slot_seconds = self._slot_waits.pop(request_id, Decimal(0))
         if polls or retries or slot_seconds:
-            ledger.counted(session, request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
+            self._count(session, request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
+
+    def _count(self, session: Session, request_id: str, *, polls: int, retries: int, slot_seconds: Decimal) -> None:
+        ledger.counted(session, request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
 
     def _failed(self, session: Session, event: Failed) -> None:
         self._submitting(session, event)  # it may have failed before Clari was asked
@@ -125,8 +144,19 @@ class Recorder:
 
 
 def _write_quota(session: Session, event: QuotaRead, run_id: str) -> None:
-    read = event.limits.model_dump(include={"monthly_quota", "available_monthly_quota", "concurrent_limit"})
-    ledger.quota_read(session, run_id=run_id, read_at=event.at, **read)
+    ledger.quota_read(session, run_id=run_id, read_at=event.at, **columns_of(event.limits))
+
+
+def columns_of(limits: Limits) -> dict[str, int | None]:
+    """Clari's limits as `export_quota` has them."""
+    return {
+        "monthly_quota": limits.monthly_quota,
+        "available_monthly_quota": limits.available_monthly_quota,
+        "concurrent_limit": limits.concurrent_limit,
+        "available_concurrent_limit": limits.available_concurrent_limit,
+        "running_jobs": len(limits.running_job_ids),
+        "submitted_jobs": len(limits.submitted_job_ids),
+    }
 
 
 def _alert_of_low_quota(session: Session, event: QuotaRead, run_id: str) -> None:
@@ -185,7 +215,12 @@ _IN_MANIFEST = (
 
 def manifest_of(row: dict[str, Any]) -> dict[str, Any]:
     """What is kept beside a document: all that the ledger needs to know it again. Times as ISO 8601."""
-    return {name: _plain(row.get(name)) for name in _IN_MANIFEST}
+    return plainly({name: row.get(name) for name in _IN_MANIFEST})
+
+
+def plainly(row: dict[str, Any]) -> dict[str, Any]:
+    """Columns as JSON has them."""
+    return {name: _plain(value) for name, value in row.items()}
 
 
 def _plain(value: object) -> object:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.table import Table
 from clari_pipeline.outcomes import Outcome
 from clari_pipeline.runbook import Remark, anchor, see
 from clari_pipeline.warehouse.statements import Record
+
+if TYPE_CHECKING:
+    from clari_pipeline.products.bringing import Brought
 
 _SHOWN_SWINGS = 10
 _EXPORT_COLUMNS = (
@@ -41,6 +44,7 @@ class Report:
     swings: Sequence[Record]
     alerts_sent: int = 0
     alert_troubles: Sequence[str] = ()
+    products: Sequence[Brought] = ()
 
     @property
     def swung_calls(self) -> int:
@@ -89,6 +93,7 @@ class Report:
                 ],
                 "swings": self.swung_calls,
                 "alerts_sent": self.alerts_sent,
+                **({"products": [row for one in self.products for row in one.documents]} if self.products else {}),
             },
             indent=1,
             ensure_ascii=False,
@@ -96,7 +101,14 @@ class Report:
         )
 
     def show(self, console: Console) -> None:
-        """A table of quarters, then what was found."""
+        """A table of quarters, then what was found, then a line a product."""
+        if self.outcomes or not self.products:
+            self._show_forecasts(console)
+        for product in self.products:
+            for line in product.lines:
+                console.print(line, highlight=False, soft_wrap=True)
+
+    def _show_forecasts(self, console: Console) -> None:
         if not self.outcomes:
             console.print("Nothing was merged: no such document has landed. clari-pipeline sync brings them.")
             return

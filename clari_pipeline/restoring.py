@@ -54,8 +54,7 @@ def plan(pipeline: Pipeline, folder: Path, *, documents_only: bool, force: bool)
         manifest,
         missing=tuple(path for path in saved if not here[path].exists()),
         differing=tuple(path for path in saved if here[path].exists() and not _is_same(here[path], path, manifest)),
-        unknown=sum(1 for _ in pipeline.landing.root.glob("[!.]*/*/*/manifest.json"))
-        - sum(1 for folder in here.values() if folder.exists()),
+        unknown=sum(1 for _ in pipeline.landing.manifests()) - sum(1 for folder in here.values() if folder.exists()),
         has_warehouse=pipeline.warehouse.exists(),
         documents_only=documents_only,
     )

@@ -74,6 +74,7 @@ class Remark(StrEnum):
     DOCUMENTS_LANDED_SINCE = "documents_landed_since"
     QUARTER_STAYS = "quarter_stays"
     PART_LEFT_OUT = "part_left_out"
+    NO_OPPORTUNITIES = "no_opportunities"
 
 
 def anchor(section: str) -> str:

@@ -21,6 +21,7 @@ from clari_pipeline.runbook import PipelineError
 
 EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
 REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
+PRODUCTS = ("forecast", "limits", "audit", "activity", "opportunity")  # in the order in which a sync brings them
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _Listed = Annotated[tuple[str, ...], NoDecode]
 
@@ -83,6 +84,8 @@ class Settings(BaseSettings):
     api_key_file: Path | None = None
     base_url: str = "https://api.clari.com/v4"
     auth_scheme: Literal["apikey", "bearer"] = "apikey"
+    products: _Listed = ("forecast",)
+    activity_days: int = Field(90, ge=1, le=3650)
     forecast_ids: _Listed = ()
     types_to_export: _Listed = EXPORT_TYPES
     export_format: Literal["JSON", "CSV"] = "JSON"
@@ -118,7 +121,7 @@ class Settings(BaseSettings):
     debug: bool = False
     dagster_home: Path | None = Field(None, validation_alias=AliasChoices("dagster_home", "DAGSTER_HOME"))
 
-    @field_validator("forecast_ids", "types_to_export", mode="before")
+    @field_validator("forecast_ids", "types_to_export", "products", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -131,6 +134,15 @@ class Settings(BaseSettings):
         if missing := [name for name in REQUIRED_TYPES if name not in types]:
             raise ValueError(f"{', '.join(missing)} must be among the types: every table is built on them")
         return tuple(sorted(set(types)))
+
+    @field_validator("products")
+    @classmethod
+    def _known_products(cls, products: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(products) - set(PRODUCTS)):
+            raise ValueError(f"{', '.join(unknown)}: no such product; there are {', '.join(PRODUCTS)}")
+        if not products:
+            raise ValueError(f"name at least one of {', '.join(PRODUCTS)}")
+        return tuple(name for name in PRODUCTS if name in products)
 
     @field_validator("api_key")
     @classmethod
@@ -219,6 +231,11 @@ class Settings(BaseSettings):
     def landing_dir(self) -> Path:
         """Where raw documents stay."""
         return self.data_dir / "landing"
+
+    @property
+    def other_products(self) -> tuple[str, ...]:
+        """What is brought beside the forecast."""
+        return tuple(name for name in self.products if name != "forecast")
 
     @property
     def dagster_dir(self) -> Path:

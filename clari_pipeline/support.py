@@ -58,6 +58,7 @@ def bundle(output: Path | None, *, with_people: bool) -> tuple[Path, list[str]]:
             "settings": lambda: _settings(settings, with_people=with_people),
             "tables": warehouse.counts,
             "export_job": lambda: warehouse.rows("jobs"),
+            "product_fetch": lambda: warehouse.rows("products"),
             "export_check": lambda: _checks(warehouse, with_people=with_people),
             "export_quota": lambda: warehouse.rows("quota"),
             "alert": lambda: warehouse.rows("alerts_told" if with_people else "alerts"),
@@ -72,7 +73,7 @@ def bundle(output: Path | None, *, with_people: bool) -> tuple[Path, list[str]]:
                 parts["dagster_runs"] = lambda: _dagster_runs(settings, said=lambda _: "left out")
             if unknown is not None:
                 # Whom to leave out is not known: what may name people stays out.
-                for name in ("export_job", "export_check", "dagster_runs"):
+                for name in ("export_job", "product_fetch", "export_check", "dagster_runs"):
                     parts[name] = _left_out(unknown)
     mask = Mask(settings, people=people)
     made, troubles = _made(parts, mask)

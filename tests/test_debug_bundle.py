@@ -17,8 +17,8 @@ from clari_pipeline.warehouse.duck import DuckWarehouse
 from .conftest import Terminal
 
 PARTS = {
-    "versions", "settings", "preflight", "tables", "export_job", "export_check", "export_quota", "alert", "health",
-    "dagster_runs",
+    "versions", "settings", "preflight", "tables", "export_job", "product_fetch", "export_check", "export_quota",
+    "alert", "health", "dagster_runs",
 }  # fmt: skip
 ALERT_URL = "json://someone:pa55word-of-hook@127.0.0.1:9/T0KEN-0123456789abcdef"
 

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 import clari_pipeline
 from clari_pipeline import cli, preflight
 from clari_pipeline.quality.export_gate import CHECKS
+from clari_pipeline.quality.product_checks import PRODUCT_CHECKS
 from clari_pipeline.runbook import PAGE, AlertKind, ExitCode, PipelineError, Remark, anchor, section_of, see
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import project_file
@@ -66,7 +67,14 @@ def sections() -> dict[str, list[str]]:
 def test_everything_that_people_can_be_told_of_has_a_section() -> None:
     """Alert kinds, checks, lines of the checklist, errors, exit codes: none is missing, and none is there in vain."""
     told = {kind.section for kind in errors() if issubclass(kind, PipelineError)} - {PipelineError.section}
-    told |= {*AlertKind, *Remark, *CHECKS, *preflight.NAMES, *(f"exit_{code.value}" for code in ExitCode)}
+    told |= {
+        *AlertKind,
+        *Remark,
+        *CHECKS,
+        *PRODUCT_CHECKS,
+        *preflight.NAMES,
+        *(f"exit_{code.value}" for code in ExitCode),
+    }
     also = {"not_seen", "key_file_error", "channel_error", "document_unreadable"}
     known = set(sections())
     assert told - known == set(), f"{PAGE} has no row on {sorted(told - known)}"
@@ -105,7 +113,10 @@ def headings(text: str) -> set[str]:
 
 def test_links_lead_somewhere() -> None:
     """Within the page, to the other pages, and from them to it."""
-    pages = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", PAGE, "docs/operations.md")}
+    pages = {
+        name: (ROOT / name).read_text(encoding="utf-8")
+        for name in ("README.md", PAGE, "docs/operations.md", "docs/products.md")
+    }
     anchors = {name: headings(text) | set(re.findall(r'id="(\w+)"', text)) for name, text in pages.items()}
     for name, text in pages.items():
         for link, target in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from time import monotonic
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeVar
-from urllib.parse import quote
 
 import httpx
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from clari_pipeline.clari.circuit import Circuit
 from clari_pipeline.clari.errors import (
@@ -22,21 +21,29 @@ from clari_pipeline.clari.errors import (
     ClariDown,
     ClariError,
     ClariUnreachable,
+    LinkAstray,
     RateLimited,
-    ResultTooLarge,
     ServerFault,
     UnexpectedAnswer,
     refusal,
 )
 from clari_pipeline.clari.keys import KeyAuth, KeySource
 from clari_pipeline.clari.models import ExportRequest, Job, Limits, offered_types
+from clari_pipeline.clari.paths import segment
+from clari_pipeline.clari.reading import (
+    is_web_page,
+    json_of,
+    refuse_too_large,
+    refuse_web_page,
+    typed,
+    unwrapped,
+)
 from clari_pipeline.retrying import retry_context
 
 _LONGEST_WAIT_S = 60.0
 _CONNECT_TIMEOUT_S = 10.0
 _PROBE_TIMEOUT_S = 10.0
 _SLOWEST_BYTES_PER_S = 1024
-_Typed = TypeVar("_Typed", Job, Limits)
 _Result = TypeVar("_Result")
 RetryHook = Callable[[str, str], None]
 """Given the call that is made once more, and why."""
@@ -139,7 +146,7 @@ class ClariClient:
     async def limits(self) -> Limits:
         """What Clari leaves free of concurrency and quota."""
         answer = await self._ask("limits", "GET", "/admin/limits")
-        return _typed("limits", Limits, answer.get("jobs", answer) if isinstance(answer, dict) else answer)
+        return typed("limits", Limits, answer.get("jobs", answer) if isinstance(answer, dict) else answer)
 
     async def types(self) -> tuple[str, ...]:
         """The types that Clari offers for export. Not every organisation's Clari knows the call: `ClariRefused`."""
@@ -152,8 +159,7 @@ class ClariClient:
         connection that was refused. Any other silence raises `AnswerLost`.
         """
         call = f"export of {request.forecast_id} {request.time_period}"
-        path = f"/export/forecast/{_segment(request.forecast_id)}"
-        answer = await self._repeated(call, _was_not_queued, lambda: self._submit(call, path, request))
+        answer = await self._repeated(call, _was_not_queued, lambda: self._submit(call, request))
         if isinstance(answer, dict) and (job_id := answer.get("jobId")):
             return str(job_id)
         raise AnswerLost(f"{call}: Clari's answer names no job")
@@ -161,8 +167,8 @@ class ClariClient:
     async def job(self, job_id: str) -> Job:
         """How a job stands. In production it comes wrapped [gitlab, posthog], in the description bare [spec]."""
         call = f"status of job {job_id}"
-        job = _unwrapped(await self._ask(call, "GET", f"/export/jobs/{_segment(job_id)}"))
-        return _typed(call, Job, {"jobId": job_id, **job} if isinstance(job, dict) else job)
+        job = unwrapped(await self._ask(call, "GET", f"/export/jobs/{segment(job_id)}"))
+        return typed(call, Job, {"jobId": job_id, **job} if isinstance(job, dict) else job)
 
     async def jobs(self) -> list[Job]:
         """The token's jobs, without entries that cannot be read; a list of which nothing can be read is none."""
@@ -173,16 +179,39 @@ class ClariClient:
         jobs, odd = [], None
         for entry in listed:
             try:
-                jobs.append(_typed("list of jobs", Job, _unwrapped(entry)))
+                jobs.append(typed("list of jobs", Job, unwrapped(entry)))
             except UnexpectedAnswer as error:
                 odd = error
         if odd is not None and not jobs:
             raise odd
         return jobs
 
+    async def answer(self, call: str, path: str) -> tuple[bytes, Any]:
+        """A call that is safe to repeat: the answer as Clari sent it, and its JSON. `path` may be a link of Clari's."""
+        return await self._repeated(call, _is_passing, lambda: self._read(call, "GET", path, None))
+
+    def linked(self, call: str, link: str) -> str:
+        """The address of a link that Clari gave.
+
+        Raises `LinkAstray` where it leads to another host, or out of TLS: the key would travel there.
+        """
+        ours = httpx.URL(self._base_url)
+        if link.startswith("/") and not link.startswith(("//", f"{ours.path}/")):
+            return f"{self._base_url}{link}"
+        try:
+            theirs = ours.join(link)
+        except httpx.InvalidURL as error:
+            raise LinkAstray(f"{call}: Clari's link is no address: ask Clari's support") from error
+        if _origin(theirs) != _origin(ours) or theirs.userinfo:
+            raise LinkAstray(
+                f"{call}: Clari's link leads to {theirs.host or 'nowhere'}, away from {ours.host}, and was not "
+                "followed, since the key would travel there: check CLARI_BASE_URL"
+            )
+        return str(theirs)
+
     async def cancel(self, job_id: str) -> None:
         """Cancel a job, which frees quota. Raises `CancelFailed` where it had already ended."""
-        await self._ask(f"cancelling of job {job_id}", "PATCH", f"/export/jobs/{_segment(job_id)}", {"type": "CANCEL"})
+        await self._ask(f"cancelling of job {job_id}", "PATCH", f"/export/jobs/{segment(job_id)}", {"type": "CANCEL"})
 
     async def download(self, job_id: str, sink: ResultSink, *, max_bytes: int | None = None) -> int:
         """Stream a result into `sink`; its size in bytes. A body that is cut, or trickles, begins anew.
@@ -200,14 +229,14 @@ class ClariClient:
     ) -> int:
         sink.restart()
         size, begun = 0, monotonic()
-        async with self._answer(call, "GET", f"/export/jobs/{_segment(job_id)}/results") as response:
+        async with self._answer(call, "GET", f"/export/jobs/{segment(job_id)}/results") as response:
             announced = response.headers.get("content-length", "")
-            _refuse_too_large(call, int(announced) if announced.isdecimal() else 0, max_bytes)
+            refuse_too_large(call, int(announced) if announced.isdecimal() else 0, max_bytes)
             async for chunk in response.aiter_bytes():
                 if size == 0:
-                    _refuse_web_page(call, response, chunk)
+                    refuse_web_page(call, response, chunk)
                 size += len(chunk)
-                _refuse_too_large(call, size, max_bytes)
+                refuse_too_large(call, size, max_bytes)
                 sink.write(chunk)
                 patience.renew()
                 seconds = monotonic() - begun
@@ -215,9 +244,9 @@ class ClariClient:
                     raise httpx.ReadTimeout("the body trickles")
         return size
 
-    async def _submit(self, call: str, path: str, request: ExportRequest) -> Any:
+    async def _submit(self, call: str, request: ExportRequest) -> Any:
         try:
-            return await self._json(call, "POST", path, request.body())
+            return (await self._read(call, "POST", request.path, request.body()))[1]
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise ClariUnreachable(f"{call}: no connection to {self._base_url}") from error
         except ServerFault as error:
@@ -227,13 +256,14 @@ class ClariClient:
 
     async def _ask(self, call: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """A call that is safe to repeat: its JSON."""
-        return await self._repeated(call, _is_passing, lambda: self._json(call, method, path, body))
+        return (await self._repeated(call, _is_passing, lambda: self._read(call, method, path, body)))[1]
 
-    async def _json(self, call: str, method: str, path: str, body: dict[str, Any] | None) -> Any:
-        """An answer's JSON; one that trickles is as good as none."""
+    async def _read(self, call: str, method: str, path: str, body: dict[str, Any] | None) -> tuple[bytes, Any]:
+        """An answer's bytes and its JSON; one that trickles is as good as none."""
         try:
             async with asyncio.timeout(2 * self._request_timeout_s), self._answer(call, method, path, body) as response:
-                return _json(call, response, await response.aread())
+                content = await response.aread()
+                return content, json_of(call, response, content)
         except TimeoutError as error:
             raise httpx.ReadTimeout("the answer trickles") from error
 
@@ -295,9 +325,12 @@ class ClariClient:
                     answer = await self._http.get(f"{self._base_url}{path}")
             except (httpx.HTTPError, TimeoutError):
                 return False
-            return answer.status_code < 500 and not _is_web_page(answer.content)
+            return answer.status_code < 500 and not is_web_page(answer.content)
 
         return any(await asyncio.gather(answers("/admin/limits"), answers("/export/jobs")))
+
+    def _address(self, call: str, path: str) -> str:
+        return f"{self._base_url}{path}" if path.startswith("/") else self.linked(call, path)
 
     def _silence(self, error: Exception) -> str:
         return f"{self._base_url} does not answer ({_cause(error)})"
@@ -306,7 +339,7 @@ class ClariClient:
     async def _answer(
         self, call: str, method: str, path: str, body: dict[str, Any] | None = None
     ) -> AsyncIterator[httpx.Response]:
-        async with self._http.stream(method, f"{self._base_url}{path}", json=body) as response:
+        async with self._http.stream(method, self._address(call, path), json=body) as response:
             self.date = response.headers.get("date", self.date)
             if response.status_code >= 300:
                 said = self._key.masked(await response.aread())
@@ -314,50 +347,8 @@ class ClariClient:
             yield response
 
 
-def _segment(identifier: str) -> str:
-    """An id as one part of a path, dots alone included, which would else climb up."""
-    quoted = quote(identifier, safe="")
-    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
-
-
-def _json(call: str, response: httpx.Response, body: bytes) -> Any:
-    """The answer's JSON; no body at all is an empty object."""
-    _refuse_web_page(call, response, body)
-    if not body.strip():
-        return {}
-    try:
-        return response.json()
-    except (ValueError, RecursionError) as error:
-        raise UnexpectedAnswer(f"{call}: Clari's answer is no JSON") from error
-
-
-def _refuse_web_page(call: str, response: httpx.Response, body: bytes) -> None:
-    """The page of a proxy, whatever its status, is a fault of the server."""
-    if _is_web_page(body):
-        raise ServerFault(call, response.status_code, clari_message="a web page instead of an answer")
-
-
-def _is_web_page(body: bytes) -> bool:
-    return body.lstrip()[:1] == b"<"
-
-
-def _refuse_too_large(call: str, size: int, max_bytes: int | None) -> None:
-    if max_bytes is not None and size > max_bytes:
-        raise ResultTooLarge(
-            f"{call}: {size:,} bytes are more than the {max_bytes:,} allowed: raise CLARI_MAX_RESULT_BYTES"
-        )
-
-
-def _typed(call: str, kind: type[_Typed], answer: object) -> _Typed:
-    try:
-        return kind.model_validate(answer)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "its whole"
-        raise UnexpectedAnswer(f"{call}: Clari's answer is not what it documents, at {where}") from None
-
-
-def _unwrapped(job: object) -> object:
-    return job["job"] if isinstance(job, dict) and isinstance(job.get("job"), dict) else job
+def _origin(address: httpx.URL) -> tuple[str, str, int | None]:
+    return address.scheme, address.host, address.port
 
 
 def _is_passing(error: Exception) -> bool:

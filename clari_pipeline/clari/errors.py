@@ -5,6 +5,7 @@ ClariError
 │   ├── AnswerLost          the same for the export call, which may have queued a job
 │   └── ClariDown           no call at all is answered: nothing more is asked
 ├── UnexpectedAnswer        an answer that is not what Clari documents
+│   └── LinkAstray              a nextLink to another host, or back to where it came from
 ├── ClariRefused            an answer with an error in it
 │   ├── RateLimited         429
 │   ├── ServerFault         5xx, or a proxy's web page
@@ -18,6 +19,7 @@ ClariError
 │       ├── QuotaOrConcurrencyReached
 │       ├── JobNotReady
 │       └── CancelFailed
+├── ProductRefused          a product beside the forecast that this key may not have
 └── ExportFailed            Clari answered, the export did not come
     ├── JobLost             worth asking for again
     │   ├── ExportTimedOut
@@ -66,6 +68,10 @@ class ClariDown(ClariUnreachable):
 
 class UnexpectedAnswer(ClariError):
     """An answer came that is not what Clari documents."""
+
+
+class LinkAstray(UnexpectedAnswer):
+    """A `nextLink` that leads to another host, to which the key must not travel, or back to a page that came before."""
 
 
 class ClariRefused(ClariError):
@@ -170,6 +176,10 @@ class JobNotReady(BadRequest):
 
 class CancelFailed(BadRequest):
     """`export_failed_to_cancel`: the job had already ended [spec]."""
+
+
+class ProductRefused(ClariError):
+    """403 or 404 where a product beside the forecast was asked for: the key is good, and not for that."""
 
 
 class ExportFailed(ClariError):

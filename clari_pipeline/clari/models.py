@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
+
+from clari_pipeline.clari.paths import segment
+
+ACTIVITY = "activity"  # what stands in a forecast's place where activity is exported
 
 
 class ExportFormat(StrEnum):
@@ -48,6 +52,16 @@ class ExportRequest:
     include_historical: bool = True
     export_format: ExportFormat = ExportFormat.JSON
 
+    @property
+    def told_by(self) -> tuple[str, str]:
+        """What a listed job can be told by: requests that have it in common are asked one after the other."""
+        return self.forecast_id, self.time_period
+
+    @property
+    def path(self) -> str:
+        """Where it is asked for."""
+        return f"/export/forecast/{segment(self.forecast_id)}"
+
     def body(self) -> dict[str, Any]:
         """The body of the export call. `schedule` is NONE: this pipeline repeats, Clari need not."""
         body: dict[str, Any] = {
@@ -62,6 +76,60 @@ class ExportRequest:
         if self.currency is not None:
             body["currency"] = self.currency
         return body
+
+    def is_named_by(self, job: Job) -> bool:
+        """Whether a listed job's file name tells of this forecast and quarter, the only place where it names them.
+
+        `clari_export_forecast_total_new_2021_Q12915_20210415_015255.json`: forecast, quarter, a number, date,
+        time [spec].
+        """
+        if job.file_type and job.file_type.upper() != self.export_format:
+            return False
+        start = f"clari_export_forecast_{self.forecast_id}_{self.time_period}"
+        name = job.file_name or ""
+        rest = name.removeprefix(start).rsplit(".", 1)[0].split("_")
+        return name.startswith(start) and len(rest) == 3 and all(part.isdecimal() or part == "" for part in rest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityRequest(ExportRequest):
+    """All activity of these days, both included, by UTC."""
+
+    first_day: date
+    last_day: date
+
+    @classmethod
+    def between(cls, first_day: date, last_day: date) -> Self:
+        """Days as the period asked for: `2026-11-14_2026-11-21`."""
+        return cls(
+            forecast_id=ACTIVITY,
+            time_period=f"{first_day}_{last_day}",
+            types=(),
+            first_day=first_day,
+            last_day=last_day,
+        )
+
+    @property
+    def told_by(self) -> tuple[str, str]:
+        """That it is activity, and no more."""
+        return self.forecast_id, ""
+
+    @property
+    def path(self) -> str:
+        """Where it is asked for."""
+        return "/export/activity"
+
+    def body(self) -> dict[str, Any]:
+        """The body of the export call; of a moment Clari takes the day alone [spec]. No types are all of them."""
+        return {
+            "startDate": f"{self.first_day}T00:00:00Z",
+            "endDate": f"{self.last_day}T00:00:00Z",
+            "exportFormat": self.export_format.value,
+        }
+
+    def is_named_by(self, job: Job) -> bool:
+        """Whether a listed job is one of activity: which days it is of, no description of Clari's says where."""
+        return any(ACTIVITY in (said or "").lower() for said in (job.file_name, job.module, job.title))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +205,8 @@ class Job(_Answer):
     expired_time: _Moment = None
     file_name: str | None = None
     file_type: str | None = None
+    module: str | None = None
+    title: str | None = None
     rows_truncated: bool | None = None
     cells_truncated: bool | None = None
 
@@ -154,17 +224,8 @@ class Job(_Answer):
         return bool(self.rows_truncated or self.cells_truncated)
 
     def is_of(self, request: ExportRequest) -> bool:
-        """Whether the file name tells of this forecast and quarter, the only place where a listed job names them.
-
-        `clari_export_forecast_total_new_2021_Q12915_20210415_015255.json`: forecast, quarter, a number, date,
-        time [spec].
-        """
-        if self.file_type and self.file_type.upper() != request.export_format:
-            return False
-        start = f"clari_export_forecast_{request.forecast_id}_{request.time_period}"
-        name = self.file_name or ""
-        rest = name.removeprefix(start).rsplit(".", 1)[0].split("_")
-        return name.startswith(start) and len(rest) == 3 and all(part.isdecimal() or part == "" for part in rest)
+        """Whether what it says of itself tells of this request."""
+        return request.is_named_by(self)
 
 
 class Limits(_Answer):

@@ -30,13 +30,13 @@ TABLES = {
     "time_frame": "One row a period and week.",
 }
 # A daily sync, and two hours in which it may run late.
-_DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=25))
-_OWNERS = ["team:data-engineering"]
+DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=25))
+OWNERS = ["team:data-engineering"]
 EXPORTS_POOL = "clari_exports"  # as many runs as the organisation may export at once
 WAREHOUSE_POOL = "clari_warehouse"  # a DuckDB file has one writer; a server needs no such pool
 
 
-def _writers(engine: str) -> str | None:
+def writers(engine: str) -> str | None:
     """The pool of those who write the warehouse, where they take turns. A run holds the pools of all its steps."""
     return WAREHOUSE_POOL if engine == "duckdb" else None
 
@@ -54,7 +54,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
         partitions_def=quarters,
         group_name="clari",
         kinds={"clari", "json"},
-        owners=_OWNERS,
+        owners=OWNERS,
         description="The quarter's exports as Clari delivered them: queued, polled with a timeout, landed on disk "
         "and kept for ever, one document a forecast. Clari cannot give an old export again.",
         required_resource_keys={"pipeline", "exports"},
@@ -79,7 +79,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
                 description=description,
                 group_name="warehouse",
                 kinds={engine, "table"},
-                owners=_OWNERS,
+                owners=OWNERS,
                 partitions_def=quarters,
                 skippable=True,
                 metadata={"dagster/column_schema": table_schema(name), "dagster/table_name": f"clari.{name}"},
@@ -89,7 +89,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
         check_specs=check_specs(key("forecast_entry"), quarters),
         partitions_def=quarters,
         required_resource_keys={"pipeline", "exports"},
-        pool=_writers(engine),
+        pool=writers(engine),
     )
     def merged_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
         """Judge and merge what has landed of the quarter. What is refused stays out, the others go in."""
@@ -129,7 +129,7 @@ def mart_assets(*, engine: str) -> list[dg.AssetsDefinition]:
         _mart("pipeline_health", Pipeline.refresh_pipeline_health, health, engine),
         _mart("pipeline_health_month", _months, [key("pipeline_health")], engine),
     ]
-    board = board_asset(key("board"), [*map(key, MARTS)], owners=_OWNERS, pool=_writers(engine))
+    board = board_asset(key("board"), [*map(key, MARTS)], owners=OWNERS, pool=writers(engine))
     return [*made, _history_marts(engine), board]
 
 
@@ -159,12 +159,12 @@ def _mart(name: str, refresh: Callable[[Pipeline], int], deps: list[dg.AssetKey]
         deps=deps,
         group_name="marts",
         kinds={engine, "view" if is_view(name) else "table"},
-        owners=_OWNERS,
+        owners=OWNERS,
         description=MARTS[name],
         metadata=_mart_metadata(name),
-        freshness_policy=_DAILY,
+        freshness_policy=DAILY,
         required_resource_keys={"pipeline"},
-        pool=_writers(engine),
+        pool=writers(engine),
         check_specs=check_specs(key(name), None) if coverage else None,
     )
     def mart(context: dg.AssetExecutionContext) -> Iterator[Any]:
@@ -186,12 +186,12 @@ def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
         deps=[*map(key, MARTS)],
         group_name="marts",
         kinds={engine, "parquet"},
-        owners=_OWNERS,
+        owners=OWNERS,
         description="What notebooks and BI tools open, so that they and a sync never wait for each other: each mart as "
         "a Parquet file and, of a DuckDB file, a copy that is only read. Made anew as the last step of each run.",
-        freshness_policy=_DAILY,
+        freshness_policy=DAILY,
         required_resource_keys={"pipeline"},
-        pool=_writers(engine),
+        pool=writers(engine),
         output_required=False,
     )
     def read_copy(context: dg.AssetExecutionContext) -> Iterator[Any]:
@@ -219,11 +219,11 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
         key=key(RETENTION),
         group_name="operations",
         kinds={engine},
-        owners=_OWNERS,
+        owners=OWNERS,
         description="Quarters that have left the tables: those beyond CLARI_RETENTION_PERIODS, never the current one "
         "and the seven before it. Their landed documents stay, and replay brings them back.",
         required_resource_keys={"pipeline"},
-        pool=_writers(engine),
+        pool=writers(engine),
     )
     def apply_retention(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         from clari_pipeline.retention import oldest_kept, retire  # noqa: PLC0415 - once a month
@@ -267,14 +267,14 @@ def _history_marts(engine: str) -> dg.AssetsDefinition:
                 description=description,
                 group_name="marts",
                 kinds={engine, "view" if is_view(name) else "table"},
-                owners=_OWNERS,
-                freshness_policy=_DAILY,
+                owners=OWNERS,
+                freshness_policy=DAILY,
                 metadata=_mart_metadata(name),
             )
             for name, description in HISTORY.items()
         ],
         required_resource_keys={"pipeline"},
-        pool=_writers(engine),
+        pool=writers(engine),
         check_specs=check_specs(movement, None),
     )
     def history_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:

@@ -85,7 +85,7 @@ def monthly_retention_schedule(apply_retention: Any, settings: Settings) -> dg.S
     )
 
 
-def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any) -> Sequence[dg.SensorDefinition]:
+def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any, *more: Any) -> Sequence[dg.SensorDefinition]:
     """The marts follow when the last quarter of a sync is through, well or not."""
 
     def request(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
@@ -99,7 +99,7 @@ def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any) -> Sequ
         return dg.RunRequest(run_key=f"after {newest.run_id}")
 
     return [
-        *_alert_sensors(sync_quarter, [refresh_marts, apply_retention]),
+        *_alert_sensors(sync_quarter, [refresh_marts, apply_retention, *more]),
         *(
             dg.run_status_sensor(
                 name=f"marts_follow_{name}",

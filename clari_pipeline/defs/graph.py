@@ -23,6 +23,7 @@ from clari_pipeline.defs.assets import (  # noqa: E402 - warnings are off
 )
 from clari_pipeline.defs.automation import daily_sync_schedule, jobs, monthly_retention_schedule, sensors  # noqa: E402
 from clari_pipeline.defs.partitions import quarters  # noqa: E402
+from clari_pipeline.defs.products import daily_products_schedule, product_assets, sync_products  # noqa: E402
 from clari_pipeline.defs.resources import exports_resource, pipeline_resource  # noqa: E402
 
 
@@ -38,18 +39,21 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_fo
     partitions = quarters(calendar, [*synced, *more_quarters])
     engine = engine_of(settings.warehouse_url)
     sync_quarter, refresh_marts, apply_retention = jobs(settings, board_follows=board_follows)
+    products = [sync_products(settings)] if settings.other_products else []
     return dg.Definitions(
         assets=[
             *quarter_assets(partitions, engine=engine),
             *mart_assets(engine=engine),
             read_copy_asset(engine=engine),
             retention_asset(engine=engine),
+            *product_assets(settings, engine=engine),
         ],
-        jobs=[sync_quarter, refresh_marts, apply_retention],
+        jobs=[sync_quarter, refresh_marts, apply_retention, *products],
         schedules=[
             daily_sync_schedule(sync_quarter, settings),
             monthly_retention_schedule(apply_retention, settings),
+            *(daily_products_schedule(job, settings) for job in products),
         ],
-        sensors=sensors(sync_quarter, refresh_marts, apply_retention),
+        sensors=sensors(sync_quarter, refresh_marts, apply_retention, *products),
         resources={"pipeline": pipeline_resource, "exports": exports_resource},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -10,9 +11,11 @@ import dagster as dg
 from filelock import FileLock
 
 from clari_pipeline.defs.graph import build
+from clari_pipeline.defs.products import JOB, definitions_of
 from clari_pipeline.defs.resources import Exports
 from clari_pipeline.outcomes import Outcome
 from clari_pipeline.periods import Quarter
+from clari_pipeline.products.bringing import Brought, brought
 from clari_pipeline.runbook import AlertKind, section_named, see
 from clari_pipeline.settings import point_dagster_at
 from clari_pipeline.sync import Pipeline
@@ -57,15 +60,34 @@ class JobRunner:
         """Make the marts and the copy for readers anew, without the board; what went wrong, or None."""
         return self._run("refresh_marts")
 
-    def _run(self, job: str, *, partition_key: str | None = None) -> str | None:
+    def bring(self, product: str) -> Brought:
+        """Bring one product, in a run of its own; what came of it."""
+        # A part of a job cannot be given resources: hence a job of this product alone.
+        only = definitions_of(self._pipeline.settings, product)
+        trouble = self._run(JOB, only, tags={"clari/product": product})
+        found = brought(self._pipeline, product, run_id=self._run_id)
+        return replace(found, trouble=trouble) if trouble and not found.failures else found
+
+    def _run(
+        self,
+        job: str,
+        definitions: dg.Definitions | None = None,
+        *,
+        partition_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str | None:
         """Run a job; what went wrong, or None. Dagster catches the stop: it is raised again."""
-        result = self._definitions.resolve_job_def(job).execute_in_process(
-            instance=self._instance,
-            partition_key=partition_key,
-            resources=self._resources,
-            run_config=_QUIET,
-            raise_on_error=False,
-            tags=self._tags,
+        result = (
+            (definitions or self._definitions)
+            .resolve_job_def(job)
+            .execute_in_process(
+                instance=self._instance,
+                partition_key=partition_key,
+                resources=self._resources,
+                run_config=_QUIET,
+                raise_on_error=False,
+                tags={**self._tags, **(tags or {})},
+            )
         )
         if result.success:
             return None

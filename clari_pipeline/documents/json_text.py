@@ -121,20 +121,26 @@ class JsonText:
         return found
 
     def elements(
-        self, parse: Parse[_Parsed], take: Callable[[_Parsed], None], feed: Callable[[bytes], None]
+        self,
+        parse: Parse[_Parsed],
+        take: Callable[[_Parsed], None],
+        feed: Callable[[bytes], None],
+        *,
+        at_once: int | None = None,
     ) -> Iterator[list[Any]]:
         """The elements of the array that is next.
 
         `parse` is given pieces, several at once in threads: the bytes of whole objects, the commas between them
         replaced by line ends, and how many there must be. What it makes of them `take` is given in order. What it
-        makes nothing of is decoded here and handed out, some elements at a time. `feed` is given the same elements,
-        as they stand in the text, without the comma after the last.
+        makes nothing of is decoded here and handed out, some elements at a time, `at_once` where that is said. `feed`
+        is given the same elements, as they stand in the text, without the comma after the last.
         """
+        fewest, most = at_once or _FEWEST, at_once or _MOST
         self._expect(b"[")
         if self._next() == b"]":
             self._at += 1
             return
-        walked, goes_on = _FEWEST, True
+        walked, goes_on = fewest, True
         separator: bytes | None = None
         ahead: deque[_Piece[_Parsed]] = deque()
         with ThreadPoolExecutor(_AT_ONCE, "pieces") as pool:
@@ -146,7 +152,7 @@ class JsonText:
                 if ahead and (parsed := ahead[0].parsed.result()) is not None:
                     take(parsed)
                     feed(ahead.popleft().text)
-                    walked = _FEWEST
+                    walked = fewest
                     continue
                 self._put_back(b"".join(part for piece in ahead for part in (piece.text, piece.gap)))
                 ahead.clear()
@@ -159,7 +165,7 @@ class JsonText:
                 else:
                     found, goes_on = self._walk(walked, feed)
                     yield found
-                    walked, separator = min(walked * 4, _MOST), None
+                    walked, separator = min(walked * 4, most), None
 
     def _walk(self, most: int, feed: Callable[[bytes], None]) -> tuple[list[Any], bool]:
         """The next elements of an array, decoded one by one, and whether others follow."""

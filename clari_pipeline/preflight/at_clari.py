@@ -77,7 +77,7 @@ def export_types_are_offered(look: Look) -> Finding:
 def quota_is_enough(look: Look) -> Finding:
     """A month of the schedule fits into the organisation's rolling thirty days."""
     limits = look.limits
-    a_sync = len(look.quarters) * len(look.forecasts)
+    a_sync = len(look.quarters) * len(look.forecasts) + ("activity" in look.settings.products)
     needed = look.syncs_a_month * a_sync
     need = f"{look.syncs_a_month} syncs of {a_sync} exports are {needed} in 30 days"
     remedy = "sync less often (CLARI_SYNC_CRON), fewer quarters (CLARI_HISTORICAL_PERIODS), or have Clari raise it"

@@ -179,19 +179,20 @@ class Verdict:
     passed: bool
     severity: str
     evidence: Mapping[str, Any]
+    check: Check
 
     @property
     def keeps_out(self) -> bool:
         """Whether this verdict keeps the export out of the tables."""
-        return not self.passed and CHECKS[self.check_name].keeps_out
+        return not self.passed and self.check.keeps_out
 
 
 _said: dict[tuple[Check, int], bool | None] = {}  # a verdict depends on nothing else
 
 
-def judge(export: ExportFacts) -> list[Verdict]:
+def judge(export: ExportFacts, by: Mapping[str, Check] = CHECKS) -> list[Verdict]:
     """Judge an export by the checks whose fact it holds."""
-    checks = [check for check in CHECKS.values() if check.fact in export.facts]
+    checks = [check for check in by.values() if check.fact in export.facts]
     broken = _broken(export, checks)
     return [_verdict(export, check, passed=check.name not in broken) for check in checks]
 
@@ -199,7 +200,7 @@ def judge(export: ExportFacts) -> list[Verdict]:
 def reason(verdicts: Iterable[Verdict]) -> str:
     """Why an export is kept out, in one line: each broken check with what it found."""
     return "; ".join(
-        f"{verdict.check_name}: {verdict.evidence.get('summary') or CHECKS[verdict.check_name].explains}"
+        f"{verdict.check_name}: {verdict.evidence.get('summary') or verdict.check.explains}"
         for verdict in verdicts
         if verdict.keeps_out
     )
@@ -229,6 +230,7 @@ def again(verdict: Mapping[str, Any], request_id: str, job_id: str) -> Verdict |
         passed=passed,
         severity=verdict["severity"],
         evidence=evidence,
+        check=CHECKS[verdict["check_name"]],
     )
 
 
@@ -248,6 +250,7 @@ def _verdict(export: ExportFacts, check: Check, *, passed: bool) -> Verdict:
         passed=passed,
         severity="WARN" if excused else check.severity,
         evidence={check.fact: export.facts[check.fact], **evidence},
+        check=check,
     )
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import chain, islice
 from typing import Any
 
+from .audit import Paging
 from .company import Amount, Company, Document, Entry, Order
 from .documents import Style, in_many_ways
 from .draws import between, draw
@@ -65,6 +66,7 @@ class Scenario:
     traffic: Callable[[int, int], str | None] | None = None  # seed and number of the request: its fault
     quota_used_up: bool = False
     slots_taken: int = 0  # by somebody else, for so many times as long as a job takes
+    audit: Paging = Paging()  # noqa: RUF009 - frozen
     chaos: bool = False  # requests, jobs and places draw their faults
 
 
@@ -349,6 +351,11 @@ TABLE: Mapping[str, Scenario] = {
     "flaky": Scenario("One request in six fails: 429, 500, 502, or no answer", traffic=_one_in_six),
     "no_quota": Scenario("The month's exports are used up", quota_used_up=True),
     "no_slots": Scenario("Somebody else's exports run first", slots_taken=5),
+    "audit_repeats": Scenario("Pages of audit events repeat some of the page before", audit=Paging(repeats=3)),
+    "audit_breaks": Scenario("The third page of audit events fails each time", audit=Paging(breaks_at=2)),
+    "audit_link_dead": Scenario("Links to audit events are gone when they are followed", audit=Paging(link="dead")),
+    "audit_link_back": Scenario("Links to audit events lead back to the first page", audit=Paging(link="back")),
+    "audit_link_astray": Scenario("Links to audit events lead to another host", audit=Paging(link="astray")),
     "chaos": Scenario(
         "One request and one job in four go wrong, drawn from the seed, at times two at once", chaos=True
     ),

@@ -130,18 +130,19 @@ class Job:
         ended = self.started + timedelta(seconds=self.seconds) if status in FINISHED else None
         expires = self.started + (timedelta(seconds=-1) if self.expired else LIFETIME)
         stamp = f"{self.started:%Y%m%d_%H%M%S}"
+        is_activity = self.forecast_id == "activity"
+        name = "activity" if is_activity else f"forecast_{self.forecast_id}_{self.period_id}2915"
         return {
             "jobId": self.id,
             "userId": 1,
             "orgId": ORG_ID,
-            "title": "Forecast Export",
-            "module": "FORECAST",
+            "title": "Activity Export" if is_activity else "Forecast Export",
+            "module": "ACTIVITY" if is_activity else "FORECAST",
             "startTime": _milliseconds(self.started),
             **({"endTime": _milliseconds(ended)} if ended else {}),
             "expiredTime": _milliseconds(expires),
             "version": 1,
-            "fileName": f"clari_export_forecast_{self.forecast_id}_{self.period_id}2915_{stamp}"
-            f".{self.file_type.lower()}",
+            "fileName": f"clari_export_{name}_{stamp}.{self.file_type.lower()}",
             "fileType": self.file_type,
             "status": status,
             "viewed": False,

@@ -16,16 +16,20 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from .answers import Fault, Noted, quota_reached, readable, refusal, turned_away
+from .audit import AuditLog
 from .chaos import Chaos, Storm
 from .company import FORECASTS, Company
 from .connection import Connection
 from .draws import draw
 from .faults import TABLE, Scenario
 from .jobs import MOMENT, READY, Export, Job, JobBook, Result
+from .products import ProductCalls
 from .submission import RefusedError, read_submission
 from .writing import document
 
-CALLS = frozenset({"limits", "submit", "status", "jobs", "results", "cancel", "types"})
+CALLS = frozenset(
+    {"limits", "submit", "status", "jobs", "results", "cancel", "types", "audit", "activity", "opportunity"}
+)
 PIECE = 1 << 16  # bytes written at once
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -79,6 +83,16 @@ class Sandbox:
         self._company = Company(seed=seed, people=people, fiscal_year_start_month=fiscal_year_start_month)
         self._jobs = JobBook(
             concurrent_limit=concurrent_limit, monthly_quota=monthly_quota, clock=clock, write_at_once=write_at_once
+        )
+        self._products = ProductCalls(
+            self._company,
+            AuditLog(seed, self._company.people),
+            self._jobs,
+            now=lambda: self.now().astimezone(UTC),
+            left=self._left,
+            scenario=lambda: self._scenario,
+            base_url=lambda: self.base_url,
+            job_seconds=job_seconds,
         )
         self._numbers = count(1)
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
@@ -196,6 +210,9 @@ class Sandbox:
                 route("status", "/export/jobs/{job_id}", "GET", self._status),
                 route("cancel", "/export/jobs/{job_id}", "PATCH", self._cancel),
                 route("limits", "/admin/limits", "GET", self._limits),
+                route("audit", "/audit/events", "GET", self._products.audit),
+                route("activity", "/export/activity", "POST", self._products.submit_activity),
+                route("opportunity", "/opportunity", "GET", self._products.opportunities),
                 route("types", "/forecast/types", "GET", _no_such_path),  # not Clari's own; a test may answer it
                 Route("/{path:path}", self._guarded("", _no_such_path), methods=["GET", "POST", "PUT", "PATCH"]),
             ]

@@ -15,6 +15,8 @@ import pyarrow as pa
 from clari_pipeline.documents.rows import LISTS
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
 from clari_pipeline.warehouse.merging import STAGED
+from clari_pipeline.warehouse.product_rows import STAGED as STAGED_OF_PRODUCTS
+from clari_pipeline.warehouse.product_rows import STAGING as STAGING_OF_PRODUCTS
 from clari_pipeline.warehouse.statements import tables
 
 Columns = tuple[tuple[str, str], ...]
@@ -35,6 +37,7 @@ _MAKING = (
     "marts/weekly_orphans",
     "marts/backfilled_begin",
     "marts/week_person",
+    *STAGING_OF_PRODUCTS,
 )
 
 
@@ -54,7 +57,7 @@ def work_tables() -> dict[str, Columns]:
             "(select table_name from duckdb_tables() where temporary "
             "and (not starts_with(table_name, 'stage_') or list_contains($staged, table_name))) "
             "order by table_name, column_index",
-            {"staged": list(STAGED)},
+            {"staged": [*STAGED, *STAGED_OF_PRODUCTS]},
         ).fetchall()
     made: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for table, column, kind in found:

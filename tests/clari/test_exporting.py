@@ -33,7 +33,7 @@ from clari_pipeline.clari import (
     UnknownForecast,
     Waited,
 )
-from clari_pipeline.sandbox import Fault
+from clari_pipeline.sandbox import Fault, Sandbox
 
 from .conftest import (
     CURRENT,
@@ -163,8 +163,9 @@ def test_an_unknown_word_keeps_polling_until_the_timeout_and_is_said(sandbox, ta
     desk = Desk(sandbox)
     (job,) = desk.export(request_for(tab))
     assert job.state is JobState.DONE
-    sandbox.fail_next("status", [status("PAUSED")] * 4)
-    (error,) = Desk(sandbox, export_timeout_s=3, poll_interval_s=1).export(request_for(tab))
+    with Sandbox(now=lambda: NOW, job_seconds=0.02, people=6) as paused:
+        paused.fail_next("status", [status("PAUSED")] * 100)
+        (error,) = Desk(paused, export_timeout_s=3, poll_interval_s=1).export(request_for())
     assert isinstance(error, ExportTimedOut)
     assert "last state PAUSED" in str(error)
 

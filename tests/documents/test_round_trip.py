@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .conftest import read
@@ -74,6 +74,7 @@ def documents(draw: st.DrawFn) -> tuple[list[dict[str, Any]], str]:
     return rows, written(draw, {"entries": rows} | lists | more)
 
 
+@settings(deadline=None)
 @given(documents())
 def test_entries_are_read_back_exactly(drawn):
     rows, text = drawn

@@ -63,7 +63,7 @@ def test_the_key_is_taken_as_a_bearer_token_too(calm):
     assert calm.sandbox.api_key == Sandbox().api_key != Sandbox(seed=8).api_key
 
 
-@pytest.mark.parametrize("path", ["/forecast/types", "/export", "/opportunity"])
+@pytest.mark.parametrize("path", ["/forecast/types", "/export", "/export/audit/events"])
 def test_calls_that_it_does_not_have_are_not_found(calm, path):
     assert calm.http.get(path).status_code == 404
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from clari_pipeline.exports import manifest_of
 from clari_pipeline.outcomes import Outcome
+from clari_pipeline.recording import manifest_of
 from clari_pipeline.settings import EXPORT_TYPES, read_settings
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import ledger
@@ -197,9 +197,7 @@ class House:
 
     def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
         with self.pipeline.warehouse.session() as session:
-            answer = _plainly(session).execute(query, parameters or None)
-            names = [column[0].lower() for column in answer.description]
-            return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+            return rows_of(session, query, parameters)
 
     def row(self, query: str, **parameters: Any) -> dict[str, Any]:
         (only,) = self.rows(query, **parameters)
@@ -212,6 +210,13 @@ class House:
         """What somebody does to the tables by hand."""
         with self.pipeline.warehouse.session() as session:
             _plainly(session).execute(statement)
+
+
+def rows_of(session: Session, query: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """What a query answers, a dictionary a row, names in small letters."""
+    answer = _plainly(session).execute(query, parameters or None)
+    names = [column[0].lower() for column in answer.description]
+    return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
 def _plainly(session: Session) -> Any:

@@ -22,6 +22,7 @@ from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.warehouse.duck import describe_tables
 from clari_pipeline.warehouse.statements import tables
 from tests.conftest import Terminal
+from tests.products.writing import ByHand, and_more, one_of_each
 from tests.warehouse import fake_snowflake, servers
 
 from .house import House, Json, document, entry, moment, person
@@ -33,7 +34,8 @@ Elsewhere = Callable[[], AbstractContextManager[str]]
 _APART = {"warehouse_version", "newest_document", "mart_version", "mart_part_version"}
 # What a run's own ids and moments stand in.
 _HEALTH = {"pipeline_health", "pipeline_health_month"}
-_OF_RUNS = _APART | _HEALTH | {"alert", "alert_delivery", "export_job", "export_check", "export_quota"}
+_LOOKS = {"export_quota", "api_limits"}
+_OF_RUNS = _APART | _HEALTH | _LOOKS | {"alert", "alert_delivery", "export_job", "export_check"}
 
 _MERGED_AT = "detected_at"  # of a swing: when its export was merged, there or here
 
@@ -100,19 +102,22 @@ def _two_teams() -> Iterator[tuple[Json, datetime, dict[str, Any]]]:
 
 @pytest.mark.parametrize("elsewhere", ["postgres", pytest.param("snowflake", marks=pytest.mark.soak)], indirect=True)
 def test_every_table_holds_the_same(tmp_path: Path, elsewhere: Elsewhere) -> None:
-    """Entries, versions, people, weeks, verdicts, marts, alerts: of documents in order, again, late and refused."""
-    known = _hold_the_same(tmp_path, elsewhere, _two_teams())
-    assert all(everything(known, without=_APART | {"alert_delivery", "export_quota"}).values())
+    """Entries, versions, people, weeks, verdicts, marts, alerts, products: of documents in order, late and refused."""
+    known = _hold_the_same(tmp_path, elsewhere, _two_teams(), and_more())
+    assert all(everything(known, without=_APART | {"alert_delivery"}).values())
 
 
 @pytest.mark.parametrize("elsewhere", ["snowflake"], indirect=True)
 def test_every_table_holds_the_same_in_snowflake(tmp_path: Path, elsewhere: Elsewhere) -> None:
     """Of the first documents, for the emulator is slow; make soak brings it all of them."""
-    _hold_the_same(tmp_path, elsewhere, islice(_two_teams(), 2))
+    _hold_the_same(tmp_path, elsewhere, islice(_two_teams(), 2), one_of_each())
 
 
 def _hold_the_same(
-    folder: Path, elsewhere: Elsewhere, documents: Iterable[tuple[Json, datetime, dict[str, Any]]]
+    folder: Path,
+    elsewhere: Elsewhere,
+    documents: Iterable[tuple[Json, datetime, dict[str, Any]]],
+    of_products: Sequence[tuple[str, Any, float]],
 ) -> House:
     now = moment(10, 24)
     brought = list(documents)
@@ -127,6 +132,7 @@ def _hold_the_same(
                 house.bring(content, at, **request)
                 alerts.raise_alerts(house.pipeline, run_id=f"run of {at}")
             house.pipeline.refresh_marts()
+            ByHand(house.pipeline).merge_all(of_products)
         assert _differing(*houses) == {}
     return houses[0]
 

@@ -15,8 +15,10 @@ import sqlglot
 from sqlglot import exp
 
 from clari_pipeline.settings import project_file
+from clari_pipeline.warehouse import product_rows
 from clari_pipeline.warehouse.dialects import Engine, carried
 from clari_pipeline.warehouse.statements import tables
+from clari_pipeline.warehouse.work_tables import work_tables
 from tests.warehouse import servers
 
 _SQL = project_file("sql")
@@ -46,15 +48,17 @@ _GIVEN: dict[str, Any] = {
     "json": '{"rows": 1}',
 }
 _KINDS = {
-    "amount": "latency_seconds min_amount min_share min_share_of_quota slot_seconds threshold wait_seconds",
+    "amount": "latency_seconds min_amount min_share min_share_of_quota slot_seconds slot_wait_seconds threshold "
+    "wait_seconds",
     "flag": "every_field every_forecast every_quarter has_adjustment has_crm_closed has_crm_total has_forecast "
     "has_forecast_updated has_quota include_historical is_alerted is_backfilled is_sent is_week_over passed "
     "rows_truncated use_adjusted",
-    "count": "attempt available_monthly_quota concurrent_limit monthly_quota most poll_count polls rank result_bytes "
-    "retries rows_disappeared rows_exported rows_inserted rows_staged rows_unchanged rows_updated",
+    "count": "answer_count attempt available_concurrent_limit available_monthly_quota concurrent_limit monthly_quota "
+    "most poll_count polls rank result_bytes retries retry_count rows_disappeared rows_exported rows_inserted "
+    "rows_staged rows_unchanged rows_updated running_jobs submitted_jobs",
     "day": "quarter_end quarter_start",
-    "moment": "after as_of at checked_at completed_at created_at delivered_at exported_at first_export landed_at "
-    "loaded_at newest_export not_before read_at submitted_at until",
+    "moment": "after as_of at checked_at completed_at created_at delivered_at exported_at first_export gap_from gap_to "
+    "landed_at loaded_at newest_export not_before read_at submitted_at until window_from window_to",
     "names": "alert_keys fields forecasts quarters request_ids run_ids states weeks",
     "weeks": "muted_in_weeks rep_mutes",
     "bytes": "lists",
@@ -63,9 +67,10 @@ _KINDS = {
 _PARAMETERS = {name: _GIVEN[kind] for kind, names in _KINDS.items() for name in names.split()}
 _NULLABLE = {
     "call_time_frame_id", "clari_status", "closed", "completed_at", "currency", "document_period_id", "error",
-    "error_kind", "field", "is_alerted", "last_error", "min_amount", "min_share_of_quota",
+    "error_kind", "field", "gap_from", "gap_to", "is_alerted", "last_error", "min_amount", "min_share_of_quota",
     "muted_in_weeks", "person", "pipeline", "previous_time_frame_id", "quota", "quota_field", "role",
     "rows_truncated", "scope_id", "submitted_at", "threshold", "top_user", "types_refused", "wait_seconds",
+    "window_from", "window_to",
 }  # fmt: skip
 # Tables of the session that a statement finds in place.
 _MADE_BY = (
@@ -136,6 +141,9 @@ def _staged_tables() -> LiteralString:
     """
     lists = ("user", "field", "time_period", "week", "time_frame")
     text += "".join(f"create temp table kept_stage_{name} as select * from stage_{name};" for name in lists)
+    for name in product_rows.STAGED:
+        columns = ", ".join(f"{column} {kind}" for column, kind in work_tables()[name])
+        text += f"create temp table {name} ({columns});"
     return cast(LiteralString, "".join(one.sql("postgres") + ";" for one in sqlglot.parse(text, read="duckdb") if one))
 
 

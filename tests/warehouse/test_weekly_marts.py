@@ -265,7 +265,11 @@ def test_the_weeks_before_the_first_sync_have_their_own_quarters_team(house: Hou
     """A sync exports the current quarter first: last quarter's head is still its total, seconds later."""
     teams = {
         "2026_Q4": [person("bea", role="cro", parent=None), person("ann", parent="cro")],
-        "2026_Q3": [person("old", role="cro", parent=None), person("bea", parent="cro"), person("ann", parent="role-bea")],
+        "2026_Q3": [
+            person("old", role="cro", parent=None),
+            person("bea", parent="cro"),
+            person("ann", parent="role-bea"),
+        ],
     }
     for second, (quarter, people) in enumerate(teams.items()):
         entries = [entry(one["userId"], call=100, period=quarter) for one in people]

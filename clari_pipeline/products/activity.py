@@ -1,0 +1,112 @@
+"""Meetings, e-mails and attachments, with accounts, opportunities and participants: an export job, as forecasts are."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from clari_pipeline.products.product import Fetch, Found, Product, Rows, Take, objects, read_members
+from clari_pipeline.products.values import text, truth
+from clari_pipeline.settings import Settings
+from clari_pipeline.warehouse import fetches
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record
+
+OVERLAP_DAYS = 7  # what happened is found in mailboxes, and mapped to opportunities, days later
+_AT_ONCE = 2000
+_SLACK = timedelta(days=1)  # Clari goes by whole days, in whichever zone
+
+
+class Activity(Product):
+    """`activity`, `activity_account`, `activity_opportunity`, `activity_participant`."""
+
+    name = "activity"
+    noun = "activities"
+    is_exported = True
+
+    def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
+        """From some days before the last export on; the first goes `CLARI_ACTIVITY_DAYS` back."""
+        today = now.astimezone(UTC).date()
+        reached = fetches.reached(session, self.name)
+        days = settings.activity_days
+        first = (
+            today - timedelta(days=days)
+            if reached is None
+            else min(today, reached.astimezone(UTC).date()) - timedelta(days=OVERLAP_DAYS)
+        )
+        return [Fetch(window_from=midnight(first), window_to=midnight(today))]
+
+    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> Found:
+        """Some activities at a time."""
+        found = Found()
+        outside: list[bool] = []
+
+        def read_some(activities: list[Any]) -> None:
+            rows: Rows = {name: [] for name in self.tables}
+            for activity in objects(activities, found, "records_without_key"):
+                found.rows_exported += 1
+                row = _activity(activity, found)
+                if row["activity_id"] is None:
+                    found.note("records_without_key", activity.get("date"))
+                rows["activity"].append(row)
+                if row["activity_at"] is not None:
+                    outside.append(_is_outside(row["activity_at"], fetch))
+                _add_parts(activity, row["activity_id"], rows, found)
+            take(rows)
+
+        read_members(stream, {"activities": read_some}, at_once=_AT_ONCE)
+        found.facts["other_windows"] = int(bool(outside) and all(outside))
+        return found
+
+
+def midnight(day: date) -> datetime:
+    """The day's beginning, UTC."""
+    return datetime.combine(day, time(), UTC)
+
+
+def _is_outside(moment: datetime, fetch: Record) -> bool:
+    is_before: bool = moment < fetch["window_from"] - _SLACK
+    return is_before or moment >= fetch["window_to"] + 2 * _SLACK
+
+
+def _activity(activity: dict[str, Any], found: Found) -> dict[str, Any]:
+    return {
+        "activity_id": text(activity.get("activityId")),
+        "activity_type": text(activity.get("activityType")),
+        "subject": text(activity.get("subject")),
+        "activity_at": found.moment(activity.get("date")),
+        "owner_crm_user_id": text(activity.get("activityOwnerId")),
+        "organiser_crm_user_id": text(activity.get("activityOrganiserId")),
+    }
+
+
+def _add_parts(activity: dict[str, Any], activity_id: str | None, rows: Rows, found: Found) -> None:
+    for account in objects(activity.get("accounts"), found, "parts_without_key"):
+        row = {
+            "account_id": text(account.get("accountId")),
+            "account_name": text(account.get("accountName")),
+            "account_owner_crm_user_id": text(account.get("accountOwnerId")),
+        }
+        _add(rows["activity_account"], activity_id, row, "account_id", found)
+    for deal in objects(activity.get("opportunities"), found, "parts_without_key"):
+        row = {
+            "opportunity_id": text(deal.get("opportunityId")),
+            "opportunity_name": text(deal.get("opportunityName")),
+            "opportunity_owner_crm_user_id": text(deal.get("opportunityOwnerId")),
+        }
+        _add(rows["activity_opportunity"], activity_id, row, "opportunity_id", found)
+    for person in objects(activity.get("participants"), found, "parts_without_key"):
+        name, email, crm_user_id = (text(person.get(key)) for key in ("name", "email", "sfdcUserId"))
+        row = {"participant_id": email.strip().lower() if email else crm_user_id or name}
+        row |= {"name": name, "email": email, "crm_user_id": crm_user_id}
+        more = {"is_internal": truth(person.get("isInternal"))}
+        _add(rows["activity_participant"], activity_id, row | more, "participant_id", found)
+
+
+def _add(rows: list[dict[str, Any]], activity_id: str | None, row: dict[str, Any], key: str, found: Found) -> None:
+    """Add a part; one without its own id belongs to nothing, and is noted."""
+    if not row[key]:
+        found.note("parts_without_key", f"{key} of {activity_id}")
+    else:
+        rows.append({"activity_id": activity_id} | row)

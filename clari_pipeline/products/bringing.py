@@ -1,0 +1,362 @@
+"""One product brought: what an earlier run has left is taken up, what is new is fetched, landed, judged, merged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC
+from decimal import Decimal
+from typing import Any
+
+from clari_pipeline.clari import (
+    AuthFailed,
+    ClariClient,
+    ClariError,
+    Clock,
+    Export,
+    LeftBehind,
+    NotFound,
+    ProductRefused,
+    Retry,
+)
+from clari_pipeline.clari.models import ActivityRequest
+from clari_pipeline.clari.reading import refuse_too_large
+from clari_pipeline.events import Event, Landed
+from clari_pipeline.exports import ExportDesk
+from clari_pipeline.landing import LandingWriter
+from clari_pipeline.planning import Plan
+from clari_pipeline.products.loading import ProductLoader, gap_sentence, window_of
+from clari_pipeline.products.product import Fetch, Product
+from clari_pipeline.products.recording import FetchRecorder, manifest_of
+from clari_pipeline.products.registry import PRODUCTS
+from clari_pipeline.quality.export_gate import warm_up
+from clari_pipeline.runbook import PipelineError, Remark, see
+from clari_pipeline.sync import Pipeline
+from clari_pipeline.warehouse import environment, fetches, ledger
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record
+
+_IN_JSON = (
+    "product",
+    "request_id",
+    "job_id",
+    "state",
+    "window_from",
+    "window_to",
+    "gap_from",
+    "gap_to",
+    "rows_exported",
+    "rows_inserted",
+    "rows_updated",
+    "rows_unchanged",
+    "error",
+)
+_KILLED = "its run ended before the answer had landed: it is asked for again"
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What came of a product in one run: its fetches' ledger rows, their verdicts, what people must know."""
+
+    product: str
+    fetches: list[Record]
+    verdicts: list[Record] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    trouble: str | None = None  # what kept the run from coming to its end
+
+    @property
+    def lines(self) -> list[str]:
+        """A line a fetch, for people."""
+        noun = PRODUCTS[self.product].noun
+        if not self.fetches:
+            return [f"{self.product}: nothing to ask for"]
+        return [
+            f"{self.product}: {fetch['rows_staged']:,} {noun}{_days(fetch)}, {fetch['rows_inserted']:,} new, "
+            f"{fetch['rows_updated']:,} changed"
+            if fetch["state"] == "LOADED"
+            else f"{self.product}: {fetch['state']}"
+            for fetch in self.fetches
+        ]
+
+    @property
+    def documents(self) -> list[dict[str, Any]]:
+        """What `--json` says of it."""
+        return [{name: fetch[name] for name in _IN_JSON} for fetch in self.fetches]
+
+    @property
+    def failures(self) -> list[str]:
+        """One line a fetch that was not merged."""
+        return [
+            see(f"{self.product} not merged: {fetch['error'] or _stopped(fetch)}", _section(fetch))
+            for fetch in self.fetches
+            if fetch["state"] != "LOADED"
+        ] + ([f"{self.product} not merged: {self.trouble}"] if self.trouble else [])
+
+
+def bring(
+    pipeline: Pipeline, name: str, *, run_id: str, clock: Clock | None = None, retry: Retry | None = None
+) -> Brought:
+    """Bring one product. What does not come is said in the ledger and in what is returned.
+
+    Raises what is no fetch's own fault: a key that is not set, a warehouse or a landing folder that cannot be written.
+    """
+    product = PRODUCTS[name]
+    pipeline.settings.required_key()
+    warm_up()
+    with _alive(pipeline, run_id):
+        loader = ProductLoader(pipeline, product)
+        loader.landing.sweep()
+        loader.load_waiting(run_id)
+        left, plan = _taken_up(pipeline, product, run_id)
+        if product.is_exported:
+            _export(pipeline, loader, left, plan, run_id=run_id, clock=clock, retry=retry)
+        else:
+            for fetch in plan:
+                asyncio.run(_ask(pipeline, product, loader, fetch, run_id=run_id, retry=retry))
+        loader.load_waiting(run_id)
+    return brought(pipeline, name, run_id=run_id)
+
+
+def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
+    """What came of a product in a run, by the ledger."""
+    with pipeline.warehouse.session() as session:
+        found = fetches.of_run(session, run_id, name)
+        verdicts = [verdict for fetch in found for verdict in ledger.verdicts_of(session, fetch["request_id"])]
+        has_ids = name != "opportunity" or bool(fetches.opportunity_ids(session))
+    remarks = [
+        see(gap_sentence(fetch), "window_has_no_gap")
+        for fetch in found
+        if fetch["gap_from"] is not None and fetch["state"] == "LOADED"
+    ]
+    remarks += [
+        see(f"{name}: {verdict['evidence'].get('summary')}", verdict["check_name"])
+        for verdict in verdicts
+        if not verdict["passed"] and verdict["check_name"] in {"parts_are_complete", "opportunities_are_known"}
+    ]
+    if not has_ids:
+        remarks.append(
+            see(
+                "opportunity: no activity is mapped to one yet; CLARI_PRODUCTS has to name activity, too",
+                Remark.NO_OPPORTUNITIES,
+            )
+        )
+    return Brought(name, found, verdicts, remarks)
+
+
+@contextmanager
+def _alive(pipeline: Pipeline, run_id: str) -> Iterator[None]:
+    """Be known as alive, unless a sync around this one sees to it."""
+    with nullcontext() if pipeline.runs.is_alive(run_id) else pipeline.runs.alive(run_id):
+        yield
+
+
+def _taken_up(pipeline: Pipeline, product: Product, run_id: str) -> tuple[list[Record], list[Fetch]]:
+    """What runs that are gone have left at Clari, and what is to be asked for now."""
+    left: list[Record] = []
+    with pipeline.warehouse.session() as session, session.turn("planning"):
+        environment.claim(session, pipeline.settings.env)
+        for row in fetches.unfinished(session, product.name):
+            if row["run_id"] != run_id and pipeline.runs.is_alive(row["run_id"]):
+                continue
+            if product.is_exported:
+                fetches.taken_up(session, row["request_id"], run_id)
+                left.append(row)
+            else:
+                fetches.failed(session, row["request_id"], state="FAILED", error=_KILLED, error_kind="Killed")
+        return left, product.plan(session, pipeline.settings, pipeline.now())
+
+
+def _export(
+    pipeline: Pipeline,
+    loader: ProductLoader,
+    left: list[Record],
+    plan: list[Fetch],
+    *,
+    run_id: str,
+    clock: Clock | None,
+    retry: Retry | None,
+) -> None:
+    """Make the exports as forecasts' are made: the same desk, slots and quota. What was left behind is gone on with.
+
+    What was left of the same days takes the place of asking anew.
+    """
+    continued = [_export_of(_request(row), row) for row in left]
+    windows = {export.request for export in continued}
+    fresh = [Export.planned(request) for request in map(_request, map(_row, plan)) if request not in windows]
+    exports = [*continued, *fresh]
+    with ExportDesk(
+        pipeline.settings,
+        pipeline.warehouse,
+        loader.landing,
+        pipeline.runs,
+        run_id=run_id,
+        plan=Plan(tuple(exports)),
+        record=FetchRecorder(pipeline.warehouse, run_id, loader.name),
+        hooks=pipeline.hooks,
+        clock=clock,
+        retry=retry,
+    ) as desk:
+        for window in dict.fromkeys(export.quarter_id for export in exports):
+            pipeline.go_on()
+            desk.take(window)
+
+
+def _row(fetch: Fetch) -> Record:
+    return {"window_from": fetch.window_from, "window_to": fetch.window_to}
+
+
+def _request(row: Record) -> ActivityRequest:
+    days = (row[name].astimezone(UTC).date() for name in ("window_from", "window_to"))
+    return ActivityRequest.between(*days)
+
+
+def _export_of(request: ActivityRequest, row: Record) -> Export:
+    return Export(
+        request_id=row["request_id"],
+        request=request,
+        attempt=row["attempt"],
+        left_behind=LeftBehind(row["job_id"], row["submitted_at"]),
+    )
+
+
+async def _ask(
+    pipeline: Pipeline, product: Product, loader: ProductLoader, fetch: Fetch, *, run_id: str, retry: Retry | None
+) -> None:
+    """Ask Clari, and land what it answers; what it does not answer is written down."""
+    at = pipeline.now()
+    columns = {
+        "request_id": fetch.request_id,
+        "run_id": run_id,
+        "product": product.name,
+        "window_from": fetch.window_from,
+        "window_to": fetch.window_to,
+        "gap_from": fetch.gap_from,
+        "gap_to": fetch.gap_to,
+        "attempt": 1,
+        "submitted_at": at,
+    }
+    with pipeline.warehouse.session() as session:
+        fetches.asking(session, **columns)
+    settings, retries = pipeline.settings, 0
+
+    def count(_call: str, _cause: str) -> None:
+        nonlocal retries
+        retries += 1
+
+    client = ClariClient(
+        base_url=settings.base_url,
+        api_key=settings.key_source(),
+        auth_scheme=settings.auth_scheme,
+        request_timeout_s=settings.request_timeout_s,
+        retry=retry,
+    )
+    writer = loader.landing.writer()
+    try:
+        async with client:
+            answers = await product.fetch(client.heard_by(count), fetch, _Watched(pipeline, product.name, writer))
+        landed_at = pipeline.now()
+        row = columns | {
+            "job_id": None,
+            "exported_at": at,
+            "landed_at": landed_at,
+            "answer_count": answers,
+            "poll_count": 0,
+            "retry_count": retries,
+            "wait_seconds": 0,
+            "slot_wait_seconds": 0,
+        }
+        document = writer.keep(
+            forecast_id=product.name, time_period=f"{at:%Y-%m}", job_id=fetch.request_id, facts=manifest_of(row)
+        )
+    except ClariError as error:
+        writer.discard()
+        with pipeline.warehouse.session() as session:
+            _count(session, fetch, retries)
+            told = _told(error, product.name)
+            kind = type(told).__name__
+            fetches.failed(session, fetch.request_id, state="FAILED", error=str(told), error_kind=kind)
+        return
+    except BaseException:
+        writer.discard()
+        raise
+    landed = Landed(
+        request_id=fetch.request_id,
+        forecast_id=product.name,
+        time_period_id=window_of(columns),
+        at=landed_at,
+        job_id=fetch.request_id,
+        size=document.size,
+        sha256=document.sha256,
+        landing_path=loader.landing.path_of(document),
+    )
+
+    def write_down(_event: Event) -> None:
+        with pipeline.warehouse.session() as session:
+            _count(session, fetch, retries)
+            fetches.landed(
+                session,
+                fetch.request_id,
+                landed_at=landed.at,
+                answer_count=answers,
+                result_bytes=landed.size,
+                result_sha256=landed.sha256,
+                landing_path=landed.landing_path,
+            )
+
+    pipeline.hooks.tell(landed, write_down)
+
+
+def _count(session: Session, fetch: Fetch, retries: int) -> None:
+    fetches.counted(session, fetch.request_id, polls=0, retries=retries, slot_seconds=Decimal(0))
+
+
+class _Watched:
+    """A document as it is written: not larger than is allowed, and no longer than somebody wants it."""
+
+    def __init__(self, pipeline: Pipeline, name: str, writer: LandingWriter) -> None:
+        self._pipeline = pipeline
+        self._name = name
+        self._writer = writer
+        self._size = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self._pipeline.go_on()
+        self._size += len(chunk)
+        refuse_too_large(self._name, self._size, self._pipeline.settings.max_result_bytes)
+        self._writer.write(chunk)
+
+    def restart(self) -> None:
+        """Forget what came so far."""
+        self._size = 0
+        self._writer.restart()
+
+
+def _told(error: ClariError, name: str) -> ClariError:
+    """An error for people: where Clari has the product for others, the key is not what is wrong."""
+    if (isinstance(error, AuthFailed) and error.status == 403) or isinstance(error, NotFound):
+        return ProductRefused(
+            f"{error.call}: Clari answered {error.status}: this key may not have {name}, or Clari does not offer it at "
+            "CLARI_BASE_URL: ask your Clari administrator, or take it out of CLARI_PRODUCTS"
+        )
+    return error
+
+
+def _days(fetch: Record) -> str:
+    if fetch["window_from"] is None:
+        return ""
+    return f" of {fetch['window_from']:%Y-%m-%d} to {fetch['window_to']:%Y-%m-%d}"
+
+
+def _section(fetch: Record) -> str:
+    """What the runbook's section is called: the check that has kept it out, or the error."""
+    if fetch["state"] == "REFUSED":
+        return str(fetch["error"]).partition(":")[0]
+    known = PipelineError.named(fetch["error_kind"] or "")
+    return known.section if known is not None else Remark.EXPORT_STOPPED
+
+
+def _stopped(fetch: Record) -> str:
+    return f"stopped as {fetch['state']}: run again, it is continued from there"

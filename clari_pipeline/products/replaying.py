@@ -1,0 +1,34 @@
+"""The products' tables made again from what has landed, without a call to Clari."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clari_pipeline.products.bringing import Brought
+from clari_pipeline.products.loading import ProductLoader
+from clari_pipeline.products.registry import PRODUCTS
+from clari_pipeline.sync import Pipeline
+from clari_pipeline.warehouse import fetches, ledger
+
+
+def replay_products(pipeline: Pipeline) -> tuple[list[Brought], list[str]]:
+    """Fill the tables of every product of which a document has landed, whatever `CLARI_PRODUCTS` names now.
+
+    Returns what came of each, and a line for each document that is refused and was not before.
+    """
+    done: list[Brought] = []
+    with pipeline.warehouse.session() as session:
+        refused = ledger.refused_requests(session)
+    for name, product in PRODUCTS.items():
+        if request_ids := ProductLoader(pipeline, product).rebuild():
+            with pipeline.warehouse.session() as session:
+                found = [fetches.fetch(session, request_id) for request_id in request_ids]
+                verdicts = [verdict for one in request_ids for verdict in ledger.verdicts_of(session, one)]
+            done.append(Brought(name, found, verdicts))
+    return done, [
+        line
+        for product in done
+        for line in replace(
+            product, fetches=[one for one in product.fetches if one["request_id"] not in refused]
+        ).failures
+    ]

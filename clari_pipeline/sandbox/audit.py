@@ -1,0 +1,92 @@
+"""What people do in the sandbox's Clari: events of an audit log, the same ones whenever they are asked for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from .draws import between, draw
+from .people import Person
+
+KEPT = timedelta(days=30)  # for as long an event can be had
+MOST_A_PAGE = 1000
+_EVENTS = ("user.login", "forecast.submitted", "forecast.viewed", "opportunity.edited", "api.accessed", "report.shared")
+_DEVICES = ("WEB", "WEB", "WEB", "IOS", "ANDROID")
+_DAY_S = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Paging:
+    """How pages of the audit log go wrong.
+
+    `repeats` events of a page come once more on the next. Page `breaks_at` (the second is 1) answers 500 each time.
+    A link may lead `astray` to another host, `back` to the first page, or be `dead` when it is followed.
+    """
+
+    repeats: int = 0
+    breaks_at: int | None = None
+    link: str = "good"
+
+
+class AuditLog:
+    """Events of a company; each day is drawn once."""
+
+    def __init__(self, seed: int, people: Sequence[Person]) -> None:
+        self._seed = seed
+        self._people = people
+        self._days: dict[date, list[tuple[datetime, dict[str, Any]]]] = {}
+
+    def events(self, since: datetime, until: datetime, now: datetime) -> list[dict[str, Any]]:
+        """Events of a window, the newest first; none is older than 30 days, or still to come."""
+        first, end = max(since, now - KEPT), min(until, now)
+        days = [end.date() - timedelta(days=number) for number in range((end.date() - first.date()).days + 1)]
+        return [event for day in days for moment, event in self._of(day) if first <= moment < end]
+
+    def _of(self, day: date) -> list[tuple[datetime, dict[str, Any]]]:
+        if day not in self._days:
+            drawn = _of_day(self._seed, self._people, day)
+            self._days[day] = sorted(drawn, key=lambda event: (event[0], event[1]["correlationID"]), reverse=True)
+        return self._days[day]
+
+
+def actors(people: Sequence[Person], events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The people behind some events."""
+    behind = {event["actorId"] for event in events}
+    return [
+        {"actorType": "USER", "actorId": user.user_id, "name": user.name, "email": user.email}
+        for user in (person.user for person in people)
+        if user.user_id in behind
+    ]
+
+
+def _of_day(seed: int, people: Sequence[Person], day: date) -> Iterator[tuple[datetime, dict[str, Any]]]:
+    midnight = datetime.combine(day, time(), UTC)
+    for place, person in enumerate(people):
+        key = (seed, "audit", place, day)
+        for number in range(between(3, 11, *key)):
+            moment = midnight + timedelta(seconds=between(0, _DAY_S - 1, *key, number))
+            name = _EVENTS[draw(*key, number, "event") % len(_EVENTS)]
+            # What is edited in bulk differs in nothing but what was edited.
+            for part in range(3 if name == "opportunity.edited" else 1):
+                yield moment, _event(person, people, name, moment, (*key, number), part)
+
+
+def _event(
+    person: Person, people: Sequence[Person], name: str, moment: datetime, key: tuple[object, ...], part: int
+) -> dict[str, Any]:
+    session = UUID(int=draw(*key, "session") << 64 | draw(*key, "rest"))
+    stands_in = draw(*key, "impersonates") % 50 == 0
+    parameters = {"opportunity.edited": {"opportunity": f"{draw(*key, part) % 900:03}", "fields": ["amount", "stage"]}}
+    return {
+        "correlationID": f"{draw(*key, part, 'correlation'):016x}",
+        "actorId": person.user.user_id,
+        "impersonatingActorId": people[0].user.user_id if stands_in else None,
+        "actorType": "USER",
+        "sessionId": str(session),
+        "ipAddress": f"198.51.100.{between(1, 254, *key, 'address')}",
+        "sessionType": _DEVICES[draw(*key, "device") % len(_DEVICES)],
+        "event": name,
+        "eventParameters": parameters.get(name, {}),
+        "eventTimestamp": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+    }

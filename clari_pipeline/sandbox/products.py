@@ -1,0 +1,119 @@
+"""The calls beside the forecast's: audit events, activity, opportunities."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from .activity import activities, activity_document, opportunity, opportunity_ids
+from .answers import broken, quota_reached, readable, refusal
+from .audit import KEPT, MOST_A_PAGE, AuditLog, actors
+from .company import Company
+from .faults import Scenario
+from .jobs import JobBook
+
+ACTIVITY = "activity"
+_USUAL_PAGE = 100
+_MOST_IDS = 100
+
+
+@dataclass(frozen=True)
+class ProductCalls:
+    """What answers them. `left` says how many places and exports are left; `base_url` is where the sandbox answers."""
+
+    company: Company
+    log: AuditLog
+    jobs: JobBook
+    now: Callable[[], datetime]
+    left: Callable[[datetime], tuple[int, int]]
+    scenario: Callable[[], Scenario]
+    base_url: Callable[[], str]
+    job_seconds: float
+
+    async def audit(self, request: Request) -> Response:
+        """A page of the audit log, the newest events first."""
+        asked, now = request.query_params, self.now()
+        paging = self.scenario().audit
+        try:
+            limit, skip = int(asked.get("limit", _USUAL_PAGE)), int(asked.get("skip", 0))
+            since = _moment(asked.get("dateFrom")) or now - KEPT
+            until = _moment(asked.get("dateTo")) or now
+        except ValueError as error:
+            return _error("bad_request", f"The parameters are invalid: {error}")
+        if not 1 <= limit <= MOST_A_PAGE:
+            return _error("bad_request", f"The limit must be between 1 and {MOST_A_PAGE}.")
+        if skip and paging.link == "dead":
+            return _error("bad_request", "The page is no longer available.")
+        if skip and paging.breaks_at == skip // limit:
+            return broken(500)
+        events = self.log.events(since, until, now)
+        page = events[max(0, skip - paging.repeats) : skip + limit]
+        more = {"nextLink": self._link(request, skip + limit)} if skip + limit < len(events) else {}
+        return JSONResponse({"items": page, "actors": actors(self.company.people, page), **more})
+
+    def _link(self, request: Request, skip: int) -> str:
+        paging = self.scenario().audit
+        host = "https://elsewhere.example/v4" if paging.link == "astray" else self.base_url()
+        query = {**request.query_params, "skip": str(0 if paging.link == "back" else skip)}
+        return f"{host}/audit/events?{urlencode(query)}"
+
+    async def submit_activity(self, request: Request) -> Response:
+        """Queue an export of activity."""
+        asked = readable(await request.body())
+        now = self.now()
+        if not isinstance(asked, dict) or asked.get("exportFormat", "JSON") != "JSON":
+            return refusal(400, "Bad request", "The request is invalid: exportFormat", "activity")
+        try:
+            first, last = _day(asked.get("startDate"), now - KEPT), _day(asked.get("endDate"), now)
+        except ValueError as error:
+            return refusal(400, "Bad request", f"The request is invalid: {error}", "activity")
+        places, exports = self.left(now)
+        if not places or not exports:
+            return quota_reached(self.jobs.monthly_quota, self.jobs.concurrent_limit)
+        scenario = self.scenario()
+        job = self.jobs.add(
+            forecast_id=ACTIVITY,
+            period_id=f"{first}_{last}",
+            file_type="JSON",
+            currency="USD",
+            manner=scenario.manner if scenario.hits(0) else Scenario("").manner,
+            started=now,
+            seconds=self.job_seconds,
+            chunks=lambda: activity_document(activities(self.company.seed, self.company.people, first, last, now)),
+        )
+        return JSONResponse({"jobId": job.id}, 202)
+
+    async def opportunities(self, request: Request) -> Response:
+        """Opportunities by id; ids that are nobody's are passed over."""
+        ids = request.query_params.getlist("oppId")
+        if not ids:
+            return _old_error("oppId is required")
+        if len(ids) > _MOST_IDS or not all(one.isalnum() for one in ids):
+            return _old_error("oppId is invalid")
+        known = set(opportunity_ids(self.company.seed, self.company.people))
+        today = self.now().date()
+        return JSONResponse([opportunity(self.company.seed, one, today) for one in ids if one in known])
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _day(text: object, otherwise: datetime) -> date:
+    return (otherwise if text is None else datetime.fromisoformat(str(text))).date()
+
+
+def _error(code: str, message: str) -> Response:
+    return JSONResponse({"errors": [{"status": "400", "code": code, "message": message}]}, 400)
+
+
+def _old_error(details: str) -> Response:
+    """The envelope of the older services, misspelt as it is there."""
+    said = {"statusCode": 400, "reaspnPhrase": "Bad Request", "description": "invalid query parameter"}
+    return JSONResponse([said | {"details": details}], 400)

@@ -1,0 +1,4 @@
+-- Clari has accepted the export. From now on the timeout counts, not from when its answer was first waited for.
+update clari.product_fetch
+set state = 'SUBMITTED', job_id = $job_id, submitted_at = coalesce($submitted_at, submitted_at), error = null, error_kind = null
+where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');

@@ -1,0 +1,1 @@
+select * from clari.product_fetch where request_id = $request_id;

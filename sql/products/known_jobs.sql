@@ -1,0 +1,1 @@
+select job_id from clari.product_fetch where job_id is not null;

@@ -1,0 +1,1 @@
+select max(event_at) as newest from clari.audit_event;

@@ -1,0 +1,4 @@
+-- Until when a product's records have been fetched, merged or waiting to be; null where none ever were.
+select max(window_to) as reached
+from clari.product_fetch
+where product = $product and state in ('LANDED', 'LOADED');

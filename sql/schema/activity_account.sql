@@ -1,0 +1,23 @@
+-- Grain: one row an activity and an account that it is mapped to, as newest known.
+create table if not exists clari.activity_account (
+    activity_id varchar not null,
+    account_id varchar not null,
+    account_name varchar,
+    account_owner_crm_user_id varchar,
+    in_latest_export boolean not null,
+    first_seen_at timestamptz not null,
+    changed_at timestamptz not null,
+    last_seen_at timestamptz not null,
+    request_id varchar not null
+);
+
+comment on table clari.activity_account is 'One row an activity and an account that it is mapped to, as newest known';
+comment on column clari.activity_account.activity_id is 'The activity';
+comment on column clari.activity_account.account_id is 'The account, by its id in the CRM';
+comment on column clari.activity_account.account_name is 'Its name';
+comment on column clari.activity_account.account_owner_crm_user_id is 'Its owner, by their id in the CRM';
+comment on column clari.activity_account.in_latest_export is 'Whether the newest document that showed the activity showed this of it; false: it has stopped';
+comment on column clari.activity_account.first_seen_at is 'exported_at of the first document that showed it';
+comment on column clari.activity_account.changed_at is 'exported_at of the document that brought the values as they stand';
+comment on column clari.activity_account.last_seen_at is 'exported_at of the newest document that showed it';
+comment on column clari.activity_account.request_id is 'The fetch whose document last showed it: product_fetch';

@@ -1,0 +1,113 @@
+"""A small company's Clari over HTTP, a warehouse of one's own, and a clock that a test turns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from clari_pipeline.clari import Retry
+from clari_pipeline.products.bringing import Brought, bring
+from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.settings import read_settings
+from clari_pipeline.sync import Pipeline
+from clari_pipeline.warehouse.product_rows import TABLES
+from tests.warehouse.house import rows_of
+
+from .writing import NOW, ByHand
+
+QUICK = Retry(attempts=4, first_wait_s=0.001, max_wait_s=0.002)
+SIGHTS = ("last_seen_at", "request_id")
+
+
+@dataclass
+class Clock:
+    """What time it is, at the sandbox's and here."""
+
+    moment: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def now(self) -> datetime:
+        return self.moment
+
+    async def sleep(self, seconds: float) -> None:
+        """Nobody waits."""
+        await asyncio.sleep(0)
+
+    def turn(self, **by: float) -> None:
+        self.moment += timedelta(**by)
+
+
+@dataclass
+class Desk(ByHand):
+    """Brings products into a warehouse, and reads what stands in it."""
+
+    clock: Clock
+
+    def bring(self, name: str) -> Brought:
+        return bring(self.pipeline, name, run_id=f"run-{next(self.numbers)}", clock=self.clock, retry=QUICK)
+
+    def rows(self, table: str, *, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+        """A table's rows, in a fixed order."""
+        with self.pipeline.warehouse.session() as session:
+            found = rows_of(session, f"select * from clari.{table}")
+        kept = [{name: value for name, value in one.items() if name not in without} for one in found]
+        return sorted(kept, key=lambda one: repr(list(one.values())))
+
+    def tables(self, name: str, *, without: tuple[str, ...] = ()) -> dict[str, list[dict[str, Any]]]:
+        return {table: self.rows(table, without=without) for table in TABLES[name]}
+
+    def verdicts(self, request_id: str) -> dict[str, bool]:
+        return {
+            one["check_name"]: one["passed"] for one in self.rows("export_check") if one["request_id"] == request_id
+        }
+
+
+def desk_of(folder: Path, clock: Clock, sandbox: Sandbox | None = None, **settings: Any) -> Desk:
+    given = {"warehouse_url": SecretStr(f"duckdb:///{folder / 'warehouse.duckdb'}")}
+    if sandbox is not None:
+        given |= {"api_key": SecretStr(sandbox.api_key), "base_url": sandbox.base_url, "poll_interval_s": 0.001}
+    pipeline = Pipeline(read_settings(data_dir=folder, **given | settings), now=clock)
+    pipeline.prepare()
+    return Desk(pipeline, clock=clock)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def people() -> int:
+    """How many work at the company."""
+    return 4
+
+
+@pytest.fixture
+def sandbox(clock: Clock, people: int) -> Iterator[Sandbox]:
+    """Its jobs are done at once."""
+    with Sandbox(now=clock, job_seconds=0, people=people, write_at_once=True) as running:
+        yield running
+
+
+@pytest.fixture
+def desk(tmp_path: Path, clock: Clock, sandbox: Sandbox) -> Iterator[Desk]:
+    found = desk_of(tmp_path, clock, sandbox)
+    with found.pipeline.warehouse.session():  # the file is opened once
+        yield found
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path, clock: Clock) -> Iterator[Desk]:
+    """Without a Clari: documents are landed by hand."""
+    found = desk_of(tmp_path, clock)
+    with found.pipeline.warehouse.session():
+        yield found

@@ -1,0 +1,142 @@
+"""Activity: an export job as forecasts are, its parts beside it, nothing lost that a later export no longer shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from clari_pipeline.products.activity import OVERLAP_DAYS
+from clari_pipeline.products.registry import PRODUCTS
+from clari_pipeline.sandbox import Sandbox
+
+from .conftest import SIGHTS, Clock, Desk, desk_of
+from .writing import NOW, TODAY, WEEK, meeting
+
+
+@pytest.fixture
+def people() -> int:
+    """Enough for something that is mapped late."""
+    return 8
+
+
+def test_the_first_export_goes_as_far_back_as_is_set(desk: Desk, sandbox: Sandbox) -> None:
+    """One job, all its parts in the tables, those of one activity beside it."""
+    (fetch,) = desk.bring("activity").fetches
+    assert (fetch["state"], fetch["window_from"], fetch["window_to"]) == ("LOADED", TODAY - timedelta(days=90), TODAY)
+    assert [job.job_id for job in sandbox.jobs] == [fetch["job_id"]]
+    tables = desk.tables("activity")
+    assert len(tables["activity"]) == fetch["rows_inserted"] == fetch["rows_exported"] > 200
+    known = {one["activity_id"] for one in tables["activity"]}
+    for part in ("activity_account", "activity_opportunity", "activity_participant"):
+        assert {one["activity_id"] for one in tables[part]} <= known
+        assert all(one["in_latest_export"] for one in tables[part])
+    assert {one["is_internal"] for one in tables["activity_participant"]} == {True, False}
+    (limits,) = desk.rows("api_limits")  # what was left of the quota before it was asked for
+    assert limits["available_monthly_quota"] == 1000
+
+
+def test_the_next_goes_back_some_days_for_what_is_mapped_late(desk: Desk, sandbox: Sandbox, clock: Clock) -> None:
+    """New activities come, some of the old are mapped to an opportunity now; nothing else has changed."""
+    desk.bring("activity")
+    before = desk.rows("activity", without=SIGHTS)
+    mapped = len(desk.rows("activity_opportunity"))
+    (again,) = desk.bring("activity").fetches
+    assert again["window_from"] == TODAY - timedelta(days=OVERLAP_DAYS)
+    assert again["rows_unchanged"] == again["rows_exported"] > 0
+    assert desk.rows("activity", without=SIGHTS) == before
+    clock.turn(days=2)
+    (later,) = desk.bring("activity").fetches
+    assert later["rows_inserted"] > 0 < later["rows_updated"]
+    assert len(desk.rows("activity_opportunity")) >= mapped + later["rows_updated"]
+    assert len(desk.rows("activity")) == len(before) + later["rows_inserted"]
+
+
+def test_an_answer_that_is_lost_is_not_asked_for_blindly(desk: Desk, sandbox: Sandbox) -> None:
+    """The job that Clari has queued all the same is found among its jobs, and taken."""
+    sandbox.fail_next("activity", ["lost"])
+    (fetch,) = desk.bring("activity").fetches
+    assert (fetch["state"], len(sandbox.jobs)) == ("LOADED", 1)
+    assert sum(seen.method == "POST" for seen in sandbox.requests) == 1
+
+
+def test_a_run_that_dies_while_clari_works_is_gone_on_with(desk: Desk, sandbox: Sandbox, clock: Clock) -> None:
+    """What was submitted is polled by the next run, and no second job made for the same days."""
+    sandbox.fail_next("status", ["401"])
+    (left,) = desk.bring("activity").fetches
+    assert (left["state"], "fetched by the next sync" in left["error"]) == ("SUBMITTED", True)
+    (fetch,) = desk.bring("activity").fetches
+    assert (fetch["state"], fetch["job_id"]) == ("LOADED", left["job_id"])
+    assert len(sandbox.jobs) == 1
+
+
+def test_it_counts_against_the_same_quota(tmp_path, clock: Clock) -> None:
+    """Where nothing is left, nothing is asked for, and the sentence is the forecasts'."""
+    with Sandbox(now=clock, job_seconds=0, people=3, monthly_quota=0) as sandbox:
+        (fetch,) = desk_of(tmp_path, clock, sandbox).bring("activity").fetches
+    assert (fetch["state"], fetch["error_kind"]) == ("FAILED", "QuotaExhausted")
+    assert "0 of Clari's 0 exports are used up in its rolling 30 days" in fetch["error"]
+    assert not sandbox.jobs
+
+
+def test_a_job_that_fails_is_made_again_by_the_next_sync(desk: Desk, sandbox: Sandbox) -> None:
+    """As often as forecasts' are; the days are asked for again in whole."""
+    sandbox.scenario = "failed"
+    brought = desk.bring("activity")
+    assert Counter(one["state"] for one in desk.rows("product_fetch")) == {"FAILED": 2}
+    (line,) = brought.failures  # of the last try
+    assert "failed at Clari" in line and line.endswith("(docs/runbook.md#export_job_failed)")
+    sandbox.scenario = "calm"
+    (fetch,) = desk.bring("activity").fetches
+    assert (fetch["state"], fetch["window_from"]) == ("LOADED", TODAY - timedelta(days=90))
+
+
+def test_parts_that_are_no_longer_shown_stay_and_say_so(by_hand: Desk) -> None:
+    """And come back; a name that is another is another; nobody is lost."""
+    by_hand.merge("activity", {"activities": [meeting()]}, at=NOW, **WEEK)
+    later = {"activities": [meeting(opportunities=[], subject="Contoso <> Ann and Bob")]}
+    row = by_hand.merge("activity", later, at=NOW + timedelta(hours=1), **WEEK)
+    assert (row["rows_updated"], row["rows_inserted"]) == (1, 0)
+    (deal,) = by_hand.rows("activity_opportunity")
+    assert (deal["in_latest_export"], deal["last_seen_at"], deal["opportunity_name"]) == (False, NOW, "Contoso FY26")
+    (activity,) = by_hand.rows("activity")
+    assert (activity["subject"], activity["changed_at"]) == ("Contoso <> Ann and Bob", NOW + timedelta(hours=1))
+    assert (activity["first_seen_at"], activity["activity_at"]) == (NOW, NOW - timedelta(days=1))
+    by_hand.merge("activity", {"activities": [meeting()]}, at=NOW + timedelta(hours=2), **WEEK)
+    assert [one["in_latest_export"] for one in by_hand.rows("activity_opportunity")] == [True]
+    people = {one["participant_id"]: one["crm_user_id"] for one in by_hand.rows("activity_participant")}
+    assert people == {"ann@example.com": "005A", "Bob": None}
+
+
+def test_older_never_beats_newer(by_hand: Desk) -> None:
+    """A document that arrives late adds what was not known, and takes nothing back."""
+    by_hand.merge("activity", {"activities": [meeting(subject="new")]}, at=NOW, **WEEK)
+    older = {"activities": [meeting(subject="old"), meeting(2)]}
+    row = by_hand.merge("activity", older, at=NOW - timedelta(days=3), **WEEK)
+    assert (row["state"], row["rows_inserted"], row["rows_updated"]) == ("LOADED", 1, 0)
+    found = {one["activity_id"]: one for one in by_hand.rows("activity")}
+    assert (found["a1"]["subject"], found["a1"]["last_seen_at"]) == ("new", NOW)
+    assert found["a1"]["first_seen_at"] == found["a2"]["last_seen_at"] == NOW - timedelta(days=3)
+
+
+@pytest.mark.parametrize(
+    ("columns", "check"),
+    [
+        ({"rows_truncated": True}, "export_is_not_truncated"),
+        (
+            {"window_from": datetime(2026, 1, 1, tzinfo=UTC), "window_to": datetime(2026, 1, 8, tzinfo=UTC)},
+            "records_are_of_the_window",
+        ),
+    ],
+)
+def test_a_document_that_is_cut_or_of_other_days_is_refused(
+    by_hand: Desk, columns: dict[str, object], check: str
+) -> None:
+    """And keeps the window from being taken for fetched."""
+    row = by_hand.merge("activity", {"activities": [meeting()]}, **WEEK | columns)
+    assert (row["state"], row["error"].startswith(f"{check}: ")) == ("REFUSED", True)
+    assert not by_hand.rows("activity")
+    with by_hand.pipeline.warehouse.session() as session:
+        (planned,) = PRODUCTS["activity"].plan(session, by_hand.pipeline.settings, NOW)
+    assert planned.window_from == TODAY - timedelta(days=90)

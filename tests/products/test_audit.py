@@ -1,0 +1,139 @@
+"""Audit events: pages to their end, windows that overlap, what goes wrong on the way, what can no longer be had."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from clari_pipeline.products.audit import OVERLAP
+from clari_pipeline.sandbox import Fault, Sandbox
+
+from .conftest import SIGHTS, Clock, Desk
+from .writing import NOW
+
+# A page's link that is good no more.
+GONE = Fault("answer", 400, {}, b'{"errors": [{"status": "400", "message": "The page is no longer available."}]}')
+
+
+@pytest.fixture
+def people() -> int:
+    """Enough for thousands of events."""
+    return 12
+
+
+def pages(sandbox: Sandbox) -> int:
+    return sum(seen.path.endswith("/audit/events") for seen in sandbox.requests)
+
+
+def test_thousands_of_events_come_page_by_page(desk: Desk, sandbox: Sandbox) -> None:
+    """All of 30 days, each once, a thousand a page, those who are behind them beside them."""
+    (fetch,) = desk.bring("audit").fetches
+    assert (fetch["state"], fetch["window_from"], fetch["window_to"]) == ("LOADED", NOW - timedelta(days=30), NOW)
+    events = desk.rows("audit_event")
+    assert len(events) == fetch["rows_inserted"] == fetch["rows_exported"] > 3000
+    assert fetch["answer_count"] == pages(sandbox) == -(-len(events) // 1000)
+    assert all(NOW - timedelta(days=30) <= one["event_at"] < NOW for one in events)
+    assert {one["actor_id"] for one in events} == {one["actor_id"] for one in desk.rows("audit_actor")}
+    # Edited in bulk: nothing but the parameters tells them apart.
+    assert len({(one["event_at"], one["actor_id"], one["session_id"], one["event"]) for one in events}) < len(events)
+
+
+def test_pages_that_repeat_each_other_bring_an_event_once(desk: Desk, sandbox: Sandbox) -> None:
+    """What was counted stands in the ledger, what was merged is what a calm day brings."""
+    desk.bring("audit")
+    calm = desk.tables("audit", without=SIGHTS)
+    sandbox.scenario = "audit_repeats"
+    for table in ("audit_event", "audit_actor", "product_fetch"):
+        with desk.pipeline.warehouse.session() as session:
+            session.documents.execute(f"delete from clari.{table}")
+    (fetch,) = desk.bring("audit").fetches
+    assert fetch["rows_exported"] == fetch["rows_staged"] + 3 * (fetch["answer_count"] - 1)
+    assert desk.tables("audit", without=SIGHTS) == calm
+
+
+def test_a_second_sync_asks_from_the_last_event_on(desk: Desk, clock: Clock) -> None:
+    """With an overlap; what is known changes nothing but when it was seen."""
+    desk.bring("audit")
+    before = desk.tables("audit", without=SIGHTS)
+    newest = max(one["event_at"] for one in before["audit_event"])
+    (again,) = desk.bring("audit").fetches
+    assert again["window_from"] == newest - OVERLAP
+    assert again["rows_unchanged"] == again["rows_staged"] > 0
+    assert desk.tables("audit", without=SIGHTS) == before
+    clock.turn(days=1)
+    (later,) = desk.bring("audit").fetches
+    assert later["rows_inserted"] > 0 < later["rows_unchanged"]
+    assert len(desk.rows("audit_event")) == len(before["audit_event"]) + later["rows_inserted"]
+
+
+def test_a_page_that_fails_is_asked_for_again(desk: Desk, sandbox: Sandbox) -> None:
+    """A fault of the server, and one request too many, each on another page."""
+    sandbox.fail_next("audit", ["none", "500", "none", "429:0", "reset"])
+    (fetch,) = desk.bring("audit").fetches
+    assert (fetch["state"], fetch["retry_count"]) == ("LOADED", 3)
+    assert len(desk.rows("audit_event")) == fetch["rows_exported"] > 3000
+
+
+def test_a_page_that_fails_each_time_leaves_nothing_half_done(desk: Desk, sandbox: Sandbox) -> None:
+    """The fetch failed, and says so; nothing is merged or landed; the next sync brings all of it."""
+    sandbox.scenario = "audit_breaks"
+    brought = desk.bring("audit")
+    assert [fetch["state"] for fetch in brought.fetches] == ["FAILED"]
+    assert "page 3" in brought.failures[0] and brought.fetches[0]["error_kind"] == "ServerFault"
+    assert desk.rows("audit_event") == [] == list(desk.loader("audit").landing)
+    sandbox.scenario = "calm"
+    (fetch,) = desk.bring("audit").fetches
+    assert (fetch["state"], fetch["window_from"]) == ("LOADED", NOW - timedelta(days=30))
+
+
+def test_a_link_that_is_gone_has_the_pages_asked_for_anew(desk: Desk, sandbox: Sandbox) -> None:
+    """Once: where it happens again, the fetch failed."""
+    sandbox.fail_next("audit", ["none", "none", GONE])
+    (fetch,) = desk.bring("audit").fetches
+    assert (fetch["state"], fetch["answer_count"]) == ("LOADED", pages(sandbox) - 3)
+    assert fetch["rows_exported"] == len(desk.rows("audit_event"))
+    sandbox.fail_next("audit", [GONE])
+    (refused,) = desk.bring("audit").fetches
+    assert (refused["state"], "no longer available" in refused["error"]) == ("FAILED", True)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "said"),
+    [
+        ("audit_link_dead", "no longer available"),
+        ("audit_link_back", "leads back to a page that came before"),
+        ("audit_link_astray", "leads to elsewhere.example, away from 127.0.0.1"),
+    ],
+)
+def test_links_that_lead_nowhere_are_not_followed(desk: Desk, sandbox: Sandbox, scenario: str, said: str) -> None:
+    """Least of all to another host, where the key would travel."""
+    sandbox.scenario = scenario
+    (fetch,) = desk.bring("audit").fetches
+    assert fetch["state"] == "FAILED"
+    assert said in fetch["error"]
+    assert sandbox.api_key not in fetch["error"]
+
+
+def test_what_clari_has_thrown_away_is_said_and_stays_said(desk: Desk, clock: Clock) -> None:
+    """After 45 days without a sync: a sentence, a warning of the gate, and a row that keeps both ends."""
+    desk.bring("audit")
+    clock.turn(days=45)
+    brought = desk.bring("audit")
+    (fetch,) = brought.fetches
+    assert fetch["state"] == "LOADED"
+    assert (fetch["gap_from"], fetch["gap_to"]) == (NOW, clock() - timedelta(days=30)) == (NOW, fetch["window_from"])
+    assert "audit from 2026-11-21 06:00 to 2026-12-06 06:00 UTC is missing" in brought.remarks[0]
+    assert desk.verdicts(fetch["request_id"])["window_has_no_gap"] is False
+    clock.turn(days=1)
+    (later,) = desk.bring("audit").fetches
+    assert later["gap_from"] is None
+    assert desk.verdicts(later["request_id"])["window_has_no_gap"] is True
+
+
+def test_a_key_that_may_not_have_audit_events_is_told_so(desk: Desk, sandbox: Sandbox) -> None:
+    """It is no reason to make a new key."""
+    sandbox.fail_next("audit", ["403"])
+    (fetch,) = desk.bring("audit").fetches
+    assert "this key may not have audit" in fetch["error"]
+    assert "create a new token" not in fetch["error"]

@@ -1,0 +1,144 @@
+"""From the command line: a line a product, what fails concerns no other, and the tables come again from what landed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from clari_pipeline.defs.graph import build
+from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.settings import project_file, read_settings
+from clari_pipeline.warehouse.product_rows import TABLES
+from tests.conftest import Terminal
+from tests.conftest import sandbox as calm
+from tests.killing import Moment, Place, company
+
+sandbox = calm  # that of all commands, at the present moment
+ALL = "forecast,limits,audit,activity,opportunity"
+NAMES = [table for tables in TABLES.values() for table in tables]
+
+
+def rows(terminal: Terminal) -> dict[str, list[tuple[object, ...]]]:
+    return {table: terminal.query(f"select * from clari.{table} order by all") for table in NAMES}
+
+
+@pytest.fixture
+def synced(terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal in which all products were synced after one quarter, while Clari refused audit events."""
+    monkeypatch.setenv("CLARI_PRODUCTS", ALL)
+    sandbox.fail_next("audit", ["403"])
+    answer = terminal("sync", "--last", "1")
+    assert answer.code == 1
+    (line,) = [line for line in answer.err.splitlines() if "not merged" in line]
+    assert re.fullmatch(r"clari-pipeline: audit not merged: .* \(docs/runbook.md#product_refused\)", line)
+    assert "LOADED" in answer.out  # the forecast's quarter
+    said = {line.partition(":")[0]: line for line in answer.out.splitlines() if ": " in line}
+    assert said["audit"] == "audit: FAILED"
+    for name in ("limits", "activity", "opportunity"):
+        assert re.fullmatch(rf"{name}: [\d,]+ .* new, 0 changed", said[name]), said[name]
+    return terminal
+
+
+def test_products_come_after_the_forecast_and_again_from_what_has_landed(
+    synced: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was refused comes with the next sync; replay makes the same rows in an empty warehouse, without Clari."""
+    monkeypatch.setenv("CLARI_PRODUCTS", "audit")  # the forecast is left out, too
+    again = synced("sync", "--json")
+    assert (again.code, again.document["exports"]) == (0, [])
+    (fetch,) = again.document["products"]
+    assert (fetch["product"], fetch["state"], fetch["rows_inserted"] > 3000) == ("audit", "LOADED", True)
+    status = synced("status", "--json").document["products"]
+    assert {one["product"]: (one["state"], one["is_named"]) for one in status} == {
+        "limits": ("LOADED", False),
+        "audit": ("LOADED", True),
+        "activity": ("LOADED", False),
+        "opportunity": ("LOADED", False),
+    }
+    before = rows(synced)
+    assert all(before.values())
+    (query,) = re.findall(
+        r"^```sql\n(.*?)^```", Path(project_file("docs") / "products.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert synced.query(query)
+    Path("data/warehouse.duckdb").unlink()
+    sandbox.requests.clear()
+    replayed = synced("replay", "--json")
+    assert (replayed.code, len(sandbox.requests)) == (0, 0)
+    assert [one["product"] for one in replayed.document["products"]] == ["limits", "audit", "activity", "opportunity"]
+    assert rows(synced) == before
+    assert synced("backup", "saved").code == 0
+    shutil.rmtree("data")
+    assert synced("restore", "saved").code == 0
+    assert rows(synced) == before
+    assert len(list(Path("data/landing/products").glob("*/*/*/document.zst"))) == 4
+
+
+def test_each_product_is_a_run_and_a_group_of_assets(synced: Terminal) -> None:
+    """Green or red by itself; who looks at Dagster sees which."""
+    with dg.DagsterInstance.get() as instance:
+        runs = {
+            run.tags.get("clari/product"): run for run in instance.get_runs(dg.RunsFilter(job_name="sync_products"))
+        }
+        assert {name: run.is_success for name, run in runs.items()} == {
+            "limits": True,
+            "audit": False,
+            "activity": True,
+            "opportunity": True,
+        }
+        (made,) = instance.fetch_materializations(dg.AssetKey(["clari", "opportunity"]), limit=1).records
+    assert made.asset_materialization is not None
+    assert made.asset_materialization.metadata["dagster/row_count"].value == 36
+
+
+def test_there_are_assets_of_those_alone_that_are_named(tmp_path: Path) -> None:
+    """With a description, columns, checks, a job and a schedule; without any, Dagster shows what it always did."""
+
+    def shown(*products: str) -> tuple[dg.Definitions, set[str]]:
+        definitions = build(read_settings(products=products, data_dir=tmp_path))
+        keys = definitions.resolve_asset_graph().get_all_asset_keys()
+        return definitions, {key.path[-1] for key in keys}
+
+    _, usual = shown("forecast")
+    assert not usual & {*NAMES, "api_limits"}
+    definitions, found = shown("forecast", "limits", "audit")
+    assert found - usual == {"api_limits", "audit_event", "audit_actor"}
+    graph = definitions.resolve_asset_graph()
+    for name in found - usual:
+        node = graph.get(dg.AssetKey(["clari", name]))
+        assert node.description and node.group_name == "products"
+        assert node.metadata["dagster/column_schema"].columns
+    schedule = definitions.resolve_schedule_def("daily_products_schedule")
+    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 21, 6, tzinfo=UTC))
+    (limits, audit) = schedule.evaluate_tick(context).run_requests or ()
+    assert [key.path[-1] for key in limits.asset_selection or ()] == ["api_limits"]
+    assert [key.path[-1] for key in audit.asset_selection or ()] == ["audit_event", "audit_actor"]
+
+
+def test_a_wrong_name_is_one_line(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing is asked of Clari."""
+    monkeypatch.setenv("CLARI_PRODUCTS", "forecast,weather")
+    answer = terminal("sync")
+    assert (answer.code, len(answer.err.splitlines())) == (2, 1)
+    assert "CLARI_PRODUCTS: weather: no such product; there are forecast, limits, audit, activity" in answer.err
+
+
+def test_a_kill_between_landing_and_merge_is_made_good(tmp_path: Path) -> None:
+    """The next sync merges what has landed, pages and exports alike; no job is made twice for the same."""
+    states = "select product, state from clari.product_fetch order by submitted_at"
+    with company() as sandbox:
+        place = Place(tmp_path, sandbox, CLARI_PRODUCTS="audit,activity")
+        assert place.sync(1, Moment("Landed", is_written=True))
+        assert place.query(states) == [("audit", "LANDED")]
+        assert place.sync(1, Moment("Landed", 1, is_written=True))
+        assert place.query(states) == [("audit", "LOADED"), ("audit", "LOADED"), ("activity", "LANDED")]
+        assert not place.sync(1)
+        assert {state for _, state in place.query(states)} == {"LOADED"}
+        first = "select product from clari.product_fetch where rows_inserted = rows_staged and rows_staged > 0"
+        assert {name for (name,) in place.query(first)} == {"audit", "activity"}
+        assert len(sandbox.jobs) == 2

@@ -1,0 +1,107 @@
+"""What is malformed or empty is judged before anything is merged, and stays landed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from clari_pipeline.landing import LandingError
+from clari_pipeline.warehouse import fetches
+
+from .conftest import SIGHTS, Desk
+from .writing import GOOD, NOW, WEEK, audit, meeting
+
+BAD: dict[str, tuple[str, Any, str]] = {
+    "no JSON": ("audit", b'{"pages": [{"items": [', "export_is_readable"),
+    "nothing at all": ("audit", b"", "export_is_readable"),
+    "a web page": ("audit", b"<html>Sign in</html>", "export_is_readable"),
+    "another document": ("audit", {"items": []}, "export_is_readable"),
+    "half a character": ("audit", b'{"pages": [{"items": [{"event": "\\ud800"}]}]}', "export_is_readable"),
+    "a page that is none": ("audit", {"pages": ["Sign in"]}, "records_are_complete"),
+    "an event that is none": ("audit", audit("login"), "records_are_complete"),
+    "an event without a name": ("audit", audit(GOOD | {"event": None}), "records_are_complete"),
+    "a moment that is none": ("audit", audit(GOOD | {"eventTimestamp": "yesterday"}), "moments_are_readable"),
+    "no activities": ("activity", {"activity": []}, "export_is_readable"),
+    "activities that are no list": ("activity", {"activities": {"a": 1}}, "export_is_readable"),
+    "an activity without an id": ("activity", {"activities": [meeting(activityId="")]}, "records_are_complete"),
+    "a date that is none": ("activity", {"activities": [meeting(date="soon")]}, "moments_are_readable"),
+    "a key that stands twice": ("activity", b'{"activities": [{"a": 1, "a": 2}]}', "export_is_readable"),
+    "an opportunity without an id": ("opportunity", {"answers": [[{"id": None}]]}, "records_are_complete"),
+    "an answer that is none": ("opportunity", {"answers": ["Sign in"]}, "records_are_complete"),
+    "limits that are none": ("limits", {"jobs": {"monthlyQuota": "many"}}, "export_is_readable"),
+    "limits that say nothing": ("limits", {"error": "none"}, "records_are_complete"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_not_good_enough_is_refused_and_stays_landed(by_hand: Desk, case: str) -> None:
+    """The ledger says which check, the tables hold what they held."""
+    product, content, check = BAD[case]
+    row = by_hand.merge(product, content, **WEEK)
+    assert (row["state"], row["error"].split(":")[0], row["loaded_at"]) == ("REFUSED", check, None)
+    assert by_hand.verdicts(row["request_id"])[check] is False
+    assert by_hand.loader(product).landing.find(row["landing_path"]).read() or not content
+    assert not any(by_hand.rows(table) for table in by_hand.loader(product).tables)
+
+
+def test_what_a_dead_run_has_landed_is_told_by_the_next(desk: Desk) -> None:
+    """It is merged or refused before anything else is asked for, and belongs to the run that does."""
+    desk.land("audit", {"pages": ["Sign in"]}, at=NOW - timedelta(hours=1))
+    desk.loader("audit").know_all()
+    brought = desk.bring("audit")
+    assert [fetch["state"] for fetch in brought.fetches] == ["REFUSED", "LOADED"]
+    (line,) = brought.failures
+    assert line.endswith("(docs/runbook.md#records_are_complete)")
+
+
+def test_what_is_empty_is_merged_with_a_warning(by_hand: Desk) -> None:
+    """A quiet day is no fault: its window counts as fetched."""
+    row = by_hand.merge("activity", {"activities": []}, **WEEK)
+    assert (row["state"], row["rows_exported"]) == ("LOADED", 0)
+    assert by_hand.verdicts(row["request_id"])["window_is_not_empty"] is False
+    with by_hand.pipeline.warehouse.session() as session:
+        assert fetches.reached(session, "activity") == WEEK["window_to"]
+
+
+def test_parts_that_name_nothing_are_left_out_with_a_warning(by_hand: Desk) -> None:
+    """A room without a name at a meeting keeps out nobody else."""
+    people = [{"name": "", "email": None}, "nobody", {"name": "Ann"}]
+    row = by_hand.merge("activity", {"activities": [meeting(participants=people, accounts=None)]}, **WEEK)
+    assert row["state"] == "LOADED"
+    assert by_hand.verdicts(row["request_id"])["parts_are_complete"] is False
+    assert [one["participant_id"] for one in by_hand.rows("activity_participant")] == ["Ann"]
+
+
+def test_documents_merged_again_in_order_make_the_same_rows(by_hand: Desk) -> None:
+    """Those that were refused are judged anew; another order of arrival, the same rows."""
+    actors = [{"actorType": "USER", "actorId": "1", "name": "Ann", "email": "ann@example.com"}]
+    arrivals = [
+        (audit(GOOD, actors=actors), NOW),
+        (audit("none of it"), NOW + timedelta(hours=1)),
+        (audit(GOOD, GOOD | {"event": "login"}, actors=[actors[0] | {"name": "Ann B"}]), NOW + timedelta(hours=2)),
+        (audit(GOOD | {"event": "earlier"}, actors=[actors[0] | {"name": "Old Ann"}]), NOW - timedelta(hours=3)),
+    ]
+    for content, at in arrivals:
+        by_hand.merge("audit", content, at=at)
+    late = by_hand.tables("audit", without=("changed_at", *SIGHTS))
+    by_hand.loader("audit").rebuild()
+    assert by_hand.tables("audit", without=("changed_at", *SIGHTS)) == late
+    (actor,) = by_hand.rows("audit_actor")
+    assert (actor["name"], actor["changed_at"]) == ("Ann B", NOW + timedelta(hours=2))
+    assert sorted(one["state"] for one in by_hand.rows("product_fetch")) == ["LOADED", "LOADED", "LOADED", "REFUSED"]
+
+
+def test_a_document_that_is_damaged_on_our_disk_is_no_verdict(by_hand: Desk) -> None:
+    """Nothing is merged or refused: a backup brings it back."""
+    request_id = by_hand.land("audit", audit(GOOD))
+    loader = by_hand.loader("audit")
+    loader.know_all()
+    (document,) = loader.landing
+    file = document.folder / "document.zst"
+    file.write_bytes(file.read_bytes()[:-3])
+    with pytest.raises(LandingError, match=r"damaged|not what was landed"):
+        loader.load(request_id)
+    with by_hand.pipeline.warehouse.session() as session:
+        assert fetches.fetch(session, request_id)["state"] == "LANDED"

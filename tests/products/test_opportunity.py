@@ -1,0 +1,101 @@
+"""Opportunities that activity was mapped to: a hundred a call, one bad id beside the others, values exact."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from clari_pipeline.runbook import see
+from clari_pipeline.sandbox import Fault, Sandbox
+
+from .conftest import SIGHTS, Clock, Desk
+from .writing import NOW, WEEK, answers, mapped_to
+
+
+def calls(sandbox: Sandbox) -> int:
+    return sum(seen.path.endswith("/opportunity") for seen in sandbox.requests)
+
+
+def test_those_are_asked_for_that_activity_was_mapped_to(desk: Desk, clock: Clock) -> None:
+    """With fields and changes; a second look changes nothing but when they were seen."""
+    desk.bring("activity")
+    (fetch,) = desk.bring("opportunity").fetches
+    ids = {one["opportunity_id"] for one in desk.rows("activity_opportunity")}
+    tables = desk.tables("opportunity", without=SIGHTS)
+    assert {one["opportunity_id"] for one in tables["opportunity"]} == ids
+    assert fetch["rows_inserted"] == len(ids) > 8
+    assert {one["field_id"]: one["value_type"] for one in tables["opportunity_field"]} == {
+        "opportunity.amount": "number",
+        "opportunity.stage": "string",
+        "opportunity.is_won": "boolean",
+        "opportunity.competitors": "array",
+        "opportunity.next_step": None,
+    }
+    assert {one["field_id"] for one in tables["opportunity_field_trend"]} == {"opportunity.amount", "opportunity.stage"}
+    clock.turn(hours=1)
+    (again,) = desk.bring("opportunity").fetches
+    assert (again["rows_unchanged"], again["rows_updated"]) == (len(ids), 0)
+    assert desk.tables("opportunity", without=SIGHTS) == tables
+
+
+def test_a_hundred_are_asked_for_at_once_and_a_bad_one_keeps_out_no_other(desk: Desk, sandbox: Sandbox) -> None:
+    """Clari refuses the whole call: it is halved until the one is found, which people are told of."""
+    desk.bring("activity")
+    good = {one["opportunity_id"] for one in desk.rows("activity_opportunity")}
+    desk.merge("activity", mapped_to("none of these!", *(f"unknown{n:03}" for n in range(180))), **WEEK)
+    sandbox.requests.clear()
+    brought = desk.bring("opportunity")
+    (fetch,) = brought.fetches
+    assert (fetch["state"], fetch["rows_inserted"]) == ("LOADED", len(good))
+    halvings = 8  # of a call with a hundred
+    assert 3 <= calls(sandbox) <= 3 + 2 * halvings
+    said = "opportunity: 181 opportunities were asked for and did not come"
+    assert brought.remarks == [see(said, "opportunities_are_known")]
+    assert desk.verdicts(fetch["request_id"])["opportunities_are_known"] is False
+
+
+def test_without_activity_there_is_nothing_to_ask_for(desk: Desk, sandbox: Sandbox) -> None:
+    """A line says why, and it is no failure."""
+    brought = desk.bring("opportunity")
+    assert (brought.fetches, brought.failures, calls(sandbox)) == ([], [], 0)
+    said = "opportunity: no activity is mapped to one yet; CLARI_PRODUCTS has to name activity, too"
+    assert brought.remarks == [see(said, "no_opportunities")]
+
+
+def test_values_are_exact_or_text_alone(desk: Desk, sandbox: Sandbox) -> None:
+    """A number is a decimal where it fits; what does not is not rounded; everything else is text or JSON."""
+    desk.merge("activity", mapped_to("006A"), **WEEK)
+    answer = b"""[{"id": "006A", "crmScore": {"message": "Lost", "score": 0}, "fields": [
+        {"id": "amount", "value": 99999999999999.9999, "originalValue": "99999999999999.9999", "trend": "UP",
+         "trendHistory": [{"date": 1605312000000, "oldValue": 0.1, "newValue": 0.30000000000000004},
+                          {"date": 1605312000000, "oldValue": 0.1, "newValue": 0.30000000000000004},
+                          {"date": 1605312000000, "oldValue": null, "newValue": {"code": "USD", "b": [1.50]}}]},
+        {"id": "tags", "value": ["a", {"z": 1, "b": null}]}, {"id": "huge", "value": 1e30}, {"value": 1}]}]"""
+    sandbox.fail_next("opportunity", [Fault("answer", 200, {}, answer)])
+    brought = desk.bring("opportunity")
+    fields = {one["field_id"]: one for one in desk.rows("opportunity_field")}
+    exact = Decimal("99999999999999.9999")
+    assert (fields["amount"]["value_number"], fields["amount"]["value"]) == (exact, str(exact))
+    assert (fields["amount"]["original_value"], fields["amount"]["original_value_number"]) == (str(exact), None)
+    assert (fields["tags"]["value"], fields["tags"]["value_type"]) == ('["a", {"b": null, "z": 1}]', "array")
+    assert (fields["huge"]["value"], fields["huge"]["value_number"]) == ("1e30", None)
+    changes = {one["new_value"]: one for one in desk.rows("opportunity_field_trend")}
+    assert changes.keys() == {"0.30000000000000004", '{"b": [1.50], "code": "USD"}'}
+    change = changes["0.30000000000000004"]
+    assert (change["old_value_number"], change["new_value_number"]) == (Decimal("0.1000"), None)
+    assert change["value_changed_at"] == datetime(2020, 11, 14, tzinfo=UTC)
+    said = "opportunity: 1 parts of records do not say what they are, and were left out"
+    assert brought.remarks == [see(said, "parts_are_complete")]
+
+
+def test_a_field_that_is_no_longer_shown_stays_and_says_so(by_hand: Desk) -> None:
+    """Its changes stay as well."""
+    stage = {"id": "stage", "value": "Won", "trendHistory": [{"date": 1, "oldValue": "Lost", "newValue": "Won"}]}
+    first = answers({"id": "006A", "fields": [stage, {"id": "amount", "value": 7}]})
+    by_hand.merge("opportunity", first, at=NOW)
+    second = answers({"id": "006A", "fields": [{"id": "amount", "value": 8}]})
+    row = by_hand.merge("opportunity", second, at=NOW + timedelta(hours=1))
+    assert row["rows_updated"] == 1
+    found = {one["field_id"]: (one["value"], one["in_latest_export"]) for one in by_hand.rows("opportunity_field")}
+    assert found == {"stage": ("Won", False), "amount": ("8", True)}
+    assert len(by_hand.rows("opportunity_field_trend")) == 1

@@ -29,6 +29,7 @@ from clari_pipeline.disk import to_disk
 from clari_pipeline.runbook import PipelineError
 
 PRODUCTS = "products"  # the folder below the landing folder that is no forecast's
+_A_DOCUMENT = "[!.]*/[!.]*/[!.]*"  # forecast, quarter, job; product, month, fetch
 _LONGEST_NAME = 120
 _READ_AT_ONCE = 1 << 20
 _PIECES_AHEAD = 3
@@ -169,12 +170,16 @@ class Landing:
         return document.folder.relative_to(self.root).as_posix()
 
     def __iter__(self) -> Iterator[LandedDocument]:
-        return (_load(manifest.parent) for manifest in sorted(self.root.glob("[!.]*/*/*/manifest.json")))
+        return (_load(manifest.parent) for manifest in self._kept(f"{_A_DOCUMENT}/manifest.json"))
 
     def manifests(self) -> Iterator[Path]:
         """The manifest of every landed document, those of products beside the forecast in a folder of their own."""
-        for pattern in ("[!.]*/*/*/manifest.json", f"{PRODUCTS}/[!.]*/*/*/manifest.json"):
-            yield from self.root.glob(pattern)
+        yield from self._kept(f"{_A_DOCUMENT}/manifest.json")
+        yield from self._kept(f"{PRODUCTS}/{_A_DOCUMENT}/manifest.json")
+
+    def _kept(self, pattern: str) -> list[Path]:
+        """What is still arriving, or was when it was killed, is none: it stands below a folder with a dot."""
+        return sorted(self.root.glob(pattern))
 
 
 class LandingWriter:

@@ -126,6 +126,16 @@ class Pipeline:
             self.go_on()
             yield self._desk
 
+    @contextmanager
+    def stopping(self, desk: ExportDesk) -> Iterator[None]:
+        """Meanwhile `stop` stops this desk, too."""
+        before, self._desk = self._desk, desk
+        try:
+            self.go_on()
+            yield
+        finally:
+            self._desk = before
+
     def stop(self) -> None:
         """Somebody at the keyboard has had enough: what is being merged is finished, nothing else is waited for."""
         self._is_stopped = True

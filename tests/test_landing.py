@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from clari_pipeline.landing import LandedDocument, Landing, LandingError
+from clari_pipeline.landing import PRODUCTS, LandedDocument, Landing, LandingError
 
 IDS = {"forecast_id": "total_new", "time_period": "2026_Q4", "job_id": "6073"}
 AWKWARD = [
@@ -109,6 +109,16 @@ def test_what_a_crash_leaves_behind_is_no_document(landing, cut_after):
     assert list(landing) == []
     document = landed(landing)
     assert list(landing) == [document]
+
+
+def test_a_products_download_that_was_killed_is_no_forecasts_document(landing):
+    """What arrives below the folder of the products has a manifest before it has a place."""
+    arriving = landing.root / PRODUCTS / ".arriving" / "0123456789abcdef"
+    arriving.mkdir(parents=True)
+    (arriving / "manifest.json").write_text("{}")
+    kept = landed(Landing(landing.root / PRODUCTS), forecast_id="audit")
+    assert list(landing) == []
+    assert list(landing.manifests()) == [kept.folder / "manifest.json"]
 
 
 def test_the_same_document_again_is_the_same_folder(landing):

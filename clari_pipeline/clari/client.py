@@ -200,7 +200,7 @@ class ClariClient:
             return f"{self._base_url}{link}"
         try:
             theirs = ours.join(link)
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise LinkAstray(f"{call}: Clari's link is no address: ask Clari's support") from error
         if _origin(theirs) != _origin(ours) or theirs.userinfo:
             raise LinkAstray(

@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from clari_pipeline.clari.paths import segment
 
+_FORECASTS_FILE = "clari_export_forecast_"
 ACTIVITY = "activity"  # what stands in a forecast's place where activity is exported
 
 
@@ -85,7 +86,7 @@ class ExportRequest:
         """
         if job.file_type and job.file_type.upper() != self.export_format:
             return False
-        start = f"clari_export_forecast_{self.forecast_id}_{self.time_period}"
+        start = f"{_FORECASTS_FILE}{self.forecast_id}_{self.time_period}"
         name = job.file_name or ""
         rest = name.removeprefix(start).rsplit(".", 1)[0].split("_")
         return name.startswith(start) and len(rest) == 3 and all(part.isdecimal() or part == "" for part in rest)
@@ -128,8 +129,14 @@ class ActivityRequest(ExportRequest):
         }
 
     def is_named_by(self, job: Job) -> bool:
-        """Whether a listed job is one of activity: which days it is of, no description of Clari's says where."""
-        return any(ACTIVITY in (said or "").lower() for said in (job.file_name, job.module, job.title))
+        """Whether a listed job is one of activity: which days it is of, no description of Clari's says where.
+
+        A forecast may be called "activity", too: its job is none.
+        """
+        is_forecasts = (job.file_name or "").startswith(_FORECASTS_FILE) or (job.module or "").upper() == "FORECAST"
+        return not is_forecasts and any(
+            ACTIVITY in (said or "").lower() for said in (job.file_name, job.module, job.title)
+        )
 
 
 @dataclass(frozen=True, slots=True)

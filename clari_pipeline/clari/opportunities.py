@@ -18,7 +18,7 @@ async def opportunities(
     """Clari's answers, some ids each, as Clari sent them. Ids that Clari refuses by themselves go into `refused`.
 
     One id that Clari does not take would else keep out the others of its call: that call is halved until it is found.
-    Where all are refused, or too many, so is the call: raises `BadRequest` or `NotFound`.
+    Where all are refused, or so many before any was answered, so is the call: raises `BadRequest` or `NotFound`.
     """
     waiting = [list(ids[at : at + a_call]) for at in range(0, len(ids), a_call)][::-1]
     answered = 0
@@ -30,7 +30,7 @@ async def opportunities(
         except (BadRequest, NotFound):
             if len(some) == 1:
                 refused.append(some[0])
-            if len(refused) > _MOST_REFUSED or len(refused) == len(ids):
+            if (len(refused) > _MOST_REFUSED and not answered) or len(refused) == len(ids):
                 raise
             if len(some) > 1:
                 middle = len(some) // 2

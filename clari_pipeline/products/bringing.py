@@ -53,6 +53,7 @@ _IN_JSON = (
     "rows_unchanged",
     "error",
 )
+_TOLD = {"parts_are_complete", "moments_are_readable", "opportunities_are_known"}
 _KILLED = "its run ended before the answer had landed: it is asked for again"
 
 
@@ -71,7 +72,7 @@ class Brought:
         """A line a fetch, for people."""
         noun = PRODUCTS[self.product].noun
         if not self.fetches:
-            return [f"{self.product}: nothing to ask for"]
+            return [] if self.trouble else [f"{self.product}: nothing to ask for"]
         return [
             f"{self.product}: {fetch['rows_staged']:,} {noun}{_days(fetch)}, {fetch['rows_inserted']:,} new, "
             f"{fetch['rows_updated']:,} changed"
@@ -109,7 +110,7 @@ def bring(
         loader = ProductLoader(pipeline, product)
         loader.landing.sweep()
         loader.load_waiting(run_id)
-        left, plan = _taken_up(pipeline, product, run_id)
+        left, plan = _taken_up(pipeline, loader, product, run_id)
         if product.is_exported:
             _export(pipeline, loader, left, plan, run_id=run_id, clock=clock, retry=retry)
         else:
@@ -133,7 +134,7 @@ def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
     remarks += [
         see(f"{name}: {verdict['evidence'].get('summary')}", verdict["check_name"])
         for verdict in verdicts
-        if not verdict["passed"] and verdict["check_name"] in {"parts_are_complete", "opportunities_are_known"}
+        if not verdict["passed"] and verdict["check_name"] in _TOLD
     ]
     if not has_ids:
         remarks.append(
@@ -152,15 +153,19 @@ def _alive(pipeline: Pipeline, run_id: str) -> Iterator[None]:
         yield
 
 
-def _taken_up(pipeline: Pipeline, product: Product, run_id: str) -> tuple[list[Record], list[Fetch]]:
-    """What runs that are gone have left at Clari, and what is to be asked for now."""
+def _taken_up(
+    pipeline: Pipeline, loader: ProductLoader, product: Product, run_id: str
+) -> tuple[list[Record], list[Fetch]]:
+    """What runs that are gone have left at Clari or have landed unsaid, and what is to be asked for now."""
     left: list[Record] = []
     with pipeline.warehouse.session() as session, session.turn("planning"):
         environment.claim(session, pipeline.settings.env)
         for row in fetches.unfinished(session, product.name):
             if row["run_id"] != run_id and pipeline.runs.is_alive(row["run_id"]):
                 continue
-            if product.is_exported:
+            if loader.landed_unsaid(session, row["request_id"]):
+                fetches.taken_up(session, row["request_id"], run_id)
+            elif product.is_exported:
                 fetches.taken_up(session, row["request_id"], run_id)
                 left.append(row)
             else:
@@ -180,25 +185,31 @@ def _export(
 ) -> None:
     """Make the exports as forecasts' are made: the same desk, slots and quota. What was left behind is gone on with.
 
-    What was left of the same days takes the place of asking anew.
+    What was left of the same days takes the place of asking anew; of other days it is fetched if Clari has a job of it,
+    and is not asked for again: the days that are planned now hold them.
     """
-    continued = [_export_of(_request(row), row) for row in left]
+    planned = [_request(_row(fetch)) for fetch in plan]
+    continued = [_export_of(_request(row), row, is_history=_request(row) not in planned) for row in left]
     windows = {export.request for export in continued}
-    fresh = [Export.planned(request) for request in map(_request, map(_row, plan)) if request not in windows]
-    exports = [*continued, *fresh]
-    with ExportDesk(
+    exports = [
+        *(export for export in continued if not export.is_history),
+        *(Export.planned(request) for request in planned if request not in windows),
+    ]
+    history = [export for export in continued if export.is_history]
+    desk = ExportDesk(
         pipeline.settings,
         pipeline.warehouse,
         loader.landing,
         pipeline.runs,
         run_id=run_id,
-        plan=Plan(tuple(exports)),
+        plan=Plan(tuple(exports), tuple(history)),
         record=FetchRecorder(pipeline.warehouse, run_id, loader.name),
         hooks=pipeline.hooks,
         clock=clock,
         retry=retry,
-    ) as desk:
-        for window in dict.fromkeys(export.quarter_id for export in exports):
+    )
+    with desk, pipeline.stopping(desk):
+        for window in dict.fromkeys(export.quarter_id for export in (*exports, *history)):
             pipeline.go_on()
             desk.take(window)
 
@@ -212,12 +223,13 @@ def _request(row: Record) -> ActivityRequest:
     return ActivityRequest.between(*days)
 
 
-def _export_of(request: ActivityRequest, row: Record) -> Export:
+def _export_of(request: ActivityRequest, row: Record, *, is_history: bool) -> Export:
     return Export(
         request_id=row["request_id"],
         request=request,
         attempt=row["attempt"],
         left_behind=LeftBehind(row["job_id"], row["submitted_at"]),
+        is_history=is_history,
     )
 
 

@@ -47,13 +47,34 @@ class ProductLoader:
             self._pipeline.go_on()
             self.load(request_id)
 
+    def landed_unsaid(self, session: Session, request_id: str) -> bool:
+        """Whether a fetch's document is safe on disk, though its run died before the ledger said so; it says so now."""
+        manifests = self.landing.root.glob(f"{self._product.name}/[!.]*/{request_id}/manifest.json")
+        folder = next((manifest.parent for manifest in manifests), None)
+        if folder is None:
+            return False
+        document = self.landing.find(folder.relative_to(self.landing.root).as_posix())
+        row = row_of(dict(document.manifest))
+        fetches.landed(
+            session,
+            request_id,
+            landed_at=row["landed_at"],
+            answer_count=row["answer_count"],
+            result_bytes=document.size,
+            result_sha256=document.sha256,
+            landing_path=self.landing.path_of(document),
+        )
+        return True
+
     def load(self, request_id: str) -> None:
         """Merge one document, or refuse it; what another process has merged meanwhile is left alone."""
 
         def load(session: Session) -> None:
             with session.turn("product", self._product.name):
                 fetch = fetches.fetch(session, request_id)
-                if fetch["state"] == "LANDED":
+                if fetch["state"] == "LANDED" and fetches.is_late(session, fetch):
+                    self._rebuild(session)  # its records take their place among those that are newer
+                elif fetch["state"] == "LANDED":
                     self._load(session, fetch)
 
         self._pipeline.warehouse.with_room(load)
@@ -66,13 +87,19 @@ class ProductLoader:
 
         def rebuild(session: Session) -> None:
             with session.turn("product", self._product.name):
-                done[:] = fetches.landings(session, self._product.name)
-                unreconciled: dict[str, list[Verdict]] = {}
-                while done and not self._rebuilt(session, done, unreconciled):
-                    pass
+                done[:] = self._rebuild(session)
 
         self._pipeline.warehouse.with_room(rebuild)
         return done
+
+    def _rebuild(self, session: Session) -> list[str]:
+        """The caller holds the product's turn."""
+        warm_up()
+        request_ids = fetches.landings(session, self._product.name)
+        unreconciled: dict[str, list[Verdict]] = {}
+        while request_ids and not self._rebuilt(session, request_ids, unreconciled):
+            pass
+        return request_ids
 
     def know_all(self) -> None:
         """Give each landed document of the product its ledger row, unless it has one."""
@@ -209,7 +236,7 @@ def _evidence(fetch: Record, found: Found) -> dict[str, dict[str, Any]]:
     said = {
         "export_is_not_truncated": ("", "Clari cut rows or cells off: set a smaller CLARI_ACTIVITY_DAYS"),
         "records_are_complete": ("records_without_key", "{} records do not say what they are"),
-        "moments_are_readable": ("unreadable_moments", "{} moments are none"),
+        "moments_are_readable": ("unreadable_moments", "{} moments are none, and were left empty"),
         "parts_are_complete": ("parts_without_key", "{} parts of records do not say what they are, and were left out"),
         "opportunities_are_known": ("ids_missing", "{} opportunities were asked for and did not come"),
         "records_are_of_the_window": (

@@ -11,7 +11,7 @@ from clari_pipeline.clari.models import ActivityRequest
 from clari_pipeline.events import Deferred, Failed, Landed
 from clari_pipeline.products.activity import midnight
 from clari_pipeline.recording import Recorder, plainly
-from clari_pipeline.warehouse import fetches
+from clari_pipeline.warehouse import fetches, ledger
 from clari_pipeline.warehouse.session import Session, Warehouse
 from clari_pipeline.warehouse.statements import Record
 
@@ -52,9 +52,9 @@ class FetchRecorder(Recorder):
             return fetches.fetch(session, request_id) if fetches.is_known(session, request_id) else {}
 
     def known_jobs(self) -> set[str]:
-        """Clari's ids of every job that is ours already."""
+        """Clari's ids of every job that is ours already, forecasts' included."""
         with self._warehouse.session() as session:
-            return fetches.known_jobs(session)
+            return fetches.known_jobs(session) | ledger.known_jobs(session)
 
     def manifest(self, row: Record) -> dict[str, Any]:
         """What is kept beside the document."""

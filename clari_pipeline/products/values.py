@@ -13,10 +13,13 @@ from clari_pipeline.documents.rows import amount_of, moment_of
 
 
 def text(value: Any) -> str | None:
-    """A text as it is, anything else as JSON; nothing where it is null or empty."""
+    """A text as it is, anything else as JSON; nothing where it is null or empty.
+
+    A NUL, which PostgreSQL cannot hold, is U+FFFD in every engine.
+    """
     if value is None or value == "":
         return None
-    return str(value) if isinstance(value, str) else written(value)
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else written(value)
 
 
 def kind(value: Any) -> str | None:

@@ -19,8 +19,9 @@ PRODUCT_CHECKS = {
         Check(
             "moments_are_readable",
             "unreadable_moments",
-            "Every moment in the document is one, or is not there.",
+            "Every moment in the document is one, or is not there; what is none is left empty.",
             most=0,
+            keeps_out=False,
         ),
         Check(
             "records_are_of_the_window",

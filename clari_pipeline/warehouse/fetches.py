@@ -92,6 +92,12 @@ def landings(session: Session, product: str) -> list[str]:
     return [found["request_id"] for found in rows(session, "products/landings", product=product)]
 
 
+def is_late(session: Session, fetch: Record) -> bool:
+    """Whether a newer document of its product is merged already."""
+    which = {"product": fetch["product"], "exported_at": fetch["exported_at"]}
+    return bool(row(session, "products/later_loaded", **which)["later"])
+
+
 def reached(session: Session, product: str) -> datetime | None:
     """Until when records have been fetched; None where none ever were."""
     found: datetime | None = row(session, "products/reached", product=product)["reached"]

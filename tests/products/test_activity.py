@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from clari_pipeline.clari.events import Submitted
+from clari_pipeline.clari.models import ActivityRequest, Job
 from clari_pipeline.products.activity import OVERLAP_DAYS
 from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.warehouse import fetches
 
 from .conftest import SIGHTS, Clock, Desk, desk_of
 from .writing import NOW, TODAY, WEEK, meeting
@@ -71,6 +74,59 @@ def test_a_run_that_dies_while_clari_works_is_gone_on_with(desk: Desk, sandbox: 
     assert len(sandbox.jobs) == 1
 
 
+def test_days_that_were_never_accepted_are_asked_for_once_more_and_not_each(
+    desk: Desk, sandbox: Sandbox, clock: Clock
+) -> None:
+    """Of three runs that died before Clari answered, today's days hold the days of all."""
+    with desk.pipeline.warehouse.session() as session:
+        for day in range(3):
+            fetches.asking(
+                session,
+                request_id=f"left-{day}",
+                run_id=f"gone-{day}",
+                product="activity",
+                window_from=TODAY - timedelta(days=95 - day),
+                window_to=TODAY - timedelta(days=5 - day),
+                attempt=1,
+                submitted_at=NOW - timedelta(days=5 - day),
+            )
+    fetched = [fetch for fetch in desk.bring("activity").fetches if fetch["state"] == "LOADED"]
+    assert [fetch["window_from"] for fetch in fetched] == [TODAY - timedelta(days=90)]
+    assert sum(seen.method == "POST" for seen in sandbox.requests) == 1
+    assert desk.bring("activity").failures == []
+
+
+def test_a_forecast_that_is_called_activity_is_none() -> None:
+    """Its job, of which the answer was lost, too, is not taken for the activity's."""
+    request = ActivityRequest.between(NOW.date(), NOW.date())
+
+    def job(**listed: str) -> Job:
+        return Job.model_validate({"jobId": "j", "status": "DONE"} | listed)
+
+    assert request.is_named_by(job(fileName="clari_export_activity_20261121.json"))
+    assert not request.is_named_by(
+        job(fileName="clari_export_forecast_activity_commit_2026_Q42915_20261121_060000.json")
+    )
+    assert not request.is_named_by(job(fileName="export.json", title="activity", module="FORECAST"))
+
+
+def test_a_nul_in_a_subject_holds_nothing_up(by_hand: Desk) -> None:
+    """PostgreSQL cannot hold it: it is the sign for what cannot be shown, in every engine."""
+    row = by_hand.merge("activity", {"activities": [meeting(subject="Re:\0 offer")]}, **WEEK)
+    assert row["state"] == "LOADED"
+    assert [one["subject"] for one in by_hand.rows("activity")] == ["Re:\ufffd offer"]
+
+
+def test_whoever_stops_the_sync_stops_its_wait_too(desk: Desk, sandbox: Sandbox) -> None:
+    """Ctrl-C waits for no job that hangs; the next run goes on with it."""
+    sandbox.scenario = "hung"
+    desk.pipeline.hooks.add(lambda event: desk.pipeline.stop() if isinstance(event, Submitted) else None)
+    with pytest.raises(KeyboardInterrupt):
+        desk.bring("activity")
+    (left,) = desk.rows("product_fetch")
+    assert (left["state"], left["job_id"]) == ("SUBMITTED", sandbox.jobs[0].job_id)
+
+
 def test_it_counts_against_the_same_quota(tmp_path, clock: Clock) -> None:
     """Where nothing is left, nothing is asked for, and the sentence is the forecasts'."""
     with Sandbox(now=clock, job_seconds=0, people=3, monthly_quota=0) as sandbox:
@@ -114,7 +170,7 @@ def test_older_never_beats_newer(by_hand: Desk) -> None:
     by_hand.merge("activity", {"activities": [meeting(subject="new")]}, at=NOW, **WEEK)
     older = {"activities": [meeting(subject="old"), meeting(2)]}
     row = by_hand.merge("activity", older, at=NOW - timedelta(days=3), **WEEK)
-    assert (row["state"], row["rows_inserted"], row["rows_updated"]) == ("LOADED", 1, 0)
+    assert (row["state"], row["rows_inserted"], row["rows_updated"]) == ("LOADED", 2, 0)  # as of its place in the order
     found = {one["activity_id"]: one for one in by_hand.rows("activity")}
     assert (found["a1"]["subject"], found["a1"]["last_seen_at"]) == ("new", NOW)
     assert found["a1"]["first_seen_at"] == found["a2"]["last_seen_at"] == NOW - timedelta(days=3)

@@ -54,6 +54,15 @@ def test_a_hundred_are_asked_for_at_once_and_a_bad_one_keeps_out_no_other(desk: 
     assert desk.verdicts(fetch["request_id"])["opportunities_are_known"] is False
 
 
+def test_many_that_clari_refuses_keep_out_no_other(desk: Desk, sandbox: Sandbox) -> None:
+    """Deals that were deleted become more and more, and are asked for each time."""
+    desk.bring("activity")
+    good = {one["opportunity_id"] for one in desk.rows("activity_opportunity")}
+    desk.merge("activity", mapped_to(*(f"none of these {n}!" for n in range(30))), **WEEK)
+    (fetch,) = desk.bring("opportunity").fetches
+    assert (fetch["state"], fetch["rows_inserted"]) == ("LOADED", len(good))
+
+
 def test_without_activity_there_is_nothing_to_ask_for(desk: Desk, sandbox: Sandbox) -> None:
     """A line says why, and it is no failure."""
     brought = desk.bring("opportunity")

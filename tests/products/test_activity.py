@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 
-from clari_pipeline.clari.events import Submitted
+from clari_pipeline.clari.events import Polled
 from clari_pipeline.clari.models import ActivityRequest, Job
 from clari_pipeline.products.activity import OVERLAP_DAYS
 from clari_pipeline.products.registry import PRODUCTS
@@ -120,7 +121,13 @@ def test_a_nul_in_a_subject_holds_nothing_up(by_hand: Desk) -> None:
 def test_whoever_stops_the_sync_stops_its_wait_too(desk: Desk, sandbox: Sandbox) -> None:
     """Ctrl-C waits for no job that hangs; the next run goes on with it."""
     sandbox.scenario = "hung"
-    desk.pipeline.hooks.add(lambda event: desk.pipeline.stop() if isinstance(event, Submitted) else None)
+    polls = count()
+
+    def stop_in_the_middle(event: object) -> None:
+        if isinstance(event, Polled) and next(polls) == 10:
+            desk.pipeline.stop()
+
+    desk.pipeline.hooks.add(stop_in_the_middle)
     with pytest.raises(KeyboardInterrupt):
         desk.bring("activity")
     (left,) = desk.rows("product_fetch")

@@ -23,7 +23,6 @@ class Activity(Product):
 
     name = "activity"
     noun = "activities"
-    is_exported = True
 
     def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
         """From some days before the last export on; the first goes `CLARI_ACTIVITY_DAYS` back."""

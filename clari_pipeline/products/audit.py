@@ -12,7 +12,7 @@ from typing import Any
 
 from clari_pipeline.clari import BadRequest, ClariClient, NotFound
 from clari_pipeline.clari.auditing import audit_pages
-from clari_pipeline.products.product import Fetch, Found, Product, Rows, Sink, Take, objects, read_members
+from clari_pipeline.products.product import AskedProduct, Fetch, Found, Rows, Sink, Take, objects, read_members
 from clari_pipeline.products.values import identity, text
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import fetches
@@ -36,7 +36,7 @@ _IDENTITY = (
 )
 
 
-class Audit(Product):
+class Audit(AskedProduct):
     """`audit_event` and `audit_actor`."""
 
     name = "audit"

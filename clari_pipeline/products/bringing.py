@@ -28,7 +28,7 @@ from clari_pipeline.exports import ExportDesk
 from clari_pipeline.landing import LandingWriter
 from clari_pipeline.planning import Plan
 from clari_pipeline.products.loading import ProductLoader, gap_sentence, window_of
-from clari_pipeline.products.product import Fetch, Product
+from clari_pipeline.products.product import AskedProduct, Fetch, Product
 from clari_pipeline.products.recording import FetchRecorder, manifest_of
 from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.quality.export_gate import warm_up
@@ -111,11 +111,11 @@ def bring(
         loader.landing.sweep()
         loader.load_waiting(run_id)
         left, plan = _taken_up(pipeline, loader, product, run_id)
-        if product.is_exported:
-            _export(pipeline, loader, left, plan, run_id=run_id, clock=clock, retry=retry)
-        else:
+        if isinstance(product, AskedProduct):
             for fetch in plan:
                 asyncio.run(_ask(pipeline, product, loader, fetch, run_id=run_id, retry=retry))
+        else:
+            _export(pipeline, loader, left, plan, run_id=run_id, clock=clock, retry=retry)
         loader.load_waiting(run_id)
     return brought(pipeline, name, run_id=run_id)
 
@@ -165,11 +165,11 @@ def _taken_up(
                 continue
             if loader.landed_unsaid(session, row["request_id"]):
                 fetches.taken_up(session, row["request_id"], run_id)
-            elif product.is_exported:
+            elif isinstance(product, AskedProduct):
+                fetches.failed(session, row["request_id"], state="FAILED", error=_KILLED, error_kind="Killed")
+            else:
                 fetches.taken_up(session, row["request_id"], run_id)
                 left.append(row)
-            else:
-                fetches.failed(session, row["request_id"], state="FAILED", error=_KILLED, error_kind="Killed")
         return left, product.plan(session, pipeline.settings, pipeline.now())
 
 
@@ -234,7 +234,7 @@ def _export_of(request: ActivityRequest, row: Record, *, is_history: bool) -> Ex
 
 
 async def _ask(
-    pipeline: Pipeline, product: Product, loader: ProductLoader, fetch: Fetch, *, run_id: str, retry: Retry | None
+    pipeline: Pipeline, product: AskedProduct, loader: ProductLoader, fetch: Fetch, *, run_id: str, retry: Retry | None
 ) -> None:
     """Ask Clari, and land what it answers; what it does not answer is written down."""
     at = pipeline.now()

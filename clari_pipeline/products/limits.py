@@ -8,7 +8,7 @@ from typing import IO
 
 from clari_pipeline.clari import ClariClient, Limits
 from clari_pipeline.documents.rows import DocumentUnreadable
-from clari_pipeline.products.product import Fetch, Found, Product, Sink, Take, buffered, read_members
+from clari_pipeline.products.product import AskedProduct, Fetch, Found, Sink, Take, buffered, read_members
 from clari_pipeline.recording import columns_of
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import ledger
@@ -17,7 +17,7 @@ from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
 
-class LimitsLook(Product):
+class LimitsLook(AskedProduct):
     """`export_quota`: forecasts' exports look at the same limits, and write the same rows."""
 
     name = "limits"

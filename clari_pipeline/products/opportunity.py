@@ -11,7 +11,7 @@ from clari_pipeline.clari import ClariClient
 from clari_pipeline.clari.opportunities import opportunities
 from clari_pipeline.documents.json_text import Number
 from clari_pipeline.documents.rows import amount_of
-from clari_pipeline.products.product import Fetch, Found, Product, Rows, Sink, Take, objects, read_members
+from clari_pipeline.products.product import AskedProduct, Fetch, Found, Rows, Sink, Take, objects, read_members
 from clari_pipeline.products.values import identity, kind, number, text
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import fetches
@@ -21,7 +21,7 @@ from clari_pipeline.warehouse.statements import Record
 _ANSWERS_AT_ONCE = 4
 
 
-class Opportunity(Product):
+class Opportunity(AskedProduct):
     """`opportunity`, `opportunity_field`, `opportunity_field_trend`."""
 
     name = "opportunity"

@@ -77,11 +77,13 @@ class Found:
 
 
 class Product(ABC):
-    """One of the products beside the forecast. It keeps nothing: what is known stands in the warehouse."""
+    """One of the products beside the forecast, exported by a job as forecasts are.
+
+    It keeps nothing: what is known stands in the warehouse.
+    """
 
     name: ClassVar[str]
     noun: ClassVar[str]  # what its records are called
-    is_exported: ClassVar[bool] = False  # by a job, as forecasts are
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -91,10 +93,6 @@ class Product(ABC):
     @abstractmethod
     def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
         """What is to be asked for now; nothing where there is nothing to ask for."""
-
-    async def fetch(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
-        """Write what Clari answers as one document; how many answers it is made of. Raises `ClariError`."""
-        raise NotImplementedError
 
     @abstractmethod
     def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> Found:
@@ -117,6 +115,14 @@ class Product(ABC):
     def forget(self, session: Session) -> None:
         """Empty its tables, which are filled again in the same transaction."""
         product_rows.forget(session, self.name)
+
+
+class AskedProduct(Product):
+    """A product that Clari answers with at once, without a job."""
+
+    @abstractmethod
+    async def fetch(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
+        """Write what Clari answers as one document; how many answers it is made of. Raises `ClariError`."""
 
 
 def buffered(stream: IO[bytes]) -> io.BufferedReader:

@@ -230,7 +230,7 @@ pipeline.publish()
 @pytest.mark.parametrize(
     ("event", "name"),
     [
-        ("shutil.copyfile", "warehouse-read.duckdb"),
+        ("open", "warehouse-read.duckdb"),
         ("os.chmod", "warehouse-read.duckdb"),
         ("os.rename", "marts/forecast_swing.parquet"),
         ("os.rename", "data/warehouse-read.duckdb"),

@@ -306,8 +306,8 @@ def _parsed(piece: bytes, separator: bytes, parse: Parse[_Parsed]) -> _Parsed | 
         piece.isascii() or piece.decode()
     except UnicodeDecodeError:
         return None
-    lines = piece.replace(separator, separator.replace(b",", b"\n"))
-    gaps = lines.count(b"\n") - piece.count(b"\n")
+    lines = piece.replace(separator, separator.replace(b",", b"\n\n"))
+    gaps = len(lines) - len(piece)  # two for one: each is counted by its length
     return parse(lines, gaps + 1)
 
 

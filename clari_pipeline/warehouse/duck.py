@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from filelock import FileLock
 
-from clari_pipeline.disk import to_disk
+from clari_pipeline.disk import copy_past_memory, to_disk
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.runbook import says_full
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseFull, WarehouseLocked, WarehouseUnwritable
@@ -203,7 +202,7 @@ class DuckWarehouse(Warehouse):
         """
         with self._at_rest():
             found = self._path.stat()
-            shutil.copyfile(self._path, file)
+            copy_past_memory(self._path, file)
         os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
         file.chmod(found.st_mode & 0o444)
         with duckdb.connect(file, read_only=True, config=CONFIG) as connection:

@@ -177,7 +177,7 @@ standing as materialized (
             and state.position = before_it.standing_position
 ),
 
-own as (
+own as not materialized (
     select
         state.time_period_id,
         state.user_id,

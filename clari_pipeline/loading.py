@@ -340,13 +340,12 @@ def _carried(export: Record, document: Document) -> Record:
 
 def keep_verdicts(session: Session, verdicts: list[Verdict], at: datetime) -> None:
     """Write verdicts into `export_check`, over those of the same export and check."""
+    of_export: dict[str, dict[str, Record]] = {}
     for verdict in verdicts:
-        ledger.judged(
-            session,
-            verdict.request_id,
-            check_name=verdict.check_name,
-            passed=verdict.passed,
-            severity=verdict.severity,
-            evidence=verdict.evidence,
-            at=at,
-        )
+        of_export.setdefault(verdict.request_id, {})[verdict.check_name] = {
+            "passed": verdict.passed,
+            "severity": verdict.severity,
+            "evidence": verdict.evidence,
+        }
+    for request_id, by_check in of_export.items():
+        ledger.judged(session, request_id, by_check, at=at)

@@ -150,27 +150,16 @@ def alerts_unsent(session: Session) -> int:
     return int(row(session, "ledger/alerts_unsent")["alerts"])
 
 
-def judged(
-    session: Session,
-    request_id: str,
-    *,
-    check_name: str,
-    passed: bool,
-    severity: str,
-    evidence: Mapping[str, Any],
-    at: datetime,
-) -> None:
-    """Write a verdict down, over that of the same export and check."""
-    run(
-        session,
-        "ledger/check_judged",
-        request_id=request_id,
-        check_name=check_name,
-        passed=passed,
-        severity=severity,
-        evidence=json.dumps(evidence, default=str, ensure_ascii=False, sort_keys=True),
-        checked_at=at,
-    )
+def judged(session: Session, request_id: str, verdicts: Mapping[str, Record], *, at: datetime) -> None:
+    """Write an export's verdicts down, by the names of their checks, over those of the same checks.
+
+    Each with `passed`, `severity` and `evidence` (a dictionary).
+    """
+    run(session, "ledger/checks_forgotten", request_id=request_id, check_names=list(verdicts))
+    for check_name, verdict in verdicts.items():
+        written = json.dumps(verdict["evidence"], default=str, ensure_ascii=False, sort_keys=True)
+        said = {"check_name": check_name, "passed": verdict["passed"], "severity": verdict["severity"]}
+        run(session, "ledger/check_judged", request_id=request_id, **said, evidence=written, checked_at=at)
 
 
 def verdicts_of(session: Session, request_id: str) -> list[Record]:

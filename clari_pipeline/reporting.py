@@ -17,7 +17,7 @@ from clari_pipeline.runbook import Remark, anchor, see
 from clari_pipeline.warehouse.statements import Record
 
 if TYPE_CHECKING:
-    from clari_pipeline.products.bringing import Brought
+    from clari_pipeline.products.brought import Brought
 
 _SHOWN_SWINGS = 10
 _EXPORT_COLUMNS = (

@@ -9,7 +9,8 @@ import dagster as dg
 from clari_pipeline.defs.assets import DAILY, OWNERS, key, writers
 from clari_pipeline.defs.resources import exports_resource, pipeline_resource
 from clari_pipeline.defs.schemas import table_schema
-from clari_pipeline.products.bringing import Brought, bring
+from clari_pipeline.products.bringing import bring
+from clari_pipeline.products.brought import Brought
 from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.quality.product_checks import PRODUCT_CHECKS
 from clari_pipeline.runbook import see

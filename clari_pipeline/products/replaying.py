@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clari_pipeline.products.bringing import Brought
+from clari_pipeline.products.brought import Brought
 from clari_pipeline.products.loading import ProductLoader
 from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.sync import Pipeline

@@ -13,7 +13,8 @@ import pytest
 from pydantic import SecretStr
 
 from clari_pipeline.clari import Retry
-from clari_pipeline.products.bringing import Brought, bring
+from clari_pipeline.products.bringing import bring
+from clari_pipeline.products.brought import Brought
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import read_settings
 from clari_pipeline.sync import Pipeline

@@ -25,7 +25,7 @@ from clari_pipeline.events import Event, Landed
 from clari_pipeline.exports import ExportDesk
 from clari_pipeline.landing import LandingWriter
 from clari_pipeline.planning import Plan
-from clari_pipeline.products.brought import Brought, brought
+from clari_pipeline.products.brought import Brought, brought, is_cut_off
 from clari_pipeline.products.loading import ProductLoader, window_of
 from clari_pipeline.products.product import AskedProduct, Fetch, Product
 from clari_pipeline.products.recording import FetchRecorder, manifest_of
@@ -58,7 +58,10 @@ def bring(
             for fetch in plan:
                 asyncio.run(_ask(pipeline, product, loader, fetch, run_id=run_id, retry=retry))
         else:
-            _export(pipeline, loader, left, plan, run_id=run_id, clock=clock, retry=retry)
+            while plan or left:
+                _export(pipeline, loader, left, plan, run_id=run_id, clock=clock, retry=retry)
+                loader.load_waiting(run_id)
+                left, plan = [], _in_parts(pipeline, product, plan, run_id)
         loader.load_waiting(run_id)
     return brought(pipeline, name, run_id=run_id)
 
@@ -88,6 +91,19 @@ def _taken_up(
                 fetches.taken_up(session, row["request_id"], run_id)
                 left.append(row)
         return left, product.plan(session, pipeline.settings, pipeline.now())
+
+
+def _in_parts(pipeline: Pipeline, product: Product, plan: list[Fetch], run_id: str) -> list[Fetch]:
+    """What to ask for in place of those just asked for that Clari has cut off."""
+    asked = {(fetch.window_from, fetch.window_to) for fetch in plan}
+    with pipeline.warehouse.session() as session:
+        found = fetches.of_run(session, run_id, product.name)
+    return [
+        part
+        for fetch in found
+        if is_cut_off(fetch) and (fetch["window_from"], fetch["window_to"]) in asked
+        for part in product.parts(fetch)
+    ]
 
 
 def _export(

@@ -7,6 +7,7 @@ from typing import Any
 
 from clari_pipeline.products.loading import gap_sentence
 from clari_pipeline.products.registry import PRODUCTS
+from clari_pipeline.products.windows import Window
 from clari_pipeline.runbook import PipelineError, Remark, see
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import fetches, ledger
@@ -50,9 +51,16 @@ class Brought:
             f"{self.product}: {fetch['rows_staged']:,} {noun}{_days(fetch)}, {fetch['rows_inserted']:,} new, "
             f"{fetch['rows_updated']:,} changed"
             if fetch["state"] == "LOADED"
+            else f"{self.product}: cut off by Clari{_days(fetch)}, and asked for in parts"
+            if fetch["request_id"] in self.in_parts
             else f"{self.product}: {fetch['state']}"
             for fetch in self.fetches
         ]
+
+    @property
+    def in_parts(self) -> set[str]:
+        """Request ids of what Clari has cut off and was asked for again, in parts that say themselves how they came."""
+        return _in_parts(self.fetches)
 
     @property
     def documents(self) -> list[dict[str, Any]]:
@@ -65,7 +73,7 @@ class Brought:
         return [
             see(f"{self.product} not merged: {fetch['error'] or _stopped(fetch)}", _section(fetch))
             for fetch in self.fetches
-            if fetch["state"] != "LOADED"
+            if fetch["state"] != "LOADED" and fetch["request_id"] not in self.in_parts
         ] + ([f"{self.product} not merged: {self.trouble}"] if self.trouble else [])
 
 
@@ -73,7 +81,12 @@ def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
     """What came of a product in a run, by the ledger."""
     with pipeline.warehouse.session() as session:
         found = fetches.of_run(session, run_id, name)
-        verdicts = [verdict for fetch in found for verdict in ledger.verdicts_of(session, fetch["request_id"])]
+        verdicts = [
+            verdict
+            for fetch in found
+            if fetch["request_id"] not in _in_parts(found)
+            for verdict in ledger.verdicts_of(session, fetch["request_id"])
+        ]
         has_ids = name != "opportunity" or bool(fetches.opportunity_ids(session))
     remarks = [
         see(gap_sentence(fetch), "window_has_no_gap")
@@ -85,6 +98,15 @@ def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
         for verdict in verdicts
         if not verdict["passed"] and verdict["check_name"] in _TOLD
     ]
+    remarks += [
+        see(
+            f"{name}: Clari's answer was lost, and the job found in its place may be of other days; "
+            f"those{_days(fetch)} are asked for again by the next sync",
+            Remark.JOB_ADOPTED,
+        )
+        for fetch in found
+        if fetch["is_adopted"] and fetch["state"] == "LOADED"
+    ]
     if not has_ids:
         remarks.append(
             see(
@@ -93,6 +115,20 @@ def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
             )
         )
     return Brought(name, found, verdicts, remarks)
+
+
+def is_cut_off(fetch: Record) -> bool:
+    """Whether a document came of which Clari says that it is incomplete."""
+    return bool(fetch["state"] == "REFUSED" and fetch["rows_truncated"])
+
+
+def _in_parts(found: list[Record]) -> set[str]:
+    cut_off = [fetch for fetch in found if is_cut_off(fetch) and len(Window.of(fetch)) > 1]
+    if not cut_off:
+        return set()
+    others = [fetch for fetch in found if fetch not in cut_off and fetch["window_from"] is not None]
+    days = {day for fetch in others for day in Window.of(fetch)}
+    return {fetch["request_id"] for fetch in cut_off if days.issuperset(Window.of(fetch))}
 
 
 def _days(fetch: Record) -> str:

@@ -94,6 +94,10 @@ class Product(ABC):
     def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
         """What is to be asked for now; nothing where there is nothing to ask for."""
 
+    def parts(self, fetch: Record) -> list[Fetch]:
+        """What to ask for in place of a window that Clari has cut off; nothing where less cannot be asked for."""
+        return []
+
     @abstractmethod
     def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> Found:
         """Hand out the records of a landed document. Raises `DocumentUnreadable`."""

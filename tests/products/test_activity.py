@@ -11,7 +11,7 @@ import pytest
 from clari_pipeline.clari.events import Polled
 from clari_pipeline.clari.models import ActivityRequest, Job
 from clari_pipeline.products.activity import OVERLAP_DAYS
-from clari_pipeline.products.registry import PRODUCTS
+from clari_pipeline.products.windows import Window
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.warehouse import fetches
 
@@ -200,6 +200,7 @@ def test_a_document_that_is_cut_or_of_other_days_is_refused(
     row = by_hand.merge("activity", {"activities": [meeting()]}, **WEEK | columns)
     assert (row["state"], row["error"].startswith(f"{check}: ")) == ("REFUSED", True)
     assert not by_hand.rows("activity")
-    with by_hand.pipeline.warehouse.session() as session:
-        (planned,) = PRODUCTS["activity"].plan(session, by_hand.pipeline.settings, NOW)
-    assert planned.window_from == TODAY - timedelta(days=90)
+    planned = by_hand.planned()
+    assert [day for window in planned for day in window] == list(
+        Window((TODAY - timedelta(days=90)).date(), NOW.date())
+    )

@@ -79,7 +79,7 @@ def sync(
     from clari_pipeline import alert_sending, alerts  # noqa: PLC0415
 
     settings.required_key()
-    if "forecast" in settings.products:
+    if settings.brings_forecasts:
         forecasts = forecasts or settings.required_forecasts()
     alert_sending.open_channels(settings)  # an address that is none is found before Clari is asked
     pipeline, run_id = Pipeline(settings, hooks=hooks), uuid.uuid4().hex
@@ -118,7 +118,7 @@ def _sync(
     from clari_pipeline.quality import export_gate  # noqa: PLC0415
     from clari_pipeline.reporting import Report  # noqa: PLC0415
 
-    with_forecast, products = "forecast" in pipeline.settings.products, []
+    with_forecast, products = pipeline.settings.brings_forecasts, []
     current = pipeline.calendar.quarter_of(pipeline.now().date())
     wanted = by_urgency(quarters or _current(pipeline, last), current=current) if with_forecast else []
     _prepare(pipeline)

@@ -120,6 +120,39 @@ def test_there_are_assets_of_those_alone_that_are_named(tmp_path: Path) -> None:
     assert [key.path[-1] for key in audit.asset_selection or ()] == ["audit_event", "audit_actor"]
 
 
+def test_without_a_forecast_the_daily_schedules_ask_for_the_others_alone(tmp_path: Path) -> None:
+    """And opportunity comes after activity in one run: queued runs begin in any order."""
+    definitions = build(read_settings(products=("audit", "activity", "opportunity"), data_dir=tmp_path))
+    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 21, 6, tzinfo=UTC))
+    daily = definitions.resolve_schedule_def("daily_sync_schedule").evaluate_tick(context)
+    assert daily.run_requests == []
+    assert "daily_products_schedule" in str(daily.skip_message)
+    asked = definitions.resolve_schedule_def("daily_products_schedule").evaluate_tick(context).run_requests or ()
+    assert [request.tags["clari/product"] for request in asked] == ["audit", "activity,opportunity"]
+    assert {selected.path[-1] for selected in asked[1].asset_selection or ()} == {
+        *TABLES["activity"],
+        *TABLES["opportunity"],
+    }
+
+
+def test_the_run_of_both_brings_activity_first(terminal: Terminal, sandbox: Sandbox, monkeypatch) -> None:
+    """As the daemon makes it, with what the schedule selects."""
+    monkeypatch.setenv("CLARI_PRODUCTS", "activity,opportunity")
+    monkeypatch.setenv("CLARI_ACTIVITY_DAYS", "5")
+    definitions = build(read_settings())
+    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 21, 6, tzinfo=UTC))
+    (asked,) = definitions.resolve_schedule_def("daily_products_schedule").evaluate_tick(context).run_requests or ()
+    read_settings().data_dir.mkdir(parents=True, exist_ok=True)
+    job = definitions.resolve_job_def("sync_products")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, asset_selection=list(asked.asset_selection or ()))
+    assert result.success
+    assert terminal.query("select product from clari.product_fetch order by submitted_at") == [
+        ("activity",),
+        ("opportunity",),
+    ]
+
+
 def test_a_wrong_name_is_one_line(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing is asked of Clari."""
     monkeypatch.setenv("CLARI_PRODUCTS", "forecast,weather")

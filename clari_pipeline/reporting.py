@@ -90,7 +90,8 @@ class Report:
                     }
                     for outcome in self.outcomes
                     for verdict in outcome.verdicts
-                ],
+                ]
+                + [check for product in self.products for check in product.checks],
                 "swings": self.swung_calls,
                 "alerts_sent": self.alerts_sent,
                 **({"products": [row for one in self.products for row in one.documents]} if self.products else {}),

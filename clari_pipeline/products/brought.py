@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from clari_pipeline.products.loading import gap_sentence
+from clari_pipeline.products.loading import gap_sentence, window_of
 from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.products.windows import Window
 from clari_pipeline.runbook import PipelineError, Remark, see
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import fetches, ledger
+from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
 _IN_JSON = (
@@ -68,6 +69,23 @@ class Brought:
         return [{name: fetch[name] for name in _IN_JSON} for fetch in self.fetches]
 
     @property
+    def checks(self) -> list[dict[str, Any]]:
+        """Its verdicts as `--json` says forecasts': product and window stand where forecast and quarter do."""
+        windows = {fetch["request_id"]: window_of(fetch) for fetch in self.fetches}
+        return [
+            {
+                "name": verdict["check_name"],
+                "product": self.product,
+                "forecast_id": self.product,
+                "time_period_id": windows[verdict["request_id"]],
+                "passed": verdict["passed"],
+                "severity": verdict["severity"],
+                "evidence": verdict["evidence"],
+            }
+            for verdict in self.verdicts
+        ]
+
+    @property
     def failures(self) -> list[str]:
         """One line a fetch that was not merged."""
         return [
@@ -81,12 +99,7 @@ def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
     """What came of a product in a run, by the ledger."""
     with pipeline.warehouse.session() as session:
         found = fetches.of_run(session, run_id, name)
-        verdicts = [
-            verdict
-            for fetch in found
-            if fetch["request_id"] not in _in_parts(found)
-            for verdict in ledger.verdicts_of(session, fetch["request_id"])
-        ]
+        verdicts = verdicts_of(session, found)
         has_ids = name != "opportunity" or bool(fetches.opportunity_ids(session))
     remarks = [
         see(gap_sentence(fetch), "window_has_no_gap")
@@ -115,6 +128,16 @@ def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
             )
         )
     return Brought(name, found, verdicts, remarks)
+
+
+def verdicts_of(session: Session, found: list[Record]) -> list[Record]:
+    """What was judged of these fetches, each with its `request_id`; not of what was asked for again in parts."""
+    return [
+        verdict | {"request_id": fetch["request_id"]}
+        for fetch in found
+        if fetch["request_id"] not in _in_parts(found)
+        for verdict in ledger.verdicts_of(session, fetch["request_id"])
+    ]
 
 
 def is_cut_off(fetch: Record) -> bool:

@@ -40,7 +40,7 @@ _CHECKS = {
     "limits": _OF_ALL,
     "audit": (*_OF_RECORDS, "window_has_no_gap"),
     "activity": (*_OF_RECORDS, "export_is_not_truncated", "records_are_of_the_window"),
-    "opportunity": (*_OF_RECORDS, "opportunities_are_known"),
+    "opportunity": (*_OF_RECORDS, "scores_are_readable", "opportunities_are_known"),
 }
 
 

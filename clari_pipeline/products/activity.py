@@ -10,7 +10,8 @@ from clari_pipeline.products.product import Fetch, Found, Product, Rows, Take, o
 from clari_pipeline.products.values import text, truth
 from clari_pipeline.products.windows import Shown, Window, wanted
 from clari_pipeline.settings import Settings
-from clari_pipeline.warehouse import fetches
+from clari_pipeline.warehouse import fetches, product_rows
+from clari_pipeline.warehouse.product_rows import Merged
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
@@ -50,6 +51,15 @@ class Activity(Product):
         """What Clari has cut off, as two halves; nothing of a single day."""
         window = Window.of(fetch)
         return [_fetch(half) for half in window.halves()] if len(window) > 1 else []
+
+    def merge(self, session: Session, fetch: Record, found: Found) -> Merged:
+        """What the document of these days does not show any more stays, and says so; one of other days says nothing."""
+        merged = super().merge(session, fetch, found)
+        if not fetch["is_adopted"]:
+            product_rows.say_gone(
+                session, **{name: fetch[name] for name in ("exported_at", "window_from", "window_to")}
+            )
+        return merged
 
     def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> Found:
         """Some activities at a time."""

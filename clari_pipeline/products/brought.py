@@ -29,7 +29,7 @@ _IN_JSON = (
     "rows_unchanged",
     "error",
 )
-_TOLD = {"parts_are_complete", "moments_are_readable", "opportunities_are_known"}
+_TOLD = {"parts_are_complete", "moments_are_readable", "scores_are_readable", "opportunities_are_known"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,8 @@ class ProductLoader:
         if any(verdict.keeps_out for verdict in verdicts):
             self._refuse(session, fetch, verdicts, rows_exported=found.rows_exported)
             return
-        merged = self._product.merge(session, fetch, found)
+        asked_by = document.manifest.get("run_id") or fetch["run_id"]  # whichever run merges it
+        merged = self._product.merge(session, fetch | {"run_id": asked_by}, found)
         exported, staged, there = found.rows_exported, merged.rows_staged, merged.rows_merged
         difference = abs(staged - there) + max(0, staged - exported)
         verdicts += _judged(
@@ -237,6 +238,7 @@ def _evidence(fetch: Record, found: Found) -> dict[str, dict[str, Any]]:
         "export_is_not_truncated": ("", _cut_off(fetch)),
         "records_are_complete": ("records_without_key", "{} records do not say what they are"),
         "moments_are_readable": ("unreadable_moments", "{} moments are none, and were left empty"),
+        "scores_are_readable": ("unreadable_scores", "{} scores are no number that fits, and were left empty"),
         "parts_are_complete": ("parts_without_key", "{} parts of records do not say what they are, and were left out"),
         "opportunities_are_known": ("ids_missing", "{} opportunities were asked for and did not come"),
         "records_are_of_the_window": (

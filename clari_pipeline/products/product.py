@@ -166,7 +166,7 @@ def objects(values: Any, found: Found, fact: str) -> Iterator[dict[str, Any]]:
         if isinstance(value, dict):
             yield value
         else:
-            found.note(fact, f"a {kind(value) or 'null'}")  # what it says may name people
+            found.note(fact, f"a {kind(value) or 'nothing'}")  # what it says may name people
 
 
 def _one_by_one(_piece: bytes, _rows: int) -> None:

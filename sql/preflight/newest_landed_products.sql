@@ -3,4 +3,4 @@ select product as forecast_id, '' as time_period_id, landing_path
 from clari.product_fetch
 where landing_path is not null
 qualify row_number() over (partition by product order by landed_at desc, request_id) = 1
-order by product;
+order by forecast_id;

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from clari_pipeline.preflight.findings import Finding, NotSeen, doubtful, well, wrong
 from clari_pipeline.preflight.look import NO_FORECASTS, Look
-from clari_pipeline.warehouse import environment, fetches, ledger
+from clari_pipeline.products.standing import standings
+from clari_pipeline.warehouse import environment, ledger
 from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.statements import run
 
@@ -124,16 +125,15 @@ def products_are_fresh(look: Look) -> Finding:
     named = look.settings.other_products
     if not named:
         return well("CLARI_PRODUCTS names none beside the forecast")
-    newest: dict[str, datetime] = {}
+    found = standings(None, named)
     if look.made_by is not None:
         with _current(look).glance() as session:
-            found = fetches.status(session) if session is not None else []
-        newest = {one["product"]: one["exported_at"] for one in found if one["exported_at"] is not None}
-    if missing := [name for name in named if name not in newest]:
+            found = standings(session, named)
+    if missing := [one.product for one in found if one.exported_at is None]:
         return wrong(f"{', '.join(missing)} never merged", _SYNC)
-    oldest_allowed = look.now() - timedelta(hours=look.settings.max_age_hours)
+    max_age = timedelta(hours=look.settings.max_age_hours)
     hours = f"{look.settings.max_age_hours:g} hours"
-    if stale := [name for name in named if newest[name] < oldest_allowed]:
+    if stale := [one.product for one in found if not one.is_fresh(look.now(), max_age)]:
         return wrong(f"{', '.join(stale)} older than {hours}", f"{_SYNC}, and see schedule_is_alive")
     return well(f"{', '.join(named)}: none older than {hours}")
 

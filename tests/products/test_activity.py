@@ -199,7 +199,7 @@ def test_a_part_that_is_called_otherwise_is_a_change(by_hand: Desk) -> None:
     changes = [
         {"accounts": [{"accountId": "001A", "accountName": "Contoso AG", "accountOwnerId": "005A"}]},
         {"opportunities": [{"opportunityId": "006A", "opportunityName": "Contoso FY27", "opportunityOwnerId": "005A"}]},
-        {"participants": [{"name": "Ann B", "email": "ann@example.com", "sfdcUserId": "005A", "isInternal": True}]},
+        {"participants": [{"name": "Ann B", "email": "Ann@Example.com", "sfdcUserId": "005A", "isInternal": True}]},
     ]
     changed: dict[str, object] = {}
     for hours, change in enumerate(changes, start=1):

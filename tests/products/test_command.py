@@ -148,6 +148,8 @@ def test_the_run_of_both_brings_activity_first(terminal: Terminal, sandbox: Sand
     context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 21, 6, tzinfo=UTC))
     (asked,) = definitions.resolve_schedule_def("daily_products_schedule").evaluate_tick(context).run_requests or ()
     read_settings().data_dir.mkdir(parents=True, exist_ok=True)
+    parents = definitions.resolve_asset_graph().get(dg.AssetKey(["clari", "opportunity"])).parent_keys
+    assert dg.AssetKey(["clari", "activity_opportunity"]) in parents  # which is what orders the steps of a run
     job = definitions.resolve_job_def("sync_products")
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance, asset_selection=list(asked.asset_selection or ()))

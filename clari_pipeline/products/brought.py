@@ -54,7 +54,7 @@ class Brought:
             if fetch["state"] == "LOADED"
             else f"{self.product}: cut off by Clari{_days(fetch)}, and asked for in parts"
             if fetch["request_id"] in self.in_parts
-            else f"{self.product}: {fetch['state']}"
+            else f"{self.product}: {fetch['state']}{_days(fetch) if len(self.fetches) > 1 else ''}"
             for fetch in self.fetches
         ]
 

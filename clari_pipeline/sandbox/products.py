@@ -76,7 +76,7 @@ class ProductCalls:
         scenario = self.scenario()
         manner = scenario.manner if scenario.hits(0) else Scenario("").manner
         found = activities(self.company.seed, self.company.people, first, last, now)
-        if (most := _most(scenario, first, last, now)) is not None:
+        if (most := self._most(first, last, now)) is not None:
             all_of_them = list(found)
             found = iter(all_of_them[:most])
             manner = replace(manner, truncated=manner.truncated or len(all_of_them) > most)
@@ -92,6 +92,14 @@ class ProductCalls:
         )
         return JSONResponse({"jobId": job.id}, 202)
 
+    def _most(self, first: date, last: date, now: datetime) -> int | None:
+        """How many activities an export of these days holds; None for any number."""
+        scenario = self.scenario()
+        if scenario.busy_day is not None and first <= now.date() - timedelta(days=scenario.busy_day) <= last:
+            return 0
+        a_person = scenario.activities_a_person
+        return None if a_person is None else a_person * len(self.company.people)
+
     async def opportunities(self, request: Request) -> Response:
         """Opportunities by id; ids that are nobody's are passed over."""
         ids = request.query_params.getlist("oppId")
@@ -102,14 +110,6 @@ class ProductCalls:
         known = set(opportunity_ids(self.company.seed, self.company.people))
         today = self.now().date()
         return JSONResponse([opportunity(self.company.seed, one, today) for one in ids if one in known])
-
-
-def _most(scenario: Scenario, first: date, last: date, now: datetime) -> int | None:
-    """How many activities an export of these days holds; None for any number."""
-    ago = scenario.busy_day
-    if ago is not None and first <= now.date() - timedelta(days=ago) <= last:
-        return 0
-    return scenario.most_activities
 
 
 def _moment(text: str | None) -> datetime | None:

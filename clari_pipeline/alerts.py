@@ -158,7 +158,7 @@ def tell_of_run(pipeline: Pipeline, run_id: str, *, quarter_id: str | None, trou
 
 def tell_of_stale_quarters(pipeline: Pipeline) -> Sent:
     """Tell people of quarters that have gone stale, though no run is there to find it."""
-    quarters = [str(quarter) for quarter in pipeline.current_quarters()]
+    quarters = [str(quarter) for quarter in pipeline.current_quarters() if pipeline.settings.brings_forecasts]
     return tell_of_sync(pipeline, (), run_id="freshness", quarters=quarters)
 
 

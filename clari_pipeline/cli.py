@@ -51,8 +51,8 @@ def sync(
 ) -> None:
     """Export, land, judge, merge, compare: the main job.
 
-    Without --period: the current quarter and CLARI_HISTORICAL_PERIODS before it. Exits with 1 where an export was
-    not merged.
+    Without --period: the current quarter and CLARI_HISTORICAL_PERIODS before it. What CLARI_PRODUCTS names beside the
+    forecast comes after it, unless --period or --forecast is given. Exits with 1 where an export was not merged.
     """
     from clari_pipeline import commands  # noqa: PLC0415 - --help is not to wait for it
 

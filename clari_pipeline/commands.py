@@ -79,11 +79,19 @@ def sync(
     from clari_pipeline import alert_sending, alerts  # noqa: PLC0415
 
     settings.required_key()
-    if "forecast" in settings.products:
+    is_part = bool(quarters or forecasts)  # who names what to export wants that, and no export of activity beside it
+    if is_part and not settings.brings_forecasts:
+        raise UsageError(
+            "--period and --forecast are of forecasts, and forecast is not in CLARI_PRODUCTS: leave them out, or add it"
+        )
+    if settings.brings_forecasts:
         forecasts = forecasts or settings.required_forecasts()
     alert_sending.open_channels(settings)  # an address that is none is found before Clari is asked
     pipeline, run_id = Pipeline(settings, hooks=hooks), uuid.uuid4().hex
-    work = partial(_sync, pipeline, run_id, quarters, forecasts, last=last, as_json=as_json, is_sandbox=is_sandbox)
+    others = () if is_part else settings.other_products
+    work = partial(
+        _sync, pipeline, run_id, quarters, forecasts, others, last=last, as_json=as_json, is_sandbox=is_sandbox
+    )
     try:
         return run_interruptibly(work, stop=partial(_stop, pipeline))
     except (SettingsError, WrongEnvironment):
@@ -105,12 +113,13 @@ def _sync(
     run_id: str,
     quarters: Sequence[Quarter],
     forecasts: Sequence[str],
+    others: Sequence[str],
     *,
     last: int | None,
     as_json: bool,
     is_sandbox: bool,
 ) -> int:
-    """Exports of all quarters behind, one Dagster run a quarter before them, and one for each other product."""
+    """Exports of all quarters behind, one Dagster run a quarter before them, and one for each of the other products."""
     from clari_pipeline import alerts  # noqa: PLC0415
     from clari_pipeline.defs.running import JobRunner  # noqa: PLC0415 - dagster takes a second
     from clari_pipeline.planning import by_urgency  # noqa: PLC0415
@@ -118,7 +127,7 @@ def _sync(
     from clari_pipeline.quality import export_gate  # noqa: PLC0415
     from clari_pipeline.reporting import Report  # noqa: PLC0415
 
-    with_forecast, products = "forecast" in pipeline.settings.products, []
+    with_forecast, products = pipeline.settings.brings_forecasts, []
     current = pipeline.calendar.quarter_of(pipeline.now().date())
     wanted = by_urgency(quarters or _current(pipeline, last), current=current) if with_forecast else []
     _prepare(pipeline)
@@ -130,7 +139,7 @@ def _sync(
         SyncProgress(console, pipeline.hooks) as progress,
         pipeline.exporting(run_id, wanted, forecasts, everywhere=with_forecast) as desk,
     ):
-        progress.expect(desk.plan, products=len(pipeline.settings.other_products))
+        progress.expect(desk.plan, products=len(others))
         wanted += [quarter for quarter in desk.plan.recovered_quarters if quarter not in wanted]
         with JobRunner(pipeline, desk, wanted, {"clari/source": "sandbox"} if is_sandbox else {}) as runner:
             for quarter in wanted:
@@ -142,7 +151,7 @@ def _sync(
                 if with_forecast and (trouble := runner.refresh_marts()):
                     troubles.append(f"marts: {trouble}")
                 outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
-            for name in pipeline.settings.other_products:  # these wait for Clari
+            for name in others:  # these wait for Clari
                 pipeline.go_on()
                 products.append(runner.bring(name))
                 troubles += products[-1].failures

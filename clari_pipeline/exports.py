@@ -292,6 +292,6 @@ def _no_room(limits: Limits) -> QuotaExhausted:
     left = limits.available_monthly_quota
     return QuotaExhausted(
         f"not asked for: {limits.used} of Clari's {limits.monthly_quota} exports are used up in its rolling 30 days, "
-        + (f"and the {left} that are left go to newer quarters" if left else "none is left")
+        + (f"and the {left} that are left go to what comes before it" if left else "none is left")
         + ": wait until the oldest fall out of them, or ask Clari to raise the quota"
     )

@@ -29,6 +29,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from clari_pipeline.products.standing import Standing, metrics_of, standings
 from clari_pipeline.runbook import ExitCode, section_of, see
 from clari_pipeline.settings import Settings, UsageError
 from clari_pipeline.warehouse import ledger
@@ -73,6 +74,7 @@ class Snapshot:
     exports: tuple[ExportHealth, ...] = ()
     states: tuple[StateCount, ...] = ()
     alerts_unsent: int = 0
+    products: tuple[Standing, ...] = ()
 
     @property
     def jobs_in_flight(self) -> int:
@@ -92,6 +94,7 @@ class Health:
     now: datetime
     max_age_hours: float
     snapshot: Snapshot | None
+    brings_forecasts: bool = True
     trouble: Literal["busy", "unreadable"] | None = None
     error: str | None = None
 
@@ -103,13 +106,22 @@ class Health:
 
     @property
     def status(self) -> Status:
-        """`ok` is well, everything else is not."""
+        """`ok` is well, everything else is not: `stale`, too, where a product that is named is."""
         if self.trouble is not None:
             return self.trouble
-        newest = self.newest_success
-        if newest is None or newest.exported_at is None:
+        products = self.snapshot.products if self.snapshot else ()
+        if self.brings_forecasts:
+            newest = self.newest_success.exported_at if self.newest_success else None
+        else:
+            newest = max((one.exported_at for one in products if one.exported_at), default=None)
+        if newest is None:
             return "never"
-        return "stale" if self.age_seconds(newest.exported_at) > self.max_age_hours * 3600 else "ok"
+        is_well = self.now - newest <= self._max_age and all(one.is_well(self.now, self._max_age) for one in products)
+        return "ok" if is_well else "stale"
+
+    @property
+    def _max_age(self) -> timedelta:
+        return timedelta(hours=self.max_age_hours)
 
     def age_seconds(self, moment: datetime) -> float:
         """Seconds from a moment to now."""
@@ -142,6 +154,7 @@ class Health:
                 }
                 for export in (snapshot.exports if snapshot else ())
             ],
+            "products": [one.as_document(self.now, self._max_age) for one in (snapshot.products if snapshot else ())],
             "jobs_in_flight": snapshot.jobs_in_flight if snapshot else None,
             "alerts_unsent": snapshot.alerts_unsent if snapshot else None,
         }
@@ -186,6 +199,7 @@ class Health:
         yield _gauge(
             "clari_jobs_in_flight", "Exports begun, not merged and not given up.", self.snapshot.jobs_in_flight
         )
+        yield from metrics_of(self.snapshot.products, self.now, self._max_age)
         yield _gauge("clari_alerts_unsent", "Alerts that no channel has taken yet.", self.snapshot.alerts_unsent)
 
     def _age_hours(self, export: ExportHealth | None) -> float | None:
@@ -201,9 +215,9 @@ class HealthReader:
     it keeps a sync from writing. While a sync keeps this from reading, the last answer stands.
     """
 
-    def __init__(self, warehouse: Warehouse, *, max_age_hours: float) -> None:
+    def __init__(self, warehouse: Warehouse, settings: Settings) -> None:
         self._warehouse = warehouse
-        self._max_age_hours = max_age_hours
+        self._settings = settings
         self._guard = threading.Lock()
         self._last: Snapshot | None = None
         self._last_looks: object = None
@@ -227,7 +241,8 @@ class HealthReader:
         trouble: Literal["busy", "unreadable"] | None = None,
         error: str | None = None,
     ) -> Health:
-        return Health(datetime.now(UTC), self._max_age_hours, snapshot, trouble, error)
+        settings = self._settings
+        return Health(datetime.now(UTC), settings.max_age_hours, snapshot, settings.brings_forecasts, trouble, error)
 
     def _look(self) -> None:
         looks = self._warehouse.looks()
@@ -242,12 +257,13 @@ class HealthReader:
     def _take(self, now: datetime) -> Snapshot:
         with self._warehouse.glance() as session:
             if session is None:
-                return Snapshot(now)
+                return Snapshot(now, products=standings(None, self._settings.other_products))
             snapshot = Snapshot(
                 now,
                 exports=tuple(ExportHealth(**found) for found in ledger.health_exports(session)),
                 states=tuple(StateCount(**found) for found in ledger.health_states(session)),
                 alerts_unsent=ledger.alerts_unsent(session),
+                products=standings(session, self._settings.other_products),
             )
         self._closed_at = time.monotonic()
         return snapshot
@@ -293,7 +309,7 @@ def serve(settings: Settings, *, host: str, port: int) -> int:
     Raises `SettingsError` for an address that this machine cannot have, `OSError` for a port that is taken.
     """
     warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
-    reader = HealthReader(warehouse, max_age_hours=settings.max_age_hours)
+    reader = HealthReader(warehouse, settings)
     reader.read()  # so that a sync that holds the warehouse from now on finds an answer here already
     with _listener(host, port) as listener:
         config = uvicorn.Config(

@@ -17,7 +17,7 @@ from clari_pipeline.runbook import Remark, anchor, see
 from clari_pipeline.warehouse.statements import Record
 
 if TYPE_CHECKING:
-    from clari_pipeline.products.bringing import Brought
+    from clari_pipeline.products.brought import Brought
 
 _SHOWN_SWINGS = 10
 _EXPORT_COLUMNS = (
@@ -90,7 +90,8 @@ class Report:
                     }
                     for outcome in self.outcomes
                     for verdict in outcome.verdicts
-                ],
+                ]
+                + [check for product in self.products for check in product.checks],
                 "swings": self.swung_calls,
                 "alerts_sent": self.alerts_sent,
                 **({"products": [row for one in self.products for row in one.documents]} if self.products else {}),

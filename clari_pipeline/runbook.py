@@ -75,6 +75,7 @@ class Remark(StrEnum):
     QUARTER_STAYS = "quarter_stays"
     PART_LEFT_OUT = "part_left_out"
     NO_OPPORTUNITIES = "no_opportunities"
+    JOB_ADOPTED = "job_adopted"
 
 
 def anchor(section: str) -> str:

@@ -233,6 +233,11 @@ class Settings(BaseSettings):
         return self.data_dir / "landing"
 
     @property
+    def brings_forecasts(self) -> bool:
+        """Whether a sync exports forecasts; else only what is beside them."""
+        return "forecast" in self.products
+
+    @property
     def other_products(self) -> tuple[str, ...]:
         """What is brought beside the forecast."""
         return tuple(name for name in self.products if name != "forecast")

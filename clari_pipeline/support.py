@@ -218,7 +218,7 @@ def _unnamed(value: Any) -> Any:
 
 def _health(settings: Settings) -> dict[str, Any]:
     warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
-    return HealthReader(warehouse, max_age_hours=settings.max_age_hours).read().as_document()
+    return HealthReader(warehouse, settings).read().as_document()
 
 
 def _dagster_runs(settings: Settings, *, said: Callable[[Any], str]) -> list[dict[str, Any]]:

@@ -237,6 +237,40 @@ def test_refused_and_unfinished_exports_and_unsent_alerts_are_told(synced: Termi
         assert sample("clari_export_age_seconds", **labels) not in metrics
 
 
+def test_products_that_are_named_are_looked_at_too(
+    synced: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that fails says so beside its last success, a stale one is not well, one that is not named is nothing."""
+    monkeypatch.setenv("CLARI_PRODUCTS", "forecast,limits,audit,opportunity")
+    with serving(CLARI_MAX_AGE_HOURS="48") as service:
+        code, found = service.health()
+        assert (code, [one["state"] for one in found["products"]]) == (200, [None, None])  # no activity: no opportunity
+        sandbox.fail_next("audit", ["403"])
+        assert synced("sync", "--last", "1").code == 1
+        code, found = service.health()
+        assert (code, found["status"]) == (503, "stale")
+        assert {one["product"]: (one["state"], one["is_well"]) for one in found["products"]} == {
+            "limits": ("LOADED", True),
+            "audit": ("FAILED", False),
+        }
+        assert synced("sync", "--last", "1").code == 0
+        assert service.health()[0] == 200
+        write("update clari.product_fetch set exported_at = now() - interval 50 hour where product = 'audit'")
+        code, found = service.health()
+        assert (code, [one["is_well"] for one in found["products"]]) == (503, [True, False])
+        metrics = service.metrics()
+        assert metrics[sample("clari_up")] == 0
+        assert metrics[sample("clari_product_up", product="limits")] == 1
+        assert metrics[sample("clari_product_up", product="audit")] == 0
+        assert metrics[sample("clari_product_age_seconds", product="audit")] >= 50 * 3600
+        assert sample("clari_product_last_success_timestamp_seconds", product="audit") in metrics
+    with serving(CLARI_PRODUCTS="forecast", CLARI_MAX_AGE_HOURS="48") as service:
+        assert (service.health()[0], service.health()[1]["products"]) == (200, [])
+    write("update clari.export_job set exported_at = now() - interval 50 hour")
+    with serving(CLARI_PRODUCTS="limits", CLARI_MAX_AGE_HOURS="48") as service:
+        assert service.health()[0] == 200  # forecasts are not asked for
+
+
 def test_a_document_from_elsewhere_is_no_successful_sync(synced: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures that somebody merged by hand do not make a pipeline well that has never had an answer from Clari."""
     landed = Landing(synced.folder / "data/landing")

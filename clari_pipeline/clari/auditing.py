@@ -37,7 +37,7 @@ async def audit_pages(
             return
         if not isinstance(following, str) or empty == _MOST_EMPTY:
             raise LinkAstray(f"{call}: Clari's link leads nowhere: ask Clari's support")
-        address = client.linked(call, following)
+        address = client.linked(call, following, on=address)
         if address in seen:
             raise LinkAstray(f"{call}: Clari's link leads back to a page that came before: ask Clari's support")
         seen.add(address)

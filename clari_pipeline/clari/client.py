@@ -190,16 +190,14 @@ class ClariClient:
         """A call that is safe to repeat: the answer as Clari sent it, and its JSON. `path` may be a link of Clari's."""
         return await self._repeated(call, _is_passing, lambda: self._read(call, "GET", path, None))
 
-    def linked(self, call: str, link: str) -> str:
-        """The address of a link that Clari gave.
+    def linked(self, call: str, link: str, *, on: str = "") -> str:
+        """The address of a link that Clari gave on a page of that path or address, resolved against it (RFC 3986).
 
         Raises `LinkAstray` where it leads to another host, or out of TLS: the key would travel there.
         """
         ours = httpx.URL(self._base_url)
-        if link.startswith("/") and not link.startswith(("//", f"{ours.path}/")):
-            return f"{self._base_url}{link}"
         try:
-            theirs = ours.join(link)
+            theirs = httpx.URL(f"{self._base_url}{on}" if on.startswith("/") else on or self._base_url).join(link)
         except (httpx.InvalidURL, UnicodeError) as error:
             raise LinkAstray(f"{call}: Clari's link is no address: ask Clari's support") from error
         if _origin(theirs) != _origin(ours) or theirs.userinfo:

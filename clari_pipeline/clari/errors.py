@@ -20,6 +20,7 @@ ClariError
 │       ├── JobNotReady
 │       └── CancelFailed
 ├── ProductRefused          a product beside the forecast that this key may not have
+├── PageGone                a page after the first that Clari has no more
 └── ExportFailed            Clari answered, the export did not come
     ├── JobLost             worth asking for again
     │   ├── ExportTimedOut
@@ -180,6 +181,10 @@ class CancelFailed(BadRequest):
 
 class ProductRefused(ClariError):
     """403 or 404 where a product beside the forecast was asked for: the key is good, and not for that."""
+
+
+class PageGone(ClariError):
+    """A page after the first is no more, though Clari's own link led to it: all of them are to be asked for anew."""
 
 
 class ExportFailed(ClariError):

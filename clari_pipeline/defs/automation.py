@@ -64,7 +64,10 @@ def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDef
         execution_timezone=settings.timezone,
         description="Asks for a run of each quarter that is synced: the current one first.",
     )
-    def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        if not settings.brings_forecasts:
+            yield dg.SkipReason("forecast is not in CLARI_PRODUCTS: daily_products_schedule brings what is")
+            return
         today = context.scheduled_execution_time.date()
         stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
         for quarter in calendar.around(today, before=settings.historical_periods, after=settings.future_periods):

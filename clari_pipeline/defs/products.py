@@ -9,7 +9,8 @@ import dagster as dg
 from clari_pipeline.defs.assets import DAILY, OWNERS, key, writers
 from clari_pipeline.defs.resources import exports_resource, pipeline_resource
 from clari_pipeline.defs.schemas import table_schema
-from clari_pipeline.products.bringing import Brought, bring
+from clari_pipeline.products.bringing import bring
+from clari_pipeline.products.brought import Brought
 from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.quality.product_checks import PRODUCT_CHECKS
 from clari_pipeline.runbook import see
@@ -39,7 +40,7 @@ _CHECKS = {
     "limits": _OF_ALL,
     "audit": (*_OF_RECORDS, "window_has_no_gap"),
     "activity": (*_OF_RECORDS, "export_is_not_truncated", "records_are_of_the_window"),
-    "opportunity": (*_OF_RECORDS, "opportunities_are_known"),
+    "opportunity": (*_OF_RECORDS, "scores_are_readable", "opportunities_are_known"),
 }
 
 
@@ -77,24 +78,33 @@ def definitions_of(settings: Settings, name: str) -> dg.Definitions:
 
 
 def daily_products_schedule(job: Any, settings: Settings) -> dg.ScheduleDefinition:
-    """A run for each product, in an order in which each finds what it needs, at `CLARI_SYNC_CRON`."""
+    """A run for each product, at `CLARI_SYNC_CRON`; runs that are queued begin in any order, or at once."""
 
     @dg.schedule(
         name="daily_products_schedule",
         job=job,
         cron_schedule=settings.sync_cron,
         execution_timezone=settings.timezone,
-        description="Asks for a run of each product of CLARI_PRODUCTS beside the forecast.",
+        description="Asks for a run of each product of CLARI_PRODUCTS beside the forecast; activity and opportunity "
+        "are one run, in that order.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        for name in settings.other_products:
+        for names in _together(settings.other_products):
             yield dg.RunRequest(
-                run_key=f"{context.scheduled_execution_time.isoformat()} {name}",
-                asset_selection=[key(table) for table in tables_of(name)],
-                tags={"clari/product": name},
+                run_key=f"{context.scheduled_execution_time.isoformat()} {','.join(names)}",
+                asset_selection=[key(table) for name in names for table in tables_of(name)],
+                tags={"clari/product": ",".join(names)},
             )
 
     return schedule
+
+
+def _together(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Products by run: opportunity asks for what activity has seen, and so comes after it in the same run."""
+    pair = ("activity", "opportunity")
+    if not set(pair) <= set(names):
+        return [(name,) for name in names]
+    return [*((name,) for name in names if name not in pair), pair]
 
 
 def _product(name: str, engine: str) -> dg.AssetsDefinition:

@@ -15,7 +15,7 @@ from clari_pipeline.defs.products import JOB, definitions_of
 from clari_pipeline.defs.resources import Exports
 from clari_pipeline.outcomes import Outcome
 from clari_pipeline.periods import Quarter
-from clari_pipeline.products.bringing import Brought, brought
+from clari_pipeline.products.brought import Brought, brought
 from clari_pipeline.runbook import AlertKind, section_named, see
 from clari_pipeline.settings import point_dagster_at
 from clari_pipeline.sync import Pipeline

@@ -6,20 +6,24 @@ from urllib.parse import urlsplit
 
 from clari_pipeline.clari import AuthFailed
 from clari_pipeline.preflight.findings import Finding, NotSeen, doubtful, well, wrong
-from clari_pipeline.preflight.look import Look
+from clari_pipeline.preflight.look import NO_FORECASTS, Look
 from clari_pipeline.settings import EXPORT_TYPES, SettingsError
 
 _MOST_APART_S = 60
+_NO_EXPORTS = "of what CLARI_PRODUCTS names nothing is exported by a job"
 _TIGHT = 0.8  # of the quota: what is done by hand or again has to fit, too
 
 
 def key_is_present(look: Look) -> Finding:
     """A key is set, or the file that holds it can be read."""
     settings = look.settings
+    remedy = "create a token in Clari under Settings, API Token, and put it into CLARI_API_KEY"
+    if not settings.has_key:
+        return wrong("CLARI_API_KEY is not set", remedy)
     try:
         settings.required_key()
     except SettingsError as error:
-        return wrong(str(error), "create a token in Clari under Settings, API Token, and put it into CLARI_API_KEY")
+        return wrong(str(error).partition(": put the token")[0], remedy.removesuffix("CLARI_API_KEY") + "that file")
     if settings.api_key_file is not None:
         return well(f"in the file {settings.api_key_file}")
     return well("in CLARI_API_KEY")
@@ -44,6 +48,8 @@ def key_is_accepted(look: Look) -> Finding:
 
 def forecast_ids_are_set(look: Look) -> Finding:
     """Clari has no call that lists them."""
+    if not look.settings.brings_forecasts:
+        return well(NO_FORECASTS)
     if look.settings.forecast_ids:
         return well(", ".join(look.settings.forecast_ids))
     return wrong(
@@ -54,6 +60,8 @@ def forecast_ids_are_set(look: Look) -> Finding:
 
 def export_types_are_offered(look: Look) -> Finding:
     """Those asked for are among those that Clari offers; and were not refused the last time."""
+    if not look.settings.brings_forecasts:
+        return well(NO_FORECASTS)
     heard, asked = look.heard, look.settings.types_to_export
     if heard.types_error is not None:
         raise NotSeen(f"Clari did not say: {heard.types_error}", "see key_is_accepted")
@@ -76,8 +84,10 @@ def export_types_are_offered(look: Look) -> Finding:
 
 def quota_is_enough(look: Look) -> Finding:
     """A month of the schedule fits into the organisation's rolling thirty days."""
+    a_sync = len(look.exports) + ("activity" in look.settings.products)
+    if not a_sync:
+        return well(_NO_EXPORTS)
     limits = look.limits
-    a_sync = len(look.quarters) * len(look.forecasts) + ("activity" in look.settings.products)
     needed = look.syncs_a_month * a_sync
     need = f"{look.syncs_a_month} syncs of {a_sync} exports are {needed} in 30 days"
     remedy = "sync less often (CLARI_SYNC_CRON), fewer quarters (CLARI_HISTORICAL_PERIODS), or have Clari raise it"
@@ -96,6 +106,8 @@ def quota_is_enough(look: Look) -> Finding:
 
 def exports_may_run(look: Look) -> Finding:
     """At least one export at a time."""
+    if not look.settings.brings_forecasts and "activity" not in look.settings.products:
+        return well(_NO_EXPORTS)
     allowed = look.limits.concurrent_limit
     if allowed is None:
         return doubtful("Clari does not say how many exports may run at once", "ask Clari; one is enough")

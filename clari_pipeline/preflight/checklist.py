@@ -32,6 +32,7 @@ _CHECKS: Mapping[str, _Check] = {
         in_warehouse.no_sandbox_figures,
         in_warehouse.quarters_are_covered,
         in_warehouse.quarters_are_fresh,
+        in_warehouse.products_are_fresh,
         on_machine.landing_is_writable,
         on_machine.disk_has_room,
         on_machine.alerts_have_channels,

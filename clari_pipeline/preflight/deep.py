@@ -10,13 +10,15 @@ from pydantic import SecretStr
 
 from clari_pipeline.periods import Quarter
 from clari_pipeline.preflight.findings import Finding, well, wrong
-from clari_pipeline.preflight.look import Look
+from clari_pipeline.preflight.look import NO_FORECASTS, Look
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import ledger
 
 
 def an_export_works(look: Look) -> Finding:
     """The smallest quarter, in a warehouse of its own, which goes afterwards; nobody is alerted."""
+    if not look.settings.brings_forecasts:
+        return well(NO_FORECASTS)
     look.settings.required_key()
     forecast, quarter = _smallest(look)
     with TemporaryDirectory(prefix="clari-preflight-") as folder:
@@ -57,7 +59,7 @@ def _smallest(look: Look) -> tuple[str, Quarter]:
     if look.made_by is not None and look.is_current:
         with look.glance() as session:
             merged = ledger.status(session) if session is not None else []
-    synced = {(forecast, str(quarter)) for forecast in look.forecasts for quarter in look.quarters}
+    synced = set(look.exports)
     sizes = [
         (one["rows"], one["forecast_id"], one["time_period_id"])
         for one in merged

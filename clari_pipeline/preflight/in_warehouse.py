@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from clari_pipeline.preflight.findings import Finding, NotSeen, doubtful, well, wrong
-from clari_pipeline.preflight.look import Look
+from clari_pipeline.preflight.look import NO_FORECASTS, Look
+from clari_pipeline.products.standing import standings
 from clari_pipeline.warehouse import environment, ledger
 from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.statements import run
@@ -76,6 +77,8 @@ def warehouse_schema_is_current(look: Look) -> Finding:
 
 def quarters_are_covered(look: Look) -> Finding:
     """The current quarter and the four before it are in the tables, of every forecast."""
+    if not look.settings.brings_forecasts:
+        return well(NO_FORECASTS)
     have: set[tuple[str, str]] = set()
     if look.made_by is not None:
         with _current(look).glance() as session:
@@ -96,6 +99,8 @@ def quarters_are_covered(look: Look) -> Finding:
 
 def quarters_are_fresh(look: Look) -> Finding:
     """What each sync exports is not older than `CLARI_MAX_AGE_HOURS`."""
+    if not look.settings.brings_forecasts:
+        return well(NO_FORECASTS)
     newest: dict[tuple[str, str], datetime] = {}
     if look.made_by is not None:
         with _current(look).glance() as session:
@@ -104,7 +109,7 @@ def quarters_are_fresh(look: Look) -> Finding:
             (one["forecast_id"], one["time_period_id"]): one["exported_at"] for one in found if one["exported_at"]
         }
     # What was never merged is said by the line before.
-    synced = [(forecast, str(quarter)) for forecast in look.forecasts for quarter in look.quarters]
+    synced = look.exports
     if not any(one in newest for one in synced):
         return wrong("no sync has merged anything that is synced now", _SYNC)
     oldest_allowed = look.now() - timedelta(hours=look.settings.max_age_hours)
@@ -113,6 +118,24 @@ def quarters_are_fresh(look: Look) -> Finding:
     if stale:
         return wrong(f"{_listed(stale)} older than {hours}", f"{_SYNC}, and see schedule_is_alive")
     return well(f"none older than {hours}")
+
+
+def products_are_fresh(look: Look) -> Finding:
+    """What is brought beside the forecast is not older than `CLARI_MAX_AGE_HOURS`."""
+    named = look.settings.other_products
+    if not named:
+        return well("CLARI_PRODUCTS names none beside the forecast")
+    found = standings(None, named)
+    if look.made_by is not None:
+        with _current(look).glance() as session:
+            found = standings(session, named)
+    if missing := [one.product for one in found if one.exported_at is None]:
+        return wrong(f"{', '.join(missing)} never merged", _SYNC)
+    max_age = timedelta(hours=look.settings.max_age_hours)
+    hours = f"{look.settings.max_age_hours:g} hours"
+    if stale := [one.product for one in found if not one.is_fresh(look.now(), max_age)]:
+        return wrong(f"{', '.join(stale)} older than {hours}", f"{_SYNC}, and see schedule_is_alive")
+    return well(f"{', '.join(named)}: none older than {hours}")
 
 
 def no_sandbox_figures(look: Look) -> Finding:

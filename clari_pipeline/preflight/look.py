@@ -23,6 +23,7 @@ from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, rows
 
+NO_FORECASTS = "not asked for: forecast is not in CLARI_PRODUCTS"
 MONTH = timedelta(days=30)
 COVERED = 4  # quarters before the current one
 _PATIENCE_S = 30.0
@@ -116,6 +117,13 @@ class Look:
         if not self.settings.forecast_ids:
             raise NotSeen("no forecast is named", "see forecast_ids_are_set")
         return self.settings.forecast_ids
+
+    @property
+    def exports(self) -> list[tuple[str, str]]:
+        """Forecast and quarter of what each sync exports; none where forecasts are not asked for. Raises `NotSeen`."""
+        if not self.settings.brings_forecasts:
+            return []
+        return [(forecast, str(quarter)) for forecast in self.forecasts for quarter in self.quarters]
 
     @cached_property
     def syncs_a_month(self) -> int:

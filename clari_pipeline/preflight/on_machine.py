@@ -10,14 +10,14 @@ from pathlib import Path
 from statistics import fmean
 
 from clari_pipeline import alert_sending
-from clari_pipeline.landing import LandingError
+from clari_pipeline.landing import PRODUCTS, LandingError
 from clari_pipeline.preflight.findings import Finding, NotSeen, doubtful, well, wrong
 from clari_pipeline.preflight.in_warehouse import folder_of
 from clari_pipeline.preflight.look import Look
 from clari_pipeline.settings import SettingsError, point_dagster_at
 
 _ENV_FILE = Path(".env")
-_SCHEDULE = "daily_sync_schedule"
+_SCHEDULE, _PRODUCTS_SCHEDULE = "daily_sync_schedule", "daily_products_schedule"
 _SCHEDULER = "SCHEDULER"
 _BEATS_WITHIN = timedelta(minutes=5)
 _GIT_S = 20
@@ -36,24 +36,31 @@ def landing_is_writable(look: Look) -> Finding:
 def disk_has_room(look: Look) -> Finding:
     """For a month of documents as large as the last ones are on the disk."""
     free = shutil.disk_usage(folder_of(look.settings.landing_dir)).free
-    sizes: dict[tuple[str, str], int] = {}
-    for one in look.rows("preflight/newest_landed"):
-        file = look.settings.landing_dir / one["landing_path"] / "document.zst"
-        if file.exists():
-            sizes[one["forecast_id"], one["time_period_id"]] = file.stat().st_size
-    if not sizes:
+    sizes = _sizes(look, "preflight/newest_landed", look.settings.landing_dir)
+    others = _sizes(look, "preflight/newest_landed_products", look.settings.landing_dir / PRODUCTS)
+    if not sizes and not others:
         return doubtful(
             f"{_gigabytes(free)} are free; how large documents are is not known, as none has landed",
             "run clari-pipeline sync, then look again",
         )
-    usual = fmean(sizes.values())  # of quarters that were never exported
-    a_sync = sum(sizes.get((forecast, str(one)), usual) for forecast in look.forecasts for one in look.quarters)
+    usual = fmean(sizes.values()) if sizes else 0  # of quarters that were never exported
+    a_sync = sum(sizes.get(export, usual) for export in look.exports)
+    a_sync += sum(others.get((name, ""), 0) for name in look.settings.other_products)
     needed = int(a_sync * look.syncs_a_month)
     told = f"a month of documents takes {_gigabytes(needed)}, {_gigabytes(free)} are free"
     remedy = "make room, or set CLARI_DATA_DIR: landed documents stay for ever"
     if needed > free:
         return wrong(told, remedy)
     return well(told) if 2 * needed <= free else doubtful(told, remedy)
+
+
+def _sizes(look: Look, statement: str, folder: Path) -> dict[tuple[str, str], int]:
+    """Bytes on disk of the newest documents, by forecast and quarter, or by product."""
+    files = {
+        (one["forecast_id"], one["time_period_id"]): folder / one["landing_path"] / "document.zst"
+        for one in look.rows(statement)
+    }
+    return {which: file.stat().st_size for which, file in files.items() if file.exists()}
 
 
 def env_file_is_private(_look: Look) -> Finding:
@@ -116,26 +123,27 @@ def _alerts(look: Look, *, is_sent: bool) -> Finding:
 
 
 def schedule_is_alive(look: Look) -> Finding:
-    """A sync has run within `CLARI_MAX_AGE_HOURS`, or Dagster's daemon is alive and its schedule turned on."""
+    """A sync has run within `CLARI_MAX_AGE_HOURS`, or Dagster's daemon is alive and its schedules turned on."""
     asked = [one["asked_at"] for one in look.rows("preflight/newest_asked") if one["asked_at"]]
     if asked and look.now() - asked[0] <= timedelta(hours=look.settings.max_age_hours):
         return well(f"a sync asked Clari {(look.now() - asked[0]).total_seconds() / 3600:.1f} hours ago")
     last = f"the last sync asked Clari on {asked[0]:%Y-%m-%d %H:%M} UTC" if asked else "no sync ever asked Clari"
-    beat, is_on = _dagster(look)
+    beat, are_on = _dagster(look)
     if beat is None or look.now() - beat > _BEATS_WITHIN:
         daemon = (
             "Dagster's daemon was never there" if beat is None else f"its daemon was last alive {beat:%Y-%m-%d %H:%M}"
         )
         return wrong(f"{last}, and {daemon}", "put clari-pipeline sync into cron, or run dagster dev (see the README)")
-    if not is_on:
-        return wrong(f"{last}, and {_SCHEDULE} is not turned on", f"turn {_SCHEDULE} on in Dagster, under Automation")
-    return well(f"Dagster's daemon is alive, {_SCHEDULE} on")
+    wanted = [_SCHEDULE] * look.settings.brings_forecasts + [_PRODUCTS_SCHEDULE] * bool(look.settings.other_products)
+    if missing := " and ".join(name for name in wanted if name not in are_on):
+        return wrong(f"{last}, and {missing} is not turned on", f"turn {missing} on in Dagster, under Automation")
+    return well(f"Dagster's daemon is alive, {' and '.join(wanted)} on")
 
 
-def _dagster(look: Look) -> tuple[datetime | None, bool]:
-    """When the daemon's scheduler was last alive, and whether the schedule is turned on."""
+def _dagster(look: Look) -> tuple[datetime | None, set[str]]:
+    """When the daemon's scheduler was last alive, and which schedules are turned on."""
     if not (look.settings.dagster_dir / "dagster.yaml").exists():
-        return None, False
+        return None, set()
     import dagster as dg  # noqa: PLC0415 - takes a second
     from dagster._core.definitions.run_request import InstigatorType  # noqa: PLC0415
     from dagster._core.scheduler.instigation import InstigatorStatus  # noqa: PLC0415
@@ -144,8 +152,8 @@ def _dagster(look: Look) -> tuple[datetime | None, bool]:
     with dg.DagsterInstance.get() as instance:
         beat = instance.get_daemon_heartbeats().get(_SCHEDULER)
         states = instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
-        is_on = any(state.instigator_name == _SCHEDULE and state.status == InstigatorStatus.RUNNING for state in states)
-    return None if beat is None else datetime.fromtimestamp(beat.timestamp, UTC), is_on
+        are_on = {state.instigator_name for state in states if state.status == InstigatorStatus.RUNNING}
+    return None if beat is None else datetime.fromtimestamp(beat.timestamp, UTC), are_on
 
 
 def _gigabytes(size: int) -> str:

@@ -1,4 +1,4 @@
-"""Meetings, e-mails and attachments, with accounts, opportunities and participants: an export job, as forecasts are."""
+"""Meetings, e-mails and attachments, with accounts, opportunities and participants: export jobs, as forecasts are."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 from clari_pipeline.products.product import Fetch, Found, Product, Rows, Take, objects, read_members
 from clari_pipeline.products.values import text, truth
+from clari_pipeline.products.windows import Shown, Window, wanted
 from clari_pipeline.settings import Settings
-from clari_pipeline.warehouse import fetches
+from clari_pipeline.warehouse import fetches, product_rows
+from clari_pipeline.warehouse.product_rows import Merged
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
@@ -25,16 +27,39 @@ class Activity(Product):
     noun = "activities"
 
     def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
-        """From some days before the last export on; the first goes `CLARI_ACTIVITY_DAYS` back."""
+        """All days since `CLARI_ACTIVITY_DAYS` ago, or since the oldest document, that are not settled.
+
+        They are asked for in windows of that many days and the overlap, the oldest first; of days that Clari has
+        cut off lately in shorter ones.
+        """
         today = now.astimezone(UTC).date()
-        reached = fetches.reached(session, self.name)
-        days = settings.activity_days
-        first = (
-            today - timedelta(days=days)
-            if reached is None
-            else min(today, reached.astimezone(UTC).date()) - timedelta(days=OVERLAP_DAYS)
-        )
-        return [Fetch(window_from=midnight(first), window_to=midnight(today))]
+        shown = [
+            Shown(Window.of(row), row["exported_at"].astimezone(UTC).date(), row["is_whole"])
+            for row in fetches.windows(session, self.name)
+        ]
+        lately = today - timedelta(days=OVERLAP_DAYS)
+        cut_off = [one.window for one in shown if not one.is_whole and one.as_of >= lately]
+        longest = settings.activity_days + OVERLAP_DAYS + 1
+        return [
+            _fetch(part)
+            for stretch in wanted(shown, today=today, days_back=settings.activity_days, overlap=OVERLAP_DAYS)
+            for window in stretch.cut(longest)
+            for part in window.shorter_than(cut_off)
+        ]
+
+    def parts(self, fetch: Record) -> list[Fetch]:
+        """What Clari has cut off, as two halves; nothing of a single day."""
+        window = Window.of(fetch)
+        return [_fetch(half) for half in window.halves()] if len(window) > 1 else []
+
+    def merge(self, session: Session, fetch: Record, found: Found) -> Merged:
+        """What the document of these days does not show any more stays, and says so; one of other days says nothing."""
+        merged = super().merge(session, fetch, found)
+        if not fetch["is_adopted"]:
+            product_rows.say_gone(
+                session, **{name: fetch[name] for name in ("exported_at", "window_from", "window_to")}
+            )
+        return merged
 
     def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> Found:
         """Some activities at a time."""
@@ -62,6 +87,10 @@ class Activity(Product):
 def midnight(day: date) -> datetime:
     """The day's beginning, UTC."""
     return datetime.combine(day, time(), UTC)
+
+
+def _fetch(window: Window) -> Fetch:
+    return Fetch(window_from=midnight(window.first), window_to=midnight(window.last))
 
 
 def _is_outside(moment: datetime, fetch: Record) -> bool:

@@ -10,7 +10,7 @@ import io
 from datetime import datetime, timedelta
 from typing import Any
 
-from clari_pipeline.clari import BadRequest, ClariClient, NotFound
+from clari_pipeline.clari import BadRequest, ClariClient, NotFound, PageGone
 from clari_pipeline.clari.auditing import audit_pages
 from clari_pipeline.products.product import AskedProduct, Fetch, Found, Rows, Sink, Take, objects, read_members
 from clari_pipeline.products.values import identity, text
@@ -59,16 +59,28 @@ class Audit(AskedProduct):
         ]
 
     async def fetch(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
-        """All pages, each as it came. Where a link is no longer good, they are asked for anew, once."""
+        """All pages, each as it came. Where a link is no longer good, they are asked for anew, once.
+
+        Raises `PageGone` where it happens again.
+        """
         try:
             return await self._pages(client, fetch, sink)
-        except (BadRequest, NotFound) as error:
-            if error.call.endswith("page 1"):
-                raise
+        except PageGone:
             sink.restart()
             return await self._pages(client, fetch, sink)
 
     async def _pages(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
+        try:
+            return await self._written(client, fetch, sink)
+        except (BadRequest, NotFound) as error:
+            if error.call.endswith("page 1"):
+                raise
+            raise PageGone(
+                f"{error}: a page that Clari's own link led to is gone; nothing was merged or moved on, and the next "
+                "sync begins at the first page again"
+            ) from error
+
+    async def _written(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
         assert fetch.window_from is not None and fetch.window_to is not None
         count = 0
         sink.write(b'{"pages": [')

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import Decimal
-from typing import Any
 
 from clari_pipeline.clari import (
     AuthFailed,
@@ -27,73 +25,18 @@ from clari_pipeline.events import Event, Landed
 from clari_pipeline.exports import ExportDesk
 from clari_pipeline.landing import LandingWriter
 from clari_pipeline.planning import Plan
-from clari_pipeline.products.loading import ProductLoader, gap_sentence, window_of
+from clari_pipeline.products.brought import Brought, brought, is_cut_off
+from clari_pipeline.products.loading import ProductLoader, window_of
 from clari_pipeline.products.product import AskedProduct, Fetch, Product
 from clari_pipeline.products.recording import FetchRecorder, manifest_of
 from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.quality.export_gate import warm_up
-from clari_pipeline.runbook import PipelineError, Remark, see
 from clari_pipeline.sync import Pipeline
-from clari_pipeline.warehouse import environment, fetches, ledger
+from clari_pipeline.warehouse import environment, fetches
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
-_IN_JSON = (
-    "product",
-    "request_id",
-    "job_id",
-    "state",
-    "window_from",
-    "window_to",
-    "gap_from",
-    "gap_to",
-    "rows_exported",
-    "rows_inserted",
-    "rows_updated",
-    "rows_unchanged",
-    "error",
-)
-_TOLD = {"parts_are_complete", "moments_are_readable", "opportunities_are_known"}
 _KILLED = "its run ended before the answer had landed: it is asked for again"
-
-
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """What came of a product in one run: its fetches' ledger rows, their verdicts, what people must know."""
-
-    product: str
-    fetches: list[Record]
-    verdicts: list[Record] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-    trouble: str | None = None  # what kept the run from coming to its end
-
-    @property
-    def lines(self) -> list[str]:
-        """A line a fetch, for people."""
-        noun = PRODUCTS[self.product].noun
-        if not self.fetches:
-            return [] if self.trouble else [f"{self.product}: nothing to ask for"]
-        return [
-            f"{self.product}: {fetch['rows_staged']:,} {noun}{_days(fetch)}, {fetch['rows_inserted']:,} new, "
-            f"{fetch['rows_updated']:,} changed"
-            if fetch["state"] == "LOADED"
-            else f"{self.product}: {fetch['state']}"
-            for fetch in self.fetches
-        ]
-
-    @property
-    def documents(self) -> list[dict[str, Any]]:
-        """What `--json` says of it."""
-        return [{name: fetch[name] for name in _IN_JSON} for fetch in self.fetches]
-
-    @property
-    def failures(self) -> list[str]:
-        """One line a fetch that was not merged."""
-        return [
-            see(f"{self.product} not merged: {fetch['error'] or _stopped(fetch)}", _section(fetch))
-            for fetch in self.fetches
-            if fetch["state"] != "LOADED"
-        ] + ([f"{self.product} not merged: {self.trouble}"] if self.trouble else [])
 
 
 def bring(
@@ -115,35 +58,12 @@ def bring(
             for fetch in plan:
                 asyncio.run(_ask(pipeline, product, loader, fetch, run_id=run_id, retry=retry))
         else:
-            _export(pipeline, loader, left, plan, run_id=run_id, clock=clock, retry=retry)
+            while plan or left:
+                _export(pipeline, loader, left, plan, run_id=run_id, clock=clock, retry=retry)
+                loader.load_waiting(run_id)
+                left, plan = [], _in_parts(pipeline, product, plan, run_id)
         loader.load_waiting(run_id)
     return brought(pipeline, name, run_id=run_id)
-
-
-def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
-    """What came of a product in a run, by the ledger."""
-    with pipeline.warehouse.session() as session:
-        found = fetches.of_run(session, run_id, name)
-        verdicts = [verdict for fetch in found for verdict in ledger.verdicts_of(session, fetch["request_id"])]
-        has_ids = name != "opportunity" or bool(fetches.opportunity_ids(session))
-    remarks = [
-        see(gap_sentence(fetch), "window_has_no_gap")
-        for fetch in found
-        if fetch["gap_from"] is not None and fetch["state"] == "LOADED"
-    ]
-    remarks += [
-        see(f"{name}: {verdict['evidence'].get('summary')}", verdict["check_name"])
-        for verdict in verdicts
-        if not verdict["passed"] and verdict["check_name"] in _TOLD
-    ]
-    if not has_ids:
-        remarks.append(
-            see(
-                "opportunity: no activity is mapped to one yet; CLARI_PRODUCTS has to name activity, too",
-                Remark.NO_OPPORTUNITIES,
-            )
-        )
-    return Brought(name, found, verdicts, remarks)
 
 
 @contextmanager
@@ -171,6 +91,19 @@ def _taken_up(
                 fetches.taken_up(session, row["request_id"], run_id)
                 left.append(row)
         return left, product.plan(session, pipeline.settings, pipeline.now())
+
+
+def _in_parts(pipeline: Pipeline, product: Product, plan: list[Fetch], run_id: str) -> list[Fetch]:
+    """What to ask for in place of those just asked for that Clari has cut off."""
+    asked = {(fetch.window_from, fetch.window_to) for fetch in plan}
+    with pipeline.warehouse.session() as session:
+        found = fetches.of_run(session, run_id, product.name)
+    return [
+        part
+        for fetch in found
+        if is_cut_off(fetch) and (fetch["window_from"], fetch["window_to"]) in asked
+        for part in product.parts(fetch)
+    ]
 
 
 def _export(
@@ -354,21 +287,3 @@ def _told(error: ClariError, name: str) -> ClariError:
             "CLARI_BASE_URL: ask your Clari administrator, or take it out of CLARI_PRODUCTS"
         )
     return error
-
-
-def _days(fetch: Record) -> str:
-    if fetch["window_from"] is None:
-        return ""
-    return f" of {fetch['window_from']:%Y-%m-%d} to {fetch['window_to']:%Y-%m-%d}"
-
-
-def _section(fetch: Record) -> str:
-    """What the runbook's section is called: the check that has kept it out, or the error."""
-    if fetch["state"] == "REFUSED":
-        return str(fetch["error"]).partition(":")[0]
-    known = PipelineError.named(fetch["error_kind"] or "")
-    return known.section if known is not None else Remark.EXPORT_STOPPED
-
-
-def _stopped(fetch: Record) -> str:
-    return f"stopped as {fetch['state']}: run again, it is continued from there"

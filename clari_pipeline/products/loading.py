@@ -149,7 +149,8 @@ class ProductLoader:
         if any(verdict.keeps_out for verdict in verdicts):
             self._refuse(session, fetch, verdicts, rows_exported=found.rows_exported)
             return
-        merged = self._product.merge(session, fetch, found)
+        asked_by = document.manifest.get("run_id") or fetch["run_id"]  # whichever run merges it
+        merged = self._product.merge(session, fetch | {"run_id": asked_by}, found)
         exported, staged, there = found.rows_exported, merged.rows_staged, merged.rows_merged
         difference = abs(staged - there) + max(0, staged - exported)
         verdicts += _judged(
@@ -234,9 +235,10 @@ def _evidence(fetch: Record, found: Found) -> dict[str, dict[str, Any]]:
     """What is said of each check that breaks, and examples."""
     facts = found.facts
     said = {
-        "export_is_not_truncated": ("", "Clari cut rows or cells off: set a smaller CLARI_ACTIVITY_DAYS"),
+        "export_is_not_truncated": ("", _cut_off(fetch)),
         "records_are_complete": ("records_without_key", "{} records do not say what they are"),
         "moments_are_readable": ("unreadable_moments", "{} moments are none, and were left empty"),
+        "scores_are_readable": ("unreadable_scores", "{} scores are no number that fits, and were left empty"),
         "parts_are_complete": ("parts_without_key", "{} parts of records do not say what they are, and were left out"),
         "opportunities_are_known": ("ids_missing", "{} opportunities were asked for and did not come"),
         "records_are_of_the_window": (
@@ -257,6 +259,15 @@ def _evidence(fetch: Record, found: Found) -> dict[str, dict[str, Any]]:
             "gap_to": fetch["gap_to"],
         }
     return evidence
+
+
+def _cut_off(fetch: Record) -> str:
+    if fetch["window_from"] == fetch["window_to"] and fetch["window_from"] is not None:
+        return (
+            f"Clari cuts {fetch['product']} of {fetch['window_from']:%Y-%m-%d} off, and less than a day cannot be "
+            "asked for: that day is missing, others are not concerned; have Clari raise the limit of an export"
+        )
+    return f"Clari cut rows or cells off of {window_of(fetch)}: shorter windows are asked for, down to a day"
 
 
 def gap_sentence(fetch: Record) -> str:

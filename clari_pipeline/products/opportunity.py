@@ -65,7 +65,7 @@ class Opportunity(AskedProduct):
         others = read_members(stream, {"answers": read_answers}, at_once=_ANSWERS_AT_ONCE)
         for missing in sorted({str(one) for one in others.get("asked") or ()} - shown):
             found.note("ids_missing", missing)
-        found.facts.setdefault("ids_missing", 0)
+        found.facts = {"ids_missing": 0, "unreadable_scores": 0} | found.facts
         return found
 
 
@@ -73,10 +73,13 @@ def _add(one: dict[str, Any], opportunity_id: str | None, rows: Rows, found: Fou
     score = one.get("crmScore")
     scored = score if isinstance(score, dict) else {"score": score}
     points = scored.get("score")
+    exact = amount_of(points) if isinstance(points, Number | str) else None
+    if exact is None and kind(points) is not None:
+        found.note("unreadable_scores", f"{points!s:.40} of {opportunity_id}")
     rows["opportunity"].append(
         {
             "opportunity_id": opportunity_id,
-            "crm_score": amount_of(points) if isinstance(points, Number | str) else None,
+            "crm_score": exact,
             "crm_score_message": text(scored.get("message")),
         }
     )

@@ -94,6 +94,10 @@ class Product(ABC):
     def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
         """What is to be asked for now; nothing where there is nothing to ask for."""
 
+    def parts(self, fetch: Record) -> list[Fetch]:
+        """What to ask for in place of a window that Clari has cut off; nothing where less cannot be asked for."""
+        return []
+
     @abstractmethod
     def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> Found:
         """Hand out the records of a landed document. Raises `DocumentUnreadable`."""
@@ -162,7 +166,7 @@ def objects(values: Any, found: Found, fact: str) -> Iterator[dict[str, Any]]:
         if isinstance(value, dict):
             yield value
         else:
-            found.note(fact, f"a {kind(value) or 'null'}")  # what it says may name people
+            found.note(fact, f"a {kind(value) or 'nothing'}")  # what it says may name people
 
 
 def _one_by_one(_piece: bytes, _rows: int) -> None:

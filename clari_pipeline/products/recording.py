@@ -36,6 +36,7 @@ _IN_MANIFEST = (
     "wait_seconds",
     "slot_wait_seconds",
     "rows_truncated",
+    "is_adopted",
 )
 
 
@@ -65,9 +66,9 @@ class FetchRecorder(Recorder):
             case Submitting():
                 self._asking(session, event)
             case Submitted():
-                fetches.accepted(session, event.request_id, job_id=event.job_id, at=event.at)
+                fetches.accepted(session, event.request_id, job_id=event.job_id, at=event.at, is_adopted=False)
             case Adopted():
-                fetches.accepted(session, event.request_id, job_id=event.job_id, at=event.started_at)
+                fetches.accepted(session, event.request_id, job_id=event.job_id, at=event.started_at, is_adopted=True)
             case Completed(job=job):
                 fetches.ended(
                     session,

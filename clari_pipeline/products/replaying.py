@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clari_pipeline.products.bringing import Brought
+from clari_pipeline.products.brought import Brought, verdicts_of
 from clari_pipeline.products.loading import ProductLoader
 from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.sync import Pipeline
@@ -23,8 +23,7 @@ def replay_products(pipeline: Pipeline) -> tuple[list[Brought], list[str]]:
         if request_ids := ProductLoader(pipeline, product).rebuild():
             with pipeline.warehouse.session() as session:
                 found = [fetches.fetch(session, request_id) for request_id in request_ids]
-                verdicts = [verdict for one in request_ids for verdict in ledger.verdicts_of(session, one)]
-            done.append(Brought(name, found, verdicts))
+                done.append(Brought(name, found, verdicts_of(session, found)))
     return done, [
         line
         for product in done

@@ -11,6 +11,11 @@ from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import fetches
 from clari_pipeline.warehouse.session import Session
 
+_WHY = {
+    "expired": " and cannot be had again",
+    "cut_off": ": Clari cuts it off, and less than a day cannot be asked for",
+}
+
 
 def products_document(session: Session | None, settings: Settings) -> dict[str, Any]:
     """`products` for `status --json`: those that are named, and those that have ever been fetched; else nothing."""
@@ -30,7 +35,11 @@ def products_document(session: Session | None, settings: Settings) -> dict[str, 
                 "rows": known[name]["rows"] if name in known else None,
                 "error": known[name]["error"] if name in known else None,
                 "gaps": [
-                    {"gap_from": _written(gap["gap_from"]), "gap_to": _written(gap["gap_to"])}
+                    {
+                        "gap_from": _written(gap["gap_from"]),
+                        "gap_to": _written(gap["gap_to"]),
+                        "reason": gap["reason"],
+                    }
                     for gap in gaps
                     if gap["product"] == name
                 ],
@@ -53,7 +62,7 @@ def show_products(console: Console, document: dict[str, Any]) -> None:
         console.print(f"{one['product']}: {state}{as_of}{off}", highlight=False, soft_wrap=True)
         for gap in one["gaps"]:
             stretch = " to ".join(gap[end][:16].replace("T", " ") for end in ("gap_from", "gap_to"))
-            console.print(f"   {stretch} is missing and cannot be had again", highlight=False, soft_wrap=True)
+            console.print(f"   {stretch} is missing{_WHY[gap['reason']]}", highlight=False, soft_wrap=True)
 
 
 def _written(moment: Any) -> str | None:

@@ -23,9 +23,9 @@ def text(value: Any) -> str | None:
 
 
 def kind(value: Any) -> str | None:
-    """What JSON calls it; None for null."""
+    """What JSON calls it; None for null, and for a text that is empty: neither is a value."""
     match value:
-        case None:
+        case None | "":
             return None
         case bool():
             return "boolean"

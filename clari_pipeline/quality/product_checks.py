@@ -24,6 +24,13 @@ PRODUCT_CHECKS = {
             keeps_out=False,
         ),
         Check(
+            "scores_are_readable",
+            "unreadable_scores",
+            "Every score is a number of at most 14 digits and four decimals, or is not there; others are left empty.",
+            most=0,
+            keeps_out=False,
+        ),
+        Check(
             "records_are_of_the_window",
             "other_windows",
             "The document is of the days that were asked for: of two jobs that look alike, it may be the other's.",

@@ -67,6 +67,8 @@ class Scenario:
     quota_used_up: bool = False
     slots_taken: int = 0  # by somebody else, for so many times as long as a job takes
     audit: Paging = Paging()  # noqa: RUF009 - frozen
+    activities_a_person: int | None = None  # in an export; of more the job says that they are missing
+    busy_day: int | None = None  # so many days ago there was more than any export holds
     chaos: bool = False  # requests, jobs and places draw their faults
 
 
@@ -356,6 +358,10 @@ TABLE: Mapping[str, Scenario] = {
     "audit_link_dead": Scenario("Links to audit events are gone when they are followed", audit=Paging(link="dead")),
     "audit_link_back": Scenario("Links to audit events lead back to the first page", audit=Paging(link="back")),
     "audit_link_astray": Scenario("Links to audit events lead to another host", audit=Paging(link="astray")),
+    "activity_cut": Scenario("An export of activity holds no more than five a person", activities_a_person=5),
+    "activity_day_cut": Scenario(
+        "The same, and of one day, 12 days ago, there was more than any holds", activities_a_person=5, busy_day=12
+    ),
     "chaos": Scenario(
         "One request and one job in four go wrong, drawn from the seed, at times two at once", chaos=True
     ),

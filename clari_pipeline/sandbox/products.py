@@ -1,8 +1,8 @@
 """The calls beside the forecast's: audit events, activity, opportunities."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -74,17 +74,31 @@ class ProductCalls:
         if not places or not exports:
             return quota_reached(self.jobs.monthly_quota, self.jobs.concurrent_limit)
         scenario = self.scenario()
+        manner = scenario.manner if scenario.hits(0) else Scenario("").manner
+        found = activities(self.company.seed, self.company.people, first, last, now)
+        if (most := self._most(first, last, now)) is not None:
+            all_of_them = list(found)
+            found = iter(all_of_them[:most])
+            manner = replace(manner, truncated=manner.truncated or len(all_of_them) > most)
         job = self.jobs.add(
             forecast_id=ACTIVITY,
             period_id=f"{first}_{last}",
             file_type="JSON",
             currency="USD",
-            manner=scenario.manner if scenario.hits(0) else Scenario("").manner,
+            manner=manner,
             started=now,
             seconds=self.job_seconds,
-            chunks=lambda: activity_document(activities(self.company.seed, self.company.people, first, last, now)),
+            chunks=lambda: activity_document(found),
         )
         return JSONResponse({"jobId": job.id}, 202)
+
+    def _most(self, first: date, last: date, now: datetime) -> int | None:
+        """How many activities an export of these days holds; None for any number."""
+        scenario = self.scenario()
+        if scenario.busy_day is not None and first <= now.date() - timedelta(days=scenario.busy_day) <= last:
+            return 0
+        a_person = scenario.activities_a_person
+        return None if a_person is None else a_person * len(self.company.people)
 
     async def opportunities(self, request: Request) -> Response:
         """Opportunities by id; ids that are nobody's are passed over."""

@@ -17,9 +17,9 @@ def asking(session: Session, **columns: Any) -> None:
     run(session, "products/asking", **nothing | columns)
 
 
-def accepted(session: Session, request_id: str, *, job_id: str, at: datetime | None) -> None:
-    """Clari has accepted the export, at that moment if it is known."""
-    run(session, "products/accepted", request_id=request_id, job_id=job_id, submitted_at=at)
+def accepted(session: Session, request_id: str, *, job_id: str, at: datetime | None, is_adopted: bool) -> None:
+    """Clari has accepted the export, at that moment if it is known, or a job was found that may be it."""
+    run(session, "products/accepted", request_id=request_id, job_id=job_id, submitted_at=at, is_adopted=is_adopted)
 
 
 def counted(session: Session, request_id: str, *, polls: int, retries: int, slot_seconds: Decimal) -> None:
@@ -102,6 +102,11 @@ def reached(session: Session, product: str) -> datetime | None:
     """Until when records have been fetched; None where none ever were."""
     found: datetime | None = row(session, "products/reached", product=product)["reached"]
     return found
+
+
+def windows(session: Session, product: str) -> list[Record]:
+    """Each window that is known to be as it should, or to be cut off: `is_whole` says which."""
+    return rows(session, "products/windows", product=product)
 
 
 def newest_event(session: Session) -> datetime | None:

@@ -118,6 +118,11 @@ def merge(session: Session, product: str, *, request_id: str, exported_at: datet
     return Merged(staged, staged - known, changed, known - changed, int(after["rows_merged"]))
 
 
+def say_gone(session: Session, **document: datetime) -> None:
+    """Activities that a document of their days, `window_from` to `window_to`, as of `exported_at`, no longer shows."""
+    run(session, "products/activity_gone", **document)
+
+
 def forget(session: Session, product: str) -> None:
     """Empty a product's tables, to be filled again in this same transaction from its landed documents."""
     run(session, f"products/{product}_forget")

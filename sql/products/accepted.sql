@@ -1,4 +1,10 @@
--- Clari has accepted the export. From now on the timeout counts, not from when its answer was first waited for.
+-- Clari has accepted the export, or a job was found that may be it. From now on the timeout counts, not from when its answer was first waited for.
 update clari.product_fetch
-set state = 'SUBMITTED', job_id = $job_id, submitted_at = coalesce($submitted_at, submitted_at), error = null, error_kind = null
+set
+    state = 'SUBMITTED',
+    job_id = $job_id,
+    is_adopted = $is_adopted,
+    submitted_at = coalesce($submitted_at, submitted_at),
+    error = null,
+    error_kind = null
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');

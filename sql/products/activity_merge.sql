@@ -14,19 +14,21 @@ when matched and known.last_seen_at <= $exported_at and (
     activity_at = shown.activity_at,
     owner_crm_user_id = shown.owner_crm_user_id,
     organiser_crm_user_id = shown.organiser_crm_user_id,
+    in_latest_export = true,
     changed_at = $exported_at,
     last_seen_at = $exported_at,
     request_id = $request_id
 when matched and known.last_seen_at <= $exported_at then update set
+    in_latest_export = true,
     last_seen_at = $exported_at,
     request_id = $request_id
 when matched and known.first_seen_at > $exported_at then update set first_seen_at = $exported_at
 when not matched then insert (
-    activity_id, activity_type, subject, activity_at, owner_crm_user_id, organiser_crm_user_id, first_seen_at,
-    changed_at, last_seen_at, request_id
+    activity_id, activity_type, subject, activity_at, owner_crm_user_id, organiser_crm_user_id, in_latest_export,
+    first_seen_at, changed_at, last_seen_at, request_id
 ) values (
     shown.activity_id, shown.activity_type, shown.subject, shown.activity_at, shown.owner_crm_user_id,
-    shown.organiser_crm_user_id, $exported_at, $exported_at, $exported_at, $request_id
+    shown.organiser_crm_user_id, true, $exported_at, $exported_at, $exported_at, $request_id
 );
 
 merge into clari.activity_account as known

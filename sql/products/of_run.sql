@@ -2,4 +2,4 @@
 select *
 from clari.product_fetch
 where run_id = $run_id and product = $product
-order by submitted_at, attempt, request_id;
+order by submitted_at, window_from, attempt, request_id;

@@ -20,7 +20,16 @@ moved as (
         on known.opportunity_id = shown.opportunity_id and known.field_id = shown.field_id
     where
         known.field_id is null
-        or (known.last_seen_at <= $exported_at and known.value is distinct from shown.value)
+        or known.last_seen_at <= $exported_at and (
+            known.alias is distinct from shown.alias
+            or known.value is distinct from shown.value
+            or known.value_type is distinct from shown.value_type
+            or known.value_number is distinct from shown.value_number
+            or known.original_value is distinct from shown.original_value
+            or known.original_value_type is distinct from shown.original_value_type
+            or known.original_value_number is distinct from shown.original_value_number
+            or known.trend is distinct from shown.trend
+        )
 )
 
 select

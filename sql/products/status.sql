@@ -17,6 +17,7 @@ select
     newest.state,
     newest.error,
     loaded.exported_at,
+    loaded.loaded_at,
     loaded.window_from,
     loaded.window_to,
     loaded.rows_staged as rows

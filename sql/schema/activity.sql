@@ -9,8 +9,11 @@ create table if not exists clari.activity (
     first_seen_at timestamptz not null,
     changed_at timestamptz not null,
     last_seen_at timestamptz not null,
-    request_id varchar not null
+    request_id varchar not null,
+    in_latest_export boolean default true
 );
+
+alter table clari.activity add column if not exists in_latest_export boolean default true;
 
 comment on table clari.activity is 'One row a meeting, e-mail or attachment, as newest known';
 comment on column clari.activity.activity_id is 'Clari''s id of it';
@@ -23,3 +26,4 @@ comment on column clari.activity.first_seen_at is 'exported_at of the first docu
 comment on column clari.activity.changed_at is 'exported_at of the document that brought the values as they stand';
 comment on column clari.activity.last_seen_at is 'exported_at of the newest document that showed it';
 comment on column clari.activity.request_id is 'The fetch whose document last showed it: product_fetch';
+comment on column clari.activity.in_latest_export is 'Whether the newest export of the days around it showed it; false: it has stopped';

@@ -31,8 +31,11 @@ create table if not exists clari.product_fetch (
     rows_updated bigint,
     rows_unchanged bigint,
     error varchar,
-    error_kind varchar
+    error_kind varchar,
+    is_adopted boolean
 );
+
+alter table clari.product_fetch add column if not exists is_adopted boolean;
 
 comment on table clari.product_fetch is 'One row a fetch of a product beside the forecast that this pipeline meant to make, written before Clari is asked: what export_job is for forecasts';
 comment on column clari.product_fetch.request_id is 'This pipeline''s own id of the fetch';
@@ -67,3 +70,4 @@ comment on column clari.product_fetch.rows_updated is 'Records that changed';
 comment on column clari.product_fetch.rows_unchanged is 'Records that were known already';
 comment on column clari.product_fetch.error is 'Why it was not merged';
 comment on column clari.product_fetch.error_kind is 'What kind of error kept it from coming, such as AuthFailed or QuotaExhausted';
+comment on column clari.product_fetch.is_adopted is 'Clari''s answer was lost, and this job was found in its place: its document may be of other days than these, so they are asked for again';

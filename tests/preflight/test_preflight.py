@@ -179,6 +179,7 @@ WARN_OR_FAIL: list[tuple[str, str, Arrange, str]] = [
     ("quarters_are_covered", "FAIL", NEW, "never merged"),
     ("quarters_are_fresh", "FAIL", settings(CLARI_MAX_AGE_HOURS="0.0000001"), f"total_new {CURRENT}"),
     ("quarters_are_fresh", "FAIL", NEW, "no sync has merged"),
+    ("products_are_fresh", "FAIL", settings(CLARI_PRODUCTS="forecast,limits,audit"), "limits, audit never merged"),
     ("landing_is_writable", "FAIL", ledger_in_the_way, "data/landing"),
     (
         "disk_has_room",
@@ -263,6 +264,47 @@ def test_clari_is_not_there(operator: Operator, closed_port: int) -> None:
     failed = {name for name, line in lines.items() if line["status"] == "FAIL"}
     at_clari = {"key_is_accepted", "clock_is_right", "export_types_are_offered", "quota_is_enough", "exports_may_run"}
     assert (code, failed) == (1, at_clari)
+
+
+def test_where_no_forecast_is_asked_for_none_is_missed(operator: Operator, channel: Callable[[int], str]) -> None:
+    """Only products beside the forecast: lines of forecasts say so, those that hold for both can still fail."""
+    operator.set(
+        CLARI_PRODUCTS="limits,audit",
+        CLARI_FORECAST_IDS="",
+        CLARI_ALERT_URLS=channel(200),
+        CLARI_WAREHOUSE_URL="duckdb:///data/products.duckdb",
+    )
+    assert operator.line("products_are_fresh")[0] == "FAIL"
+    assert operator.terminal("sync").code == 0
+    _, lines = operator("--deep")
+    assert [name for name, line in lines.items() if line["status"] != "PASS"] == ["no_sandbox_figures"]
+    of_forecasts = {name for name, line in lines.items() if line["detail"].startswith("not asked for: forecast is not")}
+    assert of_forecasts == {
+        "forecast_ids_are_set",
+        "export_types_are_offered",
+        "quarters_are_covered",
+        "quarters_are_fresh",
+        "an_export_works",
+    }
+    assert "nothing is exported by a job" in lines["quota_is_enough"]["detail"]
+    operator.set(CLARI_PRODUCTS="limits,audit,activity")
+    status, said = operator.line("quota_is_enough")
+    assert (status, "30 syncs of 1 exports are 30" in said) == ("PASS", True)
+    operator.set(CLARI_PRODUCTS="limits,audit", CLARI_MAX_AGE_HOURS="0.0000001")
+    assert "limits, audit older than" in operator.line("products_are_fresh")[1]
+    daemon(ago=timedelta(0), is_on=True)(operator)
+    assert "daily_products_schedule is not turned on" in operator.line("schedule_is_alive")[1]
+
+
+def test_a_missing_key_is_told_once(operator: Operator) -> None:
+    """The line says what is wrong, the one below it what to do: neither says both."""
+    operator.set(CLARI_API_KEY="")
+    _, lines = operator()
+    assert lines["key_is_present"]["detail"] == "CLARI_API_KEY is not set"
+    assert lines["key_is_present"]["remedy"].count("create a token") == 1
+    empty_key_file(operator)
+    _, lines = operator()
+    assert "put the token" not in lines["key_is_present"]["detail"]
 
 
 def test_rules_that_cannot_be_read_fail_what_needs_them(operator: Operator) -> None:

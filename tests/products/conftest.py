@@ -13,10 +13,14 @@ import pytest
 from pydantic import SecretStr
 
 from clari_pipeline.clari import Retry
-from clari_pipeline.products.bringing import Brought, bring
+from clari_pipeline.products.bringing import bring
+from clari_pipeline.products.brought import Brought
+from clari_pipeline.products.registry import PRODUCTS
+from clari_pipeline.products.windows import Window
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import read_settings
 from clari_pipeline.sync import Pipeline
+from clari_pipeline.warehouse import fetches
 from clari_pipeline.warehouse.product_rows import TABLES
 from tests.warehouse.house import rows_of
 
@@ -64,6 +68,17 @@ class Desk(ByHand):
 
     def tables(self, name: str, *, without: tuple[str, ...] = ()) -> dict[str, list[dict[str, Any]]]:
         return {table: self.rows(table, without=without) for table in TABLES[name]}
+
+    def gaps(self) -> list[tuple[Any, ...]]:
+        """What is known to be missing."""
+        with self.pipeline.warehouse.session() as session:
+            return [tuple(gap.values()) for gap in fetches.gaps(session)]
+
+    def planned(self) -> list[Window]:
+        """The windows of activity that the next sync asks for."""
+        with self.pipeline.warehouse.session() as session:
+            plan = PRODUCTS["activity"].plan(session, self.pipeline.settings, self.clock())
+        return [Window.of({"window_from": one.window_from, "window_to": one.window_to}) for one in plan]
 
     def verdicts(self, request_id: str) -> dict[str, bool]:
         return {

@@ -11,7 +11,7 @@ import pytest
 from clari_pipeline.clari.events import Polled
 from clari_pipeline.clari.models import ActivityRequest, Job
 from clari_pipeline.products.activity import OVERLAP_DAYS
-from clari_pipeline.products.registry import PRODUCTS
+from clari_pipeline.products.windows import Window
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.warehouse import fetches
 
@@ -172,6 +172,45 @@ def test_parts_that_are_no_longer_shown_stay_and_say_so(by_hand: Desk) -> None:
     assert people == {"ann@example.com": "005A", "Bob": None}
 
 
+def test_an_activity_that_is_no_longer_shown_stays_and_says_so(by_hand: Desk) -> None:
+    """Once a document shows its days without it; one that may be of other days says nothing; and it may come back."""
+
+    def shown() -> dict[str, bool]:
+        return {one["activity_id"]: one["in_latest_export"] for one in by_hand.rows("activity")}
+
+    days_ago = {number: (NOW - timedelta(days=number)).isoformat() for number in (1, 3, 7)}
+    all_of_them = [meeting(number, date=date) for number, date in days_ago.items()]
+    by_hand.merge("activity", {"activities": all_of_them}, at=NOW, **WEEK)
+    assert shown() == {"a1": True, "a3": True, "a7": True}
+    one = {"activities": all_of_them[:1]}
+    by_hand.merge("activity", one, at=NOW + timedelta(hours=1), is_adopted=True, **WEEK)
+    assert all(shown().values())
+    by_hand.merge("activity", one, at=NOW + timedelta(hours=2), **WEEK)
+    assert shown() == {"a1": True, "a3": False, "a7": True}  # that of the first day may be another's, in another zone
+    late = by_hand.merge("activity", {"activities": all_of_them}, at=NOW + timedelta(hours=1, minutes=1), **WEEK)
+    assert (late["state"], shown()) == ("LOADED", {"a1": True, "a3": False, "a7": True})
+    by_hand.merge("activity", {"activities": all_of_them}, at=NOW + timedelta(hours=3), **WEEK)
+    assert all(shown().values())
+
+
+def test_a_part_that_is_called_otherwise_is_a_change(by_hand: Desk) -> None:
+    """Of the activity that it belongs to, as a part more is."""
+    by_hand.merge("activity", {"activities": [meeting(), meeting(2)]}, at=NOW, **WEEK)
+    changes = [
+        {"accounts": [{"accountId": "001A", "accountName": "Contoso AG", "accountOwnerId": "005A"}]},
+        {"opportunities": [{"opportunityId": "006A", "opportunityName": "Contoso FY27", "opportunityOwnerId": "005A"}]},
+        {"participants": [{"name": "Ann B", "email": "Ann@Example.com", "sfdcUserId": "005A", "isInternal": True}]},
+    ]
+    changed: dict[str, object] = {}
+    for hours, change in enumerate(changes, start=1):
+        changed |= change
+        later = {"activities": [meeting(**changed), meeting(2)]}
+        row = by_hand.merge("activity", later, at=NOW + timedelta(hours=hours), **WEEK)
+        assert (row["rows_updated"], row["rows_inserted"]) == (1, 0), change
+        again = by_hand.merge("activity", later, at=NOW + timedelta(hours=hours, minutes=1), **WEEK)
+        assert again["rows_updated"] == 0
+
+
 def test_older_never_beats_newer(by_hand: Desk) -> None:
     """A document that arrives late adds what was not known, and takes nothing back."""
     by_hand.merge("activity", {"activities": [meeting(subject="new")]}, at=NOW, **WEEK)
@@ -200,6 +239,7 @@ def test_a_document_that_is_cut_or_of_other_days_is_refused(
     row = by_hand.merge("activity", {"activities": [meeting()]}, **WEEK | columns)
     assert (row["state"], row["error"].startswith(f"{check}: ")) == ("REFUSED", True)
     assert not by_hand.rows("activity")
-    with by_hand.pipeline.warehouse.session() as session:
-        (planned,) = PRODUCTS["activity"].plan(session, by_hand.pipeline.settings, NOW)
-    assert planned.window_from == TODAY - timedelta(days=90)
+    planned = by_hand.planned()
+    assert [day for window in planned for day in window] == list(
+        Window((TODAY - timedelta(days=90)).date(), NOW.date())
+    )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
+import httpx
 import pytest
+from pydantic import SecretStr
 
+from clari_pipeline.clari import ClariClient
+from clari_pipeline.clari.errors import LinkAstray
 from clari_pipeline.products.audit import OVERLAP
 from clari_pipeline.sandbox import Fault, Sandbox
 
 from .conftest import SIGHTS, Clock, Desk
-from .writing import NOW
+from .writing import GOOD, NOW
 
 # A page's link that is good no more.
 GONE = Fault("answer", 400, {}, b'{"errors": [{"status": "400", "message": "The page is no longer available."}]}')
@@ -87,7 +92,7 @@ def test_a_page_that_fails_each_time_leaves_nothing_half_done(desk: Desk, sandbo
     assert (fetch["state"], fetch["window_from"]) == ("LOADED", NOW - timedelta(days=30))
 
 
-def test_a_link_that_is_gone_has_the_pages_asked_for_anew(desk: Desk, sandbox: Sandbox) -> None:
+def test_a_link_that_is_gone_has_the_pages_asked_for_anew(desk: Desk, sandbox: Sandbox, clock: Clock) -> None:
     """Once: where it happens again, the fetch failed."""
     sandbox.fail_next("audit", ["none", "none", GONE])
     (fetch,) = desk.bring("audit").fetches
@@ -96,6 +101,16 @@ def test_a_link_that_is_gone_has_the_pages_asked_for_anew(desk: Desk, sandbox: S
     sandbox.fail_next("audit", [GONE])
     (refused,) = desk.bring("audit").fetches
     assert (refused["state"], "no longer available" in refused["error"]) == ("FAILED", True)
+    assert refused["error_kind"] == "BadRequest"  # the first page: it is not a page that is gone
+    gone = Fault("answer", 404, {}, b'{"errors": [{"status": "404", "message": "No such page."}]}')
+    sandbox.fail_next("audit", ["none", gone, "none", gone])
+    clock.turn(days=20)  # more than a page
+    brought = desk.bring("audit")
+    assert [fetch["error_kind"] for fetch in brought.fetches] == ["PageGone"]
+    (line,) = brought.failures
+    assert "page 2" in line and line.endswith("begins at the first page again (docs/runbook.md#page_gone)")
+    (later,) = desk.bring("audit").fetches
+    assert (later["state"], later["window_from"]) == ("LOADED", refused["window_from"])
 
 
 @pytest.mark.parametrize(
@@ -113,6 +128,40 @@ def test_links_that_lead_nowhere_are_not_followed(desk: Desk, sandbox: Sandbox, 
     assert fetch["state"] == "FAILED"
     assert said in fetch["error"]
     assert sandbox.api_key not in fetch["error"]
+
+
+@pytest.mark.parametrize(
+    ("link", "path"),
+    [
+        ("?limit=1000&page=2", "/v4/audit/events?limit=1000&page=2"),
+        ("events?page=2", "/v4/audit/events?page=2"),
+        ("more/2", "/v4/audit/more/2"),
+        ("../later/events", "/v4/later/events"),
+        ("/v4/audit/events?page=2", "/v4/audit/events?page=2"),
+        ("/v5/events", "/v5/events"),
+    ],
+)
+def test_a_relative_link_starts_at_its_own_page(desk: Desk, sandbox: Sandbox, link: str, path: str) -> None:
+    """As RFC 3986 has it: not at the base URL."""
+    address = httpx.URL(sandbox.base_url)
+    client = ClariClient(base_url=sandbox.base_url, api_key=SecretStr(sandbox.api_key))
+    own = "/audit/events?limit=1000"
+    assert client.linked("page 1", link, on=own) == f"{address.scheme}://{address.netloc.decode()}{path}"
+    for page in (f"{sandbox.base_url}{own}", own):
+        for astray in ("//elsewhere.example/v4/audit/events", "https://127.0.0.1/v4", "http://127.0.0.1:1/v4"):
+            with pytest.raises(LinkAstray, match="away from"):
+                client.linked("page 1", astray, on=page)
+
+
+def test_links_that_are_relative_are_walked_to_the_end(desk: Desk, sandbox: Sandbox) -> None:
+    """Over HTTP: two pages, of which each names the next by its query alone."""
+    for number in (1, 2):
+        page = json.dumps({"items": [GOOD | {"event": f"event {number}"}], "nextLink": f"?limit=1000&skip={number}"})
+        sandbox.fail_next("audit", [Fault("answer", 200, {}, page.encode())])
+    (fetch,) = desk.bring("audit").fetches
+    assert fetch["state"] == "LOADED"
+    assert {seen.path for seen in sandbox.requests} == {"/v4/audit/events"}
+    assert {"event 1", "event 2"} <= {one["event"] for one in desk.rows("audit_event")}
 
 
 def test_what_clari_has_thrown_away_is_said_and_stays_said(desk: Desk, clock: Clock) -> None:

@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from clari_pipeline.defs.graph import build
+from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import project_file, read_settings
 from clari_pipeline.warehouse.product_rows import TABLES
@@ -19,6 +20,7 @@ from tests.conftest import sandbox as calm
 from tests.killing import Moment, Place, company
 
 sandbox = calm  # that of all commands, at the present moment
+CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
 ALL = "forecast,limits,audit,activity,opportunity"
 NAMES = [table for tables in TABLES.values() for table in tables]
 
@@ -51,6 +53,9 @@ def test_products_come_after_the_forecast_and_again_from_what_has_landed(
     monkeypatch.setenv("CLARI_PRODUCTS", "audit")  # the forecast is left out, too
     again = synced("sync", "--json")
     assert (again.code, again.document["exports"]) == (0, [])
+    judged = {check["name"]: check for check in again.document["checks"]}
+    assert {(check["forecast_id"], check["product"]) for check in judged.values()} == {("audit", "audit")}
+    assert judged["window_has_no_gap"]["passed"] and judged["row_counts_reconcile"]["severity"]
     (fetch,) = again.document["products"]
     assert (fetch["product"], fetch["state"], fetch["rows_inserted"] > 3000) == ("audit", "LOADED", True)
     status = synced("status", "--json").document["products"]
@@ -118,6 +123,56 @@ def test_there_are_assets_of_those_alone_that_are_named(tmp_path: Path) -> None:
     (limits, audit) = schedule.evaluate_tick(context).run_requests or ()
     assert [key.path[-1] for key in limits.asset_selection or ()] == ["api_limits"]
     assert [key.path[-1] for key in audit.asset_selection or ()] == ["audit_event", "audit_actor"]
+
+
+def test_without_a_forecast_the_daily_schedules_ask_for_the_others_alone(tmp_path: Path) -> None:
+    """And opportunity comes after activity in one run: queued runs begin in any order."""
+    definitions = build(read_settings(products=("audit", "activity", "opportunity"), data_dir=tmp_path))
+    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 21, 6, tzinfo=UTC))
+    daily = definitions.resolve_schedule_def("daily_sync_schedule").evaluate_tick(context)
+    assert daily.run_requests == []
+    assert "daily_products_schedule" in str(daily.skip_message)
+    asked = definitions.resolve_schedule_def("daily_products_schedule").evaluate_tick(context).run_requests or ()
+    assert [request.tags["clari/product"] for request in asked] == ["audit", "activity,opportunity"]
+    assert {selected.path[-1] for selected in asked[1].asset_selection or ()} == {
+        *TABLES["activity"],
+        *TABLES["opportunity"],
+    }
+
+
+def test_the_run_of_both_brings_activity_first(terminal: Terminal, sandbox: Sandbox, monkeypatch) -> None:
+    """As the daemon makes it, with what the schedule selects."""
+    monkeypatch.setenv("CLARI_PRODUCTS", "activity,opportunity")
+    monkeypatch.setenv("CLARI_ACTIVITY_DAYS", "5")
+    definitions = build(read_settings())
+    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 21, 6, tzinfo=UTC))
+    (asked,) = definitions.resolve_schedule_def("daily_products_schedule").evaluate_tick(context).run_requests or ()
+    read_settings().data_dir.mkdir(parents=True, exist_ok=True)
+    parents = definitions.resolve_asset_graph().get(dg.AssetKey(["clari", "opportunity"])).parent_keys
+    assert dg.AssetKey(["clari", "activity_opportunity"]) in parents  # which is what orders the steps of a run
+    job = definitions.resolve_job_def("sync_products")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, asset_selection=list(asked.asset_selection or ()))
+    assert result.success
+    assert terminal.query("select product from clari.product_fetch order by submitted_at") == [
+        ("activity",),
+        ("opportunity",),
+    ]
+
+
+def test_who_asks_for_a_part_of_the_forecasts_gets_that_alone(
+    terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No export of activity is spent on it; without forecasts there is no part of them."""
+    monkeypatch.setenv("CLARI_PRODUCTS", "forecast,limits,activity")
+    sandbox.requests.clear()
+    for words in (("--forecast", "total_new", "--last", "1"), ("--period", str(CURRENT))):
+        answer = terminal("sync", *words, "--json")
+        assert (answer.code, len(answer.document["exports"]), "products" in answer.document) == (0, 1, False)
+    assert not [seen for seen in sandbox.requests if seen.path.endswith("/activity")]
+    monkeypatch.setenv("CLARI_PRODUCTS", "limits")
+    refused = terminal("sync", "--forecast", "total_new")
+    assert (refused.code, "forecast is not in CLARI_PRODUCTS" in refused.err) == (2, True)
 
 
 def test_a_wrong_name_is_one_line(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

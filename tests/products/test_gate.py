@@ -65,6 +65,20 @@ def test_what_landed_before_the_ledger_said_so_is_merged(desk: Desk) -> None:
     assert [fetch["state"] for fetch in brought.fetches] == ["LOADED", "LOADED"]
 
 
+def test_limits_that_another_run_merges_are_those_of_the_run_that_asked(desk: Desk) -> None:
+    """And so the same row when all is made again from what has landed."""
+    desk.land("limits", {"jobs": {"monthlyQuota": 30}}, at=NOW - timedelta(hours=1), run_id="gone")
+    desk.loader("limits").know_all()
+    desk.bring("limits")
+    before = desk.rows("api_limits")
+    assert {one["run_id"] for one in before} > {"gone"}
+    with desk.pipeline.warehouse.session() as session:
+        for table in ("export_quota", "product_fetch"):
+            session.documents.execute(f"delete from clari.{table}")
+    desk.loader("limits").rebuild()
+    assert desk.rows("api_limits") == before
+
+
 def test_what_is_empty_is_merged_with_a_warning(by_hand: Desk) -> None:
     """A quiet day is no fault: its window counts as fetched."""
     row = by_hand.merge("activity", {"activities": []}, **WEEK)

@@ -97,6 +97,32 @@ def test_values_are_exact_or_text_alone(desk: Desk, sandbox: Sandbox) -> None:
     assert brought.remarks == [see(said, "parts_are_complete")]
 
 
+def test_a_score_that_is_no_number_is_told(by_hand: Desk) -> None:
+    """One that is a number in a text is read; what is none is left empty, and keeps out nothing."""
+    scores = {"006A": {"score": "87.5"}, "006B": "12", "006C": {"score": "high"}, "006D": {"score": ""}, "006E": None}
+    row = by_hand.merge("opportunity", answers(*({"id": one, "crmScore": score} for one, score in scores.items())))
+    assert row["state"] == "LOADED"
+    found = {one["opportunity_id"]: one["crm_score"] for one in by_hand.rows("opportunity")}
+    assert found == {"006A": Decimal("87.5"), "006B": Decimal(12), "006C": None, "006D": None, "006E": None}
+    (verdict,) = [one for one in by_hand.rows("export_check") if one["check_name"] == "scores_are_readable"]
+    assert (verdict["passed"], "high of 006C" in verdict["evidence"]) == (False, True)
+
+
+def test_whatever_changes_of_a_field_is_a_change(by_hand: Desk) -> None:
+    """Of its opportunity; an empty text is no value, and so has no type."""
+    stage = {"id": "stage", "alias": "Stage", "value": "Won", "originalValue": "Lost", "trend": "UP"}
+    by_hand.merge("opportunity", answers({"id": "006A", "fields": [stage]}))
+    for hours, change in enumerate(({"alias": "Phase"}, {"originalValue": "New"}, {"trend": "DOWN"}, {"value": ""})):
+        stage |= change
+        later = answers({"id": "006A", "fields": [stage]})
+        row = by_hand.merge("opportunity", later, at=NOW + timedelta(hours=hours + 1))
+        assert (row["rows_updated"], row["rows_unchanged"]) == (1, 0), change
+    (field,) = by_hand.rows("opportunity_field")
+    assert (field["value"], field["value_type"]) == (None, None)
+    row = by_hand.merge("opportunity", later, at=NOW + timedelta(hours=9))
+    assert (row["rows_updated"], row["rows_unchanged"]) == (0, 1)
+
+
 def test_a_field_that_is_no_longer_shown_stays_and_says_so(by_hand: Desk) -> None:
     """Its changes stay as well."""
     stage = {"id": "stage", "value": "Won", "trendHistory": [{"date": 1, "oldValue": "Lost", "newValue": "Won"}]}

@@ -52,7 +52,7 @@ _KINDS = {
     "wait_seconds",
     "flag": "every_field every_forecast every_quarter has_adjustment has_crm_closed has_crm_total has_forecast "
     "has_forecast_updated has_quota include_historical is_alerted is_backfilled is_sent is_week_over passed "
-    "rows_truncated use_adjusted",
+    "is_adopted rows_truncated use_adjusted",
     "count": "answer_count attempt available_concurrent_limit available_monthly_quota concurrent_limit monthly_quota "
     "most poll_count polls rank result_bytes retries retry_count rows_disappeared rows_exported rows_inserted "
     "rows_staged rows_unchanged rows_updated running_jobs submitted_jobs",
@@ -67,9 +67,9 @@ _KINDS = {
 _PARAMETERS = {name: _GIVEN[kind] for kind, names in _KINDS.items() for name in names.split()}
 _NULLABLE = {
     "call_time_frame_id", "clari_status", "closed", "completed_at", "currency", "document_period_id", "error",
-    "error_kind", "field", "gap_from", "gap_to", "is_alerted", "last_error", "min_amount", "min_share_of_quota",
-    "muted_in_weeks", "person", "pipeline", "previous_time_frame_id", "quota", "quota_field", "role",
-    "rows_truncated", "scope_id", "submitted_at", "threshold", "top_user", "types_refused", "wait_seconds",
+    "error_kind", "field", "gap_from", "gap_to", "is_adopted", "is_alerted", "last_error", "min_amount",
+    "min_share_of_quota", "muted_in_weeks", "person", "pipeline", "previous_time_frame_id", "quota", "quota_field",
+    "role", "rows_truncated", "scope_id", "submitted_at", "threshold", "top_user", "types_refused", "wait_seconds",
     "window_from", "window_to",
 }  # fmt: skip
 # Tables of the session that a statement finds in place.

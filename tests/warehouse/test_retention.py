@@ -22,7 +22,9 @@ from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.retention import old_quarters, oldest_kept, retire
 from clari_pipeline.settings import SettingsError, read_settings
 from clari_pipeline.sync import Pipeline
+from clari_pipeline.warehouse.product_rows import TABLES
 from clari_pipeline.warehouse.statements import is_view, tables
+from tests.products.writing import ByHand, one_of_each
 from tests.warehouse import fake_snowflake, servers
 
 from .house import House, Json, document, entry, person
@@ -193,6 +195,16 @@ def test_a_sync_of_a_quarter_that_has_gone_sees_all_of_it(
     people = f"select user_id from clari.forecast_user where forecast_id = '{forecast}' and user_id like 'guest-%'"
     guests = {row["user_id"] for row in houses[1].rows(people)}
     assert (f"guest-{quarter}" in guests) == any("guest" in row for row in gone["forecast_user_sighting"])
+
+
+def test_products_beside_the_forecast_are_kept(twelve: House) -> None:
+    """However old: they are of no quarter, and Clari may not have them any more."""
+    ByHand(twelve.pipeline).merge_all((name, content, -24 * 1000) for name, content, _ in one_of_each())
+    names = [*(table for of_one in TABLES.values() for table in of_one), "export_quota", "product_fetch"]
+    before = {name: twelve.rows(f"select * from clari.{name} order by all") for name in names}
+    assert all(before.values())
+    assert len(retired(twelve)) == len(OLD)
+    assert {name: twelve.rows(f"select * from clari.{name} order by all") for name in names} == before
 
 
 def test_a_quarter_goes_whole_or_not_at_all(twelve: House) -> None:

@@ -1,0 +1,187 @@
+"""Which days of activity are asked for: none is lost where an export is cut off, fails, or is of other days."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clari_pipeline.products.activity import OVERLAP_DAYS
+from clari_pipeline.products.windows import Shown, Window, wanted
+from clari_pipeline.sandbox import Sandbox
+
+from .conftest import SIGHTS, Clock, Desk, desk_of
+from .writing import NOW, TODAY, meeting
+
+BEGINNING = TODAY - timedelta(days=20)
+
+
+@pytest.fixture
+def people() -> int:
+    """Some eight activities a day."""
+    return 8
+
+
+@pytest.fixture
+def desk(tmp_path: Path, clock: Clock, sandbox: Sandbox) -> Desk:
+    return desk_of(tmp_path, clock, sandbox, activity_days=20)
+
+
+@pytest.fixture
+def whole(tmp_path: Path, clock: Clock, sandbox: Sandbox) -> list[dict[str, object]]:
+    """What there is, by one export that nobody cut off."""
+    other = desk_of(tmp_path / "whole", clock, sandbox, activity_days=20)
+    (fetch,) = other.bring("activity").fetches
+    assert fetch["state"] == "LOADED"
+    sandbox.requests.clear()
+    return other.rows("activity", without=SIGHTS)
+
+
+def test_what_is_cut_off_is_asked_for_in_halves_until_it_is_whole(
+    desk: Desk, sandbox: Sandbox, whole: list[dict[str, object]]
+) -> None:
+    """In the same sync, which is no failure: all that there is stands in the tables afterwards."""
+    sandbox.scenario = "activity_cut"
+    brought = desk.bring("activity")
+    assert brought.failures == []
+    assert desk.rows("activity", without=SIGHTS) == whole
+    states = Counter(fetch["state"] for fetch in brought.fetches)
+    assert states["REFUSED"] > 1 < states["LOADED"]
+    assert sum("cut off by Clari of" in line and "asked for in parts" in line for line in brought.lines) > 1
+    assert all(verdict["passed"] for verdict in brought.verdicts)
+    days = Counter(day for fetch in brought.fetches if fetch["state"] == "LOADED" for day in Window.of(fetch))
+    assert set(days) == set(Window(BEGINNING.date(), TODAY.date()))
+    assert set(days.values()) == {1}
+
+
+def test_the_next_sync_asks_for_no_more_at_once_than_was_cut_off(desk: Desk, sandbox: Sandbox, clock: Clock) -> None:
+    """Nothing is wasted on a window that is known to be too long; a week later one is tried again."""
+    sandbox.scenario = "activity_cut"
+    for _ in range(2):
+        desk.bring("activity")
+        clock.turn(days=1)
+    states = Counter(fetch["state"] for fetch in desk.bring("activity").fetches)
+    assert states == {"LOADED": states["LOADED"]} and states["LOADED"] > 1
+    sandbox.scenario = "calm"
+    clock.turn(days=OVERLAP_DAYS)
+    (fetch,) = desk.bring("activity").fetches
+    assert fetch["window_from"] == TODAY - timedelta(days=OVERLAP_DAYS - 2)
+
+
+def test_a_day_that_is_cut_off_by_itself_keeps_out_no_other(
+    desk: Desk, sandbox: Sandbox, clock: Clock, whole: list[dict[str, object]]
+) -> None:
+    """It is told as what it is, is not asked for for ever, and `status` goes on naming it."""
+    sandbox.scenario = "activity_day_cut"
+    brought = desk.bring("activity")
+    day = TODAY - timedelta(days=12)
+    (line,) = brought.failures
+    assert f"Clari cuts activity of {day:%Y-%m-%d} off, and less than a day cannot be asked for" in line
+    assert line.endswith("(docs/runbook.md#export_is_not_truncated)")
+    others = [one for one in whole if not day <= one["activity_at"] < day + timedelta(days=1)]  # type: ignore[operator]
+    assert desk.rows("activity", without=SIGHTS) == others != whole
+    sandbox.scenario = "calm"
+    clock.turn(days=1)
+    again = desk.bring("activity")
+    assert (again.failures, [fetch["state"] for fetch in again.fetches]) == ([], ["LOADED"])
+    assert desk.gaps() == [("activity", day, day + timedelta(days=1), "cut_off")]
+
+
+def test_a_day_that_is_cut_off_lately_is_asked_for_while_it_may_yet_come(by_hand: Desk) -> None:
+    """By itself; once it has come whole, nothing is missing."""
+    yesterday = TODAY - timedelta(days=1)
+    one_day = {"window_from": yesterday, "window_to": yesterday}
+    by_hand.merge("activity", {"activities": [meeting()]}, rows_truncated=True, **one_day)
+    planned = by_hand.planned()
+    assert Window(yesterday.date(), yesterday.date()) in planned
+    assert [gap[1] for gap in by_hand.gaps()] == [yesterday]
+    by_hand.merge("activity", {"activities": [meeting()]}, at=NOW + timedelta(hours=1), **one_day)
+    assert by_hand.gaps() == []
+
+
+def test_a_window_that_fails_is_asked_for_again_though_later_ones_came(
+    desk: Desk, sandbox: Sandbox, clock: Clock, whole: list[dict[str, object]]
+) -> None:
+    """What comes later does not move on what has not come."""
+    sandbox.scenario = "activity_cut"
+    sandbox.fail_next("activity", ["none", "400"])
+    brought = desk.bring("activity")
+    assert len(brought.failures) == 1
+    (failed,) = [fetch for fetch in brought.fetches if fetch["state"] == "FAILED"]
+    assert desk.rows("activity", without=SIGHTS) != whole
+    again = desk.bring("activity")
+    assert again.failures == []
+    assert set(Window.of(failed)) <= {day for fetch in again.fetches for day in Window.of(fetch)}
+    assert desk.rows("activity", without=SIGHTS) == whole
+
+
+def test_a_smaller_setting_has_its_way_at_any_time(desk: Desk, clock: Clock, tmp_path: Path, sandbox: Sandbox) -> None:
+    """After weeks without a sync, days are asked for in windows no longer than is set, and the overlap."""
+    desk.bring("activity")
+    clock.turn(days=30)
+    later = replace(desk_of(tmp_path, clock, sandbox, activity_days=5), numbers=desk.numbers)
+    windows = [Window.of(fetch) for fetch in later.bring("activity").fetches]
+    assert [len(window) for window in windows] == [13, 13, 12]
+    assert [day for window in windows for day in window] == list(
+        Window((TODAY - timedelta(days=OVERLAP_DAYS)).date(), clock().date())
+    )
+
+
+def test_a_larger_setting_brings_what_is_older(desk: Desk, clock: Clock, tmp_path: Path, sandbox: Sandbox) -> None:
+    desk.bring("activity")
+    further = replace(desk_of(tmp_path, clock, sandbox, activity_days=40), numbers=desk.numbers)
+    windows = [Window.of(fetch) for fetch in further.bring("activity").fetches]
+    assert windows[0] == Window((TODAY - timedelta(days=40)).date(), (BEGINNING - timedelta(days=1)).date())
+    assert windows[1:] == [Window((TODAY - timedelta(days=OVERLAP_DAYS)).date(), TODAY.date())]
+
+
+def test_a_job_found_where_an_answer_was_lost_moves_nothing_on(
+    desk: Desk, sandbox: Sandbox, whole: list[dict[str, object]]
+) -> None:
+    """It may be of other days, which Clari does not say: it is merged, and the days are asked for again."""
+    sandbox.fail_next("activity", ["lost"])
+    brought = desk.bring("activity")
+    (fetch,) = brought.fetches
+    assert (fetch["state"], fetch["is_adopted"]) == ("LOADED", True)
+    (remark,) = brought.remarks
+    assert "are asked for again by the next sync (docs/runbook.md#job_adopted)" in remark
+    (again,) = desk.bring("activity").fetches
+    assert (again["window_from"], again["is_adopted"]) == (BEGINNING, False)
+    assert desk.rows("activity", without=SIGHTS) == whole
+    with desk.pipeline.warehouse.session() as session:
+        session.documents.execute("delete from clari.product_fetch")
+    desk.loader("activity").know_all()
+    kept = sorted(bool(one["is_adopted"]) for one in desk.rows("product_fetch"))
+    assert kept == [False, True]  # their manifests say so
+
+
+DAYS = st.integers(0, 60).map(lambda number: date(2026, 1, 1) + timedelta(days=number))
+WINDOWS = st.tuples(DAYS, DAYS).map(lambda ends: Window(min(ends), max(ends)))
+
+
+@given(st.lists(st.builds(Shown, WINDOWS, DAYS, st.booleans())), st.integers(1, 30), st.integers(1, 40))
+def test_every_day_is_settled_or_asked_for_once(shown: list[Shown], days_back: int, longest: int) -> None:
+    """Whatever came in whichever order: in windows that are as short as they have to be, the oldest first."""
+    today = date(2026, 3, 2)
+    cut_off = [one.window for one in shown if not one.is_whole]
+    windows = [
+        part
+        for stretch in wanted(shown, today=today, days_back=days_back, overlap=OVERLAP_DAYS)
+        for window in stretch.cut(longest)
+        for part in window.shorter_than(cut_off)
+    ]
+    asked = [day for window in windows for day in window]
+    assert asked == sorted(set(asked))
+    assert all(1 <= len(window) <= longest for window in windows)
+    final = [one for one in shown if one.is_whole or len(one.window) == 1]
+    settled = {day for one in final for day in one.window if (one.as_of - day).days > OVERLAP_DAYS}
+    assert not settled & set(asked)
+    whole_from = [one.window.first for one in final if one.is_whole]
+    assert settled | set(asked) >= set(Window(min([today - timedelta(days=days_back), *whole_from]), today))
+    for window in windows:
+        assert len(window) == 1 or not any(len(one) <= len(window) and one.meets(window) for one in cut_off)

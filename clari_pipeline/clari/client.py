@@ -193,11 +193,15 @@ class ClariClient:
     def linked(self, call: str, link: str, *, on: str = "") -> str:
         """The address of a link that Clari gave on a page of that path or address, resolved against it (RFC 3986).
 
+        One that names the page's own path as Clari's documents do, `/audit/events`, is meant below the base URL.
         Raises `LinkAstray` where it leads to another host, or out of TLS: the key would travel there.
         """
         ours = httpx.URL(self._base_url)
         try:
-            theirs = httpx.URL(f"{self._base_url}{on}" if on.startswith("/") else on or self._base_url).join(link)
+            page = httpx.URL(f"{self._base_url}{on}" if on.startswith("/") else on or self._base_url)
+            theirs = page.join(link)
+            if theirs.path == page.path.removeprefix(ours.path.rstrip("/")) and link.startswith("/"):
+                theirs = theirs.copy_with(path=page.path)
         except (httpx.InvalidURL, UnicodeError) as error:
             raise LinkAstray(f"{call}: Clari's link is no address: ask Clari's support") from error
         if _origin(theirs) != _origin(ours) or theirs.userinfo:

@@ -138,6 +138,7 @@ def test_links_that_lead_nowhere_are_not_followed(desk: Desk, sandbox: Sandbox, 
         ("more/2", "/v4/audit/more/2"),
         ("../later/events", "/v4/later/events"),
         ("/v4/audit/events?page=2", "/v4/audit/events?page=2"),
+        ("/audit/events?page=2", "/v4/audit/events?page=2"),
         ("/v5/events", "/v5/events"),
     ],
 )

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from clari_pipeline.documents.json_text import Number
-from clari_pipeline.documents.rows import BEYOND_TIME, ENTRY, MEASURES, texts
+from clari_pipeline.documents.rows import BEYOND_TIME, ENTRY, FIRST_MOMENT, MEASURES, texts
 
 _TEXT = pa.string()
 _AMOUNT = pa.decimal128(38, 4)  # a number, or a text that is one; Arrow reads both exactly or not at all
@@ -34,6 +34,7 @@ _HEXES = {
     b"X": re.compile(rb"X(?:(?<=[eE]0X)|(?<=[eE]\+0X))"),
 }
 _BEFORE_HEX = re.compile(rb"[+-]?[0-9.]+[eE]\+?0")
+_NUL = b"\\u0000"  # it is to be another character
 _ESCAPED = re.compile(rb"\\u00(?:2[bBdD]|30|45|58|65|78)")
 
 
@@ -62,7 +63,7 @@ class FastEntries:
         None where they are to be read one by one. Safe to be called from several threads.
         """
         # Before the first object this parser skips a byte-order mark, and crashes on a null.
-        if not piece.startswith(b"{") or _has_odd_exponent(piece):
+        if not piece.startswith(b"{") or _has_odd_exponent(piece) or _NUL in piece:
             return None
         if self._has_floats and any(word in piece for word in _NO_JSON):
             return None
@@ -173,7 +174,7 @@ def _has_odd_exponent(piece: bytes) -> bool:
 
 def _is_beyond(moments: pa.ChunkedArray) -> bool:
     ends = pc.min_max(moments).as_py()
-    return ends["min"] is not None and (ends["min"] <= -BEYOND_TIME or ends["max"] >= BEYOND_TIME)
+    return ends["min"] is not None and (ends["min"] < FIRST_MOMENT or ends["max"] >= BEYOND_TIME)
 
 
 def _none_for_empty(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import IO
 
-from clari_pipeline.documents.rows import ControlTotal, DocumentUnreadable, Lists, Row, amount_of
+from clari_pipeline.documents.rows import ControlTotal, DocumentUnreadable, Lists, Row, amount_of, without_nul
 from clari_pipeline.periods import FiscalCalendar, quarter_of_label
 
 _HEADER = (
@@ -125,7 +125,7 @@ def money(text: str) -> str | None:
 
 def _lines(text: Iterable[str], unknown: Counter[str]) -> Iterator[dict[str, str]]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    reader = csv.reader(text, strict=True)
+    reader = csv.reader(map(without_nul, text), strict=True)
     try:
         header = next(reader, None)
         if header is None:

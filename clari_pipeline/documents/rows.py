@@ -59,7 +59,8 @@ _WORDS = {
 _LEAST, _BEYOND = Decimal("0.0001"), Decimal(10) ** 14
 _LONGEST_EXPONENT = 400  # a number that needs more is none, or zero
 
-BEYOND_TIME = 9 * 10**15  # milliseconds since 1970: no database knows a moment so late
+# Milliseconds since 1970 of the years 1 to 9999: beyond them some databases know a moment, and Python none.
+FIRST_MOMENT, BEYOND_TIME = -62_135_596_800_000, 253_402_300_800_000
 
 Row = dict[str, str | None]
 
@@ -151,16 +152,21 @@ class Lists:
 
 
 def text_of(value: object) -> str | None:
-    """A JSON value as text: numbers were kept as written, an empty text is none."""
+    """A JSON value as text: numbers were kept as written, an empty text is none, a NUL as `without_nul` has it."""
     match value:
         case None | "":
             return None
         case bool():
             return "true" if value else "false"
         case str():
-            return str(value)
+            return without_nul(str(value))
         case _:
             return json.dumps(value, ensure_ascii=False)
+
+
+def without_nul(text: str) -> str:
+    """A NUL, which PostgreSQL cannot hold, is U+FFFD in every engine."""
+    return text.replace("\0", "\ufffd")
 
 
 def amount_of(text: str) -> Decimal | None:
@@ -184,11 +190,12 @@ def decimal_of(text: str) -> Decimal | None:
 
 
 def moment_of(text: str) -> int | None:
-    """Milliseconds since 1970; None where the text is no number."""
+    """Milliseconds since 1970; None where the text is no number, or no moment of the years 1 to 9999."""
     moment = decimal_of(text)
-    if moment is None or abs(moment) >= BEYOND_TIME:
+    if moment is None or not FIRST_MOMENT <= moment < BEYOND_TIME:
         return None
-    return int(moment.to_integral_value(ROUND_HALF_UP))
+    rounded = int(moment.to_integral_value(ROUND_HALF_UP))
+    return rounded if rounded < BEYOND_TIME else None
 
 
 def _text_table(columns: Mapping[str, Iterable[object]]) -> pa.Table:

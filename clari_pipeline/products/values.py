@@ -9,17 +9,14 @@ from decimal import Decimal
 from typing import Any
 
 from clari_pipeline.documents.json_text import Number
-from clari_pipeline.documents.rows import amount_of, moment_of
+from clari_pipeline.documents.rows import amount_of, moment_of, without_nul
 
 
 def text(value: Any) -> str | None:
-    """A text as it is, anything else as JSON; nothing where it is null or empty.
-
-    A NUL, which PostgreSQL cannot hold, is U+FFFD in every engine.
-    """
+    """A text as `without_nul` has it, anything else as JSON; nothing where it is null or empty."""
     if value is None or value == "":
         return None
-    return value.replace("\0", "\ufffd") if isinstance(value, str) else written(value)
+    return without_nul(value) if isinstance(value, str) else written(value)
 
 
 def kind(value: Any) -> str | None:

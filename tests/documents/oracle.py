@@ -8,6 +8,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -113,7 +114,7 @@ def _named(row: Row, columns: dict[str, str], name: str, unknown: Counter[str]) 
 
 def _text(value: Any) -> str | None:
     if isinstance(value, str):
-        return str(value)
+        return str(value).replace("\0", "\ufffd")
     return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
@@ -168,10 +169,15 @@ def _amount(text: str) -> Decimal | None:
 
 def _moment(text: str) -> int | None:
     number = _number(text)
-    if number is None or abs(number) >= 9 * 10**15:
+    if number is None or not _milliseconds(1) <= number < _milliseconds(9999) + 365 * 86_400_000:
         return None
-    nearest = int(abs(number) + Fraction(1, 2))
-    return nearest if number > 0 else -nearest
+    nearest = int(abs(number) + Fraction(1, 2)) * (1 if number > 0 else -1)
+    return nearest if nearest < _milliseconds(9999) + 365 * 86_400_000 else None
+
+
+def _milliseconds(year: int) -> int:
+    """Of its beginning since 1970."""
+    return int((datetime(year, 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * 1000
 
 
 def compare(content: bytes) -> bool:

@@ -191,7 +191,23 @@ def test_an_amount_among_others_is_that_which_it_is_alone(odd):
 
 
 @pytest.mark.parametrize(
-    "odd", [9 * 10**15 - 1, 9 * 10**15, -(10**16), 2**63, 2**64, 1.5, -0.5, "1760918098260.0", "", "x", True]
+    "odd",
+    [
+        253402300799999,
+        253402300800000,
+        -62135596800000,
+        -62135596800001,
+        9 * 10**15,
+        -(10**16),
+        2**63,
+        2**64,
+        1.5,
+        -0.5,
+        "1760918098260.0",
+        "",
+        "x",
+        True,
+    ],
 )
 def test_a_moment_among_others_is_that_which_it_is_alone(odd):
     same(among(json.dumps({"fieldId": "f", "updatedOn": odd})), is_document=True)

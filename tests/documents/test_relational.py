@@ -165,11 +165,16 @@ def test_a_currency_is_an_object_or_its_code(written, code):
         ("updatedOn", "updated_at", 1760918098260, 1760918098260),
         ("updatedOn", "updated_at", "1760918098260", 1760918098260),
         ("updatedOn", "updated_at", 1760918098260.5, 1760918098261),
-        ("updatedOn", "updated_at", 9 * 10**15 - 1, 9 * 10**15 - 1),
-        ("updatedOn", "updated_at", 9 * 10**15, None),
+        ("updatedOn", "updated_at", 253402300799999, 253402300799999),  # the last of the year 9999
+        ("updatedOn", "updated_at", 253402300800000, None),
+        ("updatedOn", "updated_at", 253402300799999.5, None),
+        ("updatedOn", "updated_at", -62135596800000, -62135596800000),  # the first of the year 1
+        ("updatedOn", "updated_at", -62135596800001, None),
         ("updatedOn", "updated_at", "yesterday", None),
         ("adjustedOn", "adjusted_at", None, None),
         ("userId", "user_id", 1900, "1900"),
+        ("userId", "user_id", "a\0b", "a\ufffdb"),
+        ("scopeId", "scope_id", "\0", "\ufffd"),
         ("userId", "user_id", "", None),
         ("timeFrameId", "time_frame_id", None, None),
     ],

@@ -24,7 +24,8 @@ AMOUNTS = {
     "crmTotal": "crm_total",
     "crmClosed": "crm_closed",
 }
-texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+# A NUL is read as another character: see test_relational.py.
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 amounts = st.decimals(-(10**14) + 1, 10**14 - 1, places=4) | st.decimals(-(10**6), 10**6, places=2)
 entries = st.fixed_dictionaries(
     {"fieldId": texts},

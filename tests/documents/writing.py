@@ -100,7 +100,7 @@ class Writer:
             case "isUpdated":
                 return self.dice.choice(ODD_AMOUNTS if self._is_odd() else ("true", "false", "null"))
             case "updatedOn" | "adjustedOn":
-                odd = (*ODD_AMOUNTS, "9000000000000000", "8999999999999999", "-1.5", "1760918098260.0")
+                odd = (*ODD_AMOUNTS, "253402300800000", "253402300799999", "-62135596800001", "-1.5", "1760918098260.0")
                 return self.dice.choice(odd if self._is_odd() else ("1760918098260", '"1760918098260"', "null", "0"))
             case "currency":
                 return (

@@ -80,8 +80,13 @@ def _two_teams() -> Iterator[tuple[Json, datetime, dict[str, Any]]]:
     """Values that change, vanish and come back, partial measures, people who change teams, letters of all kinds."""
     head = person("zoë", role="top", parent=None)
     first = [entry("ann", week, call=100 + n, quota=500, closed=7.25) for n, week in enumerate(("W01", "W02"))]
-    people = [head, person("ann"), person("Bob")]
-    yield document(*first, entry("Bob", call=0), entry("zoë", call="1000.0001"), people=people), moment(10, 2), {}
+    odd = entry("o\0d", call=3) | {
+        "updatedBy": "\0",
+        "updatedOn": 253_402_300_800_000,
+        "adjustedOn": 253_402_300_799_999,
+    }
+    people = [head, person("ann"), person("Bob"), person("o\0d")]
+    yield document(*first, odd, entry("Bob", call=0), entry("zoë", call="1000.0001"), people=people), moment(10, 2), {}
     yield (
         document(first[0], entry("ann", "W02", call=151, closed=8), entry("zoë", "W02", call=10), people=people),
         moment(10, 9),

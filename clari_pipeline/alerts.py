@@ -16,7 +16,7 @@ from clari_pipeline.alert_sending import SENT_WITHIN, Sent, alert_of, open_chann
 from clari_pipeline.alert_spool import Spool
 from clari_pipeline.alerting import compose
 from clari_pipeline.outcomes import Outcome
-from clari_pipeline.runbook import AlertKind, Remark, see
+from clari_pipeline.runbook import AlertKind, Remark, anchor, see
 from clari_pipeline.settings import SettingsError
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import alert_rows, marts
@@ -135,8 +135,8 @@ def _tell_without_warehouse(pipeline: Pipeline, reason: str, *, run_id: str) -> 
     return Sent(int(bool(deliveries) and not troubles), tuple(troubles))
 
 
-def tell_of_run(pipeline: Pipeline, run_id: str, *, quarter_id: str | None, trouble: str | None) -> Sent:
-    """Raise and send the alerts of one run that has ended; `trouble` where it failed.
+def tell_of_run(pipeline: Pipeline, run_id: str, *, quarter_id: str | None, troubles: Sequence[str]) -> Sent:
+    """Raise and send the alerts of one run that has ended; `troubles` where it failed.
 
     A failure that an export explains is told as that export's.
     """
@@ -148,12 +148,12 @@ def tell_of_run(pipeline: Pipeline, run_id: str, *, quarter_id: str | None, trou
             pipeline,
             outcomes,
             run_id=run_id,
-            troubles=[trouble] if trouble and not is_explained else [],
+            troubles=[] if is_explained else troubles,
             quarters=[quarter_id] if quarter_id else [],
         )
         return send_alerts(pipeline)
     except Exception as error:  # noqa: BLE001 - a sensor that raises does not look at the run again
-        return tell_of_crash(pipeline, trouble or f"alerts could not be sent: {error}", run_id=run_id)
+        return tell_of_crash(pipeline, "; ".join(troubles) or f"alerts could not be sent: {error}", run_id=run_id)
 
 
 def tell_of_stale_quarters(pipeline: Pipeline) -> Sent:
@@ -235,7 +235,11 @@ def _of_failure(book: _Book, outcome: Outcome) -> None:
 
 
 def _of_trouble(book: _Book, trouble: str) -> None:
-    """A failure of the run itself; where it begins with a quarter, that quarter's."""
+    """A failure of the run itself; where it begins with a quarter, that quarter's; a key that is refused, as that."""
+    if trouble.endswith(f"({anchor(AlertKind.AUTH_FAILED)})"):
+        nothing = {"forecast_id": None, "quarter_id": None, "job_id": None}
+        book.write(AlertKind.AUTH_FAILED, "P1", trouble, "Clari does not accept the key", "auth_failed", nothing)
+        return
     where = trouble.partition(":")[0]
     is_quarter = where in {str(quarter) for quarter in book.pipeline.current_quarters()}
     detail = {"forecast_id": None, "quarter_id": where if is_quarter else None, "job_id": None}

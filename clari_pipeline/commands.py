@@ -121,7 +121,7 @@ def _sync(
 ) -> int:
     """Exports of all quarters behind, one Dagster run a quarter before them, and one for each of the other products."""
     from clari_pipeline import alerts  # noqa: PLC0415
-    from clari_pipeline.defs.running import JobRunner  # noqa: PLC0415 - dagster takes a second
+    from clari_pipeline.defs.running import JobRunner, instance_of  # noqa: PLC0415 - dagster takes a second
     from clari_pipeline.planning import by_urgency  # noqa: PLC0415
     from clari_pipeline.progress import SyncProgress  # noqa: PLC0415
     from clari_pipeline.quality import export_gate  # noqa: PLC0415
@@ -136,26 +136,27 @@ def _sync(
     troubles: list[str] = []
     console = Console(stderr=True, markup=False, quiet=pipeline.settings.log_format == "json")
     with (
+        instance_of(pipeline.settings) as instance,
         SyncProgress(console, pipeline.hooks) as progress,
         pipeline.exporting(run_id, wanted, forecasts, everywhere=with_forecast) as desk,
     ):
         progress.expect(desk.plan, products=len(others))
         wanted += [quarter for quarter in desk.plan.recovered_quarters if quarter not in wanted]
-        with JobRunner(pipeline, desk, wanted, {"clari/source": "sandbox"} if is_sandbox else {}) as runner:
-            for quarter in wanted:
-                pipeline.go_on()
-                if trouble := _sync_quarter(runner, quarter):
-                    troubles.append(f"{quarter}: {trouble}")
+        runner = JobRunner(instance, pipeline, desk, wanted, {"clari/source": "sandbox"} if is_sandbox else {})
+        for quarter in wanted:
             pipeline.go_on()
-            with pipeline.warehouse.kept_open():
-                if with_forecast and (trouble := runner.refresh_marts()):
-                    troubles.append(f"marts: {trouble}")
-                outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
-            for name in others:  # these wait for Clari
-                pipeline.go_on()
-                products.append(runner.bring(name))
-                troubles += products[-1].failures
-                pipeline.remarks += products[-1].remarks
+            if trouble := _sync_quarter(runner, quarter):
+                troubles.append(f"{quarter}: {trouble}")
+        pipeline.go_on()
+        with pipeline.warehouse.kept_open():
+            if with_forecast and (trouble := runner.refresh_marts()):
+                troubles.append(f"marts: {trouble}")
+            outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
+        for name in others:  # these wait for Clari
+            pipeline.go_on()
+            products.append(runner.bring(name))
+            troubles += products[-1].failures
+            pipeline.remarks += products[-1].remarks
     if products:
         pipeline.publish()
     sent = alerts.tell_of_sync(

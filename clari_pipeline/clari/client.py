@@ -206,7 +206,7 @@ class ClariClient:
             raise LinkAstray(f"{call}: Clari's link is no address: ask Clari's support") from error
         if _origin(theirs) != _origin(ours) or theirs.userinfo:
             raise LinkAstray(
-                f"{call}: Clari's link leads to {theirs.host or 'nowhere'}, away from {ours.host}, and was not "
+                f"{call}: Clari's link leads to {_shown(theirs, ours)}, away from {_shown(ours, theirs)}, and was not "
                 "followed, since the key would travel there: check CLARI_BASE_URL"
             )
         return str(theirs)
@@ -351,6 +351,11 @@ class ClariClient:
 
 def _origin(address: httpx.URL) -> tuple[str, str, int | None]:
     return address.scheme, address.host, address.port
+
+
+def _shown(address: httpx.URL, other: httpx.URL) -> str:
+    """Its host; where the other has the same one, what else tells them apart."""
+    return address.host or "nowhere" if address.host != other.host else f"{address.scheme}://{address.netloc.decode()}"
 
 
 def _is_passing(error: Exception) -> bool:

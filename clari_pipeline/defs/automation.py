@@ -8,7 +8,9 @@ import dagster as dg
 
 from clari_pipeline import alerts
 from clari_pipeline.defs.assets import READ_COPY, RETENTION, TABLES, key
+from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
 from clari_pipeline.periods import FiscalCalendar
+from clari_pipeline.products.brought import brought
 from clari_pipeline.settings import Settings, read_settings
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.marts import MARTS
@@ -120,6 +122,12 @@ def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any, *more: 
     ]
 
 
+def _of_products(pipeline: Pipeline, run: dg.DagsterRun) -> list[str]:
+    """What kept a run's products out, by the ledger; nothing where it says nothing of them."""
+    names = run.tags.get("clari/product", ",".join(pipeline.settings.other_products)).split(",")
+    return [failure for name in names if name for failure in brought(pipeline, name, run_id=run.run_id).failures]
+
+
 def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.SensorDefinition]:
     """What a run has found, or that it failed, is told to people: the same road as after a sync in the terminal."""
 
@@ -127,15 +135,13 @@ def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.Sens
         run = context.dagster_run
         if "clari/sync" in run.tags:
             return dg.SkipReason("the command line tells people itself")
-        has_failed = context.dagster_event.event_type == dg.DagsterEventType.RUN_FAILURE
-        sent = alerts.tell_of_run(
-            Pipeline(read_settings()),
-            run.run_id,
-            quarter_id=run.tags.get("dagster/partition"),
-            trouble=f"{run.tags.get('dagster/partition', run.job_name)}: {context.dagster_event.message or 'failed'}"
-            if has_failed
-            else None,
-        )
+        pipeline, troubles = Pipeline(read_settings()), []
+        if context.dagster_event.event_type == dg.DagsterEventType.RUN_FAILURE:
+            troubles = _of_products(pipeline, run) if run.job_name == PRODUCTS_JOB else []
+            where = run.tags.get("dagster/partition", run.job_name)
+            troubles = troubles or [f"{where}: {context.dagster_event.message or 'failed'}"]
+        quarter_id = run.tags.get("dagster/partition")
+        sent = alerts.tell_of_run(pipeline, run.run_id, quarter_id=quarter_id, troubles=troubles)
         for trouble in sent.troubles:
             context.log.warning(trouble)
         return dg.SkipReason(f"{sent.alerts} alerts sent")

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from clari_pipeline.defs.assets import DAILY, OWNERS, key, writers
+from clari_pipeline.defs.assets import DAILY, EXPORTS_POOL, OWNERS, key, writers
 from clari_pipeline.defs.resources import exports_resource, pipeline_resource
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.products.bringing import bring
@@ -133,7 +133,8 @@ def _product(name: str, engine: str) -> dg.AssetsDefinition:
             for check in _CHECKS[name]
         ],
         required_resource_keys={"pipeline", "exports"},
-        pool=writers(engine),
+        # An export of activity takes one of the organisation's places, too; beside a file's one writer it is alone.
+        pool=writers(engine) or (EXPORTS_POOL if name == "activity" else None),
     )
     def product_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
         pipeline: Pipeline = context.resources.pipeline

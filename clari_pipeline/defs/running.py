@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from types import TracebackType
-from typing import Self
 
 import dagster as dg
 from filelock import FileLock
@@ -16,11 +16,41 @@ from clari_pipeline.defs.resources import Exports
 from clari_pipeline.outcomes import Outcome
 from clari_pipeline.periods import Quarter
 from clari_pipeline.products.brought import Brought, brought
-from clari_pipeline.runbook import AlertKind, section_named, see
-from clari_pipeline.settings import point_dagster_at
+from clari_pipeline.runbook import AlertKind, PipelineError, section_named, see
+from clari_pipeline.settings import Settings, point_dagster_at
 from clari_pipeline.sync import Pipeline
 
+_LONGEST_CAUSE = 200
+_UNSET = re.compile(r'environment variable "?(\w+)"? which is not set')
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class DagsterUnavailable(PipelineError):
+    """Dagster keeps its runs in a place that cannot be opened. One line: cause and remedy."""
+
+
+@contextmanager
+def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Dagster's instance, as `dagster.yaml` says. Raises `DagsterUnavailable`, before Clari is asked for anything."""
+    home = point_dagster_at(settings)
+    try:
+        # Two first runs at once would both make the tables of Dagster's SQLite, and one of them fail.
+        with FileLock(home / ".clari-pipeline.lock"):
+            instance = dg.DagsterInstance.get()
+    except OSError:
+        raise
+    except Exception as error:
+        unset = _UNSET.search(str(error))
+        first = str(error.__context__ or error).strip().partition("\n")[0]
+        cause = f"{unset[1]} is not set" if unset else first[:_LONGEST_CAUSE]
+        raise DagsterUnavailable(
+            f"Dagster, as {home / 'dagster.yaml'} says, cannot be used ({cause}): start the database that it names, "
+            "or set what it asks for"
+        ) from error
+    try:
+        yield instance
+    finally:
+        instance.dispose()
 
 
 class JobRunner:
@@ -30,22 +60,19 @@ class JobRunner:
     exports that go on all at once.
     """
 
-    def __init__(self, pipeline: Pipeline, exports: Exports, quarters: list[Quarter], tags: Mapping[str, str]) -> None:
-        # Two first runs at once would both make the tables of Dagster's SQLite, and one of them fail.
-        with FileLock(point_dagster_at(pipeline.settings) / ".clari-pipeline.lock"):
-            self._instance = dg.DagsterInstance.get()
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        pipeline: Pipeline,
+        exports: Exports,
+        quarters: list[Quarter],
+        tags: Mapping[str, str],
+    ) -> None:
+        self._instance = instance
         self._definitions = build(pipeline.settings, quarters, board_follows=False)
         self._pipeline, self._run_id = pipeline, exports.run_id
         self._resources = {"pipeline": pipeline, "exports": exports}
         self._tags = {"clari/sync": exports.run_id, **tags}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._instance.dispose()
 
     def sync_quarter(self, quarter: Quarter) -> str | None:
         """Run one quarter; what went wrong, or None. What was refused stands in the ledger, too."""

@@ -129,6 +129,11 @@ def products_are_fresh(look: Look) -> Finding:
     if look.made_by is not None:
         with _current(look).glance() as session:
             found = standings(session, named)
+    if "opportunity" in named and "activity" not in named:
+        return wrong(
+            "opportunity is never asked for without activity, which says which there are",
+            "add activity to CLARI_PRODUCTS",
+        )
     if missing := [one.product for one in found if one.exported_at is None]:
         return wrong(f"{', '.join(missing)} never merged", _SYNC)
     max_age = timedelta(hours=look.settings.max_age_hours)

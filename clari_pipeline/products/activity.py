@@ -72,7 +72,7 @@ class Activity(Product):
                 found.rows_exported += 1
                 row = _activity(activity, found)
                 if row["activity_id"] is None:
-                    found.note("records_without_key", activity.get("date"))
+                    found.note("records_without_key", of=activity.get("date"))
                 rows["activity"].append(row)
                 if row["activity_at"] is not None:
                     outside.append(_is_outside(row["activity_at"], fetch))
@@ -135,6 +135,6 @@ def _add_parts(activity: dict[str, Any], activity_id: str | None, rows: Rows, fo
 def _add(rows: list[dict[str, Any]], activity_id: str | None, row: dict[str, Any], key: str, found: Found) -> None:
     """Add a part; one without its own id belongs to nothing, and is noted."""
     if not row[key]:
-        found.note("parts_without_key", f"{key} of {activity_id}")
+        found.note("parts_without_key", key, of=activity_id)
     else:
         rows.append({"activity_id": activity_id} | row)

@@ -119,7 +119,7 @@ class Audit(AskedProduct):
 
 def _event(event: dict[str, Any], found: Found) -> dict[str, Any]:
     if text(event.get("event")) is None:
-        found.note("records_without_key", event.get("eventTimestamp"))
+        found.note("records_without_key", of=event.get("eventTimestamp"))
     parameters = event.get("eventParameters")
     return {
         "event_id": identity(*(event.get(name) for name in _IDENTITY)),

@@ -56,7 +56,7 @@ class Opportunity(AskedProduct):
                     found.rows_exported += 1
                     opportunity_id = text(one.get("id"))
                     if opportunity_id is None:
-                        found.note("records_without_key", one.get("crmScore"))
+                        found.note("records_without_key", f"record {found.rows_exported}")
                     else:
                         shown.add(opportunity_id)
                     _add(one, opportunity_id, rows, found)
@@ -64,7 +64,7 @@ class Opportunity(AskedProduct):
 
         others = read_members(stream, {"answers": read_answers}, at_once=_ANSWERS_AT_ONCE)
         for missing in sorted({str(one) for one in others.get("asked") or ()} - shown):
-            found.note("ids_missing", missing)
+            found.note("ids_missing", of=missing)
         found.facts = {"ids_missing": 0, "unreadable_scores": 0} | found.facts
         return found
 
@@ -75,7 +75,7 @@ def _add(one: dict[str, Any], opportunity_id: str | None, rows: Rows, found: Fou
     points = scored.get("score")
     exact = amount_of(points) if isinstance(points, Number | str) else None
     if exact is None and kind(points) is not None:
-        found.note("unreadable_scores", f"{points!s:.40} of {opportunity_id}")
+        found.note("unreadable_scores", f"a {kind(points)}", of=opportunity_id)
     rows["opportunity"].append(
         {
             "opportunity_id": opportunity_id,
@@ -86,7 +86,7 @@ def _add(one: dict[str, Any], opportunity_id: str | None, rows: Rows, found: Fou
     for field in objects(one.get("fields"), found, "parts_without_key"):
         field_id = text(field.get("id"))
         if field_id is None:
-            found.note("parts_without_key", f"a field of {opportunity_id}")
+            found.note("parts_without_key", "a field", of=opportunity_id)
             continue
         value, original = field.get("value"), field.get("originalValue")
         rows["opportunity_field"].append(

@@ -13,7 +13,7 @@ from typing import IO, Any, ClassVar, Protocol, cast
 from clari_pipeline.clari import ClariClient
 from clari_pipeline.documents.json_text import JsonText
 from clari_pipeline.documents.rows import DocumentUnreadable
-from clari_pipeline.products.values import kind, moment
+from clari_pipeline.products.values import kind, moment, token
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import product_rows
 from clari_pipeline.warehouse.product_rows import Merged, Staging
@@ -60,19 +60,20 @@ class Found:
     examples: dict[str, list[str]] = field(default_factory=dict)
     values: Any = None
 
-    def note(self, fact: str, example: object = "") -> None:
-        """One more of these."""
+    def note(self, fact: str, what: str = "", *, of: object = "") -> None:
+        """One more of these. `what` are words of ours, `of` a value of Clari's: an id is shown, free text is not."""
         self.facts[fact] = self.facts.get(fact, 0) + 1
         shown = self.examples.setdefault(fact, [])
+        example = " of ".join(filter(None, (what, token(of))))
         if example and len(shown) < _MOST_SHOWN:
-            shown.append(str(example)[:120])
+            shown.append(example)
 
     def moment(self, value: Any) -> datetime | None:
         """The moment that a value is; one that is none is noted."""
         try:
             return moment(value)
-        except ValueError as error:
-            self.note("unreadable_moments", error)
+        except ValueError:
+            self.note("unreadable_moments", of=value)
             return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,12 +12,25 @@ from typing import Any
 from clari_pipeline.documents.json_text import Number
 from clari_pipeline.documents.rows import amount_of, moment_of, without_nul
 
+_TOKEN = re.compile(r"(?=.*[0-9])[A-Za-z0-9:.+_-]{1,60}")  # no blank, no @, and a digit: nobody's name
+
 
 def text(value: Any) -> str | None:
     """A text as `without_nul` has it, anything else as JSON; nothing where it is null or empty."""
     if value is None or value == "":
         return None
     return without_nul(value) if isinstance(value, str) else written(value)
+
+
+def token(value: Any) -> str:
+    """A value of Clari's that may be shown to anybody: an id, a number, a day. Of free text, which may name people, no
+    more than its length; of anything else its kind.
+    """
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str):
+        return kind(value) or ""
+    return value if _TOKEN.fullmatch(value) else f"a text of {len(value)} letters"
 
 
 def kind(value: Any) -> str | None:

@@ -10,7 +10,7 @@ from clari.audit_actor
 where lower(email) like '%.example'
 having count(*) > 0
 union all
-select 'activity', count(*)
+select 'activity', count(distinct participant_id)
 from clari.activity_participant
 where is_internal and lower(email) like '%.example'
 having count(*) > 0

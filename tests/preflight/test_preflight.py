@@ -180,6 +180,7 @@ WARN_OR_FAIL: list[tuple[str, str, Arrange, str]] = [
     ("quarters_are_fresh", "FAIL", settings(CLARI_MAX_AGE_HOURS="0.0000001"), f"total_new {CURRENT}"),
     ("quarters_are_fresh", "FAIL", NEW, "no sync has merged"),
     ("products_are_fresh", "FAIL", settings(CLARI_PRODUCTS="forecast,limits,audit"), "limits, audit never merged"),
+    ("products_are_fresh", "FAIL", settings(CLARI_PRODUCTS="limits,opportunity"), "never asked for without activity"),
     ("landing_is_writable", "FAIL", ledger_in_the_way, "data/landing"),
     (
         "disk_has_room",

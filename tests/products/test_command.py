@@ -46,6 +46,14 @@ def synced(terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     return terminal
 
 
+def test_a_key_that_is_refused_is_told_as_that_and_once(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three products: P1, as where forecasts are brought, and no word of a run that failed."""
+    monkeypatch.setenv("CLARI_PRODUCTS", "limits,audit,activity")
+    monkeypatch.setenv("CLARI_API_KEY", "no-key-of-clari")
+    assert terminal("sync").code == 1
+    assert terminal.query("select kind, severity from clari.alert") == [("auth_failed", "P1")]
+
+
 def test_products_come_after_the_forecast_and_again_from_what_has_landed(
     synced: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

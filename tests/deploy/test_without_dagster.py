@@ -1,0 +1,42 @@
+"""Where Dagster cannot keep its runs, nothing is asked of Clari: an export would be spent."""
+
+import socket
+
+import pytest
+
+from clari_pipeline.sandbox import Sandbox
+from tests.conftest import Terminal, dagster_home, sandbox, shared_sandbox, terminal
+
+__all__ = ["dagster_home", "sandbox", "shared_sandbox", "terminal"]
+_STORAGE = """
+storage:
+  postgres:
+    postgres_db:
+      hostname: 127.0.0.1
+      port: {port}
+      username: dagster
+      password: {password}
+      db_name: dagster
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize(
+    ("password", "said"), [("secret-word", "refused"), ("{env: DAGSTER_WORD}", "DAGSTER_WORD is not set")]
+)
+def test_a_sync_ends_before_clari_is_asked(terminal: Terminal, sandbox: Sandbox, password: str, said: str) -> None:
+    """One line: what is wrong, and what to do."""
+    settings = terminal.folder / "dagster_home" / "dagster.yaml"
+    settings.write_text(_STORAGE.format(port=free_port(), password=password))
+    answer = terminal("sync", "--last", "1")
+    (line,) = [line for line in answer.err.splitlines() if line.startswith("clari-pipeline")]
+    assert answer.code == 1
+    assert "cannot be used" in line and said in line and "dagster_unavailable" in line
+    assert "secret-word" not in answer.err
+    assert [seen for seen in sandbox.requests if seen.method == "POST"] == []

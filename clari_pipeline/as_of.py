@@ -110,6 +110,17 @@ def show(
     return ExitCode.DONE
 
 
+def format_of(output: Path | None) -> Format:
+    """What a file of that name is expected to hold: a table, unless it is called .csv or .parquet."""
+    match output.suffix.lower() if output else "":
+        case ".csv":
+            return "csv"
+        case ".parquet":
+            return "parquet"
+        case _:
+            return "table"
+
+
 def _width(output: Path | None) -> int:
     """Characters in a line: of the terminal, and wide where nobody looks on."""
     return shutil.get_terminal_size().columns if output is None and sys.stdout.isatty() else 240

@@ -135,7 +135,10 @@ def as_of(
     forecast: Annotated[
         list[str] | None, typer.Option("--forecast", help="A forecast id; all unless given; repeatable.")
     ] = None,
-    form: Annotated[Literal["table", "csv", "parquet"], typer.Option("--format", help="What to write.")] = "table",
+    form: Annotated[
+        Literal["table", "csv", "parquet"] | None,
+        typer.Option("--format", help="What to write; a table, unless the file is called .csv or .parquet."),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="The file to write; else standard output.")] = None,
 ) -> None:
     """Every entry as it stood at a moment: what was known then, whatever came later. Clari is not called."""
@@ -143,7 +146,8 @@ def as_of(
 
     quarters = [Quarter.parse(text) for text in period or []]
     then = _moment(moment, name="MOMENT")
-    code = known.show(read_settings(), then, quarters=quarters, forecasts=forecast or (), form=form, output=output)
+    wanted = form or known.format_of(output)
+    code = known.show(read_settings(), then, quarters=quarters, forecasts=forecast or (), form=wanted, output=output)
     raise typer.Exit(code)
 
 

@@ -106,6 +106,16 @@ def test_the_table_shows_the_figures_of_the_quarters_and_forecasts_named(
     assert "55.00" not in shown
 
 
+def test_a_file_holds_what_its_name_says(house: House, tmp_path: Path) -> None:
+    """A table of the first thousand would be no CSV."""
+    house.bring(document(*(entry(f"rep {number}", call=number) for number in range(1100))), moment(10, 1))
+    for name, magic, lines in (("known.csv", b"forecast_id,", 1101), ("known.PARQUET", b"PAR1", None)):
+        assert cli.run(["as-of", "2026-12-01", "--output", str(tmp_path / name)]) == 0
+        content = (tmp_path / name).read_bytes()
+        assert content.startswith(magic)
+        assert lines is None or content.count(b"\n") == lines
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

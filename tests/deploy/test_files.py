@@ -93,6 +93,29 @@ def test_each_file_of_secrets_becomes_a_variable(tmp_path: Path) -> None:
     assert not {"CLARI_ALERT_URLS", "name", "value", "file"} & set(variables)
 
 
+def test_what_else_lies_among_the_secrets_is_left_alone(tmp_path: Path) -> None:
+    """A pod has its service account's token there, in a folder; mounted secrets are links into a hidden one."""
+    (tmp_path / "kubernetes.io/serviceaccount").mkdir(parents=True)
+    (tmp_path / "kubernetes.io/serviceaccount/token").write_text("token", encoding="utf-8")
+    (tmp_path / "RHSM").mkdir()
+    (tmp_path / "redhat.repo").write_text("[repository]\n", encoding="utf-8")
+    (tmp_path / "1ST").write_text("no name", encoding="utf-8")
+    (tmp_path / "..data").mkdir()
+    (tmp_path / "..data/CLARI_API_KEY").write_text("key\n", encoding="utf-8")
+    (tmp_path / "CLARI_API_KEY").symlink_to("..data/CLARI_API_KEY")
+    (tmp_path / "CLARI_ALERT_URLS").symlink_to("..data/CLARI_ALERT_URLS")
+    shown = subprocess.run(
+        [DEPLOY / "with-secrets", sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"],
+        env={"PATH": os.environ["PATH"], "SECRETS_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    variables = json.loads(shown.stdout)
+    assert variables["CLARI_API_KEY"] == "key"
+    assert not {"kubernetes.io", "RHSM", "redhat.repo", "1ST", "..data", "CLARI_ALERT_URLS"} & set(variables)
+
+
 def test_without_secrets_a_command_runs_as_it_is(tmp_path: Path) -> None:
     done = subprocess.run(
         [DEPLOY / "with-secrets", "sh", "-c", "exit 7"], env={"PATH": os.environ["PATH"], "SECRETS_DIR": str(tmp_path)},

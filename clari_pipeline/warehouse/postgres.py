@@ -42,7 +42,8 @@ _UNLESS_SAID: dict[str, str] = {
 # minutes where a hash join takes a second, and so does a merge join by a key's first part alone; to compile a statement
 # takes longer than to run it. How large tables are says more here than which values are common: a small sample does.
 _SETTINGS = (
-    b"set timezone = 'UTC'; set enable_nestloop = off; set enable_mergejoin = off; set jit = off; "
+    b"set timezone = 'UTC'; set datestyle = 'ISO'; "
+    b"set enable_nestloop = off; set enable_mergejoin = off; set jit = off; "
     b"set work_mem = '64MB'; set default_statistics_target = 20"
 )
 

@@ -96,6 +96,20 @@ def test_the_reader_may_ask_for_the_status(
     _is_one_line(terminal("sync"), 2, "may not write schema clari")
 
 
+@pytest.mark.parametrize(
+    "setting", ["datestyle = 'German, DMY'", "intervalstyle = 'sql_standard'", "timezone = 'Asia/Kolkata'"]
+)
+def test_a_database_with_ways_of_its_own(setting: str, tmp_path: Path, database: str) -> None:
+    """What it writes for people stays as it is; the pipeline reads moments as they were."""
+    with psycopg.connect(database, autocommit=True) as administrator:
+        administrator.execute(f"alter database {administrator.info.dbname} set {setting}".encode())
+    house = House(tmp_path, url=database)
+    house.pipeline.prepare()
+    house.bring(document(entry(call=100)), moment(10, 2))
+    house.pipeline.refresh_marts()
+    assert house.value("select as_of from clari.forecast_vs_quota") == moment(10, 2)
+
+
 @contextmanager
 def _nobody(database: str) -> Iterator[str]:
     parts = urlsplit(database)

@@ -14,15 +14,14 @@ import adbc_driver_manager
 import duckdb
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.string import TextLoader
 from pydantic import SecretStr
 
 from clari_pipeline.retrying import retry_context
-from clari_pipeline.settings import SettingsError
 from clari_pipeline.warehouse.dialects import carried
 from clari_pipeline.warehouse.duck import CONFIG
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
+from clari_pipeline.warehouse.postgres_address import read_address
 from clari_pipeline.warehouse.postgres_errors import told
 from clari_pipeline.warehouse.saving import ROWS_AT_ONCE, save
 from clari_pipeline.warehouse.session import Answer, Session, Warehouse
@@ -30,13 +29,6 @@ from clari_pipeline.warehouse.staged import Staged
 from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
 
 _OLDEST = 15
-_UNLESS_SAID: dict[str, str] = {
-    "connect_timeout": "10",
-    "fallback_application_name": "clari-pipeline",
-    "keepalives_idle": "30",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-}
 
 # Statements are few and large. A nested loop over a common table expression, which nothing counts beforehand, takes
 # minutes where a hash join takes a second, and so does a merge join by a key's first part alone; to compile a statement
@@ -162,7 +154,7 @@ class PostgresWarehouse(Warehouse):
     engine = "postgres"
 
     def __init__(self, url: SecretStr, *, data_dir: Path, patience_s: float = 5, turn_timeout_s: float = 1800) -> None:
-        self._conninfo, self._place = _read(url)
+        self._conninfo, self._place = read_address(url)
         self._data_dir = data_dir
         self._patience_s = patience_s
         self._turn_timeout_s = turn_timeout_s
@@ -370,24 +362,6 @@ def translated(place: str, connection: psycopg.Connection[Any], turn: str | None
         ) from error
     except (psycopg.Error, adbc_driver_manager.Error) as error:
         raise told(error, place, is_connected=True, is_lost=connection.closed) from error
-
-
-def _read(url: SecretStr) -> tuple[str, str]:
-    """The address as the drivers take it, and as people may see it."""
-    try:
-        said = {name: str(value) for name, value in conninfo_to_dict(url.get_secret_value()).items()}
-        host, port, name = said.get("host", ""), said.get("port", "5432"), said.get("dbname", "")
-        # A password that is not percent-encoded is taken for a part of these, and would be shown.
-        is_torn = not all(part.isdecimal() for part in port.split(",")) or "@" in host + name or "/" in name
-    except psycopg.ProgrammingError:
-        is_torn = True
-    if is_torn:
-        raise SettingsError(
-            "CLARI_WAREHOUSE_URL is no address of PostgreSQL: write postgresql://user:password@host:5432/database, "
-            "signs such as @ or / in the password percent-encoded"
-        )
-    place = f"postgresql://{host or 'localhost'}:{port}/{name}"
-    return make_conninfo(url.get_secret_value(), **_UNLESS_SAID | said), place
 
 
 def _key(*what: str) -> int:

@@ -23,10 +23,11 @@ from clari_pipeline.warehouse.duck import CONFIG
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.postgres_address import read_address
 from clari_pipeline.warehouse.postgres_errors import told
+from clari_pipeline.warehouse.postgres_tables import are_made, has_tables, make, may_be_made, refuse_encoding
 from clari_pipeline.warehouse.saving import ROWS_AT_ONCE, save
 from clari_pipeline.warehouse.session import Answer, Session, Warehouse
 from clari_pipeline.warehouse.staged import Staged
-from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
+from clari_pipeline.warehouse.statements import sha256_of
 
 _OLDEST = 15
 
@@ -64,7 +65,7 @@ class PostgresSession(Session):
         return self._documents
 
     def _run(self, name: str, parameters: dict[str, Any]) -> Answer:
-        with self._translated():
+        with self.translated():
             cursor = self.connection.cursor()
             for statement in carried(name, "postgres"):
                 cursor.execute(statement.encode(), parameters)
@@ -72,19 +73,19 @@ class PostgresSession(Session):
 
     def upload(self, tables: Iterable[str]) -> None:
         """By COPY, into tables that this session alone sees under their names."""
-        with self._translated():
+        with self.translated():
             self._staged.bring(self.connection, self.documents, tables)
 
     def count(self, table: str) -> int:
         """Rows of a table of schema `clari`."""
-        with self._translated():
+        with self.translated():
             counted = sql.SQL("select count(*) from clari.{}").format(sql.Identifier(table))
             found = self.connection.execute(counted).fetchone()
         return int(found[0]) if found else 0
 
     def analyze(self, tables: Iterable[str]) -> None:
         """Its own daemon comes minutes later, and joins of a million rows are planned as if there were none."""
-        with self._translated():
+        with self.translated():
             for table in tables:
                 self.connection.execute(sql.SQL("analyze clari.{}").format(sql.Identifier(table)))
 
@@ -98,7 +99,7 @@ class PostgresSession(Session):
                 while found := cursor.fetchmany(ROWS_AT_ONCE):
                     yield found
 
-        with self._translated():
+        with self.translated():
             save(table, file, read)
 
     def begin(self) -> None:
@@ -119,7 +120,7 @@ class PostgresSession(Session):
         """An advisory lock, which ends with the connection at the latest."""
         key = _key("turn", *what)
         kind = "_shared" if shared else ""
-        with self._translated(" ".join(what)):
+        with self.translated(" ".join(what)):
             patience = f"{self._turn_timeout_s * 1000:.0f}"
             self.connection.execute("select set_config('lock_timeout', %s, false)", [patience])
             self.connection.execute(f"select pg_advisory_lock{kind}(%s)".encode(), [key])
@@ -139,11 +140,12 @@ class PostgresSession(Session):
             self.connection.execute("discard all")
 
     def _tell(self, statement: str) -> None:
-        with self._translated():
+        with self.translated():
             self.connection.execute(statement.encode())
 
     @contextmanager
-    def _translated(self, turn: str | None = None) -> Iterator[None]:
+    def translated(self, turn: str | None = None) -> Iterator[None]:
+        """Errors of the driver meanwhile as this pipeline's; `turn` is what is waited for."""
         with translated(self._place, self.connection, turn):
             yield
 
@@ -153,11 +155,20 @@ class PostgresWarehouse(Warehouse):
 
     engine = "postgres"
 
-    def __init__(self, url: SecretStr, *, data_dir: Path, patience_s: float = 5, turn_timeout_s: float = 1800) -> None:
+    def __init__(
+        self,
+        url: SecretStr,
+        *,
+        data_dir: Path,
+        patience_s: float = 5,
+        turn_timeout_s: float = 1800,
+        lock_timeout_s: float = 10,
+    ) -> None:
         self._conninfo, self._place = read_address(url)
         self._data_dir = data_dir
         self._patience_s = patience_s
         self._turn_timeout_s = turn_timeout_s
+        self._lock_timeout_s = lock_timeout_s
         self._guard = threading.Lock()
         self._idle: list[psycopg.Connection[Any]] = []
         self._users = 0
@@ -185,6 +196,8 @@ class PostgresWarehouse(Warehouse):
 
     def prepare(self) -> None:
         """Connect, make the tables, and see that they may be written."""
+        with self._connected() as connection:
+            refuse_encoding(connection, self._place)
         with self.session() as session:
             assert isinstance(session, PostgresSession)
             with translated(self._place, session.connection):
@@ -316,25 +329,21 @@ class PostgresWarehouse(Warehouse):
 
     def _has_tables(self, connection: psycopg.Connection[Any]) -> bool:
         with translated(self._place, connection):
-            return connection.execute("select to_regclass('clari.warehouse_version')").fetchone() != (None,)
+            return has_tables(connection)
 
     def _prepare(self, session: PostgresSession) -> None:
-        """Make the tables, unless this release has made them; those who come at once take turns."""
+        """Make the tables, unless this release has, or this role may not; those who come at once take turns."""
         if self._is_prepared:
             return
-        if not self._is_made(session):
-            with session.turn("schema"):
-                if not self._is_made(session):
-                    with session.transaction():
-                        run(session, "schema/clari")
-                        for table in tables():
-                            run(session, f"schema/{table}")
-                        run(session, "schema_is_made", schema_sha256=self.made_of)
+        with session.translated():
+            if not are_made(session, self.made_of):
+                if has_tables(session.connection) and not may_be_made(session.connection):
+                    return
+                refuse_encoding(session.connection, self._place)
+                with session.turn("schema"):
+                    if not are_made(session, self.made_of):
+                        make(session, self._place, self.made_of, lock_timeout_s=self._lock_timeout_s)
         self._is_prepared = True
-
-    def _is_made(self, session: PostgresSession) -> bool:
-        made_of = [{"schema_sha256": self.made_of}]
-        return self._has_tables(session.connection) and rows(session, "schema_made_by") == made_of
 
 
 def _set_up(connection: psycopg.Connection[Any]) -> None:

@@ -64,11 +64,11 @@ def postgres() -> Iterator[str]:
 
 
 @contextmanager
-def database(server: str) -> Iterator[str]:
-    """The URL of a new database there, which goes again."""
+def database(server: str, *, options: str = "") -> Iterator[str]:
+    """The URL of a new database there, made with these options, which goes again."""
     name = f"clari_{secrets.token_hex(6)}"
     with psycopg.connect(server, autocommit=True) as administrator:
-        administrator.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        administrator.execute(f"create database {name} {options}".encode())
         try:
             yield urlsplit(server)._replace(path=f"/{name}").geturl()
         finally:

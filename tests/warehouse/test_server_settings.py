@@ -19,6 +19,7 @@ from clari_pipeline.settings import project_file
 from clari_pipeline.warehouse.statements import is_view, tables
 from tests.conftest import Answer, Terminal
 
+from . import servers
 from .house import House, document, entry, moment
 from .proxy import wire
 
@@ -150,6 +151,20 @@ def test_a_wrong_address_is_one_line(
         _is_one_line(terminal("sync"), code, remedy)
         assert len(sandbox.jobs) == asked_before
         _is_one_line(terminal("status"), code, remedy)
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_without_every_letter_is_found_before_clari_is_asked(
+    encoding: str, terminal: Terminal, sandbox: Sandbox, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = f"encoding '{encoding}' locale_provider libc locale 'C' template template0"
+    with servers.database(server, options=options) as url:
+        monkeypatch.setenv("CLARI_WAREHOUSE_URL", url)
+        asked_before = len(sandbox.jobs)
+        _is_one_line(terminal("sync"), 2, "encoding 'UTF8' template template0")
+        assert len(sandbox.jobs) == asked_before
+        with psycopg.connect(url) as connection:
+            assert connection.execute("select to_regnamespace('clari')").fetchone() == (None,)
 
 
 @contextmanager

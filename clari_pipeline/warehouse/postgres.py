@@ -40,6 +40,14 @@ _SETTINGS = (
     b"set work_mem = '64MB'; set default_statistics_target = 20"
 )
 
+# A machine that vanishes ends nothing: the server asks, and gives its turns to others. What the address, the role or
+# the database says of it stands; a socket on one machine knows none of it.
+_KEPT_ALIVE = (
+    b"select set_config(name, wanted, false) from pg_settings inner join (values ('tcp_keepalives_idle', '30'), "
+    b"('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')) as ours (setting_name, wanted) "
+    b"on setting_name = name where source not in ('client', 'user', 'database', 'database user')"
+)
+
 
 class PostgresSession(Session):
     """A connection of its own; documents are read by DuckDB in this process and brought there by `Staged`."""
@@ -349,6 +357,7 @@ class PostgresWarehouse(Warehouse):
 def _set_up(connection: psycopg.Connection[Any]) -> None:
     """A new conversation on this connection. Raises psycopg's error where nobody is there any more."""
     connection.execute(_SETTINGS)
+    connection.execute(_KEPT_ALIVE)
     # A statement of a process that was killed is given up, and its turns with it, where the server's system can tell.
     with suppress(psycopg.errors.DatabaseError):
         connection.execute("set client_connection_check_interval = '10s'")

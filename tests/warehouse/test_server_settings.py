@@ -111,6 +111,14 @@ def test_a_database_with_ways_of_its_own(setting: str, tmp_path: Path, database:
     assert house.value("select as_of from clari.forecast_vs_quota") == moment(10, 2)
 
 
+def test_a_machine_that_vanishes_is_missed_within_a_minute(tmp_path: Path, database: str) -> None:
+    """By the server, which gives its turns to others then; the address and the role may say otherwise."""
+    own = f"{database}?options=-c%20tcp_keepalives_idle%3D77"
+    for url, expected in ((database, ["3", "30", "10"]), (own, ["3", "77", "10"])):
+        found = House(tmp_path, url=url).rows("select setting from pg_settings where name ~ '^tcp_keep' order by name")
+        assert [one["setting"] for one in found] == expected
+
+
 @contextmanager
 def _nobody(database: str) -> Iterator[str]:
     parts = urlsplit(database)

@@ -15,6 +15,10 @@ from clari_pipeline.warehouse.errors import (
 _MOST = 300
 _URL = "CLARI_WAREHOUSE_URL"
 _Kind = type[WarehouseError]
+_ANOTHER_RELEASE = (
+    "the tables are another release's, or were changed by hand: the next command of the role that owns them brings "
+    "older ones up; where they are newer, update this release"
+)
 
 # By the first characters of SQLSTATE, the longest that fits: what it is, and what helps.
 _STATES: dict[str, tuple[_Kind, str]] = {
@@ -25,6 +29,9 @@ _STATES: dict[str, tuple[_Kind, str]] = {
     "3D000": (WarehouseUnwritable, f"create the database, or name another in {_URL}"),
     "40": (WarehouseInterrupted, "nothing of it was kept: run again"),
     "42501": (WarehouseUnwritable, "grant the role of the pipeline what docs/postgres-roles.sql grants the writer"),
+    "42703": (WarehouseError, _ANOTHER_RELEASE),
+    "42883": (WarehouseError, _ANOTHER_RELEASE),
+    "42P01": (WarehouseError, _ANOTHER_RELEASE),
     "53100": (WarehouseFull, "the server's disk is full, and nothing of it was kept: make room there, then run again"),
     "53200": (WarehouseError, "nothing of it was kept: give the server more memory, or lower work_mem, then run again"),
     "53300": (WarehouseInterrupted, "raise max_connections, or end other connections, then run again"),
@@ -45,13 +52,14 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"is starting up|is shutting down|in recovery mode|not yet accepting", "57P"),
 )
 _LOST = re.compile(r"server closed the connection|connection to server|(send|receive) data|terminating connection")
+_STATEMENT = re.compile(r" LINE \d+: .*")  # a part of what was asked, which helps nobody
 _UNREACHABLE = f"see that it runs and that this machine reaches it, or mend {_URL}"
 _TLS = f"see sslmode and sslrootcert in {_URL}, and the server's certificate"
 
 
 def told(error: Exception, place: str, *, is_connected: bool, is_lost: bool = False) -> WarehouseError:
     """A driver's error as one of this pipeline's. `is_lost`: the connection is no more."""
-    cause = " ".join(str(error).split())
+    cause = _STATEMENT.sub("", " ".join(str(error).split()))
     state = getattr(error, "sqlstate", None) or ""
     if not is_connected:
         state = next((known for words, known in _WORDS if re.search(words, cause)), state)

@@ -15,36 +15,15 @@ import psycopg
 import pytest
 
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import project_file
 from clari_pipeline.warehouse.statements import is_view, tables
 from tests.conftest import Answer, Terminal
 
 from . import servers
+from .conftest import as_user
 from .house import House, document, entry, moment
 from .proxy import wire
 
-_ROLES = project_file("docs") / "postgres-roles.sql"
 _SECRET = "s3cret"
-
-
-def _as(url: str, user: str, password: str = _SECRET) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=f"{user}:{password}@{parts.hostname}:{parts.port}").geturl()
-
-
-@pytest.fixture
-def roles(server: str, database: str) -> Iterator[Callable[[str], str]]:
-    """The documented roles; gives the URL of each."""
-    with psycopg.connect(server, autocommit=True) as administrator:
-        administrator.execute("select pg_advisory_lock(1)")  # roles are the whole server's
-        with psycopg.connect(database, autocommit=True) as here:
-            here.execute(_ROLES.read_bytes())
-            for role in ("clari_writer", "clari_reader"):
-                here.execute(f"alter role {role} password '{_SECRET}'".encode())
-            yield lambda role: _as(database, role)
-            for role in ("clari_writer", "clari_reader"):
-                here.execute(f"drop owned by {role} cascade".encode())
-                here.execute(f"drop role {role}".encode())
 
 
 def test_the_writer_needs_no_more_than_its_schema(tmp_path: Path, roles: Callable[[str], str]) -> None:
@@ -138,7 +117,7 @@ def _without_tls(database: str) -> Iterator[str]:
 
 
 _WRONG: dict[str, tuple[Callable[..., object], int, str]] = {
-    "password": (lambda url: _as(url, "clari"), 2, "check user and password"),
+    "password": (lambda url: as_user(url, "clari", _SECRET), 2, "check user and password"),
     "database": (lambda url: urlsplit(url)._replace(path="/elsewhere").geturl(), 2, "create the database"),
     "nobody there": (_nobody, 1, "see that it runs"),
     "too old": (_old, 2, "update the server to 15"),

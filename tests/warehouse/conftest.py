@@ -13,8 +13,8 @@ from tests.warehouse import fake_snowflake, servers
 
 from .house import House
 
-_ROLES = project_file("docs") / "postgres-roles.sql"
-_SECRET = "s3cret"
+ROLES = project_file("docs") / "postgres-roles.sql"
+SECRET = "s3cret"
 
 
 @pytest.fixture(scope="session")
@@ -45,10 +45,10 @@ def roles(server: str, database: str) -> Iterator[Callable[[str], str]]:
     with psycopg.connect(server, autocommit=True) as administrator:
         administrator.execute("select pg_advisory_lock(1)")  # roles are the whole server's
         with psycopg.connect(database, autocommit=True) as here:
-            here.execute(_ROLES.read_bytes())
+            here.execute(ROLES.read_bytes())
             for role in ("clari_writer", "clari_reader"):
-                here.execute(f"alter role {role} password '{_SECRET}'".encode())
-            yield lambda role: as_user(database, role, _SECRET)
+                here.execute(f"alter role {role} password '{SECRET}'".encode())
+            yield lambda role: as_user(database, role, SECRET)
             for role in ("clari_writer", "clari_reader"):
                 here.execute(f"drop owned by {role} cascade".encode())
                 here.execute(f"drop role {role}".encode())

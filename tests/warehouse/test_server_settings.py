@@ -19,11 +19,9 @@ from clari_pipeline.warehouse.statements import is_view, tables
 from tests.conftest import Answer, Terminal
 
 from . import servers
-from .conftest import as_user
+from .conftest import SECRET, as_user
 from .house import House, document, entry, moment
 from .proxy import wire
-
-_SECRET = "s3cret"
 
 
 def test_the_writer_needs_no_more_than_its_schema(tmp_path: Path, roles: Callable[[str], str]) -> None:
@@ -101,7 +99,7 @@ def test_a_machine_that_vanishes_is_missed_within_a_minute(tmp_path: Path, datab
 @contextmanager
 def _nobody(database: str) -> Iterator[str]:
     parts = urlsplit(database)
-    yield parts._replace(netloc=f"clari:{_SECRET}@127.0.0.1:1").geturl()
+    yield parts._replace(netloc=f"clari:{SECRET}@127.0.0.1:1").geturl()
 
 
 @contextmanager
@@ -117,12 +115,12 @@ def _without_tls(database: str) -> Iterator[str]:
 
 
 _WRONG: dict[str, tuple[Callable[..., object], int, str]] = {
-    "password": (lambda url: as_user(url, "clari", _SECRET), 2, "check user and password"),
+    "password": (lambda url: as_user(url, "clari", SECRET), 2, "check user and password"),
     "database": (lambda url: urlsplit(url)._replace(path="/elsewhere").geturl(), 2, "create the database"),
     "nobody there": (_nobody, 1, "see that it runs"),
     "too old": (_old, 2, "update the server to 15"),
     "no TLS": (_without_tls, 1, "sslmode"),
-    "torn": (lambda url: url.replace("127.0.0.1", f"{_SECRET}/x@127.0.0.1"), 2, "percent-encoded"),
+    "torn": (lambda url: url.replace("127.0.0.1", f"{SECRET}/x@127.0.0.1"), 2, "percent-encoded"),
 }
 
 
@@ -162,13 +160,13 @@ def _just(url: str) -> Iterator[str]:
 def _is_one_line(answer: Answer, code: int, remedy: str) -> None:
     assert (answer.code, len(answer.err.strip().splitlines())) == (code, 1), answer.err
     assert remedy in answer.err
-    for secret in (_SECRET, "cret", "@127"):
+    for secret in (SECRET, "cret", "@127"):
         assert secret not in answer.err
 
 
 def test_an_extra_that_is_not_installed_is_named(tmp_path: Path) -> None:
     program = "import sys; sys.modules['psycopg'] = None; from clari_pipeline.cli import run; sys.exit(run(['status']))"
-    url = f"postgresql://clari:{_SECRET}@localhost/warehouse"
+    url = f"postgresql://clari:{SECRET}@localhost/warehouse"
     answer = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | {"CLARI_WAREHOUSE_URL": url, "DAGSTER_HOME": str(tmp_path)},
@@ -179,7 +177,7 @@ def test_an_extra_that_is_not_installed_is_named(tmp_path: Path) -> None:
     )
     assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
     assert "pip install 'clari-pipeline[postgres]'" in answer.stderr
-    assert _SECRET not in answer.stderr
+    assert SECRET not in answer.stderr
 
 
 def test_the_address_is_shown_without_its_password(

@@ -332,7 +332,8 @@ class PostgresWarehouse(Warehouse):
             )
         self._was_there = True
         connection.adapters.register_loader("json", TextLoader)
-        _set_up(connection)
+        with translated(self._place, connection):
+            _set_up(connection)
         return connection
 
     def _has_tables(self, connection: psycopg.Connection[Any]) -> bool:

@@ -114,12 +114,20 @@ def _without_tls(database: str) -> Iterator[str]:
     yield f"{database}?sslmode=require"
 
 
+@contextmanager
+def _without_authorities(database: str) -> Iterator[str]:
+    with wire(database) as bent:
+        bent.bend = lambda data: b"S" if data == b"N" else data  # the server's answer to whether it speaks TLS
+        yield f"{bent.url.partition('?')[0]}?sslmode=verify-full"
+
+
 _WRONG: dict[str, tuple[Callable[..., object], int, str]] = {
     "password": (lambda url: as_user(url, "clari", SECRET), 2, "check user and password"),
     "database": (lambda url: urlsplit(url)._replace(path="/elsewhere").geturl(), 2, "create the database"),
     "nobody there": (_nobody, 1, "see that it runs"),
     "too old": (_old, 2, "update the server to 15"),
     "no TLS": (_without_tls, 1, "sslmode"),
+    "no authorities": (_without_authorities, 1, "sslrootcert=/etc/ssl/certs/ca-certificates.crt names"),
     "torn": (lambda url: url.replace("127.0.0.1", f"{SECRET}/x@127.0.0.1"), 2, "percent-encoded"),
 }
 
@@ -129,6 +137,7 @@ def test_a_wrong_address_is_one_line(
     what: str, terminal: Terminal, sandbox: Sandbox, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make, code, remedy = _WRONG[what]
+    monkeypatch.setenv("HOME", str(terminal.folder))  # where libpq looks for authorities
     found = make(database)
     with found if not isinstance(found, str) else _just(found) as url:  # type: ignore[attr-defined]
         monkeypatch.setenv("CLARI_WAREHOUSE_URL", url)
@@ -136,6 +145,16 @@ def test_a_wrong_address_is_one_line(
         _is_one_line(terminal("sync"), code, remedy)
         assert len(sandbox.jobs) == asked_before
         _is_one_line(terminal("status"), code, remedy)
+
+
+def test_a_server_that_wants_encryption_says_so(
+    terminal: Terminal, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no matter of the password then."""
+    if servers.NAMED in os.environ:
+        pytest.skip("a server that was named has no such user")
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", as_user(database, servers.ENCRYPTED, SECRET))
+    _is_one_line(terminal("status"), 2, "sslmode=require")
 
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])

@@ -40,7 +40,11 @@ _STATES: dict[str, tuple[_Kind, str]] = {
     "28": (WarehouseUnwritable, f"check user and password of {_URL}, and the server's pg_hba.conf"),
     "3D000": (WarehouseUnwritable, f"create the database, or name another in {_URL}"),
     "40": (WarehouseInterrupted, "nothing of it was kept: run again"),
-    "42501": (WarehouseUnwritable, "grant the role of the pipeline what docs/postgres-roles.sql grants the writer"),
+    "42501": (
+        WarehouseUnwritable,
+        "grant the role of the pipeline what docs/postgres-roles.sql grants the writer: it may be run again, and gives "
+        "the writer what other roles have made",
+    ),
     "42703": (WarehouseError, _ANOTHER_RELEASE),
     "42883": (WarehouseError, _ANOTHER_RELEASE),
     "42P01": (WarehouseError, _ANOTHER_RELEASE),

@@ -192,7 +192,7 @@ class Settings(BaseSettings):
     @classmethod
     def _warehouse(cls, url: SecretStr) -> SecretStr:
         text = url.get_secret_value()
-        if text.startswith(("postgresql://", "snowflake://")):
+        if text.startswith(("postgresql://", "postgres://", "snowflake://")):
             return url
         scheme, separator, path = text.partition(":///")
         if scheme != "duckdb" or not separator or not path:

@@ -10,7 +10,7 @@ from clari_pipeline.settings import DriverMissing
 from clari_pipeline.warehouse.environment import belonging
 from clari_pipeline.warehouse.session import Warehouse
 
-_ENGINES = {"postgresql": "postgres", "snowflake": "snowflake", "duckdb": "duckdb"}
+_ENGINES = {"postgresql": "postgres", "postgres": "postgres", "snowflake": "snowflake", "duckdb": "duckdb"}
 
 
 def engine_of(url: SecretStr) -> str:

@@ -14,36 +14,38 @@ import adbc_driver_manager
 import duckdb
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.string import TextLoader
 from pydantic import SecretStr
 
 from clari_pipeline.retrying import retry_context
-from clari_pipeline.settings import SettingsError
 from clari_pipeline.warehouse.dialects import carried
 from clari_pipeline.warehouse.duck import CONFIG
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
+from clari_pipeline.warehouse.postgres_address import read_address
 from clari_pipeline.warehouse.postgres_errors import told
+from clari_pipeline.warehouse.postgres_tables import are_made, has_tables, make, may_be_made, refuse_encoding
 from clari_pipeline.warehouse.saving import ROWS_AT_ONCE, save
 from clari_pipeline.warehouse.session import Answer, Session, Warehouse
 from clari_pipeline.warehouse.staged import Staged
-from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
+from clari_pipeline.warehouse.statements import sha256_of
 
 _OLDEST = 15
-_UNLESS_SAID: dict[str, str] = {
-    "connect_timeout": "10",
-    "fallback_application_name": "clari-pipeline",
-    "keepalives_idle": "30",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-}
 
 # Statements are few and large. A nested loop over a common table expression, which nothing counts beforehand, takes
 # minutes where a hash join takes a second, and so does a merge join by a key's first part alone; to compile a statement
 # takes longer than to run it. How large tables are says more here than which values are common: a small sample does.
 _SETTINGS = (
-    b"set timezone = 'UTC'; set enable_nestloop = off; set enable_mergejoin = off; set jit = off; "
+    b"set timezone = 'UTC'; set datestyle = 'ISO'; "
+    b"set enable_nestloop = off; set enable_mergejoin = off; set jit = off; "
     b"set work_mem = '64MB'; set default_statistics_target = 20"
+)
+
+# A machine that vanishes ends nothing: the server asks, and gives its turns to others. What the address, the role or
+# the database says of it stands; a socket on one machine knows none of it.
+_KEPT_ALIVE = (
+    b"select set_config(name, wanted, false) from pg_settings inner join (values ('tcp_keepalives_idle', '30'), "
+    b"('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')) as ours (setting_name, wanted) "
+    b"on setting_name = name where source not in ('client', 'user', 'database', 'database user')"
 )
 
 
@@ -71,7 +73,7 @@ class PostgresSession(Session):
         return self._documents
 
     def _run(self, name: str, parameters: dict[str, Any]) -> Answer:
-        with self._translated():
+        with self.translated():
             cursor = self.connection.cursor()
             for statement in carried(name, "postgres"):
                 cursor.execute(statement.encode(), parameters)
@@ -79,19 +81,19 @@ class PostgresSession(Session):
 
     def upload(self, tables: Iterable[str]) -> None:
         """By COPY, into tables that this session alone sees under their names."""
-        with self._translated():
+        with self.translated():
             self._staged.bring(self.connection, self.documents, tables)
 
     def count(self, table: str) -> int:
         """Rows of a table of schema `clari`."""
-        with self._translated():
+        with self.translated():
             counted = sql.SQL("select count(*) from clari.{}").format(sql.Identifier(table))
             found = self.connection.execute(counted).fetchone()
         return int(found[0]) if found else 0
 
     def analyze(self, tables: Iterable[str]) -> None:
         """Its own daemon comes minutes later, and joins of a million rows are planned as if there were none."""
-        with self._translated():
+        with self.translated():
             for table in tables:
                 self.connection.execute(sql.SQL("analyze clari.{}").format(sql.Identifier(table)))
 
@@ -105,7 +107,7 @@ class PostgresSession(Session):
                 while found := cursor.fetchmany(ROWS_AT_ONCE):
                     yield found
 
-        with self._translated():
+        with self.translated():
             save(table, file, read)
 
     def begin(self) -> None:
@@ -126,7 +128,7 @@ class PostgresSession(Session):
         """An advisory lock, which ends with the connection at the latest."""
         key = _key("turn", *what)
         kind = "_shared" if shared else ""
-        with self._translated(" ".join(what)):
+        with self.translated(" ".join(what)):
             patience = f"{self._turn_timeout_s * 1000:.0f}"
             self.connection.execute("select set_config('lock_timeout', %s, false)", [patience])
             self.connection.execute(f"select pg_advisory_lock{kind}(%s)".encode(), [key])
@@ -146,11 +148,12 @@ class PostgresSession(Session):
             self.connection.execute("discard all")
 
     def _tell(self, statement: str) -> None:
-        with self._translated():
+        with self.translated():
             self.connection.execute(statement.encode())
 
     @contextmanager
-    def _translated(self, turn: str | None = None) -> Iterator[None]:
+    def translated(self, turn: str | None = None) -> Iterator[None]:
+        """Errors of the driver meanwhile as this pipeline's; `turn` is what is waited for."""
         with translated(self._place, self.connection, turn):
             yield
 
@@ -160,11 +163,20 @@ class PostgresWarehouse(Warehouse):
 
     engine = "postgres"
 
-    def __init__(self, url: SecretStr, *, data_dir: Path, patience_s: float = 5, turn_timeout_s: float = 1800) -> None:
-        self._conninfo, self._place = _read(url)
+    def __init__(
+        self,
+        url: SecretStr,
+        *,
+        data_dir: Path,
+        patience_s: float = 5,
+        turn_timeout_s: float = 1800,
+        lock_timeout_s: float = 10,
+    ) -> None:
+        self._conninfo, self._place = read_address(url)
         self._data_dir = data_dir
         self._patience_s = patience_s
         self._turn_timeout_s = turn_timeout_s
+        self._lock_timeout_s = lock_timeout_s
         self._guard = threading.Lock()
         self._idle: list[psycopg.Connection[Any]] = []
         self._users = 0
@@ -192,6 +204,8 @@ class PostgresWarehouse(Warehouse):
 
     def prepare(self) -> None:
         """Connect, make the tables, and see that they may be written."""
+        with self._connected() as connection:
+            refuse_encoding(connection, self._place)
         with self.session() as session:
             assert isinstance(session, PostgresSession)
             with translated(self._place, session.connection):
@@ -318,35 +332,33 @@ class PostgresWarehouse(Warehouse):
             )
         self._was_there = True
         connection.adapters.register_loader("json", TextLoader)
-        _set_up(connection)
+        with translated(self._place, connection):
+            _set_up(connection)
         return connection
 
     def _has_tables(self, connection: psycopg.Connection[Any]) -> bool:
         with translated(self._place, connection):
-            return connection.execute("select to_regclass('clari.warehouse_version')").fetchone() != (None,)
+            return has_tables(connection)
 
     def _prepare(self, session: PostgresSession) -> None:
-        """Make the tables, unless this release has made them; those who come at once take turns."""
+        """Make the tables, unless this release has, or this role may not; those who come at once take turns."""
         if self._is_prepared:
             return
-        if not self._is_made(session):
-            with session.turn("schema"):
-                if not self._is_made(session):
-                    with session.transaction():
-                        run(session, "schema/clari")
-                        for table in tables():
-                            run(session, f"schema/{table}")
-                        run(session, "schema_is_made", schema_sha256=self.made_of)
+        with session.translated():
+            if not are_made(session, self.made_of):
+                if has_tables(session.connection) and not may_be_made(session.connection):
+                    return
+                refuse_encoding(session.connection, self._place)
+                with session.turn("schema"):
+                    if not are_made(session, self.made_of):
+                        make(session, self._place, self.made_of, lock_timeout_s=self._lock_timeout_s)
         self._is_prepared = True
-
-    def _is_made(self, session: PostgresSession) -> bool:
-        made_of = [{"schema_sha256": self.made_of}]
-        return self._has_tables(session.connection) and rows(session, "schema_made_by") == made_of
 
 
 def _set_up(connection: psycopg.Connection[Any]) -> None:
     """A new conversation on this connection. Raises psycopg's error where nobody is there any more."""
     connection.execute(_SETTINGS)
+    connection.execute(_KEPT_ALIVE)
     # A statement of a process that was killed is given up, and its turns with it, where the server's system can tell.
     with suppress(psycopg.errors.DatabaseError):
         connection.execute("set client_connection_check_interval = '10s'")
@@ -369,24 +381,6 @@ def translated(place: str, connection: psycopg.Connection[Any], turn: str | None
         ) from error
     except (psycopg.Error, adbc_driver_manager.Error) as error:
         raise told(error, place, is_connected=True, is_lost=connection.closed) from error
-
-
-def _read(url: SecretStr) -> tuple[str, str]:
-    """The address as the drivers take it, and as people may see it."""
-    try:
-        said = {name: str(value) for name, value in conninfo_to_dict(url.get_secret_value()).items()}
-        host, port, name = said.get("host", ""), said.get("port", "5432"), said.get("dbname", "")
-        # A password that is not percent-encoded is taken for a part of these, and would be shown.
-        is_torn = not all(part.isdecimal() for part in port.split(",")) or "@" in host + name or "/" in name
-    except psycopg.ProgrammingError:
-        is_torn = True
-    if is_torn:
-        raise SettingsError(
-            "CLARI_WAREHOUSE_URL is no address of PostgreSQL: write postgresql://user:password@host:5432/database, "
-            "signs such as @ or / in the password percent-encoded"
-        )
-    place = f"postgresql://{host or 'localhost'}:{port}/{name}"
-    return make_conninfo(url.get_secret_value(), **_UNLESS_SAID | said), place
 
 
 def _key(*what: str) -> int:

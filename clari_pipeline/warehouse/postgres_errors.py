@@ -15,16 +15,39 @@ from clari_pipeline.warehouse.errors import (
 _MOST = 300
 _URL = "CLARI_WAREHOUSE_URL"
 _Kind = type[WarehouseError]
+_ANOTHER_RELEASE = (
+    "the tables are another release's, or were changed by hand: the next command of the role that owns them brings "
+    "older ones up; where they are newer, update this release"
+)
+_TOO_IDLE = (
+    "nothing of it was kept: raise {setting} for the role of the pipeline (alter role ... set {setting} = 0), "
+    "then run again"
+)
+_UNENCRYPTED = "28U"  # no SQLSTATE: a line of pg_hba.conf that is for encrypted connections only
+_SAID_WHEN_ENDED = ("08", "25P", "57P")  # why the server has ended the connection, where it says so
 
 # By the first characters of SQLSTATE, the longest that fits: what it is, and what helps.
 _STATES: dict[str, tuple[_Kind, str]] = {
     "08": (WarehouseInterrupted, "nothing of it is half merged; run again once the server answers"),
     "22021": (WarehouseError, "a text of the document holds a character that the server cannot keep"),
     "25006": (WarehouseUnwritable, f"it can only be read: name the primary server in {_URL}"),
+    _UNENCRYPTED: (
+        WarehouseUnwritable,
+        f"let the connection be encrypted (sslmode=require in {_URL}), or see the server's pg_hba.conf",
+    ),
+    "25P03": (WarehouseInterrupted, _TOO_IDLE.format(setting="idle_in_transaction_session_timeout")),
+    "25P04": (WarehouseInterrupted, _TOO_IDLE.format(setting="transaction_timeout")),
     "28": (WarehouseUnwritable, f"check user and password of {_URL}, and the server's pg_hba.conf"),
     "3D000": (WarehouseUnwritable, f"create the database, or name another in {_URL}"),
     "40": (WarehouseInterrupted, "nothing of it was kept: run again"),
-    "42501": (WarehouseUnwritable, "grant the role of the pipeline what docs/postgres-roles.sql grants the writer"),
+    "42501": (
+        WarehouseUnwritable,
+        "grant the role of the pipeline what docs/postgres-roles.sql grants the writer: it may be run again, and gives "
+        "the writer what other roles have made",
+    ),
+    "42703": (WarehouseError, _ANOTHER_RELEASE),
+    "42883": (WarehouseError, _ANOTHER_RELEASE),
+    "42P01": (WarehouseError, _ANOTHER_RELEASE),
     "53100": (WarehouseFull, "the server's disk is full, and nothing of it was kept: make room there, then run again"),
     "53200": (WarehouseError, "nothing of it was kept: give the server more memory, or lower work_mem, then run again"),
     "53300": (WarehouseInterrupted, "raise max_connections, or end other connections, then run again"),
@@ -35,27 +58,34 @@ _STATES: dict[str, tuple[_Kind, str]] = {
         "nothing of it was kept: raise statement_timeout for the role of the pipeline (alter role ... set "
         "statement_timeout = 0), or see who cancelled it, then run again",
     ),
+    "57P05": (WarehouseInterrupted, _TOO_IDLE.format(setting="idle_session_timeout")),
     "57P": (WarehouseInterrupted, "nothing of it is half merged; run again once the server answers"),
 }
 # A connection that could not be made has no SQLSTATE; the server's words say why.
 _WORDS: tuple[tuple[str, str], ...] = (
+    # Where the encrypted attempt before it failed, too, that is the cause.
+    (r"^(?!.*(SSL encryption|authentication failed)).*pg_hba\.conf.* no encryption", _UNENCRYPTED),
     (r"password|authentication|no pg_hba\.conf entry|role \".*\" does not exist|not permitted to log in", "28"),
     (r"database \".*\" does not exist|permission denied for database", "3D000"),
     (r"too many (clients|connections)|remaining connection slots", "53300"),
     (r"is starting up|is shutting down|in recovery mode|not yet accepting", "57P"),
 )
 _LOST = re.compile(r"server closed the connection|connection to server|(send|receive) data|terminating connection")
+_STATEMENT = re.compile(r" LINE \d+: .*")  # a part of what was asked, which helps nobody
 _UNREACHABLE = f"see that it runs and that this machine reaches it, or mend {_URL}"
-_TLS = f"see sslmode and sslrootcert in {_URL}, and the server's certificate"
+_TLS = (
+    f"see sslmode in {_URL}, the server's certificate, and by whom it may be signed: "
+    "sslrootcert=/etc/ssl/certs/ca-certificates.crt names those that Debian trusts"
+)
 
 
 def told(error: Exception, place: str, *, is_connected: bool, is_lost: bool = False) -> WarehouseError:
     """A driver's error as one of this pipeline's. `is_lost`: the connection is no more."""
-    cause = " ".join(str(error).split())
+    cause = _STATEMENT.sub("", " ".join(str(error).split()))
     state = getattr(error, "sqlstate", None) or ""
     if not is_connected:
         state = next((known for words, known in _WORDS if re.search(words, cause)), state)
-    elif (is_lost or (not state and _LOST.search(cause))) and not state.startswith(("57P", "08")):
+    elif (is_lost or (not state and _LOST.search(cause))) and not state.startswith(_SAID_WHEN_ENDED):
         state = "08006"
     unknown = "nothing of it was kept: see the server's log" if is_connected else _unreachable(cause)
     kind, remedy = next(

@@ -49,17 +49,22 @@ def test_the_image_is_pinned_small_and_of_nobody_special() -> None:
     oldest = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
     assert SpecifierSet(oldest).contains(base.removeprefix("python:").partition("-")[0])
     build, final = stages()
-    assert "--constraint constraints.txt '.[deploy]'" in build
+    assert '--constraint constraints.txt ".[${EXTRAS}]"' in build
+    assert "PIP_CONSTRAINT=/build/constraints.txt" in build, "what builds the wheel is pinned, too"
+    assert "ARG EXTRAS=deploy\n" in build
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    (named,) = re.findall(r"--build-arg EXTRAS=(\S+)", DOCKERFILE)
+    assert set(named.split(",")) == {"deploy", "snowflake"} <= set(extras)
     (user,) = re.findall(r"^USER (.+)$", final, flags=re.MULTILINE)
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
     assert "HEALTHCHECK" in final
 
 
 def test_no_secret_can_get_into_a_layer() -> None:
-    """No argument and no variable of the build is one, and the context holds nothing but what is copied."""
+    """No argument and no variable of the build is one; the context holds nothing but what is copied."""
     for name in SECRETS:
         assert name not in DOCKERFILE
-    assert "ARG " not in DOCKERFILE
+    assert re.findall(r"^ARG (\w+)", DOCKERFILE, flags=re.MULTILINE) == ["EXTRAS"]
     lines = (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "*"
     admitted = {line.removeprefix("!") for line in lines if line.startswith("!")}
@@ -74,6 +79,16 @@ def test_no_secret_can_get_into_a_layer() -> None:
     hidden = (".env", "deploy/clari.env", "deploy/secrets/CLARI_API_KEY", "data/warehouse.duckdb")
     for file in hidden:
         assert not any(fnmatch.fnmatch(file, pattern) or file.startswith(f"{pattern}/") for pattern in admitted), file
+
+
+def test_the_pages_that_lines_name_are_in_the_image() -> None:
+    """Below the folder that commands run in, as a line of theirs names them."""
+    final = stages()[-1]
+    (copied,) = re.findall(r"^COPY (docs/.+) /srv/clari/docs/$", final, flags=re.MULTILINE)
+    assert "WORKDIR /srv/clari\n" in final
+    code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "clari_pipeline").rglob("*.py"))
+    named = set(re.findall(r"\bdocs/[\w-]+\.(?:md|sql)\b", code))
+    assert {"docs/runbook.md", "docs/postgres-roles.sql"} <= named <= set(copied.split())
 
 
 def test_each_file_of_secrets_becomes_a_variable(tmp_path: Path) -> None:
@@ -91,6 +106,29 @@ def test_each_file_of_secrets_becomes_a_variable(tmp_path: Path) -> None:
     variables = json.loads(shown.stdout)
     assert variables["CLARI_API_KEY"] == value
     assert not {"CLARI_ALERT_URLS", "name", "value", "file"} & set(variables)
+
+
+def test_what_else_lies_among_the_secrets_is_left_alone(tmp_path: Path) -> None:
+    """A pod has its service account's token there, in a folder; mounted secrets are links into a hidden one."""
+    (tmp_path / "kubernetes.io/serviceaccount").mkdir(parents=True)
+    (tmp_path / "kubernetes.io/serviceaccount/token").write_text("token", encoding="utf-8")
+    (tmp_path / "RHSM").mkdir()
+    (tmp_path / "redhat.repo").write_text("[repository]\n", encoding="utf-8")
+    (tmp_path / "1ST").write_text("no name", encoding="utf-8")
+    (tmp_path / "..data").mkdir()
+    (tmp_path / "..data/CLARI_API_KEY").write_text("key\n", encoding="utf-8")
+    (tmp_path / "CLARI_API_KEY").symlink_to("..data/CLARI_API_KEY")
+    (tmp_path / "CLARI_ALERT_URLS").symlink_to("..data/CLARI_ALERT_URLS")
+    shown = subprocess.run(
+        [DEPLOY / "with-secrets", sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"],
+        env={"PATH": os.environ["PATH"], "SECRETS_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    variables = json.loads(shown.stdout)
+    assert variables["CLARI_API_KEY"] == "key"
+    assert not {"kubernetes.io", "RHSM", "redhat.repo", "1ST", "..data", "CLARI_ALERT_URLS"} & set(variables)
 
 
 def test_without_secrets_a_command_runs_as_it_is(tmp_path: Path) -> None:
@@ -197,6 +235,7 @@ def test_the_helm_chart_is_given_what_kubernetes_takes() -> None:
     assert read.success, read.errors
     UserDefinedDagsterK8sConfig.from_dict(run)  # looks deeper than the launcher's own schema
     for manifest in values["extraManifests"]:
+        assert manifest["spec"]["storageClassName"], "the usual class is for one node at a time"
         fits(getattr(models, f"V1{manifest['kind']}"), manifest)
 
 
@@ -244,6 +283,12 @@ def test_kubernetes_and_containers_are_ruled_alike() -> None:
         "maxRetries": here["run_retries"]["max_retries"],
         "retryOnAssetOrOpFailure": here["run_retries"]["retry_on_asset_or_op_failure"],
     }
+    most = here["run_monitoring"]["max_runtime_seconds"]
+    assert daemon["runMonitoring"]["maxRuntimeSeconds"] == most
+    job = there["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]["jobSpecConfig"]
+    assert job["activeDeadlineSeconds"] >= most + 1800, (
+        "a run ends by itself, or by run monitoring, before its pod does"
+    )
     assert daemon["runMonitoring"]["maxResumeRunAttempts"] == here["run_monitoring"]["max_resume_run_attempts"] == 0
     assert there["postgresql"]["postgresqlScheme"] == here["storage"]["postgres"]["postgres_db"]["scheme"]
 

@@ -3,12 +3,18 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
+from clari_pipeline.settings import project_file
 from tests.warehouse import fake_snowflake, servers
 
 from .house import House
+
+ROLES = project_file("docs") / "postgres-roles.sql"
+SECRET = "s3cret"
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +31,27 @@ def database(server: str) -> Iterator[str]:
     """The URL of an empty database of one's own."""
     with servers.database(server) as found:
         yield found
+
+
+def as_user(url: str, user: str, password: str) -> str:
+    """The same database, as somebody else."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{user}:{password}@{parts.hostname}:{parts.port}").geturl()
+
+
+@pytest.fixture
+def roles(server: str, database: str) -> Iterator[Callable[[str], str]]:
+    """The documented roles; gives the URL of each."""
+    with psycopg.connect(server, autocommit=True) as administrator:
+        administrator.execute("select pg_advisory_lock(1)")  # roles are the whole server's
+        with psycopg.connect(database, autocommit=True) as here:
+            here.execute(ROLES.read_bytes())
+            for role in ("clari_writer", "clari_reader"):
+                here.execute(f"alter role {role} password '{SECRET}'".encode())
+            yield lambda role: as_user(database, role, SECRET)
+            for role in ("clari_writer", "clari_reader"):
+                here.execute(f"drop owned by {role} cascade".encode())
+                here.execute(f"drop role {role}".encode())
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 import psycopg
 from psycopg import sql
 
+ENCRYPTED = "encrypted_only"
 NAMED = "CLARI_TEST_POSTGRES"
 _PASSWORD = "se/cret @word"
 
@@ -55,6 +56,9 @@ def postgres() -> Iterator[str]:
             "initdb", "-D", f"{folder}/data", "-A", "scram-sha-256", "--pwfile", f"{folder}/password", "-U", "clari",
             "-E", "UTF8", "--no-locale", "--locale-provider=icu", "--icu-locale=en-US",
         )  # fmt: skip
+        # One user who has to come encrypted, to a server that takes nobody encrypted.
+        rules = folder / "data/pg_hba.conf"
+        rules.write_text(f"hostnossl all {ENCRYPTED} 127.0.0.1/32 reject\n{rules.read_text()}")
         options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories={folder} -c fsync=off"
         call("pg_ctl", "-D", f"{folder}/data", "-o", options, "-l", f"{folder}/log", "-w", "start")
         try:
@@ -64,11 +68,11 @@ def postgres() -> Iterator[str]:
 
 
 @contextmanager
-def database(server: str) -> Iterator[str]:
-    """The URL of a new database there, which goes again."""
+def database(server: str, *, options: str = "") -> Iterator[str]:
+    """The URL of a new database there, made with these options, which goes again."""
     name = f"clari_{secrets.token_hex(6)}"
     with psycopg.connect(server, autocommit=True) as administrator:
-        administrator.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        administrator.execute(f"create database {name} {options}".encode())
         try:
             yield urlsplit(server)._replace(path=f"/{name}").geturl()
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from clari_pipeline.warehouse.errors import WarehouseError
@@ -12,6 +13,7 @@ from clari_pipeline.warehouse.statements import tables
 
 from .house import House, document, entry, moment
 from .proxy import wire
+from .test_turns import until
 
 _FIRST = document(entry("ann", call=100), entry("bob", call=7))
 _SECOND = document(entry("ann", call=120), entry("cy", call=1))
@@ -134,6 +136,22 @@ def test_a_statement_that_takes_too_long_is_given_up(house: House, tmp_path: Pat
     assert everything(house) == before
     house.merge()
     assert figures(house) == as_if_nothing_had_happened(tmp_path)
+
+
+@pytest.mark.parametrize("setting", ["idle_in_transaction_session_timeout", "idle_session_timeout"])
+def test_a_pause_that_takes_too_long_is_given_up(house: House, database: str, setting: str) -> None:
+    """The server ends the session, and says by which of its settings."""
+    alive = "select count(*) from pg_stat_activity where pid = %s"
+    with (
+        psycopg.connect(database, autocommit=True) as watching,
+        pytest.raises(WarehouseError, match=rf"^warehouse .*alter role \.\.\. set {setting} = 0"),
+        house.pipeline.warehouse.session() as session,
+    ):
+        pid = session.connection.info.backend_pid  # type: ignore[attr-defined]
+        begin = "begin; " if "transaction" in setting else ""
+        session.connection.execute(f"{begin}set {setting} = '10ms'")  # type: ignore[attr-defined]
+        until(lambda: watching.execute(alive, [pid]).fetchone() == (0,))
+        session.count("export_job")
 
 
 def test_a_connection_that_is_lost_again_and_again_is_given_up(house: House) -> None:

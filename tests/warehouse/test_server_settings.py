@@ -15,35 +15,13 @@ import psycopg
 import pytest
 
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import project_file
 from clari_pipeline.warehouse.statements import is_view, tables
 from tests.conftest import Answer, Terminal
 
+from . import servers
+from .conftest import SECRET, as_user
 from .house import House, document, entry, moment
 from .proxy import wire
-
-_ROLES = project_file("docs") / "postgres-roles.sql"
-_SECRET = "s3cret"
-
-
-def _as(url: str, user: str, password: str = _SECRET) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=f"{user}:{password}@{parts.hostname}:{parts.port}").geturl()
-
-
-@pytest.fixture
-def roles(server: str, database: str) -> Iterator[Callable[[str], str]]:
-    """The documented roles; gives the URL of each."""
-    with psycopg.connect(server, autocommit=True) as administrator:
-        administrator.execute("select pg_advisory_lock(1)")  # roles are the whole server's
-        with psycopg.connect(database, autocommit=True) as here:
-            here.execute(_ROLES.read_bytes())
-            for role in ("clari_writer", "clari_reader"):
-                here.execute(f"alter role {role} password '{_SECRET}'".encode())
-            yield lambda role: _as(database, role)
-            for role in ("clari_writer", "clari_reader"):
-                here.execute(f"drop owned by {role} cascade".encode())
-                here.execute(f"drop role {role}".encode())
 
 
 def test_the_writer_needs_no_more_than_its_schema(tmp_path: Path, roles: Callable[[str], str]) -> None:
@@ -96,10 +74,32 @@ def test_the_reader_may_ask_for_the_status(
     _is_one_line(terminal("sync"), 2, "may not write schema clari")
 
 
+@pytest.mark.parametrize(
+    "setting", ["datestyle = 'German, DMY'", "intervalstyle = 'sql_standard'", "timezone = 'Asia/Kolkata'"]
+)
+def test_a_database_with_ways_of_its_own(setting: str, tmp_path: Path, database: str) -> None:
+    """What it writes for people stays as it is; the pipeline reads moments as they were."""
+    with psycopg.connect(database, autocommit=True) as administrator:
+        administrator.execute(f"alter database {administrator.info.dbname} set {setting}".encode())
+    house = House(tmp_path, url=database)
+    house.pipeline.prepare()
+    house.bring(document(entry(call=100)), moment(10, 2))
+    house.pipeline.refresh_marts()
+    assert house.value("select as_of from clari.forecast_vs_quota") == moment(10, 2)
+
+
+def test_a_machine_that_vanishes_is_missed_within_a_minute(tmp_path: Path, database: str) -> None:
+    """By the server, which gives its turns to others then; the address and the role may say otherwise."""
+    own = f"{database}?options=-c%20tcp_keepalives_idle%3D77"
+    for url, expected in ((database, ["3", "30", "10"]), (own, ["3", "77", "10"])):
+        found = House(tmp_path, url=url).rows("select setting from pg_settings where name ~ '^tcp_keep' order by name")
+        assert [one["setting"] for one in found] == expected
+
+
 @contextmanager
 def _nobody(database: str) -> Iterator[str]:
     parts = urlsplit(database)
-    yield parts._replace(netloc=f"clari:{_SECRET}@127.0.0.1:1").geturl()
+    yield parts._replace(netloc=f"clari:{SECRET}@127.0.0.1:1").geturl()
 
 
 @contextmanager
@@ -114,13 +114,21 @@ def _without_tls(database: str) -> Iterator[str]:
     yield f"{database}?sslmode=require"
 
 
+@contextmanager
+def _without_authorities(database: str) -> Iterator[str]:
+    with wire(database) as bent:
+        bent.bend = lambda data: b"S" if data == b"N" else data  # the server's answer to whether it speaks TLS
+        yield f"{bent.url.partition('?')[0]}?sslmode=verify-full"
+
+
 _WRONG: dict[str, tuple[Callable[..., object], int, str]] = {
-    "password": (lambda url: _as(url, "clari"), 2, "check user and password"),
+    "password": (lambda url: as_user(url, "clari", SECRET), 2, "check user and password"),
     "database": (lambda url: urlsplit(url)._replace(path="/elsewhere").geturl(), 2, "create the database"),
     "nobody there": (_nobody, 1, "see that it runs"),
     "too old": (_old, 2, "update the server to 15"),
     "no TLS": (_without_tls, 1, "sslmode"),
-    "torn": (lambda url: url.replace("127.0.0.1", f"{_SECRET}/x@127.0.0.1"), 2, "percent-encoded"),
+    "no authorities": (_without_authorities, 1, "sslrootcert=/etc/ssl/certs/ca-certificates.crt names"),
+    "torn": (lambda url: url.replace("127.0.0.1", f"{SECRET}/x@127.0.0.1"), 2, "percent-encoded"),
 }
 
 
@@ -129,6 +137,7 @@ def test_a_wrong_address_is_one_line(
     what: str, terminal: Terminal, sandbox: Sandbox, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make, code, remedy = _WRONG[what]
+    monkeypatch.setenv("HOME", str(terminal.folder))  # where libpq looks for authorities
     found = make(database)
     with found if not isinstance(found, str) else _just(found) as url:  # type: ignore[attr-defined]
         monkeypatch.setenv("CLARI_WAREHOUSE_URL", url)
@@ -136,6 +145,30 @@ def test_a_wrong_address_is_one_line(
         _is_one_line(terminal("sync"), code, remedy)
         assert len(sandbox.jobs) == asked_before
         _is_one_line(terminal("status"), code, remedy)
+
+
+def test_a_server_that_wants_encryption_says_so(
+    terminal: Terminal, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no matter of the password then."""
+    if servers.NAMED in os.environ:
+        pytest.skip("a server that was named has no such user")
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", as_user(database, servers.ENCRYPTED, SECRET))
+    _is_one_line(terminal("status"), 2, "sslmode=require")
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_without_every_letter_is_found_before_clari_is_asked(
+    encoding: str, terminal: Terminal, sandbox: Sandbox, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = f"encoding '{encoding}' locale_provider libc locale 'C' template template0"
+    with servers.database(server, options=options) as url:
+        monkeypatch.setenv("CLARI_WAREHOUSE_URL", url)
+        asked_before = len(sandbox.jobs)
+        _is_one_line(terminal("sync"), 2, "encoding 'UTF8' template template0")
+        assert len(sandbox.jobs) == asked_before
+        with psycopg.connect(url) as connection:
+            assert connection.execute("select to_regnamespace('clari')").fetchone() == (None,)
 
 
 @contextmanager
@@ -146,13 +179,13 @@ def _just(url: str) -> Iterator[str]:
 def _is_one_line(answer: Answer, code: int, remedy: str) -> None:
     assert (answer.code, len(answer.err.strip().splitlines())) == (code, 1), answer.err
     assert remedy in answer.err
-    for secret in (_SECRET, "cret", "@127"):
+    for secret in (SECRET, "cret", "@127"):
         assert secret not in answer.err
 
 
 def test_an_extra_that_is_not_installed_is_named(tmp_path: Path) -> None:
     program = "import sys; sys.modules['psycopg'] = None; from clari_pipeline.cli import run; sys.exit(run(['status']))"
-    url = f"postgresql://clari:{_SECRET}@localhost/warehouse"
+    url = f"postgresql://clari:{SECRET}@localhost/warehouse"
     answer = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | {"CLARI_WAREHOUSE_URL": url, "DAGSTER_HOME": str(tmp_path)},
@@ -163,7 +196,7 @@ def test_an_extra_that_is_not_installed_is_named(tmp_path: Path) -> None:
     )
     assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
     assert "pip install 'clari-pipeline[postgres]'" in answer.stderr
-    assert _SECRET not in answer.stderr
+    assert SECRET not in answer.stderr
 
 
 def test_the_address_is_shown_without_its_password(

@@ -60,7 +60,7 @@ class Brought:
 
     @property
     def in_parts(self) -> set[str]:
-        """Request ids of what Clari has cut off and was asked for again, in parts that say themselves how they came."""
+        """Request ids of what Clari has cut off and is asked for in parts, which say themselves how they came."""
         return _in_parts(self.fetches)
 
     @property
@@ -131,7 +131,7 @@ def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
 
 
 def verdicts_of(session: Session, found: list[Record]) -> list[Record]:
-    """What was judged of these fetches, each with its `request_id`; not of what was asked for again in parts."""
+    """What was judged of these fetches, each with its `request_id`; not of what is asked for in parts."""
     return [
         verdict | {"request_id": fetch["request_id"]}
         for fetch in found
@@ -146,12 +146,7 @@ def is_cut_off(fetch: Record) -> bool:
 
 
 def _in_parts(found: list[Record]) -> set[str]:
-    cut_off = [fetch for fetch in found if is_cut_off(fetch) and len(Window.of(fetch)) > 1]
-    if not cut_off:
-        return set()
-    others = [fetch for fetch in found if fetch not in cut_off and fetch["window_from"] is not None]
-    days = {day for fetch in others for day in Window.of(fetch)}
-    return {fetch["request_id"] for fetch in cut_off if days.issuperset(Window.of(fetch))}
+    return {fetch["request_id"] for fetch in found if is_cut_off(fetch) and len(Window.of(fetch)) > 1}
 
 
 def _days(fetch: Record) -> str:

@@ -60,7 +60,7 @@ def test_what_is_cut_off_is_asked_for_in_halves_until_it_is_whole(
 
 
 def test_the_next_sync_asks_for_no_more_at_once_than_was_cut_off(desk: Desk, sandbox: Sandbox, clock: Clock) -> None:
-    """Nothing is wasted on a window that is known to be too long; a week later one is tried again."""
+    """Nothing is wasted on a window that is known to be too long; once its days are settled, one is tried."""
     sandbox.scenario = "activity_cut"
     for _ in range(2):
         desk.bring("activity")
@@ -69,8 +69,11 @@ def test_the_next_sync_asks_for_no_more_at_once_than_was_cut_off(desk: Desk, san
     assert states == {"LOADED": states["LOADED"]} and states["LOADED"] > 1
     sandbox.scenario = "calm"
     clock.turn(days=OVERLAP_DAYS)
+    states = Counter(fetch["state"] for fetch in desk.bring("activity").fetches)
+    assert states == {"LOADED": states["LOADED"]} and states["LOADED"] > 1
+    clock.turn(days=1)
     (fetch,) = desk.bring("activity").fetches
-    assert fetch["window_from"] == TODAY - timedelta(days=OVERLAP_DAYS - 2)
+    assert fetch["window_from"] == TODAY + timedelta(days=2)
 
 
 def test_a_day_that_is_cut_off_by_itself_keeps_out_no_other(

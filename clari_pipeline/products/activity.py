@@ -6,6 +6,7 @@ import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from clari_pipeline.products.odd import leave_out
 from clari_pipeline.products.product import Fetch, Found, Product, Rows, Take, objects, read_members
 from clari_pipeline.products.values import text, truth
 from clari_pipeline.products.windows import Shown, Window, length_that_works, midnight, too_long, wanted
@@ -16,6 +17,7 @@ from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
 OVERLAP_DAYS = 7  # what happened is found in mailboxes, and mapped to opportunities, days later
+QUIET_DAYS = 2  # on which nothing may have happened; on more, it is rather that the token's user may not see them
 _AT_ONCE = 2000
 _SLACK = timedelta(days=1)  # Clari goes by whole days, in whichever zone
 
@@ -59,7 +61,7 @@ class Activity(Product):
     def merge(self, session: Session, fetch: Record, found: Found) -> Merged:
         """What the document of these days does not show any more stays, and says so; one of other days says nothing."""
         merged = super().merge(session, fetch, found)
-        if not fetch["is_adopted"]:
+        if not fetch["is_adopted"] and (found.rows_exported or len(Window.of(fetch)) <= QUIET_DAYS):
             product_rows.say_gone(
                 session, **{name: fetch[name] for name in ("exported_at", "window_from", "window_to")}
             )
@@ -69,6 +71,7 @@ class Activity(Product):
         """Some activities at a time."""
         found = Found()
         outside: list[bool] = []
+        odd: list[str] = []
 
         def read_some(activities: list[Any]) -> None:
             rows: Rows = {name: [] for name in self.tables}
@@ -76,7 +79,8 @@ class Activity(Product):
                 found.rows_exported += 1
                 row = _activity(activity, found)
                 if row["activity_id"] is None:
-                    found.note("records_without_key", of=activity.get("date"))
+                    odd.append(f"an activity of {row['activity_at']}")
+                    continue
                 rows["activity"].append(row)
                 if row["activity_at"] is not None:
                     outside.append(_is_outside(row["activity_at"], fetch))
@@ -84,6 +88,7 @@ class Activity(Product):
             take(rows)
 
         read_members(stream, {"activities": read_some}, at_once=_AT_ONCE)
+        leave_out(found, odd)
         found.facts["other_windows"] = int(bool(outside) and all(outside))
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from clari_pipeline.products.activity import QUIET_DAYS
 from clari_pipeline.products.loading import gap_sentence, window_of
 from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.products.windows import Window
@@ -101,15 +102,26 @@ def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
         found = fetches.of_run(session, run_id, name)
         verdicts = verdicts_of(session, found)
         has_ids = name != "opportunity" or bool(fetches.opportunity_ids(session))
-    remarks = [
-        see(gap_sentence(fetch), "window_has_no_gap")
-        for fetch in found
-        if fetch["gap_from"] is not None and fetch["state"] == "LOADED"
-    ]
+        remarks = [
+            see(gap_sentence(session, fetch), "window_has_no_gap")
+            for fetch in found
+            if fetch["gap_from"] is not None and fetch["state"] == "LOADED"
+        ]
     remarks += [
         see(f"{name}: {verdict['evidence'].get('summary')}", verdict["check_name"])
         for verdict in verdicts
         if not verdict["passed"] and verdict["check_name"] in _TOLD
+    ]
+    remarks += [
+        see(
+            f"{name}: Clari has nothing to show{_days(fetch)}, and is asked again: may the token's user see it?",
+            "window_is_not_empty",
+        )
+        for fetch in found
+        if name == "activity"
+        and fetch["state"] == "LOADED"
+        and not fetch["rows_exported"]
+        and len(Window.of(fetch)) > QUIET_DAYS
     ]
     remarks += [
         see(

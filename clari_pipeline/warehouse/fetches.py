@@ -114,6 +114,12 @@ def forecasts_since(session: Session, since: datetime) -> int:
     return int(row(session, "products/forecasts_since", since=since)["exports"])
 
 
+def refused_within(session: Session, fetch: Mapping[str, Any]) -> int:
+    """How many landed documents of a fetch's gap were refused."""
+    which = {name: fetch[name] for name in ("product", "gap_from", "gap_to")}
+    return int(row(session, "products/refused_within", **which)["refused"])
+
+
 def newest_event(session: Session) -> datetime | None:
     """When the newest audit event happened that is in the tables."""
     found: datetime | None = row(session, "products/newest_event")["newest"]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from clari_pipeline.clari import (
@@ -26,12 +27,14 @@ from clari_pipeline.products.loading import ProductLoader, window_of
 from clari_pipeline.products.product import AskedProduct, Fetch, Product
 from clari_pipeline.products.recording import manifest_of
 from clari_pipeline.products.registry import PRODUCTS
+from clari_pipeline.products.windows import Window
 from clari_pipeline.quality.export_gate import warm_up
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import environment, fetches
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
+_JUST_NOW = timedelta(hours=1)
 _KILLED = "its run ended before the answer had landed: it is asked for again"
 
 
@@ -86,7 +89,26 @@ def _taken_up(
             else:
                 fetches.taken_up(session, row["request_id"], run_id)
                 left.append(row)
-        return left, product.plan(session, pipeline.settings, pipeline.now())
+    loader.load_waiting(run_id)
+    with pipeline.warehouse.session() as session, session.turn("planning"):
+        plan = product.plan(session, pipeline.settings, pipeline.now())
+        return left, [fetch for fetch in plan if not _just_came(session, pipeline, product, fetch, run_id)]
+
+
+def _just_came(session: Session, pipeline: Pipeline, product: Product, fetch: Fetch, run_id: str) -> bool:
+    """Whether a run that was killed less than an hour ago had all days of this landed; they are merged in this one."""
+    if isinstance(product, AskedProduct) or fetch.window_from is None:
+        return False
+    came = [
+        one
+        for one in fetches.of_run(session, run_id, product.name)
+        if one["state"] == "LOADED"
+        and not one["is_adopted"]
+        and one["rows_exported"]
+        and pipeline.now() - one["submitted_at"] < _JUST_NOW
+    ]
+    wanted = Window.of({"window_from": fetch.window_from, "window_to": fetch.window_to})
+    return {day for one in came for day in Window.of(one)}.issuperset(wanted)
 
 
 async def _ask(

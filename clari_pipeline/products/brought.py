@@ -53,7 +53,7 @@ class Brought:
             f"{self.product}: {fetch['rows_staged']:,} {noun}{_days(fetch)}, {fetch['rows_inserted']:,} new, "
             f"{fetch['rows_updated']:,} changed"
             if fetch["state"] == "LOADED"
-            else f"{self.product}: cut off by Clari{_days(fetch)}, and asked for in parts"
+            else f"{self.product}: {_how_too_long(fetch)}{_days(fetch)}, and asked for in parts"
             if fetch["request_id"] in self.in_parts
             else f"{self.product}: {fetch['state']}{_days(fetch) if len(self.fetches) > 1 else ''}"
             for fetch in self.fetches
@@ -63,6 +63,13 @@ class Brought:
     def in_parts(self) -> set[str]:
         """Request ids of what Clari has cut off and is asked for in parts, which say themselves how they came."""
         return _in_parts(self.fetches)
+
+    def _came_otherwise(self, fetch: Record) -> bool:
+        """Whether other documents of this run hold all of a fetch's days, such as of one that a dead run had begun."""
+        if self.product != "activity":
+            return False
+        came = [one for one in self.fetches if one["state"] == "LOADED" and not one["is_adopted"]]
+        return {day for one in came for day in Window.of(one)}.issuperset(Window.of(fetch))
 
     @property
     def documents(self) -> list[dict[str, Any]]:
@@ -92,7 +99,9 @@ class Brought:
         return [
             see(f"{self.product} not merged: {fetch['error'] or _stopped(fetch)}", _section(fetch))
             for fetch in self.fetches
-            if fetch["state"] != "LOADED" and fetch["request_id"] not in self.in_parts
+            if fetch["state"] != "LOADED"
+            and fetch["request_id"] not in self.in_parts
+            and not self._came_otherwise(fetch)
         ] + ([f"{self.product} not merged: {self.trouble}"] if self.trouble else [])
 
 
@@ -153,12 +162,18 @@ def verdicts_of(session: Session, found: list[Record]) -> list[Record]:
 
 
 def is_cut_off(fetch: Record) -> bool:
-    """Whether a document came of which Clari says that it is incomplete."""
-    return bool(fetch["state"] == "REFUSED" and fetch["rows_truncated"])
+    """Whether a document came of which Clari says that it is incomplete, or one larger than may land."""
+    if fetch["window_from"] is None:
+        return False
+    return bool(fetch["state"] == "REFUSED" and fetch["rows_truncated"]) or fetch["error_kind"] == "ResultTooLarge"
 
 
 def _in_parts(found: list[Record]) -> set[str]:
     return {fetch["request_id"] for fetch in found if is_cut_off(fetch) and len(Window.of(fetch)) > 1}
+
+
+def _how_too_long(fetch: Record) -> str:
+    return "cut off by Clari" if fetch["state"] == "REFUSED" else "too large"
 
 
 def _days(fetch: Record) -> str:

@@ -9,8 +9,13 @@ select
     and not coalesce(rows_truncated, false)
     and not coalesce(is_adopted, false)
     and not (coalesce(rows_exported, 1) = 0 and window_to > window_from + interval 1 day) as is_whole,
-    state = 'REFUSED' and coalesce(rows_truncated, false) and not coalesce(is_adopted, false) as is_too_long,
-    true as is_final
+    (
+        state = 'REFUSED' and coalesce(rows_truncated, false)
+        or state = 'TIMED_OUT'
+        or state = 'FAILED' and coalesce(error_kind, '') = 'ResultTooLarge'
+    )
+    and not coalesce(is_adopted, false) as is_too_long,
+    state = 'REFUSED' as is_final
 from clari.product_fetch
 where
     product = $product

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from clari_pipeline.products.odd import leave_out
 from clari_pipeline.products.product import Fetch, Found, Product, Rows, Take, objects, read_members
 from clari_pipeline.products.values import text, truth
-from clari_pipeline.products.windows import Shown, Window, wanted
+from clari_pipeline.products.windows import Shown, Window, length_that_works, midnight, too_long, wanted
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse import fetches, product_rows
 from clari_pipeline.warehouse.product_rows import Merged
@@ -16,6 +17,7 @@ from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
 OVERLAP_DAYS = 7  # what happened is found in mailboxes, and mapped to opportunities, days later
+QUIET_DAYS = 2  # on which nothing may have happened; on more, it is rather that the token's user may not see them
 _AT_ONCE = 2000
 _SLACK = timedelta(days=1)  # Clari goes by whole days, in whichever zone
 
@@ -29,20 +31,24 @@ class Activity(Product):
     def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
         """All days since `CLARI_ACTIVITY_DAYS` ago, or since the oldest document, that are not settled.
 
-        They are asked for in windows of that many days and the overlap, the oldest first; of days that Clari has
-        cut off lately in shorter ones.
+        They are asked for in windows of that many days and the overlap; where Clari has cut off days that are not
+        settled yet, in windows as long as worked there.
         """
-        today = now.astimezone(UTC).date()
-        shown = [
-            Shown(Window.of(row), row["exported_at"].astimezone(UTC).date(), row["is_whole"])
-            for row in fetches.windows(session, self.name)
-        ]
-        lately = today - timedelta(days=OVERLAP_DAYS)
-        cut_off = [one.window for one in shown if not one.is_whole and one.as_of >= lately]
+        asked = fetches.windows(session, self.name)
+        shown = _shown(asked)
+        stretches = wanted(
+            shown,
+            today=now.astimezone(UTC).date(),
+            days_back=settings.activity_days,
+            overlap=OVERLAP_DAYS,
+            asked_from=min((Window.of(row).first for row in asked), default=None),
+        )
         longest = settings.activity_days + OVERLAP_DAYS + 1
+        longest = min(longest, length_that_works(shown, stretches) or longest)
+        cut_off = too_long(shown)
         return [
             _fetch(part)
-            for stretch in wanted(shown, today=today, days_back=settings.activity_days, overlap=OVERLAP_DAYS)
+            for stretch in stretches
             for window in stretch.cut(longest)
             for part in window.shorter_than(cut_off)
         ]
@@ -55,7 +61,7 @@ class Activity(Product):
     def merge(self, session: Session, fetch: Record, found: Found) -> Merged:
         """What the document of these days does not show any more stays, and says so; one of other days says nothing."""
         merged = super().merge(session, fetch, found)
-        if not fetch["is_adopted"]:
+        if not fetch["is_adopted"] and (found.rows_exported or len(Window.of(fetch)) <= QUIET_DAYS):
             product_rows.say_gone(
                 session, **{name: fetch[name] for name in ("exported_at", "window_from", "window_to")}
             )
@@ -65,6 +71,7 @@ class Activity(Product):
         """Some activities at a time."""
         found = Found()
         outside: list[bool] = []
+        odd: list[str] = []
 
         def read_some(activities: list[Any]) -> None:
             rows: Rows = {name: [] for name in self.tables}
@@ -72,7 +79,8 @@ class Activity(Product):
                 found.rows_exported += 1
                 row = _activity(activity, found)
                 if row["activity_id"] is None:
-                    found.note("records_without_key", of=activity.get("date"))
+                    odd.append(f"an activity of {row['activity_at']}")
+                    continue
                 rows["activity"].append(row)
                 if row["activity_at"] is not None:
                     outside.append(_is_outside(row["activity_at"], fetch))
@@ -80,13 +88,22 @@ class Activity(Product):
             take(rows)
 
         read_members(stream, {"activities": read_some}, at_once=_AT_ONCE)
+        leave_out(found, odd)
         found.facts["other_windows"] = int(bool(outside) and all(outside))
         return found
 
 
-def midnight(day: date) -> datetime:
-    """The day's beginning, UTC."""
-    return datetime.combine(day, time(), UTC)
+def _shown(asked: list[Record]) -> list[Shown]:
+    return [
+        Shown(
+            Window.of(row),
+            row["exported_at"].astimezone(UTC).date(),
+            is_whole=row["is_whole"],
+            is_final=row["is_final"],
+        )
+        for row in asked
+        if row["is_whole"] or row["is_too_long"]
+    ]
 
 
 def _fetch(window: Window) -> Fetch:

@@ -12,6 +12,7 @@ from typing import Any
 
 from clari_pipeline.clari import BadRequest, ClariClient, NotFound, PageGone
 from clari_pipeline.clari.auditing import audit_pages
+from clari_pipeline.products.odd import leave_out
 from clari_pipeline.products.product import AskedProduct, Fetch, Found, Rows, Sink, Take, objects, read_members
 from clari_pipeline.products.values import identity, text
 from clari_pipeline.settings import Settings
@@ -94,13 +95,18 @@ class Audit(AskedProduct):
     def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> Found:
         """A page at a time."""
         found = Found()
+        odd: list[str] = []
 
         def read_pages(pages: list[Any]) -> None:
             rows: Rows = {"audit_event": [], "audit_actor": []}
             for page in objects(pages, found, "records_without_key"):
                 for event in objects(page.get("items"), found, "records_without_key"):
                     found.rows_exported += 1
-                    rows["audit_event"].append(_event(event, found))
+                    row = _event(event, found)
+                    if row["event"] is None:
+                        odd.append(f"an event of {row['event_at']}")
+                    else:
+                        rows["audit_event"].append(row)
                 for actor in objects(page.get("actors"), found, "parts_without_key"):
                     if text(actor.get("actorId")) is None:
                         found.note("parts_without_key", "an actor")
@@ -109,6 +115,7 @@ class Audit(AskedProduct):
             take(rows)
 
         read_members(stream, {"pages": read_pages}, at_once=_PAGES_AT_ONCE)
+        leave_out(found, odd)
         if fetch["gap_from"] is not None:
             hours = (fetch["gap_to"] - fetch["gap_from"]).total_seconds() / 3600
             found.facts["hours_missing"] = max(1, round(hours))
@@ -118,8 +125,6 @@ class Audit(AskedProduct):
 
 
 def _event(event: dict[str, Any], found: Found) -> dict[str, Any]:
-    if text(event.get("event")) is None:
-        found.note("records_without_key", of=event.get("eventTimestamp"))
     parameters = event.get("eventParameters")
     return {
         "event_id": identity(*(event.get(name) for name in _IDENTITY)),

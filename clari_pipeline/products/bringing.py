@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import UTC
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from clari_pipeline.clari import (
@@ -13,29 +14,27 @@ from clari_pipeline.clari import (
     ClariClient,
     ClariError,
     Clock,
-    Export,
-    LeftBehind,
     NotFound,
     ProductRefused,
     Retry,
 )
-from clari_pipeline.clari.models import ActivityRequest
 from clari_pipeline.clari.reading import refuse_too_large
 from clari_pipeline.events import Event, Landed
-from clari_pipeline.exports import ExportDesk
 from clari_pipeline.landing import LandingWriter
-from clari_pipeline.planning import Plan
-from clari_pipeline.products.brought import Brought, brought, is_cut_off
+from clari_pipeline.products.brought import Brought, brought
+from clari_pipeline.products.exporting import ExportRounds
 from clari_pipeline.products.loading import ProductLoader, window_of
 from clari_pipeline.products.product import AskedProduct, Fetch, Product
-from clari_pipeline.products.recording import FetchRecorder, manifest_of
+from clari_pipeline.products.recording import manifest_of
 from clari_pipeline.products.registry import PRODUCTS
+from clari_pipeline.products.windows import Window
 from clari_pipeline.quality.export_gate import warm_up
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import environment, fetches
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
+_JUST_NOW = timedelta(hours=1)
 _KILLED = "its run ended before the answer had landed: it is asked for again"
 
 
@@ -54,16 +53,16 @@ def bring(
         loader.landing.sweep()
         loader.load_waiting(run_id)
         left, plan = _taken_up(pipeline, loader, product, run_id)
+        remarks: list[str] = []
         if isinstance(product, AskedProduct):
             for fetch in plan:
                 asyncio.run(_ask(pipeline, product, loader, fetch, run_id=run_id, retry=retry))
         else:
-            while plan or left:
-                _export(pipeline, loader, left, plan, run_id=run_id, clock=clock, retry=retry)
-                loader.load_waiting(run_id)
-                left, plan = [], _in_parts(pipeline, product, plan, run_id)
+            rounds = ExportRounds(pipeline, product, loader, run_id=run_id, clock=clock, retry=retry)
+            remarks = rounds.make(left, plan)
         loader.load_waiting(run_id)
-    return brought(pipeline, name, run_id=run_id)
+    found = brought(pipeline, name, run_id=run_id)
+    return replace(found, remarks=[*remarks, *found.remarks])
 
 
 @contextmanager
@@ -90,80 +89,26 @@ def _taken_up(
             else:
                 fetches.taken_up(session, row["request_id"], run_id)
                 left.append(row)
-        return left, product.plan(session, pipeline.settings, pipeline.now())
+    loader.load_waiting(run_id)
+    with pipeline.warehouse.session() as session, session.turn("planning"):
+        plan = product.plan(session, pipeline.settings, pipeline.now())
+        return left, [fetch for fetch in plan if not _just_came(session, pipeline, product, fetch, run_id)]
 
 
-def _in_parts(pipeline: Pipeline, product: Product, plan: list[Fetch], run_id: str) -> list[Fetch]:
-    """What to ask for in place of those just asked for that Clari has cut off."""
-    asked = {(fetch.window_from, fetch.window_to) for fetch in plan}
-    with pipeline.warehouse.session() as session:
-        found = fetches.of_run(session, run_id, product.name)
-    return [
-        part
-        for fetch in found
-        if is_cut_off(fetch) and (fetch["window_from"], fetch["window_to"]) in asked
-        for part in product.parts(fetch)
+def _just_came(session: Session, pipeline: Pipeline, product: Product, fetch: Fetch, run_id: str) -> bool:
+    """Whether a run that was killed less than an hour ago had all days of this landed; they are merged in this one."""
+    if isinstance(product, AskedProduct) or fetch.window_from is None:
+        return False
+    came = [
+        one
+        for one in fetches.of_run(session, run_id, product.name)
+        if one["state"] == "LOADED"
+        and not one["is_adopted"]
+        and one["rows_exported"]
+        and pipeline.now() - one["submitted_at"] < _JUST_NOW
     ]
-
-
-def _export(
-    pipeline: Pipeline,
-    loader: ProductLoader,
-    left: list[Record],
-    plan: list[Fetch],
-    *,
-    run_id: str,
-    clock: Clock | None,
-    retry: Retry | None,
-) -> None:
-    """Make the exports as forecasts' are made: the same desk, slots and quota. What was left behind is gone on with.
-
-    What was left of the same days takes the place of asking anew; of other days it is fetched if Clari has a job of it,
-    and is not asked for again: the days that are planned now hold them.
-    """
-    planned = [_request(_row(fetch)) for fetch in plan]
-    continued = [_export_of(_request(row), row, is_history=_request(row) not in planned) for row in left]
-    windows = {export.request for export in continued}
-    exports = [
-        *(export for export in continued if not export.is_history),
-        *(Export.planned(request) for request in planned if request not in windows),
-    ]
-    history = [export for export in continued if export.is_history]
-    desk = ExportDesk(
-        pipeline.settings,
-        pipeline.warehouse,
-        loader.landing,
-        pipeline.runs,
-        run_id=run_id,
-        plan=Plan(tuple(exports), tuple(history)),
-        record=FetchRecorder(pipeline.warehouse, run_id, loader.name),
-        hooks=pipeline.hooks,
-        clock=clock,
-        retry=retry,
-    )
-    with desk, pipeline.stopping(desk):
-        for window in dict.fromkeys(export.quarter_id for export in (*exports, *history)):
-            pipeline.go_on()
-            desk.take(window)
-
-
-def _row(fetch: Fetch) -> Record:
-    return {"window_from": fetch.window_from, "window_to": fetch.window_to}
-
-
-def _request(row: Record) -> ActivityRequest:
-    days = (row[name].astimezone(UTC).date() for name in ("window_from", "window_to"))
-    return ActivityRequest.between(*days)
-
-
-def _export_of(request: ActivityRequest, row: Record, *, is_history: bool) -> Export:
-    return Export(
-        request_id=row["request_id"],
-        request=request,
-        attempt=row["attempt"],
-        left_behind=LeftBehind(row["job_id"], row["submitted_at"]),
-        is_history=is_history,
-    )
+    wanted = Window.of({"window_from": fetch.window_from, "window_to": fetch.window_to})
+    return {day for one in came for day in Window.of(one)}.issuperset(wanted)
 
 
 async def _ask(

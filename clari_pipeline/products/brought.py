@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from clari_pipeline.products.activity import QUIET_DAYS
 from clari_pipeline.products.loading import gap_sentence, window_of
 from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.products.windows import Window
@@ -52,7 +53,7 @@ class Brought:
             f"{self.product}: {fetch['rows_staged']:,} {noun}{_days(fetch)}, {fetch['rows_inserted']:,} new, "
             f"{fetch['rows_updated']:,} changed"
             if fetch["state"] == "LOADED"
-            else f"{self.product}: cut off by Clari{_days(fetch)}, and asked for in parts"
+            else f"{self.product}: {_how_too_long(fetch)}{_days(fetch)}, and asked for in parts"
             if fetch["request_id"] in self.in_parts
             else f"{self.product}: {fetch['state']}{_days(fetch) if len(self.fetches) > 1 else ''}"
             for fetch in self.fetches
@@ -60,8 +61,15 @@ class Brought:
 
     @property
     def in_parts(self) -> set[str]:
-        """Request ids of what Clari has cut off and was asked for again, in parts that say themselves how they came."""
+        """Request ids of what Clari has cut off and is asked for in parts, which say themselves how they came."""
         return _in_parts(self.fetches)
+
+    def _came_otherwise(self, fetch: Record) -> bool:
+        """Whether other documents of this run hold all of a fetch's days, such as of one that a dead run had begun."""
+        if self.product != "activity":
+            return False
+        came = [one for one in self.fetches if one["state"] == "LOADED" and not one["is_adopted"]]
+        return {day for one in came for day in Window.of(one)}.issuperset(Window.of(fetch))
 
     @property
     def documents(self) -> list[dict[str, Any]]:
@@ -91,7 +99,9 @@ class Brought:
         return [
             see(f"{self.product} not merged: {fetch['error'] or _stopped(fetch)}", _section(fetch))
             for fetch in self.fetches
-            if fetch["state"] != "LOADED" and fetch["request_id"] not in self.in_parts
+            if fetch["state"] != "LOADED"
+            and fetch["request_id"] not in self.in_parts
+            and not self._came_otherwise(fetch)
         ] + ([f"{self.product} not merged: {self.trouble}"] if self.trouble else [])
 
 
@@ -101,15 +111,26 @@ def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
         found = fetches.of_run(session, run_id, name)
         verdicts = verdicts_of(session, found)
         has_ids = name != "opportunity" or bool(fetches.opportunity_ids(session))
-    remarks = [
-        see(gap_sentence(fetch), "window_has_no_gap")
-        for fetch in found
-        if fetch["gap_from"] is not None and fetch["state"] == "LOADED"
-    ]
+        remarks = [
+            see(gap_sentence(session, fetch), "window_has_no_gap")
+            for fetch in found
+            if fetch["gap_from"] is not None and fetch["state"] == "LOADED"
+        ]
     remarks += [
         see(f"{name}: {verdict['evidence'].get('summary')}", verdict["check_name"])
         for verdict in verdicts
         if not verdict["passed"] and verdict["check_name"] in _TOLD
+    ]
+    remarks += [
+        see(
+            f"{name}: Clari has nothing to show{_days(fetch)}, and is asked again: may the token's user see it?",
+            "window_is_not_empty",
+        )
+        for fetch in found
+        if name == "activity"
+        and fetch["state"] == "LOADED"
+        and not fetch["rows_exported"]
+        and len(Window.of(fetch)) > QUIET_DAYS
     ]
     remarks += [
         see(
@@ -131,7 +152,7 @@ def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
 
 
 def verdicts_of(session: Session, found: list[Record]) -> list[Record]:
-    """What was judged of these fetches, each with its `request_id`; not of what was asked for again in parts."""
+    """What was judged of these fetches, each with its `request_id`; not of what is asked for in parts."""
     return [
         verdict | {"request_id": fetch["request_id"]}
         for fetch in found
@@ -141,17 +162,18 @@ def verdicts_of(session: Session, found: list[Record]) -> list[Record]:
 
 
 def is_cut_off(fetch: Record) -> bool:
-    """Whether a document came of which Clari says that it is incomplete."""
-    return bool(fetch["state"] == "REFUSED" and fetch["rows_truncated"])
+    """Whether a document came of which Clari says that it is incomplete, or one larger than may land."""
+    if fetch["window_from"] is None:
+        return False
+    return bool(fetch["state"] == "REFUSED" and fetch["rows_truncated"]) or fetch["error_kind"] == "ResultTooLarge"
 
 
 def _in_parts(found: list[Record]) -> set[str]:
-    cut_off = [fetch for fetch in found if is_cut_off(fetch) and len(Window.of(fetch)) > 1]
-    if not cut_off:
-        return set()
-    others = [fetch for fetch in found if fetch not in cut_off and fetch["window_from"] is not None]
-    days = {day for fetch in others for day in Window.of(fetch)}
-    return {fetch["request_id"] for fetch in cut_off if days.issuperset(Window.of(fetch))}
+    return {fetch["request_id"] for fetch in found if is_cut_off(fetch) and len(Window.of(fetch)) > 1}
+
+
+def _how_too_long(fetch: Record) -> str:
+    return "cut off by Clari" if fetch["state"] == "REFUSED" else "too large"
 
 
 def _days(fetch: Record) -> str:

@@ -145,7 +145,7 @@ class ProductLoader:
             evidence = {"export_is_readable": {"summary": str(error), "document": fetch["landing_path"]}}
             self._refuse(session, fetch, _judged(fetch, {"reading_faults": 1}, evidence), rows_exported=None)
             return
-        verdicts = _judged(fetch, _facts(fetch, found), _evidence(fetch, found))
+        verdicts = _judged(fetch, _facts(fetch, found), _evidence(session, fetch, found))
         if any(verdict.keeps_out for verdict in verdicts):
             self._refuse(session, fetch, verdicts, rows_exported=found.rows_exported)
             return
@@ -231,7 +231,7 @@ def _facts(fetch: Record, found: Found) -> dict[str, int]:
     return {"reading_faults": 0, "rows_exported": found.rows_exported, **flags, **found.facts}
 
 
-def _evidence(fetch: Record, found: Found) -> dict[str, dict[str, Any]]:
+def _evidence(session: Session, fetch: Record, found: Found) -> dict[str, dict[str, Any]]:
     """What is said of each check that breaks, and examples."""
     facts = found.facts
     said = {
@@ -239,7 +239,10 @@ def _evidence(fetch: Record, found: Found) -> dict[str, dict[str, Any]]:
         "records_are_complete": ("records_without_key", "{} records do not say what they are"),
         "moments_are_readable": ("unreadable_moments", "{} moments are none, and were left empty"),
         "scores_are_readable": ("unreadable_scores", "{} scores are no number that fits, and were left empty"),
-        "parts_are_complete": ("parts_without_key", "{} parts of records do not say what they are, and were left out"),
+        "parts_are_complete": (
+            "parts_without_key",
+            "{} records or parts of them do not say what they are, and were left out",
+        ),
         "opportunities_are_known": ("ids_missing", "{} opportunities were asked for and did not come"),
         "records_are_of_the_window": (
             "other_windows",
@@ -254,7 +257,7 @@ def _evidence(fetch: Record, found: Found) -> dict[str, dict[str, Any]]:
     }
     if fetch["gap_from"] is not None:
         evidence["window_has_no_gap"] = {
-            "summary": gap_sentence(fetch),
+            "summary": gap_sentence(session, fetch),
             "gap_from": fetch["gap_from"],
             "gap_to": fetch["gap_to"],
         }
@@ -270,9 +273,15 @@ def _cut_off(fetch: Record) -> str:
     return f"Clari cut rows or cells off of {window_of(fetch)}: shorter windows are asked for, down to a day"
 
 
-def gap_sentence(fetch: Record) -> str:
-    """What is missing, for people."""
+def gap_sentence(session: Session, fetch: Record) -> str:
+    """What is missing, for people, and why."""
+    refused = fetches.refused_within(session, fetch)
+    why = (
+        f"{refused} documents of then were refused: they lie below data/landing, and replay merges what can be read now"
+        if refused
+        else "nothing came meanwhile; sync at least weekly"
+    )
     return (
         f"{fetch['product']} from {fetch['gap_from']:%Y-%m-%d %H:%M} to {fetch['gap_to']:%Y-%m-%d %H:%M} UTC is "
-        "missing and cannot be had again: Clari keeps it for 30 days, and no sync came meanwhile; sync at least weekly"
+        f"missing and cannot be had again: Clari keeps it for 30 days, and {why}"
     )

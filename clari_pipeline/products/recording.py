@@ -9,7 +9,7 @@ from typing import Any
 from clari_pipeline.clari import Adopted, Completed, ExportEvent, Submitted, Submitting
 from clari_pipeline.clari.models import ActivityRequest
 from clari_pipeline.events import Deferred, Failed, Landed
-from clari_pipeline.products.activity import midnight
+from clari_pipeline.products.windows import midnight
 from clari_pipeline.recording import Recorder, plainly
 from clari_pipeline.warehouse import fetches, ledger
 from clari_pipeline.warehouse.session import Session, Warehouse

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from clari_pipeline.warehouse.statements import Record
 
 DAY = timedelta(days=1)
+
+
+def midnight(day: date) -> datetime:
+    """The day's beginning, UTC."""
+    return datetime.combine(day, time(), UTC)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,6 +39,10 @@ class Window:
     def __iter__(self) -> Iterator[date]:
         """Its days."""
         return (self.first + number * DAY for number in range(len(self)))
+
+    def holds(self, other: Window) -> bool:
+        """Whether all days of the other are among its own."""
+        return self.first <= other.first and other.last <= self.last
 
     def meets(self, other: Window) -> bool:
         """Whether they have a day in common."""
@@ -60,25 +69,60 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A window of which a document came. `is_whole` is false where Clari has cut the document off."""
+    """A window of which a document came. `is_whole` is false where it was cut off, or too long for another reason.
+
+    `is_final` is false where even a single day may yet come.
+    """
 
     window: Window
     as_of: date
     is_whole: bool
+    is_final: bool = True
 
     @property
     def is_all_there_is(self) -> bool:
         """Whether its days can be had no better: whole, or cut off at a day, which is the least that can be asked."""
-        return self.is_whole or len(self.window) == 1
+        return self.is_whole or (self.is_final and len(self.window) == 1)
 
 
-def wanted(shown: Iterable[Shown], *, today: date, days_back: int, overlap: int) -> list[Window]:
+def too_long(shown: Sequence[Shown]) -> list[Window]:
+    """Windows that were cut off, and of which no later document was whole."""
+    whole = [one for one in shown if one.is_whole]
+    return [
+        one.window
+        for one in shown
+        if not one.is_whole and not any(other.as_of > one.as_of and other.window.holds(one.window) for other in whole)
+    ]
+
+
+def length_that_works(shown: Sequence[Shown], unsettled: Sequence[Window]) -> int | None:
+    """How many days at once came whole where as many as are wanted were cut off; None where nothing was cut off.
+
+    What was learnt of a window that was cut off holds as long as any of its days is not settled.
+    """
+    cut_off = [
+        one for one in too_long(shown) if any(one.meets(stretch) and len(one) <= len(stretch) for stretch in unsettled)
+    ]
+    if not cut_off:
+        return None
+    within = [one for one in shown if any(window.holds(one.window) for window in cut_off)]
+    worked = [one for one in within if one.is_whole]
+    if not worked:
+        return max(1, min(len(one.window) for one in within) // 2)
+    newest = max(one.as_of for one in worked)
+    return max(len(one.window) for one in worked if one.as_of == newest)
+
+
+def wanted(
+    shown: Iterable[Shown], *, today: date, days_back: int, overlap: int, asked_from: date | None = None
+) -> list[Window]:
     """Stretches of days that are not settled, the oldest first.
 
-    They begin so many days back, or where the oldest document begins. A day is settled `overlap` days later.
+    They begin so many days back, where the oldest document begins, or where the oldest that was ever asked for does. A
+    day is settled `overlap` days later.
     """
     final = [one for one in shown if one.is_all_there_is]
-    first = min([today - days_back * DAY, *(one.window.first for one in final if one.is_whole)])
+    first = min([today - days_back * DAY, asked_from or today, *(one.window.first for one in final if one.is_whole)])
     settled = {
         day for one in final for day in Window(one.window.first, min(one.window.last, one.as_of - (overlap + 1) * DAY))
     }

@@ -13,7 +13,7 @@ PRODUCT_CHECKS = {
         Check(
             "records_are_complete",
             "records_without_key",
-            "Every record names what it is: an event, an activity, an opportunity.",
+            "Records name what they are; a few events or activities that do not are left out.",
             most=0,
         ),
         Check(
@@ -39,7 +39,7 @@ PRODUCT_CHECKS = {
         Check(
             "parts_are_complete",
             "parts_without_key",
-            "Every account, opportunity, participant and field of a record names what it is; others are left out.",
+            "Every record, and every part of it, names what it is; others are left out.",
             most=0,
             keeps_out=False,
         ),

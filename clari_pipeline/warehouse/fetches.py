@@ -105,8 +105,19 @@ def reached(session: Session, product: str) -> datetime | None:
 
 
 def windows(session: Session, product: str) -> list[Record]:
-    """Each window that is known to be as it should, or to be cut off: `is_whole` says which."""
+    """Each window that was asked for: whether it came whole, was cut off, or neither is known of it."""
     return rows(session, "products/windows", product=product)
+
+
+def forecasts_since(session: Session, since: datetime) -> int:
+    """How many exports of forecasts Clari has counted since then."""
+    return int(row(session, "products/forecasts_since", since=since)["exports"])
+
+
+def refused_within(session: Session, fetch: Mapping[str, Any]) -> int:
+    """How many landed documents of a fetch's gap were refused."""
+    which = {name: fetch[name] for name in ("product", "gap_from", "gap_to")}
+    return int(row(session, "products/refused_within", **which)["refused"])
 
 
 def newest_event(session: Session) -> datetime | None:

@@ -11,7 +11,7 @@ from clari_pipeline.landing import LandingError
 from clari_pipeline.warehouse import fetches
 
 from .conftest import Desk
-from .writing import GOOD, NOW, WEEK, audit, meeting
+from .writing import GOOD, NOW, TODAY, WEEK, audit, meeting
 
 BAD: dict[str, tuple[str, Any, str]] = {
     "no JSON": ("audit", b'{"pages": [{"items": [', "export_is_readable"),
@@ -145,3 +145,37 @@ def test_a_document_that_is_damaged_on_our_disk_is_no_verdict(by_hand: Desk) -> 
         loader.load(request_id)
     with by_hand.pipeline.warehouse.session() as session:
         assert fetches.fetch(session, request_id)["state"] == "LANDED"
+
+
+@pytest.mark.parametrize(
+    ("product", "content", "table"),
+    [
+        ("audit", audit(GOOD, GOOD | {"event": None}), "audit_event"),
+        ("activity", {"activities": [meeting(), meeting(activityId=None)]}, "activity"),
+    ],
+)
+def test_an_odd_record_is_left_out_with_a_warning(by_hand: Desk, product: str, content: Any, table: str) -> None:
+    """It keeps out none of the others, now or later."""
+    row = by_hand.merge(product, content, **WEEK)
+    assert (row["state"], row["rows_exported"], row["rows_staged"]) == ("LOADED", 2, 1)
+    assert by_hand.verdicts(row["request_id"])["parts_are_complete"] is False
+    assert len(by_hand.rows(table)) == 1
+
+
+def test_a_gap_says_that_documents_were_refused(by_hand: Desk) -> None:
+    """Their events are on disk: it is not that no sync came."""
+    gap = {"gap_from": NOW - timedelta(days=40), "gap_to": NOW - timedelta(days=30)}
+    then = {"window_from": NOW - timedelta(days=36), "window_to": NOW - timedelta(days=35)}
+    by_hand.merge("audit", {"pages": ["Sign in"]}, at=NOW - timedelta(days=35), **then)
+    row = by_hand.merge("audit", audit(GOOD), **WEEK | gap)
+    (found,) = [one for one in by_hand.rows("export_check") if "gap_from" in str(one["evidence"])]
+    assert row["state"] == "LOADED" and "1 documents of then were refused" in str(found["evidence"])
+
+
+def test_nothing_of_many_days_settles_none_of_them(by_hand: Desk) -> None:
+    """The token's user may not see them yet: what is known stays as it is, and they are asked for again."""
+    by_hand.merge("activity", {"activities": [meeting()]}, at=NOW - timedelta(hours=1), **WEEK)
+    long_ago = {"window_from": TODAY - timedelta(days=90), "window_to": TODAY}
+    by_hand.merge("activity", {"activities": []}, **long_ago)
+    assert [one["in_latest_export"] for one in by_hand.rows("activity")] == [True]
+    assert by_hand.planned()[0].first == long_ago["window_from"].date()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from clari_pipeline.products.activity import OVERLAP_DAYS
 from clari_pipeline.products.windows import Shown, Window, wanted
 from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.warehouse import fetches
 
 from .conftest import SIGHTS, Clock, Desk, desk_of
 from .writing import NOW, TODAY, meeting
@@ -60,7 +61,7 @@ def test_what_is_cut_off_is_asked_for_in_halves_until_it_is_whole(
 
 
 def test_the_next_sync_asks_for_no_more_at_once_than_was_cut_off(desk: Desk, sandbox: Sandbox, clock: Clock) -> None:
-    """Nothing is wasted on a window that is known to be too long; a week later one is tried again."""
+    """Nothing is wasted on a window that is known to be too long; once its days are settled, one is tried."""
     sandbox.scenario = "activity_cut"
     for _ in range(2):
         desk.bring("activity")
@@ -69,8 +70,11 @@ def test_the_next_sync_asks_for_no_more_at_once_than_was_cut_off(desk: Desk, san
     assert states == {"LOADED": states["LOADED"]} and states["LOADED"] > 1
     sandbox.scenario = "calm"
     clock.turn(days=OVERLAP_DAYS)
+    states = Counter(fetch["state"] for fetch in desk.bring("activity").fetches)
+    assert states == {"LOADED": states["LOADED"]} and states["LOADED"] > 1
+    clock.turn(days=1)
     (fetch,) = desk.bring("activity").fetches
-    assert fetch["window_from"] == TODAY - timedelta(days=OVERLAP_DAYS - 2)
+    assert fetch["window_from"] == TODAY + timedelta(days=2)
 
 
 def test_a_day_that_is_cut_off_by_itself_keeps_out_no_other(
@@ -185,3 +189,41 @@ def test_every_day_is_settled_or_asked_for_once(shown: list[Shown], days_back: i
     assert settled | set(asked) >= set(Window(min([today - timedelta(days=days_back), *whole_from]), today))
     for window in windows:
         assert len(window) == 1 or not any(len(one) <= len(window) and one.meets(window) for one in cut_off)
+
+
+def test_a_document_that_is_too_large_is_asked_for_in_halves(
+    tmp_path: Path, clock: Clock, sandbox: Sandbox, whole: list[dict[str, object]]
+) -> None:
+    """As what Clari cuts off is, and that is no failure."""
+    small = desk_of(tmp_path / "small", clock, sandbox, activity_days=20, max_result_bytes=40_000)
+    brought = small.bring("activity")
+    assert brought.failures == [] and any("too large of" in line for line in brought.lines)
+    assert small.rows("activity", without=SIGHTS) == whole
+    clock.turn(days=1)
+    assert small.bring("activity").failures == []
+
+
+def test_days_that_came_otherwise_are_no_failure(desk: Desk, sandbox: Sandbox, clock: Clock) -> None:
+    """A run died before Clari had answered; what is asked for a day later holds its days."""
+    with desk.pipeline.warehouse.session() as session:
+        week = {"window_from": TODAY - timedelta(days=7), "window_to": TODAY}
+        asked = {"product": "activity", "attempt": 1, "submitted_at": NOW} | week
+        fetches.asking(session, request_id="dead", run_id="gone", **asked)
+    clock.turn(days=1)
+    brought = desk.bring("activity")
+    assert sorted(fetch["state"] for fetch in brought.fetches) == ["FAILED", "LOADED"]
+    assert brought.failures == []
+
+
+def test_what_a_run_had_landed_when_it_was_killed_is_not_asked_for_again(
+    desk: Desk, sandbox: Sandbox, clock: Clock
+) -> None:
+    """Not within the hour; after that it is."""
+    window = {"window_from": BEGINNING, "window_to": TODAY}
+    desk.land("activity", {"activities": [meeting()]}, **window)
+    desk.loader("activity").know_all()
+    clock.turn(minutes=5)
+    (fetch,) = desk.bring("activity").fetches
+    assert fetch["state"] == "LOADED" and not sandbox.jobs
+    clock.turn(hours=1)
+    assert [one["state"] for one in desk.bring("activity").fetches] == ["LOADED"] and sandbox.jobs

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from clari_pipeline.products.activity import midnight
 from clari_pipeline.products.loading import ProductLoader
 from clari_pipeline.products.recording import manifest_of
 from clari_pipeline.products.registry import PRODUCTS
+from clari_pipeline.products.windows import midnight
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import fetches
 

@@ -204,4 +204,4 @@ def test_a_kill_between_landing_and_merge_is_made_good(tmp_path: Path) -> None:
         assert {state for _, state in place.query(states)} == {"LOADED"}
         first = "select product from clari.product_fetch where rows_inserted = rows_staged and rows_staged > 0"
         assert {name for (name,) in place.query(first)} == {"audit", "activity"}
-        assert len(sandbox.jobs) == 2
+        assert len(sandbox.jobs) == 1

@@ -93,7 +93,7 @@ def test_values_are_exact_or_text_alone(desk: Desk, sandbox: Sandbox) -> None:
     change = changes["0.30000000000000004"]
     assert (change["old_value_number"], change["new_value_number"]) == (Decimal("0.1000"), None)
     assert change["value_changed_at"] == datetime(2020, 11, 14, tzinfo=UTC)
-    said = "opportunity: 1 parts of records do not say what they are, and were left out"
+    said = "opportunity: 1 records or parts of them do not say what they are, and were left out"
     assert brought.remarks == [see(said, "parts_are_complete")]
 
 

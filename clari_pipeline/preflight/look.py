@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from zoneinfo import ZoneInfo
-
-from cronsim import CronSim
 
 from clari_pipeline.clari import ClariClient, ClariError, ClariRefused, Limits, Retry
 from clari_pipeline.periods import Quarter
 from clari_pipeline.preflight.findings import NotSeen
+from clari_pipeline.products.allowance import syncs_a_month
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.settings import Settings, SettingsError
 from clari_pipeline.sync import Pipeline
@@ -24,7 +22,6 @@ from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, rows
 
 NO_FORECASTS = "not asked for: forecast is not in CLARI_PRODUCTS"
-MONTH = timedelta(days=30)
 COVERED = 4  # quarters before the current one
 _PATIENCE_S = 30.0
 
@@ -128,13 +125,7 @@ class Look:
     @cached_property
     def syncs_a_month(self) -> int:
         """How often `CLARI_SYNC_CRON` comes round in thirty days."""
-        begin = self.now().astimezone(ZoneInfo(self.settings.timezone))
-        count = 0
-        for moment in CronSim(self.settings.sync_cron, begin):
-            if moment > begin + MONTH:
-                break
-            count += 1
-        return count
+        return syncs_a_month(self.settings, self.now())
 
     # The warehouse
 

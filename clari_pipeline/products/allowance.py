@@ -15,9 +15,7 @@ from clari_pipeline.warehouse import fetches
 
 MONTH = timedelta(days=30)  # Clari's quota is of the last thirty days
 MOST_EXPORTS = 30
-_SHARE = (
-    8  # of what is left for the product a sync uses an eighth: so it lasts until the oldest exports are a month old
-)
+_SHARE = 8  # of what is left for it a sync uses an eighth: so it lasts until the oldest exports are a month old
 
 
 def syncs_a_month(settings: Settings, now: datetime) -> int:

@@ -76,6 +76,7 @@ class Remark(StrEnum):
     PART_LEFT_OUT = "part_left_out"
     NO_OPPORTUNITIES = "no_opportunities"
     JOB_ADOPTED = "job_adopted"
+    MORE_NEXT_SYNC = "more_next_sync"
 
 
 def anchor(section: str) -> str:

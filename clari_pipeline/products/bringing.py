@@ -60,6 +60,7 @@ def bring(
         else:
             rounds = ExportRounds(pipeline, product, loader, run_id=run_id, clock=clock, retry=retry)
             remarks = rounds.make(left, plan)
+            pipeline.remarks += remarks  # at a terminal a run of Dagster's stands between
         loader.load_waiting(run_id)
     found = brought(pipeline, name, run_id=run_id)
     return replace(found, remarks=[*remarks, *found.remarks])

@@ -119,7 +119,7 @@ class ExportRounds:
                 see(
                     f"{name}: {self._allowance.most} exports are made of it in this sync, no more; days of "
                     f"{days.first} to {days.last} are asked for by the next",
-                    Remark.EXPORT_STOPPED,
+                    Remark.MORE_NEXT_SYNC,
                 )
             ]
         ends = Fetch(

@@ -58,7 +58,7 @@ _KINDS = {
     "rows_staged rows_unchanged rows_updated running_jobs submitted_jobs",
     "day": "quarter_end quarter_start",
     "moment": "after as_of at checked_at completed_at created_at delivered_at exported_at first_export gap_from gap_to "
-    "landed_at loaded_at newest_export not_before read_at submitted_at until window_from window_to",
+    "landed_at loaded_at newest_export not_before read_at since submitted_at until window_from window_to",
     "names": "alert_keys check_names fields forecasts quarters request_ids run_ids states weeks",
     "weeks": "muted_in_weeks rep_mutes",
     "bytes": "lists",

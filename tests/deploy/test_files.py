@@ -91,19 +91,25 @@ def test_the_pages_that_lines_name_are_in_the_image() -> None:
     assert {"docs/runbook.md", "docs/postgres-roles.sql"} <= named <= set(copied.split())
 
 
+def environment_with(secrets: Path) -> dict[str, str]:
+    """What a program sees that begins behind `with-secrets`."""
+    shown = subprocess.run(
+        [DEPLOY / "with-secrets", sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"],
+        env={"PATH": os.environ["PATH"], "SECRETS_DIR": str(secrets)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    variables: dict[str, str] = json.loads(shown.stdout)
+    return variables
+
+
 def test_each_file_of_secrets_becomes_a_variable(tmp_path: Path) -> None:
     """Whatever characters it holds; an empty file is no secret, and neither is what the shell itself has used."""
     value = 'it\'s $HOME "and" `more` %41 '
     (tmp_path / "CLARI_API_KEY").write_text(value + "\n", encoding="utf-8")
     (tmp_path / "CLARI_ALERT_URLS").write_text("", encoding="utf-8")
-    shown = subprocess.run(
-        [DEPLOY / "with-secrets", sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"],
-        env={"PATH": os.environ["PATH"], "SECRETS_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    variables = json.loads(shown.stdout)
+    variables = environment_with(tmp_path)
     assert variables["CLARI_API_KEY"] == value
     assert not {"CLARI_ALERT_URLS", "name", "value", "file"} & set(variables)
 
@@ -119,14 +125,7 @@ def test_what_else_lies_among_the_secrets_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "..data/CLARI_API_KEY").write_text("key\n", encoding="utf-8")
     (tmp_path / "CLARI_API_KEY").symlink_to("..data/CLARI_API_KEY")
     (tmp_path / "CLARI_ALERT_URLS").symlink_to("..data/CLARI_ALERT_URLS")
-    shown = subprocess.run(
-        [DEPLOY / "with-secrets", sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"],
-        env={"PATH": os.environ["PATH"], "SECRETS_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    variables = json.loads(shown.stdout)
+    variables = environment_with(tmp_path)
     assert variables["CLARI_API_KEY"] == "key"
     assert not {"kubernetes.io", "RHSM", "redhat.repo", "1ST", "..data", "CLARI_ALERT_URLS"} & set(variables)
 

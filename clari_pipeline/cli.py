@@ -82,27 +82,45 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Merge landed documents again, in the order in which they were exported. Clari is not called."""
-    from clari_pipeline import commands  # noqa: PLC0415
-
     quarters = [Quarter.parse(text) for text in period or []]
     settings = read_settings()
-    if document is None:
-        if exported_at is not None:
-            raise UsageError("--exported-at belongs to --document: name the file too")
-        raise typer.Exit(commands.replay(settings, quarters=quarters, forecasts=tuple(forecast or ()), as_json=as_json))
-    if len(quarters) != 1 or len(forecast or ()) != 1:
+    if document is not None:
+        raise typer.Exit(
+            _replay_document(settings, document, forecast or [], quarters, exported_at=exported_at, as_json=as_json)
+        )
+    if exported_at is not None:
+        raise UsageError("--exported-at belongs to --document: name the file too")
+    from clari_pipeline import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.replay(settings, quarters=quarters, forecasts=tuple(forecast or ()), as_json=as_json))
+
+
+def _replay_document(
+    settings: Settings,
+    document: Path,
+    forecasts: list[str],
+    quarters: list[Quarter],
+    *,
+    exported_at: str | None,
+    as_json: bool,
+) -> int:
+    if len(quarters) != 1 or len(forecasts) != 1:
         raise UsageError("--document needs one --forecast and one --period: say what the file holds")
     if not document.is_file():
         raise UsageError(f"{document} is no file: name the document to merge")
-    code = commands.replay_document(
-        settings,
-        document,
-        forecast_id=(forecast or [""])[0],
-        quarter=quarters[0],
-        exported_at=None if exported_at is None else _moment(exported_at, name="--exported-at"),
-        as_json=as_json,
-    )
-    raise typer.Exit(code)
+    as_of = None if exported_at is None else _moment(exported_at, name="--exported-at")
+    from clari_pipeline.landing import Landing  # noqa: PLC0415
+    from clari_pipeline.quality import judging  # noqa: PLC0415
+
+    landing = Landing(settings.landing_dir)
+    with landing.arriving(document) as arriving:
+        if not landing.holds(forecasts[0], str(quarters[0]), document.stat().st_size):
+            judging.judge.start()  # it will be read
+        from clari_pipeline import commands  # noqa: PLC0415 - takes most of a second, and a large document lands in it
+
+        return commands.replay_document(
+            settings, arriving, forecast_id=forecasts[0], quarter=quarters[0], exported_at=as_of, as_json=as_json
+        )
 
 
 @app.command(epilog="Example: clari-pipeline status --json")

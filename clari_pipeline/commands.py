@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from clari_pipeline.interrupts import run_interruptibly
-from clari_pipeline.landing import LandingError
+from clari_pipeline.landing import Arriving, LandingError
 from clari_pipeline.log_lines import say
 from clari_pipeline.outcomes import Outcome
 from clari_pipeline.periods import Quarter
@@ -194,7 +193,7 @@ def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[
 
 def replay_document(
     settings: Settings,
-    file: Path,
+    arriving: Arriving,
     *,
     forecast_id: str,
     quarter: Quarter,
@@ -212,11 +211,12 @@ def replay_document(
 
         refused_before = ledger.refused_requests(session)
     request_id = pipeline.replay_document(
-        file, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id
+        arriving, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id
     )
     pipeline.publish()
-    outcomes = pipeline.outcomes([request_id])
-    report = Report(run_id, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes))
+    with pipeline.warehouse.kept_open():
+        outcomes = pipeline.outcomes([request_id])
+        report = Report(run_id, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes))
     return _finish(pipeline, report, as_json=as_json, excused=refused_before)
 
 

@@ -32,6 +32,7 @@ PRODUCTS = "products"  # the folder below the landing folder that is no forecast
 _A_DOCUMENT = "[!.]*/[!.]*/[!.]*"  # forecast, quarter, job; product, month, fetch
 _LONGEST_NAME = 120
 _READ_AT_ONCE = 1 << 20
+_TAKEN_AT_ONCE = 8 << 20  # beside a thread that imports: after each it waits for its turn
 _PIECES_AHEAD = 3
 _ABANDONED_AFTER_S = 24 * 3600
 _COMPRESSION = zstandard.ZstdCompressionParameters.from_level(3, threads=2, job_size=_READ_AT_ONCE)
@@ -161,6 +162,23 @@ class Landing:
         """A new document, to be written and then kept with `keep`."""
         return LandingWriter(self.root)
 
+    @contextmanager
+    def arriving(self, file: Path) -> Iterator[Arriving]:
+        """A file from elsewhere that is written by a thread while this is on; what nobody has kept by then is gone."""
+        arriving = Arriving(self, file)
+        try:
+            yield arriving
+        finally:
+            arriving.end()
+
+    def holds(self, forecast_id: str, time_period: str, size: int) -> bool:
+        """Whether a document of the quarter was as large: most likely it is the same."""
+        for manifest in (self.root / _name(forecast_id) / _name(time_period)).glob("[!.]*/manifest.json"):
+            with suppress(LandingError):  # a guess: what is damaged is found out where it is read
+                if _load(manifest.parent).size == size:
+                    return True
+        return False
+
     def find(self, folder: str) -> LandedDocument:
         """The document that a ledger row's `landing_path` names (relative to the landing folder)."""
         return _load(self.root / folder)
@@ -258,6 +276,39 @@ class LandingWriter:
         """Leave nothing behind."""
         self._file.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Arriving:
+    """A file from elsewhere on its way, in a thread of its own: whatever it is merged with is imported meanwhile."""
+
+    def __init__(self, landing: Landing, file: Path) -> None:
+        self.file = file
+        self._landing = landing
+        self._is_unwanted = False
+        self._thread = ThreadPoolExecutor(1, "arriving")
+        self._writing = self._thread.submit(self._write)
+
+    def written(self) -> LandingWriter:
+        """The whole document, to be kept. Raises `LandingError`, or `OSError` where the file cannot be read."""
+        return self._writing.result()
+
+    def end(self) -> None:
+        """Leave nothing behind but what was kept."""
+        self._is_unwanted = True
+        self._thread.shutdown()
+        if self._writing.exception() is None:
+            self.written().discard()
+
+    def _write(self) -> LandingWriter:
+        writer = self._landing.writer()
+        try:
+            with self.file.open("rb") as stream:
+                while not self._is_unwanted and (chunk := stream.read(_TAKEN_AT_ONCE)):
+                    writer.write(chunk)
+        except BaseException:
+            writer.discard()
+            raise
+        return writer
 
 
 def _name(identifier: str) -> str:

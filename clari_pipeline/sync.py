@@ -6,21 +6,20 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from clari_pipeline import evidence
 from clari_pipeline.clari import Clock, Retry
 from clari_pipeline.events import Hooks
 from clari_pipeline.exports import ExportDesk
-from clari_pipeline.landing import LandedDocument, Landing
+from clari_pipeline.landing import Arriving, LandedDocument, Landing
 from clari_pipeline.loading import Loader, keep_verdicts
 from clari_pipeline.log_lines import JsonLines
 from clari_pipeline.outcomes import Outcome
 from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.planning import plan, take_up
 from clari_pipeline.publishing import Places, PublishingError, publish
-from clari_pipeline.quality.export_gate import judge, warm_up
+from clari_pipeline.quality.export_gate import judge
 from clari_pipeline.recording import manifest_of
 from clari_pipeline.rules import read_rules
 from clari_pipeline.runbook import see
@@ -31,8 +30,6 @@ from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.marts import CallRules
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
-
-_CHUNK = 1 << 20
 
 
 class Pipeline:
@@ -312,29 +309,20 @@ class Pipeline:
         return replayed, refused
 
     def replay_document(
-        self, file: Path, *, forecast_id: str, quarter: Quarter, exported_at: datetime | None, run_id: str
+        self, arriving: Arriving, *, forecast_id: str, quarter: Quarter, exported_at: datetime | None, run_id: str
     ) -> str:
         """Land and merge one document from elsewhere; its request id. The same document again is the same export."""
-        as_of = exported_at or datetime.fromtimestamp(file.stat().st_mtime, UTC)
-        with self.warehouse.session() as session:
-            if not ledger.is_size_known(session, file.stat().st_size):
-                warm_up()  # it will be read
-        writer = self.landing.writer()
-        try:
-            with file.open("rb") as stream:
-                while chunk := stream.read(_CHUNK):
-                    writer.write(chunk)
-            identity = "\n".join((writer.sha256, forecast_id, str(quarter), as_of.astimezone(UTC).isoformat()))
-            job_id = f"document-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
-            which = {"job_id": job_id, "forecast_id": forecast_id}
-            row = self._row_of_document(**which, quarter=quarter, as_of=as_of, run_id=run_id)
-            document = writer.keep(**which, time_period=str(quarter), facts=manifest_of(row))
-        except BaseException:
-            writer.discard()
-            raise
-        self._know(document)
-        self._loader.load(job_id, again=True)
-        self.refresh_marts()
+        as_of = exported_at or datetime.fromtimestamp(arriving.file.stat().st_mtime, UTC)
+        writer = arriving.written()
+        identity = "\n".join((writer.sha256, forecast_id, str(quarter), as_of.astimezone(UTC).isoformat()))
+        job_id = f"document-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
+        which = {"job_id": job_id, "forecast_id": forecast_id}
+        row = self._row_of_document(**which, quarter=quarter, as_of=as_of, run_id=run_id)
+        document = writer.keep(**which, time_period=str(quarter), facts=manifest_of(row))
+        with self.warehouse.kept_open():
+            self._know(document)
+            self._loader.load(job_id, again=True)
+            self.refresh_marts()
         return job_id
 
     def _row_of_document(

@@ -46,12 +46,25 @@ WRONG: dict[str, tuple[dict[str, str | None], list[str], str]] = {
         ["replay", "--document", "none.json", "--forecast", "x", "--period", "2026_Q4"],
         "none.json",
     ),
+    "a document without a landing folder": (
+        {"CLARI_DATA_DIR": "file/data"},
+        ["replay", "--document", "file", "--forecast", "x", "--period", "2026_Q4"],
+        "CLARI_DATA_DIR",
+    ),
     "a moment that is none": (
         {},
         ["replay", "--document", "file", "--forecast", "x", "--period", "2026_Q4", "--exported-at", "noon"],
         "--exported-at",
     ),
 }
+
+
+def test_a_document_that_could_not_be_merged_is_not_landed(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    (terminal.folder / "q4.json").write_text('{"entries": []}')
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", "duckdb:///.")
+    answer = terminal("replay", "--document", "q4.json", "--forecast", "total_new", "--period", "2026_Q4")
+    assert answer.code == 2, answer.err
+    assert not [file for file in (terminal.folder / "data").rglob("*") if file.is_file()]
 
 
 @pytest.mark.parametrize("case", WRONG)

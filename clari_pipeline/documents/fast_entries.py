@@ -34,6 +34,7 @@ _HEXES = {
     b"X": re.compile(rb"X(?:(?<=[eE]0X)|(?<=[eE]\+0X))"),
 }
 _BEFORE_HEX = re.compile(rb"[+-]?[0-9.]+[eE]\+?0")
+_ESCAPE = b"\\"  # of one byte, it is looked for at many times the speed
 _NUL = b"\\u0000"  # it is to be another character
 _ESCAPED = re.compile(rb"\\u00(?:2[bBdD]|30|45|58|65|78)")
 
@@ -63,7 +64,7 @@ class FastEntries:
         None where they are to be read one by one. Safe to be called from several threads.
         """
         # Before the first object this parser skips a byte-order mark, and crashes on a null.
-        if not piece.startswith(b"{") or _has_odd_exponent(piece) or _NUL in piece:
+        if not piece.startswith(b"{") or _has_odd_exponent(piece) or (_ESCAPE in piece and _NUL in piece):
             return None
         if self._has_floats and any(word in piece for word in _NO_JSON):
             return None
@@ -162,7 +163,7 @@ def _is_whole(text: str) -> bool:
 
 def _has_odd_exponent(piece: bytes) -> bool:
     """Whether an amount may be written as only Arrow reads it: never denied where it is."""
-    if (b"+" in piece and _SIGNS.search(piece)) or (b"\\" in piece and _ESCAPED.search(piece)):
+    if (b"+" in piece and _SIGNS.search(piece)) or (_ESCAPE in piece and _ESCAPED.search(piece)):
         return True
     return any(
         _BEFORE_HEX.fullmatch(piece, piece.rfind(b'"', 0, found.start()) + 1, found.start())

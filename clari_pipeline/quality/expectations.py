@@ -24,14 +24,18 @@ if TYPE_CHECKING:
 
 # What Great Expectations imports for charts and for distributions, which nobody here looks at: half of all its time.
 _UNUSED = frozenset({"altair", "scipy.stats"})
+# What it does without where it is not installed: of other engines than pandas, and of their clouds.
+_OF_OTHERS = frozenset({"boto3", "botocore", "google", "psycopg2", "pyspark", "snowflake", "sqlalchemy"})
 
 
 class _Later(MetaPathFinder):
-    """Loads those modules only once something in them is asked for."""
+    """Loads the unused modules only once something in them is asked for, and those of others not at all."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        if fullname in _OF_OTHERS:
+            raise ModuleNotFoundError(f"{fullname} is not for the gate", name=fullname)
         found = PathFinder.find_spec(fullname, path, target) if fullname in _UNUSED else None
         if found is not None and found.loader is not None:
             found.loader = LazyLoader(found.loader)

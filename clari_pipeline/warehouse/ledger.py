@@ -130,11 +130,6 @@ def is_known(session: Session, request_id: str) -> bool:
     return bool(rows(session, "ledger/by_request", request_id=request_id))
 
 
-def is_size_known(session: Session, size: int) -> bool:
-    """Whether a loaded document has just so many bytes."""
-    return bool(row(session, "ledger/of_size", result_bytes=size)["documents"])
-
-
 def landings(session: Session) -> list[tuple[str, str]]:
     """Forecast and quarter of every landed document, oldest quarter first."""
     return [(found["forecast_id"], found["time_period_id"]) for found in rows(session, "ledger/landings")]

@@ -155,6 +155,7 @@ class Exporter:
         polls = unseen = 0
         late: Job | None = None  # as it was when it was cancelled
         while True:
+            asked_at = self._clock.now()
             try:
                 job = await self._job(export, job_id)
             except JobForgotten:
@@ -177,7 +178,8 @@ class Exporter:
                 await self._cancel(export, job_id, waited)
                 continue
             pause = min(max(waited / 10, self._poll_interval_s), _LONGEST_POLL_S, self._export_timeout_s - waited)
-            await self._pause(export, pause, "poll")
+            spent = (self._clock.now() - asked_at).total_seconds()  # from one poll to the next, whatever each took
+            await self._pause(export, pause - min(max(spent, 0.0), pause), "poll")
 
     async def _cancel(self, export: Export, job_id: str, waited: float) -> None:
         """Cancel a job; where Clari says that it cannot, it has ended, or an earlier try has cancelled it."""

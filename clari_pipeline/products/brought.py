@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from clari_pipeline.products.activity import QUIET_DAYS
@@ -74,7 +75,7 @@ class Brought:
     @property
     def documents(self) -> list[dict[str, Any]]:
         """What `--json` says of it."""
-        return [{name: fetch[name] for name in _IN_JSON} for fetch in self.fetches]
+        return [{name: _written(fetch[name]) for name in _IN_JSON} for fetch in self.fetches]
 
     @property
     def checks(self) -> list[dict[str, Any]]:
@@ -142,12 +143,8 @@ def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
         if fetch["is_adopted"] and fetch["state"] == "LOADED"
     ]
     if not has_ids:
-        remarks.append(
-            see(
-                "opportunity: no activity is mapped to one yet; CLARI_PRODUCTS has to name activity, too",
-                Remark.NO_OPPORTUNITIES,
-            )
-        )
+        remedy = "" if "activity" in pipeline.settings.products else "; CLARI_PRODUCTS has to name activity, too"
+        remarks.append(see(f"opportunity: no activity is mapped to one yet{remedy}", Remark.NO_OPPORTUNITIES))
     return Brought(name, found, verdicts, remarks)
 
 
@@ -174,6 +171,11 @@ def _in_parts(found: list[Record]) -> set[str]:
 
 def _how_too_long(fetch: Record) -> str:
     return "cut off by Clari" if fetch["state"] == "REFUSED" else "too large"
+
+
+def _written(value: Any) -> Any:
+    """A moment as ISO 8601, as everywhere in `--json`; anything else as it is."""
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _days(fetch: Record) -> str:

@@ -246,7 +246,9 @@ def _evidence(session: Session, fetch: Record, found: Found) -> dict[str, dict[s
         "opportunities_are_known": ("ids_missing", "{} opportunities were asked for and did not come"),
         "records_are_of_the_window": (
             "other_windows",
-            f"no record is of {window_of(fetch)}, the days asked for: the job was somebody else's; run again",
+            f"no record is of {window_of(fetch)}, the days asked for: "
+            + ("the job found for a lost answer was another" if fetch["is_adopted"] else "Clari sent other days")
+            + "; run again",
         ),
         "window_is_not_empty": ("", "the document holds no record"),
     }

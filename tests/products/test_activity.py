@@ -238,6 +238,7 @@ def test_a_document_that_is_cut_or_of_other_days_is_refused(
     """And keeps the window from being taken for fetched."""
     row = by_hand.merge("activity", {"activities": [meeting()]}, **WEEK | columns)
     assert (row["state"], row["error"].startswith(f"{check}: ")) == ("REFUSED", True)
+    assert check != "records_are_of_the_window" or "Clari sent other days" in row["error"]
     assert not by_hand.rows("activity")
     planned = by_hand.planned()
     assert [day for window in planned for day in window] == list(

@@ -66,6 +66,7 @@ def test_products_come_after_the_forecast_and_again_from_what_has_landed(
     assert judged["window_has_no_gap"]["passed"] and judged["row_counts_reconcile"]["severity"]
     (fetch,) = again.document["products"]
     assert (fetch["product"], fetch["state"], fetch["rows_inserted"] > 3000) == ("audit", "LOADED", True)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", fetch["window_from"])
     status = synced("status", "--json").document["products"]
     assert {one["product"]: (one["state"], one["is_named"]) for one in status} == {
         "limits": ("LOADED", False),

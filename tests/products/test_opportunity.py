@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+
+import pytest
 
 from clari_pipeline.runbook import see
 from clari_pipeline.sandbox import Fault, Sandbox
 
-from .conftest import SIGHTS, Clock, Desk
+from .conftest import SIGHTS, Clock, Desk, desk_of
 from .writing import NOW, WEEK, answers, mapped_to
 
 
@@ -63,12 +66,17 @@ def test_many_that_clari_refuses_keep_out_no_other(desk: Desk, sandbox: Sandbox)
     assert (fetch["state"], fetch["rows_inserted"]) == ("LOADED", len(good))
 
 
-def test_without_activity_there_is_nothing_to_ask_for(desk: Desk, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize(
+    ("products", "remedy"),
+    [(("opportunity",), "; CLARI_PRODUCTS has to name activity, too"), (("activity", "opportunity"), "")],
+)
+def test_without_activity_there_is_nothing_to_ask_for(
+    tmp_path: Path, clock: Clock, sandbox: Sandbox, products: tuple[str, ...], remedy: str
+) -> None:
     """A line says why, and it is no failure."""
-    brought = desk.bring("opportunity")
+    brought = desk_of(tmp_path, clock, sandbox, products=products).bring("opportunity")
     assert (brought.fetches, brought.failures, calls(sandbox)) == ([], [], 0)
-    said = "opportunity: no activity is mapped to one yet; CLARI_PRODUCTS has to name activity, too"
-    assert brought.remarks == [see(said, "no_opportunities")]
+    assert brought.remarks == [see(f"opportunity: no activity is mapped to one yet{remedy}", "no_opportunities")]
 
 
 def test_values_are_exact_or_text_alone(desk: Desk, sandbox: Sandbox) -> None:

@@ -46,6 +46,23 @@ class _Quarter:
         return [export["request_id"] for export in (*self.exports, *self.others) if export["exported_at"] <= moment]
 
 
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """What a week's calls are made of: all that they depend on, and the moment that they are as of."""
+
+    content: str
+    as_of: str
+
+    @property
+    def made_of(self) -> str:
+        """Both, as they are written down."""
+        return f"{self.content} {self.as_of}"
+
+    def is_content_of(self, made_of: str) -> bool:
+        """Whether calls that stand are the same, whatever moment they are as of."""
+        return made_of.partition(" ")[0] == self.content
+
+
 def refresh(session: Session, rules: CallRules) -> list[tuple[Record, list[str]]]:
     """Make anew what has changed of the weekly tables; the newest export of each quarter that could have, the oldest
     first, with the weeks whose movements are to be proven: those made anew and the newest.
@@ -122,7 +139,12 @@ def _refresh_quarter(
         rows(session, "marts/measure_places"),
         (rules.use_adjusted, rules.top_user),
     )
-    calls = {week["time_frame_id"]: _made_of(calendar, week, quarter.known_at(week["as_of"])) for week in weeks}
+    calls = {
+        week["time_frame_id"]: _Calls(
+            _made_of(calendar, week | {"as_of": None}, quarter.known_at(week["as_of"])), week["as_of"].isoformat()
+        )
+        for week in weeks
+    }
     _backfill(session, rules, quarter, [week for week in weeks if week["is_backfilled"]], calls, known)
     run(session, "marts/forecast_call_begin")
     before = ""
@@ -131,19 +153,23 @@ def _refresh_quarter(
         part = week["time_frame_id"]
         call = calls[part]
         if week["is_backfilled"]:
-            before = call
+            before = call.content
             continue
-        if known.get((CALLS, part)) != call:
+        stood = known.get((CALLS, part), "")
+        if stood != call.made_of and call.is_content_of(stood):
+            run(session, "marts/week_as_of", **which, time_frame_id=part, as_of=week["as_of"])
+            run(session, "marts/part_made", **which, mart=CALLS, part=part, made_of=call.made_of)
+        elif stood != call.made_of:
             marts.collect_calls(session, part, **which, as_of=week["as_of"], call_time_frame_id=part, rules=rules)
             run(session, "marts/week_person", **which, as_of=week["as_of"])
             run(session, "marts/forecast_call_week", **which, **week, top_user=rules.top_user)
-            run(session, "marts/part_made", **which, mart=CALLS, part=part, made_of=call)
-        movement = _made_of(before, call)
+            run(session, "marts/part_made", **which, mart=CALLS, part=part, made_of=call.made_of)
+        movement = _made_of(before, call.content)
         if known.get((MOVEMENT, part)) != movement:
             moved.append(part)
             run(session, "marts/forecast_movement", **which, **week)
             run(session, "marts/part_made", **which, mart=MOVEMENT, part=part, made_of=movement)
-        before = call
+        before = call.content
     run(session, "marts/part_made", **which, mart=CALLS, part=_WHOLE, made_of=whole)
     return moved
 
@@ -153,12 +179,12 @@ def _backfill(
     rules: CallRules,
     quarter: _Quarter,
     weeks: list[Record],
-    calls: dict[str, str],
+    calls: dict[str, _Calls],
     known: dict[tuple[str, str], str],
 ) -> None:
     """Make those anew of the weeks before the first export that have changed: usually all or none."""
     names = [week["time_frame_id"] for week in weeks]
-    due = [name for name in names if known.get((CALLS, name)) != calls[name]]
+    due = [name for name in names if known.get((CALLS, name)) != calls[name].made_of]
     if not due:
         return
     as_of = weeks[0]["as_of"]
@@ -176,7 +202,7 @@ def _backfill(
             top_user=rules.top_user,
         )
     for part in due:
-        run(session, "marts/part_made", **quarter.which, mart=CALLS, part=part, made_of=calls[part])
+        run(session, "marts/part_made", **quarter.which, mart=CALLS, part=part, made_of=calls[part].made_of)
 
 
 def _made_of(*parts: object) -> str:

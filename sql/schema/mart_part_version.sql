@@ -12,4 +12,4 @@ comment on column clari.mart_part_version.mart is 'forecast_call_week or forecas
 comment on column clari.mart_part_version.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.mart_part_version.quarter_id is 'The quarter that the exports were asked for';
 comment on column clari.mart_part_version.part is 'The week''s time_frame_id; empty for the whole quarter';
-comment on column clari.mart_part_version.made_of is 'SHA-256 of the exports, weeks, rules and statements that the rows depend on';
+comment on column clari.mart_part_version.made_of is 'SHA-256 of the exports, weeks, rules and statements that the rows depend on; after it, for calls, what they are as of';

@@ -203,6 +203,25 @@ def test_a_week_that_is_over_is_not_made_again(house: House) -> None:
     assert [row["call_value"] for row in house.rows(known)] == [1, 210]
 
 
+def test_a_week_that_the_same_document_shows_again_is_as_of_that(house: House) -> None:
+    """And is not made again for it; over, it is as of its end."""
+    shown = document(entry(week="W01", call=100))
+    known = (
+        "select call_value, user_name, as_of, is_week_over from clari.forecast_call_week where time_frame_id = 'W01'"
+    )
+    house.bring(shown, moment(10, 5))
+    house.pipeline.refresh_marts()
+    house.execute("update clari.forecast_call_week set user_name = 'left alone'")
+    house.bring(shown, moment(10, 6))
+    house.pipeline.refresh_marts()
+    assert [tuple(row.values()) for row in house.rows(known)] == [(100, "left alone", moment(10, 6), False)]
+    house.bring(shown, moment(10, 14))
+    house.pipeline.refresh_marts()
+    (row,) = house.rows(known)
+    assert (row["call_value"], row["user_name"] != "left alone", row["is_week_over"]) == (100, True, True)
+    assert moment(10, 6) < row["as_of"] < moment(10, 14)
+
+
 def test_weeks_before_the_first_export_are_as_it_tells_them(house: House) -> None:
     """The call of the week or the one before it, the quota of the next where none is earlier; no movement is known."""
     told = [

@@ -180,15 +180,19 @@ def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[
     from clari_pipeline.reporting import Report  # noqa: PLC0415
 
     pipeline = Pipeline(settings)
-    _prepare(pipeline)
-    started_at = pipeline.now()
-    request_ids, refused_before = pipeline.replay(quarters, forecasts)
-    products, troubles = ([], []) if quarters or forecasts else replay_products(pipeline)
-    pipeline.publish()
-    outcomes = pipeline.outcomes(request_ids)
-    swings = pipeline.swings_of(outcomes)
-    report = Report(uuid.uuid4().hex, started_at, pipeline.now(), outcomes, swings, products=products)
-    return _finish(pipeline, report, as_json=as_json, troubles=troubles, excused=refused_before)
+
+    def work() -> int:
+        _prepare(pipeline)
+        started_at = pipeline.now()
+        request_ids, refused_before = pipeline.replay(quarters, forecasts)
+        products, troubles = ([], []) if quarters or forecasts else replay_products(pipeline)
+        pipeline.publish()
+        outcomes = pipeline.outcomes(request_ids)
+        swings = pipeline.swings_of(outcomes)
+        report = Report(uuid.uuid4().hex, started_at, pipeline.now(), outcomes, swings, products=products)
+        return _finish(pipeline, report, as_json=as_json, troubles=troubles, excused=refused_before)
+
+    return run_interruptibly(work, stop=partial(_stop, pipeline))
 
 
 def replay_document(
@@ -202,22 +206,25 @@ def replay_document(
 ) -> int:
     """One document from elsewhere."""
     from clari_pipeline.reporting import Report  # noqa: PLC0415
+    from clari_pipeline.warehouse import ledger  # noqa: PLC0415
 
     pipeline = Pipeline(settings)
-    _prepare(pipeline)
-    run_id, started_at = uuid.uuid4().hex, pipeline.now()
-    with pipeline.warehouse.session() as session:
-        from clari_pipeline.warehouse import ledger  # noqa: PLC0415
 
-        refused_before = ledger.refused_requests(session)
-    request_id = pipeline.replay_document(
-        arriving, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id
-    )
-    pipeline.publish()
-    with pipeline.warehouse.kept_open():
-        outcomes = pipeline.outcomes([request_id])
-        report = Report(run_id, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes))
-    return _finish(pipeline, report, as_json=as_json, excused=refused_before)
+    def work() -> int:
+        _prepare(pipeline)
+        run_id, started_at = uuid.uuid4().hex, pipeline.now()
+        with pipeline.warehouse.session() as session:
+            refused_before = ledger.refused_requests(session)
+        request_id = pipeline.replay_document(
+            arriving, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id
+        )
+        pipeline.publish()
+        with pipeline.warehouse.kept_open():
+            outcomes = pipeline.outcomes([request_id])
+            report = Report(run_id, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes))
+        return _finish(pipeline, report, as_json=as_json, excused=refused_before)
+
+    return run_interruptibly(work, stop=partial(_stop, pipeline))
 
 
 def status(settings: Settings, *, as_json: bool) -> int:

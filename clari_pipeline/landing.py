@@ -7,6 +7,7 @@ a crash leaves the whole document or none.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -262,15 +264,25 @@ class LandingWriter:
                 _to_disk(file)
             to_disk(self._folder)
             target.parent.mkdir(parents=True, exist_ok=True)
-            if target.exists() and _load(target).sha256 != self.sha256:
-                target = target.with_name(f"{target.name}+{self.sha256[:16]}")
-            if target.exists():
-                self.discard()
-            else:
-                self._folder.rename(target)
-                for folder in (target.parent, target.parent.parent, self._root):
-                    to_disk(folder)
-        return _load(target)
+            for place in (target, target.with_name(f"{target.name}+{self.sha256[:16]}")):
+                if self._is_there(place):
+                    return _load(place)
+        raise LandingError(f"landed document {target} is there and is another: restore it from a backup")
+
+    def _is_there(self, place: Path) -> bool:
+        """Put the document there, unless it is; False where another stands there."""
+        try:
+            self._folder.rename(place)
+        except OSError as error:
+            if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
+                raise
+            if _load(place).sha256 != self.sha256:
+                return False
+            self.discard()
+        else:
+            for folder in (place.parent, place.parent.parent, self._root):
+                to_disk(folder)
+        return True
 
     def discard(self) -> None:
         """Leave nothing behind."""
@@ -282,7 +294,7 @@ class Arriving:
     """A file from elsewhere on its way, in a thread of its own: whatever it is merged with is imported meanwhile."""
 
     def __init__(self, landing: Landing, file: Path) -> None:
-        self.file = file
+        self._file = file
         self._landing = landing
         self._is_unwanted = False
         self._thread = ThreadPoolExecutor(1, "arriving")
@@ -291,6 +303,12 @@ class Arriving:
     def written(self) -> LandingWriter:
         """The whole document, to be kept. Raises `LandingError`, or `OSError` where the file cannot be read."""
         return self._writing.result()
+
+    @property
+    def changed_at(self) -> datetime:
+        """When the file that was written was last changed."""
+        self.written()
+        return self._changed_at
 
     def end(self) -> None:
         """Leave nothing behind but what was kept."""
@@ -302,13 +320,20 @@ class Arriving:
     def _write(self) -> LandingWriter:
         writer = self._landing.writer()
         try:
-            with self.file.open("rb") as stream:
-                while not self._is_unwanted and (chunk := stream.read(_TAKEN_AT_ONCE)):
+            with self._file.open("rb") as stream:
+                self._changed_at = datetime.fromtimestamp(os.fstat(stream.fileno()).st_mtime, UTC)
+                while not self._is_unwanted and (chunk := self._next_of(stream)):
                     writer.write(chunk)
         except BaseException:
             writer.discard()
             raise
         return writer
+
+    def _next_of(self, stream: IO[bytes]) -> bytes:
+        try:
+            return stream.read(_TAKEN_AT_ONCE)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._file)) from error  # which file it is of
 
 
 def _name(identifier: str) -> str:

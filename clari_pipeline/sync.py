@@ -299,12 +299,14 @@ class Pipeline:
         for forecast_id, quarter_id in landings:
             if (wanted and quarter_id not in wanted) or (forecasts and forecast_id not in forecasts):
                 continue
+            self.go_on()
             self._loader.rebuild(forecast_id, quarter_id)
             with self.warehouse.session() as session:
                 exports = ledger.exports_of_quarter(session, forecast_id, quarter_id, ledger.LANDED_STATES)
             replayed += [export["request_id"] for export in exports]
         with self.warehouse.transaction("alerts") as session:  # what is replayed is no news
             alert_rows.told(session, replayed, at=self.now())
+        self.go_on()
         self.refresh_marts()
         return replayed, refused
 
@@ -312,8 +314,9 @@ class Pipeline:
         self, arriving: Arriving, *, forecast_id: str, quarter: Quarter, exported_at: datetime | None, run_id: str
     ) -> str:
         """Land and merge one document from elsewhere; its request id. The same document again is the same export."""
-        as_of = exported_at or datetime.fromtimestamp(arriving.file.stat().st_mtime, UTC)
         writer = arriving.written()
+        as_of = exported_at or arriving.changed_at
+        self.go_on()
         identity = "\n".join((writer.sha256, forecast_id, str(quarter), as_of.astimezone(UTC).isoformat()))
         job_id = f"document-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
         which = {"job_id": job_id, "forecast_id": forecast_id}
@@ -322,6 +325,7 @@ class Pipeline:
         with self.warehouse.kept_open():
             self._know(document)
             self._loader.load(job_id, again=True)
+            self.go_on()
             self.refresh_marts()
         return job_id
 

@@ -1,9 +1,11 @@
 """Ctrl-C in the middle of a sync, as a person at a terminal presses it."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from clari_pipeline.events import Hooks, Merged
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import read_settings
 from tests.conftest import Terminal
+from tests.warehouse.house import document, entry
 
 # Whoever runs the tests in the background ignores SIGINT, and so would a process that is started by it.
 _HEARS_CTRL_C = (
@@ -64,3 +67,33 @@ def test_ctrl_c_between_two_quarters_stops_there(terminal: Terminal, sandbox: Sa
     assert terminal("sync", "--last", "2").code == 0
     assert terminal.query("select distinct state from clari.export_job") == [("LOADED",)]
     assert [request.method for request in sandbox.requests].count("POST") == 2
+
+
+_PRESSES_CTRL_C_ONCE_IT_HAS_LANDED = """
+import os, signal, threading
+from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def press():
+    while not list(Path("data/landing").glob("total_new/*/*/manifest.json")):
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=press, daemon=True).start()
+from clari_pipeline.cli import main
+main()
+"""
+
+
+def test_ctrl_c_lets_a_document_be_merged_that_has_landed(terminal: Terminal) -> None:
+    """One line, exit code 1; what was begun is whole, and the same command does the rest."""
+    Path("q4.json").write_text(json.dumps(document(*(entry(f"u{number}", call=number) for number in range(3000)))))
+    words = ["replay", "--document", "q4.json", "--forecast", "total_new", "--period", "2026_Q4"]
+    done = subprocess.run(
+        [sys.executable, "-c", _PRESSES_CTRL_C_ONCE_IT_HAS_LANDED, *words], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    assert "interrupted: run again" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert terminal.query("select state from clari.export_job") in ([], [("LANDED",)], [("LOADED",)])
+    assert terminal(*words).code == 0
+    assert terminal.query("select count(*), sum(forecast_value) from clari.forecast_entry") == [(3000, 4498500)]
+    assert terminal.query("select count(*) > 0 from clari.forecast_vs_quota") == [(True,)]

@@ -155,7 +155,6 @@ class Exporter:
         polls = unseen = 0
         late: Job | None = None  # as it was when it was cancelled
         while True:
-            asked_at = self._clock.now()
             try:
                 job = await self._job(export, job_id)
             except JobForgotten:
@@ -166,7 +165,8 @@ class Exporter:
                 await self._pause(export, self._poll_interval_s, "poll")
                 continue
             polls, unseen = polls + 1, 0
-            waited = (self._clock.now() - accepted_at).total_seconds()
+            heard_at = self._clock.now()
+            waited = (heard_at - accepted_at).total_seconds()
             is_known = job.state is not JobState.UNKNOWN
             await self._tell(export, Polled, job_id=job_id, status=job.status, is_known=is_known, poll_count=polls)
             is_late = waited >= self._export_timeout_s
@@ -178,7 +178,7 @@ class Exporter:
                 await self._cancel(export, job_id, waited)
                 continue
             pause = min(max(waited / 10, self._poll_interval_s), _LONGEST_POLL_S, self._export_timeout_s - waited)
-            spent = (self._clock.now() - asked_at).total_seconds()  # from one poll to the next, whatever each took
+            spent = (self._clock.now() - heard_at).total_seconds()  # on writing down what was heard
             await self._pause(export, pause - min(max(spent, 0.0), pause), "poll")
 
     async def _cancel(self, export: Export, job_id: str, waited: float) -> None:

@@ -26,7 +26,8 @@ _NOTHING = pa.null()
 _EMPTY, _NONE = texts([""])[0], texts([None])[0]
 _DEEPEST = 8
 _MOST_KINDS = 500  # keys at all depths: a document that makes up keys is not followed
-_NO_JSON = (b"NaN", b"Inf")  # numbers to this parser
+_NO_JSON = (b"NaN", b"Inf")  # numbers to this parser, where they stand as values
+_AS_VALUES = re.compile(rb"[:,\[][ \t\r\n]*-?(?:NaN|Inf)")
 # In a text, Arrow takes 1e+-2 and 1e0x2 for amounts, however their characters are escaped.
 _SIGNS = re.compile(rb"\+-(?<=[eE]\+-)")
 _HEXES = {
@@ -66,7 +67,7 @@ class FastEntries:
         # Before the first object this parser skips a byte-order mark, and crashes on a null.
         if not piece.startswith(b"{") or _has_odd_exponent(piece) or (_ESCAPE in piece and _NUL in piece):
             return None
-        if self._has_floats and any(word in piece for word in _NO_JSON):
+        if self._has_floats and any(word in piece for word in _NO_JSON) and _AS_VALUES.search(piece):
             return None
         try:
             parsed = pj.read_json(

@@ -11,7 +11,7 @@ def move_entries(session: Session) -> bool:
 
     Its rows stay as they are: each names the export that showed it last. To be followed by the view.
     """
-    is_held = row(session, "schema_entries_held")["held"] > 0
+    is_held = bool(row(session, "schema_entries_held")["held"])
     if is_held:
         run(session, "schema_entries_moved")
     return is_held

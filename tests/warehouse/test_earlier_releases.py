@@ -1,4 +1,4 @@
-"""A warehouse that a release has made which kept its entries in a table of the view's name: nobody sees a difference."""
+"""A warehouse of a release which kept its entries in a table of the view's name: nobody sees a difference."""
 
 from __future__ import annotations
 

@@ -81,6 +81,8 @@ def test_every_command_and_make_target_that_is_named_exists(terminal: Terminal) 
 def test_every_table_and_setting_is_documented() -> None:
     """The README names every table that people query, `.env.example` every setting."""
     internal = {
+        "forecast_entry_sighting",
+        "forecast_entry_state",
         "forecast_user_sighting",
         "alert_delivery",
         "mart_part_version",

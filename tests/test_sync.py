@@ -372,7 +372,7 @@ def test_a_landed_document_that_was_not_merged_is_merged_by_the_next_sync(termin
     job = terminal.query("select job_id from clari.export_job")[0][0]
     with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
         connection.execute("update clari.export_job set state = 'LANDED', loaded_at = null")
-        for table in ("forecast_entry", "forecast_entry_history", "forecast_user_sighting"):
+        for table in ("forecast_entry_state", "forecast_entry_history", "forecast_user_sighting"):
             connection.execute(f"delete from clari.{table}")
     assert terminal("sync", "--last", "1").code == 0
     assert terminal.query(f"select state from clari.export_job where job_id = '{job}'") == [("LOADED",)]

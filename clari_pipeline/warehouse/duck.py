@@ -17,6 +17,7 @@ from filelock import FileLock
 from clari_pipeline.disk import copy_past_memory, to_disk
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.runbook import says_full
+from clari_pipeline.warehouse.earlier import move_entries
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseFull, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
 from clari_pipeline.warehouse.session import Answer, Session, Warehouse
@@ -369,6 +370,7 @@ def _is_made(session: Session) -> bool:
 
 def _make_schema(session: Session) -> None:
     run(session, "schema/clari")
+    move_entries(session)
     for table in tables():
         run(session, f"schema/{table}")
     run(session, "schema_is_made", schema_sha256=sha256_of("schema"))

@@ -19,8 +19,9 @@ _LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage
 _DESCRIBED = ("stage_user", "stage_field", "stage_time_period", "stage_time_frame")
 STAGED = ("stage_entry", "stage_shown_week", *_DESCRIBED)  # what a merge reads of a document
 MERGED = (
-    "forecast_entry",
     "forecast_entry_history",
+    "forecast_entry_sighting",
+    "forecast_entry_state",
     "forecast_field",
     "forecast_user",
     "forecast_user_history",

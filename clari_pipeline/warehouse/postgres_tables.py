@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.warehouse.dialects import carried
+from clari_pipeline.warehouse.earlier import move_entries
 from clari_pipeline.warehouse.errors import WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.statements import rows, run, tables
 
@@ -78,12 +79,31 @@ def _make(session: PostgresSession, made_of: str, lock_timeout_s: float) -> None
     patience = f"{lock_timeout_s * 1000:.0f}"
     session.connection.execute("select set_config('lock_timeout', %s, true)", [patience])
     run(session, "schema/clari")
+    are_moved = move_entries(session)
     there = _There.on(session.connection)
     for table in tables():
         for statement in carried(f"schema/{table}", "postgres"):
             if not there.has(statement):
                 session.connection.execute(statement.encode(), {})
+    if are_moved:
+        _let_see(session.connection, "forecast_entry", "forecast_entry_state")
     run(session, "schema_is_made", schema_sha256=made_of)
+
+
+def _let_see(connection: psycopg.Connection[Any], view: str, table: str) -> None:
+    """Let those read a view who may read the table of which it shows all, or as many of its columns."""
+    grants = connection.execute(
+        "select format('grant select %%s on clari.%%I to %%s %%s', columns, %(view)s::text, "
+        "case grantee when 0 then 'public' else grantee::regrole::text end, "
+        "case when is_grantable then 'with grant option' end) "
+        "from (select null as columns, given.* from pg_class, aclexplode(relacl) as given "
+        "where oid = to_regclass('clari.' || %(table)s) union all "
+        "select format('(%%I)', attname), given.* from pg_attribute, aclexplode(attacl) as given "
+        "where attrelid = to_regclass('clari.' || %(table)s)) as given where privilege_type = 'SELECT'",
+        {"view": view, "table": table},
+    ).fetchall()
+    for (grant,) in grants:
+        connection.execute(grant.encode())
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from snowflake.connector import SnowflakeConnection
 
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.warehouse.dialects import carried
+from clari_pipeline.warehouse.earlier import move_entries
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted
 from clari_pipeline.warehouse.session import Session, Warehouse
 from clari_pipeline.warehouse.snowflake_errors import told
@@ -167,6 +168,8 @@ class SnowflakeWarehouse(Warehouse):
         if not (session.has_tables() and rows(session, "schema_made_by") == made_of):
             run(session, "schema/clari")
             with session.turn("schema"):
+                session.tell("use schema clari")  # a table that is renamed would go to the session's own
+                move_entries(session)
                 for name in tables():
                     run(session, f"schema/{name}")
                 run(session, "schema_is_made", schema_sha256=self.made_of)

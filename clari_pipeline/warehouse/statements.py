@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -33,9 +34,8 @@ def row(session: Session, name: str, **parameters: Any) -> Record:
 
 
 def tables() -> list[str]:
-    """The tables of the warehouse, as `sql/schema/` names them, and after them the views, which show them."""
-    names = [file.stem for file in _folder("schema") if file.stem != "clari"]
-    return sorted(names, key=is_view)
+    """The tables of the warehouse, as `sql/schema/` names them, and after them the views, each after what it shows."""
+    return sorted(_names(), key=_storey)
 
 
 def is_view(table: str) -> bool:
@@ -46,6 +46,19 @@ def is_view(table: str) -> bool:
 def sha256_of(folder: str) -> str:
     """Which statements this release has in `sql/<folder>/`."""
     return sha256("".join(text_of(f"{folder}/{file.stem}") for file in _folder(folder)).encode()).hexdigest()
+
+
+def _names() -> list[str]:
+    return [file.stem for file in _folder("schema") if file.stem != "clari"]
+
+
+@cache
+def _storey(table: str) -> int:
+    """0 for a table, 1 for a view of tables alone, one more for a view of views."""
+    if not is_view(table):
+        return 0
+    named = set(re.findall(r"\bclari\.(\w+)", text_of(f"schema/{table}"))) & set(_names())
+    return 1 + max((_storey(other) for other in named - {table}), default=0)
 
 
 @cache

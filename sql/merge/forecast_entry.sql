@@ -1,21 +1,6 @@
--- The newest known values, from entry_change, entry_unshown and entry_gone. What the document shows was seen by it.
-update clari.forecast_entry as known
-set last_seen_at = $exported_at, exported_at = $exported_at, job_id = $job_id
-where
-    known.forecast_id = $forecast_id
-    and known.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
-    and not exists (
-        select 1
-        from entry_unshown as unshown
-        where
-            unshown.time_period_id = known.time_period_id
-            and unshown.time_frame_id = known.time_frame_id
-            and unshown.user_id = known.user_id
-            and unshown.field_id = known.field_id
-    );
-
+-- The newest known values, from entry_change and entry_gone. A row that the document shows unchanged is not touched.
 -- A measure that the export did not ask for keeps its value.
-update clari.forecast_entry as known
+update clari.forecast_entry_state as known
 set
     forecast_value = case when $has_forecast then entry.forecast_value else known.forecast_value end,
     quota_value = case when $has_quota then entry.quota_value else known.quota_value end,
@@ -30,7 +15,10 @@ set
     adjusted_at = case when $has_adjustment then entry.adjusted_at else known.adjusted_at end,
     changed_at = case when change.has_changed then $exported_at else known.changed_at end,
     scope_id = entry.scope_id,
-    in_latest_export = true
+    in_latest_export = true,
+    last_seen_at = $exported_at,
+    exported_at = $exported_at,
+    job_id = $job_id
 from stage_entry as entry
 inner join entry_change as change on change.entry_no = entry.entry_no and change.is_written
 where
@@ -40,8 +28,13 @@ where
     and known.user_id = entry.user_id
     and known.field_id = entry.field_id;
 
-update clari.forecast_entry as known
-set in_latest_export = false
+-- From now on the row itself says which export showed it last.
+update clari.forecast_entry_state as known
+set
+    in_latest_export = false,
+    last_seen_at = gone.exported_at,
+    exported_at = gone.exported_at,
+    job_id = gone.job_id
 from entry_gone as gone
 where
     known.forecast_id = $forecast_id
@@ -50,7 +43,7 @@ where
     and known.user_id = gone.user_id
     and known.field_id = gone.field_id;
 
-insert into clari.forecast_entry (
+insert into clari.forecast_entry_state (
     forecast_id,
     time_period_id,
     time_frame_id,
@@ -103,3 +96,31 @@ from stage_entry
 where
     exists (select 1 from entry_counted where rows_staged > rows_known)
     and not exists (select 1 from entry_change as change where change.entry_no = stage_entry.entry_no);
+
+-- Present rows that name an export were all shown by this one, or, where it is set apart, none of them was.
+delete from clari.forecast_entry_sighting as sighting
+where
+    sighting.forecast_id = $forecast_id
+    and sighting.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+    and not exists (
+        select 1
+        from job_set_apart as apart
+        where apart.time_period_id = sighting.time_period_id and apart.known_job_id = sighting.known_job_id
+    );
+
+insert into clari.forecast_entry_sighting (forecast_id, time_period_id, known_job_id, job_id, exported_at)
+select $forecast_id, known.time_period_id, known.job_id, $job_id, $exported_at
+from (
+    select distinct time_period_id, job_id
+    from clari.forecast_entry_state
+    where
+        forecast_id = $forecast_id
+        and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+        and in_latest_export
+) as known
+where
+    not exists (
+        select 1
+        from job_set_apart as apart
+        where apart.time_period_id = known.time_period_id and apart.known_job_id = known.job_id
+    );

@@ -65,7 +65,7 @@ select
     $exported_at,
     cast(null as timestamptz),
     $job_id
-from clari.forecast_entry as entry
+from clari.forecast_entry_state as entry
 inner join entry_versioned as changed
     on
         changed.time_period_id = entry.time_period_id

@@ -1,5 +1,10 @@
 -- Before a forecast's quarter is rebuilt from its landed documents, in the same transaction.
-delete from clari.forecast_entry
+delete from clari.forecast_entry_state
+where
+    forecast_id = $forecast_id
+    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
+
+delete from clari.forecast_entry_sighting
 where
     forecast_id = $forecast_id
     and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);

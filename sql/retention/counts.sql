@@ -4,8 +4,13 @@ with period as (
 )
 
 select quarter_id, 'forecast_entry' as table_name, count(*) as gone
-from clari.forecast_entry
-inner join period on period.time_period_id = forecast_entry.time_period_id
+from clari.forecast_entry_state
+inner join period on period.time_period_id = forecast_entry_state.time_period_id
+group by quarter_id
+union all
+select quarter_id, 'forecast_entry_sighting', count(*)
+from clari.forecast_entry_sighting
+inner join period on period.time_period_id = forecast_entry_sighting.time_period_id
 group by quarter_id
 union all
 select quarter_id, 'forecast_entry_history', count(*)

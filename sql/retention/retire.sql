@@ -1,6 +1,9 @@
 -- A quarter leaves the tables, of all forecasts at once. The ledger goes on naming its exports: their documents stay
 -- landed.
-delete from clari.forecast_entry
+delete from clari.forecast_entry_state
+where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
+
+delete from clari.forecast_entry_sighting
 where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
 
 delete from clari.forecast_entry_history

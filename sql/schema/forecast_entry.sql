@@ -1,31 +1,38 @@
--- Grain: one row a forecast, period, week, person and field: the newest known value.
-create table if not exists clari.forecast_entry (
-    forecast_id varchar not null,
-    time_period_id varchar not null,
-    time_frame_id varchar not null,
-    user_id varchar not null,
-    field_id varchar not null,
-    forecast_value decimal(18,4),
-    quota_value decimal(18,4),
-    adjustment_value decimal(18,4),
-    crm_total decimal(18,4),
-    crm_closed decimal(18,4),
-    currency_code varchar,
-    is_updated boolean,
-    updated_by varchar,
-    updated_at timestamptz,
-    adjusted_by varchar,
-    adjusted_at timestamptz,
-    scope_id varchar,
-    in_latest_export boolean not null,
-    first_seen_at timestamptz not null,
-    changed_at timestamptz not null,
-    last_seen_at timestamptz not null,
-    exported_at timestamptz not null,
-    job_id varchar not null
-);
+-- Grain: one row a forecast, period, week, person and field: the newest known value, and the export that last showed it.
+create or replace view clari.forecast_entry as
+select
+    entry.forecast_id,
+    entry.time_period_id,
+    entry.time_frame_id,
+    entry.user_id,
+    entry.field_id,
+    entry.forecast_value,
+    entry.quota_value,
+    entry.adjustment_value,
+    entry.crm_total,
+    entry.crm_closed,
+    entry.currency_code,
+    entry.is_updated,
+    entry.updated_by,
+    entry.updated_at,
+    entry.adjusted_by,
+    entry.adjusted_at,
+    entry.scope_id,
+    entry.in_latest_export,
+    entry.first_seen_at,
+    entry.changed_at,
+    coalesce(sighting.exported_at, entry.last_seen_at) as last_seen_at,
+    coalesce(sighting.exported_at, entry.exported_at) as exported_at,
+    coalesce(sighting.job_id, entry.job_id) as job_id
+from clari.forecast_entry_state as entry
+left join clari.forecast_entry_sighting as sighting
+    on
+        sighting.forecast_id = entry.forecast_id
+        and sighting.time_period_id = entry.time_period_id
+        and sighting.known_job_id = entry.job_id
+        and entry.in_latest_export;
 
-comment on table clari.forecast_entry is 'One row a forecast, period, week, person and field: the newest known value';
+comment on view clari.forecast_entry is 'One row a forecast, period, week, person and field: the newest known value';
 comment on column clari.forecast_entry.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_entry.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
 comment on column clari.forecast_entry.time_frame_id is 'The week; the same id occurs in several periods';

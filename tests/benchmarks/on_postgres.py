@@ -150,7 +150,7 @@ def _next(bench: Bench, server: _Server, held: Place, held_url: str, file: Path,
         place = held.copied(bench.empty("next"), url)
         cost = server.cost_of(partial(place.replay, file, QUARTER))
         place.remove()
-        query = "select n_tup_ins + n_tup_upd from pg_stat_user_tables where relid = 'clari.forecast_entry'::regclass"
+        query = "select n_tup_ins + n_tup_upd from pg_stat_user_tables where relname = 'forecast_entry_state'"
         ((count,),) = server.ask(query, url)
         written.append(int(str(count)))
         return cost

@@ -39,7 +39,7 @@ def _broken(outcome: Outcome) -> set[str]:
 def _narrowed_column(folder: Path) -> set[str]:
     """Somebody has narrowed a column by hand: cents would be lost."""
     house = House(folder)
-    house.execute("alter table clari.forecast_entry alter crm_closed type decimal(18, 0)")
+    house.execute("alter table clari.forecast_entry_state alter crm_closed type decimal(18, 0)")
     return _broken(house.bring(document(entry("boss", call=5, closed="10.75"), people=[BOSS]), moment(10, 20)))
 
 
@@ -48,9 +48,9 @@ def _row_from_nowhere(folder: Path) -> set[str]:
     house = House(folder)
     house.bring(document(entry("boss", call=1), people=[BOSS]), moment(10, 19))
     house.execute(
-        "insert into clari.forecast_entry by name select * replace "
+        "insert into clari.forecast_entry_state by name select * replace "
         "('W05' as time_frame_id, 'job-north-2026_Q4-2' as job_id, timestamptz '2026-10-20 06:00Z' as exported_at) "
-        "from clari.forecast_entry"
+        "from clari.forecast_entry_state"
     )
     return _broken(house.bring(document(entry("boss", call=2), people=[BOSS]), moment(10, 20), history=False))
 

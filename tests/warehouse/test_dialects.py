@@ -179,6 +179,9 @@ def test_postgres_takes_every_statement(name: str, nulls: bool, server: psycopg.
     with server.transaction(force_rollback=True):
         if name in {"merge/forecast_entry", "merge/forecast_entry_history", "merge/counts"}:
             _run(server, "merge/entry_change")
+        if name == "schema_entries_moved":  # of a warehouse that an earlier release has made
+            server.execute("drop view clari.forecast_entry cascade")
+            server.execute("alter table clari.forecast_entry_state rename to forecast_entry")
         _run(server, name, nulls=nulls)
 
 

@@ -176,7 +176,7 @@ def test_amounts_that_can_be_kept_exactly_pass(house: House, amount: str) -> Non
 
 def test_a_column_that_keeps_too_little_is_found_by_the_control_totals(house: House) -> None:
     """Somebody has narrowed a column by hand: cents would be lost in every row."""
-    house.execute("alter table clari.forecast_entry alter crm_closed type decimal(18, 0)")
+    house.execute("alter table clari.forecast_entry_state alter crm_closed type decimal(18, 0)")
     outcome = house.bring(document(entry("ann", call=5, closed="10.75")), moment(10, 20))
     assert_refused(house, outcome, "control_totals_reconcile")
     (differing,) = verdict(outcome, "control_totals_reconcile")["evidence"]["differing"]
@@ -187,9 +187,9 @@ def test_rows_that_the_document_does_not_explain_are_found_by_the_row_counts(hou
     """A row that claims to come from this export, put there by hand, in a week that the export does not speak of."""
     house.bring(document(entry(call=1)), moment(10, 19))
     house.execute(
-        "insert into clari.forecast_entry by name select * replace "
+        "insert into clari.forecast_entry_state by name select * replace "
         "('W05' as time_frame_id, 'job-north-2026_Q4-2' as job_id, timestamptz '2026-10-20 06:00Z' as exported_at) "
-        "from clari.forecast_entry"
+        "from clari.forecast_entry_state"
     )
     before = _tables(house)
     outcome = house.bring(document(entry(call=2)), moment(10, 20), history=False)
@@ -204,7 +204,7 @@ def test_rows_that_the_document_does_not_explain_are_found_by_the_row_counts(hou
 def test_a_merge_that_does_not_reconcile_leaves_the_tables_as_they_were(house: House) -> None:
     """The whole merge is taken back, history and people included; the ledger says why."""
     house.bring(document(entry("ann", call=1, closed=10)), moment(10, 19))
-    house.execute("alter table clari.forecast_entry alter crm_closed type decimal(18, 0)")
+    house.execute("alter table clari.forecast_entry_state alter crm_closed type decimal(18, 0)")
     before = _tables(house)
     outcome = house.bring(document(entry("ann", call=2, closed="10.75"), entry("bob", call=7)), moment(10, 20))
     assert (outcome.export["state"], outcome.export["loaded_at"]) == ("REFUSED", None)
@@ -216,7 +216,7 @@ def test_a_late_document_that_does_not_reconcile_leaves_the_others_merged(house:
     """The rebuild is done once more without it."""
     house.bring(document(entry("ann", call=1, closed=10)), moment(10, 18))
     house.bring(document(entry("ann", call=3, closed=30)), moment(10, 20))
-    house.execute("alter table clari.forecast_entry alter crm_closed type decimal(18, 0)")
+    house.execute("alter table clari.forecast_entry_state alter crm_closed type decimal(18, 0)")
     before = _tables(house)
     late = house.bring(document(entry("ann", call=2, closed="10.75")), moment(10, 19))
     assert late.export["state"] == "REFUSED"
@@ -381,9 +381,9 @@ def test_an_excused_document_that_is_also_cut_off_is_a_failure(house: House) -> 
 
 def test_a_refused_document_is_judged_anew_on_replay(house: House) -> None:
     """What was refused for a reason that has gone is merged."""
-    house.execute("alter table clari.forecast_entry alter crm_closed type decimal(18, 0)")
+    house.execute("alter table clari.forecast_entry_state alter crm_closed type decimal(18, 0)")
     refused = house.bring(document(entry(call=5, closed="10.75")), moment(10, 20))
-    house.execute("alter table clari.forecast_entry alter crm_closed type decimal(18, 4)")
+    house.execute("alter table clari.forecast_entry_state alter crm_closed type decimal(18, 4)")
     house.pipeline.replay([], [])
     again = house.outcome(refused.export["request_id"])
     assert (refused.export["state"], again.export["state"], again.export["error"]) == ("REFUSED", "LOADED", None)

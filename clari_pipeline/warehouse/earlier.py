@@ -1,0 +1,17 @@
+"""What an earlier release has made otherwise."""
+
+from __future__ import annotations
+
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import row, run
+
+
+def move_entries(session: Session) -> bool:
+    """Give the table of entries the name of the one that keeps them now, where a view shows them; whether it was there.
+
+    Its rows stay as they are: each names the export that showed it last. To be followed by the view.
+    """
+    is_held = bool(row(session, "schema_entries_held")["held"])
+    if is_held:
+        run(session, "schema_entries_moved")
+    return is_held

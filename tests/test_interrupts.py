@@ -91,7 +91,9 @@ def test_ctrl_c_lets_a_document_be_merged_that_has_landed(terminal: Terminal) ->
         [sys.executable, "-c", _PRESSES_CTRL_C_ONCE_IT_HAS_LANDED, *words], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (1, ""), done.stderr
-    assert "interrupted: run again" in done.stderr.splitlines()[-1]
+    stopping, *_, interrupted = done.stderr.splitlines()
+    assert "stopping once the quarter at hand is merged" in stopping
+    assert "interrupted: run again" in interrupted
     assert "Traceback" not in done.stderr
     assert terminal.query("select state from clari.export_job") in ([], [("LANDED",)], [("LOADED",)])
     assert terminal(*words).code == 0

@@ -169,8 +169,8 @@ def _sync(
 
 def _sync_quarter(runner: JobRunner, quarter: Quarter) -> str | None:
     """One quarter's run; what went wrong with it, unless an export's own state says it already."""
-    trouble = runner.sync_quarter(quarter)
-    is_told = any(outcome.is_failure and outcome.export["error"] for outcome in runner.outcomes(quarter))
+    trouble, outcomes = runner.sync_quarter(quarter)
+    is_told = any(outcome.is_failure and outcome.export["error"] for outcome in outcomes)
     return None if is_told else trouble
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +18,9 @@ import httpx
 import pytest
 import stamina
 
+from clari_pipeline.defs.event_log import PooledSqliteEventLog
 from clari_pipeline.defs.graph import build
+from clari_pipeline.defs.run_storage import PooledSqliteRuns
 from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.quality.export_gate import CHECKS
 from clari_pipeline.sandbox import Sandbox
@@ -298,3 +301,28 @@ def test_without_a_key_a_run_says_which_setting_is_missing(terminal: Terminal, m
         assert not result.success
         (failure,) = [event for event in result.all_events if event.is_step_failure]
         assert "CLARI_API_KEY" in failure.step_failure_data.user_failure_data.description  # type: ignore[union-attr, operator]
+
+
+@dg.job
+def _job_of_one_step() -> None:
+    dg.op(name="step")(lambda: None)()
+
+
+def test_dagsters_own_classes_and_ours_read_what_the_other_wrote(
+    dagster_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs and events stay where Dagster puts them by default, whichever wrote them: an update loses no run."""
+    ours, theirs = project_file("dagster_home/dagster.yaml").read_text(), "telemetry: {enabled: false}"
+    home = shutil.copytree(dagster_home, tmp_path / "home")
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    runs: list[tuple[str, int]] = []
+    for settings, own in ((ours, True), (theirs, False), (ours, True)):
+        (home / "dagster.yaml").write_text(settings)
+        with dg.DagsterInstance.get() as instance:
+            assert isinstance(instance.run_storage, PooledSqliteRuns) is own
+            assert isinstance(instance.event_log_storage, PooledSqliteEventLog) is own
+            assert [(run.run_id, len(instance.all_logs(run.run_id))) for run in reversed(instance.get_runs())] == runs
+            made = _job_of_one_step.execute_in_process(instance=instance)
+            assert (stats := instance.get_run_stats(made.run_id)).steps_succeeded == 1 and stats.end_time
+            runs.append((made.run_id, len(instance.all_logs(made.run_id))))
+    assert len({run_id for run_id, _ in runs}) == 3 and all(events for _, events in runs)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import dagster as dg
 from filelock import FileLock
 
+from clari_pipeline.clari import ExportEvent
 from clari_pipeline.defs.graph import build
 from clari_pipeline.defs.products import JOB, definitions_of
 from clari_pipeline.defs.resources import Exports
@@ -53,6 +54,21 @@ def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
         instance.dispose()
 
 
+class _Arrived:
+    """The exports of a sync. Once those of a quarter have come, the warehouse's file stays open for `stack`'s time."""
+
+    def __init__(self, exports: Exports, pipeline: Pipeline) -> None:
+        self._exports, self._pipeline = exports, pipeline
+        self.run_id = exports.run_id
+        self.stack = ExitStack()
+
+    def take(self, quarter_id: str, hear: Callable[[ExportEvent], None]) -> list[str]:
+        """Wait for a quarter's exports, as `Exports` do."""
+        request_ids = self._exports.take(quarter_id, hear)
+        self.stack.enter_context(self._pipeline.warehouse.kept_open())
+        return request_ids
+
+
 class JobRunner:
     """Runs `sync_quarter` and `refresh_marts` in this process, one after the other.
 
@@ -71,17 +87,15 @@ class JobRunner:
         self._instance = instance
         self._definitions = build(pipeline.settings, quarters, board_follows=False)
         self._pipeline, self._run_id = pipeline, exports.run_id
-        self._resources = {"pipeline": pipeline, "exports": exports}
+        self._exports = _Arrived(exports, pipeline)
+        self._resources = {"pipeline": pipeline, "exports": self._exports}
         self._tags = {"clari/sync": exports.run_id, **tags}
 
-    def sync_quarter(self, quarter: Quarter) -> str | None:
-        """Run one quarter; what went wrong, or None. What was refused stands in the ledger, too."""
-        return self._run("sync_quarter", partition_key=str(quarter))
-
-    def outcomes(self, quarter: Quarter) -> list[Outcome]:
-        """What became of the quarter's exports."""
-        with self._pipeline.warehouse.kept_open():
-            return self._pipeline.outcomes(self._pipeline.requests_of_run(self._run_id, str(quarter)))
+    def sync_quarter(self, quarter: Quarter) -> tuple[str | None, list[Outcome]]:
+        """Run one quarter; what went wrong, or None, and what became of its exports, as the ledger has it."""
+        with self._exports.stack:
+            trouble = self._run("sync_quarter", partition_key=str(quarter))
+            return trouble, self._pipeline.outcomes(self._pipeline.requests_of_run(self._run_id, str(quarter)))
 
     def refresh_marts(self) -> str | None:
         """Make the marts and the copy for readers anew, without the board; what went wrong, or None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -29,18 +30,21 @@ def people() -> int:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, clock: Clock, sandbox: Sandbox) -> Desk:
-    return desk_of(tmp_path, clock, sandbox, activity_days=20)
+def desk(tmp_path: Path, clock: Clock, sandbox: Sandbox) -> Iterator[Desk]:
+    found = desk_of(tmp_path, clock, sandbox, activity_days=20)
+    with found.pipeline.warehouse.session():  # the file is opened once
+        yield found
 
 
 @pytest.fixture
 def whole(tmp_path: Path, clock: Clock, sandbox: Sandbox) -> list[dict[str, object]]:
     """What there is, by one export that nobody cut off."""
     other = desk_of(tmp_path / "whole", clock, sandbox, activity_days=20)
-    (fetch,) = other.bring("activity").fetches
-    assert fetch["state"] == "LOADED"
-    sandbox.requests.clear()
-    return other.rows("activity", without=SIGHTS)
+    with other.pipeline.warehouse.session():
+        (fetch,) = other.bring("activity").fetches
+        assert fetch["state"] == "LOADED"
+        sandbox.requests.clear()
+        return other.rows("activity", without=SIGHTS)
 
 
 def test_what_is_cut_off_is_asked_for_in_halves_until_it_is_whole(
@@ -196,11 +200,12 @@ def test_a_document_that_is_too_large_is_asked_for_in_halves(
 ) -> None:
     """As what Clari cuts off is, and that is no failure."""
     small = desk_of(tmp_path / "small", clock, sandbox, activity_days=20, max_result_bytes=40_000)
-    brought = small.bring("activity")
-    assert brought.failures == [] and any("too large of" in line for line in brought.lines)
-    assert small.rows("activity", without=SIGHTS) == whole
-    clock.turn(days=1)
-    assert small.bring("activity").failures == []
+    with small.pipeline.warehouse.session():
+        brought = small.bring("activity")
+        assert brought.failures == [] and any("too large of" in line for line in brought.lines)
+        assert small.rows("activity", without=SIGHTS) == whole
+        clock.turn(days=1)
+        assert small.bring("activity").failures == []
 
 
 def test_days_that_came_otherwise_are_no_failure(desk: Desk, sandbox: Sandbox, clock: Clock) -> None:

@@ -110,12 +110,12 @@ def _replay_document(
         raise UsageError(f"{document} is no file: name the document to merge")
     as_of = None if exported_at is None else _moment(exported_at, name="--exported-at")
     from clari_pipeline.landing import Landing  # noqa: PLC0415
-    from clari_pipeline.quality import judging  # noqa: PLC0415
+    from clari_pipeline.quality.export_gate import warm_up  # noqa: PLC0415
 
     landing = Landing(settings.landing_dir)
     with landing.arriving(document) as arriving:
         if not landing.holds(forecasts[0], str(quarters[0]), document.stat().st_size):
-            judging.judge.start()  # it will be read
+            warm_up()  # it will be read
         from clari_pipeline import commands  # noqa: PLC0415 - takes most of a second, and a large document lands in it
 
         return commands.replay_document(

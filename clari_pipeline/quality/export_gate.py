@@ -235,7 +235,7 @@ def again(verdict: Mapping[str, Any], request_id: str, job_id: str) -> Verdict |
 
 
 def warm_up() -> None:
-    """Begin Great Expectations, which takes seconds, while Clari prepares the exports."""
+    """Begin Great Expectations, which takes seconds, while Clari prepares the exports or a document lands."""
     judging.judge.start()
 
 

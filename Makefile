@@ -33,7 +33,7 @@ lint: install secrets
 
 # Whether a secret was ever committed: what is in the history stays there, whatever is deleted later.
 secrets: install
-	@if [ -e .git ]; then $(BIN)/python -m tests.history_secrets; \
+	@if [ -e .git ]; then $(BIN)/python -m tests.repository.history_secrets; \
 	else echo "secrets: there is no git history here"; fi
 
 # What everything that is installed is licensed under.
@@ -80,7 +80,7 @@ soak: install
 SECONDS ?= 60
 fuzz: install
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
-	nice $(BIN)/python -m tests.documents.fuzz_reader -max_total_time=$(SECONDS)
+	nice $(BIN)/python -m tests.soak.fuzz_reader -max_total_time=$(SECONDS)
 
 # What it all costs, beside the bare work and beside dlt; make bench SIZES=10000,100000 BENCH_REPEATS=1 for less of it.
 bench: .venv/bench-installed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import shutil
 import signal
@@ -12,7 +11,6 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,32 +22,16 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from httpx._transports import default as transports
 
-from clari_pipeline import cli
-from clari_pipeline.runbook import PAGE
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import project_file
 from clari_pipeline.warehouse.duck import DuckWarehouse
+from tests.helpers.terminal import Terminal
 
 # Dagster's SQLite asks the disk to have written a thousand times a sync. Memory has, where there is plenty of it.
 _MEMORY = Path("/dev/shm")
 if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 << 30:
     os.environ["TMPDIR"] = str(_MEMORY)
     tempfile.tempdir = None  # look again
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command left on the terminal."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """Standard output as the one JSON document that it must be."""
-        document: dict[str, Any] = json.loads(self.out)
-        return document
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -76,65 +58,6 @@ def pytest_sessionfinish() -> None:
 # Who was started in the background ignores Ctrl-C, and so would every process that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-_KEPT = ("data", "dagster_home")
-_after: dict[tuple[str, ...], Path] = {}
-
-
-class Terminal:
-    """A person in a folder with a terminal: types commands, reads answers, queries the warehouse."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], *, kept: Path) -> None:
-        self.folder = folder
-        self.kept = kept
-        self._capsys = capsys
-
-    def __call__(self, *words: str) -> Answer:
-        self._capsys.readouterr()
-        code = cli.run(list(words))
-        captured = self._capsys.readouterr()
-        if code:
-            self._names_its_section(words, captured.out + captured.err)
-        return Answer(code, captured.out, captured.err)
-
-    def _names_its_section(self, words: tuple[str, ...], said: str) -> None:
-        """Whatever went wrong, people are told where the runbook tells of it, and once a line."""
-        told = [line for line in said.splitlines() if f"{PAGE}#" in line]
-        assert told, (words, said)
-        assert all(line.count(f"({PAGE}#") <= 1 for line in told if line.startswith("clari-pipeline")), said
-
-    def begin_after(self, *words: str) -> None:
-        """Begin as if these words had been typed in the empty folder: the first who asks for them types them."""
-        if words not in _after:
-            answer = self(*words)
-            assert answer.code == 0, answer.err
-            folder = Path(tempfile.mkdtemp(prefix="after-", dir=self.kept))
-            for name in _KEPT:
-                shutil.copytree(self.folder / name, folder / name)
-            _after[words] = folder
-            return
-        for name in _KEPT:
-            shutil.copytree(_after[words] / name, self.folder / name, dirs_exist_ok=True)
-
-    def query(self, sql: str, *, warehouse: str = "data/warehouse.duckdb") -> list[tuple[Any, ...]]:
-        """Rows of the warehouse, read as an analyst would."""
-        with duckdb.connect(str(self.folder / warehouse), read_only=True) as connection:
-            connection.execute("set timezone = 'UTC'")
-            return connection.execute(sql).fetchall()
-
-    def tables(self, *, without: tuple[str, ...] = ()) -> dict[str, list[tuple[Any, ...]]]:
-        """Every row of the tables that documents alone decide, in a fixed order."""
-        names = (
-            "forecast_entry",
-            "forecast_entry_history",
-            "forecast_user",
-            "forecast_user_history",
-            "forecast_field",
-            "time_period",
-            "time_frame",
-            "forecast_vs_quota",
-        )
-        return {name: self.query(f"select * from clari.{name} order by all") for name in names if name not in without}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from clari_pipeline.alerting import ChannelError, Channels, Message, Timeouts, compose, split_addresses
 from tests.alerting.conftest import MailListener, WebListener, free_port
-from tests.alerting.run import HEADLINES, LOOK, RUN, failures, manager, mass_change, swings
+from tests.helpers.alert_examples import HEADLINES, LOOK, RUN, failures, manager, mass_change, swings
 
 Listen = Callable[..., WebListener]
 IMPATIENT = Timeouts(connect=0.5, answer=0.3, total=5)

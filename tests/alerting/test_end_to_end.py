@@ -16,10 +16,9 @@ from clari_pipeline.defs.graph import build
 from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import point_dagster_at, read_settings
-from tests.conftest import Terminal
-
-from .conftest import Manner, WebListener, address, free_port
-from .sensors import sensor_tick
+from tests.alerting.conftest import Manner, WebListener, address, free_port
+from tests.helpers.sensors import sensor_tick
+from tests.helpers.terminal import Terminal
 
 Listen = Callable[..., WebListener]
 CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())

@@ -7,9 +7,8 @@ import json
 import dagster as dg
 import pytest
 
-from tests.conftest import Terminal
-
-from .conftest import WebListener
+from tests.alerting.conftest import WebListener
+from tests.helpers.terminal import Terminal
 
 
 def test_all_that_a_sync_leaves_says_where_it_comes_from(

@@ -15,9 +15,8 @@ import pytest
 from clari_pipeline.runbook import PAGE, anchor
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import project_file
-from tests.conftest import Answer, Terminal
-
-from .conftest import WebListener
+from tests.alerting.conftest import WebListener
+from tests.helpers.terminal import Answer, Terminal
 
 TEXT = (project_file("sql").parent / PAGE).read_text(encoding="utf-8")
 

@@ -12,10 +12,9 @@ import pytest
 from clari_pipeline.defs.graph import build
 from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.settings import point_dagster_at, read_settings
-from tests.conftest import Terminal
-
-from .conftest import WebListener
-from .sensors import sensor_tick
+from tests.alerting.conftest import WebListener
+from tests.helpers.sensors import sensor_tick
+from tests.helpers.terminal import Terminal
 
 CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
 SENSORS = ("alerts_after_success", "alerts_after_failure")

@@ -12,7 +12,18 @@ import pytest
 
 from clari_pipeline.alerting import Alert, Headline, Message, compose
 from clari_pipeline.alerting.rendering import compact, money, percent, slack_markdown
-from tests.alerting.run import HEADLINES, LOOK, RUN, alert, failures, headline, manager, mass_change, swing, swings
+from tests.helpers.alert_examples import (
+    HEADLINES,
+    LOOK,
+    RUN,
+    alert,
+    failures,
+    headline,
+    manager,
+    mass_change,
+    swing,
+    swings,
+)
 
 
 def one(*alerts: Alert, headlines: dict[tuple[str, str], Headline] | None = None) -> Message:

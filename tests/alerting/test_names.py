@@ -10,7 +10,7 @@ from markdown import markdown
 
 from clari_pipeline.alerting import Alert, Message, compose
 from clari_pipeline.alerting.rendering import plain_in_markdown
-from tests.alerting.run import alert, headline, swing
+from tests.helpers.alert_examples import alert, headline, swing
 
 AWKWARD = [
     "[Ana](https://evil.example.com)",

@@ -12,9 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from clari_pipeline import alert_sending, alerts
-
-from ..warehouse.house import House, Json, document, entry, moment, person
-from .conftest import WebListener, address
+from tests.alerting.conftest import WebListener, address
+from tests.helpers.house import House, Json, document, entry, moment, person
 
 RATE = Decimal("1.0837")
 

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import on_postgres, parts, with_dlt
-from .machine import load, machine
-from .parts import Bench, Document
-from .processes import Cost, ProcessFailed
-from .table import Row, Size, show
+from tests.benchmarks import on_postgres, parts, with_dlt
+from tests.benchmarks.machine import load, machine
+from tests.benchmarks.parts import Bench, Document
+from tests.benchmarks.processes import Cost, ProcessFailed
+from tests.benchmarks.table import Row, Size, show
 
 _SIZES = "10000,100000,1000000,5000000"
 

@@ -17,13 +17,12 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
-from tests.warehouse import servers
-
-from .bare_postgres import URL
-from .parts import CHANGED, QUARTER, Bench, Document, write
-from .places import Place
-from .processes import Cost, measure, python
-from .table import Reach, Row
+from tests.benchmarks.bare_postgres import URL
+from tests.benchmarks.parts import CHANGED, QUARTER, Bench, Document, write
+from tests.benchmarks.places import Place
+from tests.benchmarks.processes import Cost, measure, python
+from tests.benchmarks.table import Reach, Row
+from tests.helpers import postgres_server
 
 MOST = 1.5
 _SHOWN = ("shared_buffers", "max_wal_size", "wal_level", "fsync", "synchronous_commit", "full_page_writes")
@@ -39,9 +38,9 @@ class OnPostgres:
 
 def loads(bench: Bench, document: Document) -> OnPostgres:
     """The bare work, the first load, the same document again, and one of which 1 % has changed."""
-    if servers.NAMED not in os.environ and servers.programs() is None:
+    if postgres_server.NAMED not in os.environ and postgres_server.programs() is None:
         return OnPostgres([Row("PostgreSQL: not measured: no PostgreSQL")], "No PostgreSQL here.")
-    with servers.postgres() as url:
+    with postgres_server.postgres() as url:
         return _loads(bench, document, _Server(url))
 
 
@@ -101,7 +100,7 @@ def _loads(bench: Bench, document: Document, server: _Server) -> OnPostgres:
     bare = bench.best(partial(_bare, server, document))
     bench.say(f"{n} entries: replay into an empty warehouse on PostgreSQL")
     first = bench.best(partial(_first, bench, server, document))
-    with servers.database(server.url) as url:
+    with postgres_server.database(server.url) as url:
         held = Place(bench.empty("held"), url)
         held.replay(document.file, QUARTER)
         bench.say(f"{n} entries: the same document again on PostgreSQL")
@@ -131,13 +130,13 @@ def _loads(bench: Bench, document: Document, server: _Server) -> OnPostgres:
 
 
 def _bare(server: _Server, document: Document) -> Cost:
-    with servers.database(server.url) as url:
+    with postgres_server.database(server.url) as url:
         command = python("tests.benchmarks.bare_postgres", document.alone)
         return server.cost_of(partial(measure, command, environment={URL: url}))
 
 
 def _first(bench: Bench, server: _Server, document: Document) -> Cost:
-    with servers.database(server.url) as url:
+    with postgres_server.database(server.url) as url:
         place = Place(bench.empty("first"), url)
         cost = server.cost_of(partial(place.replay, document.file, QUARTER))
         place.remove()

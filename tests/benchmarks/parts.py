@@ -13,11 +13,10 @@ import duckdb
 
 from clari_pipeline.periods import Quarter
 from clari_pipeline.sandbox import Sandbox
-
-from . import exporting
-from .places import FORECAST, Place
-from .processes import Cost, best_of, measure, python
-from .table import Reach, Row, Size, ratio
+from tests.benchmarks import exporting
+from tests.benchmarks.places import FORECAST, Place
+from tests.benchmarks.processes import Cost, best_of, measure, python
+from tests.benchmarks.table import Reach, Row, Size, ratio
 
 QUARTER = "2025_Q4"
 QUARTERS_HELD = 8

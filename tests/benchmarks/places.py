@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from clari_pipeline.periods import FiscalCalendar, Quarter
-
-from .processes import Cost, measure, python
+from tests.benchmarks.processes import Cost, measure, python
 
 FORECAST = "total_new"
 _CALLED_ON_DAY = 50  # of the quarter: its eighth week

@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from .processes import Cost
+from tests.benchmarks.processes import Cost
 
 _WIDE = 160
 

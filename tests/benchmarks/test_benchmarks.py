@@ -20,7 +20,7 @@ from tests.benchmarks.documents import FIELDS, WEEKS, write_document, write_entr
 from tests.benchmarks.parts import QUARTER
 from tests.benchmarks.processes import Cost, best_of
 from tests.benchmarks.table import Reach, Row, Size, show
-from tests.warehouse import servers
+from tests.helpers import postgres_server
 
 ENTRIES = 2_000
 
@@ -86,11 +86,11 @@ def test_the_bare_work_loads_the_entries_alone(document, tmp_path):
 
 
 def test_the_bare_work_on_postgres_loads_the_entries_alone(document, tmp_path):
-    if servers.programs() is None and servers.NAMED not in os.environ:
+    if postgres_server.programs() is None and postgres_server.NAMED not in os.environ:
         pytest.skip("this machine has no PostgreSQL")
     write_entries_alone(document, tmp_path / "alone.json")
     query = 'select count(*), sum("forecastValue") from entry'
-    with servers.postgres() as server, servers.database(server) as url:
+    with postgres_server.postgres() as server, postgres_server.database(server) as url:
         bare_postgres.load(str(tmp_path / "alone.json"), url)
         with psycopg.connect(url) as connection:
             assert connection.execute(query).fetchone() == (ENTRIES, forecast_total(document))

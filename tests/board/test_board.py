@@ -18,7 +18,7 @@ from clari_pipeline.board import write_board
 from clari_pipeline.board.figures import MOST_PEOPLE
 from clari_pipeline.board.page import MOST_BYTES
 from tests.board.conftest import Reader
-from tests.warehouse.house import House, document, entry, moment, person
+from tests.helpers.house import House, document, entry, moment, person
 
 SCRIPT = "<script>alert(1)</script>"
 LONG = "Wolfeschlegelsteinhausenbergerdorff " * 6

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.conftest import Terminal
+from tests.helpers.terminal import Terminal
 
 
 def test_the_command_writes_the_page_and_prints_where(terminal: Terminal) -> None:

@@ -30,8 +30,7 @@ from clari_pipeline.clari import (
     UnknownForecast,
 )
 from clari_pipeline.sandbox import Fault, Sandbox
-
-from .conftest import CURRENT, NOW, QUICK, Recorder, Sink, call, client_of, jobs_of, posts, request_for
+from tests.clari.conftest import CURRENT, NOW, QUICK, Recorder, Sink, call, client_of, jobs_of, posts, request_for
 
 MIXED = ["429", "500", "502", "reset", "503", "garbage", "cut", "504"]
 

@@ -29,8 +29,7 @@ from clari_pipeline.clari import (
     UnknownForecast,
 )
 from clari_pipeline.clari.errors import refusal
-
-from .conftest import Recorder, Sink, client_of, request_for
+from tests.clari.conftest import Recorder, Sink, client_of, request_for
 
 KEY = "key-f00dface-f00dface"
 ONCE = Retry(attempts=1)

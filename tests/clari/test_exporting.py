@@ -34,8 +34,7 @@ from clari_pipeline.clari import (
     Waited,
 )
 from clari_pipeline.sandbox import Fault, Sandbox
-
-from .conftest import (
+from tests.clari.conftest import (
     CURRENT,
     NEWEST_PAST,
     NOW,

@@ -7,8 +7,7 @@ import pytest
 
 from clari_pipeline.clari import AnswerLost, AuthFailed, Job, JobState, Limits
 from clari_pipeline.sandbox import Fault
-
-from .conftest import CURRENT, NOW, Desk, call, jobs_of, request_for
+from tests.clari.conftest import CURRENT, NOW, Desk, call, jobs_of, request_for
 
 
 def test_retries_leave_stdout_alone(own_sandbox, capsys):

@@ -3,13 +3,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.warehouse import servers
+from tests.helpers import postgres_server
 
 
 @pytest.fixture(scope="package")
 def address() -> Iterator[str]:
     """A PostgreSQL server; each test makes a database of its own in it."""
-    if servers.NAMED not in os.environ and servers.programs() is None:
+    if postgres_server.NAMED not in os.environ and postgres_server.programs() is None:
         pytest.skip("this machine has no PostgreSQL")
-    with servers.postgres() as found:
+    with postgres_server.postgres() as found:
         yield found

@@ -7,9 +7,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tests.conftest import Terminal
-
-from .fleet import database_of_its_own, home_of
+from tests.helpers.fleet import database_of_its_own, home_of
+from tests.helpers.terminal import Terminal
 
 
 def test_sync_and_status_work_with_dagsters_runs_in_postgresql(

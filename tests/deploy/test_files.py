@@ -21,8 +21,7 @@ from packaging.specifiers import SpecifierSet
 
 from clari_pipeline.defs.assets import EXPORTS_POOL
 from clari_pipeline.settings import Settings
-
-from .fleet import DEPLOY, loaded
+from tests.helpers.fleet import DEPLOY, loaded
 
 ROOT = DEPLOY.parent
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")

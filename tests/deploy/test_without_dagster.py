@@ -5,7 +5,8 @@ import socket
 import pytest
 
 from clari_pipeline.sandbox import Sandbox
-from tests.conftest import Terminal, dagster_home, sandbox, shared_sandbox, terminal
+from tests.conftest import dagster_home, sandbox, shared_sandbox, terminal
+from tests.helpers.terminal import Terminal
 
 __all__ = ["dagster_home", "sandbox", "shared_sandbox", "terminal"]
 _STORAGE = """

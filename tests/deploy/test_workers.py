@@ -15,8 +15,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from clari_pipeline.defs.assets import EXPORTS_POOL, WAREHOUSE_POOL
 from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
-
-from .fleet import Fleet, database_of_its_own, home_of, until
+from tests.helpers.fleet import Fleet, database_of_its_own, home_of, until
 
 CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
 BEFORE = CURRENT.shifted(-1)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from .conftest import Read, only, read
+from tests.documents.conftest import Read, only, read
 
 
 def amount(written: str, key: str = "forecastValue") -> Read:

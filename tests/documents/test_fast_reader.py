@@ -10,10 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clari_pipeline.documents import DocumentUnreadable, totals
-
-from .conftest import read
-from .oracle import Refused, compare, expect
-from .writing import WRONG, Writer, broken, documents, in_pieces
+from tests.documents.conftest import read
+from tests.helpers.document_writer import WRONG, Writer, broken, documents, in_pieces
+from tests.helpers.reader_oracle import Refused, compare, expect
 
 ENTRY = {"fieldId": "fc:commit", "userId": "1900:100", "forecastValue": 575504.71, "currency": {"code": "USD"}}
 CALM = [ENTRY | {"userId": f"{number}:100", "quotaValue": number / 4} for number in range(40)]

@@ -10,8 +10,7 @@ from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox.company import Company, Order
 from clari_pipeline.sandbox.documents import flat
 from clari_pipeline.sandbox.quarters import read_quarter
-
-from .conftest import TODAY, read
+from tests.documents.conftest import TODAY, read
 
 ROW = {
     "ownerName": 'Maya "Max" O\'Neil, Jr.',

@@ -19,8 +19,7 @@ from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.sandbox.company import Company, Order
 from clari_pipeline.sandbox.documents import COLUMNS, TYPES, Style, long_csv, relational
 from clari_pipeline.sandbox.quarters import read_quarter
-
-from .conftest import TODAY, read
+from tests.documents.conftest import TODAY, read
 
 LINE = {
     "User": "Dana",

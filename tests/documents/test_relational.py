@@ -12,8 +12,7 @@ from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox.company import Company, Order
 from clari_pipeline.sandbox.documents import TYPES, Style, in_many_ways, relational
 from clari_pipeline.sandbox.quarters import read_quarter
-
-from .conftest import TODAY, only, read
+from tests.documents.conftest import TODAY, only, read
 
 ENTRY: dict[str, Any] = {
     "fieldId": "fc:commit",

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .conftest import read
+from tests.documents.conftest import read
 
 KEYS = {
     "fieldId": "field_id",

@@ -16,7 +16,7 @@ import pytest
 
 from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
-from tests.conftest import Terminal
+from tests.helpers.terminal import Terminal
 
 CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
 _ALIKE = """

@@ -21,8 +21,7 @@ from clari_pipeline import preflight
 from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox.answers import Fault
 from clari_pipeline.settings import EXPORT_TYPES, REQUIRED_TYPES
-
-from .conftest import CURRENT, Operator
+from tests.preflight.conftest import CURRENT, Operator
 
 Arrange = Callable[[Operator], object]
 NOT_ASKED = {"an_export_works"}  # unless --deep

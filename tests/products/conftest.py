@@ -22,9 +22,8 @@ from clari_pipeline.settings import read_settings
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import fetches
 from clari_pipeline.warehouse.product_rows import TABLES
-from tests.warehouse.house import rows_of
-
-from .writing import NOW, ByHand
+from tests.helpers.house import rows_of
+from tests.helpers.product_documents import NOW, ByHand
 
 QUICK = Retry(attempts=4, first_wait_s=0.001, max_wait_s=0.002)
 SIGHTS = ("last_seen_at", "request_id")

@@ -13,9 +13,8 @@ from clari_pipeline.products.allowance import MOST_EXPORTS, syncs_a_month
 from clari_pipeline.products.windows import Window
 from clari_pipeline.sandbox import Sandbox, faults
 from clari_pipeline.settings import read_settings
-
-from .conftest import Clock, Desk, desk_of
-from .writing import NOW, TODAY
+from tests.helpers.product_documents import NOW, TODAY
+from tests.products.conftest import Clock, Desk, desk_of
 
 
 @pytest.fixture

@@ -13,9 +13,8 @@ from clari_pipeline.clari import ClariClient
 from clari_pipeline.clari.errors import LinkAstray
 from clari_pipeline.products.audit import OVERLAP
 from clari_pipeline.sandbox import Fault, Sandbox
-
-from .conftest import SIGHTS, Clock, Desk
-from .writing import GOOD, NOW
+from tests.helpers.product_documents import GOOD, NOW
+from tests.products.conftest import SIGHTS, Clock, Desk
 
 # A page's link that is good no more.
 GONE = Fault("answer", 400, {}, b'{"errors": [{"status": "400", "message": "The page is no longer available."}]}')

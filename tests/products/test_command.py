@@ -15,9 +15,9 @@ from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import project_file, read_settings
 from clari_pipeline.warehouse.product_rows import TABLES
-from tests.conftest import Terminal
 from tests.conftest import sandbox as calm
-from tests.killing import Moment, Place, company
+from tests.helpers.killing import Moment, Place, company
+from tests.helpers.terminal import Terminal
 
 sandbox = calm  # that of all commands, at the present moment
 CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())

@@ -9,9 +9,8 @@ import pytest
 
 from clari_pipeline.landing import LandingError
 from clari_pipeline.warehouse import fetches
-
-from .conftest import Desk
-from .writing import GOOD, NOW, TODAY, WEEK, audit, meeting
+from tests.helpers.product_documents import GOOD, NOW, TODAY, WEEK, audit, meeting
+from tests.products.conftest import Desk
 
 BAD: dict[str, tuple[str, Any, str]] = {
     "no JSON": ("audit", b'{"pages": [{"items": [', "export_is_readable"),

@@ -10,9 +10,8 @@ import pytest
 
 from clari_pipeline.runbook import see
 from clari_pipeline.sandbox import Fault, Sandbox
-
-from .conftest import SIGHTS, Clock, Desk, desk_of
-from .writing import NOW, WEEK, answers, mapped_to
+from tests.helpers.product_documents import NOW, WEEK, answers, mapped_to
+from tests.products.conftest import SIGHTS, Clock, Desk, desk_of
 
 
 def calls(sandbox: Sandbox) -> int:

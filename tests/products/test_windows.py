@@ -16,9 +16,8 @@ from clari_pipeline.products.activity import OVERLAP_DAYS
 from clari_pipeline.products.windows import Shown, Window, wanted
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.warehouse import fetches
-
-from .conftest import SIGHTS, Clock, Desk, desk_of
-from .writing import NOW, TODAY, meeting
+from tests.helpers.product_documents import NOW, TODAY, meeting
+from tests.products.conftest import SIGHTS, Clock, Desk, desk_of
 
 BEGINNING = TODAY - timedelta(days=20)
 

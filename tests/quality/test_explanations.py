@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ..warehouse.house import House, document, entry, moment, person
+from tests.helpers.house import House, document, entry, moment, person
 
 # Who reports to whom, by name; nobody: the top.
 Team = dict[str, str | None]

@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from . import deceptions
-from .deceptions import histories
-from .examining import Findings, examine
-from .tracks import KINDS
+from tests.helpers.labelled import deceptions
+from tests.helpers.labelled.deceptions import histories
+from tests.helpers.labelled.examining import Findings, examine
+from tests.helpers.labelled.tracks import KINDS
 
 
 def _report(findings: Findings, made: int, record_property: Callable[[str, object], None]) -> None:

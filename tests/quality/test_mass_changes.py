@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from clari_pipeline.warehouse import marts
-
-from ..warehouse.house import House, document, entry, moment, person
-from .deceptions import CENT, NAMES
-from .examining import quick_gate
-from .tracks import written
+from tests.helpers.house import House, document, entry, moment, person
+from tests.helpers.labelled.deceptions import CENT, NAMES
+from tests.helpers.labelled.examining import quick_gate
+from tests.helpers.labelled.tracks import written
 
 Calls = dict[str, tuple[Decimal, Decimal]]
 Found = Callable[[Calls], dict[str, Any] | None]

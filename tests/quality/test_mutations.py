@@ -10,11 +10,10 @@ import pytest
 
 from clari_pipeline.quality.export_gate import CHECKS
 from clari_pipeline.warehouse import in_duckdb
-
-from ..warehouse.house import House, Outcome, document, entry, moment
-from . import deceptions, histories
-from .examining import examine
-from .histories import BOSS, History
+from tests.helpers.house import House, Outcome, document, entry, moment
+from tests.helpers.labelled import deceptions, histories
+from tests.helpers.labelled.examining import examine
+from tests.helpers.labelled.histories import BOSS, History
 
 Caught = Callable[[Path], set[str]]
 

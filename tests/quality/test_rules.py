@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from clari_pipeline.rules import RULES_FILE, Rules, RulesError, read_rules
-
-from ..warehouse.house import House, Json, document, entry, moment, person
+from tests.helpers.house import House, Json, document, entry, moment, person
 
 CRO = person("cro", role="chief revenue officer", parent=None)
 MANAGER = person("mo", role="manager", parent="chief revenue officer")

@@ -6,8 +6,7 @@ import httpx
 import pytest
 
 from clari_pipeline.sandbox import Chaos
-
-from .conftest import CURRENT, FINISHED, NEWEST_PAST, OLDER, Clock
+from tests.sandbox.conftest import CURRENT, FINISHED, NEWEST_PAST, OLDER, Clock
 
 FINE = (200, None, "application/json")
 CALM = Chaos(request_rate=0, job_rate=0, slots_rate=0)

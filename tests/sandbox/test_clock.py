@@ -5,8 +5,7 @@ import threading
 import pytest
 
 from clari_pipeline.sandbox.jobs import JobBook, Manner
-
-from .conftest import CURRENT, NEWEST_PAST, NOW, Clock
+from tests.sandbox.conftest import CURRENT, NEWEST_PAST, NOW, Clock
 
 
 @pytest.fixture

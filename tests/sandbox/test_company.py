@@ -10,8 +10,7 @@ import pytest
 from clari_pipeline.sandbox.company import Company, Document, Entry, Order
 from clari_pipeline.sandbox.people import Level, hire
 from clari_pipeline.sandbox.quarters import quarter_of, read_quarter
-
-from .conftest import CURRENT, NEWEST_PAST, NOW, Caller
+from tests.sandbox.conftest import CURRENT, NEWEST_PAST, NOW, Caller
 
 
 def amounts(document: Document) -> dict[tuple[str | None, ...], Entry]:

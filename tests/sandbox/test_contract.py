@@ -22,7 +22,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from .conftest import ALL_TYPES, CURRENT, NEWEST_PAST, Caller, Clock
+from tests.sandbox.conftest import ALL_TYPES, CURRENT, NEWEST_PAST, Caller, Clock
 
 REPOSITORY = Path(__file__).parents[2]
 DESCRIPTION = Path(

@@ -11,8 +11,7 @@ import httpx
 import pytest
 
 from clari_pipeline.sandbox import SCENARIOS
-
-from .conftest import ALL_TYPES, CURRENT, NEWEST_PAST, OLDER, Clock
+from tests.sandbox.conftest import ALL_TYPES, CURRENT, NEWEST_PAST, OLDER, Clock
 
 KEY = ("userId", "fieldId", "timePeriodId", "timeFrameId")
 HITS_NEWEST_PAST = [

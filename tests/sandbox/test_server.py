@@ -8,8 +8,7 @@ import httpx
 import pytest
 
 from clari_pipeline.sandbox import Export, Fault, Sandbox
-
-from .conftest import CURRENT, NEWEST_PAST, NOW, Clock
+from tests.sandbox.conftest import CURRENT, NEWEST_PAST, NOW, Clock
 
 
 @pytest.fixture

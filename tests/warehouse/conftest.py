@@ -9,9 +9,8 @@ import psycopg
 import pytest
 
 from clari_pipeline.settings import project_file
-from tests.warehouse import fake_snowflake, servers
-
-from .house import House
+from tests.helpers import fake_snowflake, postgres_server
+from tests.helpers.house import House
 
 ROLES = project_file("docs") / "postgres-roles.sql"
 SECRET = "s3cret"
@@ -20,16 +19,16 @@ SECRET = "s3cret"
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """A PostgreSQL; the URL of its administrator, without a database."""
-    if servers.programs() is None and servers.NAMED not in os.environ:
+    if postgres_server.programs() is None and postgres_server.NAMED not in os.environ:
         pytest.skip("this machine has no PostgreSQL: make postgres, or name a server in CLARI_TEST_POSTGRES")
-    with servers.postgres() as found:
+    with postgres_server.postgres() as found:
         yield found
 
 
 @pytest.fixture
 def database(server: str) -> Iterator[str]:
     """The URL of an empty database of one's own."""
-    with servers.database(server) as found:
+    with postgres_server.database(server) as found:
         yield found
 
 

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from clari_pipeline import loading
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict
 from clari_pipeline.settings import EXPORT_TYPES
-
-from .house import House, Json, document, entry, moment, person
+from tests.helpers.house import House, Json, document, entry, moment, person
 
 EAST = ("ann", "bob")
 EVERYONE = (*EAST, "cy")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .house import QUARTER, House, document, entry, moment, person
+from tests.helpers.house import QUARTER, House, document, entry, moment, person
 
 
 def standing(house: House, who: str = "ann", field: str = "commit") -> dict[str, Any]:

@@ -21,13 +21,12 @@ from clari_pipeline.as_of import show
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.warehouse.duck import describe_tables
 from clari_pipeline.warehouse.statements import tables
-from tests.conftest import Terminal
-from tests.products.writing import ByHand, and_more, one_of_each
-from tests.warehouse import fake_snowflake, servers
-
-from .house import House, Json, document, entry, moment, person
-from .test_any_order import Export, arrivals
-from .weekly_model import deliver, random_history
+from tests.helpers import fake_snowflake, postgres_server
+from tests.helpers.house import House, Json, document, entry, moment, person
+from tests.helpers.product_documents import ByHand, and_more, one_of_each
+from tests.helpers.terminal import Terminal
+from tests.helpers.weekly_model import deliver, random_history
+from tests.warehouse.test_any_order import Export, arrivals
 
 Elsewhere = Callable[[], AbstractContextManager[str]]
 # By what a warehouse or a mart was made, and what DuckDB writes as bytes.
@@ -45,7 +44,7 @@ def elsewhere(request: pytest.FixtureRequest) -> Elsewhere:
     """Gives the URL of an empty warehouse in each engine but DuckDB, for as long as a context is open."""
     if request.param == "snowflake":
         return partial(fake_snowflake.database, request.getfixturevalue("snowflake_server"))
-    return partial(servers.database, request.getfixturevalue("server"))
+    return partial(postgres_server.database, request.getfixturevalue("server"))
 
 
 def everything(house: House, *, without: set[str] = _APART) -> dict[str, list[tuple[Any, ...]]]:
@@ -154,7 +153,7 @@ def test_any_sequence_of_documents_leaves_the_same_rows(server: str) -> None:
     )
     @given(arrivals())
     def run(arrived: tuple[list[Export], list[int]]) -> None:
-        _compare(*arrived, partial(servers.database, server))
+        _compare(*arrived, partial(postgres_server.database, server))
 
     run()
 

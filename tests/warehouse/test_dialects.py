@@ -19,7 +19,7 @@ from clari_pipeline.warehouse import product_rows
 from clari_pipeline.warehouse.dialects import Engine, carried
 from clari_pipeline.warehouse.statements import tables
 from clari_pipeline.warehouse.work_tables import work_tables
-from tests.warehouse import servers
+from tests.helpers import postgres_server
 
 _SQL = project_file("sql")
 _ENGINES: tuple[Engine, ...] = ("postgres", "snowflake")
@@ -97,9 +97,9 @@ class _Everything(dict[str, Any]):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[psycopg.Connection[Any]]:
-    if servers.programs() is None:
+    if postgres_server.programs() is None:
         pytest.skip("this machine has no PostgreSQL")
-    with servers.postgres() as address, psycopg.connect(address, options="-c timezone=UTC") as connection:
+    with postgres_server.postgres() as address, psycopg.connect(address, options="-c timezone=UTC") as connection:
         _run(connection, "schema/clari")
         for table in _TABLES:
             _run(connection, table)

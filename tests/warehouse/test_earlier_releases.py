@@ -12,10 +12,9 @@ import pytest
 from clari_pipeline.warehouse.dialects import Engine, carried
 from clari_pipeline.warehouse.in_duckdb import text_of
 from clari_pipeline.warehouse.statements import is_view, tables
-
-from . import fake_snowflake
-from .conftest import SECRET, as_user
-from .house import House, document, entry, moment
+from tests.helpers import fake_snowflake
+from tests.helpers.house import House, document, entry, moment
+from tests.warehouse.conftest import SECRET, as_user
 
 _TABLE = """
 create table clari.forecast_entry (

@@ -9,8 +9,7 @@ import pytest
 
 from clari_pipeline.documents import relational
 from clari_pipeline.outcomes import Outcome
-
-from .house import QUARTER, House, Json, document, entry, moment, person
+from tests.helpers.house import QUARTER, House, Json, document, entry, moment, person
 
 GOOD = document(entry(call=100, closed=40), entry(field="quota", quota=200), people=[person("ann", parent=None)])
 

@@ -14,8 +14,7 @@ from clari_pipeline.preflight.look import Look
 from clari_pipeline.settings import read_settings
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.errors import WrongEnvironment
-
-from .house import House, document, entry, moment
+from tests.helpers.house import House, document, entry, moment
 
 
 def test_another_environment_is_refused_and_documents_alone_are_saved(

@@ -1,6 +1,6 @@
 """Who stood where, and when: people change teams, and last year's figures belong to last year's team."""
 
-from .house import House, document, entry, moment, person
+from tests.helpers.house import House, document, entry, moment, person
 
 
 def _shown(house: House, day: int, role: str, *, second: int = 0, who: str = "ann", **request: str) -> None:

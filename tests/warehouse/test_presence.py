@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .house import House, document, entry, moment
+from tests.helpers.house import House, document, entry, moment
 
 
 def _present(house: House) -> dict[str, bool]:

@@ -9,8 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clari_pipeline.warehouse.marts import MARTS
-
-from .house import House, document, entry, moment, person
+from tests.helpers.house import House, document, entry, moment, person
 
 
 def _filled(folder: Path, **where: Any) -> House:

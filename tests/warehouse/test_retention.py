@@ -24,10 +24,9 @@ from clari_pipeline.settings import SettingsError, read_settings
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.product_rows import TABLES
 from clari_pipeline.warehouse.statements import is_view, tables
-from tests.products.writing import ByHand, one_of_each
-from tests.warehouse import fake_snowflake, servers
-
-from .house import House, Json, document, entry, person
+from tests.helpers import fake_snowflake, postgres_server
+from tests.helpers.house import House, Json, document, entry, person
+from tests.helpers.product_documents import ByHand, one_of_each
 
 CALENDAR = FiscalCalendar(1)
 NOW = datetime.now(UTC)
@@ -314,7 +313,7 @@ def elsewhere(request: pytest.FixtureRequest) -> Iterator[Callable[[], AbstractC
     if request.param == "snowflake":
         yield partial(fake_snowflake.database, request.getfixturevalue("snowflake_server"))
     else:
-        yield partial(servers.database, request.getfixturevalue("server"))
+        yield partial(postgres_server.database, request.getfixturevalue("server"))
 
 
 def test_a_server_lets_the_same_rows_go(tmp_path: Path, elsewhere: Callable[[], AbstractContextManager[str]]) -> None:

@@ -6,9 +6,8 @@ import pytest
 
 from clari_pipeline.landing import LandingError
 from clari_pipeline.outcomes import Outcome
-
-from .house import House, document, entry, moment, person
-from .test_any_order import ORDERED
+from tests.helpers.house import House, document, entry, moment, person
+from tests.warehouse.test_any_order import ORDERED
 
 COUNTS = ("rows_exported", "rows_staged", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
 QUARTER_OF_TWO = document(

@@ -10,8 +10,7 @@ from pydantic import SecretStr
 
 from clari_pipeline.settings import SettingsError, read_settings
 from clari_pipeline.warehouse.engines import open_warehouse
-
-from .house import House, document, entry, moment
+from tests.helpers.house import House, document, entry, moment
 
 _SECRET = "s3cret"
 

@@ -10,10 +10,9 @@ import pytest
 
 from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.statements import tables
-
-from .house import House, document, entry, moment
-from .proxy import wire
-from .test_turns import until
+from tests.helpers.house import House, document, entry, moment
+from tests.helpers.proxy import wire
+from tests.warehouse.test_turns import until
 
 _FIRST = document(entry("ann", call=100), entry("bob", call=7))
 _SECOND = document(entry("ann", call=120), entry("cy", call=1))

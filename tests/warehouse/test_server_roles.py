@@ -12,11 +12,10 @@ import psycopg
 import pytest
 
 from clari_pipeline.warehouse.statements import tables
-from tests.conftest import Terminal
-
-from . import servers
-from .conftest import ROLES, SECRET, as_user
-from .house import House, document, entry, moment
+from tests.helpers import postgres_server
+from tests.helpers.house import House, document, entry, moment
+from tests.helpers.terminal import Terminal
+from tests.warehouse.conftest import ROLES, SECRET, as_user
 
 _READING = (("status", "--json"), ("alerts", "list"), ("as-of", "2026-12-01", "--format", "csv"), ("board",))
 
@@ -87,7 +86,7 @@ def test_what_an_administrator_has_made_becomes_the_writers(
     tmp_path: Path, roles: Callable[[str], str], server: str, by_psql: bool
 ) -> None:
     """In a second database, too, whose roles are there already; the file may be run again and again."""
-    with servers.database(server) as url:
+    with postgres_server.database(server) as url:
         House(tmp_path, url=url).bring(document(entry(call=100)), moment(10, 2))
         for _ in range(2):
             _give_roles(url, by_psql=by_psql)
@@ -110,7 +109,7 @@ def test_an_administrator_need_not_be_a_superuser(server: str) -> None:
         superuser.execute("select pg_advisory_lock(1)")  # roles are the whole server's
         superuser.execute(f"create role cloud login createrole password '{SECRET}'".encode())
         try:
-            with servers.database(server, options="owner cloud") as url:
+            with postgres_server.database(server, options="owner cloud") as url:
                 for _ in range(2):
                     _give_roles(as_user(url, "cloud", SECRET))
                 with psycopg.connect(url) as administrator:

@@ -16,12 +16,11 @@ import pytest
 
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.warehouse.statements import is_view, tables
-from tests.conftest import Answer, Terminal
-
-from . import servers
-from .conftest import SECRET, as_user
-from .house import House, document, entry, moment
-from .proxy import wire
+from tests.helpers import postgres_server
+from tests.helpers.house import House, document, entry, moment
+from tests.helpers.proxy import wire
+from tests.helpers.terminal import Answer, Terminal
+from tests.warehouse.conftest import SECRET, as_user
 
 
 def test_the_writer_needs_no_more_than_its_schema(tmp_path: Path, roles: Callable[[str], str]) -> None:
@@ -151,9 +150,9 @@ def test_a_server_that_wants_encryption_says_so(
     terminal: Terminal, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is no matter of the password then."""
-    if servers.NAMED in os.environ:
+    if postgres_server.NAMED in os.environ:
         pytest.skip("a server that was named has no such user")
-    monkeypatch.setenv("CLARI_WAREHOUSE_URL", as_user(database, servers.ENCRYPTED, SECRET))
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", as_user(database, postgres_server.ENCRYPTED, SECRET))
     _is_one_line(terminal("status"), 2, "sslmode=require")
 
 
@@ -162,7 +161,7 @@ def test_a_database_without_every_letter_is_found_before_clari_is_asked(
     encoding: str, terminal: Terminal, sandbox: Sandbox, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = f"encoding '{encoding}' locale_provider libc locale 'C' template template0"
-    with servers.database(server, options=options) as url:
+    with postgres_server.database(server, options=options) as url:
         monkeypatch.setenv("CLARI_WAREHOUSE_URL", url)
         asked_before = len(sandbox.jobs)
         _is_one_line(terminal("sync"), 2, "encoding 'UTF8' template template0")

@@ -14,8 +14,7 @@ from pydantic import SecretStr
 from clari_pipeline.warehouse.errors import WarehouseLocked
 from clari_pipeline.warehouse.postgres import PostgresWarehouse
 from clari_pipeline.warehouse.statements import tables
-
-from .house import House, document, entry, moment
+from tests.helpers.house import House, document, entry, moment
 
 _DEFINED = (
     "select attrelid::regclass::text, attname, format_type(atttypid, atttypmod), col_description(attrelid, attnum), "

@@ -21,8 +21,7 @@ from clari_pipeline.warehouse.snowflake_errors import told
 from clari_pipeline.warehouse.snowflake_session import SnowflakeSession
 from clari_pipeline.warehouse.snowflake_url import read_address
 from clari_pipeline.warehouse.work_tables import work_tables
-
-from .house import House, document, entry, moment, person
+from tests.helpers.house import House, document, entry, moment, person
 
 _SQL = project_file("sql")
 _PASSWORD = "se/cret"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from .house import House, document, entry, moment
+from tests.helpers.house import House, document, entry, moment
 
 
 def swing(house: House, *, who: str = "ann", baseline: str = "sync", export: int = 2) -> dict[str, Any]:

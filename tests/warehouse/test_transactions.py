@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from clari_pipeline.landing import LandingError
-
-from .house import House, document, entry, moment
+from tests.helpers.house import House, document, entry, moment
 
 TABLES = (
     "forecast_entry",

@@ -15,8 +15,7 @@ from pydantic import SecretStr
 
 from clari_pipeline.warehouse.errors import WarehouseLocked
 from clari_pipeline.warehouse.postgres import PostgresWarehouse
-
-from .house import QUARTER, House, document, entry, moment, person
+from tests.helpers.house import QUARTER, House, document, entry, moment, person
 
 OTHER = "2026_Q3"
 _WAITING = "select count(*) from pg_locks where locktype = 'advisory' and not granted"

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from clari_pipeline.settings import EXPORT_TYPES
-
-from .house import House, Json, document, entry, moment
-from .test_any_order import QUARTERS, Export, expected_entries, found_entries, modelled
+from tests.helpers.house import House, Json, document, entry, moment
+from tests.warehouse.test_any_order import QUARTERS, Export, expected_entries, found_entries, modelled
 
 _FOUR = (
     entry("ann", "W01", call=100),

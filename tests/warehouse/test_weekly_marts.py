@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from .house import QUARTER, House, document, entry, moment, person
-from .weekly_model import QUARTERS, Weekly, deliver, fraction, random_history, weeks_of
+from tests.helpers.house import QUARTER, House, document, entry, moment, person
+from tests.helpers.weekly_model import QUARTERS, Weekly, deliver, fraction, random_history, weeks_of
 
 NOBODY_SAYS = {"closed": None, "currency": None}
 _KEY = ("time_period_id", "time_frame_id", "user_id", "field_id")

@@ -1,0 +1,328 @@
+"""What a data engineer sees in Dagster: the graph, red and green quarters, checks with evidence, runs on schedule."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import httpx
+import pytest
+import stamina
+
+from clari_pipeline.defs.event_log import PooledSqliteEventLog
+from clari_pipeline.defs.graph import build
+from clari_pipeline.defs.run_storage import PooledSqliteRuns
+from clari_pipeline.periods import FiscalCalendar
+from clari_pipeline.quality.export_gate import CHECKS
+from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.settings import point_dagster_at, project_file, read_settings
+from tests.helpers.terminal import Terminal
+
+CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
+BEFORE = CURRENT.shifted(-1)
+ENTRY = dg.AssetKey(["clari", "forecast_entry"])
+ASSETS = {
+    "raw_export",
+    "forecast_entry",
+    "forecast_user",
+    "forecast_field",
+    "time_period",
+    "time_frame",
+    "forecast_vs_quota",
+    "forecast_swing",
+    "pipeline_health",
+    "pipeline_health_month",
+    "read_copy",
+    "forecast_call_week",
+    "forecast_movement",
+    "forecast_accuracy",
+    "attainment_pacing",
+    "pipeline_coverage",
+    "call_submission",
+    "board",
+    "retention",
+}
+
+
+@contextmanager
+def instance_of(terminal: Terminal) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.from_config(str(terminal.folder / "dagster_home")) as instance:
+        yield instance
+
+
+def check_evaluations(instance: dg.DagsterInstance) -> dict[tuple[str, str | None], Any]:
+    """The newest evaluation of each check and partition."""
+    records = instance.get_event_records(
+        dg.EventRecordsFilter(event_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION), ascending=True
+    )
+    evaluations = [record.event_log_entry.asset_check_evaluation for record in records]
+    return {(found.check_name, found.partition): found for found in evaluations if found is not None}
+
+
+def test_a_refused_quarter_is_red_and_the_others_are_green(terminal: Terminal, sandbox: Sandbox) -> None:
+    """One run a quarter: the refused one failed, nothing of it materialised, its check names the entries."""
+    sandbox.scenario = "null_keys"
+    assert terminal("sync").code == 1
+    with instance_of(terminal) as instance:
+        runs = {run.tags["dagster/partition"]: run for run in instance.get_runs(dg.RunsFilter(job_name="sync_quarter"))}
+        assert {quarter: run.status for quarter, run in runs.items()} == {
+            str(CURRENT): dg.DagsterRunStatus.SUCCESS,
+            str(BEFORE): dg.DagsterRunStatus.FAILURE,
+        }
+        assert [run.status for run in instance.get_runs(dg.RunsFilter(job_name="refresh_marts"))] == [
+            dg.DagsterRunStatus.SUCCESS
+        ]
+        assert instance.get_materialized_partitions(ENTRY) == {str(CURRENT)}
+        assert instance.get_materialized_partitions(dg.AssetKey(["clari", "raw_export"])) == {
+            str(CURRENT),
+            str(BEFORE),
+        }
+        evaluations = check_evaluations(instance)
+        assert {name for (name, quarter), found in evaluations.items() if quarter == str(CURRENT)} == set(CHECKS) - {
+            "periods_are_covered",
+            "forecast_movement_adds_up",
+        }
+        failed = {key for key, found in evaluations.items() if not found.passed}
+        assert failed == {("entry_keys_are_complete", str(BEFORE)), ("periods_are_covered", None)}
+        evidence = evaluations["entry_keys_are_complete", str(BEFORE)]
+        assert evidence.severity == dg.AssetCheckSeverity.ERROR
+        document = evidence.metadata["total_new"].data
+        assert document["null_keys"] == 4
+        assert len(document["entries"]) == 4
+        step = next(
+            record.event_log_entry
+            for record in instance.get_event_records(dg.EventRecordsFilter(event_type=dg.DagsterEventType.STEP_FAILURE))
+        )
+        description = step.dagster_event.event_specific_data.user_failure_data.description
+        job_id = terminal.query("select job_id from clari.export_job where state = 'REFUSED'")[0][0]
+        assert str(BEFORE) in description
+        assert job_id in description
+        assert "entry_keys_are_complete" in description
+
+
+def test_a_quarter_says_how_it_came(terminal: Terminal) -> None:
+    """Its materialisation carries job id, rows, seconds waited and polls, as the ledger has them."""
+    terminal("sync", "--last", "1")
+    with instance_of(terminal) as instance:
+        metadata = instance.get_latest_materialization_event(ENTRY).asset_materialization.metadata  # type: ignore[union-attr]
+    ((job_id, rows, polls),) = terminal.query("select job_id, rows_exported, poll_count from clari.export_job")
+    assert metadata["job_id"].value == job_id
+    assert metadata["rows_exported"].value == rows
+    assert metadata["poll_count"].value == polls
+    assert metadata["wait_seconds"].value >= 0
+    assert metadata["dagster/row_count"].value == rows
+
+
+def test_in_a_quarters_first_days_an_empty_export_is_a_warning(
+    terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kept out, exit code 0, the run green, the check a warning."""
+    monkeypatch.setenv("CLARI_QUARTER_GRACE_DAYS", "90")
+    start = FiscalCalendar().first_day(CURRENT)
+    if (datetime.now(UTC).date() - start).days >= 90:
+        monkeypatch.setenv("CLARI_FISCAL_YEAR_START_MONTH", str(datetime.now(UTC).month))
+    current = FiscalCalendar(read_settings().fiscal_year_start_month).quarter_of(datetime.now(UTC).date())
+    monkeypatch.setenv("CLARI_FORECAST_IDS", "a_new_tab")
+    sandbox.serve("a_new_tab", str(current), b'{"entries":[]}')
+    answer = terminal("sync", "--last", "1", "--json")
+    assert answer.code == 0, answer.err
+    (export,) = answer.document["exports"]
+    assert export["state"] == "REFUSED"
+    (check,) = [found for found in answer.document["checks"] if found["name"] == "export_is_not_empty"]
+    assert (check["passed"], check["severity"]) == (False, "WARN")
+    with instance_of(terminal) as instance:
+        assert [run.status for run in instance.get_runs(dg.RunsFilter(job_name="sync_quarter"))] == [
+            dg.DagsterRunStatus.SUCCESS
+        ]
+        assert instance.get_materialized_partitions(ENTRY) == set()
+
+
+def test_the_schedule_asks_for_each_quarter_and_its_runs_merge_them(
+    terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Evaluated as the daemon does, with cron and time zone from the settings; each run asks Clari itself."""
+    monkeypatch.setenv("CLARI_SYNC_CRON", "30 5 * * 1-5")
+    monkeypatch.setenv("CLARI_TIMEZONE", "Europe/Berlin")
+    settings = read_settings()
+    point_dagster_at(settings)
+    definitions = build(settings)
+    schedule = definitions.resolve_schedule_def("daily_sync_schedule")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 5 * * 1-5", "Europe/Berlin")
+    with instance_of(terminal) as instance:
+        context = dg.build_schedule_context(
+            instance=instance,
+            scheduled_execution_time=datetime.now(UTC),
+            repository_def=definitions.get_repository_def(),
+        )
+        tick = schedule.evaluate_tick(context)
+        assert [request.partition_key for request in tick.run_requests or ()] == [str(CURRENT), str(BEFORE)]
+        job = definitions.resolve_job_def("sync_quarter")
+        for request in tick.run_requests or ():
+            assert job.execute_in_process(
+                instance=instance, partition_key=request.partition_key, tags=request.tags
+            ).success
+        assert definitions.resolve_job_def("refresh_marts").execute_in_process(instance=instance).success
+    assert len([request for request in sandbox.requests if request.method == "POST"]) == 2
+    assert terminal.query("select state, count(*) from clari.export_job group by state") == [("LOADED", 2)]
+    assert terminal.query("select distinct time_period_id from clari.forecast_vs_quota order by 1") == [
+        (str(BEFORE),),
+        (str(CURRENT),),
+    ]
+
+
+def test_the_marts_follow_the_last_quarter(terminal: Terminal) -> None:
+    """The sensor waits while quarters are still to come, then asks for the marts once."""
+    terminal("sync", "--last", "1")
+    definitions = build(read_settings())
+    sensor = definitions.resolve_sensor_def("marts_follow_succeeded")
+    with instance_of(terminal) as instance:
+        done = next(iter(instance.get_runs(dg.RunsFilter(job_name="sync_quarter"))))
+        event = instance.all_logs(done.run_id, of_type=dg.DagsterEventType.RUN_SUCCESS)[0].dagster_event
+
+        def ask(run: dg.DagsterRun) -> Any:
+            context = dg.build_run_status_sensor_context(
+                sensor_name=sensor.name, dagster_event=event, dagster_instance=instance, dagster_run=run
+            )
+            return sensor(context)
+
+        of_the_command_line = ask(done)
+        assert isinstance(of_the_command_line, dg.SkipReason)
+        of_the_daemon = done.with_tags({})
+        asked = ask(of_the_daemon)
+        assert isinstance(asked, dg.RunRequest)
+        waiting = dg.DagsterRun(job_name="sync_quarter", status=dg.DagsterRunStatus.STARTED)
+        instance.add_run(waiting)
+        assert isinstance(ask(of_the_daemon), dg.SkipReason)
+
+
+QUERY = """
+{
+  assetNodes {
+    assetKey { path } description groupName kinds isPartitioned opNames
+    owners { ... on TeamAssetOwner { team } }
+    hasAssetChecks dependencyKeys { path }
+  }
+  repositoriesOrError {
+    ... on RepositoryConnection { nodes { jobs { name } schedules { name cronSchedule } sensors { name } } }
+  }
+}
+"""
+
+
+@pytest.fixture
+def dagster_dev(tmp_path: Path) -> Iterator[str]:
+    """`dagster dev` as the README says, with no key set; the address of its UI."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CLARI_")}
+    home = tmp_path / "dagster_home"
+    home.mkdir()
+    (home / "dagster.yaml").write_bytes(project_file("dagster_home/dagster.yaml").read_bytes())
+    workspace = project_file("workspace.yaml")
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name("dagster")), "dev", "-w", str(workspace), "-p", str(port)],
+        env=environment | {"DAGSTER_HOME": str(home)},
+        cwd=workspace.parent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> None:
+    """Every asset with grain, owner, kinds and group, in its order; jobs, schedule and sensors beside it."""
+    for attempt in stamina.retry_context(on=httpx.HTTPError, attempts=None, timeout=90, wait_max=1):
+        with attempt:
+            answer = httpx.post(f"{dagster_dev}/graphql", json={"query": QUERY}, timeout=30)
+            answer.raise_for_status()
+    data = answer.json()["data"]
+    nodes = {node["assetKey"]["path"][1]: node for node in data["assetNodes"]}
+    assert set(nodes) == ASSETS
+    for name, node in nodes.items():
+        assert node["assetKey"]["path"][0] == "clari"
+        assert node["description"].startswith(
+            ("One row", "The quarter's exports", "One HTML page", "What notebooks and BI tools open", "Quarters")
+        )
+        assert node["owners"] == [{"team": "data-engineering"}]
+        assert node["kinds"]
+        assert node["isPartitioned"] == (node["groupName"] in {"clari", "warehouse"}), name
+    assert {name: node["groupName"] for name, node in nodes.items() if node["groupName"] != "warehouse"} == {
+        "raw_export": "clari",
+        "forecast_vs_quota": "marts",
+        "forecast_swing": "marts",
+        "pipeline_health": "marts",
+        "pipeline_health_month": "marts",
+        "read_copy": "marts",
+        "forecast_call_week": "marts",
+        "forecast_movement": "marts",
+        "forecast_accuracy": "marts",
+        "attainment_pacing": "marts",
+        "pipeline_coverage": "marts",
+        "call_submission": "marts",
+        "board": "marts",
+        "retention": "operations",
+    }
+    assert nodes["forecast_entry"]["dependencyKeys"] == [{"path": ["clari", "raw_export"]}]
+    assert {"path": ["clari", "forecast_entry"]} in nodes["forecast_swing"]["dependencyKeys"]
+    (repository,) = data["repositoriesOrError"]["nodes"]
+    assert {job["name"] for job in repository["jobs"]} >= {"sync_quarter", "refresh_marts", "apply_retention"}
+    assert sorted(repository["schedules"], key=lambda schedule: schedule["name"]) == [
+        {"name": "daily_sync_schedule", "cronSchedule": "0 6 * * *"},
+        {"name": "monthly_retention_schedule", "cronSchedule": "0 3 1 * *"},
+    ]
+    assert {sensor["name"] for sensor in repository["sensors"]} >= {"marts_follow_succeeded", "marts_follow_failed"}
+
+
+def test_without_a_key_a_run_says_which_setting_is_missing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Started from the UI before anything is set up: red, with CLARI_API_KEY named."""
+    monkeypatch.delenv("CLARI_API_KEY")
+    settings = read_settings()
+    point_dagster_at(settings)
+    with instance_of(terminal) as instance:
+        result = (
+            build(settings)
+            .resolve_job_def("sync_quarter")
+            .execute_in_process(instance=instance, partition_key=str(CURRENT), raise_on_error=False)
+        )
+        assert not result.success
+        (failure,) = [event for event in result.all_events if event.is_step_failure]
+        assert "CLARI_API_KEY" in failure.step_failure_data.user_failure_data.description  # type: ignore[union-attr, operator]
+
+
+@dg.job
+def _job_of_one_step() -> None:
+    dg.op(name="step")(lambda: None)()
+
+
+def test_dagsters_own_classes_and_ours_read_what_the_other_wrote(
+    dagster_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs and events stay where Dagster puts them by default, whichever wrote them: an update loses no run."""
+    ours, theirs = project_file("dagster_home/dagster.yaml").read_text(), "telemetry: {enabled: false}"
+    home = shutil.copytree(dagster_home, tmp_path / "home")
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    runs: list[tuple[str, int]] = []
+    for settings, own in ((ours, True), (theirs, False), (ours, True)):
+        (home / "dagster.yaml").write_text(settings)
+        with dg.DagsterInstance.get() as instance:
+            assert isinstance(instance.run_storage, PooledSqliteRuns) is own
+            assert isinstance(instance.event_log_storage, PooledSqliteEventLog) is own
+            assert [(run.run_id, len(instance.all_logs(run.run_id))) for run in reversed(instance.get_runs())] == runs
+            made = _job_of_one_step.execute_in_process(instance=instance)
+            assert (stats := instance.get_run_stats(made.run_id)).steps_succeeded == 1 and stats.end_time
+            runs.append((made.run_id, len(instance.all_logs(made.run_id))))
+    assert len({run_id for run_id, _ in runs}) == 3 and all(events for _, events in runs)

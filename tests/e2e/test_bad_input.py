@@ -1,0 +1,171 @@
+"""Wrong words and wrong settings: one line that names cause and remedy, the right exit code, nothing half-written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from clari_pipeline.clari import Retry
+from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.settings import read_settings
+from clari_pipeline.sync import Pipeline
+from clari_pipeline.warehouse.duck import DuckWarehouse
+from clari_pipeline.warehouse.errors import WarehouseLocked
+from tests.helpers.terminal import Terminal
+
+WRONG: dict[str, tuple[dict[str, str | None], list[str], str]] = {
+    "no key": ({"CLARI_API_KEY": None}, ["sync"], "CLARI_API_KEY"),
+    "no forecast": ({"CLARI_FORECAST_IDS": None}, ["sync"], "CLARI_FORECAST_IDS"),
+    "a quarter that is none": ({}, ["sync", "--period", "2026-Q5"], "2026_Q4"),
+    "a fifth quarter": ({}, ["sync", "--period", "2026_Q5"], "YYYY_QN"),
+    "an unknown type": ({"CLARI_TYPES_TO_EXPORT": "forecast,quota,crm_closed,stars"}, ["sync"], "stars"),
+    "a required type left out": ({"CLARI_TYPES_TO_EXPORT": "forecast,quota"}, ["sync"], "crm_closed"),
+    "a number that is none": ({"CLARI_EXPORT_TIMEOUT_S": "soon"}, ["sync"], "CLARI_EXPORT_TIMEOUT_S"),
+    "an address in clear text": ({"CLARI_BASE_URL": "http://api.clari.com/v4"}, ["sync"], "https"),
+    "a warehouse that is a folder": ({"CLARI_WAREHOUSE_URL": "duckdb:///."}, ["sync"], "CLARI_WAREHOUSE_URL"),
+    "a warehouse below a file": ({"CLARI_WAREHOUSE_URL": "duckdb:///file/w.duckdb"}, ["sync"], "CLARI_WAREHOUSE_URL"),
+    "a warehouse of another kind": ({"CLARI_WAREHOUSE_URL": "mysql://x/y"}, ["sync"], "CLARI_WAREHOUSE_URL"),
+    "a landing folder below a file": ({"CLARI_DATA_DIR": "file/data"}, ["sync"], "CLARI_DATA_DIR"),
+    "a cron line that is none": ({"CLARI_SYNC_CRON": "daily"}, ["sync"], "CLARI_SYNC_CRON"),
+    "a time zone that is none": ({"CLARI_TIMEZONE": "Mars/Olympus"}, ["sync"], "CLARI_TIMEZONE"),
+    "an unknown command": ({}, ["synch"], "synch"),
+    "an unknown option": ({}, ["sync", "--all"], "--all"),
+    "two ways to name quarters": ({}, ["sync", "--last", "2", "--period", "2026_Q4"], "--last"),
+    "a scenario without its sandbox": ({}, ["sync", "--scenario", "swings"], "--sandbox"),
+    "more quarters than there are": ({}, ["sync", "--last", "9000"], "--last"),
+    "an unknown scenario": ({}, ["sync", "--sandbox", "--scenario", "doom"], "doom"),
+    "a document of no quarter": ({}, ["replay", "--document", "file", "--forecast", "x"], "--period"),
+    "a document that is not there": (
+        {},
+        ["replay", "--document", "none.json", "--forecast", "x", "--period", "2026_Q4"],
+        "none.json",
+    ),
+    "a document without a landing folder": (
+        {"CLARI_DATA_DIR": "file/data"},
+        ["replay", "--document", "file", "--forecast", "x", "--period", "2026_Q4"],
+        "CLARI_DATA_DIR",
+    ),
+    "a moment that is none": (
+        {},
+        ["replay", "--document", "file", "--forecast", "x", "--period", "2026_Q4", "--exported-at", "noon"],
+        "--exported-at",
+    ),
+}
+
+
+def test_a_document_that_could_not_be_merged_is_not_landed(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    (terminal.folder / "q4.json").write_text('{"entries": []}')
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", "duckdb:///.")
+    answer = terminal("replay", "--document", "q4.json", "--forecast", "total_new", "--period", "2026_Q4")
+    assert answer.code == 2, answer.err
+    assert not [file for file in (terminal.folder / "data").rglob("*") if file.is_file()]
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_usage_is_one_line_and_exit_code_two(
+    terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    """Found before anything is asked of Clari, with the setting or option to mend."""
+    settings, words, named = WRONG[case]
+    (terminal.folder / "file").write_text("not a folder")
+    for name, value in settings.items():
+        if value is None:
+            monkeypatch.delenv(name)
+        else:
+            monkeypatch.setenv(name, value)
+    answer = terminal(*words)
+    assert answer.code == 2
+    assert answer.out == ""
+    (line,) = answer.err.strip().splitlines()
+    assert named in line
+    assert sandbox.api_key not in line
+    assert not sandbox.requests
+    assert not (terminal.folder / "data/warehouse.duckdb").exists() or not terminal.query("from clari.export_job")
+
+
+HOLD_LOCK = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1])
+print("locked", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Callable[[], subprocess.Popen[str]]:
+    def lock() -> subprocess.Popen[str]:
+        holder = subprocess.Popen(
+            [sys.executable, "-c", HOLD_LOCK, str(tmp_path / "warehouse.duckdb")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        return holder
+
+    return lock
+
+
+def test_a_locked_warehouse_names_the_process_that_holds_it(
+    tmp_path: Path, locked: Callable[[], subprocess.Popen[str]]
+) -> None:
+    """After waiting, the message says which process to close."""
+    with locked() as holder:
+        with (
+            pytest.raises(WarehouseLocked, match=f"process {holder.pid}"),
+            DuckWarehouse(tmp_path / "warehouse.duckdb", lock_timeout_s=0.2).session(),
+        ):
+            pass
+        holder.communicate("done\n")
+
+
+def test_a_lock_that_is_given_up_is_waited_for(tmp_path: Path, locked: Callable[[], subprocess.Popen[str]]) -> None:
+    """Another program's short work is no failure."""
+    with locked() as holder:
+        with pytest.raises(duckdb.IOException):
+            duckdb.connect(tmp_path / "warehouse.duckdb")
+        assert holder.stdin is not None
+        holder.stdin.write("done\n")
+        holder.stdin.flush()
+        with DuckWarehouse(tmp_path / "warehouse.duckdb", lock_timeout_s=60).session() as session:
+            assert session.documents.execute("select count(*) from clari.export_job").fetchall() == [(0,)]
+
+
+def test_eight_failures_in_a_row_are_ridden_out(terminal: Terminal, sandbox: Sandbox) -> None:
+    """429, 500, a proxy's page and a reset, mixed: the export is merged, and one was made; the waits are cut short."""
+    for call in ("limits", "status", "results"):
+        sandbox.fail_next(call, ["429:0", "500", "502", "reset", "503", "429:0", "502", "reset"])
+    pipeline = Pipeline(read_settings())
+    quarter = pipeline.current_quarters()[0]
+    retry = replace(Retry(), first_wait_s=0.001, max_wait_s=0.002)
+    with pipeline.exporting("run", [quarter], ["total_new"], retry=retry) as desk:
+        asked = desk.take(str(quarter))
+    pipeline.merge_landed(str(quarter))
+    assert [outcome.export["state"] for outcome in pipeline.outcomes(asked)] == ["LOADED"]
+    submitted = [request for request in sandbox.requests if request.method == "POST"]
+    assert len(submitted) == 1
+
+
+def test_a_lost_answer_does_not_queue_a_second_export(terminal: Terminal, sandbox: Sandbox) -> None:
+    """Clari queued the job, the connection broke: the job is found and adopted."""
+    sandbox.fail_next("submit", ["lost"])
+    answer = terminal("sync", "--last", "1")
+    assert answer.code == 0, answer.err
+    assert len([request for request in sandbox.requests if request.method == "POST"]) == 1
+
+
+def test_every_command_has_help_with_an_example(terminal: Terminal) -> None:
+    """`--help` of each command ends with something to type."""
+    commands = [line.split()[0] for line in terminal("--help").out.split("Commands:")[1].strip().splitlines()]
+    assert {"sync", "replay", "status", "sandbox"} <= set(commands)
+    for command in ("sync", "replay", "status", "sandbox"):
+        answer = terminal(command, "--help")
+        assert answer.code == 0
+        assert f"Example: clari-pipeline {command}" in answer.out

@@ -1,0 +1,117 @@
+"""A sync that is killed at any moment is continued by the next one: nothing is lost, nothing is asked for twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clari_pipeline.sandbox import Fault
+from tests.helpers.killing import Moment, Place, company
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...]]:
+    """The figures of five quarters, from a sync that nobody kills."""
+    with company() as sandbox:
+        place = Place(tmp_path_factory.mktemp("unkilled"), sandbox)
+        assert not place.sync(5)
+        return place.figures()
+
+
+def assert_whole(place: Place, expected: list[tuple[Any, ...]], quarters: int) -> None:
+    """Each quarter queued once, merged once, every row there once, nothing refused, nothing left over."""
+    assert Counter(job.period_id for job in place.sandbox.jobs if job.counted).most_common(1)[0][1] == 1
+    rows = place.query("select time_period_id, job_id, state from clari.export_job where state <> 'TIMED_OUT'")
+    assert sorted(job_id for _, job_id, _ in rows) == sorted(job.job_id for job in place.sandbox.jobs if job.counted)
+    assert Counter(state for *_, state in rows) == {"LOADED": quarters}
+    exported = {job.period_id for job in place.sandbox.jobs}
+    assert place.figures() == [row for row in expected if row[1] in exported]
+    assert len(place.landed()) == quarters
+    assert place.query("select count(*) from clari.forecast_vs_quota")[0][0] > 0
+
+
+QUARTERS = 3
+STEPS = ("QuotaRead", "Submitting", "Submitted", "Polled", "Waited", "Completed", "Landed", "Merged")
+
+
+@pytest.mark.long
+def test_a_sync_that_is_killed_again_and_again_asks_for_each_quarter_once(
+    tmp_path: Path, expected: list[tuple[Any, ...]]
+) -> None:
+    """At each kind of step, before and after it was written down, each time going on with what the last run left."""
+    with company() as sandbox:
+        place = Place(tmp_path, sandbox, CLARI_MAX_CONCURRENT_EXPORTS="1")
+        for step in STEPS:
+            for is_written in (False, True):
+                moment = Moment(step, is_written=is_written)
+                assert place.sync(QUARTERS, moment), moment
+        assert not place.sync(QUARTERS)
+        assert_whole(place, expected, QUARTERS)
+
+
+# One time only: the next sync gets them all.
+REFUSED_TYPES = Fault("answer", 400, {}, b'{"code": "type_not_supported", "message": "crm_total is not supported"}')
+
+
+def test_what_a_killed_run_had_done_is_known_to_each_sync_of_a_part_of_it(
+    tmp_path: Path, expected: list[tuple[Any, ...]]
+) -> None:
+    """As Dagster's daemon goes on after a power cut: a run a quarter, one after the other."""
+    with company() as sandbox:
+        place = Place(tmp_path, sandbox)
+        assert place.sync(2, Moment("Merged", is_written=True))
+        for period in sorted({job.period_id for job in sandbox.jobs}):
+            assert not place.sync(period)
+        assert_whole(place, expected, 2)
+
+
+TROUBLES = {
+    "TypesRefused": ("submit", [REFUSED_TYPES], {}),
+    "Adopted": ("submit", ["lost"], {}),
+    "Retried": ("status", ["500"], {}),
+    "Cancelled": (None, [], {"CLARI_EXPORT_TIMEOUT_S": "1"}),
+    "Failed": (None, [], {"CLARI_EXPORT_TIMEOUT_S": "1"}),
+    "Requeued": (None, [], {"CLARI_EXPORT_TIMEOUT_S": "1"}),
+}
+
+
+@pytest.mark.parametrize("is_written", [False, pytest.param(True, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("name", TROUBLES)
+def test_a_kill_in_the_midst_of_trouble_is_mended_too(
+    tmp_path: Path, expected: list[tuple[Any, ...]], name: str, is_written: bool
+) -> None:
+    """A lost answer, a call made once more, a job that hangs and is cancelled and queued again."""
+    call, faults, settings = TROUBLES[name]
+    with company() as sandbox:
+        place = Place(tmp_path, sandbox, **settings)
+        if call is None:
+            sandbox.scenario = "hung"
+        else:
+            sandbox.fail_next(call, faults)
+        assert place.sync(2, Moment(name, is_written=is_written))
+        sandbox.scenario = "calm"
+        assert not place.sync(2)
+        assert_whole(place, expected, 2)
+
+
+def moments() -> Iterator[Moment]:
+    return (Moment(None, number, is_written=is_written) for number in range(1000) for is_written in (False, True))
+
+
+@pytest.mark.soak
+def test_a_kill_at_every_event_of_five_quarters(tmp_path: Path, expected: list[tuple[Any, ...]]) -> None:
+    """One after the other, each in a warehouse of its own, until a run ends before its moment comes."""
+    for moment in moments():
+        with company() as sandbox:
+            place = Place(tmp_path / repr(moment), sandbox)
+            is_killed = place.sync(5, moment)
+            if is_killed:
+                assert not place.sync(5)
+            assert_whole(place, expected, 5)
+        if not is_killed:
+            assert moment.number > 30
+            return

@@ -1,0 +1,382 @@
+"""What Clari does to exports, and what a person sees of it at the end of a sync."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from clari_pipeline import commands
+from clari_pipeline.clari import Cancelled, Retry
+from clari_pipeline.events import Event, Hooks
+from clari_pipeline.periods import FiscalCalendar, Quarter
+from clari_pipeline.sandbox import Fault, Sandbox
+from clari_pipeline.settings import read_settings
+from clari_pipeline.sync import Pipeline
+from tests.helpers.terminal import Terminal
+
+CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
+LAST_THREE = [str(CURRENT.shifted(-ago)) for ago in range(3)]
+
+
+@contextmanager
+def clari_with(monkeypatch: pytest.MonkeyPatch, *, people: int, monthly_quota: int) -> Iterator[Sandbox]:
+    """A Clari of such limits, to which the settings point."""
+    with Sandbox(job_seconds=0.02, people=people, monthly_quota=monthly_quota) as sandbox:
+        monkeypatch.setenv("CLARI_BASE_URL", sandbox.base_url)
+        monkeypatch.setenv("CLARI_API_KEY", sandbox.api_key)
+        yield sandbox
+
+
+@pytest.fixture
+def clari(monkeypatch: pytest.MonkeyPatch, terminal: Terminal) -> Iterator[Sandbox]:
+    """A Clari of the test's own: what it has counted and what it was asked matters to nobody else."""
+    assert terminal
+    with clari_with(monkeypatch, people=4, monthly_quota=30) as sandbox:
+        yield sandbox
+
+
+def posts(sandbox: Sandbox) -> int:
+    return sum(seen.method == "POST" for seen in sandbox.requests)
+
+
+def change(terminal: Terminal, sql: str) -> None:
+    """What another time, or another run, would have left in the ledger."""
+    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
+        connection.execute(sql)
+
+
+# Jobs that come to nothing
+
+
+def test_a_hung_job_is_cancelled_recorded_and_queued_again(
+    terminal: Terminal, clari: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As often as CLARI_MAX_REQUEUES says, each attempt a row; what is cancelled counts against no quota."""
+    monkeypatch.setenv("CLARI_EXPORT_TIMEOUT_S", "0.3")
+    monkeypatch.setenv("CLARI_MAX_REQUEUES", "2")
+    clari.scenario = "hung"
+    answer = terminal("sync", "--last", "1", "--json")
+    assert answer.code == 1
+    assert "attempt 3: job" in answer.err
+    assert "CLARI_EXPORT_TIMEOUT_S" in answer.err.splitlines()[-1]
+    assert terminal.query("select attempt, state from clari.export_job order by attempt") == [
+        (1, "TIMED_OUT"),
+        (2, "TIMED_OUT"),
+        (3, "TIMED_OUT"),
+    ]
+    assert [(job.status in {"CANCELLED", "ABORTED"}, job.counted) for job in clari.jobs] == [(True, False)] * 3
+    assert len(answer.document["exports"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("scenario", "quarter", "state"), [("expired", LAST_THREE[1], "FAILED"), ("hung", LAST_THREE[0], "TIMED_OUT")]
+)
+def test_the_second_attempt_is_merged_and_the_sync_is_well(
+    terminal: Terminal, clari: Sandbox, monkeypatch: pytest.MonkeyPatch, scenario: str, quarter: str, state: str
+) -> None:
+    """Results that have expired are asked for again, and so is a job that hung once."""
+    monkeypatch.setenv("CLARI_EXPORT_TIMEOUT_S", "5" if scenario == "expired" else "0.5")
+    clari.scenario = scenario
+
+    def calm(event: Event) -> None:
+        if isinstance(event, Cancelled):
+            clari.scenario = "calm"
+
+    code = commands.sync(
+        read_settings(),
+        quarters=[Quarter.parse(quarter)],
+        forecasts=(),
+        last=None,
+        as_json=True,
+        is_sandbox=False,
+        hooks=Hooks([calm]),
+    )
+    assert code == 0
+    rows = terminal.query("select attempt, state from clari.export_job order by attempt")
+    assert rows == [(1, state), (2, "LOADED")]
+
+
+def test_a_document_that_is_too_large_is_not_landed_and_names_the_setting(
+    terminal: Terminal, clari: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLARI_MAX_RESULT_BYTES", "1000")
+    answer = terminal("sync", "--last", "1")
+    assert answer.code == 1
+    assert "CLARI_MAX_RESULT_BYTES" in answer.err.splitlines()[-1]
+    assert terminal.query("select state, landing_path from clari.export_job") == [("FAILED", None)]
+    assert not [path for path in (terminal.folder / "data/landing").rglob("*") if path.is_file()]
+    assert posts(clari) == 1
+
+
+# The quota
+
+
+def test_what_is_left_of_the_quota_goes_to_the_current_quarter_first(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whatever order they are named; the others are not asked for, and said to be so; a low quota is an alert."""
+    with clari_with(monkeypatch, people=3, monthly_quota=2) as scarce:
+        words = [word for quarter in reversed(LAST_THREE) for word in ("--period", quarter)]
+        answer = terminal("sync", *words, "--json")
+        assert answer.code == 1
+        states = {export["time_period_id"]: export["state"] for export in answer.document["exports"]}
+        assert states == {LAST_THREE[0]: "LOADED", LAST_THREE[1]: "LOADED", LAST_THREE[2]: "FAILED"}
+        assert posts(scarce) == 2
+        last = answer.err.splitlines()[-1]
+        assert LAST_THREE[2] in last
+        assert "rolling 30 days" in last
+        assert "export quota is low: 2 of 2 were left before this run's 3" in answer.err
+        again = terminal("sync", "--last", "1")
+    assert again.code == 1
+    assert "2 of Clari's 2 exports are used up" in again.err.splitlines()[-1]
+    low = terminal.query("select severity, sent_at from clari.alert where kind = 'quota_low'")
+    assert low == [("P2", None)]
+    ((alerts,),) = terminal.query("select count(*) from clari.alert")
+    assert terminal("status", "--json").document["alerts_unsent"] == alerts
+
+
+def test_a_quota_that_is_not_low_is_no_alert(terminal: Terminal, clari: Sandbox) -> None:
+    """27 of 30 are left after three exports: more than a tenth."""
+    assert terminal("sync", "--last", "3").code == 0
+    assert len(clari.jobs) == 3
+    assert terminal.query("select count(*) from clari.alert") == [(0,)]
+
+
+# Types that this organisation may not have
+
+
+def test_refused_types_are_left_out_said_and_keep_their_values(terminal: Terminal, clari: Sandbox) -> None:
+    """The other measures are merged, the missing ones stay as they were, and the exit code is 0."""
+    assert terminal("sync", "--last", "1").code == 0
+    measures = (
+        "select user_id, field_id, time_frame_id, crm_total, forecast_value, crm_closed from clari.forecast_entry "
+        "order by all"
+    )
+    before = terminal.query(measures)
+    clari.scenario = "type_refused"
+    answer = terminal("sync", "--last", "1", "--json")
+    assert answer.code == 0, answer.err
+    assert "without crm_closed, crm_total" in answer.err
+    assert "CLARI_TYPES_TO_EXPORT" in answer.err
+    assert terminal.query(measures) == before
+    assert any(closed is not None for *_, closed in before)
+    assert terminal.query(
+        "select types_to_export, types_refused, state from clari.export_job order by submitted_at desc limit 1"
+    ) == [("adjustment,forecast,forecast_updated,quota", "crm_closed,crm_total", "LOADED")]
+    assert posts(clari) == 3
+
+
+# Clari is down, or does not know the key
+
+
+@pytest.mark.parametrize("fault", ["401", "403"])
+def test_a_key_that_is_refused_stops_everything_at_the_first(terminal: Terminal, clari: Sandbox, fault: str) -> None:
+    """Five quarters are reported, Clari is asked twice at most: one look at the limits may be refused to a good key."""
+    clari.fail_next("limits", [fault] * 20)
+    clari.fail_next("submit", [fault] * 20)
+    answer = terminal("sync", "--last", "5", "--json")
+    assert answer.code == 1
+    assert [export["state"] for export in answer.document["exports"]] == ["FAILED"] * 5
+    (line,) = [line for line in answer.err.splitlines() if line.startswith("clari-pipeline:")]
+    assert all(export["time_period_id"] in line for export in answer.document["exports"])
+    assert "CLARI_API_KEY" in line
+    assert clari.api_key not in answer.err
+    assert len(clari.requests) <= (2 if fault == "401" else 4)
+
+
+def test_a_key_that_is_revoked_on_the_way_leaves_the_job_to_the_next_sync(terminal: Terminal, clari: Sandbox) -> None:
+    clari.fail_next("status", ["401"])
+    answer = terminal("sync", "--last", "1", "--json")
+    assert answer.code == 1
+    assert [export["state"] for export in answer.document["exports"]] == ["SUBMITTED"]
+    assert "CLARI_API_KEY" in answer.err.splitlines()[-1]
+    assert terminal("sync", "--last", "1").code == 0
+    assert posts(clari) == 1
+    assert terminal.query("select state, error from clari.export_job") == [("LOADED", None)]
+
+
+def test_when_clari_is_down_every_quarter_is_reported_and_nothing_hammered(terminal: Terminal, clari: Sandbox) -> None:
+    """One call is tried as often as a call may be, then nobody asks any more."""
+    for call in ("limits", "submit", "jobs", "status"):
+        clari.fail_next(call, ["503"] * 100)
+    pipeline = Pipeline(read_settings())
+    quarters = [CURRENT.shifted(-ago) for ago in range(5)]
+    retry = Retry(attempts=4, first_wait_s=0.001, max_wait_s=0.002)
+    with pipeline.exporting("run", quarters, ["total_new", "new_business"], retry=retry) as desk:
+        outcomes = pipeline.outcomes([taken for quarter in quarters for taken in desk.take(str(quarter))])
+    assert [outcome.export["state"] for outcome in outcomes] == ["FAILED"] * 10
+    assert all("is down" in outcome.export["error"] for outcome in outcomes)
+    assert len(clari.requests) == 4 + 2  # the limits, and a look whether anything else is answered
+    assert terminal.query("select count(*) from clari.export_job") == [(10,)]
+
+
+def test_results_that_cannot_be_had_do_not_stop_the_other_quarters(terminal: Terminal, clari: Sandbox) -> None:
+    """Clari answers everything else, so it is not down: the documents are left to the next sync, which fetches them."""
+    clari.fail_next("results", ["500"] * 9)
+    pipeline = Pipeline(read_settings())
+    quarters = [CURRENT.shifted(-ago) for ago in range(3)]
+    retry = Retry(attempts=3, first_wait_s=0.001, max_wait_s=0.002)
+    with pipeline.exporting("run", quarters, ["total_new"], retry=retry) as desk:
+        outcomes = pipeline.outcomes([taken for quarter in quarters for taken in desk.take(str(quarter))])
+    assert Counter(outcome.export["state"] for outcome in outcomes) == {"SUBMITTED": 3}
+    assert terminal("sync", "--last", "3").code == 0
+    assert len(clari.jobs) == 3
+
+
+# What is told
+
+
+def test_json_lines_tell_each_step(terminal: Terminal, clari: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every line on stderr is one JSON object that names its event, quarter and level; errors at the end included."""
+    monkeypatch.setenv("CLARI_LOG_FORMAT", "json")
+    clari.scenario = "failed"
+    monkeypatch.setenv("CLARI_MAX_REQUEUES", "0")
+    answer = terminal("sync", "--last", "2")
+    assert answer.code == 1
+    lines = [json.loads(line) for line in answer.err.splitlines()]
+    by_quarter = {
+        quarter: [line["event"] for line in lines if line.get("time_period_id") == quarter]
+        for quarter in LAST_THREE[:2]
+    }
+    assert by_quarter[LAST_THREE[0]][-1] == "failed"
+    good = by_quarter[LAST_THREE[1]]
+    assert [step for step in good if step not in {"polled", "waited"}] == [
+        "submitting",
+        "submitted",
+        "completed",
+        "landed",
+        "merged",
+    ]
+    assert {line["level"] for line in lines} == {"info", "error"}
+    assert lines[-1]["level"] == "error"
+    assert "failed at Clari" in lines[-1]["message"]
+    assert all(line["at"] and line["request_id"] for line in lines if "time_period_id" in line)
+    assert clari.api_key not in answer.err
+
+
+def test_dagsters_log_tells_a_quarters_story(terminal: Terminal, clari: Sandbox) -> None:
+    """At seven in the morning: which job, how long, where it landed, with the moment of each step."""
+    clari.fail_next("status", ["500"])
+    assert terminal("sync", "--last", "1").code == 0
+    ((job_id, retries),) = terminal.query("select job_id, retry_count from clari.export_job")
+    with dg.DagsterInstance.get() as instance:
+        (run,) = instance.get_runs(dg.RunsFilter(job_name="sync_quarter"))
+        told = " / ".join(entry.message for entry in instance.all_logs(run.run_id) if entry.message)
+    for words in (f"accepted as job {job_id}", "once more (", "DONE after", f"landed in total_new/{CURRENT}/{job_id}"):
+        assert f"{CURRENT}: " in told
+        assert words in told
+    assert retries == 1
+
+
+def test_waits_retries_and_latency_are_in_the_ledger_and_in_the_mart(terminal: Terminal, clari: Sandbox) -> None:
+    clari.fail_next("status", ["500", "reset"])
+    clari.fail_next("submit", ["quota"])
+    assert terminal("sync", "--last", "1").code == 0
+    ((polls, retries, slots, latency, waited),) = terminal.query(
+        "select poll_count, retry_count, slot_wait_seconds, latency_seconds, wait_seconds from clari.export_job"
+    )
+    assert retries == 2
+    assert slots > 0
+    assert latency >= waited > 0
+    assert terminal.query(
+        "select polls, retries, slot_wait_seconds, median_latency_seconds, max_latency_seconds "
+        "from clari.pipeline_health"
+    ) == [(polls, retries, slots, latency, latency)]
+
+
+# What other runs have left
+
+
+def test_an_export_left_behind_days_ago_is_fetched_beside_the_new_one(terminal: Terminal, clari: Sandbox) -> None:
+    """Its figures are history now, and Clari cannot give them again: both documents are merged, in their order."""
+    assert terminal("sync", "--last", "1").code == 0
+    change(
+        terminal,
+        "update clari.export_job set state = 'SUBMITTED', landing_path = null, "
+        "submitted_at = submitted_at - interval 2 day",
+    )
+    answer = terminal("sync", "--last", "1", "--json")
+    assert answer.code == 0, answer.err
+    assert "1 exports of earlier runs are fetched" in answer.err
+    assert len(clari.jobs) == 2
+    assert terminal.query("select state from clari.export_job") == [("LOADED",)] * 2
+    (export,) = answer.document["exports"]
+    assert export["job_id"] == clari.jobs[1].job_id
+
+
+def test_an_export_of_days_ago_that_never_reached_clari_is_let_go(terminal: Terminal, clari: Sandbox) -> None:
+    """Its figures would be today's: the one export of today is enough."""
+    assert terminal("sync", "--last", "1").code == 0
+    change(
+        terminal,
+        "update clari.export_job set state = 'SUBMITTING', job_id = null, landing_path = null, "
+        "submitted_at = submitted_at - interval 2 day",
+    )
+    clari.fail_next("jobs", [Fault("answer", 200, {}, b"[]")] * 3)
+    assert terminal("sync", "--last", "1").code == 0
+    assert len(clari.jobs) == 2
+    assert terminal.query("select state from clari.export_job order by submitted_at") == [("FAILED",), ("LOADED",)]
+
+
+def test_a_document_of_another_request_and_quarter_is_fetched_too(
+    terminal: Terminal, clari: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings have changed since the run died: what it left is not stranded, and does not stand for the new."""
+    assert terminal("sync", "--period", LAST_THREE[2]).code == 0
+    change(terminal, "update clari.export_job set state = 'SUBMITTED', landing_path = null")
+    monkeypatch.setenv("CLARI_TYPES_TO_EXPORT", "forecast,quota,crm_closed")
+    answer = terminal("sync", "--period", LAST_THREE[0], "--json")
+    assert answer.code == 0, answer.err
+    assert len(clari.jobs) == 2
+    rows = terminal.query("select time_period_id, state from clari.export_job order by time_period_id")
+    assert rows == [(LAST_THREE[2], "LOADED"), (LAST_THREE[0], "LOADED")]
+    assert posts(clari) == 2
+
+
+def test_a_recovered_document_does_not_hide_that_todays_failed(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with clari_with(monkeypatch, people=3, monthly_quota=1):
+        assert terminal("sync", "--last", "1").code == 0
+        change(
+            terminal,
+            "update clari.export_job set state = 'SUBMITTING', job_id = null, landing_path = null, "
+            "submitted_at = submitted_at - interval 13 hour",
+        )
+        answer = terminal("sync", "--last", "1", "--json")
+    assert answer.code == 1
+    assert [export["state"] for export in answer.document["exports"]] == ["FAILED"]
+    assert terminal.query("select state from clari.export_job order by all") == [("FAILED",), ("LOADED",)]
+
+
+def test_what_was_merged_by_a_run_that_came_to_its_end_is_exported_anew(terminal: Terminal, clari: Sandbox) -> None:
+    for syncs in (1, 2):
+        assert terminal("sync", "--last", "1").code == 0
+        assert len(clari.jobs) == syncs
+
+
+def test_leftovers_of_a_killed_download_are_swept_away_after_a_day(terminal: Terminal, clari: Sandbox) -> None:
+    """Those that may still be written to stay."""
+    arriving = terminal.folder / "data/landing/.arriving"
+    old, young = arriving / "old", arriving / "young"
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+        (folder / "document.zst").write_bytes(b"half")
+    _age(old / "document.zst")
+    assert terminal("sync", "--last", "1").code == 0
+    assert [path.name for path in arriving.iterdir()] == ["young"]
+    assert len(clari.jobs) == 1
+
+
+def _age(file: Path) -> None:
+    then = datetime.now(UTC).timestamp() - 25 * 3600
+    os.utime(file, (then, then))

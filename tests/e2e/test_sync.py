@@ -1,0 +1,497 @@
+"""The main job as its users meet it: the command line, a Clari sandbox over HTTP, DuckDB on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from clari_pipeline.landing import Landing
+from clari_pipeline.periods import FiscalCalendar
+from clari_pipeline.sandbox import Sandbox
+from tests.helpers.terminal import Terminal
+
+CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
+BEFORE = CURRENT.shifted(-1)
+
+
+def landed(terminal: Terminal, quarter: object) -> dict[str, object]:
+    """The newest landed document of a quarter, its numbers as written."""
+    documents = [
+        document
+        for document in Landing(terminal.folder / "data/landing")
+        if document.manifest["time_period_id"] == str(quarter)
+    ]
+    newest = max(documents, key=lambda document: document.manifest["exported_at"])
+    found: dict[str, object] = json.loads(newest.read(), parse_float=Decimal, parse_int=Decimal)
+    return found
+
+
+def test_a_sync_merges_every_amount_of_every_quarter_to_the_cent(terminal: Terminal) -> None:
+    """The warehouse holds exactly what Clari delivered, for the current quarter and the one before it."""
+    terminal.begin_after("sync")
+    for quarter in (CURRENT, BEFORE):
+        entries = landed(terminal, quarter)["entries"]
+        assert isinstance(entries, list)
+        delivered = {
+            (entry["timeFrameId"], entry["userId"], entry["fieldId"]): tuple(
+                entry.get(measure) for measure in ("forecastValue", "quotaValue", "crmClosed")
+            )
+            for entry in entries
+        }
+        merged = {
+            row[:3]: row[3:]
+            for row in terminal.query(
+                "select time_frame_id, user_id, field_id, forecast_value, quota_value, crm_closed "
+                f"from clari.forecast_entry where time_period_id = '{quarter}'"
+            )
+        }
+        assert merged == delivered
+
+
+def test_the_same_sync_again_changes_nothing_and_records_what_it_saw(terminal: Terminal) -> None:
+    """Nothing is inserted or updated; every entry is seen again, as of the newer export."""
+    terminal.begin_after("sync")
+    before = terminal.query("select max(last_seen_at) from clari.forecast_entry")
+    versions = terminal.query("from clari.forecast_entry_history order by all")
+    answer = terminal("sync", "--json")
+    assert answer.code == 0
+    for export in answer.document["exports"]:
+        assert (export["rows_inserted"], export["rows_updated"]) == (0, 0)
+        assert export["rows_unchanged"] == export["rows_exported"] > 0
+    assert terminal.query("from clari.forecast_entry_history order by all") == versions
+    assert terminal.query("select min(last_seen_at) from clari.forecast_entry") > before
+
+
+def test_json_is_one_document_with_the_promised_keys(terminal: Terminal) -> None:
+    """Run as a program would: nothing but JSON on stdout, progress on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", "clari_pipeline", "sync", "--last", "1", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert set(document) == {"run_id", "started_at", "finished_at", "exports", "checks", "swings", "alerts_sent"}
+    (export,) = document["exports"]
+    assert set(export) == {
+        "forecast_id",
+        "time_period_id",
+        "job_id",
+        "state",
+        "rows_exported",
+        "rows_inserted",
+        "rows_updated",
+        "rows_unchanged",
+        "error",
+    }
+    assert (export["forecast_id"], export["time_period_id"], export["state"]) == ("total_new", str(CURRENT), "LOADED")
+    assert {check["name"] for check in document["checks"]} >= {"export_is_not_empty", "control_totals_reconcile"}
+    assert all(
+        set(check) == {"name", "forecast_id", "time_period_id", "passed", "severity", "evidence"}
+        for check in document["checks"]
+    )
+    assert "LOADED" in done.stderr
+
+
+REFUSED = {
+    "truncated": "export_is_not_truncated",
+    "null_keys": "entry_keys_are_complete",
+    "duplicates_conflict": "entry_keys_are_unique",
+    "unreadable": "export_is_readable",
+    "unreadable_amount": "amounts_are_readable",
+    "echo": "export_period_matches_request",
+}
+
+
+@pytest.mark.parametrize(("scenario", "check"), REFUSED.items())
+def test_a_bad_quarter_is_kept_out_and_the_others_are_merged(
+    terminal: Terminal, sandbox: Sandbox, scenario: str, check: str
+) -> None:
+    """Refused with its reason, its tables untouched, the current quarter merged, exit code 1."""
+    terminal.begin_after("sync", "--period", str(BEFORE))
+    rows = terminal.query("from clari.forecast_entry order by all")
+    sandbox.scenario = scenario
+    answer = terminal("sync", "--json")
+    assert answer.code == 1
+    states = {export["time_period_id"]: export for export in answer.document["exports"]}
+    assert states[str(CURRENT)]["state"] == "LOADED"
+    assert states[str(BEFORE)]["state"] == "REFUSED"
+    assert check in states[str(BEFORE)]["error"]
+    failed = {
+        found["name"]
+        for found in answer.document["checks"]
+        if found["time_period_id"] == str(BEFORE) and not found["passed"]
+    }
+    assert failed == {check}
+    last_line = answer.err.strip().splitlines()[-1]
+    assert str(BEFORE) in last_line
+    assert check in last_line
+    assert terminal.query(f"from clari.forecast_entry where time_period_id = '{BEFORE}' order by all") == rows
+    (state, path) = terminal.query(
+        f"select state, landing_path from clari.export_job where time_period_id = '{BEFORE}' and state <> 'LOADED'"
+    )[0]
+    assert state == "REFUSED"
+    assert (terminal.folder / "data/landing" / path / "document.zst").exists()
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    ["monthly", "flat", "unordered", "number_writings", "duplicates_exact", "completed_word", "bare_jobs"],
+)
+def test_what_clari_writes_otherwise_is_merged_all_the_same(
+    terminal: Terminal, sandbox: Sandbox, scenario: str
+) -> None:
+    """Another shape, order or wording is no fault; every entry is accounted for."""
+    sandbox.scenario = scenario
+    answer = terminal("sync", "--period", str(BEFORE), "--json")
+    assert answer.code == 0, answer.err
+    (export,) = answer.document["exports"]
+    in_table = terminal.query("select count(*) from clari.forecast_entry")[0][0]
+    dropped = 3 if scenario == "duplicates_exact" else 0
+    assert export["rows_inserted"] == in_table == export["rows_exported"] - dropped > 0
+
+
+def test_number_writings_and_order_do_not_change_a_figure(terminal: Terminal, sandbox: Sandbox) -> None:
+    """1200000, 1200000.0, 1.2E6 and "1200000.00" are one amount: after calm, nothing is new or changed."""
+    terminal.begin_after("sync", "--period", str(BEFORE))
+    for scenario in ("number_writings", "unordered", "duplicates_exact"):
+        sandbox.scenario = scenario
+        (export,) = terminal("sync", "--period", str(BEFORE), "--json").document["exports"]
+        assert (export["rows_inserted"], export["rows_updated"]) == (0, 0), scenario
+
+
+def test_csv_holds_the_same_figures_as_json(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The long CSV, money strings and all, gives the amounts that JSON gives, by email, field name and week."""
+    sql = """
+        select person.email, field.field_name, entry.time_frame_id, entry.time_period_id,
+            entry.forecast_value, entry.quota_value, entry.crm_total, entry.crm_closed
+        from clari.forecast_entry as entry
+        join clari.forecast_user as person using (forecast_id, user_id)
+        join clari.forecast_field as field using (forecast_id, field_id)
+        order by all
+    """
+    terminal.begin_after("sync", "--period", str(BEFORE))
+    as_json = terminal.query(sql)
+    monkeypatch.setenv("CLARI_EXPORT_FORMAT", "CSV")
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", "duckdb:///csv/warehouse.duckdb")
+    assert terminal("sync", "--period", str(BEFORE)).code == 0
+    assert terminal.query(sql, warehouse="csv/warehouse.duckdb") == as_json
+
+
+FAILED = {
+    "failed": ("FAILED", "failed at Clari"),
+    "hung": ("TIMED_OUT", "CLARI_EXPORT_TIMEOUT_S"),
+    "no_quota": ("FAILED", "rolling"),
+}
+
+
+@pytest.mark.parametrize(("scenario", "state", "words"), [(name, *rest) for name, rest in FAILED.items()])
+def test_an_export_that_does_not_come_is_named(
+    terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, scenario: str, state: str, words: str
+) -> None:
+    """The ledger holds the state, the last line the cause and the remedy, the exit code is 1."""
+    monkeypatch.setenv("CLARI_EXPORT_TIMEOUT_S", "0.3")
+    monkeypatch.setenv("CLARI_MAX_REQUEUES", "0")
+    sandbox.scenario = scenario
+    answer = terminal("sync", "--last", "1")
+    assert answer.code == 1
+    assert words in answer.err.strip().splitlines()[-1]
+    assert terminal.query("select state from clari.export_job") == [(state,)]
+    assert terminal.query("select count(*) from clari.forecast_entry") == [(0,)]
+
+
+def test_one_unknown_forecast_does_not_stop_the_other(terminal: Terminal) -> None:
+    """The good forecast is merged, the unknown one named with the setting to mend."""
+    answer = terminal("sync", "--last", "1", "--forecast", "total_new", "--forecast", "no_such_tab", "--json")
+    assert answer.code == 1
+    assert {export["forecast_id"]: export["state"] for export in answer.document["exports"]} == {
+        "total_new": "LOADED",
+        "no_such_tab": "FAILED",
+    }
+    assert "CLARI_FORECAST_IDS" in answer.err.strip().splitlines()[-1]
+    assert terminal.query("select distinct forecast_id from clari.forecast_entry") == [("total_new",)]
+
+
+def test_a_refused_key_is_named_and_never_shown(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 1, CLARI_API_KEY named, its value in no output and in no file."""
+    monkeypatch.setenv("CLARI_API_KEY", "a-key-that-nobody-may-see")
+    answer = terminal("sync", "--last", "1")
+    assert answer.code == 1
+    assert "CLARI_API_KEY" in answer.err.strip().splitlines()[-1]
+    assert "a-key-that-nobody-may-see" not in answer.out + answer.err
+    files = [path for path in terminal.folder.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if b"a-key-that-nobody-may-see" in path.read_bytes()]
+
+
+def test_people_who_leave_stay_in_the_tables(terminal: Terminal, sandbox: Sandbox) -> None:
+    """Their rows are kept, marked as no longer shown, in the current table and in the history."""
+    terminal.begin_after("sync", "--last", "1")
+    everybody = terminal.query("select count(*) from clari.forecast_entry")
+    sandbox.scenario = "departure"
+    answer = terminal("sync", "--last", "1")
+    assert answer.code == 0, answer.err
+    gone = terminal.query("select user_id from clari.forecast_user where not in_latest_export")
+    assert len(gone) == 1
+    assert terminal.query("select count(*) from clari.forecast_entry") == everybody
+    assert terminal.query("select distinct user_id from clari.forecast_entry where not in_latest_export") == gone
+    assert (
+        terminal.query(
+            "select distinct user_id from clari.forecast_entry_history where not is_present and valid_to is null"
+        )
+        == gone
+    )
+    assert (
+        terminal.query(
+            "select distinct user_id from clari.forecast_vs_quota "
+            "where not in_latest_export and forecast_value is not null"
+        )
+        == gone
+    )
+
+
+def test_calls_that_swing_are_counted_and_shown_from_and_to(terminal: Terminal, sandbox: Sandbox) -> None:
+    """A calm sync, then one in which calls moved: who, what, from and to; the exit code stays 0."""
+    assert terminal("sync", "--last", "1", "--json").document["swings"] == 0
+    sandbox.scenario = "swings"
+    answer = terminal("sync", "--last", "1")
+    assert answer.code == 0
+    swings = terminal.query(
+        "select person.name, previous_value, current_value, reason from clari.forecast_swing "
+        "join clari.forecast_user as person using (forecast_id, user_id) where is_swing"
+    )
+    assert swings
+    for name, previous, current, reason in swings:
+        assert f"{name}, " in answer.out
+        assert f"{previous:,.2f} to {current:,.2f}" in answer.out
+        moved = abs(current - previous)
+        assert reason in {"from_zero", "to_zero", "sign_flip"} or moved > Decimal("0.2") * abs(previous)
+
+
+@pytest.mark.long
+def test_replay_rebuilds_a_lost_warehouse_without_asking_clari(terminal: Terminal, sandbox: Sandbox) -> None:
+    """From landed documents alone: the same rows and versions; those that were refused are no failure."""
+    terminal.begin_after("sync")
+    sandbox.scenario = "late_edits"
+    terminal("sync")
+    sandbox.scenario = "unreadable"
+    assert terminal("sync").code == 1
+    tables = terminal.tables()
+    ledger = terminal.query(
+        "select job_id, state, rows_inserted, rows_updated, rows_unchanged from clari.export_job order by all"
+    )
+    asked = len(sandbox.requests)
+    again = terminal("replay", "--json")
+    assert again.code == 0, again.err
+    assert terminal.tables() == tables
+    (terminal.folder / "data/warehouse.duckdb").unlink()
+    terminal("replay")
+    assert len(sandbox.requests) == asked
+    assert terminal.tables() == tables
+    assert (
+        terminal.query(
+            "select job_id, state, rows_inserted, rows_updated, rows_unchanged from clari.export_job order by all"
+        )
+        == ledger
+    )
+
+
+def test_a_replay_of_nothing_says_so(terminal: Terminal) -> None:
+    """No document has landed yet: no failure, and what to do."""
+    answer = terminal("replay")
+    assert answer.code == 0
+    assert "clari-pipeline sync" in answer.out
+
+
+def test_a_document_from_elsewhere_is_merged_once(terminal: Terminal) -> None:
+    """The same file again is the same export; its types are those that it carries."""
+    file = terminal.folder / "q4.json"
+    file.write_text(
+        json.dumps(
+            {
+                "entries": [
+                    {
+                        "fieldId": "commit",
+                        "timeFrameId": "W00",
+                        "timePeriodId": "2026_Q4",
+                        "userId": "1",
+                        "forecastValue": 10,
+                        "quotaValue": 20,
+                    }
+                ]
+            }
+        )
+    )
+    words = ("replay", "--document", str(file), "--forecast", "elsewhere", "--period", "2026_Q4", "--json")
+    first = terminal(*words, "--exported-at", "2026-11-02T06:00:00Z")
+    assert first.code == 0, first.err
+    again = terminal(*words, "--exported-at", "2026-11-02T06:00:00Z")
+    assert again.code == 0, again.err
+    (before,), (after,) = first.document["exports"], again.document["exports"]
+    assert before["job_id"] == after["job_id"]
+    assert (before["rows_inserted"], after["rows_inserted"], after["rows_unchanged"]) == (1, 0, 1)
+    assert terminal.query("select types_to_export, exported_at from clari.export_job") == [
+        ("forecast,quota", datetime(2026, 11, 2, 6, tzinfo=UTC))
+    ]
+
+
+def test_a_forecast_called_like_a_path_stays_inside_the_landing_folder(terminal: Terminal, sandbox: Sandbox) -> None:
+    """`../../x` is an id like any other."""
+    document = b'{"entries":[{"fieldId":"f","timeFrameId":"W00","timePeriodId":"%b","userId":"u","forecastValue":1}]}'
+    sandbox.serve("../../x", str(CURRENT), document % str(CURRENT).encode())
+    before = {path for path in terminal.folder.parent.rglob("*") if terminal.folder not in path.parents}
+    answer = terminal("sync", "--last", "1", "--forecast", "../../x")
+    assert answer.code == 0, answer.err
+    assert {path for path in terminal.folder.parent.rglob("*") if terminal.folder not in path.parents} == before
+    assert len(list((terminal.folder / "data/landing").glob("[!.]*/*/*/document.zst"))) == 1
+
+
+def test_a_name_in_square_brackets_is_a_name(terminal: Terminal, sandbox: Sandbox) -> None:
+    """What terminals would take for markup is shown as it is written."""
+    document = b'{"entries":[{"fieldId":"f","timeFrameId":"W00","timePeriodId":"%b","userId":"u","forecastValue":1}]}'
+    sandbox.serve("[/red] tab", str(CURRENT), document % str(CURRENT).encode())
+    answer = terminal("sync", "--last", "1", "--forecast", "[/red] tab")
+    assert answer.code == 0, answer.err
+    assert "[/red] tab" in answer.out
+    assert "[/red] tab" in terminal("status").out
+
+
+def test_a_landed_document_that_was_not_merged_is_merged_by_the_next_sync(terminal: Terminal) -> None:
+    """As after a kill between landing and merging: no export is made twice for it."""
+    terminal.begin_after("sync", "--last", "1")
+    job = terminal.query("select job_id from clari.export_job")[0][0]
+    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
+        connection.execute("update clari.export_job set state = 'LANDED', loaded_at = null")
+        for table in ("forecast_entry_state", "forecast_entry_history", "forecast_user_sighting"):
+            connection.execute(f"delete from clari.{table}")
+    assert terminal("sync", "--last", "1").code == 0
+    assert terminal.query(f"select state from clari.export_job where job_id = '{job}'") == [("LOADED",)]
+    assert terminal.query(f"select count(*) > 0 from clari.forecast_entry_history where job_id = '{job}'") == [(True,)]
+
+
+def posts(sandbox: Sandbox) -> int:
+    return len([request for request in sandbox.requests if request.method == "POST"])
+
+
+def test_a_job_whose_run_was_killed_is_taken_up_not_queued_again(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL while Clari works: the next sync polls the same job, lands and merges it."""
+    with Sandbox(job_seconds=4, people=12) as slow:
+        monkeypatch.setenv("CLARI_BASE_URL", slow.base_url)
+        monkeypatch.setenv("CLARI_API_KEY", slow.api_key)
+        with subprocess.Popen(
+            [sys.executable, "-m", "clari_pipeline", "sync", "--last", "1"], stderr=subprocess.PIPE, text=True
+        ) as killed:
+            assert killed.stderr is not None
+            assert any("accepted as job" in line for line in killed.stderr)
+            killed.kill()
+        answer = terminal("sync", "--last", "1", "--json")
+        assert answer.code == 0, answer.err
+        assert posts(slow) == 1
+    (export,) = answer.document["exports"]
+    assert export["state"] == "LOADED"
+    assert terminal.query("select job_id, state from clari.export_job") == [(export["job_id"], "LOADED")]
+
+
+def test_a_job_whose_answer_never_arrived_is_found_by_the_next_sync(terminal: Terminal, sandbox: Sandbox) -> None:
+    """As after a kill between the request and its answer: the row is SUBMITTING, the job is Clari's."""
+    terminal("sync", "--last", "1")
+    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
+        connection.execute("update clari.export_job set state = 'SUBMITTING', job_id = null, landing_path = null")
+    answer = terminal("sync", "--last", "1", "--json")
+    assert answer.code == 0, answer.err
+    assert posts(sandbox) == 1
+    assert [export["state"] for export in answer.document["exports"]] == ["LOADED"]
+
+
+def test_a_job_that_clari_has_forgotten_is_made_anew(terminal: Terminal, sandbox: Sandbox) -> None:
+    """A run died, and its job is no more: the sync says so in the ledger, and exports the quarter once more."""
+    terminal("sync", "--last", "1")
+    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
+        connection.execute(  # so long ago that it would be listed by now
+            "update clari.export_job set state = 'SUBMITTED', job_id = 'gone', landing_path = null, "
+            "submitted_at = submitted_at - interval 1 minute"
+        )
+    answer = terminal("sync", "--last", "1", "--json")
+    assert answer.code == 0, answer.err
+    assert [export["state"] for export in answer.document["exports"]] == ["LOADED"]
+    assert posts(sandbox) == 2
+    assert terminal.query("select state from clari.export_job order by submitted_at") == [("FAILED",), ("LOADED",)]
+
+
+def test_two_at_the_top_make_no_total_until_one_is_named(
+    terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An integration user beside the CRO: no row is the total; CLARI_TOP_USER makes one person's rows it."""
+    sandbox.scenario = "two_tops"
+    answer = terminal("sync", "--last", "1")
+    assert answer.code == 0
+    assert "totals_have_one_top" in answer.out
+    assert terminal.query("select count(*) from clari.forecast_vs_quota where is_top") == [(0,)]
+    tops = terminal.query("select user_id from clari.forecast_user where is_top and user_id <> '1000:100'")
+    monkeypatch.setenv("CLARI_TOP_USER", tops[0][0])
+    assert "totals_have_one_top" not in terminal("sync", "--last", "1").out
+    assert terminal.query("select distinct user_id from clari.forecast_vs_quota where is_top") == tops
+
+
+def test_a_quarter_that_has_not_begun_is_no_warning(terminal: Terminal) -> None:
+    """Grace is for a quarter's first days: a mistyped quarter is refused with exit code 1."""
+    answer = terminal("sync", "--period", "2062_Q4")
+    assert answer.code == 1
+    assert "2062_Q4 was asked for" in answer.err
+
+
+def test_what_stops_a_merge_is_said_with_its_remedy(terminal: Terminal) -> None:
+    """A landing folder that cannot take the document: cause and setting in one line, the export continued later."""
+    (terminal.folder / "data/landing").mkdir(parents=True)
+    (terminal.folder / "data/landing/total_new").write_text("in the way")
+    answer = terminal("sync", "--last", "1")
+    assert answer.code == 1
+    assert "CLARI_DATA_DIR" in answer.err
+    (terminal.folder / "data/landing/total_new").unlink()
+    assert terminal("sync", "--last", "1").code == 0
+    assert terminal.query("select state from clari.export_job") == [("LOADED",)]
+
+
+def test_status_tells_age_rows_and_quota(terminal: Terminal) -> None:
+    """Nothing yet, then a row a quarter; the quota is Clari's own answer."""
+    nothing = terminal("status", "--json")
+    assert (nothing.code, nothing.document["exports"]) == (0, [])
+    terminal.begin_after("sync", "--last", "1")
+    answer = terminal("status", "--json")
+    (export,) = answer.document["exports"]
+    assert set(export) == {"forecast_id", "time_period_id", "state", "exported_at", "age_hours", "rows"}
+    assert export["state"] == "LOADED"
+    assert 0 <= export["age_hours"] < 1
+    assert export["rows"] == terminal.query("select count(*) from clari.forecast_entry")[0][0]
+    assert answer.document["quota"]["monthly"] == 1000
+    assert answer.document["alerts_unsent"] == 0
+    assert str(CURRENT) in terminal("status").out
+
+
+def test_status_works_without_a_key(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quota is unknown then, the rest is told."""
+    monkeypatch.delenv("CLARI_API_KEY")
+    assert terminal("status", "--json").document["quota"] is None
+
+
+def test_the_sandbox_never_reaches_the_real_warehouse(terminal: Terminal) -> None:
+    """`--sandbox` keeps its figures in a warehouse of its own, whatever the settings say."""
+    answer = terminal("sync", "--sandbox", "--last", "1")
+    assert answer.code == 0, answer.err
+    assert not (terminal.folder / "data/warehouse.duckdb").exists()
+    assert terminal.query(
+        "select count(*) > 0 from clari.forecast_entry", warehouse="data/sandbox/warehouse.duckdb"
+    ) == [(True,)]
+    assert os.fspath(Path("data") / "sandbox" / "warehouse.duckdb") in answer.out

@@ -1,0 +1,120 @@
+"""Syncs in processes of their own, which kill themselves at a given moment, as a power cut would."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from clari_pipeline.sandbox import Sandbox
+
+# Forked from a process that has imported all of it: a kill costs what the run costs, not four seconds of imports.
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["clari_pipeline.commands", "clari_pipeline.defs.running", "tests.helpers.warm"])
+
+FIGURES = (
+    "forecast_id, time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value, "
+    "crm_total, crm_closed, currency_code, in_latest_export"
+)
+
+
+class Moment:
+    """When to die: at the event of that name (or any), the n-th of them; before or after the ledger has it."""
+
+    def __init__(self, name: str | None, number: int = 0, *, is_written: bool) -> None:
+        self.name = name
+        self.number = number
+        self.is_written = is_written
+
+    def __repr__(self) -> str:
+        return f"{'after' if self.is_written else 'before'} {self.name or 'event'} {self.number}"
+
+
+def _sync(folder: str, environment: dict[str, str], which: int | str, moment: Moment | None) -> None:
+    os.chdir(folder)
+    os.environ.update(environment)
+    output = os.open(f"{folder}/output.txt", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    from clari_pipeline import commands  # noqa: PLC0415 - imported already where this was forked from
+    from clari_pipeline.events import Event, Hooks  # noqa: PLC0415
+    from clari_pipeline.periods import Quarter  # noqa: PLC0415
+    from clari_pipeline.settings import read_settings  # noqa: PLC0415
+
+    seen = 0
+
+    def die(event: Event) -> None:
+        nonlocal seen
+        if moment is not None and moment.name in {None, type(event).__name__}:
+            if seen == moment.number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            seen += 1
+
+    hooks = Hooks([die]) if moment is None or moment.is_written else Hooks(before=[die])
+    code = commands.sync(
+        read_settings(),
+        quarters=[Quarter.parse(which)] if isinstance(which, str) else [],
+        forecasts=(),
+        last=which if isinstance(which, int) else None,
+        as_json=False,
+        is_sandbox=False,
+        hooks=hooks,
+    )
+    os._exit(code)
+
+
+class Place:
+    """A folder in which syncs of one sandbox's company run."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox, **settings: str) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self.sandbox = sandbox
+        self._environment = {
+            "CLARI_API_KEY": sandbox.api_key,
+            "CLARI_BASE_URL": sandbox.base_url,
+            "CLARI_FORECAST_IDS": "total_new",
+            "CLARI_POLL_INTERVAL_S": "0.02",
+            "DAGSTER_HOME": str(folder / "dagster_home"),
+        } | settings
+
+    def sync(self, which: int | str, moment: Moment | None = None) -> bool:
+        """Run a sync of the last so many quarters, or of one; whether it was killed. Else it must have ended well."""
+        process = self.begun(which, moment)
+        process.join()
+        assert process.exitcode in {0, -signal.SIGKILL}, (self.folder / "output.txt").read_text()
+        return process.exitcode != 0
+
+    def begun(self, which: int | str, moment: Moment | None = None) -> ForkServerProcess:
+        """A sync that goes on meanwhile."""
+        process = _processes.Process(target=_sync, args=(str(self.folder), self._environment, which, moment))
+        process.start()
+        return process
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of the warehouse."""
+        with duckdb.connect(str(self.folder / "data/warehouse.duckdb"), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def figures(self) -> list[tuple[Any, ...]]:
+        """Every entry, without what the moment of its export decides."""
+        return self.query(f"select {FIGURES} from clari.forecast_entry order by all")
+
+    def landed(self) -> list[Path]:
+        """The documents on the disk."""
+        return sorted((self.folder / "data/landing").glob("[!.]*/*/*/document.zst"))
+
+
+@contextmanager
+def company(**more: Any) -> Iterator[Sandbox]:
+    """A small company whose jobs take a moment."""
+    settings: dict[str, Any] = {"job_seconds": 0.05, "people": 3} | more
+    with Sandbox(**settings) as sandbox:
+        yield sandbox

@@ -1,0 +1,158 @@
+"""Takes labelled histories through the pipeline, all in one warehouse, and holds what it says against the labels."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clari_pipeline.quality import export_gate
+from clari_pipeline.warehouse import marts
+from tests.helpers.house import House
+from tests.helpers.labelled.histories import History, Key
+
+Said = tuple[Any, ...]
+
+
+@dataclass
+class Findings:
+    """What was to be found, by kind, and what was said instead."""
+
+    anomalies: int = 0
+    near_misses: int = 0
+    found: int = 0
+    missed: list[Said] = field(default_factory=list)
+    false_alarms: list[Said] = field(default_factory=list)
+    misworded: list[Said] = field(default_factory=list)
+    """No alarm too many or too few, but another reason, row or state than the law's."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.anomalies} anomalies, {self.found} found, {len(self.missed)} missed; "
+            f"{self.near_misses} near misses, {len(self.false_alarms)} false alarms"
+        )
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.missed or self.false_alarms or self.misworded)
+
+    def settle(self, label: Said, *, is_anomaly: bool, is_alarm: bool) -> None:
+        """Count one label, which stands for an anomaly or a near miss."""
+        self.anomalies += is_anomaly
+        self.near_misses += not is_anomaly
+        self.found += is_anomaly and is_alarm
+        if is_anomaly and not is_alarm:
+            self.missed.append(label)
+        if is_alarm and not is_anomaly:
+            self.false_alarms.append(label)
+
+
+@contextmanager
+def quick_gate() -> Iterator[None]:
+    """Great Expectations judges the same facts by the same checks once; thousands of exports have the same."""
+    known: dict[Any, set[str]] = {}
+    judge_slowly = export_gate._broken
+
+    def judge(export: export_gate.ExportFacts, checks: Sequence[export_gate.Check]) -> set[str]:
+        question = (tuple(checks), tuple((check.fact, export.facts[check.fact]) for check in checks))
+        if question not in known:
+            known[question] = judge_slowly(export, checks)
+        return known[question]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export_gate, "_broken", judge)
+        yield
+
+
+def examine(histories: Sequence[History], folder: Path) -> Findings:
+    """Bring every history as a forecast of its own, and compare all that is said with all that must be."""
+    house = House(folder)
+    findings = Findings()
+    # One session around all: the file stays open. A second thread would only get in the way of so little work.
+    with quick_gate(), house.pipeline.warehouse.session() as session:
+        session.documents.execute("set threads = 1")
+        requests = {
+            (name, number): house.deliver(
+                export.content, export.at, forecast=name, quarter=export.quarter, **export.request
+            )
+            for name, history in _named(histories)
+            for number, export in enumerate(history.exports)
+        }
+        for quarter in sorted({export.quarter for history in histories for export in history.exports}):
+            house.merge(quarter)
+        for hold in (_hold_calls, _hold_verdicts, _hold_masses):
+            hold(house, histories, requests, findings)
+    return findings
+
+
+def _named(histories: Sequence[History]) -> list[tuple[str, History]]:
+    return [(f"h{number:04d}", history) for number, history in enumerate(histories, start=1)]
+
+
+def _hold_calls(
+    house: House, histories: Sequence[History], requests: dict[tuple[str, int], str], findings: Findings
+) -> None:
+    numbers = {request.replace("request-", "job-"): which for which, request in requests.items()}
+    said: dict[str, dict[Key, tuple[bool, str | None]]] = {}
+    for row in house.rows("from clari.forecast_swing"):
+        name, number = numbers[row["job_id"]]
+        key = Key(number, row["baseline"], row["user_id"], row["field_id"])
+        rows = said.setdefault(name, {})
+        if key in rows:
+            findings.misworded.append((name, key, "compared twice"))
+        rows[key] = (row["is_swing"], row["reason"])
+    for name, history in _named(histories):
+        rows = said.get(name, {})
+        for key, label in history.labels.items():
+            is_swing, reason = rows.get(key, (False, "no row"))
+            findings.settle((name, key, label, reason), is_anomaly=label.is_anomaly, is_alarm=is_swing)
+            if is_swing == label.is_anomaly and reason != label.reason:
+                findings.misworded.append((name, key, label, reason))
+        for key in rows.keys() - history.labels.keys():
+            (findings.false_alarms if rows[key][0] else findings.misworded).append((name, key, rows[key], "no label"))
+
+
+def _hold_verdicts(
+    house: House, histories: Sequence[History], requests: dict[tuple[str, int], str], findings: Findings
+) -> None:
+    failed: dict[str, dict[str, str]] = {}
+    for row in house.rows("from clari.export_check where not passed"):
+        failed.setdefault(row["request_id"], {})[row["check_name"]] = row["severity"]
+    states = {row["request_id"]: row["state"] for row in house.rows("from clari.export_job")}
+    for name, history in _named(histories):
+        for number, export in enumerate(history.exports):
+            request = requests[name, number]
+            said = failed.get(request, {})
+            for check, severity in export.broken.items():
+                label = (name, history.kind, check, severity, said.get(check))
+                findings.settle(label, is_anomaly=True, is_alarm=check in said)
+                if said.get(check, severity) != severity:
+                    findings.misworded.append(label)
+            for check in {*export.near, *said} - export.broken.keys():
+                label = (name, history.kind, check, said.get(check))
+                findings.settle(label, is_anomaly=False, is_alarm=check in said)
+            if states[request] != export.state:
+                findings.misworded.append((name, history.kind, number, states[request]))
+            if export.state == "REFUSED":
+                is_failure = house.outcome(request).is_failure
+                if is_failure is not ("ERROR" in export.broken.values()):
+                    findings.misworded.append((name, history.kind, number, "is_failure", is_failure))
+
+
+def _hold_masses(
+    house: House, histories: Sequence[History], requests: dict[tuple[str, int], str], findings: Findings
+) -> None:
+    with house.pipeline.warehouse.session() as session:
+        for name, history in _named(histories):
+            said = {
+                (number, row["baseline"], row["field_id"])
+                for number, export in enumerate(history.exports)
+                if export.state == "LOADED"
+                for row in marts.mass_changes(session, requests[name, number].replace("request-", "job-"))
+            }
+            must = history.mass_changes()
+            near = {(number, "sync", "commit") for number, one in enumerate(history.exports) if one.nearly_mass}
+            for which in must | said | near:
+                findings.settle((name, history.kind, "mass", which), is_anomaly=which in must, is_alarm=which in said)

@@ -1,0 +1,90 @@
+"""A person at a terminal: types commands, reads what they answer, queries the warehouse that they leave."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from clari_pipeline import cli
+from clari_pipeline.runbook import PAGE
+
+_KEPT = ("data", "dagster_home")
+_after: dict[tuple[str, ...], Path] = {}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command left on the terminal."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Standard output as the one JSON document that it must be."""
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+
+class Terminal:
+    """A person in a folder with a terminal: types commands, reads answers, queries the warehouse."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], *, kept: Path) -> None:
+        self.folder = folder
+        self.kept = kept
+        self._capsys = capsys
+
+    def __call__(self, *words: str) -> Answer:
+        self._capsys.readouterr()
+        code = cli.run(list(words))
+        captured = self._capsys.readouterr()
+        if code:
+            self._names_its_section(words, captured.out + captured.err)
+        return Answer(code, captured.out, captured.err)
+
+    def _names_its_section(self, words: tuple[str, ...], said: str) -> None:
+        """Whatever went wrong, people are told where the runbook tells of it, and once a line."""
+        told = [line for line in said.splitlines() if f"{PAGE}#" in line]
+        assert told, (words, said)
+        assert all(line.count(f"({PAGE}#") <= 1 for line in told if line.startswith("clari-pipeline")), said
+
+    def begin_after(self, *words: str) -> None:
+        """Begin as if these words had been typed in the empty folder: the first who asks for them types them."""
+        if words not in _after:
+            answer = self(*words)
+            assert answer.code == 0, answer.err
+            folder = Path(tempfile.mkdtemp(prefix="after-", dir=self.kept))
+            for name in _KEPT:
+                shutil.copytree(self.folder / name, folder / name)
+            _after[words] = folder
+            return
+        for name in _KEPT:
+            shutil.copytree(_after[words] / name, self.folder / name, dirs_exist_ok=True)
+
+    def query(self, sql: str, *, warehouse: str = "data/warehouse.duckdb") -> list[tuple[Any, ...]]:
+        """Rows of the warehouse, read as an analyst would."""
+        with duckdb.connect(str(self.folder / warehouse), read_only=True) as connection:
+            connection.execute("set timezone = 'UTC'")
+            return connection.execute(sql).fetchall()
+
+    def tables(self, *, without: tuple[str, ...] = ()) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of the tables that documents alone decide, in a fixed order."""
+        names = (
+            "forecast_entry",
+            "forecast_entry_history",
+            "forecast_user",
+            "forecast_user_history",
+            "forecast_field",
+            "time_period",
+            "time_frame",
+            "forecast_vs_quota",
+        )
+        return {name: self.query(f"select * from clari.{name} order by all") for name in names if name not in without}

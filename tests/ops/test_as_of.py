@@ -1,0 +1,135 @@
+"""`as-of`: what was known at a moment, on a terminal, as CSV and as Parquet, against a model over random histories."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from clari_pipeline import cli
+from tests.helpers.house import House, document, entry, moment
+from tests.helpers.weekly_model import QUARTERS, History, deliver, random_history
+
+_KEY = ("time_period_id", "time_frame_id", "user_id", "field_id")
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLARI_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", f"duckdb:///{tmp_path / 'warehouse.duckdb'}")
+    return House(tmp_path)
+
+
+def _expected(history: History, at: datetime) -> dict[tuple[str, ...], tuple[Any, ...]]:
+    known = {}
+    for quarter in QUARTERS:
+        values, present = history.known(quarter, at)
+        for key, row in values.items():
+            figures = [row.get(name) for name in ("call", "quota", "adjustment", "total", "closed")]
+            known[(quarter, *key)] = (*figures, row["currency"], key in present)
+    return known
+
+
+def _amount(text: str) -> Decimal | None:
+    return Decimal(text) if text else None
+
+
+@pytest.mark.parametrize("seed", [11, pytest.param(12, marks=pytest.mark.soak)])
+def test_any_moment_is_told_as_the_model_has_it(
+    house: House, seed: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """At each export, just before it, and long after all, by the command and by the table macro."""
+    chance = Random(seed)
+    history = random_history(chance)
+    order = list(range(len(history.exports)))
+    chance.shuffle(order)
+    deliver(house, history, order)
+    instants = {export.at - timedelta(microseconds=gap) for export in history.exports for gap in (0, 1)}
+    for at in [*sorted(instants), datetime(2030, 1, 1, tzinfo=UTC)]:
+        expected = _expected(history, at)
+        capsys.readouterr()
+        assert cli.run(["as-of", at.isoformat(), "--format", "csv"]) == 0
+        told = csv.DictReader(io.StringIO(capsys.readouterr().out))
+        rows = {
+            tuple(row[name] for name in _KEY): (
+                *(_amount(row[name]) for name in ("forecast_value", "quota_value", "adjustment_value")),
+                *(_amount(row[name]) for name in ("crm_total", "crm_closed")),
+                row["currency_code"],
+                row["is_present"] == "true",
+            )
+            for row in told
+        }
+        assert rows == expected
+        found = house.rows(
+            "select time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value, "
+            "crm_total, crm_closed, currency_code, is_present from clari.forecast_entry_as_of($at)",
+            at=at,
+        )
+        assert {tuple(row.values())[:4]: tuple(row.values())[4:] for row in found} == expected
+    file = tmp_path / "then.parquet"
+    assert cli.run(["as-of", "2030-01-01", "--format", "parquet", "--output", str(file)]) == 0
+    table = pq.read_table(file)
+    assert str(table.schema.field("forecast_value").type) == "decimal128(18, 4)"
+    assert str(table.schema.field("valid_from").type) == "timestamp[us, tz=UTC]"
+    by_key = {tuple(row[name] for name in _KEY): row["forecast_value"] for row in table.to_pylist()}
+    assert by_key == {key: row[0] for key, row in expected.items()}
+
+
+def test_a_moment_without_a_zone_is_in_utc(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    """As everywhere; another zone is named in the text."""
+    house.bring(document(entry(call=100)), moment(10, 5, 6))
+    for text, rows in (("2026-10-05T05:59", 0), ("2026-10-05T06:00", 1), ("2026-10-05T07:59+02:00", 0)):
+        capsys.readouterr()
+        assert cli.run(["as-of", text, "--format", "csv"]) == 0
+        told = capsys.readouterr()
+        assert len(told.out.splitlines()) - 1 == rows, text
+        assert ("nothing was known" in told.err) == (rows == 0)
+
+
+def test_the_table_shows_the_figures_of_the_quarters_and_forecasts_named(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house.bring(document(entry(call=1234.5)), moment(10, 5))
+    house.bring(document(entry(call=77)), moment(10, 5), forecast="south")
+    house.bring(document(entry(call=55, period="2026_Q3")), moment(9, 29), quarter="2026_Q3")
+    capsys.readouterr()
+    assert cli.run(["as-of", "2026-12-01", "--period", "2026_Q4", "--forecast", "north"]) == 0
+    shown = capsys.readouterr().out
+    assert "1,234.50" in shown
+    assert "77.00" not in shown
+    assert "55.00" not in shown
+
+
+def test_a_file_holds_what_its_name_says(house: House, tmp_path: Path) -> None:
+    """A table of the first thousand would be no CSV."""
+    house.bring(document(*(entry(f"rep {number}", call=number) for number in range(1100))), moment(10, 1))
+    for name, magic, lines in (("known.csv", b"forecast_id,", 1101), ("known.PARQUET", b"PAR1", None)):
+        assert cli.run(["as-of", "2026-12-01", "--output", str(tmp_path / name)]) == 0
+        content = (tmp_path / name).read_bytes()
+        assert content.startswith(magic)
+        assert lines is None or content.count(b"\n") == lines
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["noon"], 2, "MOMENT 'noon' is no moment: write 2026-10-31T09:00:00+00:00"),
+        (["2026-10-31", "--format", "xml"], 2, "--format"),
+        (["2026-10-31", "--period", "soon"], 2, "soon"),
+        (["2026-10-31"], 1, "there is no warehouse yet: run clari-pipeline sync"),
+    ],
+)
+def test_what_cannot_be_told_is_one_line(
+    house: House, capsys: pytest.CaptureFixture[str], words: list[str], code: int, said: str
+) -> None:
+    assert cli.run(["as-of", *words]) == code
+    told = capsys.readouterr()
+    assert said in told.err
+    assert len(told.err.strip().splitlines()) == 1
+    assert told.out == ""

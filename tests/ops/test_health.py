@@ -1,0 +1,394 @@
+"""`clari-pipeline serve-health` as an operator meets it: a process of its own, asked over HTTP beside real syncs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from clari_pipeline.landing import Landing
+from clari_pipeline.periods import FiscalCalendar
+from clari_pipeline.sandbox import Sandbox
+from tests.helpers.terminal import Terminal
+
+CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
+BEFORE = CURRENT.shifted(-1)
+WAREHOUSE = Path("data/warehouse.duckdb")
+AWKWARD = 'a "quoted" \\n back\\slash\nnext line\r, {comma} ü'
+HOLD = """
+import duckdb, sys
+with duckdb.connect(sys.argv[1]) as held:
+    held.execute("insert into clari.alert (alert_key, alert_class, kind, severity, title, created_at) "
+        "values ('new', 'c', 'freshness', 'P3', 't', now())")
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+Labels = frozenset[tuple[str, str]]
+
+
+class Service:
+    """A running `serve-health`."""
+
+    def __init__(self, process: subprocess.Popen[str], address: str) -> None:
+        self.process = process
+        self.address = address
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"{self.address}{path}", timeout=30)
+
+    def health(self) -> tuple[int, dict[str, Any]]:
+        answer = self.get("/health")
+        document: dict[str, Any] = answer.json()
+        return answer.status_code, document
+
+    def metrics(self) -> dict[tuple[str, Labels], float]:
+        """Every sample, read with the parser of Prometheus' own library."""
+        answer = self.get("/metrics")
+        assert answer.status_code == 200
+        return {
+            (sample.name, frozenset(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(answer.text)
+            for sample in family.samples
+        }
+
+
+@contextmanager
+def serving(**environment: str) -> Iterator[Service]:
+    """The command at a free port, without a key: it has no business with Clari."""
+    surroundings = {name: value for name, value in os.environ.items() if name != "CLARI_API_KEY"} | environment
+    words = [sys.executable, "-m", "clari_pipeline", "serve-health", "--port", "0"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=surroundings) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        address = re.search(r"http://127\.0\.0\.1:[1-9]\d*(?=/health)", line)
+        try:
+            assert address, line + process.stderr.read()
+            yield Service(process, address[0])
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def held_by_another_process() -> Iterator[None]:
+    """The warehouse open for writing elsewhere, as a sync has it; an alert has been written there."""
+    words = [sys.executable, "-c", HOLD, str(WAREHOUSE)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        yield
+        holder.communicate("")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept") / "data"
+
+
+@pytest.fixture
+def synced(terminal: Terminal, kept: Path) -> Terminal:
+    """A terminal after a sync; later tests find a copy of what the first of them synced."""
+    if kept.exists():
+        shutil.copytree(kept, "data")
+    else:
+        assert terminal("sync").code == 0
+        shutil.copytree("data", kept)
+    return terminal
+
+
+def write(sql: str, **parameters: object) -> None:
+    with duckdb.connect(WAREHOUSE) as connection:
+        connection.execute(sql, parameters or None)
+
+
+def sample(name: str, **labels: str) -> tuple[str, Labels]:
+    return name, frozenset(labels.items())
+
+
+def quarter(name: object) -> dict[str, str]:
+    return {"forecast_id": "total_new", "time_period_id": str(name)}
+
+
+def test_unwell_before_the_first_sync_and_well_after_it(terminal: Terminal) -> None:
+    """503 and no file made; then 200, each quarter with the moment of its figures, as the warehouse has it."""
+    with serving() as service:
+        code, found = service.health()
+        assert (code, found["status"], found["newest_success"], found["exports"]) == (503, "never", None, [])
+        assert (found["jobs_in_flight"], found["alerts_unsent"], found["max_age_hours"]) == (0, 0, 26)
+        assert service.metrics()[sample("clari_up")] == 0
+        assert not WAREHOUSE.parent.exists()
+
+        assert terminal("sync").code == 0
+        code, found = service.health()
+        assert (code, found["status"], found["error"]) == (200, "ok", None)
+        merged = {
+            name: (exported_at, loaded_at)
+            for name, exported_at, loaded_at in terminal.query(
+                "select time_period_id, exported_at, loaded_at from clari.export_job where state = 'LOADED'"
+            )
+        }
+        assert [export["time_period_id"] for export in found["exports"]] == [str(CURRENT), str(BEFORE)]
+        for export in found["exports"]:
+            exported_at, loaded_at = merged[export["time_period_id"]]
+            assert (export["forecast_id"], export["state"]) == ("total_new", "LOADED")
+            assert datetime.fromisoformat(export["exported_at"]) == exported_at
+            assert datetime.fromisoformat(export["last_success_at"]) == loaded_at
+        newest = max(merged, key=lambda name: merged[name][0])
+        assert found["newest_success"]["time_period_id"] == newest
+        assert datetime.fromisoformat(found["newest_success"]["exported_at"]) == merged[newest][0]
+
+        metrics = service.metrics()
+        assert metrics[sample("clari_up")] == 1
+        for name, (_, loaded_at) in merged.items():
+            success = metrics[sample("clari_last_success_timestamp_seconds", **quarter(name))]
+            assert datetime.fromtimestamp(success, UTC) == loaded_at
+            assert metrics[sample("clari_exports", **quarter(name), state="LOADED")] == 1
+        newest_age = metrics[sample("clari_newest_success_age_seconds")]
+        assert newest_age == metrics[sample("clari_export_age_seconds", **quarter(newest))] > 0
+
+
+def test_what_http_clients_expect(terminal: Terminal) -> None:
+    """Probes ask with HEAD, nothing may be cached, and everything but Prometheus' own text is JSON."""
+    with serving() as service:
+        health, metrics = service.get("/health"), service.get("/metrics")
+        assert health.headers["content-type"] == "application/json"
+        assert metrics.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert health.headers["cache-control"] == metrics.headers["cache-control"] == "no-store"
+        head = httpx.head(f"{service.address}/health")
+        assert (head.status_code, head.content) == (503, b"")
+        assert int(head.headers["content-length"]) > 100
+        nowhere = service.get("/warehouse.duckdb")
+        assert nowhere.status_code == 404
+        assert "/health" in nowhere.json()["error"]
+        refused = httpx.post(f"{service.address}/health")
+        assert (refused.status_code, sorted(refused.headers["allow"].split(", "))) == (405, ["GET", "HEAD"])
+        assert refused.json()["error"]
+        for family in text_string_to_metric_families(metrics.text):
+            assert family.type == "gauge", family
+            assert family.documentation, family
+
+
+def test_unwell_when_the_newest_figures_are_too_old(synced: Terminal) -> None:
+    """503 beyond CLARI_MAX_AGE_HOURS, however lately it was merged; Prometheus reads on. One fresh quarter is well."""
+    with serving(CLARI_MAX_AGE_HOURS="48") as service:
+        write("update clari.export_job set exported_at = now() - interval 50 hour")
+        code, found = service.health()
+        assert (code, found["status"], found["age_hours"], found["max_age_hours"]) == (503, "stale", 50, 48)
+        metrics = service.metrics()
+        assert metrics[sample("clari_up")] == 0
+        assert metrics[sample("clari_newest_success_age_seconds")] >= 50 * 3600
+        write(f"update clari.export_job set exported_at = now() where time_period_id = '{BEFORE}'")
+        code, found = service.health()
+        assert (code, found["status"], found["newest_success"]["time_period_id"]) == (200, "ok", str(BEFORE))
+        assert [export["age_hours"] for export in found["exports"]] == [50, 0]
+
+
+def test_refused_and_unfinished_exports_and_unsent_alerts_are_told(synced: Terminal, sandbox: Sandbox) -> None:
+    """A quarter that was refused says so beside its last success; what is under way and unsent is counted."""
+    sandbox.scenario = "truncated"
+    assert synced("sync").code == 1
+    ((refused,),) = synced.query("select time_period_id from clari.export_job where state = 'REFUSED'")
+    for state in ("SUBMITTING", "SUBMITTED", "LANDED", "TIMED_OUT"):
+        write(
+            "insert into clari.export_job (request_id, forecast_id, time_period_id, state, submitted_at) "
+            "values ($state, $forecast_id, '2020_Q1', $state, now())",
+            state=state,
+            forecast_id=AWKWARD,
+        )
+    write("update clari.alert set sent_at = now()")
+    for key, sent_at in (("told", datetime.now(UTC)), ("untold", None), ("untold too", None)):
+        write(
+            "insert into clari.alert (alert_key, alert_class, kind, severity, title, created_at, sent_at) "
+            "values ($key, 'c', 'export_refused', 'P1', 't', now(), $sent_at)",
+            key=key,
+            sent_at=sent_at,
+        )
+    with serving() as service:
+        code, found = service.health()
+        assert (code, found["jobs_in_flight"], found["alerts_unsent"]) == (200, 3, 2)
+        (export,) = [export for export in found["exports"] if export["time_period_id"] == refused]
+        assert export["state"] == "REFUSED"
+        assert export["last_success_at"] is not None
+        (awkward,) = [export for export in found["exports"] if export["forecast_id"] == AWKWARD]
+        assert (awkward["last_success_at"], awkward["age_hours"]) == (None, None)
+
+        metrics = service.metrics()
+        assert metrics[sample("clari_jobs_in_flight")] == 3
+        assert metrics[sample("clari_alerts_unsent")] == 2
+        assert metrics[sample("clari_exports", **quarter(refused), state="REFUSED")] == 1
+        assert metrics[sample("clari_exports", **quarter(refused), state="LOADED")] == 1
+        labels = {"forecast_id": AWKWARD, "time_period_id": "2020_Q1"}
+        assert metrics[sample("clari_exports", **labels, state="TIMED_OUT")] == 1
+        assert sample("clari_export_age_seconds", **labels) not in metrics
+
+
+def test_products_that_are_named_are_looked_at_too(
+    synced: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that fails says so beside its last success, a stale one is not well, one that is not named is nothing."""
+    monkeypatch.setenv("CLARI_PRODUCTS", "forecast,limits,audit,opportunity")
+    with serving(CLARI_MAX_AGE_HOURS="48") as service:
+        code, found = service.health()
+        assert (code, [one["state"] for one in found["products"]]) == (200, [None, None])  # no activity: no opportunity
+        sandbox.fail_next("audit", ["403"])
+        assert synced("sync", "--last", "1").code == 1
+        code, found = service.health()
+        assert (code, found["status"]) == (503, "stale")
+        assert {one["product"]: (one["state"], one["is_well"]) for one in found["products"]} == {
+            "limits": ("LOADED", True),
+            "audit": ("FAILED", False),
+        }
+        assert synced("sync", "--last", "1").code == 0
+        assert service.health()[0] == 200
+        write("update clari.product_fetch set exported_at = now() - interval 50 hour where product = 'audit'")
+        code, found = service.health()
+        assert (code, [one["is_well"] for one in found["products"]]) == (503, [True, False])
+        metrics = service.metrics()
+        assert metrics[sample("clari_up")] == 0
+        assert metrics[sample("clari_product_up", product="limits")] == 1
+        assert metrics[sample("clari_product_up", product="audit")] == 0
+        assert metrics[sample("clari_product_age_seconds", product="audit")] >= 50 * 3600
+        assert sample("clari_product_last_success_timestamp_seconds", product="audit") in metrics
+    with serving(CLARI_PRODUCTS="forecast", CLARI_MAX_AGE_HOURS="48") as service:
+        assert (service.health()[0], service.health()[1]["products"]) == (200, [])
+    write("update clari.export_job set exported_at = now() - interval 50 hour")
+    with serving(CLARI_PRODUCTS="limits", CLARI_MAX_AGE_HOURS="48") as service:
+        assert service.health()[0] == 200  # forecasts are not asked for
+
+
+def test_a_document_from_elsewhere_is_no_successful_sync(synced: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures that somebody merged by hand do not make a pipeline well that has never had an answer from Clari."""
+    landed = Landing(synced.folder / "data/landing")
+    (document,) = [found for found in landed if found.manifest["time_period_id"] == str(CURRENT)]
+    Path("elsewhere.json").write_bytes(document.read())
+    monkeypatch.setenv("CLARI_DATA_DIR", "other")
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", "duckdb:///other/warehouse.duckdb")
+    words = ("replay", "--document", "elsewhere.json", "--forecast", "total_new", "--period", str(CURRENT))
+    assert synced(*words).code == 0
+    with serving() as service:
+        code, found = service.health()
+        assert (code, found["status"], found["newest_success"]) == (503, "never", None)
+        (export,) = found["exports"]
+        assert (export["state"], export["last_success_at"]) == ("LOADED", None)
+
+
+def test_while_a_sync_holds_the_warehouse_the_last_answer_stands(synced: Terminal) -> None:
+    """The picture is that of before, its age is that of now; who has seen nothing yet says busy until it can look."""
+    with serving() as service:
+        before, metrics_before = service.health(), service.metrics()
+        with held_by_another_process(), serving() as newcomer:
+            code, found = service.health()
+            assert (code, found["status"]) == (200, "ok")
+            assert found["taken_at"] == before[1]["taken_at"]
+            assert found["exports"][0]["exported_at"] == before[1]["exports"][0]["exported_at"]
+            assert (found["newest_success"], found["alerts_unsent"]) == (before[1]["newest_success"], 0)
+            metrics = service.metrics()
+            age, read = sample("clari_newest_success_age_seconds"), sample("clari_warehouse_read_timestamp_seconds")
+            assert metrics[age] > metrics_before[age]
+            assert metrics[read] == metrics_before[read]
+
+            code, found = newcomer.health()
+            assert (code, found["status"], found["taken_at"], found["jobs_in_flight"]) == (503, "busy", None, None)
+            assert newcomer.metrics() == {sample("clari_up"): 0}
+        assert newcomer.process.returncode == 0
+        code, found = service.health()
+        assert (code, found["taken_at"] > before[1]["taken_at"], found["alerts_unsent"]) == (200, True, 1)
+
+
+def test_it_neither_disturbs_a_sync_nor_is_disturbed(terminal: Terminal) -> None:
+    """Asked from two sides without a pause during the first sync: each answer is one of the two, and all is merged."""
+    is_over = threading.Event()
+    with serving() as service, ThreadPoolExecutor(2) as askers:
+
+        def ask(path: str) -> set[int]:
+            codes = set()
+            with httpx.Client(base_url=service.address, timeout=60) as client:
+                while not is_over.is_set():
+                    answer = client.get(path)
+                    assert "clari_up" in answer.text or answer.json()["status"] in {"never", "ok"}
+                    codes.add(answer.status_code)
+            return codes
+
+        health, metrics = (askers.submit(ask, path) for path in ("/health", "/metrics"))
+        try:
+            answer = terminal("sync")
+        finally:
+            is_over.set()
+        assert answer.code == 0, answer.err
+        assert health.result() <= {200, 503}
+        assert metrics.result() == {200}
+        code, found = service.health()
+        assert (code, [export["state"] for export in found["exports"]]) == (200, ["LOADED", "LOADED"])
+
+
+def make_junk() -> None:
+    WAREHOUSE.write_bytes(b"no database" * 1000)
+
+
+def make_folder() -> None:
+    WAREHOUSE.mkdir()
+
+
+def make_somebody_elses() -> None:
+    write("create table customer (name varchar)")
+
+
+@pytest.mark.parametrize("make", [make_junk, make_folder, make_somebody_elses])
+def test_a_file_that_is_no_warehouse_is_one_line(terminal: Terminal, make: Callable[[], None]) -> None:
+    """503 with cause and remedy, and neither a traceback nor where on this machine it lies."""
+    WAREHOUSE.parent.mkdir()
+    make()
+    with serving() as service:
+        code, found = service.health()
+        assert (code, found["status"]) == (503, "unreadable")
+        assert "CLARI_WAREHOUSE_URL" in found["error"]
+        assert "\n" not in found["error"]
+        assert "Traceback" not in found["error"]
+        assert str(terminal.folder) not in found["error"]
+        assert service.metrics() == {sample("clari_up"): 0}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_well(terminal: Terminal, number: signal.Signals) -> None:
+    """Exit code 0 and not a word more, though a client keeps its connection open."""
+    with serving() as service, httpx.Client(base_url=service.address) as client:
+        assert client.get("/health").status_code == 503
+        service.process.send_signal(number)
+        _, rest = service.process.communicate(timeout=30)
+        assert (service.process.returncode, rest) == (0, "")
+
+
+def test_an_address_that_cannot_be_had_is_one_line(terminal: Terminal) -> None:
+    """A taken port is 1; a host or port that is wrong is 2, as every wrong setting."""
+    with serving() as service:
+        taken = terminal("serve-health", "--port", service.address.rpartition(":")[2])
+    assert taken.code == 1
+    assert "is taken" in taken.err
+    assert "--port" in taken.err
+    wrong = [
+        terminal("serve-health", "--host", "192.0.2.1", "--port", "0"),
+        terminal("serve-health", "--host", "no-such-host.invalid"),
+        terminal("serve-health", "--host", "." * 3),
+        terminal("serve-health", "--host", ""),
+        terminal("serve-health", "--port", "65536"),
+    ]
+    for answer in wrong:
+        assert answer.code == 2, answer.err
+        assert "--host" in answer.err or "--port" in answer.err
+    for answer in (taken, *wrong):
+        assert len(answer.err.splitlines()) == 1

@@ -1,0 +1,305 @@
+"""What people read while a sync writes: a copy of the warehouse and a Parquet file a mart, whole at every moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+
+from clari_pipeline.defs.assets import READ_COPY
+from clari_pipeline.defs.graph import build
+from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.settings import read_settings
+from clari_pipeline.sync import Pipeline
+from clari_pipeline.warehouse.marts import HISTORY, MARTS
+from clari_pipeline.warehouse.statements import tables
+from tests.helpers.terminal import Terminal
+
+COPY = "data/warehouse-read.duckdb"
+READING = Path(__file__).parents[1] / "helpers/reading.py"
+
+
+@pytest.fixture
+def synced(terminal: Terminal) -> Terminal:
+    terminal.begin_after("sync")
+    return terminal
+
+
+def run_python(text: str, *, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """A process of its own, with the test's settings."""
+    return subprocess.run(
+        [sys.executable, "-c", text], cwd=cwd, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def seen(folder: Path) -> dict[str, tuple[int, str]]:
+    """The published files, which they are and what they hold."""
+    files = [folder / COPY, *sorted((folder / "data/marts").iterdir())]
+    return {file.name: (file.stat().st_ino, sha256(file.read_bytes()).hexdigest()) for file in files}
+
+
+def left_over(folder: Path) -> list[str]:
+    """Whatever stands in the data folder that is not to stand there between two runs."""
+    known = {"warehouse.duckdb", "warehouse-read.duckdb", "marts", "landing", "runs", "board.html", ".board"}
+    return sorted(
+        file.name for file in (folder / "data").iterdir() if file.name not in known and file.suffix != ".lock"
+    )
+
+
+# Reading
+
+
+@pytest.mark.long
+def test_two_processes_read_while_syncs_write_and_neither_ever_fails(synced: Terminal, sandbox: Sandbox) -> None:
+    """A hundred times each, across syncs that change figures and replays: always a state in which all agrees."""
+    command = [sys.executable, str(READING), str(synced.folder / "data"), "100"]
+    readers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
+        for scenario, words in (("swings", ["sync"]), ("calm", ["replay"]), ("calm", ["sync", "--last", "1"])):
+            sandbox.scenario = scenario
+            answer = synced(*words)
+            assert (answer.code, answer.err.count("not made anew")) == (0, 0), answer.err
+    finally:
+        (synced.folder / "data/enough").touch()
+        told = [reader.communicate(timeout=120) for reader in readers]
+    for reader, (out, err) in zip(readers, told, strict=True):
+        assert (reader.returncode, err) == (0, "")
+        found = json.loads(out)
+        assert found["reads"] >= 100
+        assert found["states"] >= 2
+        assert found["disagreeing"] == []
+
+
+def test_who_has_the_copy_open_keeps_it_and_keeps_nobody_waiting(synced: Terminal) -> None:
+    """A notebook left open over a sync: it goes on with the old figures, the next who opens it has the new ones."""
+    with duckdb.connect(COPY, read_only=True) as notebook:
+        counted = "select count(*), max(exported_at) from clari.export_job"
+        before = notebook.execute(counted).fetchall()
+        answer = synced("sync", "--last", "1")
+        assert (answer.code, "not made anew" in answer.err) == (0, False)
+        assert notebook.execute(counted).fetchall() == before
+        assert notebook.execute("select count(*) from clari.forecast_entry_history").fetchone() != (0,)
+    assert synced.query(counted, warehouse=COPY) == synced.query(counted) != before
+
+
+# What is published
+
+
+def test_the_copy_is_the_warehouse_with_all_its_words(synced: Terminal) -> None:
+    """Every table, those that the pipeline keeps for itself included, each row, type and description; to read only."""
+    described = """select table_name, column_name, data_type, comment from duckdb_columns()
+        where schema_name = 'clari' order by all"""
+    assert synced("replay").code == 0
+    assert len(synced.query(described)) > 100
+    assert synced.query(described, warehouse=COPY) == synced.query(described)
+    comments = """select table_name, comment from duckdb_tables() where schema_name = 'clari'
+        union all select view_name, comment from duckdb_views() where schema_name = 'clari' order by all"""
+    assert {name for name, _ in synced.query(comments, warehouse=COPY)} == set(tables())
+    assert synced.query(comments, warehouse=COPY) == synced.query(comments)
+    for table in tables():
+        rows = f"select * from clari.{table} order by all"
+        assert synced.query(rows, warehouse=COPY) == synced.query(rows), table
+    assert Path(COPY).stat().st_mode & 0o777 == Path("data/warehouse.duckdb").stat().st_mode & 0o444
+
+
+def test_each_mart_is_a_parquet_file_of_its_own_types(synced: Terminal) -> None:
+    """Amounts are decimals, moments are in UTC, and every mart that Dagster shows has its file."""
+    assert {file.stem for file in Path("data/marts").iterdir()} == set(MARTS)
+    shown = build(read_settings()).resolve_asset_graph()
+    in_group = {key.path[-1] for key in shown.get_all_asset_keys() if shown.get(key).group_name == "marts"}
+    assert in_group - {READ_COPY, "board"} == set(MARTS)
+    for mart in MARTS:
+        with duckdb.connect() as connection:
+            connection.execute("set timezone = 'UTC'")
+            file = f"data/marts/{mart}.parquet"
+            published = connection.read_parquet(file)
+            types = {name: str(kind) for name, kind in zip(published.columns, published.types, strict=True)}
+            rows = connection.execute("select * from read_parquet(?) order by all", [file]).fetchall()
+        described = f"select column_name, data_type from duckdb_columns() where table_name = '{mart}'"
+        assert types == dict(synced.query(described))
+        assert rows == synced.query(f"select * from clari.{mart} order by all")
+
+
+def test_weekly_marts_that_are_large_have_no_files(synced: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor old ones: they stand in the copy. The other marts' files are made all the same, and are enough. Who wants
+    the weekly ones at any size has them again.
+    """
+    weekly = {f"{mart}.parquet" for mart in HISTORY}
+    assert weekly < set(seen(synced.folder))
+    (rows,) = synced.query("select count(*) from clari.forecast_call_week")[0]
+    monkeypatch.setenv("CLARI_WEEKLY_FILES_MAX_ROWS", str(rows - 1))
+    assert synced("sync", "--last", "1").code == 0
+    pipeline = Pipeline(read_settings())
+    pipeline.publish()
+    assert not weekly & set(seen(synced.folder))
+    assert pipeline.publish() is False
+    assert synced.query("select 1 from clari.call_submission limit 1", warehouse=COPY)
+    monkeypatch.setenv("CLARI_WEEKLY_FILES_MAX_ROWS", str(10 * rows))
+    assert synced("sync", "--last", "1").code == 0
+    assert weekly < set(seen(synced.folder))
+
+
+@pytest.mark.parametrize("torn", [b"d", b"\0" * 1000, b"not a log"])
+def test_a_log_that_was_torn_at_its_beginning_holds_nobody_up(synced: Terminal, torn: bytes) -> None:
+    """What a process left that was killed as it began to write: it holds nothing, and the copy is made all the same."""
+    Path("data/warehouse.duckdb.wal").write_bytes(torn)
+    Path(COPY).unlink()
+    pipeline = Pipeline(read_settings())
+    assert pipeline.publish() is True
+    assert pipeline.publish() is False
+    counted = "select count(*) from clari.forecast_entry_history"
+    assert synced.query(counted, warehouse=COPY) == synced.query(counted) != [(0,)]
+
+
+def test_where_nothing_has_changed_nothing_is_copied(synced: Terminal) -> None:
+    """Not even touched; a file that somebody has taken away comes back."""
+    pipeline = Pipeline(read_settings())
+    pipeline.publish()
+    before = seen(synced.folder)
+    assert pipeline.publish() is False
+    assert seen(synced.folder) == before
+    Path("data/marts/forecast_swing.parquet").unlink()
+    assert pipeline.publish() is True
+    assert set(seen(synced.folder)) == set(before)
+    with duckdb.connect("data/warehouse.duckdb") as connection:
+        connection.execute("create table clari.more as select 1 as one")
+    assert pipeline.publish() is True
+    assert synced.query("select one from clari.more", warehouse=COPY) == [(1,)]
+
+
+def test_what_a_killed_writer_left_in_the_log_is_in_the_copy(synced: Terminal) -> None:
+    """DuckDB's log beside the file, which the file alone does not have."""
+    killed = run_python(
+        "import duckdb, os; c = duckdb.connect('data/warehouse.duckdb')\n"
+        "c.execute('create table clari.late as select 7 as seven'); os._exit(0)",
+        cwd=synced.folder,
+    )
+    assert killed.returncode == 0, killed.stderr
+    assert Path("data/warehouse.duckdb.wal").stat().st_size > 0
+    assert Pipeline(read_settings()).publish() is True
+    assert synced.query("select seven from clari.late", warehouse=COPY) == [(7,)]
+
+
+def test_the_sandbox_has_a_copy_of_its_own(terminal: Terminal) -> None:
+    answer = terminal("sync", "--sandbox", "--last", "1")
+    assert "To read while it runs: data/sandbox/warehouse-read.duckdb, data/sandbox/marts/" in answer.out
+    assert terminal.query("select 1 from clari.forecast_vs_quota limit 1", warehouse=f"data/sandbox/{Path(COPY).name}")
+    assert not Path(COPY).exists()
+
+
+def test_a_run_in_dagster_ends_with_the_copy(synced: Terminal) -> None:
+    """One materialisation a sync, which says where the files are; it comes after the marts."""
+    with dg.DagsterInstance.from_config(str(synced.folder / "dagster_home")) as instance:
+        result = build(read_settings()).resolve_job_def("refresh_marts").execute_in_process(instance=instance)
+        order = [event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key]
+        assert (order[-1], sorted(order)) == (READ_COPY, sorted([*MARTS, "board", READ_COPY]))
+        materialization = result.asset_materializations_for_node(f"clari__{READ_COPY}")[0]
+        assert materialization.metadata["copy"].value == COPY
+        assert materialization.metadata["bytes"].value == Path(COPY).stat().st_size
+        found = instance.get_asset_records([dg.AssetKey(["clari", READ_COPY])])
+        assert len(found) == 1
+    assert synced.query("select 1 from clari.pipeline_health", warehouse=COPY)
+
+
+# When it goes wrong
+
+DYING = """
+import os, signal, sys
+from clari_pipeline.settings import read_settings
+from clari_pipeline.sync import Pipeline
+pipeline = Pipeline(read_settings())
+pipeline.refresh_pipeline_health()
+def die(event, arguments):
+    if event == {event!r} and any(str(one).endswith({name!r}) for one in arguments):
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(die)
+pipeline.publish()
+"""
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [
+        ("open", "warehouse-read.duckdb"),
+        ("os.chmod", "warehouse-read.duckdb"),
+        ("os.rename", "marts/forecast_swing.parquet"),
+        ("os.rename", "data/warehouse-read.duckdb"),
+    ],
+)
+def test_a_kill_leaves_the_old_copy_whole_and_the_next_run_sweeps(synced: Terminal, event: str, name: str) -> None:
+    """Before it is copied, once it is, between the marts' files, and before the copy takes its place."""
+    before = seen(synced.folder)[Path(COPY).name]
+    killed = run_python(DYING.format(event=event, name=name), cwd=synced.folder)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert left_over(synced.folder) == [".publishing"]
+    assert seen(synced.folder)[Path(COPY).name] == before
+    assert synced.query("select count(*) from clari.forecast_vs_quota", warehouse=COPY) != [(0,)]
+    for file in Path("data/marts").iterdir():
+        duckdb.read_parquet(str(file)).fetchall()
+    assert Pipeline(read_settings()).publish() is True
+    assert left_over(synced.folder) == []
+    assert seen(synced.folder)[Path(COPY).name] != before
+
+
+def blocked_marts() -> None:
+    for file in Path("data/marts").iterdir():
+        file.unlink()
+    Path("data/marts").rmdir()
+    Path("data/marts").touch()
+
+
+def blocked_copy() -> None:
+    Path(COPY).unlink()
+    Path(COPY).mkdir()
+
+
+@pytest.mark.parametrize(("block", "cause"), [(blocked_marts, "File exists"), (blocked_copy, "Is a directory")])
+def test_a_sync_whose_copy_cannot_be_made_is_no_failure(synced: Terminal, block: Any, cause: str) -> None:
+    """What was merged is merged: exit code 0, one line that says why and what to do, nothing left over."""
+    block()
+    answer = synced("sync", "--last", "1")
+    assert answer.code == 0
+    (line,) = [line for line in answer.err.splitlines() if "not made anew" in line]
+    assert cause in line
+    assert "make room" in line
+    assert len(synced.query("select 1 from clari.export_job where state = 'LOADED'")) == 3
+    assert left_over(synced.folder) == []
+    with dg.DagsterInstance.from_config(str(synced.folder / "dagster_home")) as instance:
+        newest, *_ = instance.get_runs(dg.RunsFilter(job_name="refresh_marts"), limit=1)
+        assert newest.status == dg.DagsterRunStatus.SUCCESS
+
+
+def test_a_disk_that_is_full_halfway_leaves_the_old_copy(synced: Terminal) -> None:
+    """No byte more than a megabyte can be written to a file, as on a disk that has no more."""
+    with duckdb.connect("data/warehouse.duckdb") as connection:
+        connection.execute("create table clari.more as select 1 as one")
+    before = seen(synced.folder)
+    full = run_python(
+        "import resource; from clari_pipeline.settings import *; from clari_pipeline.sync import *\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)); pipeline = Pipeline(read_settings())\n"
+        "print(pipeline.publish(), *pipeline.remarks)",
+        cwd=synced.folder,
+    )
+    assert full.stdout.startswith("None warehouse-read.duckdb and marts/ in data were not made anew (File too large)")
+    assert seen(synced.folder) == before
+    assert left_over(synced.folder) == []
+
+
+def test_a_warehouse_that_is_named_like_its_copy_is_refused(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the first sync would write over it."""
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", f"duckdb:///{os.curdir}/{COPY}")
+    answer = terminal("sync")
+    assert answer.code == 2
+    assert "CLARI_WAREHOUSE_URL names the file that the copy for readers goes to" in answer.err
+    assert not Path(COPY).exists()

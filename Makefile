@@ -1,47 +1,94 @@
 # Two commands are promised: `make demo` and `make test`. Each makes .venv and installs by itself.
 PYTHON ?= python3
 BIN := .venv/bin
+UV := uv==0.13.9
 
-.PHONY: demo test postgres chromium soak fuzz lint secrets licences install lock clean
+.PHONY: demo test suite check postgres chromium soak fuzz lint types secrets licences install install-dev bench bench-suite lock clean
 .DEFAULT_GOAL := install
+MAKEFLAGS += --no-print-directory
+# What is compiled is kept, or every process that a demo or a test starts would compile a thousand modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
+# What running needs, and no more.
 install: .venv/installed
 
-.venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "clari-pipeline needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": name another with make PYTHON=python3.12")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	touch $@
+# That, and what working on it needs.
+install-dev: .venv/installed-dev
+
+.venv/installed: pyproject.toml constraints.txt | .venv/made
+	@echo "Installing what running needs into .venv"
+	@$(call add,--editable .)
+	@touch $@
+
+.venv/installed-dev: pyproject.toml constraints.txt | .venv/made
+	@echo "Installing what running and testing need into .venv"
+	@$(call add,--editable '.[deploy$(comma)postgres$(comma)snowflake]' --group dev)
+	@touch $@ .venv/installed
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "clari-pipeline needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": name another with make PYTHON=python3.12")'
+	@echo "Making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check '$(UV)' >/dev/null 2>&1 || true
+	@touch $@
+
+# Installs into .venv, every version as constraints.txt pins it: with uv, or with pip where uv cannot be had or cannot
+# reach what pip is set up for.
+comma := ,
+define add
+if ! VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --constraint constraints.txt $(1) 2>.venv/uv.log; then \
+	$(BIN)/pip install --quiet --disable-pip-version-check 'pip>=25.1' && \
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt $(1); \
+fi
+endef
 
 # The whole job against a Clari that runs on this machine: today's figures, then an export in which calls have moved.
 demo: install
-	$(BIN)/clari-pipeline sync --sandbox
-	@echo; echo "The same company a moment later: some calls have moved."
-	$(BIN)/clari-pipeline sync --sandbox --scenario swings
-	@echo; echo "To look at, without a network:"
-	$(BIN)/clari-pipeline board --sandbox
+	@echo; echo "First sync: five quarters of an invented company"
+	@$(BIN)/clari-pipeline sync --sandbox
+	@echo; echo "Second sync: the same company a moment later, some calls have moved"
+	@$(BIN)/clari-pipeline sync --sandbox --scenario swings
+	@echo; echo "Board: one page to look at, without a network"
+	@$(BIN)/clari-pipeline board --sandbox
 	@echo
 	@echo "See it in Dagster:    DAGSTER_HOME=\$$PWD/dagster_home $(BIN)/dagster dev -w workspace.yaml    then http://127.0.0.1:3000"
 	@echo "Query the warehouse:  $(BIN)/python -c \"import duckdb; duckdb.connect('data/sandbox/warehouse-read.duckdb', read_only=True).sql('from clari.forecast_vs_quota').show()\""
 	@echo "Then with your own:   cp .env.example .env, fill in its first two lines, $(BIN)/clari-pipeline sync"
 
-lint: install secrets
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/deptry clari_pipeline
+lint: install-dev
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/deptry clari_pipeline >.venv/deptry.log 2>&1 || { cat .venv/deptry.log >&2; exit 1; }
 
-# Whether a secret was ever committed: what is in the history stays there, whatever is deleted later.
-secrets: install
+types: install-dev
+	@$(BIN)/mypy
+
+# Whether a secret was committed since the whole history was last looked at, as make soak does: what is in the history
+# stays there, whatever is deleted later.
+secrets: install-dev
 	@if [ -e .git ]; then $(BIN)/python -m tests.repository.history_secrets; \
 	else echo "secrets: there is no git history here"; fi
 
 # What everything that is installed is licensed under.
-licences: install
+licences: install-dev
 	@$(BIN)/pip-licenses --from=mixed --order=license
 
-test: lint postgres chromium
-	$(BIN)/pytest
+# Everything but the long searches, or a part of it: make test T=tests/documents
+ifdef T
+test: install-dev postgres chromium
+	@$(BIN)/pytest $(T)
+else
+test: install-dev postgres chromium
+	@$(MAKE) -j 4 lint types secrets suite
+endif
+
+suite: install-dev
+	@$(BIN)/pytest
+
+# The quick loop: lint, types, and the tests of the folders that `git diff` touches, or the fast half.
+check: install-dev
+	@$(MAKE) -j 2 lint types
+	@$(BIN)/pytest $$($(BIN)/python -m tests.helpers.touched)
 
 # Debian's PostgreSQL, whose programs the tests start by themselves, where there is none and CLARI_TEST_POSTGRES names
 # no other. Without it those tests are skipped.
@@ -72,28 +119,31 @@ chromium:
 	fi; \
 	echo "Chromium could not be installed: the board's tests are skipped. Install it, or name one: CLARI_TEST_CHROMIUM=..." >&2
 
-# The long forms: many more examples of the same properties.
-soak: install
-	$(BIN)/pytest -m soak
+# The long searches: many more examples of the same properties, and secrets in the whole history.
+soak: install-dev postgres chromium
+	@$(BIN)/python -m tests.repository.history_secrets --all
+	@$(BIN)/pytest -m soak
 
 # The document reader against a simple one, on documents that a fuzzer makes up: make fuzz SECONDS=600 for longer.
 SECONDS ?= 60
-fuzz: install
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
+fuzz: install-dev
+	@$(call add,--group fuzz)
 	nice $(BIN)/python -m tests.soak.fuzz_reader -max_total_time=$(SECONDS)
 
 # What it all costs, beside the bare work and beside dlt; make bench SIZES=10000,100000 BENCH_REPEATS=1 for less of it.
-bench: .venv/bench-installed
+bench: install-dev
+	@$(call add,--group bench)
 	$(BIN)/python -m tests.benchmarks $(if $(SIZES),--sizes $(SIZES)) $(if $(BENCH_REPEATS),--repeats $(BENCH_REPEATS))
 
-.venv/bench-installed: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
-	touch $@
+# How long make demo and make test take in clean clones, and what they install: of HEAD, or make bench-suite REVISIONS="a b".
+bench-suite:
+	@$(PYTHON) -m tests.benchmarks.suite $(REVISIONS)
 
 # Newest versions that pyproject.toml admits, pinned by number alone.
 lock:
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/pip install --quiet --disable-pip-version-check '.[dev]' hatchling editables
+	.venv-lock/bin/pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	.venv-lock/bin/pip install --quiet --disable-pip-version-check '.[deploy,postgres,snowflake]' --group dev hatchling editables
 	.venv-lock/bin/pip freeze --exclude clari-pipeline > constraints.txt
 	rm -rf .venv-lock
 

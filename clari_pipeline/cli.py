@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from typer.exceptions import TyperException
@@ -14,6 +14,9 @@ from clari_pipeline.periods import Quarter, UnknownPeriod
 from clari_pipeline.rules import RulesError
 from clari_pipeline.runbook import ExitCode, PipelineError, Remark, section_of
 from clari_pipeline.settings import Settings, SettingsError, UsageError, read_settings
+
+if TYPE_CHECKING:
+    from clari_pipeline.commands import Runners
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 
@@ -36,6 +39,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on
 
 @app.command(epilog="Example: clari-pipeline sync --period 2026_Q4 --period 2026_Q3")
 def sync(
+    context: typer.Context,
     period: Periods = None,
     forecast: Forecasts = None,
     last: Annotated[
@@ -63,7 +67,13 @@ def sync(
         raise UsageError("--scenario belongs to --sandbox: give both, or neither")
     with commands.sandbox_or_clari(read_settings(), scenario=(scenario or "calm") if sandbox else None) as settings:
         code = commands.sync(
-            settings, quarters=quarters, forecasts=tuple(forecast or ()), last=last, as_json=as_json, is_sandbox=sandbox
+            settings,
+            quarters=quarters,
+            forecasts=tuple(forecast or ()),
+            last=last,
+            as_json=as_json,
+            is_sandbox=sandbox,
+            runners=context.obj,
         )
     raise typer.Exit(code)
 
@@ -325,10 +335,10 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:
-    """Run a command; its exit code."""
+def run(arguments: list[str], *, runners: Runners | None = None) -> int:
+    """Run a command; its exit code. `runners` run the steps of a sync in place of Dagster's."""
     try:
-        code = app(args=arguments or ["--help"], prog_name="clari-pipeline", standalone_mode=False)
+        code = app(args=arguments or ["--help"], prog_name="clari-pipeline", standalone_mode=False, obj=runners)
     except typer.Exit as done:
         code = done.exit_code
     except TyperException as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 
@@ -24,11 +24,42 @@ from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.errors import WrongEnvironment
 
 if TYPE_CHECKING:
-    from clari_pipeline.defs.running import JobRunner
     from clari_pipeline.events import Hooks
+    from clari_pipeline.exports import ExportDesk
+    from clari_pipeline.products.brought import Brought
 
 _WIDE = 120
 _SANDBOX_FORECASTS = ("total_new",)
+
+
+class StepRunner(Protocol):
+    """Runs the steps of one sync, each to its end: the quarters one after the other, then the marts, then products."""
+
+    def sync_quarter(self, quarter: Quarter) -> tuple[str | None, list[Outcome]]:
+        """Land, judge and merge one quarter; what went wrong, or None, and what became of its exports."""
+        ...
+
+    def refresh_marts(self) -> str | None:
+        """Make the marts and the copy for readers anew; what went wrong, or None."""
+        ...
+
+    def bring(self, product: str) -> Brought:
+        """Bring one product beside the forecast; what came of it."""
+        ...
+
+
+class MakeRunner(Protocol):
+    """Makes the runner of one sync, whose exports `exports` brings."""
+
+    def __call__(
+        self, pipeline: Pipeline, exports: ExportDesk, quarters: list[Quarter], tags: Mapping[str, str]
+    ) -> StepRunner:
+        """A runner of these quarters, whose runs carry these tags."""
+        ...
+
+
+Runners = Callable[[Settings], AbstractContextManager[MakeRunner]]
+"""Opens what runners need, before Clari is asked for anything."""
 
 
 @contextmanager
@@ -37,9 +68,11 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
     if scenario is None:
         yield settings
         return
-    from clari_pipeline.sandbox import Sandbox  # noqa: PLC0415
+    from clari_pipeline.sandbox import SCENARIOS, Sandbox  # noqa: PLC0415
 
     _check_scenario(scenario)
+    progress = Console(stderr=True, markup=False, highlight=False, quiet=settings.log_format == "json")
+    progress.print(f"Starting a Clari sandbox on this machine ({scenario}: {SCENARIOS[scenario]})", soft_wrap=True)
     with Sandbox(scenario=scenario, fiscal_year_start_month=settings.fiscal_year_start_month) as running:
         yield settings.model_copy(
             update={
@@ -73,8 +106,9 @@ def sync(
     as_json: bool,
     is_sandbox: bool,
     hooks: Hooks | None = None,
+    runners: Runners | None = None,
 ) -> int:
-    """The main job; a run that cannot be made at all is told to people, too."""
+    """The main job; a run that cannot be made at all is told to people, too. `runners` are Dagster's, unless given."""
     from clari_pipeline import alert_sending, alerts  # noqa: PLC0415
 
     settings.required_key()
@@ -89,7 +123,16 @@ def sync(
     pipeline, run_id = Pipeline(settings, hooks=hooks), uuid.uuid4().hex
     others = () if is_part else settings.other_products
     work = partial(
-        _sync, pipeline, run_id, quarters, forecasts, others, last=last, as_json=as_json, is_sandbox=is_sandbox
+        _sync,
+        pipeline,
+        run_id,
+        quarters,
+        forecasts,
+        others,
+        last=last,
+        as_json=as_json,
+        is_sandbox=is_sandbox,
+        runners=runners,
     )
     try:
         return run_interruptibly(work, stop=partial(_stop, pipeline))
@@ -117,15 +160,19 @@ def _sync(
     last: int | None,
     as_json: bool,
     is_sandbox: bool,
+    runners: Runners | None,
 ) -> int:
     """Exports of all quarters behind, one Dagster run a quarter before them, and one for each of the other products."""
     from clari_pipeline import alerts  # noqa: PLC0415
-    from clari_pipeline.defs.running import JobRunner, instance_of  # noqa: PLC0415 - dagster takes a second
     from clari_pipeline.planning import by_urgency  # noqa: PLC0415
     from clari_pipeline.progress import SyncProgress  # noqa: PLC0415
     from clari_pipeline.quality import export_gate  # noqa: PLC0415
     from clari_pipeline.reporting import Report  # noqa: PLC0415
 
+    if runners is None:
+        from clari_pipeline.defs.running import job_runners  # noqa: PLC0415 - dagster takes a second
+
+        runners = job_runners
     with_forecast, products = pipeline.settings.brings_forecasts, []
     current = pipeline.calendar.quarter_of(pipeline.now().date())
     wanted = by_urgency(quarters or _current(pipeline, last), current=current) if with_forecast else []
@@ -135,13 +182,13 @@ def _sync(
     troubles: list[str] = []
     console = Console(stderr=True, markup=False, quiet=pipeline.settings.log_format == "json")
     with (
-        instance_of(pipeline.settings) as instance,
+        runners(pipeline.settings) as make_runner,
         SyncProgress(console, pipeline.hooks) as progress,
         pipeline.exporting(run_id, wanted, forecasts, everywhere=with_forecast) as desk,
     ):
         progress.expect(desk.plan, products=len(others))
         wanted += [quarter for quarter in desk.plan.recovered_quarters if quarter not in wanted]
-        runner = JobRunner(instance, pipeline, desk, wanted, {"clari/source": "sandbox"} if is_sandbox else {})
+        runner = make_runner(pipeline, desk, wanted, {"clari/source": "sandbox"} if is_sandbox else {})
         for quarter in wanted:
             pipeline.go_on()
             if trouble := _sync_quarter(runner, quarter):
@@ -167,7 +214,7 @@ def _sync(
     return _finish(pipeline, report, as_json=as_json, troubles=troubles)
 
 
-def _sync_quarter(runner: JobRunner, quarter: Quarter) -> str | None:
+def _sync_quarter(runner: StepRunner, quarter: Quarter) -> str | None:
     """One quarter's run; what went wrong with it, unless an export's own state says it already."""
     trouble, outcomes = runner.sync_quarter(quarter)
     is_told = any(outcome.is_failure and outcome.export["error"] for outcome in outcomes)

@@ -38,6 +38,7 @@ from clari_pipeline.clari.reading import (
     typed,
     unwrapped,
 )
+from clari_pipeline.clari.tls import tls_context
 from clari_pipeline.retrying import retry_context
 
 _LONGEST_WAIT_S = 60.0
@@ -123,6 +124,7 @@ class ClariClient:
             timeout=httpx.Timeout(request_timeout_s, connect=min(request_timeout_s, _CONNECT_TIMEOUT_S)),
             follow_redirects=False,  # a redirect would carry the key to another host
             transport=transport,
+            verify=tls_context(),
             trust_env=True,
         )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 
 import dagster as dg
 from filelock import FileLock
@@ -52,6 +53,13 @@ def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
         yield instance
     finally:
         instance.dispose()
+
+
+@contextmanager
+def job_runners(settings: Settings) -> Iterator[Callable[..., JobRunner]]:
+    """Makes runners whose runs stand in Dagster's instance, as `dagster.yaml` says. Raises `DagsterUnavailable`."""
+    with instance_of(settings) as instance:
+        yield partial(JobRunner, instance)
 
 
 class _Arrived:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import duckdb
 from filelock import FileLock
@@ -285,6 +286,8 @@ class DuckWarehouse(Warehouse):
             raise self._unwritable("it is a folder")
         if not os.access(self._path if self._path.exists() else self._path.parent, os.W_OK):
             raise self._unwritable("permission denied")
+        if not self._path.exists():
+            self._copy_template()
         connection = self._wait_for_lock()
         if not self._is_prepared:
             session = DuckSession(connection)
@@ -293,6 +296,19 @@ class DuckWarehouse(Warehouse):
                     _make_schema(session)
             self._is_prepared = True
         return connection
+
+    def _copy_template(self) -> None:
+        """Begin the file as a copy of the empty database, whole or not at all; where another process was first, as its.
+
+        Where that cannot be done (a file system without hard links, say), the tables are made in the opened file.
+        """
+        copy = self._path.with_name(f".{self._path.name}.{uuid4().hex}")
+        try:
+            with suppress(OSError, duckdb.Error):
+                _write_template(copy)
+                os.link(copy, self._path)
+        finally:
+            copy.unlink(missing_ok=True)
 
     def _wait_for_lock(self, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
         try:
@@ -342,10 +358,8 @@ def is_lock(error: Exception) -> bool:
 def describe_tables() -> dict[str, list[tuple[str, str, str | None]]]:
     """Columns of every table as name, type and description, from `sql/schema/` alone: no file is touched."""
     described: dict[str, list[tuple[str, str, str | None]]] = {}
-    with duckdb.connect() as connection:
-        session = DuckSession(connection)
-        _make_schema(session)
-        for found in rows(session, "schema_columns"):
+    with _template().cursor() as connection:
+        for found in rows(DuckSession(connection), "schema_columns"):
             described.setdefault(found["table_name"], []).append(
                 (found["column_name"], found["data_type"], found["comment"])
             )
@@ -355,10 +369,31 @@ def describe_tables() -> dict[str, list[tuple[str, str, str | None]]]:
 @cache
 def arrow_schemas() -> dict[str, pa.Schema]:
     """Columns of every table as Arrow types, as DuckDB would hand them out; no file is touched."""
-    with duckdb.connect() as connection:
+    with _template().cursor() as connection:
         connection.execute("set timezone = 'UTC'")
-        _make_schema(DuckSession(connection))
         return {table: connection.table(f"clari.{table}").to_arrow_table().schema for table in tables()}
+
+
+@cache
+def _template() -> duckdb.DuckDBPyConnection:
+    """A database in memory with every table of this release and no row, made once a process.
+
+    To make the tables takes a sixth of a second, most of it for their 600 descriptions; to copy them, a tenth of that.
+    """
+    connection = duckdb.connect(config={"threads": "1"})
+    _make_schema(DuckSession(connection))
+    return connection
+
+
+def _write_template(file: Path) -> None:
+    path = str(file).replace("'", "''")
+    alias = f"copy_{uuid4().hex}"
+    with _template().cursor() as connection:
+        connection.execute(f"attach '{path}' as {alias}")
+        try:
+            connection.execute(f"copy from database memory to {alias}")
+        finally:
+            connection.execute(f"detach {alias}")
 
 
 def _is_made(session: Session) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from decimal import Decimal
 from io import StringIO
@@ -86,11 +85,9 @@ def test_the_bare_work_loads_the_entries_alone(document, tmp_path):
 
 
 def test_the_bare_work_on_postgres_loads_the_entries_alone(document, tmp_path):
-    if postgres_server.programs() is None and postgres_server.NAMED not in os.environ:
-        pytest.skip("this machine has no PostgreSQL")
     write_entries_alone(document, tmp_path / "alone.json")
     query = 'select count(*), sum("forecastValue") from entry'
-    with postgres_server.postgres() as server, postgres_server.database(server) as url:
+    with postgres_server.database(postgres_server.shared()) as url:
         bare_postgres.load(str(tmp_path / "alone.json"), url)
         with psycopg.connect(url) as connection:
             assert connection.execute(query).fetchone() == (ENTRIES, forecast_total(document))

@@ -71,7 +71,7 @@ def check_evaluations(instance: dg.DagsterInstance) -> dict[tuple[str, str | Non
 def test_a_refused_quarter_is_red_and_the_others_are_green(terminal: Terminal, sandbox: Sandbox) -> None:
     """One run a quarter: the refused one failed, nothing of it materialised, its check names the entries."""
     sandbox.scenario = "null_keys"
-    assert terminal("sync").code == 1
+    assert terminal.with_dagster("sync").code == 1
     with instance_of(terminal) as instance:
         runs = {run.tags["dagster/partition"]: run for run in instance.get_runs(dg.RunsFilter(job_name="sync_quarter"))}
         assert {quarter: run.status for quarter, run in runs.items()} == {
@@ -111,7 +111,7 @@ def test_a_refused_quarter_is_red_and_the_others_are_green(terminal: Terminal, s
 
 def test_a_quarter_says_how_it_came(terminal: Terminal) -> None:
     """Its materialisation carries job id, rows, seconds waited and polls, as the ledger has them."""
-    terminal("sync", "--last", "1")
+    terminal.with_dagster("sync", "--last", "1")
     with instance_of(terminal) as instance:
         metadata = instance.get_latest_materialization_event(ENTRY).asset_materialization.metadata  # type: ignore[union-attr]
     ((job_id, rows, polls),) = terminal.query("select job_id, rows_exported, poll_count from clari.export_job")
@@ -133,7 +133,7 @@ def test_in_a_quarters_first_days_an_empty_export_is_a_warning(
     current = FiscalCalendar(read_settings().fiscal_year_start_month).quarter_of(datetime.now(UTC).date())
     monkeypatch.setenv("CLARI_FORECAST_IDS", "a_new_tab")
     sandbox.serve("a_new_tab", str(current), b'{"entries":[]}')
-    answer = terminal("sync", "--last", "1", "--json")
+    answer = terminal.with_dagster("sync", "--last", "1", "--json")
     assert answer.code == 0, answer.err
     (export,) = answer.document["exports"]
     assert export["state"] == "REFUSED"
@@ -181,7 +181,7 @@ def test_the_schedule_asks_for_each_quarter_and_its_runs_merge_them(
 
 def test_the_marts_follow_the_last_quarter(terminal: Terminal) -> None:
     """The sensor waits while quarters are still to come, then asks for the marts once."""
-    terminal("sync", "--last", "1")
+    terminal.with_dagster("sync", "--last", "1")
     definitions = build(read_settings())
     sensor = definitions.resolve_sensor_def("marts_follow_succeeded")
     with instance_of(terminal) as instance:

@@ -35,7 +35,7 @@ def test_a_sync_ends_before_clari_is_asked(terminal: Terminal, sandbox: Sandbox,
     """One line: what is wrong, and what to do."""
     settings = terminal.folder / "dagster_home" / "dagster.yaml"
     settings.write_text(_STORAGE.format(port=free_port(), password=password))
-    answer = terminal("sync", "--last", "1")
+    answer = terminal.with_dagster("sync", "--last", "1")
     (line,) = [line for line in answer.err.splitlines() if line.startswith("clari-pipeline")]
     assert answer.code == 1
     assert "cannot be used" in line and said in line and "dagster_unavailable" in line

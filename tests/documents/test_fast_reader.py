@@ -51,14 +51,6 @@ def test_whatever_is_broken_is_refused_where_json_refuses_it(content, piece, chu
         compare(content)
 
 
-@pytest.mark.soak
-@settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
-@given(documents | broken, SIZES, st.integers(16, 3000), st.sampled_from([1, 2, 5]))
-def test_whatever_comes_is_read_as_json_reads_it(content, piece, chunk, fewest):
-    with in_pieces(piece, chunk=chunk, fewest=fewest):
-        compare(content)
-
-
 def test_what_is_written_here_is_taken_and_left_accepted_and_refused():
     """Or the two searches above would search nothing."""
     offered = taken = accepted = 0

@@ -170,10 +170,3 @@ def test_random_faults_lose_nothing_double_nothing_and_end(
 ) -> None:
     """Two at once included: a lost answer of a job that fails, a body cut short of a document that is incomplete."""
     lived_through(tmp_path, seed, expected)
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("seed", [*range(13, 25), *range(1001, 2001)])
-def test_a_thousand_seeds(tmp_path: Path, seed: int, expected: dict[str, list[tuple[Any, ...]]]) -> None:
-    """As above, at greater length."""
-    lived_through(tmp_path, seed, expected)

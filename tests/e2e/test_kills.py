@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,22 +95,3 @@ def test_a_kill_in_the_midst_of_trouble_is_mended_too(
         sandbox.scenario = "calm"
         assert not place.sync(2)
         assert_whole(place, expected, 2)
-
-
-def moments() -> Iterator[Moment]:
-    return (Moment(None, number, is_written=is_written) for number in range(1000) for is_written in (False, True))
-
-
-@pytest.mark.soak
-def test_a_kill_at_every_event_of_five_quarters(tmp_path: Path, expected: list[tuple[Any, ...]]) -> None:
-    """One after the other, each in a warehouse of its own, until a run ends before its moment comes."""
-    for moment in moments():
-        with company() as sandbox:
-            place = Place(tmp_path / repr(moment), sandbox)
-            is_killed = place.sync(5, moment)
-            if is_killed:
-                assert not place.sync(5)
-            assert_whole(place, expected, 5)
-        if not is_killed:
-            assert moment.number > 30
-            return

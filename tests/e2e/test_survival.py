@@ -266,7 +266,7 @@ def test_json_lines_tell_each_step(terminal: Terminal, clari: Sandbox, monkeypat
 def test_dagsters_log_tells_a_quarters_story(terminal: Terminal, clari: Sandbox) -> None:
     """At seven in the morning: which job, how long, where it landed, with the moment of each step."""
     clari.fail_next("status", ["500"])
-    assert terminal("sync", "--last", "1").code == 0
+    assert terminal.with_dagster("sync", "--last", "1").code == 0
     ((job_id, retries),) = terminal.query("select job_id, retry_count from clari.export_job")
     with dg.DagsterInstance.get() as instance:
         (run,) = instance.get_runs(dg.RunsFilter(job_name="sync_quarter"))

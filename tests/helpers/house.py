@@ -17,6 +17,7 @@ from clari_pipeline.warehouse import ledger
 from clari_pipeline.warehouse.postgres import PostgresSession
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.snowflake_session import SnowflakeSession
+from tests.helpers import prepared
 
 QUARTER = "2026_Q4"  # October to December
 WEEKS = {f"W{number:02d}": date(2026, 10, 1) + timedelta(weeks=number - 1) for number in range(1, 14)}
@@ -110,6 +111,8 @@ class House:
     ):
         """`url` names a warehouse elsewhere, in place of a file in the folder."""
         given = {"historical_periods": 0} | settings
+        if url is None:
+            prepared.begin_with_empty_warehouse(folder / f"{warehouse}.duckdb")
         address = SecretStr(url or f"duckdb:///{folder / warehouse}.duckdb")
         self.pipeline = Pipeline(
             read_settings(warehouse_url=address, data_dir=folder, **given),

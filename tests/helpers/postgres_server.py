@@ -14,11 +14,17 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote, urlsplit
 
 import psycopg
+import pytest
 from psycopg import sql
+from pydantic import SecretStr
+
+from clari_pipeline.warehouse.engines import open_warehouse
+from tests.helpers import prepared
 
 ENCRYPTED = "encrypted_only"
 NAMED = "CLARI_TEST_POSTGRES"
 _PASSWORD = "se/cret @word"
+_TEMPLATE = "clari_template"
 
 
 def programs() -> Path | None:
@@ -32,39 +38,83 @@ def programs() -> Path | None:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """The URL of a server's administrator; its locale is not the byte order that DuckDB sorts by."""
+    """The URL of the administrator of a cluster of its own; its locale is not the byte order that DuckDB sorts by."""
     if NAMED in os.environ:
         yield os.environ[NAMED]
         return
+    with TemporaryDirectory(prefix="postgres-") as name:
+        try:
+            yield _start(Path(name))
+        finally:
+            _stop(Path(name))
+
+
+def shared() -> str:
+    """The URL of the administrator of the run's one cluster, which the first worker who asks starts."""
+    if NAMED in os.environ:
+        return os.environ[NAMED]
+    if programs() is None:
+        pytest.skip("this machine has no PostgreSQL: make postgres, or name a server in CLARI_TEST_POSTGRES")
+
+    def start(address: Path) -> None:
+        folder = prepared.shared_folder() / "postgres"
+        folder.mkdir()
+        address.write_text(_start(folder))
+
+    return prepared.made_once("postgres-address", start).read_text()
+
+
+def stop_shared() -> None:
+    """Stop the run's one cluster, where it was started."""
+    folder = prepared.shared_folder() / "postgres"
+    if (folder / "data/postmaster.pid").exists():
+        _stop(folder)
+
+
+def _start(folder: Path) -> str:
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+    port = _free_port()
+    (folder / "password").write_text(_PASSWORD)
+    _call(
+        folder, "initdb", "-D", f"{folder}/data", "-A", "scram-sha-256", "--pwfile", f"{folder}/password", "-U",
+        "clari", "-E", "UTF8", "--no-locale", "--locale-provider=icu", "--icu-locale=en-US", "--no-sync",
+    )  # fmt: skip
+    # One user who has to come encrypted, to a server that takes nobody encrypted.
+    rules = folder / "data/pg_hba.conf"
+    rules.write_text(f"hostnossl all {ENCRYPTED} 127.0.0.1/32 reject\n{rules.read_text()}")
+    options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories={folder} -c fsync=off"
+    _call(folder, "pg_ctl", "-D", f"{folder}/data", "-o", options, "-l", f"{folder}/log", "-w", "start")
+    return f"postgresql://clari:{quote(_PASSWORD, safe='')}@127.0.0.1:{port}/postgres"
+
+
+def _stop(folder: Path) -> None:
+    _call(folder, "pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "-w", "stop")
+
+
+def _call(folder: Path, program: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's programs, which do not run as root."""
     bin_folder = programs()
     assert bin_folder is not None
-    # PostgreSQL does not run as root.
     user = "postgres" if os.geteuid() == 0 else None
-    with TemporaryDirectory(prefix="postgres-") as name:
-        folder = Path(name)
-        if user:
-            shutil.chown(folder, user)
-        port = _free_port()
+    subprocess.run([bin_folder / program, *arguments], check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
 
-        def call(program: str, *arguments: str) -> None:
-            subprocess.run(
-                [bin_folder / program, *arguments], check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL
-            )
 
-        (folder / "password").write_text(_PASSWORD)
-        call(
-            "initdb", "-D", f"{folder}/data", "-A", "scram-sha-256", "--pwfile", f"{folder}/password", "-U", "clari",
-            "-E", "UTF8", "--no-locale", "--locale-provider=icu", "--icu-locale=en-US",
-        )  # fmt: skip
-        # One user who has to come encrypted, to a server that takes nobody encrypted.
-        rules = folder / "data/pg_hba.conf"
-        rules.write_text(f"hostnossl all {ENCRYPTED} 127.0.0.1/32 reject\n{rules.read_text()}")
-        options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories={folder} -c fsync=off"
-        call("pg_ctl", "-D", f"{folder}/data", "-o", options, "-l", f"{folder}/log", "-w", "start")
-        try:
-            yield f"postgresql://clari:{quote(_PASSWORD, safe='')}@127.0.0.1:{port}/postgres"
-        finally:
-            call("pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "-w", "stop")
+@contextmanager
+def prepared_database(server: str) -> Iterator[str]:
+    """The URL of a new database with every table of this release and no row, which goes again."""
+    prepared.made_once("postgres-template", lambda mark: _make_template(server, mark))
+    with database(server, options=f"template {_TEMPLATE}") as found:
+        yield found
+
+
+def _make_template(server: str, mark: Path) -> None:
+    with psycopg.connect(server, autocommit=True) as administrator:
+        administrator.execute(f"drop database if exists {_TEMPLATE}".encode())
+        administrator.execute(f"create database {_TEMPLATE}".encode())
+    url = SecretStr(urlsplit(server)._replace(path=f"/{_TEMPLATE}").geturl())
+    open_warehouse(url, data_dir=mark.parent, env=None).prepare()
+    mark.touch()
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,12 @@ import duckdb
 import pytest
 
 from clari_pipeline import cli
+from clari_pipeline.commands import Runners
 from clari_pipeline.runbook import PAGE
+from tests.helpers import prepared
+from tests.helpers.direct_runner import direct_runners
 
 _KEPT = ("data", "dagster_home")
-_after: dict[tuple[str, ...], Path] = {}
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,21 @@ class Answer:
 class Terminal:
     """A person in a folder with a terminal: types commands, reads answers, queries the warehouse."""
 
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], *, kept: Path) -> None:
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
-        self.kept = kept
         self._capsys = capsys
 
     def __call__(self, *words: str) -> Answer:
+        """What a command answers; the steps of a sync are run without Dagster."""
+        return self._answer(words, direct_runners)
+
+    def with_dagster(self, *words: str) -> Answer:
+        """The same, each quarter a run in Dagster, as a user's are."""
+        return self._answer(words, None)
+
+    def _answer(self, words: tuple[str, ...], runners: Runners | None) -> Answer:
         self._capsys.readouterr()
-        code = cli.run(list(words))
+        code = cli.run(list(words), runners=runners)
         captured = self._capsys.readouterr()
         if code:
             self._names_its_section(words, captured.out + captured.err)
@@ -58,16 +66,16 @@ class Terminal:
 
     def begin_after(self, *words: str) -> None:
         """Begin as if these words had been typed in the empty folder: the first who asks for them types them."""
-        if words not in _after:
-            answer = self(*words)
-            assert answer.code == 0, answer.err
-            folder = Path(tempfile.mkdtemp(prefix="after-", dir=self.kept))
-            for name in _KEPT:
-                shutil.copytree(self.folder / name, folder / name)
-            _after[words] = folder
-            return
+        after = prepared.made_once(f"after {' '.join(words)}", lambda folder: self._keep(folder, words))
         for name in _KEPT:
-            shutil.copytree(_after[words] / name, self.folder / name, dirs_exist_ok=True)
+            shutil.copytree(after / name, self.folder / name, dirs_exist_ok=True)
+
+    def _keep(self, folder: Path, words: tuple[str, ...]) -> None:
+        answer = self(*words)
+        assert answer.code == 0, answer.err
+        folder.mkdir()
+        for name in _KEPT:
+            shutil.move(self.folder / name, folder / name)
 
     def query(self, sql: str, *, warehouse: str = "data/warehouse.duckdb") -> list[tuple[Any, ...]]:
         """Rows of the warehouse, read as an analyst would."""

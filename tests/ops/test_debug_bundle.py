@@ -109,7 +109,7 @@ def test_no_person_and_no_secret_is_in_it(in_trouble: Terminal, sandbox: Sandbox
 def test_nobody_of_a_warehouse_that_is_gone_is_in_it(terminal: Terminal, sandbox: Sandbox, lost: bool) -> None:
     """Dagster's runs still tell of the two at the top, whom no warehouse knows any more."""
     sandbox.scenario = "two_tops"
-    terminal("sync", "--last", "1")
+    terminal.with_dagster("sync", "--last", "1")
     names = people_at_the_top()
     assert len(names) == 2
     Path("data/warehouse.duckdb").unlink()

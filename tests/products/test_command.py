@@ -34,7 +34,7 @@ def synced(terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     """A terminal in which all products were synced after one quarter, while Clari refused audit events."""
     monkeypatch.setenv("CLARI_PRODUCTS", ALL)
     sandbox.fail_next("audit", ["403"])
-    answer = terminal("sync", "--last", "1")
+    answer = terminal.with_dagster("sync", "--last", "1")
     assert answer.code == 1
     (line,) = [line for line in answer.err.splitlines() if "not merged" in line]
     assert re.fullmatch(r"clari-pipeline: audit not merged: .* \(docs/runbook.md#product_refused\)", line)

@@ -11,7 +11,6 @@ import pytest
 from clari_pipeline.warehouse import marts
 from tests.helpers.house import House, document, entry, moment, person
 from tests.helpers.labelled.deceptions import CENT, NAMES
-from tests.helpers.labelled.examining import quick_gate
 from tests.helpers.labelled.tracks import written
 
 Calls = dict[str, tuple[Decimal, Decimal]]
@@ -36,7 +35,7 @@ def found(tmp_path: Path) -> Iterator[Found]:
         assert len(masses) <= 1
         return masses[0] if masses else None
 
-    with quick_gate(), house.pipeline.warehouse.session():
+    with house.pipeline.warehouse.session():
         yield find
 
 

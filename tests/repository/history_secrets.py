@@ -1,4 +1,8 @@
-"""Looks for secrets in all of the git history: `make secrets`, or `python -m tests.history_secrets [FOLDER]`.
+"""Looks for secrets in the git history: `python -m tests.repository.history_secrets [--all] [FOLDER]`.
+
+`make secrets` looks at what was committed since the commit that `looked_at_commit.txt` names, `make soak` with `--all`
+at the whole history; when that is clean, a newer commit may be written there. A repository that does not know the
+commit is looked at as a whole.
 
 Every line that was ever added is shown to detect-secrets, which asks nobody whether what it finds is real, and to
 patterns for what this pipeline itself is given: Clari's key, in its variables and in the headers that carry it. Its
@@ -8,6 +12,7 @@ A secret that is found is never printed.
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
@@ -19,8 +24,8 @@ from detect_secrets.core.scan import scan_line
 from detect_secrets.settings import transient_settings
 
 _GIT = ("git", "-c", "core.quotePath=off", "-c", "safe.directory=*")
-_EACH_CHANGE = ("--all", "--reverse", "-m", "-p", "--unified=0", "--no-color", "--no-ext-diff", "--no-textconv")
-_LOG = ("log", *_EACH_CHANGE, "--format=commit %h%n%B")
+_EACH_CHANGE = ("--reverse", "-m", "-p", "--unified=0", "--no-color", "--no-ext-diff", "--no-textconv")
+_LOG = ("log", *_EACH_CHANGE, "--format=commit %h%n%B", "--all")
 _OFF = {"Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector"}
 _OURS = {
     "Clari's key in a variable": re.compile(r"CLARI_API_KEY(?:_\w+)?[\"']?\s*[=:]\s*[\"']?([\w.~+/=-]{16,})"),
@@ -28,12 +33,23 @@ _OURS = {
     "a token in a header": re.compile(r"\bBearer\s+([\w.~+/=-]{16,})"),
 }
 INVENTED = Path(__file__).with_name("invented_secrets.txt")
+LOOKED_AT = Path(__file__).with_name("looked_at_commit.txt")
 
 
-def added_lines(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """Commit, file and text of every line that was ever added, commits' messages included, whose file is "message"."""
+def knows(folder: Path, commit: str) -> bool:
+    """Whether a repository has a commit."""
+    asked = [*_GIT, "-C", str(folder), "cat-file", "-e", f"{commit}^{{commit}}"]
+    return subprocess.run(asked, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def added_lines(folder: Path, since: str | None = None) -> Iterator[tuple[str, str, str]]:
+    """Commit, file and text of every line that was added, commits' messages included, whose file is "message".
+
+    Ever, or in commits that the commit `since` does not follow.
+    """
     commit, file = "", "message"
-    with subprocess.Popen([*_GIT, "-C", str(folder), *_LOG], stdout=subprocess.PIPE) as process:
+    newer = [f"^{since}"] if since and knows(folder, since) else []
+    with subprocess.Popen([*_GIT, "-C", str(folder), *_LOG, *newer], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         for raw in process.stdout:
             line = raw.decode(errors="replace").rstrip("\r\n")
@@ -70,9 +86,9 @@ def findings(lines: Iterable[tuple[str, str, str]]) -> Iterator[str]:
     print(f"secrets: {len(known):,} different lines of the history looked at")  # noqa: T201
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, since: str | None = None) -> int:
     """1 where something was found."""
-    found = list(dict.fromkeys(findings(added_lines(folder))))
+    found = list(dict.fromkeys(findings(added_lines(folder, since))))
     for one in found:
         print(one, file=sys.stderr)  # noqa: T201
     if found:
@@ -85,4 +101,8 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path.cwd()))
+    parser = argparse.ArgumentParser(description="Look for secrets in a git history.")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path.cwd())
+    parser.add_argument("--all", action="store_true", help="the whole history, not only what is new")
+    given = parser.parse_args()
+    sys.exit(main(given.folder, None if given.all else LOOKED_AT.read_text(encoding="utf-8").strip()))

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.repository.history_secrets import INVENTED, main
+from tests.repository.history_secrets import INVENTED, LOOKED_AT, knows, main
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # Put together here, or they would be found in this file.
 _KEY = "".join(("9f8e7d6c", "5b4a3f2e", "1d0c9b8a"))
@@ -30,6 +32,13 @@ class Repository:
     def _git(self, *words: str) -> None:
         who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.com", "-c", "commit.gpgsign=false")
         subprocess.run(["git", *who, *words], cwd=self.folder, check=True)
+
+    @property
+    def newest(self) -> str:
+        asked = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=self.folder, check=True, capture_output=True, text=True
+        )
+        return asked.stdout.strip()
 
 
 @pytest.fixture
@@ -84,3 +93,26 @@ def test_what_is_no_secret_is_not_found(repository: Repository, capsys: pytest.C
 def test_what_is_no_repository_is_no_pass(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="is it a repository"):
         main(tmp_path)
+
+
+def test_what_is_new_is_looked_at_alone_unless_all_is_asked_for(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A commit that the repository does not know is no reason to look at nothing."""
+    repository.commit("notes.txt", f"CLARI_API_KEY={_KEY}\n")
+    looked_at = repository.newest
+    repository.commit("more.txt", "nothing\n")
+    assert (main(repository.folder, looked_at), main(repository.folder)) == (0, 1)
+    assert main(repository.folder, "0123456789abcdef0123456789abcdef01234567") == 1
+    repository.commit("again.txt", f"apikey: {_KEY}\n")
+    capsys.readouterr()
+    assert main(repository.folder, looked_at) == 1
+    found = capsys.readouterr().err
+    assert ("again.txt" in found, "notes.txt" in found) == (True, False)
+
+
+def test_the_commit_that_was_looked_at_is_one_of_this_repository() -> None:
+    """Or every look is one at the whole history."""
+    if not (ROOT / ".git").exists() or (ROOT / ".git/shallow").exists():
+        return  # a source distribution has no history, a shallow clone not all of it
+    assert knows(ROOT, LOOKED_AT.read_text(encoding="utf-8").strip())

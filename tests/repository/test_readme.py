@@ -28,8 +28,8 @@ def blocks(language: str) -> list[str]:
 
 def test_the_queries_answer_after_a_sync(terminal: Terminal) -> None:
     """Each of the queries that an analyst would start with returns rows, after two syncs as in the demo."""
-    assert terminal("sync", "--sandbox").code == 0
-    assert terminal("sync", "--sandbox", "--scenario", "swings").code == 0
+    assert terminal.with_dagster("sync", "--sandbox").code == 0
+    assert terminal.with_dagster("sync", "--sandbox", "--scenario", "swings").code == 0
     queries = blocks("sql")
     assert len(queries) == 3
     for query in queries:
@@ -63,7 +63,7 @@ def test_the_first_real_sync_works_as_written(terminal: Terminal, monkeypatch: p
     typed = [shlex.split(command)[1:] for command in commands if command.startswith(".venv/bin/clari-pipeline")]
     assert typed == [["sync", "--last", "1"], ["status"]]
     for words in typed:
-        answer = terminal(*words)
+        answer = terminal.with_dagster(*words)
         assert answer.code == 0, answer.err
     assert "LOADED" in answer.out
 

@@ -160,7 +160,7 @@ def test_the_line_on_stderr_names_the_section(
 def test_a_broken_check_in_dagster_names_its_section(terminal: Terminal, sandbox: Sandbox) -> None:
     """In its description and beside its evidence; one that passes says nothing of it. So does the failed run."""
     sandbox.scenario = "null_keys"
-    assert terminal("sync").code == ExitCode.NOT_DONE
+    assert terminal.with_dagster("sync").code == ExitCode.NOT_DONE
     with dg.DagsterInstance.get() as instance:
         (broken,) = _broken_checks(instance, "entry_keys_are_complete")
         (failure,) = _failures(instance)

@@ -84,7 +84,7 @@ def test_who_has_the_copy_open_keeps_it_and_keeps_nobody_waiting(synced: Termina
     with duckdb.connect(COPY, read_only=True) as notebook:
         counted = "select count(*), max(exported_at) from clari.export_job"
         before = notebook.execute(counted).fetchall()
-        answer = synced("sync", "--last", "1")
+        answer = synced.with_dagster("sync", "--last", "1")
         assert (answer.code, "not made anew" in answer.err) == (0, False)
         assert notebook.execute(counted).fetchall() == before
         assert notebook.execute("select count(*) from clari.forecast_entry_history").fetchone() != (0,)
@@ -266,7 +266,7 @@ def blocked_copy() -> None:
 def test_a_sync_whose_copy_cannot_be_made_is_no_failure(synced: Terminal, block: Any, cause: str) -> None:
     """What was merged is merged: exit code 0, one line that says why and what to do, nothing left over."""
     block()
-    answer = synced("sync", "--last", "1")
+    answer = synced.with_dagster("sync", "--last", "1")
     assert answer.code == 0
     (line,) = [line for line in answer.err.splitlines() if "not made anew" in line]
     assert cause in line

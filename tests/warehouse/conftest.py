@@ -1,4 +1,3 @@
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,12 +16,9 @@ SECRET = "s3cret"
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """A PostgreSQL; the URL of its administrator, without a database."""
-    if postgres_server.programs() is None and postgres_server.NAMED not in os.environ:
-        pytest.skip("this machine has no PostgreSQL: make postgres, or name a server in CLARI_TEST_POSTGRES")
-    with postgres_server.postgres() as found:
-        yield found
+def server() -> str:
+    """The PostgreSQL of all tests; the URL of its administrator, without a database."""
+    return postgres_server.shared()
 
 
 @pytest.fixture
@@ -36,6 +32,13 @@ def as_user(url: str, user: str, password: str) -> str:
     """The same database, as somebody else."""
     parts = urlsplit(url)
     return parts._replace(netloc=f"{user}:{password}@{parts.hostname}:{parts.port}").geturl()
+
+
+@pytest.fixture
+def prepared_database(server: str) -> Iterator[str]:
+    """The URL of a database of one's own, with every table of this release and no row."""
+    with postgres_server.prepared_database(server) as found:
+        yield found
 
 
 @pytest.fixture

@@ -341,7 +341,7 @@ def assert_history_is_whole(house: House) -> None:
     """)
 
 
-def _property(examples: int, *, is_soak: bool = False) -> Callable[[], None]:
+def any_order_property(examples: int, *, is_soak: bool = False) -> Callable[[], None]:
     @settings(
         max_examples=examples,
         deadline=None,
@@ -359,10 +359,4 @@ def _property(examples: int, *, is_soak: bool = False) -> Callable[[], None]:
 @pytest.mark.long
 def test_any_order_of_arrival_gives_the_rows_of_the_order_of_export() -> None:
     """In order, in any order, loaded twice and replayed: the same rows, and those that the model says."""
-    _property(4)()
-
-
-@pytest.mark.soak
-def test_any_order_of_arrival_gives_the_same_rows_over_and_over() -> None:
-    """The same for as many sequences as an evening allows."""
-    _property(2000, is_soak=True)()
+    any_order_property(4)()

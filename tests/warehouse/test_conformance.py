@@ -44,7 +44,7 @@ def elsewhere(request: pytest.FixtureRequest) -> Elsewhere:
     """Gives the URL of an empty warehouse in each engine but DuckDB, for as long as a context is open."""
     if request.param == "snowflake":
         return partial(fake_snowflake.database, request.getfixturevalue("snowflake_server"))
-    return partial(postgres_server.database, request.getfixturevalue("server"))
+    return partial(postgres_server.prepared_database, request.getfixturevalue("server"))
 
 
 def everything(house: House, *, without: set[str] = _APART) -> dict[str, list[tuple[Any, ...]]]:
@@ -153,7 +153,7 @@ def test_any_sequence_of_documents_leaves_the_same_rows(server: str) -> None:
     )
     @given(arrivals())
     def run(arrived: tuple[list[Export], list[int]]) -> None:
-        _compare(*arrived, partial(postgres_server.database, server))
+        _compare(*arrived, partial(postgres_server.prepared_database, server))
 
     run()
 
@@ -195,9 +195,9 @@ def test_a_sync_leaves_the_same_rows(
     """The whole job with Dagster, exports from the sandbox; DuckDB merges the same documents by replay."""
     with elsewhere() as url:
         monkeypatch.setenv("CLARI_WAREHOUSE_URL", url)
-        assert terminal("sync").code == 0
+        assert terminal.with_dagster("sync").code == 0
         sandbox.scenario = "swings"
-        synced = terminal("sync", "--json")
+        synced = terminal.with_dagster("sync", "--json")
         assert (synced.code, synced.document["swings"] > 0) == (0, True), synced.err
         status = terminal("status", "--json").document
         monkeypatch.delenv("CLARI_WAREHOUSE_URL")

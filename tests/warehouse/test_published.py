@@ -34,7 +34,7 @@ def _rows(table: Any, *, without: str = "detected_at") -> list[dict[str, Any]]:
     return sorted(rows, key=repr)
 
 
-@pytest.mark.parametrize("engine", ["database", pytest.param("snowflake", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("engine", ["prepared_database", pytest.param("snowflake", marks=pytest.mark.soak)])
 def test_a_servers_marts_are_the_same_files(tmp_path: Path, engine: str, request: pytest.FixtureRequest) -> None:
     """Row by row and type by type; letters of all kinds, moments, nulls and empty texts included."""
     here = _filled(tmp_path / "here")
@@ -52,9 +52,9 @@ def test_a_servers_marts_are_the_same_files(tmp_path: Path, engine: str, request
     assert not (tmp_path / "there/.publishing").exists()
 
 
-def test_a_servers_files_are_of_one_moment(tmp_path: Path, database: str) -> None:
+def test_a_servers_files_are_of_one_moment(tmp_path: Path, prepared_database: str) -> None:
     """What another session keeps between two files is in neither; nobody waits."""
-    house = _filled(tmp_path, url=database)
+    house = _filled(tmp_path, url=prepared_database)
     with house.pipeline.warehouse.copied(tmp_path / "unused") as session:
         session.save("pipeline_health", tmp_path / "before.parquet")
         house.execute("delete from clari.forecast_vs_quota")
@@ -63,9 +63,9 @@ def test_a_servers_files_are_of_one_moment(tmp_path: Path, database: str) -> Non
     assert house.value("select count(*) from clari.forecast_vs_quota") == 0
 
 
-def test_a_server_that_is_gone_is_a_remark(tmp_path: Path, database: str) -> None:
+def test_a_server_that_is_gone_is_a_remark(tmp_path: Path, prepared_database: str) -> None:
     """No failure, no password; the files stay as they were."""
-    house = _filled(tmp_path, url=database)
+    house = _filled(tmp_path, url=prepared_database)
     before = {mart: _rows(table) for mart, table in _files(house).items()}
     lost = House(tmp_path, url="postgresql://nobody:pass-word@127.0.0.1:9/nowhere")
     assert lost.pipeline.publish() is None

@@ -313,7 +313,7 @@ def elsewhere(request: pytest.FixtureRequest) -> Iterator[Callable[[], AbstractC
     if request.param == "snowflake":
         yield partial(fake_snowflake.database, request.getfixturevalue("snowflake_server"))
     else:
-        yield partial(postgres_server.database, request.getfixturevalue("server"))
+        yield partial(postgres_server.prepared_database, request.getfixturevalue("server"))
 
 
 def test_a_server_lets_the_same_rows_go(tmp_path: Path, elsewhere: Callable[[], AbstractContextManager[str]]) -> None:

@@ -28,9 +28,9 @@ _FAULTS = {
 
 
 @pytest.fixture
-def house(tmp_path: Path, database: str) -> House:
+def house(tmp_path: Path, prepared_database: str) -> House:
     """One export is merged, the next one waits."""
-    house = House(tmp_path, url=database)
+    house = House(tmp_path, url=prepared_database)
     house.bring(_FIRST, moment(10, 2))
     house.deliver(_SECOND, moment(10, 3))
     return house
@@ -98,9 +98,11 @@ def test_what_passes_is_done_again(house: House, tmp_path: Path, how: str) -> No
 
 @pytest.mark.parametrize("is_heard", [True, False], ids=["kept", "not kept"])
 @pytest.mark.parametrize("at", [b"Q\x00\x00\x00\x0bcommit\x00", b"PGCOPY"], ids=["in the commit", "in the loading"])
-def test_a_connection_that_is_cut(house: House, tmp_path: Path, database: str, at: bytes, is_heard: bool) -> None:
+def test_a_connection_that_is_cut(
+    house: House, tmp_path: Path, prepared_database: str, at: bytes, is_heard: bool
+) -> None:
     """After a commit nobody can say whether it was kept: the ledger tells, and all is merged once in either case."""
-    with wire(database) as cut:
+    with wire(prepared_database) as cut:
         other = House(tmp_path, url=cut.url)
         cut.cut_at, cut.is_heard = at, is_heard
         other.merge()
@@ -138,11 +140,11 @@ def test_a_statement_that_takes_too_long_is_given_up(house: House, tmp_path: Pat
 
 
 @pytest.mark.parametrize("setting", ["idle_in_transaction_session_timeout", "idle_session_timeout"])
-def test_a_pause_that_takes_too_long_is_given_up(house: House, database: str, setting: str) -> None:
+def test_a_pause_that_takes_too_long_is_given_up(house: House, prepared_database: str, setting: str) -> None:
     """The server ends the session, and says by which of its settings."""
     alive = "select count(*) from pg_stat_activity where pid = %s"
     with (
-        psycopg.connect(database, autocommit=True) as watching,
+        psycopg.connect(prepared_database, autocommit=True) as watching,
         pytest.raises(WarehouseError, match=rf"^warehouse .*alter role \.\.\. set {setting} = 0"),
         house.pipeline.warehouse.session() as session,
     ):

@@ -56,9 +56,9 @@ def until(is_so: Callable[[], bool], *, seconds: float = 60) -> None:
 
 
 @pytest.fixture
-def machines(tmp_path: Path, database: str) -> Iterator[Machines]:
+def machines(tmp_path: Path, prepared_database: str) -> Iterator[Machines]:
     with ThreadPoolExecutor(4) as threads:
-        yield Machines(tmp_path, database, threads)
+        yield Machines(tmp_path, prepared_database, threads)
 
 
 def _deliver(house: House, quarter: str, call: int, *, day: int = 2, role: str = "west") -> str:

@@ -1,14 +1,10 @@
 """Takes labelled histories through the pipeline, all in one warehouse, and holds what it says against the labels."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from clari_pipeline.quality import export_gate
 from clari_pipeline.warehouse import marts
 from tests.helpers.house import House
 from tests.helpers.labelled.histories import History, Key
@@ -49,29 +45,12 @@ class Findings:
             self.false_alarms.append(label)
 
 
-@contextmanager
-def quick_gate() -> Iterator[None]:
-    """Great Expectations judges the same facts by the same checks once; thousands of exports have the same."""
-    known: dict[Any, set[str]] = {}
-    judge_slowly = export_gate._broken
-
-    def judge(export: export_gate.ExportFacts, checks: Sequence[export_gate.Check]) -> set[str]:
-        question = (tuple(checks), tuple((check.fact, export.facts[check.fact]) for check in checks))
-        if question not in known:
-            known[question] = judge_slowly(export, checks)
-        return known[question]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export_gate, "_broken", judge)
-        yield
-
-
 def examine(histories: Sequence[History], folder: Path) -> Findings:
     """Bring every history as a forecast of its own, and compare all that is said with all that must be."""
     house = House(folder)
     findings = Findings()
     # One session around all: the file stays open. A second thread would only get in the way of so little work.
-    with quick_gate(), house.pipeline.warehouse.session() as session:
+    with house.pipeline.warehouse.session() as session:
         session.documents.execute("set threads = 1")
         requests = {
             (name, number): house.deliver(

@@ -1,0 +1,60 @@
+"""What many tests begin with, made once by the pipeline itself and shared by all workers of a run.
+
+An empty warehouse, an empty Dagster home, a folder after a first sync, a PostgreSQL cluster: each is made by whichever
+worker needs it first, below one folder that the run's main process makes and removes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+_VARIABLE = "CLARI_TEST_SHARED_FOLDER"
+
+
+def begin() -> None:
+    """Make the folder. To be called by the process that starts the workers, before it does."""
+    folder = Path(tempfile.mkdtemp(prefix="clari-tests-"))
+    folder.chmod(0o755)  # PostgreSQL runs as a user of its own
+    os.environ[_VARIABLE] = str(folder)
+
+
+def end() -> None:
+    """Remove the folder."""
+    shutil.rmtree(os.environ.pop(_VARIABLE), ignore_errors=True)
+
+
+def shared_folder() -> Path:
+    """The one folder of all workers."""
+    return Path(os.environ[_VARIABLE])
+
+
+def made_once(name: str, make: Callable[[Path], object]) -> Path:
+    """The file or folder of this name, which `make` has put at the path that it is given; the others wait for it."""
+    place = shared_folder() / name
+    if not place.exists():
+        with FileLock(f"{place}.lock"):
+            if not place.exists():
+                unfinished = place.with_name(f"unfinished-{name}")
+                make(unfinished)
+                unfinished.rename(place)
+    return place
+
+
+def empty_warehouse() -> Path:
+    """A DuckDB file with every table of this release and no row."""
+    from clari_pipeline.warehouse.duck import DuckWarehouse  # noqa: PLC0415 - the main process needs no DuckDB
+
+    return made_once("empty.duckdb", lambda file: DuckWarehouse(file).prepare())
+
+
+def begin_with_empty_warehouse(file: Path) -> None:
+    """Put an empty warehouse there, unless one is there already."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(empty_warehouse(), file)

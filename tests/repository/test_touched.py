@@ -1,0 +1,27 @@
+"""What `make check` runs after a change."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.helpers.touched import FAST, ROOT, held_by
+
+
+@pytest.mark.parametrize(
+    ("files", "tests"),
+    [
+        (["clari_pipeline/documents/reading.py"], ["tests/documents"]),
+        (["clari_pipeline/documents/reading.py", "tests/documents/test_flat.py"], ["tests/documents"]),
+        (["tests/clari/conftest.py"], ["tests/clari"]),
+        (["clari_pipeline/periods.py"], ["tests/core/test_periods.py"]),
+        (["tests/core/test_gone.py", "README.md"], [f"tests/{name}" for name in FAST]),
+        ([], [f"tests/{name}" for name in FAST]),
+    ],
+)
+def test_the_held_by_what_was_touched_are_named(files: list[str], tests: list[str]) -> None:
+    """By folder, by name, or the fast half where nothing tells."""
+    assert held_by(files) == tests
+
+
+def test_the_fast_half_is_there() -> None:
+    assert [name for name in FAST if not (ROOT / "tests" / name).exists()] == []

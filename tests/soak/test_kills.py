@@ -1,0 +1,28 @@
+"""A kill at every event of a sync: nothing is lost, nothing is asked for twice."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.test_kills import assert_whole, expected
+from tests.helpers.killing import Moment, Place, company
+
+__all__ = ["expected"]
+
+
+def moments() -> Iterator[Moment]:
+    return (Moment(None, number, is_written=is_written) for number in range(1000) for is_written in (False, True))
+
+
+def test_a_kill_at_every_event_of_five_quarters(tmp_path: Path, expected: list[tuple[Any, ...]]) -> None:
+    """One after the other, each in a warehouse of its own, until a run ends before its moment comes."""
+    for moment in moments():
+        with company() as sandbox:
+            place = Place(tmp_path / repr(moment), sandbox)
+            is_killed = place.sync(5, moment)
+            if is_killed:
+                assert not place.sync(5)
+            assert_whole(place, expected, 5)
+        if not is_killed:
+            assert moment.number > 30
+            return

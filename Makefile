@@ -9,41 +9,48 @@ MAKEFLAGS += --no-print-directory
 # What is compiled is kept, or every process that a demo or a test starts would compile a thousand modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-# What running needs, and no more.
+# What running needs.
 install: .venv/installed
 
 # That, and what working on it needs.
 install-dev: .venv/installed-dev
 
+# What the demo needs, and no more.
+.venv/installed-demo: pyproject.toml constraints.txt constraints-demo.txt | .venv/made
+	@echo "Installing what the demo needs into .venv"
+	@$(call add,--editable .,--override constraints-demo.txt)
+	@$(BIN)/uv pip uninstall --quiet --python $(BIN)/python setuptools uv 2>/dev/null || true
+	@touch $@
+
 .venv/installed: pyproject.toml constraints.txt | .venv/made
 	@echo "Installing what running needs into .venv"
 	@$(call add,--editable .)
-	@touch $@
+	@touch $@ .venv/installed-demo
 
 .venv/installed-dev: pyproject.toml constraints.txt | .venv/made
 	@echo "Installing what running and testing need into .venv"
 	@$(call add,--editable '.[deploy$(comma)postgres$(comma)snowflake]' --group dev)
-	@touch $@ .venv/installed
+	@touch $@ .venv/installed .venv/installed-demo
 
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "clari-pipeline needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": name another with make PYTHON=python3.12")'
 	@echo "Making .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check '$(UV)' >/dev/null 2>&1 || true
 	@touch $@
 
 # Installs into .venv, every version as constraints.txt pins it: with uv, or with pip where uv cannot be had or cannot
-# reach what pip is set up for.
+# reach what pip is set up for. The second argument is for uv alone.
 comma := ,
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
 define add
-if ! VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --constraint constraints.txt $(1) 2>.venv/uv.log; then \
-	$(BIN)/pip install --quiet --disable-pip-version-check 'pip>=25.1' && \
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt $(1); \
+[ -x $(BIN)/uv ] || $(PIP) install '$(UV)' >.venv/uv.log 2>&1; \
+if ! $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt $(1) $(2) >.venv/uv.log 2>&1; then \
+	$(PIP) install 'pip>=25.1' && $(PIP) install --constraint constraints.txt $(1); \
 fi
 endef
 
 # The whole job against a Clari that runs on this machine: today's figures, then an export in which calls have moved.
-demo: install
+demo: .venv/installed-demo
 	@echo; echo "First sync: five quarters of an invented company"
 	@$(BIN)/clari-pipeline sync --sandbox
 	@echo; echo "Second sync: the same company a moment later, some calls have moved"

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.abc import MetaPathFinder
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
 from types import ModuleType
@@ -28,15 +28,35 @@ _UNUSED = frozenset({"altair", "scipy.stats"})
 _OF_OTHERS = frozenset({"boto3", "botocore", "google", "psycopg2", "pyspark", "snowflake", "sqlalchemy"})
 
 
+class _Empty(Loader):
+    """Makes a module with nothing in it."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """As Python makes them."""
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing."""
+
+
 class _Later(MetaPathFinder):
-    """Loads the unused modules only once something in them is asked for, and those of others not at all."""
+    """Loads the unused modules only once something in them is asked for, and those of others not at all.
+
+    Where SciPy is not installed, as after `make demo`, an empty module stands for it: nothing in it is ever asked for.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if fullname in _OF_OTHERS:
             raise ModuleNotFoundError(f"{fullname} is not for the gate", name=fullname)
-        found = PathFinder.find_spec(fullname, path, target) if fullname in _UNUSED else None
+        if fullname not in _UNUSED | {"scipy"}:
+            return None
+        found = PathFinder.find_spec(fullname, path, target)
+        if found is None and fullname.startswith("scipy"):
+            return ModuleSpec(fullname, _Empty(), is_package=True)
+        if fullname not in _UNUSED:
+            return None
         if found is not None and found.loader is not None:
             found.loader = LazyLoader(found.loader)
         return found

@@ -1,8 +1,9 @@
 """A kill at every event of a sync: nothing is lost, nothing is asked for twice."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.e2e.test_kills import assert_whole, expected
 from tests.helpers.killing import Moment, Place, company
@@ -10,13 +11,13 @@ from tests.helpers.killing import Moment, Place, company
 __all__ = ["expected"]
 
 
-def moments() -> Iterator[Moment]:
-    return (Moment(None, number, is_written=is_written) for number in range(1000) for is_written in (False, True))
-
-
-def test_a_kill_at_every_event_of_five_quarters(tmp_path: Path, expected: list[tuple[Any, ...]]) -> None:
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_kill_at_every_event_of_five_quarters(
+    tmp_path: Path, expected: list[tuple[Any, ...]], is_written: bool
+) -> None:
     """One after the other, each in a warehouse of its own, until a run ends before its moment comes."""
-    for moment in moments():
+    for number in range(1000):
+        moment = Moment(None, number, is_written=is_written)
         with company() as sandbox:
             place = Place(tmp_path / repr(moment), sandbox)
             is_killed = place.sync(5, moment)

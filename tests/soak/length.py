@@ -1,0 +1,9 @@
+"""How long the searches are: an hour in all on two cores, or `SOAK_TIMES` times that."""
+
+from __future__ import annotations
+
+import os
+
+TIMES = int(os.environ.get("SOAK_TIMES", "1"))
+EACH_PART = range(10)
+"""Parts of a search that share nothing, so that workers may take one each."""

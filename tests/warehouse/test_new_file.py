@@ -1,0 +1,48 @@
+"""A new DuckDB file: a copy of tables made in memory, and the same as if they had been made in the file."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from clari_pipeline.warehouse.duck import DuckWarehouse
+
+_CATALOGUE = (
+    "select table_name, column_name, data_type, comment, column_default, is_nullable from duckdb_columns()",
+    "select table_name, comment from duckdb_tables()",
+    "select view_name, sql, comment from duckdb_views()",
+    "select table_name, constraint_text from duckdb_constraints()",
+    "select function_name, parameters, macro_definition from duckdb_functions()",
+)
+
+
+def catalogue(file: Path) -> list[list[tuple[Any, ...]]]:
+    """Everything that schema `clari` says of its tables, views and macros, and the one row that says who made it."""
+    with duckdb.connect(str(file), read_only=True) as connection:
+        found = [
+            connection.execute(f"{query} where schema_name = 'clari' order by all").fetchall() for query in _CATALOGUE
+        ]
+        return [*found, connection.execute("from clari.warehouse_version").fetchall()]
+
+
+def test_a_new_file_holds_what_one_that_is_there_already_is_given(tmp_path: Path) -> None:
+    """Columns, types, descriptions, views, macros: an empty database that somebody else has made is given the same."""
+    duckdb.connect(str(tmp_path / "there.duckdb")).close()
+    for name in ("new", "there"):
+        DuckWarehouse(tmp_path / f"{name}.duckdb").prepare()
+    made = catalogue(tmp_path / "new.duckdb")
+    assert made == catalogue(tmp_path / "there.duckdb")
+    assert all(made)
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["new.duckdb", "there.duckdb"]
+
+
+def test_many_who_begin_the_same_file_at_once_find_one(tmp_path: Path) -> None:
+    """None fails, and no unfinished copy is left beside it."""
+    file = tmp_path / "warehouse.duckdb"
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: DuckWarehouse(file).prepare(), range(8)))
+    assert [found.name for found in tmp_path.iterdir()] == [file.name]
+    assert all(catalogue(file))

@@ -40,7 +40,7 @@ class StepRunner(Protocol):
         ...
 
     def refresh_marts(self) -> str | None:
-        """Make the marts and the copy for readers anew; what went wrong, or None."""
+        """Refresh the marts and the copy for readers; what went wrong, or None."""
         ...
 
     def bring(self, product: str) -> Brought:

@@ -55,10 +55,11 @@ class PooledSqliteEventLog(SqliteEventLogStorage):
 
     def _engine(self, shard: str) -> Engine:
         if shard not in self._engines:
+            if shard != INDEX_SHARD_NAME and not Path(self.path_for_shard(shard)).exists():
+                self._engine(INDEX_SHARD_NAME)  # so that there are tables to copy
+                self._make_tables(shard)
             if len(self._engines) == _MOST_OPEN:
                 self._engines.popitem(last=False)[1].dispose()
-            if not Path(self.path_for_shard(shard)).exists():
-                self._make_tables(shard)
             engine = create_engine(
                 self.conn_string_for_shard(shard),
                 poolclass=QueuePool,

@@ -73,7 +73,7 @@ def inspect(
     """The lines of the checklist, of the settings as they stand. Raises nothing: what cannot be looked at fails.
 
     With `is_sent` each alert channel is sent a message; with `is_deep` one export is made, the only thing here that
-    counts against Clari's quota. Where some lines are named, nothing is looked at but what they need.
+    counts against Clari's quota. Where some lines are named, only those are checked.
     """
     try:
         settings = read_settings()

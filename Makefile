@@ -43,10 +43,10 @@ install-dev: .venv/installed-dev
 comma := ,
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 define add
-[ -x $(BIN)/uv ] || $(PIP) install '$(UV)' >.venv/uv.log 2>&1; \
-if ! $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt $(1) $(2) >.venv/uv.log 2>&1; then \
-	$(PIP) install 'pip>=25.1' && $(PIP) install --constraint constraints.txt $(1); \
-fi
+{ [ -x $(BIN)/uv ] || $(PIP) install '$(UV)' || true; \
+$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt $(1) $(2) || \
+{ $(PIP) install 'pip>=25.1' && $(PIP) install --constraint constraints.txt $(1); }; } >.venv/install.log 2>&1 || \
+{ cat .venv/install.log >&2; exit 1; }
 endef
 
 # The whole job against a Clari that runs on this machine: today's figures, then an export in which calls have moved.

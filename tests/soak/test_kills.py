@@ -2,20 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from tests.e2e.test_kills import assert_whole, expected
+from tests.e2e.test_kills import assert_whole, undisturbed
 from tests.helpers.killing import Moment, Place, company
-
-__all__ = ["expected"]
 
 
 def moments() -> Iterator[Moment]:
     return (Moment(None, number, is_written=is_written) for number in range(1000) for is_written in (False, True))
 
 
-def test_a_kill_at_every_event_of_five_quarters(tmp_path: Path, expected: list[tuple[Any, ...]]) -> None:
+def test_a_kill_at_every_event_of_five_quarters(tmp_path: Path) -> None:
     """One after the other, each in a warehouse of its own, until a run ends before its moment comes."""
+    expected = undisturbed(5)
     for moment in moments():
         with company() as sandbox:
             place = Place(tmp_path / repr(moment), sandbox)

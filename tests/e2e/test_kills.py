@@ -81,19 +81,18 @@ def test_what_a_killed_run_had_done_is_known_to_each_sync_of_a_part_of_it(
         assert_whole(place, expected, 2)
 
 
+SHORT = {"CLARI_EXPORT_TIMEOUT_S": "1", "CLARI_POLL_INTERVAL_S": "0.2"}  # a look in the ledger's file for every poll
 TROUBLES = {
     "TypesRefused": ("submit", [REFUSED_TYPES], {}),
     "Adopted": ("submit", ["lost"], {}),
     "Retried": ("status", ["500"], {}),
-    "Cancelled": (None, [], {"CLARI_EXPORT_TIMEOUT_S": "1"}),
-    "Failed": (None, [], {"CLARI_EXPORT_TIMEOUT_S": "1"}),
-    "Requeued": (None, [], {"CLARI_EXPORT_TIMEOUT_S": "1"}),
+    "Cancelled": (None, [], SHORT),
+    "Failed": (None, [], SHORT),
+    "Requeued": (None, [], SHORT),
 }
 
 
-def assert_mended(
-    folder: Path, expected: list[tuple[Any, ...]], name: str, *, is_written: bool, quarters: int
-) -> None:
+def assert_mended(folder: Path, expected: list[tuple[Any, ...]], name: str, *, is_written: bool, quarters: int) -> None:
     """Killed in the midst of this trouble, a sync is continued by the next one."""
     call, faults, settings = TROUBLES[name]
     with company() as sandbox:

@@ -3,16 +3,16 @@
 import gc
 import sys
 
-import anyio._backends._asyncio
-import dagster
-import duckdb
-import httpcore
+import anyio._backends._asyncio  # noqa: F401
+import dagster  # noqa: F401
+import duckdb  # noqa: F401
+import httpcore  # noqa: F401
 import pyarrow  # noqa: F401
 
 import clari_pipeline.commands
 import clari_pipeline.defs.running
 import clari_pipeline.progress
-import clari_pipeline.reporting
+import clari_pipeline.reporting  # noqa: F401
 import tests.helpers.direct_runner  # noqa: F401
 from clari_pipeline.quality import expectations
 

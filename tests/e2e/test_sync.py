@@ -16,8 +16,7 @@ import pytest
 from clari_pipeline.landing import Landing
 from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
-from tests.helpers.each_case import try_each
-from tests.helpers.terminal import Answer, Terminal
+from tests.helpers.terminal import Terminal
 
 CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
 BEFORE = CURRENT.shifted(-1)
@@ -116,33 +115,10 @@ REFUSED = {
 }
 
 
-def assert_kept_out(terminal: Terminal, answer: Answer, check: str, rows: list[tuple[object, ...]]) -> None:
-    """The quarter before is refused with its reason, its tables as they were, its document kept; exit code 1."""
-    assert answer.code == 1
-    states = {export["time_period_id"]: export for export in answer.document["exports"]}
-    assert states[str(BEFORE)]["state"] == "REFUSED"
-    assert check in states[str(BEFORE)]["error"]
-    failed = {
-        found["name"]
-        for found in answer.document["checks"]
-        if found["time_period_id"] == str(BEFORE) and not found["passed"]
-    }
-    assert failed == {check}
-    last_line = answer.err.strip().splitlines()[-1]
-    assert str(BEFORE) in last_line
-    assert check in last_line
-    assert terminal.query(f"from clari.forecast_entry where time_period_id = '{BEFORE}' order by all") == rows
-    (state, path) = terminal.query(
-        f"select state, landing_path from clari.export_job where time_period_id = '{BEFORE}' and state <> 'LOADED' "
-        "order by submitted_at desc"
-    )[0]
-    assert state == "REFUSED"
-    assert (terminal.folder / "data/landing" / path / "document.zst").exists()
-
-
 @pytest.mark.parametrize(
     ("scenario", "check"),
     [
+        # By default, tests/warehouse/test_gate.py holds what each of the other checks refuses.
         pytest.param(*case, marks=[] if case[0] in {"truncated", "unreadable"} else [pytest.mark.soak])
         for case in REFUSED.items()
     ],
@@ -156,21 +132,26 @@ def test_a_bad_quarter_is_kept_out_and_the_others_are_merged(
     sandbox.scenario = scenario
     sync = terminal.with_dagster if scenario == "truncated" else terminal
     answer = sync("sync", "--json")
-    states = {export["time_period_id"]: export["state"] for export in answer.document["exports"]}
-    assert states[str(CURRENT)] == "LOADED"
-    assert_kept_out(terminal, answer, check, rows)
-
-
-def test_each_bad_quarter_is_kept_out(terminal: Terminal, sandbox: Sandbox) -> None:
-    """One after the other, each refused by the check that is of it alone."""
-    terminal.begin_after("sync", "--period", str(BEFORE))
-    rows = terminal.query("from clari.forecast_entry order by all")
-
-    def keep_out(scenario: str) -> None:
-        sandbox.scenario = scenario
-        assert_kept_out(terminal, terminal("sync", "--period", str(BEFORE), "--json"), REFUSED[scenario], rows)
-
-    try_each([scenario for scenario in REFUSED if scenario not in {"truncated", "unreadable"}], keep_out)
+    assert answer.code == 1
+    states = {export["time_period_id"]: export for export in answer.document["exports"]}
+    assert states[str(CURRENT)]["state"] == "LOADED"
+    assert states[str(BEFORE)]["state"] == "REFUSED"
+    assert check in states[str(BEFORE)]["error"]
+    failed = {
+        found["name"]
+        for found in answer.document["checks"]
+        if found["time_period_id"] == str(BEFORE) and not found["passed"]
+    }
+    assert failed == {check}
+    last_line = answer.err.strip().splitlines()[-1]
+    assert str(BEFORE) in last_line
+    assert check in last_line
+    assert terminal.query(f"from clari.forecast_entry where time_period_id = '{BEFORE}' order by all") == rows
+    (state, path) = terminal.query(
+        f"select state, landing_path from clari.export_job where time_period_id = '{BEFORE}' and state <> 'LOADED'"
+    )[0]
+    assert state == "REFUSED"
+    assert (terminal.folder / "data/landing" / path / "document.zst").exists()
 
 
 @pytest.mark.parametrize(
@@ -482,6 +463,7 @@ def test_a_job_that_clari_has_forgotten_is_made_anew(terminal: Terminal, sandbox
     assert terminal.query("select state from clari.export_job order by submitted_at") == [("FAILED",), ("LOADED",)]
 
 
+@pytest.mark.soak  # by default: tests/warehouse/test_calls.py and test_gate.py, without a command line
 def test_two_at_the_top_make_no_total_until_one_is_named(
     terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,6 +153,7 @@ def test_eight_failures_in_a_row_are_ridden_out(terminal: Terminal, sandbox: San
     assert len(submitted) == 1
 
 
+@pytest.mark.soak  # by default: a kill while the job of a lost answer is adopted, in test_kills.py
 def test_a_lost_answer_does_not_queue_a_second_export(terminal: Terminal, sandbox: Sandbox) -> None:
     """Clari queued the job, the connection broke: the job is found and adopted."""
     sandbox.fail_next("submit", ["lost"])

@@ -12,7 +12,7 @@ def test_a_warehouse_refuses_every_environment_but_its_own(
     terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One line that says which and what to do, exit code 2, and Clari is not asked; until it is given away."""
-    terminal.begin_after("sync")  # without any, as before there were environments
+    terminal.begin_after("sync", "--last", "1")  # without any, as before there were environments
     assert terminal("status").code == 0
     monkeypatch.setenv("CLARI_ENV", "prod")
     assert terminal("status").code == 0

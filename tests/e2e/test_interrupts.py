@@ -36,6 +36,8 @@ def test_ctrl_c_stops_the_sync_and_says_what_comes_of_it(
             stderr=subprocess.PIPE,
             text=True,
         ) as running:
+            assert running.stderr is not None
+            assert any("accepted as job" in line for line in running.stderr)
             while sum("/export/jobs/" in request.path for request in list(hung.requests)) < 20:
                 assert running.poll() is None
             running.send_signal(signal.SIGINT)
@@ -75,7 +77,7 @@ from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)
 def press():
     while not list(Path("data/landing").glob("total_new/*/*/manifest.json")):
-        pass
+        threading.Event().wait(0.002)  # the processor is for the command
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=press, daemon=True).start()
 from clari_pipeline.cli import main

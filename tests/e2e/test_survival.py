@@ -21,6 +21,7 @@ from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.sandbox import Fault, Sandbox
 from clari_pipeline.settings import read_settings
 from clari_pipeline.sync import Pipeline
+from tests.helpers.direct_runner import direct_runners
 from tests.helpers.terminal import Terminal
 
 CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
@@ -99,6 +100,7 @@ def test_the_second_attempt_is_merged_and_the_sync_is_well(
         as_json=True,
         is_sandbox=False,
         hooks=Hooks([calm]),
+        runners=direct_runners,
     )
     assert code == 0
     rows = terminal.query("select attempt, state from clari.export_job order by attempt")
@@ -221,15 +223,15 @@ def test_when_clari_is_down_every_quarter_is_reported_and_nothing_hammered(termi
 
 def test_results_that_cannot_be_had_do_not_stop_the_other_quarters(terminal: Terminal, clari: Sandbox) -> None:
     """Clari answers everything else, so it is not down: the documents are left to the next sync, which fetches them."""
-    clari.fail_next("results", ["500"] * 9)
+    clari.fail_next("results", ["500"] * 6)
     pipeline = Pipeline(read_settings())
-    quarters = [CURRENT.shifted(-ago) for ago in range(3)]
+    quarters = [CURRENT.shifted(-ago) for ago in range(2)]
     retry = Retry(attempts=3, first_wait_s=0.001, max_wait_s=0.002)
     with pipeline.exporting("run", quarters, ["total_new"], retry=retry) as desk:
         outcomes = pipeline.outcomes([taken for quarter in quarters for taken in desk.take(str(quarter))])
-    assert Counter(outcome.export["state"] for outcome in outcomes) == {"SUBMITTED": 3}
-    assert terminal("sync", "--last", "3").code == 0
-    assert len(clari.jobs) == 3
+    assert Counter(outcome.export["state"] for outcome in outcomes) == {"SUBMITTED": 2}
+    assert terminal("sync", "--last", "2").code == 0
+    assert len(clari.jobs) == 2
 
 
 # What is told
@@ -358,6 +360,7 @@ def test_a_recovered_document_does_not_hide_that_todays_failed(
     assert terminal.query("select state from clari.export_job order by all") == [("FAILED",), ("LOADED",)]
 
 
+@pytest.mark.soak  # by default: the same sync again sees every entry in a newer export, in test_sync.py
 def test_what_was_merged_by_a_run_that_came_to_its_end_is_exported_anew(terminal: Terminal, clari: Sandbox) -> None:
     for syncs in (1, 2):
         assert terminal("sync", "--last", "1").code == 0

@@ -14,10 +14,11 @@ from typing import Any
 import duckdb
 
 from clari_pipeline.sandbox import Sandbox
+from tests.helpers import prepared
 
 # Forked from a process that has imported all of it: a kill costs what the run costs, not four seconds of imports.
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["clari_pipeline.commands", "clari_pipeline.defs.running", "tests.helpers.warm"])
+_processes.set_forkserver_preload(["tests.helpers.warm"])
 
 FIGURES = (
     "forecast_id, time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value, "
@@ -37,7 +38,9 @@ class Moment:
         return f"{'after' if self.is_written else 'before'} {self.name or 'event'} {self.number}"
 
 
-def _sync(folder: str, environment: dict[str, str], which: int | str, moment: Moment | None) -> None:
+def _sync(
+    folder: str, environment: dict[str, str], which: int | str, moment: Moment | None, is_in_dagster: bool
+) -> None:
     os.chdir(folder)
     os.environ.update(environment)
     output = os.open(f"{folder}/output.txt", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
@@ -47,6 +50,7 @@ def _sync(folder: str, environment: dict[str, str], which: int | str, moment: Mo
     from clari_pipeline.events import Event, Hooks  # noqa: PLC0415
     from clari_pipeline.periods import Quarter  # noqa: PLC0415
     from clari_pipeline.settings import read_settings  # noqa: PLC0415
+    from tests.helpers.direct_runner import direct_runners  # noqa: PLC0415
 
     seen = 0
 
@@ -66,16 +70,31 @@ def _sync(folder: str, environment: dict[str, str], which: int | str, moment: Mo
         as_json=False,
         is_sandbox=False,
         hooks=hooks,
+        runners=None if is_in_dagster else direct_runners,
     )
     os._exit(code)
 
 
 class Place:
-    """A folder in which syncs of one sandbox's company run."""
+    """A folder in which syncs of one sandbox's company run: direct ones, or each quarter a run in Dagster.
 
-    def __init__(self, folder: Path, sandbox: Sandbox, **settings: str) -> None:
+    The first sync makes the warehouse, unless an empty one is to be there already.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        sandbox: Sandbox,
+        *,
+        is_in_dagster: bool = False,
+        has_warehouse: bool = False,
+        **settings: str,
+    ) -> None:
         folder.mkdir(exist_ok=True)
+        if has_warehouse:
+            prepared.begin_with_empty_warehouse(folder / "data/warehouse.duckdb")
         self.folder = folder
+        self._is_in_dagster = is_in_dagster
         self.sandbox = sandbox
         self._environment = {
             "CLARI_API_KEY": sandbox.api_key,
@@ -94,22 +113,33 @@ class Place:
 
     def begun(self, which: int | str, moment: Moment | None = None) -> ForkServerProcess:
         """A sync that goes on meanwhile."""
-        process = _processes.Process(target=_sync, args=(str(self.folder), self._environment, which, moment))
+        words = (str(self.folder), self._environment, which, moment, self._is_in_dagster)
+        process = _processes.Process(target=_sync, args=words)
         process.start()
         return process
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the warehouse."""
-        with duckdb.connect(str(self.folder / "data/warehouse.duckdb"), read_only=True) as connection:
-            return connection.execute(sql).fetchall()
+        return rows_in(self.folder, sql)
 
     def figures(self) -> list[tuple[Any, ...]]:
         """Every entry, without what the moment of its export decides."""
-        return self.query(f"select {FIGURES} from clari.forecast_entry order by all")
+        return figures_in(self.folder)
 
     def landed(self) -> list[Path]:
         """The documents on the disk."""
         return sorted((self.folder / "data/landing").glob("[!.]*/*/*/document.zst"))
+
+
+def rows_in(folder: Path, sql: str) -> list[tuple[Any, ...]]:
+    """Rows of the warehouse that syncs in this folder have left."""
+    with duckdb.connect(str(folder / "data/warehouse.duckdb"), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def figures_in(folder: Path) -> list[tuple[Any, ...]]:
+    """Every entry that they have left, without what the moment of its export decides."""
+    return rows_in(folder, f"select {FIGURES} from clari.forecast_entry order by all")
 
 
 @contextmanager

@@ -1,21 +1,17 @@
 """A kill at every event of a sync: nothing is lost, nothing is asked for twice."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.e2e.test_kills import assert_whole, expected
+from tests.e2e.test_kills import assert_whole, undisturbed
 from tests.helpers.killing import Moment, Place, company
-
-__all__ = ["expected"]
 
 
 @pytest.mark.parametrize("is_written", [False, True])
-def test_a_kill_at_every_event_of_five_quarters(
-    tmp_path: Path, expected: list[tuple[Any, ...]], is_written: bool
-) -> None:
+def test_a_kill_at_every_event_of_five_quarters(tmp_path: Path, is_written: bool) -> None:
     """One after the other, each in a warehouse of its own, until a run ends before its moment comes."""
+    expected = undisturbed(5)
     for number in range(1000):
         moment = Moment(None, number, is_written=is_written)
         with company() as sandbox:

@@ -9,11 +9,11 @@ import dagster as dg
 import duckdb
 import pytest
 
-from clari_pipeline.defs.graph import build
 from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.settings import point_dagster_at, read_settings
 from tests.alerting.conftest import WebListener
-from tests.helpers.sensors import sensor_tick
+from tests.helpers.beginnings import begin_after
+from tests.helpers.sensors import definitions_of, sensor_tick
 from tests.helpers.terminal import Terminal
 
 CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
@@ -23,11 +23,10 @@ SENSORS = ("alerts_after_success", "alerts_after_failure")
 class Daemon:
     """Runs quarters as Dagster's daemon does, and lets its sensors look."""
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
+    def __init__(self, instance: dg.DagsterInstance, cursors: dict[str, str | None]) -> None:
         self.instance = instance
-        self._job = build(read_settings()).resolve_job_def("sync_quarter")
-        self._cursors: dict[str, str | None] = dict.fromkeys(SENSORS)
-        self.look()
+        self.cursors = cursors
+        self._job = definitions_of(read_settings()).resolve_job_def("sync_quarter")
 
     def sync(self, quarter: Any = CURRENT) -> dg.ExecuteInProcessResult:
         """One run of a quarter."""
@@ -41,19 +40,26 @@ class Daemon:
 
     def look(self) -> None:
         """The sensors look once."""
-        self._cursors = {name: sensor_tick(self.instance, name, cursor) for name, cursor in self._cursors.items()}
+        self.cursors = {name: sensor_tick(self.instance, name, cursor) for name, cursor in self.cursors.items()}
 
 
 @pytest.fixture
 def daemon(terminal: Terminal, hook: WebListener) -> Any:
     """A daemon over an instance in which the quarter was synced once, and nothing was to be told."""
     point_dagster_at(read_settings())
-    with dg.DagsterInstance.get() as instance:
-        running = Daemon(instance)
-        running.sync()
-        running.look()
+
+    def sync_once() -> dict[str, str | None]:
+        with dg.DagsterInstance.get() as instance:
+            running = Daemon(instance, dict.fromkeys(SENSORS))
+            running.look()
+            running.sync()
+            running.look()
         assert hook.received == []
-        yield running
+        return running.cursors
+
+    cursors = begin_after("daemon synced", sync_once, folder=terminal.folder)
+    with dg.DagsterInstance.get() as instance:
+        yield Daemon(instance, cursors)
 
 
 def leave_behind(terminal: Terminal, run_id: str, *, is_stopped: bool = False) -> None:
@@ -72,7 +78,7 @@ def failed_runs(terminal: Terminal) -> list[tuple[Any, ...]]:
 
 def test_a_run_that_was_killed_is_told_by_the_next(terminal: Terminal, hook: WebListener) -> None:
     """One that somebody stopped at the keyboard is not: who did it knows."""
-    assert terminal("sync", "--last", "1").code == 0
+    terminal.begin_after("sync", "--last", "1")
     leave_behind(terminal, "stopped", is_stopped=True)
     assert terminal("sync", "--last", "1").code == 0
     assert hook.received == []

@@ -25,10 +25,11 @@ def told(tmp_path: Path, web: Callable[..., WebListener]) -> Callable[..., dict[
     def tell(before: Json, after: Json, **settings: Any) -> dict[str, Any]:
         listener = web("accepts")
         house = House(tmp_path, now=moment(10, 4), alert_urls=SecretStr(address(listener)), **settings)
-        house.bring(before, moment(10, 2))
-        house.bring(after, moment(10, 3))
-        alerts.raise_alerts(house.pipeline, run_id="run")
-        alert_sending.send_alerts(house.pipeline)
+        with house.held_open():
+            house.bring(before, moment(10, 2))
+            house.bring(after, moment(10, 3))
+            alerts.raise_alerts(house.pipeline, run_id="run")
+            alert_sending.send_alerts(house.pipeline)
         (message,) = listener.documents
         return message
 

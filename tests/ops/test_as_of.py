@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +27,13 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     return House(tmp_path)
 
 
+@pytest.fixture
+def open_house(house: House) -> Iterator[House]:
+    """Its file stays open, for the commands of this process as well."""
+    with house.held_open():
+        yield house
+
+
 def _expected(history: History, at: datetime) -> dict[tuple[str, ...], tuple[Any, ...]]:
     known = {}
     for quarter in QUARTERS:
@@ -42,14 +50,14 @@ def _amount(text: str) -> Decimal | None:
 
 @pytest.mark.parametrize("seed", [11, pytest.param(12, marks=pytest.mark.soak)])
 def test_any_moment_is_told_as_the_model_has_it(
-    house: House, seed: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    open_house: House, seed: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """At each export, just before it, and long after all, by the command and by the table macro."""
     chance = Random(seed)
     history = random_history(chance)
     order = list(range(len(history.exports)))
     chance.shuffle(order)
-    deliver(house, history, order)
+    deliver(open_house, history, order)
     instants = {export.at - timedelta(microseconds=gap) for export in history.exports for gap in (0, 1)}
     for at in [*sorted(instants), datetime(2030, 1, 1, tzinfo=UTC)]:
         expected = _expected(history, at)
@@ -66,7 +74,7 @@ def test_any_moment_is_told_as_the_model_has_it(
             for row in told
         }
         assert rows == expected
-        found = house.rows(
+        found = open_house.rows(
             "select time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value, "
             "crm_total, crm_closed, currency_code, is_present from clari.forecast_entry_as_of($at)",
             at=at,
@@ -81,9 +89,9 @@ def test_any_moment_is_told_as_the_model_has_it(
     assert by_key == {key: row[0] for key, row in expected.items()}
 
 
-def test_a_moment_without_a_zone_is_in_utc(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_moment_without_a_zone_is_in_utc(open_house: House, capsys: pytest.CaptureFixture[str]) -> None:
     """As everywhere; another zone is named in the text."""
-    house.bring(document(entry(call=100)), moment(10, 5, 6))
+    open_house.bring(document(entry(call=100)), moment(10, 5, 6))
     for text, rows in (("2026-10-05T05:59", 0), ("2026-10-05T06:00", 1), ("2026-10-05T07:59+02:00", 0)):
         capsys.readouterr()
         assert cli.run(["as-of", text, "--format", "csv"]) == 0
@@ -93,11 +101,11 @@ def test_a_moment_without_a_zone_is_in_utc(house: House, capsys: pytest.CaptureF
 
 
 def test_the_table_shows_the_figures_of_the_quarters_and_forecasts_named(
-    house: House, capsys: pytest.CaptureFixture[str]
+    open_house: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    house.bring(document(entry(call=1234.5)), moment(10, 5))
-    house.bring(document(entry(call=77)), moment(10, 5), forecast="south")
-    house.bring(document(entry(call=55, period="2026_Q3")), moment(9, 29), quarter="2026_Q3")
+    open_house.bring(document(entry(call=1234.5)), moment(10, 5))
+    open_house.bring(document(entry(call=77)), moment(10, 5), forecast="south")
+    open_house.bring(document(entry(call=55, period="2026_Q3")), moment(9, 29), quarter="2026_Q3")
     capsys.readouterr()
     assert cli.run(["as-of", "2026-12-01", "--period", "2026_Q4", "--forecast", "north"]) == 0
     shown = capsys.readouterr().out
@@ -106,9 +114,9 @@ def test_the_table_shows_the_figures_of_the_quarters_and_forecasts_named(
     assert "55.00" not in shown
 
 
-def test_a_file_holds_what_its_name_says(house: House, tmp_path: Path) -> None:
+def test_a_file_holds_what_its_name_says(open_house: House, tmp_path: Path) -> None:
     """A table of the first thousand would be no CSV."""
-    house.bring(document(*(entry(f"rep {number}", call=number) for number in range(1100))), moment(10, 1))
+    open_house.bring(document(*(entry(f"rep {number}", call=number) for number in range(1100))), moment(10, 1))
     for name, magic, lines in (("known.csv", b"forecast_id,", 1101), ("known.PARQUET", b"PAR1", None)):
         assert cli.run(["as-of", "2026-12-01", "--output", str(tmp_path / name)]) == 0
         content = (tmp_path / name).read_bytes()

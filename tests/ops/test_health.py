@@ -51,7 +51,7 @@ class Service:
         self.address = address
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"{self.address}{path}", timeout=30)
+        return ASKER.get(f"{self.address}{path}")
 
     def health(self) -> tuple[int, dict[str, Any]]:
         answer = self.get("/health")
@@ -70,6 +70,7 @@ class Service:
 
 
 WORDS = ("serve-health", "--port", "0")
+ASKER = httpx.Client(timeout=30, headers={"connection": "close"})  # made once: what it needs for TLS takes a while
 
 
 @contextmanager

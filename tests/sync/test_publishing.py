@@ -138,16 +138,17 @@ def test_each_mart_is_a_parquet_file_of_its_own_types(synced: Terminal) -> None:
     shown = build(read_settings()).resolve_asset_graph()
     in_group = {key.path[-1] for key in shown.get_all_asset_keys() if shown.get(key).group_name == "marts"}
     assert in_group - {READ_COPY, "board"} == set(MARTS)
-    for mart in MARTS:
-        with duckdb.connect() as connection:
+    with duckdb.connect() as files, duckdb.connect("data/warehouse.duckdb", read_only=True) as warehouse:
+        for connection in (files, warehouse):
             connection.execute("set timezone = 'UTC'")
+        for mart in MARTS:
             file = f"data/marts/{mart}.parquet"
-            published = connection.read_parquet(file)
+            published = files.read_parquet(file)
             types = {name: str(kind) for name, kind in zip(published.columns, published.types, strict=True)}
-            rows = connection.execute("select * from read_parquet(?) order by all", [file]).fetchall()
-        described = f"select column_name, data_type from duckdb_columns() where table_name = '{mart}'"
-        assert types == dict(synced.query(described))
-        assert rows == synced.query(f"select * from clari.{mart} order by all")
+            rows = files.execute("select * from read_parquet(?) order by all", [file]).fetchall()
+            described = f"select column_name, data_type from duckdb_columns() where table_name = '{mart}'"
+            assert types == dict(warehouse.execute(described).fetchall())
+            assert rows == warehouse.execute(f"select * from clari.{mart} order by all").fetchall()
 
 
 def test_weekly_marts_that_are_large_have_no_files(one_quarter: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from tempfile import mkdtemp
@@ -101,3 +102,28 @@ def publish_and_die(event: str, name: str) -> None:
 
     sys.addaudithook(die)
     pipeline.publish()
+
+
+def sync_and_die(last: int, name: str, number: int) -> int:
+    """A sync of the last so many quarters that is killed once the ledger has the n-th event of that name."""
+    from clari_pipeline import commands  # noqa: PLC0415
+    from clari_pipeline.events import Event, Hooks  # noqa: PLC0415
+    from clari_pipeline.settings import read_settings  # noqa: PLC0415
+    from tests.helpers.direct_runner import direct_runners  # noqa: PLC0415
+
+    seen = count()
+
+    def die(event: Event) -> None:
+        if type(event).__name__ == name and next(seen) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return commands.sync(
+        read_settings(),
+        quarters=[],
+        forecasts=(),
+        last=last,
+        as_json=False,
+        is_sandbox=False,
+        hooks=Hooks([die]),
+        runners=direct_runners,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import project_file, read_settings
 from clari_pipeline.warehouse.product_rows import TABLES
 from tests.conftest import sandbox as calm
+from tests.helpers import forked
 from tests.helpers.beginnings import begin_after
-from tests.helpers.killing import Moment, Place, company
+from tests.helpers.killing import company
 from tests.helpers.terminal import Terminal
 
 sandbox = calm  # that of all commands, at the present moment
@@ -200,17 +202,21 @@ def test_a_wrong_name_is_one_line(terminal: Terminal, monkeypatch: pytest.Monkey
     assert "CLARI_PRODUCTS: weather: no such product; there are forecast, limits, audit, activity" in answer.err
 
 
-def test_a_kill_between_landing_and_merge_is_made_good(tmp_path: Path) -> None:
+def test_a_kill_between_landing_and_merge_is_made_good(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next sync merges what has landed, pages and exports alike; no job is made twice for the same."""
     states = "select product, state from clari.product_fetch order by submitted_at"
-    with company() as sandbox:
-        place = Place(tmp_path, sandbox, CLARI_PRODUCTS="audit,activity")
-        assert place.sync(1, Moment("Landed", is_written=True))
-        assert place.query(states) == [("audit", "LANDED")]
-        assert place.sync(1, Moment("Landed", 1, is_written=True))
-        assert place.query(states) == [("audit", "LOADED"), ("audit", "LOADED"), ("activity", "LANDED")]
-        assert not place.sync(1)
-        assert {state for _, state in place.query(states)} == {"LOADED"}
+    monkeypatch.setenv("CLARI_PRODUCTS", "audit,activity")
+    with company() as small:
+        monkeypatch.setenv("CLARI_BASE_URL", small.base_url)
+        monkeypatch.setenv("CLARI_API_KEY", small.api_key)
+        killed = forked.run(forked.sync_and_die, 1, "Landed", 0)
+        assert killed.code == -signal.SIGKILL, killed.err
+        assert terminal.query(states) == [("audit", "LANDED")]
+        killed = forked.run(forked.sync_and_die, 1, "Landed", 1)
+        assert killed.code == -signal.SIGKILL, killed.err
+        assert terminal.query(states) == [("audit", "LOADED"), ("audit", "LOADED"), ("activity", "LANDED")]
+        assert terminal("sync", "--last", "1").code == 0
+        assert {state for _, state in terminal.query(states)} == {"LOADED"}
         first = "select product from clari.product_fetch where rows_inserted = rows_staged and rows_staged > 0"
-        assert {name for (name,) in place.query(first)} == {"audit", "activity"}
-        assert len(sandbox.jobs) == 1
+        assert {name for (name,) in terminal.query(first)} == {"audit", "activity"}
+        assert len(small.jobs) == 1

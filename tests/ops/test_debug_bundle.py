@@ -51,21 +51,21 @@ def people_at_the_top() -> list[str]:
         return [name for (name,) in connection.execute("select name from clari.forecast_user where is_top").fetchall()]
 
 
-def begin_with_two_tops(terminal: Terminal, sandbox: Sandbox) -> None:
-    """A quarter was synced by runs in Dagster, which tell of two people at the top."""
+def begin_in_dagster(terminal: Terminal, sandbox: Sandbox, scenario: str) -> None:
+    """A quarter was synced in this scenario by runs in Dagster, which tell of it."""
 
     def sync() -> None:
-        sandbox.scenario = "two_tops"
+        sandbox.scenario = scenario
         assert terminal.with_dagster("sync", "--last", "1").code == 0
 
-    begin_after("two tops in Dagster", sync, folder=terminal.folder)
+    begin_after(f"{scenario} in Dagster", sync, folder=terminal.folder)
     sandbox.scenario = "calm"
 
 
 @pytest.fixture
 def in_trouble(terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """Synced in Dagster; an export was refused, and alerts name people."""
-    begin_with_two_tops(terminal, sandbox)
+    begin_in_dagster(terminal, sandbox, "calm")
     monkeypatch.setenv("CLARI_ALERT_URLS", ALERT_URL)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with duckdb.connect("data/warehouse.duckdb") as connection:
@@ -119,7 +119,7 @@ def test_no_person_and_no_secret_is_in_it(in_trouble: Terminal, sandbox: Sandbox
 @pytest.mark.parametrize("lost", [False, True], ids=["another warehouse", "no warehouse"])
 def test_nobody_of_a_warehouse_that_is_gone_is_in_it(terminal: Terminal, sandbox: Sandbox, lost: bool) -> None:
     """Dagster's runs still tell of the two at the top, whom no warehouse knows any more."""
-    begin_with_two_tops(terminal, sandbox)
+    begin_in_dagster(terminal, sandbox, "two_tops")
     names = people_at_the_top()
     assert len(names) == 2
     Path("data/warehouse.duckdb").unlink()

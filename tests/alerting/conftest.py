@@ -17,6 +17,9 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
+from tests.alerting.daemon import Daemon, running
+from tests.helpers.terminal import Terminal
+
 Manner = Literal["accepts", "fails", "is silent", "drips"]
 
 
@@ -58,8 +61,8 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 def web() -> Iterator[Callable[..., WebListener]]:
     """Makes web listeners; those that are silent or drip are let go at the end."""
     let_go = threading.Event()
-    with ExitStack() as running:
-        running.callback(let_go.set)
+    with ExitStack() as started:
+        started.callback(let_go.set)
 
         def listen(manner: Manner = "accepts", port: int = 0) -> WebListener:
             listener = WebListener(manner)
@@ -69,8 +72,8 @@ def web() -> Iterator[Callable[..., WebListener]]:
             listener.port = server.server_address[1]
             thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
             thread.start()
-            running.callback(server.server_close)
-            running.callback(server.shutdown)
+            started.callback(server.server_close)
+            started.callback(server.shutdown)
             return listener
 
         yield listen
@@ -98,6 +101,14 @@ def hook(web: Callable[..., WebListener], monkeypatch: pytest.MonkeyPatch) -> We
     listener = web("accepts")
     monkeypatch.setenv("CLARI_ALERT_URLS", address(listener))
     return listener
+
+
+@pytest.fixture
+def daemon(terminal: Terminal, hook: WebListener) -> Iterator[Daemon]:
+    """Dagster's daemon, which has synced the quarter once; nothing was to be told."""
+    with running(terminal) as found:
+        assert hook.received == []
+        yield found
 
 
 def address(listener: WebListener, token: str = "a-token") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,11 +13,12 @@ import dagster as dg
 import duckdb
 import pytest
 
-from clari_pipeline.defs.graph import build
 from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import point_dagster_at, read_settings
 from tests.alerting.conftest import Manner, WebListener, address, free_port
+from tests.alerting.daemon import Daemon
+from tests.helpers.beginnings import begin_after
 from tests.helpers.sensors import sensor_tick
 from tests.helpers.terminal import Terminal
 
@@ -25,14 +27,56 @@ CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
 BEFORE = CURRENT.shifted(-1)
 
 
-@pytest.fixture
-def company(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+@pytest.fixture(scope="session")
+def forty() -> Iterator[Sandbox]:
     """A company so large that a handful of swings is no mass change."""
-    assert terminal
     with Sandbox(people=40, job_seconds=0.02) as sandbox:
-        monkeypatch.setenv("CLARI_BASE_URL", sandbox.base_url)
-        monkeypatch.setenv("CLARI_API_KEY", sandbox.api_key)
         yield sandbox
+
+
+@pytest.fixture
+def company(forty: Sandbox, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """That company on a calm day; a test may set another scenario."""
+    assert terminal
+    forty.scenario = "calm"
+    forty.now = lambda: datetime.now(UTC)
+    monkeypatch.setenv("CLARI_BASE_URL", forty.base_url)
+    monkeypatch.setenv("CLARI_API_KEY", forty.api_key)
+    return forty
+
+
+def begin_calmly(terminal: Terminal) -> None:
+    """The company's quarter was synced once, and there was nothing to tell."""
+
+    def sync() -> None:
+        assert terminal("sync", "--last", "1").code == 0
+
+    begin_after("forty synced", sync, folder=terminal.folder)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a sync said in which calls had swung, and every message that people got."""
+
+    code: int
+    answer: dict[str, Any]
+    documents: list[dict[str, Any]]
+
+
+@pytest.fixture
+def told(terminal: Terminal, company: Sandbox, hook: WebListener) -> Told:
+    """A folder in which people were told of swings, which still stand at Clari; the hook has had nothing yet."""
+
+    def swing() -> list[Any]:
+        begin_calmly(terminal)
+        company.scenario = "swings"
+        answer = terminal("sync", "--last", "1", "--json")
+        return [answer.code, answer.document, hook.documents]
+
+    found = Told(*begin_after("forty told", swing, folder=terminal.folder))
+    hook.received.clear()
+    company.scenario = "swings"
+    return found
 
 
 def subjects(listener: WebListener) -> list[str]:
@@ -52,52 +96,44 @@ def earlier(terminal: Terminal, by: timedelta) -> None:
 
 
 def test_a_calm_sync_tells_nobody_anything(terminal: Terminal, hook: WebListener) -> None:
-    assert terminal("sync", "--json").document["alerts_sent"] == 0
-    assert terminal("sync", "--json").document["alerts_sent"] == 0
+    terminal.begin_after("sync", "--last", "1")
+    assert terminal("sync", "--last", "1", "--json").document["alerts_sent"] == 0
     assert hook.received == []
     assert terminal.query("select count(*) from clari.alert") == [(0,)]
 
 
-def test_swings_come_as_one_message_with_all_that_one_needs(
-    terminal: Terminal, company: Sandbox, hook: WebListener
-) -> None:
+def test_swings_come_as_one_message_with_all_that_one_needs(terminal: Terminal, told: Told) -> None:
     """Who, what, from, to, by how much, against what; the raw values beside the words; written down and marked."""
-    terminal("sync", "--last", "1")
-    company.scenario = "swings"
-    answer = terminal("sync", "--last", "1", "--json")
-    assert answer.code == 0
-    (message,) = hook.documents
+    assert told.code == 0
+    (message,) = told.documents
     assert message["title"].startswith(f"[P3] Q{CURRENT.number} ")
-    assert message["title"].endswith(f"{answer.document['swings']} swings")
-    told = terminal.query(
+    assert message["title"].endswith(f"{told.answer['swings']} swings")
+    swung = terminal.query(
         "select person.name, previous_value, current_value from clari.forecast_swing "
         "join clari.forecast_user as person using (forecast_id, user_id) where is_swing"
     )
-    assert len(told) == answer.document["swings"] == answer.document["alerts_sent"]
-    for name, previous, current in told:
+    assert len(swung) == told.answer["swings"] == told.answer["alerts_sent"]
+    for name, previous, current in swung:
         assert name in message["message"]
         assert f"{previous:,.2f} → {current:,.2f}" in message["message"]
     assert f"total_new, {CURRENT}" in message["message"]
     raw = {alert["detail"]["user_name"]: alert["detail"] for alert in message["alerts"]}
-    assert {(name, Decimal(raw[name]["current_value"])) for name in raw} == {(name, now) for name, _, now in told}
+    assert {(name, Decimal(raw[name]["current_value"])) for name in raw} == {(name, now) for name, _, now in swung}
     assert [sent for *_, sent in alerts(terminal, "forecast_swing") if sent is None] == []
 
 
-def test_a_managers_swing_is_explained(terminal: Terminal, company: Sandbox, hook: WebListener) -> None:
+def test_a_managers_swing_is_explained(told: Told) -> None:
     """What the reports add up to, and what is the manager's own judgement, make the whole change."""
-    terminal("sync", "--last", "1")
-    company.scenario = "swings"
-    terminal("sync", "--last", "1")
-    explained = [
-        alert["detail"] for alert in hook.documents[0]["alerts"] if alert["detail"]["judgement_change"] is not None
-    ]
+    (message,) = told.documents
+    explained = [alert["detail"] for alert in message["alerts"] if alert["detail"]["judgement_change"] is not None]
     assert explained
     for swing in explained:
         parts = ("reports_change", "joiners_change", "leavers_change", "judgement_change")
         assert sum(Decimal(swing[part] or 0) for part in parts) == Decimal(swing["change_amount"])
-    assert "own judgement" in hook.documents[0]["message"]
+    assert "own judgement" in message["message"]
 
 
+@pytest.mark.soak
 def test_the_same_swing_is_not_told_twice_but_a_later_one_is(
     terminal: Terminal, company: Sandbox, hook: WebListener
 ) -> None:
@@ -118,19 +154,27 @@ def test_the_same_swing_is_not_told_twice_but_a_later_one_is(
 
 
 @pytest.mark.parametrize(
-    ("scenario", "kind", "severity", "words"),
+    ("scenario", "kind", "severity", "words", "syncs"),
     [
-        ("truncated", "export_refused", "P2", "export_is_not_truncated"),
-        ("failed", "export_failed", "P2", "failed at Clari"),
+        ("truncated", "export_refused", "P2", "export_is_not_truncated", 2),
+        ("failed", "export_failed", "P2", "failed at Clari", 1),
+        pytest.param("failed", "export_failed", "P2", "failed at Clari", 2, marks=pytest.mark.soak),
     ],
 )
 def test_an_export_that_is_refused_or_fails_is_told(
-    terminal: Terminal, sandbox: Sandbox, hook: WebListener, scenario: str, kind: str, severity: str, words: str
+    terminal: Terminal,
+    sandbox: Sandbox,
+    hook: WebListener,
+    scenario: str,
+    kind: str,
+    severity: str,
+    words: str,
+    syncs: int,
 ) -> None:
     """Forecast, quarter and reason; again after a day, not before."""
     sandbox.scenario = scenario
     quarter = BEFORE if scenario == "truncated" else CURRENT
-    for _ in range(2):
+    for _ in range(syncs):
         terminal("sync", "--period", str(quarter))
     ((found, title, body, sent),) = alerts(terminal, kind)
     assert (found, sent is not None) == (severity, True)
@@ -168,7 +212,7 @@ def test_a_channel_that_is_down_is_sent_its_part_by_the_next_run(
     """The other has its message at once and once; the exit code stays 0, a line on stderr shows no address."""
     up, port = web("accepts"), free_port()
     monkeypatch.setenv("CLARI_ALERT_URLS", f"{address(up)},json://127.0.0.1:{port}/hidden-token")
-    terminal("sync", "--last", "1")
+    begin_calmly(terminal)
     company.scenario = "swings"
     answer = terminal("sync", "--last", "1", "--json")
     assert (answer.code, answer.document["alerts_sent"]) == (0, 0)
@@ -193,9 +237,22 @@ def _listen_at(web: Callable[..., WebListener], port: int) -> WebListener:
     return web("accepts", port)
 
 
+def test_mail_is_sent_as_well(terminal: Terminal, told: Told, mail: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody has been sent yet goes to people's mail as it would have gone to a web address."""
+    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
+        connection.execute("delete from clari.alert_delivery")
+        connection.execute("update clari.alert set sent_at = null")
+    monkeypatch.setenv("CLARI_ALERT_URLS", f"mailto://127.0.0.1:{mail.port}?from=pipeline@a.example&to=ops@a.example")
+    assert terminal("alerts", "resend").code == 0
+    (received,) = mail.received
+    assert str(received["subject"]) == told.documents[0]["title"]
+    assert str(CURRENT) in received.get_body(("html",)).get_content()
+
+
+@pytest.mark.soak
 def test_mail_is_sent_too(terminal: Terminal, sandbox: Sandbox, mail: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLARI_ALERT_URLS", f"mailto://127.0.0.1:{mail.port}?from=pipeline@a.example&to=ops@a.example")
-    terminal("sync", "--last", "1")
+    terminal.begin_after("sync", "--last", "1")
     sandbox.scenario = "swings"
     terminal("sync", "--last", "1")
     (received,) = mail.received
@@ -208,7 +265,7 @@ def test_stale_figures_are_told(
     terminal: Terminal, sandbox: Sandbox, hook: WebListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A quarter that was loaded once and has not come for longer than allowed; one that never came is no alert."""
-    terminal("sync", "--last", "1")
+    terminal.begin_after("sync", "--last", "1")
     with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
         connection.execute("update clari.export_job set exported_at = exported_at - interval 27 hour")
     monkeypatch.setenv("CLARI_MAX_REQUEUES", "0")
@@ -221,20 +278,22 @@ def test_stale_figures_are_told(
     assert len(hook.received) == 2
 
 
-def test_alerts_are_listed_tried_and_sent_again(terminal: Terminal, sandbox: Sandbox, hook: WebListener) -> None:
+def test_alerts_are_tried(terminal: Terminal, hook: WebListener) -> None:
+    """Before there is anything to tell."""
     assert "No alert" in terminal("alerts", "list").out
     assert terminal("alerts", "test").code == 0
-    terminal("sync", "--last", "1")
-    sandbox.scenario = "swings"
-    terminal("sync", "--last", "1")
+    assert len(hook.received) == 1
+
+
+def test_alerts_are_listed_and_sent_again(terminal: Terminal, told: Told, hook: WebListener) -> None:
     listed = terminal("alerts", "list", "--json").document["alerts"]
-    assert len(listed) == len(hook.documents[-1]["alerts"])
-    assert all(alert["title"] in terminal("alerts", "list").out for alert in listed[:2])
-    sent = len(hook.received)
+    assert len(listed) == len(told.documents[-1]["alerts"])
+    out = terminal("alerts", "list").out
+    assert all(alert["title"] in out for alert in listed[:2])
     assert terminal("alerts", "resend").code == 0
-    assert len(hook.received) == sent
+    assert hook.received == []
     assert terminal("alerts", "resend", listed[0]["alert_key"]).code == 0
-    assert len(hook.received) == sent + 1
+    assert len(hook.received) == 1
     unknown = terminal("alerts", "resend", "nonesuch")
     assert (unknown.code, "nonesuch" in unknown.err) == (2, True)
 
@@ -259,28 +318,19 @@ def test_the_sandbox_wakes_nobody(terminal: Terminal, hook: WebListener) -> None
 # Under Dagster
 
 
-def test_dagsters_sensors_tell_the_same_once(terminal: Terminal, sandbox: Sandbox, hook: WebListener) -> None:
+def test_dagsters_sensors_tell_the_same_once(
+    terminal: Terminal, daemon: Daemon, sandbox: Sandbox, hook: WebListener
+) -> None:
     """A run of the daemon that swings, and one that fails: each is told when its sensor looks, and not again."""
-    settings = read_settings()
-    point_dagster_at(settings)
-    names = ("alerts_after_success", "alerts_after_failure")
-    with dg.DagsterInstance.get() as instance:
-        job = build(settings).resolve_job_def("sync_quarter")
-
-        def run() -> bool:
-            return job.execute_in_process(instance=instance, partition_key=str(CURRENT), raise_on_error=False).success
-
-        assert run()
-        cursors = {name: sensor_tick(instance, name, None) for name in names}
-        sandbox.scenario = "swings"
-        assert run()
-        cursors = {name: sensor_tick(instance, name, cursors[name]) for name in names}
-        assert len(hook.received) == 1
-        assert "swings" in subjects(hook)[0]
-        sandbox.scenario = "failed"
-        assert not run()
-        cursors = {name: sensor_tick(instance, name, cursors[name]) for name in names}
-        cursors = {name: sensor_tick(instance, name, cursors[name]) for name in names}
+    sandbox.scenario = "swings"
+    assert daemon.sync()
+    daemon.look()
+    assert len(hook.received) == 1
+    assert "swings" in subjects(hook)[0]
+    sandbox.scenario = "failed"
+    assert not daemon.sync(may_fail=True)
+    daemon.look()
+    daemon.look()
     assert len(hook.received) == 2
     assert str(CURRENT) in hook.documents[1]["message"]
     assert [row[0] for row in alerts(terminal, "export_failed")] == ["P2"]
@@ -289,7 +339,7 @@ def test_dagsters_sensors_tell_the_same_once(terminal: Terminal, sandbox: Sandbo
 def test_stale_figures_are_told_though_nothing_runs(terminal: Terminal, sandbox: Sandbox, hook: WebListener) -> None:
     """A schedule that is off, a cron line that is gone: the watch notices."""
     assert sandbox
-    terminal("sync", "--last", "1")
+    terminal.begin_after("sync", "--last", "1")
     point_dagster_at(read_settings())
     with dg.DagsterInstance.get() as instance:
         sensor_tick(instance, "freshness_watch", None)
@@ -302,32 +352,23 @@ def test_stale_figures_are_told_though_nothing_runs(terminal: Terminal, sandbox:
     assert f"total_new {CURRENT}" in subjects(hook)[0]
 
 
-def test_what_one_run_could_not_tell_the_next_one_tells(
-    terminal: Terminal, company: Sandbox, hook: WebListener
-) -> None:
+def test_what_one_run_could_not_tell_the_next_one_tells(terminal: Terminal, told: Told, hook: WebListener) -> None:
     """A run that died after the merge, and before anybody was told."""
-    terminal("sync", "--last", "1")
-    company.scenario = "swings"
-    terminal("sync", "--last", "1")
-    told = hook.documents[0]["message"]
     with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
         connection.execute("delete from clari.alert")
         connection.execute("delete from clari.alert_delivery")
         connection.execute("update clari.export_job set told_at = null")
     terminal("sync", "--last", "1")
-    assert len(hook.received) == 2
-    assert hook.documents[1]["message"].splitlines()[2:6] == told.splitlines()[2:6]
+    (again,) = hook.documents
+    assert again["message"].splitlines()[2:6] == told.documents[0]["message"].splitlines()[2:6]
 
 
-def test_a_replay_tells_nobody(terminal: Terminal, company: Sandbox, hook: WebListener) -> None:
-    terminal("sync", "--last", "1")
-    company.scenario = "swings"
-    terminal("sync", "--last", "1")
+def test_a_replay_tells_nobody(terminal: Terminal, told: Told, hook: WebListener) -> None:
+    assert len(told.documents) == 1
     (terminal.folder / "data/warehouse.duckdb").unlink()
-    terminal("replay")
-    company.scenario = "swings"
+    assert terminal("replay").code == 0
     terminal("sync", "--last", "1")
-    assert len(hook.received) == 1
+    assert hook.received == []
 
 
 # Runs that could not be made

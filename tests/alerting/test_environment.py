@@ -18,7 +18,7 @@ def test_all_that_a_sync_leaves_says_where_it_comes_from(
     monkeypatch.setenv("CLARI_ENV", "staging")
     assert "clari-pipeline [staging]: no scenario" in terminal("sandbox", "--scenario", "none").err
     monkeypatch.setenv("CLARI_LOG_FORMAT", "json")
-    answer = terminal("sync", "--last", "1", "--forecast", "no_such")
+    answer = terminal.with_dagster("sync", "--last", "1", "--forecast", "no_such")
     assert answer.code == 1
     lines = [json.loads(line) for line in answer.err.splitlines()]
     assert {line["event"] for line in lines} > {"submitting", "error"}

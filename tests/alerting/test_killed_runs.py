@@ -2,58 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import dagster as dg
 import duckdb
 import pytest
 
-from clari_pipeline.defs.graph import build
-from clari_pipeline.periods import FiscalCalendar
-from clari_pipeline.settings import point_dagster_at, read_settings
 from tests.alerting.conftest import WebListener
-from tests.helpers.sensors import sensor_tick
+from tests.alerting.daemon import CURRENT, Daemon
 from tests.helpers.terminal import Terminal
-
-CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
-SENSORS = ("alerts_after_success", "alerts_after_failure")
-
-
-class Daemon:
-    """Runs quarters as Dagster's daemon does, and lets its sensors look."""
-
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        self.instance = instance
-        self._job = build(read_settings()).resolve_job_def("sync_quarter")
-        self._cursors: dict[str, str | None] = dict.fromkeys(SENSORS)
-        self.look()
-
-    def sync(self, quarter: Any = CURRENT) -> dg.ExecuteInProcessResult:
-        """One run of a quarter."""
-        return self._job.execute_in_process(instance=self.instance, partition_key=str(quarter))
-
-    def die(self) -> str:
-        """A run whose machine went down in its midst, as the daemon's monitoring marks it; its id."""
-        run = self.instance.create_run_for_job(self._job, tags={"dagster/partition": str(CURRENT)})
-        self.instance.report_run_failed(run, "the run's process is gone")
-        return run.run_id
-
-    def look(self) -> None:
-        """The sensors look once."""
-        self._cursors = {name: sensor_tick(self.instance, name, cursor) for name, cursor in self._cursors.items()}
-
-
-@pytest.fixture
-def daemon(terminal: Terminal, hook: WebListener) -> Any:
-    """A daemon over an instance in which the quarter was synced once, and nothing was to be told."""
-    point_dagster_at(read_settings())
-    with dg.DagsterInstance.get() as instance:
-        running = Daemon(instance)
-        running.sync()
-        running.look()
-        assert hook.received == []
-        yield running
 
 
 def leave_behind(terminal: Terminal, run_id: str, *, is_stopped: bool = False) -> None:
@@ -72,7 +29,7 @@ def failed_runs(terminal: Terminal) -> list[tuple[Any, ...]]:
 
 def test_a_run_that_was_killed_is_told_by_the_next(terminal: Terminal, hook: WebListener) -> None:
     """One that somebody stopped at the keyboard is not: who did it knows."""
-    assert terminal("sync", "--last", "1").code == 0
+    terminal.begin_after("sync", "--last", "1")
     leave_behind(terminal, "stopped", is_stopped=True)
     assert terminal("sync", "--last", "1").code == 0
     assert hook.received == []
@@ -117,13 +74,18 @@ def test_a_run_of_the_daemons_own_that_was_killed_is_told_once(
     ]
 
 
+@pytest.mark.parametrize("who", ["the command", pytest.param("the daemon", marks=pytest.mark.soak)])
 def test_another_kill_is_told_when_the_last_was_told_a_day_ago(
-    terminal: Terminal, daemon: Daemon, hook: WebListener
+    terminal: Terminal, daemon: Daemon, hook: WebListener, who: str
 ) -> None:
+    """Whoever goes on in its place."""
     for number in range(3):
         leave_behind(terminal, f"killed-{number}")
-        daemon.sync()
-        daemon.look()
+        if who == "the daemon":
+            daemon.sync()
+            daemon.look()
+        else:
+            assert terminal("sync", "--last", "1").code == 0
         if number == 1:
             with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
                 connection.execute("update clari.alert set created_at = created_at - $by", {"by": timedelta(hours=25)})

@@ -25,10 +25,11 @@ def told(tmp_path: Path, web: Callable[..., WebListener]) -> Callable[..., dict[
     def tell(before: Json, after: Json, **settings: Any) -> dict[str, Any]:
         listener = web("accepts")
         house = House(tmp_path, now=moment(10, 4), alert_urls=SecretStr(address(listener)), **settings)
-        house.bring(before, moment(10, 2))
-        house.bring(after, moment(10, 3))
-        alerts.raise_alerts(house.pipeline, run_id="run")
-        alert_sending.send_alerts(house.pipeline)
+        with house.held_open():
+            house.bring(before, moment(10, 2))
+            house.bring(after, moment(10, 3))
+            alerts.raise_alerts(house.pipeline, run_id="run")
+            alert_sending.send_alerts(house.pipeline)
         (message,) = listener.documents
         return message
 
@@ -176,3 +177,27 @@ def test_where_the_others_swing_as_a_whole_too_one_line_stands_for_all(told: Cal
     message = told(*revalued(moves=moves))
     assert message["title"].endswith("; 1 mass change")
     assert "by the same ratio, 1.0837, and 12 others by more than allowed." in message["message"]
+
+
+def test_a_swing_on_the_week_is_told_once_until_the_call_moves_on(
+    tmp_path: Path, web: Callable[..., WebListener]
+) -> None:
+    """It stays a swing for days, in export after export; when the call goes back, people hear again."""
+    listener = web("accepts")
+    house = House(tmp_path, now=moment(10, 13), alert_urls=SecretStr(address(listener)))
+    calm, swung = (
+        document(*(entry(week=week, call=call, submitted=True) for week in ("W01", "W02")), people=PEOPLE)
+        for call in (100, 50)
+    )
+    on_the_week = "select count(*) from clari.forecast_swing where is_swing and baseline = 'week'"
+    seen = []
+    with house.held_open():
+        house.bring(calm, moment(10, 2))
+        for content, at in ((swung, moment(10, 10)), (swung, moment(10, 11)), (calm, moment(10, 12))):
+            house.bring(content, at)
+            alerts.raise_alerts(house.pipeline, run_id=f"run of {at}")
+            alert_sending.send_alerts(house.pipeline)
+            house.execute("update clari.alert set created_at = created_at - interval 2 day")
+            seen.append((len(listener.received), house.value(on_the_week)))
+    assert seen == [(1, 1), (1, 2), (2, 2)]  # messages, and exports in which it is a swing
+    assert all("swing" in found["title"] for found in listener.documents)

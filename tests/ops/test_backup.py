@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,19 +21,14 @@ from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.warehouse.duck import DuckWarehouse
 from clari_pipeline.warehouse.errors import WarehouseLocked
 from clari_pipeline.warehouse.statements import tables
+from tests.helpers import forked
+from tests.helpers.beginnings import begin_after
 from tests.helpers.terminal import Terminal
 
 CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
 WAREHOUSE = Path("data/warehouse.duckdb")
 LANDING = Path("data/landing")
 SAVED = Path("saved")
-
-SAVING_FULL = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-from clari_pipeline import cli
-sys.exit(cli.run(["backup", "saved"]))
-"""
 
 
 @pytest.fixture
@@ -41,12 +37,24 @@ def synced(terminal: Terminal) -> Terminal:
     return terminal
 
 
+@pytest.fixture
+def saved(terminal: Terminal) -> Terminal:
+    """Synced, and a backup taken."""
+
+    def save() -> None:
+        terminal.begin_after("sync")
+        answer = terminal("backup", "saved")
+        assert (answer.code, answer.err) == (0, "")
+
+    begin_after("synced and saved", save, folder=terminal.folder, parts=("data", "dagster_home", "saved"))
+    return terminal
+
+
 def everything(terminal: Terminal, warehouse: Path = WAREHOUSE) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table."""
-    return {
-        table: terminal.query(f"select * from clari.{table} order by all", warehouse=str(warehouse))
-        for table in tables()
-    }
+    with duckdb.connect(str(terminal.folder / warehouse), read_only=True) as connection:  # opened once for all
+        connection.execute("set timezone = 'UTC'")
+        return {table: connection.execute(f"select * from clari.{table} order by all").fetchall() for table in tables()}
 
 
 def held(folder: Path) -> dict[str, tuple[int, str]]:
@@ -90,33 +98,28 @@ def test_what_is_restored_is_what_was_saved(synced: Terminal) -> None:
     assert [found for _, found in held(LANDING).values()] == [found for _, found in documents.values()]
 
 
-def test_what_the_backup_has_is_not_copied_again(synced: Terminal) -> None:
+def test_what_the_backup_has_is_not_copied_again(saved: Terminal) -> None:
     """Only what has landed since; a byte that has changed in the backup is mended."""
-    synced("backup", "saved")
     before = held(SAVED / "landing")
-    one_more_lands(synced)
+    one_more_lands(saved)
     broken = next(SAVED.glob("landing/*/*/*/document.zst"))
-    broken.write_bytes(broken.read_bytes()[:-1] + b"?")
-    answer = synced("backup", "saved")
+    change(broken)
+    answer = saved("backup", "saved")
     assert (answer.code, answer.err) == (0, "")
     assert "3 landed documents, 2 of them new" in answer.out
     after = held(SAVED / "landing")
     assert all(after[path][1] == content for path, (_, content) in before.items())
     kept = [path for path in before if after[path][0] == before[path][0]]
     assert len(kept) == len(before) // 2
-    assert everything(synced, saved_warehouse()) == everything(synced)
+    assert everything(saved, saved_warehouse()) == everything(saved)
 
 
 def test_it_is_taken_while_a_sync_runs(synced: Terminal) -> None:
     """In another process: each state of it is one in which ledger, tables and documents agree."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "clari_pipeline", "sync"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    said = synced.folder / "said"
+    process = forked.begin(forked.command, "sync", "--last", "1", out=Path(os.devnull), err=said)
     taken = 0
-    while process.poll() is None or not taken:
+    while process.is_alive() or not taken:
         answer = synced("backup", "saved")
         assert answer.code == 0, answer.err
         agreed = synced.query(
@@ -133,8 +136,8 @@ def test_it_is_taken_while_a_sync_runs(synced: Terminal) -> None:
         assert unmerged == []
         taken += 1
     assert synced("restore", "saved", "--dry-run", "--force").code == 0
-    assert process.communicate()[1].count("locked") == 0
-    assert process.returncode == 0
+    process.join()
+    assert (process.exitcode, said.read_text().count("locked")) == (0, 0)
 
 
 def cut(file: Path) -> None:
@@ -147,87 +150,88 @@ def change(file: Path) -> None:
     file.write_bytes(content)
 
 
-@pytest.mark.parametrize(
-    ("name", "damage"),
-    [
-        ("document.zst", cut),
-        ("document.zst", Path.unlink),
-        ("warehouse.duckdb", change),
-        ("manifest.json", change),
-        ("manifest.json", Path.unlink),
-    ],
-)
-def test_a_damaged_backup_is_refused_before_anything_is_touched(
-    synced: Terminal, name: str, damage: Callable[[Path], None]
-) -> None:
+DAMAGED: list[tuple[str, Callable[[Path], None]]] = [
+    ("document.zst", cut),
+    ("document.zst", Path.unlink),
+    ("warehouse.duckdb", change),
+    ("manifest.json", change),
+    ("manifest.json", Path.unlink),
+]
+
+
+def test_a_damaged_backup_is_refused_before_anything_is_touched(saved: Terminal) -> None:
     """Whichever of its files, and though --force says that anything may go."""
-    synced("backup", "saved")
     before = held(Path("data"))
-    damage(SAVED / name if name == "manifest.json" else next(SAVED.rglob(name)))
-    answer = synced("restore", "saved", "--force")
-    (line,) = answer.err.splitlines()
-    if name == "manifest.json" and damage is Path.unlink:
-        assert (answer.code, "holds no backup" in line) == (2, True)
-    else:
-        assert (answer.code, "backup saved is damaged" in line, name in line) == (1, True, True)
-    assert held(Path("data")) == before
+    wrong = []
+    for name, damage in DAMAGED:
+        file = SAVED / name if name == "manifest.json" else next(SAVED.rglob(name))
+        whole = file.read_bytes()
+        damage(file)
+        answer = saved("restore", "saved", "--force")
+        if name == "manifest.json" and damage is Path.unlink:
+            code, said = 2, ["holds no backup"]
+        else:
+            code, said = 1, ["backup saved is damaged", name]
+        lines = answer.err.splitlines()
+        is_refused = answer.code == code and len(lines) == 1 and all(words in lines[0] for words in said)
+        if not is_refused or held(Path("data")) != before:
+            wrong.append((name, damage, answer))
+        file.write_bytes(whole)
+    assert wrong == []
+    assert saved("restore", "saved", "--dry-run", "--force").code == 0  # whole again: it was the damage each time
 
 
-def test_a_full_disk_leaves_the_backup_before_whole(synced: Terminal) -> None:
+def test_a_full_disk_leaves_the_backup_before_whole(saved: Terminal) -> None:
     """No file can be larger than a megabyte, as on a disk that has no more."""
-    synced("backup", "saved")
     before = held(SAVED)
-    one_more_lands(synced)
-    full = subprocess.run([sys.executable, "-c", SAVING_FULL], capture_output=True, text=True, check=False, timeout=120)
-    (line,) = full.stderr.splitlines()
-    assert full.returncode == 1
+    one_more_lands(saved)
+    full = forked.run(forked.command_on_a_full_disk, "backup", "saved")
+    (line,) = full.err.splitlines()
+    assert full.code == 1
     assert "no backup was taken in saved (File too large): the one before is as it was; make the folder" in line
     assert held(SAVED) == before
-    assert synced("restore", "saved", "--dry-run", "--force").code == 0
+    assert saved("restore", "saved", "--dry-run", "--force").code == 0
 
 
-def test_nothing_is_overwritten_unless_it_is_forced(synced: Terminal) -> None:
+def test_nothing_is_overwritten_unless_it_is_forced(saved: Terminal) -> None:
     """Neither a warehouse nor a document that differs; what has landed since stays in any case."""
-    synced("backup", "saved")
-    rows = everything(synced)
-    one_more_lands(synced)
-    later = everything(synced)
-    refused = synced("restore", "saved")
+    rows = everything(saved)
+    one_more_lands(saved)
+    later = everything(saved)
+    refused = saved("restore", "saved")
     assert (refused.code, len(refused.err.splitlines())) == (2, 1)
     assert "warehouse data/warehouse.duckdb is there already: --force" in refused.err
-    assert everything(synced) == later
+    assert everything(saved) == later
 
     lost, damaged = sorted(SAVED.glob("landing/*/*/*"))
     shutil.rmtree(LANDING / lost.relative_to(SAVED / "landing"))
     change(LANDING / damaged.relative_to(SAVED / "landing") / "document.zst")
-    refused = synced("restore", "saved", "--documents-only")
+    refused = saved("restore", "saved", "--documents-only")
     assert (refused.code, "1 landed documents are not what was saved" in refused.err) == (2, True)
-    assert synced("restore", "saved", "--documents-only", "--force").code == 0
-    assert everything(synced) == later
+    assert saved("restore", "saved", "--documents-only", "--force").code == 0
+    assert everything(saved) == later
     assert all(
         (LANDING / path).read_bytes() == (SAVED / "landing" / path).read_bytes() for path in held(SAVED / "landing")
     )
 
-    answer = synced("restore", "saved", "--force")
+    answer = saved("restore", "saved", "--force")
     assert answer.code == 0
     assert "1 documents have landed since: clari-pipeline replay merges them" in answer.err
-    assert everything(synced) == rows
+    assert everything(saved) == rows
     assert len(list(LANDING.glob("*/*/*/document.zst"))) == 3
 
 
-def test_a_warehouse_that_is_broken_gives_way_with_its_log(synced: Terminal) -> None:
+def test_a_warehouse_that_is_broken_gives_way_with_its_log(saved: Terminal) -> None:
     """A log of the old file would be read into the new one."""
-    synced("backup", "saved")
-    rows = everything(synced)
+    rows = everything(saved)
     WAREHOUSE.write_bytes(b"no database")
     WAREHOUSE.with_name(f"{WAREHOUSE.name}.wal").write_bytes(b"of the old one")
-    assert synced("restore", "saved", "--force").code == 0
-    assert everything(synced) == rows
+    assert saved("restore", "saved", "--force").code == 0
+    assert everything(saved) == rows
 
 
-def test_a_warehouse_that_is_in_use_is_waited_for(synced: Terminal) -> None:
+def test_a_warehouse_that_is_in_use_is_waited_for(saved: Terminal) -> None:
     """Put in the place of an open file, it would be lost."""
-    synced("backup", "saved")
     holding = subprocess.Popen(
         [sys.executable, "-c", f"import duckdb; c = duckdb.connect('{WAREHOUSE}'); print('held', flush=True); input(); "
          "c.execute('create table clari.late as select 1 as one'); c.close()"],
@@ -240,8 +244,8 @@ def test_a_warehouse_that_is_in_use_is_waited_for(synced: Terminal) -> None:
         DuckWarehouse(WAREHOUSE, lock_timeout_s=0.1).put_in_place(Path("arriving"))
     assert Path("arriving").exists()
     holding.communicate("\n", timeout=60)
-    assert synced("restore", "saved", "--force").code == 0
-    assert synced.query("select count(*) from duckdb_tables() where table_name = 'late'") == [(0,)]
+    assert saved("restore", "saved", "--force").code == 0
+    assert saved.query("select count(*) from duckdb_tables() where table_name = 'late'") == [(0,)]
 
 
 def test_folders_that_are_no_place_for_a_backup(synced: Terminal) -> None:

@@ -13,6 +13,7 @@ import pytest
 from clari_pipeline.masking import Mask
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.warehouse.duck import DuckWarehouse
+from tests.helpers.beginnings import begin_after
 from tests.helpers.terminal import Terminal
 
 PARTS = {
@@ -50,11 +51,21 @@ def people_at_the_top() -> list[str]:
         return [name for (name,) in connection.execute("select name from clari.forecast_user where is_top").fetchall()]
 
 
+def begin_in_dagster(terminal: Terminal, sandbox: Sandbox, scenario: str) -> None:
+    """A quarter was synced in this scenario by runs in Dagster, which tell of it."""
+
+    def sync() -> None:
+        sandbox.scenario = scenario
+        assert terminal.with_dagster("sync", "--last", "1").code == 0
+
+    begin_after(f"{scenario} in Dagster", sync, folder=terminal.folder)
+    sandbox.scenario = "calm"
+
+
 @pytest.fixture
 def in_trouble(terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """Synced; calls swung, an export was refused, and alerts name people."""
-    terminal.begin_after("sync")
-    sandbox.scenario = "swings"
+    """Synced in Dagster; an export was refused, and alerts name people."""
+    begin_in_dagster(terminal, sandbox, "calm")
     monkeypatch.setenv("CLARI_ALERT_URLS", ALERT_URL)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with duckdb.connect("data/warehouse.duckdb") as connection:
@@ -108,8 +119,7 @@ def test_no_person_and_no_secret_is_in_it(in_trouble: Terminal, sandbox: Sandbox
 @pytest.mark.parametrize("lost", [False, True], ids=["another warehouse", "no warehouse"])
 def test_nobody_of_a_warehouse_that_is_gone_is_in_it(terminal: Terminal, sandbox: Sandbox, lost: bool) -> None:
     """Dagster's runs still tell of the two at the top, whom no warehouse knows any more."""
-    sandbox.scenario = "two_tops"
-    terminal.with_dagster("sync", "--last", "1")
+    begin_in_dagster(terminal, sandbox, "two_tops")
     names = people_at_the_top()
     assert len(names) == 2
     Path("data/warehouse.duckdb").unlink()

@@ -22,6 +22,7 @@ from clari_pipeline.settings import read_settings
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import fetches
 from clari_pipeline.warehouse.product_rows import TABLES
+from tests.helpers import prepared
 from tests.helpers.house import rows_of
 from tests.helpers.product_documents import NOW, ByHand
 
@@ -90,6 +91,7 @@ def desk_of(folder: Path, clock: Clock, sandbox: Sandbox | None = None, **settin
     if sandbox is not None:
         given |= {"api_key": SecretStr(sandbox.api_key), "base_url": sandbox.base_url, "poll_interval_s": 0.001}
     pipeline = Pipeline(read_settings(data_dir=folder, **given | settings), now=clock)
+    prepared.begin_with_empty_warehouse(folder / "warehouse.duckdb")
     pipeline.prepare()
     return Desk(pipeline, clock=clock)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -22,14 +21,15 @@ GONE = Fault("answer", 400, {}, b'{"errors": [{"status": "400", "message": "The 
 
 @pytest.fixture
 def people() -> int:
-    """Enough for thousands of events."""
-    return 12
+    """Enough for three pages of events."""
+    return 8
 
 
 def pages(sandbox: Sandbox) -> int:
     return sum(seen.path.endswith("/audit/events") for seen in sandbox.requests)
 
 
+@pytest.mark.parametrize("people", [12])
 def test_thousands_of_events_come_page_by_page(desk: Desk, sandbox: Sandbox) -> None:
     """All of 30 days, each once, a thousand a page, those who are behind them beside them."""
     (fetch,) = desk.bring("audit").fetches
@@ -71,6 +71,7 @@ def test_a_second_sync_asks_from_the_last_event_on(desk: Desk, clock: Clock) -> 
     assert len(desk.rows("audit_event")) == len(before["audit_event"]) + later["rows_inserted"]
 
 
+@pytest.mark.parametrize("people", [12])
 def test_a_page_that_fails_is_asked_for_again(desk: Desk, sandbox: Sandbox) -> None:
     """A fault of the server, and one request too many, each on another page."""
     sandbox.fail_next("audit", ["none", "500", "none", "429:0", "reset"])
@@ -112,21 +113,20 @@ def test_a_link_that_is_gone_has_the_pages_asked_for_anew(desk: Desk, sandbox: S
     assert (later["state"], later["window_from"]) == ("LOADED", refused["window_from"])
 
 
-@pytest.mark.parametrize(
-    ("scenario", "said"),
-    [
+def test_links_that_lead_nowhere_are_not_followed(desk: Desk, sandbox: Sandbox) -> None:
+    """Least of all to another host, where the key would travel."""
+    wrong = []
+    for scenario, said in (
         ("audit_link_dead", "no longer available"),
         ("audit_link_back", "leads back to a page that came before"),
         ("audit_link_astray", "leads to elsewhere.example, away from 127.0.0.1"),
-    ],
-)
-def test_links_that_lead_nowhere_are_not_followed(desk: Desk, sandbox: Sandbox, scenario: str, said: str) -> None:
-    """Least of all to another host, where the key would travel."""
-    sandbox.scenario = scenario
-    (fetch,) = desk.bring("audit").fetches
-    assert fetch["state"] == "FAILED"
-    assert said in fetch["error"]
-    assert sandbox.api_key not in fetch["error"]
+    ):
+        sandbox.scenario = scenario
+        (fetch,) = desk.bring("audit").fetches
+        error = str(fetch["error"])
+        if fetch["state"] != "FAILED" or said not in error or sandbox.api_key in error:
+            wrong.append((scenario, fetch["state"], error))
+    assert wrong == []
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,12 @@ def test_links_that_lead_nowhere_are_not_followed(desk: Desk, sandbox: Sandbox, 
         ("/v5/events", "/v5/events"),
     ],
 )
-def test_a_relative_link_starts_at_its_own_page(desk: Desk, sandbox: Sandbox, link: str, path: str) -> None:
-    """As RFC 3986 has it: not at the base URL."""
-    address = httpx.URL(sandbox.base_url)
-    client = ClariClient(base_url=sandbox.base_url, api_key=SecretStr(sandbox.api_key))
-    own = "/audit/events?limit=1000"
-    assert client.linked("page 1", link, on=own) == f"{address.scheme}://{address.netloc.decode()}{path}"
-    for page in (f"{sandbox.base_url}{own}", own):
+def test_a_relative_link_starts_at_its_own_page(link: str, path: str) -> None:
+    """As RFC 3986 has it: not at the base URL. Nobody is asked."""
+    base, own = "http://127.0.0.1:4711/v4", "/audit/events?limit=1000"
+    client = ClariClient(base_url=base, api_key=SecretStr("a-key"))
+    assert client.linked("page 1", link, on=own) == f"http://127.0.0.1:4711{path}"
+    for page in (f"{base}{own}", own):
         for astray in ("//elsewhere.example/v4/audit/events", "https://127.0.0.1/v4", "http://127.0.0.1:1/v4"):
             with pytest.raises(LinkAstray, match="away from"):
                 client.linked("page 1", astray, on=page)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 
 from clari_pipeline.defs.graph import build
@@ -16,7 +18,9 @@ from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import project_file, read_settings
 from clari_pipeline.warehouse.product_rows import TABLES
 from tests.conftest import sandbox as calm
-from tests.helpers.killing import Moment, Place, company
+from tests.helpers import forked
+from tests.helpers.beginnings import begin_after
+from tests.helpers.killing import company
 from tests.helpers.terminal import Terminal
 
 sandbox = calm  # that of all commands, at the present moment
@@ -26,23 +30,29 @@ NAMES = [table for tables in TABLES.values() for table in tables]
 
 
 def rows(terminal: Terminal) -> dict[str, list[tuple[object, ...]]]:
-    return {table: terminal.query(f"select * from clari.{table} order by all") for table in NAMES}
+    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb"), read_only=True) as connection:  # opened once
+        connection.execute("set timezone = 'UTC'")
+        return {table: connection.execute(f"select * from clari.{table} order by all").fetchall() for table in NAMES}
 
 
 @pytest.fixture
 def synced(terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """A terminal in which all products were synced after one quarter, while Clari refused audit events."""
     monkeypatch.setenv("CLARI_PRODUCTS", ALL)
-    sandbox.fail_next("audit", ["403"])
-    answer = terminal.with_dagster("sync", "--last", "1")
-    assert answer.code == 1
-    (line,) = [line for line in answer.err.splitlines() if "not merged" in line]
-    assert re.fullmatch(r"clari-pipeline: audit not merged: .* \(docs/runbook.md#product_refused\)", line)
-    assert "LOADED" in answer.out  # the forecast's quarter
-    said = {line.partition(":")[0]: line for line in answer.out.splitlines() if ": " in line}
-    assert said["audit"] == "audit: FAILED"
-    for name in ("limits", "activity", "opportunity"):
-        assert re.fullmatch(rf"{name}: [\d,]+ .* new, 0 changed", said[name]), said[name]
+
+    def sync() -> None:
+        sandbox.fail_next("audit", ["403"])
+        answer = terminal.with_dagster("sync", "--last", "1")
+        assert answer.code == 1
+        (line,) = [line for line in answer.err.splitlines() if "not merged" in line]
+        assert re.fullmatch(r"clari-pipeline: audit not merged: .* \(docs/runbook.md#product_refused\)", line)
+        assert "LOADED" in answer.out  # the forecast's quarter
+        said = {line.partition(":")[0]: line for line in answer.out.splitlines() if ": " in line}
+        assert said["audit"] == "audit: FAILED"
+        for name in ("limits", "activity", "opportunity"):
+            assert re.fullmatch(rf"{name}: [\d,]+ .* new, 0 changed", said[name]), said[name]
+
+    begin_after("all products but audit", sync, folder=terminal.folder)
     return terminal
 
 
@@ -192,17 +202,21 @@ def test_a_wrong_name_is_one_line(terminal: Terminal, monkeypatch: pytest.Monkey
     assert "CLARI_PRODUCTS: weather: no such product; there are forecast, limits, audit, activity" in answer.err
 
 
-def test_a_kill_between_landing_and_merge_is_made_good(tmp_path: Path) -> None:
+def test_a_kill_between_landing_and_merge_is_made_good(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next sync merges what has landed, pages and exports alike; no job is made twice for the same."""
     states = "select product, state from clari.product_fetch order by submitted_at"
-    with company() as sandbox:
-        place = Place(tmp_path, sandbox, CLARI_PRODUCTS="audit,activity")
-        assert place.sync(1, Moment("Landed", is_written=True))
-        assert place.query(states) == [("audit", "LANDED")]
-        assert place.sync(1, Moment("Landed", 1, is_written=True))
-        assert place.query(states) == [("audit", "LOADED"), ("audit", "LOADED"), ("activity", "LANDED")]
-        assert not place.sync(1)
-        assert {state for _, state in place.query(states)} == {"LOADED"}
+    monkeypatch.setenv("CLARI_PRODUCTS", "audit,activity")
+    with company() as small:
+        monkeypatch.setenv("CLARI_BASE_URL", small.base_url)
+        monkeypatch.setenv("CLARI_API_KEY", small.api_key)
+        killed = forked.run(forked.sync_and_die, 1, "Landed", 0)
+        assert killed.code == -signal.SIGKILL, killed.err
+        assert terminal.query(states) == [("audit", "LANDED")]
+        killed = forked.run(forked.sync_and_die, 1, "Landed", 1)
+        assert killed.code == -signal.SIGKILL, killed.err
+        assert terminal.query(states) == [("audit", "LOADED"), ("audit", "LOADED"), ("activity", "LANDED")]
+        assert terminal("sync", "--last", "1").code == 0
+        assert {state for _, state in terminal.query(states)} == {"LOADED"}
         first = "select product from clari.product_fetch where rows_inserted = rows_staged and rows_staged > 0"
-        assert {name for (name,) in place.query(first)} == {"audit", "activity"}
-        assert len(sandbox.jobs) == 1
+        assert {name for (name,) in terminal.query(first)} == {"audit", "activity"}
+        assert len(small.jobs) == 1

@@ -35,15 +35,16 @@ def desk(tmp_path: Path, clock: Clock, sandbox: Sandbox) -> Iterator[Desk]:
         yield found
 
 
-@pytest.fixture
-def whole(tmp_path: Path, clock: Clock, sandbox: Sandbox) -> list[dict[str, object]]:
-    """What there is, by one export that nobody cut off."""
-    other = desk_of(tmp_path / "whole", clock, sandbox, activity_days=20)
-    with other.pipeline.warehouse.session():
-        (fetch,) = other.bring("activity").fetches
-        assert fetch["state"] == "LOADED"
-        sandbox.requests.clear()
-        return other.rows("activity", without=SIGHTS)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
+    """What there is at the company of these tests, by one export that nobody cut off."""
+    clock = Clock()
+    with Sandbox(now=clock, job_seconds=0, people=8, write_at_once=True) as undisturbed:
+        other = desk_of(tmp_path_factory.mktemp("whole"), clock, undisturbed, activity_days=20)
+        with other.pipeline.warehouse.session():
+            (fetch,) = other.bring("activity").fetches
+            assert fetch["state"] == "LOADED"
+            return other.rows("activity", without=SIGHTS)
 
 
 def test_what_is_cut_off_is_asked_for_in_halves_until_it_is_whole(

@@ -1,0 +1,63 @@
+"""Dagster's daemon over an instance: it runs quarters, and lets its sensors look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from clari_pipeline.periods import FiscalCalendar
+from clari_pipeline.settings import point_dagster_at, read_settings
+from tests.helpers.beginnings import begin_after
+from tests.helpers.sensors import definitions_of, sensor_tick
+from tests.helpers.terminal import Terminal
+
+CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
+_SENSORS = ("alerts_after_success", "alerts_after_failure")
+
+
+class Daemon:
+    """Runs quarters as Dagster's daemon does, and lets its sensors look."""
+
+    def __init__(self, instance: dg.DagsterInstance, cursors: dict[str, str | None]) -> None:
+        self.instance = instance
+        self.cursors = cursors
+        self._job = definitions_of(read_settings()).resolve_job_def("sync_quarter")
+
+    def sync(self, quarter: Any = CURRENT, *, may_fail: bool = False) -> bool:
+        """One run of a quarter; whether it was a success."""
+        run = self._job.execute_in_process(
+            instance=self.instance, partition_key=str(quarter), raise_on_error=not may_fail
+        )
+        return bool(run.success)
+
+    def die(self) -> str:
+        """A run whose machine went down in its midst, as the daemon's monitoring marks it; its id."""
+        run = self.instance.create_run_for_job(self._job, tags={"dagster/partition": str(CURRENT)})
+        self.instance.report_run_failed(run, "the run's process is gone")
+        return run.run_id
+
+    def look(self) -> None:
+        """The sensors look once."""
+        self.cursors = {name: sensor_tick(self.instance, name, cursor) for name, cursor in self.cursors.items()}
+
+
+@contextmanager
+def running(terminal: Terminal) -> Iterator[Daemon]:
+    """A daemon over an instance in which the quarter was synced once, on a calm day."""
+    point_dagster_at(read_settings())
+
+    def sync_once() -> dict[str, str | None]:
+        with dg.DagsterInstance.get() as instance:
+            daemon = Daemon(instance, dict.fromkeys(_SENSORS))
+            daemon.look()
+            daemon.sync()
+            daemon.look()
+        return daemon.cursors
+
+    cursors = begin_after("daemon synced", sync_once, folder=terminal.folder)
+    with dg.DagsterInstance.get() as instance:
+        yield Daemon(instance, cursors)

@@ -21,7 +21,7 @@ def test_sync_and_status_work_with_dagsters_runs_in_postgresql(
         for name, value in (storage | {"DAGSTER_HOME": str(home)}).items():
             monkeypatch.setenv(name, value)
         for words in (("sync", "--last", "1"), ("sync", "--sandbox", "--last", "1")):
-            answer = terminal(*words)
+            answer = terminal.with_dagster(*words)
             assert answer.code == 0, answer.err
         assert "LOADED" in terminal("status").out
         with dg.DagsterInstance.get() as instance:

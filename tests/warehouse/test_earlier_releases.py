@@ -12,7 +12,6 @@ import pytest
 from clari_pipeline.warehouse.dialects import Engine, carried
 from clari_pipeline.warehouse.in_duckdb import text_of
 from clari_pipeline.warehouse.statements import is_view, tables
-from tests.helpers import fake_snowflake
 from tests.helpers.house import House, document, entry, moment
 from tests.warehouse.conftest import SECRET, as_user
 
@@ -55,10 +54,9 @@ def made_earlier(house: House) -> None:
 def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
     match request.param:
         case "postgres":
-            yield request.getfixturevalue("database")
+            yield request.getfixturevalue("prepared_database")
         case "snowflake":
-            with fake_snowflake.database(request.getfixturevalue("snowflake_server")) as found:
-                yield found
+            yield request.getfixturevalue("prepared_snowflake")
         case _:
             yield None
 

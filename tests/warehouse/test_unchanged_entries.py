@@ -59,9 +59,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
 
 
 # What a server does with rows that are left alone is asked of the first two; conformance holds the rest.
-_DUCKDB = pytest.mark.parametrize(
-    "place", ["duckdb", pytest.param("postgres", marks=pytest.mark.soak)], indirect=True
-)
+_DUCKDB = pytest.mark.parametrize("place", ["duckdb", pytest.param("postgres", marks=pytest.mark.soak)], indirect=True)
 
 
 def test_the_same_document_rewrites_no_row(place: House) -> None:

@@ -38,7 +38,7 @@ def code_server(tmp_path: Path) -> Iterator[int]:
             until(answers, "the code server")
             yield port
         finally:
-            one.kill()
+            code.kill()
 
 
 def test_who_cannot_be_asked_is_not_taken_for_dead(code_server: int) -> None:

@@ -171,20 +171,37 @@ def test_a_sync_of_a_quarter_that_has_gone_sees_all_of_it(filled: Path, tmp_path
     """As if it had never gone: the forecast's versions, swings and people are those of every export there ever was."""
     gone = another(filled / "gone", tmp_path / "gone")
     with gone.held_open():
-        _same_of(OLD[0], twelve, gone, calls=(1, 2), day=5, forecast="north")
-        _same_of(OLD[1], twelve, gone, calls=(100, 290), day=5, forecast="north")  # the same once more
+        _bring_both(OLD[0], twelve, gone, calls=(1, 2), day=5, forecast="north")
+        _bring_both(OLD[1], twelve, gone, calls=(100, 290), day=5, forecast="north")  # the same once more
+        for house in (twelve, gone):
+            house.pipeline.refresh_marts()
+        for quarter in OLD[:2]:
+            assert _of_it(gone, quarter, "north") == _of_it(twelve, quarter, "north")
         assert retired(gone) == [str(OLD[0]), str(OLD[1])]
-        _same_of(OLD[0], twelve, gone, calls=(8,), day=0, forecast="south")  # late, of one of two forecasts
+        _bring_both(OLD[0], twelve, gone, calls=(8,), day=0, forecast="south")  # late, of one of two forecasts
+        for house in (twelve, gone):
+            house.pipeline.refresh_marts()
+        assert _of_it(gone, OLD[0], "south") == _of_it(twelve, OLD[0], "south")
 
 
-def _same_of(quarter: Quarter, stays: House, goes: House, *, calls: tuple[float, ...], day: int, forecast: str) -> None:
-    houses = [stays, goes]
-    for house in houses:
+def _bring_both(
+    quarter: Quarter, stays: House, goes: House, *, calls: tuple[float, ...], day: int, forecast: str
+) -> None:
+    for house in (stays, goes):
         outcome = house.bring(shown(quarter, *calls), at(quarter, day), quarter=str(quarter), forecast=forecast)
-        house.pipeline.refresh_marts()
         assert outcome.export["state"] == "LOADED"
-    of_it = {
-        table: f"select * from clari.{table} where forecast_id = '{forecast}' and {column} like '{quarter}%'"
+    seen = f"select user_id from clari.forecast_user where forecast_id = '{forecast}' and user_id like 'guest-%'"
+    guests = {row["user_id"] for row in goes.rows(seen)}
+    sighted = _of_it(goes, quarter, forecast)["forecast_user_sighting"]
+    assert (f"guest-{quarter}" in guests) == any("guest" in row for row in sighted)
+
+
+def _of_it(house: House, quarter: Quarter, forecast: str) -> dict[str, list[str]]:
+    """Rows of a forecast's quarter."""
+    found = {
+        table: house.rows(
+            f"select * from clari.{table} where forecast_id = '{forecast}' and {column} like '{quarter}%'"
+        )
         for table, column in (
             ("forecast_entry", "time_period_id"),
             ("forecast_entry_history", "time_period_id"),
@@ -194,12 +211,8 @@ def _same_of(quarter: Quarter, stays: House, goes: House, *, calls: tuple[float,
             ("forecast_user_sighting", "quarter_id"),
         )
     }
-    stayed, gone = ({table: sorted(map(repr, house.rows(text))) for table, text in of_it.items()} for house in houses)
-    assert gone == stayed
-    assert stayed["forecast_vs_quota"]
-    people = f"select user_id from clari.forecast_user where forecast_id = '{forecast}' and user_id like 'guest-%'"
-    guests = {row["user_id"] for row in houses[1].rows(people)}
-    assert (f"guest-{quarter}" in guests) == any("guest" in row for row in gone["forecast_user_sighting"])
+    assert found["forecast_vs_quota"]
+    return {table: sorted(map(repr, rows)) for table, rows in found.items()}
 
 
 def test_products_beside_the_forecast_are_kept(twelve: House) -> None:

@@ -98,6 +98,7 @@ def workers_known_to_monitoring(fleet: Fleet, alive: str) -> dict[str, str]:
 
 
 @pytest.mark.long
+@pytest.mark.soak
 def test_two_workers_at_once_and_one_of_them_is_killed(fleet: Fleet, company: Sandbox, hands: Hands) -> None:
     """As shipped, a DuckDB file has one writer and the second run waits. With two allowed, both export at once; the one
     that is killed is found, made again, and goes on with the job that Clari has.

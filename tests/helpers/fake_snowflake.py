@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import os
-import secrets
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import fakesnow.server
 import pyarrow as pa
 import sqlglot
 import uvicorn
 from fakesnow import arrow, transforms
 from fakesnow.cursor import FakeSnowflakeCursor
+from fakesnow.instance import FakeSnow
 from pydantic import SecretStr
 from snowflake.connector import connect
 from sqlglot import exp
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clari_pipeline.settings import project_file
+from clari_pipeline.warehouse.snowflake import SnowflakeWarehouse
 from clari_pipeline.warehouse.snowflake_url import read_address
+from tests.helpers import prepared
 
 NAMED = "CLARI_TEST_SNOWFLAKE"
+_DATABASE = "CLARI_TESTS"  # a database's file knows its own name
 
 
 class Frank:
@@ -84,7 +91,7 @@ def _in_json(node: exp.Expr) -> exp.Expr:
 
 @contextmanager
 def snowflake() -> Iterator[str]:
-    """The URL of a server, the database to be filled in; fakesnow makes the one that is named."""
+    """The URL of a server; a database is there while `database` or `prepared_database` is open."""
     if NAMED in os.environ:
         yield os.environ[NAMED]
         return
@@ -100,7 +107,7 @@ def snowflake() -> Iterator[str]:
     thread.start()
     while not server.started:
         thread.join(0.02)
-    yield f"snowflake://clari:se%2Fcret%20%40word@fakesnow/{{database}}/CLARI?protocol=http&host=127.0.0.1&port={port}"
+    yield f"snowflake://clari:se%2Fcret%20%40word@fakesnow/{_DATABASE}/CLARI?protocol=http&host=127.0.0.1&port={port}"
     server.should_exit = True
     thread.join()
     FakeSnowflakeCursor.execute = _execute
@@ -109,11 +116,54 @@ def snowflake() -> Iterator[str]:
 
 
 @contextmanager
-def database(server: str) -> Iterator[str]:
-    """The URL of an empty database; one that `CLARI_TEST_SNOWFLAKE` names loses its schema clari."""
-    if NAMED not in os.environ:
-        yield server.format(database=f"CLARI_{secrets.token_hex(6)}")
+def database(server: str, *, is_prepared: bool = False) -> Iterator[str]:
+    """The URL of an empty database, the server's only one meanwhile; one that is named loses its schema clari."""
+    if NAMED in os.environ:
+        yield from _named()
         return
+    template = prepared.made_once("snowflake.db", lambda file: _make_template(server, file)) if is_prepared else None
+    with TemporaryDirectory(prefix="snowflake-") as name, _filed(Path(name)):
+        if template is not None:
+            shutil.copyfile(template, _file(Path(name)))
+        yield server
+
+
+def prepared_database(server: str) -> AbstractContextManager[str]:
+    """The same with every table of this release and no row."""
+    return database(server, is_prepared=True)
+
+
+def _make_template(server: str, file: Path) -> None:
+    """What the pipeline makes in an empty database, as a file; half of all work on the emulator, were it made anew."""
+    with TemporaryDirectory(prefix="snowflake-") as name:
+        with _filed(Path(name)):
+            warehouse = SnowflakeWarehouse(SecretStr(server), data_dir=Path(name))
+            assert not warehouse.exists()
+            warehouse.prepare()
+            assert warehouse.exists()
+        shutil.copyfile(_file(Path(name)), file)
+
+
+@contextmanager
+def _filed(folder: Path) -> Iterator[None]:
+    """The emulator keeps what it is told in DuckDB files there, and knows of no other."""
+    before, emulator = fakesnow.server.shared_fs, FakeSnow(db_path=folder)
+    emulator.duck_conn.execute("set threads = 1")  # its tables have a few rows each
+    fakesnow.server.shared_fs = emulator
+    try:
+        yield
+    finally:
+        fakesnow.server.shared_fs = before
+        with suppress(duckdb.Error):
+            emulator.duck_conn.execute(f"checkpoint {_DATABASE}")
+        emulator.duck_conn.close()
+
+
+def _file(folder: Path) -> Path:
+    return folder / f"{_DATABASE}.db"
+
+
+def _named() -> Iterator[str]:
     named = os.environ[NAMED]
     arguments, _ = read_address(SecretStr(named))
     with connect(**arguments) as administrator:

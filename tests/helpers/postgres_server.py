@@ -7,7 +7,7 @@ import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -103,17 +103,39 @@ def _call(folder: Path, program: str, *arguments: str) -> None:
 @contextmanager
 def prepared_database(server: str) -> Iterator[str]:
     """The URL of a new database with every table of this release and no row, which goes again."""
-    prepared.made_once("postgres-template", lambda mark: _make_template(server, mark))
-    with database(server, options=f"template {_TEMPLATE}") as found:
+    with database(server, options=f"template {_template(server)}") as found:
         yield found
 
 
-def _make_template(server: str, mark: Path) -> None:
+@contextmanager
+def filled_database(server: str, name: str, fill: Callable[[str], object]) -> Iterator[str]:
+    """The same with what `fill` has put there, given the URL: once for all tests that ask for this name."""
+    template = f"{_TEMPLATE}_{name}"
+    empty = _template(server)
+    prepared.made_once(
+        f"postgres-{name}", lambda mark: _make_template(server, template, mark, fill, options=f"template {empty}")
+    )
+    with database(server, options=f"template {template}") as found:
+        yield found
+
+
+def _template(server: str) -> str:
+    """The name of the database that others are copies of."""
+
+    def prepare(url: str) -> None:
+        open_warehouse(SecretStr(url), data_dir=prepared.shared_folder(), env=None).prepare()
+
+    prepared.made_once("postgres-template", lambda mark: _make_template(server, _TEMPLATE, mark, prepare))
+    return _TEMPLATE
+
+
+def _make_template(server: str, name: str, mark: Path, fill: Callable[[str], object], *, options: str = "") -> None:
     with psycopg.connect(server, autocommit=True) as administrator:
-        administrator.execute(f"drop database if exists {_TEMPLATE}".encode())
-        administrator.execute(f"create database {_TEMPLATE}".encode())
-    url = SecretStr(urlsplit(server)._replace(path=f"/{_TEMPLATE}").geturl())
-    open_warehouse(url, data_dir=mark.parent, env=None).prepare()
+        administrator.execute(f"drop database if exists {name} with (force)".encode())
+        administrator.execute(f"create database {name} {options}".encode())
+        fill(urlsplit(server)._replace(path=f"/{name}").geturl())
+        # Who is still connected would stand in the way of every copy.
+        administrator.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
     mark.touch()
 
 

@@ -96,12 +96,15 @@ def _json(value: Any) -> Any:
     return str(value) if isinstance(value, Decimal) else value
 
 
-def random_history(chance: Random) -> History:
-    """People who call, raise, lower, fall silent, are overridden, change teams, leave and return."""
+def random_history(chance: Random, *, most: int = 6) -> History:
+    """People who call, raise, lower, fall silent, are overridden, change teams, leave and return.
+
+    `most` is how many exports a quarter has at most.
+    """
     values: dict[tuple[str, Key], Row] = {}
     moments: list[tuple[datetime, str]] = []
     for quarter, (first, last) in QUARTERS.items():
-        days = chance.sample(range(1, (last - first).days + 30), chance.randint(3, 6))
+        days = chance.sample(range(1, (last - first).days + 30), chance.randint(min(3, most), most))
         moments += [
             (
                 datetime(first.year, first.month, first.day, chance.randint(0, 23), 1, tzinfo=UTC)

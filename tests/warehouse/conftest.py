@@ -71,6 +71,13 @@ def snowflake(snowflake_server: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def prepared_snowflake(snowflake_server: str) -> Iterator[str]:
+    """The URL of one with every table of this release and no row."""
+    with fake_snowflake.prepared_database(snowflake_server) as found:
+        yield found
+
+
+@pytest.fixture
 def open_house(tmp_path: Path) -> Iterator[Callable[..., House]]:
     """Houses with settings of their own, on one landing folder; their files stay open, to open them takes the time."""
     with ExitStack() as held_open:

@@ -359,4 +359,4 @@ def any_order_property(examples: int, *, is_soak: bool = False) -> Callable[[], 
 @pytest.mark.long
 def test_any_order_of_arrival_gives_the_rows_of_the_order_of_export() -> None:
     """In order, in any order, loaded twice and replayed: the same rows, and those that the model says."""
-    any_order_property(4)()
+    any_order_property(2)()

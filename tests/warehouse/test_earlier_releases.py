@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +12,6 @@ import pytest
 from clari_pipeline.warehouse.dialects import Engine, carried
 from clari_pipeline.warehouse.in_duckdb import text_of
 from clari_pipeline.warehouse.statements import is_view, tables
-from tests.helpers import fake_snowflake
 from tests.helpers.house import House, document, entry, moment
 from tests.warehouse.conftest import SECRET, as_user
 
@@ -51,16 +50,12 @@ def made_earlier(house: House) -> None:
         house.execute(statement.replace("%%", "%"))
 
 
-@pytest.fixture(params=["duckdb", "postgres", "snowflake"])
-def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    match request.param:
-        case "postgres":
-            yield request.getfixturevalue("database")
-        case "snowflake":
-            with fake_snowflake.database(request.getfixturevalue("snowflake_server")) as found:
-                yield found
-        case _:
-            yield None
+@pytest.fixture
+def url(engine: str, request: pytest.FixtureRequest) -> str | None:
+    url: str | None = None
+    if engine != "duckdb":
+        url = request.getfixturevalue("prepared_database" if engine == "postgres" else "prepared_snowflake")
+    return url
 
 
 def read(house: House) -> dict[str, list[str]]:
@@ -72,32 +67,46 @@ def read(house: House) -> dict[str, list[str]]:
     }
 
 
-def opened_again(folder: Path, url: str | None) -> House:
-    """As another process would, after two documents."""
+def opened_again(folder: Path, url: str | None, *, exports: int = 2) -> House:
+    """As another process would, after so many documents."""
     house = House(folder, url=url)
-    house.exports = 2
+    house.exports = exports
     return house
 
 
-def test_its_entries_are_those_of_the_view(tmp_path: Path, url: str | None) -> None:
+# On the emulator, which is slow, one document by default; in soak the same comes again, before and after.
+@pytest.mark.parametrize(
+    ("engine", "days"),
+    [
+        ("duckdb", (9, 10)),
+        ("postgres", (9, 10)),
+        ("snowflake", (10,)),
+        pytest.param("snowflake", (9, 10), marks=pytest.mark.soak),
+    ],
+)
+def test_its_entries_are_those_of_the_view(tmp_path: Path, engine: str, days: tuple[int, ...], url: str | None) -> None:
     """Then the same document comes, one of a week, and one in which an entry has changed and another is gone."""
     entries = [entry(name, week, call=100) for name in ("ann", "bob") for week in ("W01", "W02")]
     house = House(tmp_path, url=url)
-    for day in (9, 10):
-        house.bring(document(*entries), moment(10, day))
-    before = read(house)
-    made_earlier(house)
-    house = opened_again(tmp_path, url)
-    assert read(house) == before
+    with house.held_open():
+        for day in days:
+            house.bring(document(*entries), moment(10, day))
+        before = read(house)
+        made_earlier(house)
+    house = opened_again(tmp_path, url, exports=len(days))
+    with house.held_open():
+        assert read(house) == before
     state = house.rows("select * from clari.forecast_entry_state")
-    assert {row["job_id"] for row in state} == {"job-north-2026_Q4-2"}
+    assert {row["job_id"] for row in state} == {f"job-north-2026_Q4-{len(days)}"}
+    if engine == "snowflake" and len(days) == 1:
+        return
 
     house.bring(document(*entries), moment(10, 11))
     assert house.rows("select * from clari.forecast_entry_state") == state
     newest = "select distinct job_id, last_seen_at from clari.forecast_entry"
     assert house.row(newest) == {"job_id": "job-north-2026_Q4-3", "last_seen_at": moment(10, 11)}
-    if url is not None and "snowflake" in url:
-        return  # the emulator is slow
+    if engine == "snowflake":
+        return
     house.bring(document(entries[1]), moment(10, 12), history=False)
     house.bring(document(*entries[:2], entry("bob", "W01", call=1)), moment(10, 13))
     found = house.rows(

@@ -18,10 +18,10 @@ from tests.helpers.house import House, document, entry, moment
 
 
 def test_another_environment_is_refused_and_documents_alone_are_saved(
-    database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    prepared_database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A line says what is not in the backup; from what is, the tables are made again."""
-    house = House(tmp_path / "data", url=database, env="prod")
+    house = House(tmp_path / "data", url=prepared_database, env="prod")
     house.pipeline.prepare()
     for day, call in ((2, 100), (3, 250)):
         house.bring(document(entry(call=call)), moment(10, day))
@@ -44,6 +44,6 @@ def test_another_environment_is_refused_and_documents_alone_are_saved(
     house.execute("drop schema clari cascade")
     elsewhere = read_settings(warehouse_url=settings.warehouse_url, data_dir=tmp_path / "elsewhere")
     assert operations.restore(elsewhere, saved, force=False, documents_only=False, dry_run=False) == 0
-    again = House(tmp_path / "elsewhere", url=database)
+    again = House(tmp_path / "elsewhere", url=prepared_database)
     again.pipeline.replay([], ())
     assert again.rows("select * from clari.forecast_entry_history order by valid_from") == known

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from clari_pipeline.warehouse.marts import MARTS
+from tests.helpers import postgres_server, prepared
 from tests.helpers.house import House, document, entry, moment, person
+
+
+@pytest.fixture
+def there(server: str, tmp_path: Path) -> Iterator[House]:
+    """On PostgreSQL, filled and published; made once."""
+    made = prepared.shared_folder() / "published-there"
+    with postgres_server.filled_database(server, "published", lambda url: _filled(made, url=url)) as url:
+        shutil.copytree(made, tmp_path / "there")
+        yield House(tmp_path / "there", url=url)
 
 
 def _filled(folder: Path, **where: Any) -> House:
@@ -34,11 +46,16 @@ def _rows(table: Any, *, without: str = "detected_at") -> list[dict[str, Any]]:
     return sorted(rows, key=repr)
 
 
-@pytest.mark.parametrize("engine", ["prepared_database", pytest.param("snowflake", marks=pytest.mark.soak)])
+@pytest.fixture
+def in_snowflake(prepared_snowflake: str, tmp_path: Path) -> House:
+    return _filled(tmp_path / "there", url=prepared_snowflake)
+
+
+@pytest.mark.parametrize("engine", ["there", pytest.param("in_snowflake", marks=pytest.mark.soak)])
 def test_a_servers_marts_are_the_same_files(tmp_path: Path, engine: str, request: pytest.FixtureRequest) -> None:
     """Row by row and type by type; letters of all kinds, moments, nulls and empty texts included."""
     here = _filled(tmp_path / "here")
-    there = _filled(tmp_path / "there", url=request.getfixturevalue(engine))
+    there: House = request.getfixturevalue(engine)
     assert here.pipeline.places.copy.exists()
     assert not there.pipeline.places.copy.exists()
     for mart, table in _files(there).items():
@@ -52,9 +69,9 @@ def test_a_servers_marts_are_the_same_files(tmp_path: Path, engine: str, request
     assert not (tmp_path / "there/.publishing").exists()
 
 
-def test_a_servers_files_are_of_one_moment(tmp_path: Path, prepared_database: str) -> None:
+def test_a_servers_files_are_of_one_moment(tmp_path: Path, there: House) -> None:
     """What another session keeps between two files is in neither; nobody waits."""
-    house = _filled(tmp_path, url=prepared_database)
+    house = there
     with house.pipeline.warehouse.copied(tmp_path / "unused") as session:
         session.save("pipeline_health", tmp_path / "before.parquet")
         house.execute("delete from clari.forecast_vs_quota")
@@ -63,11 +80,11 @@ def test_a_servers_files_are_of_one_moment(tmp_path: Path, prepared_database: st
     assert house.value("select count(*) from clari.forecast_vs_quota") == 0
 
 
-def test_a_server_that_is_gone_is_a_remark(tmp_path: Path, prepared_database: str) -> None:
+def test_a_server_that_is_gone_is_a_remark(tmp_path: Path, there: House) -> None:
     """No failure, no password; the files stay as they were."""
-    house = _filled(tmp_path, url=prepared_database)
+    house = there
     before = {mart: _rows(table) for mart, table in _files(house).items()}
-    lost = House(tmp_path, url="postgresql://nobody:pass-word@127.0.0.1:9/nowhere")
+    lost = House(tmp_path / "there", url="postgresql://nobody:pass-word@127.0.0.1:9/nowhere")
     assert lost.pipeline.publish() is None
     (remark,) = lost.pipeline.remarks
     assert "were not made anew" in remark

@@ -24,12 +24,12 @@ from clari_pipeline.settings import SettingsError, read_settings
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.product_rows import TABLES
 from clari_pipeline.warehouse.statements import is_view, tables
-from tests.helpers import fake_snowflake, postgres_server
+from tests.helpers import fake_snowflake, postgres_server, prepared
 from tests.helpers.house import House, Json, document, entry, person
 from tests.helpers.product_documents import ByHand, one_of_each
 
 CALENDAR = FiscalCalendar(1)
-NOW = datetime.now(UTC)
+NOW = datetime.combine(datetime.now(UTC).date(), datetime.min.time(), UTC)  # the same for all workers
 QUARTERS = [CALENDAR.quarter_of(NOW.date()).shifted(-ago) for ago in reversed(range(12))]
 OLD, KEPT = QUARTERS[:4], QUARTERS[4:]
 # What a run's own ids and moments stand in, or by what a warehouse was made; fields belong to no quarter.
@@ -80,23 +80,28 @@ def fill(house: House, quarters: Sequence[Quarter]) -> House:
     return house
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight quarters on disk, and the same with the four before them; made once."""
-    folder = tmp_path_factory.mktemp("filled")
-    house = House(folder / "eight", now=NOW)
-    with house.held_open():
-        fill(house, KEPT)
-    house = another(folder / "eight", folder / "twelve")
-    with house.held_open():
-        fill(house, OLD)
-    return folder
+@pytest.fixture
+def filled() -> Path:
+    """Eight quarters on disk, the same with the four before them, and those after the four have gone; made once."""
+
+    def make(folder: Path) -> None:
+        house = House(folder / "eight", now=NOW)
+        with house.held_open():
+            fill(house, KEPT)
+        house = another(folder / "eight", folder / "twelve")
+        with house.held_open():
+            fill(house, OLD)
+        retired(another(folder / "twelve", folder / "gone"))
+
+    return prepared.made_once("retention", make)
 
 
 @pytest.fixture
-def twelve(filled: Path, tmp_path: Path) -> House:
+def twelve(filled: Path, tmp_path: Path) -> Iterator[House]:
     """Twelve quarters, of one's own."""
-    return another(filled / "twelve", tmp_path / "data")
+    house = another(filled / "twelve", tmp_path / "data")
+    with house.held_open():
+        yield house
 
 
 def another(filled: Path, folder: Path) -> House:
@@ -107,15 +112,17 @@ def another(filled: Path, folder: Path) -> House:
 
 
 def everything(house: House, *, without: set[str] = APART) -> dict[str, list[tuple[Any, ...]]]:
-    return {
-        table: sorted((tuple(row.values()) for row in house.rows(f"select * from clari.{table}")), key=repr)
-        for table in tables()
-        if table not in without
-    }
+    with house.held_open():
+        return {
+            table: sorted((tuple(row.values()) for row in house.rows(f"select * from clari.{table}")), key=repr)
+            for table in tables()
+            if table not in without
+        }
 
 
 def retired(house: House) -> list[str]:
-    return [found.quarter_id for found in retire(house.pipeline) if found.obstacle is None]
+    with house.held_open():
+        return [found.quarter_id for found in retire(house.pipeline) if found.obstacle is None]
 
 
 def test_what_stays_is_what_eight_quarters_alone_would_have_left(twelve: House, filled: Path, tmp_path: Path) -> None:
@@ -147,38 +154,54 @@ def test_what_stays_is_what_eight_quarters_alone_would_have_left(twelve: House, 
     assert sum(1 for _ in Landing(twelve.pipeline.landing.root)) == sum(one["n"] for one in states) == 18
 
 
-def test_replay_brings_every_row_back(twelve: House) -> None:
+def test_replay_brings_every_row_back(twelve: House, filled: Path, tmp_path: Path) -> None:
     """Of all four, and in the ledger."""
     before = everything(twelve)
     ledger = "select * exclude (told_at) from clari.export_job order by request_id"
     known = twelve.rows(ledger)
-    retire(twelve.pipeline)
-    assert twelve.rows(ledger) != known
-    with twelve.held_open():
-        twelve.pipeline.replay(OLD, ())
-    assert everything(twelve) == before
-    assert twelve.rows(ledger) == known
+    gone = another(filled / "gone", tmp_path / "gone")
+    with gone.held_open():
+        assert gone.rows(ledger) != known
+        gone.pipeline.replay(OLD, ())
+        assert everything(gone) == before
+        assert gone.rows(ledger) == known
 
 
-@pytest.mark.parametrize(
-    ("calls", "day", "forecast"),
-    [((1, 2), 5, "north"), ((100, 290), 5, "north"), ((8,), 0, "south")],
-    ids=["newer", "the same once more", "late, of one of two forecasts"],
-)
-def test_a_sync_of_a_quarter_that_has_gone_sees_all_of_it(
-    filled: Path, tmp_path: Path, calls: tuple[float, ...], day: int, forecast: str
-) -> None:
+def test_a_sync_of_a_quarter_that_has_gone_sees_all_of_it(filled: Path, tmp_path: Path, twelve: House) -> None:
     """As if it had never gone: the forecast's versions, swings and people are those of every export there ever was."""
-    quarter = OLD[0]
-    houses = [another(filled / "twelve", tmp_path / name) for name in ("stayed", "gone")]
-    retire(houses[1].pipeline)
-    for house in houses:
-        with house.held_open():
-            outcome = house.bring(shown(quarter, *calls), at(quarter, day), quarter=str(quarter), forecast=forecast)
+    gone = another(filled / "gone", tmp_path / "gone")
+    with gone.held_open():
+        _bring_both(OLD[0], twelve, gone, calls=(1, 2), day=5, forecast="north")
+        _bring_both(OLD[1], twelve, gone, calls=(100, 290), day=5, forecast="north")  # the same once more
+        for house in (twelve, gone):
             house.pipeline.refresh_marts()
+        for quarter in OLD[:2]:
+            assert _of_it(gone, quarter, "north") == _of_it(twelve, quarter, "north")
+        assert retired(gone) == [str(OLD[0]), str(OLD[1])]
+        _bring_both(OLD[0], twelve, gone, calls=(8,), day=0, forecast="south")  # late, of one of two forecasts
+        for house in (twelve, gone):
+            house.pipeline.refresh_marts()
+        assert _of_it(gone, OLD[0], "south") == _of_it(twelve, OLD[0], "south")
+
+
+def _bring_both(
+    quarter: Quarter, stays: House, goes: House, *, calls: tuple[float, ...], day: int, forecast: str
+) -> None:
+    for house in (stays, goes):
+        outcome = house.bring(shown(quarter, *calls), at(quarter, day), quarter=str(quarter), forecast=forecast)
         assert outcome.export["state"] == "LOADED"
-    of_it = {
-        table: f"select * from clari.{table} where forecast_id = '{forecast}' and {column} like '{quarter}%'"
+    seen = f"select user_id from clari.forecast_user where forecast_id = '{forecast}' and user_id like 'guest-%'"
+    guests = {row["user_id"] for row in goes.rows(seen)}
+    sighted = _of_it(goes, quarter, forecast)["forecast_user_sighting"]
+    assert (f"guest-{quarter}" in guests) == any("guest" in row for row in sighted)
+
+
+def _of_it(house: House, quarter: Quarter, forecast: str) -> dict[str, list[str]]:
+    """Rows of a forecast's quarter."""
+    found = {
+        table: house.rows(
+            f"select * from clari.{table} where forecast_id = '{forecast}' and {column} like '{quarter}%'"
+        )
         for table, column in (
             ("forecast_entry", "time_period_id"),
             ("forecast_entry_history", "time_period_id"),
@@ -188,12 +211,8 @@ def test_a_sync_of_a_quarter_that_has_gone_sees_all_of_it(
             ("forecast_user_sighting", "quarter_id"),
         )
     }
-    stayed, gone = ({table: sorted(map(repr, house.rows(text))) for table, text in of_it.items()} for house in houses)
-    assert gone == stayed
-    assert stayed["forecast_vs_quota"]
-    people = f"select user_id from clari.forecast_user where forecast_id = '{forecast}' and user_id like 'guest-%'"
-    guests = {row["user_id"] for row in houses[1].rows(people)}
-    assert (f"guest-{quarter}" in guests) == any("guest" in row for row in gone["forecast_user_sighting"])
+    assert found["forecast_vs_quota"]
+    return {table: sorted(map(repr, rows)) for table, rows in found.items()}
 
 
 def test_products_beside_the_forecast_are_kept(twelve: House) -> None:
@@ -247,12 +266,11 @@ def test_how_many_stay_is_a_setting_and_never_fewer_than_eight(tmp_path: Path) -
 
 
 @pytest.fixture
-def typed(twelve: House, monkeypatch: pytest.MonkeyPatch) -> House:
-    """The settings of whoever types commands."""
-    folder = twelve.pipeline.settings.data_dir
-    monkeypatch.chdir(folder.parent)
+def typed(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    """The settings of whoever types commands, and what has been made of twelve quarters."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLARI_DATA_DIR", "data")
-    return twelve
+    return another(filled / "twelve", tmp_path / "data")
 
 
 def test_a_dry_run_says_which_rows_would_go_and_takes_none(typed: House, capsys: pytest.CaptureFixture[str]) -> None:
@@ -311,7 +329,7 @@ def test_dagster_does_the_same_where_it_is_turned_on(
 @pytest.fixture(params=["postgres", pytest.param("snowflake", marks=pytest.mark.soak)])
 def elsewhere(request: pytest.FixtureRequest) -> Iterator[Callable[[], AbstractContextManager[str]]]:
     if request.param == "snowflake":
-        yield partial(fake_snowflake.database, request.getfixturevalue("snowflake_server"))
+        yield partial(fake_snowflake.prepared_database, request.getfixturevalue("snowflake_server"))
     else:
         yield partial(postgres_server.prepared_database, request.getfixturevalue("server"))
 
@@ -320,17 +338,17 @@ def test_a_server_lets_the_same_rows_go(tmp_path: Path, elsewhere: Callable[[], 
     """Of two quarters, one of which goes."""
     quarters = [QUARTERS[0], QUARTERS[4]]
     with elsewhere() as url:
-        houses = [
-            fill(House(tmp_path / "here", now=NOW), quarters),
-            fill(House(tmp_path / "there", url=url, now=NOW), quarters),
-        ]
+        houses = [House(tmp_path / "here", now=NOW), House(tmp_path / "there", url=url, now=NOW)]
         for house in houses:
+            with house.held_open():
+                fill(house, quarters)
             assert retired(house) == [str(quarters[0])]
         assert _in_utc(houses[1]) == _in_utc(houses[0])
 
 
 def _in_utc(house: House) -> dict[str, list[str]]:
-    found = everything(house, without=APART | HEALTH)
+    with house.held_open():
+        found = everything(house, without=APART | HEALTH)
     return {
         table: sorted(
             repr([value.astimezone(UTC) if isinstance(value, datetime) else value for value in row]) for row in rows

@@ -1,11 +1,14 @@
 """A document that equals the newest loaded one is recognised unread, and recorded as if it had been read."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from clari_pipeline.landing import LandingError
 from clari_pipeline.outcomes import Outcome
+from tests.helpers import prepared
 from tests.helpers.house import House, document, entry, moment, person
 from tests.warehouse.test_any_order import ORDERED
 
@@ -16,6 +19,24 @@ QUARTER_OF_TWO = document(
     entry("bob", "W03", call=50),
     people=[person("ann", role="head", parent=None), person("bob", role="rep", parent="head")],
 )
+
+
+@pytest.fixture
+def of_two(tmp_path: Path) -> Path:
+    """The folder of a house that has merged `QUARTER_OF_TWO` on 19 October; made once."""
+
+    def make(folder: Path) -> None:
+        House(folder).bring(QUARTER_OF_TWO, moment(10, 19))
+
+    shutil.copytree(prepared.made_once("same-document", make), tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.fixture
+def house_of_two(of_two: Path, open_house: Callable[..., House]) -> House:
+    house = open_house()
+    house.exports = 1
+    return house
 
 
 def counts(outcome: Outcome) -> tuple[int, ...]:
@@ -31,9 +52,9 @@ def tables(house: House) -> dict[str, list[dict[str, object]]]:
     return {name: house.rows(f"select * from clari.{name} order by {order}") for name, order in ORDERED.items()}
 
 
-def test_it_is_not_read(house: House) -> None:
+def test_it_is_not_read(house_of_two: House) -> None:
     """What lies on the disk for the second export cannot be read, and is not missed."""
-    house.bring(QUARTER_OF_TWO, moment(10, 19))
+    house = house_of_two
     request = house.deliver(QUARTER_OF_TWO, moment(10, 20))
     damage(house, house.outcome(request))
     house.merge()
@@ -90,9 +111,9 @@ def test_it_is_judged(house: House) -> None:
     [{"types": ("crm_closed", "forecast", "quota")}, {"currency": "EUR"}, {"scope": "east"}, {"history": False}],
     ids=str,
 )
-def test_asked_for_in_another_way_it_is_read(house: House, request_: dict[str, object]) -> None:
+def test_asked_for_in_another_way_it_is_read(house_of_two: House, request_: dict[str, object]) -> None:
     """The same bytes say something else where something else was asked for."""
-    house.bring(QUARTER_OF_TWO, moment(10, 19))
+    house = house_of_two
     request = house.deliver(QUARTER_OF_TWO, moment(10, 20), **request_)  # type: ignore[arg-type]
     damage(house, house.outcome(request))
     with pytest.raises(Exception, match="restore it from a backup"):
@@ -151,18 +172,18 @@ def test_what_is_no_longer_loaded_leaves_the_mart(house: House) -> None:
     assert house.value("select count(*) from clari.forecast_vs_quota") == 0
 
 
-def test_it_is_recognised_day_after_day(house: House) -> None:
-    house.bring(QUARTER_OF_TWO, moment(10, 18))
-    for day in (19, 20, 21):
+def test_it_is_recognised_day_after_day(house_of_two: House) -> None:
+    house = house_of_two
+    for day in (20, 21, 22):
         request = house.deliver(QUARTER_OF_TWO, moment(10, day))
         damage(house, house.outcome(request))
         house.merge()
         assert house.outcome(request).export["state"] == "LOADED"
 
 
-def test_cut_off_this_time_it_is_refused(house: House) -> None:
+def test_cut_off_this_time_it_is_refused(house_of_two: House) -> None:
     """The same bytes, of which Clari now says that rows are missing."""
-    house.bring(QUARTER_OF_TWO, moment(10, 19))
+    house = house_of_two
     outcome = house.bring(QUARTER_OF_TWO, moment(10, 20), is_truncated=True)
     assert outcome.export["state"] == "REFUSED"
     assert "export_is_not_truncated" in outcome.export["error"]
@@ -185,9 +206,9 @@ def test_the_one_at_the_top_is_looked_for_again(open_house: Callable[..., House]
     assert has_one_top(house.bring(two, moment(10, 20)))
 
 
-def test_what_stops_a_merge_is_said_as_it_is(house: House) -> None:
+def test_what_stops_a_merge_is_said_as_it_is(house_of_two: House) -> None:
     """Without the kept lists the document has to be read, and it cannot be."""
-    house.bring(QUARTER_OF_TWO, moment(10, 19))
+    house = house_of_two
     house.execute("delete from clari.newest_document")
     request = house.deliver(QUARTER_OF_TWO, moment(10, 20))
     damage(house, house.outcome(request))
@@ -195,9 +216,9 @@ def test_what_stops_a_merge_is_said_as_it_is(house: House) -> None:
         house.merge()
 
 
+@pytest.mark.usefixtures("of_two")
 def test_read_in_another_calendar_it_is_read_again(open_house: Callable[..., House]) -> None:
     """Where a fiscal year begins decides which days a quarter has."""
-    open_house().bring(QUARTER_OF_TWO, moment(10, 19))
     house = open_house(fiscal_year_start_month=2)
     house.exports = 1
     request = house.deliver(QUARTER_OF_TWO, moment(10, 20))

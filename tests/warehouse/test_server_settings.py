@@ -36,9 +36,11 @@ def test_the_writer_needs_no_more_than_its_schema(tmp_path: Path, roles: Callabl
             writer.execute(forbidden.encode())
 
 
-def test_the_reader_reads_everything_and_changes_nothing(tmp_path: Path, roles: Callable[[str], str]) -> None:
-    house = House(tmp_path, url=roles("clari_writer"))
-    house.bring(document(entry(call=100)), moment(10, 2))
+def test_the_reader_reads_everything_and_changes_nothing(
+    terminal: Terminal, tmp_path: Path, roles: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """May ask for the status, too, and is told before Clari is asked that a sync is not for that role."""
+    House(tmp_path / "writer", url=roles("clari_writer")).bring(document(entry(call=100)), moment(10, 2))
     with psycopg.connect(roles("clari_reader"), autocommit=True) as reader:
         for view in filter(is_view, tables()):
             reader.execute(f"select * from clari.{view}".encode())
@@ -60,26 +62,21 @@ def test_the_reader_reads_everything_and_changes_nothing(tmp_path: Path, roles: 
                     reader.execute(change.encode())
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             reader.execute("create table clari.mine (one int)")
-
-
-def test_the_reader_may_ask_for_the_status(
-    terminal: Terminal, tmp_path: Path, roles: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And is told before Clari is asked that a sync is not for that role."""
-    House(tmp_path / "writer", url=roles("clari_writer")).bring(document(entry(call=100)), moment(10, 2))
     monkeypatch.setenv("CLARI_WAREHOUSE_URL", roles("clari_reader"))
     answer = terminal("status", "--json")
     assert (answer.code, answer.document["exports"][0]["state"]) == (0, "LOADED")
     _is_one_line(terminal("sync"), 2, "may not write schema clari")
 
 
-@pytest.mark.parametrize(
-    "setting", ["datestyle = 'German, DMY'", "intervalstyle = 'sql_standard'", "timezone = 'Asia/Kolkata'"]
-)
-def test_a_database_with_ways_of_its_own(setting: str, tmp_path: Path, database: str) -> None:
+_WAYS = ("datestyle = 'German, DMY'", "intervalstyle = 'sql_standard'", "timezone = 'Asia/Kolkata'")
+
+
+@pytest.mark.parametrize("ways", [_WAYS, *(pytest.param((one,), marks=pytest.mark.soak) for one in _WAYS)], ids=str)
+def test_a_database_with_ways_of_its_own(ways: tuple[str, ...], tmp_path: Path, database: str) -> None:
     """What it writes for people stays as it is; the pipeline reads moments as they were."""
     with psycopg.connect(database, autocommit=True) as administrator:
-        administrator.execute(f"alter database {administrator.info.dbname} set {setting}".encode())
+        for setting in ways:
+            administrator.execute(f"alter database {administrator.info.dbname} set {setting}".encode())
     house = House(tmp_path, url=database)
     house.pipeline.prepare()
     house.bring(document(entry(call=100)), moment(10, 2))
@@ -87,10 +84,10 @@ def test_a_database_with_ways_of_its_own(setting: str, tmp_path: Path, database:
     assert house.value("select as_of from clari.forecast_vs_quota") == moment(10, 2)
 
 
-def test_a_machine_that_vanishes_is_missed_within_a_minute(tmp_path: Path, database: str) -> None:
+def test_a_machine_that_vanishes_is_missed_within_a_minute(tmp_path: Path, prepared_database: str) -> None:
     """By the server, which gives its turns to others then; the address and the role may say otherwise."""
-    own = f"{database}?options=-c%20tcp_keepalives_idle%3D77"
-    for url, expected in ((database, ["3", "30", "10"]), (own, ["3", "77", "10"])):
+    own = f"{prepared_database}?options=-c%20tcp_keepalives_idle%3D77"
+    for url, expected in ((prepared_database, ["3", "30", "10"]), (own, ["3", "77", "10"])):
         found = House(tmp_path, url=url).rows("select setting from pg_settings where name ~ '^tcp_keep' order by name")
         assert [one["setting"] for one in found] == expected
 
@@ -199,11 +196,14 @@ def test_an_extra_that_is_not_installed_is_named(tmp_path: Path) -> None:
 
 
 def test_the_address_is_shown_without_its_password(
-    terminal: Terminal, database: str, monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, prepared_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sync, its log in Dagster, and every command after it."""
-    monkeypatch.setenv("CLARI_WAREHOUSE_URL", database)
-    answers = [terminal(*words) for words in (["sync"], ["status"], ["replay"], ["alerts", "list"])]
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", prepared_database)
+    answers = [
+        terminal.with_dagster("sync", "--last", "1"),
+        *(terminal(*words) for words in (["status"], ["replay"], ["alerts", "list"])),
+    ]
     assert [answer.code for answer in answers] == [0] * len(answers)
     said = "".join(answer.out + answer.err for answer in answers)
     assert "postgresql://127.0.0.1" in said

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from clari_pipeline.warehouse.errors import WarehouseLocked
 from clari_pipeline.warehouse.postgres import PostgresWarehouse
 from clari_pipeline.warehouse.statements import tables
+from tests.helpers import postgres_server, prepared
 from tests.helpers.house import House, document, entry, moment
 
 _DEFINED = (
@@ -25,10 +26,19 @@ _DEFINED = (
 
 
 @pytest.fixture
+def database(server: str) -> Iterator[str]:
+    """Of one document."""
+
+    def fill(url: str) -> None:
+        House(prepared.shared_folder() / "server-tables", url=url).bring(document(entry(call=100)), moment(10, 2))
+
+    with postgres_server.filled_database(server, "tables", fill) as found:
+        yield found
+
+
+@pytest.fixture
 def house(tmp_path: Path, database: str) -> House:
-    house = House(tmp_path, url=database)
-    house.bring(document(entry(call=100)), moment(10, 2))
-    return house
+    return House(tmp_path, url=database)
 
 
 def impatient(url: str, folder: Path) -> PostgresWarehouse:

@@ -29,8 +29,8 @@ _DEFINITION = re.compile(r"\s*(create|alter|drop|comment|truncate|grant)\b", re.
 
 
 @pytest.fixture
-def warehouse(snowflake: str, tmp_path: Path) -> Iterator[SnowflakeWarehouse]:
-    yield SnowflakeWarehouse(SecretStr(snowflake), data_dir=tmp_path, turn_timeout_s=0.3)
+def warehouse(prepared_snowflake: str, tmp_path: Path) -> Iterator[SnowflakeWarehouse]:
+    yield SnowflakeWarehouse(SecretStr(prepared_snowflake), data_dir=tmp_path, turn_timeout_s=0.3)
 
 
 def test_an_address_is_told_to_the_connector() -> None:
@@ -125,8 +125,13 @@ def test_nobody_there_is_said_without_the_secret(tmp_path: Path) -> None:
     assert "cret" not in str(refused.value)
 
 
+def test_an_empty_database_has_no_tables(snowflake: str, tmp_path: Path) -> None:
+    """That it has them once they are made is asserted where they are made: tests/helpers/fake_snowflake.py."""
+    assert not SnowflakeWarehouse(SecretStr(snowflake), data_dir=tmp_path).exists()
+
+
 def test_a_transaction_is_kept_whole_or_not_at_all(warehouse: SnowflakeWarehouse) -> None:
-    assert not warehouse.exists()
+    assert warehouse.exists()
     with warehouse.session() as session:
         with pytest.raises(ZeroDivisionError), session.transaction():
             session.run("marts/rules_begin", {})
@@ -160,11 +165,11 @@ def test_a_turn_that_was_lost_keeps_nothing(warehouse: SnowflakeWarehouse) -> No
 
 
 @pytest.mark.soak
-def test_lists_that_no_statement_can_carry_are_not_kept(snowflake: str, tmp_path: Path) -> None:
+def test_lists_that_no_statement_can_carry_are_not_kept(prepared_snowflake: str, tmp_path: Path) -> None:
     """The export is merged all the same; its document is read again where it comes again."""
     people = [person(f"person-{number:0200d}") for number in range(1_000)]
     shown = document(entry(people[0]["userId"], call=100), people=people)
-    there = House(tmp_path, url=snowflake)
+    there = House(tmp_path, url=prepared_snowflake)
     assert there.bring(shown, moment(10, 2)).export["state"] == "LOADED"
     assert there.value("select count(*) from clari.newest_document") == 0
     assert there.bring(shown, moment(10, 3)).export["rows_unchanged"] == 1

@@ -1,11 +1,14 @@
 """Whatever happens in the middle of a merge, the tables hold all of it or nothing."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clari_pipeline.landing import LandingError
+from tests.helpers import prepared
 from tests.helpers.house import House, document, entry, moment
 
 TABLES = (
@@ -31,11 +34,24 @@ def document_of(house: House, request_id: str) -> Path:
     return house.pipeline.landing.root / house.outcome(request_id).export["landing_path"] / "document.zst"
 
 
+@pytest.fixture
+def house_of_two(tmp_path: Path) -> Iterator[House]:
+    """Two exports are merged; made once."""
+
+    def make(folder: Path) -> None:
+        house = House(folder)
+        for day, call in ((2, 100), (4, 110)):
+            house.bring(document(entry("ann", call=call), entry("bob", call=call)), moment(10, day))
+
+    shutil.copytree(prepared.made_once("transactions", make), tmp_path, dirs_exist_ok=True)
+    house = House(tmp_path)
+    house.exports = 2
+    with house.held_open():
+        yield house
+
+
 def _two_exports(house: House) -> list[str]:
-    return [
-        house.bring(document(entry("ann", call=call), entry("bob", call=call)), moment(10, day)).export["request_id"]
-        for day, call in ((2, 100), (4, 110))
-    ]
+    return [row["request_id"] for row in house.rows("from clari.export_job order by exported_at")]
 
 
 def _cut_in_half(file: Path) -> None:
@@ -47,8 +63,9 @@ def _fill_with_noise(file: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, _cut_in_half, _fill_with_noise])
-def test_a_replay_that_meets_a_damaged_document_changes_nothing(house: House, damage: Any) -> None:
+def test_a_replay_that_meets_a_damaged_document_changes_nothing(house_of_two: House, damage: Any) -> None:
     """The first document was merged again when the second could not be read: the tables are as they were."""
+    house = house_of_two
     _first, second = _two_exports(house)
     before = tables(house)
     damage(document_of(house, second))
@@ -57,8 +74,9 @@ def test_a_replay_that_meets_a_damaged_document_changes_nothing(house: House, da
     assert tables(house) == before
 
 
-def test_a_late_document_beside_a_damaged_one_changes_nothing(house: House) -> None:
+def test_a_late_document_beside_a_damaged_one_changes_nothing(house_of_two: House) -> None:
     """It waits, landed, until what it is to be rebuilt with can be read again."""
+    house = house_of_two
     first, _second = _two_exports(house)
     content = document_of(house, first).read_bytes()
     late = house.deliver(document(entry("ann", call=105)), moment(10, 3))
@@ -107,9 +125,9 @@ def test_documents_that_wait_are_merged_in_the_order_of_export(house: House) -> 
     assert [one["forecast_value"] for one in versions] == [100, 105, 110]
 
 
-def test_a_lost_warehouse_comes_back_from_the_landing_folder(house: House, open_house: Any) -> None:
+def test_a_lost_warehouse_comes_back_from_the_landing_folder(house_of_two: House, open_house: Any) -> None:
     """The documents are the only copy; the tables can be made from them at any time."""
-    _two_exports(house)
+    house = house_of_two
     house.bring(b"not an export", moment(10, 5))
     elsewhere = open_house(warehouse="elsewhere")
     elsewhere.pipeline.replay([], [])

@@ -1,0 +1,56 @@
+"""What the launcher answers when the daemon's monitoring asks after a run; with whole fleets in test_workers.py."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.storage.tags import GRPC_INFO_TAG
+
+from clari_pipeline.defs.launching import WatchedRunLauncher
+from tests.helpers.fleet import until
+
+
+@pytest.fixture
+def code_server(tmp_path: Path) -> Iterator[int]:
+    """The port of a code server that has begun anew, and has started no run."""
+    (tmp_path / "nothing.py").write_text("import dagster\n\ndefs = dagster.Definitions()\n", encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    program = Path(sys.executable).with_name("dagster")
+    words = ["api", "grpc", "-f", "nothing.py", "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(
+        [program, *words], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as code:
+
+        def answers() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        try:
+            until(answers, "the code server")
+            yield port
+        finally:
+            code.kill()
+
+
+def test_who_cannot_be_asked_is_not_taken_for_dead(code_server: int) -> None:
+    """A run that its server does not know is gone; one whose server does not answer, or that has none, may be alive."""
+
+    def told(tags: dict[str, str]) -> str:
+        return WatchedRunLauncher().check_run_worker_health(dg.DagsterRun("sync_quarter", tags=tags)).status.value
+
+    def of_server(port: int) -> dict[str, str]:
+        return {GRPC_INFO_TAG: json.dumps({"host": "127.0.0.1", "port": port})}
+
+    assert WatchedRunLauncher().supports_check_run_worker_health
+    assert told(of_server(code_server)) == "NOT_FOUND"
+    assert told(of_server(1)) == "RUNNING"
+    assert told({"clari/sync": "by hand"}) == "RUNNING"

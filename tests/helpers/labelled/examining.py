@@ -98,7 +98,8 @@ def bring(house: House, histories: Mapping[str, History]) -> Brought:
 def _hold_calls(house: House, histories: Named, requests: Requests, findings: Findings) -> None:
     numbers = {request.replace("request-", "job-"): which for which, request in requests.items()}
     said: dict[str, dict[Key, tuple[bool, str | None]]] = {}
-    for row in house.rows("from clari.forecast_swing"):
+    compared = "select job_id, baseline, user_id, field_id, is_swing, reason from clari.forecast_swing"
+    for row in house.rows(f"{compared} where list_contains($names, forecast_id)", names=list(histories)):
         name, number = numbers[row["job_id"]]
         key = Key(number, row["baseline"], row["user_id"], row["field_id"])
         rows = said.setdefault(name, {})

@@ -25,6 +25,7 @@ from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.quality.export_gate import CHECKS
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import point_dagster_at, project_file, read_settings
+from tests.helpers import prepared
 from tests.helpers.terminal import Terminal
 
 CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
@@ -109,9 +110,23 @@ def test_a_refused_quarter_is_red_and_the_others_are_green(terminal: Terminal, s
         assert "entry_keys_are_complete" in description
 
 
+def _begin_after_one_quarter(terminal: Terminal) -> None:
+    """Begin as if one quarter had been synced, a run in Dagster: the first who asks for it syncs it."""
+    kept = ("data", "dagster_home")
+
+    def sync(folder: Path) -> None:
+        assert terminal.with_dagster("sync", "--last", "1").code == 0
+        for name in kept:
+            shutil.copytree(terminal.folder / name, folder / name)
+
+    after = prepared.made_once("after one quarter in Dagster", sync)
+    for name in kept:
+        shutil.copytree(after / name, terminal.folder / name, dirs_exist_ok=True)
+
+
 def test_a_quarter_says_how_it_came(terminal: Terminal) -> None:
     """Its materialisation carries job id, rows, seconds waited and polls, as the ledger has them."""
-    terminal.with_dagster("sync", "--last", "1")
+    _begin_after_one_quarter(terminal)
     with instance_of(terminal) as instance:
         metadata = instance.get_latest_materialization_event(ENTRY).asset_materialization.metadata  # type: ignore[union-attr]
     ((job_id, rows, polls),) = terminal.query("select job_id, rows_exported, poll_count from clari.export_job")
@@ -181,7 +196,7 @@ def test_the_schedule_asks_for_each_quarter_and_its_runs_merge_them(
 
 def test_the_marts_follow_the_last_quarter(terminal: Terminal) -> None:
     """The sensor waits while quarters are still to come, then asks for the marts once."""
-    terminal.with_dagster("sync", "--last", "1")
+    _begin_after_one_quarter(terminal)
     definitions = build(read_settings())
     sensor = definitions.resolve_sensor_def("marts_follow_succeeded")
     with instance_of(terminal) as instance:

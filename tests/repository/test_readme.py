@@ -141,7 +141,9 @@ def test_the_wheel_works_in_another_environment(packages: str, tmp_path: Path) -
         # What is compiled is what the sync imports, not every file of every package.
         run(*into, "--no-compile", "--constraint", str(ROOT / "constraints.txt"), str(wheel))
     else:
-        run(*into, "--no-deps", "--no-index", str(wheel))
+        uv = Path(sys.executable).with_name("uv")
+        quickly = [str(uv), "pip", "install", "--quiet", "--offline", "--python", str(environment / "bin" / "python")]
+        run(*(quickly if uv.exists() else into), "--no-deps", str(wheel))
         paths = {"base": str(environment), "platbase": str(environment)}
         beside = Path(sysconfig.get_path("purelib", vars=paths), "beside.pth")
         beside.write_text(sysconfig.get_path("purelib"), encoding="utf-8")

@@ -210,7 +210,6 @@ def test_weeks_are_ordered_by_their_days_not_by_their_ids(house: House) -> None:
     assert [(row["time_frame_id"], row["week_number"]) for row in found] == [("b", 1), ("a", 2)]
 
 
-@pytest.mark.parametrize("unsubmitted", [{"call": None}, {"call": 0, "submitted": False}])
 def test_the_adjusted_call_is_the_managers_where_there_is_one(open_house: Any) -> None:
     """Clari writes 0 where nobody has adjusted: an adjustment of zero that nobody made is none."""
     forecast = Forecast(open_house(call="adjusted"), "north")

@@ -299,6 +299,7 @@ def _compare_anew(house: House, brought: Brought, forecast: str) -> None:
             marts.compare_calls(session, forecast, quarter, house.pipeline.rules)
 
 
+@pytest.mark.long
 def test_a_bent_law_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A history that the law tells rightly is missed, misworded, or a false alarm once its calls are compared anew.
 

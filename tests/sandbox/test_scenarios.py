@@ -85,7 +85,7 @@ def _exported_as_csv():
             yield pytest.param(scenario, period, marks=() if is_hit else pytest.mark.soak)
 
 
-@pytest.mark.parametrize(("scenario", "period"), _exported_as_csv())
+@pytest.mark.parametrize(("scenario", "period"), [*_exported_as_csv()])
 def test_every_scenario_can_be_exported_as_csv_too(in_scenario, scenario, period):
     text = in_scenario(scenario).export(period, exportFormat="CSV").decode()
     rows = list(csv.reader(StringIO(text, newline="")))

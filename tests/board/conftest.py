@@ -11,7 +11,24 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from clari_pipeline.board import write_board
+from tests.helpers import prepared
+from tests.helpers.house import House
+
 _PATIENCE_MS = 180_000  # a machine that is busy with other tests is waited for
+
+
+def with_program(folder: Path) -> Path:
+    """The folder, in which a board has been written before: the program that draws the charts is kept there.
+
+    To bundle it takes seconds: once for all tests.
+    """
+    made = prepared.made_once("board-program", _write_a_board)
+    return Path(shutil.copytree(made / ".board", folder / ".board", dirs_exist_ok=True)).parent
+
+
+def _write_a_board(folder: Path) -> None:
+    write_board(House(folder / "none").pipeline.warehouse, folder)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,7 +18,8 @@ from clari_pipeline.alerting.rendering import money, percent
 from clari_pipeline.board import write_board
 from clari_pipeline.board.figures import MOST_PEOPLE
 from clari_pipeline.board.page import MOST_BYTES
-from tests.board.conftest import Reader
+from tests.board.conftest import Reader, with_program
+from tests.helpers import prepared
 from tests.helpers.house import House, document, entry, moment, person
 
 SCRIPT = "<script>alert(1)</script>"
@@ -35,7 +37,7 @@ def bring(house: House, *brought: tuple[Any, Any, dict[str, Any]]) -> None:
 
 
 def board_of(house: House, folder: Path) -> Path:
-    return write_board(house.pipeline.warehouse, folder)[0]
+    return write_board(house.pipeline.warehouse, with_program(folder))[0]
 
 
 def weeks(who: str, upto: int, **figures: Any) -> Iterator[dict[str, Any]]:
@@ -66,8 +68,13 @@ QUOTAS = {"head": "4000000", "ann": "1000000", "bob": "0"}
 
 @pytest.fixture(scope="session")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """Two forecasts, one of them in euros; a swing; a finished quarter beside the current one."""
-    house = House(tmp_path_factory.mktemp("board"))
+    """Two forecasts, one of them in euros; a swing; a finished quarter beside the current one. Made once for all."""
+    made = prepared.made_once("board", _make_figures)
+    return House(shutil.copytree(made, tmp_path_factory.mktemp("board"), dirs_exist_ok=True))
+
+
+def _make_figures(folder: Path) -> None:
+    house = House(folder)
     bring(
         house,
         (team(2, call="500000"), FIRST, {}),
@@ -84,12 +91,13 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> House:
             {"quarter": "2026_Q3"},
         ),
     )
-    return house
+    board_of(house, folder / "written")
 
 
 @pytest.fixture(scope="session")
-def board(figures: House, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return board_of(figures, tmp_path_factory.mktemp("written"))
+def board(figures: House) -> Path:
+    (written,) = (figures.pipeline.settings.data_dir / "written").glob("*.html")
+    return written
 
 
 def choose(page: Page, **filters: str) -> None:

@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+from tests.board.conftest import with_program
 from tests.helpers.terminal import Terminal
 
 
 def test_the_command_writes_the_page_and_prints_where(terminal: Terminal) -> None:
     """After a sync, and before any; what was there before is replaced, nothing else is left lying."""
+    with_program(terminal.folder / "data")
     assert terminal("board").out == "data/board.html\n"
     before = Path("data/board.html").read_text(encoding="utf-8")
-    assert terminal.with_dagster("sync").code == 0
+    assert terminal("sync", "--last", "1").code == 0
     answer = terminal("board")
     assert (answer.code, answer.out) == (0, "data/board.html\n")
     assert Path("data/board.html").read_text(encoding="utf-8") != before

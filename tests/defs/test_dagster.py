@@ -25,6 +25,7 @@ from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.quality.export_gate import CHECKS
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import point_dagster_at, project_file, read_settings
+from tests.helpers import prepared
 from tests.helpers.terminal import Terminal
 
 CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
@@ -109,9 +110,23 @@ def test_a_refused_quarter_is_red_and_the_others_are_green(terminal: Terminal, s
         assert "entry_keys_are_complete" in description
 
 
+def _begin_after_one_quarter(terminal: Terminal) -> None:
+    """Begin as if one quarter had been synced, a run in Dagster: the first who asks for it syncs it."""
+    kept = ("data", "dagster_home")
+
+    def sync(folder: Path) -> None:
+        assert terminal.with_dagster("sync", "--last", "1").code == 0
+        for name in kept:
+            shutil.copytree(terminal.folder / name, folder / name)
+
+    after = prepared.made_once("after one quarter in Dagster", sync)
+    for name in kept:
+        shutil.copytree(after / name, terminal.folder / name, dirs_exist_ok=True)
+
+
 def test_a_quarter_says_how_it_came(terminal: Terminal) -> None:
     """Its materialisation carries job id, rows, seconds waited and polls, as the ledger has them."""
-    terminal.with_dagster("sync", "--last", "1")
+    _begin_after_one_quarter(terminal)
     with instance_of(terminal) as instance:
         metadata = instance.get_latest_materialization_event(ENTRY).asset_materialization.metadata  # type: ignore[union-attr]
     ((job_id, rows, polls),) = terminal.query("select job_id, rows_exported, poll_count from clari.export_job")
@@ -181,7 +196,7 @@ def test_the_schedule_asks_for_each_quarter_and_its_runs_merge_them(
 
 def test_the_marts_follow_the_last_quarter(terminal: Terminal) -> None:
     """The sensor waits while quarters are still to come, then asks for the marts once."""
-    terminal.with_dagster("sync", "--last", "1")
+    _begin_after_one_quarter(terminal)
     definitions = build(read_settings())
     sensor = definitions.resolve_sensor_def("marts_follow_succeeded")
     with instance_of(terminal) as instance:
@@ -202,6 +217,52 @@ def test_the_marts_follow_the_last_quarter(terminal: Terminal) -> None:
         waiting = dg.DagsterRun(job_name="sync_quarter", status=dg.DagsterRunStatus.STARTED)
         instance.add_run(waiting)
         assert isinstance(ask(of_the_daemon), dg.SkipReason)
+
+
+GROUPS = {
+    "raw_export": "clari",
+    "forecast_vs_quota": "marts",
+    "forecast_swing": "marts",
+    "pipeline_health": "marts",
+    "pipeline_health_month": "marts",
+    "read_copy": "marts",
+    "forecast_call_week": "marts",
+    "forecast_movement": "marts",
+    "forecast_accuracy": "marts",
+    "attainment_pacing": "marts",
+    "pipeline_coverage": "marts",
+    "call_submission": "marts",
+    "board": "marts",
+    "retention": "operations",
+}
+"""Of all assets that are not in the group `warehouse`."""
+GRAINS = ("One row", "The quarter's exports", "One HTML page", "What notebooks and BI tools open", "Quarters")
+
+
+def test_the_graph_stands_with_no_key_set(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every asset with grain, owner, kinds and group, in its order; jobs, schedules and sensors beside it."""
+    for name in [name for name in os.environ if name.startswith("CLARI_")]:
+        monkeypatch.delenv(name)
+    definitions = build(read_settings())
+    graph = definitions.resolve_asset_graph()
+    nodes = {key.path[-1]: graph.get(key) for key in graph.get_all_asset_keys()}
+    assert set(nodes) == ASSETS
+    for name, node in nodes.items():
+        assert node.key.path == ["clari", name]
+        assert (node.description or "").startswith(GRAINS)
+        assert node.owners == ["team:data-engineering"]
+        assert node.kinds
+        assert node.is_partitioned == (node.group_name in {"clari", "warehouse"}), name
+    assert {name: node.group_name for name, node in nodes.items() if node.group_name != "warehouse"} == GROUPS
+    assert nodes["forecast_entry"].parent_keys == {dg.AssetKey(["clari", "raw_export"])}
+    assert ENTRY in nodes["forecast_swing"].parent_keys
+    repository = definitions.get_repository_def()
+    assert {job.name for job in repository.get_all_jobs()} >= {"sync_quarter", "refresh_marts", "apply_retention"}
+    assert sorted((schedule.name, schedule.cron_schedule) for schedule in repository.schedule_defs) == [
+        ("daily_sync_schedule", "0 6 * * *"),
+        ("monthly_retention_schedule", "0 3 1 * *"),
+    ]
+    assert {sensor.name for sensor in repository.sensor_defs} >= {"marts_follow_succeeded", "marts_follow_failed"}
 
 
 QUERY = """
@@ -243,8 +304,9 @@ def dagster_dev(tmp_path: Path) -> Iterator[str]:
         process.wait(timeout=30)
 
 
+@pytest.mark.soak
 def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> None:
-    """Every asset with grain, owner, kinds and group, in its order; jobs, schedule and sensors beside it."""
+    """The same as Dagster's UI is given it, by `dagster dev` as the README says."""
     for attempt in stamina.retry_context(on=httpx.HTTPError, attempts=None, timeout=90, wait_max=1):
         with attempt:
             answer = httpx.post(f"{dagster_dev}/graphql", json={"query": QUERY}, timeout=30)
@@ -254,28 +316,11 @@ def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> 
     assert set(nodes) == ASSETS
     for name, node in nodes.items():
         assert node["assetKey"]["path"][0] == "clari"
-        assert node["description"].startswith(
-            ("One row", "The quarter's exports", "One HTML page", "What notebooks and BI tools open", "Quarters")
-        )
+        assert node["description"].startswith(GRAINS)
         assert node["owners"] == [{"team": "data-engineering"}]
         assert node["kinds"]
         assert node["isPartitioned"] == (node["groupName"] in {"clari", "warehouse"}), name
-    assert {name: node["groupName"] for name, node in nodes.items() if node["groupName"] != "warehouse"} == {
-        "raw_export": "clari",
-        "forecast_vs_quota": "marts",
-        "forecast_swing": "marts",
-        "pipeline_health": "marts",
-        "pipeline_health_month": "marts",
-        "read_copy": "marts",
-        "forecast_call_week": "marts",
-        "forecast_movement": "marts",
-        "forecast_accuracy": "marts",
-        "attainment_pacing": "marts",
-        "pipeline_coverage": "marts",
-        "call_submission": "marts",
-        "board": "marts",
-        "retention": "operations",
-    }
+    assert {name: node["groupName"] for name, node in nodes.items() if node["groupName"] != "warehouse"} == GROUPS
     assert nodes["forecast_entry"]["dependencyKeys"] == [{"path": ["clari", "raw_export"]}]
     assert {"path": ["clari", "forecast_entry"]} in nodes["forecast_swing"]["dependencyKeys"]
     (repository,) = data["repositoriesOrError"]["nodes"]

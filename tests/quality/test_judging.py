@@ -20,12 +20,29 @@ CHECKS = [
 
 
 @pytest.fixture
-def judge(monkeypatch):
-    """One that asks another process, whatever the tests before it have imported into this one."""
+def elsewhere(monkeypatch):
+    """Another process is asked, whatever the tests before have imported into this one."""
     monkeypatch.setattr(judging, "_is_here", lambda: False)
+
+
+@pytest.fixture(scope="module")
+def one_judge():
     judge = Judge()
     yield judge
     judge.stop()
+
+
+@pytest.fixture
+def new_judge(elsewhere):
+    judge = Judge()
+    yield judge
+    judge.stop()
+
+
+@pytest.fixture
+def judge(elsewhere, one_judge):
+    """The same for all tests: to begin its process takes the time."""
+    return one_judge
 
 
 @pytest.mark.parametrize(
@@ -51,11 +68,11 @@ def test_what_it_cannot_judge_is_an_error_and_no_verdict(judge):
     assert judge.broken({"rows_lost": 0, "rows_exported": 1}, CHECKS) == set()
 
 
-def test_an_installation_without_it_is_named_in_one_line(judge, monkeypatch, tmp_path):
+def test_an_installation_without_it_is_named_in_one_line(new_judge, monkeypatch, tmp_path):
     (tmp_path / "great_expectations.py").write_text("raise ImportError('no such thing here')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(GateError, match=r"^the gate cannot judge: ImportError: no such thing here: [^\n]+$"):
-        judge.broken({"rows_lost": 0}, CHECKS[:1])
+        new_judge.broken({"rows_lost": 0}, CHECKS[:1])
 
 
 @pytest.mark.parametrize("end", ["exit", "kill"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 
 from clari_pipeline.rules import RULES_FILE, Rules, RulesError, read_rules
-from tests.helpers.house import House, Json, document, entry, moment, person
+from clari_pipeline.warehouse import marts
+from tests.helpers.forecast import shared_house
+from tests.helpers.house import QUARTER, House, Json, document, entry, moment, person
 
 CRO = person("cro", role="chief revenue officer", parent=None)
 MANAGER = person("mo", role="manager", parent="chief revenue officer")
@@ -35,7 +38,7 @@ def ruled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ruled]:
 
 
 def compared(
-    house: House, *moves: tuple[str, str, Any, Any], quota: Any = None, week: str = "W03"
+    house: House, *moves: tuple[str, str, Any, Any], quota: Any = None, week: str = "W03", forecast: str = "north"
 ) -> dict[tuple[str, str], Json]:
     """Two exports in which these calls (person, field, before, after) move: the comparisons, by person and field."""
     day = {"W01": 2, "W02": 9, "W03": 16}[week]
@@ -43,8 +46,44 @@ def compared(
         entries = [entry(move[0], week, move[1], call=move[number]) for move in moves]
         if quota is not None:
             entries += [entry(who, week, "quota", quota=quota) for who in sorted({move[0] for move in moves})]
-        house.bring(document(*entries, people=PEOPLE), at)
-    return {(row["user_id"], row["field_id"]): row for row in house.rows("from clari.forecast_swing")}
+        house.deliver(document(*entries, people=PEOPLE), at, forecast=forecast)
+        house.merge()
+    return comparisons(house, forecast)
+
+
+def comparisons(house: House, forecast: str) -> dict[tuple[str, str], Json]:
+    """By person and field."""
+    rows = house.rows("from clari.forecast_swing where forecast_id = $forecast", forecast=forecast)
+    return {(row["user_id"], row["field_id"]): row for row in rows}
+
+
+Judged = Callable[[str, str], dict[tuple[str, str], Json]]
+
+
+@pytest.fixture(scope="module")
+def brought(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Two exports, brought while no file says anything: ann's calls move by 20 % and by 8 %, the CRO's by 9 %."""
+    with shared_house(tmp_path_factory.mktemp("rules")) as house:
+        found = compared(house, ("ann", "commit", 1000, 1200), forecast="fifth")
+        assert found["ann", "commit"]["threshold"] == Decimal("0.2")
+        compared(house, ("ann", "commit", 1000, "1080.0001"), ("cro", "best_case", 100, 109), forecast="eight")
+        yield house
+
+
+@pytest.fixture
+def judged(brought: House, tmp_path: Path) -> Judged:
+    """Compares the calls of a forecast anew as they are in a folder where the file says this: they are there once."""
+
+    def judge(text: str, forecast: str) -> dict[tuple[str, str], Json]:
+        file = tmp_path / RULES_FILE
+        file.write_text(text, encoding="utf-8")
+        rules = replace(brought.pipeline.rules, rules=read_rules(file))
+        brought.execute(f"delete from clari.forecast_swing where forecast_id = '{forecast}'")
+        with brought.pipeline.warehouse.session() as session:
+            marts.compare_calls(session, forecast, QUARTER, rules)
+        return comparisons(brought, forecast)
+
+    return judge
 
 
 @pytest.mark.parametrize(
@@ -134,9 +173,9 @@ _FIELD, _ROLE, _PERSON = {"field": "Commit"}, {"role": "Account Executive"}, {"p
         (_rule("0.4", **_PERSON) + "[[swings.rule]]\nperson = 'ann'\nmin_amount = 1\n", "0.4"),
     ],
 )
-def test_the_more_particular_rule_goes_first(ruled: Ruled, text: str, threshold: str) -> None:
+def test_the_more_particular_rule_goes_first(judged: Judged, text: str, threshold: str) -> None:
     """Person before role before field, of equals the later; what a rule does not say stays as it was."""
-    found = compared(ruled(text), ("ann", "commit", 1000, 1200))
+    found = judged(text, "fifth")
     assert found["ann", "commit"]["threshold"] == Decimal(threshold)
 
 
@@ -152,11 +191,9 @@ def test_the_more_particular_rule_goes_first(ruled: Ruled, text: str, threshold:
         {"field": "Commit", "role": "Account Executive", "person": "ann"},
     ],
 )
-def test_fields_roles_and_people_are_known_by_id_name_and_address(ruled: Ruled, names: dict[str, str]) -> None:
+def test_fields_roles_and_people_are_known_by_id_name_and_address(judged: Judged, names: dict[str, str]) -> None:
     """A rise of 8 % exactly is none at 8 %, one ten-thousandth more is."""
-    found = compared(
-        ruled(_rule("0.08", **names)), ("ann", "commit", 1000, "1080.0001"), ("cro", "best_case", 100, 109)
-    )
+    found = judged(_rule("0.08", **names), "eight")
     assert found["ann", "commit"]["is_swing"] is True
     assert found["cro", "best_case"]["is_swing"] is False
 

@@ -28,8 +28,8 @@ def blocks(language: str) -> list[str]:
 
 def test_the_queries_answer_after_a_sync(terminal: Terminal) -> None:
     """Each of the queries that an analyst would start with returns rows, after two syncs as in the demo."""
-    assert terminal.with_dagster("sync", "--sandbox").code == 0
-    assert terminal.with_dagster("sync", "--sandbox", "--scenario", "swings").code == 0
+    assert terminal("sync", "--sandbox").code == 0
+    assert terminal("sync", "--sandbox", "--scenario", "swings").code == 0
     queries = blocks("sql")
     assert len(queries) == 3
     for query in queries:
@@ -63,7 +63,7 @@ def test_the_first_real_sync_works_as_written(terminal: Terminal, monkeypatch: p
     typed = [shlex.split(command)[1:] for command in commands if command.startswith(".venv/bin/clari-pipeline")]
     assert typed == [["sync", "--last", "1"], ["status"]]
     for words in typed:
-        answer = terminal.with_dagster(*words)
+        answer = terminal(*words)
         assert answer.code == 0, answer.err
     assert "LOADED" in answer.out
 
@@ -108,6 +108,19 @@ def test_files_named_in_the_text_are_there() -> None:
             assert any(path.exists() for path in found), name
 
 
+def wheel_in(folder: Path) -> Path:
+    """The package's wheel: built with uv, as make installs, or with pip where uv is not there or reaches nothing."""
+    uv = Path(sys.executable).with_name("uv")
+    built = uv.exists() and subprocess.run(
+        [uv, "build", "--quiet", "--wheel", "--out-dir", folder, ROOT], check=False, capture_output=True, timeout=400
+    )
+    if not built or built.returncode:
+        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT]
+        subprocess.run(pip, check=True, timeout=400)
+    (wheel,) = folder.glob("clari_pipeline-*.whl")
+    return wheel
+
+
 @pytest.mark.parametrize("packages", ["of these tests", pytest.param("its own", marks=pytest.mark.soak)])
 def test_the_wheel_works_in_another_environment(packages: str, tmp_path: Path) -> None:
     """Installed with the pinned constraints, run from another folder: `sql/` and Dagster's settings come along.
@@ -122,14 +135,15 @@ def test_the_wheel_works_in_another_environment(packages: str, tmp_path: Path) -
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT))
-    (wheel,) = tmp_path.glob("clari_pipeline-*.whl")
+    wheel = wheel_in(tmp_path)
     into = [sys.executable, "-m", "pip", "--python", str(environment), "install", "--quiet"]
     if packages == "its own":
         # What is compiled is what the sync imports, not every file of every package.
         run(*into, "--no-compile", "--constraint", str(ROOT / "constraints.txt"), str(wheel))
     else:
-        run(*into, "--no-deps", str(wheel))
+        uv = Path(sys.executable).with_name("uv")
+        quickly = [str(uv), "pip", "install", "--quiet", "--offline", "--python", str(environment / "bin" / "python")]
+        run(*(quickly if uv.exists() else into), "--no-deps", str(wheel))
         paths = {"base": str(environment), "platbase": str(environment)}
         beside = Path(sysconfig.get_path("purelib", vars=paths), "beside.pth")
         beside.write_text(sysconfig.get_path("purelib"), encoding="utf-8")

@@ -1,3 +1,4 @@
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from clari_pipeline.sandbox import Sandbox
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 CURRENT, NEWEST_PAST, OLDER = "2026_Q4", "2026_Q3", "2026_Q2"
 ALL_TYPES = ["forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed"]
+TRUST = ssl.create_default_context()  # read once: every client would read the certificates anew
 FINISHED = {"DONE", "COMPLETED", "FAILED", "CANCELLED", "ABORTED"}
 
 
@@ -73,7 +75,7 @@ def open_sandbox() -> Iterator[Callable[..., Caller]]:
         def opened(scenario: str = "calm", **more: Any) -> Caller:
             settings: dict[str, Any] = {"now": lambda: NOW, "job_seconds": 0.02} | more
             sandbox = stack.enter_context(Sandbox(scenario=scenario, **settings))
-            http = httpx.Client(base_url=sandbox.base_url, headers={"apikey": sandbox.api_key})
+            http = httpx.Client(base_url=sandbox.base_url, headers={"apikey": sandbox.api_key}, verify=TRUST)
             return Caller(sandbox, stack.enter_context(http))
 
         yield opened
@@ -83,7 +85,7 @@ def open_sandbox() -> Iterator[Callable[..., Caller]]:
 def _lasting() -> Iterator[Caller]:
     with (
         Sandbox(now=lambda: NOW, job_seconds=0.02, concurrent_limit=1000) as sandbox,
-        httpx.Client(base_url=sandbox.base_url, headers={"apikey": sandbox.api_key}) as http,
+        httpx.Client(base_url=sandbox.base_url, headers={"apikey": sandbox.api_key}, verify=TRUST) as http,
     ):
         yield Caller(sandbox, http)
 

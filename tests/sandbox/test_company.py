@@ -52,14 +52,15 @@ def test_another_day_moves_some_calls_and_leaves_most(calm):
     assert 0 < changed < len(before) / 2
 
 
-def test_no_call_of_a_calm_quarter_moves_by_a_fifth():
+@pytest.mark.parametrize("people", [15, pytest.param(60, marks=pytest.mark.soak)])
+def test_no_call_of_a_calm_quarter_moves_by_a_fifth(people):
     """From any day to any later one of the quarter: a swing needs a scenario. Overrides included."""
-    company = Company(seed=7, people=60)
+    company = Company(seed=7, people=people)
     seen: dict[tuple[str | None, ...], list[tuple[Decimal, Decimal]]] = {}
     for number in range(92):
         for key, values in calls_of(date(2026, 10, 1) + timedelta(days=number), company).items():
             seen.setdefault(key, []).append(values)
-    assert len(seen) == 60 * 2
+    assert len(seen) == people * 2
     for key, days in seen.items():
         called = [value for value, _ in days]
         both = [value for values in days for value in values]
@@ -67,8 +68,9 @@ def test_no_call_of_a_calm_quarter_moves_by_a_fifth():
         assert max(both) <= min(both) * Decimal("1.2"), key
 
 
-def test_a_call_moves_by_a_few_percent_a_day_at_most():
-    company = Company(seed=7, people=60)
+@pytest.mark.parametrize("people", [15, pytest.param(60, marks=pytest.mark.soak)])
+def test_a_call_moves_by_a_few_percent_a_day_at_most(people):
+    company = Company(seed=7, people=people)
     before = calls_of(date(2026, 10, 1), company)
     for number in range(1, 92):
         after = calls_of(date(2026, 10, 1) + timedelta(days=number), company)

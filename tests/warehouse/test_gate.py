@@ -1,6 +1,7 @@
 """The gate: what each check lets through, what it stops, and what it says about it."""
 
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from clari_pipeline.documents import relational
 from clari_pipeline.outcomes import Outcome
+from tests.helpers.forecast import Forecast, shared_house
 from tests.helpers.house import QUARTER, House, Json, document, entry, moment, person
 
 GOOD = document(entry(call=100, closed=40), entry(field="quota", quota=200), people=[person("ann", parent=None)])
@@ -23,7 +25,19 @@ def evidence(outcome: Outcome, check: str) -> str:
     return json.dumps(verdict(outcome, check)["evidence"], default=str)
 
 
-def assert_refused(house: House, outcome: Outcome, check: str) -> None:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One warehouse for this module, each test a forecast of its own in it."""
+    with shared_house(tmp_path_factory.mktemp("gate")) as house:
+        yield house
+
+
+@pytest.fixture
+def forecast(shared: House) -> Forecast:
+    return Forecast(shared, f"forecast-{shared.exports}")
+
+
+def assert_refused(forecast: Forecast, outcome: Outcome, check: str) -> None:
     """Refused for this reason alone, named in the ledger, landed, and in no table."""
     assert (outcome.export["state"], outcome.is_failure) == ("REFUSED", True)
     assert {one["check_name"] for one in outcome.verdicts if not one["passed"]} == {check}
@@ -31,13 +45,15 @@ def assert_refused(house: House, outcome: Outcome, check: str) -> None:
     assert outcome.export["error"].startswith(check)
     assert check in outcome.sentence
     assert outcome.export["landing_path"]
-    for table in ("forecast_entry", "forecast_entry_history", "forecast_user", "forecast_swing", "time_period"):
-        assert house.value(f"select count(*) from clari.{table}") == 0
+    for table in ("forecast_entry", "forecast_entry_history", "forecast_user", "forecast_swing"):
+        assert forecast.rows(table) == []
+    periods = {row["time_period_id"] for row in forecast.house.rows("from clari.time_period")}
+    assert periods <= {QUARTER}, "what a refused document says of periods"
 
 
-def test_a_good_document_passes_every_check(house: House) -> None:
+def test_a_good_document_passes_every_check(forecast: Forecast) -> None:
     """All that an export can be judged by is judged, once, and written down."""
-    outcome = house.bring(GOOD, moment(10, 20))
+    outcome = forecast.bring(GOOD, moment(10, 20))
     assert (outcome.export["state"], outcome.is_failure, outcome.export["error"]) == ("LOADED", False, None)
     assert {one["check_name"] for one in outcome.verdicts if not one["passed"]} == set()
     assert {
@@ -71,21 +87,23 @@ def test_a_good_document_passes_every_check(house: House) -> None:
         b"[]",
     ],
 )
-def test_what_is_no_export_is_refused(house: House, content: bytes) -> None:
-    outcome = house.bring(content, moment(10, 20))
-    assert_refused(house, outcome, "export_is_readable")
+def test_what_is_no_export_is_refused(forecast: Forecast, content: bytes) -> None:
+    outcome = forecast.bring(content, moment(10, 20))
+    assert_refused(forecast, outcome, "export_is_readable")
     assert verdict(outcome, "export_is_readable")["evidence"]["summary"]
 
 
-def test_an_empty_document_is_refused(house: House) -> None:
-    outcome = house.bring(document(periods=[{"timePeriodId": QUARTER}]), moment(10, 20))
-    assert_refused(house, outcome, "export_is_not_empty")
+def test_an_empty_document_is_refused(forecast: Forecast) -> None:
+    outcome = forecast.bring(document(periods=[{"timePeriodId": QUARTER}]), moment(10, 20))
+    assert_refused(forecast, outcome, "export_is_not_empty")
     assert QUARTER in evidence(outcome, "export_is_not_empty")
 
 
 def test_a_document_that_clari_calls_cut_off_is_refused(house: House) -> None:
     """Complete by all that can be counted, and yet not: Clari's flag decides."""
-    assert_refused(house, house.bring(GOOD, moment(10, 20), is_truncated=True), "export_is_not_truncated")
+    outcome = house.bring(GOOD, moment(10, 20), is_truncated=True)
+    assert_refused(Forecast(house, "north"), outcome, "export_is_not_truncated")
+    assert house.rows("from clari.time_period") == []
 
 
 @pytest.mark.parametrize(
@@ -98,10 +116,10 @@ def test_a_document_that_clari_calls_cut_off_is_refused(house: House) -> None:
         {"timePeriodId": "somewhen"},
     ],
 )
-def test_the_document_of_another_period_is_refused(house: House, period: Json) -> None:
+def test_the_document_of_another_period_is_refused(forecast: Forecast, period: Json) -> None:
     content = document(entry(period=period["timePeriodId"], call=1), periods=[period])
-    outcome = house.bring(content, moment(10, 20))
-    assert_refused(house, outcome, "export_period_matches_request")
+    outcome = forecast.bring(content, moment(10, 20))
+    assert_refused(forecast, outcome, "export_period_matches_request")
     found = verdict(outcome, "export_period_matches_request")["evidence"]
     assert (found["requested"], found["delivered"]) == (QUARTER, [period["timePeriodId"]])
 
@@ -122,26 +140,26 @@ def test_the_quarter_and_the_months_in_it_pass(house: House, period: Json) -> No
 
 @pytest.mark.parametrize("missing", ["fieldId", "timeFrameId", "userId", "timePeriodId"])
 @pytest.mark.parametrize("written", [None, ""])
-def test_an_entry_without_a_part_of_its_key_is_refused(house: House, missing: str, written: str | None) -> None:
+def test_an_entry_without_a_part_of_its_key_is_refused(forecast: Forecast, missing: str, written: str | None) -> None:
     broken = entry("ann", "W07", "best_case", call=1) | {missing: written}
     content = document(entry(call=1), broken, periods=[{"timePeriodId": QUARTER}], people=[person("ann")])
-    outcome = house.bring(content, moment(10, 20))
-    assert_refused(house, outcome, "entry_keys_are_complete")
+    outcome = forecast.bring(content, moment(10, 20))
+    assert_refused(forecast, outcome, "entry_keys_are_complete")
     named = evidence(outcome, "entry_keys_are_complete")
     assert all(part in named for key, part in (("timeFrameId", "W07"), ("fieldId", "best_case")) if key != missing)
 
 
-def test_two_entries_of_one_key_that_differ_are_refused(house: House) -> None:
+def test_two_entries_of_one_key_that_differ_are_refused(forecast: Forecast) -> None:
     content = document(
         entry("ann", call=1), entry("bob", "W05", "best_case", call=2), entry("bob", "W05", "best_case", call=3)
     )
-    outcome = house.bring(content, moment(10, 20))
-    assert_refused(house, outcome, "entry_keys_are_unique")
+    outcome = forecast.bring(content, moment(10, 20))
+    assert_refused(forecast, outcome, "entry_keys_are_unique")
     assert all(part in evidence(outcome, "entry_keys_are_unique") for part in ("bob", "W05", "best_case"))
 
 
-def test_equal_entries_are_dropped_and_counted(house: House) -> None:
-    outcome = house.bring(document(entry(call=1), entry(call=1), entry(call=1)), moment(10, 20))
+def test_equal_entries_are_dropped_and_counted(forecast: Forecast) -> None:
+    outcome = forecast.bring(document(entry(call=1), entry(call=1), entry(call=1)), moment(10, 20))
     assert outcome.export["state"] == "LOADED"
     assert (outcome.export["rows_exported"], outcome.export["rows_staged"], outcome.export["rows_inserted"]) == (
         3,
@@ -151,33 +169,35 @@ def test_equal_entries_are_dropped_and_counted(house: House) -> None:
     assert verdict(outcome, "entry_keys_are_unique")["evidence"]["exact_duplicates_dropped"] == 2
 
 
-def test_one_number_written_in_two_ways_is_one_entry(house: House) -> None:
-    outcome = house.bring(document(entry(call=1200000), entry(call="1200000.00"), entry(call=1.2e6)), moment(10, 20))
+def test_one_number_written_in_two_ways_is_one_entry(forecast: Forecast) -> None:
+    outcome = forecast.bring(document(entry(call=1200000), entry(call="1200000.00"), entry(call=1.2e6)), moment(10, 20))
     assert (outcome.export["state"], outcome.export["rows_staged"]) == ("LOADED", 1)
     assert verdict(outcome, "control_totals_reconcile")["passed"] is True
 
 
 @pytest.mark.parametrize("amount", ["1.23456", "123456789012345", "many", "1,200", "$5", "NaN", "1e400"])
-def test_an_amount_that_cannot_be_kept_exactly_is_refused(house: House, amount: str) -> None:
+def test_an_amount_that_cannot_be_kept_exactly_is_refused(forecast: Forecast, amount: str) -> None:
     """Nothing is rounded silently, and nothing becomes null that was written."""
-    outcome = house.bring(document(entry(call=1), entry("bob", "W05", "best_case", closed=amount)), moment(10, 20))
-    assert_refused(house, outcome, "amounts_are_readable")
+    outcome = forecast.bring(document(entry(call=1), entry("bob", "W05", "best_case", closed=amount)), moment(10, 20))
+    assert_refused(forecast, outcome, "amounts_are_readable")
     named = evidence(outcome, "amounts_are_readable")
     assert all(part in named for part in ("bob", "W05", "best_case", "crm_closed", amount))
 
 
-@pytest.mark.parametrize("amount", ["99999999999999.9999", "-0.0001", "1.2E6", "+5", "1.50000000", " 7 "])
-def test_amounts_that_can_be_kept_exactly_pass(house: House, amount: str) -> None:
-    outcome = house.bring(document(entry(call=amount)), moment(10, 20))
+def test_amounts_that_can_be_kept_exactly_pass(forecast: Forecast) -> None:
+    amounts = ("99999999999999.9999", "-0.0001", "1.2E6", "+5", "1.50000000", " 7 ")
+    outcome = forecast.bring(document(*(entry(f"calls {one}", call=one) for one in amounts)), moment(10, 20))
     assert outcome.export["state"] == "LOADED"
-    assert house.value("select forecast_value from clari.forecast_entry") == Decimal(amount.strip())
+    kept = {row["user_id"]: row["forecast_value"] for row in forecast.rows("forecast_entry")}
+    assert kept == {f"calls {one}": Decimal(one.strip()) for one in amounts}
 
 
 def test_a_column_that_keeps_too_little_is_found_by_the_control_totals(house: House) -> None:
     """Somebody has narrowed a column by hand: cents would be lost in every row."""
     house.execute("alter table clari.forecast_entry_state alter crm_closed type decimal(18, 0)")
     outcome = house.bring(document(entry("ann", call=5, closed="10.75")), moment(10, 20))
-    assert_refused(house, outcome, "control_totals_reconcile")
+    assert_refused(Forecast(house, "north"), outcome, "control_totals_reconcile")
+    assert house.rows("from clari.time_period") == []
     (differing,) = verdict(outcome, "control_totals_reconcile")["evidence"]["differing"]
     assert (differing["field_id"], differing["measure"]) == ("commit", "crm_closed")
 
@@ -246,8 +266,8 @@ def test_one_refused_document_does_not_touch_what_was_there(house: House) -> Non
     assert _tables(house) == before
 
 
-def test_a_refused_document_says_what_was_counted_in_it(house: House) -> None:
-    outcome = house.bring(document(entry(call="many"), entry("bob", call=1)), moment(10, 20))
+def test_a_refused_document_says_what_was_counted_in_it(forecast: Forecast) -> None:
+    outcome = forecast.bring(document(entry(call="many"), entry("bob", call=1)), moment(10, 20))
     assert (outcome.export["rows_exported"], outcome.export["document_period_id"]) == (2, QUARTER)
     assert outcome.export["rows_inserted"] is None
 
@@ -261,41 +281,41 @@ def _warned(outcome: Outcome, check: str) -> bool:
 
 
 @pytest.mark.parametrize(("remaining", "warns"), [(17, False), (16, True)])
-def test_a_document_that_has_lost_many_entries_warns(house: House, remaining: int, warns: bool) -> None:
+def test_a_document_that_has_lost_many_entries_warns(forecast: Forecast, remaining: int, warns: bool) -> None:
     """15 % fewer than the export before, exactly, is none."""
     for day, people in ((19, 20), (20, remaining)):
-        outcome = house.bring(document(*(entry(f"p{number}", call=1) for number in range(people))), moment(10, day))
+        outcome = forecast.bring(document(*(entry(f"p{number}", call=1) for number in range(people))), moment(10, day))
     assert _warned(outcome, "row_count_is_stable") is warns
 
 
-def test_fewer_entries_of_another_request_are_no_loss(house: House) -> None:
+def test_fewer_entries_of_another_request_are_no_loss(forecast: Forecast) -> None:
     """One week's entries are fewer than the whole quarter's."""
-    house.bring(document(*(entry(week=f"W0{number}", call=1) for number in range(1, 8))), moment(10, 19))
-    outcome = house.bring(document(entry(week="W03", call=1)), moment(10, 20), history=False)
+    forecast.bring(document(*(entry(week=f"W0{number}", call=1) for number in range(1, 8))), moment(10, 19))
+    outcome = forecast.bring(document(entry(week="W03", call=1)), moment(10, 20), history=False)
     assert not [one for one in outcome.verdicts if one["check_name"] == "row_count_is_stable" and not one["passed"]]
 
 
 @pytest.mark.parametrize(("currency", "warns"), [("USD", False), ("EUR", True)])
-def test_a_changed_currency_warns(house: House, currency: str, warns: bool) -> None:
-    house.bring(document(entry(call=1, currency="USD")), moment(10, 19))
-    outcome = house.bring(document(entry(call=1, currency=currency)), moment(10, 20))
+def test_a_changed_currency_warns(forecast: Forecast, currency: str, warns: bool) -> None:
+    forecast.bring(document(entry(call=1, currency="USD")), moment(10, 19))
+    outcome = forecast.bring(document(entry(call=1, currency=currency)), moment(10, 20))
     assert _warned(outcome, "currency_is_stable") is warns
     assert not warns or all(code in evidence(outcome, "currency_is_stable") for code in ("USD", "EUR"))
 
 
 @pytest.mark.parametrize(("crm", "warns"), [("crm-2", False), ("crm-1", True)])
-def test_one_crm_person_under_two_ids_warns(house: House, crm: str, warns: bool) -> None:
+def test_one_crm_person_under_two_ids_warns(forecast: Forecast, crm: str, warns: bool) -> None:
     people = [person("ann", crm="crm-1"), person("bob", crm=crm)]
-    outcome = house.bring(document(entry("ann", call=1), entry("bob", call=1), people=people), moment(10, 20))
+    outcome = forecast.bring(document(entry("ann", call=1), entry("bob", call=1), people=people), moment(10, 20))
     assert _warned(outcome, "people_are_distinct") is warns
     assert not warns or all(name in evidence(outcome, "people_are_distinct") for name in ("ann", "bob", "crm-1"))
 
 
 @pytest.mark.parametrize(("second", "warns"), [("Quota", False), ("Stretch", True)])
-def test_several_quota_fields_warn_unless_one_is_called_quota(house: House, second: str, warns: bool) -> None:
+def test_several_quota_fields_warn_unless_one_is_called_quota(forecast: Forecast, second: str, warns: bool) -> None:
     fields = {"commit": "Commit", "plan": "Plan", "other": second}
     content = document(entry(call=1), entry(field="plan", quota=1), entry(field="other", quota=2), fields=fields)
-    outcome = house.bring(content, moment(10, 20))
+    outcome = forecast.bring(content, moment(10, 20))
     assert _warned(outcome, "quota_field_is_unambiguous") is warns
 
 
@@ -335,9 +355,9 @@ def test_a_quarter_whose_figures_have_gone_stale_warns(open_house: Any, hours: i
 
 
 @pytest.mark.parametrize(("after", "warns"), [(120, False), (121, True)])
-def test_a_swing_warns_and_names_the_call(house: House, after: int, warns: bool) -> None:
-    house.bring(document(entry(call=100)), moment(10, 2))
-    outcome = house.bring(document(entry(call=after)), moment(10, 3))
+def test_a_swing_warns_and_names_the_call(forecast: Forecast, after: int, warns: bool) -> None:
+    forecast.bring(document(entry(call=100)), moment(10, 2))
+    outcome = forecast.bring(document(entry(call=after)), moment(10, 3))
     assert _warned(outcome, "forecast_swings_within_threshold") is warns
     assert not warns or all(part in evidence(outcome, "forecast_swings_within_threshold") for part in ("ann", "commit"))
 
@@ -354,15 +374,15 @@ _ECHO = document(entry(period="2026_Q3", call=1), periods=[{"timePeriodId": "202
     [(moment(10, 1, 0), True), (moment(10, 7, 23), True), (moment(10, 8, 0), False), (moment(11, 1), False)],
 )
 def test_a_new_quarters_first_seven_days_are_excused(
-    house: House, content: Json, check: str, at: datetime, is_excused: bool
+    forecast: Forecast, content: Json, check: str, at: datetime, is_excused: bool
 ) -> None:
     """Clari may have nothing yet, or give the quarter before: kept out all the same, with a warning."""
-    outcome = house.bring(content, at)
+    outcome = forecast.bring(content, at)
     assert outcome.export["state"] == "REFUSED"
     assert (verdict(outcome, check)["severity"], outcome.is_failure) == (
         ("WARN", False) if is_excused else ("ERROR", True)
     )
-    assert house.rows("from clari.forecast_entry") == []
+    assert forecast.rows("forecast_entry") == []
 
 
 def test_the_days_of_grace_can_be_set(open_house: Any) -> None:
@@ -370,12 +390,12 @@ def test_the_days_of_grace_can_be_set(open_house: Any) -> None:
 
 
 @pytest.mark.parametrize("content", [document(entry(call="many")), b"{"])
-def test_nothing_else_is_excused_by_the_first_days(house: House, content: Json | bytes) -> None:
-    assert house.bring(content, moment(10, 1)).is_failure is True
+def test_nothing_else_is_excused_by_the_first_days(forecast: Forecast, content: Json | bytes) -> None:
+    assert forecast.bring(content, moment(10, 1)).is_failure is True
 
 
-def test_an_excused_document_that_is_also_cut_off_is_a_failure(house: House) -> None:
-    assert house.bring(_EMPTY, moment(10, 1), is_truncated=True).is_failure is True
+def test_an_excused_document_that_is_also_cut_off_is_a_failure(forecast: Forecast) -> None:
+    assert forecast.bring(_EMPTY, moment(10, 1), is_truncated=True).is_failure is True
 
 
 def test_a_refused_document_is_judged_anew_on_replay(house: House) -> None:

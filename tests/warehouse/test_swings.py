@@ -1,85 +1,110 @@
-"""forecast_swing: what has moved, by how much, and whether people must hear of it."""
+"""forecast_swing: what has moved, by how much, and whether people must hear of it.
 
+A document costs as much whatever it holds: where cases do not touch each other, each is a person in the same two.
+"""
+
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from tests.helpers.forecast import Forecast, shared_house
 from tests.helpers.house import House, document, entry, moment
 
 
-def swing(house: House, *, who: str = "ann", baseline: str = "sync", export: int = 2) -> dict[str, Any]:
-    """The comparison of a person's call in the numbered export."""
-    return house.row(
-        "from clari.forecast_swing where user_id = $who and baseline = $baseline and job_id like $job",
-        who=who,
-        baseline=baseline,
-        job=f"%-{export}",
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One warehouse for this module, each test or table of cases a forecast of its own in it."""
+    with shared_house(tmp_path_factory.mktemp("swings")) as house:
+        yield house
+
+
+@pytest.fixture
+def forecast(shared: House, request: pytest.FixtureRequest) -> Forecast:
+    return Forecast(shared, request.node.name)
+
+
+def brought(forecast: Forecast, moves: dict[str, tuple[Any, Any]], **request: Any) -> Forecast:
+    """Calls of these people on two days that follow each other."""
+    for number, day in enumerate((2, 3)):
+        content = document(*(entry(who, call=calls[number]) for who, calls in moves.items()))
+        forecast.bring(content, moment(10, day), **(request if number else {}))
+    return forecast
+
+
+BEYOND = {
+    ("100", "120"): None,
+    ("100", "120.0001"): "above_threshold",
+    ("10000", "12001"): "above_threshold",
+    ("100", "80"): None,
+    ("100", "79"): "above_threshold",
+    ("-100", "-120"): None,
+    ("-100", "-121"): "above_threshold",
+    ("100", "100"): None,
+    ("0", "5"): "from_zero",
+    ("5", "0"): "to_zero",
+    ("0", "0"): None,
+    ("100", "-1"): "sign_flip",
+    ("-1", "100"): "sign_flip",
+}
+LARGE = {
+    "beyond a fifth": ("80000000000000.0000", "96000000000000.0001"),
+    "a fifth": ("80000000000000.0005", "96000000000000.0006"),
+    "a long share": ("3", "1000000000002.9999"),
+    "no share": ("0.0001", "5000000000"),
+    "a flip": ("-99999999999999.9999", "99999999999999.9999"),
+    "from zero": (0, 5),
+    "negative": (-100, -150),
+}
+
+
+@pytest.fixture(scope="module")
+def moved(shared: House) -> Forecast:
+    """Every case of the tables above in two documents, each a person."""
+    return brought(
+        Forecast(shared, "moved"), {f"{before} to {after}": (before, after) for before, after in BEYOND} | LARGE
     )
 
 
-def moved(house: House, before: Any, after: Any, **request: Any) -> dict[str, Any]:
-    """The comparison of one call on two days that follow each other."""
-    house.bring(document(entry(call=before)), moment(10, 2))
-    house.bring(document(entry(call=after)), moment(10, 3), **request)
-    return swing(house)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "reason"),
-    [
-        ("100", "120", None),
-        ("100", "120.0001", "above_threshold"),
-        ("10000", "12001", "above_threshold"),
-        ("100", "80", None),
-        ("100", "79", "above_threshold"),
-        ("-100", "-120", None),
-        ("-100", "-121", "above_threshold"),
-        ("100", "100", None),
-        ("0", "5", "from_zero"),
-        ("5", "0", "to_zero"),
-        ("0", "0", None),
-        ("100", "-1", "sign_flip"),
-        ("-1", "100", "sign_flip"),
-    ],
-)
-def test_a_call_swings_beyond_twenty_percent(house: House, before: str, after: str, reason: str | None) -> None:
+@pytest.mark.parametrize(("before", "after"), BEYOND)
+def test_a_call_swings_beyond_twenty_percent(moved: Forecast, before: str, after: str) -> None:
     """20.00 % exactly is none; zero and a changed sign are swings whatever their size."""
-    found = moved(house, before, after)
+    found, reason = moved.swing(f"{before} to {after}"), BEYOND[before, after]
     assert (found["is_swing"], found["reason"]) == (reason is not None, reason)
     assert found["change_amount"] == Decimal(after) - Decimal(before)
 
 
-def test_a_change_of_one_hundredth_beyond_is_a_swing(house: House) -> None:
-    found = moved(house, "10000", "12001")
+def test_a_change_of_one_hundredth_beyond_is_a_swing(moved: Forecast) -> None:
+    found = moved.swing("10000 to 12001")
     assert (found["change_pct"], found["is_swing"]) == (Decimal("0.2001"), True)
 
 
 def test_the_threshold_is_decimal(open_house: Any) -> None:
     """0.1 + 0.2 is a binary matter; a tenth of 0.3 is 0.03."""
     house = open_house(swing_threshold=Decimal("0.1"))
-    found = moved(house, "0.3", "0.33")
+    found = brought(Forecast(house, "north"), {"ann": ("0.3", "0.33")}).swing()
     assert (found["is_swing"], found["threshold"]) == (False, Decimal("0.1"))
 
 
-def test_the_largest_calls_are_compared_exactly(house: House) -> None:
+def test_the_largest_calls_are_compared_exactly(moved: Forecast) -> None:
     """One ten-thousandth beyond a fifth of fourteen digits and four decimals."""
-    found = moved(house, "80000000000000.0000", "96000000000000.0001")
+    found = moved.swing("beyond a fifth")
     assert (found["change_amount"], found["is_swing"]) == (Decimal("16000000000000.0001"), True)
     assert found["change_pct"] == Decimal("0.2")
 
 
-def test_exactly_a_fifth_of_the_largest_call_is_none(house: House) -> None:
-    assert moved(house, "80000000000000.0005", "96000000000000.0006")["is_swing"] is False
+def test_exactly_a_fifth_of_the_largest_call_is_none(moved: Forecast) -> None:
+    assert moved.swing("a fifth")["is_swing"] is False
 
 
-def test_percentages_of_large_changes_are_exact(house: House) -> None:
-    assert moved(house, "3", "1000000000002.9999")["change_pct"] == Decimal("333333333333.333300")
+def test_percentages_of_large_changes_are_exact(moved: Forecast) -> None:
+    assert moved.swing("a long share")["change_pct"] == Decimal("333333333333.333300")
 
 
-def test_a_change_that_no_percentage_can_hold_does_not_stop_the_sync(house: House) -> None:
+def test_a_change_that_no_percentage_can_hold_does_not_stop_the_sync(moved: Forecast) -> None:
     """From a ten-thousandth to five milliard: a swing, its share too large to be written."""
-    found = moved(house, "0.0001", "5000000000")
+    found = moved.swing("no share")
     assert (found["is_swing"], found["reason"], found["change_amount"]) == (
         True,
         "above_threshold",
@@ -87,67 +112,88 @@ def test_a_change_that_no_percentage_can_hold_does_not_stop_the_sync(house: Hous
     )
 
 
-def test_a_flip_between_the_largest_calls_does_not_stop_the_sync(house: House) -> None:
+def test_a_flip_between_the_largest_calls_does_not_stop_the_sync(moved: Forecast) -> None:
     """The difference of two amounts of fourteen digits has fifteen."""
-    found = moved(house, "-99999999999999.9999", "99999999999999.9999")
+    found = moved.swing("a flip")
     assert (found["is_swing"], found["reason"]) == (True, "sign_flip")
 
 
-def test_from_zero_has_no_percentage(house: House) -> None:
-    assert moved(house, 0, 5)["change_pct"] is None
+def test_from_zero_has_no_percentage(moved: Forecast) -> None:
+    assert moved.swing("from zero")["change_pct"] is None
 
 
-def test_a_negative_call_is_measured_by_its_size(house: House) -> None:
-    assert moved(house, -100, -150)["change_pct"] == Decimal("-0.5")
+def test_a_negative_call_is_measured_by_its_size(moved: Forecast) -> None:
+    assert moved.swing("negative")["change_pct"] == Decimal("-0.5")
 
 
-@pytest.mark.parametrize(("after", "is_swing"), [("149", False), ("150", True)])
-def test_a_change_below_the_least_amount_is_no_swing(open_house: Any, after: str, is_swing: bool) -> None:
-    """At least the amount set: the amount itself counts."""
+def test_every_call_has_a_row_moved_or_not(moved: Forecast) -> None:
+    assert len(moved.rows("forecast_swing")) == len(BEYOND) + len(LARGE)
+
+
+def test_a_change_below_the_least_amount_is_no_swing(open_house: Any) -> None:
+    """At least the amount set: the amount itself counts. From zero no less."""
     house = open_house(swing_min_amount=Decimal(50))
-    assert moved(house, "100", after)["is_swing"] is is_swing
+    found = brought(Forecast(house, "north"), {"below": ("100", "149"), "at": ("100", "150"), "from zero": (0, 5)})
+    assert {who: found.swing(who)["is_swing"] for who in ("below", "at", "from zero")} == {
+        "below": False,
+        "at": True,
+        "from zero": False,
+    }
 
 
-def test_a_small_amount_from_zero_is_no_swing_either(open_house: Any) -> None:
-    assert moved(open_house(swing_min_amount=Decimal(50)), 0, 5)["is_swing"] is False
+@pytest.fixture(scope="module")
+def requested(shared: House) -> Forecast:
+    """Five exports, each asked for otherwise than the one before in one respect; bob is shown in euros at last."""
+    forecast = Forecast(shared, "requested")
+    requests: list[dict[str, Any]] = [{}, {"scope": "east"}]
+    requests.append(requests[-1] | {"types": ("crm_closed", "forecast", "quota")})
+    requests.append(requests[-1] | {"currency": "EUR"})
+    for number, request in enumerate(requests):
+        money = "EUR" if "currency" in request else "USD"
+        entries = (entry("ann", call=100 * 10**number), entry("bob", call=100 * 10**number, currency=money))
+        forecast.bring(document(*entries), moment(10, 2 + number), **request)
+    return forecast
 
 
-def test_another_currency_is_no_swing(house: House) -> None:
-    house.bring(document(entry(call=100, currency="USD")), moment(10, 2))
-    house.bring(document(entry(call=1000, currency="EUR")), moment(10, 3))
-    assert (swing(house)["is_swing"], swing(house)["reason"]) == (False, "currency_changed")
+def test_another_currency_is_no_swing(forecast: Forecast) -> None:
+    forecast.bring(document(entry(call=100, currency="USD")), moment(10, 2))
+    forecast.bring(document(entry(call=1000, currency="EUR")), moment(10, 3))
+    found = forecast.swing()
+    assert (found["is_swing"], found["reason"]) == (False, "currency_changed")
 
 
-@pytest.mark.parametrize(
-    "request_", [{"scope": "east"}, {"currency": "EUR"}, {"types": ("crm_closed", "forecast", "quota")}]
-)
-def test_another_request_is_no_swing(house: House, request_: dict[str, Any]) -> None:
-    found = moved(house, 100, 1000, **request_)
-    assert (found["is_swing"], found["reason"]) == (False, "request_changed")
+@pytest.mark.parametrize(("export", "changed"), [(2, "scope"), (3, "types"), (4, "currency")])
+def test_another_request_is_no_swing(requested: Forecast, export: int, changed: str) -> None:
+    found = requested.swing(export=export)
+    assert (found["is_swing"], found["reason"]) == (False, "request_changed"), changed
 
 
-def test_a_changed_currency_is_named_before_a_changed_request(house: House) -> None:
-    house.bring(document(entry(call=100, currency="USD")), moment(10, 2))
-    house.bring(document(entry(call=1000, currency="EUR")), moment(10, 3), currency="EUR")
-    assert swing(house)["reason"] == "currency_changed"
+def test_a_changed_currency_is_named_before_a_changed_request(requested: Forecast) -> None:
+    assert requested.swing("bob", export=4)["reason"] == "currency_changed"
 
 
-@pytest.mark.parametrize(
-    ("day", "hour", "reason"), [(3, 23, "above_threshold"), (4, 0, "above_threshold"), (4, 1, "restated")]
-)
-def test_a_quarter_that_ended_more_than_three_days_ago_is_restated(
-    house: House, day: int, hour: int, reason: str
-) -> None:
+def test_a_quarter_that_ended_more_than_three_days_ago_is_restated(forecast: Forecast) -> None:
     """The quarter ends with the 31st of December: until the 4th at midnight, calls are still calls."""
-    house.bring(document(entry(week="W13", call=100)), moment(12, 31))
-    house.bring(document(entry(week="W13", call=200)), moment(1, day, hour, year=2027))
-    assert (swing(house)["reason"], swing(house)["is_swing"]) == (reason, reason != "restated")
+    moments = [moment(12, 31), *(moment(1, day, hour, year=2027) for day, hour in ((3, 23), (4, 0), (4, 1)))]
+    for number, at in enumerate(moments):
+        forecast.bring(document(entry(week="W13", call=100 * 2**number)), at)
+    found = [forecast.swing(export=export) for export in (2, 3, 4)]
+    assert [one["reason"] for one in found] == ["above_threshold", "above_threshold", "restated"]
+    assert [one["is_swing"] for one in found] == [True, True, False]
 
 
-def test_a_person_who_is_new_is_no_swing(house: House) -> None:
-    house.bring(document(entry("ann", call=100)), moment(10, 2))
-    house.bring(document(entry("ann", call=100), entry("bob", call=500)), moment(10, 3))
-    found = swing(house, who="bob")
+@pytest.fixture(scope="module")
+def coming(shared: House) -> Forecast:
+    """Three exports: cy comes with the second, bob leaves with it and returns, dee leaves and stays away."""
+    forecast = Forecast(shared, "coming")
+    for day, shown in ((2, {"bob": 500, "dee": 7}), (3, {"cy": 500}), (4, {"cy": 500, "bob": 500})):
+        entries = (entry(who, call=call) for who, call in ({"ann": 100} | shown).items())
+        forecast.bring(document(*entries), moment(10, day))
+    return forecast
+
+
+def test_a_person_who_is_new_is_no_swing(coming: Forecast) -> None:
+    found = coming.swing("cy")
     assert (found["is_swing"], found["reason"], found["previous_value"], found["current_value"]) == (
         False,
         "new",
@@ -157,10 +203,8 @@ def test_a_person_who_is_new_is_no_swing(house: House) -> None:
     assert found["previous_time_frame_id"] is None
 
 
-def test_a_person_who_has_left_is_no_swing(house: House) -> None:
-    house.bring(document(entry("ann", call=100), entry("bob", call=500)), moment(10, 2))
-    house.bring(document(entry("ann", call=100)), moment(10, 3))
-    found = swing(house, who="bob")
+def test_a_person_who_has_left_is_no_swing(coming: Forecast) -> None:
+    found = coming.swing("bob")
     assert (found["is_swing"], found["reason"], found["previous_value"], found["current_value"]) == (
         False,
         "disappeared",
@@ -169,105 +213,94 @@ def test_a_person_who_has_left_is_no_swing(house: House) -> None:
     )
 
 
-def test_a_person_who_has_left_is_told_once(house: House) -> None:
-    house.bring(document(entry("ann", call=100), entry("bob", call=500)), moment(10, 2))
-    for day in (3, 4):
-        house.bring(document(entry("ann", call=100)), moment(10, day))
-    assert house.value("select count(*) from clari.forecast_swing where user_id = 'bob'") == 1
+def test_a_person_who_has_left_is_told_once(coming: Forecast) -> None:
+    assert [row["job_id"] for row in coming.rows("forecast_swing", user_id="dee")] == [coming.jobs[1]]
 
 
-def test_a_person_who_returns_is_new(house: House) -> None:
-    both = document(entry("ann", call=100), entry("bob", call=500))
-    for day, content in ((2, both), (3, document(entry("ann", call=100))), (4, both)):
-        house.bring(content, moment(10, day))
-    assert swing(house, who="bob", export=3)["reason"] == "new"
+def test_a_person_who_returns_is_new(coming: Forecast) -> None:
+    assert coming.swing("bob", export=3)["reason"] == "new"
 
 
-def test_a_week_without_a_submission_is_no_swing(house: House) -> None:
+@pytest.fixture(scope="module")
+def next_week(shared: House) -> Forecast:
+    """The last day of a week, and the first of the next: ann has not submitted yet, bob has."""
+    forecast = Forecast(shared, "next_week")
+    first = [entry("ann", "W01", call=100, submitted=True), entry("bob", "W01", call=100)]
+    following = [entry("ann", "W02", call=0, submitted=False), entry("bob", "W02", call=150)]
+    forecast.bring(document(*first), moment(10, 7))
+    forecast.bring(document(*first, *following), moment(10, 8))
+    return forecast
+
+
+def test_a_week_without_a_submission_is_no_swing(next_week: Forecast) -> None:
     """In the new week nothing was submitted yet: the earlier call stands and has not moved."""
-    house.bring(document(entry(week="W01", call=100, submitted=True)), moment(10, 7))
-    house.bring(
-        document(entry(week="W01", call=100, submitted=True), entry(week="W02", call=0, submitted=False)),
-        moment(10, 8),
-    )
-    found = swing(house)
+    found = next_week.swing("ann")
     assert (found["is_swing"], found["reason"], found["current_value"]) == (False, "not_submitted", 100)
 
 
-def test_a_new_week_is_compared_with_the_week_before(house: House) -> None:
+def test_a_new_week_is_compared_with_the_week_before(next_week: Forecast) -> None:
     """The calls are compared, each of its own week, and the row names both."""
-    house.bring(document(entry(week="W01", call=100)), moment(10, 7))
-    house.bring(document(entry(week="W01", call=100), entry(week="W02", call=150)), moment(10, 8))
-    found = swing(house)
+    found = next_week.swing("bob")
     assert (found["is_swing"], found["change_amount"]) == (True, 50)
     assert (found["previous_time_frame_id"], found["time_frame_id"]) == ("W01", "W02")
 
 
-def test_the_first_export_of_a_quarter_compares_with_nothing(house: House) -> None:
-    house.bring(document(entry(call=100)), moment(10, 2))
-    assert house.rows("from clari.forecast_swing") == []
+def test_the_first_export_of_a_quarter_compares_with_nothing(shared: House, coming: Forecast) -> None:
+    """Another quarter and another forecast are no baseline."""
+    alone = Forecast(shared, "alone")
+    alone.bring(document(entry(call=100, period="2026_Q3")), moment(10, 2), quarter="2026_Q3")
+    alone.bring(document(entry(call=500)), moment(10, 5))
+    assert alone.rows("forecast_swing") == []
+    assert coming.rows("forecast_swing", job_id=coming.jobs[0]) == []
 
 
-def test_another_quarter_or_forecast_is_no_baseline(house: House) -> None:
-    house.bring(document(entry(call=100, period="2026_Q3")), moment(10, 2), quarter="2026_Q3")
-    house.bring(document(entry(call=100)), moment(10, 2), forecast="south")
-    house.bring(document(entry(call=500)), moment(10, 3))
-    assert house.rows("from clari.forecast_swing") == []
-
-
-def test_every_call_has_a_row_moved_or_not(house: House) -> None:
-    for day in (2, 3):
-        house.bring(document(entry("ann", call=100), entry("bob", call=day)), moment(10, day))
-    assert house.value("select count(*) from clari.forecast_swing") == 2
-
-
-def test_a_refused_export_is_never_a_baseline(house: House) -> None:
-    house.bring(document(entry(call=100)), moment(10, 2))
-    refused = house.bring(document(entry(call=900)), moment(10, 3), is_truncated=True)
-    house.bring(document(entry(call=110)), moment(10, 4))
+def test_a_refused_export_is_never_a_baseline(forecast: Forecast) -> None:
+    forecast.bring(document(entry(call=100)), moment(10, 2))
+    refused = forecast.bring(document(entry(call=900)), moment(10, 3), is_truncated=True)
+    forecast.bring(document(entry(call=110)), moment(10, 4))
     assert refused.export["state"] == "REFUSED"
-    found = swing(house, export=3)
-    assert (found["previous_value"], found["previous_job_id"], found["is_swing"]) == (100, "job-north-2026_Q4-1", False)
-    assert house.value("select count(*) from clari.forecast_swing") == 1
+    found = forecast.swing(export=3)
+    assert (found["previous_value"], found["previous_job_id"], found["is_swing"]) == (100, forecast.jobs[0], False)
+    assert len(forecast.rows("forecast_swing")) == 1
 
 
-def test_the_week_before_is_the_newest_export_at_least_seven_days_older(house: House) -> None:
+def test_the_week_before_is_the_newest_export_at_least_seven_days_older(forecast: Forecast) -> None:
     """Small steps every day add up to a swing within the week."""
     for day, call in ((1, 90), (2, 100), (3, 110), (8, 119), (9, 129)):
-        house.bring(document(entry(week="W02" if day >= 8 else "W01", call=call)), moment(10, day))
-    found = swing(house, baseline="week", export=5)
+        forecast.bring(document(entry(week="W02" if day >= 8 else "W01", call=call)), moment(10, day))
+    found = forecast.swing(baseline="week", export=5)
     assert (found["previous_value"], found["is_swing"]) == (100, True)
-    assert swing(house, export=5)["is_swing"] is False
-    assert house.value("select count(*) from clari.forecast_swing where baseline = 'week'") == 2
+    assert forecast.swing(export=5)["is_swing"] is False
+    assert len(forecast.rows("forecast_swing", baseline="week")) == 2
 
 
-def test_six_days_and_twenty_three_hours_are_no_week(house: House) -> None:
-    house.bring(document(entry(call=100)), moment(10, 2, 6))
-    house.bring(document(entry(call=500)), moment(10, 9, 5))
-    assert [row["baseline"] for row in house.rows("from clari.forecast_swing")] == ["sync"]
+def test_six_days_and_twenty_three_hours_are_no_week(forecast: Forecast) -> None:
+    forecast.bring(document(entry(call=100)), moment(10, 2, 6))
+    forecast.bring(document(entry(call=500)), moment(10, 9, 5))
+    assert [row["baseline"] for row in forecast.rows("forecast_swing")] == ["sync"]
 
 
-def test_a_late_edit_of_an_older_week_is_history_and_no_swing(house: House) -> None:
-    house.bring(document(entry(week="W01", call=100), entry(week="W02", call=200)), moment(10, 9))
-    house.bring(document(entry(week="W01", call=900), entry(week="W02", call=200)), moment(10, 10))
-    assert (swing(house)["is_swing"], swing(house)["change_amount"]) == (False, 0)
-    assert house.value("select forecast_value from clari.forecast_entry where time_frame_id = 'W01'") == 900
+def test_a_late_edit_of_an_older_week_is_history_and_no_swing(forecast: Forecast) -> None:
+    forecast.bring(document(entry(week="W01", call=100), entry(week="W02", call=200)), moment(10, 9))
+    forecast.bring(document(entry(week="W01", call=900), entry(week="W02", call=200)), moment(10, 10))
+    assert (forecast.swing()["is_swing"], forecast.swing()["change_amount"]) == (False, 0)
+    assert forecast.row("forecast_entry", time_frame_id="W01")["forecast_value"] == 900
 
 
 def test_the_adjusted_call_swings_with_the_manager(open_house: Any) -> None:
-    house = open_house(call="adjusted")
-    house.bring(document(entry(call=100)), moment(10, 2))
-    house.bring(document(entry(call=100, adjustment=50, adjusted_by="boss")), moment(10, 3))
-    assert (swing(house)["current_value"], swing(house)["is_swing"]) == (50, True)
+    forecast = Forecast(open_house(call="adjusted"), "north")
+    forecast.bring(document(entry(call=100)), moment(10, 2))
+    forecast.bring(document(entry(call=100, adjustment=50, adjusted_by="boss")), moment(10, 3))
+    assert (forecast.swing()["current_value"], forecast.swing()["is_swing"]) == (50, True)
 
 
-def test_a_document_that_comes_late_is_compared_where_it_belongs(house: House) -> None:
+def test_a_document_that_comes_late_is_compared_where_it_belongs(forecast: Forecast) -> None:
     """What was compared over its head is compared with it instead."""
-    house.bring(document(entry(call=100)), moment(10, 2))
-    house.bring(document(entry(call=200)), moment(10, 4))
-    house.bring(document(entry(call=190)), moment(10, 3))
-    assert (swing(house, export=3)["previous_value"], swing(house, export=3)["is_swing"]) == (100, True)
-    assert (swing(house, export=2)["previous_value"], swing(house, export=2)["is_swing"]) == (190, False)
+    forecast.bring(document(entry(call=100)), moment(10, 2))
+    forecast.bring(document(entry(call=200)), moment(10, 4))
+    forecast.bring(document(entry(call=190)), moment(10, 3))
+    assert (forecast.swing(export=3)["previous_value"], forecast.swing(export=3)["is_swing"]) == (100, True)
+    assert (forecast.swing(export=2)["previous_value"], forecast.swing(export=2)["is_swing"]) == (190, False)
 
 
 def test_of_two_exports_of_one_moment_the_later_submitted_is_compared(house: House) -> None:

@@ -1,6 +1,7 @@
 """Takes labelled histories through the pipeline, all in one warehouse, and holds what it says against the labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from tests.helpers.house import House
 from tests.helpers.labelled.histories import History, Key
 
 Said = tuple[Any, ...]
+Named = Mapping[str, History]
+Requests = Mapping[tuple[str, int], str]
 
 
 @dataclass
@@ -47,42 +50,63 @@ class Findings:
 
 def examine(histories: Sequence[History], folder: Path) -> Findings:
     """Bring every history as a forecast of its own, and compare all that is said with all that must be."""
+    with examined(histories, folder) as (_, found):
+        return found.hold()
+
+
+@contextmanager
+def examined(histories: Sequence[History], folder: Path) -> Iterator[tuple[House, "Brought"]]:
+    """A warehouse that holds every history as a forecast of its own, its file open meanwhile."""
     house = House(folder)
-    findings = Findings()
-    # One session around all: the file stays open. A second thread would only get in the way of so little work.
-    with house.pipeline.warehouse.session() as session:
+    with house.held_open(), house.pipeline.warehouse.session() as session:
+        # A second thread would only get in the way of so little work.
         session.documents.execute("set threads = 1")
-        requests = {
-            (name, number): house.deliver(
-                export.content, export.at, forecast=name, quarter=export.quarter, **export.request
-            )
-            for name, history in _named(histories)
-            for number, export in enumerate(history.exports)
-        }
-        for quarter in sorted({export.quarter for history in histories for export in history.exports}):
-            house.merge(quarter)
+        yield house, bring(house, {f"h{number:04d}": history for number, history in enumerate(histories, start=1)})
+
+
+@dataclass(frozen=True)
+class Brought:
+    """Histories that are merged, by the forecast that each is, and the request of each of their exports."""
+
+    house: House
+    histories: Mapping[str, History]
+    requests: Mapping[tuple[str, int], str]
+
+    def hold(self, *names: str) -> Findings:
+        """Compare all that is said of these forecasts, or of all, with all that must be."""
+        named = {name: self.histories[name] for name in names} if names else self.histories
+        findings = Findings()
         for hold in (_hold_calls, _hold_verdicts, _hold_masses):
-            hold(house, histories, requests, findings)
-    return findings
+            hold(self.house, named, self.requests, findings)
+        return findings
 
 
-def _named(histories: Sequence[History]) -> list[tuple[str, History]]:
-    return [(f"h{number:04d}", history) for number, history in enumerate(histories, start=1)]
+def bring(house: House, histories: Mapping[str, History]) -> Brought:
+    """Land all exports of these forecasts, then merge quarter by quarter."""
+    requests = {
+        (name, number): house.deliver(
+            export.content, export.at, forecast=name, quarter=export.quarter, **export.request
+        )
+        for name, history in histories.items()
+        for number, export in enumerate(history.exports)
+    }
+    for quarter in sorted({export.quarter for history in histories.values() for export in history.exports}):
+        house.merge(quarter)
+    return Brought(house, histories, requests)
 
 
-def _hold_calls(
-    house: House, histories: Sequence[History], requests: dict[tuple[str, int], str], findings: Findings
-) -> None:
+def _hold_calls(house: House, histories: Named, requests: Requests, findings: Findings) -> None:
     numbers = {request.replace("request-", "job-"): which for which, request in requests.items()}
     said: dict[str, dict[Key, tuple[bool, str | None]]] = {}
-    for row in house.rows("from clari.forecast_swing"):
+    compared = "select job_id, baseline, user_id, field_id, is_swing, reason from clari.forecast_swing"
+    for row in house.rows(f"{compared} where list_contains($names, forecast_id)", names=list(histories)):
         name, number = numbers[row["job_id"]]
         key = Key(number, row["baseline"], row["user_id"], row["field_id"])
         rows = said.setdefault(name, {})
         if key in rows:
             findings.misworded.append((name, key, "compared twice"))
         rows[key] = (row["is_swing"], row["reason"])
-    for name, history in _named(histories):
+    for name, history in histories.items():
         rows = said.get(name, {})
         for key, label in history.labels.items():
             is_swing, reason = rows.get(key, (False, "no row"))
@@ -93,14 +117,12 @@ def _hold_calls(
             (findings.false_alarms if rows[key][0] else findings.misworded).append((name, key, rows[key], "no label"))
 
 
-def _hold_verdicts(
-    house: House, histories: Sequence[History], requests: dict[tuple[str, int], str], findings: Findings
-) -> None:
+def _hold_verdicts(house: House, histories: Named, requests: Requests, findings: Findings) -> None:
     failed: dict[str, dict[str, str]] = {}
     for row in house.rows("from clari.export_check where not passed"):
         failed.setdefault(row["request_id"], {})[row["check_name"]] = row["severity"]
     states = {row["request_id"]: row["state"] for row in house.rows("from clari.export_job")}
-    for name, history in _named(histories):
+    for name, history in histories.items():
         for number, export in enumerate(history.exports):
             request = requests[name, number]
             said = failed.get(request, {})
@@ -120,11 +142,9 @@ def _hold_verdicts(
                     findings.misworded.append((name, history.kind, number, "is_failure", is_failure))
 
 
-def _hold_masses(
-    house: House, histories: Sequence[History], requests: dict[tuple[str, int], str], findings: Findings
-) -> None:
+def _hold_masses(house: House, histories: Named, requests: Requests, findings: Findings) -> None:
     with house.pipeline.warehouse.session() as session:
-        for name, history in _named(histories):
+        for name, history in histories.items():
             said = {
                 (number, row["baseline"], row["field_id"])
                 for number, export in enumerate(history.exports)

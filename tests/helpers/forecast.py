@@ -1,0 +1,51 @@
+"""A forecast of its own in a warehouse that many tests share: what it is brought touches nobody else's rows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from clari_pipeline.outcomes import Outcome
+from tests.helpers.house import QUARTER, House, Json
+
+
+class Forecast:
+    """One forecast; its exports are numbered from 1 in the order in which they are brought."""
+
+    def __init__(self, house: House, name: str) -> None:
+        self.house = house
+        self.name = name
+        self.jobs: list[str] = []
+
+    def bring(self, content: Json | bytes, at: datetime, **request: Any) -> Outcome:
+        """Land a document and merge it, which compares its calls and makes forecast_vs_quota; what became of it."""
+        request_id = self.house.deliver(content, at, forecast=self.name, **request)
+        self.jobs.append(request_id.replace("request-", "job-"))
+        self.house.merge(request.get("quarter", QUARTER))
+        return self.house.outcome(request_id)
+
+    def rows(self, table: str, **values: Any) -> list[Json]:
+        """The forecast's rows of a table, or those with these values."""
+        found = self.house.rows(f"from clari.{table} where forecast_id = $forecast", forecast=self.name)
+        return [row for row in found if all(row[name] == value for name, value in values.items())]
+
+    def row(self, table: str, **values: Any) -> Json:
+        (only,) = self.rows(table, **values)
+        return only
+
+    def swing(self, who: str = "ann", *, baseline: str = "sync", export: int = 2) -> Json:
+        """The comparison of a person's call in the numbered export."""
+        return self.row("forecast_swing", user_id=who, baseline=baseline, job_id=self.jobs[export - 1])
+
+    def standing(self, who: str = "ann", field: str = "commit") -> Json:
+        """The row of a person and field in forecast_vs_quota."""
+        return self.row("forecast_vs_quota", user_id=who, field_id=field, time_period_id=QUARTER)
+
+
+@contextmanager
+def shared_house(folder: Path) -> Iterator[House]:
+    """A warehouse whose file stays open."""
+    house = House(folder)
+    with house.held_open():
+        yield house

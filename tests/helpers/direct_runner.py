@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from clari_pipeline.exports import ExportDesk
 from clari_pipeline.outcomes import Outcome
@@ -30,14 +30,16 @@ class DirectRunner:
         self._pipeline, self._exports = pipeline, exports
 
     def sync_quarter(self, quarter: Quarter) -> tuple[str | None, list[Outcome]]:
-        def merge() -> None:
-            self._exports.take(str(quarter))
-            with self._pipeline.warehouse.session():
+        with ExitStack() as stack:
+
+            def merge() -> None:
+                self._exports.take(str(quarter))
+                stack.enter_context(self._pipeline.warehouse.kept_open())  # as Dagster's runner does
                 self._pipeline.merge_landed(str(quarter))
 
-        trouble = _trouble_of(merge)
-        of_run = self._pipeline.requests_of_run(self._exports.run_id, str(quarter))
-        return trouble, self._pipeline.outcomes(of_run)
+            trouble = _trouble_of(merge)
+            of_run = self._pipeline.requests_of_run(self._exports.run_id, str(quarter))
+            return trouble, self._pipeline.outcomes(of_run)
 
     def refresh_marts(self) -> str | None:
         def refresh() -> None:

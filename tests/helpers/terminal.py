@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,8 +81,7 @@ class Terminal:
 
     def query(self, sql: str, *, warehouse: str = "data/warehouse.duckdb") -> list[tuple[Any, ...]]:
         """Rows of the warehouse, read as an analyst would."""
-        with duckdb.connect(str(self.folder / warehouse), read_only=True) as connection:
-            connection.execute("set timezone = 'UTC'")
+        with self._reading(warehouse) as connection:
             return connection.execute(sql).fetchall()
 
     def tables(self, *, without: tuple[str, ...] = ()) -> dict[str, list[tuple[Any, ...]]]:
@@ -95,4 +96,15 @@ class Terminal:
             "time_frame",
             "forecast_vs_quota",
         )
-        return {name: self.query(f"select * from clari.{name} order by all") for name in names if name not in without}
+        with self._reading("data/warehouse.duckdb") as connection:
+            return {
+                name: connection.execute(f"select * from clari.{name} order by all").fetchall()
+                for name in names
+                if name not in without
+            }
+
+    @contextmanager
+    def _reading(self, warehouse: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        with duckdb.connect(str(self.folder / warehouse), read_only=True) as connection:
+            connection.execute("set timezone = 'UTC'")
+            yield connection

@@ -1,7 +1,7 @@
 """Whatever order documents arrive in, the tables are those of `exported_at`, and those that a plain model gives."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -12,8 +12,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from clari_pipeline import loading
-from clari_pipeline.quality.export_gate import ExportFacts, Verdict
 from clari_pipeline.settings import EXPORT_TYPES
 from tests.helpers.house import House, Json, document, entry, moment, person
 
@@ -253,23 +251,6 @@ def everything(house: House) -> dict[str, list[dict[str, Any]]]:
         ]
         for table, order in ORDERED.items()
     } | {"export_job": house.rows("select job_id, state from clari.export_job order by job_id")}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_gate() -> Iterator[None]:
-    """The real gate's answer on the same facts is asked for once: it depends on nothing else, and takes its time."""
-    judge = loading.judge
-    answers: dict[Any, list[Verdict]] = {}
-
-    def remembered(export: ExportFacts) -> list[Verdict]:
-        facts = (tuple(sorted(export.facts.items())), export.is_in_grace)
-        if facts not in answers:
-            answers[facts] = judge(export)
-        return [replace(verdict, request_id=export.request_id) for verdict in answers[facts]]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "judge", remembered)
-        yield
 
 
 def check(made: list[Export], arriving: Sequence[int]) -> None:

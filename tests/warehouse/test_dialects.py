@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +20,7 @@ from clari_pipeline.warehouse.dialects import Engine, carried
 from clari_pipeline.warehouse.statements import tables
 from clari_pipeline.warehouse.work_tables import work_tables
 from tests.helpers import postgres_server
+from tests.helpers.each_case import try_each
 
 _SQL = project_file("sql")
 _ENGINES: tuple[Engine, ...] = ("postgres", "snowflake")
@@ -148,18 +149,6 @@ def _staged_tables() -> LiteralString:
     return cast(LiteralString, "".join(one.sql("postgres") + ";" for one in sqlglot.parse(text, read="duckdb") if one))
 
 
-def _each(judge: Callable[[str], None]) -> None:
-    """Judge every statement, and report all those that fail, each with its reason."""
-    failures = []
-    for name in _NAMES:
-        try:
-            judge(name)
-        except (AssertionError, sqlglot.errors.SqlglotError, psycopg.Error) as error:
-            failures.append(f"{name}: {type(error).__name__}: {error}")
-    if failures:
-        raise AssertionError("\n".join(failures))
-
-
 @pytest.mark.parametrize("engine", _ENGINES)
 def test_every_statement_is_carried(engine: Engine) -> None:
     """sqlglot knows how to say it, and reads again what it has said."""
@@ -173,7 +162,7 @@ def test_every_statement_is_carried(engine: Engine) -> None:
             unknown = {call.name.lower() for call in again.find_all(exp.Anonymous)} - {"fraction"}
             assert not unknown, unknown
 
-    _each(judge)
+    try_each(_NAMES, judge)
 
 
 def test_no_statement_says_what_only_duckdb_has() -> None:
@@ -191,7 +180,7 @@ def test_no_statement_says_what_only_duckdb_has() -> None:
             only_there += [str(order) for order in statement.find_all(exp.Ordered) if order.name.lower() == "all"]
             assert not only_there, only_there
 
-    _each(judge)
+    try_each(_NAMES, judge)
 
 
 @pytest.mark.parametrize("nulls", [False, True], ids=["given", "null"])
@@ -207,21 +196,7 @@ def test_postgres_takes_every_statement(nulls: bool, server: psycopg.Connection[
                 server.execute("alter table clari.forecast_entry_state rename to forecast_entry")
             _run(server, name, nulls=nulls)
 
-    _each(judge)
-
-
-def test_a_statement_that_fails_is_named_and_the_others_are_judged_all_the_same() -> None:
-    """Or one bad statement would hide the next."""
-    seen = []
-
-    def judge(name: str) -> None:
-        seen.append(name)
-        assert name not in _NAMES[1:3], "bent"
-
-    with pytest.raises(AssertionError) as failed:
-        _each(judge)
-    assert seen == _NAMES
-    assert [name for name in _NAMES if f"{name}: AssertionError: bent" in str(failed.value)] == _NAMES[1:3]
+    try_each(_NAMES, judge)
 
 
 def test_postgres_shows_what_every_table_and_column_holds(server: psycopg.Connection[Any]) -> None:

@@ -1,0 +1,22 @@
+"""A table of cases in one test is no excuse for seeing one failure at a time."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.helpers.each_case import try_each
+
+
+def test_each_case_is_tried_and_each_that_fails_is_named() -> None:
+    """Or one bad case would hide the next."""
+    tried = []
+
+    def check(case: str) -> None:
+        tried.append(case)
+        assert case not in {"one", "three"}, f"{case} is bent"
+
+    with pytest.raises(ExceptionGroup) as failed:
+        try_each(["one", "two", "three"], check)
+    assert tried == ["one", "two", "three"]
+    assert [error.__notes__ for error in failed.value.exceptions] == [["case: one"], ["case: three"]]
+    try_each(["two"], check)

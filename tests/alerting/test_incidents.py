@@ -76,6 +76,7 @@ def is_well(operator: Terminal, synced: Answer) -> bool:
     return synced.code == 0 and export["state"] == "LOADED"
 
 
+@pytest.mark.soak
 def test_the_key_is_revoked(operator: Terminal, hook: WebListener, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything stops, at once and loudly; the checklist says that it is the key; a new one, and it goes on."""
     title, good = "The key is revoked", os.environ["CLARI_API_KEY"]
@@ -88,6 +89,7 @@ def test_the_key_is_revoked(operator: Terminal, hook: WebListener, monkeypatch: 
     assert is_well(operator, follow(operator, title))
 
 
+@pytest.mark.soak
 def test_the_quota_is_used_up(operator: Terminal, sandbox: Sandbox, hook: WebListener) -> None:
     """What is there stays; once exports are left again, the current quarter alone is asked for."""
     title = "The quota is used up"
@@ -128,6 +130,7 @@ def no_room(operator: Terminal) -> Iterator[None]:
         log.unlink()
 
 
+@pytest.mark.soak
 def test_the_disk_of_the_warehouse_is_full(operator: Terminal, sandbox: Sandbox, hook: WebListener) -> None:
     """People are told although nothing can be written down; nothing is half merged, and nothing asked for in vain."""
     title, before = "The disk is full", operator.tables()

@@ -57,7 +57,7 @@ def test_the_daemons_next_run_tells_it_too_and_once(terminal: Terminal, daemon: 
     assert body.startswith("1 earlier run ended before the end")
 
 
-@pytest.mark.parametrize("sensor_first", [True, False])
+@pytest.mark.parametrize("sensor_first", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_a_run_of_the_daemons_own_that_was_killed_is_told_once(
     sensor_first: bool, terminal: Terminal, daemon: Daemon, hook: WebListener
 ) -> None:
@@ -74,7 +74,8 @@ def test_a_run_of_the_daemons_own_that_was_killed_is_told_once(
     ]
 
 
-@pytest.mark.parametrize("who", ["the command", pytest.param("the daemon", marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("who", ["the command", "the daemon"])
 def test_another_kill_is_told_when_the_last_was_told_a_day_ago(
     terminal: Terminal, daemon: Daemon, hook: WebListener, who: str
 ) -> None:

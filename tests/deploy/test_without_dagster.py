@@ -29,7 +29,11 @@ def free_port() -> int:
 
 
 @pytest.mark.parametrize(
-    ("password", "said"), [("secret-word", "refused"), ("{env: DAGSTER_WORD}", "DAGSTER_WORD is not set")]
+    ("password", "said"),
+    [
+        pytest.param("secret-word", "refused", marks=pytest.mark.soak),
+        ("{env: DAGSTER_WORD}", "DAGSTER_WORD is not set"),
+    ],
 )
 def test_a_sync_ends_before_clari_is_asked(terminal: Terminal, sandbox: Sandbox, password: str, said: str) -> None:
     """One line: what is wrong, and what to do."""

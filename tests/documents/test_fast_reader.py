@@ -37,14 +37,14 @@ def same(content: bytes, *, is_document: bool, is_fast: bool = True) -> None:
     assert taken or not is_fast
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(documents, SIZES, st.integers(16, 3000))
 def test_whatever_is_written_is_read_as_json_reads_it(content, piece, chunk):
     with in_pieces(piece, chunk=chunk):
         compare(content)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(broken, SIZES, st.integers(16, 3000))
 def test_whatever_is_broken_is_refused_where_json_refuses_it(content, piece, chunk):
     with in_pieces(piece, chunk=chunk):

@@ -48,6 +48,7 @@ def test_ctrl_c_stops_the_sync_and_says_what_comes_of_it(
     assert terminal.query("select state from clari.export_job") == [("SUBMITTED",)]
 
 
+@pytest.mark.soak
 def test_ctrl_c_between_two_quarters_stops_there(terminal: Terminal, sandbox: Sandbox) -> None:
     """What is being merged is finished; the other quarter has landed, and waits for the next sync."""
 

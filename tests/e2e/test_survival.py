@@ -146,6 +146,7 @@ def test_what_is_left_of_the_quota_goes_to_the_current_quarter_first(
     assert terminal("status", "--json").document["alerts_unsent"] == alerts
 
 
+@pytest.mark.soak
 def test_a_quota_that_is_not_low_is_no_alert(terminal: Terminal, clari: Sandbox) -> None:
     """27 of 30 are left after three exports: more than a tenth."""
     assert terminal("sync", "--last", "3").code == 0
@@ -329,6 +330,7 @@ def test_an_export_of_days_ago_that_never_reached_clari_is_let_go(terminal: Term
     assert terminal.query("select state from clari.export_job order by submitted_at") == [("FAILED",), ("LOADED",)]
 
 
+@pytest.mark.soak
 def test_a_document_of_another_request_and_quarter_is_fetched_too(
     terminal: Terminal, clari: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +346,7 @@ def test_a_document_of_another_request_and_quarter_is_fetched_too(
     assert posts(clari) == 2
 
 
+@pytest.mark.soak
 def test_a_recovered_document_does_not_hide_that_todays_failed(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,7 +119,7 @@ REFUSED = {
     ("scenario", "check"),
     [
         # By default, tests/warehouse/test_gate.py holds what each of the other checks refuses.
-        pytest.param(*case, marks=[] if case[0] in {"truncated", "unreadable"} else [pytest.mark.soak])
+        pytest.param(*case, marks=[] if case[0] == "unreadable" else [pytest.mark.soak])
         for case in REFUSED.items()
     ],
 )
@@ -179,6 +179,7 @@ def test_what_clari_writes_otherwise_is_merged_all_the_same(
     assert export["rows_inserted"] == in_table == export["rows_exported"] - dropped > 0
 
 
+@pytest.mark.soak
 def test_number_writings_and_order_do_not_change_a_figure(terminal: Terminal, sandbox: Sandbox) -> None:
     """1200000, 1200000.0, 1.2E6 and "1200000.00" are one amount: after calm, nothing is new or changed."""
     terminal.begin_after("sync", "--period", str(BEFORE))
@@ -306,7 +307,8 @@ def test_calls_that_swing_are_counted_and_shown_from_and_to(terminal: Terminal, 
         assert reason in {"from_zero", "to_zero", "sign_flip"} or moved > Decimal("0.2") * abs(previous)
 
 
-@pytest.mark.parametrize("part", [("--period", str(BEFORE)), pytest.param((), marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("part", [("--period", str(BEFORE)), ()])
 def test_replay_rebuilds_a_lost_warehouse_without_asking_clari(
     terminal: Terminal, sandbox: Sandbox, part: tuple[str, ...]
 ) -> None:
@@ -448,6 +450,7 @@ def test_a_job_whose_answer_never_arrived_is_found_by_the_next_sync(terminal: Te
     assert [export["state"] for export in answer.document["exports"]] == ["LOADED"]
 
 
+@pytest.mark.soak
 def test_a_job_that_clari_has_forgotten_is_made_anew(terminal: Terminal, sandbox: Sandbox) -> None:
     """A run died, and its job is no more: the sync says so in the ledger, and exports the quarter once more."""
     terminal("sync", "--last", "1")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
+from clari_pipeline.commands import MakeRunner
 from clari_pipeline.exports import ExportDesk
 from clari_pipeline.outcomes import Outcome
 from clari_pipeline.periods import Quarter
@@ -16,35 +18,38 @@ from clari_pipeline.sync import Pipeline
 
 
 @contextmanager
-def direct_runners(_settings: Settings) -> Iterator[type[DirectRunner]]:
-    """To be given to the command line in place of Dagster's."""
-    yield DirectRunner
+def direct_runners(_settings: Settings) -> Iterator[MakeRunner]:
+    """To be given to the command line in place of Dagster's; the warehouse's file stays open until the sync ends."""
+    with ExitStack() as held_open:
+        yield partial(DirectRunner, held_open)
 
 
 class DirectRunner:
     """Calls the pipeline as the assets of the jobs do."""
 
     def __init__(
-        self, pipeline: Pipeline, exports: ExportDesk, quarters: list[Quarter], tags: Mapping[str, str]
+        self,
+        held_open: ExitStack,
+        pipeline: Pipeline,
+        exports: ExportDesk,
+        quarters: list[Quarter],
+        tags: Mapping[str, str],
     ) -> None:
         self._pipeline, self._exports = pipeline, exports
+        held_open.enter_context(pipeline.warehouse.kept_open())
 
     def sync_quarter(self, quarter: Quarter) -> tuple[str | None, list[Outcome]]:
-        with ExitStack() as stack:
+        def merge() -> None:
+            self._exports.take(str(quarter))
+            self._pipeline.merge_landed(str(quarter))
 
-            def merge() -> None:
-                self._exports.take(str(quarter))
-                stack.enter_context(self._pipeline.warehouse.kept_open())  # as Dagster's runner does
-                self._pipeline.merge_landed(str(quarter))
-
-            trouble = _trouble_of(merge)
-            of_run = self._pipeline.requests_of_run(self._exports.run_id, str(quarter))
-            return trouble, self._pipeline.outcomes(of_run)
+        trouble = _trouble_of(merge)
+        of_run = self._pipeline.requests_of_run(self._exports.run_id, str(quarter))
+        return trouble, self._pipeline.outcomes(of_run)
 
     def refresh_marts(self) -> str | None:
         def refresh() -> None:
-            with self._pipeline.warehouse.session():
-                self._pipeline.refresh_marts()
+            self._pipeline.refresh_marts()
             self._pipeline.publish()
 
         return _trouble_of(refresh)

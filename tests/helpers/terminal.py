@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ from tests.helpers import prepared
 from tests.helpers.direct_runner import direct_runners
 
 _KEPT = ("data", "dagster_home")
+
+
+@cache
+def _analyst() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect()
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,11 @@ class Terminal:
 
     @contextmanager
     def _reading(self, warehouse: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        with duckdb.connect(str(self.folder / warehouse), read_only=True) as connection:
-            connection.execute("set timezone = 'UTC'")
-            yield connection
+        # To attach the file takes a fifth of the time that it takes to open it as a database of its own.
+        file = str(self.folder / warehouse).replace("'", "''")
+        with _analyst().cursor() as connection:
+            connection.execute(f"set timezone = 'UTC'; attach '{file}' as read_here (read_only); use read_here")
+            try:
+                yield connection
+            finally:
+                connection.execute("use memory; detach read_here")

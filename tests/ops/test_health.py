@@ -256,6 +256,7 @@ def test_refused_and_unfinished_exports_and_unsent_alerts_are_told(synced: Termi
         assert sample("clari_export_age_seconds", **labels) not in metrics
 
 
+@pytest.mark.soak
 def test_products_that_are_named_are_looked_at_too(
     synced: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def days_there(desk: Desk) -> set[object]:
 
 
 @pytest.mark.parametrize("days", [3, pytest.param(15, marks=pytest.mark.soak)])
+@pytest.mark.soak
 def test_what_is_cut_off_never_uses_up_the_quota(desk: Desk, sandbox: Sandbox, clock: Clock, days: int) -> None:
     """Newest days first, and what worked is gone on with: nothing learnt is paid for twice, and all of it comes."""
     first = desk.bring("activity")

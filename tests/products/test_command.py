@@ -202,6 +202,7 @@ def test_a_wrong_name_is_one_line(terminal: Terminal, monkeypatch: pytest.Monkey
     assert "CLARI_PRODUCTS: weather: no such product; there are forecast, limits, audit, activity" in answer.err
 
 
+@pytest.mark.soak
 def test_a_kill_between_landing_and_merge_is_made_good(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next sync merges what has landed, pages and exports alike; no job is made twice for the same."""
     states = "select product, state from clari.product_fetch order by submitted_at"

@@ -64,6 +64,7 @@ def test_one_request_in_four_goes_wrong_in_every_way(in_chaos):
     assert 270 <= seen[FINE] <= 340
 
 
+@pytest.mark.soak
 def test_one_job_in_four_goes_wrong_in_every_way(in_chaos, clock):
     """It fails, hangs, is incomplete, its results are gone; or two of these."""
     seen = Counter(states(in_chaos(Chaos(request_rate=0, slots_rate=0)), clock, 200))
@@ -111,6 +112,7 @@ def test_a_body_that_nobody_can_read_is_refused_in_chaos_too(in_chaos):
     assert in_chaos(CALM).submit({"year": 2026}).json()["code"] == "bad_request"
 
 
+@pytest.mark.soak
 def test_rates_are_kept(in_chaos, clock):
     assert set(many(in_chaos(CALM))) == {FINE}
     assert set(states(in_chaos(CALM), clock)) == {("DONE", False, False)}

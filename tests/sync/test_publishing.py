@@ -219,6 +219,7 @@ def test_the_sandbox_has_a_copy_of_its_own(terminal: Terminal) -> None:
     assert not Path(COPY).exists()
 
 
+@pytest.mark.soak
 def test_a_run_in_dagster_ends_with_the_copy(synced: Terminal) -> None:
     """One materialisation a sync, which says where the files are; it comes after the marts."""
     with dg.DagsterInstance.from_config(str(synced.folder / "dagster_home")) as instance:

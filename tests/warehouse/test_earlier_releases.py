@@ -80,7 +80,7 @@ def opened_again(folder: Path, url: str | None, *, exports: int = 2) -> House:
     [
         ("duckdb", (9, 10)),
         ("postgres", (9, 10)),
-        ("snowflake", (10,)),
+        pytest.param("snowflake", (10,), marks=pytest.mark.soak),
         pytest.param("snowflake", (9, 10), marks=pytest.mark.soak),
     ],
 )

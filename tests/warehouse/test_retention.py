@@ -167,6 +167,7 @@ def test_replay_brings_every_row_back(twelve: House, filled: Path, tmp_path: Pat
         assert gone.rows(ledger) == known
 
 
+@pytest.mark.soak
 def test_a_sync_of_a_quarter_that_has_gone_sees_all_of_it(filled: Path, tmp_path: Path, twelve: House) -> None:
     """As if it had never gone: the forecast's versions, swings and people are those of every export there ever was."""
     gone = another(filled / "gone", tmp_path / "gone")

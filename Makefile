@@ -6,6 +6,10 @@ UV := uv==0.13.9
 .PHONY: demo test suite check postgres chromium soak fuzz lint types secrets licences install install-dev bench bench-suite lock clean
 .DEFAULT_GOAL := install
 MAKEFLAGS += --no-print-directory
+# One installer at a time; what may run beside each other is run by a make of its own.
+ifeq ($(MAKELEVEL),0)
+.NOTPARALLEL:
+endif
 # What is compiled is kept, or every process that a demo or a test starts would compile a thousand modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -19,7 +23,7 @@ install-dev: .venv/installed-dev
 .venv/installed-demo: pyproject.toml constraints.txt constraints-demo.txt | .venv/made
 	@echo "Installing what the demo needs into .venv"
 	@$(call add,--editable .,--override constraints-demo.txt)
-	@$(BIN)/uv pip uninstall --quiet --python $(BIN)/python setuptools uv 2>/dev/null || true
+	@[ -e .venv/installed ] || $(PIP) uninstall --yes scipy uvloop setuptools uv >.venv/install.log 2>&1 || true
 	@touch $@
 
 .venv/installed: pyproject.toml constraints.txt | .venv/made
@@ -81,7 +85,7 @@ licences: install-dev
 	@$(BIN)/pip-licenses --from=mixed --order=license
 
 # Everything but the long searches, or a part of it: make test T=tests/documents
-ifdef T
+ifeq ($(origin T),command line)
 test: install-dev postgres chromium
 	@$(BIN)/pytest $(T)
 else
@@ -95,7 +99,7 @@ suite: install-dev
 # The quick loop: lint, types, and the tests of the folders that `git diff` touches, or the fast half.
 check: install-dev
 	@$(MAKE) -j 2 lint types
-	@$(BIN)/pytest $$($(BIN)/python -m tests.helpers.touched)
+	@touched=$$($(BIN)/python -m tests.helpers.touched) && $(BIN)/pytest $$touched
 
 # Debian's PostgreSQL, whose programs the tests start by themselves, where there is none and CLARI_TEST_POSTGRES names
 # no other. Without it those tests are skipped.

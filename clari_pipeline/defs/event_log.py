@@ -18,7 +18,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, Engine, create_engine, inspect
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.pool import QueuePool
 
 _MOST_OPEN = 8
@@ -65,7 +65,7 @@ class PooledSqliteEventLog(SqliteEventLogStorage):
                 poolclass=QueuePool,
                 connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
             )
-            if not inspect(engine).has_table(_VERSION):
+            if not _has_revision(engine):
                 self._initdb(engine)
             self._initialized_dbs.add(shard)
             self._engines[shard] = engine
@@ -111,3 +111,11 @@ class PooledSqliteEventLog(SqliteEventLogStorage):
         while self._engines:
             self._engines.popitem()[1].dispose()
         super().dispose()
+
+
+def _has_revision(engine: Engine) -> bool:
+    """Whether the file's tables were made to their end: the revision is written last."""
+    with engine.connect() as connection:
+        return inspect(connection).has_table(_VERSION) and bool(
+            connection.execute(text(f"select 1 from {_VERSION}")).fetchall()  # noqa: S608 - its own name
+        )

@@ -12,6 +12,7 @@ import dagster as dg
 from filelock import FileLock
 
 from clari_pipeline.clari import ExportEvent
+from clari_pipeline.commands import MakeRunner
 from clari_pipeline.defs.graph import build
 from clari_pipeline.defs.products import JOB, definitions_of
 from clari_pipeline.defs.resources import Exports
@@ -56,7 +57,7 @@ def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
 
 @contextmanager
-def job_runners(settings: Settings) -> Iterator[Callable[..., JobRunner]]:
+def job_runners(settings: Settings) -> Iterator[MakeRunner]:
     """Makes runners whose runs stand in Dagster's instance, as `dagster.yaml` says. Raises `DagsterUnavailable`."""
     with instance_of(settings) as instance:
         yield partial(JobRunner, instance)

@@ -286,7 +286,7 @@ class DuckWarehouse(Warehouse):
             raise self._unwritable("it is a folder")
         if not os.access(self._path if self._path.exists() else self._path.parent, os.W_OK):
             raise self._unwritable("permission denied")
-        if not self._path.exists():
+        if not self._path.exists() and not self._log.exists():  # a log without its file is for DuckDB to deal with
             self._copy_template()
         connection = self._wait_for_lock()
         if not self._is_prepared:
@@ -308,7 +308,8 @@ class DuckWarehouse(Warehouse):
                 _write_template(copy)
                 os.link(copy, self._path)
         finally:
-            copy.unlink(missing_ok=True)
+            for left in (copy, copy.with_name(f"{copy.name}.wal")):
+                left.unlink(missing_ok=True)
 
     def _wait_for_lock(self, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
         try:
@@ -317,7 +318,7 @@ class DuckWarehouse(Warehouse):
             ):
                 with attempt:
                     return duckdb.connect(self._path, read_only=read_only, config=CONFIG)
-        except duckdb.IOException as error:
+        except (duckdb.IOException, duckdb.ResourceInUseException) as error:
             if not is_lock(error):
                 raise self._unwritable(str(error)) from error
             holder = _HOLDER.search(str(error))
@@ -351,8 +352,9 @@ class DuckWarehouse(Warehouse):
 
 
 def is_lock(error: Exception) -> bool:
-    """Whether DuckDB says that another process has the file."""
-    return isinstance(error, duckdb.IOException) and "lock on file" in str(error)
+    """Whether DuckDB says that another process has the file, or another thread of this one is opening or closing it."""
+    is_another_process = isinstance(error, duckdb.IOException) and "lock on file" in str(error)
+    return is_another_process or isinstance(error, duckdb.ResourceInUseException)
 
 
 def describe_tables() -> dict[str, list[tuple[str, str, str | None]]]:

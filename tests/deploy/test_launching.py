@@ -11,7 +11,6 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from clari_pipeline.defs.launching import WatchedRunLauncher
 from tests.helpers.fleet import until
@@ -48,7 +47,7 @@ def test_who_cannot_be_asked_is_not_taken_for_dead(code_server: int) -> None:
         return WatchedRunLauncher().check_run_worker_health(dg.DagsterRun("sync_quarter", tags=tags)).status.value
 
     def of_server(port: int) -> dict[str, str]:
-        return {GRPC_INFO_TAG: json.dumps({"host": "127.0.0.1", "port": port})}
+        return {".dagster/grpc_info": json.dumps({"host": "127.0.0.1", "port": port})}
 
     assert WatchedRunLauncher().supports_check_run_worker_health
     assert told(of_server(code_server)) == "NOT_FOUND"

@@ -68,7 +68,6 @@ def test_a_sync_that_is_killed_again_and_again_asks_for_each_quarter_once(
 REFUSED_TYPES = Fault("answer", 400, {}, b'{"code": "type_not_supported", "message": "crm_total is not supported"}')
 
 
-@pytest.mark.soak
 def test_what_a_killed_run_had_done_is_known_to_each_sync_of_a_part_of_it(
     tmp_path: Path, dagster_home: Path, expected: list[tuple[Any, ...]]
 ) -> None:

@@ -307,8 +307,7 @@ def test_calls_that_swing_are_counted_and_shown_from_and_to(terminal: Terminal, 
         assert reason in {"from_zero", "to_zero", "sign_flip"} or moved > Decimal("0.2") * abs(previous)
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("part", [("--period", str(BEFORE)), ()])
+@pytest.mark.parametrize("part", [("--period", str(BEFORE)), pytest.param((), marks=pytest.mark.soak)])
 def test_replay_rebuilds_a_lost_warehouse_without_asking_clari(
     terminal: Terminal, sandbox: Sandbox, part: tuple[str, ...]
 ) -> None:

@@ -24,7 +24,6 @@ from tests.helpers import prepared
 ENCRYPTED = "encrypted_only"
 NAMED = "CLARI_TEST_POSTGRES"
 _PASSWORD = "se/cret @word"
-_TEMPLATE = "clari_template"
 
 
 def programs() -> Path | None:
@@ -65,10 +64,22 @@ def shared() -> str:
 
 
 def stop_shared() -> None:
-    """Stop the run's one cluster, where it was started."""
+    """Stop the run's one cluster, where it was started; on a server that was named, drop what is this run's alone."""
+    if NAMED in os.environ:
+        _drop_templates(os.environ[NAMED])
+        return
     folder = prepared.shared_folder() / "postgres"
     if (folder / "data/postmaster.pid").exists():
         _stop(folder)
+
+
+def _drop_templates(server: str) -> None:
+    with psycopg.connect(server, autocommit=True) as administrator:
+        names = administrator.execute(
+            "select datname from pg_database where starts_with(datname, %s)", [_name_of_template("")]
+        )
+        for (name,) in names.fetchall():
+            administrator.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def _start(folder: Path) -> str:
@@ -110,7 +121,7 @@ def prepared_database(server: str) -> Iterator[str]:
 @contextmanager
 def filled_database(server: str, name: str, fill: Callable[[str], object]) -> Iterator[str]:
     """The same with what `fill` has put there, given the URL: once for all tests that ask for this name."""
-    template = f"{_TEMPLATE}_{name}"
+    template = _name_of_template(name)
     empty = _template(server)
     prepared.made_once(
         f"postgres-{name}", lambda mark: _make_template(server, template, mark, fill, options=f"template {empty}")
@@ -125,8 +136,14 @@ def _template(server: str) -> str:
     def prepare(url: str) -> None:
         open_warehouse(SecretStr(url), data_dir=prepared.shared_folder(), env=None).prepare()
 
-    prepared.made_once("postgres-template", lambda mark: _make_template(server, _TEMPLATE, mark, prepare))
-    return _TEMPLATE
+    name = _name_of_template("empty")
+    prepared.made_once("postgres-template", lambda mark: _make_template(server, name, mark, prepare))
+    return name
+
+
+def _name_of_template(name: str) -> str:
+    """Of this run alone, on a server that others may test on, too."""
+    return f"{prepared.shared_folder().name}_{name}".replace("-", "_").lower()
 
 
 def _make_template(server: str, name: str, mark: Path, fill: Callable[[str], object], *, options: str = "") -> None:

@@ -41,9 +41,17 @@ def made_once(name: str, make: Callable[[Path], object]) -> Path:
         with FileLock(f"{place}.lock"):
             if not place.exists():
                 unfinished = place.with_name(f"unfinished-{name}")
+                _remove(unfinished)  # of a maker that failed
                 make(unfinished)
                 unfinished.rename(place)
     return place
+
+
+def _remove(place: Path) -> None:
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def empty_warehouse() -> Path:

@@ -35,6 +35,12 @@ def held_by(files: Iterable[str]) -> list[str]:
     found: set[str] = set()
     for file in map(PurePosixPath, files):
         match file.parts:
+            case ("tests", "soak", *_):
+                pass  # make soak alone runs it
+            case ("sql", "documents", *_):
+                found.add("tests/documents")
+            case ("sql", *_):
+                found.update(f"tests/warehouse/test_{name}.py" for name in ("calls", "dialects", "swings"))
             case ("tests", *_, name) if name.startswith("test_"):
                 found.add(str(file))
             case ("tests" | "clari_pipeline", folder, _, *_) if _is_tested(folder):

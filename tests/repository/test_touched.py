@@ -15,10 +15,12 @@ from tests.helpers.touched import FAST, ROOT, held_by
         (["tests/clari/conftest.py"], ["tests/clari"]),
         (["clari_pipeline/periods.py"], ["tests/core/test_periods.py"]),
         (["tests/core/test_gone.py", "README.md"], [f"tests/{name}" for name in FAST]),
+        (["tests/soak/test_chaos.py"], [f"tests/{name}" for name in FAST]),
+        (["sql/documents/document_facts.sql"], ["tests/documents"]),
         ([], [f"tests/{name}" for name in FAST]),
     ],
 )
-def test_the_held_by_what_was_touched_are_named(files: list[str], tests: list[str]) -> None:
+def test_the_tests_of_what_was_touched_are_named(files: list[str], tests: list[str]) -> None:
     """By folder, by name, or the fast half where nothing tells."""
     assert held_by(files) == tests
 

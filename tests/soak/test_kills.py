@@ -15,7 +15,7 @@ def test_a_kill_at_every_event_of_five_quarters(tmp_path: Path, is_written: bool
     for number in range(1000):
         moment = Moment(None, number, is_written=is_written)
         with company() as sandbox:
-            place = Place(tmp_path / repr(moment), sandbox)
+            place = Place(tmp_path / repr(moment), sandbox, is_in_dagster=True)
             is_killed = place.sync(5, moment)
             if is_killed:
                 assert not place.sync(5)

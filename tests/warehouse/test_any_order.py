@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from clari_pipeline.settings import EXPORT_TYPES
@@ -322,7 +322,10 @@ def assert_history_is_whole(house: House) -> None:
     """)
 
 
-def any_order_property(examples: int, *, is_soak: bool = False) -> Callable[[], None]:
+def any_order_property(examples: int, *, part: int = 0, is_soak: bool = False) -> Callable[[], None]:
+    """The property, for so many examples; those of each part of a soak are others."""
+
+    @seed(part)
     @settings(
         max_examples=examples,
         deadline=None,

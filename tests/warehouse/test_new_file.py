@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -45,4 +47,21 @@ def test_many_who_begin_the_same_file_at_once_find_one(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: DuckWarehouse(file).prepare(), range(8)))
     assert [found.name for found in tmp_path.iterdir()] == [file.name]
+    assert all(catalogue(file))
+
+
+def test_a_log_that_lost_its_file_is_not_taken_for_the_new_ones(tmp_path: Path) -> None:
+    """A writer was killed, and somebody removed the file alone: the next sync begins with empty tables."""
+    file = tmp_path / "warehouse.duckdb"
+    DuckWarehouse(file).prepare()
+    killed = (
+        "import duckdb, os, sys\n"
+        "connection = duckdb.connect(sys.argv[1])\n"
+        "connection.execute('drop schema clari cascade')\n"
+        "os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", killed, str(file)], check=False)
+    assert file.with_name("warehouse.duckdb.wal").stat().st_size > 0
+    file.unlink()
+    DuckWarehouse(file).prepare()
     assert all(catalogue(file))

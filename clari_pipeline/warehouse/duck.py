@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import threading
@@ -385,6 +386,9 @@ def _template() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"threads": "1"})
     _make_schema(DuckSession(connection))
     return connection
+
+
+atexit.register(_template.cache_clear)  # DuckDB complains of connections that outlive it
 
 
 def _write_template(file: Path) -> None:

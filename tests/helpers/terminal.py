@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import shutil
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ _KEPT = ("data", "dagster_home")
 @cache
 def _analyst() -> duckdb.DuckDBPyConnection:
     return duckdb.connect()
+
+
+atexit.register(_analyst.cache_clear)  # DuckDB complains of connections that outlive it
 
 
 @dataclass(frozen=True)

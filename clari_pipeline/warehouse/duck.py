@@ -11,7 +11,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import duckdb
 from filelock import FileLock
@@ -287,8 +286,6 @@ class DuckWarehouse(Warehouse):
             raise self._unwritable("it is a folder")
         if not os.access(self._path if self._path.exists() else self._path.parent, os.W_OK):
             raise self._unwritable("permission denied")
-        if not self._path.exists() and not self._log.exists():  # a log without its file is for DuckDB to deal with
-            self._copy_template()
         connection = self._wait_for_lock()
         if not self._is_prepared:
             session = DuckSession(connection)
@@ -298,20 +295,6 @@ class DuckWarehouse(Warehouse):
             self._is_prepared = True
         return connection
 
-    def _copy_template(self) -> None:
-        """Begin the file as a copy of the empty database, whole or not at all; where another process was first, as its.
-
-        Where that cannot be done (a file system without hard links, say), the tables are made in the opened file.
-        """
-        copy = self._path.with_name(f".{self._path.name}.{uuid4().hex}")
-        try:
-            with suppress(OSError, duckdb.Error):
-                _write_template(copy)
-                os.link(copy, self._path)
-        finally:
-            for left in (copy, copy.with_name(f"{copy.name}.wal")):
-                left.unlink(missing_ok=True)
-
     def _wait_for_lock(self, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
         try:
             for attempt in retry_context(
@@ -319,7 +302,7 @@ class DuckWarehouse(Warehouse):
             ):
                 with attempt:
                     return duckdb.connect(self._path, read_only=read_only, config=CONFIG)
-        except (duckdb.IOException, duckdb.ResourceInUseException) as error:
+        except duckdb.IOException as error:
             if not is_lock(error):
                 raise self._unwritable(str(error)) from error
             holder = _HOLDER.search(str(error))
@@ -353,9 +336,8 @@ class DuckWarehouse(Warehouse):
 
 
 def is_lock(error: Exception) -> bool:
-    """Whether DuckDB says that another process has the file, or another thread of this one is opening or closing it."""
-    is_another_process = isinstance(error, duckdb.IOException) and "lock on file" in str(error)
-    return is_another_process or isinstance(error, duckdb.ResourceInUseException)
+    """Whether DuckDB says that another process has the file."""
+    return isinstance(error, duckdb.IOException) and "lock on file" in str(error)
 
 
 def describe_tables() -> dict[str, list[tuple[str, str, str | None]]]:
@@ -381,7 +363,7 @@ def arrow_schemas() -> dict[str, pa.Schema]:
 def _template() -> duckdb.DuckDBPyConnection:
     """A database in memory with every table of this release and no row, made once a process.
 
-    To make the tables takes a sixth of a second, most of it for their 600 descriptions; to copy them, a tenth of that.
+    To make the tables takes a sixth of a second, most of it for their 600 descriptions.
     """
     connection = duckdb.connect(config={"threads": "1"})
     _make_schema(DuckSession(connection))
@@ -389,17 +371,6 @@ def _template() -> duckdb.DuckDBPyConnection:
 
 
 atexit.register(_template.cache_clear)  # DuckDB complains of connections that outlive it
-
-
-def _write_template(file: Path) -> None:
-    path = str(file).replace("'", "''")
-    alias = f"copy_{uuid4().hex}"
-    with _template().cursor() as connection:
-        connection.execute(f"attach '{path}' as {alias}")
-        try:
-            connection.execute(f"copy from database memory to {alias}")
-        finally:
-            connection.execute(f"detach {alias}")
 
 
 def _is_made(session: Session) -> bool:

@@ -1,10 +1,9 @@
-"""A new DuckDB file: a copy of tables made in memory, and the same as if they had been made in the file."""
+"""A new DuckDB file beside what a killed writer has left."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,26 +27,6 @@ def catalogue(file: Path) -> list[list[tuple[Any, ...]]]:
             connection.execute(f"{query} where schema_name = 'clari' order by all").fetchall() for query in _CATALOGUE
         ]
         return [*found, connection.execute("from clari.warehouse_version").fetchall()]
-
-
-def test_a_new_file_holds_what_one_that_is_there_already_is_given(tmp_path: Path) -> None:
-    """Columns, types, descriptions, views, macros: an empty database that somebody else has made is given the same."""
-    duckdb.connect(str(tmp_path / "there.duckdb")).close()
-    for name in ("new", "there"):
-        DuckWarehouse(tmp_path / f"{name}.duckdb").prepare()
-    made = catalogue(tmp_path / "new.duckdb")
-    assert made == catalogue(tmp_path / "there.duckdb")
-    assert all(made)
-    assert sorted(found.name for found in tmp_path.iterdir()) == ["new.duckdb", "there.duckdb"]
-
-
-def test_many_who_begin_the_same_file_at_once_find_one(tmp_path: Path) -> None:
-    """None fails, and no unfinished copy is left beside it."""
-    file = tmp_path / "warehouse.duckdb"
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda _: DuckWarehouse(file).prepare(), range(8)))
-    assert [found.name for found in tmp_path.iterdir()] == [file.name]
-    assert all(catalogue(file))
 
 
 def test_a_log_that_lost_its_file_is_not_taken_for_the_new_ones(tmp_path: Path) -> None:

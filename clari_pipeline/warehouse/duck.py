@@ -5,9 +5,8 @@ from __future__ import annotations
 import atexit
 import os
 import re
-import threading
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from filelock import FileLock
 from clari_pipeline.disk import copy_past_memory, to_disk
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.runbook import says_full
+from clari_pipeline.warehouse.duck_file import duck_file
 from clari_pipeline.warehouse.earlier import move_entries
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseFull, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
@@ -27,11 +27,7 @@ from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# What does not fit is spilled beside the warehouse; the order of rows is nobody's business.
-CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "memory_limit": "400MB",
-    "preserve_insertion_order": "false",
-}
+_LOCKED = ("lock on file", "already attached by database")
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -92,11 +88,8 @@ class DuckWarehouse(Warehouse):
 
     def __init__(self, path: Path, *, lock_timeout_s: float = 60) -> None:
         self._path = path
+        self._file = duck_file(path)
         self._lock_timeout_s = lock_timeout_s
-        self._guard = threading.Condition()
-        self._root: duckdb.DuckDBPyConnection | None = None
-        self._users = 0
-        self._keepers = 0
         self._is_prepared = False
 
     @property
@@ -129,44 +122,16 @@ class DuckWarehouse(Warehouse):
 
         Raises `WarehouseUnwritable` or `WarehouseLocked`, the latter after a minute of waiting, and `WarehouseFull`.
         """
-        with self._guard, self._full_is_told():
-            if self._root is None:
-                self._root = self._open()
-            connection = self._root.cursor()
-            self._users += 1
-        try:
-            with self._full_is_told():
-                connection.execute("set timezone = 'UTC'")
+        with self._full_is_told():
+            connection = self._file.use(self._attach)
+            try:
                 yield DuckSession(connection)
-        finally:
-            connection.close()
-            with self._guard:
-                self._users -= 1
-                self._let_go()
+            finally:
+                self._file.let_go(connection)
 
-    @contextmanager
-    def kept_open(self) -> Iterator[None]:
-        """The file stays open from the first session of this while on: to close and to open it takes 20 ms."""
-        with self._guard:
-            self._keepers += 1
-        try:
-            yield
-        finally:
-            with self._guard:
-                self._keepers -= 1
-                self._let_go()
-
-    def _let_go(self) -> None:
-        """Nobody here uses the file any more, or somebody does. The caller holds the guard."""
-        if self._users == 0:
-            if not self._keepers:
-                self._close()
-            self._guard.notify_all()
-
-    def _close(self) -> None:
-        if self._root is not None:
-            self._root.close()
-            self._root = None
+    def kept_open(self) -> AbstractContextManager[None]:
+        """The file stays attached from the first session of this while on: to detach and attach it takes some ms."""
+        return self._file.kept()
 
     @contextmanager
     def glance(self) -> Iterator[Session | None]:
@@ -175,8 +140,7 @@ class DuckWarehouse(Warehouse):
             if not self._path.exists() or self._path.stat().st_size == 0:  # empty while DuckDB makes it
                 yield None
                 return
-            with duckdb.connect(self._path, read_only=True) as connection:
-                connection.execute("set timezone = 'UTC'")
+            with self._file.read() as connection:
                 yield DuckSession(connection)
         except (duckdb.Error, OSError) as error:
             if is_lock(error):
@@ -208,8 +172,7 @@ class DuckWarehouse(Warehouse):
             copy_past_memory(self._path, file)
         os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
         file.chmod(found.st_mode & 0o444)
-        with duckdb.connect(file, read_only=True, config=CONFIG) as connection:
-            connection.execute("set timezone = 'UTC'")
+        with self._file.read(file) as connection:
             yield DuckSession(connection)
 
     def is_copied(self, file: Path) -> bool:
@@ -225,11 +188,12 @@ class DuckWarehouse(Warehouse):
 
         One that DuckDB cannot open any more is nobody's, and gives way. Raises `WarehouseLocked` or `OSError`.
         """
-        with self._guard, ExitStack() as held:
-            self._wait_until_unused()
+        with self._unused(), ExitStack() as held:
             if self._path.exists():
                 with suppress(WarehouseUnwritable, duckdb.Error):
-                    held.enter_context(self._wait_for_lock()).execute("checkpoint")
+                    self._attach_when_free()
+                    held.callback(self._file.detach)
+                    self._file.checkpoint()
             self._log.unlink(missing_ok=True)  # it would be read into the new one
             file.replace(self._path)
             to_disk(self._path.parent)
@@ -248,27 +212,27 @@ class DuckWarehouse(Warehouse):
         DuckDB's own lock for readers says so to other processes. It is let go of as soon as anybody here closes the
         file, though others have it open: who copies it has to be through by then.
         """
-        with self._guard:
-            self._wait_until_unused()
-            with self._held():
+        with self._unused():
+            self._attach_when_free(read_only=True)
+            try:
+                while self._has_log():  # a process left it when it was killed: written into the file before
+                    self._file.detach()
+                    self._attach_when_free()
+                    self._file.checkpoint()
+                    self._log.unlink(missing_ok=True)  # one torn at its first byte holds nothing: DuckDB passes over it
+                    self._file.detach()
+                    self._attach_when_free(read_only=True)
                 yield
+            finally:
+                self._file.detach()
 
-    def _wait_until_unused(self) -> None:
-        """And close it, though it be kept open. The caller holds the guard."""
-        if not self._guard.wait_for(lambda: self._users == 0, self._lock_timeout_s):
-            raise WarehouseLocked(f"warehouse {self._path} has been in use for {self._lock_timeout_s:.0f} s")
-        self._close()
-
-    def _held(self) -> duckdb.DuckDBPyConnection:
-        """The file open for reading; a log that a process left when it was killed is written into it before."""
-        while True:
-            connection = self._wait_for_lock(read_only=True)
-            if not self._has_log():
-                return connection
-            connection.close()
-            with self._wait_for_lock() as writing:
-                writing.execute("checkpoint")
-                self._log.unlink(missing_ok=True)  # one torn at its first byte holds nothing: DuckDB passes over it
+    @contextmanager
+    def _unused(self) -> Iterator[None]:
+        """Wait until nobody in this process uses the file; nobody does meanwhile. Raises `WarehouseLocked`."""
+        with self._file.unused(self._lock_timeout_s) as is_unused:
+            if not is_unused:
+                raise WarehouseLocked(f"warehouse {self._path} has been in use for {self._lock_timeout_s:.0f} s")
+            yield
 
     def _has_log(self) -> bool:
         return self._log.exists() and self._log.stat().st_size > 0
@@ -277,7 +241,8 @@ class DuckWarehouse(Warehouse):
     def _log(self) -> Path:
         return self._path.with_name(f"{self._path.name}.wal")
 
-    def _open(self) -> duckdb.DuckDBPyConnection:
+    def _attach(self) -> None:
+        """The file, made where there is none, and its tables. Raises as `session` does."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -286,23 +251,27 @@ class DuckWarehouse(Warehouse):
             raise self._unwritable("it is a folder")
         if not os.access(self._path if self._path.exists() else self._path.parent, os.W_OK):
             raise self._unwritable("permission denied")
-        connection = self._wait_for_lock()
+        self._attach_when_free()
         if not self._is_prepared:
-            session = DuckSession(connection)
-            if not _is_made(session):
-                with session.transaction():
-                    _make_schema(session)
+            try:
+                with self._file.connection() as connection:
+                    session = DuckSession(connection)
+                    if not _is_made(session):
+                        with session.transaction():
+                            _make_schema(session)
+            except BaseException:
+                self._file.detach()
+                raise
             self._is_prepared = True
-        return connection
 
-    def _wait_for_lock(self, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    def _attach_when_free(self, *, read_only: bool = False) -> None:
         try:
             for attempt in retry_context(
                 on=is_lock, attempts=None, timeout=self._lock_timeout_s, wait_initial=0.05, wait_max=1
             ):
                 with attempt:
-                    return duckdb.connect(self._path, read_only=read_only, config=CONFIG)
-        except duckdb.IOException as error:
+                    return self._file.attach(read_only=read_only)
+        except duckdb.Error as error:
             if not is_lock(error):
                 raise self._unwritable(str(error)) from error
             holder = _HOLDER.search(str(error))
@@ -336,8 +305,8 @@ class DuckWarehouse(Warehouse):
 
 
 def is_lock(error: Exception) -> bool:
-    """Whether DuckDB says that another process has the file."""
-    return isinstance(error, duckdb.IOException) and "lock on file" in str(error)
+    """Whether DuckDB says that another process has the file, or this one by another connection."""
+    return isinstance(error, duckdb.Error) and any(words in str(error) for words in _LOCKED)
 
 
 def describe_tables() -> dict[str, list[tuple[str, str, str | None]]]:

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.warehouse.dialects import carried
-from clari_pipeline.warehouse.duck import CONFIG
+from clari_pipeline.warehouse.duck_file import CONFIG
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.postgres_address import read_address
 from clari_pipeline.warehouse.postgres_errors import told

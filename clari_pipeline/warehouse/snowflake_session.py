@@ -28,7 +28,7 @@ from sqlglot import exp
 
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.warehouse.dialects import AS_JSON, carried
-from clari_pipeline.warehouse.duck import CONFIG
+from clari_pipeline.warehouse.duck_file import CONFIG
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked
 from clari_pipeline.warehouse.saving import ROWS_AT_ONCE, save
 from clari_pipeline.warehouse.session import Answer, Session

@@ -117,9 +117,9 @@ class DuckFile:
 
     @contextmanager
     def read(self, copy: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for reading only: to the file, with all memory there is, or to a copy of it. Raises `duckdb.Error`.
+        """A connection for reading only, to a copy of the file, or to the file itself and with all memory there is.
 
-        Nobody can use the file meanwhile, nor this while somebody does.
+        The file itself cannot be used meanwhile, nor be read while it is used. Raises `duckdb.Error`.
         """
         name = _ITSELF if copy is None else _COPY
         with self._guard:

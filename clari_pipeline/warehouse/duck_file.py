@@ -171,9 +171,8 @@ class DuckFile:
         return self._duckdb
 
     def _attach(self, path: Path, name: str, *, read_only: bool) -> None:
-        self._duckdb_here().execute(
-            f"set memory_limit = '{CONFIG['memory_limit']}'"
-        )  # a session may have asked for more
+        # The session before may have asked for more.
+        self._duckdb_here().execute(f"set memory_limit = '{CONFIG['memory_limit']}'")
         written = str(path).replace("'", "''")
         self._duckdb_here().execute(f"attach '{written}' as {name} {'(read_only)' if read_only else ''}")
 

@@ -61,7 +61,7 @@ def renew_quarter(session: Session, forecast_id: str, quarter_id: str, rules: Ca
     Leaves this session's `quota_field` and `measure_field` in place.
     """
     calls = _Calls(session, forecast_id, quarter_id, rules)
-    _compare(session, calls, rows(session, "marts/swing_pairs", **calls.quarter))
+    _compare(session, calls, _due(session, calls.quarter))
     for newest in newest_loaded(session):
         if calls.quarter.items() <= newest.items():
             _make_forecast_vs_quota(session, calls, newest, _made_of(session, newest, rules))
@@ -69,7 +69,7 @@ def renew_quarter(session: Session, forecast_id: str, quarter_id: str, rules: Ca
 
 def compare_calls(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
     """Add to `forecast_swing` each loaded export of the quarter that has not been compared yet."""
-    pairs = rows(session, "marts/swing_pairs", forecast_id=forecast_id, quarter_id=quarter_id)
+    pairs = _due(session, {"forecast_id": forecast_id, "quarter_id": quarter_id})
     if pairs:
         _compare(session, _Calls(session, forecast_id, quarter_id, rules), pairs)
 
@@ -214,6 +214,14 @@ class _Calls:
         after, until = sorted((known["exported_at"], export["exported_at"]))
         found = row(self._session, "marts/entries_changed", **self.quarter, after=after, until=until)
         return not found["has_changed"]
+
+
+def _due(session: Session, quarter: Record) -> list[Record]:
+    """The comparisons that are due: of exports without any, and of those that were compared with what counts no more."""
+    superseded = [found["job_id"] for found in rows(session, "marts/swings_superseded", **quarter)]
+    if superseded:
+        run(session, "marts/swings_forget", job_ids=superseded)
+    return rows(session, "marts/swing_pairs", **quarter)
 
 
 def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:

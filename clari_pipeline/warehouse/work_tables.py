@@ -33,7 +33,6 @@ _MAKING = (
     "marts/rules_begin",
     "marts/quota_field",
     "marts/measure_field",
-    "marts/swing_pairs",
     "marts/weekly_orphans",
     "marts/backfilled_begin",
     "marts/week_person",

@@ -1,36 +1,10 @@
--- Of several exports as of one moment the one submitted last is the export of that moment: what was compared with
--- another of them is compared again.
-create or replace temp table comparable_export as
-select *
-from clari.export_job
-where forecast_id = $forecast_id and time_period_id = $quarter_id and state = 'LOADED'
-qualify row_number() over (partition by exported_at order by submitted_at desc, request_id desc) = 1;
-
-create or replace temp table superseded_export as
-select job_id
-from clari.export_job
-where
-    forecast_id = $forecast_id
-    and time_period_id = $quarter_id
-    and job_id not in (select comparable_export.job_id from comparable_export);
-
-delete from clari.forecast_swing_contribution
-where
-    job_id in (select superseded_export.job_id from superseded_export)
-    or job_id in (
-        select swing.job_id
-        from clari.forecast_swing as swing
-        where swing.previous_job_id in (select superseded_export.job_id from superseded_export)
-    );
-
-delete from clari.forecast_swing
-where
-    job_id in (select superseded_export.job_id from superseded_export)
-    or previous_job_id in (select superseded_export.job_id from superseded_export);
-
--- Grain: one row a comparison that is due: a loaded export without swings and its baseline.
+-- Grain: one row a comparison that is due: a loaded export without swings and its baseline. Of several exports as of
+-- one moment the one submitted last is the export of that moment.
 with loaded as (
-    select * from comparable_export
+    select *
+    from clari.export_job
+    where forecast_id = $forecast_id and time_period_id = $quarter_id and state = 'LOADED'
+    qualify row_number() over (partition by exported_at order by submitted_at desc, request_id desc) = 1
 ),
 
 pair as (

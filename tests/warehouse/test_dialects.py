@@ -60,7 +60,7 @@ _KINDS = {
     "day": "quarter_end quarter_start",
     "moment": "after as_of at checked_at completed_at created_at delivered_at exported_at first_export gap_from gap_to "
     "landed_at loaded_at newest_export not_before read_at since submitted_at until window_from window_to",
-    "names": "alert_keys check_names fields forecasts quarters request_ids run_ids states weeks",
+    "names": "alert_keys check_names fields forecasts job_ids quarters request_ids run_ids states weeks",
     "weeks": "muted_in_weeks rep_mutes",
     "bytes": "lists",
     "json": "evidence",

@@ -1,0 +1,22 @@
+-- Grain: one row an export of the quarter whose swings stand, and that is not the export of its moment any more, or was
+-- compared with one that is not.
+with loaded as (
+    select job_id
+    from clari.export_job
+    where forecast_id = $forecast_id and time_period_id = $quarter_id and state = 'LOADED'
+    qualify row_number() over (partition by exported_at order by submitted_at desc, request_id desc) = 1
+),
+
+superseded as (
+    select job_id
+    from clari.export_job
+    where
+        forecast_id = $forecast_id
+        and time_period_id = $quarter_id
+        and job_id not in (select loaded.job_id from loaded)
+)
+
+select distinct swing.job_id
+from clari.forecast_swing as swing
+inner join superseded on superseded.job_id = swing.job_id or superseded.job_id = swing.previous_job_id
+where swing.forecast_id = $forecast_id;

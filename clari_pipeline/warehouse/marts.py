@@ -217,7 +217,7 @@ class _Calls:
 
 
 def _due(session: Session, quarter: Record) -> list[Record]:
-    """The comparisons that are due: of exports without any, and of those that were compared with what counts no more."""
+    """The comparisons that are due: of exports without any, and of those compared with what counts no more."""
     superseded = [found["job_id"] for found in rows(session, "marts/swings_superseded", **quarter)]
     if superseded:
         run(session, "marts/swings_forget", job_ids=superseded)

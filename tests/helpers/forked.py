@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from multiprocessing.context import ForkServerProcess
@@ -16,7 +16,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["clari_pipeline.commands", "clari_pipeline.defs.running", "tests.helpers.warm"])
+_processes.set_forkserver_preload(["tests.helpers.warm"])
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Ended:
 
 
 def run(what: Callable[..., int | None], *arguments: Any) -> Ended:
-    """Call one of this module's functions in a process with this one's folder and environment, and wait for its end."""
+    """Call a module's function in a process with this one's folder and environment, and wait for its end."""
     folder = Path(mkdtemp())
     out, err = folder / "out", folder / "err"
     process = begin(what, *arguments, out=out, err=err)
@@ -38,9 +38,19 @@ def run(what: Callable[..., int | None], *arguments: Any) -> Ended:
     return Ended(process.exitcode, out.read_text(), err.read_text())
 
 
-def begin(what: Callable[..., int | None], *arguments: Any, out: Path, err: Path) -> ForkServerProcess:
-    """The same, without waiting; what it writes goes to these files, or pipes that have a name."""
-    process = _processes.Process(target=_call, args=(str(Path.cwd()), dict(os.environ), out, err, what, arguments))
+def begin(
+    what: Callable[..., int | None],
+    *arguments: Any,
+    out: Path,
+    err: Path,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> ForkServerProcess:
+    """The same, without waiting, in another folder if one is named, with more variables; what it writes goes to these
+    files, or pipes that have a name.
+    """
+    variables = dict(os.environ) | dict(environment or {})
+    process = _processes.Process(target=_call, args=(str(folder or Path.cwd()), variables, out, err, what, arguments))
     process.start()
     return process
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
@@ -14,11 +13,7 @@ from typing import Any
 import duckdb
 
 from clari_pipeline.sandbox import Sandbox
-from tests.helpers import prepared
-
-# Forked from a process that has imported all of it: a kill costs what the run costs, not four seconds of imports.
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["tests.helpers.warm"])
+from tests.helpers import forked, prepared
 
 FIGURES = (
     "forecast_id, time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value, "
@@ -38,14 +33,7 @@ class Moment:
         return f"{'after' if self.is_written else 'before'} {self.name or 'event'} {self.number}"
 
 
-def _sync(
-    folder: str, environment: dict[str, str], which: int | str, moment: Moment | None, is_in_dagster: bool
-) -> None:
-    os.chdir(folder)
-    os.environ.update(environment)
-    output = os.open(f"{folder}/output.txt", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+def _sync(which: int | str, moment: Moment | None, is_in_dagster: bool) -> int:
     from clari_pipeline import commands  # noqa: PLC0415 - imported already where this was forked from
     from clari_pipeline.events import Event, Hooks  # noqa: PLC0415
     from clari_pipeline.periods import Quarter  # noqa: PLC0415
@@ -62,7 +50,7 @@ def _sync(
             seen += 1
 
     hooks = Hooks([die]) if moment is None or moment.is_written else Hooks(before=[die])
-    code = commands.sync(
+    return commands.sync(
         read_settings(),
         quarters=[Quarter.parse(which)] if isinstance(which, str) else [],
         forecasts=(),
@@ -72,7 +60,6 @@ def _sync(
         hooks=hooks,
         runners=None if is_in_dagster else direct_runners,
     )
-    os._exit(code)
 
 
 class Place:
@@ -113,10 +100,9 @@ class Place:
 
     def begun(self, which: int | str, moment: Moment | None = None) -> ForkServerProcess:
         """A sync that goes on meanwhile."""
-        words = (str(self.folder), self._environment, which, moment, self._is_in_dagster)
-        process = _processes.Process(target=_sync, args=words)
-        process.start()
-        return process
+        output = self.folder / "output.txt"
+        words = (which, moment, self._is_in_dagster)
+        return forked.begin(_sync, *words, out=output, err=output, folder=self.folder, environment=self._environment)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the warehouse."""

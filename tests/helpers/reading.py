@@ -52,9 +52,20 @@ select (select sum(forecast_value) from clari.forecast_entry), (select sum(quota
 """
 
 
+def opened(copy: Path) -> duckdb.DuckDBPyConnection:
+    """The copy, opened once more where it was replaced between two of DuckDB's openings of it, as the README says."""
+    inode = copy.stat().st_ino
+    try:
+        return duckdb.connect(copy, read_only=True, config={"threads": "1"})
+    except duckdb.Error:
+        if copy.stat().st_ino == inode:
+            raise
+        return duckdb.connect(copy, read_only=True, config={"threads": "1"})
+
+
 def look(folder: Path, files: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
     """Which state is published, and what of it does not agree."""
-    with duckdb.connect(folder / "warehouse-read.duckdb", read_only=True, config={"threads": "1"}) as connection:
+    with opened(folder / "warehouse-read.duckdb") as connection:
         totals = connection.execute(TOTALS).fetchone()
         (jobs,) = connection.execute("select max(loaded_at)::varchar from clari.export_job").fetchone() or ("",)
         disagreeing = [repr(row) for row in connection.execute(DISAGREEMENTS).fetchall()]

@@ -68,7 +68,8 @@ def held(folder: Path) -> dict[str, tuple[int, str]]:
 
 def one_more_lands(terminal: Terminal) -> None:
     """A document from elsewhere, with other figures."""
-    (landed,) = Landing(LANDING).root.glob(f"total_new/{CURRENT}/[!d]*")
+    folders = Landing(LANDING).root.glob(f"total_new/{CURRENT}/*")
+    (landed,) = (folder for folder in folders if not folder.name.startswith("document-"))
     content = json.loads(Landing(LANDING).find(landed.relative_to(LANDING).as_posix()).read())
     content["entries"] = content["entries"][:-1]
     Path("elsewhere.json").write_text(json.dumps(content))

@@ -17,7 +17,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
-from tests.alerting.daemon import Daemon, running
+from tests.helpers.daemon import Daemon, running
 from tests.helpers.terminal import Terminal
 
 Manner = Literal["accepts", "fails", "is silent", "drips"]

@@ -17,8 +17,8 @@ from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import point_dagster_at, read_settings
 from tests.alerting.conftest import Manner, WebListener, address, free_port
-from tests.alerting.daemon import Daemon
 from tests.helpers.beginnings import begin_after
+from tests.helpers.daemon import Daemon
 from tests.helpers.sensors import sensor_tick
 from tests.helpers.terminal import Terminal
 

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from tests.alerting.conftest import WebListener
-from tests.alerting.daemon import CURRENT, Daemon
+from tests.helpers.daemon import CURRENT, Daemon
 from tests.helpers.terminal import Terminal
 
 

@@ -25,7 +25,7 @@ from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.quality.export_gate import CHECKS
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import point_dagster_at, project_file, read_settings
-from tests.helpers import prepared
+from tests.helpers.beginnings import begin_after
 from tests.helpers.terminal import Terminal
 
 CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
@@ -112,16 +112,11 @@ def test_a_refused_quarter_is_red_and_the_others_are_green(terminal: Terminal, s
 
 def _begin_after_one_quarter(terminal: Terminal) -> None:
     """Begin as if one quarter had been synced, a run in Dagster: the first who asks for it syncs it."""
-    kept = ("data", "dagster_home")
 
-    def sync(folder: Path) -> None:
+    def sync() -> None:
         assert terminal.with_dagster("sync", "--last", "1").code == 0
-        for name in kept:
-            shutil.copytree(terminal.folder / name, folder / name)
 
-    after = prepared.made_once("after one quarter in Dagster", sync)
-    for name in kept:
-        shutil.copytree(after / name, terminal.folder / name, dirs_exist_ok=True)
+    begin_after("one quarter in Dagster", sync, folder=terminal.folder)
 
 
 def test_a_quarter_says_how_it_came(terminal: Terminal) -> None:

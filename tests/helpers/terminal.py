@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +17,8 @@ import pytest
 from clari_pipeline import cli
 from clari_pipeline.commands import Runners
 from clari_pipeline.runbook import PAGE
-from tests.helpers import prepared
+from tests.helpers.beginnings import begin_after
 from tests.helpers.direct_runner import direct_runners
-
-_KEPT = ("data", "dagster_home")
 
 
 @cache
@@ -78,16 +75,12 @@ class Terminal:
 
     def begin_after(self, *words: str) -> None:
         """Begin as if these words had been typed in the empty folder: the first who asks for them types them."""
-        after = prepared.made_once(f"after {' '.join(words)}", lambda folder: self._keep(folder, words))
-        for name in _KEPT:
-            shutil.copytree(after / name, self.folder / name, dirs_exist_ok=True)
 
-    def _keep(self, folder: Path, words: tuple[str, ...]) -> None:
-        answer = self(*words)
-        assert answer.code == 0, answer.err
-        folder.mkdir()
-        for name in _KEPT:
-            shutil.move(self.folder / name, folder / name)
+        def type_them() -> None:
+            answer = self(*words)
+            assert answer.code == 0, answer.err
+
+        begin_after(f"after {' '.join(words)}", type_them, folder=self.folder)
 
     def query(self, sql: str, *, warehouse: str = "data/warehouse.duckdb") -> list[tuple[Any, ...]]:
         """Rows of the warehouse, read as an analyst would."""

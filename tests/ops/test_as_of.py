@@ -70,13 +70,16 @@ def _told(at: datetime, capsys: pytest.CaptureFixture[str]) -> dict[tuple[str, .
     }
 
 
-@pytest.mark.parametrize("seed", [11, pytest.param(12, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    ("seed", "most"),
+    [(11, 3), pytest.param(11, 6, marks=pytest.mark.soak), pytest.param(12, 6, marks=pytest.mark.soak)],
+)
 def test_any_moment_is_told_as_the_model_has_it(
-    open_house: House, seed: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    open_house: House, seed: int, most: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """At each export, just before it, and long after all, by the command and by the table macro."""
     chance = Random(seed)
-    history = random_history(chance)
+    history = random_history(chance, most=most)
     order = list(range(len(history.exports)))
     chance.shuffle(order)
     deliver(open_house, history, order)

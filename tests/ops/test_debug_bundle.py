@@ -116,7 +116,9 @@ def test_no_person_and_no_secret_is_in_it(in_trouble: Terminal, sandbox: Sandbox
     assert {line["name"] for line in json.loads(found["preflight.json"])} >= {"key_is_accepted", "quota_is_enough"}
 
 
-@pytest.mark.parametrize("lost", [False, True], ids=["another warehouse", "no warehouse"])
+@pytest.mark.parametrize(
+    "lost", [pytest.param(False, id="another warehouse", marks=pytest.mark.soak), pytest.param(True, id="no warehouse")]
+)
 def test_nobody_of_a_warehouse_that_is_gone_is_in_it(terminal: Terminal, sandbox: Sandbox, lost: bool) -> None:
     """Dagster's runs still tell of the two at the top, whom no warehouse knows any more."""
     begin_in_dagster(terminal, sandbox, "two_tops")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import atexit
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 from filelock import FileLock
@@ -17,7 +17,7 @@ from filelock import FileLock
 from clari_pipeline.disk import copy_past_memory, to_disk
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.runbook import says_full
-from clari_pipeline.warehouse.duck_file import duck_file
+from clari_pipeline.warehouse.duck_file import UsedHere, duck_file
 from clari_pipeline.warehouse.earlier import move_entries
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseFull, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
@@ -27,7 +27,9 @@ from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_LOCKED = ("lock on file", "already attached by database")
+_LOCKED = "lock on file"
+_USED_HERE = "already attached by database"
+_Result = TypeVar("_Result")
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -87,8 +89,8 @@ class DuckWarehouse(Warehouse):
     glance_pause_s = 0.5
 
     def __init__(self, path: Path, *, lock_timeout_s: float = 60) -> None:
-        self._path = path
-        self._file = duck_file(path)
+        self._path = path  # as people have named it
+        self._file = duck_file(path.absolute())
         self._lock_timeout_s = lock_timeout_s
         self._is_prepared = False
 
@@ -123,9 +125,13 @@ class DuckWarehouse(Warehouse):
         Raises `WarehouseUnwritable` or `WarehouseLocked`, the latter after a minute of waiting, and `WarehouseFull`.
         """
         with self._full_is_told():
-            connection = self._file.use(self._attach)
+            if not self._file.is_attached:
+                self._refuse_unwritable()
+            connection = self._when_free(self._file.use)
             try:
-                yield DuckSession(connection)
+                session = DuckSession(connection)
+                self._prepare(session)
+                yield session
             finally:
                 self._file.let_go(connection)
 
@@ -142,7 +148,7 @@ class DuckWarehouse(Warehouse):
                 return
             with self._file.read() as connection:
                 yield DuckSession(connection)
-        except (duckdb.Error, OSError) as error:
+        except (duckdb.Error, OSError, UsedHere) as error:
             if is_lock(error):
                 raise WarehouseLocked("a sync holds the warehouse: ask again in a moment") from error
             cause = "".join(str(error).splitlines()[:1])
@@ -172,7 +178,7 @@ class DuckWarehouse(Warehouse):
             copy_past_memory(self._path, file)
         os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
         file.chmod(found.st_mode & 0o444)
-        with self._file.read(file) as connection:
+        with self._file.read_copy(file) as connection:
             yield DuckSession(connection)
 
     def is_copied(self, file: Path) -> bool:
@@ -188,11 +194,10 @@ class DuckWarehouse(Warehouse):
 
         One that DuckDB cannot open any more is nobody's, and gives way. Raises `WarehouseLocked` or `OSError`.
         """
-        with self._unused(), ExitStack() as held:
+        with self._alone():
             if self._path.exists():
                 with suppress(WarehouseUnwritable, duckdb.Error):
-                    self._attach_when_free()
-                    held.callback(self._file.detach)
+                    self._when_free(self._file.attach)
                     self._file.checkpoint()
             self._log.unlink(missing_ok=True)  # it would be read into the new one
             file.replace(self._path)
@@ -212,26 +217,25 @@ class DuckWarehouse(Warehouse):
         DuckDB's own lock for readers says so to other processes. It is let go of as soon as anybody here closes the
         file, though others have it open: who copies it has to be through by then.
         """
-        with self._unused():
-            self._attach_when_free(read_only=True)
-            try:
-                while self._has_log():  # a process left it when it was killed: written into the file before
-                    self._file.detach()
-                    self._attach_when_free()
-                    self._file.checkpoint()
-                    self._log.unlink(missing_ok=True)  # one torn at its first byte holds nothing: DuckDB passes over it
-                    self._file.detach()
-                    self._attach_when_free(read_only=True)
-                yield
-            finally:
+        with self._alone():
+            self._when_free(partial(self._file.attach, read_only=True))
+            while self._has_log():  # a process left it when it was killed: written into the file before
                 self._file.detach()
+                self._when_free(self._file.attach)
+                self._file.checkpoint()
+                self._log.unlink(missing_ok=True)  # one torn at its first byte holds nothing: DuckDB passes over it
+                self._file.detach()
+                self._when_free(partial(self._file.attach, read_only=True))
+            yield
 
     @contextmanager
-    def _unused(self) -> Iterator[None]:
-        """Wait until nobody in this process uses the file; nobody does meanwhile. Raises `WarehouseLocked`."""
-        with self._file.unused(self._lock_timeout_s) as is_unused:
-            if not is_unused:
-                raise WarehouseLocked(f"warehouse {self._path} has been in use for {self._lock_timeout_s:.0f} s")
+    def _alone(self) -> Iterator[None]:
+        """Nobody in this process uses the file meanwhile. Raises `WarehouseLocked`."""
+        with ExitStack() as alone:
+            try:
+                alone.enter_context(self._file.alone(self._lock_timeout_s))
+            except UsedHere as error:
+                raise self._locked(error) from error
             yield
 
     def _has_log(self) -> bool:
@@ -241,8 +245,8 @@ class DuckWarehouse(Warehouse):
     def _log(self) -> Path:
         return self._path.with_name(f"{self._path.name}.wal")
 
-    def _attach(self) -> None:
-        """The file, made where there is none, and its tables. Raises as `session` does."""
+    def _refuse_unwritable(self) -> None:
+        """Make the file's folder, and say what is in the way of writing there. Raises `WarehouseUnwritable`."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -251,36 +255,42 @@ class DuckWarehouse(Warehouse):
             raise self._unwritable("it is a folder")
         if not os.access(self._path if self._path.exists() else self._path.parent, os.W_OK):
             raise self._unwritable("permission denied")
-        self._attach_when_free()
-        if not self._is_prepared:
-            try:
-                with self._file.connection() as connection:
-                    session = DuckSession(connection)
-                    if not _is_made(session):
-                        with session.transaction():
-                            _make_schema(session)
-            except BaseException:
-                self._file.detach()
-                raise
-            self._is_prepared = True
 
-    def _attach_when_free(self, *, read_only: bool = False) -> None:
+    def _prepare(self, session: Session) -> None:
+        """The tables, once for each who uses the file: another may have put it there."""
+        with self._file.making:
+            if not self._is_prepared:
+                if not _is_made(session):
+                    with session.transaction():
+                        _make_schema(session)
+                self._is_prepared = True
+
+    def _when_free(self, act: Callable[[], _Result]) -> _Result:
+        """Do what needs the file as soon as nobody else has it. Raises `WarehouseLocked`, `WarehouseUnwritable`."""
         try:
             for attempt in retry_context(
                 on=is_lock, attempts=None, timeout=self._lock_timeout_s, wait_initial=0.05, wait_max=1
             ):
                 with attempt:
-                    return self._file.attach(read_only=read_only)
-        except duckdb.Error as error:
+                    return act()
+        except (duckdb.Error, UsedHere) as error:
             if not is_lock(error):
                 raise self._unwritable(str(error)) from error
-            holder = _HOLDER.search(str(error))
-            who = f"{holder['program']} (process {holder['pid']})" if holder else "another program"
-            raise WarehouseLocked(
-                f"warehouse {self._path} has been locked by {who} for {self._lock_timeout_s:.0f} s: "
-                "close it there, then run again"
-            ) from error
+            raise self._locked(error) from error
         raise AssertionError("unreachable")
+
+    def _locked(self, error: Exception) -> WarehouseLocked:
+        if isinstance(error, UsedHere) or _USED_HERE in str(error):
+            return WarehouseLocked(
+                f"warehouse {self._path} has been in use by another part of this process for "
+                f"{self._lock_timeout_s:.0f} s: run again"
+            )
+        holder = _HOLDER.search(str(error))
+        who = f"{holder['program']} (process {holder['pid']})" if holder else "another program"
+        return WarehouseLocked(
+            f"warehouse {self._path} has been locked by {who} for {self._lock_timeout_s:.0f} s: "
+            "close it there, then run again"
+        )
 
     @contextmanager
     def _full_is_told(self) -> Iterator[None]:
@@ -305,8 +315,9 @@ class DuckWarehouse(Warehouse):
 
 
 def is_lock(error: Exception) -> bool:
-    """Whether DuckDB says that another process has the file, or this one by another connection."""
-    return isinstance(error, duckdb.Error) and any(words in str(error) for words in _LOCKED)
+    """Whether another process has the file, or this one in another way."""
+    says_so = any(words in str(error) for words in (_LOCKED, _USED_HERE))
+    return isinstance(error, UsedHere) or (isinstance(error, duckdb.Error) and says_so)
 
 
 def describe_tables() -> dict[str, list[tuple[str, str, str | None]]]:

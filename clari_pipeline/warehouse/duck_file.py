@@ -2,16 +2,17 @@
 
 To start a DuckDB takes 15 ms, to attach a file to one that runs 3 ms: a sync lets go of the file a dozen times, so that
 others can read it between. One DuckDB a file, so that each spills beside its own; of those that have no file attached
-the newest alone stays.
+the newest alone stays. Nothing here waits for another process: whoever cannot have the file is told so at once.
 """
 
 from __future__ import annotations
 
 import atexit
+import os
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -22,22 +23,28 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "400MB",
     "preserve_insertion_order": "false",
 }
-_NAME = "warehouse"
-_ITSELF = "itself"
-_COPY = "copy"
+# Settings of the whole DuckDB, which the user before may have left otherwise: for writing, and for reading alone.
+_TO_WRITE = (*(f"set {name} = '{value}'" for name, value in CONFIG.items()), "reset disabled_optimizers")
+_TO_READ = (*(f"reset {name}" for name in CONFIG), "reset disabled_optimizers")
+_WRITTEN = "warehouse"
+_READ = "itself"
 
 _files: WeakValueDictionary[Path, DuckFile] = WeakValueDictionary()
 _files_guard = threading.Lock()
 _resting: list[DuckFile] = []  # the one whose DuckDB stays, though nobody uses its file
+_copies = count()
+
+
+class UsedHere(Exception):
+    """Another part of this process uses the file in a way that does not go together with what was asked for."""
 
 
 def duck_file(path: Path) -> DuckFile:
-    """The file at a path, the same object for all who ask for it while any of them keeps it."""
-    where = path.resolve()
+    """The file at an absolute path: the same object for all who ask for it while any of them keeps it."""
     with _files_guard:
-        file = _files.get(where)
+        file = _files.get(path)
         if file is None:
-            file = _files[where] = DuckFile(path)
+            file = _files[path] = DuckFile(path)
         return file
 
 
@@ -46,19 +53,32 @@ class DuckFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._guard = threading.Condition(threading.RLock())
+        self.making = threading.Lock()  # for whoever makes the tables
+        self._guard = threading.Condition(threading.RLock())  # never held while somebody waits
         self._duckdb: duckdb.DuckDBPyConnection | None = None
-        self._is_attached = False
-        self._readers: Counter[str] = Counter()
-        self._users = 0
-        self._keepers = 0
+        self._is_attached = self._is_alone = False
+        self._users = self._keepers = self._readers = self._copies = 0
 
-    def use(self, attach: Callable[[], None]) -> duckdb.DuckDBPyConnection:
-        """A connection of one's own, for `let_go` to close. `attach` is called where the file is not attached."""
+    @property
+    def is_attached(self) -> bool:
+        """Whether somebody in this process has it for writing."""
+        return self._is_attached
+
+    def use(self) -> duckdb.DuckDBPyConnection:
+        """A connection of one's own, its times in UTC, for `let_go` to close; the file is made where there is none.
+
+        Raises `UsedHere`, or `duckdb.Error` as `attach` does.
+        """
         with self._guard:
+            if self._is_alone or self._readers:
+                raise UsedHere
             if not self._is_attached:
-                attach()
-            connection = self.connection()
+                self.attach()
+            try:
+                connection = self._connection(_WRITTEN)
+            except BaseException:
+                self._detach_if_unused()
+                raise
             self._users += 1
             return connection
 
@@ -82,30 +102,68 @@ class DuckFile:
                 self._detach_if_unused()
 
     @contextmanager
-    def unused(self, timeout_s: float) -> Iterator[bool]:
-        """Wait until nobody in this process uses the file, and detach it, though it be kept; nobody uses it meanwhile.
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for reading only, with all memory there is. Raises `UsedHere` or `duckdb.Error`."""
+        with self._guard:
+            if self._is_attached or self._is_alone:
+                raise UsedHere
+            if not self._readers:
+                self._attach(self._path, _READ, read_only=True)
+            self._readers += 1
+        try:
+            with self._connection(_READ) as connection:
+                yield connection
+        finally:
+            with self._guard:
+                self._readers -= 1
+                if not self._readers:
+                    self._detach(_READ)
+                self._guard.notify_all()
 
-        False where somebody still does after that time.
+    @contextmanager
+    def read_copy(self, copy: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for reading only, to a copy of the file. Raises `duckdb.Error`."""
+        name = f"copy_{next(_copies)}"
+        with self._guard:
+            self._attach(copy, name, read_only=True)
+            self._copies += 1
+        try:
+            with self._connection(name) as connection:
+                yield connection
+        finally:
+            with self._guard:
+                self._copies -= 1
+                self._detach(name)
+
+    @contextmanager
+    def alone(self, timeout_s: float) -> Iterator[None]:
+        """Once nobody in this process uses or reads the file, let go of it, though it be kept; nobody does meanwhile.
+
+        Whoever is alone may `attach`, `checkpoint` and `detach` it. Raises `UsedHere` where somebody still uses it
+        after that time.
         """
         with self._guard:
-            is_unused = self._guard.wait_for(lambda: self._users == 0, timeout_s)
-            if is_unused:
+            if not self._guard.wait_for(lambda: not (self._users or self._readers or self._is_alone), timeout_s):
+                raise UsedHere
+            self.detach()
+            self._is_alone = True
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._is_alone = False
                 self.detach()
-            yield is_unused
+                self._guard.notify_all()
 
     def attach(self, *, read_only: bool = False) -> None:
-        """Attach the file, making it where there is none. Raises `duckdb.Error`."""
+        """Attach the file. Raises `duckdb.Error`, which `is_lock` tells from others where another process has it."""
         with self._guard:
-            self._attach(self._path, _NAME, read_only=read_only)
+            self._attach(self._path, _WRITTEN, read_only=read_only)
             self._is_attached = True
-
-    def connection(self) -> duckdb.DuckDBPyConnection:
-        """A connection to the attached file, its times in UTC."""
-        return self._connection(_NAME)
 
     def checkpoint(self) -> None:
         """Write the attached file's log into it. Raises `duckdb.Error`."""
-        with self.connection() as connection:
+        with self._connection(_WRITTEN) as connection:
             connection.execute("checkpoint")
 
     def detach(self) -> None:
@@ -113,84 +171,74 @@ class DuckFile:
         with self._guard:
             if self._is_attached:
                 self._is_attached = False
-                self._detach(_NAME)
+                self._detach(_WRITTEN)
 
-    @contextmanager
-    def read(self, copy: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for reading only, to a copy of the file, or to the file itself and with all memory there is.
+    def end(self, *, timeout_s: float = -1) -> None:
+        """Close the DuckDB, unless something is attached to it; the next use starts another."""
+        if self._guard.acquire(timeout=timeout_s):
+            try:
+                if not self._has_attached():
+                    self._close()
+            finally:
+                self._guard.release()
 
-        The file itself cannot be used meanwhile, nor be read while it is used. Raises `duckdb.Error`.
-        """
-        name = _ITSELF if copy is None else _COPY
-        with self._guard:
-            if not self._readers[name]:
-                self._attach(copy or self._path, name, read_only=True)
-                if copy is None:
-                    self._duckdb_here().execute("reset memory_limit")
-            self._readers[name] += 1
-        try:
-            with self._connection(name) as connection:
-                yield connection
-        finally:
-            with self._guard:
-                self._readers[name] -= 1
-                if not self._readers[name]:
-                    self._detach(name)
-                    self._rest()
+    def _has_attached(self) -> bool:
+        return bool(self._is_attached or self._readers or self._copies)
 
-    def end(self) -> None:
-        """Close the DuckDB that the file is attached to; the next use starts another."""
-        with self._guard:
-            self._is_attached = False
-            if self._duckdb is not None:
-                self._duckdb.close()
-                self._duckdb = None
+    def _close(self) -> None:
+        if self._duckdb is not None:
+            self._duckdb.close()
+            self._duckdb = None
 
     def _detach_if_unused(self) -> None:
         if self._users == 0:
             if not self._keepers:
                 self.detach()
-                self._rest()
             self._guard.notify_all()
 
-    def _rest(self) -> None:
-        with _files_guard:
-            before = [file for file in _resting if file is not self]
-            _resting[:] = [self]
-        for file in before:
-            if file._guard.acquire(blocking=False):
-                try:
-                    if not (file._is_attached or +file._readers):
-                        file.end()
-                finally:
-                    file._guard.release()
-
-    def _duckdb_here(self) -> duckdb.DuckDBPyConnection:
+    def _attach(self, path: Path, name: str, *, read_only: bool) -> None:
         if self._duckdb is None:
             self._duckdb = duckdb.connect(config=CONFIG | {"temp_directory": f"{self._path}.tmp"})
-        return self._duckdb
-
-    def _attach(self, path: Path, name: str, *, read_only: bool) -> None:
-        # The session before may have asked for more.
-        self._duckdb_here().execute(f"set memory_limit = '{CONFIG['memory_limit']}'")
-        written = str(path).replace("'", "''")
-        self._duckdb_here().execute(f"attach '{written}' as {name} {'(read_only)' if read_only else ''}")
+        try:
+            if not self._has_attached():
+                for setting in _TO_READ if name == _READ else _TO_WRITE:
+                    self._duckdb.execute(setting)
+            written = str(path).replace("'", "''")
+            self._duckdb.execute(f"attach '{written}' as {name} {'(read_only)' if read_only else ''}")
+        except BaseException:
+            self.end()
+            raise
 
     def _connection(self, name: str) -> duckdb.DuckDBPyConnection:
-        connection = self._duckdb_here().cursor()
+        assert self._duckdb is not None
+        connection = self._duckdb.cursor()
         connection.execute(f"use {name}")
         connection.execute("set timezone = 'UTC'")
         return connection
 
     def _detach(self, name: str) -> None:
         try:
-            self._duckdb_here().execute(f"detach {name}")
-        except duckdb.Error:  # a full disk, or an error that has made it useless: what was kept stands in the log
-            self.end()
+            if self._duckdb is not None:
+                self._duckdb.execute(f"detach {name}")
+        except duckdb.Error:
+            self._close()  # on a full disk it is detached, its log kept; after a fatal error this DuckDB is of no use
+        self._rest()
+
+    def _rest(self) -> None:
+        """Be the one whose DuckDB stays."""
+        with _files_guard:
+            before = [file for file in _resting if file is not self]
+            _resting[:] = [self]
+        for file in before:
+            file.end(timeout_s=0)
 
 
-@atexit.register
 def _end_all() -> None:
-    """DuckDB complains of connections that outlive it."""
-    for file in list(_files.values()):
-        file.end()
+    with _files_guard:
+        files = list(_files.values())
+    for file in files:
+        file.end(timeout_s=0.1)
+
+
+atexit.register(_end_all)  # DuckDB complains of connections that outlive it
+os.register_at_fork(before=_end_all)  # and a child that inherits them would end in a crash

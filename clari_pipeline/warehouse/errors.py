@@ -37,7 +37,7 @@ class WarehouseFull(WarehouseError):
 
 
 class WarehouseLocked(WarehouseError):
-    """Another process has held the warehouse for longer than we wait."""
+    """Another process, or another part of this one, has held the warehouse for longer than we wait."""
 
 
 class WarehouseInterrupted(WarehouseError):

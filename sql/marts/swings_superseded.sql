@@ -13,10 +13,15 @@ superseded as (
     where
         forecast_id = $forecast_id
         and time_period_id = $quarter_id
+        and job_id is not null
         and job_id not in (select loaded.job_id from loaded)
 )
 
-select distinct swing.job_id
-from clari.forecast_swing as swing
-inner join superseded on superseded.job_id = swing.job_id or superseded.job_id = swing.previous_job_id
-where swing.forecast_id = $forecast_id;
+select distinct job_id
+from clari.forecast_swing
+where
+    forecast_id = $forecast_id
+    and (
+        job_id in (select superseded.job_id from superseded)
+        or previous_job_id in (select superseded.job_id from superseded)
+    );

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from clari_pipeline.warehouse.duck import DuckWarehouse
@@ -43,7 +45,7 @@ def test_two_warehouses_of_one_file_share_it(tmp_path: Path) -> None:
 
 
 def test_who_only_looks_is_told_that_the_file_is_in_use_here(tmp_path: Path) -> None:
-    """And who would write while somebody looks waits for him."""
+    """Who would write while somebody looks waits, here in vain."""
     file = tmp_path / "warehouse.duckdb"
     warehouse = DuckWarehouse(file, lock_timeout_s=0.1)
     with warehouse.session(), pytest.raises(WarehouseLocked), DuckWarehouse(file).glance():
@@ -67,6 +69,84 @@ def test_memory_that_one_session_asked_for_is_not_the_nexts(tmp_path: Path) -> N
     assert limits == [("381.4 MiB",)] * 3
 
 
+def test_who_waits_for_the_file_keeps_nobody_here_from_leaving_it(tmp_path: Path) -> None:
+    """A thread looks, another wants to write: the first leaves when it likes, and the second then has the file."""
+    warehouse = DuckWarehouse(tmp_path / "warehouse.duckdb", lock_timeout_s=60)
+    warehouse.prepare()
+    with ThreadPoolExecutor() as threads:
+        with warehouse.glance():
+            waiting = threads.submit(warehouse.prepare)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.2)
+        waiting.result(timeout=30)
+
+
+def test_who_only_looks_waits_for_nobody(tmp_path: Path) -> None:
+    """Another process has the file, and a thread of this one waits for it."""
+    file = tmp_path / "warehouse.duckdb"
+    warehouse = DuckWarehouse(file, lock_timeout_s=60)
+    warehouse.prepare()
+    hold = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", hold, file], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with ThreadPoolExecutor() as threads:
+            waiting = threads.submit(warehouse.prepare)
+            with pytest.raises(WarehouseLocked), warehouse.glance():
+                pass
+            assert not waiting.done()
+            holder.communicate()
+            waiting.result(timeout=30)
+
+
+def test_two_copies_are_read_side_by_side(tmp_path: Path) -> None:
+    """Each shows the rows of its own moment, whatever the session that wrote them has left."""
+    warehouse = DuckWarehouse(tmp_path / "warehouse.duckdb")
+    warehouse.prepare()
+    with warehouse.copied(tmp_path / "first.duckdb") as first:
+        with warehouse.session() as session:
+            session.documents.execute("insert into clari.warehouse_environment values ('prod')")
+        with warehouse.copied(tmp_path / "second.duckdb") as second:
+            assert (first.count("warehouse_environment"), second.count("warehouse_environment")) == (0, 1)
+
+
+def test_a_relative_file_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for it by its whole path from another folder gets it, and makes none there."""
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    relative = DuckWarehouse(Path("data/warehouse.duckdb"))
+    relative.prepare()
+    monkeypatch.chdir(tmp_path / "there")
+    DuckWarehouse(tmp_path / "here/data/warehouse.duckdb").prepare()
+    assert not list(Path().iterdir())
+
+
+def test_settings_of_one_session_are_not_the_nexts(tmp_path: Path) -> None:
+    """They are the whole DuckDB's, which stays: one that failed before it could put them back leaves nothing."""
+    warehouse = DuckWarehouse(tmp_path / "warehouse.duckdb")
+    with warehouse.session() as session:
+        session.documents.execute("set disabled_optimizers = 'join_order'")
+    with warehouse.session() as session:
+        assert session.documents.execute("select current_setting('disabled_optimizers')").fetchone() == ("",)
+
+
+def test_a_child_that_is_forked_ends_well(tmp_path: Path) -> None:
+    """It uses the file as its parent did before."""
+    script = (
+        "import os, sys; from pathlib import Path; from clari_pipeline.warehouse.duck import DuckWarehouse\n"
+        "warehouse = DuckWarehouse(Path(sys.argv[1])); warehouse.prepare()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    warehouse.prepare()\n"
+        "    sys.exit(0)\n"
+        "print(os.waitpid(child, 0)[1])\n"
+    )
+    words = [sys.executable, "-W", "ignore", "-c", script, str(tmp_path / "warehouse.duckdb")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux shows them")
 def test_warehouses_that_nobody_uses_cost_no_threads(tmp_path: Path) -> None:
     """A process that looks after many keeps one DuckDB of those that are not in use."""
@@ -74,4 +154,6 @@ def test_warehouses_that_nobody_uses_cost_no_threads(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/task").iterdir()))
     for warehouse in warehouses:
         warehouse.prepare()
+        with duckdb.connect(warehouse.place), pytest.raises(WarehouseLocked):
+            DuckWarehouse(Path(warehouse.place), lock_timeout_s=0.01).prepare()
     assert len(list(Path("/proc/self/task").iterdir())) - before < len(warehouses)

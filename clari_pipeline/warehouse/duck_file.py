@@ -32,7 +32,7 @@ _READ = "itself"
 _files: WeakValueDictionary[Path, DuckFile] = WeakValueDictionary()
 _files_guard = threading.Lock()
 _resting: list[DuckFile] = []  # the one whose DuckDB stays, though nobody uses its file
-_copies = count()
+_numbers = count()  # of copies, in their names
 
 
 class UsedHere(Exception):
@@ -61,7 +61,7 @@ class DuckFile:
 
     @property
     def is_attached(self) -> bool:
-        """Whether somebody in this process has it for writing."""
+        """Whether somebody in this process has it, other than to `read` it."""
         return self._is_attached
 
     def use(self) -> duckdb.DuckDBPyConnection:
@@ -123,7 +123,7 @@ class DuckFile:
     @contextmanager
     def read_copy(self, copy: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for reading only, to a copy of the file. Raises `duckdb.Error`."""
-        name = f"copy_{next(_copies)}"
+        name = f"copy_{next(_numbers)}"
         with self._guard:
             self._attach(copy, name, read_only=True)
             self._copies += 1
@@ -192,7 +192,7 @@ class DuckFile:
 
     def _detach_if_unused(self) -> None:
         if self._users == 0:
-            if not self._keepers:
+            if not (self._keepers or self._is_alone):
                 self.detach()
             self._guard.notify_all()
 

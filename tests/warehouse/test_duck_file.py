@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from clari_pipeline.warehouse.duck import DuckWarehouse
+from clari_pipeline.warehouse.duck_file import duck_file
 from clari_pipeline.warehouse.errors import WarehouseLocked
 
 _WRITE = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('create table mine (a int)')"
@@ -97,6 +98,19 @@ def test_who_only_looks_waits_for_nobody(tmp_path: Path) -> None:
             assert not waiting.done()
             holder.communicate()
             waiting.result(timeout=30)
+
+
+def test_who_ends_keeping_it_takes_it_from_nobody(tmp_path: Path) -> None:
+    """Whoever is alone with the file copies it under its lock, which is not to be let go of meanwhile."""
+    path = tmp_path / "warehouse.duckdb"
+    DuckWarehouse(path).prepare()
+    file = duck_file(path)
+    with file.alone(1):
+        file.attach(read_only=True)
+        with file.kept():
+            pass
+        assert not _can_be_written_by_others(path)
+    assert _can_be_written_by_others(path)
 
 
 def test_two_copies_are_read_side_by_side(tmp_path: Path) -> None:

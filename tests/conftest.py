@@ -15,7 +15,7 @@ import pytest
 
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import project_file
-from tests.helpers import postgres_server, prepared
+from tests.helpers import allocator, postgres_server, prepared
 from tests.helpers.terminal import Terminal
 
 # Dagster's SQLite asks the disk to have written a thousand times a sync. Memory has, where there is plenty of it.
@@ -27,7 +27,10 @@ if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_us
 
 def pytest_configure(config: pytest.Config) -> None:
     if _is_main_process(config):
+        allocator.choose()  # for the workers, which start after this
         prepared.begin()
+    else:
+        allocator.take_back()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -16,6 +16,7 @@ import pytest
 from clari_pipeline.landing import Landing
 from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
+from tests.helpers import forked
 from tests.helpers.terminal import Terminal
 
 CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
@@ -73,16 +74,10 @@ def test_the_same_sync_again_changes_nothing_and_records_what_it_saw(terminal: T
 
 
 def test_json_is_one_document_with_the_promised_keys(terminal: Terminal) -> None:
-    """Run as a program would: nothing but JSON on stdout, progress on stderr."""
-    done = subprocess.run(
-        [sys.executable, "-m", "clari_pipeline", "sync", "--last", "1", "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    document = json.loads(done.stdout)
+    """In a process of its own, as a program runs it: nothing but JSON on stdout, progress on stderr."""
+    done = forked.run(forked.program, "sync", "--last", "1", "--json")
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
     assert set(document) == {"run_id", "started_at", "finished_at", "exports", "checks", "swings", "alerts_sent"}
     (export,) = document["exports"]
     assert set(export) == {
@@ -102,7 +97,7 @@ def test_json_is_one_document_with_the_promised_keys(terminal: Terminal) -> None
         set(check) == {"name", "forecast_id", "time_period_id", "passed", "severity", "evidence"}
         for check in document["checks"]
     )
-    assert "LOADED" in done.stderr
+    assert "LOADED" in done.err
 
 
 REFUSED = {

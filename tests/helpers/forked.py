@@ -15,6 +15,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from tests.helpers import allocator
+
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.helpers.warm"])
 
@@ -51,7 +53,8 @@ def begin(
     """
     variables = dict(os.environ) | dict(environment or {})
     process = _processes.Process(target=_call, args=(str(folder or Path.cwd()), variables, out, err, what, arguments))
-    process.start()
+    with allocator.chosen_again():  # for the server that forks them, which the first one starts
+        process.start()
     return process
 
 
@@ -80,6 +83,13 @@ def command(*words: str) -> int:
     from tests.helpers.direct_runner import direct_runners  # noqa: PLC0415
 
     return cli.run(list(words), runners=direct_runners)
+
+
+def program(*words: str) -> int:
+    """A command as it is typed, each quarter of a sync a run in Dagster."""
+    from clari_pipeline import cli  # noqa: PLC0415
+
+    return cli.run(list(words))
 
 
 def command_on_a_full_disk(*words: str) -> int:

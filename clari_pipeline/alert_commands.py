@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from clari_pipeline.commands import console_of_output, print_json
+from clari_pipeline.commands import console_of_output
 from clari_pipeline.log_lines import say
 from clari_pipeline.runbook import ExitCode, Remark, see
 from clari_pipeline.settings import Settings, UsageError
+from clari_pipeline.shown import print_json
 from clari_pipeline.sync import Pipeline
 
 _MOST_ALERTS = 1000

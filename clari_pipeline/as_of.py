@@ -17,13 +17,13 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from clari_pipeline.log_lines import say
 from clari_pipeline.periods import Quarter
 from clari_pipeline.runbook import ExitCode, Remark
 from clari_pipeline.settings import Settings, UsageError
+from clari_pipeline.shown import PlainConsole, cell
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.duck import describe_tables
 from clari_pipeline.warehouse.errors import WarehouseMissing
@@ -138,12 +138,12 @@ def _table(names: list[str], chunks: _Rows, output: Path, *, width: int) -> int:
             table.add_row(*(_cell(values[place]) for place in places))
         written += len(chunk)
     with output.open("w", encoding="utf-8") as stream:
-        Console(file=stream, markup=False, highlight=False, width=width).print(table)
+        PlainConsole(file=stream, highlight=False, width=width).print(table)
     return written
 
 
 def _csv(names: list[str], chunks: _Rows, output: Path) -> int:
-    """Amounts exact, moments in UTC as ISO 8601, true and false; what is null is empty."""
+    """Amounts exact, moments in UTC as ISO 8601, true and false; what is null is empty. No text is a formula."""
     written = 0
     with output.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -196,5 +196,7 @@ def _plain(value: object) -> object:
             return "true" if value else "false"
         case datetime():
             return value.astimezone(UTC).isoformat()
+        case str():
+            return cell(value)
         case _:
             return value

@@ -22,7 +22,10 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from clari_pipeline.backup_manifest import (
+    DOCUMENT_FILES,
+    LANDING,
     NAME,
+    WAREHOUSE,
     BackupError,
     BackupRefused,
     Checksum,
@@ -32,14 +35,14 @@ from clari_pipeline.backup_manifest import (
     read,
 )
 from clari_pipeline.disk import to_disk
+from clari_pipeline.inside import inside
 from clari_pipeline.landing import Landing, LandingError
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.statements import is_view, tables
 
-_LOCK, _ARRIVING, _WAREHOUSE, _LANDING = ".lock", ".arriving", "warehouse", "landing"
-_OURS = {"lost+found", NAME, f".{NAME}", _LOCK, _ARRIVING, _WAREHOUSE, _LANDING}
-DOCUMENT_FILES = ("document.zst", "manifest.json")
+_LOCK, _ARRIVING = ".lock", ".arriving"
+_OURS = {"lost+found", NAME, f".{NAME}", _LOCK, _ARRIVING, WAREHOUSE, LANDING}
 
 
 @dataclass(slots=True)
@@ -53,7 +56,7 @@ class Taken:
 
 
 def take(pipeline: Pipeline, folder: Path) -> Taken:
-    """Save warehouse and landed documents. Raises `BackupError`, `BackupRefused` or `WarehouseError`.
+    """Save warehouse and landed documents. Raises `BackupError`, `BackupRefused`, `PathOutside` or `WarehouseError`.
 
     A sync may go on meanwhile. What the folder holds already, byte by byte, is not copied again; what the landing
     folder has lost since stays in it.
@@ -68,7 +71,7 @@ def take(pipeline: Pipeline, folder: Path) -> Taken:
             before = read(folder)
         except BackupError:
             before = None  # the documents below it prove themselves
-        place = folder / _WAREHOUSE / f"{pipeline.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        place = folder / WAREHOUSE / f"{pipeline.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         try:
             files, env, rows = _save_warehouse(pipeline, place)
             taken = _save_documents(pipeline.landing, folder, before.files if before else {})
@@ -85,7 +88,7 @@ def take(pipeline: Pipeline, folder: Path) -> Taken:
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise
-        for other in (folder / _WAREHOUSE).glob("*"):
+        for other in (folder / WAREHOUSE).glob("*"):
             if other != place:
                 shutil.rmtree(other)
     return Taken(manifest, len(taken.files) // len(DOCUMENT_FILES), taken.copied, taken.troubles)
@@ -97,6 +100,8 @@ def _saving(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / _LOCK, timeout=0):
+            for ours in (_ARRIVING, WAREHOUSE, LANDING):
+                inside(folder, ours)
             shutil.rmtree(folder / _ARRIVING, ignore_errors=True)
             yield
     except Timeout:
@@ -147,7 +152,7 @@ def _save_documents(landing: Landing, folder: Path, known: Mapping[str, Checksum
     saved = _Documents()
     for manifest in sorted(landing.manifests()):
         source = manifest.parent
-        path = f"{_LANDING}/{source.relative_to(landing.root).as_posix()}"
+        path = f"{LANDING}/{source.relative_to(landing.root).as_posix()}"
         try:
             if found := _found(folder, path, known) or _left_over(folder, path, source):
                 saved.files |= found
@@ -156,10 +161,10 @@ def _save_documents(landing: Landing, folder: Path, known: Mapping[str, Checksum
         except LandingError as error:
             saved.troubles.append(f"not saved: {error}")
             continue
-        copied = copy_document(source, folder / path, arriving=folder / _ARRIVING)
+        copied = copy_document(source, inside(folder, path), arriving=folder / _ARRIVING)
         saved.files |= {f"{path}/{name}": found for name, found in copied.items()}
         saved.copied += 1
-    for path in sorted({path.rpartition("/")[0] for path in known if path.startswith(f"{_LANDING}/")}):
+    for path in sorted({path.rpartition("/")[0] for path in known if path.startswith(f"{LANDING}/")}):
         if f"{path}/{NAME}" in saved.files:
             continue
         if found := _found(folder, path, known):

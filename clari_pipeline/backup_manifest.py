@@ -6,14 +6,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import file_digest, sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clari_pipeline.disk import to_disk
+from clari_pipeline.inside import PathOutside, inside
 from clari_pipeline.runbook import PipelineError
 from clari_pipeline.settings import SettingsError
 
 NAME = "manifest.json"
+WAREHOUSE, LANDING = "warehouse", "landing"
+DOCUMENT_FILES = ("document.zst", "manifest.json")
 _FORMAT = 1
 
 
@@ -62,7 +65,10 @@ class Manifest:
 
 
 def read(folder: Path) -> Manifest | None:
-    """The manifest of a backup; None where there is none. Raises `BackupError` for one that is damaged."""
+    """The manifest of a backup; None where there is none.
+
+    Raises `BackupError` for one that is damaged, or that names anything but what a backup puts below its own folder.
+    """
     try:
         text = (folder / NAME).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -78,6 +84,7 @@ def read(folder: Path) -> Manifest | None:
         raise _damaged(folder) from error
     if not is_whole:
         raise _damaged(folder)
+    _refuse_what_no_backup_holds(folder, manifest)
     return manifest
 
 
@@ -104,6 +111,34 @@ def verify(folder: Path, manifest: Manifest) -> None:
             f"backup {folder} is damaged ({broken[0]}{more} of {len(manifest.files)} files): nothing was restored; "
             "take another backup, or with clari-pipeline backup mend this one where the documents are still there"
         )
+
+
+def _refuse_what_no_backup_holds(folder: Path, manifest: Manifest) -> None:
+    """Raise `BackupError` for a path that leads elsewhere, or a document of which a file is missing."""
+    documents = {path.rpartition("/")[0] for path in manifest.files if path != manifest.warehouse}
+    whole = {f"{path}/{name}" for path in documents for name in DOCUMENT_FILES}
+    whole |= {manifest.warehouse} if manifest.warehouse is not None else set()
+    odd = {
+        *(whole ^ set(manifest.files)),
+        *(path for path in documents if not _lies_below(LANDING, path)),
+        *(path for path in [manifest.warehouse] if path is not None and not _lies_below(WAREHOUSE, path)),
+    }
+    try:
+        for path in manifest.files:
+            inside(folder, path)
+    except PathOutside as error:
+        raise BackupError(f"backup {folder} is not to be trusted ({error}): use another backup") from error
+    if odd:
+        raise BackupError(
+            f"backup {folder} is not to be trusted ({min(odd)!r} in {NAME} is none of a backup's own files): nothing "
+            "was touched; use another backup"
+        )
+
+
+def _lies_below(name: str, path: str) -> bool:
+    """Whether it is written as this package writes paths below that folder: no part begins with a dot."""
+    first, *others = parts = PurePosixPath(path).parts or ("",)
+    return first == name and bool(others) and "/".join(parts) == path and not any(one.startswith(".") for one in others)
 
 
 def _checksum(content: Mapping[str, Any]) -> str:

@@ -11,8 +11,6 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rich.console import Console
-
 from clari_pipeline.interrupts import run_interruptibly
 from clari_pipeline.landing import Arriving, LandingError
 from clari_pipeline.log_lines import say
@@ -20,6 +18,7 @@ from clari_pipeline.outcomes import Outcome
 from clari_pipeline.periods import Quarter
 from clari_pipeline.runbook import ExitCode, Remark, section_of, see
 from clari_pipeline.settings import DataFolderUnwritable, Settings, SettingsError, UsageError
+from clari_pipeline.shown import PlainConsole, print_json
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.errors import WrongEnvironment
 
@@ -71,7 +70,7 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
     from clari_pipeline.sandbox import SCENARIOS, Sandbox  # noqa: PLC0415
 
     _check_scenario(scenario)
-    progress = Console(stderr=True, markup=False, highlight=False, quiet=settings.log_format == "json")
+    progress = PlainConsole(stderr=True, highlight=False, quiet=settings.log_format == "json")
     progress.print(f"Starting a Clari sandbox on this machine ({scenario}: {SCENARIOS[scenario]})", soft_wrap=True)
     with Sandbox(scenario=scenario, fiscal_year_start_month=settings.fiscal_year_start_month) as running:
         yield settings.model_copy(
@@ -139,7 +138,9 @@ def sync(
     except (SettingsError, WrongEnvironment):
         raise
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        from clari_pipeline.masking import Mask  # noqa: PLC0415
+
+        reason = Mask(settings).text(str(error)).strip().partition("\n")[0] or type(error).__name__
         for trouble in alerts.tell_of_crash(pipeline, see(reason, section_of(error)), run_id=run_id).troubles:
             say(trouble, settings, section=None)
         raise
@@ -180,7 +181,7 @@ def _sync(
     export_gate.warm_up()
     started_at = pipeline.now()
     troubles: list[str] = []
-    console = Console(stderr=True, markup=False, quiet=pipeline.settings.log_format == "json")
+    console = PlainConsole(stderr=True, quiet=pipeline.settings.log_format == "json")
     with (
         runners(pipeline.settings) as make_runner,
         SyncProgress(console, pipeline.hooks) as progress,
@@ -308,7 +309,7 @@ def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: 
     """Run the sandbox until it is interrupted."""
     from clari_pipeline.sandbox import SCENARIOS, Sandbox  # noqa: PLC0415
 
-    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console = PlainConsole(highlight=False, soft_wrap=True)
     if scenario == "list":
         for name, description in SCENARIOS.items():
             console.print(f"{name:20} {description}")
@@ -362,9 +363,9 @@ def _finish(
     return ExitCode.NOT_DONE if lines else ExitCode.DONE
 
 
-def console_of_output() -> Console:
+def console_of_output() -> PlainConsole:
     """Standard output; a file or a pipe has no width to keep to."""
-    return Console(markup=False, width=None if sys.stdout.isatty() else _WIDE)
+    return PlainConsole(width=None if sys.stdout.isatty() else _WIDE)
 
 
 def _prepare(pipeline: Pipeline) -> None:
@@ -414,13 +415,6 @@ def _check_scenario(name: str) -> None:
 
     if name not in SCENARIOS:
         raise UsageError(f"no scenario is called {name!r}: the sandbox knows {', '.join(SCENARIOS)}")
-
-
-def print_json(document: dict[str, Any]) -> None:
-    """One JSON document on standard output."""
-    import json  # noqa: PLC0415
-
-    print(json.dumps(document, indent=1, ensure_ascii=False))  # noqa: T201
 
 
 def _secret(text: str) -> Any:

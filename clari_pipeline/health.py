@@ -29,9 +29,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from clari_pipeline.freshness import ExportHealth, Wanted
 from clari_pipeline.products.standing import Standing, metrics_of, standings
 from clari_pipeline.runbook import ExitCode, section_of, see
 from clari_pipeline.settings import Settings, UsageError
+from clari_pipeline.shown import json_text, printable
 from clari_pipeline.warehouse import ledger
 from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
@@ -43,17 +45,6 @@ _IN_FLIGHT = ("SUBMITTING", "SUBMITTED", "LANDED")
 _EXPORT = ("forecast_id", "time_period_id")
 _NOT_KEPT = {"Cache-Control": "no-store"}
 _TRUSTED = timedelta(seconds=30)  # as long a file that looks unchanged is; some file systems' clocks are coarse
-
-
-@dataclass(frozen=True, slots=True)
-class ExportHealth:
-    """A forecast's quarter: the state of its newest export, and the newest that Clari gave and was merged."""
-
-    forecast_id: str
-    time_period_id: str
-    state: str
-    exported_at: datetime | None
-    loaded_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +86,7 @@ class Health:
     max_age_hours: float
     snapshot: Snapshot | None
     brings_forecasts: bool = True
+    wanted: Wanted | None = None
     trouble: Literal["busy", "unreadable"] | None = None
     error: str | None = None
 
@@ -116,8 +108,19 @@ class Health:
             newest = max((one.exported_at for one in products if one.exported_at), default=None)
         if newest is None:
             return "never"
-        is_well = self.now - newest <= self._max_age and all(one.is_well(self.now, self._max_age) for one in products)
+        is_well = (
+            self.now - newest <= self._max_age
+            and not self.behind
+            and all(one.is_well(self.now, self._max_age) for one in products)
+        )
         return "ok" if is_well else "stale"
+
+    @property
+    def behind(self) -> list[str]:
+        """Forecasts of which the current quarter's figures are too old, whatever has come of others and of the past."""
+        if self.wanted is None or not self.brings_forecasts or self.snapshot is None:
+            return []
+        return self.wanted.behind(self.snapshot.exports, self.now - self._max_age)
 
     @property
     def _max_age(self) -> timedelta:
@@ -143,6 +146,8 @@ class Health:
             },
             "age_hours": self._age_hours(newest),
             "max_age_hours": self.max_age_hours,
+            "current_quarter": self.wanted.quarter_id if self.wanted else None,
+            "behind": self.behind,
             "exports": [
                 {
                     "forecast_id": export.forecast_id,
@@ -161,7 +166,8 @@ class Health:
 
     def as_metrics(self) -> Iterator[Metric]:
         """The same for Prometheus. What is not known has no sample, rather than a wrong one."""
-        yield _gauge("clari_up", "1 if the newest figures are younger than CLARI_MAX_AGE_HOURS.", self.status == "ok")
+        of_what = "1 if the current quarter's figures are younger than CLARI_MAX_AGE_HOURS."
+        yield _gauge("clari_up", of_what, self.status == "ok")
         if self.snapshot is None:
             return
         yield _gauge(
@@ -241,8 +247,9 @@ class HealthReader:
         trouble: Literal["busy", "unreadable"] | None = None,
         error: str | None = None,
     ) -> Health:
-        settings = self._settings
-        return Health(datetime.now(UTC), settings.max_age_hours, snapshot, settings.brings_forecasts, trouble, error)
+        settings, now = self._settings, datetime.now(UTC)
+        wanted = Wanted.at(now, settings)
+        return Health(now, settings.max_age_hours, snapshot, settings.brings_forecasts, wanted, trouble, error)
 
     def _look(self) -> None:
         looks = self._warehouse.looks()
@@ -291,7 +298,8 @@ def application(reader: HealthReader) -> Starlette:
 
     def health(_request: Request) -> Response:
         found = reader.read()
-        return JSONResponse(found.as_document(), 200 if found.status == "ok" else 503, headers=_NOT_KEPT)
+        answer = json_text(found.as_document(), separators=(",", ":"))
+        return Response(answer, 200 if found.status == "ok" else 503, _NOT_KEPT, "application/json")
 
     def metrics(_request: Request) -> Response:
         content_type = {"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
@@ -377,7 +385,7 @@ async def _turned_away(_request: Request, error: Exception) -> Response:
 async def _fault(_request: Request, error: Exception) -> Response:
     first = "".join(str(error).strip().splitlines()[:1])
     said = see(f"{type(error).__name__}: {first}; CLARI_DEBUG=1 shows where", section_of(error))
-    print(f"clari-pipeline: {said}", file=sys.stderr)  # noqa: T201
+    print(f"clari-pipeline: {printable(said)}", file=sys.stderr)  # noqa: T201
     return JSONResponse({"error": "a fault of this service: its standard error says which"}, 500, headers=_NOT_KEPT)
 
 

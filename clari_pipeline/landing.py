@@ -28,6 +28,7 @@ from urllib.parse import quote
 import zstandard
 
 from clari_pipeline.disk import to_disk
+from clari_pipeline.inside import PathOutside, inside
 from clari_pipeline.runbook import PipelineError
 
 PRODUCTS = "products"  # the folder below the landing folder that is no forecast's
@@ -182,15 +183,24 @@ class Landing:
         return False
 
     def find(self, folder: str) -> LandedDocument:
-        """The document that a ledger row's `landing_path` names (relative to the landing folder)."""
-        return _load(self.root / folder)
+        """The document that a ledger row's `landing_path` names (relative to the landing folder).
+
+        Raises `LandingError` for one that is not there, or not below the landing folder.
+        """
+        try:
+            return _load(inside(self.root, folder))
+        except PathOutside as error:
+            raise LandingError(f"landed document {error}; restore it from a backup") from error
 
     def path_of(self, document: LandedDocument) -> str:
         """What a ledger row writes down for this document."""
         return document.folder.relative_to(self.root).as_posix()
 
     def __iter__(self) -> Iterator[LandedDocument]:
-        return (_load(manifest.parent) for manifest in self._kept(f"{_A_DOCUMENT}/manifest.json"))
+        return (
+            self.find(manifest.parent.relative_to(self.root).as_posix())
+            for manifest in self._kept(f"{_A_DOCUMENT}/manifest.json")
+        )
 
     def manifests(self) -> Iterator[Path]:
         """The manifest of every landed document, those of products beside the forecast in a folder of their own."""

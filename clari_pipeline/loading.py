@@ -36,6 +36,18 @@ _COUNTED_IN_DOCUMENT = ("types_to_export", "export_format", "rows_exported", "ro
 _COUNTS = ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
 
 
+def refuse_invented(people: int) -> None:
+    """Raise `DocumentUnreadable` where people of a document are a sandbox's: Clari has not made it.
+
+    For production alone, whose figures somebody decides by.
+    """
+    if people:
+        raise DocumentUnreadable(
+            f"{people} of its people have addresses in .example, as a sandbox's have, and CLARI_ENV is prod: set "
+            "CLARI_BASE_URL to Clari's, and take a sandbox's documents out of the landing folder"
+        )
+
+
 class _Unreconciled(Exception):
     """The merged rows are not what the document says; the transaction is not kept."""
 
@@ -76,6 +88,7 @@ class Loader:
         rules: CallRules,
         *,
         grace_days: int,
+        is_production: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         hooks: Hooks | None = None,
     ) -> None:
@@ -83,7 +96,10 @@ class Loader:
         self._landing = landing
         self._rules = rules
         self._grace = timedelta(days=grace_days)
+        self._is_production = is_production
         self._reader = f"{READER} from month {rules.calendar.start_month}"
+        if is_production:  # what was merged before it was is read once more
+            self._reader += " in production"
         self._now = now
         self._hooks = hooks or Hooks()
 
@@ -113,9 +129,11 @@ class Loader:
         which = export["forecast_id"], export["time_period_id"]
         loaded = ledger.exports_of_quarter(session, *which, ["LOADED", "RETIRED"])
         has_retired = any(other["state"] == "RETIRED" for other in loaded)
-        if not has_retired and (known := _same_document(export, loaded)) is not None:
+        known = None if has_retired else _same_document(export, loaded)
+        is_broken = known is not None and not merging.has_its_rows(session, known)
+        if known is not None and not is_broken:
             self._load_same(session, export, known)
-        elif has_retired or merging.is_late(export, loaded):  # a quarter that has left the tables comes back whole
+        elif has_retired or is_broken or merging.is_late(export, loaded):  # what has left the tables comes back whole
             exports = sorted(
                 [*(other for other in loaded if other["request_id"] != request_id), export],
                 key=merging.order,
@@ -266,6 +284,9 @@ class Loader:
         try:
             with landed.open() as stream:
                 document = read_document(stream, self._rules.calendar, staging.take)
+            staging.end(document.tables)
+            if self._is_production:
+                refuse_invented(facts.people_invented(session))
         except DocumentUnreadable as error:
             landed.prove()
             unreadable = {"export_is_readable": {"summary": str(error), "document": export["landing_path"]}}
@@ -273,7 +294,6 @@ class Loader:
                 ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)
             )
             return None
-        staging.end(document.tables)
         found = facts.of_staged_document(session, export)
         export.update(_carried(export, document))
         judged.counts[export["request_id"]] = {

@@ -13,6 +13,7 @@ from clari_pipeline.events import Deferred, Event, Failed, Refused
 from clari_pipeline.narration import Narrator
 from clari_pipeline.runbook import see, snake
 from clari_pipeline.settings import Settings
+from clari_pipeline.shown import printable
 
 
 class JsonLines:
@@ -40,13 +41,15 @@ def say(message: str, settings: Settings | None, *, section: str | None) -> None
 
     `section` is that of the runbook, which the line ends with; None where it names its own, or nothing is wrong.
     """
-    message = message if section is None else see(message, section)
+    from clari_pipeline.masking import Mask  # noqa: PLC0415 - nobody else waits for what it is made with
+
+    message = Mask(settings).text(message if section is None else see(message, section))
     env = settings.env if settings else None
     if settings is not None and settings.log_format == "json":
         _logger(env).error("error", message=message)
     else:
         who = f"clari-pipeline [{env}]" if env else "clari-pipeline"
-        print(f"{who}: {message}", file=sys.stderr)  # noqa: T201 - for whoever typed the command
+        print(f"{who}: {printable(message)}", file=sys.stderr)  # noqa: T201 - for whoever typed the command
 
 
 def _logger(env: str | None) -> Any:

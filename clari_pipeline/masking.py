@@ -10,14 +10,14 @@ from unicodedata import normalize
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from clari_pipeline.alerting import split_addresses
-from clari_pipeline.key_file import KeyFileError
+from clari_pipeline.hiding import MASK, Hidden
+from clari_pipeline.key_file import KeyFile, KeyFileError
 from clari_pipeline.settings import Settings, SettingsError
 
-MASK = "***"
+__all__ = ["MASK", "Mask"]
 _PERSON = "(a person)"
 _ADDRESS = re.compile(r"[\w.+'%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*")
 _NO_SECRETS = {"sslmode", "warehouse", "role", "database", "schema", "application_name", "connect_timeout", "user"}
-_SHORTEST = 4  # what is shorter hides nothing, and its mask would hide everything
 
 
 class Mask:
@@ -25,15 +25,13 @@ class Mask:
 
     def __init__(self, settings: Settings | None = None, *, people: Iterable[str] | None = None) -> None:
         """`people` are names and addresses; where they are given, whatever looks like an address of mail goes, too."""
-        secrets = {secret for secret in _secrets(settings) if len(secret) >= _SHORTEST} if settings else set()
-        self._secrets = _any_of(secrets)
-        self._people = None if people is None else _any_of({name for name in people if name.strip()}, words=True)
+        self._secrets = Hidden(_secrets(settings) if settings else ())
+        self._people = None if people is None else _any_of({name for name in people if name.strip()})
         self._with_people = people is None
 
     def text(self, text: str) -> str:
         """The text without them."""
-        if self._secrets is not None:
-            text = self._secrets.sub(MASK, text)
+        text = self._secrets.text(text)
         if self._with_people:
             return text
         text = normalize("NFC", text)
@@ -56,7 +54,8 @@ class Mask:
 
 def _secrets(settings: Settings) -> Iterable[str]:
     with suppress(SettingsError, KeyFileError):
-        key = settings.required_key().get_secret_value()
+        source = settings.key_source()
+        key = (source.current() if isinstance(source, KeyFile) else source).get_secret_value()
         yield from (key, key.strip())
     if settings.alert_urls is not None:
         for address in split_addresses(settings.alert_urls.get_secret_value()):
@@ -77,13 +76,11 @@ def _of_address(address: str) -> Iterable[str]:
             yield from (secret, unquote(secret))
 
 
-def _any_of(texts: set[str], *, words: bool = False) -> re.Pattern[str] | None:
-    """Finds any of them, the longest first; as words of their own, whatever the case."""
+def _any_of(texts: set[str]) -> re.Pattern[str] | None:
+    """Finds any of them, the longest first, as words of their own, whatever the case."""
     if not texts:
         return None
     longest_first = sorted(texts, key=len, reverse=True)
-    if not words:
-        return re.compile("|".join(map(re.escape, longest_first)))
     return re.compile("|".join(map(_as_words, longest_first)), re.IGNORECASE)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from clari_pipeline.log_lines import say
 from clari_pipeline.runbook import ExitCode, Remark, see
 from clari_pipeline.settings import Settings
+from clari_pipeline.shown import print_json, tell
 from clari_pipeline.warehouse import environment as environments
 from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.errors import WrongEnvironment
@@ -33,9 +33,9 @@ def environment(settings: Settings, *, take_over: bool) -> int:
         theirs = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=remembered)
         with theirs.session() as session:
             environments.give(session, settings.env)
-        print(f"{warehouse.place} belonged to {_named(remembered)}, and to {_named(settings.env)} from now on")  # noqa: T201
+        tell(f"{warehouse.place} belonged to {_named(remembered)}, and to {_named(settings.env)} from now on")
         return ExitCode.DONE
-    print(f"{warehouse.place} belongs to {_named(remembered)}; CLARI_ENV names {_named(settings.env)}")  # noqa: T201
+    tell(f"{warehouse.place} belongs to {_named(remembered)}; CLARI_ENV names {_named(settings.env)}")
     return ExitCode.DONE
 
 
@@ -49,7 +49,7 @@ def backup(settings: Settings, folder: Path) -> int:
     files = taken.manifest.files
     size = sum(found.size for found in files.values()) / 1e6
     rows = sum(taken.manifest.rows.values())
-    print(  # noqa: T201
+    tell(
         f"{folder}: {taken.documents} landed documents, {taken.copied} of them new, and "
         + (f"{pipeline.warehouse.place} with {rows:,} rows" if taken.manifest.warehouse else "no warehouse")
         + f"; {size:,.1f} MB"
@@ -76,7 +76,7 @@ def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bo
     if not dry_run:
         restoring.restore(pipeline, work)
     rows = sum(work.manifest.rows.values())
-    print(  # noqa: T201
+    tell(
         f"{folder} of {work.manifest.taken_at} is whole; {'to be restored' if dry_run else 'restored'}: "
         f"{len(work.missing) + len(work.differing)} landed documents, and "
         + (f"{pipeline.warehouse.place} with {rows:,} rows" if work.with_warehouse else "no warehouse")
@@ -117,10 +117,10 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
             {"quarter_id": one.quarter_id, "rows": dict(one.rows), "exports": one.exports, "obstacle": one.obstacle}
             for one in found
         ]
-        print(json.dumps({"oldest_kept": oldest, "dry_run": dry_run, "quarters": quarters}, indent=1))  # noqa: T201
+        print_json({"oldest_kept": oldest, "dry_run": dry_run, "quarters": quarters})
     else:
         for line in _retention_lines(found, oldest, dry_run=dry_run):
-            print(line)  # noqa: T201
+            tell(line)
     troubles = [see(f"{one.quarter_id} stays: {one.obstacle}", Remark.QUARTER_STAYS) for one in found if one.obstacle]
     for line in (*troubles, *pipeline.remarks):
         say(line, settings, section=None)
@@ -133,12 +133,12 @@ def preflight(*, is_sent: bool, is_deep: bool, as_json: bool) -> int:
 
     results = checklist.inspect(is_sent=is_sent, is_deep=is_deep)
     if as_json:
-        print(json.dumps({"checks": [asdict(one) for one in results]}, indent=1, ensure_ascii=False))  # noqa: T201
+        print_json({"checks": [asdict(one) for one in results]})
     else:
         for one in results:
-            print(f"{one.status}  {one.name}: {one.detail}")  # noqa: T201
+            tell(f"{one.status}  {one.name}: {one.detail}")
             if one.remedy:
-                print(f"      {one.remedy}")  # noqa: T201
+                tell(f"      {one.remedy}")
     return ExitCode.DONE if checklist.is_well(results) else ExitCode.NOT_DONE
 
 
@@ -147,7 +147,7 @@ def debug_bundle(output: Path | None, *, with_people: bool) -> int:
     from clari_pipeline import support  # noqa: PLC0415
 
     file, troubles = support.bundle(output, with_people=with_people)
-    print(file)  # noqa: T201
+    tell(str(file))
     for trouble in troubles:
         say(f"not in it: {trouble}", None, section=Remark.PART_LEFT_OUT)
     return ExitCode.DONE

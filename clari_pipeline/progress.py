@@ -23,6 +23,7 @@ from clari_pipeline.clari import (
 from clari_pipeline.events import Deferred, Event, Failed, Hooks, Landed, Merged, QuotaRead, Refused, Requeued
 from clari_pipeline.narration import Narrator
 from clari_pipeline.planning import Plan
+from clari_pipeline.shown import printable
 
 _MEGABYTE = 1_000_000
 _WORDS: dict[type[ExportEvent], str] = {
@@ -109,7 +110,7 @@ class SyncProgress:
         by_state = ", ".join(f"{count} {state}" for state, count in Counter(self._states.values()).items())
         self._bars.update(
             self._landed,
-            detail=f"{by_state}; {self._bytes / _MEGABYTE:.1f} MB",
+            detail=printable(f"{by_state}; {self._bytes / _MEGABYTE:.1f} MB"),  # which no console looks at
             advance=isinstance(event, Landed),
         )
         self._bars.update(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from rich.table import Table
 
 from clari_pipeline.outcomes import Outcome
 from clari_pipeline.runbook import Remark, anchor, see
+from clari_pipeline.shown import json_text
 from clari_pipeline.warehouse.statements import Record
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Report:
 
     def as_json(self) -> str:
         """The one document that `--json` prints."""
-        return json.dumps(
+        return json_text(
             {
                 "run_id": self.run_id,
                 "started_at": self.started_at.isoformat(),
@@ -97,7 +97,6 @@ class Report:
                 **({"products": [row for one in self.products for row in one.documents]} if self.products else {}),
             },
             indent=1,
-            ensure_ascii=False,
             default=str,
         )
 

@@ -6,13 +6,23 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from clari_pipeline.backup import DOCUMENT_FILES, copy_document, prove
-from clari_pipeline.backup_manifest import BackupError, BackupRefused, Manifest, checksum, read, verify
+from clari_pipeline.backup import copy_document, prove
+from clari_pipeline.backup_manifest import (
+    DOCUMENT_FILES,
+    LANDING,
+    BackupError,
+    BackupRefused,
+    Manifest,
+    checksum,
+    read,
+    verify,
+)
 from clari_pipeline.disk import to_disk
+from clari_pipeline.inside import inside
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.duck import DuckWarehouse
 
-_LANDING = "landing/"
+_LANDING = f"{LANDING}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,11 @@ class Restoring:
 
 
 def plan(pipeline: Pipeline, folder: Path, *, documents_only: bool, force: bool) -> Restoring:
-    """Prove the backup, and see what it meets. Raises `BackupError` or, where it may not go on, `BackupRefused`."""
+    """Prove the backup, and see what it meets.
+
+    Raises `BackupError`, `PathOutside` where a document would be put elsewhere than below the landing folder, or, where
+    it may not go on, `BackupRefused`.
+    """
     manifest = read(folder)
     if manifest is None:
         raise BackupRefused(f"{folder} holds no backup: name the folder that clari-pipeline backup was given")
@@ -104,7 +118,7 @@ def restore(pipeline: Pipeline, work: Restoring) -> None:
 
 
 def _landed(pipeline: Pipeline, path: str) -> Path:
-    return pipeline.landing.root / path.removeprefix(_LANDING)
+    return inside(pipeline.landing.root, path.removeprefix(_LANDING))
 
 
 def _is_same(folder: Path, path: str, manifest: Manifest) -> bool:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from filelock import AsyncFileLock, BaseAsyncFileLock, FileLock, Timeout
 
+from clari_pipeline.clari.paths import segment
+
 
 class Runs:
     """The lock files of one data folder."""
@@ -63,4 +65,4 @@ class Runs:
         return AsyncFileLock(folder / f"{name}.lock", thread_local=False)
 
     def _file(self, run_id: str) -> Path:
-        return self._folder / f"{run_id}.lock"
+        return self._folder / f"{segment(run_id)}.lock"  # a ledger from elsewhere may name anything

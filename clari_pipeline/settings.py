@@ -22,6 +22,7 @@ from clari_pipeline.runbook import PipelineError
 EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
 REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
 PRODUCTS = ("forecast", "limits", "audit", "activity", "opportunity")  # in the order in which a sync brings them
+SANDBOX_KEY = "sandbox-key-"  # how the key of every sandbox begins
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _Listed = Annotated[tuple[str, ...], NoDecode]
 
@@ -43,6 +44,10 @@ class UsageError(SettingsError):
 
 class KeyMissing(SettingsError):
     """There is no key to ask Clari with."""
+
+
+class SandboxInProduction(SettingsError):
+    """`CLARI_ENV` is prod, and the key is a sandbox's, whose figures are invented."""
 
 
 class ForecastsMissing(SettingsError):
@@ -272,9 +277,15 @@ class Settings(BaseSettings):
         return self.api_key
 
     def required_key(self) -> SecretStr:
-        """The key as it stands now, or `SettingsError` where there is none."""
+        """The key as it stands now, or `SettingsError` where there is none, or a sandbox's in production."""
         source = self.key_source()
-        return source.current() if isinstance(source, KeyFile) else source
+        key = source.current() if isinstance(source, KeyFile) else source
+        if self.env == "prod" and key.get_secret_value().strip().startswith(SANDBOX_KEY):
+            raise SandboxInProduction(
+                "the key is a sandbox's, whose figures are invented, and CLARI_ENV is prod: set CLARI_API_KEY and "
+                "CLARI_BASE_URL to Clari's, or unset CLARI_ENV and name a warehouse of the sandbox's own"
+            )
+        return key
 
     def required_forecasts(self) -> tuple[str, ...]:
         """The forecasts to export, or `SettingsError` where none is named."""

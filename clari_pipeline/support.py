@@ -26,6 +26,7 @@ from clari_pipeline.masking import MASK, Mask
 from clari_pipeline.preflight.findings import NotSeen
 from clari_pipeline.rules import read_rules
 from clari_pipeline.settings import Settings, SettingsError, point_dagster_at, read_settings
+from clari_pipeline.shown import json_text
 from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.session import Warehouse
@@ -95,7 +96,7 @@ def _made(parts: Mapping[str, Callable[[], Any]], mask: Mask) -> tuple[dict[str,
             made[f"{name}.error.txt"] = reason
             troubles.append(f"{name}: {' '.join(reason.split())}")
         else:
-            made[f"{name}.json"] = json.dumps(content, indent=1, ensure_ascii=False)
+            made[f"{name}.json"] = json_text(content, indent=1)
     return made, troubles
 
 

@@ -69,6 +69,7 @@ class Pipeline:
             self.landing,
             self.rules,
             grace_days=settings.quarter_grace_days,
+            is_production=settings.env == "prod",
             now=now,
             hooks=self.hooks,
         )

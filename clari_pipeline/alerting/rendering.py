@@ -7,7 +7,6 @@ template's author: control characters go, and nothing in a name can format, link
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -16,10 +15,11 @@ from typing import Any
 
 import jinja2
 
+from clari_pipeline.shown import one_line
+
 _CENT = Decimal("0.01")
 _TENTH = Decimal("0.1")
 _UNITS = ((Decimal(10**9), "B"), (Decimal(10**6), "M"), (Decimal(10**3), "k"))
-_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _WORD_JOINER = "\u2060"
 # Slack has no escape character and CommonMark has no other way than one: look-alikes are plain text in both.
 _LOOK_ALIKES = str.maketrans({"*": "∗", "`": "ˋ", "~": "∼", "|": "∣", "<": "‹", ">": "›", "\\": "∖"})
@@ -27,13 +27,6 @@ _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")
 _MENTION = re.compile(r"(?<!\w)@")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _WEB_ADDRESS = re.compile(r"(https?://\S+)")
-
-
-def one_line(value: object) -> str:
-    """Text on one line without control characters, and without those that turn the direction of reading around."""
-    spaced = "".join(" " if unicodedata.category(sign) in {"Cc", "Zl", "Zp"} else sign for sign in str(value))
-    kept = (sign for sign in spaced if sign not in _BIDI_CONTROLS and unicodedata.category(sign) != "Cs")
-    return re.sub(r" {2,}", " ", "".join(kept)).strip()
 
 
 def plain_in_markdown(value: object) -> str:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from clari_pipeline.alerting.rendering import compact, one_line, percent
+from clari_pipeline.alerting.rendering import compact, percent
+from clari_pipeline.shown import one_line
 
 if TYPE_CHECKING:
     from clari_pipeline.alerting.messages import Alert, Headline

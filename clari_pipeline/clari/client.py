@@ -266,7 +266,7 @@ class ClariClient:
         """An answer's bytes and its JSON; one that trickles is as good as none."""
         try:
             async with asyncio.timeout(2 * self._request_timeout_s), self._answer(call, method, path, body) as response:
-                content = await response.aread()
+                content = self._key.masked(await response.aread())
                 return content, json_of(call, response, content)
         except TimeoutError as error:
             raise httpx.ReadTimeout("the answer trickles") from error
@@ -304,7 +304,7 @@ class ClariClient:
                 ):
                     if causes:
                         self._on_retry(call, _cause(causes.pop()))
-                    with attempt:
+                    with attempt, self._key.hiding():
                         return await once()
             except AnswerLost:
                 raise

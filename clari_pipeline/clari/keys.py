@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Literal, Protocol
 
 import httpx
 from pydantic import SecretStr
+
+from clari_pipeline.clari.errors import ClariError
+from clari_pipeline.hiding import Hidden
 
 _REFUSED = (401, 403)
 
@@ -33,6 +37,7 @@ class KeyAuth(httpx.Auth):
         self._source = _Fixed(key) if isinstance(key, SecretStr) else key
         self._scheme = scheme
         self._sent: set[str] = set()
+        self._hidden = Hidden(())
         _header_text(self._source.current())
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -44,14 +49,28 @@ class KeyAuth(httpx.Auth):
             yield request
 
     def masked(self, body: bytes) -> bytes:
-        """A body without any key that was ever sent: some gateways repeat what they were sent."""
-        for key in self._sent:
-            body = body.replace(key.encode(), b"***")
-        return body
+        """A body without any key that was ever sent: some gateways repeat what they were sent, in escapes, too."""
+        text = body.decode(errors="surrogateescape")
+        shown = self._hidden.text(text)
+        return body if shown == text else shown.encode(errors="surrogateescape")
+
+    @contextmanager
+    def hiding(self) -> Iterator[None]:
+        """Meanwhile no `ClariError` leaves with a key in its text or in what it quotes, decoded as that may be."""
+        try:
+            yield
+        except ClariError as error:
+            error.args = tuple(self._hidden.text(one) if isinstance(one, str) else one for one in error.args)
+            for name, value in vars(error).items():
+                if isinstance(value, str):
+                    setattr(error, name, self._hidden.text(value))
+            raise
 
     def _sign(self, request: httpx.Request, key: SecretStr) -> SecretStr:
         text = _header_text(key)
-        self._sent.add(text)
+        if text not in self._sent:
+            self._sent.add(text)
+            self._hidden = Hidden(self._sent)
         if self._scheme == "apikey":
             request.headers["apikey"] = text
         else:

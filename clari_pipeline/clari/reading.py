@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar
 
 import httpx
@@ -19,7 +20,7 @@ def json_of(call: str, response: httpx.Response, body: bytes) -> Any:
     if not body.strip():
         return {}
     try:
-        return response.json()
+        return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise UnexpectedAnswer(f"{call}: Clari's answer is no JSON") from error
 

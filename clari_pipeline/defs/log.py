@@ -8,6 +8,7 @@ import dagster as dg
 
 from clari_pipeline.clari import ExportEvent
 from clari_pipeline.narration import Narrator
+from clari_pipeline.shown import printable
 
 
 def hear_in(log: dg.DagsterLogManager) -> Callable[[ExportEvent], None]:
@@ -18,6 +19,6 @@ def hear_in(log: dg.DagsterLogManager) -> Callable[[ExportEvent], None]:
     def hear(event: ExportEvent) -> None:
         if line := in_words(event):
             say = log.warning if in_words.is_warning(event) else log.info
-            say(f"{event.at:%H:%M:%S} {event.forecast_id} {event.time_period_id}: {line}")
+            say(printable(f"{event.at:%H:%M:%S} {event.forecast_id} {event.time_period_id}: {line}"))
 
     return hear

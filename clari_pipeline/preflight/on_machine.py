@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 
 from clari_pipeline import alert_sending
+from clari_pipeline.inside import inside
 from clari_pipeline.landing import PRODUCTS, LandingError
 from clari_pipeline.preflight.findings import Finding, NotSeen, doubtful, well, wrong
 from clari_pipeline.preflight.in_warehouse import folder_of
@@ -57,7 +58,7 @@ def disk_has_room(look: Look) -> Finding:
 def _sizes(look: Look, statement: str, folder: Path) -> dict[tuple[str, str], int]:
     """Bytes on disk of the newest documents, by forecast and quarter, or by product."""
     files = {
-        (one["forecast_id"], one["time_period_id"]): folder / one["landing_path"] / "document.zst"
+        (one["forecast_id"], one["time_period_id"]): inside(folder, one["landing_path"]) / "document.zst"
         for one in look.rows(statement)
     }
     return {which: file.stat().st_size for which, file in files.items() if file.exists()}

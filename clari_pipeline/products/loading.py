@@ -8,13 +8,13 @@ from typing import Any
 from clari_pipeline.documents.rows import DocumentUnreadable
 from clari_pipeline.events import Merged, Refused
 from clari_pipeline.landing import PRODUCTS, LandedDocument, Landing
-from clari_pipeline.loading import keep_verdicts
+from clari_pipeline.loading import keep_verdicts, refuse_invented
 from clari_pipeline.products.product import Found, Product
 from clari_pipeline.products.recording import row_of
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, judge, reason, warm_up
 from clari_pipeline.quality.product_checks import PRODUCT_CHECKS
 from clari_pipeline.sync import Pipeline
-from clari_pipeline.warehouse import fetches
+from clari_pipeline.warehouse import fetches, product_rows
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
@@ -140,6 +140,8 @@ class ProductLoader:
         try:
             with document.open() as stream:
                 found = self._product.stage(session, stream, fetch)
+            if self._pipeline.settings.env == "prod":
+                refuse_invented(product_rows.people_invented(session, self._product.name))
         except DocumentUnreadable as error:
             document.prove()  # what is damaged on our own disk is no verdict
             evidence = {"export_is_readable": {"summary": str(error), "document": fetch["landing_path"]}}

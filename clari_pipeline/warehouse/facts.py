@@ -54,6 +54,12 @@ def people_shared(session: Session) -> list[Record]:
     return rows(session, "documents/people_shared")
 
 
+def people_invented(session: Session) -> int:
+    """People of the document who are a sandbox's."""
+    found: int = row(session, "documents/people_invented")["people"]
+    return found
+
+
 def tops(session: Session) -> list[Record]:
     """People of the document at the top of the hierarchy."""
     return rows(session, "documents/tops")

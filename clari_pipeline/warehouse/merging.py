@@ -192,6 +192,12 @@ def restore_lists(session: Session, known: Record, *, read_by: str) -> bool:
     return True
 
 
+def has_its_rows(session: Session, known: Record) -> bool:
+    """Whether the rows that the newest loaded export brought are in the tables still, none missing and none beside."""
+    found = row(session, "merge/rows_of_newest", **_parameters(known))
+    return bool(found["rows_shown"] == known["rows_staged"] and found["rows_known"] == found["versions_open"])
+
+
 def note_loaded(session: Session, request_id: str, at: datetime) -> None:
     """Note when an export was merged."""
     run(session, "ledger/loaded_at", request_id=request_id, loaded_at=at)

@@ -108,6 +108,14 @@ class Staging:
         self._session.upload(f"stage_{table}" for table in TABLES[self._product])
 
 
+def people_invented(session: Session, product: str) -> int:
+    """People of the staged document who are a sandbox's; opportunities and limits name nobody."""
+    if product not in {"audit", "activity"}:
+        return 0
+    found: int = row(session, f"documents/{product}_invented")["people"]
+    return found
+
+
 def merge(session: Session, product: str, *, request_id: str, exported_at: datetime) -> Merged:
     """Merge the staged document. The caller holds the transaction."""
     parameters = {"request_id": request_id, "exported_at": exported_at}

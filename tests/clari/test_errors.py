@@ -1,10 +1,13 @@
 """Every envelope in which Clari says no becomes a named exception, and none of them shows the key."""
 
 import asyncio
+import json
 import logging
 import traceback
+from base64 import b64encode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -30,8 +33,10 @@ from clari_pipeline.clari import (
 )
 from clari_pipeline.clari.errors import refusal
 from tests.clari.conftest import Recorder, Sink, client_of, request_for
+from tests.helpers.each_case import try_each
 
 KEY = "key-f00dface-f00dface"
+AWKWARD_KEY = "key+f00dface/f00dface?=="
 ONCE = Retry(attempts=1)
 
 
@@ -39,7 +44,7 @@ def service(code: str, message: str = "It cannot be.") -> dict:
     return {"code": code, "namespace": "fcw", "errorId": "c16ae643-481a", "message": message, "orgId": 101}
 
 
-def refused(status: int, body: object) -> ClariRefused:
+def refused(status: int, body: object, key: str = KEY) -> ClariRefused:
     """What a client raises for an answer."""
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -52,7 +57,7 @@ def refused(status: int, body: object) -> ClariRefused:
     async def ask() -> None:
         transport = httpx.MockTransport(answer)
         async with ClariClient(
-            base_url="https://clari.example/v4", api_key=SecretStr(KEY), retry=ONCE, transport=transport
+            base_url="https://clari.example/v4", api_key=SecretStr(key), retry=ONCE, transport=transport
         ) as client:
             await client.limits()
 
@@ -235,3 +240,60 @@ def test_a_gateway_that_repeats_what_it_was_sent_does_not_give_the_key_away(sche
         asyncio.run(ask(recorder.url))
     assert KEY in repr(recorder.seen)
     assert KEY not in everything_said(failed.value)
+
+
+def in_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+def as_units(text: str) -> str:
+    return "".join(f"\\u{ord(sign):04X}" for sign in text)
+
+
+# Each as it may stand between the quotes of a text in JSON.
+WAYS_TO_WRITE_IT = {
+    "as it is": AWKWARD_KEY,
+    "a slash escaped": AWKWARD_KEY.replace("/", "\\/"),
+    "signs as units": AWKWARD_KEY.replace("=", "\\u003d").replace("/", "\\u002F"),
+    "all as units": as_units(AWKWARD_KEY),
+    "JSON within JSON": in_json(json.dumps({"apikey": AWKWARD_KEY}).replace("=", "\\u003d")),
+    "as in Python": in_json(repr(AWKWARD_KEY.encode()).replace("=", "\\x3d")),
+    "in an address": quote(AWKWARD_KEY, safe=""),
+    "in an address within an address": quote(quote(AWKWARD_KEY, safe=""), safe="").lower(),
+    "in HTML": AWKWARD_KEY.replace("=", "&#61;").replace("/", "&#x2F;").replace("?", "&quest;"),
+    "in base64": b64encode(AWKWARD_KEY.encode()).decode().replace("/", "\\/"),
+    "behind a name, in base64": b64encode(f"user:{AWKWARD_KEY}".encode()).decode(),
+    "in base64 of addresses": quote(urlsafe_b64encode(f"is:{AWKWARD_KEY}:".encode())),
+    "in hexadecimals": AWKWARD_KEY.encode().hex().upper(),
+    "cut off": AWKWARD_KEY[:-6],
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_key_that_is_repeated_in_another_form_is_masked_too(encoding):
+    """Before the answer is decoded and after it: what is quoted stands in ledger, logs and alerts a moment later."""
+
+    def check(way: str) -> None:
+        body = f'{{"message": "Sent: {WAYS_TO_WRITE_IT[way]}", "errorId": "{WAYS_TO_WRITE_IT[way]}"}}'.encode(encoding)
+        error = refused(400, body, AWKWARD_KEY)
+        assert "Clari answered 400: Sent: " in str(error)
+        assert "***" in str(error) and "***" in error.error_id
+        said = everything_said(error)
+        for written in (AWKWARD_KEY[4:-8], *WAYS_TO_WRITE_IT.values()):
+            assert written not in said
+
+    try_each(WAYS_TO_WRITE_IT, check)
+
+
+def test_an_answer_that_is_kept_holds_no_key():
+    """A page of audit events that shows the call it came by is landed as it came, but for the key."""
+
+    async def ask(address: str) -> tuple[bytes, object]:
+        async with ClariClient(base_url=address, api_key=SecretStr(AWKWARD_KEY), retry=ONCE) as client:
+            return await client.answer("audit", "/audit/events")
+
+    body = json.dumps({"items": [], "of": AWKWARD_KEY, "ü": AWKWARD_KEY}).replace("/", "\\/").encode()
+    with Recorder(200, body) as recorder:
+        content, read = asyncio.run(ask(recorder.url))
+    assert content == body.replace(in_json(AWKWARD_KEY).replace("/", "\\/").encode(), b"***")
+    assert read == {"items": [], "of": "***", "ü": "***"}

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.settings import SANDBOX_KEY
+from tests.helpers.house import House, document, entry, moment, person
+from tests.helpers.product_documents import GOOD, WEEK, ByHand, audit, meeting
 from tests.helpers.terminal import Terminal
 
 
@@ -14,11 +19,11 @@ def test_a_warehouse_refuses_every_environment_but_its_own(
     """One line that says which and what to do, exit code 2, and Clari is not asked; until it is given away."""
     terminal.begin_after("sync", "--last", "1")  # without any, as before there were environments
     assert terminal("status").code == 0
-    monkeypatch.setenv("CLARI_ENV", "prod")
+    monkeypatch.setenv("CLARI_ENV", "staging")
     assert terminal("status").code == 0
-    assert "belongs to no environment; CLARI_ENV names prod" in terminal("environment").out
+    assert "belongs to no environment; CLARI_ENV names staging" in terminal("environment").out
     assert terminal("replay").code == 0
-    assert "belongs to prod; CLARI_ENV names prod" in terminal("environment").out
+    assert "belongs to staging; CLARI_ENV names staging" in terminal("environment").out
 
     sandbox.requests.clear()
     for env, said in (("dev", "CLARI_ENV is dev"), ("", "CLARI_ENV is not set")):
@@ -27,16 +32,16 @@ def test_a_warehouse_refuses_every_environment_but_its_own(
             answer = terminal(*words)
             assert (answer.code, answer.out) == (2, ""), words
             (line,) = answer.err.splitlines()
-            assert f"warehouse data/warehouse.duckdb belongs to prod, and {said}: set CLARI_ENV=prod" in line
+            assert f"warehouse data/warehouse.duckdb belongs to staging, and {said}: set CLARI_ENV=staging" in line
             assert "environment --take-over" in line
     assert not sandbox.requests
     assert not list((terminal.folder / "data").glob("*spool*"))  # nor is anybody woken
-    assert terminal.query("select env from clari.warehouse_environment") == [("prod",)]
+    assert terminal.query("select env from clari.warehouse_environment") == [("staging",)]
 
     monkeypatch.setenv("CLARI_ENV", "dev")
-    assert "belonged to prod, and to dev from now on" in terminal("environment", "--take-over").out
+    assert "belonged to staging, and to dev from now on" in terminal("environment", "--take-over").out
     assert terminal("status").code == 0
-    monkeypatch.setenv("CLARI_ENV", "prod")
+    monkeypatch.setenv("CLARI_ENV", "staging")
     assert terminal("status").code == 2
     monkeypatch.setenv("CLARI_ENV", "")
     assert terminal("environment", "--take-over").code == 0
@@ -47,3 +52,46 @@ def test_no_other_name_is_taken(terminal: Terminal, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("CLARI_ENV", "production")
     refused = terminal("sync")
     assert (refused.code, "CLARI_ENV: " in refused.err, len(refused.err.splitlines())) == (2, True, 1)
+
+
+def test_a_sandboxs_figures_never_get_into_production(
+    terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its key: exit code 2, nothing is asked. By its documents that landed before: refused, out of the tables."""
+    assert sandbox.api_key.startswith(SANDBOX_KEY)
+    terminal.begin_after("sync", "--last", "1")
+    monkeypatch.setenv("CLARI_ENV", "prod")
+    sandbox.requests.clear()
+    refused = terminal("sync", "--last", "1")
+    assert (refused.code, refused.out, len(refused.err.splitlines())) == (2, "", 1)
+    assert "the key is a sandbox's" in refused.err
+    assert not sandbox.requests
+    refused = terminal("replay")
+    assert refused.code == 1
+    assert "12 of its people have addresses in .example, as a sandbox's have, and CLARI_ENV is prod" in refused.err
+    assert terminal.query("select count(*) from clari.forecast_entry") == [(0,)]
+    monkeypatch.setenv("CLARI_ENV", "")
+    assert terminal("environment", "--take-over").code == 0
+    assert terminal("replay").code == 0
+    assert terminal.query("select count(*) > 0 from clari.forecast_entry") == [(True,)]
+
+
+def test_invented_people_are_refused_in_production_alone(tmp_path: Path) -> None:
+    """Of forecasts, though the same document was merged before it was production, and of other products."""
+    invented = document(entry("ann", call=1), people=[person("ann") | {"email": "Ann@Northwind.EXAMPLE"}])
+    assert House(tmp_path).bring(invented, moment(10, 19)).export["state"] == "LOADED"
+    house = House(tmp_path, env="prod")
+    house.exports = 1
+    outcome = house.bring(invented, moment(10, 20))
+    assert (outcome.export["state"], outcome.export["error"].split(":")[0]) == ("REFUSED", "export_is_readable")
+    assert house.bring(document(entry("ann", call=1)), moment(10, 21)).export["state"] == "LOADED"
+    guest = meeting(participants=[{"name": "Bob", "email": "bob@customer.example", "isInternal": False}])
+    colleague = meeting(participants=[{"name": "Bob", "email": "bob@northwind.example", "isInternal": True}])
+    by_hand = ByHand(house.pipeline)
+    for name, content, state in (
+        ("audit", audit(GOOD, actors=[{"actorId": "1", "email": "bob@northwind.example"}]), "REFUSED"),
+        ("audit", audit(GOOD, actors=[{"actorId": "1", "email": "bob@northwind.com"}]), "LOADED"),
+        ("activity", {"activities": [colleague]}, "REFUSED"),
+        ("activity", {"activities": [guest]}, "LOADED"),
+    ):
+        assert by_hand.merge(name, content, **WEEK)["state"] == state

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from clari_pipeline.landing import PRODUCTS, LandedDocument, Landing, LandingError
+from clari_pipeline.runs import Runs
+from tests.helpers.each_case import try_each
 
 IDS = {"forecast_id": "total_new", "time_period": "2026_Q4", "job_id": "6073"}
 AWKWARD = [
@@ -248,3 +251,31 @@ def test_a_document_that_is_damaged_is_never_read_as_if_it_were_whole(landing, d
             path.unlink()
     with pytest.raises(LandingError, match=r"6073 (is damaged|is not what was landed|cannot be read)"):
         document.read()
+
+
+def test_a_path_that_leads_elsewhere_is_not_followed(landing):
+    """Whatever a ledger says, and whichever links there are: what is outside is not read."""
+    document = landed(landing)
+    elsewhere = landing.root.parent / "elsewhere"
+    shutil.copytree(document.folder, elsewhere)
+    (landing.root / "link").symlink_to(elsewhere)
+
+    def check(path: str) -> None:
+        with pytest.raises(LandingError, match="does not lie inside"):
+            landing.find(path)
+
+    try_each(["../elsewhere", str(elsewhere), "link", "x/../../elsewhere", "", ".", "..", "a\0b", "\ud800"], check)
+    assert landing.find(landing.path_of(document)) == document
+
+
+def test_run_ids_of_a_ledger_from_elsewhere_stay_inside_the_folder(tmp_path):
+    """Its rows name runs, whose lock files are looked for, locked and removed."""
+    mine = tmp_path / "mine.lock"
+    mine.touch()
+    runs = Runs(tmp_path / "data" / "runs")
+    for run_id in ("../../mine", str(tmp_path / "mine")):
+        assert not runs.is_alive(run_id)
+        with runs.alive(run_id):
+            assert runs.is_alive(run_id)
+        runs.forget(run_id)
+    assert mine.exists()

@@ -23,6 +23,7 @@ from clari_pipeline.warehouse.errors import WarehouseLocked
 from clari_pipeline.warehouse.statements import tables
 from tests.helpers import forked
 from tests.helpers.beginnings import begin_after
+from tests.helpers.each_case import try_each
 from tests.helpers.terminal import Terminal
 
 CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
@@ -180,6 +181,79 @@ def test_a_damaged_backup_is_refused_before_anything_is_touched(saved: Terminal)
         file.write_bytes(whole)
     assert wrong == []
     assert saved("restore", "saved", "--dry-run", "--force").code == 0  # whole again: it was the damage each time
+
+
+def forge(files: dict[str, bytes], **more: Any) -> None:
+    """A manifest with these files, too, each as its checksum says: whoever writes the one can write the other."""
+    manifest = json.loads((SAVED / "manifest.json").read_text())
+    manifest["files"] |= {path: {"sha256": sha256(held).hexdigest(), "size": len(held)} for path, held in files.items()}
+    content = {name: value for name, value in (manifest | more).items() if name != "checksum"}
+    checksum = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    (SAVED / "manifest.json").write_text(json.dumps({"checksum": checksum, **content}))
+
+
+OUTSIDE: list[tuple[str, str | None]] = [
+    ("landing/../../victim", None),
+    ("landing/north/2026_Q4/../../../../victim", None),
+    ("victim", None),
+    ("{folder}/victim", None),
+    ("landing/{folder}/victim", None),
+    ("landing//{folder}/victim", None),
+    ("landing/a_link", "victim"),
+    ("landing/a_link/2026_Q4/job", "victim"),
+    ("landing/.arriving/job", None),
+]
+
+
+def test_a_backup_that_names_paths_outside_is_refused_before_anything_is_touched(saved: Terminal) -> None:
+    """Written there or by a link, and though --force says that anything may go."""
+    victim = saved.folder / "victim"
+    two = {"document.zst": b"mine", "manifest.json": b"{}"}
+    for place in (victim, victim / "2026_Q4/job", SAVED / "landing/.arriving/job"):
+        place.mkdir(parents=True, exist_ok=True)
+        for name, content in two.items():
+            (place / name).write_bytes(content)
+    whole = (SAVED / "manifest.json").read_bytes()
+    before, mine = held(Path("data")), held(victim)
+
+    def check(case: tuple[str, str | None]) -> None:
+        path, link = case
+        if link:
+            (SAVED / "landing/a_link").symlink_to(saved.folder / link)
+        path = path.format(folder=saved.folder)
+        forge({f"{path}/{name}": content for name, content in two.items()})
+        answer = saved("restore", "saved", "--force", "--documents-only")
+        (SAVED / "landing/a_link").unlink(missing_ok=True)
+        (SAVED / "manifest.json").write_bytes(whole)
+        assert (answer.code, len(answer.err.splitlines())) == (1, 1), answer.err
+        assert "backup saved is not to be trusted" in answer.err
+        assert "use another backup" in answer.err
+        assert (held(Path("data")), held(victim)) == (before, mine)
+
+    try_each(OUTSIDE, check)
+    for other in ("../victim/document.zst", "landing/document.zst", "warehouse/../../victim/document.zst"):
+        forge({other: b"mine"}, warehouse=other)
+        answer = saved("restore", "saved", "--force")
+        (SAVED / "manifest.json").write_bytes(whole)
+        assert (answer.code, "is not to be trusted" in answer.err) == (1, True)
+        assert held(Path("data")) == before
+    assert saved("restore", "saved", "--dry-run", "--force").code == 0  # it was the paths each time
+
+
+def test_links_out_of_the_landing_folder_and_out_of_a_backup_are_not_followed(saved: Terminal) -> None:
+    """Restoring would write and remove there, saving would sweep there."""
+    victim = saved.folder / "victim"
+    (victim / str(CURRENT)).mkdir(parents=True)
+    shutil.move(LANDING / "total_new", LANDING / "kept")
+    (LANDING / "total_new").symlink_to(victim)
+    answer = saved("restore", "saved", "--force", "--documents-only")
+    assert (answer.code, list(victim.iterdir())) == (1, [victim / str(CURRENT)])
+    assert "does not lie inside data/landing" in answer.err
+    shutil.rmtree(SAVED / "warehouse")
+    (SAVED / "warehouse").symlink_to(victim)
+    answer = saved("backup", "saved")
+    assert (answer.code, list(victim.iterdir())) == (1, [victim / str(CURRENT)])
+    assert "'warehouse' does not lie inside saved" in answer.err
 
 
 def test_a_full_disk_leaves_the_backup_before_whole(saved: Terminal) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from pydantic import SecretStr
 
 from clari_pipeline.masking import Mask
 from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.settings import read_settings
 from clari_pipeline.warehouse.duck import DuckWarehouse
 from tests.helpers.beginnings import begin_after
 from tests.helpers.terminal import Terminal
@@ -153,6 +155,19 @@ def test_a_name_is_found_however_it_is_written(known_as: str, said: str) -> None
     """Blanks that were folded, scripts without blanks, letters in two parts, addresses without a dot or encoded."""
     told = Mask(people=[known_as]).text(said)
     assert not {"jane", "doe", "李雷", "zo", "bob"} & set(re.split(r"[\W_]+|(?<=由)|(?=改)", told.casefold()))
+
+
+def test_a_secret_is_found_however_it_is_written() -> None:
+    """In the escapes of JSON, in a web address, in base64; a password with letters beyond ASCII, too."""
+    settings = read_settings(
+        api_key=SecretStr("key+f00dface/f00dface=="),
+        warehouse_url=SecretStr("postgresql://writer:p%C3%A4ss%2Fword@db.example.com/warehouse"),
+    )
+    told = Mask(settings).text(
+        r"apikey key+f00dface\/f00dface\u003d\u003d, key%2Bf00dface%2Ff00dface%3D%3D, "
+        "a2V5K2YwMGRmYWNlL2YwMGRmYWNlPT0=; p\\u00e4ss/word at db.example.com"
+    )
+    assert told == "apikey ***, ***, ***; *** at db.example.com"
 
 
 def test_people_are_in_it_where_that_is_asked_for(in_trouble: Terminal, sandbox: Sandbox) -> None:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import IO, Any
@@ -21,10 +21,14 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from clari_pipeline.freshness import ExportHealth, Wanted
+from clari_pipeline.health import Health, Snapshot
 from clari_pipeline.landing import Landing
 from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.settings import read_settings
 from tests.helpers import forked
+from tests.helpers.each_case import try_each
 from tests.helpers.terminal import Terminal
 
 CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
@@ -203,7 +207,7 @@ def test_what_http_clients_expect(terminal: Terminal) -> None:
 
 
 def test_unwell_when_the_newest_figures_are_too_old(synced: Terminal) -> None:
-    """503 beyond CLARI_MAX_AGE_HOURS, however lately it was merged; Prometheus reads on. One fresh quarter is well."""
+    """503 beyond CLARI_MAX_AGE_HOURS, however lately it was merged; Prometheus reads on. The quarter before is none."""
     with serving(CLARI_MAX_AGE_HOURS="48") as service:
         write("update clari.export_job set exported_at = now() - interval 50 hour")
         code, found = service.health()
@@ -213,7 +217,8 @@ def test_unwell_when_the_newest_figures_are_too_old(synced: Terminal) -> None:
         assert metrics[sample("clari_newest_success_age_seconds")] >= 50 * 3600
         write(f"update clari.export_job set exported_at = now() where time_period_id = '{BEFORE}'")
         code, found = service.health()
-        assert (code, found["status"], found["newest_success"]["time_period_id"]) == (200, "ok", str(BEFORE))
+        assert (code, found["status"], found["newest_success"]["time_period_id"]) == (503, "stale", str(BEFORE))
+        assert (found["current_quarter"], found["behind"]) == (str(CURRENT), ["total_new"])
         assert [export["age_hours"] for export in found["exports"]] == [50, 0]
 
 
@@ -415,3 +420,40 @@ def test_an_address_that_cannot_be_had_is_one_line(terminal: Terminal) -> None:
         assert "--host" in answer.err or "--port" in answer.err
     for answer in (taken, *wrong):
         assert len(answer.err.splitlines()) == 1
+
+
+FRESH, OLD = timedelta(hours=1), timedelta(hours=27)
+# Of north and south, in the current quarter and the one before: how old their figures are, and which are behind.
+AGES: dict[str, tuple[dict[tuple[str, str], timedelta | None], tuple[str, ...], bool, list[str]]] = {
+    "all fresh": ({("north", "Q4"): FRESH, ("north", "Q3"): FRESH}, ("north",), False, []),
+    "only the past is fresh": ({("north", "Q4"): OLD, ("north", "Q3"): FRESH}, ("north",), False, ["north"]),
+    "only the present is fresh": ({("north", "Q4"): FRESH, ("north", "Q3"): OLD}, ("north",), False, []),
+    "another forecast is fresh": ({("north", "Q4"): OLD, ("south", "Q4"): FRESH}, (), False, ["north"]),
+    "one that is synced no more": ({("north", "Q4"): OLD, ("south", "Q4"): FRESH}, ("south",), False, []),
+    "never merged, and long begun": ({("north", "Q4"): None, ("north", "Q3"): FRESH}, ("north",), False, ["north"]),
+    "never asked for, and long begun": ({("north", "Q3"): FRESH}, ("north",), False, ["north"]),
+    "never merged, and just begun": ({("north", "Q4"): None, ("north", "Q3"): FRESH}, ("north",), True, []),
+    "stale, though just begun": ({("north", "Q4"): OLD}, ("north",), True, ["north"]),
+    "of which nothing ever came": ({("north", "Q4"): FRESH, ("south", "Q4"): None}, ("north", "south"), False, []),
+}
+
+
+def test_a_forecast_is_behind_where_its_current_quarter_is() -> None:
+    """Whatever is fresh beside it."""
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+
+    def check(case: str) -> None:
+        ages, forecast_ids, is_new, behind = AGES[case]
+        exports = tuple(
+            ExportHealth(*which, state="LOADED", exported_at=None if age is None else now - age, loaded_at=now)
+            for which, age in ages.items()
+        )
+        wanted = Wanted("Q4", forecast_ids, is_new)
+        health = Health(now, 26, Snapshot(now, exports), wanted=wanted)
+        assert (health.behind, health.status) == (behind, "stale" if behind else "ok")
+        assert health.as_document()["behind"] == behind
+
+    try_each(AGES, check)
+    settings = read_settings(fiscal_year_start_month=2, quarter_grace_days=7, forecast_ids=("north",))
+    assert Wanted.at(datetime(2026, 11, 7, tzinfo=UTC), settings) == Wanted("2027_Q4", ("north",), is_new=True)
+    assert Wanted.at(datetime(2026, 11, 8, tzinfo=UTC), settings) == Wanted("2027_Q4", ("north",), is_new=False)

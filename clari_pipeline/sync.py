@@ -69,6 +69,7 @@ class Pipeline:
             self.landing,
             self.rules,
             grace_days=settings.quarter_grace_days,
+            currency=settings.currency,
             now=now,
             hooks=self.hooks,
         )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.documents import MEASURES, Document, Totals
+from clari_pipeline.documents import MEASURES, Document, Rounded, Totals
 from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.quality.export_gate import ExportFacts
 from clari_pipeline.warehouse import facts, marts, merging
@@ -37,6 +37,7 @@ def of_document(
             "null_keys": found["null_keys"],
             "conflicting_keys": found["conflicting_keys"],
             "unreadable_amounts": found["unreadable_amounts"],
+            "amounts_changed": document.rounded.counts.total() + found["cells_left_out"],
         },
         evidence={
             "export_is_readable": {"shape": document.shape, "unknown_keys": document.unknown_keys},
@@ -64,8 +65,36 @@ def of_document(
             "amounts_are_readable": _named(
                 found["unreadable_amounts"], "amounts cannot be read", found["amounts_unreadable"]
             ),
+            "amounts_are_exact": _not_exact(document.rounded, found["measures_left_out"]),
         },
     )
+
+
+def _not_exact(rounded: Rounded, left_out: list[Record]) -> dict[str, Any]:
+    """Amounts that were rounded, by field and measure, and the measures of fields that were left out."""
+    counts = [
+        {"field_id": field, "measure": measure, "amounts": count}
+        for (field, measure), count in rounded.counts.most_common()
+    ]
+    said = [
+        *(
+            f"{column['measure']} of {column['field_id']} is left out, which is no number in {column['cells']} cells, "
+            f"such as {column['written']!r}"
+            for column in left_out
+        ),
+        *(
+            f"{one['amounts']} amounts of {one['measure']} of {one['field_id']} have more than four decimals"
+            for one in counts
+        ),
+    ]
+    if counts:
+        said.append(f"rounded by {rounded.most:.2E} at most")
+    return {
+        "summary": "; ".join(said),
+        "rounded": counts[:_SHOWN],
+        "rounded_by_at_most": rounded.most,
+        "left_out": left_out[:_SHOWN],
+    }
 
 
 def _lies_in(quarter: Quarter, period: Mapping[str, Any], calendar: FiscalCalendar) -> bool:
@@ -113,7 +142,9 @@ def against_what_is_known(session: Session, export: Record, document: Document, 
             },
             "people_are_distinct": {
                 "summary": "; ".join(
-                    f"CRM person {person['crm_user_id']} is {' and '.join(person['user_ids'])}" for person in shared
+                    f"{f'CRM person {crm}' if (crm := person['crm_user_id']) else person['email']} "
+                    f"is {' and '.join(person['user_ids'])}"
+                    for person in shared
                 ),
                 "people": shared,
             },
@@ -167,10 +198,11 @@ def after_the_merge(
     )
     asked = {_MEASURE_TYPES[name] for name in export["types_to_export"].split(",") if name in _MEASURE_TYPES}
     in_table = merging.control_totals(session, export)
+    left_out = {(column["field_id"], column["measure"]) for column in before["measures_left_out"]}
     in_document = document.control_totals
-    if in_document is None or _differing(in_document, in_table, asked):
+    if in_document is None or _differing(in_document, in_table, asked, left_out):
         in_document = recount()
-    differing = _differing(in_document, in_table, asked)
+    differing = _differing(in_document, in_table, asked, left_out)
     return ExportFacts(
         request_id=export["request_id"],
         facts={"rows_unreconciled": unreconciled, "totals_unreconciled": len(differing)},
@@ -186,7 +218,10 @@ def after_the_merge(
 
 
 def _differing(
-    in_document: Totals, in_table: Mapping[tuple[str, str], tuple[Decimal, int]], asked: set[str]
+    in_document: Totals,
+    in_table: Mapping[tuple[str, str], tuple[Decimal, int]],
+    asked: set[str],
+    left_out: set[tuple[str, str]],
 ) -> list[Record]:
     """Fields and measures whose sums or counts are not the same in the document and in the table."""
     counted: dict[tuple[Any, str], tuple[Decimal, int]] = {
@@ -202,7 +237,7 @@ def _differing(
             "merged": merged.get(key, nothing),
         }
         for key in sorted(counted.keys() | merged.keys(), key=str)
-        if key[1] in asked and counted.get(key, nothing) != merged.get(key, nothing)
+        if key[1] in asked and key not in left_out and counted.get(key, nothing) != merged.get(key, nothing)
     ]
 
 

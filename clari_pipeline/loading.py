@@ -79,7 +79,9 @@ class _Staged:
 
 
 class Loader:
-    """Merges landed documents. `grace_days` is how long a new quarter may have nothing to show."""
+    """Merges landed documents. `grace_days` is how long a new quarter may have nothing to show, `currency` that of CSV
+    documents from elsewhere, of which nobody knows what they were asked for.
+    """
 
     def __init__(
         self,
@@ -89,6 +91,7 @@ class Loader:
         *,
         grace_days: int,
         is_production: bool = False,
+        currency: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         hooks: Hooks | None = None,
     ) -> None:
@@ -97,7 +100,8 @@ class Loader:
         self._rules = rules
         self._grace = timedelta(days=grace_days)
         self._is_production = is_production
-        self._reader = f"{READER} from month {rules.calendar.start_month}"
+        self._currency = currency
+        self._reader = f"{READER} from month {rules.calendar.start_month} in {currency}"
         if is_production:  # what was merged before it was is read once more
             self._reader += " in production"
         self._now = now
@@ -258,7 +262,7 @@ class Loader:
             document, before = staged.document, staged.facts
             ledger.document_read(session, export["request_id"], **judged.counts[export["request_id"]])
             warnings = None if is_trusted else evidence.against_what_is_known(session, export, document, self._rules)
-            merged = merging.merge(session, export)
+            merged = merging.merge(session, export, before["measures_left_out"])
             merging.keep_lists(session, export, read_by=self._reader)
             if warnings is None:
                 continue
@@ -283,7 +287,8 @@ class Loader:
         staging = merging.Staging(session)
         try:
             with landed.open() as stream:
-                document = read_document(stream, self._rules.calendar, staging.take)
+                currency = self._currency if _is_from_elsewhere(export) else export["currency"]
+                document = read_document(stream, self._rules.calendar, staging.take, currency=currency)
             staging.end(document.tables)
             if self._is_production:
                 refuse_invented(facts.people_invented(session))
@@ -338,14 +343,15 @@ def _same_document(export: Record, loaded: list[Record]) -> Record | None:
         return None
     known = loaded[-1]
     is_alike = all(
-        export[name] == known[name] or (export[name] is None and _is_from_elsewhere(export, known)) for name in _REQUEST
+        export[name] == known[name] or (export[name] is None and all(map(_is_from_elsewhere, (export, known))))
+        for name in _REQUEST
     )
     return known if is_alike and export["result_sha256"] == known["result_sha256"] else None
 
 
-def _is_from_elsewhere(export: Record, known: Record) -> bool:
-    """Whether neither was asked of Clari: their types are those that their document carries."""
-    return all(one["request_id"] == one["job_id"] for one in (export, known))
+def _is_from_elsewhere(export: Record) -> bool:
+    """Whether it was not asked of Clari: its types are those that its document carries."""
+    return bool(export["request_id"] == export["job_id"])
 
 
 def _carried(export: Record, document: Document) -> Record:

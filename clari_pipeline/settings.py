@@ -149,6 +149,11 @@ class Settings(BaseSettings):
             raise ValueError(f"name at least one of {', '.join(PRODUCTS)}")
         return tuple(name for name in PRODUCTS if name in products)
 
+    @field_validator("currency")
+    @classmethod
+    def _capitals(cls, code: str | None) -> str | None:
+        return code and code.strip().upper()
+
     @field_validator("api_key")
     @classmethod
     def _plausible_key(cls, key: SecretStr | None) -> SecretStr | None:

@@ -70,6 +70,7 @@ class Pipeline:
             self.rules,
             grace_days=settings.quarter_grace_days,
             is_production=settings.env == "prod",
+            currency=settings.currency,
             now=now,
             hooks=self.hooks,
         )

@@ -1,15 +1,17 @@
 """What every document shape is turned into: typed entries, and the lists beside them as text.
 
-An amount is exact or it is none: no amount passes through a binary fraction.
+An amount is read exactly or it is none: no amount passes through a binary fraction. It is kept with four decimals;
+what is rounded for that is counted.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
 import pyarrow as pa
 from pyarrow.lib import StringBuilder
@@ -69,6 +71,25 @@ class DocumentUnreadable(Exception):
     """The document is not what Clari documents; the message says where."""
 
 
+class NoAmount(str):
+    """What stands where an amount should, and is none, whatever number it may look like."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True)
+class Rounded:
+    """Amounts that had more than four decimals: how many, by field and measure, and by how much at most."""
+
+    counts: Counter[tuple[str | None, str]] = field(default_factory=Counter)
+    most: Decimal = Decimal(0)
+
+    def add(self, counts: Mapping[tuple[str | None, str], int], most: Decimal) -> None:
+        """Add some more."""
+        self.counts.update(counts)
+        self.most = max(self.most, most)
+
+
 @dataclass(slots=True)
 class ControlTotal:
     """Sum and count of one measure of one field, taken from the document's own text."""
@@ -79,10 +100,14 @@ class ControlTotal:
 
 @dataclass(slots=True)
 class EntryRows:
-    """Entries, typed one by one from the text that the document writes; amounts that are none are kept apart."""
+    """Entries, typed one by one from the text that the document writes; amounts that are none are kept apart.
+
+    `rounded` counts those that had more decimals than are kept.
+    """
 
     columns: dict[str, list[object]] = field(default_factory=lambda: {name: [] for name in ENTRY.names})
     unreadable: dict[str, list[str | None]] = field(default_factory=lambda: {name: [] for name in _UNREADABLE})
+    rounded: Rounded = field(default_factory=Rounded)
 
     def add(self, row: Row) -> None:
         """Add an entry; columns that it does not name, or leaves empty, are None."""
@@ -91,8 +116,11 @@ class EntryRows:
             if text is None:
                 values.append(None)
             elif name in MEASURES:
-                amount = amount_of(text)
+                exact = decimal_of(text)
+                amount = None if exact is None else _kept(exact)
                 values.append(amount)
+                if exact is not None and amount is not None and amount != exact:
+                    self.rounded.add({(row.get("field_id") or None, name): 1}, abs(amount - exact))
                 if amount is None and text.strip():
                     keys = [row.get(key) or None for key in _UNREADABLE[:4]]
                     for column, value in zip(self.unreadable.values(), [*keys, name, text], strict=True):
@@ -170,18 +198,29 @@ def without_nul(text: str) -> str:
 
 
 def amount_of(text: str) -> Decimal | None:
-    """The exact amount; None where the text is none, has more than four decimals, or 10^14 or more."""
+    """The amount as it is kept, rounded half-even to four decimals; None where the text is none, or 10^14 or more."""
     amount = decimal_of(text)
-    if amount is None or not -_BEYOND < amount < _BEYOND:
+    return None if amount is None else _kept(amount)
+
+
+def exact_amount_of(text: str) -> Decimal | None:
+    """The amount where nothing of it is lost; None where it is none, has more than four decimals, or 10^14 or more."""
+    amount = decimal_of(text)
+    kept = None if amount is None else _kept(amount)
+    return kept if kept == amount else None
+
+
+def _kept(amount: Decimal) -> Decimal | None:
+    if not -_BEYOND < amount < _BEYOND:
         return None
-    exact = amount.quantize(_LEAST)
-    return exact if exact == amount else None
+    kept = amount.quantize(_LEAST, ROUND_HALF_EVEN)
+    return kept if -_BEYOND < kept < _BEYOND else None
 
 
 def decimal_of(text: str) -> Decimal | None:
     """The number that a text is, exactly; None where it is none."""
     number = text.strip(" \t\r\n")
-    if not _NUMBER.fullmatch(number):
+    if isinstance(text, NoAmount) or not _NUMBER.fullmatch(number):
         return None
     exponent = number.lower().partition("e")[2]
     if len(exponent.lstrip("+-0")) > len(str(_LONGEST_EXPONENT)):

@@ -75,7 +75,7 @@ CHECKS = {
         Check(
             "amounts_are_readable",
             "unreadable_amounts",
-            "Every amount is a number with at most 14 digits and four decimals.",
+            "Every amount is a number with at most 14 digits before its decimals.",
             most=0,
         ),
         Check(
@@ -89,6 +89,14 @@ CHECKS = {
             "totals_unreconciled",
             "Sum and count of each measure of each field are the same in the document and in the merged rows.",
             most=0,
+        ),
+        Check(
+            "amounts_are_exact",
+            "amounts_changed",
+            "No amount has more than four decimals, and no measure of a field is a calculated one that has no number "
+            "in some cell: those are rounded, these are left out.",
+            most=0,
+            keeps_out=False,
         ),
         Check(
             "row_count_is_stable",
@@ -107,7 +115,7 @@ CHECKS = {
         Check(
             "people_are_distinct",
             "people_shared",
-            "No CRM person stands under several user ids.",
+            "No CRM person and no email stands under several user ids.",
             most=0,
             keeps_out=False,
         ),

@@ -20,6 +20,8 @@ def of_staged_document(session: Session, export: Record) -> Facts:
         "entries_without_key": rows(session, "documents/entries_without_key") if found["null_keys"] else [],
         "entries_in_conflict": rows(session, "documents/entries_in_conflict") if found["conflicting_keys"] else [],
         "amounts_unreadable": rows(session, "documents/amounts_unreadable") if found["unreadable_amounts"] else [],
+        "cells_left_out": int(found["cells_left_out"]),
+        "measures_left_out": rows(session, "documents/measures_left_out") if found["cells_left_out"] else [],
     }
 
 
@@ -50,7 +52,7 @@ def currencies_changed(session: Session, export: Record) -> list[Record]:
 
 
 def people_shared(session: Session) -> list[Record]:
-    """CRM people whom the document shows under several user ids."""
+    """People, by their CRM id or else their email, whom the document shows under several user ids."""
     return rows(session, "documents/people_shared")
 
 

@@ -7,7 +7,7 @@ select
     time_period_id,
     user_id,
     scope_id,
-    nullif(trim(currency_code), ''),
+    upper(nullif(trim(currency_code), '')),
     forecast_value,
     quota_value,
     adjustment_value,

@@ -181,6 +181,17 @@ def test_an_amount_among_others_is_that_which_it_is_alone(odd):
     same(among(f'{{"aggregationTotal": {odd}, "fieldId": "f", "crmTotal": ""}}'), is_document=True)
 
 
+def test_long_tails_are_taken_in_pieces_and_rounded_as_they_are_one_by_one():
+    """A calculated column in full: what double precision writes is no reason to read a million entries one by one."""
+    tails = ["178406.46000000002", "0.30000000000000004", "-0.00015", '"2.00025"', "7", "0.0012345678901234567", "null"]
+    texts = [f'{{"fieldId": "{"ab"[number % 2]}", "crmTotal": {tails[number % 7]}}}' for number in range(60)]
+    content = f'{{"entries": [{", ".join(texts)}]}}'.encode()
+    with in_pieces(300) as pieces:
+        assert compare(content)
+    assert pieces.taken > 3
+    same(content, is_document=True)
+
+
 @pytest.mark.parametrize(
     "odd",
     [

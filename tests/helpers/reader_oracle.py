@@ -44,6 +44,8 @@ class Expected:
     unknown: Counter[str] = field(default_factory=Counter)
     lists: dict[str, list[Row]] = field(default_factory=dict)
     totals: dict[tuple[str | None, str], tuple[Decimal, int]] = field(default_factory=dict)
+    rounded: Counter[tuple[str | None, str]] = field(default_factory=Counter)
+    most: Fraction = Fraction(0)
 
 
 def expect(content: bytes) -> Expected:
@@ -132,6 +134,9 @@ def _add_entry(found: Expected, entry: Row) -> None:
             if text is not None and text.strip() and amount is None:
                 text.encode()
                 found.unreadable.append({key: named[key] for key in KEYS} | {"measure": column, "written": text})
+            if amount is not None and (lost := abs(Fraction(amount) - (_number(text) or 0))):
+                found.rounded[named["field_id"], column] += 1
+                found.most = max(found.most, lost)
             if amount is not None:
                 total, count = found.totals.get((named["field_id"], column), (Decimal(0), 0))
                 found.totals[named["field_id"], column] = total + amount, count + 1
@@ -160,10 +165,11 @@ def _number(text: str) -> Fraction | None:
 
 
 def _amount(text: str) -> Decimal | None:
+    """Rounded half to even to four decimals, by fractions."""
     number = _number(text)
-    if number is None or abs(number) >= 10**14 or (number * 10**4).denominator != 1:
+    if number is None or abs(number) >= 10**14 or abs(kept := round(number * 10**4)) >= 10**18:
         return None
-    return Decimal(int(number * 10**4)).scaleb(-4)
+    return Decimal(kept).scaleb(-4)
 
 
 def _moment(text: str) -> int | None:
@@ -198,6 +204,8 @@ def compare(content: bytes) -> bool:
         assert row == wanted
         assert str(row["is_updated"]) == str(wanted["is_updated"])
     assert sorted(found.tables["raw_unreadable"].to_pylist(), key=str) == sorted(expected.unreadable, key=str)
+    assert found.rounded.counts == expected.rounded
+    assert abs(Fraction(found.rounded.most) - expected.most) <= expected.most / 10**20
     assert found.unknown_keys == expected.unknown
     assert set(found.unknown_keys) == set(expected.unknown)
     for table, rows in expected.lists.items():

@@ -87,6 +87,7 @@ HISTORIES: dict[str, Labelled] = {
     },
     "row_count_is_stable": lambda chance: deceptions.rows_lost(chance, more=1),
     "currency_is_stable": deceptions.currency_of_rows,
+    "amounts_are_exact": lambda chance: deceptions.long_tail(chance, decimals=chance.randint(5, 16)),
     "people_are_distinct": lambda chance: deceptions.shared_person(chance, is_shared=True),
     "quota_field_is_unambiguous": lambda chance: deceptions.quotas(chance, second="Stretch"),
     "totals_have_one_top": lambda chance: deceptions.tops(chance, number=2),

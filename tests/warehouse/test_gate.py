@@ -64,6 +64,7 @@ def test_a_good_document_passes_every_check(forecast: Forecast) -> None:
         "entry_keys_are_complete",
         "entry_keys_are_unique",
         "amounts_are_readable",
+        "amounts_are_exact",
         "row_counts_reconcile",
         "control_totals_reconcile",
         "currency_is_stable",
@@ -175,13 +176,51 @@ def test_one_number_written_in_two_ways_is_one_entry(forecast: Forecast) -> None
     assert verdict(outcome, "control_totals_reconcile")["passed"] is True
 
 
-@pytest.mark.parametrize("amount", ["1.23456", "123456789012345", "many", "1,200", "$5", "NaN", "1e400"])
-def test_an_amount_that_cannot_be_kept_exactly_is_refused(forecast: Forecast, amount: str) -> None:
-    """Nothing is rounded silently, and nothing becomes null that was written."""
+@pytest.mark.parametrize("amount", ["123456789012345", "many", "1,200", "$5", "#1200", "1e400"])
+def test_an_amount_that_is_none_is_refused(forecast: Forecast, amount: str) -> None:
+    """Nothing is guessed, and nothing becomes null that was written."""
     outcome = forecast.bring(document(entry(call=1), entry("bob", "W05", "best_case", closed=amount)), moment(10, 20))
     assert_refused(forecast, outcome, "amounts_are_readable")
     named = evidence(outcome, "amounts_are_readable")
     assert all(part in named for part in ("bob", "W05", "best_case", "crm_closed", amount))
+
+
+def test_amounts_with_more_decimals_than_are_kept_are_rounded_and_counted(forecast: Forecast) -> None:
+    entries = (entry("ann", call="178406.46000000002"), entry("bob", call=1, closed="0.00005"), entry("cid", call=7))
+    outcome = forecast.bring(document(*entries), moment(10, 20))
+    assert _warned(outcome, "amounts_are_exact")
+    found = verdict(outcome, "amounts_are_exact")["evidence"]
+    assert (found["amounts_changed"], Decimal(found["rounded_by_at_most"])) == (2, Decimal("0.00005"))
+    assert {(one["field_id"], one["measure"], one["amounts"]) for one in found["rounded"]} == {
+        ("commit", "forecast_value", 1), ("commit", "crm_closed", 1),
+    }  # fmt: skip
+    assert "crm_closed of commit" in found["summary"]
+    kept = {row["user_id"]: (row["forecast_value"], row["crm_closed"]) for row in forecast.rows("forecast_entry")}
+    assert kept == {"ann": (Decimal("178406.46"), None), "bob": (1, 0), "cid": (7, None)}
+    assert verdict(outcome, "control_totals_reconcile")["passed"] is True
+
+
+@pytest.mark.parametrize("cell", ["NaN", "N/A", "n/a", "-Infinity", "#DIV/0!", "\u2013", "87.5 %"])
+def test_a_calculated_measure_is_left_out_named_and_keeps_what_it_had(forecast: Forecast, cell: str) -> None:
+    """One cell of a ratio without a number keeps no quarter out, and not one figure of another measure or field."""
+    before = document(entry("ann", field="ratio", total=3), entry("ann", call=1, total=5))
+    forecast.bring(before, moment(10, 19))
+    content = document(
+        entry("ann", field="ratio", total=4, closed=9),
+        entry("bob", field="ratio", total=cell, closed=8),
+        entry("ann", call=2, total=6),
+    )
+    outcome = forecast.bring(content, moment(10, 20))
+    assert _warned(outcome, "amounts_are_exact")
+    found = verdict(outcome, "amounts_are_exact")["evidence"]
+    assert found["left_out"] == [{"field_id": "ratio", "measure": "crm_total", "cells": 1, "written": cell}]
+    assert "crm_total of ratio" in found["summary"]
+    rows = {
+        (row["user_id"], row["field_id"]): (row["crm_total"], row["crm_closed"])
+        for row in forecast.rows("forecast_entry")
+    }
+    assert rows == {("ann", "ratio"): (3, 9), ("bob", "ratio"): (None, 8), ("ann", "commit"): (6, None)}
+    assert verdict(outcome, "control_totals_reconcile")["passed"] is True
 
 
 def test_amounts_that_can_be_kept_exactly_pass(forecast: Forecast) -> None:

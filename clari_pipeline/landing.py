@@ -32,6 +32,7 @@ from clari_pipeline.inside import PathOutside, inside
 from clari_pipeline.runbook import PipelineError
 
 PRODUCTS = "products"  # the folder below the landing folder that is no forecast's
+IS_WHOLE = "is_whole"  # in a manifest: false where nothing shows that the download came to its end
 _A_DOCUMENT = "[!.]*/[!.]*/[!.]*"  # forecast, quarter, job; product, month, fetch
 _LONGEST_NAME = 120
 _READ_AT_ONCE = 1 << 20
@@ -57,6 +58,11 @@ class LandedDocument:
     sha256: str
     size: int
     manifest: Mapping[str, Any]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether something shows that its download came to its end; releases before this one did not ask."""
+        return bool(self.manifest.get(IS_WHOLE, True))
 
     def open(self) -> IO[bytes]:
         """The document's bytes as Clari sent them. Whoever reads to the end has them proved.

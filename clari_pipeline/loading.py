@@ -14,7 +14,8 @@ from functools import partial
 from typing import Any
 
 from clari_pipeline import evidence
-from clari_pipeline.documents import READER, Document, DocumentUnreadable, Totals, count_exactly, read_document
+from clari_pipeline.documents import READER, Document, Totals, count_exactly, read_document
+from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.events import Hooks, Merged, Refused
 from clari_pipeline.landing import Landing
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, again, judge, reason, remember, warm_up
@@ -292,15 +293,19 @@ class Loader:
             staging.end(document.tables)
             if self._is_production:
                 refuse_invented(facts.people_invented(session))
-        except DocumentUnreadable as error:
+            found = facts.of_staged_document(session, export)
+            carried = _carried(export, document)
+            said = evidence.of_document(
+                export | carried, document, found, self._rules, self._grace, is_whole=landed.is_whole
+            )
+        except UNREADABLE as error:
             landed.prove()
-            unreadable = {"export_is_readable": {"summary": str(error), "document": export["landing_path"]}}
+            unreadable = {"export_is_readable": {"summary": why_unreadable(error), "document": export["landing_path"]}}
             judged.verdicts[export["request_id"]] = judge(
                 ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)
             )
             return None
-        found = facts.of_staged_document(session, export)
-        export.update(_carried(export, document))
+        export.update(carried)
         judged.counts[export["request_id"]] = {
             "types_to_export": export["types_to_export"],
             "export_format": export["export_format"],
@@ -310,9 +315,7 @@ class Loader:
             "call_time_frame_id": found["call_time_frame_id"],
         }
         if not is_trusted:
-            judged.verdicts[export["request_id"]] = judge(
-                evidence.of_document(export, document, found, self._rules, self._grace)
-            )
+            judged.verdicts[export["request_id"]] = judge(said)
             if judged.is_refused(export["request_id"]):
                 return None
         session.upload(merging.STAGED)

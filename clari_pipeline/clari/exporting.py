@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
-from clari_pipeline.clari.client import ClariClient, ResultSink
+from clari_pipeline.clari.client import ClariClient, Download, ResultSink
 from clari_pipeline.clari.clock import Clock, SystemClock
 from clari_pipeline.clari.errors import (
     AnswerLost,
@@ -17,6 +17,7 @@ from clari_pipeline.clari.errors import (
     BadRequest,
     ClariDown,
     ClariError,
+    ClariUnreachable,
     ExportCancelled,
     ExportJobFailed,
     ExportTimedOut,
@@ -122,8 +123,21 @@ class Exporter:
             return await self._queue_and_wait(export)
         return await self._wait(export, adopted, accepted_at=self._clock.now())
 
-    async def fetch(self, export: Export, job: Job, sink: ResultSink, *, max_bytes: int | None = None) -> int:
-        """Download a DONE job's document; its size in bytes. Raises `ResultsExpired` where it is no more."""
+    async def fetch(self, export: Export, job: Job, sink: ResultSink, *, max_bytes: int | None = None) -> Download:
+        """Download a DONE job's document. Raises `ResultsExpired` where it is no more.
+
+        Raises `ClariUnreachable` where it takes longer than a job may.
+        """
+        try:
+            async with asyncio.timeout(self._export_timeout_s):
+                return await self._fetch(export, job, sink, max_bytes)
+        except TimeoutError as error:
+            raise ClariUnreachable(
+                f"the result of job {job.job_id} has not come within {self._export_timeout_s:g} s: "
+                "run again, or raise CLARI_EXPORT_TIMEOUT_S"
+            ) from error
+
+    async def _fetch(self, export: Export, job: Job, sink: ResultSink, max_bytes: int | None) -> Download:
         client = self._heard(export)
         for delay in _FETCHES_AFTER_S:
             if delay:

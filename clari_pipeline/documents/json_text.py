@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
 from clari_pipeline.documents.rows import DocumentUnreadable
+from clari_pipeline.envelopes import error_in
 
 _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -62,8 +63,7 @@ class JsonText:
     def members(self) -> Iterator[str]:
         """The object's keys; the value of each is to be taken before the next. After the last, the text has ended."""
         if self._next() != b"{":
-            self.value()
-            raise DocumentUnreadable("the document is no JSON object")
+            raise no_document(self.value(), "the document is no JSON object")
         self._at += 1
         seen: set[str] = set()
         if self._next() == b"}":
@@ -320,6 +320,12 @@ def _blank(text: str, at: int) -> int:
     """Where the blanks that begin there end."""
     found = _BLANKS.match(text, at)
     return found.end() if found else at
+
+
+def no_document(value: Any, otherwise: str) -> DocumentUnreadable:
+    """What is wrong with JSON that is no document: Clari's words, where it is one of its envelopes."""
+    words = error_in(value)
+    return DocumentUnreadable(f"Clari sent an error in place of the document: {words}" if words else otherwise)
 
 
 def _too_deep() -> DocumentUnreadable:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from clari_pipeline.documents import totals
 from clari_pipeline.documents.fast_entries import FastEntries
 from clari_pipeline.documents.flat import OF_THIS_SHAPE, FlatPeople
-from clari_pipeline.documents.json_text import JsonText
+from clari_pipeline.documents.json_text import JsonText, no_document
 from clari_pipeline.documents.long_csv import count_lines, read_long_csv
 from clari_pipeline.documents.relational import ENTRY_KEYS, LISTS, entry_row, objects, read_lists
 from clari_pipeline.documents.rows import DocumentUnreadable, EntryRows, Lists, Rounded, Row
@@ -111,7 +111,7 @@ class _Reader:
                     raise DocumentUnreadable("entries is no list")
                 self._read_flat(text) if _is_flat(text.first()) else self._read_relational(text)
             if not has_entries:
-                raise DocumentUnreadable("entries is no list")
+                raise no_document(lists, "entries is no list")
             return self._end_json(lists)
         except UnicodeEncodeError as error:
             raise _half_a_character(error) from None

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pyarrow.lib import StringBuilder
 
 from clari_pipeline.periods import FiscalCalendar, Quarter, UnknownPeriod
+from clari_pipeline.runbook import UNFORESEEN, unforeseen
 
 MEASURES = ("forecast_value", "quota_value", "adjustment_value", "crm_total", "crm_closed")
 AMOUNT = pa.decimal128(18, 4)
@@ -69,6 +70,15 @@ Row = dict[str, str | None]
 
 class DocumentUnreadable(Exception):
     """The document is not what Clari documents; the message says where."""
+
+
+UNREADABLE = (DocumentUnreadable, *UNFORESEEN)
+"""What reading a document raises that is the document's own fault."""
+
+
+def why_unreadable(error: BaseException) -> str:
+    """One of `UNREADABLE`, in one line."""
+    return str(error) if isinstance(error, DocumentUnreadable) else f"it cannot be read ({unforeseen(error)})"
 
 
 class NoAmount(str):

@@ -17,6 +17,7 @@ from clari_pipeline.clari import (
     NotFound,
     ProductRefused,
     Retry,
+    UnexpectedAnswer,
 )
 from clari_pipeline.clari.reading import refuse_too_large
 from clari_pipeline.events import Event, Landed
@@ -29,6 +30,7 @@ from clari_pipeline.products.recording import manifest_of
 from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.products.windows import Window
 from clari_pipeline.quality.export_gate import warm_up
+from clari_pipeline.runbook import UNFORESEEN, unforeseen
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import environment, fetches
 from clari_pipeline.warehouse.session import Session
@@ -141,7 +143,7 @@ async def _ask(
         api_key=settings.key_source(),
         auth_scheme=settings.auth_scheme,
         request_timeout_s=settings.request_timeout_s,
-        retry=retry,
+        retry=replace(retry or Retry(), longest_s=settings.export_timeout_s),
     )
     writer = loader.landing.writer()
     try:
@@ -161,7 +163,7 @@ async def _ask(
         document = writer.keep(
             forecast_id=product.name, time_period=f"{at:%Y-%m}", job_id=fetch.request_id, facts=manifest_of(row)
         )
-    except ClariError as error:
+    except (ClariError, *UNFORESEEN) as error:
         writer.discard()
         with pipeline.warehouse.session() as session:
             _count(session, fetch, retries)
@@ -225,8 +227,10 @@ class _Watched:
         self._writer.restart()
 
 
-def _told(error: ClariError, name: str) -> ClariError:
+def _told(error: Exception, name: str) -> ClariError:
     """An error for people: where Clari has the product for others, the key is not what is wrong."""
+    if not isinstance(error, ClariError):
+        return UnexpectedAnswer(f"{name}: Clari's answer cannot be used ({unforeseen(error)})")
     if (isinstance(error, AuthFailed) and error.status == 403) or isinstance(error, NotFound):
         return ProductRefused(
             f"{error.call}: Clari answered {error.status}: this key may not have {name}, or Clari does not offer it at "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from clari_pipeline.documents.rows import DocumentUnreadable
+from clari_pipeline.documents.rows import UNREADABLE, why_unreadable
 from clari_pipeline.events import Merged, Refused
 from clari_pipeline.landing import PRODUCTS, LandedDocument, Landing
 from clari_pipeline.loading import keep_verdicts, refuse_invented
@@ -142,9 +142,9 @@ class ProductLoader:
                 found = self._product.stage(session, stream, fetch)
             if self._pipeline.settings.env == "prod":
                 refuse_invented(product_rows.people_invented(session, self._product.name))
-        except DocumentUnreadable as error:
+        except UNREADABLE as error:
             document.prove()  # what is damaged on our own disk is no verdict
-            evidence = {"export_is_readable": {"summary": str(error), "document": fetch["landing_path"]}}
+            evidence = {"export_is_readable": {"summary": why_unreadable(error), "document": fetch["landing_path"]}}
             self._refuse(session, fetch, _judged(fetch, {"reading_faults": 1}, evidence), rows_exported=None)
             return
         verdicts = _judged(fetch, _facts(fetch, found), _evidence(session, fetch, found))

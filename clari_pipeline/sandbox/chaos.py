@@ -19,7 +19,10 @@ ANY_CALL = (
     *("drip:0.05", "drip:0.05+cut", "hang:0.05+lost", "drip:0.05+late:502"),
 )
 SUBMIT = (*ANY_CALL, "quota", "quota", "lost", "lost", "late:502")
-RESULTS = (*ANY_CALL, "cut", "cut", "drip:0.2", "drip:0.1+cut")
+RESULTS = (
+    *(*ANY_CALL, "cut", "cut", "drip:0.2", "drip:0.1+cut"),
+    *("gzip", "gzip_cut", "unsized", "unsized_cut", "unsized_cut:0.9", "envelope"),
+)
 SLOT_WINDOW = 3  # times as long as a job takes: for so long somebody else holds all places, or nobody does
 
 

@@ -58,6 +58,7 @@ def test_a_good_document_passes_every_check(forecast: Forecast) -> None:
     assert {one["check_name"] for one in outcome.verdicts if not one["passed"]} == set()
     assert {
         "export_is_readable",
+        "export_is_complete",
         "export_is_not_empty",
         "export_is_not_truncated",
         "export_period_matches_request",
@@ -92,6 +93,42 @@ def test_what_is_no_export_is_refused(forecast: Forecast, content: bytes) -> Non
     outcome = forecast.bring(content, moment(10, 20))
     assert_refused(forecast, outcome, "export_is_readable")
     assert verdict(outcome, "export_is_readable")["evidence"]["summary"]
+
+
+def test_a_download_of_which_nothing_shows_the_end_is_refused_whenever_it_is_read(house: House) -> None:
+    """Its manifest says so: a warehouse that is made anew knows it, too. Releases before did not ask."""
+    outcome = house.bring(GOOD, moment(10, 20), is_whole=False)
+    forecast = Forecast(house, "north")
+    assert_refused(forecast, outcome, "export_is_complete")
+    assert "CLARI_EXPORT_FORMAT=JSON" in evidence(outcome, "export_is_complete")
+    house.execute("delete from clari.export_job")
+    house.bring(GOOD, moment(10, 21), is_whole=True)
+    house.pipeline.replay([], [])
+    states = {row["job_id"]: row["state"] for row in forecast.rows("export_job")}
+    assert states == {"job-north-2026_Q4-1": "REFUSED", "job-north-2026_Q4-2": "LOADED"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"errors": [{"status": "500", "code": "E1", "message": "No report"}]}', "No report"),
+        (b'[{"statusCode": 500, "description": "Broken", "details": "try later"}]', "Broken (try later)"),
+        (b'{"code": "SWW", "errorId": "c16a", "message": "Wrong", "orgId": 1}', "Wrong (error id c16a)"),
+    ],
+)
+def test_an_error_of_claris_is_told_in_its_words(forecast: Forecast, content: bytes, said: str) -> None:
+    outcome = forecast.bring(content, moment(10, 20))
+    assert_refused(forecast, outcome, "export_is_readable")
+    assert outcome.export["error"].endswith(f"Clari sent an error in place of the document: {said}")
+
+
+def test_what_nobody_thought_of_is_the_fault_of_its_own_document(forecast: Forecast) -> None:
+    """Here a week that is a number of more digits than Python converts. The quarter goes on without it."""
+    head = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Day,End Day,Data Type,Data Value"
+    line = f"Ann,ann@x.example,005,CRO,,Q4 FY 2026,Commit,{'9' * 5000},10/15/2026,10/21/2026,Forecast Value,$5.00"
+    outcome = forecast.bring(f"{head}\n{line}\n".encode(), moment(10, 20))
+    assert (outcome.export["state"], outcome.export["error"].partition(":")[0]) == ("REFUSED", "export_is_readable")
+    assert forecast.bring(GOOD, moment(10, 21)).export["state"] == "LOADED"
 
 
 def test_an_empty_document_is_refused(forecast: Forecast) -> None:

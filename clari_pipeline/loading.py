@@ -16,7 +16,7 @@ from typing import Any
 from clari_pipeline import evidence
 from clari_pipeline.documents import READER, Document, DocumentUnreadable, Totals, count_exactly, read_document
 from clari_pipeline.events import Hooks, Merged, Refused
-from clari_pipeline.landing import Landing
+from clari_pipeline.landing import Landing, LandingError
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, again, judge, reason, remember, warm_up
 from clari_pipeline.warehouse import facts, ledger, marts, merging
 from clari_pipeline.warehouse.marts import CallRules
@@ -257,17 +257,17 @@ class Loader:
     def _stage(self, session: Session, export: Record, judged: _Judged, *, is_trusted: bool) -> _Staged | None:
         """The rows, staged and brought to where they are merged; None, and its verdicts, where the document is refused.
 
-        A document that is damaged on our own disk is no verdict on the export: `LandingError` stops the merge, and
-        the tables stay as they are.
+        One that is damaged on our own disk is refused like one that Clari spoilt: the others of its quarter do not
+        wait for it, and once a backup has brought it back, `rebuild` merges it. Where the tables hold its rows they
+        would be lost by that: `LandingError` stops the merge, and the tables stay as they are.
         """
-        landed = self._landing.find(export["landing_path"])
         warm_up()
         staging = merging.Staging(session)
         try:
-            with landed.open() as stream:
-                document = read_document(stream, self._rules.calendar, staging.take)
-        except DocumentUnreadable as error:
-            landed.prove()
+            document = self._read(export, staging)
+        except (DocumentUnreadable, LandingError) as error:
+            if isinstance(error, LandingError) and export["state"] == "LOADED":
+                raise
             unreadable = {"export_is_readable": {"summary": str(error), "document": export["landing_path"]}}
             judged.verdicts[export["request_id"]] = judge(
                 ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)
@@ -292,6 +292,18 @@ class Loader:
                 return None
         session.upload(merging.STAGED)
         return _Staged(document, found)
+
+    def _read(self, export: Record, staging: merging.Staging) -> Document:
+        """Raises `DocumentUnreadable`, and `LandingError` where the document is not what was landed."""
+        landed = self._landing.find(export["landing_path"])
+        try:
+            with landed.open() as stream:
+                return read_document(stream, self._rules.calendar, staging.take)
+        except (DocumentUnreadable, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            landed.prove()
+            if isinstance(error, DocumentUnreadable):
+                raise
+            raise DocumentUnreadable(f"it cannot be read ({type(error).__name__}: {error})") from error
 
     def _count_exactly(self, export: Record) -> Totals:
         with self._landing.find(export["landing_path"]).open() as stream:

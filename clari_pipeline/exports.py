@@ -88,6 +88,7 @@ class ExportDesk:
             self._client,
             export_timeout_s=settings.export_timeout_s,
             slot_timeout_s=settings.slot_timeout_s,
+            lost_answer_s=settings.lost_answer_s,
             poll_interval_s=settings.poll_interval_s,
             max_concurrent=settings.max_concurrent_exports,
             known_jobs=lambda: asyncio.to_thread(self._record.known_jobs),

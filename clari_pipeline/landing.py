@@ -16,7 +16,7 @@ import shutil
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -201,6 +201,16 @@ class Landing:
     def path_of(self, document: LandedDocument) -> str:
         """What a ledger row writes down for this document."""
         return document.folder.relative_to(self.root).as_posix()
+
+    def readable(self, damaged: Callable[[LandingError], object]) -> Iterator[LandedDocument]:
+        """The documents whose manifests can be read; `damaged` is told of each of the others."""
+        for manifest in self._kept(f"{_A_DOCUMENT}/manifest.json"):
+            try:
+                document = _load(manifest.parent)
+            except LandingError as error:
+                damaged(error)
+            else:
+                yield document
 
     def __iter__(self) -> Iterator[LandedDocument]:
         return (

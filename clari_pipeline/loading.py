@@ -17,7 +17,7 @@ from clari_pipeline import evidence
 from clari_pipeline.documents import READER, Document, Totals, count_exactly, read_document
 from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.events import Hooks, Merged, Refused
-from clari_pipeline.landing import Landing
+from clari_pipeline.landing import Landing, LandingError
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, again, judge, reason, remember, warm_up
 from clari_pipeline.warehouse import facts, ledger, marts, merging
 from clari_pipeline.warehouse.marts import CallRules
@@ -280,27 +280,18 @@ class Loader:
     def _stage(self, session: Session, export: Record, judged: _Judged, *, is_trusted: bool) -> _Staged | None:
         """The rows, staged and brought to where they are merged; None, and its verdicts, where the document is refused.
 
-        A document that is damaged on our own disk is no verdict on the export: `LandingError` stops the merge, and
-        the tables stay as they are.
+        One that is damaged on our own disk is refused like one that Clari spoilt: the others of its quarter do not
+        wait for it, and once a backup has brought it back, `rebuild` merges it. Where the tables hold its rows they
+        would be lost by that: `LandingError` stops the merge, and the tables stay as they are.
         """
-        landed = self._landing.find(export["landing_path"])
         warm_up()
         staging = merging.Staging(session)
         try:
-            with landed.open() as stream:
-                currency = self._currency if _is_from_elsewhere(export) else export["currency"]
-                document = read_document(stream, self._rules.calendar, staging.take, currency=currency)
-            staging.end(document.tables)
-            if self._is_production:
-                refuse_invented(facts.people_invented(session))
-            found = facts.of_staged_document(session, export)
-            carried = _carried(export, document)
-            said = evidence.of_document(
-                export | carried, document, found, self._rules, self._grace, is_whole=landed.is_whole
-            )
-        except UNREADABLE as error:
-            landed.prove()
-            unreadable = {"export_is_readable": {"summary": why_unreadable(error), "document": export["landing_path"]}}
+            document, found, carried, said = self._read(session, export, staging)
+        except (DocumentUnreadable, LandingError) as error:
+            if isinstance(error, LandingError) and export["state"] == "LOADED":
+                raise
+            unreadable = {"export_is_readable": {"summary": str(error), "document": export["landing_path"]}}
             judged.verdicts[export["request_id"]] = judge(
                 ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)
             )
@@ -320,6 +311,30 @@ class Loader:
                 return None
         session.upload(merging.STAGED)
         return _Staged(document, found)
+
+    def _read(
+        self, session: Session, export: Record, staging: merging.Staging
+    ) -> tuple[Document, Record, Record, ExportFacts]:
+        """The staged document, its facts, what it says of its request, and what the gate is asked of it.
+
+        Raises `DocumentUnreadable`, and `LandingError` where the document is not what was landed.
+        """
+        landed = self._landing.find(export["landing_path"])
+        try:
+            with landed.open() as stream:
+                currency = self._currency if _is_from_elsewhere(export) else export["currency"]
+                document = read_document(stream, self._rules.calendar, staging.take, currency=currency)
+            staging.end(document.tables)
+            if self._is_production:
+                refuse_invented(facts.people_invented(session))
+            found, carried = facts.of_staged_document(session, export), _carried(export, document)
+            said = evidence.of_document(
+                export | carried, document, found, self._rules, self._grace, is_whole=landed.is_whole
+            )
+        except UNREADABLE as error:
+            landed.prove()
+            raise DocumentUnreadable(why_unreadable(error)) from error
+        return document, found, carried, said
 
     def _count_exactly(self, export: Record) -> Totals:
         with self._landing.find(export["landing_path"]).open() as stream:

@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     max_requeues: int = Field(1, ge=0, le=10)
     max_result_bytes: int = Field(4 * 1024**3, ge=1)
     poll_interval_s: float = Field(1, gt=0, le=30)
+    lost_answer_s: float = Field(30, ge=0, le=600)
     request_timeout_s: float = Field(30, gt=0)
     max_concurrent_exports: int | None = Field(None, ge=1)
     swing_threshold: Decimal = Field(Decimal("0.20"), ge=0, le=100, decimal_places=6)

@@ -12,7 +12,7 @@ from clari_pipeline import evidence
 from clari_pipeline.clari import Clock, Retry
 from clari_pipeline.events import Hooks
 from clari_pipeline.exports import ExportDesk
-from clari_pipeline.landing import Arriving, LandedDocument, Landing
+from clari_pipeline.landing import Arriving, LandedDocument, Landing, LandingError
 from clari_pipeline.loading import Loader, keep_verdicts
 from clari_pipeline.log_lines import JsonLines
 from clari_pipeline.outcomes import Outcome
@@ -157,12 +157,18 @@ class Pipeline:
         )
 
     def merge_landed(self, quarter_id: str) -> list[str]:
-        """Merge each document of a quarter that has landed and was neither merged nor refused; their request ids."""
+        """Merge each document of a quarter that has landed and was neither merged nor refused; their request ids.
+
+        Raises `LandingError`, once all others are merged, where one waits for a document that is damaged.
+        """
         with self.warehouse.session() as session:
             waiting = ledger.landed_of_quarter(session, quarter_id)
+        damaged: list[LandingError] = []
         for request_id in waiting:
             self.go_on()
-            self._loader.load(request_id)
+            with _noted(damaged):
+                self._loader.load(request_id)
+        _raise(damaged)
         return waiting
 
     def has_landed(self, quarter_id: str) -> bool:
@@ -288,10 +294,12 @@ class Pipeline:
     def replay(self, quarters: Sequence[Quarter], forecasts: Sequence[str]) -> tuple[list[str], set[str]]:
         """Merge the landed documents again, quarter by quarter, in the order of `exported_at`.
 
-        Returns the request ids, and those of them that were known as refused before.
+        Returns the request ids, and those of them that were known as refused before. Raises `LandingError`, once all
+        others are merged, where a quarter's tables hold rows of a document that is damaged.
         """
+        damaged: list[LandingError] = []
         with self.warehouse.session():  # the file is opened once
-            for document in self.landing:
+            for document in self.landing.readable(damaged.append):
                 self._know(document)
         wanted = {str(quarter) for quarter in quarters}
         replayed: list[str] = []
@@ -302,7 +310,8 @@ class Pipeline:
             if (wanted and quarter_id not in wanted) or (forecasts and forecast_id not in forecasts):
                 continue
             self.go_on()
-            self._loader.rebuild(forecast_id, quarter_id)
+            with _noted(damaged):
+                self._loader.rebuild(forecast_id, quarter_id)
             with self.warehouse.session() as session:
                 exports = ledger.exports_of_quarter(session, forecast_id, quarter_id, ledger.LANDED_STATES)
             replayed += [export["request_id"] for export in exports]
@@ -310,6 +319,7 @@ class Pipeline:
             alert_rows.told(session, replayed, at=self.now())
         self.go_on()
         self.refresh_marts()
+        _raise(damaged)
         return replayed, refused
 
     def replay_document(
@@ -370,3 +380,17 @@ class Pipeline:
         manifest["exported_at"] = manifest["exported_at"] or manifest["submitted_at"]
         with self.warehouse.session() as session:
             ledger.known_again(session, **manifest, **result)
+
+
+@contextmanager
+def _noted(damaged: list[LandingError]) -> Iterator[None]:
+    """What is damaged keeps nothing else out: it is noted, to be raised at the end."""
+    try:
+        yield
+    except LandingError as error:
+        damaged.append(error)
+
+
+def _raise(damaged: list[LandingError]) -> None:
+    if damaged:
+        raise LandingError("; ".join(dict.fromkeys(map(str, damaged)))) from damaged[0]

@@ -113,6 +113,7 @@ def terminal(
         "CLARI_FORECAST_IDS": "total_new",
         "CLARI_HISTORICAL_PERIODS": "1",
         "CLARI_POLL_INTERVAL_S": "0.02",
+        "CLARI_LOST_ANSWER_S": "0.2",
         "DAGSTER_HOME": str(tmp_path / "dagster_home"),
     }.items():
         monkeypatch.setenv(name, value)

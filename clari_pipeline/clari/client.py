@@ -32,6 +32,7 @@ from clari_pipeline.clari.errors import (
 )
 from clari_pipeline.clari.keys import KeyAuth, KeySource
 from clari_pipeline.clari.models import ExportRequest, Job, Limits, offered_types
+from clari_pipeline.clari.paging import pages
 from clari_pipeline.clari.paths import segment
 from clari_pipeline.clari.patience import Patience, Retry
 from clari_pipeline.clari.reading import (
@@ -100,8 +101,7 @@ class ClariClient:
         self._request_timeout_s = request_timeout_s
         self._circuit = Circuit()
         self._on_retry: RetryHook = lambda _call, _cause: None
-        self.date: str | None = None
-        """What Clari's clock said in its newest answer, as HTTP writes moments."""
+        self._newest = deque[str](maxlen=1)  # shared with the same client's other hearers
         self._http = httpx.AsyncClient(
             auth=self._key,
             headers={"Accept-Encoding": ENCODINGS},
@@ -122,6 +122,11 @@ class ClariClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.aclose()
+
+    @property
+    def date(self) -> str | None:
+        """What Clari's clock said in its newest answer, as HTTP writes moments."""
+        return self._newest[0] if self._newest else None
 
     def heard_by(self, on_retry: RetryHook) -> Self:
         """The same client, same connections and circuit, that tells of each call that it makes once more."""
@@ -158,17 +163,14 @@ class ClariClient:
         return typed(call, Job, {"jobId": job_id, **job} if isinstance(job, dict) else job)
 
     async def jobs(self) -> list[Job]:
-        """The token's jobs, without entries that cannot be read; a list of which nothing can be read is none."""
-        answer = await self._ask("list of jobs", "GET", "/export/jobs")
-        listed = answer.get("jobs") if isinstance(answer, dict) else answer
-        if not isinstance(listed, list):
-            raise UnexpectedAnswer("list of jobs: Clari's answer is no list")
+        """The token's jobs, all pages, without entries that cannot be read; a list of nothing but such is none."""
         jobs, odd = [], None
-        for entry in listed:
-            try:
-                jobs.append(typed("list of jobs", Job, unwrapped(entry)))
-            except UnexpectedAnswer as error:
-                odd = error
+        async for _page, listed in pages(self, "list of jobs", "/export/jobs", lists=("jobs", "items")):
+            for entry in listed:
+                try:
+                    jobs.append(typed("list of jobs", Job, unwrapped(entry)))
+                except UnexpectedAnswer as error:
+                    odd = error
         if odd is not None and not jobs:
             raise odd
         return jobs
@@ -348,7 +350,8 @@ class ClariClient:
         self, call: str, method: str, path: str, body: dict[str, Any] | None = None
     ) -> AsyncIterator[httpx.Response]:
         async with self._http.stream(method, self._address(call, path), json=body) as response:
-            self.date = response.headers.get("date", self.date)
+            if date := response.headers.get("date"):
+                self._newest.append(date)
             if response.status_code >= 300:
                 said = self._key.masked(await Body(call, response).start(_LARGEST_ERROR))
                 raise refusal(call, response.status_code, response.headers, said)

@@ -118,7 +118,6 @@ async def _ask(
     pipeline: Pipeline, product: AskedProduct, loader: ProductLoader, fetch: Fetch, *, run_id: str, retry: Retry | None
 ) -> None:
     """Ask Clari, and land what it answers; what it does not answer is written down."""
-    at = pipeline.now()
     columns = {
         "request_id": fetch.request_id,
         "run_id": run_id,
@@ -128,10 +127,9 @@ async def _ask(
         "gap_from": fetch.gap_from,
         "gap_to": fetch.gap_to,
         "attempt": 1,
-        "submitted_at": at,
     }
     with pipeline.warehouse.session() as session:
-        fetches.asking(session, **columns)
+        at = fetches.asking(session, **columns, submitted_at=pipeline.now())
     settings, retries = pipeline.settings, 0
 
     def count(_call: str, _cause: str) -> None:
@@ -152,6 +150,7 @@ async def _ask(
         landed_at = pipeline.now()
         row = columns | {
             "job_id": None,
+            "submitted_at": at,
             "exported_at": at,
             "landed_at": landed_at,
             "answer_count": answers,
@@ -177,7 +176,7 @@ async def _ask(
     landed = Landed(
         request_id=fetch.request_id,
         forecast_id=product.name,
-        time_period_id=window_of(columns),
+        time_period_id=window_of(columns | {"submitted_at": at}),
         at=landed_at,
         job_id=fetch.request_id,
         size=document.size,

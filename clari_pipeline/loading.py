@@ -44,7 +44,7 @@ def refuse_invented(people: int) -> None:
     """
     if people:
         raise DocumentUnreadable(
-            f"{people} of its people have addresses in .example, as a sandbox's have, and CLARI_ENV is prod: set "
+            f"its {people} people have addresses in .example, as a sandbox's have, and CLARI_ENV is prod: set "
             "CLARI_BASE_URL to Clari's, and take a sandbox's documents out of the landing folder"
         )
 

@@ -68,7 +68,7 @@ def test_a_sandboxs_figures_never_get_into_production(
     assert not sandbox.requests
     refused = terminal("replay")
     assert refused.code == 1
-    assert "12 of its people have addresses in .example, as a sandbox's have, and CLARI_ENV is prod" in refused.err
+    assert "its 12 people have addresses in .example, as a sandbox's have, and CLARI_ENV is prod" in refused.err
     assert terminal.query("select count(*) from clari.forecast_entry") == [(0,)]
     monkeypatch.setenv("CLARI_ENV", "")
     assert terminal("environment", "--take-over").code == 0

@@ -27,7 +27,7 @@ from clari_pipeline.clari.errors import (
     UnexpectedAnswer,
     refusal,
 )
-from clari_pipeline.clari.keys import KeyAuth, KeySource
+from clari_pipeline.clari.keys import KeyAuth, KeySource, Unkeyed
 from clari_pipeline.clari.models import ExportRequest, Job, Limits, offered_types
 from clari_pipeline.clari.paths import segment
 from clari_pipeline.clari.reading import (
@@ -223,10 +223,12 @@ class ClariClient:
         Raises `ResultTooLarge` as soon as more than `max_bytes` are announced or have come.
         """
         call = f"result of job {job_id}"
-        patience = _Patience(self._retry.patience_s)
-        return await self._repeated(
-            call, _is_passing, lambda: self._download(call, job_id, sink, max_bytes, patience), patience
+        patience, unkeyed = _Patience(self._retry.patience_s), Unkeyed(sink, self._key.masked)
+        size = await self._repeated(
+            call, _is_passing, lambda: self._download(call, job_id, unkeyed, max_bytes, patience), patience
         )
+        unkeyed.end()
+        return size
 
     async def _download(
         self, call: str, job_id: str, sink: ResultSink, max_bytes: int | None, patience: _Patience

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from clari_pipeline.quality.export_gate import EXCUSED_IN_GRACE
 from clari_pipeline.runbook import Remark, section_named
+from clari_pipeline.shown import one_line
 from clari_pipeline.warehouse.statements import Record
 
 
@@ -50,8 +51,8 @@ class Outcome:
 
     @property
     def sentence(self) -> str:
-        """Forecast, quarter, state and reason, in one line."""
+        """Forecast, quarter, state and reason, in one line that can be shown."""
         export = self.export
         job = f" (job {export['job_id']})" if export["job_id"] else ""
         error = f": {export['error']}" if export["error"] else ""
-        return f"{export['forecast_id']} {export['time_period_id']} {export['state']}{job}{error}"
+        return one_line(f"{export['forecast_id']} {export['time_period_id']} {export['state']}{job}{error}")

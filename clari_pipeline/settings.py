@@ -47,7 +47,7 @@ class KeyMissing(SettingsError):
 
 
 class SandboxInProduction(SettingsError):
-    """`CLARI_ENV` is prod, and the key is a sandbox's, whose figures are invented."""
+    """`CLARI_ENV` is prod, and the key is a sandbox's or the warehouse full of its figures, which are invented."""
 
 
 class ForecastsMissing(SettingsError):

@@ -30,7 +30,7 @@ from clari_pipeline.clari.errors import (
     UnexpectedAnswer,
     refusal,
 )
-from clari_pipeline.clari.keys import KeyAuth, KeySource
+from clari_pipeline.clari.keys import KeyAuth, KeySource, Unkeyed
 from clari_pipeline.clari.models import ExportRequest, Job, Limits, offered_types
 from clari_pipeline.clari.paging import pages
 from clari_pipeline.clari.paths import segment
@@ -212,15 +212,16 @@ class ClariClient:
         """
         call = f"result of job {job_id}"
         copies: list[Download] = []
+        unkeyed = Unkeyed(sink, self._key.masked)
         while True:
             patience = Patience(self._retry.patience_s)
-            once = partial(self._download, call, job_id, sink, max_bytes, patience)
+            once = partial(self._download, call, job_id, unkeyed, max_bytes, patience)
             copy_ = await self._repeated(call, _is_passing, once, patience)
-            if copy_ in copies and copy_.size == max(one.size for one in copies):
-                return replace(copy_, is_whole=True)
+            is_again = copy_ in copies and copy_.size == max(one.size for one in copies)
             copies.append(copy_)
-            if copy_.is_whole or len(copies) == _MOST_COPIES:
-                return copy_
+            if copy_.is_whole or is_again or len(copies) == _MOST_COPIES:
+                unkeyed.end()
+                return replace(copy_, is_whole=True) if is_again else copy_
             self._on_retry(call, "nothing shows where it ends")
 
     async def _download(

@@ -11,6 +11,7 @@ import dagster as dg
 from clari_pipeline.outcomes import Outcome
 from clari_pipeline.quality.export_gate import CHECKS
 from clari_pipeline.runbook import anchor, see
+from clari_pipeline.shown import one_line
 from clari_pipeline.warehouse.statements import Record
 
 # Judged once the marts are made, over all quarters, by the mart on which they stand.
@@ -80,7 +81,7 @@ def mart_result(asset: dg.AssetKey, name: str, verdicts: Sequence[Record], *, is
 def _told(name: str, broken: Sequence[Record]) -> str | None:
     """What a check that is broken found, and where the runbook tells what to do."""
     said = dict.fromkeys(verdict["evidence"].get("summary") or CHECKS[name].explains for verdict in broken)
-    return see("; ".join(said), name) if broken else None
+    return see(one_line("; ".join(said)), name) if broken else None
 
 
 def _where_to_look(name: str, broken: Sequence[Record]) -> dict[str, dg.MetadataValue[Any]]:

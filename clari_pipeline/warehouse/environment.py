@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from clari_pipeline.settings import SandboxInProduction
 from clari_pipeline.warehouse.errors import WrongEnvironment
 from clari_pipeline.warehouse.session import Session, Warehouse
 from clari_pipeline.warehouse.statements import rows, run
@@ -41,7 +42,7 @@ def belongs_to(session: Session) -> str | None:
 
 
 def claim(session: Session, env: str | None) -> None:
-    """Remember the environment where none is remembered; unset is none. Raises `WrongEnvironment`."""
+    """Remember the environment where none is remembered; unset is none. Raises as `give` does."""
     if env is None or belongs_to(session) is not None:
         return
     with session.turn("schema"):
@@ -50,7 +51,16 @@ def claim(session: Session, env: str | None) -> None:
 
 
 def give(session: Session, env: str | None) -> None:
-    """The warehouse belongs to this environment from now on, whatever it remembers; None is none."""
+    """The warehouse belongs to this environment from now on, whatever it remembers; None is none.
+
+    Raises `SandboxInProduction` where a sandbox's figures would be production's.
+    """
+    if env == "prod" and (found := rows(session, "preflight/invented_people")):
+        people = ", ".join(f"{one['people']} people of {one['forecast_id']}" for one in found)
+        raise SandboxInProduction(
+            f"the warehouse holds {people} with addresses in .example, as a sandbox's have, and CLARI_ENV is prod: "
+            "begin with an empty warehouse and landing folder (CLARI_WAREHOUSE_URL, CLARI_DATA_DIR), or unset CLARI_ENV"
+        )
     with session.transaction():
         run(session, "schema_given_to", env=env)
 

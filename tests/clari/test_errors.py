@@ -311,3 +311,17 @@ def test_an_answer_that_is_kept_holds_no_key():
         content, read = asyncio.run(ask(recorder.url))
     assert content == body.replace(in_json(AWKWARD_KEY).replace("/", "\\/").encode(), b"***")
     assert read == {"items": [], "of": "***", "ü": "***"}
+
+
+@pytest.mark.parametrize("padding", [0, 70_000])
+def test_an_error_in_the_place_of_a_document_is_landed_without_the_key(padding):
+    """What is longer than any error is a document, and comes as it is."""
+
+    async def ask(address: str, sink: Sink) -> int:
+        async with ClariClient(base_url=address, api_key=SecretStr(AWKWARD_KEY), retry=ONCE) as client:
+            return await client.download("1", sink)
+
+    said = json.dumps({"sent": AWKWARD_KEY, "padding": " " * padding}).replace("=", "\\u003d").encode()
+    with Recorder(200, said) as recorder:
+        asyncio.run(ask(recorder.url, sink := Sink()))
+    assert json.loads(sink.content)["sent"] == ("***" if not padding else AWKWARD_KEY)

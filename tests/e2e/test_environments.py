@@ -57,7 +57,7 @@ def test_no_other_name_is_taken(terminal: Terminal, monkeypatch: pytest.MonkeyPa
 def test_a_sandboxs_figures_never_get_into_production(
     terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By its key: exit code 2, nothing is asked. By its documents that landed before: refused, out of the tables."""
+    """By its key or by its warehouse: exit code 2, and nothing is done. By its documents: refused."""
     assert sandbox.api_key.startswith(SANDBOX_KEY)
     terminal.begin_after("sync", "--last", "1")
     monkeypatch.setenv("CLARI_ENV", "prod")
@@ -66,6 +66,12 @@ def test_a_sandboxs_figures_never_get_into_production(
     assert (refused.code, refused.out, len(refused.err.splitlines())) == (2, "", 1)
     assert "the key is a sandbox's" in refused.err
     assert not sandbox.requests
+    for words in (["replay"], ["environment", "--take-over"]):
+        refused = terminal(*words)
+        assert (refused.code, refused.out) == (2, "")
+        assert "the warehouse holds 12 people of total_new with addresses in .example" in refused.err
+    assert terminal.query("select * from clari.warehouse_environment") == []
+    (terminal.folder / "data/warehouse.duckdb").unlink()
     refused = terminal("replay")
     assert refused.code == 1
     assert "its 12 people have addresses in .example, as a sandbox's have, and CLARI_ENV is prod" in refused.err

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -126,8 +127,9 @@ def mart_assets(*, engine: str) -> list[dg.AssetsDefinition]:
     made = [
         _mart("forecast_vs_quota", Pipeline.refresh_forecast_vs_quota, tables, engine),
         _mart("forecast_swing", Pipeline.refresh_forecast_swing, tables, engine),
+        _mart("forecast_swing_summary", partial(_counted, "forecast_swing_summary"), [key("forecast_swing")], engine),
         _mart("pipeline_health", Pipeline.refresh_pipeline_health, health, engine),
-        _mart("pipeline_health_month", _months, [key("pipeline_health")], engine),
+        _mart("pipeline_health_month", partial(_counted, "pipeline_health_month"), [key("pipeline_health")], engine),
     ]
     board = board_asset(key("board"), [*map(key, MARTS)], owners=OWNERS, pool=writers(engine))
     return [*made, _history_marts(engine), board]
@@ -146,9 +148,10 @@ def _mart_metadata(name: str) -> dict[str, Any]:
     }
 
 
-def _months(pipeline: Pipeline) -> int:
+def _counted(mart: str, pipeline: Pipeline) -> int:
+    """The rows of a mart that is made with another."""
     with pipeline.warehouse.session() as session:
-        return marts.count(session, "pipeline_health_month")
+        return marts.count(session, mart)
 
 
 def _mart(name: str, refresh: Callable[[Pipeline], int], deps: list[dg.AssetKey], engine: str) -> dg.AssetsDefinition:

@@ -18,7 +18,7 @@ from clari_pipeline.disk import copy_past_memory, to_disk
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.runbook import says_full
 from clari_pipeline.warehouse.duck_file import UsedHere, duck_file
-from clari_pipeline.warehouse.earlier import move_entries
+from clari_pipeline.warehouse.earlier import move_entries, sum_swings
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseFull, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
 from clari_pipeline.warehouse.session import Answer, Session, Warehouse
@@ -366,4 +366,5 @@ def _make_schema(session: Session) -> None:
     move_entries(session)
     for table in tables():
         run(session, f"schema/{table}")
+    sum_swings(session)
     run(session, "schema_is_made", schema_sha256=sha256_of("schema"))

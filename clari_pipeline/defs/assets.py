@@ -229,14 +229,15 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
         pool=writers(engine),
     )
     def apply_retention(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        from clari_pipeline.retention import oldest_kept, retire  # noqa: PLC0415 - once a month
+        from clari_pipeline.retention import forget_verdicts, oldest_kept, retire  # noqa: PLC0415 - once a month
 
         pipeline: Pipeline = context.resources.pipeline
         found = retire(pipeline)
         for quarter in found:
             said = quarter.obstacle or f"{sum(quarter.rows.values()):,} rows have left the tables"
             (context.log.warning if quarter.obstacle else context.log.info)(f"{quarter.quarter_id}: {said}")
-        if found and pipeline.publish() is None:
+        verdicts = forget_verdicts(pipeline)
+        if (found or verdicts) and pipeline.publish() is None:
             context.log.warning(pipeline.remarks[-1])
         if kept := [f"{quarter.quarter_id} stays: {quarter.obstacle}" for quarter in found if quarter.obstacle]:
             raise dg.Failure(description=see("; ".join(kept), Remark.QUARTER_STAYS), allow_retries=False)
@@ -245,6 +246,7 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
                 "oldest_kept": str(oldest_kept(pipeline)),
                 "quarters": ", ".join(quarter.quarter_id for quarter in found),
                 "rows": sum(sum(quarter.rows.values()) for quarter in found),
+                "verdicts": verdicts,
             }
         )
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 
+from clari_pipeline import backup, restoring
 from clari_pipeline.settings import project_file
 from clari_pipeline.warehouse.duck import DuckWarehouse
 from clari_pipeline.warehouse.marts import MARTS
@@ -131,6 +132,11 @@ def test_a_file_that_an_earlier_release_made_stays_and_its_copy_opens_everywhere
     assert house.pipeline.publish() is False
     house.execute("create table clari.more as select 1 as one")
     assert house.pipeline.publish() is True
+    backup.take(house.pipeline, tmp_path / "saved")
+    work = restoring.plan(house.pipeline, tmp_path / "saved", documents_only=False, force=True)
+    restoring.restore(house.pipeline, work)
+    assert storage(file) == 65
+    assert asked(file)["answers"] == asked(copy)["answers"]
 
 
 def test_a_new_file_opens_everywhere(tmp_path: Path) -> None:

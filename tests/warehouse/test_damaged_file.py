@@ -48,6 +48,11 @@ def test_a_damaged_file_is_named_with_what_helps(tmp_path: Path) -> None:
             with pytest.raises(WarehouseDamaged), house.pipeline.warehouse.glance() as session:
                 assert session is not None
                 session.count("forecast_entry")
+        if name == "every block":
+            assert house.pipeline.publish() is None
+            (remark,) = house.pipeline.remarks
+            assert "were not made anew" in remark
+            assert f"warehouse {file} is damaged; clari-pipeline restore" in remark
     for said in told.values():
         assert said.startswith(f"warehouse {file} is damaged ("), said
         assert "clari-pipeline restore DIR --force" in said

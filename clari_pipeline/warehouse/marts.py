@@ -31,7 +31,9 @@ MARTS = {
     "forecast_vs_quota": "One row a forecast, period, person and forecast field: the call beside quota, closed-won "
     "and attainment. A manager's row is the whole team's: nothing is to be summed over people.",
     "forecast_swing": "One row a comparison of two exports, call by call: with the export before, and with the one "
-    "of a week ago. is_swing says whether people must hear of it.",
+    "of a week ago. is_swing says whether people must hear of it. What did not move is in the newest alone.",
+    "forecast_swing_summary": "One row a comparison of two exports, forecast field by forecast field: how many calls "
+    "were compared, how many moved and swung, whether they have rows in forecast_swing or not.",
     "pipeline_health": "One row a forecast, quarter and day: exports accepted, merged, refused and failed.",
     "pipeline_health_month": "One row a forecast and quarter, and one of all: how the exports of the newest thirty "
     "days went, and when one was last merged.",
@@ -225,6 +227,8 @@ def _due(session: Session, quarter: Record) -> list[Record]:
 
 
 def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
+    if not pairs:
+        return
     rules, quarter = calls.rules, calls.quarter
     loaded = {export["job_id"]: export for export in rows(session, "ledger/of_quarter", **quarter, states=["LOADED"])}
     swings, asked = rules.rules.swings, Quarter.parse(quarter["quarter_id"])
@@ -246,6 +250,8 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
             quarter_end=rules.calendar.last_day(asked),
         )
         run(session, "marts/forecast_swing_contribution", **pair)
+        run(session, "marts/forecast_swing_summary", **pair, every_job=False)
+    run(session, "marts/swings_unmoved", **quarter)
 
 
 def _make_forecast_vs_quota(session: Session, calls: _Calls, newest: Record, made_of: str) -> None:

@@ -293,7 +293,7 @@ for _, _, _, _example in MUTATIONS.values():
 
 def _compare_anew(house: House, brought: Brought, forecast: str) -> None:
     """Forget the comparisons of a forecast, and compare its calls once more, by the law as it is now."""
-    for table in ("forecast_swing_contribution", "forecast_swing"):
+    for table in ("forecast_swing_contribution", "forecast_swing_summary", "forecast_swing"):
         house.execute(f"delete from clari.{table} where job_id like 'job-{forecast}-%'")
     with house.pipeline.warehouse.session() as session:
         for quarter in sorted({export.quarter for export in brought.histories[forecast].exports}):

@@ -48,6 +48,7 @@ ORDERED = {
     "time_period": "time_period_id",
     "time_frame": "time_period_id, time_frame_id",
     "forecast_swing": "forecast_id, time_period_id, user_id, field_id, baseline, job_id",
+    "forecast_swing_summary": "forecast_id, time_period_id, field_id, baseline, job_id",
     "forecast_vs_quota": "forecast_id, time_period_id, user_id, field_id",
 }
 

@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from clari_pipeline.documents import totals
 from clari_pipeline.documents.fast_entries import FastEntries
-from clari_pipeline.documents.flat import OF_THIS_SHAPE, FlatPeople
+from clari_pipeline.documents.flat import AMOUNTS, OF_THIS_SHAPE, FlatPeople
 from clari_pipeline.documents.json_text import JsonText, no_document
 from clari_pipeline.documents.long_csv import count_lines, read_long_csv
 from clari_pipeline.documents.relational import ENTRY_KEYS, LISTS, entry_row, objects, read_lists
-from clari_pipeline.documents.rows import DocumentUnreadable, EntryRows, Lists, Rounded, Row
+from clari_pipeline.documents.rows import MEASURES, DocumentUnreadable, EntryRows, Lists, Rounded, Row
 from clari_pipeline.documents.totals import StreamTotals, Totals
 from clari_pipeline.periods import FiscalCalendar
 
@@ -29,6 +29,7 @@ _TYPE_OF = {
     "crm_total": "crm_total",
     "crm_closed": "crm_closed",
 }
+_AMOUNT_KEYS = {key for key, column in (ENTRY_KEYS | AMOUNTS).items() if column in MEASURES}
 _LOOKED_AT = 4096
 _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -73,7 +74,7 @@ def count_exactly(stream: IO[bytes]) -> Totals:
     buffered = _peekable(stream)
     if not _is_json(buffered):
         return count_lines(io.StringIO(buffered.read().decode("utf-8-sig"), newline=""))
-    text = JsonText(buffered)
+    text = JsonText(buffered, maybe_nan=_AMOUNT_KEYS)
     found: Totals = {}
     for key in text.members():
         if key == "entries" and text.is_array():
@@ -98,7 +99,7 @@ class _Reader:
         self._document = Document("relational")
 
     def read_json(self, stream: io.BufferedReader) -> Document:
-        text = JsonText(stream)
+        text = JsonText(stream, maybe_nan=_AMOUNT_KEYS)
         lists: dict[str, Any] = {}
         has_entries = False
         try:

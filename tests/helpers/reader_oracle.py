@@ -22,12 +22,17 @@ Row = dict[str, Any]
 NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]*)(\.(?P<part>[0-9]*))?([eE](?P<exponent>[+-]?[0-9]+))?")
 FLAT = AMOUNTS | {"ownerEmail": "user_id", "timePeriod": "time_period_id", "currency": "currency_code"}
 COLUMNS = dict.fromkeys(ENTRY_KEYS.values())
+AMOUNT_KEYS = {key for key, column in (ENTRY_KEYS | AMOUNTS).items() if column in MEASURES}
 YES, NO = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
 KEYS = ("field_id", "time_frame_id", "time_period_id", "user_id")
 
 
 class Written(str):
     """A number as it is written."""
+
+
+class Constant(str):
+    """NaN or an infinity, which may stand for an amount and for nothing else."""
 
 
 class Refused(Exception):
@@ -50,21 +55,31 @@ class Expected:
 
 def expect(content: bytes) -> Expected:
     """Raises `Refused`."""
+    constants: list[Constant] = []
+
+    def constant(name: str) -> Constant:
+        constants.append(Constant(name))
+        return constants[-1]
+
+    def unique(pairs: list[tuple[str, Any]]) -> Row:
+        for key, value in pairs:
+            if key in AMOUNT_KEYS and isinstance(value, Constant):
+                constants[:] = [one for one in constants if one is not value]
+        return _unique(pairs)
+
     try:
         document = json.loads(
             content.removeprefix(b"\xef\xbb\xbf").decode(),
             parse_int=Written,
             parse_float=Written,
-            parse_constant=_refuse,
-            object_pairs_hook=_unique,
+            parse_constant=constant,
+            object_pairs_hook=unique,
         )
+        if constants:
+            raise Refused(constants[0])
         return _expected(document)
     except (ValueError, RecursionError) as error:  # broken UTF-8 and half characters are ValueErrors
         raise Refused(str(error)) from None
-
-
-def _refuse(name: str) -> None:
-    raise Refused(name)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Row:

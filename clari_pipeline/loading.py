@@ -263,24 +263,21 @@ class Loader:
         """
         landed = self._landing.find(export["landing_path"])
         warm_up()
+        download = evidence.of_download(export, is_whole=landed.is_whole)
         staging = merging.Staging(session)
         try:
             with landed.open() as stream:
                 document = read_document(stream, self._rules.calendar, staging.take)
             staging.end(document.tables)
             found = facts.of_staged_document(session, export)
-            carried = _carried(export, document)
-            said = evidence.of_document(
-                export | carried, document, found, self._rules, self._grace, is_whole=landed.is_whole
-            )
+            said = evidence.of_document(export, document, found, self._rules, self._grace)
         except UNREADABLE as error:
             landed.prove()
             unreadable = {"export_is_readable": {"summary": why_unreadable(error), "document": export["landing_path"]}}
-            judged.verdicts[export["request_id"]] = judge(
-                ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)
-            )
+            faults = ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)
+            judged.verdicts[export["request_id"]] = judge(faults.joined(download))
             return None
-        export.update(carried)
+        export.update(_carried(export, document))
         judged.counts[export["request_id"]] = {
             "types_to_export": export["types_to_export"],
             "export_format": export["export_format"],
@@ -290,7 +287,7 @@ class Loader:
             "call_time_frame_id": found["call_time_frame_id"],
         }
         if not is_trusted:
-            judged.verdicts[export["request_id"]] = judge(said)
+            judged.verdicts[export["request_id"]] = judge(said.joined(download))
             if judged.is_refused(export["request_id"]):
                 return None
         session.upload(merging.STAGED)

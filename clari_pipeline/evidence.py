@@ -19,8 +19,22 @@ _MEASURE_TYPES = dict(zip(("forecast", "quota", "adjustment", "crm_total", "crm_
 _SHOWN = 20
 
 
+def of_download(export: Record, *, is_whole: bool) -> ExportFacts:
+    """What is known of the document before it is read."""
+    return ExportFacts(
+        request_id=export["request_id"],
+        facts={"ends_unproved": int(not is_whole)},
+        evidence={
+            "export_is_complete": {
+                "summary": "the connection ended where nothing says how long the document is, and no two downloads "
+                "were the same: run again, or set CLARI_EXPORT_FORMAT=JSON, which shows its end"
+            }
+        },
+    )
+
+
 def of_document(
-    export: Record, document: Document, found: facts.Facts, rules: CallRules, grace: timedelta, *, is_whole: bool
+    export: Record, document: Document, found: facts.Facts, rules: CallRules, grace: timedelta
 ) -> ExportFacts:
     """What the document alone says."""
     quarter = Quarter.parse(export["time_period_id"])
@@ -31,7 +45,6 @@ def of_document(
         is_in_grace=begins <= export["exported_at"].date() < begins + grace,
         facts={
             "reading_faults": 0,
-            "ends_unproved": int(not is_whole),
             "rows_exported": document.entry_count,
             "truncation_flags": int(bool(export["rows_truncated"])),
             "periods_outside": len(outside),
@@ -42,10 +55,6 @@ def of_document(
         },
         evidence={
             "export_is_readable": {"shape": document.shape, "unknown_keys": document.unknown_keys},
-            "export_is_complete": {
-                "summary": "the connection ended where nothing says how long the document is, and no two downloads "
-                "were the same: run again, or set CLARI_EXPORT_FORMAT=JSON, which shows its end"
-            },
             "export_is_not_empty": {"summary": f"the document for {quarter} holds no entries"},
             "export_is_not_truncated": {
                 "summary": "Clari says that the document is cut off (rowsTruncated or cellsTruncated): "

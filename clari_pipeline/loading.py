@@ -17,7 +17,7 @@ from clari_pipeline import evidence
 from clari_pipeline.documents import READER, Document, Totals, count_exactly, read_document
 from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.events import Hooks, Merged, Refused
-from clari_pipeline.landing import Landing, LandingError
+from clari_pipeline.landing import LandedDocument, Landing, LandingError
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, again, judge, reason, remember, warm_up
 from clari_pipeline.warehouse import facts, ledger, marts, merging
 from clari_pipeline.warehouse.marts import CallRules
@@ -285,18 +285,20 @@ class Loader:
         would be lost by that: `LandingError` stops the merge, and the tables stay as they are.
         """
         warm_up()
-        staging = merging.Staging(session)
+        staging, landed = merging.Staging(session), None
         try:
-            document, found, carried, said = self._read(session, export, staging)
+            landed = self._landing.find(export["landing_path"])
+            document, found, said = self._read(session, export, landed, staging)
         except (DocumentUnreadable, LandingError) as error:
             if isinstance(error, LandingError) and export["state"] == "LOADED":
                 raise
             unreadable = {"export_is_readable": {"summary": str(error), "document": export["landing_path"]}}
-            judged.verdicts[export["request_id"]] = judge(
-                ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)
-            )
+            faults = ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)
+            if landed is not None:
+                faults = faults.joined(evidence.of_download(export, is_whole=landed.is_whole))
+            judged.verdicts[export["request_id"]] = judge(faults)
             return None
-        export.update(carried)
+        export.update(_carried(export, document))
         judged.counts[export["request_id"]] = {
             "types_to_export": export["types_to_export"],
             "export_format": export["export_format"],
@@ -306,20 +308,19 @@ class Loader:
             "call_time_frame_id": found["call_time_frame_id"],
         }
         if not is_trusted:
-            judged.verdicts[export["request_id"]] = judge(said)
+            judged.verdicts[export["request_id"]] = judge(said.joined(download))
             if judged.is_refused(export["request_id"]):
                 return None
         session.upload(merging.STAGED)
         return _Staged(document, found)
 
     def _read(
-        self, session: Session, export: Record, staging: merging.Staging
-    ) -> tuple[Document, Record, Record, ExportFacts]:
-        """The staged document, its facts, what it says of its request, and what the gate is asked of it.
+        self, session: Session, export: Record, landed: LandedDocument, staging: merging.Staging
+    ) -> tuple[Document, facts.Facts, ExportFacts]:
+        """The document, staged, its facts, and what it says by itself.
 
         Raises `DocumentUnreadable`, and `LandingError` where the document is not what was landed.
         """
-        landed = self._landing.find(export["landing_path"])
         try:
             with landed.open() as stream:
                 currency = self._currency if _is_from_elsewhere(export) else export["currency"]
@@ -327,14 +328,12 @@ class Loader:
             staging.end(document.tables)
             if self._is_production:
                 refuse_invented(facts.people_invented(session))
-            found, carried = facts.of_staged_document(session, export), _carried(export, document)
-            said = evidence.of_document(
-                export | carried, document, found, self._rules, self._grace, is_whole=landed.is_whole
-            )
+            found = facts.of_staged_document(session, export)
+            said = evidence.of_document(export, document, found, self._rules, self._grace)
         except UNREADABLE as error:
             landed.prove()
             raise DocumentUnreadable(why_unreadable(error)) from error
-        return document, found, carried, said
+        return document, found, said.joined(evidence.of_download(export, is_whole=landed.is_whole))
 
     def _count_exactly(self, export: Record) -> Totals:
         with self._landing.find(export["landing_path"]).open() as stream:

@@ -151,10 +151,10 @@ class ClariClient:
         """
         call = f"export of {request.forecast_id} {request.time_period}"
         answer = await self._repeated(call, _was_not_queued, lambda: self._submit(call, request))
-        job_id = answer.get("jobId") if isinstance(answer, dict) else None
-        if job_id and isinstance(job_id, str | int) and str(job_id).isprintable():
-            return str(job_id)
-        raise AnswerLost(f"{call}: Clari's answer names no job")
+        try:
+            return typed(call, Job, {"jobId": answer.get("jobId")} if isinstance(answer, dict) else answer).job_id
+        except UnexpectedAnswer as error:
+            raise AnswerLost(f"{call}: Clari's answer names no job") from error
 
     async def job(self, job_id: str) -> Job:
         """How a job stands. In production it comes wrapped [gitlab, posthog], in the description bare [spec]."""

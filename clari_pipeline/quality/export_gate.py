@@ -45,13 +45,13 @@ class Check:
 CHECKS = {
     check.name: check
     for check in (
-        Check("export_is_readable", "reading_faults", "The document is one that Clari documents.", most=0),
         Check(
             "export_is_complete",
             "ends_unproved",
             "The download came to its end: its length, its compression, its last bracket, or a second one shows it.",
             most=0,
         ),
+        Check("export_is_readable", "reading_faults", "The document is one that Clari documents.", most=0),
         Check("export_is_not_empty", "rows_exported", "The document holds at least one entry.", least=1),
         Check(
             "export_is_not_truncated",

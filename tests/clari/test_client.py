@@ -327,6 +327,7 @@ def test_an_export_call_without_a_readable_answer_is_not_repeated(sandbox, tab, 
         b'{"jobId": "6\\ud8007"}',
         b'{"jobId": "6\\u00007"}',
         b'{"jobId": {"a": 1}}',
+        b'{"jobId": "' + b"6" * 70_000 + b'"}',
     ],
 )
 def test_an_answer_that_names_no_job_is_lost(sandbox, tab, body):
@@ -411,6 +412,7 @@ def test_a_list_of_jobs_is_read_in_each_wrapping(sandbox, body):
     ("name", "body", "where"),
     [
         ("limits", b'{"jobs": {"monthlyQuota": "many"}}', "monthlyQuota"),
+        ("limits", b'{"jobs": {"monthlyQuota": 1%s}}' % (b"0" * 30), "monthlyQuota"),
         ("limits", b"[]", "its whole"),
         ("status", b'{"job": {"rowsTruncated": "perhaps"}}', "rowsTruncated"),
         ("status", b"7", "its whole"),

@@ -153,6 +153,41 @@ def test_eight_failures_in_a_row_are_ridden_out(terminal: Terminal, sandbox: San
     assert len(submitted) == 1
 
 
+def test_what_comes_in_place_of_a_document_or_in_part_is_that_exports_own_trouble(
+    terminal: Terminal, sandbox: Sandbox
+) -> None:
+    """An error with status 200 is FAILED with Clari's words, and lands nowhere; four CSVs of other lengths, of which
+    nothing shows the end, are one that is refused, and is so after a restart; the forecast beside them is merged.
+    """
+    pipeline = Pipeline(read_settings())
+    quarter = pipeline.current_quarters()[0]
+    head = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Day,End Day,Data Type,Data Value\n"
+    week = "CRO,,Q4 FY 2026,Commit,1,10/01/2026,10/07/2026,Forecast Value,$940.25\n"
+    lines = "".join(f"Ann,ann{number}@x.example,00{number},{week}" for number in range(60))
+    envelope = f'{{"errors": [{{"code": "E1", "message": "No report for {sandbox.api_key}"}}]}}'
+    sandbox.serve("cut off", str(quarter), (head + lines).encode(), "CSV")
+    sandbox.serve("error", str(quarter), envelope.encode())
+    retry = Retry(attempts=2, first_wait_s=0.001, max_wait_s=0.002)
+    sandbox.fail_next("results", [f"unsized_cut:{share}" for share in (0.5, 0.7, 0.6, 0.4)])
+    asked = []
+    for forecasts in (["cut off"], ["error", "new_business"]):
+        with pipeline.exporting(f"run of {forecasts}", [quarter], forecasts, retry=retry) as desk:
+            asked += desk.take(str(quarter))
+    pipeline.merge_landed(str(quarter))
+    came = {outcome.export["forecast_id"]: outcome.export for outcome in pipeline.outcomes(asked)}
+    assert {name: export["state"] for name, export in came.items()} == {
+        "cut off": "REFUSED",
+        "error": "FAILED",
+        "new_business": "LOADED",
+    }
+    assert came["cut off"]["error"].startswith("export_is_complete: ")
+    assert "Clari answered 200: No report for ***, in place of the document" in came["error"]["error"]
+    assert came["error"]["error_kind"] == "ErrorAsDocument"
+    assert not [document for document in pipeline.landing if document.manifest["forecast_id"] == "error"]
+    Pipeline(read_settings()).replay([], [])
+    assert [outcome.export["state"] for outcome in pipeline.outcomes(asked[:1])] == ["REFUSED"]
+
+
 @pytest.mark.soak  # by default: a kill while the job of a lost answer is adopted, in test_kills.py
 def test_a_lost_answer_does_not_queue_a_second_export(terminal: Terminal, sandbox: Sandbox) -> None:
     """Clari queued the job, the connection broke: the job is found and adopted."""

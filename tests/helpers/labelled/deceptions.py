@@ -57,6 +57,10 @@ def _truncated(chance: Random) -> Deception:
     return "export_is_not_truncated", _document(_good(chance)), {"is_truncated": True}
 
 
+def _without_end(chance: Random) -> Deception:
+    return "export_is_complete", _document(_good(chance)), {"is_whole": False}
+
+
 def _other_quarter(chance: Random) -> Deception:
     period = chance.choice(("2026_Q3", "2027_Q1", "2025_Q4", "unheard of"))
     return "export_period_matches_request", _document([e | {"timePeriodId": period} for e in _good(chance)], period), {}
@@ -87,6 +91,7 @@ DECEPTIONS: tuple[Callable[[Random], Deception], ...] = (
     _without_key,
     _in_conflict,
     _unreadable_amount,
+    _without_end,
 )
 
 

@@ -39,10 +39,14 @@ def of_document(
     """What the document alone says."""
     quarter = Quarter.parse(export["time_period_id"])
     outside = [period for period in found["periods"] if not _lies_in(quarter, period, rules.calendar)]
-    begins = rules.calendar.first_day(quarter)
+    begins, today = rules.calendar.first_day(quarter), rules.calendar.day_of(export["exported_at"])
+    elsewhere = {period["time_period_id"] for period in outside}
+    astray = [week for week in found["weeks_astray"] if week["time_period_id"] not in elsewhere]
+    contradictions = _contradictions(quarter, found["periods"], rules.calendar)
     return ExportFacts(
         request_id=export["request_id"],
-        is_in_grace=begins <= export["exported_at"].date() < begins + grace,
+        is_in_grace=begins <= today < begins + grace,
+        is_current=quarter == rules.calendar.quarter_of(today),
         facts={
             "reading_faults": 0,
             "rows_exported": document.entry_count,
@@ -52,6 +56,8 @@ def of_document(
             "conflicting_keys": found["conflicting_keys"],
             "unreadable_amounts": found["unreadable_amounts"],
             "amounts_changed": document.rounded.counts.total() + found["cells_left_out"],
+            "calendar_contradictions": len(contradictions),
+            "weeks_astray": len(astray),
         },
         evidence={
             "export_is_readable": {"shape": document.shape, "unknown_keys": document.unknown_keys},
@@ -80,6 +86,8 @@ def of_document(
                 found["unreadable_amounts"], "amounts cannot be read", found["amounts_unreadable"]
             ),
             "amounts_are_exact": _not_exact(document.rounded, found["measures_left_out"]),
+            "calendar_matches_settings": contradictions[0] if contradictions else {},
+            "weeks_touch_their_period": _astray(astray),
         },
     )
 
@@ -109,6 +117,54 @@ def _not_exact(rounded: Rounded, left_out: list[Record]) -> dict[str, Any]:
         "rounded_by_at_most": rounded.most,
         "left_out": left_out[:_SHOWN],
     }
+
+
+def _contradictions(quarter: Quarter, periods: list[Record], calendar: FiscalCalendar) -> list[dict[str, Any]]:
+    """Where the delivered days of the quarter are not those of the settings, with the settings that are right."""
+    found = []
+    for period in periods:
+        first, last = period["start_date"], period["end_date"]
+        if period["time_period_id"] != str(quarter) or not calendar.contradicted_by(quarter, first, last):
+            continue
+        right = None if first is None or (last and last <= first) else calendar.as_delivered(quarter, first)
+        if right is not None and right.contradicted_by(quarter, first, last):
+            right = None
+        remedy = (
+            "no setting makes it so: look at the period in Clari"
+            if right is None
+            else "set " + " and ".join(f"{name}={value}" for name, value in _settings_of(right, calendar).items())
+        )
+        found.append(
+            {
+                "summary": f"{quarter} runs from {first} to {last} at Clari, and by the settings from "
+                f"{calendar.first_day(quarter)} to {calendar.last_day(quarter)}: {remedy}",
+                "delivered": {"start_date": first, "end_date": last},
+                "by_settings": {"start_date": calendar.first_day(quarter), "end_date": calendar.last_day(quarter)},
+                **_all_settings_of(calendar),
+                "right": None if right is None else _all_settings_of(right),
+            }
+        )
+    return found
+
+
+def _all_settings_of(calendar: FiscalCalendar) -> dict[str, Any]:
+    return {
+        "CLARI_FISCAL_YEAR_START_MONTH": calendar.start_month,
+        "CLARI_FISCAL_YEAR_NAMED_BY": calendar.named_by,
+    }
+
+
+def _settings_of(right: FiscalCalendar, calendar: FiscalCalendar) -> dict[str, Any]:
+    """The settings that have to change."""
+    known = _all_settings_of(calendar)
+    return {name: value for name, value in _all_settings_of(right).items() if value != known[name]}
+
+
+def _astray(weeks: list[Record]) -> dict[str, Any]:
+    text = "{time_frame_id} of {time_period_id} {fault} ({start_date} to {end_date})"
+    first = "; ".join(text.format_map(week) for week in weeks[:3])
+    more = f"; {len(weeks) - 3} more" if len(weeks) > 3 else ""
+    return {"summary": first + more, "weeks": weeks[:_SHOWN]}
 
 
 def _lies_in(quarter: Quarter, period: Mapping[str, Any], calendar: FiscalCalendar) -> bool:

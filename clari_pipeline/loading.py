@@ -14,10 +14,11 @@ from functools import partial
 from typing import Any
 
 from clari_pipeline import evidence
-from clari_pipeline.documents import READER, Document, Totals, count_exactly, read_document
+from clari_pipeline.documents import READER, Document, Totals, count_exactly, read_document, with_days
 from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.events import Hooks, Merged, Refused
 from clari_pipeline.landing import LandedDocument, Landing, LandingError
+from clari_pipeline.periods import Quarter
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, again, judge, reason, remember, warm_up
 from clari_pipeline.warehouse import facts, ledger, marts, merging
 from clari_pipeline.warehouse.marts import CallRules
@@ -102,7 +103,7 @@ class Loader:
         self._grace = timedelta(days=grace_days)
         self._is_production = is_production
         self._currency = currency
-        self._reader = f"{READER} from month {rules.calendar.start_month} in {currency}"
+        self._reader = f"{READER} by {rules.calendar} in {currency}"
         if is_production:  # what was merged before it was is read once more
             self._reader += " in production"
         self._now = now
@@ -177,7 +178,7 @@ class Loader:
         ledger.document_read(
             session,
             export["request_id"],
-            call_time_frame_id=facts.call_week(session, export),
+            call_time_frame_id=facts.call_week(session, self._rules.calendar.day_of(export["exported_at"])),
             **{name: known[name] for name in _COUNTED_IN_DOCUMENT},
         )
         merging.mark_again(session, export, known)
@@ -285,7 +286,8 @@ class Loader:
         would be lost by that: `LandingError` stops the merge, and the tables stay as they are.
         """
         warm_up()
-        staging, landed = merging.Staging(session), None
+        quarter = Quarter.parse(export["time_period_id"])
+        staging, landed = merging.Staging(session, quarter, self._rules.calendar), None
         try:
             landed = self._landing.find(export["landing_path"])
             document, found, said = self._read(session, export, landed, staging)
@@ -308,7 +310,7 @@ class Loader:
             "call_time_frame_id": found["call_time_frame_id"],
         }
         if not is_trusted:
-            judged.verdicts[export["request_id"]] = judge(said.joined(download))
+            judged.verdicts[export["request_id"]] = judge(said)
             if judged.is_refused(export["request_id"]):
                 return None
         session.upload(merging.STAGED)
@@ -321,14 +323,15 @@ class Loader:
 
         Raises `DocumentUnreadable`, and `LandingError` where the document is not what was landed.
         """
+        calendar = self._rules.calendar
         try:
             with landed.open() as stream:
                 currency = self._currency if _is_from_elsewhere(export) else export["currency"]
-                document = read_document(stream, self._rules.calendar, staging.take, currency=currency)
-            staging.end(document.tables)
+                document = read_document(stream, calendar, staging.take, currency=currency)
+            staging.end(with_days(document.tables, calendar.zone))
             if self._is_production:
                 refuse_invented(facts.people_invented(session))
-            found = facts.of_staged_document(session, export)
+            found = facts.of_staged_document(session, calendar.day_of(export["exported_at"]))
             said = evidence.of_document(export, document, found, self._rules, self._grace)
         except UNREADABLE as error:
             landed.prove()

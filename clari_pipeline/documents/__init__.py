@@ -1,5 +1,6 @@
 """A landed document, in any of the shapes that Clari writes, becomes typed entries and the lists beside them."""
 
+from clari_pipeline.documents.dates import with_days
 from clari_pipeline.documents.reading import Document, count_exactly, read_document
 from clari_pipeline.documents.rows import MEASURES, ControlTotal, DocumentUnreadable, Rounded
 from clari_pipeline.documents.totals import Totals
@@ -17,4 +18,5 @@ __all__ = [
     "Totals",
     "count_exactly",
     "read_document",
+    "with_days",
 ]

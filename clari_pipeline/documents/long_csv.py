@@ -38,6 +38,8 @@ _DATA_TYPES = {
 _YES_NO = {"yes": "true", "no": "false"}
 _CURRENCY = "currency_code"
 
+_WEEK = ("time_frame_id", "time_period_id", "start_date", "end_date")
+
 _EntryKey = tuple[str | None, ...]
 
 
@@ -53,7 +55,7 @@ def read_long_csv(
     entries: dict[_EntryKey, list[Row]] = {}
     people: dict[str, Row] = {}
     periods: dict[str, Row] = {}
-    weeks: dict[str, Row] = {}
+    weeks: dict[tuple[str | None, ...], Row] = {}
     for line in _lines(text, unknown):
         user, period, week = (
             person_of(line),
@@ -73,11 +75,8 @@ def read_long_csv(
         if period["time_period_id"]:
             periods[period["time_period_id"]] = period
         if week:
-            weeks[week] = {
-                "time_frame_id": week,
-                "start_date": line["Start Day"],
-                "end_date": line["End Day"],
-            }
+            listed = (week, period["time_period_id"], line["Start Day"], line["End Day"])
+            weeks[listed] = dict(zip(_WEEK, listed, strict=True))
     names = ("user_id", "time_period_id", "time_frame_id", "field_id")
     for key, versions in entries.items():
         for version in versions:
@@ -168,7 +167,8 @@ def _value(column: str, text: str) -> tuple[str | None, str | None]:
 
 
 def _week(text: str) -> str | None:
-    return f"W{int(text):02d}" if text.strip().isdecimal() else text.strip() or None
+    number = text.strip()
+    return f"W{number.lstrip('0'):0>2}" if number.isascii() and number.isdecimal() else number or None
 
 
 def _period(line: dict[str, str], calendar: FiscalCalendar) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
 
@@ -168,9 +168,13 @@ def collect_calls(
     quarter_id: str,
     as_of: datetime,
     call_time_frame_id: str | None,
+    call_day: date,
     rules: CallRules,
 ) -> None:
-    """Add to this session's `forecast_call`, under a name, the calls of a week as known at a moment."""
+    """Add to this session's `forecast_call`, under a name, the calls of a week as known at a moment.
+
+    Of several weeks with one id the newest that had begun on `call_day` is meant.
+    """
     run(
         session,
         "marts/forecast_call",
@@ -179,6 +183,7 @@ def collect_calls(
         quarter_id=quarter_id,
         as_of=as_of,
         call_time_frame_id=call_time_frame_id,
+        call_day=call_day,
         use_adjusted=rules.use_adjusted,
     )
 
@@ -204,8 +209,14 @@ class _Calls:
         if known is not None:
             run(self._session, "marts/forecast_call_again", job_id=export["job_id"], known_job_id=known["job_id"])
         else:
-            week = export["call_time_frame_id"]
-            collect_calls(self._session, export["job_id"], **as_of, call_time_frame_id=week, rules=self.rules)
+            collect_calls(
+                self._session,
+                export["job_id"],
+                **as_of,
+                call_time_frame_id=export["call_time_frame_id"],
+                call_day=self.rules.calendar.day_of(export["exported_at"]),
+                rules=self.rules,
+            )
         run(self._session, "marts/person_at", **as_of, job_id=export["job_id"])
         self._collected.append(export)
 
@@ -246,6 +257,7 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
             fields=[name.lower() for name in swings.fields],
             every_field=not swings.fields,
             rep_mutes=list(swings.reps_muted_in_weeks),
+            exported_on=rules.calendar.day_of(loaded[pair["job_id"]]["exported_at"]),
             quarter_start=rules.calendar.first_day(asked),
             quarter_end=rules.calendar.last_day(asked),
         )

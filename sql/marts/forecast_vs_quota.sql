@@ -5,12 +5,11 @@ with call_week as (
     select
         week.time_period_id,
         week.time_frame_id,
-        week.start_date,
         week.week_number,
         greatest(0, coalesce(date_diff('day', coalesce(week.end_date, week.start_date + 6), period.end_date) // 7, 0)) as weeks_to_end
     from clari.time_frame as week
     inner join clari.time_period as period on period.time_period_id = week.time_period_id
-    where week.time_frame_id = $call_time_frame_id and period.quarter_id = $quarter_id
+    where period.quarter_id = $quarter_id
 ),
 
 seen as (
@@ -78,7 +77,7 @@ select
 from forecast_call as call
 inner join seen
     on seen.time_period_id = call.time_period_id and seen.user_id = call.user_id and seen.field_id = call.field_id
-left join call_week on call_week.time_period_id = call.time_period_id
+left join call_week on call_week.time_period_id = call.time_period_id and call_week.time_frame_id = call.time_frame_id
 left join person on person.user_id = call.user_id
 left join clari.forecast_field as field on field.forecast_id = $forecast_id and field.field_id = call.field_id
 where call.job_id = $job_id;

@@ -89,6 +89,7 @@ HISTORIES: dict[str, Labelled] = {
     "currency_is_stable": deceptions.currency_of_rows,
     "amounts_are_exact": lambda chance: deceptions.long_tail(chance, decimals=chance.randint(5, 16)),
     "people_are_distinct": lambda chance: deceptions.shared_person(chance, is_shared=True),
+    "weeks_touch_their_period": deceptions.week_astray,
     "quota_field_is_unambiguous": lambda chance: deceptions.quotas(chance, second="Stretch"),
     "totals_have_one_top": lambda chance: deceptions.tops(chance, number=2),
     "forecast_swings_within_threshold": _pair_of("doubled"),
@@ -228,14 +229,14 @@ MUTATIONS: dict[str, tuple[str, str, str, Labelled]] = {
     ),
     "a restated quarter swings": (
         _SWING,
-        "interval 4 days",
-        "interval 400 days",
+        "coalesce(quarter.end_date, $quarter_end) + 3",
+        "coalesce(quarter.end_date, $quarter_end) + 400",
         lambda chance: histories.excused(chance, "restated"),
     ),
     "a quarter is restated as soon as it has ended": (
         _SWING,
-        "interval 4 days",
-        "interval 1 days",
+        "coalesce(quarter.end_date, $quarter_end) + 3",
+        "coalesce(quarter.end_date, $quarter_end) + 0",
         histories.just_not_restated,
     ),
     "one person under two ids is two": (

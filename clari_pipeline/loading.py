@@ -32,7 +32,8 @@ _REQUEST = (
     "include_historical",
     "rows_truncated",
 )
-_COUNTED_IN_DOCUMENT = ("types_to_export", "export_format", "rows_exported", "rows_staged", "document_period_id")
+_CARRIED = ("types_to_export", "export_format", "scope_id")
+_COUNTED_IN_DOCUMENT = (*_CARRIED, "rows_exported", "rows_staged", "document_period_id")
 _COUNTS = ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
 
 
@@ -150,7 +151,7 @@ class Loader:
 
     def _mark_same(self, session: Session, export: Record, known: Record) -> None:
         """Everything that a merge would have changed."""
-        export.update({name: known[name] for name in ("types_to_export", "export_format")})
+        export.update({name: known[name] for name in _CARRIED})
         ledger.document_read(
             session,
             export["request_id"],
@@ -275,10 +276,9 @@ class Loader:
             return None
         staging.end(document.tables)
         found = facts.of_staged_document(session, export)
-        export.update(_carried(export, document))
+        export.update(_carried(export, document, found))
         judged.counts[export["request_id"]] = {
-            "types_to_export": export["types_to_export"],
-            "export_format": export["export_format"],
+            **{name: export[name] for name in _CARRIED},
             "rows_exported": document.entry_count,
             "rows_staged": found["rows_staged"],
             "document_period_id": evidence.periods_of(found),
@@ -328,13 +328,14 @@ def _is_from_elsewhere(export: Record, known: Record) -> bool:
     return all(one["request_id"] == one["job_id"] for one in (export, known))
 
 
-def _carried(export: Record, document: Document) -> Record:
-    """The types and the format of a document from elsewhere, of which nobody knows what it was asked for."""
+def _carried(export: Record, document: Document, found: facts.Facts) -> Record:
+    """Types, format and scope of a document from elsewhere, of which nobody knows what it was asked for."""
     if export["types_to_export"] is not None:
         return {}
     return {
         "types_to_export": ",".join(sorted(document.types)),
         "export_format": "CSV" if document.shape == "long_csv" else "JSON",
+        "scope_id": found["scope_id"],
     }
 
 

@@ -118,13 +118,16 @@ def _refresh_quarter(
     """Make anew what has changed of one quarter; the weeks whose movements are to be proven, None if nothing could."""
     which = quarter.which
     moments = {"first_export": quarter.exports[0]["exported_at"], "newest_export": newest["exported_at"]}
-    weeks = rows(session, "marts/quarter_weeks", quarter_id=quarter.quarter_id, **moments)
+    run(session, "marts/forecast_week", **which)
+    weeks = rows(session, "marts/quarter_weeks", **which, **moments)
     days = rows(session, "marts/quarter_days", quarter_id=quarter.quarter_id)
+    numbers = rows(session, "marts/week_numbers")
+    names = rows(session, "marts/field_names", forecast_id=quarter.forecast_id)
     whole = _made_of(
         [export["request_id"] for export in quarter.exports],
         [quarter.known_at(week["as_of"]) for week in weeks[-1:]],
-        (weeks, days, rules),
-        rows(session, "marts/field_names", forecast_id=quarter.forecast_id),
+        (weeks, days, numbers, rules),
+        names,
     )
     if made.get((quarter.forecast_id, quarter.quarter_id, CALLS, _WHOLE)) == whole:
         return None
@@ -132,21 +135,26 @@ def _refresh_quarter(
     if not known or {part for _, part in known} - {_WHOLE} - {week["time_frame_id"] for week in weeks}:
         run(session, "marts/weekly_forget", **which)
         known = {}
-    marts.find_measure_fields(session, quarter.forecast_id, quarter.quarter_id, rules)
+    marts.begin_calls(session, rules)
     calendar = _made_of(
         days,
         [(week["time_frame_id"], week["start_date"], week["end_date"]) for week in weeks],
-        rows(session, "marts/measure_places"),
-        (rules.use_adjusted, rules.top_user),
+        names,
+        (rules.use_adjusted, rules.top_user, rules.quota_field, rules.rules.fields),
     )
     calls = {
         week["time_frame_id"]: _Calls(
-            _made_of(calendar, week | {"as_of": None}, quarter.known_at(week["as_of"])), week["as_of"].isoformat()
+            _made_of(
+                calendar,
+                week | {"as_of": None},
+                [number for number in numbers if number["time_frame_id"] == week["time_frame_id"]],
+                quarter.known_at(week["as_of"]),
+            ),
+            week["as_of"].isoformat(),
         )
         for week in weeks
     }
     _backfill(session, rules, quarter, [week for week in weeks if week["is_backfilled"]], calls, known)
-    run(session, "marts/forecast_call_begin")
     before = ""
     moved = [week["time_frame_id"] for week in weeks[-1:]]
     for week in weeks:
@@ -190,6 +198,7 @@ def _backfill(
     as_of = weeks[0]["as_of"]
     run(session, "marts/backfilled_begin", **quarter.which, weeks=due, as_of=as_of)
     run(session, "marts/week_person", **quarter.which, as_of=as_of)
+    marts.find_measure_fields(session, **quarter.which, as_of=as_of, rules=rules)
     at_once = max(1, _CALLS_AT_ONCE // max(1, row(session, "marts/backfilled_places")["places"]))
     for first in range(0, len(due), at_once):
         run(

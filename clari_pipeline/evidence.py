@@ -25,10 +25,12 @@ def of_document(
     """What the document alone says."""
     quarter = Quarter.parse(export["time_period_id"])
     outside = [period for period in found["periods"] if not _lies_in(quarter, period, rules.calendar)]
-    begins = rules.calendar.first_day(quarter)
+    begins, today = rules.calendar.first_day(quarter), rules.calendar.day_of(export["exported_at"])
+    contradictions = _contradictions(quarter, found["periods"], rules.calendar)
     return ExportFacts(
         request_id=export["request_id"],
-        is_in_grace=begins <= export["exported_at"].date() < begins + grace,
+        is_in_grace=begins <= today < begins + grace,
+        is_current=quarter == rules.calendar.quarter_of(today),
         facts={
             "reading_faults": 0,
             "rows_exported": document.entry_count,
@@ -37,6 +39,8 @@ def of_document(
             "null_keys": found["null_keys"],
             "conflicting_keys": found["conflicting_keys"],
             "unreadable_amounts": found["unreadable_amounts"],
+            "calendar_contradictions": len(contradictions),
+            "weeks_astray": len(found["weeks_astray"]),
         },
         evidence={
             "export_is_readable": {"shape": document.shape, "unknown_keys": document.unknown_keys},
@@ -64,8 +68,60 @@ def of_document(
             "amounts_are_readable": _named(
                 found["unreadable_amounts"], "amounts cannot be read", found["amounts_unreadable"]
             ),
+            "calendar_matches_settings": contradictions[0] if contradictions else {},
+            "weeks_touch_their_period": _astray(found["weeks_astray"]),
         },
     )
+
+
+def _contradictions(quarter: Quarter, periods: list[Record], calendar: FiscalCalendar) -> list[dict[str, Any]]:
+    """Where the delivered days of the quarter are not those of the settings, with the settings that are right."""
+    found = []
+    for period in periods:
+        first, last = period["start_date"], period["end_date"]
+        if period["time_period_id"] != str(quarter) or not calendar.contradicted_by(quarter, first, last):
+            continue
+        right = None if first is None or (last and last <= first) else calendar.as_delivered(quarter, first)
+        if right is not None and right.contradicted_by(quarter, first, last):
+            right = None
+        remedy = (
+            "no setting makes it so: look at the period in Clari"
+            if right is None
+            else "set " + " and ".join(f"{name}={value}" for name, value in _settings_of(right, calendar).items())
+        )
+        found.append(
+            {
+                "summary": f"{quarter} runs from {first} to {last} at Clari, and by the settings from "
+                f"{calendar.first_day(quarter)} to {calendar.last_day(quarter)}: {remedy}",
+                "delivered": {"start_date": first, "end_date": last},
+                "by_settings": {"start_date": calendar.first_day(quarter), "end_date": calendar.last_day(quarter)},
+                **_all_settings_of(calendar),
+                "right": None if right is None else _all_settings_of(right),
+            }
+        )
+    return found
+
+
+def _all_settings_of(calendar: FiscalCalendar) -> dict[str, Any]:
+    return {
+        "CLARI_FISCAL_YEAR_START_MONTH": calendar.start_month,
+        "CLARI_FISCAL_YEAR_NAMED_BY": calendar.named_by,
+    }
+
+
+def _settings_of(right: FiscalCalendar, calendar: FiscalCalendar) -> dict[str, Any]:
+    """The settings that have to change."""
+    known = _all_settings_of(calendar)
+    return {name: value for name, value in _all_settings_of(right).items() if value != known[name]}
+
+
+def _astray(weeks: list[Record]) -> dict[str, Any]:
+    first = "; ".join(
+        f"{week['time_frame_id']} of {week['time_period_id']} {week['fault']}: {week['start_date']} to {week['end_date']}"
+        for week in weeks[:3]
+    )
+    more = f"; {len(weeks) - 3} more" if len(weeks) > 3 else ""
+    return {"summary": first + more, "weeks": weeks[:_SHOWN]}
 
 
 def _lies_in(quarter: Quarter, period: Mapping[str, Any], calendar: FiscalCalendar) -> bool:

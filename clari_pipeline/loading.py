@@ -14,9 +14,18 @@ from functools import partial
 from typing import Any
 
 from clari_pipeline import evidence
-from clari_pipeline.documents import READER, Document, DocumentUnreadable, Totals, count_exactly, read_document
+from clari_pipeline.documents import (
+    READER,
+    Document,
+    DocumentUnreadable,
+    Totals,
+    count_exactly,
+    read_document,
+    with_days,
+)
 from clari_pipeline.events import Hooks, Merged, Refused
 from clari_pipeline.landing import Landing
+from clari_pipeline.periods import Quarter
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, again, judge, reason, remember, warm_up
 from clari_pipeline.warehouse import facts, ledger, marts, merging
 from clari_pipeline.warehouse.marts import CallRules
@@ -84,7 +93,7 @@ class Loader:
         self._landing = landing
         self._rules = rules
         self._grace = timedelta(days=grace_days)
-        self._reader = f"{READER} from month {rules.calendar.start_month}"
+        self._reader = f"{READER} by {rules.calendar}"
         self._now = now
         self._hooks = hooks or Hooks()
 
@@ -155,7 +164,7 @@ class Loader:
         ledger.document_read(
             session,
             export["request_id"],
-            call_time_frame_id=facts.call_week(session, export),
+            call_time_frame_id=facts.call_week(session, self._rules.calendar.day_of(export["exported_at"])),
             **{name: known[name] for name in _COUNTED_IN_DOCUMENT},
         )
         merging.mark_again(session, export, known)
@@ -263,10 +272,12 @@ class Loader:
         """
         landed = self._landing.find(export["landing_path"])
         warm_up()
-        staging = merging.Staging(session)
+        calendar, quarter = self._rules.calendar, Quarter.parse(export["time_period_id"])
+        staging = merging.Staging(session, quarter, calendar)
         try:
             with landed.open() as stream:
-                document = read_document(stream, self._rules.calendar, staging.take)
+                document = read_document(stream, calendar, staging.take)
+            lists = with_days(document.tables, calendar.zone)
         except DocumentUnreadable as error:
             landed.prove()
             unreadable = {"export_is_readable": {"summary": str(error), "document": export["landing_path"]}}
@@ -274,8 +285,8 @@ class Loader:
                 ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)
             )
             return None
-        staging.end(document.tables)
-        found = facts.of_staged_document(session, export)
+        staging.end(lists)
+        found = facts.of_staged_document(session, calendar.day_of(export["exported_at"]))
         export.update(_carried(export, document, found))
         judged.counts[export["request_id"]] = {
             **{name: export[name] for name in _CARRIED},

@@ -36,7 +36,7 @@ class OldQuarter:
 def oldest_kept(pipeline: Pipeline) -> Quarter:
     """The oldest quarter that stays: of `CLARI_RETENTION_PERIODS`, or of those that a sync brings, if they are more."""
     kept = max(pipeline.settings.retention_periods, pipeline.settings.historical_periods + 1)
-    return pipeline.calendar.quarter_of(pipeline.now().date()).shifted(1 - kept)
+    return pipeline.calendar.quarter_of(pipeline.today()).shifted(1 - kept)
 
 
 def old_quarters(pipeline: Pipeline) -> list[OldQuarter]:

@@ -17,6 +17,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, Validation
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from clari_pipeline.key_file import KeyFile, KeyFileError, is_plausible
+from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.runbook import PipelineError
 
 EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
@@ -93,6 +94,8 @@ class Settings(BaseSettings):
     scope_id: str | None = None
     currency: str | None = None
     fiscal_year_start_month: int = Field(1, ge=1, le=12)
+    fiscal_year_named_by: Literal["end", "start"] = "end"
+    org_timezone: str = "America/Los_Angeles"
     historical_periods: int = Field(4, ge=0, le=40)
     future_periods: int = Field(0, ge=0, le=8)
     retention_periods: int = Field(8, ge=8, le=400)
@@ -158,7 +161,7 @@ class Settings(BaseSettings):
             raise ValueError("CLARI_API_KEY is set, too, and the key can stand in one place only: unset one of them")
         return file
 
-    @field_validator("timezone")
+    @field_validator("timezone", "org_timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
         try:
@@ -216,6 +219,11 @@ class Settings(BaseSettings):
         ):
             raise ValueError("CLARI_WAREHOUSE_URL names the file that the copy for readers goes to: rename one of them")
         return folder
+
+    @property
+    def calendar(self) -> FiscalCalendar:
+        """The organisation's quarters and days."""
+        return FiscalCalendar(self.fiscal_year_start_month, self.fiscal_year_named_by, self.org_timezone)
 
     @property
     def copy_file(self) -> Path:

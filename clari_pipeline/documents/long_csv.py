@@ -40,6 +40,8 @@ _MONEY = re.compile(
     r"(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+(?:\.\d*)?|\.\d+)(?(bracket)\))"
 )
 
+_WEEK = ("time_frame_id", "time_period_id", "start_date", "end_date")
+
 _EntryKey = tuple[str | None, ...]
 
 
@@ -52,7 +54,7 @@ def read_long_csv(text: IO[str], calendar: FiscalCalendar, lists: Lists, unknown
     entries: dict[_EntryKey, list[Row]] = {}
     people: dict[str, Row] = {}
     periods: dict[str, Row] = {}
-    weeks: dict[str, Row] = {}
+    weeks: dict[tuple[str | None, ...], Row] = {}
     for line in _lines(text, unknown):
         user, period, week = (
             line["Email"] or line["CRM User ID"],
@@ -71,11 +73,8 @@ def read_long_csv(text: IO[str], calendar: FiscalCalendar, lists: Lists, unknown
         if period["time_period_id"]:
             periods[period["time_period_id"]] = period
         if week:
-            weeks[week] = {
-                "time_frame_id": week,
-                "start_date": line["Start Day"],
-                "end_date": line["End Day"],
-            }
+            listed = (week, period["time_period_id"], line["Start Day"], line["End Day"])
+            weeks[listed] = dict(zip(_WEEK, listed, strict=True))
     names = ("user_id", "time_period_id", "time_frame_id", "field_id")
     for key, versions in entries.items():
         for version in versions:
@@ -160,7 +159,8 @@ def _value(column: str, text: str) -> str | None:
 
 
 def _week(text: str) -> str | None:
-    return f"W{int(text):02d}" if text.strip().isdecimal() else text.strip() or None
+    number = text.strip()
+    return f"W{number.lstrip('0'):0>2}" if number.isascii() and number.isdecimal() else number or None
 
 
 def _period(line: dict[str, str], calendar: FiscalCalendar) -> Row:

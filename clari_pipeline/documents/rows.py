@@ -48,7 +48,7 @@ LISTS: dict[str, tuple[str, ...]] = {
     ),
     "raw_field": ("field_id", "field_name", "field_type"),
     "raw_time_period": ("time_period_id", "period_type", "label", "year", "start_date", "end_date", "crm_id"),
-    "raw_time_frame": ("time_frame_id", "start_date", "end_date"),
+    "raw_time_frame": ("time_frame_id", "time_period_id", "start_date", "end_date"),
 }
 _UNREADABLE = ("field_id", "time_frame_id", "time_period_id", "user_id", "measure", "written")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -115,7 +115,10 @@ class EntryRows:
 
 @dataclass(slots=True)
 class Lists:
-    """What stands beside the entries, as text, column by column."""
+    """What stands beside the entries, as text, column by column.
+
+    A week names its period where the document says which: weeks that are numbered within months repeat their ids.
+    """
 
     columns: dict[str, dict[str, list[str | None]]] = field(
         default_factory=lambda: {table: {name: [] for name in names} for table, names in LISTS.items()}

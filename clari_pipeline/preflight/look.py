@@ -106,7 +106,7 @@ class Look:
     @property
     def past_quarters(self) -> list[Quarter]:
         """The current quarter and the four before it."""
-        return list(self.pipeline.calendar.around(self.now().date(), before=COVERED, after=0))
+        return list(self.pipeline.calendar.around(self.pipeline.calendar.day_of(self.now()), before=COVERED, after=0))
 
     @property
     def forecasts(self) -> tuple[str, ...]:

@@ -105,6 +105,21 @@ CHECKS = {
             keeps_out=False,
         ),
         Check(
+            "calendar_matches_settings",
+            "calendar_contradictions",
+            "The quarter lies where CLARI_FISCAL_YEAR_START_MONTH and CLARI_FISCAL_YEAR_NAMED_BY have it.",
+            most=0,
+            keeps_out=False,
+        ),
+        Check(
+            "weeks_touch_their_period",
+            "weeks_astray",
+            "Every week begins before it ends, touches the period that it is listed under, and has the same days "
+            "throughout the document.",
+            most=0,
+            keeps_out=False,
+        ),
+        Check(
             "people_are_distinct",
             "people_shared",
             "No CRM person stands under several user ids.",
@@ -152,6 +167,9 @@ CHECKS = {
 # What a quarter's first days excuse: Clari may have nothing for it yet, or deliver the quarter before.
 EXCUSED_IN_GRACE = frozenset({"export_is_not_empty", "export_period_matches_request"})
 
+# A warning, but of the current quarter an error: everything that a sync asks for hangs on it.
+KEEPS_OUT_CURRENT = frozenset({"calendar_matches_settings"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportFacts:
@@ -164,6 +182,7 @@ class ExportFacts:
     facts: Mapping[str, int]
     evidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     is_in_grace: bool = False
+    is_current: bool = False
 
     def joined(self, other: ExportFacts) -> ExportFacts:
         """What both know of the same export."""
@@ -243,6 +262,8 @@ def _verdict(export: ExportFacts, check: Check, *, passed: bool) -> Verdict:
     evidence = dict(export.evidence.get(check.name, {}))
     if passed:
         evidence.pop("summary", None)  # it says what is wrong
+    if export.is_current and check.name in KEEPS_OUT_CURRENT:
+        check = replace(check, keeps_out=True)
     excused = export.is_in_grace and check.name in EXCUSED_IN_GRACE and not passed
     return Verdict(
         request_id=export.request_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
 
@@ -175,11 +175,13 @@ def collect_calls(
     quarter_id: str,
     as_of: datetime,
     call_time_frame_id: str | None,
+    call_day: date,
     rules: CallRules,
 ) -> None:
     """Add to this session's `forecast_call`, under a name, the calls of a week as known at a moment.
 
-    Leaves this session's `person_shown`, `quota_field` and `measure_field` in place, as of that moment.
+    Of several weeks with one id the newest that had begun on `call_day` is meant. Leaves this session's `person_shown`,
+    `quota_field` and `measure_field` in place, as of that moment.
     """
     run(session, "marts/person_shown", forecast_id=forecast_id, quarter_id=quarter_id, as_of=as_of)
     find_measure_fields(session, forecast_id, quarter_id, as_of=as_of, rules=rules)
@@ -191,6 +193,7 @@ def collect_calls(
         quarter_id=quarter_id,
         as_of=as_of,
         call_time_frame_id=call_time_frame_id,
+        call_day=call_day,
         use_adjusted=rules.use_adjusted,
     )
 
@@ -216,8 +219,14 @@ class _Calls:
             run(self._session, "marts/person_shown", **as_of)
             run(self._session, "marts/forecast_call_again", job_id=export["job_id"], known_job_id=known["job_id"])
         else:
-            week = export["call_time_frame_id"]
-            collect_calls(self._session, export["job_id"], **as_of, call_time_frame_id=week, rules=self.rules)
+            collect_calls(
+                self._session,
+                export["job_id"],
+                **as_of,
+                call_time_frame_id=export["call_time_frame_id"],
+                call_day=self.rules.calendar.day_of(export["exported_at"]),
+                rules=self.rules,
+            )
         run(self._session, "marts/person_at", job_id=export["job_id"])
         self._collected.append(export)
 
@@ -256,6 +265,7 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
             fields=[name.lower() for name in swings.fields],
             every_field=not swings.fields,
             rep_mutes=list(swings.reps_muted_in_weeks),
+            exported_on=rules.calendar.day_of(loaded[pair["job_id"]]["exported_at"]),
             quarter_end=rules.calendar.last_day(asked),
         )
         run(session, "marts/forecast_swing_contribution", **pair)
@@ -264,4 +274,5 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
 def _make_forecast_vs_quota(session: Session, calls: _Calls, newest: Record, made_of: str) -> None:
     run(session, "marts/forecast_vs_quota_begin", **newest, made_of=made_of)
     calls.collect(newest)
-    run(session, "marts/forecast_vs_quota", **newest, top_user=calls.rules.top_user)
+    today = calls.rules.calendar.day_of(newest["exported_at"])
+    run(session, "marts/forecast_vs_quota", **newest, today=today, top_user=calls.rules.top_user)

@@ -10,11 +10,12 @@ from decimal import Decimal
 
 import pyarrow as pa
 
+from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, row, rows, run
 
 _TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
-_STAGING = ("helpers", "stage_user", "stage_period", "stage_unreadable")
+_STAGING = ("stage_user", "stage_period", "stage_unreadable")
 _LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
 _DESCRIBED = ("stage_user", "stage_field", "stage_time_period", "stage_time_frame")
 STAGED = ("stage_entry", "stage_shown_week", *_DESCRIBED)  # what a merge reads of a document
@@ -56,10 +57,19 @@ class Merged:
 
 
 class Staging:
-    """This session's `stage_*` tables, made anew; they take a document's entries as they are read."""
+    """This session's `stage_*` tables, made anew; they take a document's entries as they are read.
 
-    def __init__(self, session: Session) -> None:
+    `calendar` says where the quarter that was asked for lies, should the document not say so.
+    """
+
+    def __init__(self, session: Session, quarter: Quarter, calendar: FiscalCalendar) -> None:
         self._session = session
+        self._asked = {
+            "quarter_id": str(quarter),
+            "fiscal_year": str(quarter.year),
+            "quarter_start": calendar.first_day(quarter),
+            "quarter_end": calendar.last_day(quarter),
+        }
         self._waiting: list[pa.Table] = []
         self._rows_waiting = self._rows_staged = 0
         run(session, "documents/stage_begin")
@@ -79,7 +89,7 @@ class Staging:
         for name, table in lists.items():
             self._session.documents.register(name, table)
         for name in _STAGING:
-            run(self._session, f"documents/{name}")
+            run(self._session, f"documents/{name}", **self._asked)
         for name in lists:
             self._session.documents.unregister(name)
 

@@ -23,7 +23,6 @@ Columns = tuple[tuple[str, str], ...]
 
 # In an order in which each finds those that it reads.
 _MAKING = (
-    "documents/helpers",
     "documents/stage_user",
     "documents/stage_period",
     "merge/entry_change",

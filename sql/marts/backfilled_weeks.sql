@@ -32,11 +32,18 @@ insert into clari.forecast_call_week (
 )
 with position_of as (
     select
+        time_period_id,
         time_frame_id,
-        row_number() over (order by min(start_date) nulls last, time_frame_id) as position
+        dense_rank() over (
+            order by
+                start_date nulls last,
+                case
+                    when translate(time_frame_id, '0123456789', '') = '' then lpad(time_frame_id, 40, '0') else time_frame_id
+                end,
+                time_frame_id
+        ) as position
     from clari.time_frame
     where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
-    group by time_frame_id
 ),
 
 week as (
@@ -49,8 +56,9 @@ week as (
         frame.end_date,
         frame.weeks_to_end
     from forecast_week as frame
-    inner join position_of on position_of.time_frame_id = frame.time_frame_id
-    where list_contains($weeks, frame.time_frame_id)
+    inner join position_of
+        on position_of.time_period_id = frame.time_period_id and position_of.time_frame_id = frame.time_frame_id
+    where list_contains($weeks, frame.time_period_id || ' ' || frame.time_frame_id)
 ),
 
 state as not materialized (
@@ -76,7 +84,8 @@ state as not materialized (
         entry.forecast_value is not null
         and not (entry.forecast_value = 0 and entry.is_updated is not distinct from false) as is_written
     from clari.forecast_entry_history as entry
-    inner join position_of on position_of.time_frame_id = entry.time_frame_id
+    inner join position_of
+        on position_of.time_period_id = entry.time_period_id and position_of.time_frame_id = entry.time_frame_id
     where
         entry.forecast_id = $forecast_id
         and entry.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)

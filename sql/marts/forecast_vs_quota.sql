@@ -1,23 +1,12 @@
 -- The calls of the newest loaded export of a forecast's quarter, beside what they stand against. People whom
 -- exports no longer show are in it too: forecast_call holds them, with is_present false.
+-- A period whose weeks have all gone by is in its last, with none to go.
 insert into clari.forecast_vs_quota
-with newest as (
-    select exported_at, time_period_id as quarter_id from clari.export_job where job_id = $job_id
-),
-
--- A period whose weeks have all gone by is in its last.
-call_week as (
-    select time_period_id, week_number, weeks_to_end
+with period_over as (
+    select time_period_id, max(week_number) as week_number
     from forecast_week
-    where time_frame_id = $call_time_frame_id
-    union all
-    select week.time_period_id, max(week.week_number), 0
-    from forecast_week as week
-    cross join newest
-    group by week.time_period_id, newest.exported_at
-    having
-        max(case when week.time_frame_id = $call_time_frame_id then 1 else 0 end) = 0
-        and max(week.end_date) < cast(newest.exported_at at time zone 'UTC' as date)
+    group by time_period_id
+    having max(end_date) < $today
 ),
 
 seen as (
@@ -59,15 +48,17 @@ select
     person.parent_role_name,
     call.user_id in (select head.user_id from head where head.heads = 1) as is_top,
     field.field_name,
-    call_week.week_number,
-    call_week.weeks_to_end,
+    coalesce(period_over.week_number, call_week.week_number) as week_number,
+    case when period_over.week_number is null then call_week.weeks_to_end else 0 end as weeks_to_end,
     call.is_submitted,
     call.is_present as in_latest_export,
     seen.as_of
 from forecast_call as call
 inner join seen
     on seen.time_period_id = call.time_period_id and seen.user_id = call.user_id and seen.field_id = call.field_id
-left join call_week on call_week.time_period_id = call.time_period_id
+left join forecast_week as call_week
+    on call_week.time_period_id = call.time_period_id and call_week.time_frame_id = call.time_frame_id
+left join period_over on period_over.time_period_id = call.time_period_id
 left join person_shown as person on person.user_id = call.user_id
 left join clari.forecast_field as field on field.forecast_id = $forecast_id and field.field_id = call.field_id
 where call.job_id = $job_id;

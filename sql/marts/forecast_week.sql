@@ -18,7 +18,10 @@ listed as (
         period.end_date as period_end_date,
         shown.time_frame_id is not null as is_shown,
         coalesce(describer.forecast_id = $forecast_id, true) as is_described,
-        case when translate(week.time_frame_id, '0123456789', '') = '' then ltrim(week.time_frame_id, '0') end as digits
+        case
+            when translate(week.time_frame_id, '0123456789', '') = '' then lpad(week.time_frame_id, 40, '0')
+            else week.time_frame_id
+        end as place
     from clari.time_frame as week
     inner join clari.time_period as period on period.time_period_id = week.time_period_id
     left join shown on shown.time_period_id = week.time_period_id and shown.time_frame_id = week.time_frame_id
@@ -55,7 +58,7 @@ select
     cast(
         row_number() over (
             partition by time_period_id
-            order by start_date nulls last, length(digits) nulls last, digits nulls last, time_frame_id
+            order by start_date nulls last, place, time_frame_id
         ) as integer
     ) as week_number,
     cast(greatest(0, coalesce(date_diff('day', end_date, period_end_date) // 7, 0)) as integer) as weeks_to_end

@@ -52,6 +52,8 @@ def test_the_defaults_are_those_that_are_promised():
         "data_dir": Path("data"),
         "sync_cron": "0 6 * * *",
         "timezone": "UTC",
+        "org_timezone": "America/Los_Angeles",
+        "fiscal_year_named_by": "end",
     }
     assert {name: getattr(settings, name) for name in promised} == promised
     every_type = {"forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed"}
@@ -83,6 +85,8 @@ def test_the_defaults_are_those_that_are_promised():
         ("CLARI_SWING_MIN_AMOUNT", "1000.5", "swing_min_amount", Decimal("1000.5")),
         ("CLARI_DATA_DIR", "/srv/clari", "data_dir", Path("/srv/clari")),
         ("CLARI_TIMEZONE", "Europe/Berlin", "timezone", "Europe/Berlin"),
+        ("CLARI_ORG_TIMEZONE", "Australia/Sydney", "org_timezone", "Australia/Sydney"),
+        ("CLARI_FISCAL_YEAR_NAMED_BY", "start", "fiscal_year_named_by", "start"),
         ("CLARI_SYNC_CRON", "*/15 6-20 * * MON-FRI", "sync_cron", "*/15 6-20 * * MON-FRI"),
         ("DAGSTER_HOME", "/srv/dagster", "dagster_home", Path("/srv/dagster")),
         ("CLARI_WAREHOUSE_URL", "duckdb:////srv/w.duckdb", "warehouse_url", SecretStr("duckdb:////srv/w.duckdb")),
@@ -148,6 +152,7 @@ BAD = [
     ("CLARI_SYNC_CRON", "0 6 * *", "five fields"),
     ("CLARI_TIMEZONE", "Mars/Olympus", "Europe/Berlin"),
     ("CLARI_TIMEZONE", "../etc/passwd", "Europe/Berlin"),
+    ("CLARI_ORG_TIMEZONE", "Mars/Olympus", "Europe/Berlin"),
 ]
 
 

@@ -80,7 +80,7 @@ def test_lines_of_one_person_field_and_week_become_one_entry():
         {"field_id": "Commit", "field_name": "Commit", "field_type": None}
     ]
     assert document.tables["raw_time_frame"].to_pylist() == [
-        {"time_frame_id": "W02", "start_date": "10/15/2026", "end_date": "10/21/2026"}
+        {"time_frame_id": "W02", "time_period_id": "2026_Q4", "start_date": "10/15/2026", "end_date": "10/21/2026"}
     ]
     (period,) = document.tables["raw_time_period"].to_pylist()
     assert (period["time_period_id"], period["period_type"], period["label"], period["start_date"]) == (

@@ -88,6 +88,7 @@ HISTORIES: dict[str, Labelled] = {
     "row_count_is_stable": lambda chance: deceptions.rows_lost(chance, more=1),
     "currency_is_stable": deceptions.currency_of_rows,
     "people_are_distinct": lambda chance: deceptions.shared_person(chance, is_shared=True),
+    "weeks_touch_their_period": deceptions.week_astray,
     "quota_field_is_unambiguous": lambda chance: deceptions.quotas(chance, second="Stretch"),
     "totals_have_one_top": lambda chance: deceptions.tops(chance, number=2),
     "forecast_swings_within_threshold": _pair_of("doubled"),

@@ -79,6 +79,15 @@ def _unreadable_amount(chance: Random) -> Deception:
     return "amounts_are_readable", _document([*_good(chance), entry("p01", "W04", "best_case", closed=amount)]), {}
 
 
+def _other_calendar(chance: Random) -> Deception:
+    first, last = chance.choice(
+        (("2025-11-01", "2026-01-31"), ("2026-09-01", "2026-11-30"), ("2026-11-02", "2027-01-31"))
+    )
+    listed = [{"timePeriodId": QUARTER, "type": "QUARTER", "startDate": first, "endDate": last}]
+    content = _document(_good(chance)) | {"timePeriods": listed, "timeFrames": [{"timeFrameId": "W04"}]}
+    return "calendar_matches_settings", content, {}
+
+
 DECEPTIONS: tuple[Callable[[Random], Deception], ...] = (
     _empty,
     _unreadable,
@@ -87,6 +96,7 @@ DECEPTIONS: tuple[Callable[[Random], Deception], ...] = (
     _without_key,
     _in_conflict,
     _unreadable_amount,
+    _other_calendar,
 )
 
 
@@ -150,6 +160,16 @@ def shared_person(chance: Random, *, is_shared: bool) -> History:
     crm = {names[0]: "crm-x", names[1]: "crm-x" if is_shared else "crm-y"}
     content = document(*(entry(who, "W04", call=5) for who in ("boss", *names)), people=team(names, **crm))
     return _warned("people_are_distinct", content, is_broken=is_shared)
+
+
+def week_astray(chance: Random) -> History:
+    days = {"startDate": chance.choice(("2027-01-01", "2027-01-05")), "endDate": "2027-01-07"}
+    content = document(entry("boss", "W04", call=5), people=[BOSS])
+    return _warned(
+        "weeks_touch_their_period",
+        content | {"timeFrames": [{"timeFrameId": "W04", **days}]},
+        is_broken=True,
+    )
 
 
 def tops(chance: Random, *, number: int) -> History:

@@ -34,7 +34,8 @@ _REQUEST = (
     "include_historical",
     "rows_truncated",
 )
-_COUNTED_IN_DOCUMENT = ("types_to_export", "export_format", "rows_exported", "rows_staged", "document_period_id")
+_CARRIED = ("types_to_export", "export_format", "scope_id")
+_COUNTED_IN_DOCUMENT = (*_CARRIED, "rows_exported", "rows_staged", "document_period_id")
 _COUNTS = ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
 
 
@@ -174,7 +175,7 @@ class Loader:
 
     def _mark_same(self, session: Session, export: Record, known: Record) -> None:
         """Everything that a merge would have changed."""
-        export.update({name: known[name] for name in ("types_to_export", "export_format")})
+        export.update({name: known[name] for name in _CARRIED})
         ledger.document_read(
             session,
             export["request_id"],
@@ -300,10 +301,9 @@ class Loader:
                 faults = faults.joined(evidence.of_download(export, is_whole=landed.is_whole))
             judged.verdicts[export["request_id"]] = judge(faults)
             return None
-        export.update(_carried(export, document))
+        export.update(_carried(export, document, found))
         judged.counts[export["request_id"]] = {
-            "types_to_export": export["types_to_export"],
-            "export_format": export["export_format"],
+            **{name: export[name] for name in _CARRIED},
             "rows_exported": document.entry_count,
             "rows_staged": found["rows_staged"],
             "document_period_id": evidence.periods_of(found),
@@ -374,13 +374,14 @@ def _is_from_elsewhere(export: Record) -> bool:
     return bool(export["request_id"] == export["job_id"])
 
 
-def _carried(export: Record, document: Document) -> Record:
-    """The types and the format of a document from elsewhere, of which nobody knows what it was asked for."""
+def _carried(export: Record, document: Document, found: facts.Facts) -> Record:
+    """Types, format and scope of a document from elsewhere, of which nobody knows what it was asked for."""
     if export["types_to_export"] is not None:
         return {}
     return {
         "types_to_export": ",".join(sorted(document.types)),
         "export_format": "CSV" if document.shape == "long_csv" else "JSON",
+        "scope_id": found["scope_id"],
     }
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -120,14 +120,17 @@ def _refresh_quarter(
     """Make anew what has changed of one quarter; the weeks whose movements are to be proven, None if nothing could."""
     which = quarter.which
     today = rules.calendar.day_of(newest["exported_at"])
-    begun = rows(session, "marts/quarter_weeks", quarter_id=quarter.quarter_id, today=today)
-    weeks = _weeks(begun, rules, quarter.exports[0]["exported_at"], newest["exported_at"])
+    run(session, "marts/forecast_week", **which)
+    exports = [export["exported_at"] for export in rows(session, "ledger/of_quarter", **which, states=["LOADED"])]
+    weeks = _weeks(rows(session, "marts/quarter_weeks", today=today), rules, exports)
     days = rows(session, "marts/quarter_days", quarter_id=quarter.quarter_id)
+    numbers = rows(session, "marts/week_numbers")
+    names = rows(session, "marts/field_names", forecast_id=quarter.forecast_id)
     whole = _made_of(
         [export["request_id"] for export in quarter.exports],
         [quarter.known_at(week["as_of"]) for week in weeks[-1:]],
-        (weeks, days, rules),
-        rows(session, "marts/field_names", forecast_id=quarter.forecast_id),
+        (weeks, days, numbers, rules),
+        names,
     )
     if made.get((quarter.forecast_id, quarter.quarter_id, CALLS, _WHOLE)) == whole:
         return None
@@ -135,21 +138,26 @@ def _refresh_quarter(
     if not known or {part for _, part in known} - {_WHOLE} - {week["part"] for week in weeks}:
         run(session, "marts/weekly_forget", **which)
         known = {}
-    marts.find_measure_fields(session, quarter.forecast_id, quarter.quarter_id, rules)
+    marts.begin_calls(session, rules)
     calendar = _made_of(
         days,
         [(week["part"], week["start_date"], week["end_date"]) for week in weeks],
-        rows(session, "marts/measure_places"),
-        (rules.use_adjusted, rules.top_user),
+        names,
+        (rules.use_adjusted, rules.top_user, rules.quota_field, rules.rules.fields),
     )
     calls = {
         week["part"]: _Calls(
-            _made_of(calendar, week | {"as_of": None}, quarter.known_at(week["as_of"])), week["as_of"].isoformat()
+            _made_of(
+                calendar,
+                week | {"as_of": None},
+                [number for number in numbers if number["time_frame_id"] == week["time_frame_id"]],
+                quarter.known_at(week["as_of"]),
+            ),
+            week["as_of"].isoformat(),
         )
         for week in weeks
     }
     _backfill(session, rules, quarter, [week for week in weeks if week["is_backfilled"]], calls, known)
-    run(session, "marts/forecast_call_begin")
     before = ""
     moved = [week["time_frame_id"] for week in weeks[-1:]]
     for week in weeks:
@@ -201,6 +209,7 @@ def _backfill(
     parts = [week["part"] for week in due]
     run(session, "marts/backfilled_begin", **quarter.which, weeks=_names(due), parts=parts, as_of=as_of)
     run(session, "marts/week_person", **quarter.which, as_of=as_of)
+    marts.find_measure_fields(session, **quarter.which, as_of=as_of, rules=rules)
     at_once = max(1, _CALLS_AT_ONCE // max(1, row(session, "marts/backfilled_places")["places"]))
     for first in range(0, len(due), at_once):
         run(
@@ -216,16 +225,20 @@ def _backfill(
         run(session, "marts/part_made", **quarter.which, mart=CALLS, part=part, made_of=calls[part].made_of)
 
 
-def _weeks(begun: list[Record], rules: CallRules, first_export: datetime, newest_export: datetime) -> list[Record]:
+def _weeks(begun: list[Record], rules: CallRules, exports: list[datetime]) -> list[Record]:
     """The weeks of a quarter in their order, each with the moment that its rows know of: its end, where the
-    organisation is, but nothing after the newest export and nothing before the first.
+    organisation is, but nothing after the newest export and nothing before the first; where no export is of the week
+    itself, the newest before it. `exports` are the moments of those that are loaded, in their order.
 
     `part` names a week within the quarter, whose periods may number theirs alike; the week before it is one of theirs.
     """
     alike = Counter(week["time_frame_id"] for week in begun)
+    first_export, newest_export = exports[0], exports[-1]
     weeks: list[Record] = []
     for week in begun:
         ends_at = rules.calendar.end_of(week["end_date"])
+        begins_at = rules.calendar.end_of(week["start_date"] - timedelta(days=1))
+        known_at = max((export for export in exports if export <= ends_at), default=first_export)
         before = next((one for one in reversed(weeks) if not set(one["periods"]).isdisjoint(week["periods"])), None)
         name = week["time_frame_id"]
         weeks.append(
@@ -233,7 +246,7 @@ def _weeks(begun: list[Record], rules: CallRules, first_export: datetime, newest
             | {
                 "part": name if alike[name] == 1 else f"{name} {week['start_date']}",
                 "previous_time_frame_id": before and before["time_frame_id"],
-                "as_of": max(first_export, min(ends_at, newest_export)),
+                "as_of": known_at if ends_at < first_export or known_at <= begins_at else min(ends_at, newest_export),
                 "is_week_over": ends_at < newest_export,
                 "is_backfilled": ends_at < first_export,
             }

@@ -32,6 +32,8 @@ _MAKING = (
     "marts/rules_begin",
     "marts/quota_field",
     "marts/measure_field",
+    "marts/forecast_week",
+    "marts/person_shown",
     "marts/weekly_orphans",
     "marts/backfilled_begin",
     "marts/week_person",

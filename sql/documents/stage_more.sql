@@ -14,9 +14,9 @@ select
     crm_total,
     crm_closed,
     is_updated,
-    updated_by,
-    make_timestamptz(updated_at * 1000),
-    adjusted_by,
-    make_timestamptz(adjusted_at * 1000),
+    nullif(trim(updated_by), ''),
+    make_timestamptz(nullif(updated_at, 0) * 1000),
+    nullif(trim(adjusted_by), ''),
+    make_timestamptz(nullif(adjusted_at, 0) * 1000),
     1
 from raw_entry;

@@ -1,5 +1,6 @@
 -- The calls of one week as known at one moment, an export's or the week's end: the newest submitted call in or before it.
 -- A week is its period's: ids repeat where weeks are numbered within months, and call_day says which of them is meant.
+-- Of whom exports no longer list nobody is present, though an export without history says nothing of older weeks.
 insert into forecast_call
 with state as not materialized (
     select *
@@ -115,7 +116,7 @@ forecast_field as (
 
 -- The newest quota: of the week of the call or before it, else the next one.
 quota as (
-    select measure_field.time_period_id, measure_field.field_id, state.user_id, state.quota_value
+    select measure_field.time_period_id, measure_field.field_id, state.user_id, state.quota_value, state.currency_code
     from state
     inner join measure_field
         on
@@ -134,14 +135,32 @@ quota as (
 ),
 
 presence as (
-    select place.time_period_id, place.user_id, place.field_id, place.is_present, place.newest_position
+    select
+        place.time_period_id,
+        place.user_id,
+        place.field_id,
+        place.is_present and coalesce(person.is_shown, true) as is_present,
+        place.newest_position is not null as has_begun,
+        coalesce(standing.currency_code, newest.currency_code) as currency_code
     from place
     inner join forecast_field
         on
             forecast_field.time_period_id = place.time_period_id
             and forecast_field.field_id = place.field_id
+    left join person_shown as person on person.user_id = place.user_id
+    left join newest
+        on
+            newest.time_period_id = place.time_period_id
+            and newest.user_id = place.user_id
+            and newest.field_id = place.field_id
+    left join standing
+        on
+            standing.time_period_id = place.time_period_id
+            and standing.user_id = place.user_id
+            and standing.field_id = place.field_id
 )
 
+-- No amount stands under a currency that is not its own.
 select
     $job_id,
     presence.time_period_id,
@@ -151,13 +170,16 @@ select
     standing.written_value,
     coalesce(standing.is_call_week, false),
     presence.is_present,
-    presence.newest_position is not null,
-    coalesce(standing.currency_code, newest.currency_code),
-    newest.adjustment_value,
-    pipeline.crm_total,
-    pipeline.crm_closed,
-    closed.crm_closed,
-    quota.quota_value,
+    presence.has_begun,
+    presence.currency_code,
+    case
+        when standing.is_overridden then standing.adjustment_value
+        when coalesce(newest.currency_code = presence.currency_code, true) then newest.adjustment_value
+    end,
+    case when coalesce(pipeline.currency_code = presence.currency_code, true) then pipeline.crm_total end,
+    case when coalesce(pipeline.currency_code = presence.currency_code, true) then pipeline.crm_closed end,
+    case when coalesce(closed.currency_code = presence.currency_code, true) then closed.crm_closed end,
+    case when coalesce(quota.currency_code = presence.currency_code, true) then quota.quota_value end,
     case when standing.is_overridden then standing.adjusted_by else standing.updated_by end,
     case when standing.is_overridden then standing.adjusted_at else standing.updated_at end
 from presence

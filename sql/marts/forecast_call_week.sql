@@ -50,8 +50,8 @@ select
     call.field_id,
     week.week_number,
     week.start_date,
-    coalesce(week.end_date, week.start_date + 6),
-    greatest(0, coalesce(date_diff('day', coalesce(week.end_date, week.start_date + 6), period.end_date) // 7, 0)),
+    week.end_date,
+    week.weeks_to_end,
     $as_of,
     $is_week_over,
     $is_backfilled,
@@ -72,12 +72,11 @@ select
     call.pipeline_closed,
     call.currency_code
 from forecast_call as call
-inner join clari.time_frame as week
+inner join forecast_week as week
     on
         week.time_period_id = call.time_period_id
         and week.time_frame_id = $time_frame_id
         and list_contains($periods, week.time_period_id)
-inner join clari.time_period as period on period.time_period_id = call.time_period_id
 left join week_person as person on person.user_id = call.user_id
 where call.job_id = $part and call.is_present and call.has_begun;
 

@@ -36,12 +36,11 @@ with week as (
         frame.time_period_id,
         frame.week_number,
         frame.start_date,
-        coalesce(frame.end_date, frame.start_date + 6) as end_date,
+        frame.end_date,
         previous.time_frame_id as previous_time_frame_id,
-        greatest(0, coalesce(date_diff('day', coalesce(frame.end_date, frame.start_date + 6), period.end_date) // 7, 0)) as weeks_to_end
-    from clari.time_frame as frame
-    inner join clari.time_period as period on period.time_period_id = frame.time_period_id
-    left join clari.time_frame as previous
+        frame.weeks_to_end
+    from forecast_week as frame
+    left join forecast_week as previous
         on
             previous.time_period_id = frame.time_period_id
             and previous.time_frame_id = $previous_time_frame_id

@@ -164,12 +164,12 @@ bounded as (
         )
         or list_contains(
             coalesce(ruled.muted_in_weeks, case when ruled.is_rep then cast($rep_mutes as integer []) end),
-            date_diff('day', cast($quarter_start as date), week.start_date) // 7 + 1
+            week.week_number
         ) as is_muted
     from ruled
     left join clari.forecast_field as field
         on field.forecast_id = $forecast_id and field.field_id = ruled.field_id
-    left join clari.time_frame as week
+    left join forecast_week as week
         on week.time_period_id = ruled.time_period_id and week.time_frame_id = ruled.call_time_frame_id
 ),
 

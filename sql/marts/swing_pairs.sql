@@ -26,7 +26,7 @@ pair as (
             partition by now.job_id order by before.exported_at desc
         )
     from loaded as now
-    inner join loaded as before on before.exported_at <= now.exported_at - interval 7 days
+    inner join loaded as before on before.exported_at <= now.exported_at - interval 156 hours
 ),
 
 -- Older comparisons of which no row has to be there: nothing had moved.

@@ -153,6 +153,8 @@ class Row:
         """One export's word on this key, exports being told in the order in which they count."""
         if shown is not None:
             values = dict(self.values) | {"currency_code": shown["currency"]["code"]}
+            if self.values["currency_code"] not in {None, values["currency_code"]}:
+                values |= dict.fromkeys(FIGURE_TYPES)  # what was not asked for was in another currency
             for name, kind in (FIGURE_TYPES | DETAIL_TYPES).items():
                 if kind in export.types:
                     values[name] = shown.get(WRITTEN[name])

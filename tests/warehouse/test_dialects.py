@@ -79,6 +79,8 @@ _MADE_BY = (
     "marts/rules_begin",
     "marts/quota_field",
     "marts/measure_field",
+    "marts/forecast_week",
+    "marts/person_shown",
     "merge/entry_change",
     "marts/backfilled_begin",
     "marts/week_person",

@@ -265,7 +265,7 @@ def test_a_refused_export_is_never_a_baseline(forecast: Forecast) -> None:
     assert len(forecast.rows("forecast_swing")) == 1
 
 
-def test_the_week_before_is_the_newest_export_at_least_seven_days_older(forecast: Forecast) -> None:
+def test_the_week_before_is_the_newest_export_at_least_six_and_a_half_days_older(forecast: Forecast) -> None:
     """Small steps every day add up to a swing within the week."""
     for day, call in ((1, 90), (2, 100), (3, 110), (8, 119), (9, 129)):
         forecast.bring(document(entry(week="W02" if day >= 8 else "W01", call=call)), moment(10, day))
@@ -275,10 +275,13 @@ def test_the_week_before_is_the_newest_export_at_least_seven_days_older(forecast
     assert len(forecast.rows("forecast_swing", baseline="week")) == 2
 
 
-def test_six_days_and_twenty_three_hours_are_no_week(forecast: Forecast) -> None:
+def test_less_than_six_and_a_half_days_are_no_week(forecast: Forecast) -> None:
+    """A weekly schedule jitters by seconds: six and a half days are."""
     forecast.bring(document(entry(call=100)), moment(10, 2, 6))
-    forecast.bring(document(entry(call=500)), moment(10, 9, 5))
+    forecast.bring(document(entry(call=500)), moment(10, 8, 17))
     assert [row["baseline"] for row in forecast.rows("forecast_swing")] == ["sync"]
+    forecast.bring(document(entry(call=500)), moment(10, 8, 18))
+    assert forecast.swing(baseline="week", export=3)["previous_value"] == 100
 
 
 def test_a_late_edit_of_an_older_week_is_history_and_no_swing(forecast: Forecast) -> None:

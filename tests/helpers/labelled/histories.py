@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from tests.helpers.house import QUARTER, WEEKS, Json, document, entry, moment, person
 from tests.helpers.labelled.tracks import KINDS, SWINGS, Draw, Track, Week, lawful, track
 
-A_WEEK = timedelta(days=7)
+A_WEEK = timedelta(days=6, hours=12)
 EXCLUDED = {"currency_changed", "request_changed", "restated", "new", "disappeared", "not_submitted"}
 TEAM = ("ann", "bob", "cy", "dee", "eve", "fay", "gus", "hal")
 WEEKS_BEFORE = {f"W{number:02d}": date(2026, 7, 2) + timedelta(weeks=number - 1) for number in range(1, 14)}

@@ -76,10 +76,6 @@ def test_a_sandboxs_figures_never_get_into_production(
     assert refused.code == 1
     assert "its 12 people have addresses in .example, as a sandbox's have, and CLARI_ENV is prod" in refused.err
     assert terminal.query("select count(*) from clari.forecast_entry") == [(0,)]
-    monkeypatch.setenv("CLARI_ENV", "")
-    assert terminal("environment", "--take-over").code == 0
-    assert terminal("replay").code == 0
-    assert terminal.query("select count(*) > 0 from clari.forecast_entry") == [(True,)]
 
 
 def test_invented_people_are_refused_in_production_alone(tmp_path: Path) -> None:

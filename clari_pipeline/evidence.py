@@ -100,17 +100,17 @@ def _not_exact(rounded: Rounded, left_out: list[Record]) -> dict[str, Any]:
     ]
     said = [
         *(
-            f"{column['measure']} of {column['field_id']} is left out, which is no number in {column['cells']} cells, "
+            f"{column['measure']} of {column['field_id']} is left out: no number in {column['cells']} of its cells, "
             f"such as {column['written']!r}"
-            for column in left_out
+            for column in left_out[:_SHOWN]
         ),
         *(
-            f"{one['amounts']} amounts of {one['measure']} of {one['field_id']} have more than four decimals"
-            for one in counts
+            f"{one['measure']} of {one['field_id']}: {one['amounts']} amounts rounded to four decimals"
+            for one in counts[:_SHOWN]
         ),
     ]
     if counts:
-        said.append(f"rounded by {rounded.most:.2E} at most")
+        said.append(f"by {rounded.most:.1E} at most")
     return {
         "summary": "; ".join(said),
         "rounded": counts[:_SHOWN],

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clari_pipeline.outcomes import Outcome
+from clari_pipeline.periods import Quarter
 from tests.helpers.forecast import Forecast, shared_house
-from tests.helpers.house import House, moment
+from tests.helpers.house import QUARTER, House, moment
 
 HEADER = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Day,End Day,Data Type,Data Value"
 
@@ -69,6 +71,23 @@ def test_the_sign_before_its_amounts_is_the_currency_of_a_csv(forecast: Forecast
 def test_the_currency_that_was_asked_for_is_that_of_a_csv(forecast: Forecast) -> None:
     bring(forecast, moment(10, 24), line("$500.00"), currency="CAD")
     assert forecast.row("forecast_entry")["currency_code"] == "CAD"
+
+
+def test_the_currency_of_a_csv_from_elsewhere_is_the_one_that_is_set(tmp_path: Path) -> None:
+    """Nobody knows what it was asked for, and what stands before its amounts is no code."""
+    file = tmp_path / "delivered.csv"
+    file.write_text("\n".join([HEADER, line("$500.00")]), encoding="utf-8")
+    for currency, known in ((None, "$"), ("cad", "CAD")):
+        house = House(tmp_path, currency=currency)
+        with house.pipeline.landing.arriving(file) as arriving:
+            house.pipeline.replay_document(
+                arriving,
+                forecast_id="north",
+                quarter=Quarter.parse(QUARTER),
+                exported_at=moment(10, 24),
+                run_id="run",
+            )
+        assert house.value("select currency_code from clari.forecast_entry") == known
 
 
 def test_the_same_code_in_small_letters_is_no_other_currency(forecast: Forecast) -> None:

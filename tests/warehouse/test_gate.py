@@ -373,7 +373,7 @@ def test_fewer_entries_of_another_request_are_no_loss(forecast: Forecast) -> Non
     assert not [one for one in outcome.verdicts if one["check_name"] == "row_count_is_stable" and not one["passed"]]
 
 
-@pytest.mark.parametrize(("currency", "warns"), [("USD", False), ("EUR", True)])
+@pytest.mark.parametrize(("currency", "warns"), [("USD", False), ("usd", False), ("EUR", True)])
 def test_a_changed_currency_warns(forecast: Forecast, currency: str, warns: bool) -> None:
     forecast.bring(document(entry(call=1, currency="USD")), moment(10, 19))
     outcome = forecast.bring(document(entry(call=1, currency=currency)), moment(10, 20))

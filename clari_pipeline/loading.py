@@ -170,7 +170,9 @@ class Loader:
                 merging.note_unchanged(session, known)
             else:
                 self._mark_same(session, export, known)
-            keep_verdicts(session, judge(evidence.of_tops(session, export, self._rules)), self._now())
+            # That it is the same as one that came before shows that it is whole.
+            found = evidence.of_tops(session, export, self._rules).joined(evidence.of_download(export, is_whole=True))
+            keep_verdicts(session, judge(found), self._now())
         self._compare(session, [export])
 
     def _mark_same(self, session: Session, export: Record, known: Record) -> None:

@@ -214,6 +214,16 @@ def test_cut_off_this_time_it_is_refused(house_of_two: House) -> None:
     assert "export_is_not_truncated" in outcome.export["error"]
 
 
+def test_that_it_came_before_shows_that_it_is_whole(house_of_two: House) -> None:
+    """Whatever its own download shows, and though the release that merged the other did not judge that."""
+    house = house_of_two
+    house.execute("delete from clari.export_check where check_name = 'export_is_complete'")
+    outcome = house.bring(QUARTER_OF_TWO, moment(10, 20), is_whole=False)
+    assert (outcome.export["state"], outcome.export["rows_unchanged"]) == ("LOADED", 3)
+    (judged,) = [one for one in outcome.verdicts if one["check_name"] == "export_is_complete"]
+    assert judged["passed"]
+
+
 def test_the_one_at_the_top_is_looked_for_again(open_house: Callable[..., House]) -> None:
     """Two stand at the top; then a setting names the one."""
     two = document(

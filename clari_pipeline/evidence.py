@@ -26,6 +26,8 @@ def of_document(
     quarter = Quarter.parse(export["time_period_id"])
     outside = [period for period in found["periods"] if not _lies_in(quarter, period, rules.calendar)]
     begins, today = rules.calendar.first_day(quarter), rules.calendar.day_of(export["exported_at"])
+    elsewhere = {period["time_period_id"] for period in outside}
+    astray = [week for week in found["weeks_astray"] if week["time_period_id"] not in elsewhere]
     contradictions = _contradictions(quarter, found["periods"], rules.calendar)
     return ExportFacts(
         request_id=export["request_id"],
@@ -40,7 +42,7 @@ def of_document(
             "conflicting_keys": found["conflicting_keys"],
             "unreadable_amounts": found["unreadable_amounts"],
             "calendar_contradictions": len(contradictions),
-            "weeks_astray": len(found["weeks_astray"]),
+            "weeks_astray": len(astray),
         },
         evidence={
             "export_is_readable": {"shape": document.shape, "unknown_keys": document.unknown_keys},
@@ -69,7 +71,7 @@ def of_document(
                 found["unreadable_amounts"], "amounts cannot be read", found["amounts_unreadable"]
             ),
             "calendar_matches_settings": contradictions[0] if contradictions else {},
-            "weeks_touch_their_period": _astray(found["weeks_astray"]),
+            "weeks_touch_their_period": _astray(astray),
         },
     )
 
@@ -116,10 +118,8 @@ def _settings_of(right: FiscalCalendar, calendar: FiscalCalendar) -> dict[str, A
 
 
 def _astray(weeks: list[Record]) -> dict[str, Any]:
-    first = "; ".join(
-        f"{week['time_frame_id']} of {week['time_period_id']} {week['fault']}: {week['start_date']} to {week['end_date']}"
-        for week in weeks[:3]
-    )
+    text = "{time_frame_id} of {time_period_id} {fault} ({start_date} to {end_date})"
+    first = "; ".join(text.format_map(week) for week in weeks[:3])
     more = f"; {len(weeks) - 3} more" if len(weeks) > 3 else ""
     return {"summary": first + more, "weeks": weeks[:_SHOWN]}
 

@@ -21,10 +21,6 @@ _AMERICAN = re.compile(r"(?P<month>[0-9]{1,2})/(?P<day>[0-9]{1,2})/(?P<year>[0-9
 _MILLISECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?([eE]\+?[0-9]{1,2})?")
 
 
-class DateUnreadable(ValueError):
-    """A text that is no day in any writing that Clari uses."""
-
-
 def with_days(tables: Mapping[str, pa.Table], zone: str) -> dict[str, pa.Table]:
     """A document's lists with the days of its weeks and periods as dates; an empty one is none.
 
@@ -45,20 +41,20 @@ def with_days(tables: Mapping[str, pa.Table], zone: str) -> dict[str, pa.Table]:
 
 
 def _named_day(whose: str | None, column: str, written: str, zone: str) -> date:
-    try:
-        return day_of(written, zone)
-    except DateUnreadable:
+    day = day_of(written, zone)
+    if day is None:
         raise DocumentUnreadable(
             f"{column.replace('_', ' ')} of {whose}: {written[:40]!r} is no day written YYYY-MM-DD or MM/DD/YYYY"
-        ) from None
+        )
+    return day
 
 
-def day_of(written: str, zone: str) -> date:
+def day_of(written: str, zone: str) -> date | None:
     """The day that a document writes: `2026-10-05`, `10/05/2026` (month first [spec]), `10/05/26`, or a moment.
 
     A moment (ISO 8601, or milliseconds since 1970) at midnight of its own clock is that day; else it is the day that
-    it falls on in `zone`. A year of two digits is of this century. Raises `DateUnreadable` for all else, so that a day
-    written before its month is never taken for another, and no week begins in the year 10.
+    it falls on in `zone`. A year of two digits is of this century. All else is None, so that a day written before its
+    month is never taken for another, and no week begins in the year 10.
     """
     text = written.strip()
     try:
@@ -70,12 +66,10 @@ def day_of(written: str, zone: str) -> date:
         elif _MILLISECONDS.fullmatch(text):
             day = _day_of(datetime.fromtimestamp(int(Decimal(text)) / 1000, UTC), zone)
         else:
-            raise DateUnreadable(written)
+            return None
     except (ValueError, OverflowError, OSError):
-        raise DateUnreadable(written) from None
-    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
-        raise DateUnreadable(written)
-    return day
+        return None
+    return day if _FIRST_YEAR <= day.year <= _LAST_YEAR else None
 
 
 def _iso_day(found: re.Match[str], zone: str) -> date:

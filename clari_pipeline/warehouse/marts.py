@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 
@@ -265,7 +265,8 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
             fields=[name.lower() for name in swings.fields],
             every_field=not swings.fields,
             rep_mutes=list(swings.reps_muted_in_weeks),
-            exported_on=rules.calendar.day_of(loaded[pair["job_id"]]["exported_at"]),
+            # A quarter that ended three days ago to the instant did not end more than three days ago.
+            exported_on=rules.calendar.day_of(loaded[pair["job_id"]]["exported_at"] - timedelta(microseconds=1)),
             quarter_end=rules.calendar.last_day(asked),
         )
         run(session, "marts/forecast_swing_contribution", **pair)

@@ -7,11 +7,10 @@ from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clari_pipeline.documents.dates import DateUnreadable, day_of
+from clari_pipeline.documents.dates import day_of
 from tests.helpers.each_case import try_each
 
 SYDNEY = "Australia/Sydney"
@@ -37,15 +36,14 @@ def test_each_writing_is_the_day_that_it_says() -> None:
     }
 
     def check(written: str) -> None:
-        assert day_of(written, SYDNEY).isoformat() == expected[written]
+        assert str(day_of(written, SYDNEY)) == expected[written]
 
     try_each(expected, check)
 
 
 def test_what_is_no_day_is_refused() -> None:
     def check(written: str) -> None:
-        with pytest.raises(DateUnreadable):
-            day_of(written, "UTC")
+        assert day_of(written, "UTC") is None
 
     try_each(
         (
@@ -73,8 +71,7 @@ def test_a_day_comes_back_from_each_of_its_writings(day: date) -> None:
     written.append(str(round(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)))
     if 2000 <= day.year < 2100:
         written.append(f"{day:%m/%d/%y}")
-    expected = written if day.year >= 1990 else []
-    assert {day_of(one, "Pacific/Auckland") for one in expected} == {day}
+    assert {day_of(one, "Pacific/Auckland") for one in written} == {day}
 
 
 def _american(text: str) -> date | None:
@@ -91,9 +88,4 @@ def _american(text: str) -> date | None:
 
 @given(st.from_regex(r"[0-9]{1,2}/[0-9]{1,2}/([0-9]{2}|20[0-9]{2}|[0-9]{3,4})", fullmatch=True))
 def test_month_comes_before_day_whatever_the_numbers(text: str) -> None:
-    expected = _american(text)
-    if expected is None:
-        with pytest.raises(DateUnreadable):
-            day_of(text, "UTC")
-    else:
-        assert day_of(text, "UTC") == expected
+    assert day_of(text, "UTC") == _american(text)

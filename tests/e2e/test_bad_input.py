@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -17,6 +19,7 @@ from clari_pipeline.settings import read_settings
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.duck import DuckWarehouse
 from clari_pipeline.warehouse.errors import WarehouseLocked
+from tests.helpers.each_case import try_each
 from tests.helpers.terminal import Terminal
 
 WRONG: dict[str, tuple[dict[str, str | None], list[str], str]] = {
@@ -65,6 +68,32 @@ def test_a_document_that_could_not_be_merged_is_not_landed(terminal: Terminal, m
     answer = terminal("replay", "--document", "q4.json", "--forecast", "total_new", "--period", "2026_Q4")
     assert answer.code == 2, answer.err
     assert not [file for file in (terminal.folder / "data").rglob("*") if file.is_file()]
+
+
+def test_a_document_as_of_a_moment_at_which_nobody_can_have_exported_it_is_refused(terminal: Terminal) -> None:
+    """Ahead of the clock, or long before the quarter; said by the option or by the file's modification time."""
+    file = terminal.folder / "q4.json"
+    file.write_text('{"entries": []}')
+    ahead, before = datetime(2999, 1, 1, tzinfo=UTC), datetime(2026, 9, 1, tzinfo=UTC)
+    words = ("replay", "--document", "q4.json", "--forecast", "total_new", "--period", "2026_Q4")
+
+    def check(case: tuple[bool, datetime, str]) -> None:
+        is_said, moment, reason = case
+        os.utime(file, (moment.timestamp(), moment.timestamp()))
+        answer = terminal(*words, *(["--exported-at", moment.isoformat()] if is_said else []))
+        assert answer.code == 2, answer.err
+        assert all(part in answer.err for part in ("--exported-at", moment.isoformat(), reason))
+        assert not list((terminal.folder / "data" / "landing").rglob("manifest.json"))
+
+    try_each(
+        [
+            (True, ahead, "still to come"),
+            (False, ahead, "still to come"),
+            (True, before, "from 2026-09-15 on"),
+            (False, before, "from 2026-09-15 on"),
+        ],
+        check,
+    )
 
 
 @pytest.mark.parametrize("case", WRONG)

@@ -228,14 +228,14 @@ MUTATIONS: dict[str, tuple[str, str, str, Labelled]] = {
     ),
     "a restated quarter swings": (
         _SWING,
-        "interval 4 days",
-        "interval 400 days",
+        "coalesce(quarter.end_date, $quarter_end) + 3",
+        "coalesce(quarter.end_date, $quarter_end) + 400",
         lambda chance: histories.excused(chance, "restated"),
     ),
     "a quarter is restated as soon as it has ended": (
         _SWING,
-        "interval 4 days",
-        "interval 1 days",
+        "coalesce(quarter.end_date, $quarter_end) + 3",
+        "coalesce(quarter.end_date, $quarter_end) + 0",
         histories.just_not_restated,
     ),
     "one person under two ids is two": (

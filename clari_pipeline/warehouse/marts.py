@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 
@@ -269,7 +269,8 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
             fields=[name.lower() for name in swings.fields],
             every_field=not swings.fields,
             rep_mutes=list(swings.reps_muted_in_weeks),
-            exported_on=rules.calendar.day_of(loaded[pair["job_id"]]["exported_at"]),
+            # A quarter that ended three days ago to the instant did not end more than three days ago.
+            exported_on=rules.calendar.day_of(loaded[pair["job_id"]]["exported_at"] - timedelta(microseconds=1)),
             quarter_end=rules.calendar.last_day(asked),
         )
         run(session, "marts/forecast_swing_contribution", **pair)
@@ -280,5 +281,6 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
 def _make_forecast_vs_quota(session: Session, calls: _Calls, newest: Record, made_of: str) -> None:
     run(session, "marts/forecast_vs_quota_begin", **newest, made_of=made_of)
     calls.collect(newest)
+    run(session, "marts/person_shown", **calls.quarter, as_of=newest["exported_at"])
     today = calls.rules.calendar.day_of(newest["exported_at"])
     run(session, "marts/forecast_vs_quota", **newest, today=today, top_user=calls.rules.top_user)

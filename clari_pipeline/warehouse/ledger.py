@@ -145,6 +145,11 @@ def landings(session: Session) -> list[tuple[str, str]]:
     return [(found["forecast_id"], found["time_period_id"]) for found in rows(session, "ledger/landings")]
 
 
+def landing_paths(session: Session) -> set[str]:
+    """Where the landed documents lie that the ledger knows."""
+    return {found["landing_path"] for found in rows(session, "ledger/landing_paths")}
+
+
 def status(session: Session) -> list[Record]:
     """Each forecast × quarter: newest export, and the figures that stand."""
     return rows(session, "ledger/status")

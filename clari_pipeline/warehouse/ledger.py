@@ -16,7 +16,7 @@ LANDED_STATES = ("LANDED", "LOADED", "REFUSED", "RETIRED")
 
 def in_order(moment: datetime, last: datetime | None) -> datetime:
     """That moment, or the one right after the last: a clock that was set back makes nothing older than what was."""
-    return moment if last is None or moment > last else last + timedelta(microseconds=1)
+    return moment if last is None or moment >= last else last + timedelta(microseconds=1)
 
 
 def submitting(session: Session, *, submitted_at: datetime, **columns: Any) -> None:

@@ -19,7 +19,6 @@ HOUR = timedelta(hours=1)
 # When each of two exports was submitted by our clock, and its `startTime` after that, where it has one.
 TWO_EXPORTS = {
     "the clock is set back": ((NOW, None), (NOW - HOUR, None)),
-    "the clock stands": ((NOW, None), (NOW, None)),
     "Clari's clock is ahead, the second has no start": ((NOW, HOUR), (NOW + HOUR / 2, None)),
     "the clock is set back while Clari accepts": ((NOW, None), (NOW + HOUR, None)),
 }

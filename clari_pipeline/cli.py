@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -87,7 +87,9 @@ def replay(
     ] = None,
     exported_at: Annotated[
         str | None,
-        typer.Option("--exported-at", help="What the file is as of, ISO 8601; else its modification time."),
+        typer.Option(
+            "--exported-at", help="What the file is as of, ISO 8601, no zone is UTC; else its modification time."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -118,7 +120,7 @@ def _replay_document(
         raise UsageError("--document needs one --forecast and one --period: say what the file holds")
     if not document.is_file():
         raise UsageError(f"{document} is no file: name the document to merge")
-    as_of = None if exported_at is None else _moment(exported_at, name="--exported-at")
+    as_of = None if exported_at is None else _moment(exported_at, settings, name="--exported-at")
     from clari_pipeline.landing import Landing  # noqa: PLC0415
     from clari_pipeline.quality.export_gate import warm_up  # noqa: PLC0415
 
@@ -173,9 +175,10 @@ def as_of(
     from clari_pipeline import as_of as known  # noqa: PLC0415
 
     quarters = [Quarter.parse(text) for text in period or []]
-    then = _moment(moment, name="MOMENT")
+    settings = read_settings()
+    then = _moment(moment, settings, name="MOMENT")
     wanted = form or known.format_of(output)
-    code = known.show(read_settings(), then, quarters=quarters, forecasts=forecast or (), form=wanted, output=output)
+    code = known.show(settings, then, quarters=quarters, forecasts=forecast or (), form=wanted, output=output)
     raise typer.Exit(code)
 
 
@@ -393,9 +396,8 @@ def _fail(message: str, section: str, code: ExitCode) -> ExitCode:
     return code
 
 
-def _moment(text: str, *, name: str) -> datetime:
+def _moment(text: str, settings: Settings, *, name: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return settings.calendar.moment(text)
     except (ValueError, OverflowError):
         raise UsageError(f"{name} {text!r} is no moment: write 2026-10-31T09:00:00+00:00") from None

@@ -80,6 +80,7 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
                 "api_key_file": None,
                 "base_url": running.base_url,
                 "auth_scheme": "apikey",
+                "fiscal_year_named_by": "end",  # as the sandbox names them
                 "forecast_ids": _SANDBOX_FORECASTS,
                 "scope_id": None,
                 "currency": None,
@@ -175,7 +176,7 @@ def _sync(
 
         runners = job_runners
     with_forecast, products = pipeline.settings.brings_forecasts, []
-    current = pipeline.calendar.quarter_of(pipeline.now().date())
+    current = pipeline.calendar.quarter_of(pipeline.today())
     wanted = by_urgency(quarters or _current(pipeline, last), current=current) if with_forecast else []
     _prepare(pipeline)
     export_gate.warm_up()
@@ -378,7 +379,7 @@ def _prepare(pipeline: Pipeline) -> None:
 def _current(pipeline: Pipeline, last: int | None) -> list[Quarter]:
     if last is None:
         return pipeline.current_quarters()
-    return list(pipeline.calendar.around(pipeline.now().date(), before=last - 1, after=0))
+    return list(pipeline.calendar.around(pipeline.today(), before=last - 1, after=0))
 
 
 def _quota(settings: Settings) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.documents import MEASURES, Document, Totals
+from clari_pipeline.documents import MEASURES, Document, Rounded, Totals
 from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.quality.export_gate import ExportFacts
 from clari_pipeline.warehouse import facts, marts, merging
@@ -19,16 +19,34 @@ _MEASURE_TYPES = dict(zip(("forecast", "quota", "adjustment", "crm_total", "crm_
 _SHOWN = 20
 
 
+def of_download(export: Record, *, is_whole: bool) -> ExportFacts:
+    """What is known of the document before it is read."""
+    return ExportFacts(
+        request_id=export["request_id"],
+        facts={"ends_unproved": int(not is_whole)},
+        evidence={
+            "export_is_complete": {
+                "summary": "the connection ended where nothing says how long the document is, and no two downloads "
+                "were the same: run again, or set CLARI_EXPORT_FORMAT=JSON, which shows its end"
+            }
+        },
+    )
+
+
 def of_document(
     export: Record, document: Document, found: facts.Facts, rules: CallRules, grace: timedelta
 ) -> ExportFacts:
     """What the document alone says."""
     quarter = Quarter.parse(export["time_period_id"])
     outside = [period for period in found["periods"] if not _lies_in(quarter, period, rules.calendar)]
-    begins = rules.calendar.first_day(quarter)
+    begins, today = rules.calendar.first_day(quarter), rules.calendar.day_of(export["exported_at"])
+    elsewhere = {period["time_period_id"] for period in outside}
+    astray = [week for week in found["weeks_astray"] if week["time_period_id"] not in elsewhere]
+    contradictions = _contradictions(quarter, found["periods"], rules.calendar)
     return ExportFacts(
         request_id=export["request_id"],
-        is_in_grace=begins <= export["exported_at"].date() < begins + grace,
+        is_in_grace=begins <= today < begins + grace,
+        is_current=quarter == rules.calendar.quarter_of(today),
         facts={
             "reading_faults": 0,
             "rows_exported": document.entry_count,
@@ -37,6 +55,9 @@ def of_document(
             "null_keys": found["null_keys"],
             "conflicting_keys": found["conflicting_keys"],
             "unreadable_amounts": found["unreadable_amounts"],
+            "amounts_changed": document.rounded.counts.total() + found["cells_left_out"],
+            "calendar_contradictions": len(contradictions),
+            "weeks_astray": len(astray),
         },
         evidence={
             "export_is_readable": {"shape": document.shape, "unknown_keys": document.unknown_keys},
@@ -64,8 +85,86 @@ def of_document(
             "amounts_are_readable": _named(
                 found["unreadable_amounts"], "amounts cannot be read", found["amounts_unreadable"]
             ),
+            "amounts_are_exact": _not_exact(document.rounded, found["measures_left_out"]),
+            "calendar_matches_settings": contradictions[0] if contradictions else {},
+            "weeks_touch_their_period": _astray(astray),
         },
     )
+
+
+def _not_exact(rounded: Rounded, left_out: list[Record]) -> dict[str, Any]:
+    """Amounts that were rounded, by field and measure, and the measures of fields that were left out."""
+    counts = [
+        {"field_id": field, "measure": measure, "amounts": count}
+        for (field, measure), count in rounded.counts.most_common()
+    ]
+    said = [
+        *(
+            f"{column['measure']} of {column['field_id']} is left out: no number in {column['cells']} of its cells, "
+            f"such as {column['written']!r}"
+            for column in left_out[:_SHOWN]
+        ),
+        *(
+            f"{one['measure']} of {one['field_id']}: {one['amounts']} amounts rounded to four decimals"
+            for one in counts[:_SHOWN]
+        ),
+    ]
+    if counts:
+        said.append(f"by {rounded.most:.1E} at most")
+    return {
+        "summary": "; ".join(said),
+        "rounded": counts[:_SHOWN],
+        "rounded_by_at_most": rounded.most,
+        "left_out": left_out[:_SHOWN],
+    }
+
+
+def _contradictions(quarter: Quarter, periods: list[Record], calendar: FiscalCalendar) -> list[dict[str, Any]]:
+    """Where the delivered days of the quarter are not those of the settings, with the settings that are right."""
+    found = []
+    for period in periods:
+        first, last = period["start_date"], period["end_date"]
+        if period["time_period_id"] != str(quarter) or not calendar.contradicted_by(quarter, first, last):
+            continue
+        right = None if first is None or (last and last <= first) else calendar.as_delivered(quarter, first)
+        if right is not None and right.contradicted_by(quarter, first, last):
+            right = None
+        remedy = (
+            "no setting makes it so: look at the period in Clari"
+            if right is None
+            else "set " + " and ".join(f"{name}={value}" for name, value in _settings_of(right, calendar).items())
+        )
+        found.append(
+            {
+                "summary": f"{quarter} runs from {first} to {last} at Clari, and by the settings from "
+                f"{calendar.first_day(quarter)} to {calendar.last_day(quarter)}: {remedy}",
+                "delivered": {"start_date": first, "end_date": last},
+                "by_settings": {"start_date": calendar.first_day(quarter), "end_date": calendar.last_day(quarter)},
+                **_all_settings_of(calendar),
+                "right": None if right is None else _all_settings_of(right),
+            }
+        )
+    return found
+
+
+def _all_settings_of(calendar: FiscalCalendar) -> dict[str, Any]:
+    return {
+        "CLARI_FISCAL_YEAR_START_MONTH": calendar.start_month,
+        "CLARI_FISCAL_YEAR_NAMED_BY": calendar.named_by,
+    }
+
+
+def _settings_of(right: FiscalCalendar, calendar: FiscalCalendar) -> dict[str, Any]:
+    """The settings that have to change."""
+    known = _all_settings_of(calendar)
+    return {name: value for name, value in _all_settings_of(right).items() if value != known[name]}
+
+
+def _astray(weeks: list[Record]) -> dict[str, Any]:
+    text = "{time_frame_id} of {time_period_id} {fault} ({start_date} to {end_date})"
+    first = "; ".join(text.format_map(week) for week in weeks[:3])
+    more = f"; {len(weeks) - 3} more" if len(weeks) > 3 else ""
+    return {"summary": first + more, "weeks": weeks[:_SHOWN]}
 
 
 def _lies_in(quarter: Quarter, period: Mapping[str, Any], calendar: FiscalCalendar) -> bool:
@@ -113,7 +212,9 @@ def against_what_is_known(session: Session, export: Record, document: Document, 
             },
             "people_are_distinct": {
                 "summary": "; ".join(
-                    f"CRM person {person['crm_user_id']} is {' and '.join(person['user_ids'])}" for person in shared
+                    f"{f'CRM person {crm}' if (crm := person['crm_user_id']) else person['email']} "
+                    f"is {' and '.join(person['user_ids'])}"
+                    for person in shared
                 ),
                 "people": shared,
             },
@@ -167,10 +268,11 @@ def after_the_merge(
     )
     asked = {_MEASURE_TYPES[name] for name in export["types_to_export"].split(",") if name in _MEASURE_TYPES}
     in_table = merging.control_totals(session, export)
+    left_out = {(column["field_id"], column["measure"]) for column in before["measures_left_out"]}
     in_document = document.control_totals
-    if in_document is None or _differing(in_document, in_table, asked):
+    if in_document is None or _differing(in_document, in_table, asked, left_out):
         in_document = recount()
-    differing = _differing(in_document, in_table, asked)
+    differing = _differing(in_document, in_table, asked, left_out)
     return ExportFacts(
         request_id=export["request_id"],
         facts={"rows_unreconciled": unreconciled, "totals_unreconciled": len(differing)},
@@ -186,7 +288,10 @@ def after_the_merge(
 
 
 def _differing(
-    in_document: Totals, in_table: Mapping[tuple[str, str], tuple[Decimal, int]], asked: set[str]
+    in_document: Totals,
+    in_table: Mapping[tuple[str, str], tuple[Decimal, int]],
+    asked: set[str],
+    left_out: set[tuple[str, str]],
 ) -> list[Record]:
     """Fields and measures whose sums or counts are not the same in the document and in the table."""
     counted: dict[tuple[Any, str], tuple[Decimal, int]] = {
@@ -202,7 +307,7 @@ def _differing(
             "merged": merged.get(key, nothing),
         }
         for key in sorted(counted.keys() | merged.keys(), key=str)
-        if key[1] in asked and counted.get(key, nothing) != merged.get(key, nothing)
+        if key[1] in asked and key not in left_out and counted.get(key, nothing) != merged.get(key, nothing)
     ]
 
 

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -40,9 +41,10 @@ from clari_pipeline.clari import (
     UnexpectedAnswer,
 )
 from clari_pipeline.events import Deferred, Failed, Hooks, Landed, QuotaRead, Requeued
-from clari_pipeline.landing import Landing
+from clari_pipeline.landing import IS_WHOLE, Landing
 from clari_pipeline.planning import Plan, afford
 from clari_pipeline.recording import Recorder
+from clari_pipeline.runbook import UNFORESEEN, unforeseen
 from clari_pipeline.runs import Runs
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse.session import Warehouse
@@ -80,12 +82,13 @@ class ExportDesk:
             api_key=settings.key_source(),
             auth_scheme=settings.auth_scheme,
             request_timeout_s=settings.request_timeout_s,
-            retry=retry,
+            retry=replace(retry or Retry(), longest_s=settings.export_timeout_s),
         )
         self._exporter = Exporter(
             self._client,
             export_timeout_s=settings.export_timeout_s,
             slot_timeout_s=settings.slot_timeout_s,
+            lost_answer_s=settings.lost_answer_s,
             poll_interval_s=settings.poll_interval_s,
             max_concurrent=settings.max_concurrent_exports,
             known_jobs=lambda: asyncio.to_thread(self._record.known_jobs),
@@ -220,19 +223,23 @@ class ExportDesk:
             except ClariError as error:
                 await self._fail(export, error)
                 return export.request_id
+            except UNFORESEEN as error:
+                odd = f"{export.label}: Clari's answer cannot be used ({unforeseen(error)})"
+                await self._fail(export, UnexpectedAnswer(odd))
+                return export.request_id
             else:
                 return export.request_id
 
     async def _land(self, export: Export, job: Job) -> None:
         writer = self._landing.writer()
         try:
-            await self._exporter.fetch(export, job, writer, max_bytes=self._settings.max_result_bytes)
+            came = await self._exporter.fetch(export, job, writer, max_bytes=self._settings.max_result_bytes)
             row = await asyncio.to_thread(self._record.row, export.request_id)
             document = writer.keep(
                 forecast_id=export.request.forecast_id,
                 time_period=export.request.time_period,
                 job_id=job.job_id,
-                facts=self._record.manifest(row | {"landed_at": self._clock.now()}),
+                facts=self._record.manifest(row | {"landed_at": self._clock.now()}) | {IS_WHOLE: came.is_whole},
             )
         except BaseException:
             writer.discard()

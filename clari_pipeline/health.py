@@ -44,7 +44,7 @@ Status: TypeAlias = Literal["ok", "stale", "never", "busy", "unreadable"]
 _IN_FLIGHT = ("SUBMITTING", "SUBMITTED", "LANDED")
 _EXPORT = ("forecast_id", "time_period_id")
 _NOT_KEPT = {"Cache-Control": "no-store"}
-_TRUSTED = timedelta(seconds=30)  # as long a file that looks unchanged is; some file systems' clocks are coarse
+_TRUSTED_S = 30.0  # as long a file that looks unchanged is; some file systems' clocks are coarse
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ class HealthReader:
         self._guard = threading.Lock()
         self._last: Snapshot | None = None
         self._last_looks: object = None
-        self._closed_at = float("-inf")
+        self._taken_at = self._closed_at = float("-inf")  # by a clock that nobody sets
 
     def read(self) -> Health:
         """How things stand now. Raises nothing that a file can cause: that is `unreadable`."""
@@ -254,10 +254,11 @@ class HealthReader:
     def _look(self) -> None:
         looks = self._warehouse.looks()
         is_unchanged = looks is not None and looks == self._last_looks
-        if self._last and is_unchanged and datetime.now(UTC) - self._last.taken_at < _TRUSTED:
+        if self._last and is_unchanged and time.monotonic() - self._taken_at < _TRUSTED_S:
             return
         time.sleep(max(0, self._closed_at + self._warehouse.glance_pause_s - time.monotonic()))
         # Taken before the warehouse is opened: what is written in between is seen next time.
+        self._taken_at = time.monotonic()
         now, looks = datetime.now(UTC), self._warehouse.looks()
         self._last, self._last_looks = self._take(now), looks
 

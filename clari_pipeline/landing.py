@@ -16,7 +16,7 @@ import shutil
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,6 +32,7 @@ from clari_pipeline.inside import PathOutside, inside
 from clari_pipeline.runbook import PipelineError
 
 PRODUCTS = "products"  # the folder below the landing folder that is no forecast's
+IS_WHOLE = "is_whole"  # in a manifest: false where nothing shows that the download came to its end
 _A_DOCUMENT = "[!.]*/[!.]*/[!.]*"  # forecast, quarter, job; product, month, fetch
 _LONGEST_NAME = 120
 _READ_AT_ONCE = 1 << 20
@@ -57,6 +58,11 @@ class LandedDocument:
     sha256: str
     size: int
     manifest: Mapping[str, Any]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether something shows that its download came to its end; releases before this one did not ask."""
+        return bool(self.manifest.get(IS_WHOLE, True))
 
     def open(self) -> IO[bytes]:
         """The document's bytes as Clari sent them. Whoever reads to the end has them proved.
@@ -195,6 +201,16 @@ class Landing:
     def path_of(self, document: LandedDocument) -> str:
         """What a ledger row writes down for this document."""
         return document.folder.relative_to(self.root).as_posix()
+
+    def readable(self, damaged: Callable[[str, LandingError], object]) -> Iterator[LandedDocument]:
+        """The documents whose manifests can be read; of each of the others `damaged` is told the path."""
+        for manifest in self._kept(f"{_A_DOCUMENT}/manifest.json"):
+            try:
+                document = _load(manifest.parent)
+            except LandingError as error:
+                damaged(manifest.parent.relative_to(self.root).as_posix(), error)
+            else:
+                yield document
 
     def __iter__(self) -> Iterator[LandedDocument]:
         return (

@@ -14,9 +14,11 @@ from functools import partial
 from typing import Any
 
 from clari_pipeline import evidence
-from clari_pipeline.documents import READER, Document, DocumentUnreadable, Totals, count_exactly, read_document
+from clari_pipeline.documents import READER, Document, Totals, count_exactly, read_document, with_days
+from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.events import Hooks, Merged, Refused
-from clari_pipeline.landing import Landing
+from clari_pipeline.landing import LandedDocument, Landing, LandingError
+from clari_pipeline.periods import Quarter
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, again, judge, reason, remember, warm_up
 from clari_pipeline.warehouse import facts, ledger, marts, merging
 from clari_pipeline.warehouse.marts import CallRules
@@ -32,7 +34,8 @@ _REQUEST = (
     "include_historical",
     "rows_truncated",
 )
-_COUNTED_IN_DOCUMENT = ("types_to_export", "export_format", "rows_exported", "rows_staged", "document_period_id")
+_CARRIED = ("types_to_export", "export_format", "scope_id")
+_COUNTED_IN_DOCUMENT = (*_CARRIED, "rows_exported", "rows_staged", "document_period_id")
 _COUNTS = ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
 
 
@@ -43,7 +46,7 @@ def refuse_invented(people: int) -> None:
     """
     if people:
         raise DocumentUnreadable(
-            f"{people} of its people have addresses in .example, as a sandbox's have, and CLARI_ENV is prod: set "
+            f"its {people} people have addresses in .example, as a sandbox's have, and CLARI_ENV is prod: set "
             "CLARI_BASE_URL to Clari's, and take a sandbox's documents out of the landing folder"
         )
 
@@ -79,7 +82,9 @@ class _Staged:
 
 
 class Loader:
-    """Merges landed documents. `grace_days` is how long a new quarter may have nothing to show."""
+    """Merges landed documents. `grace_days` is how long a new quarter may have nothing to show, `currency` that of CSV
+    documents from elsewhere, of which nobody knows what they were asked for.
+    """
 
     def __init__(
         self,
@@ -89,6 +94,7 @@ class Loader:
         *,
         grace_days: int,
         is_production: bool = False,
+        currency: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         hooks: Hooks | None = None,
     ) -> None:
@@ -97,7 +103,8 @@ class Loader:
         self._rules = rules
         self._grace = timedelta(days=grace_days)
         self._is_production = is_production
-        self._reader = f"{READER} from month {rules.calendar.start_month}"
+        self._currency = currency
+        self._reader = f"{READER} by {rules.calendar} in {currency}"
         if is_production:  # what was merged before it was is read once more
             self._reader += " in production"
         self._now = now
@@ -163,16 +170,18 @@ class Loader:
                 merging.note_unchanged(session, known)
             else:
                 self._mark_same(session, export, known)
-            keep_verdicts(session, judge(evidence.of_tops(session, export, self._rules)), self._now())
+            # That it is the same as one that came before shows that it is whole.
+            found = evidence.of_tops(session, export, self._rules).joined(evidence.of_download(export, is_whole=True))
+            keep_verdicts(session, judge(found), self._now())
         self._compare(session, [export])
 
     def _mark_same(self, session: Session, export: Record, known: Record) -> None:
         """Everything that a merge would have changed."""
-        export.update({name: known[name] for name in ("types_to_export", "export_format")})
+        export.update({name: known[name] for name in _CARRIED})
         ledger.document_read(
             session,
             export["request_id"],
-            call_time_frame_id=facts.call_week(session, export),
+            call_time_frame_id=facts.call_week(session, self._rules.calendar.day_of(export["exported_at"])),
             **{name: known[name] for name in _COUNTED_IN_DOCUMENT},
         )
         merging.mark_again(session, export, known)
@@ -258,7 +267,7 @@ class Loader:
             document, before = staged.document, staged.facts
             ledger.document_read(session, export["request_id"], **judged.counts[export["request_id"]])
             warnings = None if is_trusted else evidence.against_what_is_known(session, export, document, self._rules)
-            merged = merging.merge(session, export)
+            merged = merging.merge(session, export, before["measures_left_out"])
             merging.keep_lists(session, export, read_by=self._reader)
             if warnings is None:
                 continue
@@ -275,43 +284,61 @@ class Loader:
     def _stage(self, session: Session, export: Record, judged: _Judged, *, is_trusted: bool) -> _Staged | None:
         """The rows, staged and brought to where they are merged; None, and its verdicts, where the document is refused.
 
-        A document that is damaged on our own disk is no verdict on the export: `LandingError` stops the merge, and
-        the tables stay as they are.
+        One that is damaged on our own disk is refused like one that Clari spoilt: the others of its quarter do not
+        wait for it, and once a backup has brought it back, `rebuild` merges it. Where the tables hold its rows they
+        would be lost by that: `LandingError` stops the merge, and the tables stay as they are.
         """
-        landed = self._landing.find(export["landing_path"])
         warm_up()
-        staging = merging.Staging(session)
+        quarter = Quarter.parse(export["time_period_id"])
+        staging, landed = merging.Staging(session, quarter, self._rules.calendar), None
         try:
-            with landed.open() as stream:
-                document = read_document(stream, self._rules.calendar, staging.take)
-            staging.end(document.tables)
-            if self._is_production:
-                refuse_invented(facts.people_invented(session))
-        except DocumentUnreadable as error:
-            landed.prove()
+            landed = self._landing.find(export["landing_path"])
+            document, found, said = self._read(session, export, landed, staging)
+        except (DocumentUnreadable, LandingError) as error:
+            if isinstance(error, LandingError) and export["state"] == "LOADED":
+                raise
             unreadable = {"export_is_readable": {"summary": str(error), "document": export["landing_path"]}}
-            judged.verdicts[export["request_id"]] = judge(
-                ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)
-            )
+            faults = ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)
+            if landed is not None:
+                faults = faults.joined(evidence.of_download(export, is_whole=landed.is_whole))
+            judged.verdicts[export["request_id"]] = judge(faults)
             return None
-        found = facts.of_staged_document(session, export)
-        export.update(_carried(export, document))
+        export.update(_carried(export, document, found))
         judged.counts[export["request_id"]] = {
-            "types_to_export": export["types_to_export"],
-            "export_format": export["export_format"],
+            **{name: export[name] for name in _CARRIED},
             "rows_exported": document.entry_count,
             "rows_staged": found["rows_staged"],
             "document_period_id": evidence.periods_of(found),
             "call_time_frame_id": found["call_time_frame_id"],
         }
         if not is_trusted:
-            judged.verdicts[export["request_id"]] = judge(
-                evidence.of_document(export, document, found, self._rules, self._grace)
-            )
+            judged.verdicts[export["request_id"]] = judge(said)
             if judged.is_refused(export["request_id"]):
                 return None
         session.upload(merging.STAGED)
         return _Staged(document, found)
+
+    def _read(
+        self, session: Session, export: Record, landed: LandedDocument, staging: merging.Staging
+    ) -> tuple[Document, facts.Facts, ExportFacts]:
+        """The document, staged, its facts, and what it says by itself.
+
+        Raises `DocumentUnreadable`, and `LandingError` where the document is not what was landed.
+        """
+        calendar = self._rules.calendar
+        try:
+            with landed.open() as stream:
+                currency = self._currency if _is_from_elsewhere(export) else export["currency"]
+                document = read_document(stream, calendar, staging.take, currency=currency)
+            staging.end(with_days(document.tables, calendar.zone))
+            if self._is_production:
+                refuse_invented(facts.people_invented(session))
+            found = facts.of_staged_document(session, calendar.day_of(export["exported_at"]))
+            said = evidence.of_document(export, document, found, self._rules, self._grace)
+        except UNREADABLE as error:
+            landed.prove()
+            raise DocumentUnreadable(why_unreadable(error)) from error
+        return document, found, said.joined(evidence.of_download(export, is_whole=landed.is_whole))
 
     def _count_exactly(self, export: Record) -> Totals:
         with self._landing.find(export["landing_path"]).open() as stream:
@@ -338,23 +365,25 @@ def _same_document(export: Record, loaded: list[Record]) -> Record | None:
         return None
     known = loaded[-1]
     is_alike = all(
-        export[name] == known[name] or (export[name] is None and _is_from_elsewhere(export, known)) for name in _REQUEST
+        export[name] == known[name] or (export[name] is None and all(map(_is_from_elsewhere, (export, known))))
+        for name in _REQUEST
     )
     return known if is_alike and export["result_sha256"] == known["result_sha256"] else None
 
 
-def _is_from_elsewhere(export: Record, known: Record) -> bool:
-    """Whether neither was asked of Clari: their types are those that their document carries."""
-    return all(one["request_id"] == one["job_id"] for one in (export, known))
+def _is_from_elsewhere(export: Record) -> bool:
+    """Whether it was not asked of Clari: its types are those that its document carries."""
+    return bool(export["request_id"] == export["job_id"])
 
 
-def _carried(export: Record, document: Document) -> Record:
-    """The types and the format of a document from elsewhere, of which nobody knows what it was asked for."""
+def _carried(export: Record, document: Document, found: facts.Facts) -> Record:
+    """Types, format and scope of a document from elsewhere, of which nobody knows what it was asked for."""
     if export["types_to_export"] is not None:
         return {}
     return {
         "types_to_export": ",".join(sorted(document.types)),
         "export_format": "CSV" if document.shape == "long_csv" else "JSON",
+        "scope_id": found["scope_id"],
     }
 
 

@@ -107,9 +107,11 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
 
     pipeline = Pipeline(settings)
     found: list[keeping.OldQuarter] = []
+    verdicts = 0
     if pipeline.warehouse.exists():
         found = keeping.old_quarters(pipeline) if dry_run else keeping.retire(pipeline)
-    if found and not dry_run:
+        verdicts = keeping.old_verdicts(pipeline) if dry_run else keeping.forget_verdicts(pipeline)
+    if (found or verdicts) and not dry_run:
         pipeline.publish()
     oldest = str(keeping.oldest_kept(pipeline))
     if as_json:
@@ -117,10 +119,13 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
             {"quarter_id": one.quarter_id, "rows": dict(one.rows), "exports": one.exports, "obstacle": one.obstacle}
             for one in found
         ]
-        print_json({"oldest_kept": oldest, "dry_run": dry_run, "quarters": quarters})
+        print_json({"oldest_kept": oldest, "dry_run": dry_run, "quarters": quarters, "verdicts": verdicts})
     else:
         for line in _retention_lines(found, oldest, dry_run=dry_run):
             tell(line)
+        if verdicts:
+            verb = "would leave" if dry_run else "have left"
+            tell(f"{verdicts:,} verdicts that passed, older than {settings.verdict_days} days, {verb} export_check.")
     troubles = [see(f"{one.quarter_id} stays: {one.obstacle}", Remark.QUARTER_STAYS) for one in found if one.obstacle]
     for line in (*troubles, *pipeline.remarks):
         say(line, settings, section=None)

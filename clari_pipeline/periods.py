@@ -5,12 +5,15 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
 
 from clari_pipeline.runbook import PipelineError
 
 _YEAR = r"([12][0-9]{3})"  # of those that a calendar can hold, the ones that anybody means
+_HALF_A_MONTH = timedelta(days=16)
 _QUARTER = re.compile(rf"{_YEAR}_Q([1-4])")
 _QUARTER_LABEL = re.compile(rf"Q([1-4])\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
 _MONTH_LABEL = re.compile(rf"([A-Z]{{3,9}})\.?\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
@@ -29,7 +32,7 @@ class UnknownPeriod(PipelineError, ValueError):
 
 @dataclass(frozen=True, order=True, slots=True)
 class Quarter:
-    """One fiscal quarter. The fiscal year is named after the calendar year in which it ends."""
+    """One fiscal quarter, by the name of its fiscal year; `FiscalCalendar` knows its days."""
 
     year: int
     number: int
@@ -53,19 +56,34 @@ class Quarter:
 
 @dataclass(frozen=True, slots=True)
 class FiscalCalendar:
-    """Where quarters lie in the calendar: `start_month` is the first month of the fiscal year."""
+    """Where quarters lie in the calendar, and which day it is.
+
+    `start_month` is the first month of the fiscal year, which is named after the calendar year that it begins or ends
+    in, as `named_by` says. `zone` is the organisation's time zone: a day begins there at midnight.
+    """
 
     start_month: int = 1
+    named_by: Literal["start", "end"] = "end"
+    zone: str = "UTC"
+
+    @property
+    def named_ahead(self) -> int:
+        """By how many years a fiscal year's name is ahead of the calendar year that it begins in."""
+        return int(self.start_month > 1 and self.named_by == "end")
+
+    def day_of(self, moment: datetime) -> date:
+        """The organisation's day at a moment."""
+        return moment.astimezone(ZoneInfo(self.zone)).date()
 
     def quarter_of(self, day: date) -> Quarter:
         """The quarter in which a day lies."""
         months = (day.month - self.start_month) % 12
-        starts_next_year = self.start_month > 1 and day.month >= self.start_month
-        return Quarter(day.year + starts_next_year, months // 3 + 1)
+        begins_in = day.year - (day.month < self.start_month)
+        return Quarter(begins_in + self.named_ahead, months // 3 + 1)
 
     def first_day(self, quarter: Quarter) -> date:
         """The first day of a quarter."""
-        year = quarter.year - (self.start_month > 1)
+        year = quarter.year - self.named_ahead
         months = self.start_month - 1 + 3 * (quarter.number - 1)
         return date(year + months // 12, months % 12 + 1, 1)
 
@@ -85,8 +103,39 @@ class FiscalCalendar:
         number = next((n for n, name in enumerate(_MONTHS, 1) if name.startswith(found[1].lower())), None)
         if number is None:
             return None
-        year = int(found[2]) - (self.start_month > 1 and number >= self.start_month)
+        year = int(found[2]) - self.named_ahead + (number < self.start_month)
         return date(year, number, 1), date(year, number, calendar.monthrange(year, number)[1])
+
+    def end_of(self, day: date) -> datetime:
+        """The last microsecond of the organisation's day."""
+        midnight = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(self.zone))
+        return midnight.astimezone(UTC) - timedelta(microseconds=1)
+
+    def moment(self, text: str) -> datetime:
+        """What ISO 8601 says: UTC where it names no zone; a day alone is its beginning. Raises `ValueError`."""
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+        return found.replace(tzinfo=ZoneInfo(self.zone) if _is_day(text) else UTC).astimezone(UTC)
+
+    def contradicted_by(self, quarter: Quarter, first: date | None, last: date | None) -> bool:
+        """Whether a quarter that lies there is more than half a month off from where this calendar has it.
+
+        So 4-4-5 weeks, and years that begin on the Sunday nearest to a month's first, contradict nothing.
+        """
+        expected = ((first, self.first_day(quarter)), (last, self.last_day(quarter)))
+        return any(day is not None and abs(day - known) > _HALF_A_MONTH for day, known in expected)
+
+    def as_delivered(self, quarter: Quarter, first: date) -> FiscalCalendar | None:
+        """The calendar in which a quarter begins about that day; None where no first month and no naming does it."""
+        near = first + timedelta(days=15)
+        months = near.year * 12 + near.month - 1 - 3 * (quarter.number - 1)
+        begins_in, start_month = months // 12, months % 12 + 1
+        for named_by in (self.named_by, "end", "start"):
+            found = replace(self, start_month=start_month, named_by=named_by)
+            if begins_in + found.named_ahead == quarter.year:
+                return found
+        return None
 
     def around(self, today: date, *, before: int, after: int) -> Iterator[Quarter]:
         """The current quarter first, then those before it, newest first, then those to come."""
@@ -94,6 +143,14 @@ class FiscalCalendar:
         yield current
         yield from (current.shifted(-distance) for distance in range(1, before + 1))
         yield from (current.shifted(distance) for distance in range(1, after + 1))
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def quarter_of_label(label: str) -> Quarter | None:

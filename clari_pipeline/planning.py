@@ -29,8 +29,8 @@ class Plan:
 
     `recovered` are exports that an older run left at Clari: their documents are brought in for the history's sake,
     beside `exports`, which show the present. `finished` names, by request id, the quarters of exports that a run which
-    was killed a moment ago had landed or merged. `killed` are the runs that did not come to their end, and that nobody
-    stopped by hand.
+    was killed a moment ago had landed or merged, and of those that any run had landed and not merged. `killed` are the
+    runs that did not come to their end, and that nobody stopped by hand.
     """
 
     exports: tuple[Export, ...]
@@ -40,8 +40,9 @@ class Plan:
 
     @property
     def recovered_quarters(self) -> list[Quarter]:
-        """The quarters of what is recovered."""
-        return sorted({Quarter.parse(export.quarter_id) for export in self.recovered}, reverse=True)
+        """The quarters of what is recovered, or waits to be merged."""
+        found = {*(export.quarter_id for export in self.recovered), *self.finished.values()}
+        return sorted(map(Quarter.parse, found), reverse=True)
 
     @property
     def to_ask(self) -> int:
@@ -80,15 +81,16 @@ def take_up(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: 
     """The plan, less what is done already, with what dead runs have left at Clari.
 
     The newest export that was left behind takes the place of asking anew, where the same was asked for and its figures
-    are not of another half-day; whatever else was left is recovered, that of other quarters if `everywhere`. All of it
-    belongs to this run from now on. The caller holds the warehouse's lock, so that no other run looks meanwhile.
+    are not of another half-day; whatever else was left is recovered or merged, that of other quarters if `everywhere`.
+    All of it belongs to this run from now on. The caller holds the warehouse's lock, so that no other run looks
+    meanwhile.
     """
     exports: list[Export] = []
     finished: dict[str, str] = {}
     with warehouse.session() as session:
         killed = runs.killed()
         at_clari = [row for row in ledger.at_clari(session) if not runs.is_alive(row["run_id"])]
-        landed = ledger.landed_by(session, killed)
+        landed = [row for row in ledger.landed_by(session, killed) if not runs.is_alive(row["run_id"])]
         begun = {row["request_id"]: row for row in sorted([*at_clari, *landed], key=_submitted_at, reverse=True)}
         for export in fresh.exports:
             same = (row for row in begun.values() if _request_of(row) == export.request)
@@ -110,6 +112,11 @@ def take_up(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: 
         ]
         for row in recovered:
             ledger.taken_up(session, row["request_id"], run_id)
+        for row in begun.values():
+            if row["state"] != "LANDED" or _is_as_good_as_new(row, now) or not everywhere:
+                continue
+            ledger.taken_up(session, row["request_id"], run_id)
+            finished[row["request_id"]] = row["time_period_id"]
         # What was not taken up now may still be, by a sync of its quarter.
         waiting = {
             row["run_id"] for row in begun.values() if row["state"] not in _AT_CLARI and _is_as_good_as_new(row, now)

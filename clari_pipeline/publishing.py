@@ -19,7 +19,8 @@ from filelock import FileLock, Timeout
 
 from clari_pipeline.disk import to_disk
 from clari_pipeline.runbook import PipelineError, Remark, see
-from clari_pipeline.warehouse.errors import WarehouseError
+from clari_pipeline.warehouse.duck_errors import MAKE_AGAIN, says_damaged
+from clari_pipeline.warehouse.errors import WarehouseDamaged, WarehouseError
 from clari_pipeline.warehouse.marts import HISTORY, MARTS, published
 from clari_pipeline.warehouse.session import Warehouse
 
@@ -72,9 +73,13 @@ def publish(warehouse: Warehouse, places: Places, *, remark: Callable[[str], Non
             finally:
                 shutil.rmtree(arriving, ignore_errors=True)
     except (OSError, duckdb.Error, WarehouseError) as error:
+        remedy = (
+            f"warehouse {warehouse.place} is damaged; {MAKE_AGAIN}"
+            if says_damaged(str(error))
+            else "what was merged is in the warehouse; make the folder writable, make room on its disk, then run again"
+        )
         raise PublishingError(
-            f"{places.copy.name} and {places.marts.name}/ in {folder} were not made anew ({_cause(error)}): what was "
-            "merged is in the warehouse; make the folder writable, make room on its disk, then run again"
+            f"{places.copy.name} and {places.marts.name}/ in {folder} were not made anew ({_cause(error)}): {remedy}"
         ) from error
     return True
 
@@ -109,6 +114,8 @@ def _cause(error: Exception) -> str:
     match error:
         case Timeout():
             return "another process is making them"
+        case WarehouseDamaged():
+            return "the warehouse cannot be read"
         case OSError():
             return error.strerror or type(error).__name__
         case _:

@@ -1,7 +1,7 @@
 """Quarters that are old enough leave the tables. Their landed documents stay, and `replay` brings them back.
 
 The ledger goes on naming their exports, as `RETIRED`: whoever syncs such a quarter again gets all of it back, not the
-newest export alone.
+newest export alone. Verdicts that passed leave, too, once they are old: a sync writes seventeen an export, for ever.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from clari_pipeline.landing import Landing, LandingError
@@ -17,6 +18,8 @@ from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import merging
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, rows, run
+
+_AT_ONCE = 1000  # exports that a statement names
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class OldQuarter:
 def oldest_kept(pipeline: Pipeline) -> Quarter:
     """The oldest quarter that stays: of `CLARI_RETENTION_PERIODS`, or of those that a sync brings, if they are more."""
     kept = max(pipeline.settings.retention_periods, pipeline.settings.historical_periods + 1)
-    return pipeline.calendar.quarter_of(pipeline.now().date()).shifted(1 - kept)
+    return pipeline.calendar.quarter_of(pipeline.today()).shifted(1 - kept)
 
 
 def old_quarters(pipeline: Pipeline) -> list[OldQuarter]:
@@ -61,6 +64,34 @@ def retire(pipeline: Pipeline) -> list[OldQuarter]:
     if any(one.obstacle is None for one in done):
         pipeline.refresh_marts()
     return done
+
+
+def old_verdicts(pipeline: Pipeline) -> int:
+    """How many verdicts would leave `export_check`: those that passed, of exports that were merged more than
+    `CLARI_VERDICT_DAYS` ago and are not the newest of their quarter. What failed stays, and all of an export that was
+    refused.
+    """
+    with pipeline.warehouse.session() as session:
+        return sum(found["verdicts"] for found in _old_verdicts(session, pipeline))
+
+
+def forget_verdicts(pipeline: Pipeline) -> int:
+    """Let the old verdicts go; how many."""
+
+    def forget(session: Session) -> int:
+        with session.turn("marts"), session.transaction():
+            found = _old_verdicts(session, pipeline)
+            for begin in range(0, len(found), _AT_ONCE):
+                named = [one["request_id"] for one in found[begin : begin + _AT_ONCE]]
+                run(session, "retention/forget_verdicts", request_ids=named)
+        return sum(one["verdicts"] for one in found)
+
+    return pipeline.warehouse.with_room(forget)
+
+
+def _old_verdicts(session: Session, pipeline: Pipeline) -> list[Record]:
+    not_before = pipeline.now() - timedelta(days=pipeline.settings.verdict_days)
+    return rows(session, "retention/verdicts", not_before=not_before)
 
 
 def _old_quarters(session: Session, landing: Landing, oldest: Quarter) -> list[OldQuarter]:

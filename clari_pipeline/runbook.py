@@ -12,8 +12,11 @@ from enum import IntEnum, StrEnum
 from typing import ClassVar
 
 PAGE = "docs/runbook.md"
+_LONGEST_SAID = 200
 _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+UNFORESEEN = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
+"""What code raises that meets with an answer or a document nobody thought of; never a disk's or a database's fault."""
 _SAYS_FULL = re.compile(r"no space left|disk quota exceeded|file too large|disk is full", re.IGNORECASE)
 
 
@@ -112,6 +115,12 @@ def section_named(name: str, message: str = "") -> str:
 def says_full(message: str) -> bool:
     """Whether a library's message speaks of a disk without room, or of a limit on files that comes to the same."""
     return _SAYS_FULL.search(message) is not None
+
+
+def unforeseen(error: BaseException) -> str:
+    """One of `UNFORESEEN`, in one printable line."""
+    said = "".join(character if character.isprintable() else " " for character in str(error)[:_LONGEST_SAID])
+    return f"{type(error).__name__}: {' '.join(said.split())}".rstrip(": ")
 
 
 def snake(name: str) -> str:

@@ -17,6 +17,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, Validation
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from clari_pipeline.key_file import KeyFile, KeyFileError, is_plausible
+from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.runbook import PipelineError
 
 EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
@@ -98,15 +99,19 @@ class Settings(BaseSettings):
     scope_id: str | None = None
     currency: str | None = None
     fiscal_year_start_month: int = Field(1, ge=1, le=12)
+    fiscal_year_named_by: Literal["end", "start"] = "end"
+    org_timezone: str = "America/Los_Angeles"
     historical_periods: int = Field(4, ge=0, le=40)
     future_periods: int = Field(0, ge=0, le=8)
     retention_periods: int = Field(8, ge=8, le=400)
+    verdict_days: int = Field(400, ge=1, le=36_500)
     quarter_grace_days: int = Field(7, ge=0, le=90)
     export_timeout_s: float = Field(600, gt=0)
     slot_timeout_s: float = Field(1800, gt=0)
     max_requeues: int = Field(1, ge=0, le=10)
     max_result_bytes: int = Field(4 * 1024**3, ge=1)
     poll_interval_s: float = Field(1, gt=0, le=30)
+    lost_answer_s: float = Field(30, ge=0, le=600)
     request_timeout_s: float = Field(30, gt=0)
     max_concurrent_exports: int | None = Field(None, ge=1)
     swing_threshold: Decimal = Field(Decimal("0.20"), ge=0, le=100, decimal_places=6)
@@ -149,6 +154,11 @@ class Settings(BaseSettings):
             raise ValueError(f"name at least one of {', '.join(PRODUCTS)}")
         return tuple(name for name in PRODUCTS if name in products)
 
+    @field_validator("currency")
+    @classmethod
+    def _capitals(cls, code: str | None) -> str | None:
+        return code and code.strip().upper()
+
     @field_validator("api_key")
     @classmethod
     def _plausible_key(cls, key: SecretStr | None) -> SecretStr | None:
@@ -163,7 +173,7 @@ class Settings(BaseSettings):
             raise ValueError("CLARI_API_KEY is set, too, and the key can stand in one place only: unset one of them")
         return file
 
-    @field_validator("timezone")
+    @field_validator("timezone", "org_timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
         try:
@@ -221,6 +231,11 @@ class Settings(BaseSettings):
         ):
             raise ValueError("CLARI_WAREHOUSE_URL names the file that the copy for readers goes to: rename one of them")
         return folder
+
+    @property
+    def calendar(self) -> FiscalCalendar:
+        """The organisation's quarters and days."""
+        return FiscalCalendar(self.fiscal_year_start_month, self.fiscal_year_named_by, self.org_timezone)
 
     @property
     def copy_file(self) -> Path:

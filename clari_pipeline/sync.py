@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from clari_pipeline import evidence
 from clari_pipeline.clari import Clock, Retry
 from clari_pipeline.events import Hooks
 from clari_pipeline.exports import ExportDesk
-from clari_pipeline.landing import Arriving, LandedDocument, Landing
+from clari_pipeline.landing import Arriving, LandedDocument, Landing, LandingError
 from clari_pipeline.loading import Loader, keep_verdicts
 from clari_pipeline.log_lines import JsonLines
 from clari_pipeline.outcomes import Outcome
-from clari_pipeline.periods import FiscalCalendar, Quarter
+from clari_pipeline.periods import Quarter
 from clari_pipeline.planning import plan, take_up
 from clari_pipeline.publishing import Places, PublishingError, publish
 from clari_pipeline.quality.export_gate import judge
@@ -24,12 +24,14 @@ from clari_pipeline.recording import manifest_of
 from clari_pipeline.rules import read_rules
 from clari_pipeline.runbook import see
 from clari_pipeline.runs import Runs
-from clari_pipeline.settings import Settings
+from clari_pipeline.settings import Settings, UsageError
 from clari_pipeline.warehouse import alert_rows, environment, history_marts, ledger, marts
 from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.marts import CallRules
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
+
+_BEFORE_A_QUARTER = timedelta(days=16)  # its first week may begin before it, and the fiscal year between two months
 
 
 class Pipeline:
@@ -43,7 +45,7 @@ class Pipeline:
         hooks: Hooks | None = None,
     ) -> None:
         self.settings = settings
-        self.calendar = FiscalCalendar(settings.fiscal_year_start_month)
+        self.calendar = settings.calendar
         self.warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
         self.landing = Landing(settings.landing_dir)
         self.runs = Runs(self.warehouse.folder / "runs")  # all who share the ledger must find them
@@ -70,6 +72,7 @@ class Pipeline:
             self.rules,
             grace_days=settings.quarter_grace_days,
             is_production=settings.env == "prod",
+            currency=settings.currency,
             now=now,
             hooks=self.hooks,
         )
@@ -145,23 +148,35 @@ class Pipeline:
         if self._is_stopped:
             raise KeyboardInterrupt
 
+    def today(self) -> date:
+        """The organisation's day."""
+        return self.calendar.day_of(self.now())
+
     def current_quarters(self) -> list[Quarter]:
         """The current quarter, those before it and those to come, as the settings ask for."""
         return list(
             self.calendar.around(
-                self.now().date(),
+                self.today(),
                 before=self.settings.historical_periods,
                 after=self.settings.future_periods,
             )
         )
 
     def merge_landed(self, quarter_id: str) -> list[str]:
-        """Merge each document of a quarter that has landed and was neither merged nor refused; their request ids."""
+        """Merge each document of a quarter that has landed and was neither merged nor refused; their request ids.
+
+        Raises `LandingError`, once all others are merged, where one waits for a document that is damaged.
+        """
         with self.warehouse.session() as session:
             waiting = ledger.landed_of_quarter(session, quarter_id)
+        damaged: list[LandingError] = []
         for request_id in waiting:
             self.go_on()
-            self._loader.load(request_id)
+            try:
+                self._loader.load(request_id)
+            except LandingError as error:  # of a document that its quarter is to be rebuilt with
+                damaged.append(error)
+        _raise(damaged)
         return waiting
 
     def has_landed(self, quarter_id: str) -> bool:
@@ -287,11 +302,15 @@ class Pipeline:
     def replay(self, quarters: Sequence[Quarter], forecasts: Sequence[str]) -> tuple[list[str], set[str]]:
         """Merge the landed documents again, quarter by quarter, in the order of `exported_at`.
 
-        Returns the request ids, and those of them that were known as refused before.
+        Returns the request ids, and those of them that were known as refused before. Raises `LandingError`, once all
+        others are merged, where a quarter's tables hold rows of a document that is damaged.
         """
-        with self.warehouse.session():  # the file is opened once
-            for document in self.landing:
+        unreadable: dict[str, LandingError] = {}
+        with self.warehouse.session() as session:  # the file is opened once
+            for document in self.landing.readable(unreadable.__setitem__):
                 self._know(document)
+            known = ledger.landing_paths(session)
+        damaged = [error for path, error in unreadable.items() if path not in known]
         wanted = {str(quarter) for quarter in quarters}
         replayed: list[str] = []
         with self.warehouse.session() as session:
@@ -301,14 +320,21 @@ class Pipeline:
             if (wanted and quarter_id not in wanted) or (forecasts and forecast_id not in forecasts):
                 continue
             self.go_on()
-            self._loader.rebuild(forecast_id, quarter_id)
+            try:
+                self._loader.rebuild(forecast_id, quarter_id)
+            except LandingError as error:
+                damaged.append(error)
+                continue
             with self.warehouse.session() as session:
                 exports = ledger.exports_of_quarter(session, forecast_id, quarter_id, ledger.LANDED_STATES)
             replayed += [export["request_id"] for export in exports]
+        if not replayed:
+            _raise(damaged)
         with self.warehouse.transaction("alerts") as session:  # what is replayed is no news
             alert_rows.told(session, replayed, at=self.now())
         self.go_on()
         self.refresh_marts()
+        _raise(damaged)
         return replayed, refused
 
     def replay_document(
@@ -317,6 +343,7 @@ class Pipeline:
         """Land and merge one document from elsewhere; its request id. The same document again is the same export."""
         writer = arriving.written()
         as_of = exported_at or arriving.changed_at
+        self._check_moment(quarter, as_of, "--exported-at" if exported_at else "the file's modification time")
         self.go_on()
         identity = "\n".join((writer.sha256, forecast_id, str(quarter), as_of.astimezone(UTC).isoformat()))
         job_id = f"document-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
@@ -329,6 +356,20 @@ class Pipeline:
             self.go_on()
             self.refresh_marts()
         return job_id
+
+    def _check_moment(self, quarter: Quarter, as_of: datetime, whose: str) -> None:
+        """Raise `UsageError` where nobody can have exported the quarter at that moment."""
+        told = f"{whose} is {as_of.astimezone(UTC):%Y-%m-%dT%H:%M:%S}+00:00"
+        remedy = "say with --exported-at when the file was exported"
+        if as_of > self.now():
+            raise UsageError(f"{told}, which is still to come by this machine's clock: {remedy}")
+        ahead = self.settings.future_periods
+        first = self.calendar.first_day(quarter.shifted(-ahead)) - _BEFORE_A_QUARTER
+        if self.calendar.day_of(as_of) < first:
+            raise UsageError(
+                f"{told}, and {quarter} can have been exported from {first} on "
+                f"(CLARI_FUTURE_PERIODS={ahead}): {remedy}, or name another --period"
+            )
 
     def _row_of_document(
         self, *, job_id: str, forecast_id: str, quarter: Quarter, as_of: datetime, run_id: str
@@ -369,3 +410,8 @@ class Pipeline:
         manifest["exported_at"] = manifest["exported_at"] or manifest["submitted_at"]
         with self.warehouse.session() as session:
             ledger.known_again(session, **manifest, **result)
+
+
+def _raise(damaged: list[LandingError]) -> None:
+    if damaged:
+        raise LandingError("; ".join(dict.fromkeys(map(str, damaged)))) from damaged[0]

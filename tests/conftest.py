@@ -18,6 +18,9 @@ from clari_pipeline.settings import project_file
 from tests.helpers import allocator, postgres_server, prepared
 from tests.helpers.terminal import Terminal
 
+# Moments of tests are written in UTC: what another zone makes of them the tests of it say.
+os.environ["CLARI_ORG_TIMEZONE"] = "UTC"
+
 # Dagster's SQLite asks the disk to have written a thousand times a sync. Memory has, where there is plenty of it.
 _MEMORY = Path("/dev/shm")
 if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 << 30:
@@ -113,6 +116,7 @@ def terminal(
         "CLARI_FORECAST_IDS": "total_new",
         "CLARI_HISTORICAL_PERIODS": "1",
         "CLARI_POLL_INTERVAL_S": "0.02",
+        "CLARI_LOST_ANSWER_S": "0.2",
         "DAGSTER_HOME": str(tmp_path / "dagster_home"),
     }.items():
         monkeypatch.setenv(name, value)

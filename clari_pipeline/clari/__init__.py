@@ -1,6 +1,6 @@
 """Clari's API, and nothing else."""
 
-from clari_pipeline.clari.client import ClariClient, ResultSink, Retry
+from clari_pipeline.clari.client import ClariClient, Download, ResultSink
 from clari_pipeline.clari.clock import Clock, SystemClock
 from clari_pipeline.clari.errors import (
     AnswerLost,
@@ -11,6 +11,7 @@ from clari_pipeline.clari.errors import (
     ClariError,
     ClariRefused,
     ClariUnreachable,
+    ErrorAsDocument,
     ExportCancelled,
     ExportFailed,
     ExportJobFailed,
@@ -49,6 +50,7 @@ from clari_pipeline.clari.events import (
 )
 from clari_pipeline.clari.exporting import Exporter
 from clari_pipeline.clari.models import Export, ExportFormat, ExportRequest, Job, JobState, LeftBehind, Limits
+from clari_pipeline.clari.patience import Retry
 
 __all__ = [
     "Adopted",
@@ -64,6 +66,8 @@ __all__ = [
     "ClariUnreachable",
     "Clock",
     "Completed",
+    "Download",
+    "ErrorAsDocument",
     "Export",
     "ExportCancelled",
     "ExportEvent",

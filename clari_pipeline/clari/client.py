@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeVar
@@ -15,12 +16,14 @@ from typing import Any, Literal, Protocol, Self, TypeVar
 import httpx
 from pydantic import SecretStr
 
+from clari_pipeline.clari.bodies import ENCODINGS, Body
 from clari_pipeline.clari.circuit import Circuit
 from clari_pipeline.clari.errors import (
     AnswerLost,
     ClariDown,
     ClariError,
     ClariUnreachable,
+    ErrorAsDocument,
     LinkAstray,
     RateLimited,
     ServerFault,
@@ -29,10 +32,13 @@ from clari_pipeline.clari.errors import (
 )
 from clari_pipeline.clari.keys import KeyAuth, KeySource, Unkeyed
 from clari_pipeline.clari.models import ExportRequest, Job, Limits, offered_types
+from clari_pipeline.clari.paging import pages
 from clari_pipeline.clari.paths import segment
+from clari_pipeline.clari.patience import Patience, Retry
 from clari_pipeline.clari.reading import (
     is_web_page,
     json_of,
+    refuse_error,
     refuse_too_large,
     refuse_web_page,
     typed,
@@ -41,7 +47,9 @@ from clari_pipeline.clari.reading import (
 from clari_pipeline.clari.tls import tls_context
 from clari_pipeline.retrying import retry_context
 
-_LONGEST_WAIT_S = 60.0
+_LARGEST_ANSWER = 16 << 20  # bytes; an answer that is no document
+_LARGEST_ERROR = 64 << 10
+_MOST_COPIES = 4
 _CONNECT_TIMEOUT_S = 10.0
 _PROBE_TIMEOUT_S = 10.0
 _SLOWEST_BYTES_PER_S = 1024
@@ -51,36 +59,12 @@ RetryHook = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
-    """How often a call is tried and how long is waited between: exponential, with jitter, in seconds.
+class Download:
+    """A document that has come, `size` in bytes. `digest` is its SHA-256 where nothing shows that it is whole."""
 
-    After `patience_s` no further try is begun, unless Clari only asks to come back later (429).
-    """
-
-    attempts: int = 10
-    first_wait_s: float = 0.1
-    max_wait_s: float = 5.0
-    patience_s: float = 45.0
-
-
-class _Patience:
-    """How long a call is tried: so many seconds since it began, or since a try that made progress."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._since = monotonic()
-        self._has_progressed = False
-
-    def renew(self) -> None:
-        """This try makes progress."""
-        self._has_progressed = True
-
-    def is_over(self) -> bool:
-        """Whether, after this try, no further one is worth it."""
-        if self._has_progressed:
-            self._since, self._has_progressed = monotonic(), False
-            return False
-        return monotonic() - self._since > self._seconds
+    size: int
+    digest: str | None = None
+    is_whole: bool = True
 
 
 class ResultSink(Protocol):
@@ -117,10 +101,10 @@ class ClariClient:
         self._request_timeout_s = request_timeout_s
         self._circuit = Circuit()
         self._on_retry: RetryHook = lambda _call, _cause: None
-        self.date: str | None = None
-        """What Clari's clock said in its newest answer, as HTTP writes moments."""
+        self._newest = deque[str](maxlen=1)  # shared with the same client's other hearers
         self._http = httpx.AsyncClient(
             auth=self._key,
+            headers={"Accept-Encoding": ENCODINGS},
             timeout=httpx.Timeout(request_timeout_s, connect=min(request_timeout_s, _CONNECT_TIMEOUT_S)),
             follow_redirects=False,  # a redirect would carry the key to another host
             transport=transport,
@@ -138,6 +122,11 @@ class ClariClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.aclose()
+
+    @property
+    def date(self) -> str | None:
+        """What Clari's clock said in its newest answer, as HTTP writes moments."""
+        return self._newest[0] if self._newest else None
 
     def heard_by(self, on_retry: RetryHook) -> Self:
         """The same client, same connections and circuit, that tells of each call that it makes once more."""
@@ -162,9 +151,10 @@ class ClariClient:
         """
         call = f"export of {request.forecast_id} {request.time_period}"
         answer = await self._repeated(call, _was_not_queued, lambda: self._submit(call, request))
-        if isinstance(answer, dict) and (job_id := answer.get("jobId")):
-            return str(job_id)
-        raise AnswerLost(f"{call}: Clari's answer names no job")
+        try:
+            return typed(call, Job, {"jobId": answer.get("jobId")} if isinstance(answer, dict) else answer).job_id
+        except UnexpectedAnswer as error:
+            raise AnswerLost(f"{call}: Clari's answer names no job") from error
 
     async def job(self, job_id: str) -> Job:
         """How a job stands. In production it comes wrapped [gitlab, posthog], in the description bare [spec]."""
@@ -173,17 +163,14 @@ class ClariClient:
         return typed(call, Job, {"jobId": job_id, **job} if isinstance(job, dict) else job)
 
     async def jobs(self) -> list[Job]:
-        """The token's jobs, without entries that cannot be read; a list of which nothing can be read is none."""
-        answer = await self._ask("list of jobs", "GET", "/export/jobs")
-        listed = answer.get("jobs") if isinstance(answer, dict) else answer
-        if not isinstance(listed, list):
-            raise UnexpectedAnswer("list of jobs: Clari's answer is no list")
+        """The token's jobs, all pages, without entries that cannot be read; a list of nothing but such is none."""
         jobs, odd = [], None
-        for entry in listed:
-            try:
-                jobs.append(typed("list of jobs", Job, unwrapped(entry)))
-            except UnexpectedAnswer as error:
-                odd = error
+        async for _page, listed in pages(self, "list of jobs", "/export/jobs", lists=("jobs", "items")):
+            for entry in listed:
+                try:
+                    jobs.append(typed("list of jobs", Job, unwrapped(entry)))
+                except UnexpectedAnswer as error:
+                    odd = error
         if odd is not None and not jobs:
             raise odd
         return jobs
@@ -217,38 +204,48 @@ class ClariClient:
         """Cancel a job, which frees quota. Raises `CancelFailed` where it had already ended."""
         await self._ask(f"cancelling of job {job_id}", "PATCH", f"/export/jobs/{segment(job_id)}", {"type": "CANCEL"})
 
-    async def download(self, job_id: str, sink: ResultSink, *, max_bytes: int | None = None) -> int:
-        """Stream a result into `sink`; its size in bytes. A body that is cut, or trickles, begins anew.
+    async def download(self, job_id: str, sink: ResultSink, *, max_bytes: int | None = None) -> Download:
+        """Stream a result into `sink`. A body that is cut, trickles, or is an error's, begins anew.
 
-        Raises `ResultTooLarge` as soon as more than `max_bytes` are announced or have come.
+        Where nothing shows that it is whole, it is fetched until two copies are the same and none was longer, or, a few
+        times later, as it is. Raises `ResultTooLarge` as soon as more than `max_bytes` are announced or have come.
         """
         call = f"result of job {job_id}"
-        patience, unkeyed = _Patience(self._retry.patience_s), Unkeyed(sink, self._key.masked)
-        size = await self._repeated(
-            call, _is_passing, lambda: self._download(call, job_id, unkeyed, max_bytes, patience), patience
-        )
-        unkeyed.end()
-        return size
+        copies: list[Download] = []
+        unkeyed = Unkeyed(sink, self._key.masked)
+        while True:
+            patience = Patience(self._retry.patience_s)
+            once = partial(self._download, call, job_id, unkeyed, max_bytes, patience)
+            copy_ = await self._repeated(call, _is_passing, once, patience)
+            is_again = copy_ in copies and copy_.size == max(one.size for one in copies)
+            copies.append(copy_)
+            if copy_.is_whole or is_again or len(copies) == _MOST_COPIES:
+                unkeyed.end()
+                return replace(copy_, is_whole=True) if is_again else copy_
+            self._on_retry(call, "nothing shows where it ends")
 
     async def _download(
-        self, call: str, job_id: str, sink: ResultSink, max_bytes: int | None, patience: _Patience
-    ) -> int:
+        self, call: str, job_id: str, sink: ResultSink, max_bytes: int | None, patience: Patience
+    ) -> Download:
         sink.restart()
-        size, begun = 0, monotonic()
+        size, begun, start = 0, monotonic(), b""
         async with self._answer(call, "GET", f"/export/jobs/{segment(job_id)}/results") as response:
             announced = response.headers.get("content-length", "")
             refuse_too_large(call, int(announced) if announced.isdecimal() else 0, max_bytes)
-            async for chunk in response.aiter_bytes():
+            body = Body(call, response)
+            async for piece in body.pieces():
                 if size == 0:
-                    refuse_web_page(call, response, chunk)
-                size += len(chunk)
+                    refuse_web_page(call, response, piece)
+                size += len(piece)
                 refuse_too_large(call, size, max_bytes)
-                sink.write(chunk)
+                start += piece[: _LARGEST_ERROR - len(start)]
+                sink.write(piece)
                 patience.renew()
                 seconds = monotonic() - begun
                 if seconds > self._request_timeout_s and size < seconds * _SLOWEST_BYTES_PER_S:
                     raise httpx.ReadTimeout("the body trickles")
-        return size
+        refuse_error(call, response, self._key.masked(start))
+        return Download(size, body.digest, body.is_whole)
 
     async def _submit(self, call: str, request: ExportRequest) -> Any:
         try:
@@ -268,7 +265,10 @@ class ClariClient:
         """An answer's bytes and its JSON; one that trickles is as good as none."""
         try:
             async with asyncio.timeout(2 * self._request_timeout_s), self._answer(call, method, path, body) as response:
-                content = self._key.masked(await response.aread())
+                content = await Body(call, response).start(_LARGEST_ANSWER + 1)
+                if len(content) > _LARGEST_ANSWER:
+                    raise UnexpectedAnswer(f"{call}: Clari's answer is larger than {_LARGEST_ANSWER:,} bytes")
+                content = self._key.masked(content)
                 return content, json_of(call, response, content)
         except TimeoutError as error:
             raise httpx.ReadTimeout("the answer trickles") from error
@@ -278,13 +278,13 @@ class ClariClient:
         call: str,
         again: Callable[[Exception], bool],
         once: Callable[[], Awaitable[_Result]],
-        patience: _Patience | None = None,
+        patience: Patience | None = None,
     ) -> _Result:
         """What `once` brings, tried as long as patience lasts; errors of the connection translated at the end.
 
         A call that is given up opens the circuit, unless Clari answers another one: then only this one is broken.
         """
-        lasting, causes = patience or _Patience(self._retry.patience_s), deque[Exception](maxlen=1)
+        lasting, causes = patience or Patience(self._retry.patience_s), deque[Exception](maxlen=1)
 
         def wait(error: Exception) -> bool | float:
             is_late = lasting.is_over() and not isinstance(error, RateLimited)
@@ -292,7 +292,9 @@ class ClariClient:
                 return False
             causes.append(error)
             asked = error.retry_after_s if isinstance(error, RateLimited | ServerFault) else None
-            return min(asked, _LONGEST_WAIT_S) if asked else True
+            if not asked:
+                return True
+            return asked if lasting.spent() + asked <= self._retry.longest_s else False
 
         with self._circuit.guarding():
             try:
@@ -327,11 +329,14 @@ class ClariClient:
 
         async def answers(path: str) -> bool:
             try:
-                async with asyncio.timeout(min(self._request_timeout_s, _PROBE_TIMEOUT_S)):
-                    answer = await self._http.get(f"{self._base_url}{path}")
-            except (httpx.HTTPError, TimeoutError):
+                async with (
+                    asyncio.timeout(min(self._request_timeout_s, _PROBE_TIMEOUT_S)),
+                    self._http.stream("GET", f"{self._base_url}{path}") as answer,
+                ):
+                    start = await Body("probe", answer).start(_LARGEST_ERROR)
+            except (httpx.HTTPError, TimeoutError, UnexpectedAnswer):
                 return False
-            return answer.status_code < 500 and not is_web_page(answer.content)
+            return answer.status_code < 500 and not is_web_page(start)
 
         return any(await asyncio.gather(answers("/admin/limits"), answers("/export/jobs")))
 
@@ -346,9 +351,10 @@ class ClariClient:
         self, call: str, method: str, path: str, body: dict[str, Any] | None = None
     ) -> AsyncIterator[httpx.Response]:
         async with self._http.stream(method, self._address(call, path), json=body) as response:
-            self.date = response.headers.get("date", self.date)
+            if date := response.headers.get("date"):
+                self._newest.append(date)
             if response.status_code >= 300:
-                said = self._key.masked(await response.aread())
+                said = self._key.masked(await Body(call, response).start(_LARGEST_ERROR))
                 raise refusal(call, response.status_code, response.headers, said)
             yield response
 
@@ -364,7 +370,7 @@ def _shown(address: httpx.URL, other: httpx.URL) -> str:
 
 def _is_passing(error: Exception) -> bool:
     """Whether the same call may well succeed a moment later."""
-    return isinstance(error, RateLimited | ServerFault | UnexpectedAnswer | httpx.RequestError)
+    return isinstance(error, RateLimited | ServerFault | ErrorAsDocument | UnexpectedAnswer | httpx.RequestError)
 
 
 def _was_not_queued(error: Exception) -> bool:

@@ -12,6 +12,7 @@ ClariError
 │   ├── Redirected
 │   ├── AuthFailed          401, 403
 │   │   └── NotOptedIn
+│   ├── ErrorAsDocument     an error with status 200, in place of the document
 │   ├── NotFound            404
 │   └── BadRequest          400
 │       ├── UnknownForecast
@@ -35,19 +36,19 @@ ClariError
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from clari_pipeline.envelopes import Words, words_of
 from clari_pipeline.runbook import PipelineError
 
 if TYPE_CHECKING:
     from clari_pipeline.clari.models import Job
 
-_LONGEST_MESSAGE = 300
 _SOMETIMES_REFUSED = ("crm_closed", "crm_total")
 
 
@@ -84,21 +85,18 @@ class ClariRefused(ClariError):
         self,
         call: str,
         status: int,
+        words: Words,
         *,
-        code: str | None = None,
-        clari_message: str | None = None,
-        error_id: str | None = None,
         retry_after_s: float | None = None,
     ) -> None:
         self.call = call
         self.status = status
-        self.code = code
-        self.clari_message = clari_message
-        self.error_id = error_id
+        self.code = words.code
+        self.clari_message = words.message
+        self.error_id = words.error_id
         self.retry_after_s = retry_after_s
-        said = clari_message or code or "no reason given"
-        where = f" (error id {error_id})" if error_id else ""
-        super().__init__(f"{call}: Clari answered {status}: {said}{where}{self.remedy}")
+        later = f", and wants to be asked again after {retry_after_s:.0f} s" if retry_after_s else ""
+        super().__init__(f"{call}: Clari answered {status}: {words}{later}{self.remedy}")
 
 
 class RateLimited(ClariRefused):
@@ -128,6 +126,12 @@ class NotOptedIn(AuthFailed):
     """401 with `no_optin`: the key is good, but its user may not see this forecast, or this scope of it [spec]."""
 
     remedy = ": opt the token's user into this forecast in Clari, or check CLARI_FORECAST_IDS and CLARI_SCOPE_ID"
+
+
+class ErrorAsDocument(ClariRefused):
+    """An error where the document was to be, though the status is 200."""
+
+    remedy = ", in place of the document: run again, or ask Clari's support"
 
 
 class NotFound(ClariRefused):
@@ -243,10 +247,10 @@ _BY_CODE: dict[str, type[BadRequest]] = {
 
 def refusal(call: str, status: int, headers: Mapping[str, str], body: bytes) -> ClariRefused:
     """The exception for an answer of 300 or above, whichever of Clari's envelopes it came in [spec, posthog]."""
-    code, message, error_id = _envelope(body)
+    words = words_of(body)
     match status:
         case 401 | 403:
-            kind: type[ClariRefused] = NotOptedIn if code == "no_optin" else AuthFailed
+            kind: type[ClariRefused] = NotOptedIn if words.code == "no_optin" else AuthFailed
         case 429:
             kind = RateLimited
         case _ if status == 408 or status >= 500:
@@ -256,53 +260,20 @@ def refusal(call: str, status: int, headers: Mapping[str, str], body: bytes) -> 
         case 404:
             kind = NotFound
         case _:
-            kind = _BY_CODE.get((code or "").lower(), BadRequest)
-            if kind is BadRequest and "typestoexport" in (message or "").lower():  # `bad_request`, says [spec]
+            kind = _BY_CODE.get((words.code or "").lower(), BadRequest)
+            if kind is BadRequest and "typestoexport" in (words.message or "").lower():  # `bad_request`, says [spec]
                 kind = TypeNotSupported
-    return kind(
-        call,
-        status,
-        code=code,
-        clari_message=message,
-        error_id=error_id,
-        retry_after_s=_retry_after(headers.get("retry-after")),
-    )
-
-
-def _envelope(body: bytes) -> tuple[str | None, str | None, str | None]:
-    """Code, message and error id out of whichever envelope came."""
-    try:
-        answer: Any = json.loads(body)
-    except ValueError:
-        return None, "a web page instead of an answer" if body.lstrip()[:1] == b"<" else None, None
-    if isinstance(answer, dict) and isinstance(answer.get("errors"), list) and answer["errors"]:
-        answer = answer["errors"]
-    if isinstance(answer, list) and answer:
-        answer = answer[0]
-    if not isinstance(answer, dict):
-        return None, _text(answer) if isinstance(answer, str) else None, None
-    message = answer.get("message") or answer.get("description") or answer.get("reaspnPhrase")
-    if details := answer.get("details"):
-        message = f"{message} ({details})" if message else str(details)
-    error_id = answer.get("errorId") or answer.get("request_id") or answer.get("requestId")
-    return _text(answer.get("code")), _text(message), _text(error_id)
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else " ".join(str(value).split())[:_LONGEST_MESSAGE]
+    return kind(call, status, words, retry_after_s=_retry_after(headers.get("retry-after")))
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from either writing of the header."""
+    """Seconds to wait, from either writing of the header; None where it says nothing that a clock can hold."""
     if value is None:
         return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
+    with suppress(ValueError, OverflowError):
+        return max(0.0, timedelta(seconds=float(value)).total_seconds())
+    with suppress(ValueError, OverflowError):
         moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+    return None

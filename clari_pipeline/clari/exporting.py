@@ -9,14 +9,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
-from clari_pipeline.clari.client import ClariClient, ResultSink
-from clari_pipeline.clari.clock import Clock, SystemClock
+from clari_pipeline.clari.client import ClariClient, Download, ResultSink
+from clari_pipeline.clari.clock import Clock, SystemClock, read_date
 from clari_pipeline.clari.errors import (
     AnswerLost,
     AuthFailed,
     BadRequest,
     ClariDown,
     ClariError,
+    ClariUnreachable,
     ExportCancelled,
     ExportJobFailed,
     ExportTimedOut,
@@ -45,12 +46,12 @@ from clari_pipeline.clari.slots import Slots
 
 _LONGEST_POLL_S = 30.0
 _SLOT_POLL_S = 5.0
-_CLOCK_SKEW = timedelta(minutes=2)
+_CLOCKS_DIFFER = timedelta(minutes=2)  # where Clari does not say what time it is
+_MOMENTS_DIFFER = timedelta(seconds=10)  # `Date` is cut to the second, and not written by whoever starts a job
 _MOST_LOST_ANSWERS = 10
-_PATIENCE_WITH_LOST_ANSWERS = timedelta(seconds=60)
+_PATIENCE_WITH_LOST_ANSWERS_S = 600.0
 _LOST_ANSWER_WAIT_S = 0.2
-_LOOKS_AFTER_S = (0.0, 0.2, 1.0)  # Clari may list a job late
-_APPEARS_WITHIN = timedelta(seconds=30)  # a job that Clari has just accepted may not be shown at once
+_APPEARS_WITHIN_S = 30.0  # a job that Clari has just accepted may not be shown at once
 _MOST_UNSEEN = 3
 _FETCHES_AFTER_S = (0.0, 1.0, 4.0)  # a job may be DONE a moment before its result is there
 _Event = TypeVar("_Event", bound=ExportEvent)
@@ -62,7 +63,8 @@ class Exporter:
     `known_jobs` names the jobs that are somebody's already: a job whose answer was lost is looked for among
     the others, its own left out. `asking` is held from before Clari is asked for an export until its job is known,
     so that of two processes none takes the other's job for its own. `observe` is told of each step before the next
-    is taken; what it raises stops the export. `retried` is told of calls that are made once more.
+    is taken; what it raises stops the export. `retried` is told of calls that are made once more. Timeouts are seconds
+    of the clock's `monotonic`: setting the clock ends none early or late.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Exporter:
         *,
         export_timeout_s: float = 600,
         slot_timeout_s: float = 1800,
+        lost_answer_s: float = _APPEARS_WITHIN_S,
         poll_interval_s: float = 1,
         max_concurrent: int | None = None,
         known_jobs: Callable[[], Awaitable[Set[str]]] | None = None,
@@ -81,6 +84,7 @@ class Exporter:
     ) -> None:
         self._client = client
         self._export_timeout_s = export_timeout_s
+        self._lost_answer_s = lost_answer_s
         self._poll_interval_s = poll_interval_s
         self._known_jobs = known_jobs
         self._asking = asking
@@ -97,6 +101,7 @@ class Exporter:
         )
         self._looking = asyncio.Lock()
         self._own: set[str] = set()
+        self._not_ours: set[str] = set()
         self._refused_types: set[str] = set()
 
     async def limits(self) -> Limits:
@@ -111,19 +116,33 @@ class Exporter:
         """
         if export.left_behind is None:
             return await self._queue_and_wait(export)
-        job_id, asked_at = export.left_behind.job_id, export.left_behind.asked_at
+        job_id, ago = export.left_behind.job_id, self._clock.now() - export.left_behind.asked_at
+        asked = self._clock.monotonic() - max(ago.total_seconds(), 0.0)
         if job_id is not None:
-            return await self._wait(export, job_id, accepted_at=asked_at)
+            return await self._wait(export, job_id, accepted=asked)
         async with self._asking(export.request):
-            adopted = await self._find_lost(export, asked_at)
+            adopted = await self._find_lost(export, asked, within_s=self._lost_answer_s)
         if adopted is None and export.is_history:
             raise JobForgotten("Clari was asked for it by a run that died, and has no job of it")
         if adopted is None:
             return await self._queue_and_wait(export)
-        return await self._wait(export, adopted, accepted_at=self._clock.now())
+        return await self._wait(export, adopted, accepted=self._clock.monotonic())
 
-    async def fetch(self, export: Export, job: Job, sink: ResultSink, *, max_bytes: int | None = None) -> int:
-        """Download a DONE job's document; its size in bytes. Raises `ResultsExpired` where it is no more."""
+    async def fetch(self, export: Export, job: Job, sink: ResultSink, *, max_bytes: int | None = None) -> Download:
+        """Download a DONE job's document. Raises `ResultsExpired` where it is no more.
+
+        Raises `ClariUnreachable` where it takes longer than a job may.
+        """
+        try:
+            async with asyncio.timeout(self._export_timeout_s):
+                return await self._fetch(export, job, sink, max_bytes)
+        except TimeoutError as error:
+            raise ClariUnreachable(
+                f"the result of job {job.job_id} has not come within {self._export_timeout_s:g} s: "
+                "run again, or raise CLARI_EXPORT_TIMEOUT_S"
+            ) from error
+
+    async def _fetch(self, export: Export, job: Job, sink: ResultSink, max_bytes: int | None) -> Download:
         client = self._heard(export)
         for delay in _FETCHES_AFTER_S:
             if delay:
@@ -133,7 +152,7 @@ class Exporter:
             except (JobNotReady, NotFound) as error:
                 refused = error
                 job = await self._job(export, job.job_id)
-                if job.expired_time is not None and job.expired_time <= self._clock.now():
+                if job.expired_time is not None and job.expired_time <= self._clari_now():
                     break
         raise ResultsExpired(
             f"the result of job {job.job_id} can no longer be had: Clari answered {refused.status}", job
@@ -143,32 +162,36 @@ class Exporter:
         slots = await self._slots.taken_by(export)
         async with slots:
             job_id = await self._submit(export)
-            job = await self._wait(export, job_id, accepted_at=self._clock.now())
+            job = await self._wait(export, job_id, accepted=self._clock.monotonic())
             await self._slots.widen(slots)
         return job
 
-    async def _wait(self, export: Export, job_id: str, *, accepted_at: datetime) -> Job:
-        """Poll a job to its end; the DONE job. `accepted_at` is when the export timeout begins.
+    async def _wait(self, export: Export, job_id: str, *, accepted: float) -> Job:
+        """Poll a job to its end; the DONE job. The export timeout begins at `accepted`, by the clock's `monotonic`.
 
         A job that takes too long is cancelled, which frees its quota; one that is done all the same is as good as any.
+        One whose status is not there is as the list of jobs shows it.
         """
         polls = unseen = 0
         late: Job | None = None  # as it was when it was cancelled
         while True:
             try:
-                job = await self._job(export, job_id)
-            except JobForgotten:
+                job, unseen = await self._job(export, job_id), 0
+            except JobForgotten as error:
                 unseen += 1
-                is_young = self._clock.now() - accepted_at < _APPEARS_WITHIN
-                if not is_young and unseen >= _MOST_UNSEEN and not await self._is_listed(export, job_id):
+                is_missed, listed = unseen >= _MOST_UNSEEN, None
+                if is_missed and not _is_hidden(error):
+                    listed = await self._listed(export, job_id)
+                is_young = self._clock.monotonic() - accepted < _APPEARS_WITHIN_S
+                if is_missed and listed is None and not is_young:
                     raise
-                await self._pause(export, self._poll_interval_s, "poll")
-                continue
-            polls, unseen = polls + 1, 0
-            heard_at = self._clock.now()
-            waited = (heard_at - accepted_at).total_seconds()
-            is_known = job.state is not JobState.UNKNOWN
-            await self._tell(export, Polled, job_id=job_id, status=job.status, is_known=is_known, poll_count=polls)
+                job = listed or Job(job_id=job_id)
+            heard = self._clock.monotonic()
+            waited = heard - accepted
+            if job.status:
+                polls += 1
+                is_known = job.state is not JobState.UNKNOWN
+                await self._tell(export, Polled, job_id=job_id, status=job.status, is_known=is_known, poll_count=polls)
             is_late = waited >= self._export_timeout_s
             if job.state.is_end or late:
                 await self._tell(export, Completed, job=job, poll_count=polls, wait_seconds=waited)
@@ -177,15 +200,20 @@ class Exporter:
                 late = job
                 await self._cancel(export, job_id, waited)
                 continue
-            pause = min(max(waited / 10, self._poll_interval_s), _LONGEST_POLL_S, self._export_timeout_s - waited)
-            spent = (self._clock.now() - heard_at).total_seconds()  # on writing down what was heard
-            await self._pause(export, pause - min(max(spent, 0.0), pause), "poll")
+            wanted = max(waited / 10 if job.status else 0.0, self._poll_interval_s)
+            pause = min(wanted, _LONGEST_POLL_S, self._export_timeout_s - waited)
+            spent = self._clock.monotonic() - heard  # on writing down what was heard
+            await self._pause(export, pause - min(spent, pause), "poll")
 
     async def _cancel(self, export: Export, job_id: str, waited: float) -> None:
         """Cancel a job; where Clari says that it cannot, it has ended, or an earlier try has cancelled it."""
         try:
             await self._heard(export).cancel(job_id)
         except (BadRequest, NotFound):
+            return
+        except AuthFailed as error:
+            if error.status != 403:
+                raise
             return
         self._slots.note_cancelled()
         await self._tell(export, Cancelled, job_id=job_id, wait_seconds=waited)
@@ -216,19 +244,19 @@ class Exporter:
                 raise
             raise JobForgotten(f"this key may not see job {job_id}, which another one may have made") from error
 
-    async def _is_listed(self, export: Export, job_id: str) -> bool:
-        """Whether Clari lists a job that it does not show; taken for granted where the list cannot be had."""
+    async def _listed(self, export: Export, job_id: str) -> Job | None:
+        """The job as the list shows it, None where it does not; in no known state where the list cannot be had."""
         try:
-            return job_id in {job.job_id for job in await self._heard(export).jobs()}
+            return next((job for job in await self._heard(export).jobs() if job.job_id == job_id), None)
         except (AuthFailed, ClariDown):
             raise
         except ClariError:
-            return True
+            return Job(job_id=job_id)
 
     async def _submit(self, export: Export) -> str:
         """Queue the export; a job whose answer was lost is looked for before Clari is asked again."""
         lost = 0
-        first_lost_at = begun = self._clock.now()
+        first_lost = begun = self._clock.monotonic()
         while True:
             self._slots.check_quota()
             async with self._asking(export.request):
@@ -244,12 +272,13 @@ class Exporter:
                     continue
                 except (AnswerLost, QuotaOrConcurrencyReached) as error:
                     is_full = isinstance(error, QuotaOrConcurrencyReached)
-                    first_lost_at = first_lost_at if lost else self._clock.now()
+                    first_lost = first_lost if lost else self._clock.monotonic()
                     lost += not is_full
                     # The job that a lost answer told of may be the very one that now takes up the slot.
-                    if lost and (adopted := await self._find_lost(export, begun)):
+                    within_s = 0.0 if is_full else self._lost_answer_s
+                    if lost and (adopted := await self._find_lost(export, begun, within_s=within_s)):
                         return adopted
-                    is_too_long = self._clock.now() - first_lost_at > _PATIENCE_WITH_LOST_ANSWERS
+                    is_too_long = self._clock.monotonic() - first_lost > _PATIENCE_WITH_LOST_ANSWERS_S
                     if lost >= _MOST_LOST_ANSWERS or (lost and is_too_long and not is_full):
                         raise
                 else:
@@ -272,23 +301,55 @@ class Exporter:
         await self._tell(export, TypesRefused, types=refused, types_left=left)
         return replace(export.request, types=left)
 
-    async def _find_lost(self, export: Export, asked_at: datetime) -> str | None:
-        """The job that a lost answer told of, now this export's. Raises `AnswerLost` where that cannot be seen."""
-        for delay in _LOOKS_AFTER_S:
-            if delay:
-                await self._pause(export, delay, "retry")
+    async def _find_lost(self, export: Export, asked: float, *, within_s: float) -> str | None:
+        """The job that a lost answer told of, now this export's: Clari may list it so many seconds late.
+
+        `asked` is when it was first asked for, by the clock's `monotonic`. Raises `AnswerLost` where Clari's jobs
+        cannot be seen.
+        """
+        left, pause = within_s, _LOST_ANSWER_WAIT_S
+        while True:
             async with self._looking:
                 try:
-                    listed = await self._heard(export).jobs()
+                    found = await self._lost_job(export, asked)
                 except ClariError as error:
                     raise AnswerLost(f"whether Clari has queued the export cannot be seen: {error}") from error
-                taken = self._own | (await self._known_jobs() if self._known_jobs else frozenset())
-                for job in listed:
-                    if job.job_id not in taken and job.is_of(export.request) and _is_since(job, asked_at):
-                        self._own.add(job.job_id)
-                        await self._tell(export, Adopted, job_id=job.job_id, started_at=job.start_time)
-                        return job.job_id
+                if found is not None:
+                    self._own.add(found.job_id)
+                    started_at = self._by_our_clock(found.start_time)
+                    await self._tell(export, Adopted, job_id=found.job_id, started_at=started_at)
+                    return found.job_id
+            if left <= 0:
+                return None
+            pause = min(pause, left)
+            await self._pause(export, pause, "retry")
+            left, pause = left - pause, min(2 * pause, _SLOT_POLL_S)
+
+    async def _lost_job(self, export: Export, asked: float) -> Job | None:
+        """A listed job that may come of a request made then, that nobody has, and that this key may see."""
+        listed = await self._heard(export).jobs()
+        taken = self._own | self._not_ours | (await self._known_jobs() if self._known_jobs else frozenset())
+        ago = timedelta(seconds=self._clock.monotonic() - asked)
+        since = self._clari_now() - ago - (_MOMENTS_DIFFER if read_date(self._client.date) else _CLOCKS_DIFFER)
+        for job in listed:
+            if job.job_id not in taken and job.is_of(export.request) and _is_since(job, since):
+                try:
+                    await self._job(export, job.job_id)
+                except JobForgotten as error:
+                    if _is_hidden(error):
+                        self._not_ours.add(job.job_id)
+                else:
+                    return job
         return None
+
+    def _clari_now(self) -> datetime:
+        """What time it is at Clari, as far as it says."""
+        return read_date(self._client.date) or self._clock.now()
+
+    def _by_our_clock(self, moment: datetime | None) -> datetime | None:
+        """A moment that Clari names, where its clock is another than ours."""
+        apart = self._clock.now() - self._clari_now()
+        return moment if moment is None or abs(apart) < _MOMENTS_DIFFER else moment + apart
 
     async def _pause(self, export: Export, seconds: float, reason: Literal["poll", "slot", "retry"]) -> None:
         await self._tell(export, Waited, seconds=seconds, reason=reason)
@@ -315,8 +376,11 @@ class Exporter:
         )
 
 
-def _is_since(job: Job, asked_at: datetime) -> bool:
-    """Whether the job may come of a request made then, clocks differing. A job that is queued has no start yet."""
-    if job.start_time is None:
-        return not job.state.is_end
-    return job.start_time >= asked_at - _CLOCK_SKEW
+def _is_since(job: Job, moment: datetime) -> bool:
+    """Whether the job may come of a request made then. A job that is queued has no start yet."""
+    return not job.state.is_end if job.start_time is None else job.start_time >= moment
+
+
+def _is_hidden(error: JobForgotten) -> bool:
+    """Whether Clari has the job and this key may not see it, so that it is somebody else's."""
+    return isinstance(error.__cause__, AuthFailed)

@@ -8,12 +8,13 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from clari_pipeline.clari.paths import segment
 
 _FORECASTS_FILE = "clari_export_forecast_"
+_LONGEST_ID = 500
 ACTIVITY = "activity"  # what stands in a forecast's place where activity is exported
 
 
@@ -191,6 +192,15 @@ def _moment(value: object) -> object:
         return None
 
 
+def _usable_id(job_id: str) -> str:
+    """The id. Raises `ValueError` where no address, folder or table could hold it."""
+    if not 0 < len(job_id) <= _LONGEST_ID or not job_id.isprintable():
+        raise ValueError("this is no job's id")
+    return job_id
+
+
+_JobId = Annotated[str, AfterValidator(_usable_id)]
+_Count = Annotated[int, Field(ge=-(2**31), lt=2**31)] | None
 _Moment = Annotated[datetime | None, BeforeValidator(_moment)]
 _Ids = Annotated[tuple[str, ...], BeforeValidator(lambda value: () if value is None else value)]
 _Word = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
@@ -205,7 +215,7 @@ class _Answer(BaseModel):
 class Job(_Answer):
     """One export job. Times are UTC; `status` is Clari's own word."""
 
-    job_id: str
+    job_id: _JobId
     status: _Word = ""
     start_time: _Moment = None
     end_time: _Moment = None
@@ -238,12 +248,12 @@ class Job(_Answer):
 class Limits(_Answer):
     """What Clari leaves free; None where it does not say. The quota is a rolling 30 days, per organisation."""
 
-    concurrent_limit: int | None = None
-    monthly_quota: int | None = None
+    concurrent_limit: _Count = None
+    monthly_quota: _Count = None
     running_job_ids: _Ids = ()
     submitted_job_ids: _Ids = ()
-    available_concurrent_limit: int | None = None
-    available_monthly_quota: int | None = None
+    available_concurrent_limit: _Count = None
+    available_monthly_quota: _Count = None
 
     @property
     def used(self) -> int | None:

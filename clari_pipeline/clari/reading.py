@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import ValidationError
 
-from clari_pipeline.clari.errors import ResultTooLarge, ServerFault, UnexpectedAnswer
+from clari_pipeline.clari.errors import ErrorAsDocument, ResultTooLarge, ServerFault, UnexpectedAnswer
 from clari_pipeline.clari.models import Job, Limits
+from clari_pipeline.envelopes import Words, error_of
 
 Typed = TypeVar("Typed", Job, Limits)
 
@@ -28,7 +29,13 @@ def json_of(call: str, response: httpx.Response, body: bytes) -> Any:
 def refuse_web_page(call: str, response: httpx.Response, body: bytes) -> None:
     """The page of a proxy, whatever its status, is a fault of the server."""
     if is_web_page(body):
-        raise ServerFault(call, response.status_code, clari_message="a web page instead of an answer")
+        raise ServerFault(call, response.status_code, Words(message="a web page instead of an answer"))
+
+
+def refuse_error(call: str, response: httpx.Response, document: bytes) -> None:
+    """Raise `ErrorAsDocument` where the document is an envelope of Clari's that says what went wrong."""
+    if (words := error_of(document)) is not None:
+        raise ErrorAsDocument(call, response.status_code, words)
 
 
 def is_web_page(body: bytes) -> bool:

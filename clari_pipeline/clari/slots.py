@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 
 from clari_pipeline.clari.client import ClariClient
 from clari_pipeline.clari.clock import Clock
@@ -39,7 +38,7 @@ class Slots:
         self._width = 0
         self._concurrent_limit: int | None = None
         self._exhausted: QuotaExhausted | None = None
-        self._waiting_since: datetime | None = None
+        self._waiting_since: float | None = None  # by the clock's `monotonic`
 
     def check_quota(self) -> None:
         """Raise `QuotaExhausted` where Clari has said so, without asking again."""
@@ -106,7 +105,9 @@ class Slots:
         they are unknown, and an export is tried now and then.
         """
         while True:
-            since = self._waiting_since = self._waiting_since or self._clock.now()
+            if self._waiting_since is None:
+                self._waiting_since = self._clock.monotonic()
+            since = self._waiting_since
             limits = await self.limits()
             if limits.available_monthly_quota is not None and limits.available_monthly_quota <= 0:
                 self._exhausted = QuotaExhausted(
@@ -118,7 +119,7 @@ class Slots:
             if is_free and not is_refused:
                 return limits
             is_refused = False
-            waited = (self._clock.now() - since).total_seconds()
+            waited = self._clock.monotonic() - since
             if waited >= self._timeout_s:
                 raise NoSlot(f"Clari had no free slot for {waited:.0f} s ({_allowed(limits)}")
             longest = _LONGEST_PAUSE_S if limits.available_concurrent_limit is None else _PAUSE_S

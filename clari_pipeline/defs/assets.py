@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -126,8 +127,9 @@ def mart_assets(*, engine: str) -> list[dg.AssetsDefinition]:
     made = [
         _mart("forecast_vs_quota", Pipeline.refresh_forecast_vs_quota, tables, engine),
         _mart("forecast_swing", Pipeline.refresh_forecast_swing, tables, engine),
+        _mart("forecast_swing_summary", partial(_counted, "forecast_swing_summary"), [key("forecast_swing")], engine),
         _mart("pipeline_health", Pipeline.refresh_pipeline_health, health, engine),
-        _mart("pipeline_health_month", _months, [key("pipeline_health")], engine),
+        _mart("pipeline_health_month", partial(_counted, "pipeline_health_month"), [key("pipeline_health")], engine),
     ]
     board = board_asset(key("board"), [*map(key, MARTS)], owners=OWNERS, pool=writers(engine))
     return [*made, _history_marts(engine), board]
@@ -146,9 +148,10 @@ def _mart_metadata(name: str) -> dict[str, Any]:
     }
 
 
-def _months(pipeline: Pipeline) -> int:
+def _counted(mart: str, pipeline: Pipeline) -> int:
+    """The rows of a mart that is made with another."""
     with pipeline.warehouse.session() as session:
-        return marts.count(session, "pipeline_health_month")
+        return marts.count(session, mart)
 
 
 def _mart(name: str, refresh: Callable[[Pipeline], int], deps: list[dg.AssetKey], engine: str) -> dg.AssetsDefinition:
@@ -226,14 +229,15 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
         pool=writers(engine),
     )
     def apply_retention(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        from clari_pipeline.retention import oldest_kept, retire  # noqa: PLC0415 - once a month
+        from clari_pipeline.retention import forget_verdicts, oldest_kept, retire  # noqa: PLC0415 - once a month
 
         pipeline: Pipeline = context.resources.pipeline
         found = retire(pipeline)
         for quarter in found:
             said = quarter.obstacle or f"{sum(quarter.rows.values()):,} rows have left the tables"
             (context.log.warning if quarter.obstacle else context.log.info)(f"{quarter.quarter_id}: {said}")
-        if found and pipeline.publish() is None:
+        verdicts = forget_verdicts(pipeline)
+        if (found or verdicts) and pipeline.publish() is None:
             context.log.warning(pipeline.remarks[-1])
         if kept := [f"{quarter.quarter_id} stays: {quarter.obstacle}" for quarter in found if quarter.obstacle]:
             raise dg.Failure(description=see("; ".join(kept), Remark.QUARTER_STAYS), allow_retries=False)
@@ -242,6 +246,7 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
                 "oldest_kept": str(oldest_kept(pipeline)),
                 "quarters": ", ".join(quarter.quarter_id for quarter in found),
                 "rows": sum(sum(quarter.rows.values()) for quarter in found),
+                "verdicts": verdicts,
             }
         )
 

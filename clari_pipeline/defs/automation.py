@@ -9,7 +9,6 @@ import dagster as dg
 from clari_pipeline import alerts
 from clari_pipeline.defs.assets import READ_COPY, RETENTION, TABLES, key
 from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
-from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.products.brought import brought
 from clari_pipeline.settings import Settings, read_settings
 from clari_pipeline.sync import Pipeline
@@ -56,8 +55,11 @@ def jobs(settings: Settings, *, board_follows: bool) -> tuple[Any, Any, Any]:
 
 
 def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDefinition:
-    """A run for the current quarter and each before it, at `CLARI_SYNC_CRON` in `CLARI_TIMEZONE`."""
-    calendar = FiscalCalendar(settings.fiscal_year_start_month)
+    """A run for the current quarter and each before it, at `CLARI_SYNC_CRON` in `CLARI_TIMEZONE`.
+
+    Which quarter is the current one the organisation's day says, as everywhere (`CLARI_ORG_TIMEZONE`).
+    """
+    calendar = settings.calendar
 
     @dg.schedule(
         name="daily_sync_schedule",
@@ -70,7 +72,7 @@ def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDef
         if not settings.brings_forecasts:
             yield dg.SkipReason("forecast is not in CLARI_PRODUCTS: daily_products_schedule brings what is")
             return
-        today = context.scheduled_execution_time.date()
+        today = calendar.day_of(context.scheduled_execution_time)
         stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
         for quarter in calendar.around(today, before=settings.historical_periods, after=settings.future_periods):
             yield dg.RunRequest(run_key=f"{stamp} {quarter}", partition_key=str(quarter))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from clari_pipeline.periods import FiscalCalendar, Quarter
+from clari_pipeline.periods import Quarter
 from clari_pipeline.settings import Settings
 from clari_pipeline.warehouse.engines import engine_of
 
@@ -32,10 +32,9 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_fo
 
     Whether the board is drawn with the marts: to draw it takes two seconds, which nobody at a terminal waits for.
     """
-    calendar = FiscalCalendar(settings.fiscal_year_start_month)
-    synced = calendar.around(
-        datetime.now(UTC).date(), before=settings.historical_periods, after=settings.future_periods
-    )
+    calendar = settings.calendar
+    today = calendar.day_of(datetime.now(UTC))
+    synced = calendar.around(today, before=settings.historical_periods, after=settings.future_periods)
     partitions = quarters(calendar, [*synced, *more_quarters])
     engine = engine_of(settings.warehouse_url)
     sync_quarter, refresh_marts, apply_retention = jobs(settings, board_follows=board_follows)

@@ -31,6 +31,7 @@ _WEEK = {
 }
 _EXPORT = "forecast_entry.exported_at"
 _CHANGE = f"{_CALL} forecast_entry.currency_code"
+_MOVED = "forecast_swing.previous_value forecast_swing.current_value"
 
 # Of each mart: what its columns come from, each a table and a column.
 _FROM: Mapping[str, Mapping[str, str]] = {
@@ -65,6 +66,22 @@ _FROM: Mapping[str, Mapping[str, str]] = {
         "updated_by": "forecast_entry.updated_by forecast_entry.adjusted_by",
         "updated_at": "forecast_entry.updated_at forecast_entry.adjusted_at",
     },
+    "forecast_swing_summary": {
+        name: f"forecast_swing.{name}"
+        for name in ("forecast_id", "time_period_id", "field_id", "baseline", "previous_job_id", "job_id")
+    }
+    | {
+        "detected_at": "forecast_swing.detected_at",
+        "compared": "forecast_swing.user_id",
+        "swung": "forecast_swing.is_swing",
+        "sum_before": "forecast_swing.previous_value",
+        "sum_after": "forecast_swing.current_value",
+        "previous_currency_code": "forecast_swing.previous_currency_code forecast_swing.currency_code",
+        "currency_code": "forecast_swing.currency_code",
+        "kept": f"{_MOVED} forecast_swing.reason",
+        "judged": "forecast_swing.reason forecast_swing.is_muted",
+    }
+    | dict.fromkeys(("moved", "has_cents"), _MOVED),
     "forecast_call_week": _ENTRY_KEY
     | _PERSON
     | _MEASURES
@@ -150,7 +167,7 @@ def column_lineage(
     if mart not in _FROM:
         return None
     named = dict(_FROM[mart])
-    if mart not in {"forecast_vs_quota", "forecast_swing", _ABOVE_WEEKS}:
+    if mart not in {"forecast_vs_quota", "forecast_swing", "forecast_swing_summary", _ABOVE_WEEKS}:
         named = {name: f"{_ABOVE_WEEKS}.{name}" for name in columns if name in above} | named
     return dg.TableColumnLineage(
         {

@@ -17,7 +17,7 @@ def quarters(calendar: FiscalCalendar, more: Iterable[Quarter] = ()) -> dg.Stati
 
     The list is made when the code is loaded: a code server that has run for a year needs a reload.
     """
-    current = calendar.quarter_of(datetime.now(UTC).date())
+    current = calendar.quarter_of(calendar.day_of(datetime.now(UTC)))
     first = min([current.shifted(-_BACK), *more])
     last = max([current.shifted(_AHEAD), *more])
     keys = []

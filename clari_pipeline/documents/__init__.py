@@ -1,10 +1,11 @@
 """A landed document, in any of the shapes that Clari writes, becomes typed entries and the lists beside them."""
 
+from clari_pipeline.documents.dates import with_days
 from clari_pipeline.documents.reading import Document, count_exactly, read_document
-from clari_pipeline.documents.rows import MEASURES, ControlTotal, DocumentUnreadable
+from clari_pipeline.documents.rows import MEASURES, ControlTotal, DocumentUnreadable, Rounded
 from clari_pipeline.documents.totals import Totals
 
-READER = 1
+READER = 2
 """Which reader this is: raised where a document would be read into other rows, so that none is taken for known."""
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "ControlTotal",
     "Document",
     "DocumentUnreadable",
+    "Rounded",
     "Totals",
     "count_exactly",
     "read_document",
+    "with_days",
 ]

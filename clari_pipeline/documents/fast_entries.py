@@ -18,10 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from clari_pipeline.documents.json_text import Number
-from clari_pipeline.documents.rows import BEYOND_TIME, ENTRY, FIRST_MOMENT, MEASURES, texts
+from clari_pipeline.documents.rows import AMOUNT, BEYOND_TIME, ENTRY, FIRST_MOMENT, MEASURES, Rounded, texts
 
 _TEXT = pa.string()
-_AMOUNT = pa.decimal128(38, 4)  # a number, or a text that is one; Arrow reads both exactly or not at all
+# A number, or a text that is one; Arrow reads both exactly or not at all. Decimals for what double precision writes.
+_AMOUNT = pa.decimal128(37, 22)
+_MOMENT = pa.decimal128(38, 4)
 _NOTHING = pa.null()
 _EMPTY, _NONE = texts([""])[0], texts([None])[0]
 _DEEPEST = 8
@@ -59,10 +61,11 @@ class FastEntries:
             self._kinds = kinds
             self._options = self._parse_options()
 
-    def read(self, piece: bytes, rows: int) -> tuple[pa.Table, Counter[str]] | None:
+    def read(self, piece: bytes, rows: int) -> tuple[pa.Table, Rounded, Counter[str]] | None:
         """So many objects that stand one after the other, as `ENTRY`, and the values under keys that we do not know.
 
-        None where they are to be read one by one. Safe to be called from several threads.
+        What was rounded for that is counted between the two. None where they are to be read one by one. Safe to be
+        called from several threads.
         """
         # Before the first object this parser skips a byte-order mark, and crashes on a null.
         if not piece.startswith(b"{") or _has_odd_exponent(piece) or (_ESCAPE in piece and _NUL in piece):
@@ -77,11 +80,16 @@ class FastEntries:
             )
             if parsed.num_rows != rows:
                 return None
-            table = pa.table([self._column(parsed, field) for field in ENTRY], schema=ENTRY)
+            rounded = Rounded()
+            table = pa.table([self._column(parsed, field) for field in ENTRY], names=ENTRY.names)
+            for number, field in enumerate(ENTRY):
+                if field.name in MEASURES:
+                    table = table.set_column(number, field, _kept(table, field.name, rounded))
+            table = table.cast(ENTRY)
         except pa.ArrowException:
             return None
         more = self._kinds.keys() - self._columns.keys()
-        return table, Counter({f"entries.{key}": rows - parsed[key].null_count for key in more})
+        return table, rounded, Counter({f"entries.{key}": rows - parsed[key].null_count for key in more})
 
     def _parse_options(self) -> pj.ParseOptions:
         self._has_floats = any("double" in str(kind) for kind in self._kinds.values())
@@ -102,6 +110,8 @@ class FastEntries:
             if not pa.types.is_string(found.type):  # its digits are gone, or its letters
                 raise pa.ArrowInvalid(f"{field.name} is no text")
             return _none_for_empty(found)
+        if field.name in MEASURES:
+            return found
         typed = found.cast(field.type)
         if pa.types.is_int64(field.type) and _is_beyond(typed):
             raise pa.ArrowInvalid(f"{field.name} is no moment")
@@ -109,8 +119,10 @@ class FastEntries:
 
 
 def _kind_of_column(name: str) -> pa.DataType:
-    if name in MEASURES or name in {"updated_at", "adjusted_at"}:
+    if name in MEASURES:
         return _AMOUNT
+    if name in {"updated_at", "adjusted_at"}:
+        return _MOMENT
     if name == "is_updated":
         return pa.bool_()
     return pa.struct([("code", _TEXT)]) if name == "currency_code" else _TEXT
@@ -172,6 +184,21 @@ def _has_odd_exponent(piece: bytes) -> bool:
         if letter in piece
         for found in hexes.finditer(piece)
     )
+
+
+def _kept(table: pa.Table, measure: str, rounded: Rounded) -> pa.ChunkedArray:
+    """Amounts with four decimals. Raises `pa.ArrowInvalid` where one has too many digits before them."""
+    exact = table[measure]
+    try:
+        return exact.cast(AMOUNT)
+    except pa.ArrowInvalid:  # too many decimals, or digits
+        kept = pc.round(exact, 4, round_mode="half_to_even")
+    fields = table["field_id"].filter(pc.not_equal(kept, exact))
+    counts = {(found["values"].as_py(), measure): found["counts"].as_py() for found in pc.value_counts(fields)}
+    amounts = kept.cast(AMOUNT)
+    if counts:
+        rounded.add(counts, pc.max(pc.abs(pc.subtract(kept, exact))).as_py())
+    return amounts
 
 
 def _is_beyond(moments: pa.ChunkedArray) -> bool:

@@ -51,7 +51,7 @@ class FlatPeople:
         for email, name in self.people.items():
             lists.add("raw_user", {"user_id": email, "name": name, "email": email})
         for period in sorted(self.periods):
-            lists.add("raw_time_frame", {"time_frame_id": period, **_days(period, calendar)})
+            lists.add("raw_time_frame", {"time_frame_id": period, "time_period_id": period, **_days(period, calendar)})
         lists.add("raw_field", {"field_id": "forecast", "field_name": "Forecast", "field_type": "FORECAST"})
 
 

@@ -12,12 +12,13 @@ import io
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
 from clari_pipeline.documents.rows import DocumentUnreadable
+from clari_pipeline.envelopes import error_in
 
 _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -41,11 +42,22 @@ class Number(str):
     __slots__ = ()
 
 
-class JsonText:
-    """One JSON object in a stream of bytes. Raises `DocumentUnreadable` where it is none."""
+class _NoNumber(str):
+    """NaN or an infinity: no JSON, though many programs write it."""
 
-    def __init__(self, stream: io.BufferedReader) -> None:
+    __slots__ = ()
+
+
+class JsonText:
+    """One JSON object in a stream of bytes. Raises `DocumentUnreadable` where it is none.
+
+    Under the keys `maybe_nan` of any object a bare NaN, and an infinity, is taken for a text.
+    """
+
+    def __init__(self, stream: io.BufferedReader, *, maybe_nan: Collection[str] = ()) -> None:
         self._stream = stream
+        self._maybe_nan = maybe_nan
+        self._strays: list[str] = []  # met while a value is decoded, and not under such a key
         self._buffer = bytearray(2 * _CHUNK)
         self._end = 0  # of what the buffer holds
         self._at = 0  # in the buffer
@@ -53,7 +65,7 @@ class JsonText:
         self._kept: int | None = None  # a place to go back to
         self._has_ended = False
         self._decoder = json.JSONDecoder(
-            parse_float=Number, parse_int=Number, parse_constant=_refuse_constant, object_pairs_hook=_object
+            parse_float=Number, parse_int=Number, parse_constant=self._constant, object_pairs_hook=self._object
         )
         self._fill(_CHUNK)
         if self._buffer.startswith(_BYTE_ORDER_MARK, 0, self._end):
@@ -62,8 +74,7 @@ class JsonText:
     def members(self) -> Iterator[str]:
         """The object's keys; the value of each is to be taken before the next. After the last, the text has ended."""
         if self._next() != b"{":
-            self.value()
-            raise DocumentUnreadable("the document is no JSON object")
+            raise no_document(self.value(), "the document is no JSON object")
         self._at += 1
         seen: set[str] = set()
         if self._next() == b"}":
@@ -96,7 +107,7 @@ class JsonText:
         while True:
             text, is_cut = self._text(wanted)
             try:
-                value, end = self._decoder.raw_decode(text)
+                value, end = self._decoded(text)
             except json.JSONDecodeError as error:
                 self._unless_cut(error, text, is_cut=is_cut)
             except RecursionError:
@@ -106,6 +117,30 @@ class JsonText:
                     self._at += _size(text[:end])
                     return value
             wanted *= 2
+
+    def _decoded(self, text: str, at: int = 0) -> tuple[Any, int]:
+        self._strays.clear()
+        found = self._decoder.raw_decode(text, at)
+        if self._strays:
+            raise DocumentUnreadable(f"the document is not JSON: {self._strays[0]} is no JSON")
+        return found
+
+    def _constant(self, name: str) -> _NoNumber:
+        self._strays.append(name)
+        return _NoNumber(name)
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """An object whose keys all differ: of two values one would be lost in silence."""
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DocumentUnreadable(f"the key {twice!r} stands twice in one object")
+        if self._strays:
+            for name, value in pairs:
+                if isinstance(value, _NoNumber) and name in self._maybe_nan:
+                    self._strays.remove(value)
+        return found
 
     def _unless_cut(self, error: json.JSONDecodeError, text: str, *, is_cut: bool) -> None:
         """Say what is wrong, unless the text just was not there yet."""
@@ -177,7 +212,7 @@ class JsonText:
             at = done = _blank(text, 0)
             while goes_on and len(found) < most and at < len(text):
                 try:
-                    element, end = self._decoder.raw_decode(text, at)
+                    element, end = self._decoded(text, at)
                 except json.JSONDecodeError as error:
                     self._unless_cut(error, text, is_cut=is_cut)
                     break
@@ -322,19 +357,11 @@ def _blank(text: str, at: int) -> int:
     return found.end() if found else at
 
 
+def no_document(value: Any, otherwise: str) -> DocumentUnreadable:
+    """What is wrong with JSON that is no document: Clari's words, where it is one of its envelopes."""
+    words = error_in(value)
+    return DocumentUnreadable(f"Clari sent an error in place of the document: {words}" if words else otherwise)
+
+
 def _too_deep() -> DocumentUnreadable:
     return DocumentUnreadable("the document is nested too deeply")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys all differ: of two values one would be lost in silence."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DocumentUnreadable(f"the key {twice!r} stands twice in one object")
-    return found
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise DocumentUnreadable(f"the document is not JSON: {name} is no JSON")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import re
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
+from clari_pipeline.documents.money import money
 from clari_pipeline.documents.rows import ControlTotal, DocumentUnreadable, Lists, Row, amount_of, without_nul
+from clari_pipeline.documents.totals import number_in_cell
 from clari_pipeline.periods import FiscalCalendar, quarter_of_label
 
 _HEADER = (
@@ -35,27 +36,29 @@ _DATA_TYPES = {
     "CRM Closed": "crm_closed",
 }
 _YES_NO = {"yes": "true", "no": "false"}
-_MONEY = re.compile(
-    r"(?P<bracket>\()?(?P<sign>-)?\s*[^\d\s.,()+-]{0,3}\s*(?P<late_sign>-)?"
-    r"(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+(?:\.\d*)?|\.\d+)(?(bracket)\))"
-)
+_CURRENCY = "currency_code"
+
+_WEEK = ("time_frame_id", "time_period_id", "start_date", "end_date")
 
 _EntryKey = tuple[str | None, ...]
 
 
-def read_long_csv(text: IO[str], calendar: FiscalCalendar, lists: Lists, unknown: Counter[str]) -> Iterator[Row]:
+def read_long_csv(
+    text: IO[str], calendar: FiscalCalendar, lists: Lists, unknown: Counter[str], *, currency: str | None = None
+) -> Iterator[Row]:
     """Lines of one person, field and week become one entry; email (else CRM id) and field name are the ids.
 
-    The same measure twice with the same value is one; with another value it is a second entry of the same
-    key, which the gate then refuses.
+    The same measure twice with the same value is one; with another value, or an amount in another currency, it is a
+    second entry of the same key, which the gate then refuses. `currency` is that of all amounts, else each has its own.
     """
+    person_of = _people(text)
     entries: dict[_EntryKey, list[Row]] = {}
     people: dict[str, Row] = {}
     periods: dict[str, Row] = {}
-    weeks: dict[str, Row] = {}
+    weeks: dict[tuple[str | None, ...], Row] = {}
     for line in _lines(text, unknown):
         user, period, week = (
-            line["Email"] or line["CRM User ID"],
+            person_of(line),
             _period(line, calendar),
             _week(line["Week"]),
         )
@@ -65,17 +68,15 @@ def read_long_csv(text: IO[str], calendar: FiscalCalendar, lists: Lists, unknown
         if column is None:
             unknown[f"Data Type {line['Data Type']}"] += 1
         else:
-            _put(entries.setdefault(key, []), column, _value(column, line["Data Value"]))
+            value, written_in = _value(column, line["Data Value"])
+            _put(entries.setdefault(key, []), column, value, currency or written_in)
         if user:
             people[user] = _person(user, line)
         if period["time_period_id"]:
             periods[period["time_period_id"]] = period
         if week:
-            weeks[week] = {
-                "time_frame_id": week,
-                "start_date": line["Start Day"],
-                "end_date": line["End Day"],
-            }
+            listed = (week, period["time_period_id"], line["Start Day"], line["End Day"])
+            weeks[listed] = dict(zip(_WEEK, listed, strict=True))
     names = ("user_id", "time_period_id", "time_frame_id", "field_id")
     for key, versions in entries.items():
         for version in versions:
@@ -89,14 +90,17 @@ def read_long_csv(text: IO[str], calendar: FiscalCalendar, lists: Lists, unknown
 
 
 def count_lines(text: IO[str]) -> dict[tuple[str | None, str], ControlTotal]:
-    """Sum and count of each measure, by field; a line that stands twice counts once."""
+    """Sum and count of each measure, by field; a line that stands twice counts once.
+
+    Of how rows are made nothing is asked but who a line is of.
+    """
+    person_of = _people(text)
     totals: dict[tuple[str | None, str], ControlTotal] = {}
     seen: set[tuple[str | None, ...]] = set()
     for line in _lines(text, Counter()):
-        measure, written = _DATA_TYPES.get(line["Data Type"]), money(line["Data Value"])
+        measure, written = _DATA_TYPES.get(line["Data Type"]), number_in_cell(line["Data Value"])
         amount = amount_of(written) if written is not None and measure != "is_updated" else None
-        who = line["Email"] or line["CRM User ID"]
-        key = (who, line["Timeframe"], _week(line["Week"]), line["Field"], measure, written)
+        key = (person_of(line), line["Timeframe"], _week(line["Week"]), line["Field"], measure, written)
         if measure is None or amount is None or key in seen:
             continue
         seen.add(key)
@@ -106,21 +110,19 @@ def count_lines(text: IO[str]) -> dict[tuple[str | None, str], ControlTotal]:
     return totals
 
 
-def money(text: str) -> str | None:
-    """`$3,000,190.00`, `-$1,200.00` and `($1,200.00)` as plain numbers; empty is none.
+def _people(text: IO[str]) -> Callable[[dict[str, str]], str]:
+    """Who each line is of: the email, else the CRM id, and the role, too, of whoever has several in the document."""
+    roles: defaultdict[str, set[str]] = defaultdict(set)
+    for line in _lines(text, Counter()):
+        roles[line["Email"] or line["CRM User ID"]].add(line["Role"])
+    text.seek(0)
+    several = {user for user, found in roles.items() if user and len(found - {""}) > 1}
 
-    What is no money is returned as it stands, for the gate to name.
-    """
-    stripped = text.strip()
-    if not stripped:
-        return None
-    found = _MONEY.fullmatch(stripped)
-    if found is None:
-        return text
-    signs = [sign for sign in (found["bracket"], found["sign"], found["late_sign"]) if sign]
-    if len(signs) > 1:
-        return text
-    return "-" * len(signs) + found["number"].replace(",", "")
+    def person_of(line: dict[str, str]) -> str:
+        user, role = line["Email"] or line["CRM User ID"], line["Role"]
+        return f"{user} ({role})" if role and user in several else user
+
+    return person_of
 
 
 def _lines(text: Iterable[str], unknown: Counter[str]) -> Iterator[dict[str, str]]:
@@ -148,19 +150,25 @@ def _lines(text: Iterable[str], unknown: Counter[str]) -> Iterator[dict[str, str
         raise DocumentUnreadable(f"line {reader.line_num}: {error}") from None
 
 
-def _put(versions: list[Row], column: str, value: str | None) -> None:
+def _put(versions: list[Row], column: str, value: str | None, currency: str | None) -> None:
     for version in versions:
-        if version.setdefault(column, value) == value:
-            return
-    versions.append({column: value})
+        if version.get(column, value) == value and (currency is None or version.get(_CURRENCY, currency) == currency):
+            break
+    else:
+        versions.append(version := {})
+    version[column] = value
+    if currency is not None:
+        version[_CURRENCY] = currency
 
 
-def _value(column: str, text: str) -> str | None:
-    return _YES_NO.get(text.strip().lower()) if column == "is_updated" else money(text)
+def _value(column: str, text: str) -> tuple[str | None, str | None]:
+    """What stands in the cell, and the currency that it names."""
+    return (_YES_NO.get(text.strip().lower()), None) if column == "is_updated" else money(text)
 
 
 def _week(text: str) -> str | None:
-    return f"W{int(text):02d}" if text.strip().isdecimal() else text.strip() or None
+    number = text.strip()
+    return f"W{number.lstrip('0'):0>2}" if number.isascii() and number.isdecimal() else number or None
 
 
 def _period(line: dict[str, str], calendar: FiscalCalendar) -> Row:

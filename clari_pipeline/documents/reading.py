@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from clari_pipeline.documents import totals
 from clari_pipeline.documents.fast_entries import FastEntries
-from clari_pipeline.documents.flat import OF_THIS_SHAPE, FlatPeople
-from clari_pipeline.documents.json_text import JsonText
+from clari_pipeline.documents.flat import AMOUNTS, OF_THIS_SHAPE, FlatPeople
+from clari_pipeline.documents.json_text import JsonText, no_document
 from clari_pipeline.documents.long_csv import count_lines, read_long_csv
 from clari_pipeline.documents.relational import ENTRY_KEYS, LISTS, entry_row, objects, read_lists
-from clari_pipeline.documents.rows import DocumentUnreadable, EntryRows, Lists, Row
+from clari_pipeline.documents.rows import MEASURES, DocumentUnreadable, EntryRows, Lists, Rounded, Row
 from clari_pipeline.documents.totals import StreamTotals, Totals
 from clari_pipeline.periods import FiscalCalendar
 
@@ -29,6 +29,7 @@ _TYPE_OF = {
     "crm_total": "crm_total",
     "crm_closed": "crm_closed",
 }
+_AMOUNT_KEYS = {key for key, column in (ENTRY_KEYS | AMOUNTS).items() if column in MEASURES}
 _LOOKED_AT = 4096
 _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -43,26 +44,28 @@ class Document:
     `tables` are Arrow tables, every column text, named as in `rows.LISTS`, and `raw_unreadable`: one row an amount
     that is none. `control_totals`, by field and measure, were counted in the document's bytes and not in those
     tables, so that they prove them; None where that could not be done fast, and `count_exactly` is needed.
-    `unknown_keys` counts the values under keys that we do not know. `types` are the export types of which any entry
-    holds a value.
+    `rounded` are amounts that had more decimals than are kept. `unknown_keys` counts the values under keys that we do
+    not know. `types` are the export types of which any entry holds a value.
     """
 
     shape: str
     entry_count: int = 0
+    rounded: Rounded = field(default_factory=Rounded)
     unknown_keys: Counter[str] = field(default_factory=Counter)
     control_totals: Totals | None = None
     types: set[str] = field(default_factory=set)
     tables: dict[str, pa.Table] = field(default_factory=dict)
 
 
-def read_document(stream: IO[bytes], calendar: FiscalCalendar, take: Take) -> Document:
+def read_document(stream: IO[bytes], calendar: FiscalCalendar, take: Take, *, currency: str | None = None) -> Document:
     """Read a document of any shape, in bounded memory where it is JSON.
 
-    `take` is given the entries, in tables of the schema `rows.ENTRY`, as they are read. Raises `DocumentUnreadable`
+    `take` is given the entries, in tables of the schema `rows.ENTRY`, as they are read. `currency` is that of a CSV's
+    amounts, whatever sign or code stands before them; JSON names its own. Raises `DocumentUnreadable`
     where the document is of no shape; what was taken until then is of no use.
     """
     buffered = _peekable(stream)
-    reader = _Reader(calendar, take)
+    reader = _Reader(calendar, take, currency)
     return reader.read_json(buffered) if _is_json(buffered) else reader.read_csv(buffered)
 
 
@@ -70,8 +73,8 @@ def count_exactly(stream: IO[bytes]) -> Totals:
     """The control totals of a document, from its decoded text: exact, whatever the writing, and slow."""
     buffered = _peekable(stream)
     if not _is_json(buffered):
-        return count_lines(io.TextIOWrapper(buffered, "utf-8-sig", newline=""))
-    text = JsonText(buffered)
+        return count_lines(io.StringIO(buffered.read().decode("utf-8-sig"), newline=""))
+    text = JsonText(buffered, maybe_nan=_AMOUNT_KEYS)
     found: Totals = {}
     for key in text.members():
         if key == "entries" and text.is_array():
@@ -86,16 +89,17 @@ def count_exactly(stream: IO[bytes]) -> Totals:
 class _Reader:
     """Reads one document."""
 
-    def __init__(self, calendar: FiscalCalendar, take: Take) -> None:
+    def __init__(self, calendar: FiscalCalendar, take: Take, currency: str | None) -> None:
         self._calendar = calendar
         self._take = take
+        self._currency = currency
         self._lists = Lists()
         self._periods: set[str] = set()
         self._unreadable: list[pa.Table] = [EntryRows().unreadable_table()]
         self._document = Document("relational")
 
     def read_json(self, stream: io.BufferedReader) -> Document:
-        text = JsonText(stream)
+        text = JsonText(stream, maybe_nan=_AMOUNT_KEYS)
         lists: dict[str, Any] = {}
         has_entries = False
         try:
@@ -108,7 +112,7 @@ class _Reader:
                     raise DocumentUnreadable("entries is no list")
                 self._read_flat(text) if _is_flat(text.first()) else self._read_relational(text)
             if not has_entries:
-                raise DocumentUnreadable("entries is no list")
+                raise no_document(lists, "entries is no list")
             return self._end_json(lists)
         except UnicodeEncodeError as error:
             raise _half_a_character(error) from None
@@ -129,9 +133,11 @@ class _Reader:
         fast = FastEntries(ENTRY_KEYS)
         unknown = self._document.unknown_keys
 
-        def take(read: tuple[pa.Table, Counter[str]]) -> None:
-            self._hand_out(read[0])
-            unknown.update(read[1])
+        def take(read: tuple[pa.Table, Rounded, Counter[str]]) -> None:
+            table, rounded, more = read
+            self._hand_out(table)
+            self._document.rounded.add(rounded.counts, rounded.most)
+            unknown.update(more)
 
         with StreamTotals("totals_relational") as counting:
             for entries in text.elements(fast.read, take, counting.feed):
@@ -156,7 +162,13 @@ class _Reader:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise DocumentUnreadable(f"the document is not UTF-8: {error.reason} at byte {error.start}") from None
-        rows = read_long_csv(io.StringIO(text, newline=""), self._calendar, self._lists, self._document.unknown_keys)
+        rows = read_long_csv(
+            io.StringIO(text, newline=""),
+            self._calendar,
+            self._lists,
+            self._document.unknown_keys,
+            currency=self._currency,
+        )
         self._hand_out_rows(list(rows), lambda row: row)
         self._document.control_totals = totals.of_csv(content)
         return self._end()
@@ -165,6 +177,7 @@ class _Reader:
         rows = EntryRows()
         for entry in objects(entries, "entries", first=self._document.entry_count):
             rows.add(row_of(entry))
+        self._document.rounded.add(rows.rounded.counts, rows.rounded.most)
         try:
             self._unreadable.append(rows.unreadable_table())
             self._hand_out(rows.table())

@@ -1,20 +1,23 @@
 """What every document shape is turned into: typed entries, and the lists beside them as text.
 
-An amount is exact or it is none: no amount passes through a binary fraction.
+An amount is read exactly or it is none: no amount passes through a binary fraction. It is kept with four decimals;
+what is rounded for that is counted.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
 import pyarrow as pa
 from pyarrow.lib import StringBuilder
 
 from clari_pipeline.periods import FiscalCalendar, Quarter, UnknownPeriod
+from clari_pipeline.runbook import UNFORESEEN, unforeseen
 
 MEASURES = ("forecast_value", "quota_value", "adjustment_value", "crm_total", "crm_closed")
 AMOUNT = pa.decimal128(18, 4)
@@ -48,7 +51,7 @@ LISTS: dict[str, tuple[str, ...]] = {
     ),
     "raw_field": ("field_id", "field_name", "field_type"),
     "raw_time_period": ("time_period_id", "period_type", "label", "year", "start_date", "end_date", "crm_id"),
-    "raw_time_frame": ("time_frame_id", "start_date", "end_date"),
+    "raw_time_frame": ("time_frame_id", "time_period_id", "start_date", "end_date"),
 }
 _UNREADABLE = ("field_id", "time_frame_id", "time_period_id", "user_id", "measure", "written")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -69,6 +72,34 @@ class DocumentUnreadable(Exception):
     """The document is not what Clari documents; the message says where."""
 
 
+UNREADABLE = (DocumentUnreadable, *UNFORESEEN)
+"""What reading a document raises that is the document's own fault."""
+
+
+def why_unreadable(error: BaseException) -> str:
+    """One of `UNREADABLE`, in one line."""
+    return str(error) if isinstance(error, DocumentUnreadable) else f"it cannot be read ({unforeseen(error)})"
+
+
+class NoAmount(str):
+    """What stands where an amount should, and is none, whatever number it may look like."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True)
+class Rounded:
+    """Amounts that had more than four decimals: how many, by field and measure, and by how much at most."""
+
+    counts: Counter[tuple[str | None, str]] = field(default_factory=Counter)
+    most: Decimal = Decimal(0)
+
+    def add(self, counts: Mapping[tuple[str | None, str], int], most: Decimal) -> None:
+        """Add some more."""
+        self.counts.update(counts)
+        self.most = max(self.most, most)
+
+
 @dataclass(slots=True)
 class ControlTotal:
     """Sum and count of one measure of one field, taken from the document's own text."""
@@ -79,10 +110,14 @@ class ControlTotal:
 
 @dataclass(slots=True)
 class EntryRows:
-    """Entries, typed one by one from the text that the document writes; amounts that are none are kept apart."""
+    """Entries, typed one by one from the text that the document writes; amounts that are none are kept apart.
+
+    `rounded` counts those that had more decimals than are kept.
+    """
 
     columns: dict[str, list[object]] = field(default_factory=lambda: {name: [] for name in ENTRY.names})
     unreadable: dict[str, list[str | None]] = field(default_factory=lambda: {name: [] for name in _UNREADABLE})
+    rounded: Rounded = field(default_factory=Rounded)
 
     def add(self, row: Row) -> None:
         """Add an entry; columns that it does not name, or leaves empty, are None."""
@@ -91,8 +126,11 @@ class EntryRows:
             if text is None:
                 values.append(None)
             elif name in MEASURES:
-                amount = amount_of(text)
+                exact = decimal_of(text)
+                amount = None if exact is None else _kept(exact)
                 values.append(amount)
+                if exact is not None and amount is not None and amount != exact:
+                    self.rounded.add({(row.get("field_id") or None, name): 1}, abs(amount - exact))
                 if amount is None and text.strip():
                     keys = [row.get(key) or None for key in _UNREADABLE[:4]]
                     for column, value in zip(self.unreadable.values(), [*keys, name, text], strict=True):
@@ -115,7 +153,10 @@ class EntryRows:
 
 @dataclass(slots=True)
 class Lists:
-    """What stands beside the entries, as text, column by column."""
+    """What stands beside the entries, as text, column by column.
+
+    A week names its period where the document says which: weeks that are numbered within months repeat their ids.
+    """
 
     columns: dict[str, dict[str, list[str | None]]] = field(
         default_factory=lambda: {table: {name: [] for name in names} for table, names in LISTS.items()}
@@ -170,18 +211,29 @@ def without_nul(text: str) -> str:
 
 
 def amount_of(text: str) -> Decimal | None:
-    """The exact amount; None where the text is none, has more than four decimals, or 10^14 or more."""
+    """The amount as it is kept, rounded half-even to four decimals; None where the text is none, or 10^14 or more."""
     amount = decimal_of(text)
-    if amount is None or not -_BEYOND < amount < _BEYOND:
+    return None if amount is None else _kept(amount)
+
+
+def exact_amount_of(text: str) -> Decimal | None:
+    """The amount where nothing of it is lost; None where it is none, has more than four decimals, or 10^14 or more."""
+    amount = decimal_of(text)
+    kept = None if amount is None else _kept(amount)
+    return kept if kept == amount else None
+
+
+def _kept(amount: Decimal) -> Decimal | None:
+    if not -_BEYOND < amount < _BEYOND:
         return None
-    exact = amount.quantize(_LEAST)
-    return exact if exact == amount else None
+    kept = amount.quantize(_LEAST, ROUND_HALF_EVEN)
+    return kept if -_BEYOND < kept < _BEYOND else None
 
 
 def decimal_of(text: str) -> Decimal | None:
     """The number that a text is, exactly; None where it is none."""
     number = text.strip(" \t\r\n")
-    if not _NUMBER.fullmatch(number):
+    if isinstance(text, NoAmount) or not _NUMBER.fullmatch(number):
         return None
     exponent = number.lower().partition("e")[2]
     if len(exponent.lstrip("+-0")) > len(str(_LONGEST_EXPONENT)):

@@ -9,6 +9,7 @@ So a total that is wrong is never believed, and one that is right never doubted 
 from __future__ import annotations
 
 import threading
+import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -135,6 +136,36 @@ def of_csv(content: bytes) -> Totals | None:
         file = Path(folder) / "lines.csv"
         file.write_bytes(content)
         return count_file(_text("totals_long_csv"), file)
+
+
+def number_in_cell(text: str) -> str | None:
+    """The number that a cell of a CSV holds, found letter by letter; None where it holds none, or two could be meant.
+
+    The rows are made by `money`, of which nothing is used here: a sign or a size that it got wrong shows itself.
+    """
+    places = [place for place, letter in enumerate(text) if letter in "0123456789."]
+    if not places:
+        return None
+    before, number, behind = text[: places[0]], text[places[0] : places[-1] + 1], text[places[-1] + 1 :].strip()
+    whole, _, part = number.partition(".")
+    first, *groups = whole.split(",")
+    marks = "".join(before.split())
+    signs = [mark for mark in marks if mark in "(+" or _is_minus(mark)]
+    if (
+        len(signs) > 1
+        or behind != (")" if "(" in signs else "")
+        or not all(mark in signs or mark.isalpha() or unicodedata.category(mark) == "Sc" for mark in marks)
+        or any(len(group) != 3 for group in groups)
+        or (groups and not 0 < len(first.lstrip("0")) == len(first) < 4)
+        or (not groups and part.isdecimal() and len(part) == 3 and 0 < len(whole.lstrip("0")) == len(whole) < 4)
+        or "," in part
+    ):
+        return None
+    return ("-" if signs and signs != ["+"] else "") + number.replace(",", "")
+
+
+def _is_minus(letter: str) -> bool:
+    return unicodedata.category(letter) == "Pd" or "MINUS" in unicodedata.name(letter, "").split()
 
 
 def add(totals: Totals, entries: Iterable[Mapping[str, Any]], *, is_flat: bool) -> None:

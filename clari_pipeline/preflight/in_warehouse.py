@@ -90,7 +90,7 @@ def quarters_are_covered(look: Look) -> Finding:
         return well(f"{look.past_quarters[-1]} to {look.past_quarters[0]}, {len(wanted)} of them")
     calendar, current = look.pipeline.calendar, look.past_quarters[0]
     begun = calendar.first_day(current)
-    is_new = look.now().date() < begun + timedelta(days=look.settings.quarter_grace_days)
+    is_new = calendar.day_of(look.now()) < begun + timedelta(days=look.settings.quarter_grace_days)
     told = f"{_listed(missing)} never merged"
     if is_new and {quarter for _, quarter in missing} == {str(current)}:
         return doubtful(f"{told}; it began on {begun}", "Clari may have nothing for it yet: look again in some days")

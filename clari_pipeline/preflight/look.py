@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from functools import cached_property
 
 from clari_pipeline.clari import ClariClient, ClariError, ClariRefused, Limits, Retry
+from clari_pipeline.clari.clock import read_date
 from clari_pipeline.periods import Quarter
 from clari_pipeline.preflight.findings import NotSeen
 from clari_pipeline.products.allowance import syncs_a_month
@@ -106,7 +106,7 @@ class Look:
     @property
     def past_quarters(self) -> list[Quarter]:
         """The current quarter and the four before it."""
-        return list(self.pipeline.calendar.around(self.now().date(), before=COVERED, after=0))
+        return list(self.pipeline.calendar.around(self.pipeline.calendar.day_of(self.now()), before=COVERED, after=0))
 
     @property
     def forecasts(self) -> tuple[str, ...]:
@@ -177,11 +177,9 @@ def _ahead(date: str | None, before: datetime, after: datetime) -> float | None:
     """Seconds by which this clock is ahead, behind where negative. `Date` is cut to the second, and may be kept for one
     more: what both explain together is no difference.
     """
-    try:
-        clari = parsedate_to_datetime(date or "")
-    except ValueError:
+    clari = read_date(date)
+    if clari is None:
         return None
-    clari = clari.replace(tzinfo=clari.tzinfo or UTC)
     earliest, latest = (before - clari).total_seconds(), (after - clari).total_seconds()
     if latest < 0:
         return latest

@@ -17,6 +17,7 @@ from clari_pipeline.clari import (
     NotFound,
     ProductRefused,
     Retry,
+    UnexpectedAnswer,
 )
 from clari_pipeline.clari.reading import refuse_too_large
 from clari_pipeline.events import Event, Landed
@@ -29,6 +30,7 @@ from clari_pipeline.products.recording import manifest_of
 from clari_pipeline.products.registry import PRODUCTS
 from clari_pipeline.products.windows import Window
 from clari_pipeline.quality.export_gate import warm_up
+from clari_pipeline.runbook import UNFORESEEN, unforeseen
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import environment, fetches
 from clari_pipeline.warehouse.session import Session
@@ -116,7 +118,6 @@ async def _ask(
     pipeline: Pipeline, product: AskedProduct, loader: ProductLoader, fetch: Fetch, *, run_id: str, retry: Retry | None
 ) -> None:
     """Ask Clari, and land what it answers; what it does not answer is written down."""
-    at = pipeline.now()
     columns = {
         "request_id": fetch.request_id,
         "run_id": run_id,
@@ -126,10 +127,9 @@ async def _ask(
         "gap_from": fetch.gap_from,
         "gap_to": fetch.gap_to,
         "attempt": 1,
-        "submitted_at": at,
     }
     with pipeline.warehouse.session() as session:
-        fetches.asking(session, **columns)
+        at = fetches.asking(session, **columns, submitted_at=pipeline.now())
     settings, retries = pipeline.settings, 0
 
     def count(_call: str, _cause: str) -> None:
@@ -141,7 +141,7 @@ async def _ask(
         api_key=settings.key_source(),
         auth_scheme=settings.auth_scheme,
         request_timeout_s=settings.request_timeout_s,
-        retry=retry,
+        retry=replace(retry or Retry(), longest_s=settings.export_timeout_s),
     )
     writer = loader.landing.writer()
     try:
@@ -150,6 +150,7 @@ async def _ask(
         landed_at = pipeline.now()
         row = columns | {
             "job_id": None,
+            "submitted_at": at,
             "exported_at": at,
             "landed_at": landed_at,
             "answer_count": answers,
@@ -161,7 +162,7 @@ async def _ask(
         document = writer.keep(
             forecast_id=product.name, time_period=f"{at:%Y-%m}", job_id=fetch.request_id, facts=manifest_of(row)
         )
-    except ClariError as error:
+    except (ClariError, *UNFORESEEN) as error:
         writer.discard()
         with pipeline.warehouse.session() as session:
             _count(session, fetch, retries)
@@ -175,7 +176,7 @@ async def _ask(
     landed = Landed(
         request_id=fetch.request_id,
         forecast_id=product.name,
-        time_period_id=window_of(columns),
+        time_period_id=window_of(columns | {"submitted_at": at}),
         at=landed_at,
         job_id=fetch.request_id,
         size=document.size,
@@ -225,8 +226,10 @@ class _Watched:
         self._writer.restart()
 
 
-def _told(error: ClariError, name: str) -> ClariError:
+def _told(error: Exception, name: str) -> ClariError:
     """An error for people: where Clari has the product for others, the key is not what is wrong."""
+    if not isinstance(error, ClariError):
+        return UnexpectedAnswer(f"{name}: Clari's answer cannot be used ({unforeseen(error)})")
     if (isinstance(error, AuthFailed) and error.status == 403) or isinstance(error, NotFound):
         return ProductRefused(
             f"{error.call}: Clari answered {error.status}: this key may not have {name}, or Clari does not offer it at "

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from clari_pipeline.documents.rows import DocumentUnreadable
+from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.events import Merged, Refused
-from clari_pipeline.landing import PRODUCTS, LandedDocument, Landing
+from clari_pipeline.landing import PRODUCTS, LandedDocument, Landing, LandingError
 from clari_pipeline.loading import keep_verdicts, refuse_invented
 from clari_pipeline.products.product import Found, Product
 from clari_pipeline.products.recording import row_of
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, judge, reason, warm_up
 from clari_pipeline.quality.product_checks import PRODUCT_CHECKS
+from clari_pipeline.runbook import see
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse import fetches, product_rows
 from clari_pipeline.warehouse.session import Session
@@ -104,9 +105,12 @@ class ProductLoader:
     def know_all(self) -> None:
         """Give each landed document of the product its ledger row, unless it has one."""
         with self._pipeline.warehouse.session():  # the file is opened once
-            for document in self.landing:
+            for document in self.landing.readable(self._note_damaged):
                 if document.manifest.get("product") == self._product.name:
                     self._know(document)
+
+    def _note_damaged(self, _path: str, error: LandingError) -> None:
+        self._pipeline.remarks.append(see(str(error), error.section))
 
     def _rebuilt(self, session: Session, request_ids: list[str], unreconciled: dict[str, list[Verdict]]) -> bool:
         """Merge these in one transaction; where one does not reconcile, none is kept: it is left out next time."""
@@ -136,14 +140,11 @@ class ProductLoader:
 
     def _fold(self, session: Session, fetch: Record) -> None:
         """Judge and merge one document. The caller holds the transaction."""
-        document = self.landing.find(fetch["landing_path"])
         try:
-            with document.open() as stream:
-                found = self._product.stage(session, stream, fetch)
-            if self._pipeline.settings.env == "prod":
-                refuse_invented(product_rows.people_invented(session, self._product.name))
-        except DocumentUnreadable as error:
-            document.prove()  # what is damaged on our own disk is no verdict
+            document, found = self._staged(session, fetch)
+        except (DocumentUnreadable, LandingError) as error:
+            if isinstance(error, LandingError) and fetch["state"] == "LOADED":
+                raise  # its records would be lost
             evidence = {"export_is_readable": {"summary": str(error), "document": fetch["landing_path"]}}
             self._refuse(session, fetch, _judged(fetch, {"reading_faults": 1}, evidence), rows_exported=None)
             return
@@ -180,6 +181,19 @@ class ProductLoader:
             rows_unchanged=merged.rows_unchanged,
         )
         keep_verdicts(session, verdicts, self._pipeline.now())
+
+    def _staged(self, session: Session, fetch: Record) -> tuple[LandedDocument, Found]:
+        """Raises `DocumentUnreadable`, and `LandingError` where the document is not what was landed."""
+        document = self.landing.find(fetch["landing_path"])
+        try:
+            with document.open() as stream:
+                found = self._product.stage(session, stream, fetch)
+            if self._pipeline.settings.env == "prod":
+                refuse_invented(product_rows.people_invented(session, self._product.name))
+        except UNREADABLE as error:
+            document.prove()
+            raise DocumentUnreadable(why_unreadable(error)) from error
+        return document, found
 
     def _refuse(self, session: Session, fetch: Record, verdicts: list[Verdict], *, rows_exported: int | None) -> None:
         fetches.refused(session, fetch["request_id"], rows_exported=rows_exported, error=reason(verdicts))

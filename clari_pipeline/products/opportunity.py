@@ -10,7 +10,7 @@ from typing import Any
 from clari_pipeline.clari import ClariClient
 from clari_pipeline.clari.opportunities import opportunities
 from clari_pipeline.documents.json_text import Number
-from clari_pipeline.documents.rows import amount_of
+from clari_pipeline.documents.rows import exact_amount_of
 from clari_pipeline.products.product import AskedProduct, Fetch, Found, Rows, Sink, Take, objects, read_members
 from clari_pipeline.products.values import identity, kind, number, text
 from clari_pipeline.settings import Settings
@@ -73,7 +73,7 @@ def _add(one: dict[str, Any], opportunity_id: str | None, rows: Rows, found: Fou
     score = one.get("crmScore")
     scored = score if isinstance(score, dict) else {"score": score}
     points = scored.get("score")
-    exact = amount_of(points) if isinstance(points, Number | str) else None
+    exact = exact_amount_of(points) if isinstance(points, Number | str) else None
     if exact is None and kind(points) is not None:
         found.note("unreadable_scores", f"a {kind(points)}", of=opportunity_id)
     rows["opportunity"].append(

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from clari_pipeline.documents.json_text import Number
-from clari_pipeline.documents.rows import amount_of, moment_of, without_nul
+from clari_pipeline.documents.rows import exact_amount_of, moment_of, without_nul
 
 _TOKEN = re.compile(r"(?=.*[0-9])[A-Za-z0-9:.+_-]{1,60}")  # no blank, no @, and a digit: nobody's name
 
@@ -52,7 +52,7 @@ def kind(value: Any) -> str | None:
 
 def number(value: Any) -> Decimal | None:
     """A JSON number exactly, where it has at most 14 digits and four decimals; a text is none."""
-    return amount_of(value) if isinstance(value, Number) else None
+    return exact_amount_of(value) if isinstance(value, Number) else None
 
 
 def moment(value: Any) -> datetime | None:

@@ -5,6 +5,7 @@ sandbox answers with the one that Clari's API description gives for the case.
 """
 
 import asyncio
+import gzip
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,8 +17,12 @@ from starlette.types import Receive, Scope, Send
 
 ORG_ID = 101
 DRIPS = 20
-FAULTS = "500, 429:1 (Retry-After), reset, lost, late:502, cut, drip:0.1, hang:0.5, none, quota, garbage, two+of+them"
+FAULTS = (
+    "500, 429:1 (Retry-After), reset, lost, late:502, cut, gzip, gzip_cut, unsized, unsized_cut:0.5, drip:0.1, "
+    "hang:0.5, none, quota, garbage, envelope, two+of+them"
+)
 HANG_UP = "sandbox.hang_up"  # where the server puts, into a request's scope, what cuts its connection
+UNSIZED = "sandbox.unsized"  # and what has its answer end with the connection
 
 
 def refusal(status: int, code: str, message: str, namespace: str = "exports", **more: str) -> Response:
@@ -101,6 +106,42 @@ class CutOff(Response):
         # Returning with the body unfinished makes the server send what it has and close the connection.
 
 
+class Rewritten(Response):
+    """The answer in another writing: `compressed`, or without a length, its end being that of the connection.
+
+    Only so large a `share` of that comes, and where it is not all, nothing about the connection shows it.
+    """
+
+    def __init__(self, whole: Response, *, compressed: bool, share: float) -> None:
+        self._whole = whole
+        self._compressed, self._share = compressed, share
+        self.raw_headers = whole.raw_headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wait for all that the whole answer sends, then send it so."""
+        start: dict[str, Any] = {}
+        body = b""
+
+        async def gathered(message: Any) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start":
+                start = message
+            else:
+                body += message.get("body", b"")
+
+        await self._whole(scope, receive, gathered)
+        if self._compressed:
+            body = gzip.compress(body, 1, mtime=0)
+        body = body[: int(len(body) * self._share)]
+        headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
+        if self._compressed:
+            headers += [(b"content-encoding", b"gzip"), (b"content-length", str(len(body)).encode())]
+        else:
+            scope[UNSIZED]()
+        await send({**start, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
 class Drip(Response):
     """The answer in DRIPS pieces, a pause after each."""
 
@@ -149,8 +190,10 @@ class Fault:
 
     `kind`: `answer` (with `status`, and `body` where the status's own envelope will not do), `reset` (closed
     without an answer, nothing done), `lost` (done, but closed without an answer), `late` (done, but answered with
-    `status`), `cut` (half an answer), `drip` (an answer in small pieces, over so many `seconds`), `hang` (done after
-    `seconds`), `none` (nothing happens: a place-holder in a row of faults). `also` happens to the same request.
+    `status`), `cut` (half an answer), `gzip` (compressed), `unsized` (its end is that of the connection), `gzip_cut`
+    and `unsized_cut` (a `share` of that, and nothing else shows it), `drip` (an answer in small pieces, over so many
+    `seconds`), `hang` (done after `seconds`), `none` (nothing happens: a place-holder in a row of faults). `also`
+    happens to the same request.
     """
 
     kind: str
@@ -158,6 +201,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     seconds: float = 0
+    share: float = 1
     also: "Fault | None" = None
 
     @classmethod
@@ -173,23 +217,32 @@ class Fault:
         if name.isdecimal():
             return cls("answer", int(name), {"Retry-After": detail} if detail else {})
         match name:
-            case "reset" | "lost" | "cut" | "none":
+            case "reset" | "lost" | "cut" | "none" | "gzip" | "unsized":
                 return cls(name)
+            case "gzip_cut" | "unsized_cut":
+                return cls(name, share=float(detail or 0.5))
             case "late":
                 return cls("late", int(detail or 500))
             case "hang" | "drip":
                 return cls(name, seconds=float(detail or 1))
-            case "quota":
-                body = bytes(quota_reached(1000, 3).body)
-                return cls("answer", 400, {"content-type": "application/json"}, body)
-            case "garbage":
-                return cls("answer", 200, body=b"<!doctype html><p>Sign in")
+            case "quota" | "envelope" | "garbage":
+                return cls._answering(name)
         raise ValueError(f"No fault is called {text!r}. There are: {FAULTS}.")
+
+    @classmethod
+    def _answering(cls, name: str) -> Self:
+        if name == "garbage":
+            return cls("answer", 200, body=b"<!doctype html><p>Sign in")
+        failed = refusal(200, "SWW", "The report could not be generated.")
+        said = quota_reached(1000, 3) if name == "quota" else failed
+        return cls("answer", said.status_code, {"content-type": "application/json"}, bytes(said.body))
 
     @property
     def withholds(self) -> bool:
         """Whether the end of the call's own answer never comes."""
-        return self.kind in {"answer", "reset", "lost", "late", "cut"} or bool(self.also and self.also.withholds)
+        return self.kind in {"answer", "reset", "lost", "late", "cut", "gzip_cut", "unsized_cut"} or bool(
+            self.also and self.also.withholds
+        )
 
     async def instead(self) -> Response | None:
         """What comes in place of the call, once the fault has waited as long as it says; None where it is done."""
@@ -212,6 +265,8 @@ class Fault:
                 response = broken(self.status)
             case "cut":
                 response = CutOff(response)
+            case "gzip" | "gzip_cut" | "unsized" | "unsized_cut":
+                response = Rewritten(response, compressed="gzip" in self.kind, share=self.share)
             case "drip":
                 response = Drip(response, self.seconds)
         return self.also.spoilt(response) if self.also else response

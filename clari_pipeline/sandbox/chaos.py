@@ -8,18 +8,23 @@ side by side and their requests come in another order.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from .answers import Fault
 from .draws import draw
 from .faults import TABLE, Scenario, every_quarter
 from .jobs import Manner
+from .listing import Listing
 
 ANY_CALL = (
     *("429", "429:0", "500", "502", "reset", "lost", "late:500", "cut"),
     *("drip:0.05", "drip:0.05+cut", "hang:0.05+lost", "drip:0.05+late:502"),
 )
 SUBMIT = (*ANY_CALL, "quota", "quota", "lost", "lost", "late:502")
-RESULTS = (*ANY_CALL, "cut", "cut", "drip:0.2", "drip:0.1+cut")
+RESULTS = (
+    *(*ANY_CALL, "cut", "cut", "drip:0.2", "drip:0.1+cut"),
+    *("gzip", "gzip_cut", "unsized", "unsized_cut", "unsized_cut:0.9", "envelope"),
+)
 SLOT_WINDOW = 3  # times as long as a job takes: for so long somebody else holds all places, or nobody does
 
 
@@ -45,21 +50,29 @@ def _jobs() -> tuple[Scenario, ...]:
     cells = replace(truncated, manner=Manner(cells_truncated=True))
     late = (replace(each, manner=replace(each.manner, patience=4)) for each in (failed, truncated, TABLE["slow"]))
     both = replace(truncated, manner=Manner(truncated=True, expires=1))
-    return tuple(replace(each, hits=every_quarter) for each in (failed, hung, truncated, cells, expired, both, *late))
+    faults = (failed, hung, truncated, cells, expired, both, *late, TABLE["late_list"])
+    return tuple(replace(each, hits=every_quarter) for each in faults)
 
 
 JOBS = _jobs()
-"""What happens to a job that goes wrong: failed, hung, incomplete, its results gone, late, or two of these."""
+"""What happens to a job that goes wrong: failed, hung, incomplete, its results gone, late, or two of these; or it is
+listed late.
+"""
 
 
 class Storm:
-    """One time of chaos: what has been drawn, and what is drawn next."""
+    """One time of chaos: what has been drawn, and what is drawn next.
+
+    How jobs are listed, and what Clari's clock says, is drawn once.
+    """
 
     def __init__(self, chaos: Chaos, seed: int) -> None:
         self._chaos = chaos
         self._seed = seed
         self._requests = 0
         self._alike: Counter[tuple[object, ...]] = Counter()
+        self.listing = Listing(page=2 if draw(seed, "pages") % 2 else None, others=draw(seed, "others") % 2 == 0)
+        self.ahead = timedelta(hours=-1) if draw(seed, "clock") % 2 else timedelta()
 
     @property
     def over(self) -> bool:

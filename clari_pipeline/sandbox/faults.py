@@ -18,6 +18,7 @@ from .documents import Style, in_many_ways
 from .draws import between, draw
 from .figures import COMMIT, QUOTA, Field
 from .jobs import Manner
+from .listing import Listing
 from .people import User
 from .submission import Forbidden
 
@@ -66,6 +67,8 @@ class Scenario:
     traffic: Callable[[int, int], str | None] | None = None  # seed and number of the request: its fault
     quota_used_up: bool = False
     slots_taken: int = 0  # by somebody else, for so many times as long as a job takes
+    listing: Listing = Listing()  # noqa: RUF009 - frozen
+    ahead: timedelta = timedelta()  # by which Clari's clock is ahead of this machine's
     audit: Paging = Paging()  # noqa: RUF009 - frozen
     activities_a_person: int | None = None  # in an export; of more the job says that they are missing
     busy_day: int | None = None  # so many days ago there was more than any export holds
@@ -353,6 +356,17 @@ TABLE: Mapping[str, Scenario] = {
     "flaky": Scenario("One request in six fails: 429, 500, 502, or no answer", traffic=_one_in_six),
     "no_quota": Scenario("The month's exports are used up", quota_used_up=True),
     "no_slots": Scenario("Somebody else's exports run first", slots_taken=5),
+    "late_list": Scenario(
+        "A job stands in the list of jobs twenty seconds late", every_quarter, manner=Manner(listed_after=20)
+    ),
+    "paged_list": Scenario("The list of jobs comes in pages of one", listing=Listing(page=1)),
+    "foreign_jobs": Scenario(
+        "Each export has one of somebody else's beside it in the list of jobs", listing=Listing(others=True)
+    ),
+    "hidden_jobs": Scenario(
+        "Jobs have no status, though the list shows them", every_quarter, manner=Manner(hidden=True)
+    ),
+    "clock_apart": Scenario("Clari's clock is an hour behind", ahead=timedelta(hours=-1)),
     "audit_repeats": Scenario("Pages of audit events repeat some of the page before", audit=Paging(repeats=3)),
     "audit_breaks": Scenario("The third page of audit events fails each time", audit=Paging(breaks_at=2)),
     "audit_link_dead": Scenario("Links to audit events are gone when they are followed", audit=Paging(link="dead")),

@@ -44,6 +44,8 @@ class Manner:
     truncated: bool = False  # rows are missing
     cells_truncated: bool = False
     expires: int = 0  # the results of every so-manieth export of a quarter are gone at once, the first one's too
+    listed_after: float = 0  # seconds for which it does not stand in the list of jobs
+    hidden: bool = False  # its status is not there, though the list shows it
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,11 @@ class Job:
         phase = int((self.clock() - self._born) / self.seconds * (len(states) - 1))
         last = len(states) - 1 if self.result.done() else len(states) - 2
         return states[min(phase, last)]
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the list of jobs shows it."""
+        return self.clock() - self._born >= self.manner.listed_after
 
     def cancel(self) -> bool:
         """False where it had already finished."""

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from itertools import count
 from typing import NamedTuple, Self
 
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from .answers import Fault, Noted, quota_reached, readable, refusal, turned_away
+from .answers import Fault, Noted, broken, quota_reached, readable, refusal, turned_away
 from .audit import AuditLog
 from .chaos import Chaos, Storm
 from .company import FORECASTS, Company
@@ -23,6 +24,7 @@ from .connection import Connection
 from .draws import draw
 from .faults import TABLE, Scenario
 from .jobs import MOMENT, READY, Export, Job, JobBook, Result
+from .listing import OtherJobs, listed
 from .products import ProductCalls
 from .submission import RefusedError, read_submission
 from .writing import document
@@ -88,7 +90,7 @@ class Sandbox:
             self._company,
             AuditLog(seed, self._company.people),
             self._jobs,
-            now=lambda: self.now().astimezone(UTC),
+            now=self._now,
             left=self._left,
             scenario=lambda: self._scenario,
             base_url=lambda: self.base_url,
@@ -96,6 +98,8 @@ class Sandbox:
         )
         self._numbers = count(1)
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        self._asked: dict[tuple[str, str], None] = {}
+        self._others_jobs = OtherJobs(clock)
         self._served: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -122,7 +126,7 @@ class Sandbox:
     @property
     def jobs(self) -> tuple[Export, ...]:
         """Every export that was accepted, in that order, as it is at this moment."""
-        counted = {job.id for job in self._jobs.counted(self.now().astimezone(UTC))}
+        counted = {job.id for job in self._jobs.counted(self._now())}
         return tuple(job.seen(counted=job.id in counted) for job in self._jobs.oldest_first())
 
     def fail_next(self, call: str, faults: Sequence[str | Fault]) -> None:
@@ -156,6 +160,7 @@ class Sandbox:
             log_config=None,
             log_level="critical",
             access_log=False,
+            date_header=False,  # it is this Clari's clock's
             timeout_graceful_shutdown=1,
         )
         self._scenario_since = self.clock()
@@ -236,14 +241,21 @@ class Sandbox:
             delivers = call == "results" and response.status_code == 200 and not fault.withholds
             return Noted(spoilt, job.note_delivery) if job and delivers else spoilt
 
-        return answer
+        async def dated(request: Request) -> Response:
+            response = await answer(request)
+            response.headers["date"] = format_datetime(self._now(), usegmt=True)
+            return response
+
+        return dated
 
     def _next_fault(self, call: str, request: Request, body: object, job: Job | None) -> Fault:
+        period = body.get("timePeriod") if isinstance(body, dict) else None
+        asked = (str(request.path_params.get("forecast_id")), str(period))
+        if call == "submit":
+            self._asked[asked] = None
         if self._faults[call]:
             return self._faults[call].popleft()
         if self._storm:
-            period = body.get("timePeriod") if isinstance(body, dict) else None
-            asked = (request.path_params.get("forecast_id"), str(period))
             return self._storm.request(call, (job.forecast_id, job.period_id, job.earlier) if job else asked)
         traffic = self._scenario.traffic
         text = traffic(self.seed, next(self._numbers)) if traffic else None
@@ -260,7 +272,7 @@ class Sandbox:
         if forecast_id not in FORECASTS and not any(forecast_id == served for served, _ in self._served):
             message = f"Forecast {forecast_id} does not exist in the ForecastTemplate."
             return refusal(400, "no_such_forecast_config", message, "fcw")
-        now = self.now().astimezone(UTC)
+        now = self._now()
         current = self._company.current(now.date())
         try:
             submission = read_submission(await request.body(), current, self._company, self._scenario.forbidden)
@@ -291,11 +303,17 @@ class Sandbox:
         )
         return JSONResponse({"jobId": job.id})
 
-    async def _list_jobs(self, _request: Request) -> Response:
-        return JSONResponse([job.described for job in self._jobs.newest_first()])
+    async def _list_jobs(self, request: Request) -> Response:
+        how = (self._storm or self._scenario).listing
+        others = self._others_jobs.beside(self._asked, self._now()) if how.others else []
+        return listed(request, others + self._jobs.newest_first(), how.page, self.base_url)
 
     async def _status(self, request: Request) -> Response:
         job = self._jobs.get(request.path_params["job_id"])
+        if request.path_params["job_id"] in self._others_jobs:
+            return broken(403)
+        if job is not None and job.manner.hidden:
+            return broken(404)
         if job is None:
             return refusal(400, "SWW", "Something went wrong: there is no such job.")
         return JSONResponse({"job": job.described} if job.manner.wrapped else job.described)
@@ -325,7 +343,7 @@ class Sandbox:
         return JSONResponse({"status": job.status, "successful": True})
 
     async def _limits(self, _request: Request) -> Response:
-        now = self.now().astimezone(UTC)
+        now = self._now()
         places, exports = self._left(now)
         running = [job.id for job in self._jobs.unfinished() if job.status != "SCHEDULED"] + self._others()
         submitted = [job.id for job in self._jobs.counted(now)]
@@ -341,6 +359,10 @@ class Sandbox:
             "availableMonthlyQuota": exports,
         }
         return JSONResponse({"jobs": jobs})
+
+    def _now(self) -> datetime:
+        """What this Clari's clock says."""
+        return self.now().astimezone(UTC) + (self._storm or self._scenario).ahead
 
     def _others(self) -> list[str]:
         """Somebody else's jobs that run at the moment: as many as may."""

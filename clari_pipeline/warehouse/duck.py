@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cache, partial
@@ -17,9 +16,10 @@ from filelock import FileLock
 from clari_pipeline.disk import copy_past_memory, to_disk
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.runbook import says_full
+from clari_pipeline.warehouse.duck_errors import MAKE_AGAIN, is_lock, locked, says_damaged, told
 from clari_pipeline.warehouse.duck_file import UsedHere, duck_file
-from clari_pipeline.warehouse.earlier import move_entries
-from clari_pipeline.warehouse.errors import WarehouseError, WarehouseFull, WarehouseLocked, WarehouseUnwritable
+from clari_pipeline.warehouse.earlier import move_entries, sum_swings
+from clari_pipeline.warehouse.errors import WarehouseDamaged, WarehouseError, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
 from clari_pipeline.warehouse.session import Answer, Session, Warehouse
 from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
@@ -27,10 +27,7 @@ from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_LOCKED = "lock on file"
-_USED_HERE = "already attached by database"
 _Result = TypeVar("_Result")
-_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
 class DuckSession(Session):
@@ -61,7 +58,10 @@ class DuckSession(Session):
 
     def save(self, table: str, file: Path) -> None:
         """Every row of a table of schema `clari` as a Parquet file, packed as every reader of such files knows it."""
-        self._connection.table(f"clari.{table}").to_parquet(str(file), compression="snappy")
+        said = ", ".join(f"{_quoted(name)}: {_quoted(text)}" for name, text in descriptions(self, table).items())
+        self._connection.execute(
+            f'copy clari."{table}" to {_quoted(str(file))} (format parquet, compression snappy, kv_metadata {{{said}}})'
+        )
 
     def begin(self) -> None:
         """From here on all is kept together, or nothing."""
@@ -122,9 +122,10 @@ class DuckWarehouse(Warehouse):
     def session(self) -> Iterator[Session]:
         """A connection of one's own, its times in UTC. The file is locked while any is open.
 
-        Raises `WarehouseUnwritable` or `WarehouseLocked`, the latter after a minute of waiting, and `WarehouseFull`.
+        Raises `WarehouseUnwritable` or `WarehouseLocked`, the latter after a minute of waiting, `WarehouseFull` and
+        `WarehouseDamaged`.
         """
-        with self._full_is_told():
+        with self._trouble_is_told():
             if not self._file.is_attached:
                 self._refuse_unwritable()
             connection = self._when_free(self._file.use)
@@ -154,6 +155,8 @@ class DuckWarehouse(Warehouse):
             cause = "".join(str(error).splitlines()[:1])
             for place in (self._path.absolute(), self._path):
                 cause = cause.replace(str(place), place.name)
+            if says_damaged(cause):
+                raise WarehouseDamaged(f"the warehouse is damaged ({cause}): {MAKE_AGAIN}") from error
             raise WarehouseError(
                 f"the warehouse cannot be read ({cause}): check CLARI_WAREHOUSE_URL, or run clari-pipeline sync"
             ) from error
@@ -171,23 +174,28 @@ class DuckWarehouse(Warehouse):
     def copied(self, file: Path) -> Iterator[Session]:
         """The file is copied as it is; others can read it meanwhile, and whoever would write waits that long.
 
+        Of a file that DuckDB 1.x cannot open, as earlier releases made them, all is written anew into one that it can.
+
         The copy may be read only, and is as old as what it shows: its time is that of the last write.
         """
         with self._at_rest():
             found = self._path.stat()
-            copy_past_memory(self._path, file)
+            if self._file.opens_everywhere:
+                copy_past_memory(self._path, file)
+            else:
+                self._file.write_anew(file)
         os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
         file.chmod(found.st_mode & 0o444)
         with self._file.read_copy(file) as connection:
             yield DuckSession(connection)
 
     def is_copied(self, file: Path) -> bool:
-        """Whether the copy is as large and as old."""
+        """Whether the copy is as old; one that was written anew has a size of its own."""
         try:
             copy, found = file.stat(), self._path.stat()
         except FileNotFoundError:
             return False
-        return not self._has_log() and (copy.st_size, copy.st_mtime_ns) == (found.st_size, found.st_mtime_ns)
+        return not self._has_log() and copy.st_mtime_ns == found.st_mtime_ns
 
     def put_in_place(self, file: Path) -> None:
         """Put a file from the same disk in this one's place, once nobody has it open.
@@ -196,7 +204,7 @@ class DuckWarehouse(Warehouse):
         """
         with self._alone():
             if self._path.exists():
-                with suppress(WarehouseUnwritable, duckdb.Error):
+                with suppress(WarehouseUnwritable, WarehouseDamaged, duckdb.Error):
                     self._when_free(self._file.attach)
                     self._file.checkpoint()
             self._log.unlink(missing_ok=True)  # it would be read into the new one
@@ -235,7 +243,7 @@ class DuckWarehouse(Warehouse):
             try:
                 alone.enter_context(self._file.alone(self._lock_timeout_s))
             except UsedHere as error:
-                raise self._locked(error) from error
+                raise locked(self._path, error, self._lock_timeout_s) from error
             yield
 
     def _has_log(self) -> bool:
@@ -250,11 +258,11 @@ class DuckWarehouse(Warehouse):
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise self._unwritable(error.strerror or str(error)) from error
+            raise told(self._path, error.strerror or str(error)) from error
         if self._path.is_dir():
-            raise self._unwritable("it is a folder")
+            raise told(self._path, "it is a folder")
         if not os.access(self._path if self._path.exists() else self._path.parent, os.W_OK):
-            raise self._unwritable("permission denied")
+            raise told(self._path, "permission denied")
 
     def _prepare(self, session: Session) -> None:
         """The tables, once for each who uses the file: another may have put it there."""
@@ -275,49 +283,28 @@ class DuckWarehouse(Warehouse):
                     return act()
         except (duckdb.Error, UsedHere) as error:
             if not is_lock(error):
-                raise self._unwritable(str(error)) from error
-            raise self._locked(error) from error
+                raise told(self._path, str(error)) from error
+            raise locked(self._path, error, self._lock_timeout_s) from error
         raise AssertionError("unreachable")
 
-    def _locked(self, error: Exception) -> WarehouseLocked:
-        if isinstance(error, UsedHere) or _USED_HERE in str(error):
-            return WarehouseLocked(
-                f"warehouse {self._path} has been in use by another part of this process for "
-                f"{self._lock_timeout_s:.0f} s: run again"
-            )
-        holder = _HOLDER.search(str(error))
-        who = f"{holder['program']} (process {holder['pid']})" if holder else "another program"
-        return WarehouseLocked(
-            f"warehouse {self._path} has been locked by {who} for {self._lock_timeout_s:.0f} s: "
-            "close it there, then run again"
-        )
-
     @contextmanager
-    def _full_is_told(self) -> Iterator[None]:
-        """DuckDB has no error of its own for a disk without room: the system's words stand in others."""
+    def _trouble_is_told(self) -> Iterator[None]:
+        """DuckDB has no errors of its own for a disk without room and a damaged file: their words stand in others."""
         try:
             yield
         except duckdb.Error as error:
-            if not says_full(str(error)):
+            if not (says_full(str(error)) or says_damaged(str(error))):
                 raise
-            raise self._unwritable(str(error)) from error
-
-    def _unwritable(self, cause: str) -> WarehouseFull | WarehouseUnwritable:
-        if says_full(cause):
-            return WarehouseFull(
-                f"warehouse {self._path}: its disk is full, and nothing of what was being written was kept: make room "
-                "there, then run again"
-            )
-        cause = cause.splitlines()[0]
-        return WarehouseUnwritable(
-            f"warehouse {self._path} cannot be written ({cause}): make it writable or set CLARI_WAREHOUSE_URL"
-        )
+            raise told(self._path, str(error)) from error
 
 
-def is_lock(error: Exception) -> bool:
-    """Whether another process has the file, or this one in another way."""
-    says_so = any(words in str(error) for words in (_LOCKED, _USED_HERE))
-    return isinstance(error, UsedHere) or (isinstance(error, duckdb.Error) and says_so)
+def _quoted(text: str) -> str:
+    return "'{}'".format(text.replace("'", "''"))
+
+
+def descriptions(session: DuckSession, table: str) -> dict[str, str]:
+    """What a table of the session says of itself (`description`) and of its columns (`description.<column>`)."""
+    return {found["name"]: found["comment"] for found in rows(session, "schema_descriptions", table_name=table)}
 
 
 def describe_tables() -> dict[str, list[tuple[str, str, str | None]]]:
@@ -333,10 +320,12 @@ def describe_tables() -> dict[str, list[tuple[str, str, str | None]]]:
 
 @cache
 def arrow_schemas() -> dict[str, pa.Schema]:
-    """Columns of every table as Arrow types, as DuckDB would hand them out; no file is touched."""
+    """Columns of every table as Arrow types, as DuckDB has them, with its `descriptions`; no file is touched."""
     with _template().cursor() as connection:
         connection.execute("set timezone = 'UTC'")
-        return {table: connection.table(f"clari.{table}").to_arrow_table().schema for table in tables()}
+        found = {table: connection.table(f"clari.{table}").to_arrow_table().schema for table in tables()}
+        said = DuckSession(connection)
+        return {table: schema.with_metadata(descriptions(said, table)) for table, schema in found.items()}
 
 
 @cache
@@ -366,4 +355,5 @@ def _make_schema(session: Session) -> None:
     move_entries(session)
     for table in tables():
         run(session, f"schema/{table}")
+    sum_swings(session)
     run(session, "schema_is_made", schema_sha256=sha256_of("schema"))

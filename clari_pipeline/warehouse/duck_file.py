@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,10 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "400MB",
     "preserve_insertion_order": "false",
 }
+# New files are of the oldest storage that holds all of it: every DuckDB from 1.2 on opens them, views and descriptions
+# included. A file that is there already stays what it is.
+_STORAGE = (1, 2, 0)
+_NEW_FILES = {"storage_compatibility_version": "v{}.{}.{}".format(*_STORAGE)}
 # Settings of the whole DuckDB, which the user before may have left otherwise: for writing, and for reading alone.
 _TO_WRITE = (*(f"set {name} = '{value}'" for name, value in CONFIG.items()), "reset disabled_optimizers")
 _TO_READ = (*(f"reset {name}" for name in CONFIG), "reset disabled_optimizers")
@@ -135,6 +140,28 @@ class DuckFile:
                 self._copies -= 1
                 self._detach(name)
 
+    @property
+    def opens_everywhere(self) -> bool:
+        """Whether every DuckDB from 1.2 on can open the attached file. DuckDB is asked: who closes a file that he has
+        opened to look lets go of DuckDB's lock on it.
+        """
+        with self._connection(_WRITTEN) as connection:
+            told = connection.execute(
+                "select tags['storage_version'] from duckdb_databases() where database_name = current_database()"
+            ).fetchall()
+        version = re.match(r"v(\d+)\.(\d+)\.(\d+)", str(told[0][0]))
+        return version is not None and tuple(map(int, version.groups())) <= _STORAGE
+
+    def write_anew(self, copy: Path) -> None:
+        """Write all that the attached file holds into a new one, which every DuckDB from 1.2 on opens."""
+        name = f"copy_{next(_numbers)}"
+        with self._guard:
+            self._attach(copy, name, read_only=False)
+            try:
+                self._duckdb_here.execute(f"copy from database {_WRITTEN} to {name}")
+            finally:
+                self._detach(name)
+
     @contextmanager
     def alone(self, timeout_s: float) -> Iterator[None]:
         """Once nobody in this process uses or reads the file, let go of it, though it be kept; nobody does meanwhile.
@@ -198,7 +225,7 @@ class DuckFile:
 
     def _attach(self, path: Path, name: str, *, read_only: bool) -> None:
         if self._duckdb is None:
-            self._duckdb = duckdb.connect(config=CONFIG | {"temp_directory": f"{self._path}.tmp"})
+            self._duckdb = duckdb.connect(config=CONFIG | _NEW_FILES | {"temp_directory": f"{self._path}.tmp"})
         try:
             if not self._has_attached():
                 for setting in _TO_READ if name == _READ else _TO_WRITE:
@@ -209,9 +236,13 @@ class DuckFile:
             self.end()
             raise
 
-    def _connection(self, name: str) -> duckdb.DuckDBPyConnection:
+    @property
+    def _duckdb_here(self) -> duckdb.DuckDBPyConnection:
         assert self._duckdb is not None
-        connection = self._duckdb.cursor()
+        return self._duckdb
+
+    def _connection(self, name: str) -> duckdb.DuckDBPyConnection:
+        connection = self._duckdb_here.cursor()
         connection.execute(f"use {name}")
         connection.execute("set timezone = 'UTC'")
         return connection

@@ -15,3 +15,8 @@ def move_entries(session: Session) -> bool:
     if is_held:
         run(session, "schema_entries_moved")
     return is_held
+
+
+def sum_swings(session: Session) -> None:
+    """Sum up the comparisons that an earlier release made: each of their calls has its row."""
+    run(session, "marts/forecast_swing_summary", job_id=None, baseline=None, every_job=True)

@@ -4,6 +4,7 @@ WarehouseError            it cannot be used now
   WarehouseUnwritable     a setting, a path or a right is to be mended: found before Clari is asked
     WrongEnvironment      it belongs to another environment than CLARI_ENV names
   WarehouseMissing        nothing was ever written
+  WarehouseDamaged        its file is no longer what was written: a backup, or the landed documents, make it again
   WarehouseFull           no room on its disk: nothing of what was being written is kept
   WarehouseLocked         somebody else has held it for longer than we wait
   WarehouseInterrupted    what was begun was not kept, or nobody knows: look at the ledger, then do it again
@@ -30,6 +31,10 @@ class WrongEnvironment(WarehouseUnwritable):
 
 class WarehouseMissing(WarehouseError):
     """There is nothing to read: nothing was ever written."""
+
+
+class WarehouseDamaged(WarehouseError):
+    """The warehouse's file cannot be read any more. Documents stay landed: all of it can be made again."""
 
 
 class WarehouseFull(WarehouseError):

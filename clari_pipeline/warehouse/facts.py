@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from clari_pipeline.warehouse.session import Session
@@ -10,22 +11,27 @@ from clari_pipeline.warehouse.statements import Record, row, rows
 Facts = dict[str, Any]
 
 
-def of_staged_document(session: Session, export: Record) -> Facts:
-    """Counts, delivered periods, week of the call, and up to twenty offenders of each kind."""
+def of_staged_document(session: Session, today: date) -> Facts:
+    """Counts, delivered periods, week of the call, weeks that are none of their period's, up to twenty offenders of
+    each other kind. `today` is the organisation's day on which the document was exported.
+    """
     found = row(session, "documents/document_facts")
     return found | {
-        "call_time_frame_id": call_week(session, export),
+        "call_time_frame_id": call_week(session, today),
         "rows_written": int(found["rows_written"]),
         "periods": rows(session, "documents/periods_delivered"),
+        "weeks_astray": rows(session, "documents/weeks_astray"),
         "entries_without_key": rows(session, "documents/entries_without_key") if found["null_keys"] else [],
         "entries_in_conflict": rows(session, "documents/entries_in_conflict") if found["conflicting_keys"] else [],
         "amounts_unreadable": rows(session, "documents/amounts_unreadable") if found["unreadable_amounts"] else [],
+        "cells_left_out": int(found["cells_left_out"]),
+        "measures_left_out": rows(session, "documents/measures_left_out") if found["cells_left_out"] else [],
     }
 
 
-def call_week(session: Session, export: Record) -> str | None:
-    """The week of the call, among the weeks that are staged."""
-    found: str | None = row(session, "documents/call_week", exported_at=export["exported_at"])["call_time_frame_id"]
+def call_week(session: Session, today: date) -> str | None:
+    """The week of the call on a day, among the weeks that are staged."""
+    found: str | None = row(session, "documents/call_week", today=today)["call_time_frame_id"]
     return found
 
 
@@ -50,7 +56,7 @@ def currencies_changed(session: Session, export: Record) -> list[Record]:
 
 
 def people_shared(session: Session) -> list[Record]:
-    """CRM people whom the document shows under several user ids."""
+    """People, by their CRM id or else their email, whom the document shows under several user ids."""
     return rows(session, "documents/people_shared")
 
 

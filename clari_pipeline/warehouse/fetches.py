@@ -7,14 +7,18 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from clari_pipeline.warehouse.ledger import in_order
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, row, rows, run
 
 
-def asking(session: Session, **columns: Any) -> None:
-    """Write a fetch down before Clari is asked for it."""
+def asking(session: Session, *, submitted_at: datetime, **columns: Any) -> datetime:
+    """Write a fetch down before Clari is asked for it: the newest of its product, whatever time it is; as of when."""
     nothing = dict.fromkeys(("window_from", "window_to", "gap_from", "gap_to"))
-    run(session, "products/asking", **nothing | columns)
+    last = row(session, "products/last_submitted", product=columns["product"])["submitted_at"]
+    at = in_order(submitted_at, last)
+    run(session, "products/asking", **nothing | columns, submitted_at=at)
+    return at
 
 
 def accepted(session: Session, request_id: str, *, job_id: str, at: datetime | None, is_adopted: bool) -> None:
@@ -27,9 +31,12 @@ def counted(session: Session, request_id: str, *, polls: int, retries: int, slot
     run(session, "products/counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
 
 
-def ended(session: Session, request_id: str, **columns: Any) -> None:
-    """The job has ended at Clari."""
-    run(session, "products/ended", request_id=request_id, **columns)
+def ended(session: Session, request_id: str, *, exported_at: datetime | None, **columns: Any) -> None:
+    """The job has ended at Clari. Where it has no start, it is as of its submission, newer than those before it."""
+    if exported_at is None:
+        known = row(session, "products/exported_before", request_id=request_id)
+        exported_at = in_order(known["submitted_at"], known["exported_before"])
+    run(session, "products/ended", request_id=request_id, exported_at=exported_at, **columns)
 
 
 def landed(session: Session, request_id: str, **columns: Any) -> None:

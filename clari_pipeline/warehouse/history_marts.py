@@ -9,8 +9,10 @@ was made of, and is made anew only where that has changed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -117,56 +119,73 @@ def _refresh_quarter(
 ) -> list[str] | None:
     """Make anew what has changed of one quarter; the weeks whose movements are to be proven, None if nothing could."""
     which = quarter.which
-    moments = {"first_export": quarter.exports[0]["exported_at"], "newest_export": newest["exported_at"]}
-    weeks = rows(session, "marts/quarter_weeks", quarter_id=quarter.quarter_id, **moments)
+    today = rules.calendar.day_of(newest["exported_at"])
+    run(session, "marts/forecast_week", **which)
+    exports = [export["exported_at"] for export in rows(session, "ledger/of_quarter", **which, states=["LOADED"])]
+    weeks = _weeks(rows(session, "marts/quarter_weeks", today=today), rules, exports)
     days = rows(session, "marts/quarter_days", quarter_id=quarter.quarter_id)
+    numbers = rows(session, "marts/week_numbers")
+    names = rows(session, "marts/field_names", forecast_id=quarter.forecast_id)
     whole = _made_of(
         [export["request_id"] for export in quarter.exports],
         [quarter.known_at(week["as_of"]) for week in weeks[-1:]],
-        (weeks, days, rules),
-        rows(session, "marts/field_names", forecast_id=quarter.forecast_id),
+        (weeks, days, numbers, rules),
+        names,
     )
     if made.get((quarter.forecast_id, quarter.quarter_id, CALLS, _WHOLE)) == whole:
         return None
     known = {key[2:]: made_of for key, made_of in made.items() if key[:2] == tuple(which.values())}
-    if not known or {part for _, part in known} - {_WHOLE} - {week["time_frame_id"] for week in weeks}:
+    if not known or {part for _, part in known} - {_WHOLE} - {week["part"] for week in weeks}:
         run(session, "marts/weekly_forget", **which)
         known = {}
-    marts.find_measure_fields(session, quarter.forecast_id, quarter.quarter_id, rules)
+    marts.begin_calls(session, rules)
     calendar = _made_of(
         days,
-        [(week["time_frame_id"], week["start_date"], week["end_date"]) for week in weeks],
-        rows(session, "marts/measure_places"),
-        (rules.use_adjusted, rules.top_user),
+        [(week["part"], week["start_date"], week["end_date"]) for week in weeks],
+        names,
+        (rules.use_adjusted, rules.top_user, rules.quota_field, rules.rules.fields),
     )
     calls = {
-        week["time_frame_id"]: _Calls(
-            _made_of(calendar, week | {"as_of": None}, quarter.known_at(week["as_of"])), week["as_of"].isoformat()
+        week["part"]: _Calls(
+            _made_of(
+                calendar,
+                week | {"as_of": None},
+                [number for number in numbers if number["time_frame_id"] == week["time_frame_id"]],
+                quarter.known_at(week["as_of"]),
+            ),
+            week["as_of"].isoformat(),
         )
         for week in weeks
     }
     _backfill(session, rules, quarter, [week for week in weeks if week["is_backfilled"]], calls, known)
-    run(session, "marts/forecast_call_begin")
     before = ""
     moved = [week["time_frame_id"] for week in weeks[-1:]]
     for week in weeks:
-        part = week["time_frame_id"]
+        part = week["part"]
         call = calls[part]
         if week["is_backfilled"]:
             before = call.content
             continue
         stood = known.get((CALLS, part), "")
         if stood != call.made_of and call.is_content_of(stood):
-            run(session, "marts/week_as_of", **which, time_frame_id=part, as_of=week["as_of"])
+            run(session, "marts/week_as_of", **which, **week)
             run(session, "marts/part_made", **which, mart=CALLS, part=part, made_of=call.made_of)
         elif stood != call.made_of:
-            marts.collect_calls(session, part, **which, as_of=week["as_of"], call_time_frame_id=part, rules=rules)
+            marts.collect_calls(
+                session,
+                part,
+                **which,
+                as_of=week["as_of"],
+                call_time_frame_id=week["time_frame_id"],
+                call_day=week["start_date"],
+                rules=rules,
+            )
             run(session, "marts/week_person", **which, as_of=week["as_of"])
             run(session, "marts/forecast_call_week", **which, **week, top_user=rules.top_user)
             run(session, "marts/part_made", **which, mart=CALLS, part=part, made_of=call.made_of)
         movement = _made_of(before, call.content)
         if known.get((MOVEMENT, part)) != movement:
-            moved.append(part)
+            moved.append(week["time_frame_id"])
             run(session, "marts/forecast_movement", **which, **week)
             run(session, "marts/part_made", **which, mart=MOVEMENT, part=part, made_of=movement)
         before = call.content
@@ -183,26 +202,61 @@ def _backfill(
     known: dict[tuple[str, str], str],
 ) -> None:
     """Make those anew of the weeks before the first export that have changed: usually all or none."""
-    names = [week["time_frame_id"] for week in weeks]
-    due = [name for name in names if known.get((CALLS, name)) != calls[name].made_of]
+    due = [week for week in weeks if known.get((CALLS, week["part"])) != calls[week["part"]].made_of]
     if not due:
         return
     as_of = weeks[0]["as_of"]
-    run(session, "marts/backfilled_begin", **quarter.which, weeks=due, as_of=as_of)
+    parts = [week["part"] for week in due]
+    run(session, "marts/backfilled_begin", **quarter.which, weeks=_names(due), parts=parts, as_of=as_of)
     run(session, "marts/week_person", **quarter.which, as_of=as_of)
+    marts.find_measure_fields(session, **quarter.which, as_of=as_of, rules=rules)
     at_once = max(1, _CALLS_AT_ONCE // max(1, row(session, "marts/backfilled_places")["places"]))
     for first in range(0, len(due), at_once):
         run(
             session,
             "marts/backfilled_weeks",
             **quarter.which,
-            weeks=due[first : first + at_once],
+            weeks=_names(due[first : first + at_once]),
             as_of=as_of,
             use_adjusted=rules.use_adjusted,
             top_user=rules.top_user,
         )
-    for part in due:
+    for part in parts:
         run(session, "marts/part_made", **quarter.which, mart=CALLS, part=part, made_of=calls[part].made_of)
+
+
+def _weeks(begun: list[Record], rules: CallRules, exports: list[datetime]) -> list[Record]:
+    """The weeks of a quarter in their order, each with the moment that its rows know of: its end, where the
+    organisation is, but nothing after the newest export and nothing before the first; where no export is of the week
+    itself, the newest before it. `exports` are the moments of those that are loaded, in their order.
+
+    `part` names a week within the quarter, whose periods may number theirs alike; the week before it is one of theirs.
+    """
+    alike = Counter(week["time_frame_id"] for week in begun)
+    first_export, newest_export = exports[0], exports[-1]
+    weeks: list[Record] = []
+    for week in begun:
+        ends_at = rules.calendar.end_of(week["end_date"])
+        begins_at = rules.calendar.end_of(week["start_date"] - timedelta(days=1))
+        known_at = max((export for export in exports if export <= ends_at), default=first_export)
+        before = next((one for one in reversed(weeks) if not set(one["periods"]).isdisjoint(week["periods"])), None)
+        name = week["time_frame_id"]
+        weeks.append(
+            week
+            | {
+                "part": name if alike[name] == 1 else f"{name} {week['start_date']}",
+                "previous_time_frame_id": before and before["time_frame_id"],
+                "as_of": known_at if ends_at < first_export or known_at <= begins_at else min(ends_at, newest_export),
+                "is_week_over": ends_at < newest_export,
+                "is_backfilled": ends_at < first_export,
+            }
+        )
+    return weeks
+
+
+def _names(weeks: Iterable[Record]) -> list[str]:
+    """Each week with each of its periods."""
+    return [f"{period} {week['time_frame_id']}" for week in weeks for period in week["periods"]]
 
 
 def _made_of(*parts: object) -> str:

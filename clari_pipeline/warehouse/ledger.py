@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +14,16 @@ from clari_pipeline.warehouse.statements import Record, row, rows, run
 LANDED_STATES = ("LANDED", "LOADED", "REFUSED", "RETIRED")
 
 
-def submitting(session: Session, **columns: Any) -> None:
-    """Write an export down before Clari is asked for it."""
-    run(session, "ledger/submitting", **columns)
+def in_order(moment: datetime, last: datetime | None) -> datetime:
+    """That moment, or the one right after the last: a clock that was set back makes nothing older than what was."""
+    return moment if last is None or moment >= last else last + timedelta(microseconds=1)
+
+
+def submitting(session: Session, *, submitted_at: datetime, **columns: Any) -> None:
+    """Write an export down before Clari is asked for it: the newest of its forecast's quarter, whatever time it is."""
+    which = {name: columns[name] for name in ("forecast_id", "quarter_id")}
+    last = row(session, "ledger/last_submitted", **which)["submitted_at"]
+    run(session, "ledger/submitting", **columns, submitted_at=in_order(submitted_at, last))
 
 
 def submitted(session: Session, request_id: str, *, job_id: str, at: datetime | None) -> None:
@@ -45,9 +52,12 @@ def counted(session: Session, request_id: str, *, polls: int, retries: int, slot
     run(session, "ledger/counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
 
 
-def ended(session: Session, request_id: str, **columns: Any) -> None:
-    """The job has ended at Clari."""
-    run(session, "ledger/ended", request_id=request_id, **columns)
+def ended(session: Session, request_id: str, *, exported_at: datetime | None, **columns: Any) -> None:
+    """The job has ended at Clari. Where it has no start, it is as of its submission, newer than those before it."""
+    if exported_at is None:
+        known = row(session, "ledger/exported_before", request_id=request_id)
+        exported_at = in_order(known["submitted_at"], known["exported_before"])
+    run(session, "ledger/ended", request_id=request_id, exported_at=exported_at, **columns)
 
 
 def landed(session: Session, request_id: str, **columns: Any) -> None:
@@ -106,7 +116,7 @@ def at_clari(session: Session) -> list[Record]:
 
 
 def landed_by(session: Session, run_ids: Iterable[str]) -> list[Record]:
-    """Exports of these runs of which a document has landed, merged or not, the newest first."""
+    """Exports of which a document has landed: these runs', merged or not, and whosever wait to be; the newest first."""
     return rows(session, "ledger/landed_by", run_ids=list(run_ids))
 
 
@@ -133,6 +143,11 @@ def is_known(session: Session, request_id: str) -> bool:
 def landings(session: Session) -> list[tuple[str, str]]:
     """Forecast and quarter of every landed document, oldest quarter first."""
     return [(found["forecast_id"], found["time_period_id"]) for found in rows(session, "ledger/landings")]
+
+
+def landing_paths(session: Session) -> set[str]:
+    """Where the landed documents lie that the ledger knows."""
+    return {found["landing_path"] for found in rows(session, "ledger/landing_paths")}
 
 
 def status(session: Session) -> list[Record]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 
@@ -21,7 +21,7 @@ HISTORY = {
     "forecast_accuracy": "One row a forecast, finished period, week, person and forecast field: the call as known at "
     "the week's end against what was closed in the end, with WAPE and bias of the period.",
     "attainment_pacing": "One row a forecast, period, week, person and forecast field: closed-won of quota and of the "
-    "end, beside the period before and that of a year ago at as many weeks to their end.",
+    "end, beside the period before and that of a year ago at as many days to their end.",
     "pipeline_coverage": "One row a forecast, period, week, person and forecast field: open pipeline against what is "
     "left to quota.",
     "call_submission": "One row a forecast, period, week, person and forecast field: whether a call was submitted, "
@@ -31,7 +31,9 @@ MARTS = {
     "forecast_vs_quota": "One row a forecast, period, person and forecast field: the call beside quota, closed-won "
     "and attainment. A manager's row is the whole team's: nothing is to be summed over people.",
     "forecast_swing": "One row a comparison of two exports, call by call: with the export before, and with the one "
-    "of a week ago. is_swing says whether people must hear of it.",
+    "of a week ago. is_swing says whether people must hear of it. What did not move is in the newest alone.",
+    "forecast_swing_summary": "One row a comparison of two exports, forecast field by forecast field: how many calls "
+    "were compared, how many moved and swung, whether they have rows in forecast_swing or not.",
     "pipeline_health": "One row a forecast, quarter and day: exports accepted, merged, refused and failed.",
     "pipeline_health_month": "One row a forecast and quarter, and one of all: how the exports of the newest thirty "
     "days went, and when one was last merged.",
@@ -58,13 +60,14 @@ class CallRules:
 def renew_quarter(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
     """What `compare_calls` and `refresh_forecast_vs_quota` make of one quarter, whose calls are found once for both.
 
-    Leaves this session's `quota_field` and `measure_field` in place.
+    Leaves this session's `quota_field` and `measure_field` in place, as the newest export has them.
     """
     calls = _Calls(session, forecast_id, quarter_id, rules)
     _compare(session, calls, _due(session, calls.quarter))
     for newest in newest_loaded(session):
         if calls.quarter.items() <= newest.items():
             _make_forecast_vs_quota(session, calls, newest, _made_of(session, newest, rules))
+            find_measure_fields(session, **calls.quarter, as_of=newest["exported_at"], rules=rules)
 
 
 def compare_calls(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
@@ -103,9 +106,10 @@ def _made_of(session: Session, newest: Record, rules: CallRules) -> str:
     return sha256(repr(parts).encode()).hexdigest()
 
 
-def find_measure_fields(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
-    """Put this session's `quota_field` and `measure_field` in place: what calls are held against stands where."""
-    quarter = {"forecast_id": forecast_id, "quarter_id": quarter_id}
+def begin_calls(session: Session, rules: CallRules) -> None:
+    """Put this session's rules and an empty `forecast_call` in place."""
+    run(session, "marts/helpers")
+    run(session, "marts/forecast_call_begin")
     run(session, "marts/rules_begin")
     for position, rule in enumerate(rules.rules.swings.rule):
         run(
@@ -123,8 +127,15 @@ def find_measure_fields(session: Session, forecast_id: str, quarter_id: str, rul
         )
     for name, stands in rules.rules.fields.items():
         run(session, "marts/field_rule", field=name, **stands.model_dump())
-    run(session, "marts/quota_field", **quarter, quota_field=rules.quota_field)
-    run(session, "marts/measure_field", **quarter)
+
+
+def find_measure_fields(
+    session: Session, forecast_id: str, quarter_id: str, *, as_of: datetime, rules: CallRules
+) -> None:
+    """Put this session's `quota_field` and `measure_field` in place: where what calls are held against stood then."""
+    which = {"forecast_id": forecast_id, "quarter_id": quarter_id, "as_of": as_of}
+    run(session, "marts/quota_field", **which, quota_field=rules.quota_field)
+    run(session, "marts/measure_field", **which)
 
 
 def mass_changes(session: Session, job_id: str) -> list[Record]:
@@ -166,9 +177,16 @@ def collect_calls(
     quarter_id: str,
     as_of: datetime,
     call_time_frame_id: str | None,
+    call_day: date,
     rules: CallRules,
 ) -> None:
-    """Add to this session's `forecast_call`, under a name, the calls of a week as known at a moment."""
+    """Add to this session's `forecast_call`, under a name, the calls of a week as known at a moment.
+
+    Of several weeks with one id the newest that had begun on `call_day` is meant. Leaves this session's `person_shown`,
+    `quota_field` and `measure_field` in place, as of that moment.
+    """
+    run(session, "marts/person_shown", forecast_id=forecast_id, quarter_id=quarter_id, as_of=as_of)
+    find_measure_fields(session, forecast_id, quarter_id, as_of=as_of, rules=rules)
     run(
         session,
         "marts/forecast_call",
@@ -177,6 +195,7 @@ def collect_calls(
         quarter_id=quarter_id,
         as_of=as_of,
         call_time_frame_id=call_time_frame_id,
+        call_day=call_day,
         use_adjusted=rules.use_adjusted,
     )
 
@@ -189,9 +208,8 @@ class _Calls:
         self.rules = rules
         self._session = session
         self._collected: list[Record] = []
-        run(session, "marts/helpers")
-        run(session, "marts/forecast_call_begin")
-        find_measure_fields(session, forecast_id, quarter_id, rules)
+        run(session, "marts/forecast_week", **self.quarter)
+        begin_calls(session, rules)
 
     def collect(self, export: Record) -> None:
         """Add an export's calls and people, unless they are there."""
@@ -200,11 +218,18 @@ class _Calls:
         known = next((known for known in self._collected if self._is_alike(known, export)), None)
         as_of: Record = {**self.quarter, "as_of": export["exported_at"]}
         if known is not None:
+            run(self._session, "marts/person_shown", **as_of)
             run(self._session, "marts/forecast_call_again", job_id=export["job_id"], known_job_id=known["job_id"])
         else:
-            week = export["call_time_frame_id"]
-            collect_calls(self._session, export["job_id"], **as_of, call_time_frame_id=week, rules=self.rules)
-        run(self._session, "marts/person_at", **as_of, job_id=export["job_id"])
+            collect_calls(
+                self._session,
+                export["job_id"],
+                **as_of,
+                call_time_frame_id=export["call_time_frame_id"],
+                call_day=self.rules.calendar.day_of(export["exported_at"]),
+                rules=self.rules,
+            )
+        run(self._session, "marts/person_at", job_id=export["job_id"])
         self._collected.append(export)
 
     def _is_alike(self, known: Record, export: Record) -> bool:
@@ -225,6 +250,8 @@ def _due(session: Session, quarter: Record) -> list[Record]:
 
 
 def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
+    if not pairs:
+        return
     rules, quarter = calls.rules, calls.quarter
     loaded = {export["job_id"]: export for export in rows(session, "ledger/of_quarter", **quarter, states=["LOADED"])}
     swings, asked = rules.rules.swings, Quarter.parse(quarter["quarter_id"])
@@ -242,13 +269,18 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
             fields=[name.lower() for name in swings.fields],
             every_field=not swings.fields,
             rep_mutes=list(swings.reps_muted_in_weeks),
-            quarter_start=rules.calendar.first_day(asked),
+            # A quarter that ended three days ago to the instant did not end more than three days ago.
+            exported_on=rules.calendar.day_of(loaded[pair["job_id"]]["exported_at"] - timedelta(microseconds=1)),
             quarter_end=rules.calendar.last_day(asked),
         )
         run(session, "marts/forecast_swing_contribution", **pair)
+        run(session, "marts/forecast_swing_summary", **pair, every_job=False)
+    run(session, "marts/swings_unmoved", **quarter)
 
 
 def _make_forecast_vs_quota(session: Session, calls: _Calls, newest: Record, made_of: str) -> None:
     run(session, "marts/forecast_vs_quota_begin", **newest, made_of=made_of)
     calls.collect(newest)
-    run(session, "marts/forecast_vs_quota", **newest, top_user=calls.rules.top_user)
+    run(session, "marts/person_shown", **calls.quarter, as_of=newest["exported_at"])
+    today = calls.rules.calendar.day_of(newest["exported_at"])
+    run(session, "marts/forecast_vs_quota", **newest, today=today, top_user=calls.rules.top_user)

@@ -10,11 +10,12 @@ from decimal import Decimal
 
 import pyarrow as pa
 
+from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, row, rows, run
 
 _TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
-_STAGING = ("helpers", "stage_user", "stage_period", "stage_unreadable")
+_STAGING = ("stage_user", "stage_period")
 _LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
 _DESCRIBED = ("stage_user", "stage_field", "stage_time_period", "stage_time_frame")
 STAGED = ("stage_entry", "stage_shown_week", *_DESCRIBED)  # what a merge reads of a document
@@ -56,10 +57,19 @@ class Merged:
 
 
 class Staging:
-    """This session's `stage_*` tables, made anew; they take a document's entries as they are read."""
+    """This session's `stage_*` tables, made anew; they take a document's entries as they are read.
 
-    def __init__(self, session: Session) -> None:
+    `calendar` says where the quarter that was asked for lies, should the document not say so.
+    """
+
+    def __init__(self, session: Session, quarter: Quarter, calendar: FiscalCalendar) -> None:
         self._session = session
+        self._asked = {
+            "quarter_id": str(quarter),
+            "fiscal_year": str(quarter.year),
+            "quarter_start": calendar.first_day(quarter),
+            "quarter_end": calendar.last_day(quarter),
+        }
         self._waiting: list[pa.Table] = []
         self._rows_waiting = self._rows_staged = 0
         run(session, "documents/stage_begin")
@@ -74,12 +84,13 @@ class Staging:
     def end(self, lists: Mapping[str, pa.Table]) -> None:
         """Drop exact duplicates among the entries, and type the lists beside them into the other tables."""
         self._write()
-        if row(self._session, "documents/keys_repeat")["keys_repeat"]:
-            run(self._session, "documents/drop_duplicates")
         for name, table in lists.items():
             self._session.documents.register(name, table)
+        run(self._session, "documents/stage_unreadable")
+        if row(self._session, "documents/keys_repeat")["keys_repeat"]:
+            run(self._session, "documents/drop_duplicates")
         for name in _STAGING:
-            run(self._session, f"documents/{name}")
+            run(self._session, f"documents/{name}", **self._asked)
         for name in lists:
             self._session.documents.unregister(name)
 
@@ -113,13 +124,16 @@ def is_late(export: Record, loaded: Iterable[Record]) -> bool:
     return any(order(other) > order(export) for other in loaded if other["request_id"] != export["request_id"])
 
 
-def merge(session: Session, export: Record) -> Merged:
+def merge(session: Session, export: Record, left_out: Iterable[Record] = ()) -> Merged:
     """Merge the staged document of an export that is the newest of its forecast's quarter.
 
-    The caller holds the transaction. A measure that was not asked for keeps its value; a row that the export
-    could have shown and did not stays, with `in_latest_export` false.
+    The caller holds the transaction. A measure that was not asked for keeps its value, and so does one of a field that
+    is `left_out`; a row that the export could have shown and did not stays, with `in_latest_export` false.
     """
     parameters = _parameters(export)
+    for column in left_out:
+        named = {name: column[name] for name in ("field_id", "measure")}
+        run(session, "merge/left_out", forecast_id=export["forecast_id"], **named)
     for name in _MERGING:
         run(session, f"merge/{name}", **parameters)
     counts = Merged(**row(session, "merge/counts", **parameters))

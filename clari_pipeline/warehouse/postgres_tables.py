@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.warehouse.dialects import carried
-from clari_pipeline.warehouse.earlier import move_entries
+from clari_pipeline.warehouse.earlier import move_entries, sum_swings
 from clari_pipeline.warehouse.errors import WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.statements import rows, run, tables
 
@@ -85,6 +85,7 @@ def _make(session: PostgresSession, made_of: str, lock_timeout_s: float) -> None
         for statement in carried(f"schema/{table}", "postgres"):
             if not there.has(statement):
                 session.connection.execute(statement.encode(), {})
+    sum_swings(session)
     if are_moved:
         _let_see(session.connection, "forecast_entry", "forecast_entry_state")
     run(session, "schema_is_made", schema_sha256=made_of)

@@ -23,7 +23,6 @@ Columns = tuple[tuple[str, str], ...]
 
 # In an order in which each finds those that it reads.
 _MAKING = (
-    "documents/helpers",
     "documents/stage_user",
     "documents/stage_period",
     "merge/entry_change",
@@ -33,6 +32,8 @@ _MAKING = (
     "marts/rules_begin",
     "marts/quota_field",
     "marts/measure_field",
+    "marts/forecast_week",
+    "marts/person_shown",
     "marts/weekly_orphans",
     "marts/backfilled_begin",
     "marts/week_person",

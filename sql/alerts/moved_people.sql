@@ -16,4 +16,24 @@ where
             and other.user_id = swing.user_id
             and coalesce(other.reason, '') <> swing.reason
     )
+    -- Once a newer comparison is there, a call that did not move has no row: what was known then says that it was there.
+    and not exists (
+        select 1
+        from clari.forecast_entry_version as known
+        inner join clari.forecast_swing_summary as comparison
+            on
+                comparison.time_period_id = known.time_period_id
+                and comparison.field_id = known.field_id
+        inner join clari.export_job as export
+            on export.job_id = comparison.job_id or export.job_id = comparison.previous_job_id
+        where
+            export.job_id = case when swing.reason = 'new' then swing.previous_job_id else swing.job_id end
+            and comparison.job_id = swing.job_id
+            and comparison.baseline = swing.baseline
+            and known.forecast_id = swing.forecast_id
+            and known.user_id = swing.user_id
+            and known.is_present
+            and known.valid_from <= export.exported_at
+            and known.valid_until > export.exported_at
+    )
 order by user_name;

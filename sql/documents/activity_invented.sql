@@ -1,4 +1,5 @@
--- Grain: one row: colleagues in the document whose addresses end in .example, which nobody's do but those of a sandbox.
-select count(distinct participant_id) as people
+-- Grain: one row: colleagues in the document, where every address of theirs ends in .example, as nobody's do but a
+-- sandbox's; else 0.
+select case when bool_and(lower(email) like '%.example') then count(distinct participant_id) else 0 end as people
 from stage_activity_participant
-where is_internal and lower(email) like '%.example';
+where is_internal and nullif(email, '') is not null;

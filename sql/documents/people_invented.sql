@@ -1,4 +1,4 @@
--- Grain: one row: people of the document whose addresses end in .example, which nobody's do but those of a sandbox.
-select count(*) as people
+-- Grain: one row: people of the document, where every address ends in .example, as nobody's do but a sandbox's; else 0.
+select case when bool_and(lower(email) like '%.example') then count(*) else 0 end as people
 from stage_user
-where lower(email) like '%.example';
+where nullif(email, '') is not null;

@@ -17,8 +17,8 @@ select
     upper(max(nullif(period_type, ''))) as period_type,
     max(nullif(label, '')) as label,
     max(try_cast(year as integer)) as year,
-    max(as_day(start_date)) as start_date,
-    max(as_day(end_date)) as end_date,
+    max(cast(start_date as date)) as start_date,
+    max(cast(end_date as date)) as end_date,
     max(nullif(crm_id, '')) as crm_id
 from (
     select * from raw_time_period
@@ -28,31 +28,84 @@ from (
 where nullif(time_period_id, '') is not null
 group by time_period_id;
 
--- Grain: one row a week that the document delivers, listed or named by its entries.
-create or replace temp table stage_week as
-select time_frame_id, max(as_day(start_date)) as start_date, max(as_day(end_date)) as end_date
-from (
-    select * from raw_time_frame
-    union all
-    select time_frame_id, null, null from stage_entry
-)
-where nullif(time_frame_id, '') is not null
-group by time_frame_id;
-
--- Grain: one row a period and week. Clari lists weeks without their period: a week belongs to the periods
--- whose entries use it, and to those that its days touch.
-create or replace temp table stage_time_frame as
-select period.time_period_id, week.time_frame_id, week.start_date, week.end_date
-from stage_time_period as period
-cross join stage_week as week
+-- A period around the quarter asked for, such as its year, is no other quarter: it is left out, unless entries are of it.
+delete from stage_time_period as around
 where
-    (select count(*) from stage_time_period) = 1
-    or (week.start_date <= period.end_date and week.end_date >= period.start_date)
-    or exists (
-        select 1
-        from stage_entry as entry
-        where entry.time_period_id = period.time_period_id and entry.time_frame_id = week.time_frame_id
+    around.time_period_id <> $quarter_id
+    and around.period_type is distinct from 'QUARTER'
+    and (
+        around.time_period_id = $fiscal_year
+        or (
+            around.start_date <= (
+                select coalesce(max(quarter.start_date), cast($quarter_start as date))
+                from stage_time_period as quarter
+                where quarter.time_period_id = $quarter_id
+            )
+            and around.end_date >= (
+                select coalesce(max(quarter.end_date), cast($quarter_end as date))
+                from stage_time_period as quarter
+                where quarter.time_period_id = $quarter_id
+            )
+        )
+    )
+    and around.time_period_id not in (
+        select entry.time_period_id from stage_entry as entry where entry.time_period_id is not null
     );
+
+-- Grain: one row a week as the document lists it, or as its entries name it: of one id there may be several, where
+-- weeks are numbered within months, and time_period_id says which period's it is where the document does.
+create or replace temp table stage_week as
+select
+    time_frame_id,
+    nullif(time_period_id, '') as time_period_id,
+    cast(start_date as date) as start_date,
+    cast(end_date as date) as end_date
+from raw_time_frame
+where nullif(time_frame_id, '') is not null
+union
+select time_frame_id, null, null, null
+from stage_entry
+where
+    nullif(time_frame_id, '') is not null
+    and time_frame_id not in (
+        select listed.time_frame_id from raw_time_frame as listed where listed.time_frame_id is not null
+    );
+
+-- Grain: one row a period and week that the document shows. Clari lists weeks without their period: a week belongs to
+-- the periods whose entries use it, and to those that its days touch. Of several weeks with one id the first belongs to
+-- the first of these periods, and so on.
+create or replace temp table stage_time_frame as
+with used as (
+    select distinct time_period_id, time_frame_id from stage_entry
+),
+
+candidate as (
+    select
+        period.time_period_id,
+        week.time_frame_id,
+        week.start_date,
+        week.end_date,
+        week.time_period_id is not null as is_named,
+        coalesce(week.start_date <= period.end_date and week.end_date >= period.start_date, false) as is_touching,
+        dense_rank() over (partition by week.time_frame_id order by week.start_date, week.end_date)
+        = dense_rank() over (partition by week.time_frame_id order by period.start_date, period.time_period_id) as is_in_turn
+    from stage_time_period as period
+    inner join stage_week as week on week.time_period_id is null or week.time_period_id = period.time_period_id
+    left join used on used.time_period_id = period.time_period_id and used.time_frame_id = week.time_frame_id
+    where
+        week.time_period_id is not null
+        or used.time_frame_id is not null
+        or (select count(*) from stage_time_period) = 1
+        or (week.start_date <= period.end_date and week.end_date >= period.start_date)
+)
+
+select time_period_id, time_frame_id, start_date, end_date
+from candidate
+qualify
+    row_number() over (
+        partition by time_period_id, time_frame_id
+        order by is_named desc, is_in_turn desc, is_touching desc, start_date nulls last, end_date nulls last
+    ) = 1;
 
 -- Grain: one row a period and week of which the document has an entry.
 create or replace temp table stage_shown_week as

@@ -3,7 +3,7 @@ update clari.export_job
 set
     state = 'LANDED',
     landed_at = $landed_at,
-    latency_seconds = cast(0.001 * date_diff('millisecond', submitted_at, $landed_at) as decimal(18, 3)),
+    latency_seconds = cast(0.001 * greatest(date_diff('millisecond', submitted_at, $landed_at), 0) as decimal(18, 3)),
     result_bytes = $result_bytes,
     result_sha256 = $result_sha256,
     landing_path = $landing_path,

@@ -3,6 +3,7 @@ update clari.export_job
 set
     types_to_export = $types_to_export,
     export_format = $export_format,
+    scope_id = $scope_id,
     rows_exported = $rows_exported,
     rows_staged = $rows_staged,
     document_period_id = $document_period_id,

@@ -1,38 +1,42 @@
--- Of these weeks nothing stands any more: neither calls nor movements.
+-- Of these weeks nothing stands any more: neither calls nor movements. A week is named with its period, as ids repeat.
 delete from clari.forecast_call_week
 where
     forecast_id = $forecast_id
-    and list_contains($weeks, time_frame_id)
+    and list_contains($weeks, time_period_id || ' ' || time_frame_id)
     and time_period_id in (select period.time_period_id from clari.time_period as period where period.quarter_id = $quarter_id);
 
 delete from clari.forecast_movement
 where
     forecast_id = $forecast_id
-    and list_contains($weeks, time_frame_id)
+    and list_contains($weeks, time_period_id || ' ' || time_frame_id)
     and time_period_id in (select period.time_period_id from clari.time_period as period where period.quarter_id = $quarter_id);
 
 delete from clari.mart_part_version
-where forecast_id = $forecast_id and quarter_id = $quarter_id and list_contains($weeks, part);
+where forecast_id = $forecast_id and quarter_id = $quarter_id and list_contains($parts, part);
 
 -- Whose calls of what these weeks can hold. weeks_told: of these weeks, those of which an entry is; weeks_due: all from
 -- the first entry on. Where the two are equal nothing has to be looked for in a week before.
 create or replace temp table backfilled_place as
 with week as (
     select
+        time_period_id,
         time_frame_id,
-        row_number() over (order by min(start_date) nulls last, time_frame_id) as position
+        dense_rank() over (
+            order by
+                start_date nulls last,
+                case
+                    when translate(time_frame_id, '0123456789', '') = '' then lpad(time_frame_id, 40, '0') else time_frame_id
+                end,
+                time_frame_id
+        ) as position
     from clari.time_frame
     where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
-    group by time_frame_id
 ),
 
 asked as (
-    select frame.time_period_id, frame.time_frame_id, week.position
-    from clari.time_frame as frame
-    inner join week on week.time_frame_id = frame.time_frame_id
-    where
-        list_contains($weeks, frame.time_frame_id)
-        and frame.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+    select time_period_id, time_frame_id, position
+    from week
+    where list_contains($weeks, time_period_id || ' ' || time_frame_id)
 ),
 
 place as (
@@ -45,7 +49,7 @@ place as (
         min(week.position) as first_position,
         count(asked.position) as weeks_told
     from clari.forecast_entry_history as entry
-    inner join week on week.time_frame_id = entry.time_frame_id
+    inner join week on week.time_period_id = entry.time_period_id and week.time_frame_id = entry.time_frame_id
     left join asked on asked.time_period_id = entry.time_period_id and asked.time_frame_id = entry.time_frame_id
     where
         entry.forecast_id = $forecast_id

@@ -32,11 +32,18 @@ insert into clari.forecast_call_week (
 )
 with position_of as (
     select
+        time_period_id,
         time_frame_id,
-        row_number() over (order by min(start_date) nulls last, time_frame_id) as position
+        dense_rank() over (
+            order by
+                start_date nulls last,
+                case
+                    when translate(time_frame_id, '0123456789', '') = '' then lpad(time_frame_id, 40, '0') else time_frame_id
+                end,
+                time_frame_id
+        ) as position
     from clari.time_frame
     where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
-    group by time_frame_id
 ),
 
 week as (
@@ -46,12 +53,12 @@ week as (
         position_of.position,
         frame.week_number,
         frame.start_date,
-        coalesce(frame.end_date, frame.start_date + 6) as end_date,
-        greatest(0, coalesce(date_diff('day', coalesce(frame.end_date, frame.start_date + 6), period.end_date) // 7, 0)) as weeks_to_end
-    from clari.time_frame as frame
-    inner join clari.time_period as period on period.time_period_id = frame.time_period_id
-    inner join position_of on position_of.time_frame_id = frame.time_frame_id
-    where period.quarter_id = $quarter_id and list_contains($weeks, frame.time_frame_id)
+        frame.end_date,
+        frame.weeks_to_end
+    from forecast_week as frame
+    inner join position_of
+        on position_of.time_period_id = frame.time_period_id and position_of.time_frame_id = frame.time_frame_id
+    where list_contains($weeks, frame.time_period_id || ' ' || frame.time_frame_id)
 ),
 
 state as not materialized (
@@ -77,7 +84,8 @@ state as not materialized (
         entry.forecast_value is not null
         and not (entry.forecast_value = 0 and entry.is_updated is not distinct from false) as is_written
     from clari.forecast_entry_history as entry
-    inner join position_of on position_of.time_frame_id = entry.time_frame_id
+    inner join position_of
+        on position_of.time_period_id = entry.time_period_id and position_of.time_frame_id = entry.time_frame_id
     where
         entry.forecast_id = $forecast_id
         and entry.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
@@ -167,6 +175,7 @@ standing as materialized (
         case when state.is_overridden then state.adjustment_value else state.forecast_value end as call_value,
         case when state.is_overridden then state.adjusted_by else state.updated_by end as call_by,
         case when state.is_overridden then state.adjusted_at else state.updated_at end as call_at,
+        case when state.is_overridden then state.adjustment_value end as adjustment_value,
         state.currency_code
     from before_it
     inner join state
@@ -232,9 +241,17 @@ known as not materialized (
         case when own.is_submitted then own.call_value else standing.call_value end as call_value,
         case when own.is_submitted then own.call_by else standing.call_by end as call_by,
         case when own.is_submitted then own.call_at else standing.call_at end as call_at,
-        own.adjustment_value,
+        case
+            when own.is_submitted or standing.adjustment_value is null then own.adjustment_value
+            else standing.adjustment_value
+        end as adjustment_value,
+        case
+            when own.is_submitted or standing.adjustment_value is null then own.currency_code
+            else standing.currency_code
+        end as adjustment_currency_code,
         own.crm_total,
         own.crm_closed,
+        own.currency_code as own_currency_code,
         case when own.is_submitted then own.currency_code else coalesce(standing.currency_code, own.currency_code) end as currency_code
     from own
     left join standing
@@ -275,7 +292,8 @@ quota as (
         quota_position.position,
         quota_position.user_id,
         quota_position.field_id,
-        state.quota_value
+        state.quota_value,
+        state.currency_code
     from quota_position
     inner join state
         on
@@ -324,11 +342,23 @@ select
     known.is_submitted,
     known.call_by,
     known.call_at,
-    known.adjustment_value,
-    quota.quota_value,
-    case when measure_field.closed_field_id = known.field_id then known.crm_closed else closed.crm_closed end,
-    case when measure_field.pipeline_field_id = known.field_id then known.crm_total else pipeline.crm_total end,
-    case when measure_field.pipeline_field_id = known.field_id then known.crm_closed else pipeline.crm_closed end,
+    case when coalesce(known.adjustment_currency_code = known.currency_code, true) then known.adjustment_value end,
+    case when coalesce(quota.currency_code = known.currency_code, true) then quota.quota_value end,
+    case
+        when measure_field.closed_field_id <> known.field_id or measure_field.closed_field_id is null
+            then case when coalesce(closed.own_currency_code = known.currency_code, true) then closed.crm_closed end
+        when coalesce(known.own_currency_code = known.currency_code, true) then known.crm_closed
+    end,
+    case
+        when measure_field.pipeline_field_id <> known.field_id or measure_field.pipeline_field_id is null
+            then case when coalesce(pipeline.own_currency_code = known.currency_code, true) then pipeline.crm_total end
+        when coalesce(known.own_currency_code = known.currency_code, true) then known.crm_total
+    end,
+    case
+        when measure_field.pipeline_field_id <> known.field_id or measure_field.pipeline_field_id is null
+            then case when coalesce(pipeline.own_currency_code = known.currency_code, true) then pipeline.crm_closed end
+        when coalesce(known.own_currency_code = known.currency_code, true) then known.crm_closed
+    end,
     known.currency_code
 from known
 inner join backfilled_place as place

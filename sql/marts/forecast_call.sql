@@ -1,4 +1,6 @@
 -- The calls of one week as known at one moment, an export's or the week's end: the newest submitted call in or before it.
+-- A week is its period's: ids repeat where weeks are numbered within months, and call_day says which of them is meant.
+-- Of whom exports no longer list nobody is present, though an export without history says nothing of older weeks.
 insert into forecast_call
 with state as not materialized (
     select *
@@ -13,27 +15,40 @@ with state as not materialized (
 -- One order of weeks for the whole document, whatever the period.
 week as (
     select
+        time_period_id,
         time_frame_id,
-        row_number() over (order by min(start_date) nulls last, time_frame_id) as position
+        start_date,
+        dense_rank() over (
+            order by
+                start_date nulls last,
+                case
+                    when translate(time_frame_id, '0123456789', '') = '' then lpad(time_frame_id, 40, '0') else time_frame_id
+                end,
+                time_frame_id
+        ) as position
     from clari.time_frame
     where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
-    group by time_frame_id
+),
+
+-- Where the week of the call stands in that order.
+call_week as (
+    select coalesce(max(case when start_date <= $call_day then position end), min(position)) as position
+    from week
+    where time_frame_id = $call_time_frame_id
 ),
 
 positioned as not materialized (
     select
         state.*,
         week.position,
-        week.position <= (
-            select call_week.position from week as call_week where call_week.time_frame_id = $call_time_frame_id
-        ) as is_before_or_in_call_week,
+        week.position <= (select call_week.position from call_week) as is_before_or_in_call_week,
         $use_adjusted
         and state.adjustment_value is not null
         and not (state.adjustment_value = 0 and state.adjusted_by is null and state.adjusted_at is null) as is_overridden,
         state.forecast_value is not null
         and not (state.forecast_value = 0 and state.is_updated is not distinct from false) as is_written
     from state
-    inner join week on week.time_frame_id = state.time_frame_id
+    inner join week on week.time_period_id = state.time_period_id and week.time_frame_id = state.time_frame_id
 ),
 
 -- What a call is held against stands in the newest week up to that of the call; the call itself in the newest of
@@ -49,6 +64,19 @@ place as materialized (
         max(case when is_before_or_in_call_week and (is_written or is_overridden) then position end) as standing_position
     from positioned
     group by time_period_id, user_id, field_id
+),
+
+-- Each period's own week of the call: the document's, or the newest before it of which the period has an entry.
+period_week as (
+    select week.time_period_id, week.time_frame_id, week.position
+    from week
+    left join (
+        select time_period_id, max(newest_position) as position
+        from place
+        group by time_period_id
+    ) as told on told.time_period_id = week.time_period_id
+    where week.position = told.position or week.position = (select call_week.position from call_week)
+    qualify row_number() over (partition by week.time_period_id order by week.position desc) = 1
 ),
 
 found as materialized (
@@ -71,11 +99,12 @@ newest as not materialized (
 
 standing as not materialized (
     select
-        *,
-        case when is_overridden then adjustment_value else forecast_value end as written_value,
-        time_frame_id = $call_time_frame_id as is_call_week
+        found.*,
+        case when found.is_overridden then found.adjustment_value else found.forecast_value end as written_value,
+        found.position = period_week.position as is_call_week
     from found
-    where is_standing
+    left join period_week on period_week.time_period_id = found.time_period_id
+    where found.is_standing
 ),
 
 -- A forecast field is one for which any entry of the period has a call, whatever its type says.
@@ -87,14 +116,14 @@ forecast_field as (
 
 -- The newest quota: of the week of the call or before it, else the next one.
 quota as (
-    select measure_field.time_period_id, measure_field.field_id, state.user_id, state.quota_value
+    select measure_field.time_period_id, measure_field.field_id, state.user_id, state.quota_value, state.currency_code
     from state
     inner join measure_field
         on
             measure_field.time_period_id = state.time_period_id
             and measure_field.quota_field_id = state.field_id
-    left join week on week.time_frame_id = state.time_frame_id
-    left join week as call_week on call_week.time_frame_id = $call_time_frame_id
+    left join week on week.time_period_id = state.time_period_id and week.time_frame_id = state.time_frame_id
+    cross join call_week
     where state.quota_value is not null
     qualify
         row_number() over (
@@ -106,32 +135,55 @@ quota as (
 ),
 
 presence as (
-    select place.time_period_id, place.user_id, place.field_id, place.is_present, place.newest_position
+    select
+        place.time_period_id,
+        place.user_id,
+        place.field_id,
+        place.is_present and coalesce(person.is_shown, true) as is_present,
+        place.newest_position is not null as has_begun,
+        coalesce(standing.currency_code, newest.currency_code) as currency_code
     from place
     inner join forecast_field
         on
             forecast_field.time_period_id = place.time_period_id
             and forecast_field.field_id = place.field_id
+    left join person_shown as person on person.user_id = place.user_id
+    left join newest
+        on
+            newest.time_period_id = place.time_period_id
+            and newest.user_id = place.user_id
+            and newest.field_id = place.field_id
+    left join standing
+        on
+            standing.time_period_id = place.time_period_id
+            and standing.user_id = place.user_id
+            and standing.field_id = place.field_id
 )
 
+-- No amount stands under a currency that is not its own.
 select
     $job_id,
     presence.time_period_id,
+    period_week.time_frame_id,
     presence.user_id,
     presence.field_id,
     standing.written_value,
     coalesce(standing.is_call_week, false),
     presence.is_present,
-    presence.newest_position is not null,
-    coalesce(standing.currency_code, newest.currency_code),
-    newest.adjustment_value,
-    pipeline.crm_total,
-    pipeline.crm_closed,
-    closed.crm_closed,
-    quota.quota_value,
+    presence.has_begun,
+    presence.currency_code,
+    case
+        when standing.is_overridden then standing.adjustment_value
+        when coalesce(newest.currency_code = presence.currency_code, true) then newest.adjustment_value
+    end,
+    case when coalesce(pipeline.currency_code = presence.currency_code, true) then pipeline.crm_total end,
+    case when coalesce(pipeline.currency_code = presence.currency_code, true) then pipeline.crm_closed end,
+    case when coalesce(closed.currency_code = presence.currency_code, true) then closed.crm_closed end,
+    case when coalesce(quota.currency_code = presence.currency_code, true) then quota.quota_value end,
     case when standing.is_overridden then standing.adjusted_by else standing.updated_by end,
     case when standing.is_overridden then standing.adjusted_at else standing.updated_at end
 from presence
+left join period_week on period_week.time_period_id = presence.time_period_id
 left join measure_field
     on
         measure_field.time_period_id = presence.time_period_id

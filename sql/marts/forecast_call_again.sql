@@ -3,6 +3,7 @@ insert into forecast_call
 select
     $job_id,
     time_period_id,
+    time_frame_id,
     user_id,
     field_id,
     call_value,

@@ -1,8 +1,10 @@
 -- Grain: one row an export (by its job) or week, period, person and forecast field: the call as known then. has_begun:
--- some entry is of that week or an earlier one. pipeline_closed is what has closed of the field that crm_total is of.
+-- some entry is of that week or an earlier one. time_frame_id is the week of the call, of those that the period has; null
+-- where none of them has begun. pipeline_closed is what has closed of the field that crm_total is of.
 create or replace temp table forecast_call (
     job_id varchar,
     time_period_id varchar,
+    time_frame_id varchar,
     user_id varchar,
     field_id varchar,
     call_value decimal(18, 4),

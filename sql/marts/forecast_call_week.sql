@@ -1,9 +1,6 @@
 -- The calls of one week as known at its end, from forecast_call, of those who were shown then. Roles are of that moment.
 delete from clari.forecast_call_week
-where
-    forecast_id = $forecast_id
-    and time_frame_id = $time_frame_id
-    and time_period_id in (select period.time_period_id from clari.time_period as period where period.quarter_id = $quarter_id);
+where forecast_id = $forecast_id and time_frame_id = $time_frame_id and list_contains($periods, time_period_id);
 
 insert into clari.forecast_call_week (
     forecast_id,
@@ -42,7 +39,7 @@ with head as (
     where
         is_top
         and (cast($top_user as varchar) is null or $top_user in (user_id, email, name))
-        and user_id in (select shown.user_id from forecast_call as shown where shown.job_id = $time_frame_id and shown.is_present)
+        and user_id in (select shown.user_id from forecast_call as shown where shown.job_id = $part and shown.is_present)
 )
 
 select
@@ -53,8 +50,8 @@ select
     call.field_id,
     week.week_number,
     week.start_date,
-    coalesce(week.end_date, week.start_date + 6),
-    greatest(0, coalesce(date_diff('day', coalesce(week.end_date, week.start_date + 6), period.end_date) // 7, 0)),
+    week.end_date,
+    week.weeks_to_end,
     $as_of,
     $is_week_over,
     $is_backfilled,
@@ -75,10 +72,12 @@ select
     call.pipeline_closed,
     call.currency_code
 from forecast_call as call
-inner join clari.time_frame as week
-    on week.time_period_id = call.time_period_id and week.time_frame_id = $time_frame_id
-inner join clari.time_period as period on period.time_period_id = call.time_period_id
+inner join forecast_week as week
+    on
+        week.time_period_id = call.time_period_id
+        and week.time_frame_id = $time_frame_id
+        and list_contains($periods, week.time_period_id)
 left join week_person as person on person.user_id = call.user_id
-where call.job_id = $time_frame_id and call.is_present and call.has_begun;
+where call.job_id = $part and call.is_present and call.has_begun;
 
 delete from forecast_call;

@@ -1,9 +1,6 @@
 -- How each call came from the end of the week before to the end of this one, and what of it the reports make up.
 delete from clari.forecast_movement
-where
-    forecast_id = $forecast_id
-    and time_frame_id = $time_frame_id
-    and time_period_id in (select period.time_period_id from clari.time_period as period where period.quarter_id = $quarter_id);
+where forecast_id = $forecast_id and time_frame_id = $time_frame_id and list_contains($periods, time_period_id);
 
 insert into clari.forecast_movement (
     forecast_id,
@@ -39,14 +36,16 @@ with week as (
         frame.time_period_id,
         frame.week_number,
         frame.start_date,
-        coalesce(frame.end_date, frame.start_date + 6) as end_date,
+        frame.end_date,
         previous.time_frame_id as previous_time_frame_id,
-        greatest(0, coalesce(date_diff('day', coalesce(frame.end_date, frame.start_date + 6), period.end_date) // 7, 0)) as weeks_to_end
-    from clari.time_frame as frame
-    inner join clari.time_period as period on period.time_period_id = frame.time_period_id
-    left join clari.time_frame as previous
-        on previous.time_period_id = frame.time_period_id and previous.time_frame_id = $previous_time_frame_id
-    where frame.time_frame_id = $time_frame_id and period.quarter_id = $quarter_id
+        frame.weeks_to_end
+    from forecast_week as frame
+    left join forecast_week as previous
+        on
+            previous.time_period_id = frame.time_period_id
+            and previous.time_frame_id = $previous_time_frame_id
+            and previous.start_date < frame.start_date
+    where frame.time_frame_id = $time_frame_id and list_contains($periods, frame.time_period_id)
 ),
 
 -- The calls of both ends.

@@ -4,13 +4,10 @@ with exports as (
     select
         now.exported_at,
         now.loaded_at,
-        now.call_time_frame_id,
-        before.call_time_frame_id as previous_call_time_frame_id,
         now.scope_id is distinct from before.scope_id
         or now.currency is distinct from before.currency
         or now.types_to_export is distinct from before.types_to_export as has_other_request,
-        now.exported_at > cast(coalesce(quarter.end_date, $quarter_end) as timestamp) at time zone 'UTC'
-        + interval 4 days as is_restated
+        $exported_on > coalesce(quarter.end_date, $quarter_end) + 3 as is_restated
     from clari.export_job as now
     inner join clari.export_job as before on before.job_id = $previous_job_id
     left join clari.time_period as quarter on quarter.time_period_id = now.time_period_id
@@ -40,6 +37,7 @@ call_before as (
         call.time_period_id,
         coalesce(same_person.user_id, call.user_id) as user_id,
         call.user_id as previous_user_id,
+        call.time_frame_id,
         call.field_id,
         call.call_value,
         call.currency_code,
@@ -56,6 +54,9 @@ compared as (
         coalesce(now.user_id, before.user_id) as user_id,
         nullif(before.previous_user_id, before.user_id) as previous_user_id,
         coalesce(now.field_id, before.field_id) as field_id,
+        now.time_frame_id,
+        before.time_frame_id as previous_time_frame_id,
+        max(now.time_frame_id) over (partition by coalesce(now.time_period_id, before.time_period_id)) as call_time_frame_id,
         before.call_value as previous_value,
         now.call_value as current_value,
         cast(now.call_value as decimal(20, 4)) - before.call_value as change_amount,
@@ -163,14 +164,13 @@ bounded as (
         )
         or list_contains(
             coalesce(ruled.muted_in_weeks, case when ruled.is_rep then cast($rep_mutes as integer []) end),
-            date_diff('day', cast($quarter_start as date), week.start_date) // 7 + 1
+            week.week_number
         ) as is_muted
     from ruled
-    cross join exports
     left join clari.forecast_field as field
         on field.forecast_id = $forecast_id and field.field_id = ruled.field_id
-    left join clari.time_frame as week
-        on week.time_period_id = ruled.time_period_id and week.time_frame_id = exports.call_time_frame_id
+    left join forecast_week as week
+        on week.time_period_id = ruled.time_period_id and week.time_frame_id = ruled.call_time_frame_id
 ),
 
 -- Decimal arithmetic: DuckDB's division would make a binary fraction of money.
@@ -215,8 +215,8 @@ select
     ) as is_swing,
     reason,
     cast(threshold as decimal(18, 6)) as threshold,
-    case when not is_gone then call_time_frame_id end as time_frame_id,
-    case when not is_new then previous_call_time_frame_id end as previous_time_frame_id,
+    time_frame_id,
+    previous_time_frame_id,
     currency_code,
     $previous_job_id as previous_job_id,
     $job_id as job_id,

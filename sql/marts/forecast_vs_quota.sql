@@ -1,20 +1,16 @@
 -- The calls of the newest loaded export of a forecast's quarter, beside what they stand against. People whom
 -- exports no longer show are in it too: forecast_call holds them, with is_present false.
+-- A period whose weeks have all gone by is in its last, with none to go.
 insert into clari.forecast_vs_quota
-with call_week as (
-    select
-        week.time_period_id,
-        week.time_frame_id,
-        week.start_date,
-        week.week_number,
-        greatest(0, coalesce(date_diff('day', coalesce(week.end_date, week.start_date + 6), period.end_date) // 7, 0)) as weeks_to_end
-    from clari.time_frame as week
-    inner join clari.time_period as period on period.time_period_id = week.time_period_id
-    where week.time_frame_id = $call_time_frame_id and period.quarter_id = $quarter_id
+with period_over as (
+    select time_period_id, max(week_number) as week_number
+    from forecast_week
+    group by time_period_id
+    having max(end_date) < $today
 ),
 
 seen as (
-    select time_period_id, user_id, field_id, max(last_seen_at) as as_of, bool_or(in_latest_export) as in_latest_export
+    select time_period_id, user_id, field_id, max(last_seen_at) as as_of
     from clari.forecast_entry
     where
         forecast_id = $forecast_id
@@ -22,29 +18,11 @@ seen as (
     group by time_period_id, user_id, field_id
 ),
 
--- People as this quarter's exports showed them last: last year's figures belong to last year's team.
-person as (
-    select
-        sighting.*,
-        sighting.last_seen_at = max(sighting.last_seen_at) over () as is_shown
-    from clari.forecast_user_sighting as sighting
-    left join clari.export_job as shown_by on shown_by.job_id = sighting.job_id
-    where sighting.forecast_id = $forecast_id and sighting.quarter_id = $quarter_id
-    qualify
-        row_number() over (
-            partition by sighting.user_id
-            order by
-                sighting.last_seen_at desc,
-                sighting.first_seen_at desc,
-                shown_by.submitted_at desc,
-                shown_by.request_id desc
-        ) = 1
-),
-
--- The one whose row is the total; where several stand at the top and none is named there is none.
+-- The one whose row is the total; where several stand at the top and none is named there is none. People are those of
+-- this quarter's exports, as shown last: last year's figures belong to last year's team.
 head as (
     select user_id, count(*) over () as heads
-    from person
+    from person_shown
     where is_top and is_shown and (cast($top_user as varchar) is null or $top_user in (user_id, email, name))
 )
 
@@ -70,15 +48,17 @@ select
     person.parent_role_name,
     call.user_id in (select head.user_id from head where head.heads = 1) as is_top,
     field.field_name,
-    call_week.week_number,
-    call_week.weeks_to_end,
+    coalesce(period_over.week_number, call_week.week_number) as week_number,
+    case when period_over.week_number is null then call_week.weeks_to_end else 0 end as weeks_to_end,
     call.is_submitted,
-    seen.in_latest_export,
+    call.is_present as in_latest_export,
     seen.as_of
 from forecast_call as call
 inner join seen
     on seen.time_period_id = call.time_period_id and seen.user_id = call.user_id and seen.field_id = call.field_id
-left join call_week on call_week.time_period_id = call.time_period_id
-left join person on person.user_id = call.user_id
+left join forecast_week as call_week
+    on call_week.time_period_id = call.time_period_id and call_week.time_frame_id = call.time_frame_id
+left join period_over on period_over.time_period_id = call.time_period_id
+left join person_shown as person on person.user_id = call.user_id
 left join clari.forecast_field as field on field.forecast_id = $forecast_id and field.field_id = call.field_id
 where call.job_id = $job_id;

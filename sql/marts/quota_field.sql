@@ -1,13 +1,18 @@
--- Grain: one row a period of the quarter: the field that carries its quota, null where several do and none is named.
+-- Grain: one row a period of the quarter: the field that carries its quota as known at a moment, of those that exports
+-- still showed then. A field that is named is the only one; null where it carries none, or where several do and none is
+-- named.
 create or replace temp table quota_field as
 with carrier as (
     select distinct entry.time_period_id, entry.field_id, field.field_name
-    from clari.forecast_entry as entry
+    from clari.forecast_entry_history as entry
     left join clari.forecast_field as field
         on field.forecast_id = entry.forecast_id and field.field_id = entry.field_id
     where
         entry.forecast_id = $forecast_id
         and entry.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+        and entry.valid_from <= $as_of
+        and (entry.valid_to > $as_of or entry.valid_to is null)
+        and entry.is_present
         and entry.quota_value is not null
 )
 
@@ -15,12 +20,12 @@ select
     time_period_id,
     count(*) as carriers,
     case
-        when count(*) = 1 then min(field_id)
         when cast($quota_field as varchar) is not null then
             case
                 when count(*) filter (where $quota_field in (field_id, field_name)) = 1
                     then min(field_id) filter (where $quota_field in (field_id, field_name))
             end
+        when count(*) = 1 then min(field_id)
         when count(*) filter (where lower(field_name) = 'quota') = 1
             then min(field_id) filter (where lower(field_name) = 'quota')
     end as field_id,

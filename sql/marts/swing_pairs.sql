@@ -1,4 +1,4 @@
--- Grain: one row a comparison that is due: a loaded export without swings and its baseline. Of several exports as of
+-- Grain: one row a comparison that is due: a loaded export that was not compared yet and its baseline. Of several exports as of
 -- one moment the one submitted last is the export of that moment.
 with loaded as (
     select *
@@ -26,7 +26,17 @@ pair as (
             partition by now.job_id order by before.exported_at desc
         )
     from loaded as now
-    inner join loaded as before on before.exported_at <= now.exported_at - interval 7 days
+    inner join loaded as before on before.exported_at <= now.exported_at - interval 156 hours
+),
+
+-- Older comparisons of which no row has to be there: nothing had moved.
+quiet as (
+    select summary.job_id, summary.baseline
+    from clari.forecast_swing_summary as summary
+    inner join loaded on loaded.job_id = summary.job_id
+    where loaded.exported_at < (select max(newest.exported_at) from loaded as newest)
+    group by summary.job_id, summary.baseline
+    having sum(summary.kept) = 0
 )
 
 select pair.baseline, pair.job_id, pair.previous_job_id
@@ -37,5 +47,10 @@ where
         select 1
         from clari.forecast_swing as known
         where known.job_id = pair.job_id and known.baseline = pair.baseline
+    )
+    and not exists (
+        select 1
+        from quiet
+        where quiet.job_id = pair.job_id and quiet.baseline = pair.baseline
     )
 order by pair.job_id, pair.baseline;

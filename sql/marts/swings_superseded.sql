@@ -1,4 +1,4 @@
--- Grain: one row an export of the quarter whose swings stand, and that is not the export of its moment any more, or was
+-- Grain: one row an export of the quarter that was compared, and that is not the export of its moment any more, or was
 -- compared with one that is not.
 with loaded as (
     select job_id
@@ -18,7 +18,7 @@ superseded as (
 )
 
 select distinct job_id
-from clari.forecast_swing
+from clari.forecast_swing_summary
 where
     forecast_id = $forecast_id
     and (

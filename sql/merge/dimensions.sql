@@ -97,7 +97,15 @@ from (
     select
         time_period_id,
         time_frame_id,
-        row_number() over (partition by time_period_id order by start_date nulls last, time_frame_id) as week_number
+        row_number() over (
+            partition by time_period_id
+            order by
+                start_date nulls last,
+                case
+                    when translate(time_frame_id, '0123456789', '') = '' then lpad(time_frame_id, 40, '0') else time_frame_id
+                end,
+                time_frame_id
+        ) as week_number
     from clari.time_frame
     where time_period_id in (select stage_time_period.time_period_id from stage_time_period)
 ) as numbered

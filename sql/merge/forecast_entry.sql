@@ -1,12 +1,27 @@
 -- The newest known values, from entry_change and entry_gone. A row that the document shows unchanged is not touched.
--- A measure that the export did not ask for keeps its value.
+-- A measure that the export did not ask for keeps its value, unless the row's currency is another now.
 update clari.forecast_entry_state as known
 set
-    forecast_value = case when $has_forecast then entry.forecast_value else known.forecast_value end,
-    quota_value = case when $has_quota then entry.quota_value else known.quota_value end,
-    adjustment_value = case when $has_adjustment then entry.adjustment_value else known.adjustment_value end,
-    crm_total = case when $has_crm_total then entry.crm_total else known.crm_total end,
-    crm_closed = case when $has_crm_closed then entry.crm_closed else known.crm_closed end,
+    forecast_value = case
+        when $has_forecast then entry.forecast_value
+        when coalesce(entry.currency_code = known.currency_code, true) then known.forecast_value
+    end,
+    quota_value = case
+        when $has_quota then entry.quota_value
+        when coalesce(entry.currency_code = known.currency_code, true) then known.quota_value
+    end,
+    adjustment_value = case
+        when $has_adjustment then entry.adjustment_value
+        when coalesce(entry.currency_code = known.currency_code, true) then known.adjustment_value
+    end,
+    crm_total = case
+        when $has_crm_total then entry.crm_total
+        when coalesce(entry.currency_code = known.currency_code, true) then known.crm_total
+    end,
+    crm_closed = case
+        when $has_crm_closed then entry.crm_closed
+        when coalesce(entry.currency_code = known.currency_code, true) then known.crm_closed
+    end,
     currency_code = coalesce(entry.currency_code, known.currency_code),
     is_updated = case when $has_forecast_updated then entry.is_updated else known.is_updated end,
     updated_by = case when $has_forecast_updated then entry.updated_by else known.updated_by end,

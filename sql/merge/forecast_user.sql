@@ -1,5 +1,6 @@
 -- The people of a forecast as newest known, made from the sightings of all its quarters. Of a person's team the newest
 -- quarter tells that has shown him: an older one, exported as often and often seconds later, tells of a team that was.
+-- A quarter whose entries alone name a person tells nothing of the team.
 delete from clari.forecast_user where forecast_id = $forecast_id;
 
 insert into clari.forecast_user
@@ -13,6 +14,7 @@ with newest as (
         row_number() over (
             partition by sighting.user_id
             order by
+                case when coalesce(sighting.name, sighting.email, sighting.role_id) is null then 1 else 0 end,
                 sighting.quarter_id desc,
                 sighting.last_seen_at desc,
                 sighting.first_seen_at desc,

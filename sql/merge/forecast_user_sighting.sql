@@ -1,17 +1,66 @@
--- A run of exports of one quarter that showed a person with the same attributes is one row.
+-- A run of exports of one quarter that showed a person with the same attributes is one row: all of these that could
+-- have shown the person, of the same scope or of none, and of the same types.
+-- An export of a scope says nothing of who stands above it; one without a person's own record nothing of the person.
 create or replace temp table user_run as
-select sighting.*
+select sighting.*, shown_by.scope_id as asked_scope_id, shown_by.types_to_export as asked_types
 from clari.forecast_user_sighting as sighting
 inner join stage_user as person on person.user_id = sighting.user_id
+left join clari.export_job as shown_by on shown_by.job_id = sighting.job_id
 where sighting.forecast_id = $forecast_id and sighting.quarter_id = $quarter_id
 qualify row_number() over (partition by sighting.user_id order by sighting.last_seen_at desc, sighting.first_seen_at desc) = 1;
 
-create or replace temp table user_change as
-select person.*, run.first_seen_at
+create or replace temp table user_shown as
+select
+    person.user_id,
+    case when record.is_missing then run.name else person.name end as name,
+    case when record.is_missing then run.email else person.email end as email,
+    case when record.is_missing then run.crm_user_id else person.crm_user_id end as crm_user_id,
+    case when record.is_missing then run.scope_id else person.scope_id end as scope_id,
+    case when record.is_missing then run.role_id else person.role_id end as role_id,
+    case when record.is_missing then run.role_name else person.role_name end as role_name,
+    case when record.is_missing then run.parent_role_id else person.parent_role_id end as parent_role_id,
+    case when record.is_missing then run.parent_role_name else person.parent_role_name end as parent_role_name,
+    case
+        when record.is_missing or cast($scope_id as varchar) is not null then coalesce(run.is_top, false)
+        else person.is_top
+    end as is_top
 from stage_user as person
+inner join (
+    select
+        user_id,
+        coalesce(
+            name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name
+        ) is null as is_missing
+    from stage_user
+) as record
+    on record.user_id = person.user_id
+left join user_run as run on run.user_id = person.user_id;
+
+create or replace temp table user_change as
+with told as (
+    select scope_id, types_to_export, max(exported_at) as told_at
+    from clari.export_job
+    where
+        forecast_id = $forecast_id
+        and time_period_id = $quarter_id
+        and state = 'LOADED'
+        and exported_at < $exported_at
+    group by scope_id, types_to_export
+)
+
+select person.*, run.first_seen_at
+from user_shown as person
 left join user_run as run
     on
         run.user_id = person.user_id
+        and not exists (
+            select 1
+            from told
+            where
+                told.told_at > run.last_seen_at
+                and (told.scope_id is null or told.scope_id is not distinct from run.asked_scope_id)
+                and told.types_to_export is not distinct from run.asked_types
+        )
         and run.name is not distinct from person.name
         and run.email is not distinct from person.email
         and run.crm_user_id is not distinct from person.crm_user_id

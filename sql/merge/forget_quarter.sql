@@ -23,6 +23,11 @@ where
     forecast_id = $forecast_id
     and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
 
+delete from clari.forecast_swing_summary
+where
+    forecast_id = $forecast_id
+    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
+
 delete from clari.forecast_swing_contribution
 where
     forecast_id = $forecast_id

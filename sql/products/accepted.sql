@@ -4,7 +4,7 @@ set
     state = 'SUBMITTED',
     job_id = $job_id,
     is_adopted = $is_adopted,
-    submitted_at = coalesce($submitted_at, submitted_at),
+    submitted_at = greatest(coalesce($submitted_at, submitted_at), submitted_at),
     error = null,
     error_kind = null
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');

@@ -8,6 +8,6 @@ inner join clari.forecast_entry as known
         and known.time_frame_id = entry.time_frame_id
         and known.user_id = entry.user_id
         and known.field_id = entry.field_id
-where entry.currency_code <> known.currency_code
+where entry.currency_code <> upper(known.currency_code)
 group by known.currency_code, entry.currency_code
 order by known_currency, currency, entries;

@@ -20,21 +20,9 @@ rounding as (
         time_period_id,
         field_id,
         baseline,
-        cast(
-            case
-                when
-                    max(
-                        case
-                            when previous_value <> floor(previous_value) or current_value <> floor(current_value) then 1
-                            else 0
-                        end
-                    ) = 1
-                    then 0.005
-                else 0.5
-            end as decimal(4, 3)
-        ) as half_unit
-    from compared
-    group by time_period_id, field_id, baseline
+        cast(case when has_cents then 0.005 else 0.5 end as decimal(4, 3)) as half_unit
+    from clari.forecast_swing_summary
+    where job_id = $job_id
 ),
 
 moved as (
@@ -119,15 +107,22 @@ alike as (
     group by ranged.time_period_id, ranged.field_id, ranged.baseline
 ),
 
+-- Of calls that did not move the comparison as a whole alone knows, once it is not the newest.
 counted as (
     select
-        time_period_id,
-        field_id,
-        baseline,
-        count(*) as compared,
-        count(case when is_swing then 1 end) as swung
-    from compared
-    group by time_period_id, field_id, baseline
+        summary.time_period_id,
+        summary.field_id,
+        summary.baseline,
+        summary.judged as compared,
+        count(case when compared.is_swing then 1 end) as swung
+    from clari.forecast_swing_summary as summary
+    left join compared
+        on
+            compared.time_period_id = summary.time_period_id
+            and compared.field_id = summary.field_id
+            and compared.baseline = summary.baseline
+    where summary.job_id = $job_id
+    group by summary.time_period_id, summary.field_id, summary.baseline, summary.judged
 ),
 
 -- Those whom the ratio does not explain may be so many that it is no news of each of them either.

@@ -23,6 +23,11 @@ from clari.forecast_swing
 inner join period on period.time_period_id = forecast_swing.time_period_id
 group by quarter_id
 union all
+select quarter_id, 'forecast_swing_summary', count(*)
+from clari.forecast_swing_summary
+inner join period on period.time_period_id = forecast_swing_summary.time_period_id
+group by quarter_id
+union all
 select quarter_id, 'forecast_swing_contribution', count(*)
 from clari.forecast_swing_contribution
 inner join period on period.time_period_id = forecast_swing_contribution.time_period_id

@@ -12,6 +12,9 @@ where time_period_id in (select time_period_id from clari.time_period where quar
 delete from clari.forecast_swing
 where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
 
+delete from clari.forecast_swing_summary
+where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
+
 delete from clari.forecast_swing_contribution
 where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
 

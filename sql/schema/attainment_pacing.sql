@@ -50,24 +50,82 @@ paced as (
             and coalesce(final.currency_code, '') = coalesce(stand.currency_code, '')
 ),
 
--- Where the end of a period lies within a week two weeks have none to go: the later one stands for both.
-last_week as (
-    select forecast_id, time_period_id, weeks_to_end, max(week_number) as week_number
-    from (
-        select distinct forecast_id, time_period_id, weeks_to_end, week_number
-        from clari.forecast_call_week
-    ) as week
-    group by forecast_id, time_period_id, weeks_to_end
+-- How many days lie between the end of each week and that of its period.
+week as (
+    select distinct
+        stand.forecast_id,
+        stand.time_period_id,
+        stand.time_frame_id,
+        date_diff('day', stand.week_end_date, loaded.end_date) as days_to_end
+    from clari.forecast_call_week as stand
+    inner join loaded on loaded.forecast_id = stand.forecast_id and loaded.time_period_id = stand.time_period_id
+),
+
+-- The period before; of a year ago the one whose first day lies nearest: quarters of 4-4-5 weeks begin on other days.
+period_beside as (
+    select
+        period.forecast_id,
+        period.time_period_id,
+        beside.time_period_id as beside_period_id,
+        beside.end_date = period.start_date - 1 as is_previous
+    from loaded as period
+    inner join loaded as beside
+        on
+            beside.forecast_id = period.forecast_id
+            and beside.is_quarter = period.is_quarter
+            and (
+                beside.end_date = period.start_date - 1
+                or abs(date_diff('day', beside.start_date, cast(period.start_date - interval 1 year as date))) <= 10
+            )
+    qualify
+        row_number() over (
+            partition by period.forecast_id, period.time_period_id, beside.end_date = period.start_date - 1
+            order by
+                abs(date_diff('day', beside.start_date, cast(period.start_date - interval 1 year as date))),
+                beside.time_period_id
+        ) = 1
+),
+
+-- The week of each of these that ends as many days before its period's end: the nearest, at most four days apart.
+week_beside as (
+    select
+        week.forecast_id,
+        week.time_period_id,
+        week.time_frame_id,
+        period_beside.is_previous,
+        beside.time_period_id as beside_period_id,
+        beside.time_frame_id as beside_frame_id
+    from week
+    inner join period_beside
+        on period_beside.forecast_id = week.forecast_id and period_beside.time_period_id = week.time_period_id
+    inner join week as beside
+        on
+            beside.forecast_id = period_beside.forecast_id
+            and beside.time_period_id = period_beside.beside_period_id
+            and abs(beside.days_to_end - week.days_to_end) <= 4
+    qualify
+        row_number() over (
+            partition by week.forecast_id, week.time_period_id, week.time_frame_id, period_beside.is_previous
+            order by abs(beside.days_to_end - week.days_to_end), beside.days_to_end, beside.time_frame_id
+        ) = 1
 ),
 
 earlier as (
-    select paced.*
-    from paced
-    inner join last_week
+    select
+        week_beside.forecast_id,
+        week_beside.time_period_id,
+        week_beside.time_frame_id,
+        week_beside.is_previous,
+        paced.user_id,
+        paced.field_id,
+        paced.attainment_pct,
+        paced.closed_to_final_pct
+    from week_beside
+    inner join paced
         on
-            last_week.forecast_id = paced.forecast_id
-            and last_week.time_period_id = paced.time_period_id
-            and last_week.week_number = paced.week_number
+            paced.forecast_id = week_beside.forecast_id
+            and paced.time_period_id = week_beside.beside_period_id
+            and paced.time_frame_id = week_beside.beside_frame_id
 )
 
 select
@@ -90,37 +148,38 @@ select
     paced.attainment_pct,
     paced.final_closed,
     paced.closed_to_final_pct,
-    previous_period.time_period_id as previous_period_id,
+    previous_period.beside_period_id as previous_period_id,
     previous.attainment_pct as previous_attainment_pct,
     previous.closed_to_final_pct as previous_closed_to_final_pct,
-    year_ago_period.time_period_id as year_ago_period_id,
+    year_ago_period.beside_period_id as year_ago_period_id,
     year_ago.attainment_pct as year_ago_attainment_pct,
     year_ago.closed_to_final_pct as year_ago_closed_to_final_pct,
     paced.currency_code
 from paced
-inner join loaded as period on period.forecast_id = paced.forecast_id and period.time_period_id = paced.time_period_id
-left join loaded as previous_period
+left join period_beside as previous_period
     on
-        previous_period.forecast_id = period.forecast_id
-        and previous_period.end_date = period.start_date - 1
-        and previous_period.is_quarter = period.is_quarter
-left join loaded as year_ago_period
+        previous_period.is_previous
+        and previous_period.forecast_id = paced.forecast_id
+        and previous_period.time_period_id = paced.time_period_id
+left join period_beside as year_ago_period
     on
-        year_ago_period.forecast_id = period.forecast_id
-        and year_ago_period.start_date = cast(period.start_date - interval 1 year as date)
-        and year_ago_period.is_quarter = period.is_quarter
+        not year_ago_period.is_previous
+        and year_ago_period.forecast_id = paced.forecast_id
+        and year_ago_period.time_period_id = paced.time_period_id
 left join earlier as previous
     on
-        previous.forecast_id = paced.forecast_id
-        and previous.time_period_id = previous_period.time_period_id
-        and previous.weeks_to_end = paced.weeks_to_end
+        previous.is_previous
+        and previous.forecast_id = paced.forecast_id
+        and previous.time_period_id = paced.time_period_id
+        and previous.time_frame_id = paced.time_frame_id
         and previous.user_id = paced.user_id
         and previous.field_id = paced.field_id
 left join earlier as year_ago
     on
-        year_ago.forecast_id = paced.forecast_id
-        and year_ago.time_period_id = year_ago_period.time_period_id
-        and year_ago.weeks_to_end = paced.weeks_to_end
+        not year_ago.is_previous
+        and year_ago.forecast_id = paced.forecast_id
+        and year_ago.time_period_id = paced.time_period_id
+        and year_ago.time_frame_id = paced.time_frame_id
         and year_ago.user_id = paced.user_id
         and year_ago.field_id = paced.field_id;
 
@@ -145,9 +204,9 @@ comment on column clari.attainment_pacing.attainment_pct is 'crm_closed / quota_
 comment on column clari.attainment_pacing.final_closed is 'What was closed in the end (forecast_vs_quota); null until the period is over, and where its newest export no longer shows the person';
 comment on column clari.attainment_pacing.closed_to_final_pct is 'crm_closed / final_closed, a fraction; null until the period is over';
 comment on column clari.attainment_pacing.previous_period_id is 'The quarter (of a month: the month) that ended the day before this one began; null where it was never loaded';
-comment on column clari.attainment_pacing.previous_attainment_pct is 'attainment_pct of the person then, at as many weeks to the end; null where the person was not there';
+comment on column clari.attainment_pacing.previous_attainment_pct is 'attainment_pct of the person then, at as many days to the end, or up to four more or fewer; null where the person was not there';
 comment on column clari.attainment_pacing.previous_closed_to_final_pct is 'closed_to_final_pct of the person then, likewise';
 comment on column clari.attainment_pacing.year_ago_period_id is 'The same quarter or month a year ago; null where it was never loaded';
-comment on column clari.attainment_pacing.year_ago_attainment_pct is 'attainment_pct of the person then, at as many weeks to the end; null where the person was not there';
+comment on column clari.attainment_pacing.year_ago_attainment_pct is 'attainment_pct of the person then, at as many days to the end, or up to four more or fewer; null where the person was not there';
 comment on column clari.attainment_pacing.year_ago_closed_to_final_pct is 'closed_to_final_pct of the person then, likewise';
 comment on column clari.attainment_pacing.currency_code is 'ISO 4217 code of every amount in the row';

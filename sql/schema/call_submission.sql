@@ -25,7 +25,11 @@ select
     stand.is_week_over,
     stand.is_backfilled,
     coalesce(entry.is_written, false) as is_submitted,
-    cast(case when entry.is_written then entry.forecast_value end as decimal(18, 4)) as submitted_value,
+    cast(
+        case
+            when entry.is_written and coalesce(entry.currency_code = stand.currency_code, true) then entry.forecast_value
+        end as decimal(18, 4)
+    ) as submitted_value,
     case when entry.is_written then entry.updated_at end as submitted_at,
     case when entry.is_written then entry.updated_by end as submitted_by,
     case when entry.is_written then entry.updated_by <> stand.user_id end as is_submitted_by_other,
@@ -34,7 +38,11 @@ select
             then entry.updated_at >= cast(stand.week_end_date + 1 as timestamp) at time zone 'UTC'
     end as is_late,
     coalesce(entry.is_replaced, false) as is_overridden,
-    cast(case when entry.is_replaced then entry.adjustment_value end as decimal(18, 4)) as override_value,
+    cast(
+        case
+            when entry.is_replaced and coalesce(entry.currency_code = stand.currency_code, true) then entry.adjustment_value
+        end as decimal(18, 4)
+    ) as override_value,
     case when entry.is_replaced then entry.adjusted_at end as overridden_at,
     case when entry.is_replaced then entry.adjusted_by end as overridden_by,
     stand.call_value,

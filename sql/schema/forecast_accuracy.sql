@@ -16,7 +16,7 @@ compared as (
     select
         stand.*,
         known.is_provisional,
-        final.crm_closed as actual_value,
+        case when coalesce(final.currency_code = stand.currency_code, true) then final.crm_closed end as actual_value,
         case
             when
                 coalesce(final.currency_code = stand.currency_code, true)

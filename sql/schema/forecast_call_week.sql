@@ -40,7 +40,7 @@ comment on column clari.forecast_call_week.week_number is 'Week of the period; 1
 comment on column clari.forecast_call_week.week_start_date is 'The week''s first day';
 comment on column clari.forecast_call_week.week_end_date is 'The week''s last day';
 comment on column clari.forecast_call_week.weeks_to_end is 'Whole weeks from the end of the week to the end of the period; 0 may stand on two weeks, where the period ends within one';
-comment on column clari.forecast_call_week.as_of is 'The moment that the row knows of: the last microsecond (UTC) of the week''s last day; the newest export while the week is open; the first export where the week had ended before it';
+comment on column clari.forecast_call_week.as_of is 'The moment that the row knows of: the last microsecond of the week''s last day in CLARI_ORG_TIMEZONE; where no export is of the week itself, the export before it; the newest export while the week is open; the first export where the week had ended before it';
 comment on column clari.forecast_call_week.is_week_over is 'False: the week was still open at the newest export, and the row changes with the next';
 comment on column clari.forecast_call_week.is_backfilled is 'The week had ended before the first export that is held of the quarter: what that export said of it later';
 comment on column clari.forecast_call_week.user_name is 'Full name, as of as_of';

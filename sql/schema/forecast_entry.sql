@@ -43,7 +43,7 @@ comment on column clari.forecast_entry.quota_value is 'Quota, in currency_code';
 comment on column clari.forecast_entry.adjustment_value is 'The manager''s replacement of this call; 0 where it was never adjusted, in some documents';
 comment on column clari.forecast_entry.crm_total is 'All opportunities that the field counts, in the CRM';
 comment on column clari.forecast_entry.crm_closed is 'Closed-won, in the CRM';
-comment on column clari.forecast_entry.currency_code is 'ISO 4217 code of every amount in the row';
+comment on column clari.forecast_entry.currency_code is 'Of every amount in the row: its ISO 4217 code; of a CSV, where CLARI_CURRENCY is not set, the sign or code before it';
 comment on column clari.forecast_entry.is_updated is 'Whether the person touched the call in that week';
 comment on column clari.forecast_entry.updated_by is 'User id of whoever changed the call last';
 comment on column clari.forecast_entry.updated_at is 'When the call was changed last';

@@ -38,7 +38,7 @@ comment on column clari.forecast_swing.forecast_id is 'Clari''s forecast (the ta
 comment on column clari.forecast_swing.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
 comment on column clari.forecast_swing.user_id is 'The person, by Clari''s id';
 comment on column clari.forecast_swing.field_id is 'The forecast field';
-comment on column clari.forecast_swing.baseline is 'sync: the previous loaded export; week: the newest that is at least 7 days older';
+comment on column clari.forecast_swing.baseline is 'sync: the previous loaded export; week: the newest that is at least six and a half days older';
 comment on column clari.forecast_swing.previous_value is 'The call then';
 comment on column clari.forecast_swing.current_value is 'The call now';
 comment on column clari.forecast_swing.change_amount is 'now - then';

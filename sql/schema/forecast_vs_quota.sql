@@ -42,9 +42,9 @@ comment on column clari.forecast_vs_quota.currency_code is 'ISO 4217 code of eve
 comment on column clari.forecast_vs_quota.user_name is 'Full name';
 comment on column clari.forecast_vs_quota.role_name is 'Place in the hierarchy';
 comment on column clari.forecast_vs_quota.parent_role_name is 'The place above';
-comment on column clari.forecast_vs_quota.is_top is 'The role has no parent: this row is the organisation''s total';
+comment on column clari.forecast_vs_quota.is_top is 'The role has no parent, as exports of the whole organisation show it: this row is the organisation''s total';
 comment on column clari.forecast_vs_quota.field_name is 'The field''s name';
-comment on column clari.forecast_vs_quota.week_number is 'Week of the period that the row is as of; 1 is the first';
+comment on column clari.forecast_vs_quota.week_number is 'Week of the period that the row is as of, of those that the forecast lists; 1 is the first, a period that is over has its last';
 comment on column clari.forecast_vs_quota.weeks_to_end is 'Whole weeks from the end of that week to the end of the period';
 comment on column clari.forecast_vs_quota.is_submitted is 'Whether the call was submitted in that week; false: an earlier week''s call stands';
 comment on column clari.forecast_vs_quota.in_latest_export is 'False: exports no longer show the person here';

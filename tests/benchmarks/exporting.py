@@ -32,6 +32,9 @@ class TurnedClock:
     def now(self) -> datetime:
         return _MORNING + timedelta(seconds=self.seconds)
 
+    def monotonic(self) -> float:
+        return self.seconds
+
     async def sleep(self, seconds: float) -> None:
         self.seconds += seconds
         await asyncio.sleep(0)

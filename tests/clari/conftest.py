@@ -26,14 +26,19 @@ class TurnedClock:
 
     def __init__(self) -> None:
         self.moment = NOW
+        self.passed = timedelta()
         self.slept: list[float] = []
 
     def now(self) -> datetime:
         return self.moment
 
+    def monotonic(self) -> float:
+        return self.passed.total_seconds()
+
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.moment += timedelta(seconds=seconds)
+        self.passed += timedelta(seconds=seconds)
         await asyncio.sleep(0)
 
 

@@ -136,9 +136,9 @@ def test_awkward_ids_arrive_as_they_are(sandbox, forecast_id):
     job = finished(sandbox, forecast_id)
     assert job.is_of(request_for(forecast_id))
     sink = Sink()
-    size = call(sandbox, lambda client: client.download(job.job_id, sink))
+    came = call(sandbox, lambda client: client.download(job.job_id, sink))
     assert sink.content == forecast_id.encode()
-    assert size == len(sink.content)
+    assert came.size == len(sink.content)
 
 
 @pytest.mark.parametrize(("job_id", "part"), [("../../x?y", "..%2F..%2Fx%3Fy"), ("..", "%2E%2E"), ("a.b", "a.b")])
@@ -255,7 +255,7 @@ def test_retry_after_is_honoured_in_both_writings(sandbox, writing):
         assert datetime.now(UTC) >= later.replace(microsecond=0)
 
 
-@pytest.mark.parametrize("value", ["0", "-3", "nan", "soon", "Mon, 01 Jan 2001 00:00:00 GMT", "1 2 3", ""])
+@pytest.mark.parametrize("value", ["0", "-3", "nan", "soon", "Mon, 01 Jan 2001 00:00:00 GMT", "1 2 3", "", "1e400"])
 def test_a_retry_after_that_says_nothing_leaves_the_ordinary_wait(sandbox, value):
     sandbox.fail_next("limits", [Fault("answer", 503, {"Retry-After": value})] * 3)
     assert call(sandbox, lambda client: client.limits()).monthly_quota == 1000
@@ -268,7 +268,7 @@ def test_a_document_that_is_cut_comes_anew_and_whole(sandbox, tab):
     job = finished(sandbox, tab)
     sandbox.fail_next("results", ["cut", "cut", "500", "cut"])
     sink = Sink()
-    assert call(sandbox, lambda client: client.download(job.job_id, sink)) == len(body)
+    assert call(sandbox, lambda client: client.download(job.job_id, sink)).size == len(body)
     assert sink.content == body
     assert sink.begun == 5
 
@@ -314,7 +314,22 @@ def test_an_export_call_without_a_readable_answer_is_not_repeated(sandbox, tab, 
     assert len(posts(sandbox)) == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b'{"jobId": null}', b'"x"', b"{"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"jobId": null}',
+        b'"x"',
+        b"{",
+        b'{"jobId": "6\\ud8007"}',
+        b'{"jobId": "6\\u00007"}',
+        b'{"jobId": {"a": 1}}',
+        b'{"jobId": "' + b"6" * 70_000 + b'"}',
+    ],
+)
 def test_an_answer_that_names_no_job_is_lost(sandbox, tab, body):
     sandbox.fail_next("submit", [Fault("answer", 200, {}, body)])
     with pytest.raises(AnswerLost, match=f"export of {tab} {CURRENT}: "):
@@ -397,6 +412,7 @@ def test_a_list_of_jobs_is_read_in_each_wrapping(sandbox, body):
     ("name", "body", "where"),
     [
         ("limits", b'{"jobs": {"monthlyQuota": "many"}}', "monthlyQuota"),
+        ("limits", b'{"jobs": {"monthlyQuota": 1%s}}' % (b"0" * 30), "monthlyQuota"),
         ("limits", b"[]", "its whole"),
         ("status", b'{"job": {"rowsTruncated": "perhaps"}}', "rowsTruncated"),
         ("status", b"7", "its whole"),
@@ -473,12 +489,12 @@ def test_a_download_that_was_long_on_its_way_and_is_cut_begins_anew(sandbox):
     job = finished(sandbox)
     sandbox.fail_next("results", ["cut", "cut", "none"])
     sink = Sink()
-    size = call(
+    came = call(
         sandbox,
         lambda client: client.download(job.job_id, sink),
         retry=Retry(attempts=3, first_wait_s=0.001, max_wait_s=0.002, patience_s=0),
     )
-    assert len(sink.content) == size
+    assert len(sink.content) == came.size
     assert sink.begun == 3
 
 

@@ -115,6 +115,9 @@ def refused(status: int, body: object, key: str = KEY) -> ClariRefused:
         (502, b"\n <!doctype html>", ServerFault, "a web page instead of an answer", None),
         (504, b"\xff\xfe\x00 not text", ServerFault, None, None),
         (500, b"", ServerFault, None, None),
+        (500, b"[" * 100_000, ServerFault, None, None),
+        (500, b'{"message": ' + b"[" * 900 + b"]" * 900 + b"}", ServerFault, "[" * 300, None),
+        (500, b'{"code": "\\ud800", "message": "half \\ud83d, \\u0000none"}', ServerFault, "half , none", None),
     ],
 )
 def test_every_envelope_becomes_its_exception_with_what_clari_said(status, body, kind, message, error_id):
@@ -148,7 +151,18 @@ def test_what_people_can_mend_names_the_setting(status, code, remedy):
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("7", 7), ("0.5", 0.5), ("-1", 0), (None, None), ("soon", None), ("", None)],
+    [
+        ("7", 7),
+        ("0.5", 0.5),
+        ("-1", 0),
+        ("86400", 86400),
+        (None, None),
+        ("soon", None),
+        ("", None),
+        ("9" * 400, None),
+        ("1e400", None),
+        ("Sat, 01 Jan 2050 00:00:00 -9999999999999999", None),
+    ],
 )
 def test_retry_after_in_seconds(value, seconds):
     headers = {} if value is None else {"retry-after": value}

@@ -305,7 +305,7 @@ def test_an_answer_that_takes_too_long_is_found_too(sandbox, tab):
 def test_a_lost_job_that_takes_up_the_last_slot_is_found_when_clari_refuses(own_sandbox):
     sandbox = own_sandbox("hung", concurrent_limit=1)
     sandbox.fail_next("submit", ["lost"])
-    sandbox.fail_next("jobs", [Fault("answer", 200, {}, b"[]")] * 3)
+    sandbox.fail_next("jobs", [Fault("answer", 200, {}, b"[]")] * 11)  # as often as it is looked for
     desk = Desk(sandbox, export_timeout_s=5)
     (error,) = desk.export(request_for())
     assert isinstance(error, ExportTimedOut)

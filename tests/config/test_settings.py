@@ -42,6 +42,7 @@ def test_the_defaults_are_those_that_are_promised():
         "export_timeout_s": 600,
         "slot_timeout_s": 1800,
         "poll_interval_s": 1,
+        "lost_answer_s": 30,
         "request_timeout_s": 30,
         "max_concurrent_exports": None,
         "swing_threshold": Decimal("0.20"),
@@ -52,6 +53,8 @@ def test_the_defaults_are_those_that_are_promised():
         "data_dir": Path("data"),
         "sync_cron": "0 6 * * *",
         "timezone": "UTC",
+        "org_timezone": "America/Los_Angeles",
+        "fiscal_year_named_by": "end",
     }
     assert {name: getattr(settings, name) for name in promised} == promised
     every_type = {"forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed"}
@@ -83,6 +86,8 @@ def test_the_defaults_are_those_that_are_promised():
         ("CLARI_SWING_MIN_AMOUNT", "1000.5", "swing_min_amount", Decimal("1000.5")),
         ("CLARI_DATA_DIR", "/srv/clari", "data_dir", Path("/srv/clari")),
         ("CLARI_TIMEZONE", "Europe/Berlin", "timezone", "Europe/Berlin"),
+        ("CLARI_ORG_TIMEZONE", "Australia/Sydney", "org_timezone", "Australia/Sydney"),
+        ("CLARI_FISCAL_YEAR_NAMED_BY", "start", "fiscal_year_named_by", "start"),
         ("CLARI_SYNC_CRON", "*/15 6-20 * * MON-FRI", "sync_cron", "*/15 6-20 * * MON-FRI"),
         ("DAGSTER_HOME", "/srv/dagster", "dagster_home", Path("/srv/dagster")),
         ("CLARI_WAREHOUSE_URL", "duckdb:////srv/w.duckdb", "warehouse_url", SecretStr("duckdb:////srv/w.duckdb")),
@@ -135,6 +140,7 @@ BAD = [
     ("CLARI_EXPORT_TIMEOUT_S", "0", "greater than 0"),
     ("CLARI_SLOT_TIMEOUT_S", "-5", "greater than 0"),
     ("CLARI_POLL_INTERVAL_S", "31", "less than or equal to 30"),
+    ("CLARI_LOST_ANSWER_S", "-1", "greater than or equal to 0"),
     ("CLARI_REQUEST_TIMEOUT_S", "soon", "number"),
     ("CLARI_MAX_CONCURRENT_EXPORTS", "0", "greater than or equal to 1"),
     ("CLARI_SWING_THRESHOLD", "-0.1", "greater than or equal to 0"),
@@ -148,6 +154,7 @@ BAD = [
     ("CLARI_SYNC_CRON", "0 6 * *", "five fields"),
     ("CLARI_TIMEZONE", "Mars/Olympus", "Europe/Berlin"),
     ("CLARI_TIMEZONE", "../etc/passwd", "Europe/Berlin"),
+    ("CLARI_ORG_TIMEZONE", "Mars/Olympus", "Europe/Berlin"),
 ]
 
 

@@ -1,7 +1,7 @@
 """Fiscal quarters and months: every calendar, every day, every name that Clari gives them."""
 
 import calendar
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -156,3 +156,42 @@ def test_the_quarters_around_a_day_begin_with_its_own():
         "2027_Q1", "2026_Q4", "2026_Q3", "2026_Q2", "2026_Q1", "2025_Q4", "2027_Q2", "2027_Q3",
     ]  # fmt: skip
     assert [str(quarter) for quarter in FiscalCalendar().around(date(2026, 2, 1), before=0, after=0)] == ["2026_Q1"]
+
+
+calendars = st.builds(FiscalCalendar, months, st.sampled_from(["start", "end"]))
+
+
+def _quarter_by_counting(fiscal: FiscalCalendar, day: date) -> str:
+    """Day by month: which fiscal year and quarter it is of, by a list of all twelve."""
+    years = [day.year - 1, day.year]
+    begun = max(date(year, fiscal.start_month, 1) for year in years if date(year, fiscal.start_month, 1) <= day)
+    end = date(begun.year + 1, fiscal.start_month, 1) - timedelta(days=1)
+    number = next(n for n in range(12) if (begun.year * 12 + begun.month - 1 + n) == day.year * 12 + day.month - 1)
+    return f"{(end if fiscal.named_by == 'end' else begun).year:04d}_Q{number // 3 + 1}"
+
+
+@given(calendars, days)
+def test_a_fiscal_year_is_named_after_the_year_that_it_begins_or_ends_in(fiscal, day):
+    quarter = fiscal.quarter_of(day)
+    assert str(quarter) == _quarter_by_counting(fiscal, day)
+    assert fiscal.first_day(quarter) <= day <= fiscal.last_day(quarter)
+
+
+@given(calendars, calendars, quarters, st.integers(-14, 14))
+def test_the_calendar_that_is_right_is_told_from_the_days_of_a_quarter(known, real, quarter, shift):
+    """Also where years begin on a day near the first of a month; where the names agree nothing is contradicted."""
+    first = real.first_day(quarter) + timedelta(days=shift)
+    last = real.last_day(quarter) + timedelta(days=shift)
+    found = known.as_delivered(quarter, first)
+    assert found is not None
+    assert found.first_day(quarter) == real.first_day(quarter)
+    assert known.contradicted_by(quarter, first, last) is (known.first_day(quarter) != real.first_day(quarter))
+
+
+def test_a_day_alone_begins_where_the_organisation_is():
+    sydney = FiscalCalendar(zone="Australia/Sydney")
+    assert sydney.moment("2026-10-19") == datetime(2026, 10, 18, 13, tzinfo=UTC)
+    assert sydney.moment("2026-10-19T06:00") == datetime(2026, 10, 19, 6, tzinfo=UTC)
+    assert sydney.moment("2026-10-19T06:00+11:00") == datetime(2026, 10, 18, 19, tzinfo=UTC)
+    assert sydney.day_of(datetime(2026, 10, 18, 19, tzinfo=UTC)) == date(2026, 10, 19)
+    assert sydney.end_of(date(2026, 10, 3)) == datetime(2026, 10, 3, 13, 59, 59, 999999, tzinfo=UTC)  # then DST begins

@@ -18,6 +18,7 @@ import httpx
 import pytest
 import stamina
 
+from clari_pipeline.defs.automation import daily_sync_schedule
 from clari_pipeline.defs.event_log import PooledSqliteEventLog
 from clari_pipeline.defs.graph import build
 from clari_pipeline.defs.run_storage import PooledSqliteRuns
@@ -26,6 +27,7 @@ from clari_pipeline.quality.export_gate import CHECKS
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import point_dagster_at, project_file, read_settings
 from tests.helpers.beginnings import begin_after
+from tests.helpers.each_case import try_each
 from tests.helpers.terminal import Terminal
 
 CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
@@ -40,6 +42,7 @@ ASSETS = {
     "time_frame",
     "forecast_vs_quota",
     "forecast_swing",
+    "forecast_swing_summary",
     "pipeline_health",
     "pipeline_health_month",
     "read_copy",
@@ -156,6 +159,22 @@ def test_in_a_quarters_first_days_an_empty_export_is_a_warning(
         assert instance.get_materialized_partitions(ENTRY) == set()
 
 
+def test_the_organisations_day_says_which_quarter_the_schedule_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever zone the schedule's own clock is in: the new year begins in Sydney, and not yet in California."""
+    monkeypatch.setenv("CLARI_TIMEZONE", "Europe/Berlin")
+    monkeypatch.setenv("CLARI_HISTORICAL_PERIODS", "0")
+
+    def check(case: tuple[str, str]) -> None:
+        monkeypatch.setenv("CLARI_ORG_TIMEZONE", case[0])
+        job = dg.define_asset_job("sync_quarter")
+        moment = datetime(2026, 12, 31, 20, tzinfo=UTC)
+        with dg.build_schedule_context(scheduled_execution_time=moment) as context:
+            (request,) = daily_sync_schedule(job, read_settings())(context)
+        assert request.partition_key == case[1]
+
+    try_each([("Australia/Sydney", "2027_Q1"), ("America/Los_Angeles", "2026_Q4")], check)
+
+
 def test_the_schedule_asks_for_each_quarter_and_its_runs_merge_them(
     terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +237,7 @@ GROUPS = {
     "raw_export": "clari",
     "forecast_vs_quota": "marts",
     "forecast_swing": "marts",
+    "forecast_swing_summary": "marts",
     "pipeline_health": "marts",
     "pipeline_health_month": "marts",
     "read_copy": "marts",

@@ -39,11 +39,11 @@ class Read:
         return getattr(self.document, name)
 
 
-def read(content: str | bytes, calendar: FiscalCalendar | None = None) -> Read:
+def read(content: str | bytes, calendar: FiscalCalendar | None = None, *, currency: str | None = None) -> Read:
     """A document from its text."""
     content = content.encode() if isinstance(content, str) else content
     taken: list[pa.Table] = []
-    document = read_document(io.BytesIO(content), calendar or FiscalCalendar(), taken.append)
+    document = read_document(io.BytesIO(content), calendar or FiscalCalendar(), taken.append, currency=currency)
     return Read(content, document, pa.concat_tables([ENTRY.empty_table(), *taken]).combine_chunks())
 
 

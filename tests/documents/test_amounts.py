@@ -50,7 +50,7 @@ def test_an_amount_is_exact_however_it_is_written(written, exact):
     [
         ("9007199254740993", "9007199254740993"),
         ("100000000000000", "100000000000000"),
-        ("0.00001", "0.00001"),
+        ("99999999999999.99995", "99999999999999.99995"),
         ("12345678901234567890123456789.123456789", "12345678901234567890123456789.123456789"),
         ('"12,5oo"', "12,5oo"),
         ('"NaN"', "NaN"),
@@ -79,6 +79,33 @@ def test_what_is_no_amount_is_none_and_named_as_it_is_written(written, named):
         "written": named,
     }
     assert document.exact_totals == {}
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("178406.46000000002", "178406.4600"),
+        ("0.30000000000000004", "0.3"),
+        ("0.00005", "0"),
+        ("0.00015", "0.0002"),
+        ("-0.00025", "-0.0002"),
+        ("-0.000250000000000000000000000001", "-0.0003"),
+        ("5.551115123125783e-17", "0"),
+        ("99999999999999.99994", "99999999999999.9999"),
+        ('"1.23456"', "1.2346"),
+    ],
+)
+def test_more_than_four_decimals_are_rounded_half_to_even_and_counted(written, kept):
+    document = amount(written)
+    assert only(document, "raw_entry")["forecast_value"] == Decimal(kept)
+    assert document.unreadable == []
+    assert document.rounded.counts == {("f", "forecast_value"): 1}
+    assert document.rounded.most == abs(Decimal(json.loads(written, parse_float=str)) - Decimal(kept))
+    assert document.exact_totals["f", "forecast_value"].total == Decimal(kept)
+
+
+def test_what_is_exact_is_not_counted_as_rounded():
+    assert amount("1.00000").rounded.counts == {}
 
 
 @pytest.mark.parametrize("written", ['""', "null", '" "'])

@@ -43,7 +43,12 @@ def test_email_period_and_one_field_stand_in_for_the_ids():
     assert (user["user_id"], user["name"], user["email"]) == (ROW["ownerEmail"], ROW["ownerName"], ROW["ownerEmail"])
     (period,) = document.tables["raw_time_period"].to_pylist()
     (frame,) = document.tables["raw_time_frame"].to_pylist()
-    assert frame == {"time_frame_id": "2026_Q4", "start_date": "2025-11-01", "end_date": "2026-01-31"}
+    assert frame == {
+        "time_frame_id": "2026_Q4",
+        "time_period_id": "2026_Q4",
+        "start_date": "2025-11-01",
+        "end_date": "2026-01-31",
+    }
     assert (period["start_date"], period["end_date"], period["period_type"]) == ("2025-11-01", "2026-01-31", "QUARTER")
     assert document.tables["raw_field"].to_pylist() == [
         {"field_id": "forecast", "field_name": "Forecast", "field_type": "FORECAST"}

@@ -109,6 +109,7 @@ def test_every_key_comes_to_its_column():
     }
     assert only(document, "raw_time_frame") == {
         "time_frame_id": "W02",
+        "time_period_id": None,
         "start_date": "2026-10-15",
         "end_date": "2026-10-21",
     }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -17,6 +19,7 @@ from clari_pipeline.settings import read_settings
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.duck import DuckWarehouse
 from clari_pipeline.warehouse.errors import WarehouseLocked
+from tests.helpers.each_case import try_each
 from tests.helpers.terminal import Terminal
 
 WRONG: dict[str, tuple[dict[str, str | None], list[str], str]] = {
@@ -65,6 +68,32 @@ def test_a_document_that_could_not_be_merged_is_not_landed(terminal: Terminal, m
     answer = terminal("replay", "--document", "q4.json", "--forecast", "total_new", "--period", "2026_Q4")
     assert answer.code == 2, answer.err
     assert not [file for file in (terminal.folder / "data").rglob("*") if file.is_file()]
+
+
+def test_a_document_as_of_a_moment_at_which_nobody_can_have_exported_it_is_refused(terminal: Terminal) -> None:
+    """Ahead of the clock, or long before the quarter; said by the option or by the file's modification time."""
+    file = terminal.folder / "q4.json"
+    file.write_text('{"entries": []}')
+    ahead, before = datetime(2999, 1, 1, tzinfo=UTC), datetime(2026, 9, 1, tzinfo=UTC)
+    words = ("replay", "--document", "q4.json", "--forecast", "total_new", "--period", "2026_Q4")
+
+    def check(case: tuple[bool, datetime, str]) -> None:
+        is_said, moment, reason = case
+        os.utime(file, (moment.timestamp(), moment.timestamp()))
+        answer = terminal(*words, *(["--exported-at", moment.isoformat()] if is_said else []))
+        assert answer.code == 2, answer.err
+        assert all(part in answer.err for part in ("--exported-at", moment.isoformat(), reason))
+        assert not list((terminal.folder / "data" / "landing").rglob("manifest.json"))
+
+    try_each(
+        [
+            (True, ahead, "still to come"),
+            (False, ahead, "still to come"),
+            (True, before, "from 2026-09-15 on"),
+            (False, before, "from 2026-09-15 on"),
+        ],
+        check,
+    )
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -151,6 +180,41 @@ def test_eight_failures_in_a_row_are_ridden_out(terminal: Terminal, sandbox: San
     assert [outcome.export["state"] for outcome in pipeline.outcomes(asked)] == ["LOADED"]
     submitted = [request for request in sandbox.requests if request.method == "POST"]
     assert len(submitted) == 1
+
+
+def test_what_comes_in_place_of_a_document_or_in_part_is_that_exports_own_trouble(
+    terminal: Terminal, sandbox: Sandbox
+) -> None:
+    """An error with status 200 is FAILED with Clari's words, and lands nowhere; four CSVs of other lengths, of which
+    nothing shows the end, are one that is refused, and is so after a restart; the forecast beside them is merged.
+    """
+    pipeline = Pipeline(read_settings())
+    quarter = pipeline.current_quarters()[0]
+    head = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Day,End Day,Data Type,Data Value\n"
+    week = "CRO,,Q4 FY 2026,Commit,1,10/01/2026,10/07/2026,Forecast Value,$940.25\n"
+    lines = "".join(f"Ann,ann{number}@x.example,00{number},{week}" for number in range(60))
+    envelope = f'{{"errors": [{{"code": "E1", "message": "No report for {sandbox.api_key}"}}]}}'
+    sandbox.serve("cut off", str(quarter), (head + lines).encode(), "CSV")
+    sandbox.serve("error", str(quarter), envelope.encode())
+    retry = Retry(attempts=2, first_wait_s=0.001, max_wait_s=0.002)
+    sandbox.fail_next("results", [f"unsized_cut:{share}" for share in (0.5, 0.7, 0.6, 0.4)])
+    asked = []
+    for forecasts in (["cut off"], ["error", "new_business"]):
+        with pipeline.exporting(f"run of {forecasts}", [quarter], forecasts, retry=retry) as desk:
+            asked += desk.take(str(quarter))
+    pipeline.merge_landed(str(quarter))
+    came = {outcome.export["forecast_id"]: outcome.export for outcome in pipeline.outcomes(asked)}
+    assert {name: export["state"] for name, export in came.items()} == {
+        "cut off": "REFUSED",
+        "error": "FAILED",
+        "new_business": "LOADED",
+    }
+    assert came["cut off"]["error"].startswith("export_is_complete: ")
+    assert "Clari answered 200: No report for ***, in place of the document" in came["error"]["error"]
+    assert came["error"]["error_kind"] == "ErrorAsDocument"
+    assert not [document for document in pipeline.landing if document.manifest["forecast_id"] == "error"]
+    Pipeline(read_settings()).replay([], [])
+    assert [outcome.export["state"] for outcome in pipeline.outcomes(asked[:1])] == ["REFUSED"]
 
 
 @pytest.mark.soak  # by default: a kill while the job of a lost answer is adopted, in test_kills.py

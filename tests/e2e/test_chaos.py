@@ -40,6 +40,9 @@ class TurnedClock:
     def now(self) -> datetime:
         return NOW + timedelta(seconds=self._seconds)
 
+    def monotonic(self) -> float:
+        return self._seconds
+
     async def sleep(self, seconds: float) -> None:
         with self._guard:
             self._seconds += seconds

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from clari_pipeline.landing import IS_WHOLE
 from clari_pipeline.outcomes import Outcome
 from clari_pipeline.recording import manifest_of
 from clari_pipeline.settings import EXPORT_TYPES, read_settings
@@ -139,6 +140,7 @@ class House:
         history: bool = True,
         submitted: datetime | None = None,
         is_truncated: bool = False,
+        is_whole: bool | None = None,
     ) -> str:
         """Land a document that Clari finished at `at`; its request id."""
         self.exports += 1
@@ -166,7 +168,8 @@ class House:
             "wait_seconds": 1,
             "rows_truncated": is_truncated,
         }
-        landed = writer.keep(forecast_id=forecast, time_period=quarter, job_id=row["job_id"], facts=manifest_of(row))
+        facts = manifest_of(row) | ({} if is_whole is None else {IS_WHOLE: is_whole})
+        landed = writer.keep(forecast_id=forecast, time_period=quarter, job_id=row["job_id"], facts=facts)
         self.know(landed.folder)
         return row["request_id"]
 

@@ -88,6 +88,7 @@ class Place:
             "CLARI_BASE_URL": sandbox.base_url,
             "CLARI_FORECAST_IDS": "total_new",
             "CLARI_POLL_INTERVAL_S": "0.02",
+            "CLARI_LOST_ANSWER_S": "0.2",
             "DAGSTER_HOME": str(folder / "dagster_home"),
         } | settings
 

@@ -22,12 +22,17 @@ Row = dict[str, Any]
 NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]*)(\.(?P<part>[0-9]*))?([eE](?P<exponent>[+-]?[0-9]+))?")
 FLAT = AMOUNTS | {"ownerEmail": "user_id", "timePeriod": "time_period_id", "currency": "currency_code"}
 COLUMNS = dict.fromkeys(ENTRY_KEYS.values())
+AMOUNT_KEYS = {key for key, column in (ENTRY_KEYS | AMOUNTS).items() if column in MEASURES}
 YES, NO = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
 KEYS = ("field_id", "time_frame_id", "time_period_id", "user_id")
 
 
 class Written(str):
     """A number as it is written."""
+
+
+class Constant(str):
+    """NaN or an infinity, which may stand for an amount and for nothing else."""
 
 
 class Refused(Exception):
@@ -44,25 +49,37 @@ class Expected:
     unknown: Counter[str] = field(default_factory=Counter)
     lists: dict[str, list[Row]] = field(default_factory=dict)
     totals: dict[tuple[str | None, str], tuple[Decimal, int]] = field(default_factory=dict)
+    rounded: Counter[tuple[str | None, str]] = field(default_factory=Counter)
+    most: Fraction = Fraction(0)
 
 
 def expect(content: bytes) -> Expected:
     """Raises `Refused`."""
+    constants: list[Constant] = []
+
+    def constant(name: str) -> Constant:
+        constants.append(Constant(name))
+        return constants[-1]
+
+    def unique(pairs: list[tuple[str, Any]]) -> Row:
+        for key, value in pairs:
+            if key in AMOUNT_KEYS and isinstance(value, Constant):
+                constants[:] = [one for one in constants if one is not value]
+        return _unique(pairs)
+
     try:
         document = json.loads(
             content.removeprefix(b"\xef\xbb\xbf").decode(),
             parse_int=Written,
             parse_float=Written,
-            parse_constant=_refuse,
-            object_pairs_hook=_unique,
+            parse_constant=constant,
+            object_pairs_hook=unique,
         )
+        if constants:
+            raise Refused(constants[0])
         return _expected(document)
     except (ValueError, RecursionError) as error:  # broken UTF-8 and half characters are ValueErrors
         raise Refused(str(error)) from None
-
-
-def _refuse(name: str) -> None:
-    raise Refused(name)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Row:
@@ -132,6 +149,9 @@ def _add_entry(found: Expected, entry: Row) -> None:
             if text is not None and text.strip() and amount is None:
                 text.encode()
                 found.unreadable.append({key: named[key] for key in KEYS} | {"measure": column, "written": text})
+            if amount is not None and (lost := abs(Fraction(amount) - (_number(text) or 0))):
+                found.rounded[named["field_id"], column] += 1
+                found.most = max(found.most, lost)
             if amount is not None:
                 total, count = found.totals.get((named["field_id"], column), (Decimal(0), 0))
                 found.totals[named["field_id"], column] = total + amount, count + 1
@@ -160,10 +180,11 @@ def _number(text: str) -> Fraction | None:
 
 
 def _amount(text: str) -> Decimal | None:
+    """Rounded half to even to four decimals, by fractions."""
     number = _number(text)
-    if number is None or abs(number) >= 10**14 or (number * 10**4).denominator != 1:
+    if number is None or abs(number) >= 10**14 or abs(kept := round(number * 10**4)) >= 10**18:
         return None
-    return Decimal(int(number * 10**4)).scaleb(-4)
+    return Decimal(kept).scaleb(-4)
 
 
 def _moment(text: str) -> int | None:
@@ -198,6 +219,8 @@ def compare(content: bytes) -> bool:
         assert row == wanted
         assert str(row["is_updated"]) == str(wanted["is_updated"])
     assert sorted(found.tables["raw_unreadable"].to_pylist(), key=str) == sorted(expected.unreadable, key=str)
+    assert found.rounded.counts == expected.rounded
+    assert abs(Fraction(found.rounded.most) - expected.most) <= expected.most / 10**20
     assert found.unknown_keys == expected.unknown
     assert set(found.unknown_keys) == set(expected.unknown)
     for table, rows in expected.lists.items():

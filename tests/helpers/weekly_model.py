@@ -171,6 +171,9 @@ class Weekly:
                     continue
                 ends = datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1) - _TICK
                 as_of = min(max(ends, exports[0].at), max(exports[-1].at, exports[0].at))
+                begins = datetime(first.year, first.month, first.day, tzinfo=UTC)
+                if as_of == ends and not any(begins <= export.at <= ends for export in exports):
+                    as_of = max(export.at for export in exports if export.at <= ends)
                 when = {
                     "week_number": number,
                     "week_end_date": last,
@@ -202,18 +205,29 @@ class Weekly:
                     if (one, who, "quota") in values
                 }
                 of_quota = [one for one in quota if one <= week][-1:] or [one for one in quota if one > week][:1]
+                currency = (known[standing[-1]] if standing else newest)["currency"]
+                is_ours = newest["currency"] == currency
                 found[who, name] = {
                     "call_value": self._submitted(known[standing[-1]]) if standing else None,
                     "is_submitted": bool(standing) and standing[-1] == week,
-                    "currency_code": (known[standing[-1]] if standing else newest)["currency"],
-                    "crm_closed": newest["closed"],
-                    "crm_total": newest["total"],
-                    "quota_value": quota[of_quota[0]] if of_quota else None,
+                    "currency_code": currency,
+                    "adjustment_value": self._replacement(
+                        known[standing[-1]] if standing else newest, newest, currency
+                    ),
+                    "crm_closed": newest["closed"] if is_ours else None,
+                    "crm_total": newest["total"] if is_ours else None,
+                    "quota_value": quota[of_quota[0]] if of_quota and currency == "USD" else None,
                     "role_name": role.title(),
                     "parent": parents[who],
                     "is_top": who == "boss",
                 }
         return found
+
+    def _replacement(self, standing: Row, newest: Row, currency: str) -> Decimal | None:
+        """What replaces the call: that of the week whose replacement stands, else that of the newest week."""
+        row = standing if self.use_adjusted and standing["adjustment"] else newest
+        replacement: Decimal | None = row["adjustment"] if row["currency"] == currency else None
+        return replacement
 
     def _submitted(self, row: Row) -> Decimal | None:
         if self.use_adjusted and row["adjustment"]:  # nobody is named who adjusted: a zero is none
@@ -260,7 +274,8 @@ class Weekly:
                     if known and any((one, who, name) in present for one in weeks_of(quarter)):
                         newest = values[known[-1], who, name]
                         currency = (values[standing[-1], who, name] if standing else newest)["currency"]
-                        found[quarter, who, name] = {"closed": newest["closed"], "currency": currency}
+                        closed = newest["closed"] if newest["currency"] == currency else None
+                        found[quarter, who, name] = {"closed": closed, "currency": currency}
         return found
 
     def is_finished(self, quarter: str) -> bool:

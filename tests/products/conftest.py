@@ -42,6 +42,9 @@ class Clock:
     def now(self) -> datetime:
         return self.moment
 
+    def monotonic(self) -> float:
+        return (self.moment - NOW).total_seconds()
+
     async def sleep(self, seconds: float) -> None:
         """Nobody waits."""
         await asyncio.sleep(0)

@@ -23,17 +23,20 @@ SEED, FIRST, ROUNDS = 2, 4, 4
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    ("pairs", "histories_made", "labels"), [(4, 80, 250), pytest.param(10, 100, 500, marks=pytest.mark.soak)]
+)
 def test_every_anomaly_is_found_and_nothing_else(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+    pairs: int, histories_made: int, labels: int, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """Swings, verdicts of the gate, mass changes: 108 histories, one after the other in one warehouse."""
-    made = histories(SEED, ROUNDS, first=FIRST)
-    assert len(made) >= 100
+    """Swings, verdicts of the gate, mass changes: so many histories, one after the other in one warehouse."""
+    made = histories(SEED, ROUNDS, first=FIRST, pairs=pairs)
+    assert len(made) >= histories_made
     findings = examine(made, tmp_path)
     report(findings, len(made), record_property)
     assert (findings.missed, findings.false_alarms, findings.misworded) == ([], [], [])
-    assert findings.found == findings.anomalies > 500
-    assert findings.near_misses > 500
+    assert findings.found == findings.anomalies > labels
+    assert findings.near_misses > labels
 
 
 def test_an_exchange_rate_is_found_whatever_the_cents(tmp_path: Path) -> None:
@@ -43,9 +46,11 @@ def test_an_exchange_rate_is_found_whatever_the_cents(tmp_path: Path) -> None:
     assert (findings.missed, findings.false_alarms, findings.misworded) == ([], [], [])
 
 
-def test_every_kind_of_change_is_among_them() -> None:
+@pytest.mark.parametrize("pairs", [4, 10])
+def test_every_kind_of_change_is_among_them(pairs: int) -> None:
     """Each kind of track several times, anomalies and near misses; each reason that is no swing, too."""
-    labels = [label for history in histories(SEED, ROUNDS, first=FIRST) for label in history.labels.values()]
+    made = histories(SEED, ROUNDS, first=FIRST, pairs=pairs)
+    labels = [label for history in made for label in history.labels.values()]
     kinds = [label.kind for label in labels]
     assert min(kinds.count(kind) for kind in KINDS) >= 3
     assert {label.reason for label in labels} == {

@@ -87,7 +87,9 @@ HISTORIES: dict[str, Labelled] = {
     },
     "row_count_is_stable": lambda chance: deceptions.rows_lost(chance, more=1),
     "currency_is_stable": deceptions.currency_of_rows,
+    "amounts_are_exact": lambda chance: deceptions.long_tail(chance, decimals=chance.randint(5, 16)),
     "people_are_distinct": lambda chance: deceptions.shared_person(chance, is_shared=True),
+    "weeks_touch_their_period": deceptions.week_astray,
     "quota_field_is_unambiguous": lambda chance: deceptions.quotas(chance, second="Stretch"),
     "totals_have_one_top": lambda chance: deceptions.tops(chance, number=2),
     "forecast_swings_within_threshold": _pair_of("doubled"),
@@ -227,14 +229,14 @@ MUTATIONS: dict[str, tuple[str, str, str, Labelled]] = {
     ),
     "a restated quarter swings": (
         _SWING,
-        "interval 4 days",
-        "interval 400 days",
+        "coalesce(quarter.end_date, $quarter_end) + 3",
+        "coalesce(quarter.end_date, $quarter_end) + 400",
         lambda chance: histories.excused(chance, "restated"),
     ),
     "a quarter is restated as soon as it has ended": (
         _SWING,
-        "interval 4 days",
-        "interval 1 days",
+        "coalesce(quarter.end_date, $quarter_end) + 3",
+        "coalesce(quarter.end_date, $quarter_end) + 0",
         histories.just_not_restated,
     ),
     "one person under two ids is two": (
@@ -292,7 +294,7 @@ for _, _, _, _example in MUTATIONS.values():
 
 def _compare_anew(house: House, brought: Brought, forecast: str) -> None:
     """Forget the comparisons of a forecast, and compare its calls once more, by the law as it is now."""
-    for table in ("forecast_swing_contribution", "forecast_swing"):
+    for table in ("forecast_swing_contribution", "forecast_swing_summary", "forecast_swing"):
         house.execute(f"delete from clari.{table} where job_id like 'job-{forecast}-%'")
     with house.pipeline.warehouse.session() as session:
         for quarter in sorted({export.quarter for export in brought.histories[forecast].exports}):

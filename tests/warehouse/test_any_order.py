@@ -48,6 +48,7 @@ ORDERED = {
     "time_period": "time_period_id",
     "time_frame": "time_period_id, time_frame_id",
     "forecast_swing": "forecast_id, time_period_id, user_id, field_id, baseline, job_id",
+    "forecast_swing_summary": "forecast_id, time_period_id, field_id, baseline, job_id",
     "forecast_vs_quota": "forecast_id, time_period_id, user_id, field_id",
 }
 
@@ -152,6 +153,8 @@ class Row:
         """One export's word on this key, exports being told in the order in which they count."""
         if shown is not None:
             values = dict(self.values) | {"currency_code": shown["currency"]["code"]}
+            if self.values["currency_code"] not in {None, values["currency_code"]}:
+                values |= dict.fromkeys(FIGURE_TYPES)  # what was not asked for was in another currency
             for name, kind in (FIGURE_TYPES | DETAIL_TYPES).items():
                 if kind in export.types:
                     values[name] = shown.get(WRITTEN[name])

@@ -99,6 +99,8 @@ def _two_teams() -> Iterator[tuple[Json, datetime, dict[str, Any]]]:
     yield last, moment(10, 21), {}  # the same once more
     yield document(*first, entry("Bob", call=1)), moment(10, 11), {}  # late
     yield document(entry(week="", call=1)), moment(10, 22), {}  # refused
+    # A calculated measure is left out, a long tail rounded.
+    yield document(entry("ann", closed="NaN", call="5.00005"), entry("Bob", closed=4)), moment(10, 22, 9), {}
     twice = entry("ann", call=5)
     yield document(twice, twice), moment(10, 23), {}
     yield document(entry("Bob", "W13", closed=-3, call=4, quota=1)), moment(1, 5, year=2027), {}  # the quarter is over

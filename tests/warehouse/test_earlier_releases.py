@@ -187,3 +187,27 @@ def test_a_view_is_made_after_what_it_shows() -> None:
     names = tables()
     assert [name for name in names if is_view(name)] == names[-sum(map(is_view, names)) :]
     assert names.index("forecast_entry") < names.index("call_submission")
+
+
+def test_its_comparisons_are_summed_up_before_what_did_not_move_goes(tmp_path: Path) -> None:
+    """Every compared call had a row then: none is compared again, and each comparison says how many there were."""
+    shown = [(2, 100), (3, 150), (4, 160)]
+    house = House(tmp_path / "earlier")
+    for day, call in shown[:2]:
+        house.bring(document(entry("ann", call=5), entry("bob", call=call)), moment(10, day))
+    house.execute("drop table clari.forecast_swing_summary")
+    house.execute("update clari.warehouse_version set schema_sha256 = 'earlier'")
+    house = opened_again(tmp_path / "earlier", None)
+    before = house.rows("select * from clari.forecast_swing")
+    house.pipeline.refresh_forecast_swing()
+    assert house.rows("select * from clari.forecast_swing") == before
+    house.bring(document(entry("ann", call=5), entry("bob", call=160)), moment(10, 4))
+
+    fresh = House(tmp_path / "fresh")
+    for day, call in shown:
+        fresh.bring(document(entry("ann", call=5), entry("bob", call=call)), moment(10, day))
+    for table in ("forecast_swing", "forecast_swing_summary"):
+        query = f"select * exclude (detected_at) from clari.{table} order by all"
+        assert house.rows(query) == fresh.rows(query), table
+    assert len(house.rows("select * from clari.forecast_swing_summary")) == 2
+    assert len(house.rows("select * from clari.forecast_swing")) == 3

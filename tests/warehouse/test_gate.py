@@ -58,12 +58,14 @@ def test_a_good_document_passes_every_check(forecast: Forecast) -> None:
     assert {one["check_name"] for one in outcome.verdicts if not one["passed"]} == set()
     assert {
         "export_is_readable",
+        "export_is_complete",
         "export_is_not_empty",
         "export_is_not_truncated",
         "export_period_matches_request",
         "entry_keys_are_complete",
         "entry_keys_are_unique",
         "amounts_are_readable",
+        "amounts_are_exact",
         "row_counts_reconcile",
         "control_totals_reconcile",
         "currency_is_stable",
@@ -91,6 +93,42 @@ def test_what_is_no_export_is_refused(forecast: Forecast, content: bytes) -> Non
     outcome = forecast.bring(content, moment(10, 20))
     assert_refused(forecast, outcome, "export_is_readable")
     assert verdict(outcome, "export_is_readable")["evidence"]["summary"]
+
+
+def test_a_download_of_which_nothing_shows_the_end_is_refused_whenever_it_is_read(house: House) -> None:
+    """Its manifest says so: a warehouse that is made anew knows it, too. Releases before did not ask."""
+    outcome = house.bring(GOOD, moment(10, 20), is_whole=False)
+    forecast = Forecast(house, "north")
+    assert_refused(forecast, outcome, "export_is_complete")
+    assert "CLARI_EXPORT_FORMAT=JSON" in evidence(outcome, "export_is_complete")
+    house.execute("delete from clari.export_job")
+    house.bring(GOOD, moment(10, 21), is_whole=True)
+    house.pipeline.replay([], [])
+    states = {row["job_id"]: row["state"] for row in forecast.rows("export_job")}
+    assert states == {"job-north-2026_Q4-1": "REFUSED", "job-north-2026_Q4-2": "LOADED"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"errors": [{"status": "500", "code": "E1", "message": "No report"}]}', "No report"),
+        (b'[{"statusCode": 500, "description": "Broken", "details": "try later"}]', "Broken (try later)"),
+        (b'{"code": "SWW", "errorId": "c16a", "message": "Wrong", "orgId": 1}', "Wrong (error id c16a)"),
+    ],
+)
+def test_an_error_of_claris_is_told_in_its_words(forecast: Forecast, content: bytes, said: str) -> None:
+    outcome = forecast.bring(content, moment(10, 20))
+    assert_refused(forecast, outcome, "export_is_readable")
+    assert outcome.export["error"].endswith(f"Clari sent an error in place of the document: {said}")
+
+
+def test_what_nobody_thought_of_is_the_fault_of_its_own_document(forecast: Forecast) -> None:
+    """Here a week that is a number of more digits than Python converts. The quarter goes on without it."""
+    head = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Day,End Day,Data Type,Data Value"
+    line = f"Ann,ann@x.example,005,CRO,,Q4 FY 2026,Commit,{'9' * 5000},10/15/2026,10/21/2026,Forecast Value,$5.00"
+    outcome = forecast.bring(f"{head}\n{line}\n".encode(), moment(10, 20))
+    assert (outcome.export["state"], outcome.export["error"].partition(":")[0]) == ("REFUSED", "export_is_readable")
+    assert forecast.bring(GOOD, moment(10, 21)).export["state"] == "LOADED"
 
 
 def test_an_empty_document_is_refused(forecast: Forecast) -> None:
@@ -175,13 +213,53 @@ def test_one_number_written_in_two_ways_is_one_entry(forecast: Forecast) -> None
     assert verdict(outcome, "control_totals_reconcile")["passed"] is True
 
 
-@pytest.mark.parametrize("amount", ["1.23456", "123456789012345", "many", "1,200", "$5", "NaN", "1e400"])
-def test_an_amount_that_cannot_be_kept_exactly_is_refused(forecast: Forecast, amount: str) -> None:
-    """Nothing is rounded silently, and nothing becomes null that was written."""
+@pytest.mark.parametrize("amount", ["123456789012345", "many", "1,200", "$5", "#1200", "1e400"])
+def test_an_amount_that_is_none_is_refused(forecast: Forecast, amount: str) -> None:
+    """Nothing is guessed, and nothing becomes null that was written."""
     outcome = forecast.bring(document(entry(call=1), entry("bob", "W05", "best_case", closed=amount)), moment(10, 20))
     assert_refused(forecast, outcome, "amounts_are_readable")
     named = evidence(outcome, "amounts_are_readable")
     assert all(part in named for part in ("bob", "W05", "best_case", "crm_closed", amount))
+
+
+def test_amounts_with_more_decimals_than_are_kept_are_rounded_and_counted(forecast: Forecast) -> None:
+    entries = (entry("ann", call="178406.46000000002"), entry("bob", call=1, closed="0.00005"), entry("cid", call=7))
+    outcome = forecast.bring(document(*entries), moment(10, 20))
+    assert _warned(outcome, "amounts_are_exact")
+    found = verdict(outcome, "amounts_are_exact")["evidence"]
+    assert (found["amounts_changed"], Decimal(found["rounded_by_at_most"])) == (2, Decimal("0.00005"))
+    assert {(one["field_id"], one["measure"], one["amounts"]) for one in found["rounded"]} == {
+        ("commit", "forecast_value", 1), ("commit", "crm_closed", 1),
+    }  # fmt: skip
+    assert "crm_closed of commit" in found["summary"]
+    kept = {row["user_id"]: (row["forecast_value"], row["crm_closed"]) for row in forecast.rows("forecast_entry")}
+    assert kept == {"ann": (Decimal("178406.46"), None), "bob": (1, 0), "cid": (7, None)}
+    assert verdict(outcome, "control_totals_reconcile")["passed"] is True
+
+
+@pytest.mark.parametrize("cell", [float("nan"), "NaN", "N/A", "n/a", "-Infinity", "#DIV/0!", "\u2013", "87.5 %"])
+def test_a_calculated_measure_is_left_out_named_and_keeps_what_it_had(forecast: Forecast, cell: str) -> None:
+    """One cell of a ratio without a number keeps no quarter out, and not one figure of another measure or field."""
+    before = document(entry("ann", field="ratio", total=3), entry("ann", call=1, total=5))
+    forecast.bring(before, moment(10, 19))
+    content = document(
+        entry("ann", field="ratio", total=4, closed=9),
+        entry("bob", field="ratio", total=cell, closed=8),
+        entry("ann", call=2, total=6),
+    )
+    outcome = forecast.bring(content, moment(10, 20))
+    assert _warned(outcome, "amounts_are_exact")
+    found = verdict(outcome, "amounts_are_exact")["evidence"]
+    assert found["left_out"] == [
+        {"field_id": "ratio", "measure": "crm_total", "cells": 1, "written": str(cell).replace("nan", "NaN")}
+    ]
+    assert "crm_total of ratio" in found["summary"]
+    rows = {
+        (row["user_id"], row["field_id"]): (row["crm_total"], row["crm_closed"])
+        for row in forecast.rows("forecast_entry")
+    }
+    assert rows == {("ann", "ratio"): (3, 9), ("bob", "ratio"): (None, 8), ("ann", "commit"): (6, None)}
+    assert verdict(outcome, "control_totals_reconcile")["passed"] is True
 
 
 def test_amounts_that_can_be_kept_exactly_pass(forecast: Forecast) -> None:
@@ -295,7 +373,7 @@ def test_fewer_entries_of_another_request_are_no_loss(forecast: Forecast) -> Non
     assert not [one for one in outcome.verdicts if one["check_name"] == "row_count_is_stable" and not one["passed"]]
 
 
-@pytest.mark.parametrize(("currency", "warns"), [("USD", False), ("EUR", True)])
+@pytest.mark.parametrize(("currency", "warns"), [("USD", False), ("usd", False), ("EUR", True)])
 def test_a_changed_currency_warns(forecast: Forecast, currency: str, warns: bool) -> None:
     forecast.bring(document(entry(call=1, currency="USD")), moment(10, 19))
     outcome = forecast.bring(document(entry(call=1, currency=currency)), moment(10, 20))

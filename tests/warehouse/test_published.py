@@ -64,6 +64,7 @@ def test_a_servers_marts_are_the_same_files(tmp_path: Path, engine: str, request
         assert dict(zip(table.schema.names, table.schema.types, strict=True)) == dict(
             zip(known.schema.names, known.schema.types, strict=True)
         )
+        assert table.schema.metadata == known.schema.metadata, mart
         assert _rows(table) == _rows(known), mart
     assert {file.name for file in (tmp_path / "there/marts").iterdir()} == {f"{mart}.parquet" for mart in MARTS}
     assert not (tmp_path / "there/.publishing").exists()

@@ -19,7 +19,7 @@ from clari_pipeline import cli
 from clari_pipeline.defs.graph import build
 from clari_pipeline.landing import Landing
 from clari_pipeline.periods import FiscalCalendar, Quarter
-from clari_pipeline.retention import old_quarters, oldest_kept, retire
+from clari_pipeline.retention import forget_verdicts, old_quarters, old_verdicts, oldest_kept, retire
 from clari_pipeline.settings import SettingsError, read_settings
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.product_rows import TABLES
@@ -207,6 +207,7 @@ def _of_it(house: House, quarter: Quarter, forecast: str) -> dict[str, list[str]
             ("forecast_entry", "time_period_id"),
             ("forecast_entry_history", "time_period_id"),
             ("forecast_swing", "time_period_id"),
+            ("forecast_swing_summary", "time_period_id"),
             ("forecast_swing_contribution", "time_period_id"),
             ("forecast_vs_quota", "time_period_id"),
             ("forecast_user_sighting", "quarter_id"),
@@ -224,6 +225,30 @@ def test_products_beside_the_forecast_are_kept(twelve: House) -> None:
     assert all(before.values())
     assert len(retired(twelve)) == len(OLD)
     assert {name: twelve.rows(f"select * from clari.{name} order by all") for name in names} == before
+
+
+def test_verdicts_that_passed_go_once_they_are_old(twelve: House) -> None:
+    """Never those of a quarter's newest export, nor any that failed, nor one of an export that was refused."""
+    judged = "select request_id, check_name, passed from clari.export_check order by all"
+    exports = twelve.rows("from clari.export_job")
+    newest = {
+        (one["forecast_id"], one["time_period_id"]): one["request_id"]
+        for one in sorted(exports, key=lambda one: one["exported_at"])
+    }
+    long_ago = {one["request_id"] for one in exports if one["exported_at"] < NOW - timedelta(days=400)}
+    old = long_ago - set(newest.values())
+    assert len(old) == 2
+    (failed, refused) = sorted(old)
+    twelve.execute(
+        f"update clari.export_check set passed = false where request_id = '{failed}' and check_name like 'export_is%'"
+    )
+    twelve.execute(f"update clari.export_job set state = 'REFUSED' where request_id = '{refused}'")
+    before = twelve.rows(judged)
+    told = old_verdicts(twelve.pipeline)
+    assert forget_verdicts(twelve.pipeline) == told > 10
+    assert twelve.rows(judged) == [row for row in before if row["request_id"] != failed or not row["passed"]]
+    assert {row["check_name"] for row in twelve.rows(judged) if row["request_id"] == failed} >= {"export_is_readable"}
+    assert (old_verdicts(twelve.pipeline), forget_verdicts(twelve.pipeline)) == (0, 0)
 
 
 def test_a_quarter_goes_whole_or_not_at_all(twelve: House) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from clari_pipeline.warehouse import alert_rows, marts
 from tests.helpers.forecast import Forecast, shared_house
-from tests.helpers.house import House, document, entry, moment
+from tests.helpers.house import QUARTER, House, Json, document, entry, moment, person
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +265,7 @@ def test_a_refused_export_is_never_a_baseline(forecast: Forecast) -> None:
     assert len(forecast.rows("forecast_swing")) == 1
 
 
-def test_the_week_before_is_the_newest_export_at_least_seven_days_older(forecast: Forecast) -> None:
+def test_the_week_before_is_the_newest_export_at_least_six_and_a_half_days_older(forecast: Forecast) -> None:
     """Small steps every day add up to a swing within the week."""
     for day, call in ((1, 90), (2, 100), (3, 110), (8, 119), (9, 129)):
         forecast.bring(document(entry(week="W02" if day >= 8 else "W01", call=call)), moment(10, day))
@@ -274,10 +275,13 @@ def test_the_week_before_is_the_newest_export_at_least_seven_days_older(forecast
     assert len(forecast.rows("forecast_swing", baseline="week")) == 2
 
 
-def test_six_days_and_twenty_three_hours_are_no_week(forecast: Forecast) -> None:
+def test_less_than_six_and_a_half_days_are_no_week(forecast: Forecast) -> None:
+    """A weekly schedule jitters by seconds: six and a half days are."""
     forecast.bring(document(entry(call=100)), moment(10, 2, 6))
-    forecast.bring(document(entry(call=500)), moment(10, 9, 5))
+    forecast.bring(document(entry(call=500)), moment(10, 8, 17))
     assert [row["baseline"] for row in forecast.rows("forecast_swing")] == ["sync"]
+    forecast.bring(document(entry(call=500)), moment(10, 8, 18))
+    assert forecast.swing(baseline="week", export=3)["previous_value"] == 100
 
 
 def test_a_late_edit_of_an_older_week_is_history_and_no_swing(forecast: Forecast) -> None:
@@ -313,3 +317,69 @@ def test_of_two_exports_of_one_moment_the_later_submitted_is_compared(house: Hou
     house.pipeline.replay([], [])
     assert house.rows(compared) == at_once
     assert 200 in {row["current_value"] for row in at_once if row["is_swing"]}
+
+
+def test_a_call_that_did_not_move_has_a_row_in_the_newest_comparison_alone(forecast: Forecast) -> None:
+    """How many were compared stands in the summary, for ever."""
+    for day, bob in ((2, 100), (3, 110), (4, 110)):
+        forecast.bring(document(entry("ann", call=100), entry("bob", call=bob)), moment(10, day))
+    _, second, third = forecast.jobs
+    assert {(row["job_id"], row["user_id"]) for row in forecast.rows("forecast_swing")} == {
+        (second, "bob"),
+        (third, "ann"),
+        (third, "bob"),
+    }
+    counted = ("compared", "moved", "swung", "kept", "judged", "sum_before", "sum_after", "currency_code")
+    assert {row["job_id"]: tuple(row[name] for name in counted) for row in forecast.rows("forecast_swing_summary")} == {
+        second: (2, 1, 0, 1, 2, 200, 210, "USD"),
+        third: (2, 0, 0, 0, 2, 210, 210, "USD"),
+    }
+
+
+def test_calls_in_several_currencies_have_no_sum(forecast: Forecast) -> None:
+    """An amount never stands under a currency that is not its own."""
+    forecast.bring(document(entry("ann", call=100), entry("bob", call=7)), moment(10, 2))
+    forecast.bring(document(entry("ann", call=100), entry("bob", call=7, currency="EUR")), moment(10, 3))
+    summary = forecast.row("forecast_swing_summary")
+    assert (summary["compared"], summary["moved"], summary["judged"]) == (2, 0, 1)
+    assert (summary["sum_before"], summary["previous_currency_code"]) == (107, "USD")
+    assert (summary["sum_after"], summary["currency_code"]) == (None, None)
+
+
+def test_what_an_export_brought_is_told_alike_once_a_later_one_is_there(forecast: Forecast) -> None:
+    """Whoever hears of it late, since a run was killed: the mass change of so many calls, who is new and who has gone,
+    and that the top's call has not changed.
+    """
+    many = [f"p{number:02d}" for number in range(12)]
+    people = [person("boss", parent=None), *(person(who, parent="role-boss") for who in (*many, "new", "gone", "eve"))]
+
+    def shown(call: int, *more: Json) -> Json:
+        moving = [entry(who, call=call if number < 6 else Decimal("70.5")) for number, who in enumerate(many)]
+        written = [one | {"forecastValue": float(one["forecastValue"])} for one in (*moving, *more)]
+        return document(entry("boss", call=1000), entry("eve", call=5), *written, people=people)
+
+    def told() -> tuple[Any, ...]:
+        job = forecast.jobs[1]
+        with forecast.house.pipeline.warehouse.session() as session:
+            where = {"time_period_id": QUARTER, "field_id": "commit"}
+            return (
+                marts.mass_changes(session, job),
+                alert_rows.moved_people(session, job),
+                alert_rows.headline(session, job, **where),
+            )
+
+    forecast.bring(shown(100, entry("gone", call=3)), moment(10, 2))
+    later = shown(200, entry("new", call=4), entry("eve", field="best_case", call=6))
+    forecast.bring(later, moment(10, 3))
+    at_once = told()
+    assert [(mass["compared"], mass["swung"]) for mass in at_once[0]] == [(14, 6)]
+    assert {name for names in at_once[1].values() for name in names} == {"New", "Gone"}
+    assert (at_once[2]["change"], at_once[2]["baseline"]) == (0, "sync")
+    forecast.bring(later, moment(10, 4))
+    assert {row["user_id"] for row in forecast.rows("forecast_swing", job_id=forecast.jobs[1])} == {
+        *many[:6],
+        "new",
+        "gone",
+        "eve",
+    }
+    assert told() == at_once

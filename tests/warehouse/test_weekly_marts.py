@@ -1,7 +1,7 @@
 """The weekly marts against a model in plain Python, row for row, over random histories; and what a rebuild makes."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -78,6 +78,7 @@ _CALL_COLUMNS = {name: name for name in ("week_number", "week_end_date", "weeks_
         "crm_closed",
         "crm_total",
         "quota_value",
+        "adjustment_value",
         "is_top",
     )
 }
@@ -129,6 +130,9 @@ def _check_accuracy(house: House, model: Weekly, calls: dict[Any, dict[str, Any]
 def _check_pacing(house: House, model: Weekly, calls: dict[Any, dict[str, Any]]) -> None:
     finals = model.finals()
 
+    def days_to_end(quarter: str, day: date) -> int:
+        return (QUARTERS[quarter][1] - day).days
+
     def pace(key: Any) -> dict[str, Any]:
         call, final = calls[key], finals.get((key[0], key[2], key[3]), NOBODY_SAYS)
         is_known = model.is_finished(key[0]) and final["currency"] == call["currency_code"]
@@ -146,7 +150,8 @@ def _check_pacing(house: House, model: Weekly, calls: dict[Any, dict[str, Any]])
                 (
                     one
                     for one, row in calls.items()
-                    if (one[0], *one[2:]) == ("2026_Q3", *key[2:]) and row["weeks_to_end"] == call["weeks_to_end"]
+                    if (one[0], *one[2:]) == ("2026_Q3", *key[2:])
+                    and days_to_end("2026_Q3", row["week_end_date"]) == days_to_end(key[0], call["week_end_date"])
                 ),
                 None,
             )
@@ -185,11 +190,13 @@ def _check_submission(house: House, model: Weekly, calls: dict[Any, dict[str, An
         closed = call["crm_closed"]
         expected[key] = {
             "is_submitted": is_written,
-            "submitted_value": known["call"] if is_written else None,
+            "submitted_value": known["call"] if is_written and known["currency"] == call["currency_code"] else None,
             "submitted_by": known["by"] if is_written else None,
             "is_submitted_by_other": known["by"] != key[2] if is_written and known["by"] else None,
             "is_overridden": bool(known.get("adjustment")),
-            "override_value": known.get("adjustment") or None,
+            "override_value": (known.get("adjustment") or None)
+            if known.get("currency") == call["currency_code"]
+            else None,
             "is_below_closed": None if None in {call["call_value"], closed} else call["call_value"] < closed,
         }
     assert found(house, "call_submission", list(next(iter(expected.values())))) == expected

@@ -57,6 +57,10 @@ def _truncated(chance: Random) -> Deception:
     return "export_is_not_truncated", _document(_good(chance)), {"is_truncated": True}
 
 
+def _without_end(chance: Random) -> Deception:
+    return "export_is_complete", _document(_good(chance)), {"is_whole": False}
+
+
 def _other_quarter(chance: Random) -> Deception:
     period = chance.choice(("2026_Q3", "2027_Q1", "2025_Q4", "unheard of"))
     return "export_period_matches_request", _document([e | {"timePeriodId": period} for e in _good(chance)], period), {}
@@ -75,8 +79,15 @@ def _in_conflict(chance: Random) -> Deception:
 
 
 def _unreadable_amount(chance: Random) -> Deception:
-    amount = chance.choice(("1.23456", "123456789012345", "many", "1,200", "$5", "NaN", "1e400"))
+    amount = chance.choice(("123456789012345", "many", "1,200", "$5", "1e400"))
     return "amounts_are_readable", _document([*_good(chance), entry("p01", "W04", "best_case", closed=amount)]), {}
+
+
+def _other_calendar(chance: Random) -> Deception:
+    first, last = chance.choice((("2025-11-01", "2026-01-31"), ("2026-09-01", "2026-11-30")))
+    listed = [{"timePeriodId": QUARTER, "type": "QUARTER", "startDate": first, "endDate": last}]
+    content = _document(_good(chance)) | {"timePeriods": listed, "timeFrames": [{"timeFrameId": "W04"}]}
+    return "calendar_matches_settings", content, {}
 
 
 DECEPTIONS: tuple[Callable[[Random], Deception], ...] = (
@@ -87,6 +98,8 @@ DECEPTIONS: tuple[Callable[[Random], Deception], ...] = (
     _without_key,
     _in_conflict,
     _unreadable_amount,
+    _without_end,
+    _other_calendar,
 )
 
 
@@ -145,11 +158,27 @@ def currency_of_rows(chance: Random) -> History:
     return History("currency of rows", exports, labels)
 
 
+def long_tail(chance: Random, *, decimals: int) -> History:
+    amount = f"{chance.randint(1, 10**6)}.{'0' * (decimals - 1)}{chance.randint(1, 9)}"
+    content = _document([*_good(chance), entry("p01", "W04", "best_case", closed=amount)])
+    return _warned("amounts_are_exact", content, is_broken=decimals > 4)
+
+
 def shared_person(chance: Random, *, is_shared: bool) -> History:
     names = chance.sample(NAMES, 4)
     crm = {names[0]: "crm-x", names[1]: "crm-x" if is_shared else "crm-y"}
     content = document(*(entry(who, "W04", call=5) for who in ("boss", *names)), people=team(names, **crm))
     return _warned("people_are_distinct", content, is_broken=is_shared)
+
+
+def week_astray(chance: Random) -> History:
+    days = {"startDate": chance.choice(("2027-01-01", "2027-01-05")), "endDate": "2027-01-07"}
+    content = document(entry("boss", "W04", call=5), people=[BOSS])
+    return _warned(
+        "weeks_touch_their_period",
+        content | {"timeFrames": [{"timeFrameId": "W04", **days}]},
+        is_broken=True,
+    )
 
 
 def tops(chance: Random, *, number: int) -> History:
@@ -242,6 +271,8 @@ def _moved(kind: str, calls: dict[str, tuple[Decimal, Decimal]]) -> History:
 
 _EXCUSES = ("scope", "currency", "currency and rows", "types", "restated")
 _WARNINGS: tuple[Callable[[Random], History], ...] = (
+    lambda chance: long_tail(chance, decimals=4),
+    lambda chance: long_tail(chance, decimals=5),
     lambda chance: shared_person(chance, is_shared=True),
     lambda chance: shared_person(chance, is_shared=False),
     lambda chance: quotas(chance, second="Stretch"),

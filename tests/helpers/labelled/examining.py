@@ -76,7 +76,7 @@ class Brought:
         """Compare all that is said of these forecasts, or of all, with all that must be."""
         named = {name: self.histories[name] for name in names} if names else self.histories
         findings = Findings()
-        for hold in (_hold_calls, _hold_verdicts, _hold_masses):
+        for hold in (_hold_calls, _hold_summaries, _hold_verdicts, _hold_masses):
             hold(self.house, named, self.requests, findings)
         return findings
 
@@ -110,11 +110,39 @@ def _hold_calls(house: House, histories: Named, requests: Requests, findings: Fi
         rows = said.get(name, {})
         for key, label in history.labels.items():
             is_swing, reason = rows.get(key, (False, "no row"))
+            if not history.is_kept(key):
+                reason = f"a row: {reason}" if key in rows else None
             findings.settle((name, key, label, reason), is_anomaly=label.is_anomaly, is_alarm=is_swing)
             if is_swing == label.is_anomaly and reason != label.reason:
                 findings.misworded.append((name, key, label, reason))
         for key in rows.keys() - history.labels.keys():
             (findings.false_alarms if rows[key][0] else findings.misworded).append((name, key, rows[key], "no label"))
+
+
+def _hold_summaries(house: House, histories: Named, requests: Requests, findings: Findings) -> None:
+    """Every comparison counts all its calls, those without a row included."""
+    numbers = {request.replace("request-", "job-"): which for which, request in requests.items()}
+    said: dict[str, dict[tuple[int, str, str], Said]] = {}
+    summed = "select job_id, baseline, field_id, compared, swung, kept from clari.forecast_swing_summary"
+    for row in house.rows(f"{summed} where list_contains($names, forecast_id)", names=list(histories)):
+        name, number = numbers[row["job_id"]]
+        which = (number, row["baseline"], row["field_id"])
+        if which in said.setdefault(name, {}):
+            findings.misworded.append((name, which, "summed twice"))
+        said[name][which] = (row["compared"], row["swung"], row["kept"])
+    for name, history in histories.items():
+        must: dict[tuple[int, str, str], Said] = {}
+        for key, label in history.labels.items():
+            which = (key.export, key.baseline, key.field)
+            compared, swung, unkept = must.get(which, (0, 0, 0))
+            must[which] = (compared + 1, swung + label.is_anomaly, unkept + (not history.is_kept(key)))
+        known = said.get(name, {})
+        for which in must.keys() | known.keys():
+            compared, swung, unkept = must.get(which, (0, 0, 0))
+            found = known.get(which, (0, 0, 0))
+            is_older = unkept > 0
+            if found[:2] != (compared, swung) or (is_older and found[2] != compared - unkept):
+                findings.misworded.append((name, which, found, must.get(which), "summary"))
 
 
 def _hold_verdicts(house: House, histories: Named, requests: Requests, findings: Findings) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from tests.helpers.house import QUARTER, WEEKS, Json, document, entry, moment, person
 from tests.helpers.labelled.tracks import KINDS, SWINGS, Draw, Track, Week, lawful, track
 
-A_WEEK = timedelta(days=7)
+A_WEEK = timedelta(days=6, hours=12)
 EXCLUDED = {"currency_changed", "request_changed", "restated", "new", "disappeared", "not_submitted"}
 TEAM = ("ann", "bob", "cy", "dee", "eve", "fay", "gus", "hal")
 WEEKS_BEFORE = {f"W{number:02d}": date(2026, 7, 2) + timedelta(weeks=number - 1) for number in range(1, 14)}
@@ -31,10 +31,11 @@ class Key(NamedTuple):
 
 
 class Label(NamedTuple):
-    """What must be said of a comparison: its kind, for people, and the reason."""
+    """What must be said of a comparison: its kind, for people, and the reason; whether the call is another amount."""
 
     kind: str
     reason: str | None
+    is_moved: bool | None = None  # said where the comparison is not the newest of its quarter
 
     @property
     def is_anomaly(self) -> bool:
@@ -73,6 +74,15 @@ class History:
             swung[key.export, key.baseline, key.field] += label.is_anomaly
         many = {which for which, people in compared.items() if people >= 10 and 10 * swung[which] > 3 * people}
         return many | {which for which in compared if which[2] in self.exports[which[0]].moved_alike}
+
+    def is_kept(self, key: Key) -> bool:
+        """Whether it has a row: in a quarter's newest export all have, in others what moved or has a reason."""
+        label, export = self.labels[key], self.exports[key.export]
+        newest = max(other.at for other in self.exports if (other.quarter, other.state) == (export.quarter, "LOADED"))
+        if export.at == newest or label.reason is not None:
+            return True
+        assert label.is_moved is not None, label
+        return label.is_moved
 
     def settled(self) -> "History":
         """With the warnings that follow from what was labelled."""
@@ -186,7 +196,8 @@ def slow(chance: Random) -> History:
         ):
             reason = lawful(calls[against], calls[number])
             assert (reason is not None) == bool(swing), (kind, number, baseline)
-            labels[Key(number, baseline, who, "commit")] = Label(f"{kind}, {baseline}", reason)
+            is_moved = calls[against] != calls[number]
+            labels[Key(number, baseline, who, "commit")] = Label(f"{kind}, {baseline}", reason, is_moved)
     return History(
         "slow",
         [Export(document(*each, people=team(people)), at) for each, at in zip(entries, moments, strict=True)],
@@ -280,7 +291,7 @@ def again(chance: Random) -> History:
     content = document(*_wild(chance, _week_of(at.date()), names), people=team(names))
     exports = [Export(content, at + timedelta(hours=hours)) for hours in (0, 1, 3)]
     labels = {
-        Key(number, "sync", who, name): Label("re-export", None)
+        Key(number, "sync", who, name): Label("re-export", None, is_moved=False)
         for number in (1, 2)
         for who in names
         for name in ("commit", "best_case")

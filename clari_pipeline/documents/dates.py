@@ -1,0 +1,84 @@
+"""The one reader of the days that a document writes: strict about the order of day and month, and about the century."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from clari_pipeline.documents.rows import DocumentUnreadable
+
+_FIRST_YEAR, _LAST_YEAR = 1990, 2199  # a number that lies outside counts something else than milliseconds
+_ISO = re.compile(
+    r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ](?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)(?P<offset>Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+_AMERICAN = re.compile(r"(?P<month>[0-9]{1,2})/(?P<day>[0-9]{1,2})/(?P<year>[0-9]{4}|[0-9]{2})")
+_MILLISECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?([eE]\+?[0-9]{1,2})?")
+
+
+def with_days(tables: Mapping[str, pa.Table], zone: str) -> dict[str, pa.Table]:
+    """A document's lists with the days of its weeks and periods as dates; an empty one is none.
+
+    `zone` is the organisation's. Raises `DocumentUnreadable` for a day that is none, with whose it is.
+    """
+    dated = dict(tables)
+    for table, identifier in (("raw_time_frame", "time_frame_id"), ("raw_time_period", "time_period_id")):
+        for column in ("start_date", "end_date"):
+            days = [
+                _named_day(whose, column, written, zone) if written and written.strip() else None
+                for whose, written in zip(
+                    *(tables[table][name].to_pylist() for name in (identifier, column)), strict=True
+                )
+            ]
+            position = dated[table].schema.get_field_index(column)
+            dated[table] = dated[table].set_column(position, column, pa.array(days, pa.date32()))
+    return dated
+
+
+def _named_day(whose: str | None, column: str, written: str, zone: str) -> date:
+    day = day_of(written, zone)
+    if day is None:
+        raise DocumentUnreadable(
+            f"{column.replace('_', ' ')} of {whose}: {written[:40]!r} is no day written YYYY-MM-DD or MM/DD/YYYY"
+        )
+    return day
+
+
+def day_of(written: str, zone: str) -> date | None:
+    """The day that a document writes: `2026-10-05`, `10/05/2026` (month first [spec]), `10/05/26`, or a moment.
+
+    A moment (ISO 8601, or milliseconds since 1970) at midnight of its own clock is that day; else it is the day that
+    it falls on in `zone`. A year of two digits is of this century. All else is None, so that a day written before its
+    month is never taken for another, and no week begins in the year 10.
+    """
+    text = written.strip()
+    try:
+        if found := _ISO.fullmatch(text):
+            day = _iso_day(found, zone)
+        elif found := _AMERICAN.fullmatch(text):
+            year = int(found["year"])
+            day = date(year + 2000 if len(found["year"]) == 2 else year, int(found["month"]), int(found["day"]))
+        elif _MILLISECONDS.fullmatch(text):
+            day = _day_of(datetime.fromtimestamp(int(Decimal(text)) / 1000, UTC), zone)
+        else:
+            return None
+    except (ValueError, OverflowError, OSError):
+        return None
+    return day if _FIRST_YEAR <= day.year <= _LAST_YEAR else None
+
+
+def _iso_day(found: re.Match[str], zone: str) -> date:
+    if found["offset"] is None:
+        time.fromisoformat(found["time"] or "00:00")
+        return date.fromisoformat(found["day"])
+    offset = "+00:00" if found["offset"] == "Z" else found["offset"]
+    return _day_of(datetime.fromisoformat(f"{found['day']}T{found['time']}{offset}"), zone)
+
+
+def _day_of(moment: datetime, zone: str) -> date:
+    return (moment if moment.time() == time() else moment.astimezone(ZoneInfo(zone))).date()

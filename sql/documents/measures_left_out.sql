@@ -1,0 +1,3 @@
+select field_id, measure, cells, written
+from stage_left_out
+order by field_id, measure;

@@ -1,0 +1,109 @@
+"""CSV documents in the warehouse: signs of money, currencies, people without ids."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clari_pipeline.outcomes import Outcome
+from clari_pipeline.periods import Quarter
+from tests.helpers.forecast import Forecast, shared_house
+from tests.helpers.house import QUARTER, House, moment
+
+HEADER = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Day,End Day,Data Type,Data Value"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One warehouse for this module, each test a forecast of its own in it."""
+    with shared_house(tmp_path_factory.mktemp("csv")) as house:
+        yield house
+
+
+@pytest.fixture
+def forecast(shared: House) -> Forecast:
+    return Forecast(shared, f"forecast-{shared.exports}")
+
+
+def line(amount: str, *, email: str = "ann@corp.test", crm: str = "005A", role: str = "CRO") -> str:
+    return f'Ann,{email},{crm},{role},,Q4 FY 2026,Commit,4,10/22/2026,10/28/2026,Forecast Value,"{amount}"'
+
+
+def bring(forecast: Forecast, at: datetime, *lines: str, **request: Any) -> Outcome:
+    return forecast.bring("\n".join([HEADER, *lines]).encode(), at, **request)
+
+
+def broken(outcome: Outcome) -> dict[str, Any]:
+    assert outcome.verdicts
+    return {one["check_name"]: one["evidence"] for one in outcome.verdicts if not one["passed"]}
+
+
+def test_the_sign_that_is_written_decides(forecast: Forecast) -> None:
+    amounts = ("\u2212$1,200.00", "$\u22121,200.00", "\u2013$1,200.00", "-$1,200.00", "($1,200.00)", "$1,200.00")
+    lines = [line(amount, email=f"{number}@corp.test", crm="") for number, amount in enumerate(amounts)]
+    outcome = bring(forecast, moment(10, 24), *lines)
+    assert outcome.export["state"] == "LOADED"
+    kept = {row["user_id"][0]: row["forecast_value"] for row in forecast.rows("forecast_entry")}
+    assert kept == {**{str(number): Decimal(-1200) for number in range(5)}, "5": Decimal(1200)}
+
+
+@pytest.mark.parametrize("amount", ["~1,200", "€3.000", "#1200"])
+def test_what_may_be_another_amount_is_refused_by_name(forecast: Forecast, amount: str) -> None:
+    outcome = bring(forecast, moment(10, 24), line("$5"), line(amount, email="bob@corp.test", crm="005B"))
+    assert outcome.export["state"] == "REFUSED"
+    assert broken(outcome).keys() == {"amounts_are_readable"}
+    assert amount in outcome.export["error"]
+
+
+def test_the_sign_before_its_amounts_is_the_currency_of_a_csv(forecast: Forecast) -> None:
+    bring(forecast, moment(10, 24), line("$500.00"))
+    outcome = bring(forecast, moment(10, 25), line("¥75,000"))
+    assert broken(outcome).keys() == {"currency_is_stable"}
+    assert [(row["reason"], row["is_swing"]) for row in forecast.rows("forecast_swing", baseline="sync")] == [
+        ("currency_changed", False)
+    ]
+    assert forecast.row("forecast_entry")["currency_code"] == "¥"
+
+
+def test_the_currency_that_was_asked_for_is_that_of_a_csv(forecast: Forecast) -> None:
+    bring(forecast, moment(10, 24), line("$500.00"), currency="CAD")
+    assert forecast.row("forecast_entry")["currency_code"] == "CAD"
+
+
+def test_the_currency_of_a_csv_from_elsewhere_is_the_one_that_is_set(tmp_path: Path) -> None:
+    """Nobody knows what it was asked for, and what stands before its amounts is no code."""
+    file = tmp_path / "delivered.csv"
+    file.write_text("\n".join([HEADER, line("$500.00")]), encoding="utf-8")
+    for currency, known in ((None, "$"), ("cad", "CAD")):
+        house = House(tmp_path, currency=currency)
+        with house.pipeline.landing.arriving(file) as arriving:
+            house.pipeline.replay_document(
+                arriving,
+                forecast_id="north",
+                quarter=Quarter.parse(QUARTER),
+                exported_at=moment(10, 24),
+                run_id="run",
+            )
+        assert house.value("select currency_code from clari.forecast_entry") == known
+
+
+def test_the_same_code_in_small_letters_is_no_other_currency(forecast: Forecast) -> None:
+    bring(forecast, moment(10, 24), line("USD 500.00"))
+    outcome = bring(forecast, moment(10, 25), line("usd 500.00"))
+    assert broken(outcome) == {}
+    assert forecast.row("forecast_entry")["currency_code"] == "USD"
+
+
+@pytest.mark.parametrize("crm", ["005A", ""])
+def test_one_email_under_two_roles_is_two_people(forecast: Forecast, crm: str) -> None:
+    lines = [line("$100.00", crm=crm, role="VP East"), line("$250.00", crm=crm, role="VP West")]
+    outcome = bring(forecast, moment(10, 24), *lines)
+    assert outcome.export["state"] == "LOADED"
+    assert {row["user_id"]: row["forecast_value"] for row in forecast.rows("forecast_entry")} == {
+        "ann@corp.test (VP East)": 100,
+        "ann@corp.test (VP West)": 250,
+    }
+    assert "ann@corp.test (VP East) and ann@corp.test (VP West)" in broken(outcome)["people_are_distinct"]["summary"]

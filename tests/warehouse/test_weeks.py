@@ -1,0 +1,271 @@
+"""Weeks and quarters as documents give them, held against the settings; a week is its period's, whatever its number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clari_pipeline.outcomes import Outcome
+from tests.helpers.each_case import try_each
+from tests.helpers.forecast import Forecast, shared_house
+from tests.helpers.house import QUARTER, House, Json, document, entry, moment
+
+HEADER = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Day,End Day,Data Type,Data Value"
+MONTHS = (  # timeframe, week, first day, last day, call
+    ("October FY 2026", 0, "09/30/2026", "09/30/2026", 10),
+    ("October FY 2026", 1, "10/01/2026", "10/07/2026", 11),
+    ("October FY 2026", 2, "10/08/2026", "10/14/2026", 12),
+    ("October FY 2026", 3, "10/15/2026", "10/31/2026", 14),
+    ("November FY 2026", 0, "10/31/2026", "10/31/2026", 20),
+    ("November FY 2026", 1, "11/01/2026", "11/07/2026", 21),
+    ("November FY 2026", 2, "11/08/2026", "11/14/2026", 22),
+    ("November FY 2026", 3, "11/15/2026", "11/30/2026", 23),
+)
+WEEKS_OF_OCTOBER = {"W00": "2026-09-30", "W01": "2026-10-01", "W02": "2026-10-08", "W03": "2026-10-15"}
+WEEKS_OF_NOVEMBER = {"W00": "2026-10-31", "W01": "2026-11-01", "W02": "2026-11-08", "W03": "2026-11-15"}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with shared_house(tmp_path_factory.mktemp("weeks")) as shared:
+        yield shared
+
+
+@pytest.fixture
+def forecast(house: House, request: pytest.FixtureRequest) -> Forecast:
+    return Forecast(house, request.node.name)
+
+
+def csv(*lines: tuple[Any, ...]) -> bytes:
+    rows = [
+        f"Ann,ann@corp.test,005A,CRO,,{line[0]},Commit,{line[1]},{line[2]},{line[3]},Forecast Value,{line[4]}"
+        for line in lines
+    ]
+    return "\n".join([HEADER, *rows]).encode()
+
+
+def of_quarter(*days: str) -> bytes:
+    """A CSV of 2026_Q4 with a week a pair of days, of calls of 100, 200 …"""
+    pairs = list(zip(days[::2], days[1::2], strict=True))
+    return csv(*(("Q4 FY 2026", number, *pair, 100 * (number + 1)) for number, pair in enumerate(pairs)))
+
+
+def verdict(outcome: Outcome, check: str) -> Json:
+    (found,) = [one for one in outcome.verdicts if one["check_name"] == check]
+    return found
+
+
+def calls(forecast: Forecast) -> dict[str, Any]:
+    return {row["time_period_id"]: row["forecast_value"] for row in forecast.rows("forecast_vs_quota")}
+
+
+def test_weeks_that_are_numbered_within_months_are_each_their_months(tmp_path: Path) -> None:
+    """In any order of lines; of a finished month the call is that of its last week."""
+    with shared_house(tmp_path) as house:
+
+        def check(seed: int) -> None:
+            lines = list(MONTHS)
+            Random(seed).shuffle(lines)
+            forecast = Forecast(house, f"shuffled {seed}")
+            outcome = forecast.bring(csv(*lines), moment(11, 10))
+            assert outcome.export["state"] == "LOADED"
+            assert verdict(outcome, "weeks_touch_their_period")["passed"]
+            assert calls(forecast) == {"2026_M10": 14, "2026_M11": 22}
+            frames = house.rows("from clari.time_frame order by all")
+            assert {
+                period: {
+                    row["time_frame_id"]: str(row["start_date"]) for row in frames if row["time_period_id"] == period
+                }
+                for period in ("2026_M10", "2026_M11")
+            } == {"2026_M10": WEEKS_OF_OCTOBER, "2026_M11": WEEKS_OF_NOVEMBER}
+            rows = {row["time_period_id"]: row for row in forecast.rows("forecast_vs_quota")}
+            assert [
+                (row["week_number"], row["weeks_to_end"], row["is_submitted"]) for _, row in sorted(rows.items())
+            ] == [
+                (4, 0, True),
+                (3, 2, True),
+            ]
+
+        try_each(range(2), check)
+        house.pipeline.refresh_history()
+        weekly = Forecast(house, "shuffled 0").rows("forecast_call_week")
+        assert {(row["time_period_id"], str(row["week_start_date"]), row["call_value"]) for row in weekly} == {
+            ("2026_M10", day, call) for day, call in zip(WEEKS_OF_OCTOBER.values(), (10, 11, 12, 14), strict=True)
+        } | {("2026_M11", day, call) for day, call in zip(WEEKS_OF_NOVEMBER.values(), (20, 21, 22), strict=False)}
+        later = Forecast(house, "shuffled 1")
+        changed = [(*line[:4], 19) if line[1] == 2 else line for line in MONTHS]
+        later.bring(csv(*changed), moment(11, 18))
+        house.pipeline.refresh_history()
+        moved = {
+            (row["time_period_id"], str(row["week_start_date"])): (row["start_value"], row["end_value"])
+            for row in later.rows("forecast_movement")
+        }
+        assert moved["2026_M11", "2026-11-15"] == (22, 23)
+        assert (
+            house.value("select count(*) from clari.export_check where check_name like '%adds_up' and not passed") == 0
+        )
+
+
+def test_weeks_of_a_list_that_repeats_its_ids_are_told_apart_by_their_days(forecast: Forecast) -> None:
+    weeks = [
+        ("W01", date(2026, 10, 1)),
+        ("W02", date(2026, 10, 8)),
+        ("W01", date(2026, 11, 2)),
+        ("W02", date(2026, 11, 9)),
+    ]
+    periods = [
+        {"timePeriodId": "nov", "type": "MONTH", "startDate": "2026-11-01", "endDate": "2026-11-30"},
+        {"timePeriodId": "oct", "type": "MONTH", "startDate": "2026-10-01", "endDate": "2026-10-31"},
+    ]
+    shown = [entry(week=week, period=month, call=10 * number) for number, (week, month) in enumerate(
+        [("W01", "oct"), ("W02", "oct"), ("W01", "nov"), ("W02", "nov")], 1)]  # fmt: skip
+    content = document(*shown, periods=periods)
+    content["timeFrames"] = [
+        {"timeFrameId": week, "startDate": str(first), "endDate": str(first + timedelta(days=6))}
+        for week, first in weeks
+    ]
+    assert forecast.bring(content, moment(11, 4)).export["state"] == "LOADED"
+    assert calls(forecast) == {"oct": 20, "nov": 30}
+
+
+def test_weeks_without_days_go_by_their_ids_as_numbers(forecast: Forecast) -> None:
+    content = document(*(entry(week=week, call=int(week)) for week in ("9", "10", "2")), weeks={})
+    forecast.bring(content, moment(11, 4))
+    assert forecast.standing()["forecast_value"] == 10
+
+
+def test_days_of_a_csv_are_read_strictly(forecast: Forecast) -> None:
+    """Two-digit years are of this century; a day before its month, and what is no day, keep the document out."""
+    outcome = forecast.bring(of_quarter("10/05/26", "10/11/26", "10/12/26", "10/18/26"), moment(10, 20))
+    assert outcome.export["state"] == "LOADED"
+    assert forecast.standing("ann@corp.test", "Commit")["forecast_value"] == 200
+
+    refused = forecast.bring(of_quarter("10/05/2026", "19/10/2026"), moment(10, 21))
+    assert refused.export["state"] == "REFUSED"
+    assert all(part in refused.export["error"] for part in ("end date of W00", "'19/10/2026'", "MM/DD/YYYY"))
+
+
+def test_a_week_that_is_none_of_its_period_is_never_silent(forecast: Forecast) -> None:
+    quarter = "Q4 FY 2026"
+    straddling = ((quarter, 0, "09/28/2026", "10/04/2026", 1), (quarter, 9, "12/28/2026", "01/03/2027", 1))
+    astray = (
+        (quarter, 1, "05/10/2026", "05/16/2026", 1),
+        (quarter, 2, "10/12/2026", "10/05/2026", 1),
+        (quarter, 3, "10/05/2026", "10/11/2026", 1),
+        (quarter, 3, "10/06/2026", "10/12/2026", 1),
+    )
+    assert verdict(forecast.bring(csv(*straddling), moment(10, 20)), "weeks_touch_their_period")["passed"]
+    found = verdict(forecast.bring(csv(*straddling, *astray), moment(10, 21)), "weeks_touch_their_period")
+    assert (found["passed"], found["severity"]) == (False, "WARN")
+    assert {week["time_frame_id"]: week["fault"] for week in found["evidence"]["weeks"]} == {
+        "W01": "lies outside its period",
+        "W02": "ends before it begins",
+        "W03": "has several days",
+    }
+
+
+def _with_days(first: str, last: str, quarter: str = QUARTER) -> Json:
+    listed = {"timePeriodId": quarter, "type": "QUARTER", "startDate": first, "endDate": last}
+    return document(entry(period=quarter, call=1), periods=[listed], weeks={"W01": date.fromisoformat(first)})
+
+
+def test_a_quarter_that_lies_elsewhere_than_the_settings_say_names_the_right_ones(forecast: Forecast) -> None:
+    """An error for the current quarter, a warning for others; 4-4-5 weeks contradict nothing."""
+    right = {"CLARI_FISCAL_YEAR_START_MONTH": 2, "CLARI_FISCAL_YEAR_NAMED_BY": "end"}
+    outcome = forecast.bring(_with_days("2025-11-01", "2026-01-31"), moment(11, 30))
+    found = verdict(outcome, "calendar_matches_settings")
+    assert (outcome.export["state"], found["passed"], found["severity"]) == ("REFUSED", False, "ERROR")
+    assert found["evidence"]["right"] == right
+    assert "set CLARI_FISCAL_YEAR_START_MONTH=2" in outcome.export["error"]
+    past = forecast.bring(_with_days("2025-08-01", "2025-10-31", "2026_Q3"), moment(11, 30), quarter="2026_Q3")
+    found = verdict(past, "calendar_matches_settings")
+    assert (past.export["state"], found["passed"], found["severity"]) == ("LOADED", False, "WARN")
+    assert found["evidence"]["right"] == right
+    named_by_start = forecast.bring(_with_days("2026-11-01", "2027-01-31"), moment(11, 30)).export["error"]
+    assert "set CLARI_FISCAL_YEAR_START_MONTH=2 and CLARI_FISCAL_YEAR_NAMED_BY=start" in named_by_start
+    nowhere = forecast.bring(_with_days("2024-11-01", "2025-01-31"), moment(11, 30)).export["error"]
+    assert "no setting makes it so" in nowhere
+    good = forecast.bring(_with_days("2026-09-27", "2026-12-26"), moment(11, 30))
+    assert verdict(good, "calendar_matches_settings")["passed"]
+
+
+def test_a_period_around_the_quarter_is_no_other_quarter(forecast: Forecast) -> None:
+    quarter = {"timePeriodId": QUARTER, "type": "QUARTER", "startDate": "2026-10-01", "endDate": "2026-12-31"}
+    around = (
+        {"timePeriodId": "2026", "type": "YEAR", "startDate": "2026-01-01", "endDate": "2026-12-31"},
+        {"timePeriodId": "H2", "type": "HALF", "startDate": "2026-07-01", "endDate": "2026-12-31"},
+    )
+
+    outcome = forecast.bring(document(entry(call=1), periods=[quarter, *around]), moment(10, 20))
+    assert outcome.export["state"] == "LOADED"
+    assert outcome.export["document_period_id"] == QUARTER
+    other = quarter | {"timePeriodId": "2026_Q3", "startDate": "2026-07-01", "endDate": "2026-12-31"}
+    assert (
+        forecast.bring(document(entry(call=1), periods=[quarter, other]), moment(10, 20)).export["state"] == "REFUSED"
+    )
+    with_entries = document(entry(call=1), entry(period="2026", call=1), periods=[quarter, around[0]])
+    assert forecast.bring(with_entries, moment(10, 20)).export["state"] == "REFUSED"
+
+
+def test_the_organisations_zone_says_which_week_has_begun(tmp_path: Path) -> None:
+    at = datetime.fromisoformat("2026-10-19T06:00+11:00")
+    weeks = {"W01": date(2026, 10, 12), "W02": date(2026, 10, 19)}
+    content = document(entry(week="W01", call=200), entry(week="W02", call=900), weeks=weeks)
+
+    def check(expected: tuple[str, int, date]) -> None:
+        zone, call, today = expected
+        house = House(tmp_path, warehouse=zone.replace("/", "-"), org_timezone=zone, now=at)
+        with house.held_open():
+            assert house.bring(content, at).export["state"] == "LOADED"
+            assert house.value("select forecast_value from clari.forecast_vs_quota") == call
+            house.pipeline.refresh_history()
+            ends = house.value("select max(as_of) from clari.forecast_call_week where time_frame_id = 'W01'")
+        assert ends == at
+        assert house.pipeline.today() == today
+
+    try_each([("Australia/Sydney", 900, date(2026, 10, 19)), ("America/Los_Angeles", 200, date(2026, 10, 18))], check)
+
+
+listed_weeks = st.lists(
+    st.tuples(st.integers(-20, 110), st.integers(0, 10), st.sampled_from(["2026_M10", "2026_M11"]), st.integers(1, 99)),
+    min_size=1,
+    max_size=8,
+    unique_by=(lambda week: (week[0], week[2])),
+)
+
+
+@settings(max_examples=6, deadline=None)
+@given(listed_weeks, st.integers(0, 91), st.randoms(use_true_random=False))
+def test_the_call_is_that_of_each_months_newest_begun_week(
+    tmp_path_factory: pytest.TempPathFactory, weeks: list[tuple[int, int, str, int]], exported: int, chance: Random
+) -> None:
+    """Against a model that knows days alone: ids are numbers within the month, in any order."""
+    first = date(2026, 10, 1)
+    lines: list[tuple[Any, ...]] = []
+    model: dict[str, list[tuple[date, int]]] = {}
+    for month, label in (("2026_M10", "October FY 2026"), ("2026_M11", "November FY 2026")):
+        for number, (day, length, _, call) in enumerate(sorted(week for week in weeks if week[2] == month)):
+            begins = first + timedelta(days=day)
+            ends = begins + timedelta(days=length)
+            lines.append((label, number, f"{begins:%m/%d/%Y}", f"{ends:%m/%d/%Y}", call))
+            model.setdefault(month, []).append((begins, call))
+    chance.shuffle(lines)
+    today = first + timedelta(days=exported)
+    known = {begins for of_month in model.values() for begins, _ in of_month}
+    newest = max((begins for begins in known if begins <= today), default=min(known))
+    expected = {
+        month: max(begun)[1]
+        for month, of_month in model.items()
+        if (begun := [week for week in of_month if week[0] <= newest])
+    }
+    with shared_house(tmp_path_factory.mktemp("model")) as house:
+        forecast = Forecast(house, "north")
+        forecast.bring(csv(*lines), datetime(today.year, today.month, today.day, 12, tzinfo=UTC))
+        assert {period: call for period, call in calls(forecast).items() if call is not None} == expected

@@ -139,9 +139,9 @@ def sync(
     except (SettingsError, WrongEnvironment):
         raise
     except Exception as error:
-        from clari_pipeline.masking import Mask  # noqa: PLC0415
+        from clari_pipeline.masking import masked_line  # noqa: PLC0415
 
-        reason = Mask(settings).text(str(error)).strip().partition("\n")[0] or type(error).__name__
+        reason = masked_line(str(error), settings).strip().partition("\n")[0] or type(error).__name__
         for trouble in alerts.tell_of_crash(pipeline, see(reason, section_of(error)), run_id=run_id).troubles:
             say(trouble, settings, section=None)
         raise

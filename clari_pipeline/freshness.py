@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.settings import Settings
 
 
@@ -35,9 +34,10 @@ class Wanted:
     @staticmethod
     def at(now: datetime, settings: Settings) -> Wanted:
         """As the settings have it at that moment."""
-        calendar = FiscalCalendar(settings.fiscal_year_start_month)
-        current = calendar.quarter_of(now.date())
-        is_new = now.date() < calendar.first_day(current) + timedelta(days=settings.quarter_grace_days)
+        calendar = settings.calendar
+        today = calendar.day_of(now)
+        current = calendar.quarter_of(today)
+        is_new = today < calendar.first_day(current) + timedelta(days=settings.quarter_grace_days)
         return Wanted(str(current), settings.forecast_ids, is_new)
 
     def behind(self, exports: Iterable[ExportHealth], not_before: datetime) -> list[str]:

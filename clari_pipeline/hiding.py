@@ -37,8 +37,8 @@ _Span = tuple[int, int]
 class Hidden:
     """Some secrets, to be replaced wherever they turn up. Its `repr` shows none."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = {secret for secret in secrets if len(secret) >= _SHORTEST}
+    def __init__(self, secrets: Iterable[str], *, shortest: int = _SHORTEST) -> None:
+        self._secrets = {secret for secret in secrets if len(secret) >= shortest}
         long = [secret.encode() for secret in self._secrets if len(secret.encode()) >= _SHORTEST_ENCODED]
         self._in_base64 = {core for secret in long for core in _cores(secret)}
         self._in_hex = {secret.hex() for secret in long}

@@ -41,9 +41,9 @@ def say(message: str, settings: Settings | None, *, section: str | None) -> None
 
     `section` is that of the runbook, which the line ends with; None where it names its own, or nothing is wrong.
     """
-    from clari_pipeline.masking import Mask  # noqa: PLC0415 - nobody else waits for what it is made with
+    from clari_pipeline.masking import masked_line  # noqa: PLC0415 - nobody else waits for what it is made with
 
-    message = Mask(settings).text(message if section is None else see(message, section))
+    message = masked_line(message if section is None else see(message, section), settings)
     env = settings.env if settings else None
     if settings is not None and settings.log_format == "json":
         _logger(env).error("error", message=message)

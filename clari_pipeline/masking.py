@@ -14,7 +14,8 @@ from clari_pipeline.hiding import MASK, Hidden
 from clari_pipeline.key_file import KeyFile, KeyFileError
 from clari_pipeline.settings import Settings, SettingsError
 
-__all__ = ["MASK", "Mask"]
+__all__ = ["MASK", "Mask", "masked_line"]
+_SHORTEST_IN_A_LINE = 12  # characters; a shorter password may be any word, and its own room keeps it out of messages
 _PERSON = "(a person)"
 _ADDRESS = re.compile(r"[\w.+'%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*")
 _NO_SECRETS = {"sslmode", "warehouse", "role", "database", "schema", "application_name", "connect_timeout", "user"}
@@ -50,6 +51,11 @@ class Mask:
                 return [self.everywhere(entry) for entry in value]
             case _:
                 return value
+
+
+def masked_line(text: str, settings: Settings | None) -> str:
+    """What a command says in a line, whatever library's message is in it, without keys and tokens."""
+    return Hidden(_secrets(settings) if settings else (), shortest=_SHORTEST_IN_A_LINE).text(text)
 
 
 def _secrets(settings: Settings) -> Iterable[str]:

@@ -455,5 +455,5 @@ def test_a_forecast_is_behind_where_its_current_quarter_is() -> None:
 
     try_each(AGES, check)
     settings = read_settings(fiscal_year_start_month=2, quarter_grace_days=7, forecast_ids=("north",))
-    assert Wanted.at(datetime(2026, 11, 7, tzinfo=UTC), settings) == Wanted("2027_Q4", ("north",), is_new=True)
-    assert Wanted.at(datetime(2026, 11, 8, tzinfo=UTC), settings) == Wanted("2027_Q4", ("north",), is_new=False)
+    assert Wanted.at(datetime(2026, 11, 7, 12, tzinfo=UTC), settings) == Wanted("2027_Q4", ("north",), is_new=True)
+    assert Wanted.at(datetime(2026, 11, 8, 12, tzinfo=UTC), settings) == Wanted("2027_Q4", ("north",), is_new=False)

@@ -16,7 +16,9 @@ compared as (
     select
         stand.*,
         known.is_provisional,
-        case when coalesce(final.currency_code = stand.currency_code, true) then final.crm_closed end as actual_value,
+        cast(
+            case when coalesce(final.currency_code = stand.currency_code, true) then final.crm_closed end as decimal(18, 4)
+        ) as actual_value,
         case
             when
                 coalesce(final.currency_code = stand.currency_code, true)

@@ -47,13 +47,14 @@ def _jobs() -> tuple[Scenario, ...]:
     cells = replace(truncated, manner=Manner(cells_truncated=True))
     late = (replace(each, manner=replace(each.manner, patience=4)) for each in (failed, truncated, TABLE["slow"]))
     both = replace(truncated, manner=Manner(truncated=True, expires=1))
-    unseen = TABLE["late_list"], TABLE["hidden_jobs"]
-    faults = (failed, hung, truncated, cells, expired, both, *late, *unseen)
+    faults = (failed, hung, truncated, cells, expired, both, *late, TABLE["late_list"])
     return tuple(replace(each, hits=every_quarter) for each in faults)
 
 
 JOBS = _jobs()
-"""What happens to a job that goes wrong: failed, hung, incomplete, its results gone, late, unseen, or two of these."""
+"""What happens to a job that goes wrong: failed, hung, incomplete, its results gone, late, or two of these; or it is
+listed late.
+"""
 
 
 class Storm:

@@ -22,6 +22,7 @@ NOT_EXPORTED_AT_ONCE = {
     "failed",
     "hung",
     "expired",
+    "hidden_jobs",
     "type_refused",
     "type_refused_unnamed",
     "chaos",

@@ -189,13 +189,13 @@ class Landing:
         """What a ledger row writes down for this document."""
         return document.folder.relative_to(self.root).as_posix()
 
-    def readable(self, damaged: Callable[[LandingError], object]) -> Iterator[LandedDocument]:
-        """The documents whose manifests can be read; `damaged` is told of each of the others."""
+    def readable(self, damaged: Callable[[str, LandingError], object]) -> Iterator[LandedDocument]:
+        """The documents whose manifests can be read; of each of the others `damaged` is told the path."""
         for manifest in self._kept(f"{_A_DOCUMENT}/manifest.json"):
             try:
                 document = _load(manifest.parent)
             except LandingError as error:
-                damaged(error)
+                damaged(manifest.parent.relative_to(self.root).as_posix(), error)
             else:
                 yield document
 

@@ -164,8 +164,10 @@ class Pipeline:
         damaged: list[LandingError] = []
         for request_id in waiting:
             self.go_on()
-            with _noted(damaged):
+            try:
                 self._loader.load(request_id)
+            except LandingError as error:  # of a document that its quarter is to be rebuilt with
+                damaged.append(error)
         _raise(damaged)
         return waiting
 
@@ -295,10 +297,12 @@ class Pipeline:
         Returns the request ids, and those of them that were known as refused before. Raises `LandingError`, once all
         others are merged, where a quarter's tables hold rows of a document that is damaged.
         """
-        damaged: list[LandingError] = []
-        with self.warehouse.session():  # the file is opened once
-            for document in self.landing.readable(damaged.append):
+        unreadable: dict[str, LandingError] = {}
+        with self.warehouse.session() as session:  # the file is opened once
+            for document in self.landing.readable(unreadable.__setitem__):
                 self._know(document)
+            known = ledger.landing_paths(session)
+        damaged = [error for path, error in unreadable.items() if path not in known]
         wanted = {str(quarter) for quarter in quarters}
         replayed: list[str] = []
         with self.warehouse.session() as session:
@@ -308,11 +312,16 @@ class Pipeline:
             if (wanted and quarter_id not in wanted) or (forecasts and forecast_id not in forecasts):
                 continue
             self.go_on()
-            with _noted(damaged):
+            try:
                 self._loader.rebuild(forecast_id, quarter_id)
+            except LandingError as error:
+                damaged.append(error)
+                continue
             with self.warehouse.session() as session:
                 exports = ledger.exports_of_quarter(session, forecast_id, quarter_id, ledger.LANDED_STATES)
             replayed += [export["request_id"] for export in exports]
+        if not replayed:
+            _raise(damaged)
         with self.warehouse.transaction("alerts") as session:  # what is replayed is no news
             alert_rows.told(session, replayed, at=self.now())
         self.go_on()
@@ -378,15 +387,6 @@ class Pipeline:
         manifest["exported_at"] = manifest["exported_at"] or manifest["submitted_at"]
         with self.warehouse.session() as session:
             ledger.known_again(session, **manifest, **result)
-
-
-@contextmanager
-def _noted(damaged: list[LandingError]) -> Iterator[None]:
-    """What is damaged keeps nothing else out: it is noted, to be raised at the end."""
-    try:
-        yield
-    except LandingError as error:
-        damaged.append(error)
 
 
 def _raise(damaged: list[LandingError]) -> None:

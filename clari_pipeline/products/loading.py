@@ -109,7 +109,7 @@ class ProductLoader:
                 if document.manifest.get("product") == self._product.name:
                     self._know(document)
 
-    def _note_damaged(self, error: LandingError) -> None:
+    def _note_damaged(self, _path: str, error: LandingError) -> None:
         self._pipeline.remarks.append(see(str(error), error.section))
 
     def _rebuilt(self, session: Session, request_ids: list[str], unreconciled: dict[str, list[Verdict]]) -> bool:

@@ -16,7 +16,7 @@ LANDED_STATES = ("LANDED", "LOADED", "REFUSED", "RETIRED")
 
 def in_order(moment: datetime, last: datetime | None) -> datetime:
     """That moment, or the one right after the last: a clock that was set back makes nothing older than what was."""
-    return moment if last is None or moment > last else last + timedelta(microseconds=1)
+    return moment if last is None or moment >= last else last + timedelta(microseconds=1)
 
 
 def submitting(session: Session, *, submitted_at: datetime, **columns: Any) -> None:
@@ -143,6 +143,11 @@ def is_known(session: Session, request_id: str) -> bool:
 def landings(session: Session) -> list[tuple[str, str]]:
     """Forecast and quarter of every landed document, oldest quarter first."""
     return [(found["forecast_id"], found["time_period_id"]) for found in rows(session, "ledger/landings")]
+
+
+def landing_paths(session: Session) -> set[str]:
+    """Where the landed documents lie that the ledger knows."""
+    return {found["landing_path"] for found in rows(session, "ledger/landing_paths")}
 
 
 def status(session: Session) -> list[Record]:

@@ -363,6 +363,19 @@ def test_a_recovered_document_does_not_hide_that_todays_failed(
     assert terminal.query("select state from clari.export_job order by all") == [("FAILED",), ("LOADED",)]
 
 
+def test_what_a_run_that_ended_had_landed_is_merged_by_the_next_and_not_asked_for_again(
+    terminal: Terminal, clari: Sandbox
+) -> None:
+    """The disk was full, or somebody held the warehouse, when it was to be merged."""
+    with Pipeline(read_settings()).exporting("run", [CURRENT], ["total_new"]) as desk:
+        desk.take(str(CURRENT))
+    assert terminal.query("select state from clari.export_job") == [("LANDED",)]
+    answer = terminal("sync", "--last", "1", "--json")
+    assert answer.code == 0, answer.err
+    assert [export["state"] for export in answer.document["exports"]] == ["LOADED"]
+    assert len(clari.jobs) == 1
+
+
 @pytest.mark.soak  # by default: the same sync again sees every entry in a newer export, in test_sync.py
 def test_what_was_merged_by_a_run_that_came_to_its_end_is_exported_anew(terminal: Terminal, clari: Sandbox) -> None:
     for syncs in (1, 2):

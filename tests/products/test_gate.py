@@ -132,18 +132,30 @@ def test_documents_merged_again_in_order_make_the_same_rows(by_hand: Desk) -> No
     assert sorted(one["state"] for one in by_hand.rows("product_fetch")) == ["LOADED", "LOADED", "LOADED", "REFUSED"]
 
 
-def test_a_document_that_is_damaged_on_our_disk_is_no_verdict(by_hand: Desk) -> None:
-    """Nothing is merged or refused: a backup brings it back."""
-    request_id = by_hand.land("audit", audit(GOOD))
+def test_a_document_that_is_damaged_on_our_disk_is_refused_and_keeps_no_other_out(by_hand: Desk) -> None:
+    """It is named; a backup brings it back, and a replay merges it. Once it is merged, nothing is lost by a damage."""
+    bad, good = by_hand.land("audit", audit(GOOD)), by_hand.land("audit", audit(GOOD))
     loader = by_hand.loader("audit")
     loader.know_all()
-    (document,) = loader.landing
-    file = document.folder / "document.zst"
-    file.write_bytes(file.read_bytes()[:-3])
-    with pytest.raises(LandingError, match=r"damaged|not what was landed"):
-        loader.load(request_id)
+    (file,) = loader.landing.root.glob(f"*/*/{bad}/document.zst")
+    content = file.read_bytes()
+
+    def states() -> list[str]:
+        with by_hand.pipeline.warehouse.session() as session:
+            return [fetches.fetch(session, one)["state"] for one in (bad, good)]
+
+    file.write_bytes(content[:-3])
+    loader.load_waiting("run")
+    assert states() == ["REFUSED", "LOADED"]
     with by_hand.pipeline.warehouse.session() as session:
-        assert fetches.fetch(session, request_id)["state"] == "LANDED"
+        assert str(file.parent) in fetches.fetch(session, bad)["error"]
+    file.write_bytes(content)
+    loader.rebuild()
+    assert states() == ["LOADED", "LOADED"]
+    file.write_bytes(content[:-3])
+    with pytest.raises(LandingError, match=r"damaged|not what was landed"):
+        loader.rebuild()
+    assert states() == ["LOADED", "LOADED"]
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,50 @@ def test_a_late_document_beside_a_damaged_one_changes_nothing(house_of_two: Hous
     assert [one["forecast_value"] for one in versions] == [100, 105, 110]
 
 
+def _no_manifest(file: Path) -> None:
+    (file.parent / "manifest.json").write_bytes(b"{")
+
+
+def test_documents_that_are_damaged_before_they_are_merged_are_refused_and_the_others_go_in(
+    house_of_two: House,
+) -> None:
+    """Each is named, with the remedy; when a backup has brought them back, a replay puts them where they belong."""
+    house = house_of_two
+    damages = (Path.unlink, _cut_in_half, _fill_with_noise, _no_manifest)
+    bad = [house.deliver(document(entry("ann", call=120 + day)), moment(10, day)) for day in range(5, 9)]
+    good = house.deliver(document(entry("ann", call=130)), moment(10, 9))
+    contents = {file: file.read_bytes() for one in bad for file in document_of(house, one).parent.iterdir()}
+    for request_id, damage in zip(bad, damages, strict=True):
+        damage(document_of(house, request_id))
+
+    def states() -> list[str]:
+        return [house.outcome(one).export["state"] for one in (*bad, good)]
+
+    house.merge()
+    assert states() == ["REFUSED"] * 4 + ["LOADED"]
+    for refused in map(house.outcome, bad):
+        assert refused.export["landing_path"] in refused.reason
+        assert refused.section == "export_is_readable"
+
+    for file in list(contents)[:-2]:  # all but the last one's
+        file.write_bytes(contents[file])
+    house.pipeline.replay([], [])
+    assert states() == ["LOADED"] * 3 + ["REFUSED", "LOADED"]
+    versions = house.rows("from clari.forecast_entry_history where user_id = 'ann' order by valid_from")
+    assert [one["forecast_value"] for one in versions] == [100, 110, 125, 126, 127, 130]
+
+
+def test_a_document_that_waits_for_a_damaged_one_keeps_no_newer_one_out(house_of_two: House) -> None:
+    house = house_of_two
+    first, _second = _two_exports(house)
+    document_of(house, first).unlink()
+    late = house.deliver(document(entry("ann", call=105)), moment(10, 3))
+    newer = house.deliver(document(entry("ann", call=130)), moment(10, 6))
+    with pytest.raises(LandingError):
+        house.merge()
+    assert [house.outcome(one).export["state"] for one in (late, newer)] == ["LANDED", "LOADED"]
+
+
 def test_a_table_that_refuses_the_rows_leaves_nothing_half_merged(house: House) -> None:
     """The history is written before the people: where people cannot be written, there is no history either."""
     house.bring(document(entry("ann", call=100)), moment(10, 2))

@@ -245,8 +245,8 @@ MUTATIONS: dict[str, tuple[str, str, str, Labelled]] = {
         "before.crm_user_id = ''",
         _with_fate("gets a new id"),
     ),
-    "a week has eight days": ("marts/swing_pairs", "interval 7 days", "interval 8 days", histories.slow),
-    "a week has six days": ("marts/swing_pairs", "interval 7 days", "interval 1 days", histories.slow),
+    "a week has eight days": ("marts/swing_pairs", "interval 156 hours", "interval 8 days", histories.slow),
+    "a week has six days": ("marts/swing_pairs", "interval 156 hours", "interval 1 days", histories.slow),
     "the eldest export is the baseline": (
         "marts/swing_pairs",
         "order by before.exported_at desc",

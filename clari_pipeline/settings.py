@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     historical_periods: int = Field(4, ge=0, le=40)
     future_periods: int = Field(0, ge=0, le=8)
     retention_periods: int = Field(8, ge=8, le=400)
-    verdict_days: int = Field(400, ge=1, le=36_500)
+    verdict_days: int = Field(1200, ge=1, le=36_500)
     quarter_grace_days: int = Field(7, ge=0, le=90)
     export_timeout_s: float = Field(600, gt=0)
     slot_timeout_s: float = Field(1800, gt=0)

@@ -227,8 +227,9 @@ def test_products_beside_the_forecast_are_kept(twelve: House) -> None:
     assert {name: twelve.rows(f"select * from clari.{name} order by all") for name in names} == before
 
 
-def test_verdicts_that_passed_go_once_they_are_old(twelve: House) -> None:
+def test_verdicts_that_passed_go_once_they_are_old(twelve: House, tmp_path: Path) -> None:
     """Never those of a quarter's newest export, nor any that failed, nor one of an export that was refused."""
+    pipeline = House(tmp_path / "data", now=NOW, verdict_days=400).pipeline
     judged = "select request_id, check_name, passed from clari.export_check order by all"
     exports = twelve.rows("from clari.export_job")
     newest = {
@@ -244,11 +245,11 @@ def test_verdicts_that_passed_go_once_they_are_old(twelve: House) -> None:
     )
     twelve.execute(f"update clari.export_job set state = 'REFUSED' where request_id = '{refused}'")
     before = twelve.rows(judged)
-    told = old_verdicts(twelve.pipeline)
-    assert forget_verdicts(twelve.pipeline) == told > 10
+    told = old_verdicts(pipeline)
+    assert forget_verdicts(pipeline) == told > 10
     assert twelve.rows(judged) == [row for row in before if row["request_id"] != failed or not row["passed"]]
     assert {row["check_name"] for row in twelve.rows(judged) if row["request_id"] == failed} >= {"export_is_readable"}
-    assert (old_verdicts(twelve.pipeline), forget_verdicts(twelve.pipeline)) == (0, 0)
+    assert (old_verdicts(pipeline), forget_verdicts(pipeline)) == (0, 0)
 
 
 def test_a_quarter_goes_whole_or_not_at_all(twelve: House) -> None:

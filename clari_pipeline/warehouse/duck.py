@@ -156,7 +156,10 @@ class DuckWarehouse(Warehouse):
             for place in (self._path.absolute(), self._path):
                 cause = cause.replace(str(place), place.name)
             if says_damaged(cause):
-                raise WarehouseDamaged(f"the warehouse is damaged ({cause}): {MAKE_AGAIN}") from error
+                raise WarehouseDamaged(
+                    "what CLARI_WAREHOUSE_URL names cannot be read: the warehouse is damaged, or it is another file "
+                    f"({cause}): {MAKE_AGAIN}"
+                ) from error
             raise WarehouseError(
                 f"the warehouse cannot be read ({cause}): check CLARI_WAREHOUSE_URL, or run clari-pipeline sync"
             ) from error

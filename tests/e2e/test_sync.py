@@ -296,7 +296,7 @@ def test_calls_that_swing_are_counted_and_shown_from_and_to(terminal: Terminal, 
     )
     assert swings
     for name, previous, current, reason in swings:
-        assert f"{name}, " in answer.out
+        assert f"{' '.join(name.split())}, " in answer.out  # on one line, whatever is in the name
         assert f"{previous:,.2f} to {current:,.2f}" in answer.out
         moved = abs(current - previous)
         assert reason in {"from_zero", "to_zero", "sign_flip"} or moved > Decimal("0.2") * abs(previous)

@@ -109,6 +109,8 @@ def _expected(document: Any) -> Expected:
             table, columns = LISTS[name]
             found.lists[table] = [] if value is None else _rows(value)
             found.lists[table] = [_named(row, columns, name, found.unknown) for row in found.lists[table]]
+            if name == "timeFrames":  # JSON does not say of which period a week is
+                found.lists[table] = [row | {"time_period_id": None} for row in found.lists[table]]
             "".join(text or "" for row in found.lists[table] for text in row.values()).encode()
         elif name != "entries":
             found.unknown[name] += value is not None

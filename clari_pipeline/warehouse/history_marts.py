@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from clari_pipeline.warehouse import marts
@@ -24,6 +26,7 @@ from clari_pipeline.warehouse.statements import Record, row, rows, run, sha256_o
 CALLS = "forecast_call_week"
 MOVEMENT = "forecast_movement"
 _WHOLE = ""
+_WEEK = ("time_frame_id", "start_date", "end_date")
 _CALLS_AT_ONCE = 600_000  # so many fit into the memory that DuckDB is given
 _Made = dict[tuple[str, str, str, str], str]  # by forecast, quarter, mart and part
 # Whether an export brought another document than the one before it.
@@ -230,12 +233,17 @@ def _weeks(begun: list[Record], rules: CallRules, exports: list[datetime]) -> li
     organisation is, but nothing after the newest export and nothing before the first; where no export is of the week
     itself, the newest before it. `exports` are the moments of those that are loaded, in their order.
 
-    `part` names a week within the quarter, whose periods may number theirs alike; the week before it is one of theirs.
+    Periods share a week where they list one id with the same days: `periods`. `part` names a week within the quarter,
+    whose periods may number theirs alike; the week before it is one of theirs.
     """
-    alike = Counter(week["time_frame_id"] for week in begun)
+    shared: list[Record] = [
+        {**dict(zip(_WEEK, of_week, strict=True)), "periods": [one["time_period_id"] for one in found]}
+        for of_week, found in groupby(begun, itemgetter(*_WEEK))
+    ]
+    alike = Counter(week["time_frame_id"] for week in shared)
     first_export, newest_export = exports[0], exports[-1]
     weeks: list[Record] = []
-    for week in begun:
+    for week in shared:
         ends_at = rules.calendar.end_of(week["end_date"])
         begins_at = rules.calendar.end_of(week["start_date"] - timedelta(days=1))
         known_at = max((export for export in exports if export <= ends_at), default=first_export)

@@ -18,7 +18,7 @@ def report(findings: Findings, made: int, record_property: Callable[[str, object
     record_property("findings", str(findings))
 
 
-SEED, FIRST, ROUNDS = 2, 4, 4
+SEED, FIRST, ROUNDS = 3, 4, 4
 """Rounds in which each kind of change comes up."""
 
 

@@ -17,10 +17,10 @@ from clari_pipeline import evidence, recognising
 from clari_pipeline.documents import READER, Document, Totals, count_exactly, read_document, with_days
 from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.events import Hooks, Merged, Refused
+from clari_pipeline.invented import refuse_invented
 from clari_pipeline.landing import LandedDocument, Landing, LandingError
 from clari_pipeline.periods import Quarter
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, again, judge, reason, remember, warm_up
-from clari_pipeline.rules import SameRules
 from clari_pipeline.warehouse import facts, ledger, marts, merging
 from clari_pipeline.warehouse.marts import CallRules
 from clari_pipeline.warehouse.session import Session, Warehouse
@@ -38,18 +38,6 @@ _REQUEST = (
 _CARRIED = ("types_to_export", "export_format", "scope_id")
 _COUNTED_IN_DOCUMENT = (*_CARRIED, "rows_exported", "rows_staged", "document_period_id")
 _COUNTS = ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
-
-
-def refuse_invented(people: int) -> None:
-    """Raise `DocumentUnreadable` where people of a document are a sandbox's: Clari has not made it.
-
-    For production alone, whose figures somebody decides by.
-    """
-    if people:
-        raise DocumentUnreadable(
-            f"its {people} people have addresses in .example, as a sandbox's have, and CLARI_ENV is prod: set "
-            "CLARI_BASE_URL to Clari's, and take a sandbox's documents out of the landing folder"
-        )
 
 
 class _Unreconciled(Exception):
@@ -107,9 +95,7 @@ class Loader:
         self._grace = timedelta(days=grace_days)
         self._is_production = is_production
         self._currency = currency
-        self._reader = f"{READER} by {rules.calendar} in {currency}"
-        if rules.rules.same != SameRules():
-            self._reader += f" with {rules.rules.same}"
+        self._reader = f"{READER} by {rules.calendar} in {currency}{rules.rules.same.said}"
         if is_production:  # what was merged before it was is read once more
             self._reader += " in production"
         self._now = now
@@ -343,7 +329,7 @@ class Loader:
                 document = read_document(stream, calendar, staging.take, currency=currency)
             staging.end(with_days(document.tables, calendar.zone))
             if self._is_production:
-                refuse_invented(facts.people_invented(session))
+                refuse_invented(landed, facts.people_invented(session))
             recognised = recognising.recognise(session, export, document, self._rules.rules.same, calendar, shapes)
             found = facts.of_staged_document(session, calendar.day_of(export["exported_at"]))
             said = evidence.of_document(export, document, found, self._rules, self._grace)

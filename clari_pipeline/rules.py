@@ -114,6 +114,11 @@ class SameRules(_Table):
     fields: dict[str, str] = Field(default_factory=dict)
     people: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def said(self) -> str:
+        """All of it as a text; nothing where nothing is set."""
+        return f" with {self}" if self.fields or self.people else ""
+
 
 class Rules(_Table):
     """The whole file."""

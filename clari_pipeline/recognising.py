@@ -79,19 +79,37 @@ def recognise(
     """
     which = {"forecast_id": export["forecast_id"], "quarter_id": export["time_period_id"]}
     is_synthetic = document.shape != _OF_CLARI
-    has_others = is_synthetic or not shapes <= {_OF_CLARI} or row(session, "recognise/formats", **which)["documents"]
+    before = row(session, "recognise/formats", **which)
+    of_others = before["with_ids" if is_synthetic else "without_ids"] or any(
+        (shape == _OF_CLARI) == is_synthetic for shape in shapes
+    )
     shapes.add(document.shape)
-    if not has_others:
-        return Recognised()
+    found = Recognised()
+    if of_others:
+        _bring_under_known_ids(session, export, found, same, calendar, which, is_synthetic=is_synthetic)
+    if of_others or is_synthetic:
+        _currencies(session, which, found)
+    return found
+
+
+def _bring_under_known_ids(
+    session: Session,
+    export: Record,
+    found: Recognised,
+    same: SameRules,
+    calendar: FiscalCalendar,
+    which: dict[str, str],
+    *,
+    is_synthetic: bool,
+) -> None:
     known = [
         one | {"is_shown": one["is_shown"] and export["scope_id"] in {None, one["asked_scope_id"]}}
         for one in rows(session, "recognise/people", **which)
     ]
     if not known:
-        return Recognised()
+        return
     lists = {name: session.documents.table(name).to_arrow_table() for name in _LISTS}
     staged = {name: table.to_pylist() for name, table in lists.items()}
-    found = Recognised()
     ids = {
         "same_person": _people(staged["stage_user"], known, found, same.people, is_synthetic=is_synthetic),
         "same_field": _fields(
@@ -122,8 +140,6 @@ def recognise(
     run(session, "documents/recognised")
     for name in (*(f"kept_{name}" for name in _LISTS), *ids, "same_week"):
         session.documents.unregister(name)
-    _currencies(session, which, found)
-    return found
 
 
 def name_currencies(session: Session, export: Record, found: Recognised) -> None:

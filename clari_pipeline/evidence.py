@@ -10,6 +10,7 @@ from typing import Any
 from clari_pipeline.documents import MEASURES, Document, Rounded, Totals
 from clari_pipeline.periods import FiscalCalendar, Quarter
 from clari_pipeline.quality.export_gate import ExportFacts
+from clari_pipeline.recognising import Recognised
 from clari_pipeline.warehouse import facts, marts, merging
 from clari_pipeline.warehouse.marts import CallRules
 from clari_pipeline.warehouse.session import Session
@@ -246,6 +247,7 @@ def after_the_merge(
     export: Record,
     document: Document,
     before: facts.Facts,
+    recognised: Recognised,
     merged: merging.Merged,
     recount: Callable[[], Totals],
 ) -> ExportFacts:
@@ -269,9 +271,10 @@ def after_the_merge(
     asked = {_MEASURE_TYPES[name] for name in export["types_to_export"].split(",") if name in _MEASURE_TYPES}
     in_table = merging.control_totals(session, export)
     left_out = {(column["field_id"], column["measure"]) for column in before["measures_left_out"]}
-    in_document = document.control_totals
+    counted = document.control_totals
+    in_document = None if counted is None else recognised.totals(counted)
     if in_document is None or _differing(in_document, in_table, asked, left_out):
-        in_document = recount()
+        in_document = recognised.totals(recount())
     differing = _differing(in_document, in_table, asked, left_out)
     return ExportFacts(
         request_id=export["request_id"],

@@ -33,6 +33,7 @@ from clari_pipeline.runbook import PipelineError
 
 PRODUCTS = "products"  # the folder below the landing folder that is no forecast's
 IS_WHOLE = "is_whole"  # in a manifest: false where nothing shows that the download came to its end
+IS_INVENTED = "is_invented"  # in a manifest: a sandbox has made the document
 _A_DOCUMENT = "[!.]*/[!.]*/[!.]*"  # forecast, quarter, job; product, month, fetch
 _LONGEST_NAME = 120
 _READ_AT_ONCE = 1 << 20
@@ -63,6 +64,11 @@ class LandedDocument:
     def is_whole(self) -> bool:
         """Whether something shows that its download came to its end; releases before this one did not ask."""
         return bool(self.manifest.get(IS_WHOLE, True))
+
+    @property
+    def is_invented(self) -> bool:
+        """Whether it was asked for with a sandbox's key."""
+        return bool(self.manifest.get(IS_INVENTED, False))
 
     def open(self) -> IO[bytes]:
         """The document's bytes as Clari sent them. Whoever reads to the end has them proved.
@@ -150,10 +156,11 @@ class _Ahead(io.RawIOBase):
 
 
 class Landing:
-    """The folder of landed documents."""
+    """The folder of landed documents. `is_of_a_sandbox`: those that are asked for from now on are a sandbox's."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, is_of_a_sandbox: bool = False) -> None:
         self.root = root
+        self.is_of_a_sandbox = is_of_a_sandbox
 
     def check_writable(self) -> None:
         """Raise `LandingError` where nothing could be landed."""
@@ -169,7 +176,7 @@ class Landing:
 
     def writer(self) -> LandingWriter:
         """A new document, to be written and then kept with `keep`."""
-        return LandingWriter(self.root)
+        return LandingWriter(self.root, is_invented=self.is_of_a_sandbox)
 
     @contextmanager
     def arriving(self, file: Path) -> Iterator[Arriving]:
@@ -231,8 +238,9 @@ class Landing:
 class LandingWriter:
     """Takes a document's bytes as they arrive; nothing of it is seen until `keep`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, is_invented: bool = False) -> None:
         self._root = root
+        self._marks = {IS_INVENTED: True} if is_invented else {}
         self._folder = root / ".arriving" / uuid.uuid4().hex
         with self._writing():
             self._folder.mkdir(parents=True)
@@ -280,7 +288,7 @@ class LandingWriter:
         The same document of the same job, landed before, is left as it is and returned; another document
         under a job id that is known (another organisation's, say) gets a folder beside it.
         """
-        manifest = {**facts, "sha256": self.sha256, "size": self._size}
+        manifest = {**facts, **self._marks, "sha256": self.sha256, "size": self._size}
         target = self._root / _name(forecast_id) / _name(time_period) / _name(job_id)
         with self._writing():
             self._compressed.close()  # type: ignore[no-untyped-call]
@@ -344,7 +352,7 @@ class Arriving:
             self.written().discard()
 
     def _write(self) -> LandingWriter:
-        writer = self._landing.writer()
+        writer = LandingWriter(self._landing.root)
         try:
             with self._file.open("rb") as stream:
                 self._changed_at = datetime.fromtimestamp(os.fstat(stream.fileno()).st_mtime, UTC)

@@ -13,10 +13,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from clari_pipeline import evidence
+from clari_pipeline import evidence, recognising
 from clari_pipeline.documents import READER, Document, Totals, count_exactly, read_document, with_days
 from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.events import Hooks, Merged, Refused
+from clari_pipeline.invented import refuse_invented
 from clari_pipeline.landing import LandedDocument, Landing, LandingError
 from clari_pipeline.periods import Quarter
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, again, judge, reason, remember, warm_up
@@ -39,18 +40,6 @@ _COUNTED_IN_DOCUMENT = (*_CARRIED, "rows_exported", "rows_staged", "document_per
 _COUNTS = ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
 
 
-def refuse_invented(people: int) -> None:
-    """Raise `DocumentUnreadable` where people of a document are a sandbox's: Clari has not made it.
-
-    For production alone, whose figures somebody decides by.
-    """
-    if people:
-        raise DocumentUnreadable(
-            f"its {people} people have addresses in .example, as a sandbox's have, and CLARI_ENV is prod: set "
-            "CLARI_BASE_URL to Clari's, and take a sandbox's documents out of the landing folder"
-        )
-
-
 class _Unreconciled(Exception):
     """The merged rows are not what the document says; the transaction is not kept."""
 
@@ -65,6 +54,7 @@ class _Judged:
 
     verdicts: dict[str, list[Verdict]] = field(default_factory=dict)
     counts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shapes: set[str] = field(default_factory=set)
 
     def add(self, request_id: str, verdicts: list[Verdict]) -> None:
         self.verdicts.setdefault(request_id, []).extend(verdicts)
@@ -79,6 +69,7 @@ class _Staged:
 
     document: Document
     facts: facts.Facts
+    recognised: recognising.Recognised
 
 
 class Loader:
@@ -104,7 +95,7 @@ class Loader:
         self._grace = timedelta(days=grace_days)
         self._is_production = is_production
         self._currency = currency
-        self._reader = f"{READER} by {rules.calendar} in {currency}"
+        self._reader = f"{READER} by {rules.calendar} in {currency}{rules.rules.same.said}"
         if is_production:  # what was merged before it was is read once more
             self._reader += " in production"
         self._now = now
@@ -265,6 +256,7 @@ class Loader:
             if staged is None:
                 continue
             document, before = staged.document, staged.facts
+            recognising.name_currencies(session, export, staged.recognised)
             ledger.document_read(session, export["request_id"], **judged.counts[export["request_id"]])
             warnings = None if is_trusted else evidence.against_what_is_known(session, export, document, self._rules)
             merged = merging.merge(session, export, before["measures_left_out"])
@@ -272,7 +264,7 @@ class Loader:
             if warnings is None:
                 continue
             reconciled = evidence.after_the_merge(
-                session, export, document, before, merged, partial(self._count_exactly, export)
+                session, export, document, before, staged.recognised, merged, partial(self._count_exactly, export)
             )
             tops = evidence.of_tops(session, export, self._rules)
             judged.add(export["request_id"], judge(warnings.joined(reconciled).joined(tops)))
@@ -293,7 +285,7 @@ class Loader:
         staging, landed = merging.Staging(session, quarter, self._rules.calendar), None
         try:
             landed = self._landing.find(export["landing_path"])
-            document, found, said = self._read(session, export, landed, staging)
+            document, found, recognised, said = self._read(session, export, landed, staging, judged.shapes)
         except (DocumentUnreadable, LandingError) as error:
             if isinstance(error, LandingError) and export["state"] == "LOADED":
                 raise
@@ -316,12 +308,17 @@ class Loader:
             if judged.is_refused(export["request_id"]):
                 return None
         session.upload(merging.STAGED)
-        return _Staged(document, found)
+        return _Staged(document, found, recognised)
 
     def _read(
-        self, session: Session, export: Record, landed: LandedDocument, staging: merging.Staging
-    ) -> tuple[Document, facts.Facts, ExportFacts]:
-        """The document, staged, its facts, and what it says by itself.
+        self,
+        session: Session,
+        export: Record,
+        landed: LandedDocument,
+        staging: merging.Staging,
+        shapes: set[str],
+    ) -> tuple[Document, facts.Facts, recognising.Recognised, ExportFacts]:
+        """The document, staged under the ids that are known, its facts, and what it says by itself.
 
         Raises `DocumentUnreadable`, and `LandingError` where the document is not what was landed.
         """
@@ -332,13 +329,15 @@ class Loader:
                 document = read_document(stream, calendar, staging.take, currency=currency)
             staging.end(with_days(document.tables, calendar.zone))
             if self._is_production:
-                refuse_invented(facts.people_invented(session))
+                refuse_invented(landed, facts.people_invented(session))
+            recognised = recognising.recognise(session, export, document, self._rules.rules.same, calendar, shapes)
             found = facts.of_staged_document(session, calendar.day_of(export["exported_at"]))
             said = evidence.of_document(export, document, found, self._rules, self._grace)
         except UNREADABLE as error:
             landed.prove()
             raise DocumentUnreadable(why_unreadable(error)) from error
-        return document, found, said.joined(evidence.of_download(export, is_whole=landed.is_whole))
+        said = said.joined(recognised.facts(export)).joined(evidence.of_download(export, is_whole=landed.is_whole))
+        return document, found, recognised, said
 
     def _count_exactly(self, export: Record) -> Totals:
         with self._landing.find(export["landing_path"]).open() as stream:

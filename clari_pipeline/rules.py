@@ -19,6 +19,11 @@ threshold = 0.08
 quota = "Quota"
 closed = "Closed Won"
 pipeline = "Pipeline"
+
+[same.fields]                  # where a quarter's exports change between JSON and CSV: what the newer one
+"Commit (USD)" = "fc_commit"   # writes is the known field of that name or id; "new" is none of those known
+[same.people]                  # by email, CRM id or user id
+"d.lee@new.example" = "d.lee@old.example"
 ```
 """
 
@@ -103,11 +108,24 @@ class FieldRule(_Table):
     pipeline: str | None = None
 
 
+class SameRules(_Table):
+    """`[same]`: what another format writes of what is known."""
+
+    fields: dict[str, str] = Field(default_factory=dict)
+    people: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def said(self) -> str:
+        """All of it as a text; nothing where nothing is set."""
+        return f" with {self}" if self.fields or self.people else ""
+
+
 class Rules(_Table):
     """The whole file."""
 
     swings: SwingRules = SwingRules()
     fields: dict[str, FieldRule] = Field(default_factory=dict)
+    same: SameRules = SameRules()
 
 
 def read_rules(file: Path = RULES_FILE) -> Rules:

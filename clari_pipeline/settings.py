@@ -275,6 +275,16 @@ class Settings(BaseSettings):
         """Whether a key is set, or a file that is to hold it."""
         return self.api_key is not None or self.api_key_file is not None
 
+    @property
+    def is_of_a_sandbox(self) -> bool:
+        """Whether the key is a sandbox's; one that cannot be read is none."""
+        try:
+            source = self.key_source()
+            key = source.current() if isinstance(source, KeyFile) else source
+        except (SettingsError, KeyFileError):
+            return False
+        return key.get_secret_value().strip().startswith(SANDBOX_KEY)
+
     def key_source(self) -> SecretStr | KeyFile:
         """The key, or the file that it is read from as often as it changes. Raises `SettingsError` for none."""
         if self.api_key_file is not None:
@@ -295,7 +305,7 @@ class Settings(BaseSettings):
         """The key as it stands now, or `SettingsError` where there is none, or a sandbox's in production."""
         source = self.key_source()
         key = source.current() if isinstance(source, KeyFile) else source
-        if self.env == "prod" and key.get_secret_value().strip().startswith(SANDBOX_KEY):
+        if self.env == "prod" and self.is_of_a_sandbox:
             raise SandboxInProduction(
                 "the key is a sandbox's, whose figures are invented, and CLARI_ENV is prod: set CLARI_API_KEY and "
                 "CLARI_BASE_URL to Clari's, or unset CLARI_ENV and name a warehouse of the sandbox's own"

@@ -47,7 +47,7 @@ class Pipeline:
         self.settings = settings
         self.calendar = settings.calendar
         self.warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
-        self.landing = Landing(settings.landing_dir)
+        self.landing = Landing(settings.landing_dir, is_of_a_sandbox=settings.is_of_a_sandbox)
         self.runs = Runs(self.warehouse.folder / "runs")  # all who share the ledger must find them
         self.places = Places(settings.copy_file, settings.marts_dir, settings.weekly_files_max_rows)
         self.remarks: list[str] = []  # what people must know of a run, though nothing failed

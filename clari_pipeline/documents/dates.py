@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 from clari_pipeline.documents.rows import DocumentUnreadable
 
 _FIRST_YEAR, _LAST_YEAR = 1990, 2199  # a number that lies outside counts something else than milliseconds
+_DAYS_OF_A_WEEK = 7
 _ISO = re.compile(
     r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[T ](?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)(?P<offset>Z|[+-][0-9]{2}:?[0-9]{2})?)?"
@@ -24,8 +25,10 @@ _MILLISECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?([eE]\+?[0-9]{1,2})?")
 def with_days(tables: Mapping[str, pa.Table], zone: str) -> dict[str, pa.Table]:
     """A document's lists with the days of its weeks and periods as dates; an empty one is none.
 
-    `zone` is the organisation's. Raises `DocumentUnreadable` for a day that is none, with whose it is.
+    `zone` is the organisation's. Raises `DocumentUnreadable` for a day that is none, with whose it is, and where weeks
+    are weeks of their period only if the day stands before the month.
     """
+    _refuse_day_first(tables, zone)
     dated = dict(tables)
     for table, identifier in (("raw_time_frame", "time_frame_id"), ("raw_time_period", "time_period_id")):
         for column in ("start_date", "end_date"):
@@ -38,6 +41,49 @@ def with_days(tables: Mapping[str, pa.Table], zone: str) -> dict[str, pa.Table]:
             position = dated[table].schema.get_field_index(column)
             dated[table] = dated[table].set_column(position, column, pa.array(days, pa.date32()))
     return dated
+
+
+def _refuse_day_first(tables: Mapping[str, pa.Table], zone: str) -> None:
+    """`05/11/2026 - 11/11/2026` is a week of November, or half a year that begins in May: no day above 12 tells."""
+    periods = {
+        one["time_period_id"]: (day_of(one["start_date"] or "", zone), day_of(one["end_date"] or "", zone))
+        for one in tables["raw_time_period"].to_pylist()
+    }
+    weeks = [
+        (one["start_date"], one["end_date"] or "", periods.get(one["time_period_id"], (None, None)))
+        for one in tables["raw_time_frame"].select(["start_date", "end_date", "time_period_id"]).to_pylist()
+        if one["start_date"]
+    ]
+    if not all(_AMERICAN.fullmatch(day.strip()) for start, end, _ in weeks for day in (start, end) if day.strip()):
+        return
+    as_written = [(day_of(start, zone), day_of(end, zone), period) for start, end, period in weeks]
+    turned = [(day_of(_turned(start), zone), day_of(_turned(end), zone), period) for start, end, period in weeks]
+    if weeks and _are_weeks(turned) and not _are_weeks(as_written):
+        raise DocumentUnreadable(
+            f"start date {weeks[0][0]!r} has the day before the month: only so are all weeks seven days and "
+            "of their period. Write MM/DD/YYYY or YYYY-MM-DD"
+        )
+
+
+def _turned(written: str) -> str:
+    first, slash, rest = written.strip().partition("/")
+    second, _, year = rest.partition("/")
+    return f"{second}/{first}/{year}" if slash else ""
+
+
+def _are_weeks(weeks: list[tuple[date | None, date | None, tuple[date | None, date | None]]]) -> bool:
+    """Whether each begins on a day, ends within the next seven where it ends, and touches its period.
+
+    Where none says its end, they begin whole weeks apart.
+    """
+    for start, end, (first, last) in weeks:
+        if start is None or (end is not None and not 0 <= (end - start).days < _DAYS_OF_A_WEEK):
+            return False
+        until = end or start + timedelta(days=_DAYS_OF_A_WEEK - 1)
+        if first is not None and last is not None and not (start <= last and until >= first - timedelta(days=1)):
+            return False
+    starts = [start for start, end, _ in weeks if start is not None and end is None]
+    return all((start - starts[0]).days % _DAYS_OF_A_WEEK == 0 for start in starts)
 
 
 def _named_day(whose: str | None, column: str, written: str, zone: str) -> date:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from clari_pipeline.documents.currencies import CODES
 from clari_pipeline.documents.rows import NoAmount
 
 # Hyphens, dashes and minus signs, small and fullwidth ones; no tilde and no wave dash, which say "about".
@@ -28,15 +29,6 @@ _MONEY = re.compile(
     """,
     re.VERBOSE,
 )
-_ISO_4217 = """
-AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLF
-CLP CNH CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK
-HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA
-MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB
-RWF SAR SBD SCR SDG SEK SGD SHP SLE SLL SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD
-UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG ZWL
-"""
-_CODES = frozenset(_ISO_4217.split())
 
 
 def money(text: str) -> tuple[str | None, str | None]:
@@ -64,7 +56,7 @@ def money(text: str) -> tuple[str | None, str | None]:
 def _currency(written: str) -> str | None:
     """A code in capitals, or a sign of Unicode's category Sc, which a country's one or two letters may stand before."""
     code = written.upper()
-    if code in _CODES:
+    if code in CODES:
         return code
     country, sign = code[:-1], code[-1]
     if unicodedata.category(sign) != "Sc" or len(country) > 2 or not all("A" <= letter <= "Z" for letter in country):

@@ -7,8 +7,9 @@ from typing import Any
 
 from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.events import Merged, Refused
+from clari_pipeline.invented import refuse_invented
 from clari_pipeline.landing import PRODUCTS, LandedDocument, Landing, LandingError
-from clari_pipeline.loading import keep_verdicts, refuse_invented
+from clari_pipeline.loading import keep_verdicts
 from clari_pipeline.products.product import Found, Product
 from clari_pipeline.products.recording import row_of
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, judge, reason, warm_up
@@ -189,7 +190,7 @@ class ProductLoader:
             with document.open() as stream:
                 found = self._product.stage(session, stream, fetch)
             if self._pipeline.settings.env == "prod":
-                refuse_invented(product_rows.people_invented(session, self._product.name))
+                refuse_invented(document, product_rows.people_invented(session, self._product.name))
         except UNREADABLE as error:
             document.prove()
             raise DocumentUnreadable(why_unreadable(error)) from error
@@ -228,7 +229,7 @@ class ProductLoader:
 
 def landing_of(pipeline: Pipeline) -> Landing:
     """Where documents of products land: `landing/products/<product>/<when>/<fetch>/`, apart from forecasts'."""
-    return Landing(pipeline.landing.root / PRODUCTS)
+    return Landing(pipeline.landing.root / PRODUCTS, is_of_a_sandbox=pipeline.landing.is_of_a_sandbox)
 
 
 def window_of(fetch: Record) -> str:

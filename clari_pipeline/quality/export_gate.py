@@ -79,6 +79,13 @@ CHECKS = {
             most=0,
         ),
         Check(
+            "ids_are_recognised",
+            "ids_unrecognised",
+            "Where a quarter's exports change between JSON and CSV, each person and field is the one that was known, "
+            "or surely none of those.",
+            most=0,
+        ),
+        Check(
             "amounts_are_readable",
             "unreadable_amounts",
             "Every amount is a number with at most 14 digits before its decimals.",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.settings import SANDBOX_KEY
+from clari_pipeline.warehouse import fetches
 from tests.helpers.house import House, document, entry, moment, person
-from tests.helpers.product_documents import GOOD, WEEK, ByHand, audit, meeting
+from tests.helpers.product_documents import GOOD, WEEK, ByHand, answers, audit, meeting
 from tests.helpers.terminal import Terminal
 
 
@@ -89,7 +92,21 @@ def test_invented_people_are_refused_in_production_alone(tmp_path: Path) -> None
     assert house.bring(document(entry("ann", call=1)), moment(10, 21)).export["state"] == "LOADED"
     guest = meeting(participants=[{"name": "Bob", "email": "bob@customer.example", "isInternal": False}])
     colleague = meeting(participants=[{"name": "Bob", "email": "bob@northwind.example", "isInternal": True}])
-    by_hand = ByHand(house.pipeline)
+    landed_before = ByHand(House(tmp_path, api_key=SecretStr(f"{SANDBOX_KEY}1")).pipeline)
+    nobody = {
+        "limits": {"jobs": {"monthlyQuota": 30, "availableMonthlyQuota": 7}},
+        "opportunity": answers({"id": "006A"}),
+    }
+    marked = [landed_before.land(name, content) for name, content in nobody.items()]
+    by_hand = ByHand(house.pipeline, numbers=count(len(marked)))
+    for request_id in marked:  # these name nobody: whose key it was stands in the landing folder
+        loader = by_hand.loader(request_id.partition("-")[0])
+        loader.know_all()
+        loader.load(request_id)
+        with house.pipeline.warehouse.session() as session:
+            fetch = fetches.fetch(session, request_id)
+        assert (fetch["state"], "a sandbox has made it" in fetch["error"]) == ("REFUSED", True)
+    assert by_hand.merge("limits", nobody["limits"])["state"] == "LOADED"
     for name, content, state in (
         ("audit", audit(GOOD, actors=[{"actorId": "1", "email": "bob@northwind.example"}]), "REFUSED"),
         ("audit", audit(GOOD, actors=[{"actorId": "1", "email": "bob@northwind.com"}]), "LOADED"),

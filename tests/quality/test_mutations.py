@@ -76,6 +76,15 @@ def _movement_written_over(folder: Path) -> set[str]:
         return _broken(house.outcome("request-north-2026_Q4-3"))
 
 
+def _field_of_another_name(folder: Path) -> set[str]:
+    house = House(folder)
+    header = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Day,End Day,Data Type,Data Value"
+    line = f"Boss,{BOSS['email']},,CRO,,Q4 FY 2026,Sure Thing,4,10/22/2026,10/28/2026,Forecast Value,$1.00"
+    with house.held_open():
+        house.bring(document(entry("boss", "W04", call=1), people=[BOSS]), moment(10, 23))
+        return _broken(house.bring(f"{header}\n{line}\n".encode(), moment(10, 24)))
+
+
 def _pair_of(*kinds: str) -> Callable[[Random], History]:
     return lambda chance: histories.pair(chance, cycle(kinds))
 
@@ -94,11 +103,12 @@ HISTORIES: dict[str, Labelled] = {
     "totals_have_one_top": lambda chance: deceptions.tops(chance, number=2),
     "forecast_swings_within_threshold": _pair_of("doubled"),
 }
-# What needs a warehouse of its own: somebody has had a hand in it.
+# What needs a warehouse of its own: somebody has had a hand in it, or it is of two formats.
 TAMPERED: dict[str, Caught] = {
     "control_totals_reconcile": _narrowed_column,
     "row_counts_reconcile": _row_from_nowhere,
     "periods_are_covered": _quarter_never_loaded,
+    "ids_are_recognised": _field_of_another_name,
     "forecast_movement_adds_up": _movement_written_over,
 }
 

@@ -269,3 +269,22 @@ def test_the_call_is_that_of_each_months_newest_begun_week(
         forecast = Forecast(house, "north")
         forecast.bring(csv(*lines), datetime(today.year, today.month, today.day, 12, tzinfo=UTC))
         assert {period: call for period, call in calls(forecast).items() if call is not None} == expected
+
+
+def test_a_day_before_its_month_is_refused_where_only_so_weeks_are_weeks(forecast: Forecast) -> None:
+    """No day above 12 proves it: 5 to 11 November; by starts alone 5 and 12 November. One that may be both is read."""
+    quarter = "Q4 FY 2026"
+    for weeks in (
+        [(quarter, 5, "05/11/2026", "11/11/2026", 1)],
+        [(quarter, 5, "05/11/2026", "", 1), (quarter, 6, "12/11/2026", "", 1)],
+        [("November FY 2026", 5, "5/11/26", "11/11/26", 1), ("December FY 2026", 6, "03/12/2026", "09/12/2026", 1)],
+    ):
+        refused = forecast.bring(csv(*weeks), moment(11, 20))
+        assert refused.export["state"] == "REFUSED"
+        assert "day before the month" in refused.export["error"] and weeks[0][2] in refused.export["error"]
+    for weeks in (
+        [(quarter, 5, "11/05/2026", "11/11/2026", 1)],
+        [(quarter, 5, "10/10/2026", "10/10/2026", 1)],
+        [(quarter, 5, "12/10/2026", "", 1)],
+    ):
+        assert forecast.bring(csv(*weeks), moment(11, 21)).export["state"] == "LOADED"

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clari_pipeline.board import read_board
 from clari_pipeline.outcomes import Outcome
 from tests.helpers.each_case import try_each
 from tests.helpers.forecast import Forecast, shared_house
@@ -135,6 +136,33 @@ def test_weeks_of_a_list_that_repeats_its_ids_are_told_apart_by_their_days(forec
     assert calls(forecast) == {"oct": 20, "nov": 30}
 
 
+def test_two_forecasts_number_the_same_weeks_otherwise(tmp_path: Path) -> None:
+    """A week is its forecast's: the id of one is other days in another, whichever was exported last."""
+    weekly = {f"W{number:02}": date(2026, 10, 1) + timedelta(weeks=number - 1) for number in range(1, 14)}
+    monthly = {
+        f"W{number:02}": first for number, first in enumerate((date(2026, month, 1) for month in (10, 11, 12)), 1)
+    }
+    with shared_house(tmp_path) as house:
+        quarter = [{"timePeriodId": QUARTER, "type": "QUARTER", "startDate": "2026-10-01", "endDate": "2026-12-31"}]
+        shown = [entry(week=f"W{number:02}", call=number) for number in (1, 2, 3)]
+        for day in (3, 4):  # each is exported after the other
+            for name, weeks in (("weekly", weekly), ("monthly", monthly))[:: 1 if day == 3 else -1]:
+                Forecast(house, name).bring(document(*shown, weeks=weeks, periods=quarter), moment(11, day))
+        house.pipeline.refresh_history()
+        for name, call, number, days in (
+            ("weekly", 3, 5, {1: "2026-10-01", 2: "2026-10-08", 3: "2026-10-15", 4: "2026-10-22", 5: "2026-10-29"}),
+            ("monthly", 2, 2, {1: "2026-10-01", 2: "2026-11-01"}),
+        ):
+            forecast = Forecast(house, name)
+            assert forecast.standing()["forecast_value"] == call, name
+            assert forecast.standing()["week_number"] == number, name
+            rows = forecast.rows("forecast_call_week")
+            assert {row["week_number"]: str(row["week_start_date"]) for row in rows} == days, name
+            listed = {row["time_frame_id"]: row["start_date"] for row in forecast.rows("forecast_time_frame")}
+            assert listed == (weekly if name == "weekly" else monthly)
+        assert house.value("select count(*) from clari.time_frame") == 13
+
+
 def test_weeks_without_days_go_by_their_ids_as_numbers(forecast: Forecast) -> None:
     content = document(*(entry(week=week, call=int(week)) for week in ("9", "10", "2")), weeks={})
     forecast.bring(content, moment(11, 4))
@@ -231,6 +259,34 @@ def test_the_organisations_zone_says_which_week_has_begun(tmp_path: Path) -> Non
         assert house.pipeline.today() == today
 
     try_each([("Australia/Sydney", 900, date(2026, 10, 19)), ("America/Los_Angeles", 200, date(2026, 10, 18))], check)
+
+
+def test_the_organisations_zone_says_which_day_it_is_in_every_mart(tmp_path: Path) -> None:
+    """Whether a quarter is finished and a call late, the day of an export, and which quarter the board opens."""
+    at = datetime.fromisoformat("2026-12-31T22:00+00:00")  # in Sydney the quarter is over
+    quarter = {"timePeriodId": QUARTER, "type": "QUARTER", "startDate": "2026-10-01", "endDate": "2026-12-31"}
+    late = entry(week="W01", call=200, closed=180) | {"updatedOn": 1792332000000}  # 2026-10-18T14:00Z
+    content = document(late, weeks={"W01": date(2026, 10, 12), "W02": date(2026, 10, 19)}, periods=[quarter])
+
+    def check(expected: tuple[str, bool, date]) -> None:
+        zone, is_over, today = expected
+        house = House(tmp_path, warehouse=f"marts-{zone.replace('/', '-')}", org_timezone=zone)
+        with house.held_open():
+            house.bring(content, at)
+            house.pipeline.refresh_marts()
+            submission = house.row("from clari.call_submission where time_frame_id = 'W01'")
+            assert submission["is_late"] is is_over
+            assert bool(house.value("select count(*) from clari.forecast_accuracy")) is is_over
+            pacing = house.rows("select final_closed from clari.attainment_pacing")
+            assert {row["final_closed"] for row in pacing} == {180 if is_over else None}
+            assert house.value("select day from clari.pipeline_health") == today
+            with house.pipeline.warehouse.session() as session:
+                assert [view.is_current for view in read_board(session).views] == [not is_over]
+
+    try_each(
+        [("Australia/Sydney", True, date(2027, 1, 1)), ("America/Los_Angeles", False, date(2026, 12, 31))],
+        check,
+    )
 
 
 listed_weeks = st.lists(

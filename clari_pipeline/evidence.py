@@ -9,8 +9,8 @@ from typing import Any
 
 from clari_pipeline.documents import MEASURES, Document, Rounded, Totals
 from clari_pipeline.periods import FiscalCalendar, Quarter
-from clari_pipeline.quality.export_gate import ExportFacts
-from clari_pipeline.warehouse import facts, marts, merging
+from clari_pipeline.quality.export_gate import KEEPS_OUT_CURRENT, ExportFacts
+from clari_pipeline.warehouse import facts, ledger, marts, merging
 from clari_pipeline.warehouse.marts import CallRules
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
@@ -145,6 +145,15 @@ def _contradictions(quarter: Quarter, periods: list[Record], calendar: FiscalCal
             }
         )
     return found
+
+
+def is_kept_out_now(session: Session, export: Record, known: Record, rules: CallRules) -> bool:
+    """Whether a document that was loaded with a warning is refused as this export's: its quarter is the current one."""
+    current = rules.calendar.quarter_of(rules.calendar.day_of(export["exported_at"]))
+    return str(current) == export["time_period_id"] and any(
+        verdict["check_name"] in KEEPS_OUT_CURRENT and not verdict["passed"]
+        for verdict in ledger.verdicts_of(session, known["request_id"])
+    )
 
 
 def _all_settings_of(calendar: FiscalCalendar) -> dict[str, Any]:

@@ -217,7 +217,7 @@ def test_its_comparisons_are_summed_up_before_what_did_not_move_goes(tmp_path: P
 
 
 def test_its_weeks_become_each_forecasts(tmp_path: Path) -> None:
-    """Weeks stood once for all forecasts; the next merge of a forecast, asked for or replayed, gives it its own days."""
+    """Weeks stood once for all forecasts; the next merge or replay of a forecast gives it its own days."""
     mine = {"W01": date(2026, 10, 1), "W02": date(2026, 10, 8)}
     others = {"W01": date(2026, 10, 1), "W02": date(2026, 11, 1), "W03": date(2026, 12, 1)}
     house = House(tmp_path)

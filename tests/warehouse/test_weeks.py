@@ -220,6 +220,10 @@ def test_a_quarter_that_lies_elsewhere_than_the_settings_say_names_the_right_one
     assert "set CLARI_FISCAL_YEAR_START_MONTH=2 and CLARI_FISCAL_YEAR_NAMED_BY=start" in named_by_start
     nowhere = forecast.bring(_with_days("2024-11-01", "2025-01-31"), moment(11, 30)).export["error"]
     assert "no setting makes it so" in nowhere
+    ahead = _with_days("2027-02-01", "2027-04-30", "2027_Q1")  # the same document, before its quarter begins and in it
+    for at, state in ((moment(12, 30), "LOADED"), (moment(12, 31), "LOADED"), (moment(1, 3, year=2027), "REFUSED")):
+        outcome = forecast.bring(ahead, at, quarter="2027_Q1")
+        assert (outcome.export["state"], verdict(outcome, "calendar_matches_settings")["passed"]) == (state, False)
     good = forecast.bring(_with_days("2026-09-27", "2026-12-26"), moment(11, 30))
     assert verdict(good, "calendar_matches_settings")["passed"]
 

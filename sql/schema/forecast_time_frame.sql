@@ -15,5 +15,5 @@ comment on column clari.forecast_time_frame.time_period_id is 'The period';
 comment on column clari.forecast_time_frame.time_frame_id is 'The week; ids repeat across periods, and across forecasts with other days';
 comment on column clari.forecast_time_frame.start_date is 'First day';
 comment on column clari.forecast_time_frame.end_date is 'Last day';
-comment on column clari.forecast_time_frame.last_seen_at is 'exported_at of the forecast''s export that last showed it';
+comment on column clari.forecast_time_frame.last_seen_at is 'exported_at of the forecast''s export that last listed it, with its days where any did';
 comment on column clari.forecast_time_frame.job_id is 'That export';

@@ -15,5 +15,5 @@ comment on column clari.time_frame.time_frame_id is 'The week; ids repeat across
 comment on column clari.time_frame.start_date is 'First day; forecast_time_frame has that of each forecast';
 comment on column clari.time_frame.end_date is 'Last day; forecast_time_frame has that of each forecast';
 comment on column clari.time_frame.week_number is '1 is the period''s first week, by start_date, then id';
-comment on column clari.time_frame.last_seen_at is 'exported_at of the export that last showed it';
+comment on column clari.time_frame.last_seen_at is 'exported_at of the export that last listed it, with its days where any did';
 comment on column clari.time_frame.job_id is 'That export';

@@ -169,6 +169,18 @@ def test_weeks_without_days_go_by_their_ids_as_numbers(forecast: Forecast) -> No
     assert forecast.standing()["forecast_value"] == 10
 
 
+def test_a_document_that_lists_no_weeks_takes_no_days_away(forecast: Forecast) -> None:
+    """Nor does one that lists the weeks so far alone say that the quarter is over."""
+    so_far = {"W01": date(2026, 10, 1), "W02": date(2026, 10, 8)}
+    quarter = [{"timePeriodId": QUARTER, "type": "QUARTER", "startDate": "2026-10-01", "endDate": "2026-12-31"}]
+    shown = [entry(week=week, call=10) for week in so_far]
+    forecast.bring(document(*shown, weeks=so_far, periods=quarter), moment(10, 20))
+    assert (forecast.standing()["week_number"], forecast.standing()["weeks_to_end"]) == (2, 11)
+    forecast.bring(document(shown[1], weeks={}, periods=quarter), moment(10, 21))
+    assert (forecast.standing()["week_number"], forecast.standing()["weeks_to_end"]) == (2, 11)
+    assert {str(row["start_date"]) for row in forecast.rows("forecast_time_frame")} == {"2026-10-01", "2026-10-08"}
+
+
 def test_days_of_a_csv_are_read_strictly(forecast: Forecast) -> None:
     """Two-digit years are of this century; a day before its month, and what is no day, keep the document out."""
     outcome = forecast.bring(of_quarter("10/05/26", "10/11/26", "10/12/26", "10/18/26"), moment(10, 20))
@@ -188,6 +200,7 @@ def test_a_week_that_is_none_of_its_period_is_never_silent(forecast: Forecast) -
         (quarter, 2, "10/12/2026", "10/05/2026", 1),
         (quarter, 3, "10/05/2026", "10/11/2026", 1),
         (quarter, 3, "10/06/2026", "10/12/2026", 1),
+        (quarter, 4, "05/10/2026", "11/10/2026", 1),  # the fifth to the eleventh, by whoever writes the day first
     )
     assert verdict(forecast.bring(csv(*straddling), moment(10, 20)), "weeks_touch_their_period")["passed"]
     found = verdict(forecast.bring(csv(*straddling, *astray), moment(10, 21)), "weeks_touch_their_period")
@@ -196,6 +209,7 @@ def test_a_week_that_is_none_of_its_period_is_never_silent(forecast: Forecast) -
         "W01": "lies outside its period",
         "W02": "ends before it begins",
         "W03": "has several days",
+        "W04": "is longer than its period",
     }
 
 

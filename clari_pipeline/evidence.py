@@ -42,7 +42,7 @@ def of_document(
     begins, today = rules.calendar.first_day(quarter), rules.calendar.day_of(export["exported_at"])
     elsewhere = {period["time_period_id"] for period in outside}
     astray = [week for week in found["weeks_astray"] if week["time_period_id"] not in elsewhere]
-    contradictions = _contradictions(quarter, found["periods"], rules.calendar)
+    contradictions = _contradictions(quarter, found["periods"], found["weeks_span"], rules.calendar)
     return ExportFacts(
         request_id=export["request_id"],
         is_in_grace=begins <= today < begins + grace,
@@ -119,13 +119,19 @@ def _not_exact(rounded: Rounded, left_out: list[Record]) -> dict[str, Any]:
     }
 
 
-def _contradictions(quarter: Quarter, periods: list[Record], calendar: FiscalCalendar) -> list[dict[str, Any]]:
-    """Where the delivered days of the quarter are not those of the settings, with the settings that are right."""
+def _contradictions(
+    quarter: Quarter, periods: list[Record], weeks: Record, calendar: FiscalCalendar
+) -> list[dict[str, Any]]:
+    """Where the delivered days of the quarter are not those of the settings, with the settings that are right.
+
+    A CSV has no days of periods: there, and wherever they contradict nothing, those of the weeks tell.
+    """
     found = []
-    for period in periods:
-        first, last = period["start_date"], period["end_date"]
-        if period["time_period_id"] != str(quarter) or not calendar.contradicted_by(quarter, first, last):
-            continue
+    delivered = [(one["start_date"], one["end_date"]) for one in periods if one["time_period_id"] == str(quarter)]
+    contradictory = [days for days in delivered if calendar.contradicted_by(quarter, *days)]
+    if not contradictory and weeks["weeks"] and calendar.is_elsewhere(quarter, *weeks.values()):
+        contradictory = [(weeks["start_date"], weeks["end_date"])]
+    for first, last in contradictory:
         right = None if first is None or (last and last <= first) else calendar.as_delivered(quarter, first)
         if right is not None and right.contradicted_by(quarter, first, last):
             right = None

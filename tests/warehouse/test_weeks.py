@@ -242,6 +242,27 @@ def test_a_quarter_that_lies_elsewhere_than_the_settings_say_names_the_right_one
     assert verdict(good, "calendar_matches_settings")["passed"]
 
 
+def test_days_of_weeks_contradict_the_settings_where_a_document_has_none_of_its_quarter(forecast: Forecast) -> None:
+    """A CSV, say: a whole quarter of weeks a month off, or a few a year off; never one week that went astray."""
+
+    def days(first: date, weeks: int) -> bytes:
+        begins = [first + timedelta(weeks=number) for number in range(weeks)]
+        return of_quarter(*(f"{day:%m/%d/%Y}" for one in begins for day in (one, one + timedelta(days=6))))
+
+    astray = days(date(2026, 10, 5), 4) + b"\n" + csv(("Q4 FY 2026", 9, "10/05/2099", "10/11/2099", 1)).split(b"\n")[1]
+    for content, right in (
+        (days(date(2026, 11, 1), 13), {"CLARI_FISCAL_YEAR_START_MONTH": 2, "CLARI_FISCAL_YEAR_NAMED_BY": "start"}),
+        (days(date(2025, 11, 2), 13), {"CLARI_FISCAL_YEAR_START_MONTH": 2, "CLARI_FISCAL_YEAR_NAMED_BY": "end"}),
+        (days(date(2025, 10, 6), 2), None),
+    ):
+        found = verdict(forecast.bring(content, moment(11, 20)), "calendar_matches_settings")
+        assert (found["passed"], found["severity"], found["evidence"]["right"]) == (False, "ERROR", right)
+    for content in (days(date(2026, 9, 27), 14), days(date(2026, 9, 25), 12), days(date(2026, 12, 28), 1), astray):
+        outcome = forecast.bring(content, moment(11, 20))
+        assert verdict(outcome, "calendar_matches_settings")["passed"]
+        assert outcome.export["state"] == "LOADED"
+
+
 def test_a_period_around_the_quarter_is_no_other_quarter(forecast: Forecast) -> None:
     quarter = {"timePeriodId": QUARTER, "type": "QUARTER", "startDate": "2026-10-01", "endDate": "2026-12-31"}
     around = (

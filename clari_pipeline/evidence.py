@@ -9,9 +9,9 @@ from typing import Any
 
 from clari_pipeline.documents import MEASURES, Document, Rounded, Totals
 from clari_pipeline.periods import FiscalCalendar, Quarter
-from clari_pipeline.quality.export_gate import ExportFacts
+from clari_pipeline.quality.export_gate import KEEPS_OUT_CURRENT, ExportFacts
 from clari_pipeline.recognising import Recognised
-from clari_pipeline.warehouse import facts, marts, merging
+from clari_pipeline.warehouse import facts, ledger, marts, merging
 from clari_pipeline.warehouse.marts import CallRules
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
@@ -43,7 +43,7 @@ def of_document(
     begins, today = rules.calendar.first_day(quarter), rules.calendar.day_of(export["exported_at"])
     elsewhere = {period["time_period_id"] for period in outside}
     astray = [week for week in found["weeks_astray"] if week["time_period_id"] not in elsewhere]
-    contradictions = _contradictions(quarter, found["periods"], rules.calendar)
+    contradictions = _contradictions(quarter, found["periods"], found["weeks_span"], rules.calendar)
     return ExportFacts(
         request_id=export["request_id"],
         is_in_grace=begins <= today < begins + grace,
@@ -120,13 +120,19 @@ def _not_exact(rounded: Rounded, left_out: list[Record]) -> dict[str, Any]:
     }
 
 
-def _contradictions(quarter: Quarter, periods: list[Record], calendar: FiscalCalendar) -> list[dict[str, Any]]:
-    """Where the delivered days of the quarter are not those of the settings, with the settings that are right."""
+def _contradictions(
+    quarter: Quarter, periods: list[Record], weeks: Record, calendar: FiscalCalendar
+) -> list[dict[str, Any]]:
+    """Where the delivered days of the quarter are not those of the settings, with the settings that are right.
+
+    A CSV has no days of periods: there, and wherever they contradict nothing, those of the weeks tell.
+    """
     found = []
-    for period in periods:
-        first, last = period["start_date"], period["end_date"]
-        if period["time_period_id"] != str(quarter) or not calendar.contradicted_by(quarter, first, last):
-            continue
+    delivered = [(one["start_date"], one["end_date"]) for one in periods if one["time_period_id"] == str(quarter)]
+    contradictory = [days for days in delivered if calendar.contradicted_by(quarter, *days)]
+    if not contradictory and weeks["weeks"] and calendar.is_elsewhere(quarter, *weeks.values()):
+        contradictory = [(weeks["start_date"], weeks["end_date"])]
+    for first, last in contradictory:
         right = None if first is None or (last and last <= first) else calendar.as_delivered(quarter, first)
         if right is not None and right.contradicted_by(quarter, first, last):
             right = None
@@ -146,6 +152,15 @@ def _contradictions(quarter: Quarter, periods: list[Record], calendar: FiscalCal
             }
         )
     return found
+
+
+def is_kept_out_now(session: Session, export: Record, known: Record, rules: CallRules) -> bool:
+    """Whether a document that was loaded with a warning is refused as this export's: its quarter is the current one."""
+    current = rules.calendar.quarter_of(rules.calendar.day_of(export["exported_at"]))
+    return str(current) == export["time_period_id"] and any(
+        verdict["check_name"] in KEEPS_OUT_CURRENT and not verdict["passed"]
+        for verdict in ledger.verdicts_of(session, known["request_id"])
+    )
 
 
 def _all_settings_of(calendar: FiscalCalendar) -> dict[str, Any]:

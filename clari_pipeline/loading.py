@@ -129,7 +129,7 @@ class Loader:
         has_retired = any(other["state"] == "RETIRED" for other in loaded)
         known = None if has_retired else _same_document(export, loaded)
         is_broken = known is not None and not merging.has_its_rows(session, known)
-        if known is not None and not is_broken:
+        if known is not None and not is_broken and not evidence.is_kept_out_now(session, export, known, self._rules):
             self._load_same(session, export, known)
         elif has_retired or is_broken or merging.is_late(export, loaded):  # what has left the tables comes back whole
             exports = sorted(

@@ -14,6 +14,7 @@ from clari_pipeline.runbook import PipelineError
 
 _YEAR = r"([12][0-9]{3})"  # of those that a calendar can hold, the ones that anybody means
 _HALF_A_MONTH = timedelta(days=16)
+_WEEKS_AT_LEAST, _DAYS_AT_MOST = 12, timedelta(days=110)  # of a whole quarter
 _QUARTER = re.compile(rf"{_YEAR}_Q([1-4])")
 _QUARTER_LABEL = re.compile(rf"Q([1-4])\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
 _MONTH_LABEL = re.compile(rf"([A-Z]{{3,9}})\.?\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
@@ -125,6 +126,16 @@ class FiscalCalendar:
         """
         expected = ((first, self.first_day(quarter)), (last, self.last_day(quarter)))
         return any(day is not None and abs(day - known) > _HALF_A_MONTH for day, known in expected)
+
+    def is_elsewhere(self, quarter: Quarter, weeks: int, first: date, last: date) -> bool:
+        """Whether so many weeks, from a day to another, are another quarter's: by a month at least, all of them, or a
+        whole quarter of them of which neither end is where this calendar has it.
+        """
+        begins, ends = self.first_day(quarter), self.last_day(quarter)
+        if last < begins - 2 * _HALF_A_MONTH or first > ends + 2 * _HALF_A_MONTH:
+            return True
+        is_whole = weeks >= _WEEKS_AT_LEAST and last - first <= _DAYS_AT_MOST
+        return is_whole and self.contradicted_by(quarter, first, None) and self.contradicted_by(quarter, None, last)
 
     def as_delivered(self, quarter: Quarter, first: date) -> FiscalCalendar | None:
         """The calendar in which a quarter begins about that day; None where no first month and no naming does it."""

@@ -238,6 +238,7 @@ class Pipeline:
     def _refresh(self, mart: str, make: Callable[[Session], None]) -> int:
         def make_and_count(session: Session) -> int:
             with session.turn("marts"), session.transaction():
+                marts.note_organisation(session, self.calendar)
                 make(session)
             return marts.count(session, mart)
 

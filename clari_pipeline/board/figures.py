@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -148,7 +148,7 @@ def _view(
         field_name=f"{name} ({known['field_id']})" if name in shared else name,
         people=known["people"],
         as_of=known["as_of"],
-        is_current=_is_current(known),
+        is_current=known["is_current"],
         top=next((row for row in standing if row["is_top"]), None),
         standing=standing,
         coverage=next(iter(of["coverage"].get(key, [])), None),
@@ -167,15 +167,6 @@ def _shared_names(known: Sequence[Record]) -> set[str]:
     """Names that several fields have: whoever chooses one is to know which."""
     fields = Counter(name for name, _ in {(one["field_name"], one["field_id"]) for one in known})
     return {name for name, times in fields.items() if name and times > 1}
-
-
-def _is_current(known: Record) -> bool:
-    """Whether its figures are of a day within it."""
-    first, last, as_of = known["start_date"], known["end_date"], known["as_of"]
-    if None in {first, last, as_of}:
-        return False
-    within: bool = first <= as_of.astimezone(UTC).date() <= last
-    return within
 
 
 def _lines(pacing: Sequence[Record], everything: Mapping[_Key, list[Record]], key: _Key) -> list[Line]:

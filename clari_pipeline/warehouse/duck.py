@@ -18,7 +18,7 @@ from clari_pipeline.retrying import retry_context
 from clari_pipeline.runbook import says_full
 from clari_pipeline.warehouse.duck_errors import MAKE_AGAIN, is_lock, locked, says_damaged, told
 from clari_pipeline.warehouse.duck_file import UsedHere, duck_file
-from clari_pipeline.warehouse.earlier import move_entries, sum_swings
+from clari_pipeline.warehouse.earlier import list_weeks, move_entries, sum_swings
 from clari_pipeline.warehouse.errors import WarehouseDamaged, WarehouseError, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
 from clari_pipeline.warehouse.session import Answer, Session, Warehouse
@@ -359,4 +359,5 @@ def _make_schema(session: Session) -> None:
     for table in tables():
         run(session, f"schema/{table}")
     sum_swings(session)
+    list_weeks(session)
     run(session, "schema_is_made", schema_sha256=sha256_of("schema"))

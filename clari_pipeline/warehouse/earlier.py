@@ -20,3 +20,8 @@ def move_entries(session: Session) -> bool:
 def sum_swings(session: Session) -> None:
     """Sum up the comparisons that an earlier release made: each of their calls has its row."""
     run(session, "marts/forecast_swing_summary", job_id=None, baseline=None, every_job=True)
+
+
+def list_weeks(session: Session) -> None:
+    """Give each forecast the weeks that an earlier release kept for all of them, where it has none of a period yet."""
+    run(session, "schema_weeks_listed")

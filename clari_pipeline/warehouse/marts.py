@@ -143,6 +143,11 @@ def mass_changes(session: Session, job_id: str) -> list[Record]:
     return rows(session, "quality/mass_changes", job_id=job_id)
 
 
+def note_organisation(session: Session, calendar: FiscalCalendar) -> None:
+    """Let the views know which day it is."""
+    run(session, "marts/organisation", time_zone=calendar.zone)
+
+
 def refresh_health(session: Session) -> None:
     """Make `pipeline_health` anew from the ledger."""
     run(session, "marts/pipeline_health")

@@ -24,6 +24,7 @@ MERGED = (
     "forecast_entry_sighting",
     "forecast_entry_state",
     "forecast_field",
+    "forecast_time_frame",
     "forecast_user",
     "forecast_user_history",
     "forecast_user_sighting",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.warehouse.dialects import carried
-from clari_pipeline.warehouse.earlier import move_entries, sum_swings
+from clari_pipeline.warehouse.earlier import list_weeks, move_entries, sum_swings
 from clari_pipeline.warehouse.errors import WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.statements import rows, run, tables
 
@@ -86,6 +86,7 @@ def _make(session: PostgresSession, made_of: str, lock_timeout_s: float) -> None
             if not there.has(statement):
                 session.connection.execute(statement.encode(), {})
     sum_swings(session)
+    list_weeks(session)
     if are_moved:
         _let_see(session.connection, "forecast_entry", "forecast_entry_state")
     run(session, "schema_is_made", schema_sha256=made_of)

@@ -16,7 +16,7 @@ from snowflake.connector import SnowflakeConnection
 
 from clari_pipeline.retrying import retry_context
 from clari_pipeline.warehouse.dialects import carried
-from clari_pipeline.warehouse.earlier import move_entries, sum_swings
+from clari_pipeline.warehouse.earlier import list_weeks, move_entries, sum_swings
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted
 from clari_pipeline.warehouse.session import Session, Warehouse
 from clari_pipeline.warehouse.snowflake_errors import told
@@ -173,5 +173,6 @@ class SnowflakeWarehouse(Warehouse):
                 for name in tables():
                     run(session, f"schema/{name}")
                 sum_swings(session)
+                list_weeks(session)
                 run(session, "schema_is_made", schema_sha256=self.made_of)
         self._is_prepared = True

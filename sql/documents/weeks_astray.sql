@@ -1,5 +1,5 @@
--- Grain: one row a period's week whose days do not touch the period's, end before they begin, or are not the same
--- throughout the document. The day before a period touches it: there stands what it begins with [spec].
+-- Grain: one row a period's week whose days do not touch the period's, end before they begin, are more than the period
+-- has (of 5/10 to 11/10 whoever writes the day first makes half a year), or are not the same throughout the document. The day before a period touches it: there stands what it begins with [spec].
 select
     week.time_period_id,
     week.time_frame_id,
@@ -13,6 +13,7 @@ select
             week.start_date > period.end_date
             or coalesce(week.end_date, week.start_date + 6) < period.start_date - 1
             then 'lies outside its period'
+        when week.end_date - week.start_date > period.end_date - period.start_date + 6 then 'is longer than its period'
         else 'has several days'
     end as fault
 from stage_time_frame as week
@@ -21,6 +22,7 @@ where
     week.end_date < week.start_date
     or week.start_date > period.end_date
     or coalesce(week.end_date, week.start_date + 6) < period.start_date - 1
+    or week.end_date - week.start_date > period.end_date - period.start_date + 6
     or (
         select count(*)
         from stage_week as listed

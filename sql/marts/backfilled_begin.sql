@@ -29,8 +29,10 @@ with week as (
                 end,
                 time_frame_id
         ) as position
-    from clari.time_frame
-    where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+    from clari.forecast_time_frame
+    where
+        forecast_id = $forecast_id
+        and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
 ),
 
 asked as (

@@ -1,12 +1,13 @@
 -- The calls of the newest loaded export of a forecast's quarter, beside what they stand against. People whom
 -- exports no longer show are in it too: forecast_call holds them, with is_present false.
--- A period whose weeks have all gone by is in its last, with none to go.
+-- A period that is over, as its weeks are, is in its last, with none to go: a document may list the weeks so far alone.
 insert into clari.forecast_vs_quota
 with period_over as (
-    select time_period_id, max(week_number) as week_number
-    from forecast_week
-    group by time_period_id
-    having max(end_date) < $today
+    select week.time_period_id, max(week.week_number) as week_number
+    from forecast_week as week
+    inner join clari.time_period as period on period.time_period_id = week.time_period_id
+    group by week.time_period_id
+    having max(week.end_date) < $today and coalesce(max(period.end_date) < $today, true)
 ),
 
 seen as (

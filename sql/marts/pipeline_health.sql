@@ -2,10 +2,21 @@
 delete from clari.pipeline_health;
 
 insert into clari.pipeline_health
+with zone as (
+    select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation
+),
+
+job as (
+    select export_job.*, cast(export_job.submitted_at at time zone zone.time_zone as date) as day
+    from clari.export_job
+    cross join zone
+    where export_job.submitted_at is not null
+)
+
 select
     forecast_id,
     time_period_id,
-    cast(submitted_at at time zone 'UTC' as date) as day,
+    day,
     count(job_id) as jobs_submitted,
     count(*) filter (where state in ('LOADED', 'RETIRED')) as jobs_completed,
     count(*) filter (where state = 'REFUSED') as jobs_refused,
@@ -28,6 +39,5 @@ select
     cast(floor(median(cast(1000 * latency_seconds as bigint))) as decimal(18, 0))
     * cast(0.001 as decimal(3, 3)) as median_latency_seconds,
     max(latency_seconds) as max_latency_seconds
-from clari.export_job
-where submitted_at is not null
-group by forecast_id, time_period_id, cast(submitted_at at time zone 'UTC' as date);
+from job
+group by forecast_id, time_period_id, day;

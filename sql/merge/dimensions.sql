@@ -66,18 +66,55 @@ when not matched then insert (
     $job_id
 );
 
+-- A week is the forecast's own; time_frame has one for all forecasts, as the newest export of any of them lists it.
+-- Days that an export does not give are known from the one that gave them.
+merge into clari.forecast_time_frame as known
+using (
+    select
+        shown.*,
+        case
+            when shown.start_date is null and described.start_date is not null then false
+            when shown.start_date is not null and described.start_date is null then true
+            when described.last_seen_at = $exported_at and coalesce(describer.submitted_at, $submitted_at) = $submitted_at
+                then described.job_id <= $job_id
+            when described.last_seen_at = $exported_at then describer.submitted_at < $submitted_at
+            else described.last_seen_at < $exported_at
+        end as is_newer
+    from stage_time_frame as shown
+    left join clari.forecast_time_frame as described
+        on
+            described.forecast_id = $forecast_id
+            and described.time_period_id = shown.time_period_id
+            and described.time_frame_id = shown.time_frame_id
+    left join clari.export_job as describer on describer.job_id = described.job_id
+) as shown
+on
+    known.forecast_id = $forecast_id
+    and known.time_period_id = shown.time_period_id
+    and known.time_frame_id = shown.time_frame_id
+when matched and shown.is_newer then update set
+    start_date = shown.start_date,
+    end_date = shown.end_date,
+    last_seen_at = $exported_at,
+    job_id = $job_id
+when not matched then insert (
+    forecast_id, time_period_id, time_frame_id, start_date, end_date, last_seen_at, job_id
+) values (
+    $forecast_id, shown.time_period_id, shown.time_frame_id, shown.start_date, shown.end_date, $exported_at, $job_id
+);
+
 merge into clari.time_frame as known
 using (
     select
         shown.*,
-        described.last_seen_at < $exported_at
-        or (
-            described.last_seen_at = $exported_at
-            and (
-                coalesce(describer.submitted_at, $submitted_at) < $submitted_at
-                or (coalesce(describer.submitted_at, $submitted_at) = $submitted_at and described.job_id <= $job_id)
-            )
-        ) as is_newer
+        case
+            when shown.start_date is null and described.start_date is not null then false
+            when shown.start_date is not null and described.start_date is null then true
+            when described.last_seen_at = $exported_at and coalesce(describer.submitted_at, $submitted_at) = $submitted_at
+                then described.job_id <= $job_id
+            when described.last_seen_at = $exported_at then describer.submitted_at < $submitted_at
+            else described.last_seen_at < $exported_at
+        end as is_newer
     from stage_time_frame as shown
     left join clari.time_frame as described on described.time_period_id = shown.time_period_id and described.time_frame_id = shown.time_frame_id
     left join clari.export_job as describer on describer.job_id = described.job_id

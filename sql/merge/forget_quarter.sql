@@ -14,6 +14,11 @@ where
     forecast_id = $forecast_id
     and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
 
+delete from clari.forecast_time_frame
+where
+    forecast_id = $forecast_id
+    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
+
 delete from clari.newest_document where forecast_id = $forecast_id and quarter_id = $quarter_id;
 
 delete from clari.forecast_user_sighting where forecast_id = $forecast_id and quarter_id = $quarter_id;

@@ -48,6 +48,11 @@ from clari.forecast_movement
 inner join period on period.time_period_id = forecast_movement.time_period_id
 group by quarter_id
 union all
+select quarter_id, 'forecast_time_frame', count(*)
+from clari.forecast_time_frame
+inner join period on period.time_period_id = forecast_time_frame.time_period_id
+group by quarter_id
+union all
 select quarter_id, 'time_frame', count(*)
 from clari.time_frame
 inner join period on period.time_period_id = time_frame.time_period_id

@@ -27,6 +27,9 @@ where time_period_id in (select time_period_id from clari.time_period where quar
 delete from clari.forecast_movement
 where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
 
+delete from clari.forecast_time_frame
+where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
+
 delete from clari.time_frame
 where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
 

@@ -1,17 +1,28 @@
 -- Grain: one row a forecast, period, week, person and forecast field: what had closed by then, of quota and of what closed in the end, beside the period before and that of a year ago at the same distance from their end.
 create or replace view clari.attainment_pacing as
-with loaded as (
+with zone as (
+    select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation
+),
+
+loaded as (
     select
         job.forecast_id,
         period.time_period_id,
         period.start_date,
         period.end_date,
         period.time_period_id = period.quarter_id as is_quarter,
-        cast(max(job.exported_at) at time zone 'UTC' as date) > period.end_date as is_finished
+        cast(max(job.exported_at) at time zone zone.time_zone as date) > period.end_date as is_finished
     from clari.export_job as job
     inner join clari.time_period as period on period.quarter_id = job.time_period_id
+    cross join zone
     where job.state = 'LOADED'
-    group by job.forecast_id, period.time_period_id, period.quarter_id, period.start_date, period.end_date
+    group by
+        job.forecast_id,
+        period.time_period_id,
+        period.quarter_id,
+        period.start_date,
+        period.end_date,
+        zone.time_zone
 ),
 
 -- What had closed, of quota and of the end: of an end that is not yet, or is in another currency, nothing is known.

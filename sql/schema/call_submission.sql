@@ -1,6 +1,10 @@
 -- Grain: one row a forecast, period, week, person and forecast field: whether a call was submitted in the week, when and by whom, and whether it was overridden.
 create or replace view clari.call_submission as
-with entry as (
+with zone as (
+    select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation
+),
+
+entry as (
     select
         *,
         forecast_value is not null and not (forecast_value = 0 and is_updated is not distinct from false) as is_written,
@@ -35,7 +39,7 @@ select
     case when entry.is_written then entry.updated_by <> stand.user_id end as is_submitted_by_other,
     case
         when entry.is_written
-            then entry.updated_at >= cast(stand.week_end_date + 1 as timestamp) at time zone 'UTC'
+            then cast(entry.updated_at at time zone zone.time_zone as date) > stand.week_end_date
     end as is_late,
     coalesce(entry.is_replaced, false) as is_overridden,
     cast(
@@ -50,6 +54,7 @@ select
     stand.call_value < stand.crm_closed as is_below_closed,
     stand.currency_code
 from clari.forecast_call_week as stand
+cross join zone
 left join entry
     on
         entry.forecast_id = stand.forecast_id
@@ -78,7 +83,7 @@ comment on column clari.call_submission.submitted_value is 'The call of that wee
 comment on column clari.call_submission.submitted_at is 'When it was written last; null where Clari does not say';
 comment on column clari.call_submission.submitted_by is 'User id of whoever wrote it last';
 comment on column clari.call_submission.is_submitted_by_other is 'Somebody else than the person wrote it; null where Clari does not say';
-comment on column clari.call_submission.is_late is 'submitted_at lies after the week''s last day (UTC); null where Clari does not say when';
+comment on column clari.call_submission.is_late is 'submitted_at lies after the week''s last day (in CLARI_ORG_TIMEZONE); null where Clari does not say when';
 comment on column clari.call_submission.is_overridden is 'A manager has replaced the call of that week';
 comment on column clari.call_submission.override_value is 'By what';
 comment on column clari.call_submission.overridden_at is 'When';

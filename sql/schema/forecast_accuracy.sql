@@ -1,15 +1,20 @@
 -- Grain: one row a forecast, finished period, week, person and forecast field: the call as known at the week's end against what was closed in the end.
 create or replace view clari.forecast_accuracy as
-with known as (
+with zone as (
+    select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation
+),
+
+known as (
     select
         job.forecast_id,
         period.time_period_id,
-        cast(max(job.exported_at) at time zone 'UTC' as date) > period.end_date as is_finished,
-        cast(max(job.exported_at) at time zone 'UTC' as date) <= period.end_date + 10 as is_provisional
+        cast(max(job.exported_at) at time zone zone.time_zone as date) > period.end_date as is_finished,
+        cast(max(job.exported_at) at time zone zone.time_zone as date) <= period.end_date + 10 as is_provisional
     from clari.export_job as job
     inner join clari.time_period as period on period.quarter_id = job.time_period_id
+    cross join zone
     where job.state = 'LOADED'
-    group by job.forecast_id, period.time_period_id, period.end_date
+    group by job.forecast_id, period.time_period_id, period.end_date, zone.time_zone
 ),
 
 compared as (

@@ -53,7 +53,7 @@ group by of_forecast, of_quarter;
 comment on view clari.pipeline_health_month is 'One row a forecast and quarter, and one (both null) of all: how the exports of the newest thirty days went';
 comment on column clari.pipeline_health_month.forecast_id is 'Clari''s forecast (the tab); null in the row of all';
 comment on column clari.pipeline_health_month.time_period_id is 'The quarter asked for; null in the row of all';
-comment on column clari.pipeline_health_month.first_day is 'The first of the thirty days (UTC, of submission)';
+comment on column clari.pipeline_health_month.first_day is 'The first of the thirty days (of submission, in CLARI_ORG_TIMEZONE)';
 comment on column clari.pipeline_health_month.last_day is 'The last of them: the newest day on which anything was asked for';
 comment on column clari.pipeline_health_month.jobs_submitted is 'Exports that Clari accepted in the thirty days';
 comment on column clari.pipeline_health_month.jobs_completed is 'Exports that were merged';

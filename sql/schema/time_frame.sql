@@ -1,4 +1,4 @@
--- Grain: one row a period and week.
+-- Grain: one row a period and week, whichever forecasts list it.
 create table if not exists clari.time_frame (
     time_period_id varchar not null,
     time_frame_id varchar not null,
@@ -9,11 +9,11 @@ create table if not exists clari.time_frame (
     job_id varchar not null
 );
 
-comment on table clari.time_frame is 'One row a period and week';
+comment on table clari.time_frame is 'One row a period and week, as the newest export lists it, of whatever forecast; forecast_time_frame has each forecast''s own';
 comment on column clari.time_frame.time_period_id is 'The period';
-comment on column clari.time_frame.time_frame_id is 'The week; ids repeat across periods';
-comment on column clari.time_frame.start_date is 'First day';
-comment on column clari.time_frame.end_date is 'Last day';
+comment on column clari.time_frame.time_frame_id is 'The week; ids repeat across periods, and forecasts may give one id to other days';
+comment on column clari.time_frame.start_date is 'First day; forecast_time_frame has that of each forecast';
+comment on column clari.time_frame.end_date is 'Last day; forecast_time_frame has that of each forecast';
 comment on column clari.time_frame.week_number is '1 is the period''s first week, by start_date, then id';
-comment on column clari.time_frame.last_seen_at is 'exported_at of the export that last showed it';
+comment on column clari.time_frame.last_seen_at is 'exported_at of the export that last listed it, with its days where any did';
 comment on column clari.time_frame.job_id is 'That export';

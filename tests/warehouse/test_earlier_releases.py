@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
 import psycopg
 import pytest
 
+from clari_pipeline.periods import Quarter
 from clari_pipeline.warehouse.dialects import Engine, carried
 from clari_pipeline.warehouse.in_duckdb import text_of
 from clari_pipeline.warehouse.statements import is_view, tables
-from tests.helpers.house import House, document, entry, moment
+from tests.helpers.house import QUARTER, House, document, entry, moment
 from tests.warehouse.conftest import SECRET, as_user
 
 _TABLE = """
@@ -38,6 +40,7 @@ def made_earlier(house: House) -> None:
         "drop view clari.forecast_entry",
         "drop table clari.forecast_entry_state",
         "drop table clari.forecast_entry_sighting",
+        "drop table clari.forecast_time_frame",
         _TABLE.format(text=text),
         "insert into clari.forecast_entry select * from clari.held",
         "drop table clari.held",
@@ -211,3 +214,29 @@ def test_its_comparisons_are_summed_up_before_what_did_not_move_goes(tmp_path: P
         assert house.rows(query) == fresh.rows(query), table
     assert len(house.rows("select * from clari.forecast_swing_summary")) == 2
     assert len(house.rows("select * from clari.forecast_swing")) == 3
+
+
+def test_its_weeks_become_each_forecasts(tmp_path: Path) -> None:
+    """Weeks stood once for all forecasts; the next merge or replay of a forecast gives it its own days."""
+    mine = {"W01": date(2026, 10, 1), "W02": date(2026, 10, 8)}
+    others = {"W01": date(2026, 10, 1), "W02": date(2026, 11, 1), "W03": date(2026, 12, 1)}
+    house = House(tmp_path)
+    shown = [entry("ann", week, call=int(week[2:])) for week in mine]
+    house.bring(document(*shown, weeks=mine), moment(10, 9))
+    house.bring(document(*shown, weeks=others), moment(10, 10), forecast="south")
+    listed = "select * from clari.forecast_time_frame order by forecast_id, time_frame_id"
+    before = house.rows(listed)
+    house.execute("drop table clari.forecast_time_frame")
+    house.execute("update clari.warehouse_version set schema_sha256 = 'earlier'")
+    house = opened_again(tmp_path, None)
+    days = [(row["forecast_id"], row["time_frame_id"], row["start_date"].month) for row in house.rows(listed)]
+    assert days == [
+        ("north", "W01", 10),
+        ("north", "W02", 11),
+        ("north", "W03", 12),
+        ("south", "W01", 10),
+        ("south", "W02", 11),
+        ("south", "W03", 12),
+    ]
+    house.pipeline.replay([Quarter.parse(QUARTER)], ["north"])
+    assert house.rows(listed) == before

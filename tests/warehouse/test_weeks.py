@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clari_pipeline.board import read_board
 from clari_pipeline.outcomes import Outcome
 from tests.helpers.each_case import try_each
 from tests.helpers.forecast import Forecast, shared_house
@@ -135,10 +136,49 @@ def test_weeks_of_a_list_that_repeats_its_ids_are_told_apart_by_their_days(forec
     assert calls(forecast) == {"oct": 20, "nov": 30}
 
 
+def test_two_forecasts_number_the_same_weeks_otherwise(tmp_path: Path) -> None:
+    """A week is its forecast's: the id of one is other days in another, whichever was exported last."""
+    weekly = {f"W{number:02}": date(2026, 10, 1) + timedelta(weeks=number - 1) for number in range(1, 14)}
+    monthly = {
+        f"W{number:02}": first for number, first in enumerate((date(2026, month, 1) for month in (10, 11, 12)), 1)
+    }
+    with shared_house(tmp_path) as house:
+        quarter = [{"timePeriodId": QUARTER, "type": "QUARTER", "startDate": "2026-10-01", "endDate": "2026-12-31"}]
+        shown = [entry(week=f"W{number:02}", call=number) for number in (1, 2, 3)]
+        for day in (3, 4):  # each is exported after the other
+            for name, weeks in (("weekly", weekly), ("monthly", monthly))[:: 1 if day == 3 else -1]:
+                Forecast(house, name).bring(document(*shown, weeks=weeks, periods=quarter), moment(11, day))
+        house.pipeline.refresh_history()
+        for name, call, number, days in (
+            ("weekly", 3, 5, {1: "2026-10-01", 2: "2026-10-08", 3: "2026-10-15", 4: "2026-10-22", 5: "2026-10-29"}),
+            ("monthly", 2, 2, {1: "2026-10-01", 2: "2026-11-01"}),
+        ):
+            forecast = Forecast(house, name)
+            assert forecast.standing()["forecast_value"] == call, name
+            assert forecast.standing()["week_number"] == number, name
+            rows = forecast.rows("forecast_call_week")
+            assert {row["week_number"]: str(row["week_start_date"]) for row in rows} == days, name
+            listed = {row["time_frame_id"]: row["start_date"] for row in forecast.rows("forecast_time_frame")}
+            assert listed == (weekly if name == "weekly" else monthly)
+        assert house.value("select count(*) from clari.time_frame") == 13
+
+
 def test_weeks_without_days_go_by_their_ids_as_numbers(forecast: Forecast) -> None:
     content = document(*(entry(week=week, call=int(week)) for week in ("9", "10", "2")), weeks={})
     forecast.bring(content, moment(11, 4))
     assert forecast.standing()["forecast_value"] == 10
+
+
+def test_a_document_that_lists_no_weeks_takes_no_days_away(forecast: Forecast) -> None:
+    """Nor does one that lists the weeks so far alone say that the quarter is over."""
+    so_far = {"W01": date(2026, 10, 1), "W02": date(2026, 10, 8)}
+    quarter = [{"timePeriodId": QUARTER, "type": "QUARTER", "startDate": "2026-10-01", "endDate": "2026-12-31"}]
+    shown = [entry(week=week, call=10) for week in so_far]
+    forecast.bring(document(*shown, weeks=so_far, periods=quarter), moment(10, 20))
+    assert (forecast.standing()["week_number"], forecast.standing()["weeks_to_end"]) == (2, 11)
+    forecast.bring(document(shown[1], weeks={}, periods=quarter), moment(10, 21))
+    assert (forecast.standing()["week_number"], forecast.standing()["weeks_to_end"]) == (2, 11)
+    assert {str(row["start_date"]) for row in forecast.rows("forecast_time_frame")} == {"2026-10-01", "2026-10-08"}
 
 
 def test_days_of_a_csv_are_read_strictly(forecast: Forecast) -> None:
@@ -160,6 +200,7 @@ def test_a_week_that_is_none_of_its_period_is_never_silent(forecast: Forecast) -
         (quarter, 2, "10/12/2026", "10/05/2026", 1),
         (quarter, 3, "10/05/2026", "10/11/2026", 1),
         (quarter, 3, "10/06/2026", "10/12/2026", 1),
+        (quarter, 4, "05/10/2026", "11/10/2026", 1),  # the fifth to the eleventh, by whoever writes the day first
     )
     assert verdict(forecast.bring(csv(*straddling), moment(10, 20)), "weeks_touch_their_period")["passed"]
     found = verdict(forecast.bring(csv(*straddling, *astray), moment(10, 21)), "weeks_touch_their_period")
@@ -168,6 +209,7 @@ def test_a_week_that_is_none_of_its_period_is_never_silent(forecast: Forecast) -
         "W01": "lies outside its period",
         "W02": "ends before it begins",
         "W03": "has several days",
+        "W04": "is longer than its period",
     }
 
 
@@ -192,8 +234,33 @@ def test_a_quarter_that_lies_elsewhere_than_the_settings_say_names_the_right_one
     assert "set CLARI_FISCAL_YEAR_START_MONTH=2 and CLARI_FISCAL_YEAR_NAMED_BY=start" in named_by_start
     nowhere = forecast.bring(_with_days("2024-11-01", "2025-01-31"), moment(11, 30)).export["error"]
     assert "no setting makes it so" in nowhere
+    ahead = _with_days("2027-02-01", "2027-04-30", "2027_Q1")  # the same document, before its quarter begins and in it
+    for at, state in ((moment(12, 30), "LOADED"), (moment(12, 31), "LOADED"), (moment(1, 3, year=2027), "REFUSED")):
+        outcome = forecast.bring(ahead, at, quarter="2027_Q1")
+        assert (outcome.export["state"], verdict(outcome, "calendar_matches_settings")["passed"]) == (state, False)
     good = forecast.bring(_with_days("2026-09-27", "2026-12-26"), moment(11, 30))
     assert verdict(good, "calendar_matches_settings")["passed"]
+
+
+def test_days_of_weeks_contradict_the_settings_where_a_document_has_none_of_its_quarter(forecast: Forecast) -> None:
+    """A CSV, say: a whole quarter of weeks a month off, or a few a year off; never one week that went astray."""
+
+    def days(first: date, weeks: int) -> bytes:
+        begins = [first + timedelta(weeks=number) for number in range(weeks)]
+        return of_quarter(*(f"{day:%m/%d/%Y}" for one in begins for day in (one, one + timedelta(days=6))))
+
+    astray = days(date(2026, 10, 5), 4) + b"\n" + csv(("Q4 FY 2026", 9, "10/05/2099", "10/11/2099", 1)).split(b"\n")[1]
+    for content, right in (
+        (days(date(2026, 11, 1), 13), {"CLARI_FISCAL_YEAR_START_MONTH": 2, "CLARI_FISCAL_YEAR_NAMED_BY": "start"}),
+        (days(date(2025, 11, 2), 13), {"CLARI_FISCAL_YEAR_START_MONTH": 2, "CLARI_FISCAL_YEAR_NAMED_BY": "end"}),
+        (days(date(2025, 10, 6), 2), None),
+    ):
+        found = verdict(forecast.bring(content, moment(11, 20)), "calendar_matches_settings")
+        assert (found["passed"], found["severity"], found["evidence"]["right"]) == (False, "ERROR", right)
+    for content in (days(date(2026, 9, 27), 14), days(date(2026, 9, 25), 12), days(date(2026, 12, 28), 1), astray):
+        outcome = forecast.bring(content, moment(11, 20))
+        assert verdict(outcome, "calendar_matches_settings")["passed"]
+        assert outcome.export["state"] == "LOADED"
 
 
 def test_a_period_around_the_quarter_is_no_other_quarter(forecast: Forecast) -> None:
@@ -231,6 +298,34 @@ def test_the_organisations_zone_says_which_week_has_begun(tmp_path: Path) -> Non
         assert house.pipeline.today() == today
 
     try_each([("Australia/Sydney", 900, date(2026, 10, 19)), ("America/Los_Angeles", 200, date(2026, 10, 18))], check)
+
+
+def test_the_organisations_zone_says_which_day_it_is_in_every_mart(tmp_path: Path) -> None:
+    """Whether a quarter is finished and a call late, the day of an export, and which quarter the board opens."""
+    at = datetime.fromisoformat("2026-12-31T22:00+00:00")  # in Sydney the quarter is over
+    quarter = {"timePeriodId": QUARTER, "type": "QUARTER", "startDate": "2026-10-01", "endDate": "2026-12-31"}
+    late = entry(week="W01", call=200, closed=180) | {"updatedOn": 1792332000000}  # 2026-10-18T14:00Z
+    content = document(late, weeks={"W01": date(2026, 10, 12), "W02": date(2026, 10, 19)}, periods=[quarter])
+
+    def check(expected: tuple[str, bool, date]) -> None:
+        zone, is_over, today = expected
+        house = House(tmp_path, warehouse=f"marts-{zone.replace('/', '-')}", org_timezone=zone)
+        with house.held_open():
+            house.bring(content, at)
+            house.pipeline.refresh_marts()
+            submission = house.row("from clari.call_submission where time_frame_id = 'W01'")
+            assert submission["is_late"] is is_over
+            assert bool(house.value("select count(*) from clari.forecast_accuracy")) is is_over
+            pacing = house.rows("select final_closed from clari.attainment_pacing")
+            assert {row["final_closed"] for row in pacing} == {180 if is_over else None}
+            assert house.value("select day from clari.pipeline_health") == today
+            with house.pipeline.warehouse.session() as session:
+                assert [view.is_current for view in read_board(session).views] == [not is_over]
+
+    try_each(
+        [("Australia/Sydney", True, date(2027, 1, 1)), ("America/Los_Angeles", False, date(2026, 12, 31))],
+        check,
+    )
 
 
 listed_weeks = st.lists(

@@ -29,23 +29,31 @@ listed as (
     where period.quarter_id = $quarter_id
 ),
 
+touching as (
+    select distinct listed.time_period_id, listed.time_frame_id
+    from listed
+    inner join listed as mine
+        on
+            mine.is_shown
+            and mine.time_period_id = listed.time_period_id
+            and mine.start_date <= listed.end_date
+            and mine.end_date >= listed.start_date
+),
+
 own as (
     select listed.*
     from listed
+    cross join (
+        select count(case when is_shown and start_date is not null then 1 end) > 0 as has_dates from listed
+    ) as any_shown
+    left join touching
+        on touching.time_period_id = listed.time_period_id and touching.time_frame_id = listed.time_frame_id
     where
         listed.is_shown
         or (
             listed.start_date is not null
-            and (listed.is_described or exists (select 1 from listed as mine where mine.is_shown and mine.start_date is not null))
-            and not exists (
-                select 1
-                from listed as mine
-                where
-                    mine.is_shown
-                    and mine.time_period_id = listed.time_period_id
-                    and mine.start_date <= listed.end_date
-                    and mine.end_date >= listed.start_date
-            )
+            and (listed.is_described or any_shown.has_dates)
+            and touching.time_frame_id is null
         )
         or (listed.start_date is null and listed.is_described)
 )

@@ -134,9 +134,19 @@ def test_an_export_of_a_scope_makes_nobody_the_organisations_total(of_scope: For
     assert {row["user_id"] for row in of_scope.rows(table) if row["is_top"]} == {"boss"}
 
 
-def test_a_scope_alone_has_no_total(forecast: Forecast) -> None:
-    forecast.bring(document(entry("mia", call=1), people=[person("mia", parent=None)]), moment(10, 2), scope="east")
-    assert not forecast.standing("mia")["is_top"]
+def test_a_scope_alone_has_no_total_and_a_check_says_so(forecast: Forecast) -> None:
+    """Until an export of the whole organisation has shown who stands above."""
+    mia = person("mia", role="east", parent=None)
+    boss = person("boss", role="top", parent=None)
+    content = document(entry("mia", call=1), people=[mia])
+    whole = document(entry("mia", call=1), entry("boss", call=2), people=[boss, mia | {"parentHierarchyId": "top"}])
+    said = []
+    for day, shown, scope in ((2, content, "east"), (3, whole, None), (4, content, "east")):
+        outcome = forecast.bring(shown, moment(10, day), scope=scope)
+        (verdict,) = [one for one in outcome.verdicts if one["check_name"] == "totals_have_one_top"]
+        said.append((verdict["passed"], forecast.standing("mia")["is_top"], "whole organisation" in str(verdict["evidence"])))
+    assert said == [(False, False, True), (True, False, False), (True, False, False)]
+    assert forecast.standing("boss")["is_top"]
 
 
 def test_who_is_absent_from_one_export_is_absent_from_it_after_a_replay_too(house: House) -> None:

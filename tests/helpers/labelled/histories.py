@@ -99,7 +99,12 @@ class History:
             if label:
                 self.exports[number].broken["forecast_swings_within_threshold"] = "WARN"
         before: Export | None = None
+        shown_whole: set[str] = set()
         for export in (one for one in self.exports if one.state == "LOADED"):
+            if export.request.get("scope") is None:
+                shown_whole.add(export.quarter)
+            elif export.quarter not in shown_whole:
+                export.broken["totals_have_one_top"] = "WARN"
             if before and (before.quarter, before.request) == (export.quarter, export.request):
                 rows, rows_before = (len(one.content["entries"]) for one in (export, before))
                 if rows * 100 < rows_before * 85:

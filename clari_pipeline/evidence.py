@@ -223,7 +223,7 @@ def against_what_is_known(session: Session, export: Record, document: Document, 
 
 
 def of_tops(session: Session, export: Record, rules: CallRules) -> ExportFacts:
-    """Whether one person's row is the total: of an export of a scope, as exports of the whole organisation have shown."""
+    """Whether one row is the total: of a scope's export as those of the whole organisation have shown."""
     is_of_scope = export["scope_id"] is not None
     tops = facts.tops_known(session, export) if is_of_scope else facts.tops(session)
     named = [top for top in tops if rules.top_user in {top["user_id"], top["email"], top["name"]}]

@@ -20,6 +20,7 @@ def of_staged_document(session: Session, today: date) -> Facts:
         "call_time_frame_id": call_week(session, today),
         "rows_written": int(found["rows_written"]),
         "periods": rows(session, "documents/periods_delivered"),
+        **row(session, "documents/quota_fields"),
         "weeks_astray": rows(session, "documents/weeks_astray"),
         "entries_without_key": rows(session, "documents/entries_without_key") if found["null_keys"] else [],
         "entries_in_conflict": rows(session, "documents/entries_in_conflict") if found["conflicting_keys"] else [],

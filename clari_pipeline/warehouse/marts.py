@@ -233,8 +233,8 @@ class _Calls:
         self._collected.append(export)
 
     def _is_alike(self, known: Record, export: Record) -> bool:
-        """Whether both have the same week of the call, and nothing of the quarter changed between them."""
-        if known["call_time_frame_id"] != export["call_time_frame_id"]:
+        """Whether both have the same week of the call and fields of quota, and nothing changed between them."""
+        if any(known[name] != export[name] for name in ("call_time_frame_id", "quota_fields")):
             return False
         after, until = sorted((known["exported_at"], export["exported_at"]))
         found = row(self._session, "marts/entries_changed", **self.quarter, after=after, until=until)

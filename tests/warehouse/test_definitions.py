@@ -10,7 +10,7 @@ import pytest
 
 from clari_pipeline.periods import Quarter
 from tests.helpers.forecast import Forecast, shared_house
-from tests.helpers.house import QUARTER, House, Json, document, entry, moment, person
+from tests.helpers.house import QUARTER, WEEKS, House, Json, document, entry, moment, person
 
 MONTHS = [
     {"type": "MONTH", "timePeriodId": "oct", "startDate": "2026-10-01", "endDate": "2026-10-31"},
@@ -82,6 +82,32 @@ def test_a_quota_field_that_exports_no_longer_show_gives_none(forecast: Forecast
     assert weeks == {"W01": 1000, "W02": 2000}
 
 
+def test_a_quota_field_replaced_in_a_document_of_one_week_gives_none(forecast: Forecast) -> None:
+    """Of the week before the document says nothing: the field that it shows itself counts, until one shows both."""
+
+    def bring(day: int, *weeks: str, scope: str | None = None, **request: Any) -> None:
+        fields = {"W01": "q1", "W02": "q2"}
+        shown = [
+            one for week in weeks for one in (entry(week=week, call=1), entry(week=week, field=fields[week], quota=day))
+        ]
+        listed = {week: WEEKS[week] for week in weeks}
+        names = {"q1": "Quota", "q2": "Quota FY27", "commit": "Commit"}
+        forecast.bring(document(*shown, weeks=listed, fields=names), moment(10, day), scope=scope, **request)
+
+    bring(5, "W01")
+    bring(9, "W02")
+    assert forecast.standing()["quota_value"] == 9
+    bring(10, "W02", types=("forecast",))
+    assert forecast.standing()["quota_value"] == 9
+    forecast.house.pipeline.refresh_marts()
+    weeks = forecast.rows("forecast_call_week")
+    assert {row["time_frame_id"]: row["quota_value"] for row in weeks} == {"W01": 5, "W02": 9}
+    bring(11, "W01", scope="east")
+    assert forecast.standing()["quota_value"] == 11, "both are shown, and one of them is called Quota"
+    bring(12, "W02")
+    assert forecast.standing()["quota_value"] == 12
+
+
 @pytest.mark.parametrize(("named", "quota"), [("Target", 300), ("Gone", None), ("Commit", None)])
 def test_a_quota_field_that_is_named_and_carries_none_gives_none(
     open_house: Any, named: str, quota: int | None
@@ -144,7 +170,9 @@ def test_a_scope_alone_has_no_total_and_a_check_says_so(forecast: Forecast) -> N
     for day, shown, scope in ((2, content, "east"), (3, whole, None), (4, content, "east")):
         outcome = forecast.bring(shown, moment(10, day), scope=scope)
         (verdict,) = [one for one in outcome.verdicts if one["check_name"] == "totals_have_one_top"]
-        said.append((verdict["passed"], forecast.standing("mia")["is_top"], "whole organisation" in str(verdict["evidence"])))
+        said.append(
+            (verdict["passed"], forecast.standing("mia")["is_top"], "whole organisation" in str(verdict["evidence"]))
+        )
     assert said == [(False, False, True), (True, False, False), (True, False, False)]
     assert forecast.standing("boss")["is_top"]
 

@@ -281,6 +281,7 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
 def _make_forecast_vs_quota(session: Session, calls: _Calls, newest: Record, made_of: str) -> None:
     run(session, "marts/forecast_vs_quota_begin", **newest, made_of=made_of)
     calls.collect(newest)
-    run(session, "marts/person_shown", **calls.quarter, as_of=newest["exported_at"])
+    for people in ("marts/person_shown", "marts/week_person"):
+        run(session, people, **calls.quarter, as_of=newest["exported_at"])
     today = calls.rules.calendar.day_of(newest["exported_at"])
     run(session, "marts/forecast_vs_quota", **newest, today=today, top_user=calls.rules.top_user)

@@ -68,13 +68,23 @@ from newest;
 delete from clari.forecast_user_history where forecast_id = $forecast_id;
 
 insert into clari.forecast_user_history
+-- A quarter whose entries alone name a person tells nothing, unless no other tells more.
+with recorded as (
+    select
+        *,
+        case when coalesce(name, email, role_id) is null then 0 else 1 end as has_record,
+        max(case when coalesce(name, email, role_id) is null then 0 else 1 end) over (partition by user_id) as has_any
+    from clari.forecast_user_sighting
+    where forecast_id = $forecast_id
+),
+
 -- Which quarter was the newest that had shown the person by then.
-with seen as (
+seen as (
     select
         *,
         max(quarter_id) over (partition by user_id order by first_seen_at) as newest_quarter_id
-    from clari.forecast_user_sighting
-    where forecast_id = $forecast_id
+    from recorded
+    where has_record = has_any
 ),
 
 point as (

@@ -265,6 +265,29 @@ def test_who_has_entries_and_no_record_any_more_keeps_name_and_team(forecast: Fo
     assert len(forecast.rows("forecast_user_history")) == 1
 
 
+def test_who_has_no_record_in_a_new_quarter_is_known_from_the_one_before(forecast: Forecast) -> None:
+    """Who changes name and team with the quarter has a version of each."""
+    people = [person("ann", role="east", parent="top"), person("bob", role="r-bob", parent="east")]
+    moved = person("bob", role="r-bob", parent="west") | {"name": "Robert"}
+    for quarter, at, shown in (("2026_Q3", moment(9, 29), people), (QUARTER, moment(10, 2), [moved])):
+        entries = [entry(who, "W13" if shown is people else "W01", call=1, period=quarter) for who in ("ann", "bob")]
+        weeks = {"W13": date(2026, 9, 24)} if shown is people else None
+        forecast.bring(document(*entries, people=shown, weeks=weeks), at, quarter=quarter)
+    forecast.house.pipeline.refresh_marts()
+    team = ("user_name", "role_name", "parent_role_name")
+    of_quarter = forecast.rows("forecast_vs_quota", time_period_id=QUARTER)
+    told = {row["user_id"]: tuple(row[name] for name in team) for row in of_quarter}
+    assert told == {"ann": ("Ann", "East", "Top"), "bob": ("Robert", "R-Bob", "West")}
+    of_week = forecast.rows("forecast_call_week", time_period_id=QUARTER, time_frame_id="W01")
+    assert {row["user_id"]: tuple(row[name] for name in team) for row in of_week} == told
+    versions = forecast.rows("forecast_user_history")
+    assert sorted((row["user_id"], row["name"]) for row in versions) == [
+        ("ann", "Ann"),
+        ("bob", "Bob"),
+        ("bob", "Robert"),
+    ]
+
+
 def test_an_override_that_stands_is_shown_and_of_zero_only_if_somebody_made_it(open_house: Any) -> None:
     forecast = Forecast(open_house(call="adjusted"), "north")
     nobody = {"adjustedBy": "", "adjustedOn": 0}

@@ -307,9 +307,8 @@ class Loader:
         judged.counts[export["request_id"]] = {
             **{name: export[name] for name in _CARRIED},
             "rows_exported": document.entry_count,
-            "rows_staged": found["rows_staged"],
+            **{name: found[name] for name in ("rows_staged", "call_time_frame_id")},
             "document_period_id": evidence.periods_of(found),
-            "call_time_frame_id": found["call_time_frame_id"],
             "quota_fields": found["quota_fields"] if "quota" in export["types_to_export"].split(",") else None,
         }
         if not is_trusted:

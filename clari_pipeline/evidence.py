@@ -239,19 +239,23 @@ def against_what_is_known(session: Session, export: Record, document: Document, 
 
 
 def of_tops(session: Session, export: Record, rules: CallRules) -> ExportFacts:
-    """Whether one person's row is the total."""
-    tops = facts.tops(session)
+    """Whether one row is the total: of a scope's export as those of the whole organisation have shown."""
+    is_of_scope = export["scope_id"] is not None
+    tops = facts.tops_known(session, export) if is_of_scope else facts.tops(session)
     named = [top for top in tops if rules.top_user in {top["user_id"], top["email"], top["name"]}]
+    remedy = "CLARI_TOP_USER names the one whose row is the total"
+    if is_of_scope and not tops:
+        remedy = "no export of the whole organisation has shown anybody there, and no row is the total"
     return ExportFacts(
         request_id=export["request_id"],
         facts={"tops_beside_one": abs(len(named if rules.top_user else tops) - 1)},
         evidence={
             "totals_have_one_top": {
                 "summary": f"{len(tops)} people stand at the top "
-                f"({', '.join(top['name'] or top['user_id'] for top in tops) or 'no roles'}): "
-                "CLARI_TOP_USER names the one whose row is the total",
+                f"({', '.join(top['name'] or top['user_id'] for top in tops) or 'no roles'}): {remedy}",
                 "tops": tops,
                 "CLARI_TOP_USER": rules.top_user,
+                "scope_id": export["scope_id"],
             },
         },
     )

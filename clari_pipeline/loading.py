@@ -36,7 +36,7 @@ _REQUEST = (
     "rows_truncated",
 )
 _CARRIED = ("types_to_export", "export_format", "scope_id")
-_COUNTED_IN_DOCUMENT = (*_CARRIED, "rows_exported", "rows_staged", "document_period_id")
+_COUNTED_IN_DOCUMENT = (*_CARRIED, "rows_exported", "rows_staged", "document_period_id", "quota_fields")
 _COUNTS = ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
 
 
@@ -299,9 +299,9 @@ class Loader:
         judged.counts[export["request_id"]] = {
             **{name: export[name] for name in _CARRIED},
             "rows_exported": document.entry_count,
-            "rows_staged": found["rows_staged"],
+            **{name: found[name] for name in ("rows_staged", "call_time_frame_id")},
             "document_period_id": evidence.periods_of(found),
-            "call_time_frame_id": found["call_time_frame_id"],
+            "quota_fields": found["quota_fields"] if "quota" in export["types_to_export"].split(",") else None,
         }
         if not is_trusted:
             judged.verdicts[export["request_id"]] = judge(said)

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, row, rows
+from clari_pipeline.warehouse.statements import Record, row, rows, run
 
 Facts = dict[str, Any]
 
@@ -21,6 +21,7 @@ def of_staged_document(session: Session, today: date) -> Facts:
         "rows_written": int(found["rows_written"]),
         "periods": rows(session, "documents/periods_delivered"),
         "weeks_span": row(session, "documents/weeks_span"),
+        **row(session, "documents/quota_fields"),
         "weeks_astray": rows(session, "documents/weeks_astray"),
         "entries_without_key": rows(session, "documents/entries_without_key") if found["null_keys"] else [],
         "entries_in_conflict": rows(session, "documents/entries_in_conflict") if found["conflicting_keys"] else [],
@@ -70,6 +71,16 @@ def people_invented(session: Session) -> int:
 def tops(session: Session) -> list[Record]:
     """People of the document at the top of the hierarchy."""
     return rows(session, "documents/tops")
+
+
+def tops_known(session: Session, export: Record) -> list[Record]:
+    """People at the top as the quarter's exports had shown them by this one's moment, up to twenty.
+
+    Leaves this session's `person_shown` in place, as of that moment.
+    """
+    which = {"forecast_id": export["forecast_id"], "quarter_id": export["time_period_id"]}
+    run(session, "marts/person_shown", **which, as_of=export["exported_at"])
+    return rows(session, "quality/tops_known")
 
 
 def quota_ambiguous(session: Session) -> list[Record]:

@@ -238,8 +238,8 @@ class _Calls:
         self._collected.append(export)
 
     def _is_alike(self, known: Record, export: Record) -> bool:
-        """Whether both have the same week of the call, and nothing of the quarter changed between them."""
-        if known["call_time_frame_id"] != export["call_time_frame_id"]:
+        """Whether both have the same week of the call and fields of quota, and nothing changed between them."""
+        if any(known[name] != export[name] for name in ("call_time_frame_id", "quota_fields")):
             return False
         after, until = sorted((known["exported_at"], export["exported_at"]))
         found = row(self._session, "marts/entries_changed", **self.quarter, after=after, until=until)
@@ -286,6 +286,7 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
 def _make_forecast_vs_quota(session: Session, calls: _Calls, newest: Record, made_of: str) -> None:
     run(session, "marts/forecast_vs_quota_begin", **newest, made_of=made_of)
     calls.collect(newest)
-    run(session, "marts/person_shown", **calls.quarter, as_of=newest["exported_at"])
+    for people in ("marts/person_shown", "marts/week_person"):
+        run(session, people, **calls.quarter, as_of=newest["exported_at"])
     today = calls.rules.calendar.day_of(newest["exported_at"])
     run(session, "marts/forecast_vs_quota", **newest, today=today, top_user=calls.rules.top_user)

@@ -2,20 +2,19 @@
 -- those that wait to be merged, and would be the newest of their forecast's quarter.
 select landed.*
 from clari.export_job as landed
+left join (
+    select forecast_id, time_period_id, max(exported_at) as exported_at
+    from clari.export_job
+    where state = 'LOADED'
+    group by forecast_id, time_period_id
+) as loaded
+    on loaded.forecast_id = landed.forecast_id and loaded.time_period_id = landed.time_period_id
 where
     (landed.state in ('LOADED', 'REFUSED') and list_contains($run_ids, landed.run_id))
     or (
         landed.state = 'LANDED'
         and landed.types_to_export is not null
         and landed.export_format is not null
-        and not exists (
-            select 1
-            from clari.export_job as newer
-            where
-                newer.state = 'LOADED'
-                and newer.forecast_id = landed.forecast_id
-                and newer.time_period_id = landed.time_period_id
-                and newer.exported_at > landed.exported_at
-        )
+        and coalesce(loaded.exported_at <= landed.exported_at, true)
     )
 order by landed.submitted_at desc, landed.attempt desc;

@@ -7,5 +7,6 @@ set
     rows_exported = $rows_exported,
     rows_staged = $rows_staged,
     document_period_id = $document_period_id,
-    call_time_frame_id = $call_time_frame_id
+    call_time_frame_id = $call_time_frame_id,
+    quota_fields = $quota_fields
 where request_id = $request_id;

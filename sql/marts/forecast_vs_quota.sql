@@ -60,6 +60,6 @@ inner join seen
 left join forecast_week as call_week
     on call_week.time_period_id = call.time_period_id and call_week.time_frame_id = call.time_frame_id
 left join period_over on period_over.time_period_id = call.time_period_id
-left join person_shown as person on person.user_id = call.user_id
+left join week_person as person on person.user_id = call.user_id
 left join clari.forecast_field as field on field.forecast_id = $forecast_id and field.field_id = call.field_id
 where call.job_id = $job_id;

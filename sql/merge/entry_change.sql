@@ -46,6 +46,8 @@ select
     known.exported_at
 from entry_unshown as known
 left join clari.export_job as shown_by on shown_by.job_id = known.job_id
+left join stage_shown_week as shown_week
+    on shown_week.time_period_id = known.time_period_id and shown_week.time_frame_id = known.time_frame_id
 where
     known.in_latest_export
     and (cast($scope_id as varchar) is null or cast($scope_id as varchar) is not distinct from shown_by.scope_id)
@@ -55,14 +57,7 @@ where
         from stage_time_frame as listed
         where listed.time_period_id = known.time_period_id and listed.time_frame_id = known.time_frame_id
     )
-    and (
-        $include_historical
-        or exists (
-            select 1
-            from stage_shown_week as shown_week
-            where shown_week.time_period_id = known.time_period_id and shown_week.time_frame_id = known.time_frame_id
-        )
-    )
+    and ($include_historical or shown_week.time_frame_id is not null)
     -- A row whose every figure is of types that were not asked for could not have been shown.
     and (
         ($has_forecast and known.forecast_value is not null)

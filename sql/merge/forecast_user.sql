@@ -28,26 +28,25 @@ newest_quarter as (
     select max(quarter_id) as quarter_id from clari.forecast_user_sighting where forecast_id = $forecast_id
 ),
 
+-- By its types, as in forecast_user_sighting, a later export could have shown the person, too.
 still_there as (
-    select sighting.user_id
+    select distinct sighting.user_id
     from clari.forecast_user_sighting as sighting
     inner join newest_quarter on newest_quarter.quarter_id = sighting.quarter_id
     left join clari.export_job as shown_by on shown_by.job_id = sighting.job_id
-    where
-        sighting.forecast_id = $forecast_id
-        and not exists (
-            select 1
-            from clari.export_job as later
-            where
-                later.forecast_id = $forecast_id
-                and later.time_period_id = sighting.quarter_id
-                and later.state = 'LOADED'
-                and (
-                    later.exported_at > sighting.last_seen_at
-                    or (later.exported_at = sighting.last_seen_at and later.submitted_at > shown_by.submitted_at)
-                )
-                and (later.scope_id is null or later.scope_id is not distinct from shown_by.scope_id)
-        )
+    left join clari.export_job as later
+        on
+            later.forecast_id = $forecast_id
+            and later.time_period_id = sighting.quarter_id
+            and later.state = 'LOADED'
+            and (
+                later.exported_at > sighting.last_seen_at
+                or (later.exported_at = sighting.last_seen_at and later.submitted_at > shown_by.submitted_at)
+            )
+            and (later.scope_id is null or later.scope_id = shown_by.scope_id)
+            and ',' || replace(later.types_to_export, ',', ',,') || ','
+            like '%,' || replace(shown_by.types_to_export, ',', ',%,') || ',%'
+    where sighting.forecast_id = $forecast_id and later.job_id is null
 )
 
 select
@@ -69,13 +68,23 @@ from newest;
 delete from clari.forecast_user_history where forecast_id = $forecast_id;
 
 insert into clari.forecast_user_history
+-- A quarter whose entries alone name a person tells nothing, unless no other tells more.
+with recorded as (
+    select
+        *,
+        case when coalesce(name, email, role_id) is null then 0 else 1 end as has_record,
+        max(case when coalesce(name, email, role_id) is null then 0 else 1 end) over (partition by user_id) as has_any
+    from clari.forecast_user_sighting
+    where forecast_id = $forecast_id
+),
+
 -- Which quarter was the newest that had shown the person by then.
-with seen as (
+seen as (
     select
         *,
         max(quarter_id) over (partition by user_id order by first_seen_at) as newest_quarter_id
-    from clari.forecast_user_sighting
-    where forecast_id = $forecast_id
+    from recorded
+    where has_record = has_any
 ),
 
 point as (

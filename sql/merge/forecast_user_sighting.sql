@@ -2,7 +2,11 @@
 -- have shown the person, of the same scope or of none, and of the same types.
 -- An export of a scope says nothing of who stands above it; one without a person's own record nothing of the person.
 create or replace temp table user_run as
-select sighting.*, shown_by.scope_id as asked_scope_id, shown_by.types_to_export as asked_types
+select
+    sighting.*,
+    shown_by.scope_id as asked_scope_id,
+    -- Types are sorted: ",quota," of one is like "%,forecast,%,quota,%" of the other if it has all of them.
+    '%,' || replace(shown_by.types_to_export, ',', ',%,') || ',%' as asked_types
 from clari.forecast_user_sighting as sighting
 inner join stage_user as person on person.user_id = sighting.user_id
 left join clari.export_job as shown_by on shown_by.job_id = sighting.job_id
@@ -38,7 +42,7 @@ left join user_run as run on run.user_id = person.user_id;
 
 create or replace temp table user_change as
 with told as (
-    select scope_id, types_to_export, max(exported_at) as told_at
+    select scope_id, ',' || replace(types_to_export, ',', ',,') || ',' as types, max(exported_at) as told_at
     from clari.export_job
     where
         forecast_id = $forecast_id
@@ -46,21 +50,25 @@ with told as (
         and state = 'LOADED'
         and exported_at < $exported_at
     group by scope_id, types_to_export
+),
+
+missed as (
+    select distinct run.user_id
+    from user_run as run
+    inner join told
+        on
+            told.told_at > run.last_seen_at
+            and (told.scope_id is null or told.scope_id = run.asked_scope_id)
+            and told.types like run.asked_types
 )
 
 select person.*, run.first_seen_at
 from user_shown as person
+left join missed on missed.user_id = person.user_id
 left join user_run as run
     on
         run.user_id = person.user_id
-        and not exists (
-            select 1
-            from told
-            where
-                told.told_at > run.last_seen_at
-                and (told.scope_id is null or told.scope_id is not distinct from run.asked_scope_id)
-                and told.types_to_export is not distinct from run.asked_types
-        )
+        and missed.user_id is null
         and run.name is not distinct from person.name
         and run.email is not distinct from person.email
         and run.crm_user_id is not distinct from person.crm_user_id

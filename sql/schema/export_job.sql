@@ -38,7 +38,8 @@ create table if not exists clari.export_job (
     slot_wait_seconds decimal(18,3),
     latency_seconds decimal(18,3),
     error_kind varchar,
-    told_at timestamptz
+    told_at timestamptz,
+    quota_fields varchar
 );
 
 alter table clari.export_job add column if not exists types_refused varchar;
@@ -47,6 +48,7 @@ alter table clari.export_job add column if not exists slot_wait_seconds decimal(
 alter table clari.export_job add column if not exists latency_seconds decimal(18,3);
 alter table clari.export_job add column if not exists error_kind varchar;
 alter table clari.export_job add column if not exists told_at timestamptz;
+alter table clari.export_job add column if not exists quota_fields varchar;
 
 comment on table clari.export_job is 'One row an export that this pipeline meant to make, written before Clari is asked: a write-ahead ledger';
 comment on column clari.export_job.request_id is 'This pipeline''s own id of the export';
@@ -88,3 +90,4 @@ comment on column clari.export_job.slot_wait_seconds is 'Seconds waited for a fr
 comment on column clari.export_job.latency_seconds is 'Seconds from acceptance to the document safe on disk';
 comment on column clari.export_job.error_kind is 'What kind of error kept it from coming, such as AuthFailed or QuotaExhausted';
 comment on column clari.export_job.told_at is 'When its swings, or its refusal, were looked at for alerts';
+comment on column clari.export_job.quota_fields is 'Fields that carry a quota in the document, by their ids, each between line breaks; null where none does, or quotas were not asked for';

@@ -147,6 +147,7 @@ def _figures(chance: Random, who: str, name: str) -> Row:
         "call": chance.choice([None, Decimal(0), money(), money(), money(), -money()]),
         "submitted": chance.choice([True, True, False]),
         "adjustment": chance.choice([None, None, Decimal(0), money(least=1)]),
+        "adjusted_by": chance.choice([None, "", "boss"]),
         "total": chance.choice([None, money(), money()]),
         "closed": closed,
         "currency": "EUR" if chance.random() < 0.04 else "USD",
@@ -225,14 +226,19 @@ class Weekly:
 
     def _replacement(self, standing: Row, newest: Row, currency: str) -> Decimal | None:
         """What replaces the call: that of the week whose replacement stands, else that of the newest week."""
-        row = standing if self.use_adjusted and standing["adjustment"] else newest
+        row = standing if self._is_replaced(standing) else newest
         replacement: Decimal | None = row["adjustment"] if row["currency"] == currency else None
         return replacement
 
     def _submitted(self, row: Row) -> Decimal | None:
-        if self.use_adjusted and row["adjustment"]:  # nobody is named who adjusted: a zero is none
-            return row["adjustment"]
+        if self._is_replaced(row):
+            replacement: Decimal = row["adjustment"]
+            return replacement
         return None if row["call"] == 0 and not row["submitted"] else row["call"]
+
+    def _is_replaced(self, row: Row) -> bool:
+        """A zero that nobody is named for, not even by an empty name, was never adjusted."""
+        return self.use_adjusted and (bool(row["adjustment"]) or (row["adjustment"] == 0 and bool(row["adjusted_by"])))
 
     def movements(self) -> dict[tuple[str, str, str, str], Row]:
         calls = self.calls()

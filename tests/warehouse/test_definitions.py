@@ -10,7 +10,7 @@ import pytest
 
 from clari_pipeline.periods import Quarter
 from tests.helpers.forecast import Forecast, shared_house
-from tests.helpers.house import QUARTER, House, Json, document, entry, moment, person
+from tests.helpers.house import QUARTER, WEEKS, House, Json, document, entry, moment, person
 
 MONTHS = [
     {"type": "MONTH", "timePeriodId": "oct", "startDate": "2026-10-01", "endDate": "2026-10-31"},
@@ -82,6 +82,32 @@ def test_a_quota_field_that_exports_no_longer_show_gives_none(forecast: Forecast
     assert weeks == {"W01": 1000, "W02": 2000}
 
 
+def test_a_quota_field_replaced_in_a_document_of_one_week_gives_none(forecast: Forecast) -> None:
+    """Of the week before the document says nothing: the field that it shows itself counts, until one shows both."""
+
+    def bring(day: int, *weeks: str, scope: str | None = None, **request: Any) -> None:
+        fields = {"W01": "q1", "W02": "q2"}
+        shown = [
+            one for week in weeks for one in (entry(week=week, call=1), entry(week=week, field=fields[week], quota=day))
+        ]
+        listed = {week: WEEKS[week] for week in weeks}
+        names = {"q1": "Quota", "q2": "Quota FY27", "commit": "Commit"}
+        forecast.bring(document(*shown, weeks=listed, fields=names), moment(10, day), scope=scope, **request)
+
+    bring(5, "W01")
+    bring(9, "W02")
+    assert forecast.standing()["quota_value"] == 9
+    bring(10, "W02", types=("forecast",))
+    assert forecast.standing()["quota_value"] == 9
+    forecast.house.pipeline.refresh_marts()
+    weeks = forecast.rows("forecast_call_week")
+    assert {row["time_frame_id"]: row["quota_value"] for row in weeks} == {"W01": 5, "W02": 9}
+    bring(11, "W01", scope="east")
+    assert forecast.standing()["quota_value"] == 11, "both are shown, and one of them is called Quota"
+    bring(12, "W02")
+    assert forecast.standing()["quota_value"] == 12
+
+
 @pytest.mark.parametrize(("named", "quota"), [("Target", 300), ("Gone", None), ("Commit", None)])
 def test_a_quota_field_that_is_named_and_carries_none_gives_none(
     open_house: Any, named: str, quota: int | None
@@ -134,9 +160,21 @@ def test_an_export_of_a_scope_makes_nobody_the_organisations_total(of_scope: For
     assert {row["user_id"] for row in of_scope.rows(table) if row["is_top"]} == {"boss"}
 
 
-def test_a_scope_alone_has_no_total(forecast: Forecast) -> None:
-    forecast.bring(document(entry("mia", call=1), people=[person("mia", parent=None)]), moment(10, 2), scope="east")
-    assert not forecast.standing("mia")["is_top"]
+def test_a_scope_alone_has_no_total_and_a_check_says_so(forecast: Forecast) -> None:
+    """Until an export of the whole organisation has shown who stands above."""
+    mia = person("mia", role="east", parent=None)
+    boss = person("boss", role="top", parent=None)
+    content = document(entry("mia", call=1), people=[mia])
+    whole = document(entry("mia", call=1), entry("boss", call=2), people=[boss, mia | {"parentHierarchyId": "top"}])
+    said = []
+    for day, shown, scope in ((2, content, "east"), (3, whole, None), (4, content, "east")):
+        outcome = forecast.bring(shown, moment(10, day), scope=scope)
+        (verdict,) = [one for one in outcome.verdicts if one["check_name"] == "totals_have_one_top"]
+        said.append(
+            (verdict["passed"], forecast.standing("mia")["is_top"], "whole organisation" in str(verdict["evidence"]))
+        )
+    assert said == [(False, False, True), (True, False, False), (True, False, False)]
+    assert forecast.standing("boss")["is_top"]
 
 
 def test_who_is_absent_from_one_export_is_absent_from_it_after_a_replay_too(house: House) -> None:
@@ -225,6 +263,29 @@ def test_who_has_entries_and_no_record_any_more_keeps_name_and_team(forecast: Fo
     assert [forecast.standing()[name] for name in ("user_name", "role_name")] == ["Ann", "East"]
     assert forecast.row("forecast_user")["role_name"] == "East"
     assert len(forecast.rows("forecast_user_history")) == 1
+
+
+def test_who_has_no_record_in_a_new_quarter_is_known_from_the_one_before(forecast: Forecast) -> None:
+    """Who changes name and team with the quarter has a version of each."""
+    people = [person("ann", role="east", parent="top"), person("bob", role="r-bob", parent="east")]
+    moved = person("bob", role="r-bob", parent="west") | {"name": "Robert"}
+    for quarter, at, shown in (("2026_Q3", moment(9, 29), people), (QUARTER, moment(10, 2), [moved])):
+        entries = [entry(who, "W13" if shown is people else "W01", call=1, period=quarter) for who in ("ann", "bob")]
+        weeks = {"W13": date(2026, 9, 24)} if shown is people else None
+        forecast.bring(document(*entries, people=shown, weeks=weeks), at, quarter=quarter)
+    forecast.house.pipeline.refresh_marts()
+    team = ("user_name", "role_name", "parent_role_name")
+    of_quarter = forecast.rows("forecast_vs_quota", time_period_id=QUARTER)
+    told = {row["user_id"]: tuple(row[name] for name in team) for row in of_quarter}
+    assert told == {"ann": ("Ann", "East", "Top"), "bob": ("Robert", "R-Bob", "West")}
+    of_week = forecast.rows("forecast_call_week", time_period_id=QUARTER, time_frame_id="W01")
+    assert {row["user_id"]: tuple(row[name] for name in team) for row in of_week} == told
+    versions = forecast.rows("forecast_user_history")
+    assert sorted((row["user_id"], row["name"]) for row in versions) == [
+        ("ann", "Ann"),
+        ("bob", "Bob"),
+        ("bob", "Robert"),
+    ]
 
 
 def test_an_override_that_stands_is_shown_and_of_zero_only_if_somebody_made_it(open_house: Any) -> None:

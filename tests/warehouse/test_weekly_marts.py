@@ -188,15 +188,15 @@ def _check_submission(house: House, model: Weekly, calls: dict[Any, dict[str, An
         is_written = row is not None and row["call"] is not None and not (row["call"] == 0 and not row["submitted"])
         known = row if row is not None else {}
         closed = call["crm_closed"]
+        adjustment = known.get("adjustment")
+        is_replaced = bool(adjustment) or (adjustment == 0 and bool(known["adjusted_by"]))
         expected[key] = {
             "is_submitted": is_written,
             "submitted_value": known["call"] if is_written and known["currency"] == call["currency_code"] else None,
             "submitted_by": known["by"] if is_written else None,
             "is_submitted_by_other": known["by"] != key[2] if is_written and known["by"] else None,
-            "is_overridden": bool(known.get("adjustment")),
-            "override_value": (known.get("adjustment") or None)
-            if known.get("currency") == call["currency_code"]
-            else None,
+            "is_overridden": is_replaced,
+            "override_value": adjustment if is_replaced and known.get("currency") == call["currency_code"] else None,
             "is_below_closed": None if None in {call["call_value"], closed} else call["call_value"] < closed,
         }
     assert found(house, "call_submission", list(next(iter(expected.values())))) == expected

@@ -76,13 +76,22 @@ class History:
         return many | {which for which in compared if which[2] in self.exports[which[0]].moved_alike}
 
     def is_kept(self, key: Key) -> bool:
-        """Whether it has a row: in a quarter's newest export all have, in others what moved or has a reason."""
+        """Whether it has a row: in a quarter's newest export all have, in others what moved or has a new reason."""
         label, export = self.labels[key], self.exports[key.export]
         newest = max(other.at for other in self.exports if (other.quarter, other.state) == (export.quarter, "LOADED"))
-        if export.at == newest or label.reason is not None:
+        if export.at == newest or label.is_anomaly:
             return True
         assert label.is_moved is not None, label
-        return label.is_moved
+        rows = [
+            (other.export, told.reason)
+            for other, told in self.labels.items()
+            if other._replace(export=key.export) == key
+            and other.export < key.export
+            and self.exports[other.export].quarter == export.quarter
+            and (told.reason is not None or told.is_moved)
+        ]
+        reason_before = max(rows)[1] if rows else None
+        return label.is_moved or label.reason not in {None, reason_before}
 
     def settled(self) -> "History":
         """With the warnings that follow from what was labelled."""
@@ -90,7 +99,12 @@ class History:
             if label:
                 self.exports[number].broken["forecast_swings_within_threshold"] = "WARN"
         before: Export | None = None
+        shown_whole: set[str] = set()
         for export in (one for one in self.exports if one.state == "LOADED"):
+            if export.request.get("scope") is None:
+                shown_whole.add(export.quarter)
+            elif export.quarter not in shown_whole:
+                export.broken["totals_have_one_top"] = "WARN"
             if before and (before.quarter, before.request) == (export.quarter, export.request):
                 rows, rows_before = (len(one.content["entries"]) for one in (export, before))
                 if rows * 100 < rows_before * 85:

@@ -41,7 +41,7 @@ def words_of(body: bytes) -> Words:
 def words_in(answer: Any) -> Words:
     """What decoded JSON says, however deep: an error before what it stands in, of several the first."""
     if isinstance(answer, str):
-        return Words(message=_line(answer))
+        return _in_text(answer)
     said = [words for part in _parts(answer) if (words := _words(part)) != Words()]
     error_id = next((words.error_id for words in said if words.error_id), None)
     return replace(said[0], error_id=error_id) if said else Words()
@@ -80,6 +80,15 @@ def _parts(answer: Any) -> Iterator[dict[str, Any]]:
                 continue
             yield part
             waiting.extend(value for value in part.values() if isinstance(value, dict | list))
+
+
+def _in_text(text: str) -> Words:
+    """What a text of JSON says: some gateways put one answer into another as its text."""
+    try:
+        inner = json.loads(text)
+    except (ValueError, RecursionError):
+        inner = None
+    return words_in(inner) if isinstance(inner, dict | list) else Words(message=_line(text))
 
 
 def _words(part: dict[str, Any]) -> Words:

@@ -261,6 +261,8 @@ class ClariClient:
                 seconds = monotonic() - begun
                 if seconds > self._request_timeout_s and size < seconds * _SLOWEST_BYTES_PER_S:
                     raise httpx.ReadTimeout("the body trickles")
+        if response.status_code == httpx.codes.NO_CONTENT:
+            raise UnexpectedAnswer(f"{call}: Clari's answer is empty")
         refuse_error(call, response, self._key.masked(start))
         return Download(size, body.digest, body.is_whole)
 

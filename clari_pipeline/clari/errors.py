@@ -142,7 +142,7 @@ class ErrorAsDocument(ErrorAsAnswer):
 
 
 class NotFound(ClariRefused):
-    """404."""
+    """404, or 410 for what is no more."""
 
     remedy = ": check CLARI_BASE_URL and the ids asked for"
 
@@ -269,7 +269,7 @@ def refusal(call: str, status: int, headers: Mapping[str, str], body: bytes) -> 
             kind = ServerFault
         case _ if status < 400:
             kind = Redirected
-        case 404:
+        case 404 | 410:
             kind = NotFound
         case _:
             kind = refusal_by(words.code) or BadRequest

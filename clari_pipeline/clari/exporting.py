@@ -384,8 +384,9 @@ class Exporter:
 
 
 def _is_since(job: Job, moment: datetime) -> bool:
-    """Whether the job may come of a request made then. A job that is queued has no start yet."""
-    return not job.state.is_end if job.start_time is None else job.start_time >= moment
+    """Whether the job may come of a request made then. A job that is queued has no start yet, and some never say it."""
+    known = job.start_time or job.end_time
+    return not job.state.is_end if known is None else known >= moment
 
 
 def _is_hidden(error: JobForgotten) -> bool:

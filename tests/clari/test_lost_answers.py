@@ -1,5 +1,6 @@
 """Jobs whose answer was lost, jobs that cannot be seen, clocks that are set: one export in each case, in its time."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -90,6 +91,26 @@ def test_a_job_whose_answer_was_lost_is_found_wherever_and_whenever_it_is_listed
         assert len(posts(company.sandbox, tab)) == 1
 
     try_each(LISTS, lost)
+
+
+def test_a_job_that_names_no_start_is_known_by_its_end(company: Company) -> None:
+    """One that had ended before it was asked for is another."""
+
+    def ended(seconds_after: int) -> None:
+        tab = company.tab("calm")
+        asked_at, headers = company.clock.now(), {"apikey": company.sandbox.api_key}
+        httpx.post(f"{company.sandbox.base_url}/export/forecast/{tab}", headers=headers, json={"timePeriod": CURRENT})
+        (made,) = company.made(tab)
+        company.clock.passed, company.clock.moment = company.clock.passed + HOUR, company.clock.moment + HOUR
+        end = int((asked_at.timestamp() + seconds_after) * 1000)
+        name = f"clari_export_forecast_{tab}_{CURRENT}1_1_1.json"
+        listed = json.dumps([{"jobId": made, "status": "DONE", "endTime": end, "fileName": name}]).encode()
+        company.sandbox.fail_next("jobs", [Fault("answer", 200, {}, listed)] * 20)
+        (job,) = company.desk().export(request_for(tab), left_behind=LeftBehind(None, asked_at))
+        assert (job.job_id == made) == (seconds_after > 0)
+        assert len(company.made(tab)) == (1 if seconds_after > 0 else 2)
+
+    try_each((3, -60), ended)
 
 
 def test_a_job_that_somebody_else_has_made_is_never_adopted(company: Company) -> None:

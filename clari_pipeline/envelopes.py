@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 _LONGEST = 300
-_LISTS = ("entries", "fields", "users", "timeFrames", "timePeriods", "activities")
+_MOST_PARTS = 200  # of an answer that are looked at
+_LISTS = {"entries", "fields", "users", "timeFrames", "timePeriods", "activities", "jobs", "items"}
 _OF_A_LISTED_ERROR = {"statusCode", "reaspnPhrase", "errorId", "code"}
+_ERRORS = ("errors", "error")
+_MESSAGES = ("message", "description", "reaspnPhrase", "error_description", "detail", "error", "reason", "title")
+_IDS = ("errorId", "request_id", "requestId")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +39,22 @@ def words_of(body: bytes) -> Words:
 
 
 def words_in(answer: Any) -> Words:
-    """What decoded JSON says."""
-    if isinstance(answer, dict) and isinstance(answer.get("errors"), list) and answer["errors"]:
-        answer = answer["errors"]
-    if isinstance(answer, list) and answer:
-        answer = answer[0]
-    if not isinstance(answer, dict):
-        return Words(message=_line(answer)) if isinstance(answer, str) else Words()
-    message = answer.get("message") or answer.get("description") or answer.get("reaspnPhrase")
-    if details := answer.get("details"):
-        message = f"{message} ({details})" if message else str(details)
-    error_id = answer.get("errorId") or answer.get("request_id") or answer.get("requestId")
-    return Words(_line(answer.get("code")), _line(message), _line(error_id))
+    """What decoded JSON says, however deep: an error before what it stands in, of several the first."""
+    if isinstance(answer, str):
+        return _in_text(answer)
+    said = [words for part in _parts(answer) if (words := _words(part)) != Words()]
+    error_id = next((words.error_id for words in said if words.error_id), None)
+    return replace(said[0], error_id=error_id) if said else Words()
 
 
 def error_in(answer: Any) -> Words | None:
-    """What decoded JSON says, where it is an envelope and no document: it holds none of a document's lists."""
-    match answer:
-        case dict() if not any(isinstance(answer.get(name), list) for name in _LISTS):
-            words = words_in(answer)
-            return words if words != Words() else None
-        case [dict() as first, *_] if not _OF_A_LISTED_ERROR.isdisjoint(first):
-            return words_in(answer)
-        case _:
-            return None
+    """What decoded JSON says, where it is an envelope and no document: nothing in it is one of a document's lists."""
+    if isinstance(answer, list) and answer and isinstance(answer[0], dict) and _OF_A_LISTED_ERROR.isdisjoint(answer[0]):
+        return None
+    if any(isinstance(part.get(name), list) for part in _parts(answer) for name in _LISTS):
+        return None
+    words = words_in(answer)
+    return words if words != Words() else None
 
 
 def error_of(body: bytes) -> Words | None:
@@ -65,6 +63,41 @@ def error_of(body: bytes) -> Words | None:
         return error_in(json.loads(body))
     except (ValueError, RecursionError):
         return None
+
+
+def _parts(answer: Any) -> Iterator[dict[str, Any]]:
+    """The objects in an answer, errors before what holds them, what lies deeper later; of a list the first alone."""
+    waiting, seen = deque([answer]), 0
+    while waiting and seen < _MOST_PARTS:
+        part, seen = waiting.popleft(), seen + 1
+        if isinstance(part, list):
+            waiting.extendleft({"message": one} if isinstance(one, str) else one for one in part[:1])
+        elif isinstance(part, dict):
+            inner = [part[name] for name in _ERRORS if part.get(name) and isinstance(part[name], dict | list)]
+            if inner:
+                rest = {name: value for name, value in part.items() if name not in _ERRORS}
+                waiting.extendleft([rest, *reversed(inner)])
+                continue
+            yield part
+            waiting.extend(value for value in part.values() if isinstance(value, dict | list))
+
+
+def _in_text(text: str) -> Words:
+    """What a text of JSON says: some gateways put one answer into another as its text."""
+    try:
+        inner = json.loads(text)
+    except (ValueError, RecursionError):
+        inner = None
+    return words_in(inner) if isinstance(inner, dict | list) else Words(message=_line(text))
+
+
+def _words(part: dict[str, Any]) -> Words:
+    said = (part.get(name) for name in _MESSAGES)
+    message = next((one for one in said if one), None)
+    if details := part.get("details"):
+        message = f"{message} ({details})" if message else str(details)
+    error_id = next((part[name] for name in _IDS if part.get(name)), None)
+    return Words(_line(part.get("code")), _line(message), _line(error_id))
 
 
 def _line(value: object) -> str | None:

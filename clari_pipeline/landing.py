@@ -29,7 +29,7 @@ import zstandard
 
 from clari_pipeline.disk import to_disk
 from clari_pipeline.inside import PathOutside, inside
-from clari_pipeline.runbook import PipelineError
+from clari_pipeline.runbook import UNFORESEEN, PipelineError
 
 PRODUCTS = "products"  # the folder below the landing folder that is no forecast's
 IS_WHOLE = "is_whole"  # in a manifest: false where nothing shows that the download came to its end
@@ -386,7 +386,7 @@ def _load(folder: Path) -> LandedDocument:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         return LandedDocument(folder, manifest["sha256"], manifest["size"], manifest)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *UNFORESEEN) as error:
         raise LandingError(f"landed document {folder} has no readable manifest: {error}") from error
 
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+
+import duckdb
 
 from clari_pipeline import evidence, recognising
 from clari_pipeline.documents import READER, Document, Totals, count_exactly, read_document, with_days
 from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.events import Hooks, Merged, Refused
 from clari_pipeline.invented import refuse_invented
+from clari_pipeline.judging import Judged, keep_verdicts, unreadable
 from clari_pipeline.landing import LandedDocument, Landing, LandingError
 from clari_pipeline.periods import Quarter
-from clari_pipeline.quality.export_gate import ExportFacts, Verdict, again, judge, reason, remember, warm_up
+from clari_pipeline.quality.export_gate import ExportFacts, again, judge, reason, remember, warm_up
 from clari_pipeline.warehouse import facts, ledger, marts, merging
 from clari_pipeline.warehouse.marts import CallRules
 from clari_pipeline.warehouse.session import Session, Warehouse
@@ -40,27 +43,16 @@ _COUNTED_IN_DOCUMENT = (*_CARRIED, "rows_exported", "rows_staged", "document_per
 _COUNTS = ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
 
 
+ITS_OWN = (*UNREADABLE, duckdb.DataError)
+"""What is a document's own fault, wherever between its reading and its verdicts it is raised."""
+
+
 class _Unreconciled(Exception):
     """The merged rows are not what the document says; the transaction is not kept."""
 
     def __init__(self, request_id: str) -> None:
         super().__init__(request_id)
         self.request_id = request_id
-
-
-@dataclass(slots=True)
-class _Judged:
-    """Verdicts, and what was counted in the document, so far, by export: kept where a transaction is not."""
-
-    verdicts: dict[str, list[Verdict]] = field(default_factory=dict)
-    counts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    shapes: set[str] = field(default_factory=set)
-
-    def add(self, request_id: str, verdicts: list[Verdict]) -> None:
-        self.verdicts.setdefault(request_id, []).extend(verdicts)
-
-    def is_refused(self, request_id: str) -> bool:
-        return any(verdict.keeps_out for verdict in self.verdicts.get(request_id, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +196,7 @@ class Loader:
         anew: bool = True,
     ) -> None:
         """One transaction; where a merge does not reconcile, once more without that export."""
-        judged = _Judged()
+        judged = Judged()
         # Outside the transaction, which would keep all of it in memory.
         staged = None if anew else self._stage(session, exports[0], judged, is_trusted=False)
         is_kept = False
@@ -233,7 +225,7 @@ class Loader:
         self,
         session: Session,
         exports: list[Record],
-        judged: _Judged,
+        judged: Judged,
         *,
         judge_only: str | None,
         anew: bool,
@@ -255,25 +247,36 @@ class Loader:
                 staged = self._stage(session, export, judged, is_trusted=is_trusted)
             if staged is None:
                 continue
-            document, before = staged.document, staged.facts
-            recognising.name_currencies(session, export, staged.recognised)
-            ledger.document_read(session, export["request_id"], **judged.counts[export["request_id"]])
-            warnings = None if is_trusted else evidence.against_what_is_known(session, export, document, self._rules)
-            merged = merging.merge(session, export, before["measures_left_out"])
-            merging.keep_lists(session, export, read_by=self._reader)
-            if warnings is None:
-                continue
-            reconciled = evidence.after_the_merge(
-                session, export, document, before, staged.recognised, merged, partial(self._count_exactly, export)
-            )
-            tops = evidence.of_tops(session, export, self._rules)
-            judged.add(export["request_id"], judge(warnings.joined(reconciled).joined(tops)))
-            if judged.is_refused(export["request_id"]):
-                raise _Unreconciled(export["request_id"])
-            merging.note_loaded(session, export["request_id"], export["loaded_at"] or self._now())
+            try:
+                self._fold_one(session, export, judged, staged, is_trusted=is_trusted)
+            except ITS_OWN as error:
+                if is_trusted:  # its rows stay, and what was to be merged with them waits
+                    where = export["landing_path"]
+                    raise LandingError(f"document {where} cannot be merged again: {why_unreadable(error)}") from error
+                judged.verdicts[export["request_id"]] = unreadable(export, why_unreadable(error))
+                raise _Unreconciled(export["request_id"]) from error
         merging.renew_people(session, forecast_id)
 
-    def _stage(self, session: Session, export: Record, judged: _Judged, *, is_trusted: bool) -> _Staged | None:
+    def _fold_one(self, session: Session, export: Record, judged: Judged, staged: _Staged, *, is_trusted: bool) -> None:
+        """Merge one staged document and judge it; `_Unreconciled` where its rows are not to be kept."""
+        document, before = staged.document, staged.facts
+        recognising.name_currencies(session, export, staged.recognised)
+        ledger.document_read(session, export["request_id"], **judged.counts[export["request_id"]])
+        warnings = None if is_trusted else evidence.against_what_is_known(session, export, document, self._rules)
+        merged = merging.merge(session, export, before["measures_left_out"])
+        merging.keep_lists(session, export, read_by=self._reader)
+        if warnings is None:
+            return
+        reconciled = evidence.after_the_merge(
+            session, export, document, before, staged.recognised, merged, partial(self._count_exactly, export)
+        )
+        tops = evidence.of_tops(session, export, self._rules)
+        judged.add(export["request_id"], judge(warnings.joined(reconciled).joined(tops)))
+        if judged.is_refused(export["request_id"]):
+            raise _Unreconciled(export["request_id"])
+        merging.note_loaded(session, export["request_id"], export["loaded_at"] or self._now())
+
+    def _stage(self, session: Session, export: Record, judged: Judged, *, is_trusted: bool) -> _Staged | None:
         """The rows, staged and brought to where they are merged; None, and its verdicts, where the document is refused.
 
         One that is damaged on our own disk is refused like one that Clari spoilt: the others of its quarter do not
@@ -289,11 +292,8 @@ class Loader:
         except (DocumentUnreadable, LandingError) as error:
             if isinstance(error, LandingError) and export["state"] == "LOADED":
                 raise
-            unreadable = {"export_is_readable": {"summary": str(error), "document": export["landing_path"]}}
-            faults = ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=unreadable)
-            if landed is not None:
-                faults = faults.joined(evidence.of_download(export, is_whole=landed.is_whole))
-            judged.verdicts[export["request_id"]] = judge(faults)
+            whole = evidence.of_download(export, is_whole=landed.is_whole) if landed is not None else None
+            judged.verdicts[export["request_id"]] = unreadable(export, str(error), whole)
             return None
         export.update(_carried(export, document, found))
         judged.counts[export["request_id"]] = {
@@ -343,7 +343,7 @@ class Loader:
         with self._landing.find(export["landing_path"]).open() as stream:
             return count_exactly(stream)
 
-    def _keep_verdicts(self, session: Session, exports: list[Record], judged: _Judged) -> None:
+    def _keep_verdicts(self, session: Session, exports: list[Record], judged: Judged) -> None:
         for export in exports:
             verdicts = judged.verdicts.get(export["request_id"], [])
             if judged.is_refused(export["request_id"]):
@@ -384,16 +384,3 @@ def _carried(export: Record, document: Document, found: facts.Facts) -> Record:
         "export_format": "CSV" if document.shape == "long_csv" else "JSON",
         "scope_id": found["scope_id"],
     }
-
-
-def keep_verdicts(session: Session, verdicts: list[Verdict], at: datetime) -> None:
-    """Write verdicts into `export_check`, over those of the same export and check."""
-    of_export: dict[str, dict[str, Record]] = {}
-    for verdict in verdicts:
-        of_export.setdefault(verdict.request_id, {})[verdict.check_name] = {
-            "passed": verdict.passed,
-            "severity": verdict.severity,
-            "evidence": verdict.evidence,
-        }
-    for request_id, by_check in of_export.items():
-        ledger.judged(session, request_id, by_check, at=at)

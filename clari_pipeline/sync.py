@@ -12,8 +12,9 @@ from clari_pipeline import evidence
 from clari_pipeline.clari import Clock, Retry
 from clari_pipeline.events import Hooks
 from clari_pipeline.exports import ExportDesk
+from clari_pipeline.judging import keep_verdicts
 from clari_pipeline.landing import Arriving, LandedDocument, Landing, LandingError
-from clari_pipeline.loading import Loader, keep_verdicts
+from clari_pipeline.loading import ITS_OWN, Loader
 from clari_pipeline.log_lines import JsonLines
 from clari_pipeline.outcomes import Outcome
 from clari_pipeline.periods import Quarter
@@ -165,18 +166,24 @@ class Pipeline:
     def merge_landed(self, quarter_id: str) -> list[str]:
         """Merge each document of a quarter that has landed and was neither merged nor refused; their request ids.
 
-        Raises `LandingError`, once all others are merged, where one waits for a document that is damaged.
+        Raises `LandingError`, once all others are merged, where one waits for a document that is damaged, and what
+        nobody has thought of likewise.
         """
         with self.warehouse.session() as session:
             waiting = ledger.landed_of_quarter(session, quarter_id)
         damaged: list[LandingError] = []
+        odd: list[Exception] = []
         for request_id in waiting:
             self.go_on()
             try:
                 self._loader.load(request_id)
             except LandingError as error:  # of a document that its quarter is to be rebuilt with
                 damaged.append(error)
+            except ITS_OWN as error:
+                odd.append(error)
         _raise(damaged)
+        if odd:
+            raise odd[0]
         return waiting
 
     def has_landed(self, quarter_id: str) -> bool:

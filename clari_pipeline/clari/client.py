@@ -23,28 +23,33 @@ from clari_pipeline.clari.errors import (
     ClariDown,
     ClariError,
     ClariUnreachable,
-    ErrorAsDocument,
+    ErrorAsAnswer,
     LinkAstray,
     RateLimited,
     ServerFault,
     UnexpectedAnswer,
     refusal,
+    refusal_by,
 )
 from clari_pipeline.clari.keys import KeyAuth, KeySource, Unkeyed
 from clari_pipeline.clari.models import ExportRequest, Job, Limits, offered_types
 from clari_pipeline.clari.paging import pages
 from clari_pipeline.clari.paths import segment
-from clari_pipeline.clari.patience import Patience, Retry
+from clari_pipeline.clari.patience import Patience, Retry, cause_of, is_passing, was_not_queued
 from clari_pipeline.clari.reading import (
     is_web_page,
+    job_id_of,
     json_of,
     refuse_error,
+    refuse_error_as_answer,
+    refuse_error_as_job,
     refuse_too_large,
     refuse_web_page,
     typed,
     unwrapped,
 )
 from clari_pipeline.clari.tls import tls_context
+from clari_pipeline.envelopes import Words
 from clari_pipeline.retrying import retry_context
 
 _LARGEST_ANSWER = 16 << 20  # bytes; an answer that is no document
@@ -150,16 +155,21 @@ class ClariClient:
         connection that was refused. Any other silence raises `AnswerLost`.
         """
         call = f"export of {request.forecast_id} {request.time_period}"
-        answer = await self._repeated(call, _was_not_queued, lambda: self._submit(call, request))
-        try:
-            return typed(call, Job, {"jobId": answer.get("jobId")} if isinstance(answer, dict) else answer).job_id
-        except UnexpectedAnswer as error:
-            raise AnswerLost(f"{call}: Clari's answer names no job") from error
+        return await self._repeated(call, was_not_queued, lambda: self._submit(call, request))
 
-    async def job(self, job_id: str) -> Job:
-        """How a job stands. In production it comes wrapped [gitlab, posthog], in the description bare [spec]."""
-        call = f"status of job {job_id}"
-        job = unwrapped(await self._ask(call, "GET", f"/export/jobs/{segment(job_id)}"))
+    async def job(self, job_id: str, *, within_s: float | None = None) -> Job:
+        """How a job stands. In production it comes wrapped [gitlab, posthog], in the description bare [spec].
+
+        Raises `ErrorAsAnswer` where Clari sends nothing but errors in its place, for so many seconds at most.
+        """
+        call, path = f"status of job {job_id}", f"/export/jobs/{segment(job_id)}"
+
+        async def once() -> Any:
+            answer = (await self._read(call, "GET", path, None))[1]
+            refuse_error_as_job(call, answer)
+            return unwrapped(answer)
+
+        job = await self._repeated(call, is_passing, once, Patience(self._retry.within(within_s)))
         return typed(call, Job, {"jobId": job_id, **job} if isinstance(job, dict) else job)
 
     async def jobs(self) -> list[Job]:
@@ -177,7 +187,14 @@ class ClariClient:
 
     async def answer(self, call: str, path: str) -> tuple[bytes, Any]:
         """A call that is safe to repeat: the answer as Clari sent it, and its JSON. `path` may be a link of Clari's."""
-        return await self._repeated(call, _is_passing, lambda: self._read(call, "GET", path, None))
+
+        async def once() -> tuple[bytes, Any]:
+            content, answer = await self._read(call, "GET", path, None)
+            if isinstance(answer, dict):
+                refuse_error_as_answer(call, answer)
+            return content, answer
+
+        return await self._repeated(call, is_passing, once)
 
     def linked(self, call: str, link: str, *, on: str = "") -> str:
         """The address of a link that Clari gave on a page of that path or address, resolved against it (RFC 3986).
@@ -214,9 +231,9 @@ class ClariClient:
         copies: list[Download] = []
         unkeyed = Unkeyed(sink, self._key.masked)
         while True:
-            patience = Patience(self._retry.patience_s)
+            patience = Patience(self._retry)
             once = partial(self._download, call, job_id, unkeyed, max_bytes, patience)
-            copy_ = await self._repeated(call, _is_passing, once, patience)
+            copy_ = await self._repeated(call, is_passing, once, patience)
             is_again = copy_ in copies and copy_.size == max(one.size for one in copies)
             copies.append(copy_)
             if copy_.is_whole or is_again or len(copies) == _MOST_COPIES:
@@ -244,22 +261,28 @@ class ClariClient:
                 seconds = monotonic() - begun
                 if seconds > self._request_timeout_s and size < seconds * _SLOWEST_BYTES_PER_S:
                     raise httpx.ReadTimeout("the body trickles")
+        if response.status_code == httpx.codes.NO_CONTENT:
+            raise UnexpectedAnswer(f"{call}: Clari's answer is empty")
         refuse_error(call, response, self._key.masked(start))
         return Download(size, body.digest, body.is_whole)
 
-    async def _submit(self, call: str, request: ExportRequest) -> Any:
+    async def _submit(self, call: str, request: ExportRequest) -> str:
         try:
-            return (await self._read(call, "POST", request.path, request.body()))[1]
+            return job_id_of(call, (await self._read(call, "POST", request.path, request.body()))[1])
+        except ErrorAsAnswer as error:
+            if (kind := refusal_by(error.code)) is not None:
+                raise kind(call, error.status, Words(error.code, error.clari_message, error.error_id)) from error
+            raise AnswerLost(str(error)) from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise ClariUnreachable(f"{call}: no connection to {self._base_url}") from error
         except ServerFault as error:
             raise AnswerLost(str(error)) from error
         except (httpx.HTTPError, UnexpectedAnswer) as error:
-            raise AnswerLost(f"{call}: Clari's answer was lost ({_cause(error)})") from error
+            raise AnswerLost(f"{call}: Clari's answer was lost ({cause_of(error)})") from error
 
     async def _ask(self, call: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """A call that is safe to repeat: its JSON."""
-        return (await self._repeated(call, _is_passing, lambda: self._read(call, method, path, body)))[1]
+        return (await self._repeated(call, is_passing, lambda: self._read(call, method, path, body)))[1]
 
     async def _read(self, call: str, method: str, path: str, body: dict[str, Any] | None) -> tuple[bytes, Any]:
         """An answer's bytes and its JSON; one that trickles is as good as none."""
@@ -284,7 +307,7 @@ class ClariClient:
 
         A call that is given up opens the circuit, unless Clari answers another one: then only this one is broken.
         """
-        lasting, causes = patience or Patience(self._retry.patience_s), deque[Exception](maxlen=1)
+        lasting, causes = patience or Patience(self._retry), deque[Exception](maxlen=1)
 
         def wait(error: Exception) -> bool | float:
             is_late = lasting.is_over() and not isinstance(error, RateLimited)
@@ -294,7 +317,7 @@ class ClariClient:
             asked = error.retry_after_s if isinstance(error, RateLimited | ServerFault) else None
             if not asked:
                 return True
-            return asked if lasting.spent() + asked <= self._retry.longest_s else False
+            return asked if lasting.allows(asked) else False
 
         with self._circuit.guarding():
             try:
@@ -307,7 +330,7 @@ class ClariClient:
                     wait_jitter=self._retry.first_wait_s,
                 ):
                     if causes:
-                        self._on_retry(call, _cause(causes.pop()))
+                        self._on_retry(call, cause_of(causes.pop()))
                     with attempt, self._key.hiding():
                         return await once()
             except AnswerLost:
@@ -344,7 +367,7 @@ class ClariClient:
         return f"{self._base_url}{path}" if path.startswith("/") else self.linked(call, path)
 
     def _silence(self, error: Exception) -> str:
-        return f"{self._base_url} does not answer ({_cause(error)})"
+        return f"{self._base_url} does not answer ({cause_of(error)})"
 
     @asynccontextmanager
     async def _answer(
@@ -366,25 +389,3 @@ def _origin(address: httpx.URL) -> tuple[str, str, int | None]:
 def _shown(address: httpx.URL, other: httpx.URL) -> str:
     """Its host; where the other has the same one, what else tells them apart."""
     return address.host or "nowhere" if address.host != other.host else f"{address.scheme}://{address.netloc.decode()}"
-
-
-def _is_passing(error: Exception) -> bool:
-    """Whether the same call may well succeed a moment later."""
-    return isinstance(error, RateLimited | ServerFault | ErrorAsDocument | UnexpectedAnswer | httpx.RequestError)
-
-
-def _was_not_queued(error: Exception) -> bool:
-    """Whether the export call has certainly queued nothing."""
-    return isinstance(error, RateLimited) or (isinstance(error, ClariUnreachable) and not isinstance(error, AnswerLost))
-
-
-def _cause(error: Exception) -> str:
-    match error:
-        case httpx.ConnectTimeout() | httpx.ConnectError():
-            return "no connection"
-        case httpx.TimeoutException():
-            return "timed out"
-        case ClariError():
-            return str(error)
-        case _:
-            return "connection broken"

@@ -12,7 +12,8 @@ ClariError
 │   ├── Redirected
 │   ├── AuthFailed          401, 403
 │   │   └── NotOptedIn
-│   ├── ErrorAsDocument     an error with status 200, in place of the document
+│   ├── ErrorAsAnswer       an error with status 200
+│   │   └── ErrorAsDocument     in place of the document
 │   ├── NotFound            404
 │   └── BadRequest          400
 │       ├── UnknownForecast
@@ -128,14 +129,20 @@ class NotOptedIn(AuthFailed):
     remedy = ": opt the token's user into this forecast in Clari, or check CLARI_FORECAST_IDS and CLARI_SCOPE_ID"
 
 
-class ErrorAsDocument(ClariRefused):
+class ErrorAsAnswer(ClariRefused):
+    """An error where something else was to be, though the status is 200."""
+
+    remedy = ", in place of what was asked for: run again, or ask Clari's support"
+
+
+class ErrorAsDocument(ErrorAsAnswer):
     """An error where the document was to be, though the status is 200."""
 
     remedy = ", in place of the document: run again, or ask Clari's support"
 
 
 class NotFound(ClariRefused):
-    """404."""
+    """404, or 410 for what is no more."""
 
     remedy = ": check CLARI_BASE_URL and the ids asked for"
 
@@ -245,6 +252,11 @@ _BY_CODE: dict[str, type[BadRequest]] = {
 }
 
 
+def refusal_by(code: str | None) -> type[BadRequest] | None:
+    """The refusal that a code of Clari's means, if any."""
+    return _BY_CODE.get((code or "").lower())
+
+
 def refusal(call: str, status: int, headers: Mapping[str, str], body: bytes) -> ClariRefused:
     """The exception for an answer of 300 or above, whichever of Clari's envelopes it came in [spec, posthog]."""
     words = words_of(body)
@@ -257,10 +269,10 @@ def refusal(call: str, status: int, headers: Mapping[str, str], body: bytes) -> 
             kind = ServerFault
         case _ if status < 400:
             kind = Redirected
-        case 404:
+        case 404 | 410:
             kind = NotFound
         case _:
-            kind = _BY_CODE.get((words.code or "").lower(), BadRequest)
+            kind = refusal_by(words.code) or BadRequest
             if kind is BadRequest and "typestoexport" in (words.message or "").lower():  # `bad_request`, says [spec]
                 kind = TypeNotSupported
     return kind(call, status, words, retry_after_s=_retry_after(headers.get("retry-after")))

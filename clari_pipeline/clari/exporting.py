@@ -41,15 +41,15 @@ from clari_pipeline.clari.events import (
     TypesRefused,
     Waited,
 )
+from clari_pipeline.clari.lost import Acceptance, LostAnswers
 from clari_pipeline.clari.models import Export, ExportRequest, Job, JobState, Limits
 from clari_pipeline.clari.slots import Slots
 
 _LONGEST_POLL_S = 30.0
+_SHORTEST_POLL_S = 60.0  # what a poll may take in all, though its job has less time left
 _SLOT_POLL_S = 5.0
 _CLOCKS_DIFFER = timedelta(minutes=2)  # where Clari does not say what time it is
 _MOMENTS_DIFFER = timedelta(seconds=10)  # `Date` is cut to the second, and not written by whoever starts a job
-_MOST_LOST_ANSWERS = 10
-_PATIENCE_WITH_LOST_ANSWERS_S = 600.0
 _LOST_ANSWER_WAIT_S = 0.2
 _APPEARS_WITHIN_S = 30.0  # a job that Clari has just accepted may not be shown at once
 _MOST_UNSEEN = 3
@@ -84,6 +84,7 @@ class Exporter:
     ) -> None:
         self._client = client
         self._export_timeout_s = export_timeout_s
+        self._shortest_s = min(export_timeout_s, _SHORTEST_POLL_S)
         self._lost_answer_s = lost_answer_s
         self._poll_interval_s = poll_interval_s
         self._known_jobs = known_jobs
@@ -99,6 +100,7 @@ class Exporter:
             max_concurrent=max_concurrent,
             pause=lambda export, seconds: self._pause(export, seconds, "slot"),
         )
+        self._acceptance = Acceptance()
         self._looking = asyncio.Lock()
         self._own: set[str] = set()
         self._not_ours: set[str] = set()
@@ -176,7 +178,8 @@ class Exporter:
         late: Job | None = None  # as it was when it was cancelled
         while True:
             try:
-                job, unseen = await self._job(export, job_id), 0
+                left_s = self._export_timeout_s - (self._clock.monotonic() - accepted)
+                job, unseen = await self._job(export, job_id, within_s=max(left_s, self._shortest_s)), 0
             except JobForgotten as error:
                 unseen += 1
                 is_missed, listed = unseen >= _MOST_UNSEEN, None
@@ -234,9 +237,9 @@ class Exporter:
                     job,
                 )
 
-    async def _job(self, export: Export, job_id: str) -> Job:
+    async def _job(self, export: Export, job_id: str, *, within_s: float | None = None) -> Job:
         try:
-            return await self._heard(export).job(job_id)
+            return await self._heard(export).job(job_id, within_s=within_s)
         except (BadRequest, NotFound) as error:
             raise JobForgotten(f"Clari knows of no job {job_id} any more ({error})") from error
         except AuthFailed as error:
@@ -255,11 +258,13 @@ class Exporter:
 
     async def _submit(self, export: Export) -> str:
         """Queue the export; a job whose answer was lost is looked for before Clari is asked again."""
-        lost = 0
-        first_lost = begun = self._clock.monotonic()
+        lost, begun = LostAnswers(self._acceptance), self._clock.monotonic()
         while True:
             self._slots.check_quota()
             async with self._asking(export.request):
+                if not lost.count:
+                    self._acceptance.check(export.request)
+                asked = self._clock.monotonic()
                 await self._tell(export, Submitting, request=export.request, attempt=export.attempt)
                 request = await self._without_refused(export)
                 try:
@@ -271,25 +276,27 @@ class Exporter:
                     self._refused_types |= refused
                     continue
                 except (AnswerLost, QuotaOrConcurrencyReached) as error:
-                    is_full = isinstance(error, QuotaOrConcurrencyReached)
-                    first_lost = first_lost if lost else self._clock.monotonic()
-                    lost += not is_full
+                    is_full, is_last = isinstance(error, QuotaOrConcurrencyReached), False
+                    if isinstance(error, AnswerLost):
+                        is_last = lost.is_last(error, asked=asked, now=self._clock.monotonic())
                     # The job that a lost answer told of may be the very one that now takes up the slot.
-                    within_s = 0.0 if is_full else self._lost_answer_s
-                    if lost and (adopted := await self._find_lost(export, begun, within_s=within_s)):
+                    within_s = 0.0 if is_full or is_last else self._lost_answer_s
+                    if lost.count and (adopted := await self._find_lost(export, begun, within_s=within_s)):
+                        self._acceptance.note_accepted()
                         return adopted
-                    is_too_long = self._clock.monotonic() - first_lost > _PATIENCE_WITH_LOST_ANSWERS_S
-                    if lost >= _MOST_LOST_ANSWERS or (lost and is_too_long and not is_full):
+                    if is_last:
+                        self._acceptance.note_given_up(error)
                         raise
                 else:
                     self._own.add(job_id)
+                    self._acceptance.note_accepted()
                     self._slots.note_accepted()
                     await self._tell(export, Submitted, job_id=job_id)
                     return job_id
             if is_full:
                 await self._slots.wait(export, is_refused=True)
             else:
-                await self._pause(export, min(_LOST_ANSWER_WAIT_S * 2**lost, _SLOT_POLL_S), "retry")
+                await self._pause(export, min(_LOST_ANSWER_WAIT_S * 2**lost.count, _SLOT_POLL_S), "retry")
 
     async def _without_refused(self, export: Export) -> ExportRequest:
         """The request without the types that Clari has refused, this one or an earlier one of this run."""
@@ -377,8 +384,9 @@ class Exporter:
 
 
 def _is_since(job: Job, moment: datetime) -> bool:
-    """Whether the job may come of a request made then. A job that is queued has no start yet."""
-    return not job.state.is_end if job.start_time is None else job.start_time >= moment
+    """Whether the job may come of a request made then. A job that is queued has no start yet, and some never say it."""
+    known = job.start_time or job.end_time
+    return not job.state.is_end if known is None else known >= moment
 
 
 def _is_hidden(error: JobForgotten) -> bool:

@@ -42,6 +42,14 @@ class JobState(StrEnum):
         return self in {JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.ABORTED}
 
 
+def state_of(status: str) -> JobState:
+    """The state that Clari's word means; some writings say COMPLETED for DONE."""
+    word = status.strip().upper()
+    if word == "COMPLETED":
+        return JobState.DONE
+    return JobState(word) if word in JobState.__members__ else JobState.UNKNOWN
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
     """What is asked of Clari: one forecast's quarter."""
@@ -229,11 +237,8 @@ class Job(_Answer):
 
     @property
     def state(self) -> JobState:
-        """The state that the word means; some writings say COMPLETED for DONE."""
-        word = self.status.strip().upper()
-        if word == "COMPLETED":
-            return JobState.DONE
-        return JobState(word) if word in JobState.__members__ else JobState.UNKNOWN
+        """The state that the word means."""
+        return state_of(self.status)
 
     @property
     def is_truncated(self) -> bool:

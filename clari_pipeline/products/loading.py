@@ -8,8 +8,8 @@ from typing import Any
 from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.events import Merged, Refused
 from clari_pipeline.invented import refuse_invented
+from clari_pipeline.judging import keep_verdicts
 from clari_pipeline.landing import PRODUCTS, LandedDocument, Landing, LandingError
-from clari_pipeline.loading import keep_verdicts
 from clari_pipeline.products.product import Found, Product
 from clari_pipeline.products.recording import row_of
 from clari_pipeline.quality.export_gate import ExportFacts, Verdict, judge, reason, warm_up

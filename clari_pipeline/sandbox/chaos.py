@@ -21,6 +21,7 @@ ANY_CALL = (
     *("drip:0.05", "drip:0.05+cut", "hang:0.05+lost", "drip:0.05+late:502"),
 )
 SUBMIT = (*ANY_CALL, "quota", "quota", "lost", "lost", "late:502")
+STATUS = (*ANY_CALL, "envelope")
 RESULTS = (
     *(*ANY_CALL, "cut", "cut", "drip:0.2", "drip:0.1+cut"),
     *("gzip", "gzip_cut", "unsized", "unsized_cut", "unsized_cut:0.9", "envelope"),
@@ -87,7 +88,7 @@ class Storm:
         key = (*key, self._alike[key])
         if self.over or not self._hit(self._chaos.request_rate, "request", key):
             return Fault("none")
-        words = {"submit": SUBMIT, "results": RESULTS}.get(call, ANY_CALL)
+        words = {"submit": SUBMIT, "status": STATUS, "results": RESULTS}.get(call, ANY_CALL)
         return Fault.read(words[draw(self._seed, "fault", *key) % len(words)])
 
     def job(self, forecast_id: str, period_id: str, earlier: int) -> Scenario:

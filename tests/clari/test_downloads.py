@@ -190,6 +190,9 @@ def test_an_error_in_place_of_the_document_is_fetched_again_and_told_in_claris_w
         ),
         (b'[{"statusCode": 500, "reaspnPhrase": "Oops", "description": null, "details": ""}]', "Oops"),
         (b'{"message": "You sent key-f00dface", "request_id": "9f"}', "You sent *** (error id 9f)"),
+        (b'{"data": {"of": [{"error": {"detail": "Deep", "errorId": "e"}}]}}', "Deep (error id e)"),
+        (b'"{\\"message\\": \\"In a text\\"}"', "In a text"),
+        (b'"Bare"', "Bare"),
     ]
 
     def check(case: tuple[bytes, str]) -> None:
@@ -205,6 +208,22 @@ def test_an_error_in_place_of_the_document_is_fetched_again_and_told_in_claris_w
 @pytest.mark.parametrize("body", [b'{"entries": []}', b'{"users": [], "message": "m"}', b"[]", b"{}", b"[1]", CSV])
 def test_what_is_no_error_is_landed_for_the_gate_to_judge(body):
     assert fetched(told(body)) == (body, Download(len(body)), 1)
+
+
+def test_an_answer_without_content_is_no_document(sandbox, tab):
+    """204: whatever an empty document is, this is none."""
+    sandbox.serve(tab, "2026_Q4", JSON)
+    sink = Sink()
+
+    async def fetch(client: ClariClient) -> Download:
+        job_id = await client.submit_export(request_for(tab))
+        while not (await client.job(job_id)).state.is_end:
+            pass
+        sandbox.fail_next("results", [Fault("answer", 204, {}, b"")] * 2)
+        return await client.download(job_id, sink)
+
+    assert call(sandbox, fetch) == Download(len(JSON))
+    assert (sink.content, sink.begun) == (JSON, 3)
 
 
 # Too large, too slow

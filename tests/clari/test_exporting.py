@@ -367,8 +367,33 @@ def test_answers_that_are_lost_for_ever_are_given_up(own_sandbox):
     (error,) = desk.export(request_for())
     assert isinstance(error, AnswerLost)
     assert "An unexpected error occurred." in str(error)
-    assert len(posts(sandbox)) == 10
+    assert len(posts(sandbox)) == 4
     assert max(desk.clock.slept) <= 5
+    assert sum(desk.clock.slept) < 100
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_answers_to_all_exports_are_lost_for_ever(own_sandbox, limit):
+    """Each is asked for once at least until a second one is given up, then none: all in less than two minutes."""
+    sandbox = own_sandbox(concurrent_limit=limit)
+    sandbox.fail_next("submit", ["500"] * 50)
+    desk = Desk(sandbox, poll_interval_s=0.01)
+    errors = desk.export(*(request_for(time_period=quarter) for quarter in QUARTERS))
+    lost = [error for error in errors if isinstance(error, AnswerLost)]
+    assert 2 <= len(lost) <= limit + 1
+    assert all("not asked for, since Clari accepts none" in str(error) for error in errors if error not in lost)
+    assert desk.clock.passed < timedelta(minutes=2)
+    assert len({seen.path for seen in posts(sandbox)}) == 1
+    (job,) = desk.export(request_for()) if not sandbox._faults["submit"].clear() else ()
+    assert job.state is JobState.DONE
+
+
+def test_answers_to_one_quarter_are_lost_for_ever_and_others_are_not(own_sandbox):
+    sandbox = own_sandbox(concurrent_limit=1)
+    sandbox.fail_next("submit", ["500"] * 4)
+    first, *others = Desk(sandbox, poll_interval_s=0.01).export(*(request_for(time_period=q) for q in QUARTERS[:4]))
+    assert isinstance(first, AnswerLost)
+    assert [job.state for job in others] == [JobState.DONE] * 3
 
 
 def test_nothing_is_asked_again_while_the_list_of_jobs_cannot_be_had(own_sandbox):

@@ -1,6 +1,8 @@
 """Jobs whose answer was lost, jobs that cannot be seen, clocks that are set: one export in each case, in its time."""
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
@@ -11,17 +13,20 @@ from clari_pipeline.clari import (
     Adopted,
     Cancelled,
     Completed,
+    ErrorAsAnswer,
     ExportTimedOut,
     JobForgotten,
     JobState,
     LeftBehind,
     NoSlot,
     Polled,
+    RateLimited,
+    UnknownForecast,
     Waited,
 )
 from clari_pipeline.clari.events import ExportEvent
-from clari_pipeline.sandbox import Sandbox
-from tests.clari.conftest import CURRENT, NOW, Desk, TurnedClock, jobs_of, posts, request_for
+from clari_pipeline.sandbox import Fault, Sandbox
+from tests.clari.conftest import CURRENT, NOW, QUICK, Desk, TurnedClock, jobs_of, posts, request_for
 from tests.helpers.each_case import try_each
 
 HOUR = timedelta(hours=1)
@@ -88,6 +93,26 @@ def test_a_job_whose_answer_was_lost_is_found_wherever_and_whenever_it_is_listed
     try_each(LISTS, lost)
 
 
+def test_a_job_that_names_no_start_is_known_by_its_end(company: Company) -> None:
+    """One that had ended before it was asked for is another."""
+
+    def ended(seconds_after: int) -> None:
+        tab = company.tab("calm")
+        asked_at, headers = company.clock.now(), {"apikey": company.sandbox.api_key}
+        httpx.post(f"{company.sandbox.base_url}/export/forecast/{tab}", headers=headers, json={"timePeriod": CURRENT})
+        (made,) = company.made(tab)
+        company.clock.passed, company.clock.moment = company.clock.passed + HOUR, company.clock.moment + HOUR
+        end = int((asked_at.timestamp() + seconds_after) * 1000)
+        name = f"clari_export_forecast_{tab}_{CURRENT}1_1_1.json"
+        listed = json.dumps([{"jobId": made, "status": "DONE", "endTime": end, "fileName": name}]).encode()
+        company.sandbox.fail_next("jobs", [Fault("answer", 200, {}, listed)] * 20)
+        (job,) = company.desk().export(request_for(tab), left_behind=LeftBehind(None, asked_at))
+        assert (job.job_id == made) == (seconds_after > 0)
+        assert len(company.made(tab)) == (1 if seconds_after > 0 else 2)
+
+    try_each((3, -60), ended)
+
+
 def test_a_job_that_somebody_else_has_made_is_never_adopted(company: Company) -> None:
     """One of half an hour ago by Clari's own clock, one of this moment that this key may not see: one is made."""
 
@@ -150,6 +175,80 @@ def test_a_job_that_this_key_may_not_see_is_given_up_though_it_is_listed(company
     assert isinstance(error, JobForgotten)
     assert sum(company.clock.slept) < 10
     assert [seen.method for seen in company.sandbox.requests if seen.method != "GET"] == ["POST"]
+
+
+# Errors with status 200, waits that Clari asks for
+
+
+def test_an_error_in_place_of_a_state_is_asked_again_and_told_in_claris_words(company: Company) -> None:
+    """Where nothing else comes, it is the job's own failure, and not waited for until its timeout."""
+    told = "The report could not be generated."
+
+    def nested(error: str) -> Fault:
+        return Fault("answer", 200, {}, error.encode())
+
+    few, error = ["envelope", nested('{"job": {"error": {"message": "m"}, "jobId": "x"}}')], "ends after a few"
+    cases = {
+        error: few,
+        "enveloped": ["envelope"] * 60,
+        "nested": [nested(f'{{"data": [{{"response": {{"errors": {{"errorId": "e1", "detail": "{told}"}}}}}}]}}')] * 60,
+        "with a status": [nested(f'{{"status": 500, "message": "{told}"}}')] * 60,
+    }
+
+    def check(case: str) -> None:
+        tab = company.tab("calm")
+        company.sandbox.fail_next("status", cases[case])
+        (came,) = company.desk().export(request_for(tab))
+        if case == error:
+            assert came.state is JobState.DONE
+        else:
+            assert isinstance(came, ErrorAsAnswer)
+            assert f"Clari answered 200: {told}" in str(came)
+            assert ("error id" in str(came)) == (case != "with a status")
+        assert len(posts(company.sandbox, tab)) == len(company.made(tab)) == 1
+
+    try_each(cases, check)
+
+
+def test_a_state_that_nobody_knows_is_no_error(company: Company) -> None:
+    tab = company.tab("calm")
+    body = b'{"jobId": "x", "status": "PAUSED", "message": "Patience"}'
+    company.sandbox.fail_next("status", [Fault("answer", 200, {}, body)] * 3)
+    desk = company.desk()
+    (job,) = desk.export(request_for(tab))
+    assert job.state is JobState.DONE
+    assert [polled.is_known for polled in desk.told(Polled)[:4]] == [False] * 3 + [True]
+
+
+def test_an_error_in_place_of_a_page_of_the_list_is_asked_again(company: Company) -> None:
+    tab = company.tab("paged_list")
+    company.sandbox.fail_next("submit", ["lost"])
+    company.sandbox.fail_next("jobs", ["envelope"])
+    (job,) = company.desk().export(request_for(tab))
+    assert company.made(tab) == [job.job_id]
+
+
+def test_a_refusal_with_status_200_is_a_refusal(company: Company) -> None:
+    """Nothing was queued, so that nothing is looked for. One whose code says nothing is a lost answer."""
+    tab = company.tab("calm")
+    unknown = b'{"errors": [{"code": "no_such_forecast_config", "message": "Unknown"}]}'
+    company.sandbox.fail_next("submit", [Fault("answer", 200, {}, unknown)])
+    (error,) = company.desk().export(request_for(tab))
+    assert isinstance(error, UnknownForecast)
+    assert not company.made(tab)
+    company.sandbox.fail_next("submit", ["envelope"])
+    (job,) = company.desk().export(request_for(tab))
+    assert company.made(tab) == [job.job_id]
+
+
+def test_a_wait_that_passes_the_jobs_own_time_is_not_begun(company: Company) -> None:
+    """The job is left to the next sync, which asks no sooner than Clari wants."""
+    tab = company.tab("hung")
+    company.sandbox.fail_next("status", ["429:0.01", "429:100"])
+    desk = company.desk(export_timeout_s=90, client={"retry": replace(QUICK, longest_s=3600)})
+    (error,) = desk.export(request_for(tab))
+    assert isinstance(error, RateLimited)
+    assert not desk.told(Cancelled)
 
 
 # A clock that is set

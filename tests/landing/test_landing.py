@@ -223,7 +223,7 @@ def test_checking_leaves_no_document_behind(landing):
     assert files(landing.root) == []
 
 
-@pytest.mark.parametrize("manifest", ["", "{", "[]", "null", "{}", '{"sha256": "x"}', None])
+@pytest.mark.parametrize("manifest", ["", "{", "[" * 100_000, "[]", "null", "{}", '{"sha256": "x"}', None])
 def test_a_manifest_that_is_damaged_is_named(landing, manifest):
     document = landed(landing)
     path = document.folder / "manifest.json"

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from clari_pipeline.sandbox import Chaos
+from clari_pipeline.sandbox.chaos import JOBS, Storm
 from tests.sandbox.conftest import CURRENT, FINISHED, NEWEST_PAST, OLDER, Clock
 
 FINE = (200, None, "application/json")
@@ -214,3 +215,21 @@ def test_chaos_ends_after_so_many_requests(in_chaos, clock):
     assert limits["availableConcurrentLimit"] == limits["concurrentLimit"]
     assert set(many(caller)) == {FINE}
     assert set(states(caller, clock)) == {("DONE", False, False)}
+
+
+def test_every_fault_is_drawn_by_a_few_seeds():
+    """Cut gzip, an error with 200 of a job and of a document, late lists; paged lists, foreign jobs, clocks apart."""
+    storms = [Storm(Chaos(), seed) for seed in range(3, 25)]
+    drawn = {
+        (call, storm.request(call, ("total_new", CURRENT, number)).kind)
+        for storm in storms
+        for call in ("submit", "status", "results")
+        for number in range(20)
+    }
+    assert drawn >= {("results", "gzip_cut"), ("results", "unsized_cut"), ("submit", "lost"), ("submit", "late")}
+    envelopes = {call for call in ("status", "results") if (call, "answer") in drawn}
+    assert envelopes == {"status", "results"}
+    jobs = {id(storm.job("total_new", CURRENT, number)) for storm in storms for number in range(20)}
+    assert jobs >= {id(job) for job in JOBS}
+    once = {(storm.listing.page, storm.listing.others, storm.ahead.total_seconds()) for storm in storms}
+    assert once == {(page, others, ahead) for page in (None, 2) for others in (True, False) for ahead in (0, -3600)}

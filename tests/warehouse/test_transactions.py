@@ -2,14 +2,16 @@
 
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clari_pipeline.landing import LandingError
+from clari_pipeline.sync import Pipeline
 from tests.helpers import prepared
-from tests.helpers.house import House, document, entry, moment
+from tests.helpers.house import QUARTER, House, document, entry, moment
 
 TABLES = (
     "forecast_entry",
@@ -136,6 +138,30 @@ def test_a_document_that_waits_for_a_damaged_one_keeps_no_newer_one_out(house_of
     with pytest.raises(LandingError):
         house.merge()
     assert [house.outcome(one).export["state"] for one in (late, newer)] == ["LANDED", "LOADED"]
+
+
+def test_what_nobody_has_thought_of_while_an_export_is_judged_is_that_exports(house_of_two: House) -> None:
+    """Its rows were merged, and are taken back: the document is refused by name, others of its quarter go in."""
+    house, broken = house_of_two, [True]
+
+    def now() -> datetime:
+        """A clock that says, the first time that an export's rows are noted, what no clock can."""
+        if broken and not broken.clear():
+            raise OverflowError("year 10000 is out of range")
+        return moment(12, 30)
+
+    bad = house.deliver(document(entry("ann", call=120)), moment(10, 5))
+    other = house.deliver(document(entry("ann", call=1)), moment(10, 6), forecast="south")
+    newer = house.deliver(document(entry("ann", call=130)), moment(10, 7))
+    Pipeline(house.pipeline.settings, now=now).merge_landed(QUARTER)
+    assert [house.outcome(one).export["state"] for one in (bad, other, newer)] == ["REFUSED", "LOADED", "LOADED"]
+    refused = house.outcome(bad)
+    assert refused.section == "export_is_readable"
+    assert "OverflowError: year 10000 is out of range" in refused.reason
+    versions = house.rows(
+        "from clari.forecast_entry_history where forecast_id = 'north' and user_id = 'ann' order by valid_from"
+    )
+    assert [one["forecast_value"] for one in versions] == [100, 110, 130]
 
 
 def test_a_table_that_refuses_the_rows_leaves_nothing_half_merged(house: House) -> None:

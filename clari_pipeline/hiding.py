@@ -35,7 +35,7 @@ _ESCAPED = re.compile(
 _UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
 _LOWERED = str.maketrans("ABCDEF", "abcdef")
 _BASE64_OF_ADDRESSES = str.maketrans("-_", "+/")
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{11,}")  # eight bytes at least: what is shorter stands in it by chance
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{11,}={0,2}")  # eight bytes at least: what is shorter stands in it by chance
 _READABLE = re.compile(r"[\0\t\n\r -~]{11,}")  # in what was decoded: it may be in a code once more
 _Span = tuple[int, int]
 
@@ -83,7 +83,7 @@ class Hidden:
             yield from ((place, place + len(code)) for place in _places(code, lowered))
         for run in _BASE64.finditer(text.translate(_BASE64_OF_ADDRESSES)) if depth else ():
             for before in range(4):  # a group of four characters has so many places to begin at
-                code = run[0][before:]
+                code = run[0][before:].rstrip("=")
                 code = code[: len(code) - (len(code) % 4 == 1)]
                 decoded = a2b_base64(code + "===").decode("latin-1")
                 found = list(_parts(decoded, secrets))
@@ -91,7 +91,8 @@ class Hidden:
                     at = readable.start()
                     found += [(at + first, at + last) for first, last in self._found(readable[0], depth - 1)]
                 for first, last in found:
-                    yield run.start() + before + first * 4 // 3, run.start() + before + -(-last * 4 // 3)
+                    end = run.end() if last == len(decoded) else run.start() + before + -(-last * 4 // 3)
+                    yield run.start() + before + first * 4 // 3, end
 
 
 class _Rewritten:

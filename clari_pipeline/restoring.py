@@ -86,30 +86,32 @@ def plan(pipeline: Pipeline, folder: Path, *, documents_only: bool, force: bool)
 
 
 def restore(pipeline: Pipeline, work: Restoring) -> None:
-    """Put back what was planned: the documents, each whole, then the warehouse. Raises `BackupError`, `WarehouseError`.
+    """Put back what was planned: the documents, each whole, then the warehouse. Raises `BackupError`, `PathOutside`,
+    `WarehouseError`.
 
     Where it stops in between, what is there already is found so by the next.
     """
     root, warehouse = pipeline.landing.root, pipeline.warehouse
     try:
+        arriving = inside(root, ".arriving")
         for path in (*work.missing, *work.differing):
             saved = {name: work.manifest.files[f"{path}/{name}"] for name in DOCUMENT_FILES}
             target = _landed(pipeline, path)
-            copy_document(work.folder / path, target, arriving=root / ".arriving", expected=saved)
+            copy_document(work.folder / path, target, arriving=arriving, expected=saved)
         if not work.with_warehouse or work.manifest.warehouse is None:
             return
         assert isinstance(warehouse, DuckWarehouse)
         place = Path(warehouse.place)
         place.parent.mkdir(parents=True, exist_ok=True)
-        arriving = place.with_name(f".{place.name}.restoring")
+        coming = place.with_name(f".{place.name}.restoring")
         try:
-            shutil.copyfile(work.folder / work.manifest.warehouse, arriving)
+            shutil.copyfile(work.folder / work.manifest.warehouse, coming)
             was = work.manifest.files[work.manifest.warehouse]
-            prove({"warehouse": checksum(arriving)}, {"warehouse": was}, work.folder)
-            to_disk(arriving)
-            warehouse.put_in_place(arriving)
+            prove({"warehouse": checksum(coming)}, {"warehouse": was}, work.folder)
+            to_disk(coming)
+            warehouse.put_in_place(coming)
         finally:
-            arriving.unlink(missing_ok=True)
+            coming.unlink(missing_ok=True)
     except OSError as error:
         raise BackupError(
             f"backup {work.folder} was not restored ({error.strerror or type(error).__name__}): the warehouse is as it "

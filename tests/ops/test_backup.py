@@ -202,6 +202,9 @@ OUTSIDE: list[tuple[str, str | None]] = [
     ("landing/a_link", "victim"),
     ("landing/a_link/2026_Q4/job", "victim"),
     ("landing/.arriving/job", None),
+    ("landing/n\0l/2026_Q4/job", None),
+    ("landing/\ud800/2026_Q4/job", None),
+    ("C:/victim", None),
 ]
 
 
@@ -236,6 +239,12 @@ def test_a_backup_that_names_paths_outside_is_refused_before_anything_is_touched
         answer = saved("restore", "saved", "--force")
         (SAVED / "manifest.json").write_bytes(whole)
         assert (answer.code, "is not to be trusted" in answer.err) == (1, True)
+        assert held(Path("data")) == before
+    for name, odd in (("warehouse", 5), ("warehouse", ["a"]), ("rows", None), ("env", ["a"]), ("taken_at", {})):
+        forge({}, **{name: odd})
+        answer = saved("restore", "saved", "--force")
+        (SAVED / "manifest.json").write_bytes(whole)
+        assert (answer.code, "backup saved is damaged (manifest.json" in answer.err) == (1, True), answer.err
         assert held(Path("data")) == before
     assert saved("restore", "saved", "--dry-run", "--force").code == 0  # it was the paths each time
 

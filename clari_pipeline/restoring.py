@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from clari_pipeline.disk import to_disk
 from clari_pipeline.inside import inside
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.duck import DuckWarehouse
+from clari_pipeline.warehouse.environment import refuse_invented_people
+from clari_pipeline.warehouse.errors import WarehouseError
 
 _LANDING = f"{LANDING}/"
 
@@ -50,7 +53,7 @@ def plan(pipeline: Pipeline, folder: Path, *, documents_only: bool, force: bool)
     """Prove the backup, and see what it meets.
 
     Raises `BackupError`, `PathOutside` where a document would be put elsewhere than below the landing folder, or, where
-    it may not go on, `BackupRefused`.
+    it may not go on, `BackupRefused` or `SandboxInProduction`.
     """
     manifest = read(folder)
     if manifest is None:
@@ -61,6 +64,11 @@ def plan(pipeline: Pipeline, folder: Path, *, documents_only: bool, force: bool)
             f"{folder} holds a DuckDB file, and CLARI_WAREHOUSE_URL names a server: restore with --documents-only, "
             "then clari-pipeline replay makes the tables there"
         )
+    if manifest.warehouse is not None and not documents_only:
+        # One of an earlier release may lack a table that is asked; it is asked once more when it has its environment.
+        with suppress(WarehouseError), DuckWarehouse(folder / manifest.warehouse).glance() as session:
+            if session is not None:
+                refuse_invented_people(session, pipeline.settings.env, place=f"the warehouse in {folder}")
     saved = sorted({path.rpartition("/")[0] for path in manifest.files if path.startswith(_LANDING)})
     here = {path: _landed(pipeline, path) for path in saved}
     found = Restoring(

@@ -361,12 +361,15 @@ def test_a_document_that_is_damaged_here_is_named_and_the_rest_is_saved(synced: 
 def test_a_restored_warehouse_still_belongs_to_its_environment(
     synced: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Production's figures come into staging only on purpose."""
+    """Production's figures come into staging only on purpose, a sandbox's into production not at all."""
     with duckdb.connect(str(WAREHOUSE)) as connection:
         connection.execute("insert into clari.warehouse_environment (env) values ('prod')")
     monkeypatch.setenv("CLARI_ENV", "prod")
     assert synced("backup", "saved").code == 0
     shutil.rmtree("data")
+    answer = synced("restore", "saved", "--force")
+    assert (answer.code, Path("data").exists()) == (2, False)
+    assert "the warehouse in saved holds 12 people of total_new with addresses in .example" in answer.err
     monkeypatch.setenv("CLARI_ENV", "staging")
     answer = synced("restore", "saved")
     assert (answer.code, "belongs to prod, and CLARI_ENV names staging" in answer.err) == (0, True)

@@ -9,6 +9,8 @@ from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from clari_pipeline.disk import to_disk
 from clari_pipeline.inside import PathOutside, inside
 from clari_pipeline.runbook import PipelineError
@@ -78,9 +80,8 @@ def read(folder: Path) -> Manifest | None:
     try:
         content: dict[str, Any] = json.loads(text)
         is_whole = content.pop("checksum") == _checksum(content) and content["format"] == _FORMAT
-        files = {path: Checksum(**found) for path, found in content.pop("files").items()}
-        manifest = Manifest(**content, files=files)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        manifest = TypeAdapter(Manifest).validate_python(content)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(folder) from error
     if not is_whole:
         raise _damaged(folder)

@@ -1,36 +1,42 @@
 """Secrets taken out of texts, in whatever way they are written there.
 
-A gateway that refuses a call may repeat what it was sent: as it stands, in the escapes of JSON, of a web address or of
-HTML, in base64 or in hexadecimals, one inside the other. So a text is decoded as often as there is something to decode,
-and what stands in the text itself where a secret was found is replaced.
+A gateway that refuses a call may repeat what it was sent: as it stands, over several lines, in the escapes of JSON, of
+a web address or of HTML, in base64 or in hexadecimals, one inside the other. So a text is decoded as often as there is
+something to decode, and what stands in the text itself where a secret was found is replaced.
 """
 
 from __future__ import annotations
 
 import re
-from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from binascii import a2b_base64
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from html import unescape
-from string import ascii_letters, digits
 from urllib.parse import unquote
 
 MASK = "***"
 _SHORTEST = 4  # characters; what is shorter hides nothing, and its mask would hide everything
-_SHORTEST_ENCODED = 8  # what is shorter stands in base64 and in hexadecimals by chance
+_SHORTEST_ENCODED = 8  # bytes; what is shorter stands in hexadecimals by chance
 _SHORTEST_PART = 12  # a secret of which at least so much, and half of it, is left was cut off by whoever repeats it
 _MOST_DECODED = 1 << 20  # characters
-_DEEPEST = 5  # escapes within escapes
+_DEEPEST = 6  # codes within codes
 _HEX = "[0-9a-fA-F]"
 _ESCAPED = re.compile(
     rf"(?P<web>(?:%{_HEX}{{2}})+)"
-    rf"|(?P<units>(?:\\u{_HEX}{{4}})+)"
+    rf"|(?P<units>(?:[\\%]u{_HEX}{{4}})+)"
     rf"|(?P<bytes>(?:\\x{_HEX}{{2}})+)"
-    r"|\\(?P<sign>[^\sA-Za-z0-9])"
-    rf"|(?P<html>&(?:\#\d{{1,7}}|\#[xX]{_HEX}{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,30}});)"
+    rf"|\\(?:u\{{(?P<point>{_HEX}{{1,6}})\}}|U(?P<wide>{_HEX}{{8}})|(?P<octal>[0-3][0-7]{{2}}))"
+    r"|\\(?P<sign>[^\sA-Za-z0-9]|[nrtfv])"
+    rf"|(?P<html>&(?:\#\d{{1,20}};?|\#[xX]{_HEX}{{1,20}};?|[A-Za-z][A-Za-z0-9]{{1,30}};))"
 )
+# Blanks and line breaks, and what nobody sees: soft hyphens, joiners, marks of direction, controls.
+_UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
 _LOWERED = str.maketrans("ABCDEF", "abcdef")
 _BASE64_OF_ADDRESSES = str.maketrans("-_", "+/")
-_BASE64 = frozenset(f"{ascii_letters}{digits}+/-_=")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{11,}={0,2}")  # eight bytes at least: what is shorter stands in it by chance
+_READABLE = re.compile(r"[\0\t\n\r -~]{11,}")  # in what was decoded: it may be in a code once more
 _Span = tuple[int, int]
 
 
@@ -39,9 +45,10 @@ class Hidden:
 
     def __init__(self, secrets: Iterable[str], *, shortest: int = _SHORTEST) -> None:
         self._secrets = {secret for secret in secrets if len(secret) >= shortest}
-        long = [secret.encode() for secret in self._secrets if len(secret.encode()) >= _SHORTEST_ENCODED]
-        self._in_base64 = {core for secret in long for core in _cores(secret)}
-        self._in_hex = {secret.hex() for secret in long}
+        as_bytes = {secret.encode(errors="surrogatepass") for secret in self._secrets}
+        self._written = {*self._secrets, *(secret.decode("latin-1") for secret in as_bytes)}
+        self._unspaced = {bare for one in self._written if len(bare := _UNSEEN.sub("", one)) >= _SHORTEST_PART}
+        self._in_hex = {code for one in as_bytes if len(one) >= _SHORTEST_ENCODED for code in (one.hex(), one.hex(":"))}
 
     def __repr__(self) -> str:
         return f"Hidden({len(self._secrets)} secrets)"
@@ -49,56 +56,84 @@ class Hidden:
     def text(self, text: str) -> str:
         """The text with a mask in the place of each secret."""
         shown, end = [], 0
-        for first, last in sorted(self._found(text)):
+        for first, last in sorted(self._found(text)) if self._secrets else ():
             if last > end:
                 shown += [text[end : max(first, end)], MASK if first >= end else ""]
                 end = last
         return "".join([*shown, text[end:]]) if shown else text
 
-    def _found(self, text: str) -> Iterator[_Span]:
+    def _found(self, text: str, depth: int = _DEEPEST) -> Iterator[_Span]:
         """Where secrets stand in the text, by its own characters."""
-        if not self._secrets:
+        is_decoded = depth > 0 and len(text) <= _MOST_DECODED
+        yield from self._written_in(text, self._written, depth if is_decoded else 0)
+        if not is_decoded:
             return
-        yield from self._written_in(text)
-        if len(text) > _MOST_DECODED:
-            return
-        decoded, places = text, [(place, place + 1) for place in range(len(text))] if _ESCAPED.search(text) else []
-        for _ in range(_DEEPEST):
-            if not _ESCAPED.search(decoded):
-                return
-            decoded, places = _decoded(decoded, places)
-            for first, last in self._written_in(decoded):
-                yield places[first][0], places[last - 1][1]
+        if self._unspaced and _UNSEEN.search(text):
+            bare = _Rewritten(text, _UNSEEN, lambda _: "")
+            yield from map(bare.origin, self._written_in(bare.text, self._unspaced, depth))
+        if _ESCAPED.search(text):
+            decoded = _Rewritten(text, _ESCAPED, _read)
+            yield from map(decoded.origin, self._found(decoded.text, depth - 1))
 
-    def _written_in(self, text: str) -> Iterator[_Span]:
-        for secret in self._secrets:
-            part = secret[: max(_SHORTEST_PART, (len(secret) + 1) // 2)]
-            for first in _places(part, text):
-                last = first + len(part)
-                while last - first < len(secret) and text[last : last + 1] == secret[last - first]:
-                    last += 1
-                yield first, last
-        as_base64 = text.translate(_BASE64_OF_ADDRESSES)
-        for core in self._in_base64:
-            for place in _places(core, as_base64):
-                first, last = place, place + len(core)
-                while first and text[first - 1] in _BASE64:
-                    first -= 1
-                while last < len(text) and text[last] in _BASE64:
-                    last += 1
-                yield first, last
-        if self._in_hex:
-            lowered = text.translate(_LOWERED)
-            for code in self._in_hex:
-                for place in _places(code, lowered):
-                    yield place, place + len(code)
+    def _written_in(self, text: str, secrets: set[str], depth: int) -> Iterator[_Span]:
+        """As they are or cut off, in hexadecimals, and, unless `depth` is 0, in base64."""
+        yield from _parts(text, secrets)
+        lowered = text.translate(_LOWERED) if self._in_hex else ""
+        for code in self._in_hex:
+            yield from ((place, place + len(code)) for place in _places(code, lowered))
+        for run in _BASE64.finditer(text.translate(_BASE64_OF_ADDRESSES)) if depth else ():
+            for before in range(4):  # a group of four characters has so many places to begin at
+                code = run[0][before:].rstrip("=")
+                code = code[: len(code) - (len(code) % 4 == 1)]
+                decoded = a2b_base64(code + "===").decode("latin-1")
+                found = list(_parts(decoded, secrets))
+                for readable in _READABLE.finditer(decoded):
+                    at = readable.start()
+                    found += [(at + first, at + last) for first, last in self._found(readable[0], depth - 1)]
+                for first, last in found:
+                    end = run.end() if last == len(decoded) else run.start() + before + -(-last * 4 // 3)
+                    yield run.start() + before + first * 4 // 3, end
 
 
-def _cores(secret: bytes) -> Iterator[str]:
-    """What base64 makes of the secret whatever stands before and behind it: it may begin at three places of a group."""
-    for before, uncertain in ((0, 0), (1, 2), (2, 3)):
-        whole = (before + len(secret)) * 8 // 6
-        yield b64encode(bytes(before) + secret).decode()[uncertain:whole]
+class _Rewritten:
+    """A text with some of it replaced, which knows where in the text before it each of its characters came from."""
+
+    def __init__(self, before: str, pattern: re.Pattern[str], read: Callable[[re.Match[str]], str]) -> None:
+        self._before, self._pattern, self._read = before, pattern, read
+        self.text = pattern.sub(read, before)
+
+    def origin(self, span: _Span) -> _Span:
+        """Where that stood before; what was replaced as a whole counts as a whole."""
+        first, last = span
+        return self._at(first, 0), self._at(last - 1, 1)
+
+    @cached_property
+    def _stretches(self) -> list[tuple[int, int, int, bool]]:
+        """Where each begins, where it began and ended before, and whether it is as it was."""
+        stretches, begin, end = [], 0, 0
+        for found in self._pattern.finditer(self._before):
+            stretches.append((begin, end, found.start(), True))
+            begin += found.start() - end
+            stretches.append((begin, *found.span(), False))
+            begin += len(self._read(found))
+            end = found.end()
+        return [*stretches, (begin, end, len(self._before), True)]
+
+    def _at(self, place: int, side: int) -> int:
+        which = bisect_right(self._stretches, place, key=lambda stretch: stretch[0]) - 1
+        begin, began, ended, is_same = self._stretches[which]
+        return began + place - begin + side if is_same else (began, ended)[side]
+
+
+def _parts(text: str, secrets: set[str]) -> Iterator[_Span]:
+    """Where they stand as they are, or cut off."""
+    for secret in secrets:
+        part = secret[: max(_SHORTEST_PART, (len(secret) + 1) // 2)]
+        for first in _places(part, text):
+            last = first + len(part)
+            while last - first < len(secret) and text[last : last + 1] == secret[last - first]:
+                last += 1
+            yield first, last
 
 
 def _places(part: str, text: str) -> Iterator[int]:
@@ -108,30 +143,18 @@ def _places(part: str, text: str) -> Iterator[int]:
         place = text.find(part, place + 1)
 
 
-def _decoded(text: str, places: Sequence[_Span]) -> tuple[str, list[_Span]]:
-    """The text with one layer of escapes decoded, and where in the undecoded one each of its characters stands."""
-    signs: list[str] = []
-    at: list[_Span] = []
-    end = 0
-    for found in _ESCAPED.finditer(text):
-        read = _read(found)
-        signs += [text[end : found.start()], read]
-        at += places[end : found.start()]
-        at += [(places[found.start()][0], places[found.end() - 1][1])] * len(read)
-        end = found.end()
-    return "".join([*signs, text[end:]]), [*at, *places[end:]]
-
-
 def _read(escaped: re.Match[str]) -> str:
     match escaped.lastgroup:
         case "web":
             return unquote(escaped[0])
         case "units":
-            units = bytes.fromhex(escaped[0].replace("\\u", ""))
+            units = bytes.fromhex(re.sub(r"[\\%]u", "", escaped[0]))
             return units.decode("utf-16-be", "replace")
         case "bytes":
             return bytes.fromhex(escaped[0].replace("\\x", "")).decode(errors="replace")
+        case "point" | "wide" | "octal" as name:
+            return chr(min(int(escaped[name], 8 if name == "octal" else 16), sys.maxunicode))
         case "sign":
-            return escaped["sign"]
+            return " " if escaped["sign"].isalpha() else escaped["sign"]
         case _:
             return unescape(escaped[0])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from clari_pipeline.log_lines import say
 from clari_pipeline.runbook import ExitCode, Remark, see
 from clari_pipeline.settings import Settings
-from clari_pipeline.shown import print_json, tell
+from clari_pipeline.shown import print_json, print_line
 from clari_pipeline.warehouse import environment as environments
 from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.errors import WrongEnvironment
@@ -33,9 +33,9 @@ def environment(settings: Settings, *, take_over: bool) -> int:
         theirs = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=remembered)
         with theirs.session() as session:
             environments.give(session, settings.env)
-        tell(f"{warehouse.place} belonged to {_named(remembered)}, and to {_named(settings.env)} from now on")
+        print_line(f"{warehouse.place} belonged to {_named(remembered)}, and to {_named(settings.env)} from now on")
         return ExitCode.DONE
-    tell(f"{warehouse.place} belongs to {_named(remembered)}; CLARI_ENV names {_named(settings.env)}")
+    print_line(f"{warehouse.place} belongs to {_named(remembered)}; CLARI_ENV names {_named(settings.env)}")
     return ExitCode.DONE
 
 
@@ -49,7 +49,7 @@ def backup(settings: Settings, folder: Path) -> int:
     files = taken.manifest.files
     size = sum(found.size for found in files.values()) / 1e6
     rows = sum(taken.manifest.rows.values())
-    tell(
+    print_line(
         f"{folder}: {taken.documents} landed documents, {taken.copied} of them new, and "
         + (f"{pipeline.warehouse.place} with {rows:,} rows" if taken.manifest.warehouse else "no warehouse")
         + f"; {size:,.1f} MB"
@@ -76,7 +76,7 @@ def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bo
     if not dry_run:
         restoring.restore(pipeline, work)
     rows = sum(work.manifest.rows.values())
-    tell(
+    print_line(
         f"{folder} of {work.manifest.taken_at} is whole; {'to be restored' if dry_run else 'restored'}: "
         f"{len(work.missing) + len(work.differing)} landed documents, and "
         + (f"{pipeline.warehouse.place} with {rows:,} rows" if work.with_warehouse else "no warehouse")
@@ -122,10 +122,12 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
         print_json({"oldest_kept": oldest, "dry_run": dry_run, "quarters": quarters, "verdicts": verdicts})
     else:
         for line in _retention_lines(found, oldest, dry_run=dry_run):
-            tell(line)
+            print_line(line)
         if verdicts:
             verb = "would leave" if dry_run else "have left"
-            tell(f"{verdicts:,} verdicts that passed, older than {settings.verdict_days} days, {verb} export_check.")
+            print_line(
+                f"{verdicts:,} verdicts that passed, older than {settings.verdict_days} days, {verb} export_check."
+            )
     troubles = [see(f"{one.quarter_id} stays: {one.obstacle}", Remark.QUARTER_STAYS) for one in found if one.obstacle]
     for line in (*troubles, *pipeline.remarks):
         say(line, settings, section=None)
@@ -141,9 +143,9 @@ def preflight(*, is_sent: bool, is_deep: bool, as_json: bool) -> int:
         print_json({"checks": [asdict(one) for one in results]})
     else:
         for one in results:
-            tell(f"{one.status}  {one.name}: {one.detail}")
+            print_line(f"{one.status}  {one.name}: {one.detail}")
             if one.remedy:
-                tell(f"      {one.remedy}")
+                print_line(f"      {one.remedy}")
     return ExitCode.DONE if checklist.is_well(results) else ExitCode.NOT_DONE
 
 
@@ -152,7 +154,7 @@ def debug_bundle(output: Path | None, *, with_people: bool) -> int:
     from clari_pipeline import support  # noqa: PLC0415
 
     file, troubles = support.bundle(output, with_people=with_people)
-    tell(str(file))
+    print_line(str(file))
     for trouble in troubles:
         say(f"not in it: {trouble}", None, section=Remark.PART_LEFT_OUT)
     return ExitCode.DONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from clari_pipeline.disk import to_disk
 from clari_pipeline.inside import inside
 from clari_pipeline.sync import Pipeline
 from clari_pipeline.warehouse.duck import DuckWarehouse
+from clari_pipeline.warehouse.environment import refuse_invented_people
+from clari_pipeline.warehouse.errors import WarehouseError
 
 _LANDING = f"{LANDING}/"
 
@@ -50,7 +53,7 @@ def plan(pipeline: Pipeline, folder: Path, *, documents_only: bool, force: bool)
     """Prove the backup, and see what it meets.
 
     Raises `BackupError`, `PathOutside` where a document would be put elsewhere than below the landing folder, or, where
-    it may not go on, `BackupRefused`.
+    it may not go on, `BackupRefused` or `SandboxInProduction`.
     """
     manifest = read(folder)
     if manifest is None:
@@ -61,6 +64,11 @@ def plan(pipeline: Pipeline, folder: Path, *, documents_only: bool, force: bool)
             f"{folder} holds a DuckDB file, and CLARI_WAREHOUSE_URL names a server: restore with --documents-only, "
             "then clari-pipeline replay makes the tables there"
         )
+    if manifest.warehouse is not None and not documents_only:
+        # One of an earlier release may lack a table that is asked; it is asked once more when it has its environment.
+        with suppress(WarehouseError), DuckWarehouse(folder / manifest.warehouse).glance() as session:
+            if session is not None:
+                refuse_invented_people(session, pipeline.settings.env, place=f"the warehouse in {folder}")
     saved = sorted({path.rpartition("/")[0] for path in manifest.files if path.startswith(_LANDING)})
     here = {path: _landed(pipeline, path) for path in saved}
     found = Restoring(
@@ -86,30 +94,32 @@ def plan(pipeline: Pipeline, folder: Path, *, documents_only: bool, force: bool)
 
 
 def restore(pipeline: Pipeline, work: Restoring) -> None:
-    """Put back what was planned: the documents, each whole, then the warehouse. Raises `BackupError`, `WarehouseError`.
+    """Put back what was planned: the documents, each whole, then the warehouse. Raises `BackupError`, `PathOutside`,
+    `WarehouseError`.
 
     Where it stops in between, what is there already is found so by the next.
     """
     root, warehouse = pipeline.landing.root, pipeline.warehouse
     try:
+        arriving = inside(root, ".arriving")
         for path in (*work.missing, *work.differing):
             saved = {name: work.manifest.files[f"{path}/{name}"] for name in DOCUMENT_FILES}
             target = _landed(pipeline, path)
-            copy_document(work.folder / path, target, arriving=root / ".arriving", expected=saved)
+            copy_document(work.folder / path, target, arriving=arriving, expected=saved)
         if not work.with_warehouse or work.manifest.warehouse is None:
             return
         assert isinstance(warehouse, DuckWarehouse)
         place = Path(warehouse.place)
         place.parent.mkdir(parents=True, exist_ok=True)
-        arriving = place.with_name(f".{place.name}.restoring")
+        coming = place.with_name(f".{place.name}.restoring")
         try:
-            shutil.copyfile(work.folder / work.manifest.warehouse, arriving)
+            shutil.copyfile(work.folder / work.manifest.warehouse, coming)
             was = work.manifest.files[work.manifest.warehouse]
-            prove({"warehouse": checksum(arriving)}, {"warehouse": was}, work.folder)
-            to_disk(arriving)
-            warehouse.put_in_place(arriving)
+            prove({"warehouse": checksum(coming)}, {"warehouse": was}, work.folder)
+            to_disk(coming)
+            warehouse.put_in_place(coming)
         finally:
-            arriving.unlink(missing_ok=True)
+            coming.unlink(missing_ok=True)
     except OSError as error:
         raise BackupError(
             f"backup {work.folder} was not restored ({error.strerror or type(error).__name__}): the warehouse is as it "

@@ -20,7 +20,7 @@ _DROPPED = (
 _CONTROL, _DROP = re.compile(f"[{_CONTROLS}]"), re.compile(f"[{_DROPPED}]")
 _NOT_IN_JSON = re.compile(f"[\\x7f-\\x9f\\u2028\\u2029{_DROPPED}]")
 _BLANKS = re.compile(" {2,}")
-_RUN_BY_A_SPREADSHEET = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
+_RUN_BY_A_SPREADSHEET = re.compile(r"[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 
 
@@ -43,16 +43,17 @@ def json_text(document: Any, **options: Any) -> str:
 def cell(text: str) -> str:
     """Text in a file for a spreadsheet, which is not to take it for a formula; a number stays one."""
     shown = printable(text)
-    return f"'{shown}" if _RUN_BY_A_SPREADSHEET.match(text) and not _NUMBER.fullmatch(text) else shown
+    is_run = text[:1] in {"\t", "\r", "\n"} or _RUN_BY_A_SPREADSHEET.match(shown)
+    return f"'{shown}" if is_run and not _NUMBER.fullmatch(text) else shown
 
 
-def tell(line: str) -> None:
-    """A line of what a command answers, on standard output."""
+def print_line(line: str) -> None:
+    """Print a line of what a command answers on standard output."""
     print(printable(line))  # noqa: T201 - this is what people read
 
 
 def print_json(document: Any) -> None:
-    """The one JSON document that `--json` prints."""
+    """Print the one JSON document of `--json` on standard output."""
     print(json_text(document, indent=1))  # noqa: T201
 
 

@@ -14,7 +14,7 @@ from clari_pipeline.board.pictures import VEGA_LITE
 from clari_pipeline.log_lines import say
 from clari_pipeline.runbook import ExitCode
 from clari_pipeline.settings import Settings
-from clari_pipeline.shown import tell
+from clari_pipeline.shown import print_line
 from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.session import Warehouse
 
@@ -23,7 +23,7 @@ def show(settings: Settings, *, is_opened: bool) -> int:
     """Write the board of these settings' warehouse and print where it is; the exit code."""
     warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
     file, _ = write_board(warehouse, settings.data_dir)
-    tell(str(file))
+    print_line(str(file))
     if is_opened and not webbrowser.open(file.resolve().as_uri()):
         say("no browser could be opened: open the file yourself", settings, section=None)
     return ExitCode.DONE

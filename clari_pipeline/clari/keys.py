@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Literal, Protocol
@@ -51,9 +52,14 @@ class KeyAuth(httpx.Auth):
 
     def masked(self, body: bytes) -> bytes:
         """A body without any key that was ever sent: some gateways repeat what they were sent, in escapes, too."""
-        text = body.decode(errors="surrogateescape")
+        encoding, errors = json.detect_encoding(body), "strict"
+        try:
+            text = body.decode(encoding)
+        except UnicodeDecodeError:
+            encoding, errors = "utf-8", "surrogateescape"
+            text = body.decode(encoding, errors)
         shown = self._hidden.text(text)
-        return body if shown == text else shown.encode(errors="surrogateescape")
+        return body if shown == text else shown.encode(encoding, errors)
 
     @contextmanager
     def hiding(self) -> Iterator[None]:

@@ -55,14 +55,19 @@ def give(session: Session, env: str | None) -> None:
 
     Raises `SandboxInProduction` where a sandbox's figures would be production's.
     """
+    refuse_invented_people(session, env)
+    with session.transaction():
+        run(session, "schema_given_to", env=env)
+
+
+def refuse_invented_people(session: Session, env: str | None, *, place: str = "the warehouse") -> None:
+    """Raise `SandboxInProduction` where a sandbox's figures would be production's."""
     if env == "prod" and (found := rows(session, "preflight/invented_people")):
         people = ", ".join(f"{one['people']} people of {one['forecast_id']}" for one in found)
         raise SandboxInProduction(
-            f"the warehouse holds {people} with addresses in .example, as a sandbox's have, and CLARI_ENV is prod: "
+            f"{place} holds {people} with addresses in .example, as a sandbox's have, and CLARI_ENV is prod: "
             "begin with an empty warehouse and landing folder (CLARI_WAREHOUSE_URL, CLARI_DATA_DIR), or unset CLARI_ENV"
         )
-    with session.transaction():
-        run(session, "schema_given_to", env=env)
 
 
 def _refuse_another(session: Session, env: str | None, place: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import traceback
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64encode, encodebytes, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import quote
@@ -274,10 +274,22 @@ WAYS_TO_WRITE_IT = {
     "as in Python": in_json(repr(AWKWARD_KEY.encode()).replace("=", "\\x3d")),
     "in an address": quote(AWKWARD_KEY, safe=""),
     "in an address within an address": quote(quote(AWKWARD_KEY, safe=""), safe="").lower(),
+    "in an address as units": as_units(AWKWARD_KEY).replace("\\u", "%u"),
+    "as code points": "".join(f"\\\\u{{{ord(sign):x}}}" for sign in AWKWARD_KEY),
+    "as code points of C": "".join(f"\\\\U{ord(sign):08x}" for sign in AWKWARD_KEY),
+    "in octals": "".join(f"\\\\{ord(sign):03o}" for sign in AWKWARD_KEY),
     "in HTML": AWKWARD_KEY.replace("=", "&#61;").replace("/", "&#x2F;").replace("?", "&quest;"),
     "in base64": b64encode(AWKWARD_KEY.encode()).decode().replace("/", "\\/"),
     "behind a name, in base64": b64encode(f"user:{AWKWARD_KEY}".encode()).decode(),
     "in base64 of addresses": quote(urlsafe_b64encode(f"is:{AWKWARD_KEY}:".encode())),
+    "in base64 in base64": b64encode(b64encode(AWKWARD_KEY.encode())).decode(),
+    "escaped, in base64": b64encode(f'{{"sent": "{as_units(AWKWARD_KEY)}"}}'.encode()).decode(),
+    "in base64, over lines": in_json(encodebytes(f"{'is ' * 15}{AWKWARD_KEY}{' it' * 20}".encode()).decode()),
+    "in base64 of UTF-16": b64encode(AWKWARD_KEY.encode("utf-16-le")).decode(),
+    "in HTML, loosely": "".join(f"&#{ord(sign):09d}" for sign in AWKWARD_KEY),
+    "over two lines": f"{AWKWARD_KEY[:9]}\\r\\n   {AWKWARD_KEY[9:]}",
+    "with signs between that nobody sees": "\\u202e\\u200b".join(AWKWARD_KEY),
+    "in hexadecimals with colons": AWKWARD_KEY.encode().hex(":"),
     "in hexadecimals": AWKWARD_KEY.encode().hex().upper(),
     "cut off": AWKWARD_KEY[:-6],
 }
@@ -295,6 +307,7 @@ def test_a_key_that_is_repeated_in_another_form_is_masked_too(encoding):
         said = everything_said(error)
         for written in (AWKWARD_KEY[4:-8], *WAYS_TO_WRITE_IT.values()):
             assert written not in said
+        assert not any(AWKWARD_KEY[place : place + 6] in said for place in range(len(AWKWARD_KEY) - 5))
 
     try_each(WAYS_TO_WRITE_IT, check)
 

@@ -202,6 +202,9 @@ OUTSIDE: list[tuple[str, str | None]] = [
     ("landing/a_link", "victim"),
     ("landing/a_link/2026_Q4/job", "victim"),
     ("landing/.arriving/job", None),
+    ("landing/n\0l/2026_Q4/job", None),
+    ("landing/\ud800/2026_Q4/job", None),
+    ("C:/victim", None),
 ]
 
 
@@ -236,6 +239,12 @@ def test_a_backup_that_names_paths_outside_is_refused_before_anything_is_touched
         answer = saved("restore", "saved", "--force")
         (SAVED / "manifest.json").write_bytes(whole)
         assert (answer.code, "is not to be trusted" in answer.err) == (1, True)
+        assert held(Path("data")) == before
+    for name, odd in (("warehouse", 5), ("warehouse", ["a"]), ("rows", None), ("env", ["a"]), ("taken_at", {})):
+        forge({}, **{name: odd})
+        answer = saved("restore", "saved", "--force")
+        (SAVED / "manifest.json").write_bytes(whole)
+        assert (answer.code, "backup saved is damaged (manifest.json" in answer.err) == (1, True), answer.err
         assert held(Path("data")) == before
     assert saved("restore", "saved", "--dry-run", "--force").code == 0  # it was the paths each time
 
@@ -352,12 +361,15 @@ def test_a_document_that_is_damaged_here_is_named_and_the_rest_is_saved(synced: 
 def test_a_restored_warehouse_still_belongs_to_its_environment(
     synced: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Production's figures come into staging only on purpose."""
+    """Production's figures come into staging only on purpose, a sandbox's into production not at all."""
     with duckdb.connect(str(WAREHOUSE)) as connection:
         connection.execute("insert into clari.warehouse_environment (env) values ('prod')")
     monkeypatch.setenv("CLARI_ENV", "prod")
     assert synced("backup", "saved").code == 0
     shutil.rmtree("data")
+    answer = synced("restore", "saved", "--force")
+    assert (answer.code, Path("data").exists()) == (2, False)
+    assert "the warehouse in saved holds 12 people of total_new with addresses in .example" in answer.err
     monkeypatch.setenv("CLARI_ENV", "staging")
     answer = synced("restore", "saved")
     assert (answer.code, "belongs to prod, and CLARI_ENV names staging" in answer.err) == (0, True)

@@ -190,11 +190,21 @@ def test_it_is_recognised_day_after_day(house_of_two: House) -> None:
 ROWS_LOST = (
     "delete from clari.forecast_entry_state where user_id = 'bob'",
     "delete from clari.forecast_entry_history where user_id = 'ann' and time_frame_id = 'W03'",
+    "delete from clari.forecast_entry_state; delete from clari.forecast_entry_history",
+    "insert into clari.forecast_entry_state select * from clari.forecast_entry_state",
+    "insert into clari.forecast_entry_history select * from clari.forecast_entry_history",
+    "insert into clari.forecast_entry_state select * from clari.forecast_entry_state where user_id = 'ann';"
+    "insert into clari.forecast_entry_history select * from clari.forecast_entry_history where user_id = 'ann'",
+    "insert into clari.forecast_entry_state select * replace ('eve' as user_id) from clari.forecast_entry_state "
+    "where user_id = 'bob'",
+    "insert into clari.forecast_entry_state select * replace ('eve' as user_id) from clari.forecast_entry_state "
+    "where user_id = 'bob'; insert into clari.forecast_entry_history select * replace ('eve' as user_id) "
+    "from clari.forecast_entry_history where user_id = 'bob'",
 )
 
 
 def test_where_its_rows_are_not_all_there_the_quarter_is_made_anew(house_of_two: House) -> None:
-    """It was called reconciled from memory, and the rows stayed away for ever."""
+    """It was called reconciled from memory, and the rows stayed away for ever. Rows that nobody brought go."""
     house = house_of_two
     with house.held_open():
         whole = tables(house)

@@ -29,7 +29,6 @@ _ESCAPED = re.compile(
     rf"|(?P<html>&(?:\#\d{{1,7}}|\#[xX]{_HEX}{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,30}});)"
 )
 _LOWERED = str.maketrans("ABCDEF", "abcdef")
-_BASE64_OF_ADDRESSES = str.maketrans("-_", "+/")
 _BASE64 = frozenset(f"{ascii_letters}{digits}+/-_=")
 _Span = tuple[int, int]
 
@@ -60,15 +59,27 @@ class Hidden:
         if not self._secrets:
             return
         yield from self._written_in(text)
-        if len(text) > _MOST_DECODED:
+        if len(text) > _MOST_DECODED or not self._is_encoded_in(text):
             return
-        decoded, places = text, [(place, place + 1) for place in range(len(text))] if _ESCAPED.search(text) else []
+        decoded, places = text, [(place, place + 1) for place in range(len(text))]
         for _ in range(_DEEPEST):
             if not _ESCAPED.search(decoded):
                 return
             decoded, places = _decoded(decoded, places)
             for first, last in self._written_in(decoded):
                 yield places[first][0], places[last - 1][1]
+
+    def _is_encoded_in(self, text: str) -> bool:
+        """Whether a secret stands beneath the escapes. Only then is the place of each character followed, which takes long."""
+        for _ in range(_DEEPEST):
+            if not any(sign in text for sign in "%\\&"):
+                return False
+            text, escapes = _ESCAPED.subn(_read, text)
+            if not escapes:
+                return False
+            if any(True for _ in self._written_in(text)):
+                return True
+        return False
 
     def _written_in(self, text: str) -> Iterator[_Span]:
         for secret in self._secrets:
@@ -78,7 +89,7 @@ class Hidden:
                 while last - first < len(secret) and text[last : last + 1] == secret[last - first]:
                     last += 1
                 yield first, last
-        as_base64 = text.translate(_BASE64_OF_ADDRESSES)
+        as_base64 = text.replace("-", "+").replace("_", "/")  # as in addresses
         for core in self._in_base64:
             for place in _places(core, as_base64):
                 first, last = place, place + len(core)
@@ -88,7 +99,7 @@ class Hidden:
                     last += 1
                 yield first, last
         if self._in_hex:
-            lowered = text.translate(_LOWERED)
+            lowered = text.lower() if text.isascii() else text.translate(_LOWERED)  # of as many characters
             for code in self._in_hex:
                 for place in _places(code, lowered):
                     yield place, place + len(code)

@@ -70,7 +70,7 @@ class Hidden:
                 yield places[first][0], places[last - 1][1]
 
     def _is_encoded_in(self, text: str) -> bool:
-        """Whether a secret stands beneath the escapes. Only then is the place of each character followed, which takes long."""
+        """Whether a secret stands beneath the escapes: to follow each character to its place takes longer."""
         for _ in range(_DEEPEST):
             if not any(sign in text for sign in "%\\&"):
                 return False

@@ -49,10 +49,11 @@ def test_every_anomaly_is_found_and_nothing_else(
     assert findings.near_misses > labels
 
 
-def test_an_exchange_rate_is_found_whatever_the_cents(tmp_path: Path) -> None:
+@pytest.mark.parametrize("made", [2, pytest.param(5, marks=pytest.mark.soak)])
+def test_an_exchange_rate_is_found_whatever_the_cents(tmp_path: Path, made: int) -> None:
     """Of a thousand, half a cent is five millionths: ratios that one rate has made lie a hundred-thousandth apart."""
     chance = Random(5)
-    findings = examine([deceptions.rate_blurred(chance).settled() for _ in range(5)], tmp_path)
+    findings = examine([deceptions.rate_blurred(chance).settled() for _ in range(made)], tmp_path)
     assert (findings.missed, findings.false_alarms, findings.misworded) == ([], [], [])
 
 

@@ -18,19 +18,29 @@ def report(findings: Findings, made: int, record_property: Callable[[str, object
     record_property("findings", str(findings))
 
 
-SEED, FIRST, ROUNDS = 3, 4, 4
+SEED, FIRST, ROUNDS = 22, 4, 4
 """Rounds in which each kind of change comes up."""
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("pairs", "histories_made", "labels"), [(4, 80, 250), pytest.param(10, 100, 500, marks=pytest.mark.soak)]
+    ("pairs", "refusals", "histories_made", "labels"),
+    [
+        (2, 4, 50, 150),
+        pytest.param(4, 1, 80, 250, marks=pytest.mark.soak),
+        pytest.param(10, 1, 100, 500, marks=pytest.mark.soak),
+    ],
 )
 def test_every_anomaly_is_found_and_nothing_else(
-    pairs: int, histories_made: int, labels: int, tmp_path: Path, record_property: Callable[[str, object], None]
+    pairs: int,
+    refusals: int,
+    histories_made: int,
+    labels: int,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """Swings, verdicts of the gate, mass changes: so many histories, one after the other in one warehouse."""
-    made = histories(SEED, ROUNDS, first=FIRST, pairs=pairs)
+    made = histories(SEED, ROUNDS, first=FIRST, pairs=pairs, refusals=refusals)
     assert len(made) >= histories_made
     findings = examine(made, tmp_path)
     report(findings, len(made), record_property)
@@ -39,17 +49,19 @@ def test_every_anomaly_is_found_and_nothing_else(
     assert findings.near_misses > labels
 
 
-def test_an_exchange_rate_is_found_whatever_the_cents(tmp_path: Path) -> None:
+@pytest.mark.parametrize("made", [2, pytest.param(5, marks=pytest.mark.soak)])
+def test_an_exchange_rate_is_found_whatever_the_cents(tmp_path: Path, made: int) -> None:
     """Of a thousand, half a cent is five millionths: ratios that one rate has made lie a hundred-thousandth apart."""
     chance = Random(5)
-    findings = examine([deceptions.rate_blurred(chance).settled() for _ in range(5)], tmp_path)
+    findings = examine([deceptions.rate_blurred(chance).settled() for _ in range(made)], tmp_path)
     assert (findings.missed, findings.false_alarms, findings.misworded) == ([], [], [])
 
 
-@pytest.mark.parametrize("pairs", [4, 10])
-def test_every_kind_of_change_is_among_them(pairs: int) -> None:
+@pytest.mark.parametrize(("pairs", "refusals"), [(2, 4), (4, 1), (10, 1)])
+def test_every_kind_of_change_is_among_them(pairs: int, refusals: int) -> None:
     """Each kind of track several times, anomalies and near misses; each reason that is no swing, too."""
-    made = histories(SEED, ROUNDS, first=FIRST, pairs=pairs)
+    made = histories(SEED, ROUNDS, first=FIRST, pairs=pairs, refusals=refusals)
+    assert {deceive(Random(0))[0] for deceive in deceptions.DECEPTIONS} <= {history.kind for history in made}
     labels = [label for history in made for label in history.labels.values()]
     kinds = [label.kind for label in labels]
     assert min(kinds.count(kind) for kind in KINDS) >= 3

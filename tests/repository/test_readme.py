@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,21 @@ def wheel_in(folder: Path) -> Path:
     return wheel
 
 
-@pytest.mark.parametrize("packages", ["of these tests", pytest.param("its own", marks=pytest.mark.soak)])
+def test_the_wheel_holds_all_that_the_package_reads(tmp_path: Path) -> None:
+    """Every module and what lies beside it, `sql/` and Dagster's settings; that it runs, make soak sees."""
+    beside = ("clari_pipeline", "sql")
+    files = [file for folder in beside for file in (ROOT / folder).rglob("*") if file.is_file()]
+    known = {file.relative_to(ROOT).as_posix() for file in files if "__pycache__" not in file.parts}
+    known = {path if path.startswith("clari_pipeline/") else f"clari_pipeline/{path}" for path in known}
+    with zipfile.ZipFile(wheel_in(tmp_path)) as wheel:
+        held = set(wheel.namelist())
+        (commands,) = (wheel.read(name).decode() for name in held if name.endswith("/entry_points.txt"))
+    assert known | {"clari_pipeline/dagster_home/dagster.yaml"} == {name for name in held if ".dist-info/" not in name}
+    assert "clari-pipeline = clari_pipeline.cli:main" in commands
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("packages", ["of these tests", "its own"])
 def test_the_wheel_works_in_another_environment(packages: str, tmp_path: Path) -> None:
     """Installed with the pinned constraints, run from another folder: `sql/` and Dagster's settings come along.
 

@@ -343,7 +343,7 @@ def any_order_property(examples: int, *, part: int = 0, is_soak: bool = False) -
     return run
 
 
-@pytest.mark.long
+@pytest.mark.soak  # by default: shuffled against a model, in test_as_of.py; late and replayed, in test_swings.py
 def test_any_order_of_arrival_gives_the_rows_of_the_order_of_export() -> None:
     """In order, in any order, loaded twice and replayed: the same rows, and those that the model says."""
     any_order_property(2)()

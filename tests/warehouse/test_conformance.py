@@ -48,7 +48,11 @@ def elsewhere(request: pytest.FixtureRequest) -> Elsewhere:
 
 
 def everything(house: House, *, without: set[str] = _APART) -> dict[str, list[tuple[Any, ...]]]:
-    return {table: _rows(house, table) for table in tables() if table not in without}
+    named = [table for table in tables() if table not in without]
+    # Those that are empty are found by one statement: each takes the emulator a twentieth of a second.
+    counted = " union all ".join(f"select '{table}' as name, count(*) as number from clari.{table}" for table in named)
+    filled = {row["name"] for row in house.rows(counted) if row["number"]}
+    return {table: _rows(house, table) if table in filled else [] for table in named}
 
 
 def _rows(house: House, table: str) -> list[tuple[Any, ...]]:
@@ -106,9 +110,22 @@ def _two_teams() -> Iterator[tuple[Json, datetime, dict[str, Any]]]:
     yield document(entry("Bob", "W13", closed=-3, call=4, quota=1)), moment(1, 5, year=2027), {}  # the quarter is over
 
 
-@pytest.mark.parametrize("elsewhere", ["postgres", pytest.param("snowflake", marks=pytest.mark.soak)], indirect=True)
+# Each that has statements of its own: in order, partial, late, refused, in a long tail, of a quarter that is over.
+_DISTINCT = (0, 1, 2, 5, 6, 7, 9)
+
+
+@pytest.mark.parametrize("elsewhere", ["postgres"], indirect=True)
 def test_every_table_holds_the_same(tmp_path: Path, elsewhere: Elsewhere) -> None:
     """Entries, versions, people, weeks, verdicts, marts, alerts, products: of documents in order, late and refused."""
+    every = list(_two_teams())
+    known = _hold_the_same(tmp_path, elsewhere, [every[number] for number in _DISTINCT], and_more())
+    assert all(everything(known, without=_APART | {"alert_delivery"}).values())
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("elsewhere", ["postgres", "snowflake"], indirect=True)
+def test_every_table_holds_the_same_of_every_document(tmp_path: Path, elsewhere: Elsewhere) -> None:
+    """Those that are the same once more, name people who move or hold an entry twice among them."""
     known = _hold_the_same(tmp_path, elsewhere, _two_teams(), and_more())
     assert all(everything(known, without=_APART | {"alert_delivery"}).values())
 

@@ -1,4 +1,4 @@
-"""Quarters that leave the tables: only the old ones, whole, and nothing is lost; on a warehouse of twelve quarters."""
+"""Quarters that leave the tables: only the old ones, whole, and nothing is lost; on a warehouse of ten quarters."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from tests.helpers.product_documents import ByHand, one_of_each
 
 CALENDAR = FiscalCalendar(1)
 NOW = datetime.combine(datetime.now(UTC).date(), datetime.min.time(), UTC)  # the same for all workers
-QUARTERS = [CALENDAR.quarter_of(NOW.date()).shifted(-ago) for ago in reversed(range(12))]
-OLD, KEPT = QUARTERS[:4], QUARTERS[4:]
+QUARTERS = [CALENDAR.quarter_of(NOW.date()).shifted(-ago) for ago in reversed(range(10))]
+OLD, KEPT = QUARTERS[:2], QUARTERS[2:]
 # What a run's own ids and moments stand in, or by what a warehouse was made; fields belong to no quarter.
 APART = {
     "warehouse_version",
@@ -82,24 +82,24 @@ def fill(house: House, quarters: Sequence[Quarter]) -> House:
 
 @pytest.fixture
 def filled() -> Path:
-    """Eight quarters on disk, the same with the four before them, and those after the four have gone; made once."""
+    """Eight quarters on disk, the same with the two before them, and those after the two have gone; made once."""
 
     def make(folder: Path) -> None:
         house = House(folder / "eight", now=NOW)
         with house.held_open():
             fill(house, KEPT)
-        house = another(folder / "eight", folder / "twelve")
+        house = another(folder / "eight", folder / "ten")
         with house.held_open():
             fill(house, OLD)
-        retired(another(folder / "twelve", folder / "gone"))
+        retired(another(folder / "ten", folder / "gone"))
 
     return prepared.made_once("retention", make)
 
 
 @pytest.fixture
-def twelve(filled: Path, tmp_path: Path) -> Iterator[House]:
-    """Twelve quarters, of one's own."""
-    house = another(filled / "twelve", tmp_path / "data")
+def ten(filled: Path, tmp_path: Path) -> Iterator[House]:
+    """Ten quarters, of one's own."""
+    house = another(filled / "ten", tmp_path / "data")
     with house.held_open():
         yield house
 
@@ -125,40 +125,40 @@ def retired(house: House) -> list[str]:
         return [found.quarter_id for found in retire(house.pipeline) if found.obstacle is None]
 
 
-def test_what_stays_is_what_eight_quarters_alone_would_have_left(twelve: House, filled: Path, tmp_path: Path) -> None:
+def test_what_stays_is_what_eight_quarters_alone_would_have_left(ten: House, filled: Path, tmp_path: Path) -> None:
     """Entries, versions, people, their teams, swings, marts: no row more, no row less; then nothing is left to go."""
-    before = everything(twelve)
+    before = everything(ten)
     eight = another(filled / "eight", tmp_path / "eight")
-    assert retired(twelve) == [str(quarter) for quarter in OLD]
-    assert retired(twelve) == []
-    left, fresh = everything(twelve), everything(eight)
+    assert retired(ten) == [str(quarter) for quarter in OLD]
+    assert retired(ten) == []
+    left, fresh = everything(ten), everything(eight)
     for table in HEALTH:
         assert left.pop(table) == before[table]
         fresh.pop(table)
     assert left == fresh
     assert left["forecast_swing"]
     assert left["forecast_movement"]
-    keyed = twelve.rows(
+    keyed = ten.rows(
         "select table_name, min(column_name) as name from duckdb_columns() "
         "where column_name in ('quarter_id', 'time_period_id') and schema_name = 'clari' group by table_name"
     )
     oldest = {
-        one["table_name"]: twelve.value(f"select min({one['name']}) from clari.{one['table_name']}") for one in keyed
+        one["table_name"]: ten.value(f"select min({one['name']}) from clari.{one['table_name']}") for one in keyed
     }
     assert {table for table, quarter in oldest.items() if quarter is not None and quarter < str(KEPT[0])} == LEDGER
-    states = twelve.rows("select time_period_id, state, count(*) as n from clari.export_job group by all order by all")
+    states = ten.rows("select time_period_id, state, count(*) as n from clari.export_job group by all order by all")
     assert {(one["time_period_id"], one["state"]) for one in states} == {
         *((str(quarter), "RETIRED") for quarter in OLD),
         *((str(quarter), "LOADED") for quarter in KEPT),
     }
-    assert sum(1 for _ in Landing(twelve.pipeline.landing.root)) == sum(one["n"] for one in states) == 18
+    assert sum(1 for _ in Landing(ten.pipeline.landing.root)) == sum(one["n"] for one in states) == 16
 
 
-def test_replay_brings_every_row_back(twelve: House, filled: Path, tmp_path: Path) -> None:
-    """Of all four, and in the ledger."""
-    before = everything(twelve)
+def test_replay_brings_every_row_back(ten: House, filled: Path, tmp_path: Path) -> None:
+    """Of both, and in the ledger."""
+    before = everything(ten)
     ledger = "select * exclude (told_at) from clari.export_job order by request_id"
-    known = twelve.rows(ledger)
+    known = ten.rows(ledger)
     gone = another(filled / "gone", tmp_path / "gone")
     with gone.held_open():
         assert gone.rows(ledger) != known
@@ -168,21 +168,21 @@ def test_replay_brings_every_row_back(twelve: House, filled: Path, tmp_path: Pat
 
 
 @pytest.mark.soak
-def test_a_sync_of_a_quarter_that_has_gone_sees_all_of_it(filled: Path, tmp_path: Path, twelve: House) -> None:
+def test_a_sync_of_a_quarter_that_has_gone_sees_all_of_it(filled: Path, tmp_path: Path, ten: House) -> None:
     """As if it had never gone: the forecast's versions, swings and people are those of every export there ever was."""
     gone = another(filled / "gone", tmp_path / "gone")
     with gone.held_open():
-        _bring_both(OLD[0], twelve, gone, calls=(1, 2), day=5, forecast="north")
-        _bring_both(OLD[1], twelve, gone, calls=(100, 290), day=5, forecast="north")  # the same once more
-        for house in (twelve, gone):
+        _bring_both(OLD[0], ten, gone, calls=(1, 2), day=5, forecast="north")
+        _bring_both(OLD[1], ten, gone, calls=(100, 290), day=5, forecast="north")  # the same once more
+        for house in (ten, gone):
             house.pipeline.refresh_marts()
-        for quarter in OLD[:2]:
-            assert _of_it(gone, quarter, "north") == _of_it(twelve, quarter, "north")
+        for quarter in OLD:
+            assert _of_it(gone, quarter, "north") == _of_it(ten, quarter, "north")
         assert retired(gone) == [str(OLD[0]), str(OLD[1])]
-        _bring_both(OLD[0], twelve, gone, calls=(8,), day=0, forecast="south")  # late, of one of two forecasts
-        for house in (twelve, gone):
+        _bring_both(OLD[0], ten, gone, calls=(8,), day=0, forecast="south")  # late, of one of two forecasts
+        for house in (ten, gone):
             house.pipeline.refresh_marts()
-        assert _of_it(gone, OLD[0], "south") == _of_it(twelve, OLD[0], "south")
+        assert _of_it(gone, OLD[0], "south") == _of_it(ten, OLD[0], "south")
 
 
 def _bring_both(
@@ -217,21 +217,21 @@ def _of_it(house: House, quarter: Quarter, forecast: str) -> dict[str, list[str]
     return {table: sorted(map(repr, rows)) for table, rows in found.items()}
 
 
-def test_products_beside_the_forecast_are_kept(twelve: House) -> None:
+def test_products_beside_the_forecast_are_kept(ten: House) -> None:
     """However old: they are of no quarter, and Clari may not have them any more."""
-    ByHand(twelve.pipeline).merge_all((name, content, -24 * 1000) for name, content, _ in one_of_each())
+    ByHand(ten.pipeline).merge_all((name, content, -24 * 1000) for name, content, _ in one_of_each())
     names = [*(table for of_one in TABLES.values() for table in of_one), "export_quota", "product_fetch"]
-    before = {name: twelve.rows(f"select * from clari.{name} order by all") for name in names}
+    before = {name: ten.rows(f"select * from clari.{name} order by all") for name in names}
     assert all(before.values())
-    assert len(retired(twelve)) == len(OLD)
-    assert {name: twelve.rows(f"select * from clari.{name} order by all") for name in names} == before
+    assert len(retired(ten)) == len(OLD)
+    assert {name: ten.rows(f"select * from clari.{name} order by all") for name in names} == before
 
 
-def test_verdicts_that_passed_go_once_they_are_old(twelve: House, tmp_path: Path) -> None:
+def test_verdicts_that_passed_go_once_they_are_old(ten: House, tmp_path: Path) -> None:
     """Never those of a quarter's newest export, nor any that failed, nor one of an export that was refused."""
     pipeline = House(tmp_path / "data", now=NOW, verdict_days=400).pipeline
     judged = "select request_id, check_name, passed from clari.export_check order by all"
-    exports = twelve.rows("from clari.export_job")
+    exports = ten.rows("from clari.export_job")
     newest = {
         (one["forecast_id"], one["time_period_id"]): one["request_id"]
         for one in sorted(exports, key=lambda one: one["exported_at"])
@@ -240,40 +240,40 @@ def test_verdicts_that_passed_go_once_they_are_old(twelve: House, tmp_path: Path
     old = long_ago - set(newest.values())
     assert len(old) == 2
     (failed, refused) = sorted(old)
-    twelve.execute(
+    ten.execute(
         f"update clari.export_check set passed = false where request_id = '{failed}' and check_name like 'export_is%'"
     )
-    twelve.execute(f"update clari.export_job set state = 'REFUSED' where request_id = '{refused}'")
-    before = twelve.rows(judged)
+    ten.execute(f"update clari.export_job set state = 'REFUSED' where request_id = '{refused}'")
+    before = ten.rows(judged)
     told = old_verdicts(pipeline)
     assert forget_verdicts(pipeline) == told > 10
-    assert twelve.rows(judged) == [row for row in before if row["request_id"] != failed or not row["passed"]]
-    assert {row["check_name"] for row in twelve.rows(judged) if row["request_id"] == failed} >= {"export_is_readable"}
+    assert ten.rows(judged) == [row for row in before if row["request_id"] != failed or not row["passed"]]
+    assert {row["check_name"] for row in ten.rows(judged) if row["request_id"] == failed} >= {"export_is_readable"}
     assert (old_verdicts(pipeline), forget_verdicts(pipeline)) == (0, 0)
 
 
-def test_a_quarter_goes_whole_or_not_at_all(twelve: House) -> None:
+def test_a_quarter_goes_whole_or_not_at_all(ten: House) -> None:
     """What fails in its last step leaves it as it was, and those before it gone."""
-    before = everything(twelve)
-    twelve.execute("alter table clari.forecast_user_history rename to aside")
+    before = everything(ten)
+    ten.execute("alter table clari.forecast_user_history rename to aside")
     with pytest.raises(duckdb.CatalogException):
-        retire(twelve.pipeline)
-    twelve.execute("alter table clari.aside rename to forecast_user_history")
-    assert everything(twelve) == before
+        retire(ten.pipeline)
+    ten.execute("alter table clari.aside rename to forecast_user_history")
+    assert everything(ten) == before
 
 
-def test_what_could_not_be_brought_back_stays(twelve: House) -> None:
+def test_what_could_not_be_brought_back_stays(ten: House) -> None:
     """A quarter whose landed document is lost is named; the others go."""
     (path,) = [
         row["landing_path"]
-        for row in twelve.rows(f"select landing_path from clari.export_job where time_period_id = '{OLD[1]}'")
+        for row in ten.rows(f"select landing_path from clari.export_job where time_period_id = '{OLD[1]}'")
         if "south" in row["landing_path"]
     ]
-    (twelve.pipeline.landing.root / path / "document.zst").unlink()
-    found = {one.quarter_id: one.obstacle for one in retire(twelve.pipeline)}
+    (ten.pipeline.landing.root / path / "document.zst").unlink()
+    found = {one.quarter_id: one.obstacle for one in retire(ten.pipeline)}
     assert f"{path} is not there: restore it from a backup" in str(found.pop(str(OLD[1])))
     assert found == {str(quarter): None for quarter in OLD if quarter != OLD[1]}
-    assert twelve.value(f"select count(*) from clari.forecast_entry where time_period_id = '{OLD[1]}'") > 0
+    assert ten.value(f"select count(*) from clari.forecast_entry where time_period_id = '{OLD[1]}'") > 0
 
 
 def test_how_many_stay_is_a_setting_and_never_fewer_than_eight(tmp_path: Path) -> None:
@@ -283,8 +283,8 @@ def test_how_many_stay_is_a_setting_and_never_fewer_than_eight(tmp_path: Path) -
         return oldest_kept(Pipeline(read_settings(data_dir=tmp_path, **given), now=lambda: NOW))
 
     assert oldest() == KEPT[0]
-    assert oldest(retention_periods=12) == QUARTERS[0]
-    assert oldest(historical_periods=10) == QUARTERS[1]
+    assert oldest(retention_periods=10) == QUARTERS[0]
+    assert oldest(historical_periods=8) == QUARTERS[1]
     with pytest.raises(SettingsError, match=r"CLARI_RETENTION_PERIODS: .*greater than or equal to 8"):
         read_settings(retention_periods=7)
 
@@ -294,10 +294,10 @@ def test_how_many_stay_is_a_setting_and_never_fewer_than_eight(tmp_path: Path) -
 
 @pytest.fixture
 def typed(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    """The settings of whoever types commands, and what has been made of twelve quarters."""
+    """The settings of whoever types commands, and what has been made of ten quarters."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLARI_DATA_DIR", "data")
-    return another(filled / "twelve", tmp_path / "data")
+    return another(filled / "ten", tmp_path / "data")
 
 
 def test_a_dry_run_says_which_rows_would_go_and_takes_none(typed: House, capsys: pytest.CaptureFixture[str]) -> None:
@@ -314,7 +314,7 @@ def test_a_dry_run_says_which_rows_would_go_and_takes_none(typed: House, capsys:
     assert ", forecast_entry 4, " in out
 
     assert cli.run(["retention"]) == 0
-    assert f"{OLD[3]}: " in (out := capsys.readouterr().out)
+    assert f"{OLD[-1]}: " in (out := capsys.readouterr().out)
     assert "have left the tables" in out
     after = everything(typed, without=set())
     gone = {table: len(before[table]) - len(after[table]) for table in before}
@@ -363,7 +363,7 @@ def elsewhere(request: pytest.FixtureRequest) -> Iterator[Callable[[], AbstractC
 
 def test_a_server_lets_the_same_rows_go(tmp_path: Path, elsewhere: Callable[[], AbstractContextManager[str]]) -> None:
     """Of two quarters, one of which goes."""
-    quarters = [QUARTERS[0], QUARTERS[4]]
+    quarters = [OLD[0], KEPT[0]]
     with elsewhere() as url:
         houses = [House(tmp_path / "here", now=NOW), House(tmp_path / "there", url=url, now=NOW)]
         for house in houses:

@@ -298,17 +298,20 @@ _MASSES: tuple[Callable[[Random], History], ...] = (
 )
 
 
-def histories(seed: int, rounds: int, *, pairs: int = 10, first: int = 0) -> list[History]:
-    """Some 27 histories a round, from the `first` on; five rounds in a row hold every kind."""
+def histories(seed: int, rounds: int, *, pairs: int = 10, first: int = 0, refusals: int = 1) -> list[History]:
+    """Some 29 histories a round, from the `first` on; six rounds in a row hold every kind.
+
+    Each deception comes in every round, or in one of `refusals` rounds.
+    """
     chance = Random(seed)
     deck = decks(chance)
     made: list[History] = []
     for turn in range(first, first + rounds):
         made += [pair(chance, deck) for _ in range(pairs)]
         made += [excused(chance, _EXCUSES[turn % 5]), (just_not_restated, roll_over, again)[turn % 3](chance)]
-        made += [refused(chance, deceive) for deceive in DECEPTIONS]
+        made += [refused(chance, deceive) for deceive in DECEPTIONS[turn % refusals :: refusals]]
         made += [in_grace(chance, (_empty, _other_quarter)[turn % 2]), rows_lost(chance, more=turn % 2)]
-        made += [_WARNINGS[number % 10](chance) for number in (2 * turn, 2 * turn + 1)]
-        made += [_MASSES[number % 9](chance) for number in range(3 * turn, 3 * turn + 3)]
+        made += [_WARNINGS[number % len(_WARNINGS)](chance) for number in (2 * turn, 2 * turn + 1)]
+        made += [_MASSES[number % len(_MASSES)](chance) for number in range(3 * turn, 3 * turn + 3)]
         made += [slow(chance) if turn % 2 else refused(chance, chance.choice(DECEPTIONS), between=True)]
     return [history.settled() for history in made]

@@ -21,7 +21,7 @@ NEW = "new"
 _SHORT_ID, _LONG_ID = 15, 18
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _A_WEEK = 10  # days; what is longer is no week, such as the period that the flat JSON has for one
-_NUMBERED = re.compile(r"(\D*)(\d+)")
+_NUMBERED = re.compile(r"(\D*)(\d{1,9})")  # what is longer is no number of a week
 
 
 @dataclass(slots=True)

@@ -130,7 +130,7 @@ class Loader:
         export = ledger.export(session, request_id)
         if export["state"] != "LANDED" and not again:
             if is_tried:  # it was kept, though nobody could hear it
-                self._compare(session, [export])
+                self._compare(session, [export], loaded=[export] if export["state"] == "LOADED" else [])
                 self._tell(export)
             return
         which = export["forecast_id"], export["time_period_id"]
@@ -173,7 +173,7 @@ class Loader:
             # That it is the same as one that came before shows that it is whole.
             found = evidence.of_tops(session, export, self._rules).joined(evidence.of_download(export, is_whole=True))
             keep_verdicts(session, judge(found), self._now())
-        self._compare(session, [export])
+        self._compare(session, [export], loaded=[export])
 
     def _mark_same(self, session: Session, export: Record, known: Record) -> None:
         """Everything that a merge would have changed."""
@@ -226,17 +226,19 @@ class Loader:
                 self._keep_verdicts(session, exports, judged)
                 is_kept = True
         session.analyze(merging.MERGED)
-        self._compare(session, exports)
+        self._compare(
+            session,
+            exports,
+            loaded=[export for export in exports if not judged.is_refused(export["request_id"])],
+        )
 
-    def _compare(self, session: Session, exports: list[Record]) -> None:
-        """Compare the calls of a quarter's exports, and judge what that shows."""
+    def _compare(self, session: Session, exports: list[Record], *, loaded: list[Record]) -> None:
+        """Compare the calls of a quarter's exports, and judge what that shows of those that are loaded."""
         forecast_id, quarter_id = exports[0]["forecast_id"], exports[0]["time_period_id"]
         with session.turn("marts", shared=True), session.turn("periods", quarter_id), session.transaction():
             marts.renew_quarter(session, forecast_id, quarter_id, self._rules)
-            for export in exports:
-                if ledger.export(session, export["request_id"])["state"] == "LOADED":
-                    found = judge(evidence.of_calls(session, export, self._rules))
-                    keep_verdicts(session, found, self._now())
+            for export in loaded:
+                keep_verdicts(session, judge(evidence.of_calls(session, export, self._rules)), self._now())
 
     def _fold(
         self,

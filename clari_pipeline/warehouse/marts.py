@@ -67,7 +67,7 @@ def renew_quarter(session: Session, forecast_id: str, quarter_id: str, rules: Ca
     for newest in newest_loaded(session):
         if calls.quarter.items() <= newest.items():
             _make_forecast_vs_quota(session, calls, newest, _made_of(session, newest, rules))
-            find_measure_fields(session, **calls.quarter, as_of=newest["exported_at"], rules=rules)
+            calls.find_measure_fields(newest)
 
 
 def compare_calls(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
@@ -208,6 +208,8 @@ class _Calls:
         self.rules = rules
         self._session = session
         self._collected: list[Record] = []
+        self._people_as_of: datetime | None = None  # of this session's `person_shown`
+        self._fields_as_of: datetime | None = None  # of this session's `quota_field` and `measure_field`
         run(session, "marts/forecast_week", **self.quarter)
         begin_calls(session, rules)
 
@@ -216,21 +218,34 @@ class _Calls:
         if any(known["job_id"] == export["job_id"] for known in self._collected):
             return
         known = next((known for known in self._collected if self._is_alike(known, export)), None)
-        as_of: Record = {**self.quarter, "as_of": export["exported_at"]}
         if known is not None:
-            run(self._session, "marts/person_shown", **as_of)
+            self.show_people(export)
             run(self._session, "marts/forecast_call_again", job_id=export["job_id"], known_job_id=known["job_id"])
         else:
             collect_calls(
                 self._session,
                 export["job_id"],
-                **as_of,
+                **self.quarter,
+                as_of=export["exported_at"],
                 call_time_frame_id=export["call_time_frame_id"],
                 call_day=self.rules.calendar.day_of(export["exported_at"]),
                 rules=self.rules,
             )
+            self._people_as_of = self._fields_as_of = export["exported_at"]
         run(self._session, "marts/person_at", job_id=export["job_id"])
         self._collected.append(export)
+
+    def show_people(self, export: Record) -> None:
+        """Put this session's `person_shown` in place, as of an export, unless it is."""
+        if self._people_as_of != export["exported_at"]:
+            run(self._session, "marts/person_shown", **self.quarter, as_of=export["exported_at"])
+            self._people_as_of = export["exported_at"]
+
+    def find_measure_fields(self, export: Record) -> None:
+        """Put this session's `quota_field` and `measure_field` in place, as of an export, unless they are."""
+        if self._fields_as_of != export["exported_at"]:
+            find_measure_fields(self._session, **self.quarter, as_of=export["exported_at"], rules=self.rules)
+            self._fields_as_of = export["exported_at"]
 
     def _is_alike(self, known: Record, export: Record) -> bool:
         """Whether both have the same week of the call, and nothing of the quarter changed between them."""
@@ -256,8 +271,8 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
     loaded = {export["job_id"]: export for export in rows(session, "ledger/of_quarter", **quarter, states=["LOADED"])}
     swings, asked = rules.rules.swings, Quarter.parse(quarter["quarter_id"])
     for pair in pairs:
-        calls.collect(loaded[pair["job_id"]])
-        calls.collect(loaded[pair["previous_job_id"]])
+        for job in ("previous_job_id", "job_id"):  # the newer last: as of it people and fields are wanted next
+            calls.collect(loaded[pair[job]])
         run(
             session,
             "marts/forecast_swing",
@@ -281,6 +296,6 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
 def _make_forecast_vs_quota(session: Session, calls: _Calls, newest: Record, made_of: str) -> None:
     run(session, "marts/forecast_vs_quota_begin", **newest, made_of=made_of)
     calls.collect(newest)
-    run(session, "marts/person_shown", **calls.quarter, as_of=newest["exported_at"])
+    calls.show_people(newest)
     today = calls.rules.calendar.day_of(newest["exported_at"])
     run(session, "marts/forecast_vs_quota", **newest, today=today, top_user=calls.rules.top_user)

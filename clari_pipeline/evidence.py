@@ -267,7 +267,7 @@ def after_the_merge(
         + abs(merged.rows_shown - merged.rows_merged)
     )
     asked = {_MEASURE_TYPES[name] for name in export["types_to_export"].split(",") if name in _MEASURE_TYPES}
-    in_table = merging.control_totals(session, export)
+    in_table = merging.control_totals(session, export, has_copies=duplicates > 0)
     left_out = {(column["field_id"], column["measure"]) for column in before["measures_left_out"]}
     in_document = document.control_totals
     if in_document is None or _differing(in_document, in_table, asked, left_out):

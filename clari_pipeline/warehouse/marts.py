@@ -63,17 +63,21 @@ def renew_quarter(session: Session, forecast_id: str, quarter_id: str, rules: Ca
     Leaves this session's `quota_field` and `measure_field` in place, as the newest export has them.
     """
     calls = _Calls(session, forecast_id, quarter_id, rules)
-    _compare(session, calls, _due(session, calls.quarter))
-    for newest in newest_loaded(session):
-        if calls.quarter.items() <= newest.items():
-            _make_forecast_vs_quota(session, calls, newest, _made_of(session, newest, rules))
-            calls.find_measure_fields(newest)
+    newest = next((one for one in newest_loaded(session) if calls.quarter.items() <= one.items()), None)
+    _forget_superseded(session, calls.quarter)
+    if newest is None:
+        return
+    if newest["exports_loaded"] > 1:
+        _compare(session, calls, _due(session, calls.quarter))
+    _make_forecast_vs_quota(session, calls, newest, _made_of(session, newest, rules))
+    calls.find_measure_fields(newest)
 
 
 def compare_calls(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
     """Add to `forecast_swing` each loaded export of the quarter that has not been compared yet."""
-    pairs = _due(session, {"forecast_id": forecast_id, "quarter_id": quarter_id})
-    if pairs:
+    quarter = {"forecast_id": forecast_id, "quarter_id": quarter_id}
+    _forget_superseded(session, quarter)
+    if pairs := _due(session, quarter):
         _compare(session, _Calls(session, forecast_id, quarter_id, rules), pairs)
 
 
@@ -256,11 +260,15 @@ class _Calls:
         return not found["has_changed"]
 
 
-def _due(session: Session, quarter: Record) -> list[Record]:
-    """The comparisons that are due: of exports without any, and of those compared with what counts no more."""
+def _forget_superseded(session: Session, quarter: Record) -> None:
+    """Forget the comparisons with what counts no more: they are due once more."""
     superseded = [found["job_id"] for found in rows(session, "marts/swings_superseded", **quarter)]
     if superseded:
         run(session, "marts/swings_forget", job_ids=superseded)
+
+
+def _due(session: Session, quarter: Record) -> list[Record]:
+    """The comparisons that are due: of exports without any."""
     return rows(session, "marts/swing_pairs", **quarter)
 
 

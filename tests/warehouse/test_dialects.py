@@ -124,10 +124,6 @@ def _staged_tables() -> LiteralString:
     """The tables that come from a document, as PostgreSQL types them."""
     text = (_SQL / "documents/stage_begin.sql").read_text(encoding="utf-8").replace("create or replace", "create")
     text += """
-        create temp table stage_unreadable (
-            field_id varchar, time_frame_id varchar, time_period_id varchar, user_id varchar, measure varchar,
-            written varchar
-        );
         create temp table stage_user (
             user_id varchar, name varchar, email varchar, crm_user_id varchar, scope_id varchar, role_id varchar,
             role_name varchar, parent_role_id varchar, parent_role_name varchar, is_top boolean

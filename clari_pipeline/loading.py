@@ -216,21 +216,17 @@ class Loader:
         judged = _Judged()
         # Outside the transaction, which would keep all of it in memory.
         staged = None if anew else self._stage(session, exports[0], judged, is_trusted=False)
-        is_kept = False
-        while not is_kept:
+        loaded: list[Record] | None = None
+        while loaded is None:
             with (
                 suppress(_Unreconciled),
                 merging.transaction(session, exports[0]["forecast_id"], exports[0]["time_period_id"]),
             ):
-                self._fold(session, exports, judged, judge_only=judge_only, anew=anew, staged=staged)
+                merged = self._fold(session, exports, judged, judge_only=judge_only, anew=anew, staged=staged)
                 self._keep_verdicts(session, exports, judged)
-                is_kept = True
+                loaded = merged
         session.analyze(merging.MERGED)
-        self._compare(
-            session,
-            exports,
-            loaded=[export for export in exports if not judged.is_refused(export["request_id"])],
-        )
+        self._compare(session, exports, loaded=loaded)
 
     def _compare(self, session: Session, exports: list[Record], *, loaded: list[Record]) -> None:
         """Compare the calls of a quarter's exports, and judge what that shows of those that are loaded."""
@@ -249,8 +245,8 @@ class Loader:
         judge_only: str | None,
         anew: bool,
         staged: _Staged | None,
-    ) -> None:
-        """Merge the documents one after the other, as if each had arrived when it was exported.
+    ) -> list[Record]:
+        """Merge the documents one after the other, as if each had arrived when it was exported; those that are merged.
 
         Either all of a quarter `anew`, or one that is `staged` already.
         """
@@ -258,6 +254,7 @@ class Loader:
         marts.forget(session, quarter_id)
         if anew:
             merging.forget_quarter(session, forecast_id, quarter_id)
+        loaded = []
         for export in exports:
             if judged.is_refused(export["request_id"]):
                 continue
@@ -271,6 +268,7 @@ class Loader:
             warnings = None if is_trusted else evidence.against_what_is_known(session, export, document, self._rules)
             merged = merging.merge(session, export, before["measures_left_out"])
             merging.keep_lists(session, export, read_by=self._reader)
+            loaded.append(export)
             if warnings is None:
                 continue
             reconciled = evidence.after_the_merge(
@@ -282,6 +280,7 @@ class Loader:
                 raise _Unreconciled(export["request_id"])
             merging.note_loaded(session, export["request_id"], export["loaded_at"] or self._now())
         merging.renew_people(session, forecast_id)
+        return loaded
 
     def _stage(self, session: Session, export: Record, judged: _Judged, *, is_trusted: bool) -> _Staged | None:
         """The rows, staged and brought to where they are merged; None, and its verdicts, where the document is refused.

@@ -288,7 +288,7 @@ def after_the_merge(
         + abs(merged.rows_shown - merged.rows_merged)
     )
     asked = {_MEASURE_TYPES[name] for name in export["types_to_export"].split(",") if name in _MEASURE_TYPES}
-    in_table = merging.control_totals(session, export)
+    in_table = merging.control_totals(session, export, has_copies=duplicates > 0)
     left_out = {(column["field_id"], column["measure"]) for column in before["measures_left_out"]}
     counted = document.control_totals
     in_document = None if counted is None else recognised.totals(counted)

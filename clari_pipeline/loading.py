@@ -113,7 +113,7 @@ class Loader:
         export = ledger.export(session, request_id)
         if export["state"] != "LANDED" and not again:
             if is_tried:  # it was kept, though nobody could hear it
-                self._compare(session, [export])
+                self._compare(session, [export], loaded=[export] if export["state"] == "LOADED" else [])
                 self._tell(export)
             return
         which = export["forecast_id"], export["time_period_id"]
@@ -156,7 +156,7 @@ class Loader:
             # That it is the same as one that came before shows that it is whole.
             found = evidence.of_tops(session, export, self._rules).joined(evidence.of_download(export, is_whole=True))
             keep_verdicts(session, judge(found), self._now())
-        self._compare(session, [export])
+        self._compare(session, [export], loaded=[export])
 
     def _mark_same(self, session: Session, export: Record, known: Record) -> None:
         """Everything that a merge would have changed."""
@@ -199,27 +199,25 @@ class Loader:
         judged = Judged()
         # Outside the transaction, which would keep all of it in memory.
         staged = None if anew else self._stage(session, exports[0], judged, is_trusted=False)
-        is_kept = False
-        while not is_kept:
+        loaded: list[Record] | None = None
+        while loaded is None:
             with (
                 suppress(_Unreconciled),
                 merging.transaction(session, exports[0]["forecast_id"], exports[0]["time_period_id"]),
             ):
-                self._fold(session, exports, judged, judge_only=judge_only, anew=anew, staged=staged)
+                merged = self._fold(session, exports, judged, judge_only=judge_only, anew=anew, staged=staged)
                 self._keep_verdicts(session, exports, judged)
-                is_kept = True
+                loaded = merged
         session.analyze(merging.MERGED)
-        self._compare(session, exports)
+        self._compare(session, exports, loaded=loaded)
 
-    def _compare(self, session: Session, exports: list[Record]) -> None:
-        """Compare the calls of a quarter's exports, and judge what that shows."""
+    def _compare(self, session: Session, exports: list[Record], *, loaded: list[Record]) -> None:
+        """Compare the calls of a quarter's exports, and judge what that shows of those that are loaded."""
         forecast_id, quarter_id = exports[0]["forecast_id"], exports[0]["time_period_id"]
         with session.turn("marts", shared=True), session.turn("periods", quarter_id), session.transaction():
             marts.renew_quarter(session, forecast_id, quarter_id, self._rules)
-            for export in exports:
-                if ledger.export(session, export["request_id"])["state"] == "LOADED":
-                    found = judge(evidence.of_calls(session, export, self._rules))
-                    keep_verdicts(session, found, self._now())
+            for export in loaded:
+                keep_verdicts(session, judge(evidence.of_calls(session, export, self._rules)), self._now())
 
     def _fold(
         self,
@@ -230,8 +228,8 @@ class Loader:
         judge_only: str | None,
         anew: bool,
         staged: _Staged | None,
-    ) -> None:
-        """Merge the documents one after the other, as if each had arrived when it was exported.
+    ) -> list[Record]:
+        """Merge the documents one after the other, as if each had arrived when it was exported; those that are merged.
 
         Either all of a quarter `anew`, or one that is `staged` already.
         """
@@ -239,6 +237,7 @@ class Loader:
         marts.forget(session, quarter_id)
         if anew:
             merging.forget_quarter(session, forecast_id, quarter_id)
+        loaded = []
         for export in exports:
             if judged.is_refused(export["request_id"]):
                 continue
@@ -255,7 +254,9 @@ class Loader:
                     raise LandingError(f"document {where} cannot be merged again: {why_unreadable(error)}") from error
                 judged.verdicts[export["request_id"]] = unreadable(export, why_unreadable(error))
                 raise _Unreconciled(export["request_id"]) from error
+            loaded.append(export)
         merging.renew_people(session, forecast_id)
+        return loaded
 
     def _fold_one(self, session: Session, export: Record, judged: Judged, staged: _Staged, *, is_trusted: bool) -> None:
         """Merge one staged document and judge it; `_Unreconciled` where its rows are not to be kept."""

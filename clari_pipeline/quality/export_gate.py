@@ -228,6 +228,7 @@ class Verdict:
 
 
 _said: dict[tuple[Check, int], bool | None] = {}  # a verdict depends on nothing else
+_passing: dict[Check, tuple[int, int]] = {}  # least and most value that passed: so does whatever lies between them
 
 
 def judge(export: ExportFacts, by: Mapping[str, Check] = CHECKS) -> list[Verdict]:
@@ -297,8 +298,10 @@ def _verdict(export: ExportFacts, check: Check, *, passed: bool) -> Verdict:
 
 
 def _broken(export: ExportFacts, checks: Sequence[Check]) -> set[str]:
-    """The names of the checks that are broken. Of a check and a value Great Expectations is asked once a process."""
-    said = {check: _said.get((check, export.facts[check.fact])) for check in checks}
+    """The names of the checks that are broken. Of a check and a value Great Expectations is asked once a process, and
+    not at all of a value between two that passed: a check is a least and a most.
+    """
+    said = {check: _known(check, export.facts[check.fact]) for check in checks}
     if unknown := [check for check in checks if said[check] is None]:
         broken = judging.judge.broken(
             {check.fact: export.facts[check.fact] for check in unknown},
@@ -307,5 +310,17 @@ def _broken(export: ExportFacts, checks: Sequence[Check]) -> set[str]:
         said |= {check: check.name in broken for check in unknown}
         if len(_said) > _MOST_SAID:
             _said.clear()
-        _said.update({(check, export.facts[check.fact]): said[check] for check in unknown})
+        for check in unknown:
+            fact = export.facts[check.fact]
+            _said[check, fact] = said[check]
+            if not said[check]:
+                least, most = _passing.get(check, (fact, fact))
+                _passing[check] = min(least, fact), max(most, fact)
     return {check.name for check in checks if said[check]}
+
+
+def _known(check: Check, fact: int) -> bool | None:
+    """Whether a value is known to break a check; None where Great Expectations is to be asked."""
+    if check in _passing and _passing[check][0] <= fact <= _passing[check][1]:
+        return False
+    return _said.get((check, fact))

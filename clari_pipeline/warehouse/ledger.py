@@ -166,10 +166,27 @@ def judged(session: Session, request_id: str, verdicts: Mapping[str, Record], *,
     Each with `passed`, `severity` and `evidence` (a dictionary).
     """
     run(session, "ledger/checks_forgotten", request_id=request_id, check_names=list(verdicts))
-    for check_name, verdict in verdicts.items():
-        written = json.dumps(verdict["evidence"], default=str, ensure_ascii=False, sort_keys=True)
-        said = {"check_name": check_name, "passed": verdict["passed"], "severity": verdict["severity"]}
-        run(session, "ledger/check_judged", request_id=request_id, **said, evidence=written, checked_at=at)
+    written = [
+        (
+            check_name,
+            verdict["passed"],
+            verdict["severity"],
+            json.dumps(verdict["evidence"], default=str, ensure_ascii=False, sort_keys=True),
+        )
+        for check_name, verdict in verdicts.items()
+    ]
+    check_names, passed, severities, evidence = (list(column) for column in zip(*written, strict=True))
+    run(
+        session,
+        "ledger/checks_judged",
+        request_id=request_id,
+        check_names=check_names,
+        passed=passed,
+        severities=severities,
+        evidence=evidence,
+        verdicts=written,  # the same, row by row
+        checked_at=at,
+    )
 
 
 def verdicts_of(session: Session, request_id: str) -> list[Record]:

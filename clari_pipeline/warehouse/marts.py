@@ -63,17 +63,21 @@ def renew_quarter(session: Session, forecast_id: str, quarter_id: str, rules: Ca
     Leaves this session's `quota_field` and `measure_field` in place, as the newest export has them.
     """
     calls = _Calls(session, forecast_id, quarter_id, rules)
-    _compare(session, calls, _due(session, calls.quarter))
-    for newest in newest_loaded(session):
-        if calls.quarter.items() <= newest.items():
-            _make_forecast_vs_quota(session, calls, newest, _made_of(session, newest, rules))
-            find_measure_fields(session, **calls.quarter, as_of=newest["exported_at"], rules=rules)
+    newest = next((one for one in newest_loaded(session) if calls.quarter.items() <= one.items()), None)
+    _forget_superseded(session, calls.quarter)
+    if newest is None:
+        return
+    if newest["exports_loaded"] > 1:
+        _compare(session, calls, _due(session, calls.quarter))
+    _make_forecast_vs_quota(session, calls, newest, _made_of(session, newest, rules))
+    calls.find_measure_fields(newest)
 
 
 def compare_calls(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
     """Add to `forecast_swing` each loaded export of the quarter that has not been compared yet."""
-    pairs = _due(session, {"forecast_id": forecast_id, "quarter_id": quarter_id})
-    if pairs:
+    quarter = {"forecast_id": forecast_id, "quarter_id": quarter_id}
+    _forget_superseded(session, quarter)
+    if pairs := _due(session, quarter):
         _compare(session, _Calls(session, forecast_id, quarter_id, rules), pairs)
 
 
@@ -213,6 +217,8 @@ class _Calls:
         self.rules = rules
         self._session = session
         self._collected: list[Record] = []
+        self._people_as_of: datetime | None = None  # of this session's `person_shown`
+        self._fields_as_of: datetime | None = None  # of this session's `quota_field` and `measure_field`
         run(session, "marts/forecast_week", **self.quarter)
         begin_calls(session, rules)
 
@@ -221,21 +227,34 @@ class _Calls:
         if any(known["job_id"] == export["job_id"] for known in self._collected):
             return
         known = next((known for known in self._collected if self._is_alike(known, export)), None)
-        as_of: Record = {**self.quarter, "as_of": export["exported_at"]}
         if known is not None:
-            run(self._session, "marts/person_shown", **as_of)
+            self.show_people(export)
             run(self._session, "marts/forecast_call_again", job_id=export["job_id"], known_job_id=known["job_id"])
         else:
             collect_calls(
                 self._session,
                 export["job_id"],
-                **as_of,
+                **self.quarter,
+                as_of=export["exported_at"],
                 call_time_frame_id=export["call_time_frame_id"],
                 call_day=self.rules.calendar.day_of(export["exported_at"]),
                 rules=self.rules,
             )
+            self._people_as_of = self._fields_as_of = export["exported_at"]
         run(self._session, "marts/person_at", job_id=export["job_id"])
         self._collected.append(export)
+
+    def show_people(self, export: Record) -> None:
+        """Put this session's `person_shown` in place, as of an export, unless it is."""
+        if self._people_as_of != export["exported_at"]:
+            run(self._session, "marts/person_shown", **self.quarter, as_of=export["exported_at"])
+            self._people_as_of = export["exported_at"]
+
+    def find_measure_fields(self, export: Record) -> None:
+        """Put this session's `quota_field` and `measure_field` in place, as of an export, unless they are."""
+        if self._fields_as_of != export["exported_at"]:
+            find_measure_fields(self._session, **self.quarter, as_of=export["exported_at"], rules=self.rules)
+            self._fields_as_of = export["exported_at"]
 
     def _is_alike(self, known: Record, export: Record) -> bool:
         """Whether both have the same week of the call and fields of quota, and nothing changed between them."""
@@ -246,11 +265,15 @@ class _Calls:
         return not found["has_changed"]
 
 
-def _due(session: Session, quarter: Record) -> list[Record]:
-    """The comparisons that are due: of exports without any, and of those compared with what counts no more."""
+def _forget_superseded(session: Session, quarter: Record) -> None:
+    """Forget the comparisons with what counts no more: they are due once more."""
     superseded = [found["job_id"] for found in rows(session, "marts/swings_superseded", **quarter)]
     if superseded:
         run(session, "marts/swings_forget", job_ids=superseded)
+
+
+def _due(session: Session, quarter: Record) -> list[Record]:
+    """The comparisons that are due: of exports without any."""
     return rows(session, "marts/swing_pairs", **quarter)
 
 
@@ -261,8 +284,8 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
     loaded = {export["job_id"]: export for export in rows(session, "ledger/of_quarter", **quarter, states=["LOADED"])}
     swings, asked = rules.rules.swings, Quarter.parse(quarter["quarter_id"])
     for pair in pairs:
-        calls.collect(loaded[pair["job_id"]])
-        calls.collect(loaded[pair["previous_job_id"]])
+        for job in ("previous_job_id", "job_id"):  # the newer last: as of it people and fields are wanted next
+            calls.collect(loaded[pair[job]])
         run(
             session,
             "marts/forecast_swing",
@@ -286,7 +309,7 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
 def _make_forecast_vs_quota(session: Session, calls: _Calls, newest: Record, made_of: str) -> None:
     run(session, "marts/forecast_vs_quota_begin", **newest, made_of=made_of)
     calls.collect(newest)
-    for people in ("marts/person_shown", "marts/week_person"):
-        run(session, people, **calls.quarter, as_of=newest["exported_at"])
+    calls.show_people(newest)
+    run(session, "marts/week_person", **calls.quarter, as_of=newest["exported_at"])
     today = calls.rules.calendar.day_of(newest["exported_at"])
     run(session, "marts/forecast_vs_quota", **newest, today=today, top_user=calls.rules.top_user)

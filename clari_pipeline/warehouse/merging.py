@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import MAX_PREC, Decimal, localcontext
 
 import pyarrow as pa
 
@@ -87,7 +87,8 @@ class Staging:
         self._write()
         for name, table in lists.items():
             self._session.documents.register(name, table)
-        run(self._session, "documents/stage_unreadable")
+        if lists["raw_unreadable"].num_rows:
+            run(self._session, "documents/stage_unreadable")
         if row(self._session, "documents/keys_repeat")["keys_repeat"]:
             run(self._session, "documents/drop_duplicates")
         for name in _STAGING:
@@ -228,13 +229,21 @@ def forget_quarter(session: Session, forecast_id: str, quarter_id: str) -> None:
     run(session, "merge/forget_quarter", forecast_id=forecast_id, quarter_id=quarter_id)
 
 
-def control_totals(session: Session, export: Record) -> dict[tuple[str, str], tuple[Decimal, int]]:
-    """Sum and count, by field and measure, of the merged rows that the staged document shows."""
+def control_totals(session: Session, export: Record, *, has_copies: bool) -> dict[tuple[str, str], tuple[Decimal, int]]:
+    """Sum and count, by field and measure, of the merged rows that the staged document shows.
+
+    With `has_copies` each row as often as the document writes it.
+    """
+    found = rows(session, "merge/control_totals", **_parameters(export))
+    if has_copies:
+        found += rows(session, "merge/control_totals_of_copies", **_parameters(export))
     totals: dict[tuple[str, str], tuple[Decimal, int]] = {}
-    for found in rows(session, "merge/control_totals", **_parameters(export)):
-        field = found.pop("field_id")
-        for measure in {name.rsplit("_", 1)[0] for name in found}:
-            totals[field, measure] = (found[f"{measure}_total"], int(found[f"{measure}_count"]))
+    with localcontext(prec=MAX_PREC):
+        for one in found:
+            field = one.pop("field_id")
+            for measure in {name.rsplit("_", 1)[0] for name in one}:
+                total, count = totals.get((field, measure), (Decimal(0), 0))
+                totals[field, measure] = (total + one[f"{measure}_total"], count + int(one[f"{measure}_count"]))
     return totals
 
 

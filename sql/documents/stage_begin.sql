@@ -28,3 +28,15 @@ create or replace temp table stage_conflict (
     user_id varchar,
     versions bigint not null
 );
+
+-- What `stage_unreadable` finds, where any amount is none.
+create or replace temp table stage_left_out (field_id varchar, measure varchar, cells bigint, written varchar);
+
+create or replace temp table stage_unreadable (
+    field_id varchar,
+    time_frame_id varchar,
+    time_period_id varchar,
+    user_id varchar,
+    measure varchar,
+    written varchar
+);

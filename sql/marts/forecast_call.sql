@@ -13,7 +13,7 @@ with state as not materialized (
 ),
 
 -- One order of weeks for the whole document, whatever the period.
-week as (
+week as materialized (
     select
         time_period_id,
         time_frame_id,
@@ -143,7 +143,15 @@ presence as (
         place.field_id,
         place.is_present and coalesce(person.is_shown, true) as is_present,
         place.newest_position is not null as has_begun,
-        coalesce(standing.currency_code, newest.currency_code) as currency_code
+        coalesce(standing.currency_code, newest.currency_code) as currency_code,
+        newest.currency_code as newest_currency_code,
+        newest.adjustment_value as newest_adjustment_value,
+        standing.written_value,
+        coalesce(standing.is_call_week, false) as is_submitted,
+        standing.is_overridden,
+        standing.adjustment_value as standing_adjustment_value,
+        case when standing.is_overridden then standing.adjusted_by else standing.updated_by end as updated_by,
+        case when standing.is_overridden then standing.adjusted_at else standing.updated_at end as updated_at
     from place
     inner join forecast_field
         on
@@ -169,21 +177,21 @@ select
     period_week.time_frame_id,
     presence.user_id,
     presence.field_id,
-    standing.written_value,
-    coalesce(standing.is_call_week, false),
+    presence.written_value,
+    presence.is_submitted,
     presence.is_present,
     presence.has_begun,
     presence.currency_code,
     case
-        when standing.is_overridden then standing.adjustment_value
-        when coalesce(newest.currency_code = presence.currency_code, true) then newest.adjustment_value
+        when presence.is_overridden then presence.standing_adjustment_value
+        when coalesce(presence.newest_currency_code = presence.currency_code, true) then presence.newest_adjustment_value
     end,
     case when coalesce(pipeline.currency_code = presence.currency_code, true) then pipeline.crm_total end,
     case when coalesce(pipeline.currency_code = presence.currency_code, true) then pipeline.crm_closed end,
     case when coalesce(closed.currency_code = presence.currency_code, true) then closed.crm_closed end,
     case when coalesce(quota.currency_code = presence.currency_code, true) then quota.quota_value end,
-    case when standing.is_overridden then standing.adjusted_by else standing.updated_by end,
-    case when standing.is_overridden then standing.adjusted_at else standing.updated_at end
+    presence.updated_by,
+    presence.updated_at
 from presence
 left join period_week on period_week.time_period_id = presence.time_period_id
 left join measure_field
@@ -204,14 +212,4 @@ left join quota
     on
         quota.time_period_id = presence.time_period_id
         and quota.user_id = presence.user_id
-        and quota.field_id = presence.field_id
-left join newest
-    on
-        newest.time_period_id = presence.time_period_id
-        and newest.user_id = presence.user_id
-        and newest.field_id = presence.field_id
-left join standing
-    on
-        standing.time_period_id = presence.time_period_id
-        and standing.user_id = presence.user_id
-        and standing.field_id = presence.field_id;
+        and quota.field_id = presence.field_id;

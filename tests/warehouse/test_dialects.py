@@ -46,24 +46,27 @@ _GIVEN: dict[str, Any] = {
     "names": ["one", "two"],
     "weeks": [1, 2],
     "bytes": b"lists",
-    "json": '{"rows": 1}',
+    "flags": [True, False],
+    "jsons": ['{"rows": 1}', "{}"],
 }
 _KINDS = {
     "amount": "latency_seconds min_amount min_share min_share_of_quota slot_seconds slot_wait_seconds threshold "
     "wait_seconds",
     "flag": "every_field every_forecast every_job every_quarter has_adjustment has_crm_closed has_crm_total "
     "has_forecast has_forecast_updated has_quota include_historical is_alerted is_backfilled is_sent is_week_over "
-    "is_adopted passed rows_truncated use_adjusted",
+    "is_adopted rows_truncated use_adjusted",
     "count": "answer_count attempt available_concurrent_limit available_monthly_quota concurrent_limit monthly_quota "
     "most poll_count polls rank result_bytes retries retry_count rows_disappeared rows_exported rows_inserted "
     "rows_staged rows_unchanged rows_updated running_jobs submitted_jobs",
     "day": "call_day exported_on quarter_end quarter_start today",
     "moment": "after as_of at checked_at completed_at created_at delivered_at exported_at first_export gap_from gap_to "
     "landed_at loaded_at newest_export not_before read_at since submitted_at until window_from window_to",
-    "names": "alert_keys check_names fields forecasts job_ids parts periods quarters request_ids run_ids states weeks",
+    "names": "alert_keys check_names fields forecasts job_ids parts periods quarters request_ids run_ids severities "
+    "states weeks",
     "weeks": "muted_in_weeks rep_mutes",
     "bytes": "lists",
-    "json": "evidence",
+    "flags": "passed",
+    "jsons": "evidence",
 }
 _PARAMETERS = {name: _GIVEN[kind] for kind, names in _KINDS.items() for name in names.split()}
 _NULLABLE = {
@@ -124,10 +127,6 @@ def _staged_tables() -> LiteralString:
     """The tables that come from a document, as PostgreSQL types them."""
     text = (_SQL / "documents/stage_begin.sql").read_text(encoding="utf-8").replace("create or replace", "create")
     text += """
-        create temp table stage_unreadable (
-            field_id varchar, time_frame_id varchar, time_period_id varchar, user_id varchar, measure varchar,
-            written varchar
-        );
         create temp table stage_user (
             user_id varchar, name varchar, email varchar, crm_user_id varchar, scope_id varchar, role_id varchar,
             role_name varchar, parent_role_id varchar, parent_role_name varchar, is_top boolean
@@ -219,6 +218,10 @@ def test_postgres_shows_what_every_table_and_column_holds(server: psycopg.Connec
 def test_few_statements_are_an_engines_own() -> None:
     """Each stands beside the common one whose work it does; a new one is a decision."""
     own = sorted(found.relative_to(_SQL) for found in _SQL.rglob("*.sql") if "." in found.stem)
-    assert own == [Path("schema/clari.postgres.sql"), Path("schema/clari.snowflake.sql")]
+    assert own == [
+        Path("ledger/checks_judged.snowflake.sql"),
+        Path("schema/clari.postgres.sql"),
+        Path("schema/clari.snowflake.sql"),
+    ]
     for found in own:
         assert (_SQL / found.parent / f"{found.stem.split('.')[0]}.sql").exists()

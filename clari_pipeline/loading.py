@@ -205,9 +205,8 @@ class Loader:
                 suppress(_Unreconciled),
                 merging.transaction(session, exports[0]["forecast_id"], exports[0]["time_period_id"]),
             ):
-                merged = self._fold(session, exports, judged, judge_only=judge_only, anew=anew, staged=staged)
+                loaded = self._fold(session, exports, judged, judge_only=judge_only, anew=anew, staged=staged)
                 self._keep_verdicts(session, exports, judged)
-                loaded = merged
         session.analyze(merging.MERGED)
         self._compare(session, exports, loaded=loaded)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ _LONGEST = 300
 _MOST_PARTS = 200  # of an answer that are looked at
 _LISTS = {"entries", "fields", "users", "timeFrames", "timePeriods", "activities", "jobs", "items"}
 _OF_A_LISTED_ERROR = {"statusCode", "reaspnPhrase", "errorId", "code"}
+_OF_AN_ERROR = _OF_A_LISTED_ERROR | {"error", "error_description"}  # tells an error from anything else
 _ERRORS = ("errors", "error")
 _MESSAGES = ("message", "description", "reaspnPhrase", "error_description", "detail", "error", "reason", "title")
 _IDS = ("errorId", "request_id", "requestId")
@@ -40,21 +41,17 @@ def words_of(body: bytes) -> Words:
 
 def words_in(answer: Any) -> Words:
     """What decoded JSON says, however deep: an error before what it stands in, of several the first."""
-    if isinstance(answer, str):
-        return _in_text(answer)
-    said = [words for part in _parts(answer) if (words := _words(part)) != Words()]
-    error_id = next((words.error_id for words in said if words.error_id), None)
-    return replace(said[0], error_id=error_id) if said else Words()
+    return _words_of(answer, _parts(answer))
 
 
 def error_in(answer: Any) -> Words | None:
     """What decoded JSON says, where it is an envelope and no document: nothing in it is one of a document's lists."""
     if isinstance(answer, list) and answer and isinstance(answer[0], dict) and _OF_A_LISTED_ERROR.isdisjoint(answer[0]):
         return None
-    if any(isinstance(part.get(name), list) for part in _parts(answer) for name in _LISTS):
+    if any(isinstance(part.get(name), list) for part, _ in _parts(answer) for name in _LISTS):
         return None
-    words = words_in(answer)
-    return words if words != Words() else None
+    said = _words_of(answer, ((part, is_said) for part, is_said in _parts(answer) if is_said or _is_envelope(part)))
+    return said if said != Words() else None
 
 
 def error_of(body: bytes) -> Words | None:
@@ -65,21 +62,39 @@ def error_of(body: bytes) -> Words | None:
         return None
 
 
-def _parts(answer: Any) -> Iterator[dict[str, Any]]:
-    """The objects in an answer, errors before what holds them, what lies deeper later; of a list the first alone."""
-    waiting, seen = deque([answer]), 0
+def _parts(answer: Any) -> Iterator[tuple[dict[str, Any], bool]]:
+    """The objects in an answer, errors before what holds them, what lies deeper later; of a list the first alone.
+
+    With each, whether it is the answer itself or stands where errors are said: elsewhere it may be anything.
+    """
+    waiting: deque[tuple[Any, bool]] = deque([(answer, True)])
+    seen = 0
     while waiting and seen < _MOST_PARTS:
-        part, seen = waiting.popleft(), seen + 1
+        (part, is_said), seen = waiting.popleft(), seen + 1
         if isinstance(part, list):
-            waiting.extendleft({"message": one} if isinstance(one, str) else one for one in part[:1])
+            waiting.extendleft((one, is_said) for one in part[:1])
+        elif isinstance(part, str) and is_said:
+            yield {"message": part}, True
         elif isinstance(part, dict):
-            inner = [part[name] for name in _ERRORS if part.get(name) and isinstance(part[name], dict | list)]
+            inner = [(part[name], True) for name in _ERRORS if part.get(name) and isinstance(part[name], dict | list)]
             if inner:
                 rest = {name: value for name, value in part.items() if name not in _ERRORS}
-                waiting.extendleft([rest, *reversed(inner)])
+                waiting.extendleft([(rest, is_said), *reversed(inner)])
                 continue
-            yield part
-            waiting.extend(value for value in part.values() if isinstance(value, dict | list))
+            yield part, is_said
+            waiting.extend((value, False) for value in part.values() if isinstance(value, dict | list))
+
+
+def _is_envelope(part: dict[str, Any]) -> bool:
+    return not _OF_AN_ERROR.isdisjoint(part) and _words(part).message is not None
+
+
+def _words_of(answer: Any, parts: Iterable[tuple[dict[str, Any], bool]]) -> Words:
+    if isinstance(answer, str):
+        return _in_text(answer)
+    said = [words for part, _ in parts if (words := _words(part)) != Words()]
+    error_id = next((words.error_id for words in said if words.error_id), None)
+    return replace(said[0], error_id=error_id) if said else Words()
 
 
 def _in_text(text: str) -> Words:

@@ -139,8 +139,9 @@ class FiscalCalendar:
 
     def as_delivered(self, quarter: Quarter, first: date) -> FiscalCalendar | None:
         """The calendar in which a quarter begins about that day; None where no first month and no naming does it."""
-        near = first + timedelta(days=15)
-        months = near.year * 12 + near.month - 1 - 3 * (quarter.number - 1)
+        into_the_month, left_of_it = first.day - 1, calendar.monthrange(first.year, first.month)[1] - first.day + 1
+        is_nearer_the_next = left_of_it < into_the_month
+        months = first.year * 12 + first.month - 1 + is_nearer_the_next - 3 * (quarter.number - 1)
         begins_in, start_month = months // 12, months % 12 + 1
         for named_by in (self.named_by, "end", "start"):
             found = replace(self, start_month=start_month, named_by=named_by)

@@ -125,7 +125,7 @@ def test_an_error_of_claris_is_told_in_its_words(forecast: Forecast, content: by
 def test_a_week_of_thousands_of_digits_stops_nothing(forecast: Forecast) -> None:
     """It is a number that Python does not convert. A week's id is a text, and this one is as good as any."""
     head = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Day,End Day,Data Type,Data Value"
-    line = f"Ann,ann@x.example,005,CRO,,Q4 FY 2026,Commit,{'9' * 5000},10/15/2026,10/21/2026,Forecast Value,$5.00"
+    line = f"Ann,ann@example.com,005,CRO,,Q4 FY 2026,Commit,{'9' * 5000},10/15/2026,10/21/2026,Forecast Value,$5.00"
     assert forecast.bring(f"{head}\n{line}\n".encode(), moment(10, 20)).export["state"] == "LOADED"
     assert forecast.bring(GOOD, moment(10, 21)).export["state"] == "LOADED"
 

@@ -20,7 +20,7 @@ MASK = "***"
 _SHORTEST = 4  # characters; what is shorter hides nothing, and its mask would hide everything
 _SHORTEST_ENCODED = 8  # bytes; what is shorter stands in hexadecimals by chance
 _SHORTEST_PART = 12  # a secret of which at least so much, and half of it, is left was cut off by whoever repeats it
-_MOST_DECODED = 1 << 20  # characters
+_MOST_DECODED = 1 << 18  # characters; what is longer is no error, and looked through as it is written
 _DEEPEST = 6  # codes within codes
 _HEX = "[0-9a-fA-F]"
 _ESCAPED = re.compile(
@@ -31,11 +31,13 @@ _ESCAPED = re.compile(
     r"|\\(?P<sign>[^\sA-Za-z0-9]|[nrtfv])"
     rf"|(?P<html>&(?:\#\d{{1,20}};?|\#[xX]{_HEX}{{1,20}};?|[A-Za-z][A-Za-z0-9]{{1,30}};))"
 )
+_ESCAPE = "%\\&"  # what each of them begins with
 # Blanks and line breaks, and what nobody sees: soft hyphens, joiners, marks of direction, controls.
 _UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
 _LOWERED = str.maketrans("ABCDEF", "abcdef")
 _BASE64_OF_ADDRESSES = str.maketrans("-_", "+/")
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{11,}={0,2}")  # eight bytes at least: what is shorter stands in it by chance
+# Eight bytes at least: what is shorter stands in it by chance. Without a capital it is an id, no text.
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])(?=[a-z0-9+/]*[A-Z])[A-Za-z0-9+/]{11,}={0,2}")
 _READABLE = re.compile(r"[\0\t\n\r -~]{11,}")  # in what was decoded: it may be in a code once more
 _Span = tuple[int, int]
 
@@ -71,7 +73,7 @@ class Hidden:
         if self._unspaced and _UNSEEN.search(text):
             bare = _Rewritten(text, _UNSEEN, lambda _: "")
             yield from map(bare.origin, self._written_in(bare.text, self._unspaced, depth))
-        if _ESCAPED.search(text):
+        if any(sign in text for sign in _ESCAPE) and _ESCAPED.search(text):
             decoded = _Rewritten(text, _ESCAPED, _read)
             yield from map(decoded.origin, self._found(decoded.text, depth - 1))
 

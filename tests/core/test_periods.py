@@ -177,7 +177,7 @@ def test_a_fiscal_year_is_named_after_the_year_that_it_begins_or_ends_in(fiscal,
     assert fiscal.first_day(quarter) <= day <= fiscal.last_day(quarter)
 
 
-# 15 February is as near to its month's first as to the next: two weeks before a first of March are a first of February's.
+# 15 February is as near to the first of its own month as to the next: it is taken for its own.
 @given(calendars, calendars, quarters, st.integers(-13, 14))
 @example(FiscalCalendar(1, "start"), FiscalCalendar(11, "start"), Quarter(1001, 2), 13)
 def test_the_calendar_that_is_right_is_told_from_the_days_of_a_quarter(known, real, quarter, shift):

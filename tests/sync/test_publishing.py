@@ -67,7 +67,7 @@ def left_over(folder: Path) -> list[str]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("reads", [25, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("reads", [10, *(pytest.param(many, marks=pytest.mark.soak) for many in (25, 100))])
 def test_two_processes_read_while_syncs_write_and_neither_ever_fails(
     one_quarter: Terminal, sandbox: Sandbox, reads: int
 ) -> None:

@@ -203,12 +203,15 @@ ROWS_LOST = (
 )
 
 
-def test_where_its_rows_are_not_all_there_the_quarter_is_made_anew(house_of_two: House) -> None:
+@pytest.mark.parametrize("damages", [ROWS_LOST[:5:2], pytest.param(ROWS_LOST, marks=pytest.mark.soak)], ids=len)
+def test_where_its_rows_are_not_all_there_the_quarter_is_made_anew(
+    house_of_two: House, damages: tuple[str, ...]
+) -> None:
     """It was called reconciled from memory, and the rows stayed away for ever. Rows that nobody brought go."""
     house = house_of_two
     with house.held_open():
         whole = tables(house)
-        for day, damaged in enumerate(ROWS_LOST, start=20):
+        for day, damaged in enumerate(damages, start=20):
             house.execute(damaged)
             request = house.deliver(QUARTER_OF_TWO, moment(10, day))
             house.merge()

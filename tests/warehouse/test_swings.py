@@ -357,7 +357,7 @@ def test_a_reason_that_stays_has_one_row_however_often_it_is_compared(shared: Ho
     assert {row["reason"] for row in came} == {"restated"}
     counted = {row["job_id"]: row["kept"] for row in forecast.rows("forecast_swing_summary")}
     assert [counted[job] for job in forecast.jobs[1:4]] == [3, 1, 0]
-    shared.pipeline.replay([], [])
+    shared.pipeline.replay([], [forecast.name])
     assert shared.rows(told, name=forecast.name) == came
 
 

@@ -205,9 +205,13 @@ select
     $baseline as baseline,
     previous_value,
     current_value,
-    -- Null where the column cannot hold it (a flip between the largest amounts); is_swing knows all the same.
-    case when abs(change_amount) < 100000000000000 then cast(change_amount as decimal(18, 4)) end as change_amount,
-    fraction(change_amount, abs(previous_value)) as change_pct,
+    -- Null where the column cannot hold it (a flip between the largest amounts); is_swing knows all the same. Between two
+    -- currencies there is no change to tell.
+    case
+        when not coalesce(has_other_currency, false) and abs(change_amount) < 100000000000000
+            then cast(change_amount as decimal(18, 4))
+    end as change_amount,
+    case when not coalesce(has_other_currency, false) then fraction(change_amount, abs(previous_value)) end as change_pct,
     coalesce(
         reason in ('from_zero', 'to_zero', 'sign_flip', 'above_threshold')
         and abs(change_amount) >= min_amount,

@@ -1,17 +1,19 @@
 -- Grain: one row a person of the quarter, as exports had shown them by a moment, and whether any export since then could
--- have shown them and did not: one of the same scope or of none, that asked for the same types or more.
+-- have shown them and did not: one of the same scope or of none, that asked for the same types or more. Of two exports
+-- as of one moment the one submitted later is the newer.
 create or replace temp table person_shown as
 with told as (
-    select scope_id, ',' || replace(types_to_export, ',', ',,') || ',' as types, max(exported_at) as told_at
+    select scope_id, ',' || replace(types_to_export, ',', ',,') || ',' as types, exported_at as told_at, submitted_at
     from clari.export_job
     where forecast_id = $forecast_id and time_period_id = $quarter_id and state = 'LOADED' and exported_at <= $as_of
-    group by scope_id, types_to_export
+    qualify row_number() over (partition by scope_id, types_to_export order by exported_at desc, submitted_at desc) = 1
 ),
 
 seen as (
     select
         sighting.*,
         shown_by.scope_id as asked_scope_id,
+        shown_by.submitted_at as asked_at,
         -- Types are sorted: ",quota," of one is like "%,forecast,%,quota,%" of the other if it has all of them.
         '%,' || replace(shown_by.types_to_export, ',', ',%,') || ',%' as asked_types
     from clari.forecast_user_sighting as sighting
@@ -33,7 +35,7 @@ missed as (
     from seen
     inner join told
         on
-            told.told_at > seen.last_seen_at
+            (told.told_at > seen.last_seen_at or (told.told_at = seen.last_seen_at and told.submitted_at > seen.asked_at))
             and (told.scope_id is null or told.scope_id = seen.asked_scope_id)
             and told.types like seen.asked_types
 )

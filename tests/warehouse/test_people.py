@@ -48,6 +48,16 @@ def test_of_two_exports_of_one_moment_the_later_submitted_says_who_is_there(hous
         assert [tuple(row.values()) for row in found] == [("ann", False), ("bob", True)]
 
 
+def test_of_two_exports_of_one_moment_the_later_submitted_says_who_is_at_the_top(house: House) -> None:
+    """Whom it does not show stands beside nobody there, though without history it says nothing of rows before."""
+    for second, shown in ((1, ("ann", "bob")), (2, ("ann",))):
+        entries = [entry(who, call=1) for who in shown]
+        content = document(*entries, people=[person(who, parent=None) for who in shown])
+        house.bring(content, moment(10, 2), submitted=moment(10, 2, 1).replace(second=second), history=False)
+    found = house.rows("select user_id, is_top, in_latest_export from clari.forecast_vs_quota order by user_id")
+    assert [tuple(row.values()) for row in found] == [("ann", True, True), ("bob", False, False)]
+
+
 def test_an_older_quarters_export_does_not_say_who_has_left(house: House) -> None:
     """Past quarters are exported less and less: the newest quarter alone says who is there."""
     _shown(house, 2, "east")

@@ -163,6 +163,16 @@ def test_another_currency_is_no_swing(forecast: Forecast) -> None:
     assert (found["is_swing"], found["reason"]) == (False, "currency_changed")
 
 
+def test_between_two_currencies_there_is_no_change_to_tell(forecast: Forecast) -> None:
+    """Each call stands beside its own currency; a yen less a dollar is no amount, and a yen to a dollar no ratio."""
+    forecast.bring(document(entry(call=100, currency="USD")), moment(10, 2))
+    forecast.bring(document(entry(call=15_000, currency="JPY")), moment(10, 3))
+    found = forecast.swing()
+    assert (found["previous_value"], found["previous_currency_code"]) == (100, "USD")
+    assert (found["current_value"], found["currency_code"]) == (15_000, "JPY")
+    assert (found["change_amount"], found["change_pct"]) == (None, None)
+
+
 @pytest.mark.parametrize(("export", "changed"), [(2, "scope"), (3, "types"), (4, "currency")])
 def test_another_request_is_no_swing(requested: Forecast, export: int, changed: str) -> None:
     found = requested.swing(export=export)

@@ -32,7 +32,7 @@ comment on column clari.forecast_swing_summary.sum_before is 'All calls then, ma
 comment on column clari.forecast_swing_summary.sum_after is 'All calls now, likewise';
 comment on column clari.forecast_swing_summary.previous_currency_code is 'ISO 4217 code of sum_before';
 comment on column clari.forecast_swing_summary.currency_code is 'ISO 4217 code of sum_after';
-comment on column clari.forecast_swing_summary.kept is 'How many of them have a row in forecast_swing once a newer comparison is there: those that moved, or whose reason is another than in the call''s row before';
+comment on column clari.forecast_swing_summary.kept is 'How many of them moved or have a reason: these keep their row in forecast_swing';
 comment on column clari.forecast_swing_summary.judged is 'How many of them could have been swings that people are told of: submitted then and now, in one currency, by one request, not muted';
 comment on column clari.forecast_swing_summary.has_cents is 'Whether any of those judged is no whole amount, then or now';
 comment on column clari.forecast_swing_summary.previous_job_id is 'The export compared with';

@@ -346,31 +346,6 @@ def test_a_call_that_did_not_move_has_a_row_in_the_newest_comparison_alone(forec
     }
 
 
-def test_a_reason_that_stays_has_one_row_however_often_it_is_compared(shared: House) -> None:
-    """The quarters that have ended do not grow either; as they came and as replayed the rows are the same."""
-    forecast = Forecast(shared, "reasons that stay")
-    last = (1, 7, 300)
-    for number, (month, day, bob) in enumerate([(1, 5, 100), (1, 6, 100), last, (1, 8, 300), (1, 9, 300)]):
-        at = moment(month, day, year=2027)
-        content = document(entry("ann", "W13", call=100), entry("bob", "W13", call=bob), entry("cy", "W13", call=None))
-        if number == 4:
-            content["entries"][0]["forecastValue"] = 101
-        forecast.bring(content, at)
-    told = "select job_id, user_id, reason from clari.forecast_swing where forecast_id = $name order by all"
-    came = shared.rows(told, name=forecast.name)
-    _, begins, moves, _, newest = forecast.jobs
-    assert {(row["job_id"], row["user_id"]) for row in came} == {
-        *((begins, who) for who in ("ann", "bob", "cy")),
-        (moves, "bob"),
-        *((newest, who) for who in ("ann", "bob", "cy")),
-    }
-    assert {row["reason"] for row in came} == {"restated"}
-    counted = {row["job_id"]: row["kept"] for row in forecast.rows("forecast_swing_summary")}
-    assert [counted[job] for job in forecast.jobs[1:4]] == [3, 1, 0]
-    shared.pipeline.replay([], [forecast.name])
-    assert shared.rows(told, name=forecast.name) == came
-
-
 def test_calls_in_several_currencies_have_no_sum(forecast: Forecast) -> None:
     """An amount never stands under a currency that is not its own."""
     forecast.bring(document(entry("ann", call=100), entry("bob", call=7)), moment(10, 2))

@@ -76,22 +76,13 @@ class History:
         return many | {which for which in compared if which[2] in self.exports[which[0]].moved_alike}
 
     def is_kept(self, key: Key) -> bool:
-        """Whether it has a row: in a quarter's newest export all have, in others what moved or has a new reason."""
+        """Whether it has a row: in a quarter's newest export all have, in others what moved or has a reason."""
         label, export = self.labels[key], self.exports[key.export]
         newest = max(other.at for other in self.exports if (other.quarter, other.state) == (export.quarter, "LOADED"))
-        if export.at == newest or label.is_anomaly:
+        if export.at == newest or label.reason is not None:
             return True
         assert label.is_moved is not None, label
-        rows = [
-            (other.export, told.reason)
-            for other, told in self.labels.items()
-            if other._replace(export=key.export) == key
-            and other.export < key.export
-            and self.exports[other.export].quarter == export.quarter
-            and (told.reason is not None or told.is_moved)
-        ]
-        reason_before = max(rows)[1] if rows else None
-        return label.is_moved or label.reason not in {None, reason_before}
+        return label.is_moved
 
     def settled(self) -> "History":
         """With the warnings that follow from what was labelled."""

@@ -45,10 +45,16 @@ def words_in(answer: Any) -> Words:
 
 
 def error_in(answer: Any) -> Words | None:
-    """What decoded JSON says, where it is an envelope and no document: nothing in it is one of a document's lists."""
+    """What decoded JSON says, where it is an envelope and no document: nothing in it is one of a document's lists.
+
+    An error may name the fields that it is about: what stands in it, or lists texts, is none of those.
+    """
     if isinstance(answer, list) and answer and isinstance(answer[0], dict) and _OF_A_LISTED_ERROR.isdisjoint(answer[0]):
         return None
-    if any(isinstance(part.get(name), list) for part, _ in _parts(answer) for name in _LISTS):
+    beside = (
+        {name: value for name, value in answer.items() if name not in _ERRORS} if isinstance(answer, dict) else answer
+    )
+    if any(_is_a_documents_list(part.get(name)) for part, _ in _parts(beside) for name in _LISTS):
         return None
     said = _words_of(answer, ((part, is_said) for part, is_said in _parts(answer) if is_said or _is_envelope(part)))
     return said if said != Words() else None
@@ -83,6 +89,10 @@ def _parts(answer: Any) -> Iterator[tuple[dict[str, Any], bool]]:
                 continue
             yield part, is_said
             waiting.extend((value, False) for value in part.values() if isinstance(value, dict | list))
+
+
+def _is_a_documents_list(value: object) -> bool:
+    return isinstance(value, list) and not any(isinstance(one, str) for one in value[:1])
 
 
 def _is_envelope(part: dict[str, Any]) -> bool:

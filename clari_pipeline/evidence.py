@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from clari_pipeline.calendar_evidence import contradictions_of, lies_in
 from clari_pipeline.documents import MEASURES, Document, Rounded, Totals
-from clari_pipeline.periods import FiscalCalendar, Quarter
+from clari_pipeline.periods import Quarter
 from clari_pipeline.quality.export_gate import KEEPS_OUT_CURRENT, ExportFacts
 from clari_pipeline.recognising import Recognised
 from clari_pipeline.warehouse import facts, ledger, marts, merging
@@ -39,11 +40,11 @@ def of_document(
 ) -> ExportFacts:
     """What the document alone says."""
     quarter = Quarter.parse(export["time_period_id"])
-    outside = [period for period in found["periods"] if not _lies_in(quarter, period, rules.calendar)]
+    outside = [period for period in found["periods"] if not lies_in(quarter, period, rules.calendar)]
     begins, today = rules.calendar.first_day(quarter), rules.calendar.day_of(export["exported_at"])
     elsewhere = {period["time_period_id"] for period in outside}
     astray = [week for week in found["weeks_astray"] if week["time_period_id"] not in elsewhere]
-    contradictions = _contradictions(quarter, found["periods"], found["weeks_span"], rules.calendar)
+    contradictions = contradictions_of(quarter, found["periods"], found["weeks_span"], rules.calendar)
     return ExportFacts(
         request_id=export["request_id"],
         is_in_grace=begins <= today < begins + grace,
@@ -120,40 +121,6 @@ def _not_exact(rounded: Rounded, left_out: list[Record]) -> dict[str, Any]:
     }
 
 
-def _contradictions(
-    quarter: Quarter, periods: list[Record], weeks: Record, calendar: FiscalCalendar
-) -> list[dict[str, Any]]:
-    """Where the delivered days of the quarter are not those of the settings, with the settings that are right.
-
-    A CSV has no days of periods: there, and wherever they contradict nothing, those of the weeks tell.
-    """
-    found = []
-    delivered = [(one["start_date"], one["end_date"]) for one in periods if one["time_period_id"] == str(quarter)]
-    contradictory = [days for days in delivered if calendar.contradicted_by(quarter, *days)]
-    if not contradictory and weeks["weeks"] and calendar.is_elsewhere(quarter, *weeks.values()):
-        contradictory = [(weeks["start_date"], weeks["end_date"])]
-    for first, last in contradictory:
-        right = None if first is None or (last and last <= first) else calendar.as_delivered(quarter, first)
-        if right is not None and right.contradicted_by(quarter, first, last):
-            right = None
-        remedy = (
-            "no setting makes it so: look at the period in Clari"
-            if right is None
-            else "set " + " and ".join(f"{name}={value}" for name, value in _settings_of(right, calendar).items())
-        )
-        found.append(
-            {
-                "summary": f"{quarter} runs from {first} to {last} at Clari, and by the settings from "
-                f"{calendar.first_day(quarter)} to {calendar.last_day(quarter)}: {remedy}",
-                "delivered": {"start_date": first, "end_date": last},
-                "by_settings": {"start_date": calendar.first_day(quarter), "end_date": calendar.last_day(quarter)},
-                **_all_settings_of(calendar),
-                "right": None if right is None else _all_settings_of(right),
-            }
-        )
-    return found
-
-
 def is_kept_out_now(session: Session, export: Record, known: Record, rules: CallRules) -> bool:
     """Whether a document that was loaded with a warning is refused as this export's: its quarter is the current one."""
     current = rules.calendar.quarter_of(rules.calendar.day_of(export["exported_at"]))
@@ -163,39 +130,11 @@ def is_kept_out_now(session: Session, export: Record, known: Record, rules: Call
     )
 
 
-def _all_settings_of(calendar: FiscalCalendar) -> dict[str, Any]:
-    return {
-        "CLARI_FISCAL_YEAR_START_MONTH": calendar.start_month,
-        "CLARI_FISCAL_YEAR_NAMED_BY": calendar.named_by,
-    }
-
-
-def _settings_of(right: FiscalCalendar, calendar: FiscalCalendar) -> dict[str, Any]:
-    """The settings that have to change."""
-    known = _all_settings_of(calendar)
-    return {name: value for name, value in _all_settings_of(right).items() if value != known[name]}
-
-
 def _astray(weeks: list[Record]) -> dict[str, Any]:
     text = "{time_frame_id} of {time_period_id} {fault} ({start_date} to {end_date})"
     first = "; ".join(text.format_map(week) for week in weeks[:3])
     more = f"; {len(weeks) - 3} more" if len(weeks) > 3 else ""
     return {"summary": first + more, "weeks": weeks[:_SHOWN]}
-
-
-def _lies_in(quarter: Quarter, period: Mapping[str, Any], calendar: FiscalCalendar) -> bool:
-    """A quarter lies in itself; a month by its days, or by its label where it has none."""
-    if period["time_period_id"] == str(quarter):
-        return True
-    if period["period_type"] == "QUARTER":
-        return False
-    days = (period["start_date"], period["end_date"])
-    if None in days:
-        labelled = calendar.month_of_label(period["label"] or "")
-        if labelled is None:
-            return False
-        days = labelled
-    return calendar.contains(quarter, *days)
 
 
 def against_what_is_known(session: Session, export: Record, document: Document, rules: CallRules) -> ExportFacts:

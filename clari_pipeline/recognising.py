@@ -25,6 +25,8 @@ from clari_pipeline.warehouse.statements import Record, row, rows, run
 _LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
 _ROLES = ("role", "parent_role")
 _SHOWN = 20
+_AT_ONCE = 1000  # people's fields that a statement names
+_OF_ALL = ""
 _OF_CLARI = "relational"  # the shape whose ids are Clari's own
 
 
@@ -144,17 +146,21 @@ def _bring_under_known_ids(
 
 def name_currencies(session: Session, export: Record, found: Recognised) -> None:
     """Signs that the quarter's older exports wrote, by the codes of this one. The caller holds the transaction."""
+    entries: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for one in found.currencies:
-        run(
-            session,
-            "recognise/name_currency",
-            forecast_id=export["forecast_id"],
-            quarter_id=export["time_period_id"],
-            sign=one.sign,
-            code=one.code,
-            user_id=one.user_id,
-            field_id=one.field_id,
-        )
+        of_all = one.user_id is None and one.field_id is None
+        entries[one.sign, one.code] += [_OF_ALL if of_all else f"{one.user_id} {one.field_id}"]
+    for (sign, code), named in entries.items():
+        for begin in range(0, len(named), _AT_ONCE):
+            run(
+                session,
+                "recognise/name_currency",
+                forecast_id=export["forecast_id"],
+                quarter_id=export["time_period_id"],
+                sign=sign,
+                code=code,
+                entries=named[begin : begin + _AT_ONCE],
+            )
 
 
 def _people(

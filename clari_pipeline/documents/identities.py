@@ -88,7 +88,7 @@ def weeks(shown: Sequence[Item], known: Iterable[Item]) -> dict[tuple[str, str],
     """Ids of weeks as they are known, by period and the id that the document writes.
 
     Of one period each. A week is the one with its days, whatever number it bears; one with other days than the known
-    one of its id has another id.
+    one of its id has another id, and so has one without days whose number that of another week has become.
     """
     known = list(known)
     matched = _tier(Matched(), shown, known, _days("time_period_id"))
@@ -104,8 +104,9 @@ def weeks(shown: Sequence[Item], known: Iterable[Item]) -> dict[tuple[str, str],
         period, written = key = _week_key(one)
         if key in found:
             continue
-        names = (_shifted(written, shift), written, str(one["start_date"]), f"{written} ({one['start_date']})")
-        found[key] = next(name for name in names if name and (period, name) not in taken)
+        day = str(one["start_date"] or "")
+        free_name = (name for name in (_shifted(written, shift), written, day) if name and (period, name) not in taken)
+        found[key] = next(free_name, f"{written} ({day or 'no days'})")
         taken.add((period, found[key]))
     return found
 

@@ -1,13 +1,12 @@
--- A sign of money that older exports of the quarter wrote is the code that a newer one writes: of a person's field, or
--- of all where none is given.
+-- A sign of money that older exports of the quarter wrote is the code that a newer one writes: of all where
+-- $entries are one empty text, else of these, each a person and a field with a blank between them.
 update clari.forecast_entry_state
 set currency_code = $code
 where
     forecast_id = $forecast_id
     and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
     and currency_code = $sign
-    and (cast($user_id as varchar) is null or user_id = cast($user_id as varchar))
-    and (cast($field_id as varchar) is null or field_id = cast($field_id as varchar));
+    and (list_contains($entries, '') or list_contains($entries, user_id || ' ' || field_id));
 
 update clari.forecast_entry_history
 set currency_code = $code
@@ -15,8 +14,7 @@ where
     forecast_id = $forecast_id
     and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
     and currency_code = $sign
-    and (cast($user_id as varchar) is null or user_id = cast($user_id as varchar))
-    and (cast($field_id as varchar) is null or field_id = cast($field_id as varchar));
+    and (list_contains($entries, '') or list_contains($entries, user_id || ' ' || field_id));
 
 update clari.forecast_swing
 set
@@ -26,8 +24,7 @@ where
     forecast_id = $forecast_id
     and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
     and $sign in (currency_code, previous_currency_code)
-    and (cast($user_id as varchar) is null or user_id = cast($user_id as varchar))
-    and (cast($field_id as varchar) is null or field_id = cast($field_id as varchar));
+    and (list_contains($entries, '') or list_contains($entries, user_id || ' ' || field_id));
 
 update clari.forecast_swing_contribution
 set currency_code = $code
@@ -35,8 +32,7 @@ where
     forecast_id = $forecast_id
     and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
     and currency_code = $sign
-    and (cast($user_id as varchar) is null or report_user_id = cast($user_id as varchar))
-    and (cast($field_id as varchar) is null or field_id = cast($field_id as varchar));
+    and (list_contains($entries, '') or list_contains($entries, report_user_id || ' ' || field_id));
 
 update clari.forecast_swing_summary
 set
@@ -46,7 +42,6 @@ where
     forecast_id = $forecast_id
     and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
     and $sign in (currency_code, previous_currency_code)
-    and cast($user_id as varchar) is null
-    and cast($field_id as varchar) is null;
+    and list_contains($entries, '');
 
 delete from clari.mart_part_version where forecast_id = $forecast_id and quarter_id = $quarter_id;

@@ -193,6 +193,8 @@ def test_an_error_in_place_of_the_document_is_fetched_again_and_told_in_claris_w
         (b'{"data": {"of": [{"error": {"detail": "Deep", "errorId": "e"}}]}}', "Deep (error id e)"),
         (b'"{\\"message\\": \\"In a text\\"}"', "In a text"),
         (b'"Bare"', "Bare"),
+        (b'{"code": "E2", "message": "No quarter", "fields": ["timePeriod"]}', "No quarter"),
+        (b'{"errors": [{"code": "E3", "message": "No scope", "fields": [{"name": "scopeId"}]}]}', "No scope"),
     ]
 
     def check(case: tuple[bytes, str]) -> None:
@@ -205,7 +207,18 @@ def test_an_error_in_place_of_the_document_is_fetched_again_and_told_in_claris_w
     try_each(envelopes, check)
 
 
-@pytest.mark.parametrize("body", [b'{"entries": []}', b'{"users": [], "message": "m"}', b"[]", b"{}", b"[1]", CSV])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"entries": []}',
+        b'{"users": [], "message": "m"}',
+        b'{"errors": [{"code": "E", "message": "m"}], "fields": [{"fieldId": "f"}]}',
+        b"[]",
+        b"{}",
+        b"[1]",
+        CSV,
+    ],
+)
 def test_what_is_no_error_is_landed_for_the_gate_to_judge(body):
     assert fetched(told(body)) == (body, Download(len(body)), 1)
 

@@ -61,8 +61,8 @@ _KINDS = {
     "day": "call_day exported_on quarter_end quarter_start today",
     "moment": "after as_of at checked_at completed_at created_at delivered_at exported_at first_export gap_from gap_to "
     "landed_at loaded_at newest_export not_before read_at since submitted_at until window_from window_to",
-    "names": "alert_keys check_names fields forecasts job_ids parts periods quarters request_ids run_ids severities "
-    "states weeks",
+    "names": "alert_keys check_names entries fields forecasts job_ids parts periods quarters request_ids run_ids "
+    "severities states weeks",
     "weeks": "muted_in_weeks rep_mutes",
     "bytes": "lists",
     "flags": "passed",

@@ -143,6 +143,18 @@ def test_json_after_a_csv_keeps_the_ids_of_the_csv_and_gives_its_sign_a_code(for
     assert (broken(again), again.export["rows_unchanged"]) == ({}, 12)
 
 
+def test_formats_are_known_when_the_verdicts_on_the_older_exports_are_gone(forecast: Forecast) -> None:
+    """Verdicts that passed may be forgotten after `CLARI_VERDICT_DAYS`; only the newest export's stay."""
+    forecast.bring(as_json(), moment(10, 24))
+    before = standing(forecast)
+    forecast.bring(as_csv(as_json()), moment(10, 25))
+    first = forecast.jobs[0].replace("job-", "request-")
+    forecast.house.execute(f"delete from clari.export_check where request_id = '{first}' and passed")
+    outcome = forecast.bring(as_csv(as_json(), first=0), moment(10, 26))
+    assert (broken(outcome), outcome.export["rows_unchanged"]) == ({}, 12)
+    assert standing(forecast) == before
+
+
 def test_what_came_first_and_a_replay_give_the_same_rows(forecast: Forecast) -> None:
     documents = (as_csv(as_json(90)), as_json(100), as_csv(as_json(110)), as_json(300, currency="CAD"))
     tables = (

@@ -14,12 +14,15 @@ def contradictions_of(
 ) -> list[dict[str, Any]]:
     """Where the delivered days of the quarter are not those of the settings, with the settings that are right.
 
-    A CSV has no days of periods: there, and wherever they contradict nothing, those of the weeks tell.
+    A CSV has no days of periods: there, and wherever they contradict nothing, those of the weeks tell. The weeks of a
+    document of another quarter tell nothing of this one.
     """
     found = []
+    quarters = {one["time_period_id"] for one in periods if one["period_type"] == "QUARTER"}
+    is_anothers = bool(quarters) and str(quarter) not in quarters
     delivered = [(one["start_date"], one["end_date"]) for one in periods if one["time_period_id"] == str(quarter)]
     contradictory = [days for days in delivered if calendar.contradicted_by(quarter, *days)]
-    if not contradictory and weeks["weeks"] and calendar.is_elsewhere(quarter, *weeks.values()):
+    if not (contradictory or is_anothers) and weeks["weeks"] and calendar.is_elsewhere(quarter, *weeks.values()):
         contradictory = [(weeks["start_date"], weeks["end_date"])]
     for first, last in contradictory:
         right = None if first is None or (last and last <= first) else calendar.as_delivered(quarter, first)

@@ -59,7 +59,11 @@ compared as (
         max(now.time_frame_id) over (partition by coalesce(now.time_period_id, before.time_period_id)) as call_time_frame_id,
         before.call_value as previous_value,
         now.call_value as current_value,
-        cast(now.call_value as decimal(20, 4)) - before.call_value as change_amount,
+        -- Of calls in two currencies there is no difference, and no ratio.
+        case
+            when not coalesce(now.currency_code <> before.currency_code, false)
+                then cast(now.call_value as decimal(20, 4)) - before.call_value
+        end as change_amount,
         before.user_id is null as is_new,
         now.user_id is null as is_gone,
         now.is_submitted,

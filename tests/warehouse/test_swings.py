@@ -163,6 +163,15 @@ def test_another_currency_is_no_swing(forecast: Forecast) -> None:
     assert (found["is_swing"], found["reason"]) == (False, "currency_changed")
 
 
+def test_calls_in_two_currencies_have_no_difference_and_no_ratio(forecast: Forecast) -> None:
+    forecast.bring(document(entry(call=500, currency="USD")), moment(10, 2))
+    forecast.bring(document(entry(call=75_000, currency="JPY")), moment(10, 3))
+    found = forecast.swing()
+    assert (found["previous_value"], found["previous_currency_code"]) == (500, "USD")
+    assert (found["current_value"], found["currency_code"]) == (75_000, "JPY")
+    assert (found["change_amount"], found["change_pct"]) == (None, None)
+
+
 @pytest.mark.parametrize(("export", "changed"), [(2, "scope"), (3, "types"), (4, "currency")])
 def test_another_request_is_no_swing(requested: Forecast, export: int, changed: str) -> None:
     found = requested.swing(export=export)

@@ -340,6 +340,11 @@ def of_calls(session: Session, export: Record, rules: CallRules) -> ExportFacts:
     swings = marts.swings_of(session, export["job_id"])
     swung = {(swing["user_id"], swing["time_period_id"], swing["field_id"]) for swing in swings}
     ambiguous = facts.quota_ambiguous(session)
+    said_of_setting = (
+        f"is {rules.quota_field}, which carries none: name the one that counts"
+        if rules.quota_field
+        else "names the one that counts"
+    )
     return ExportFacts(
         request_id=export["request_id"],
         facts={"swings": len(swings), "quotas_ambiguous": len(ambiguous)},
@@ -354,7 +359,7 @@ def of_calls(session: Session, export: Record, rules: CallRules) -> ExportFacts:
                     f"the quota of {period['time_period_id']} stands on {', '.join(period['field_ids'])}"
                     for period in ambiguous
                 )
-                + ": CLARI_QUOTA_FIELD names the one that counts",
+                + f": CLARI_QUOTA_FIELD {said_of_setting}",
                 "periods": ambiguous,
                 "CLARI_QUOTA_FIELD": rules.quota_field,
             },

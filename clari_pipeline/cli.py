@@ -88,7 +88,9 @@ def replay(
     exported_at: Annotated[
         str | None,
         typer.Option(
-            "--exported-at", help="What the file is as of, ISO 8601, no zone is UTC; else its modification time."
+            "--exported-at",
+            help="What the file is as of, ISO 8601: a time without a zone is UTC, a day alone begins in"
+            " CLARI_ORG_TIMEZONE; else the file's modification time.",
         ),
     ] = None,
     as_json: AsJson = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -182,6 +183,8 @@ def of_tops(session: Session, export: Record, rules: CallRules) -> ExportFacts:
     is_of_scope = export["scope_id"] is not None
     tops = facts.tops_known(session, export) if is_of_scope else facts.tops(session)
     named = [top for top in tops if rules.top_user in {top["user_id"], top["email"], top["name"]}]
+    names = Counter(top["name"] for top in tops)
+    known_as = [top["name"] if top["name"] and names[top["name"]] == 1 else top["user_id"] for top in tops]
     remedy = "CLARI_TOP_USER names the one whose row is the total"
     if is_of_scope and not tops:
         remedy = "no export of the whole organisation has shown anybody there, and no row is the total"
@@ -190,8 +193,7 @@ def of_tops(session: Session, export: Record, rules: CallRules) -> ExportFacts:
         facts={"tops_beside_one": abs(len(named if rules.top_user else tops) - 1)},
         evidence={
             "totals_have_one_top": {
-                "summary": f"{len(tops)} people stand at the top "
-                f"({', '.join(top['name'] or top['user_id'] for top in tops) or 'no roles'}): {remedy}",
+                "summary": f"{len(tops)} people stand at the top ({', '.join(known_as) or 'no roles'}): {remedy}",
                 "tops": tops,
                 "CLARI_TOP_USER": rules.top_user,
                 "scope_id": export["scope_id"],
@@ -277,12 +279,17 @@ def of_calls(session: Session, export: Record, rules: CallRules) -> ExportFacts:
     swings = marts.swings_of(session, export["job_id"])
     swung = {(swing["user_id"], swing["time_period_id"], swing["field_id"]) for swing in swings}
     ambiguous = facts.quota_ambiguous(session)
+    said_of_setting = (
+        f"is {rules.quota_field}, which carries none: name the one that counts"
+        if rules.quota_field
+        else "names the one that counts"
+    )
     return ExportFacts(
         request_id=export["request_id"],
         facts={"swings": len(swings), "quotas_ambiguous": len(ambiguous)},
         evidence={
             "forecast_swings_within_threshold": {
-                "summary": f"{len(swung)} calls moved by more than is allowed",
+                "summary": f"{len(swung)} call{'s' * (len(swung) != 1)} moved by more than allowed",
                 "threshold": rules.swing_threshold,
                 "largest": swings[:_SHOWN],
             },
@@ -291,7 +298,7 @@ def of_calls(session: Session, export: Record, rules: CallRules) -> ExportFacts:
                     f"the quota of {period['time_period_id']} stands on {', '.join(period['field_ids'])}"
                     for period in ambiguous
                 )
-                + ": CLARI_QUOTA_FIELD names the one that counts",
+                + f": CLARI_QUOTA_FIELD {said_of_setting}",
                 "periods": ambiguous,
                 "CLARI_QUOTA_FIELD": rules.quota_field,
             },

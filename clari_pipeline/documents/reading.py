@@ -21,6 +21,13 @@ from clari_pipeline.documents.rows import MEASURES, DocumentUnreadable, EntryRow
 from clari_pipeline.documents.totals import StreamTotals, Totals
 from clari_pipeline.periods import FiscalCalendar
 
+_OTHER_FILES = {  # by their first bytes
+    b"\x1f\x8b": "it is compressed by gzip, and is to be unpacked first (gzip -d, which tells a file that is cut)",
+    b"PK\x03\x04": "it is a ZIP archive or an Excel workbook, and is to be unpacked or saved as CSV UTF-8",
+    b"\xff\xfe": "it is UTF-16, and is to be saved as CSV UTF-8",
+    b"\xfe\xff": "it is UTF-16, and is to be saved as CSV UTF-8",
+}
+
 _TYPE_OF = {
     "forecast_value": "forecast",
     "is_updated": "forecast_updated",
@@ -101,17 +108,18 @@ class _Reader:
     def read_json(self, stream: io.BufferedReader) -> Document:
         text = JsonText(stream, maybe_nan=_AMOUNT_KEYS)
         lists: dict[str, Any] = {}
-        has_entries = False
+        has_entries = has_others = False
         try:
             for key in text.members():
                 if key != "entries":
                     lists[key] = text.value()
                     continue
-                has_entries = text.is_array()
-                if not has_entries:
-                    raise DocumentUnreadable("entries is no list")
+                if not text.is_array():
+                    lists[key], has_others = text.value(), True
+                    continue
+                has_entries = True
                 self._read_flat(text) if _is_flat(text.first()) else self._read_relational(text)
-            if not has_entries:
+            if has_others or not has_entries:
                 raise no_document(lists, "entries is no list")
             return self._end_json(lists)
         except UnicodeEncodeError as error:
@@ -161,7 +169,10 @@ class _Reader:
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise DocumentUnreadable(f"the document is not UTF-8: {error.reason} at byte {error.start}") from None
+            remedy = next((f": {said}" for mark, said in _OTHER_FILES.items() if content.startswith(mark)), "")
+            raise DocumentUnreadable(
+                f"the document is not UTF-8: {error.reason} at byte {error.start}{remedy}"
+            ) from None
         rows = read_long_csv(
             io.StringIO(text, newline=""),
             self._calendar,

@@ -1,6 +1,7 @@
 """Long CSV: one line a measure, names that break careless readers, money as people write it."""
 
 import csv
+import gzip
 import io
 from collections.abc import Iterable
 from dataclasses import replace
@@ -281,6 +282,20 @@ def test_what_is_no_such_csv_is_refused_with_the_place(text, where):
 def test_csv_that_is_not_utf8_is_refused():
     with pytest.raises(DocumentUnreadable, match="not UTF-8"):
         read(written([LINE | {"User": "Zoë"}]).encode("latin-1"))
+
+
+@pytest.mark.parametrize(
+    ("packed", "remedy"),
+    [
+        (lambda text: gzip.compress(text.encode()), "gzip -d"),
+        (lambda text: gzip.compress(text.encode())[:-8], "gzip -d"),
+        (lambda text: text.encode("utf-16"), "it is UTF-16, and is to be saved as CSV UTF-8"),
+        (lambda _: b"PK\x03\x04\xff", "Excel workbook"),
+    ],
+)
+def test_a_file_of_another_kind_is_named_with_the_remedy(packed, remedy):
+    with pytest.raises(DocumentUnreadable, match=f"not UTF-8: .*{remedy}"):
+        read(packed(written([LINE])))
 
 
 def test_a_csv_cut_within_a_line_is_refused():

@@ -248,6 +248,14 @@ def test_the_quota_field_can_be_named_by_id_or_by_name(open_house: Any, named: s
     assert "quota_field_is_unambiguous" in {one["check_name"] for one in outcome.verdicts if one["passed"]}
 
 
+def test_a_named_quota_field_that_carries_none_is_told(open_house: Any) -> None:
+    outcome = open_house(quota_field="retired").bring(_two_quotas(), moment(10, 2))
+    (said,) = (one["evidence"] for one in outcome.verdicts if one["check_name"] == "quota_field_is_unambiguous")
+    assert said["summary"].endswith(
+        "stands on plan, stretch: CLARI_QUOTA_FIELD is retired, which carries none: name the one that counts"
+    )
+
+
 def test_people_no_longer_shown_stay(forecast: Forecast) -> None:
     """Who has left keeps their last call, marked as no longer shown, as of when it was."""
     forecast.bring(document(entry("ann", call=100), entry("bob", call=50)), moment(10, 2))

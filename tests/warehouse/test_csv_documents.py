@@ -107,3 +107,10 @@ def test_one_email_under_two_roles_is_two_people(forecast: Forecast, crm: str) -
         "ann@corp.test (VP West)": 250,
     }
     assert "ann@corp.test (VP East) and ann@corp.test (VP West)" in broken(outcome)["people_are_distinct"]["summary"]
+
+
+def test_people_of_one_name_at_the_top_are_told_apart(forecast: Forecast) -> None:
+    """What is shown is what `CLARI_TOP_USER` can name one of them by."""
+    outcome = bring(forecast, moment(10, 24), line("$100.00", role="VP East"), line("$250.00", role="VP West"))
+    shown = broken(outcome)["totals_have_one_top"]["summary"]
+    assert "(ann@corp.test (VP East), ann@corp.test (VP West))" in shown

@@ -114,6 +114,7 @@ def test_a_download_of_which_nothing_shows_the_end_is_refused_whenever_it_is_rea
         (b'{"errors": [{"status": "500", "code": "E1", "message": "No report"}]}', "No report"),
         (b'[{"statusCode": 500, "description": "Broken", "details": "try later"}]', "Broken (try later)"),
         (b'{"code": "SWW", "errorId": "c16a", "message": "Wrong", "orgId": 1}', "Wrong (error id c16a)"),
+        (b'{"entries": null, "errors": [{"message": "The report is late"}]}', "The report is late"),
     ],
 )
 def test_an_error_of_claris_is_told_in_its_words(forecast: Forecast, content: bytes, said: str) -> None:

@@ -89,6 +89,8 @@ def recognise(
     found = Recognised()
     if of_others:
         _bring_under_known_ids(session, export, found, same, calendar, which, is_synthetic=is_synthetic)
+    elif is_synthetic:
+        _tell_roles(session, which)
     if of_others or is_synthetic:
         _currencies(session, which, found)
     return found
@@ -126,6 +128,31 @@ def _bring_under_known_ids(
     ids["same_period"] = _periods(staged, known_weeks, calendar, is_synthetic=is_synthetic)
     weeks = _weeks(staged, known_weeks)
     found.fields = ids["same_field"]
+    _restage(session, lists, staged, ids, weeks)
+
+
+def _tell_roles(session: Session, which: dict[str, str]) -> None:
+    """People of a CSV whose email, or CRM id, has several roles now or had them before: each role keeps its id."""
+    lists = {"stage_user": session.documents.table("stage_user").to_arrow_table()}
+    staged = {"stage_user": lists["stage_user"].to_pylist()}
+    ids = identities.roles(staged["stage_user"], rows(session, "recognise/people", **which))
+    if not ids:
+        return
+    for one in staged["stage_user"]:
+        one["user_id"] = ids.get(one["user_id"], one["user_id"])
+    lists |= {name: session.documents.table(name).to_arrow_table() for name in _LISTS[1:]}
+    staged |= {name: lists[name].to_pylist() for name in _LISTS[1:]}
+    _restage(session, lists, staged, {"same_person": ids, "same_field": {}, "same_period": {}}, {})
+
+
+def _restage(
+    session: Session,
+    lists: Mapping[str, pa.Table],
+    staged: Mapping[str, list[Item]],
+    ids: Mapping[str, Mapping[str, str]],
+    weeks: Mapping[tuple[str, str], str],
+) -> None:
+    """Put the lists, and the entries under their known ids, in the place of those that were staged."""
     for name, table in lists.items():
         session.documents.register(f"kept_{name}", pa.Table.from_pylist(staged[name], schema=table.schema))
     for name, mapped in ids.items():

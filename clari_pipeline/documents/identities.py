@@ -65,6 +65,19 @@ def people(
     return _with_unsure(matched, shown, known, id_, is_person_synthetic, _may_be_one_person, is_synthetic=is_synthetic)
 
 
+def roles(shown: Sequence[Item], known: Sequence[Item]) -> dict[str, str]:
+    """Ids of people as they are known, by the other ids that a document without Clari's writes of the same people.
+
+    They have one email, or CRM id, and role: somebody had one role then and has several now, or the other way round.
+    """
+    role = _text("role_name")
+    matched = _tier(Matched(), shown, known, _both(_folded("email"), role))
+    matched = _tier(matched, shown, known, _both(lambda one: crm_id(one["crm_user_id"]), role))
+    ids = {shown[place]["user_id"]: str(item["user_id"]) for place, item in matched.known.items()}
+    others = {one["user_id"] for one in shown} - ids.keys()
+    return {written: id_ for written, id_ in ids.items() if written != id_ and id_ not in others}
+
+
 def fields(
     shown: Sequence[Item], known: Sequence[Item], *, is_synthetic: bool, named: Mapping[str, str] | None = None
 ) -> Matched:

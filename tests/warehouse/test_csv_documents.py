@@ -109,6 +109,26 @@ def test_one_email_under_two_roles_is_two_people(forecast: Forecast, crm: str) -
     assert "ann@corp.test (VP East) and ann@corp.test (VP West)" in broken(outcome)["people_are_distinct"]["summary"]
 
 
+@pytest.mark.parametrize("crm", ["005A", ""])
+def test_a_role_that_comes_or_goes_changes_nobody_of_the_other_roles(forecast: Forecast, crm: str) -> None:
+    """Who had one role keeps its id once there are two, and each of two keeps its own where one is left."""
+    east, west = (line(call, crm=crm, role=role) for call, role in (("$100.00", "VP East"), ("$250.00", "VP West")))
+    for day, lines in enumerate(([east], [east, west], [west], [east, west]), start=21):
+        assert bring(forecast, moment(10, day), *lines).export["state"] == "LOADED"
+    first = "ann@corp.test"
+    told = {(row["job_id"], row["user_id"]): row["reason"] for row in forecast.rows("forecast_swing", baseline="sync")}
+    _, both, alone, again = forecast.jobs
+    other = "ann@corp.test (VP West)"
+    assert told == {
+        (both, other): "new",
+        (alone, first): "disappeared",
+        (again, first): "new",
+        (again, other): None,
+    }
+    forecast.house.pipeline.replay([], [forecast.name])
+    assert {(row["job_id"], row["user_id"]) for row in forecast.rows("forecast_swing", baseline="sync")} == told.keys()
+
+
 def test_people_of_one_name_at_the_top_are_told_apart(forecast: Forecast) -> None:
     """What is shown is what `CLARI_TOP_USER` can name one of them by."""
     outcome = bring(forecast, moment(10, 24), line("$100.00", role="VP East"), line("$250.00", role="VP West"))

@@ -46,6 +46,7 @@ from clari_pipeline.clari.models import Export, ExportRequest, Job, JobState, Li
 from clari_pipeline.clari.slots import Slots
 
 _LONGEST_POLL_S = 30.0
+_SHORTEST_PAUSE_S = 0.01  # the rest of a job's time may be less than can be added to a clock's seconds
 _SHORTEST_POLL_S = 60.0  # what a poll may take in all, though its job has less time left
 _SLOT_POLL_S = 5.0
 _CLOCKS_DIFFER = timedelta(minutes=2)  # where Clari does not say what time it is
@@ -203,8 +204,10 @@ class Exporter:
                 late = job
                 await self._cancel(export, job_id, waited)
                 continue
-            wanted = max(waited / 10 if job.status else 0.0, self._poll_interval_s)
-            pause = min(wanted, _LONGEST_POLL_S, self._export_timeout_s - waited)
+            is_shown = bool(job.status) or waited >= _APPEARS_WITHIN_S  # until then it may be shown at any moment
+            wanted = max(waited / 10 if is_shown else 0.0, self._poll_interval_s)
+            left_s = max(self._export_timeout_s - waited, _SHORTEST_PAUSE_S)
+            pause = min(wanted, _LONGEST_POLL_S, left_s)
             spent = self._clock.monotonic() - heard  # on writing down what was heard
             await self._pause(export, pause - min(spent, pause), "poll")
 

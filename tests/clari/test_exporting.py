@@ -172,6 +172,15 @@ def test_an_unknown_word_keeps_polling_until_the_timeout_and_is_said(sandbox, ta
 # Waiting for the job
 
 
+def test_the_rest_of_a_jobs_time_is_waited_out_in_one_step(own_sandbox):
+    """A clock that began long ago cannot tell the last fraction of a second: it was polled for without a pause."""
+    desk = Desk(own_sandbox("hung"), poll_interval_s=1, export_timeout_s=300)
+    desk.clock.passed = timedelta(seconds=1000.1)
+    (error,) = desk.export(request_for())
+    assert isinstance(error, ExportTimedOut)
+    assert len(desk.told(Polled)) < 40
+
+
 @pytest.mark.parametrize(("interval", "timeout"), [(1, 600), (2.5, 900), (30, 400), (0.5, 0.7), (1, 1000.25)])
 def test_a_poll_waits_a_tenth_of_the_time_since_acceptance(own_sandbox, interval, timeout):
     """At least the interval, at most half a minute, never beyond the timeout."""

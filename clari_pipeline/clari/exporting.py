@@ -204,8 +204,7 @@ class Exporter:
                 late = job
                 await self._cancel(export, job_id, waited)
                 continue
-            is_shown = bool(job.status) or waited >= _APPEARS_WITHIN_S  # until then it may be shown at any moment
-            wanted = max(waited / 10 if is_shown else 0.0, self._poll_interval_s)
+            wanted = max(waited / 10 if job.status else 0.0, self._poll_interval_s)
             left_s = max(self._export_timeout_s - waited, _SHORTEST_PAUSE_S)
             pause = min(wanted, _LONGEST_POLL_S, left_s)
             spent = self._clock.monotonic() - heard  # on writing down what was heard

@@ -1,5 +1,5 @@
 """`python -m clari_pipeline` is the command line."""
 
-from clari_pipeline.cli import main
+from clari_pipeline.cli.app import main
 
 main()

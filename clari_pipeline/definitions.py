@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from clari_pipeline.config.settings import read_settings
 from clari_pipeline.defs.graph import build
-from clari_pipeline.settings import read_settings
 
 defs = build(read_settings())

@@ -13,8 +13,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from clari_pipeline.config.settings import project_file
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import project_file
 from tests.helpers import allocator, postgres_server, prepared
 from tests.helpers.terminal import Terminal
 

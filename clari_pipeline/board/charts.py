@@ -12,9 +12,9 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from clari_pipeline.alerting.rendering import money, percent
 from clari_pipeline.board.figures import Line, View
-from clari_pipeline.shown import one_line
+from clari_pipeline.core.shown import one_line
+from clari_pipeline.notify.rendering import money, percent
 
 ACCENT, INK, MUTED, FAINT = "var(--accent)", "var(--ink)", "var(--muted)", "var(--rule)"
 PAPER = {ACCENT: "#1a56b0", INK: "#1c2530", MUTED: "#5a6573", FAINT: "#d9dee5"}

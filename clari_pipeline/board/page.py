@@ -12,9 +12,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from clari_pipeline.alerting.rendering import html_environment, money, percent
 from clari_pipeline.board import charts
 from clari_pipeline.board.figures import Board, View
+from clari_pipeline.notify.rendering import html_environment, money, percent
 
 MOST_BYTES = 5_000_000  # of the file; mail and browsers take it
 _ROOM_FOR_THE_FRAME = 100_000

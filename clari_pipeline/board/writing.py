@@ -11,10 +11,10 @@ from pathlib import Path
 from clari_pipeline.board.figures import EMPTY, Board, read_board
 from clari_pipeline.board.page import render
 from clari_pipeline.board.pictures import VEGA_LITE
-from clari_pipeline.log_lines import say
-from clari_pipeline.runbook import ExitCode
-from clari_pipeline.settings import Settings
-from clari_pipeline.shown import print_line
+from clari_pipeline.config.settings import Settings
+from clari_pipeline.core.runbook import ExitCode
+from clari_pipeline.core.shown import print_line
+from clari_pipeline.sync.log_lines import say
 from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.session import Warehouse
 

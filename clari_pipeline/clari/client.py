@@ -49,8 +49,8 @@ from clari_pipeline.clari.reading import (
     unwrapped,
 )
 from clari_pipeline.clari.tls import tls_context
-from clari_pipeline.envelopes import Words
-from clari_pipeline.retrying import retry_context
+from clari_pipeline.core.envelopes import Words
+from clari_pipeline.core.retrying import retry_context
 
 _LARGEST_ANSWER = 16 << 20  # bytes; an answer that is no document
 _LARGEST_ERROR = 64 << 10

@@ -44,8 +44,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from clari_pipeline.envelopes import Words, words_of
-from clari_pipeline.runbook import PipelineError
+from clari_pipeline.core.envelopes import Words, words_of
+from clari_pipeline.core.runbook import PipelineError
 
 if TYPE_CHECKING:
     from clari_pipeline.clari.models import Job

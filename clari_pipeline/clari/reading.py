@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from clari_pipeline.clari.errors import ErrorAsAnswer, ErrorAsDocument, ResultTooLarge, ServerFault, UnexpectedAnswer
 from clari_pipeline.clari.models import Job, JobState, Limits, state_of
-from clari_pipeline.envelopes import Words, error_in, error_of
+from clari_pipeline.core.envelopes import Words, error_in, error_of
 
 Typed = TypeVar("Typed", Job, Limits)
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import dagster as dg
 
+from clari_pipeline.core.runbook import Remark, see
 from clari_pipeline.defs.boards import board_asset
 from clari_pipeline.defs.checks import check_results, check_specs, mart_result
 from clari_pipeline.defs.lineage import column_lineage
 from clari_pipeline.defs.log import hear_in
 from clari_pipeline.defs.schemas import table_schema
-from clari_pipeline.outcomes import Outcome
-from clari_pipeline.runbook import Remark, see
-from clari_pipeline.sync import Pipeline
-from clari_pipeline.warehouse import marts
-from clari_pipeline.warehouse.marts import HISTORY, MARTS
+from clari_pipeline.store import marts
+from clari_pipeline.store.marts import HISTORY, MARTS
+from clari_pipeline.sync.outcomes import Outcome
+from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.warehouse.statements import is_view
 
 PREFIX = "clari"
@@ -229,7 +229,7 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
         pool=writers(engine),
     )
     def apply_retention(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        from clari_pipeline.retention import forget_verdicts, oldest_kept, retire  # noqa: PLC0415 - once a month
+        from clari_pipeline.ops.retention import forget_verdicts, oldest_kept, retire  # noqa: PLC0415 - once a month
 
         pipeline: Pipeline = context.resources.pipeline
         found = retire(pipeline)

@@ -6,13 +6,13 @@ from typing import Any
 
 import dagster as dg
 
-from clari_pipeline import alerts
+from clari_pipeline.alerts import raising as alerts
+from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.defs.assets import READ_COPY, RETENTION, TABLES, key
 from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
-from clari_pipeline.products.brought import brought
-from clari_pipeline.settings import Settings, read_settings
-from clari_pipeline.sync import Pipeline
-from clari_pipeline.warehouse.marts import MARTS
+from clari_pipeline.store.marts import MARTS
+from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.products.brought import brought
 
 _WATCHED_EVERY_S = 900
 _MONTHLY = "0 3 1 * *"

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from clari_pipeline.alerting.rendering import plain_in_markdown
-from clari_pipeline.sync import Pipeline
+from clari_pipeline.notify.rendering import plain_in_markdown
+from clari_pipeline.sync.pipeline import Pipeline
 
 _TITLES = {
     "movement": "how the newest week moved the call",

@@ -8,10 +8,10 @@ from typing import Any
 
 import dagster as dg
 
-from clari_pipeline.outcomes import Outcome
-from clari_pipeline.quality.export_gate import CHECKS
-from clari_pipeline.runbook import anchor, see
-from clari_pipeline.shown import one_line
+from clari_pipeline.checks.export_gate import CHECKS
+from clari_pipeline.core.runbook import anchor, see
+from clari_pipeline.core.shown import one_line
+from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.warehouse.statements import Record
 
 # Judged once the marts are made, over all quarters, by the mart on which they stand.

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from clari_pipeline.periods import Quarter
-from clari_pipeline.settings import Settings
+from clari_pipeline.config.settings import Settings
+from clari_pipeline.core.periods import Quarter
 from clari_pipeline.warehouse.engines import engine_of
 
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import dagster as dg
 
 from clari_pipeline.clari import ExportEvent
-from clari_pipeline.narration import Narrator
-from clari_pipeline.shown import printable
+from clari_pipeline.core.shown import printable
+from clari_pipeline.sync.narration import Narrator
 
 
 def hear_in(log: dg.DagsterLogManager) -> Callable[[ExportEvent], None]:

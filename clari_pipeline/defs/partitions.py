@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from clari_pipeline.periods import FiscalCalendar, Quarter
+from clari_pipeline.core.periods import FiscalCalendar, Quarter
 
 _BACK, _AHEAD = 8, 4
 

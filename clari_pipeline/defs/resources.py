@@ -6,12 +6,12 @@ from typing import Protocol
 
 import dagster as dg
 
-from clari_pipeline import alerts
+from clari_pipeline.alerts import raising as alerts
 from clari_pipeline.clari import ExportEvent
-from clari_pipeline.periods import Quarter
-from clari_pipeline.runbook import see
-from clari_pipeline.settings import SettingsError, read_settings
-from clari_pipeline.sync import Pipeline
+from clari_pipeline.config.settings import SettingsError, read_settings
+from clari_pipeline.core.periods import Quarter
+from clari_pipeline.core.runbook import see
+from clari_pipeline.sync.pipeline import Pipeline
 
 
 class Exports(Protocol):

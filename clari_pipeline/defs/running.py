@@ -12,16 +12,16 @@ import dagster as dg
 from filelock import FileLock
 
 from clari_pipeline.clari import ExportEvent
-from clari_pipeline.commands import MakeRunner
+from clari_pipeline.cli.commands import MakeRunner
+from clari_pipeline.config.settings import Settings, point_dagster_at
+from clari_pipeline.core.periods import Quarter
+from clari_pipeline.core.runbook import AlertKind, PipelineError, section_named, see
 from clari_pipeline.defs.graph import build
 from clari_pipeline.defs.products import JOB, definitions_of
 from clari_pipeline.defs.resources import Exports
-from clari_pipeline.outcomes import Outcome
-from clari_pipeline.periods import Quarter
-from clari_pipeline.products.brought import Brought, brought
-from clari_pipeline.runbook import AlertKind, PipelineError, section_named, see
-from clari_pipeline.settings import Settings, point_dagster_at
-from clari_pipeline.sync import Pipeline
+from clari_pipeline.sync.outcomes import Outcome
+from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.products.brought import Brought, brought
 
 _LONGEST_CAUSE = 200
 _UNSET = re.compile(r'environment variable "?(\w+)"? which is not set')

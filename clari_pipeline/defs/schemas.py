@@ -6,7 +6,7 @@ from functools import cache
 
 import dagster as dg
 
-from clari_pipeline.warehouse.duck import describe_tables
+from clari_pipeline.warehouse.duckdb.engine import describe_tables
 
 
 def table_schema(table: str) -> dg.TableSchema:

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from clari_pipeline.core.periods import FiscalCalendar, Quarter, UnknownPeriod
 from clari_pipeline.documents.rows import Lists, Row, text_of
-from clari_pipeline.periods import FiscalCalendar, Quarter, UnknownPeriod
 
 AMOUNTS = {
     "forecastAmount": "forecast_value",

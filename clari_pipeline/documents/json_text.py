@@ -17,8 +17,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
+from clari_pipeline.core.envelopes import error_in
 from clari_pipeline.documents.rows import DocumentUnreadable
-from clari_pipeline.envelopes import error_in
 
 _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

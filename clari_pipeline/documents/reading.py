@@ -11,6 +11,7 @@ from typing import IO, Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.documents import totals
 from clari_pipeline.documents.fast_entries import FastEntries
 from clari_pipeline.documents.flat import AMOUNTS, OF_THIS_SHAPE, FlatPeople
@@ -19,7 +20,6 @@ from clari_pipeline.documents.long_csv import count_lines, read_long_csv
 from clari_pipeline.documents.relational import ENTRY_KEYS, LISTS, entry_row, objects, read_lists
 from clari_pipeline.documents.rows import MEASURES, DocumentUnreadable, EntryRows, Lists, Rounded, Row
 from clari_pipeline.documents.totals import StreamTotals, Totals
-from clari_pipeline.periods import FiscalCalendar
 
 _OTHER_FILES = {  # by their first bytes
     b"\x1f\x8b": "it is compressed by gzip, and is to be unpacked first (gzip -d, which tells a file that is cut)",

@@ -16,8 +16,8 @@ from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 import pyarrow as pa
 from pyarrow.lib import StringBuilder
 
-from clari_pipeline.periods import FiscalCalendar, Quarter, UnknownPeriod
-from clari_pipeline.runbook import UNFORESEEN, unforeseen
+from clari_pipeline.core.periods import FiscalCalendar, Quarter, UnknownPeriod
+from clari_pipeline.core.runbook import UNFORESEEN, unforeseen
 
 MEASURES = ("forecast_value", "quota_value", "adjustment_value", "crm_total", "crm_closed")
 AMOUNT = pa.decimal128(18, 4)

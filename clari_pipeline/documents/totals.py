@@ -20,8 +20,8 @@ from typing import Any, Self
 
 import duckdb
 
+from clari_pipeline.config.settings import project_file
 from clari_pipeline.documents.rows import MEASURES, ControlTotal, amount_of, text_of
-from clari_pipeline.settings import project_file
 
 Totals = dict[tuple[str | None, str], ControlTotal]
 _AHEAD = 16  # pieces that may wait

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from clari_pipeline.settings import DriverMissing
+from clari_pipeline.config.settings import DriverMissing
 from clari_pipeline.warehouse.environment import belonging
 from clari_pipeline.warehouse.session import Warehouse
 
@@ -27,18 +27,18 @@ def open_warehouse(url: SecretStr, *, data_dir: Path, env: str | None) -> Wareho
     match engine_of(url):
         case "postgres":
             try:
-                from clari_pipeline.warehouse.postgres import PostgresWarehouse  # noqa: PLC0415 - an extra
+                from clari_pipeline.warehouse.postgres.engine import PostgresWarehouse  # noqa: PLC0415 - an extra
             except ImportError as error:
                 raise _missing("PostgreSQL", "postgres", error) from error
             return belonging(PostgresWarehouse, env)(url, data_dir=data_dir)
         case "snowflake":
             try:
-                from clari_pipeline.warehouse.snowflake import SnowflakeWarehouse  # noqa: PLC0415 - an extra
+                from clari_pipeline.warehouse.snowflake.engine import SnowflakeWarehouse  # noqa: PLC0415 - an extra
             except ImportError as error:
                 raise _missing("Snowflake", "snowflake", error) from error
             return belonging(SnowflakeWarehouse, env)(url, data_dir=data_dir)
         case _:
-            from clari_pipeline.warehouse.duck import DuckWarehouse  # noqa: PLC0415 - the others import their own
+            from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse  # noqa: PLC0415 - the others import their own
 
             return belonging(DuckWarehouse, env)(Path(url.get_secret_value().removeprefix("duckdb:///")))
 

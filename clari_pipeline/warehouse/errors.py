@@ -10,7 +10,7 @@ WarehouseError            it cannot be used now
   WarehouseInterrupted    what was begun was not kept, or nobody knows: look at the ledger, then do it again
 """
 
-from clari_pipeline.runbook import PipelineError
+from clari_pipeline.core.runbook import PipelineError
 
 
 class WarehouseError(PipelineError):

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clari_pipeline.warehouse.duck import arrow_schemas
+from clari_pipeline.warehouse.duckdb.engine import arrow_schemas
 
 ROWS_AT_ONCE = 20_000
 

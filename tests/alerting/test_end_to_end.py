@@ -13,9 +13,9 @@ import dagster as dg
 import duckdb
 import pytest
 
-from clari_pipeline.periods import FiscalCalendar
+from clari_pipeline.config.settings import point_dagster_at, read_settings
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import point_dagster_at, read_settings
 from tests.alerting.conftest import Manner, WebListener, address, free_port
 from tests.helpers.beginnings import begin_after
 from tests.helpers.daemon import Daemon

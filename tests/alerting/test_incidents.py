@@ -12,9 +12,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from clari_pipeline.runbook import PAGE, anchor
+from clari_pipeline.config.settings import project_file
+from clari_pipeline.core.runbook import PAGE, anchor
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import project_file
 from tests.alerting.conftest import WebListener
 from tests.helpers.terminal import Answer, Terminal
 

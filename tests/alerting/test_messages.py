@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from clari_pipeline.alerting import Alert, Headline, Message, compose
-from clari_pipeline.alerting.rendering import compact, money, percent, slack_markdown
+from clari_pipeline.notify import Alert, Headline, Message, compose
+from clari_pipeline.notify.rendering import compact, money, percent, slack_markdown
 from tests.helpers.alert_examples import (
     HEADLINES,
     LOOK,

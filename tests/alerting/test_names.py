@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 import pytest
 from markdown import markdown
 
-from clari_pipeline.alerting import Alert, Message, compose
-from clari_pipeline.alerting.rendering import plain_in_markdown
+from clari_pipeline.notify import Alert, Message, compose
+from clari_pipeline.notify.rendering import plain_in_markdown
 from tests.helpers.alert_examples import alert, headline, swing
 
 AWKWARD = [

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from clari_pipeline import alert_sending, alerts
+from clari_pipeline.alerts import raising as alerts
+from clari_pipeline.alerts import sending as alert_sending
 from tests.alerting.conftest import WebListener, address
 from tests.helpers.house import House, Json, document, entry, moment, person
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from clari_pipeline.periods import FiscalCalendar, Quarter
+from clari_pipeline.core.periods import FiscalCalendar, Quarter
 
 FIELDS = (
     "Commit",

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pydantic import SecretStr
 
 from clari_pipeline.clari import ClariClient, Export, Exporter, ExportRequest
+from clari_pipeline.config.settings import EXPORT_TYPES, Settings
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.sandbox.server import Seen
-from clari_pipeline.settings import EXPORT_TYPES, Settings
 
 _MORNING = datetime(2025, 11, 20, 6, tzinfo=UTC)
 _QUARTER = "2025_Q4"

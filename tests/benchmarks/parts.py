@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from clari_pipeline.periods import Quarter
+from clari_pipeline.core.periods import Quarter
 from clari_pipeline.sandbox import Sandbox
 from tests.benchmarks import exporting
 from tests.benchmarks.places import FORECAST, Place

@@ -7,7 +7,7 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from clari_pipeline.periods import FiscalCalendar, Quarter
+from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from tests.benchmarks.processes import Cost, measure, python
 
 FORECAST = "total_new"

@@ -14,10 +14,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from clari_pipeline.alerting.rendering import money, percent
 from clari_pipeline.board import write_board
 from clari_pipeline.board.figures import MOST_PEOPLE
 from clari_pipeline.board.page import MOST_BYTES
+from clari_pipeline.notify.rendering import money, percent
 from tests.board.conftest import Reader, with_program
 from tests.helpers import prepared
 from tests.helpers.house import House, document, entry, moment, person

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from clari_pipeline import commands
 from clari_pipeline.clari import Polled
-from clari_pipeline.events import Event, Hooks
-from clari_pipeline.key_file import KeyFile, KeyFileError
+from clari_pipeline.cli import commands
+from clari_pipeline.config.key_file import KeyFile, KeyFileError
+from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import read_settings
+from clari_pipeline.sync.events import Event, Hooks
 from tests.helpers.direct_runner import direct_runners
 from tests.helpers.terminal import Terminal
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from clari_pipeline.settings import EXPORT_TYPES, SettingsError, read_settings
+from clari_pipeline.config.settings import EXPORT_TYPES, SettingsError, read_settings
 
 KEY = "key-f00dface"
 

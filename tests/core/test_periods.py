@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from clari_pipeline.periods import FiscalCalendar, Quarter, UnknownPeriod, quarter_of_label
+from clari_pipeline.core.periods import FiscalCalendar, Quarter, UnknownPeriod, quarter_of_label
 
 months = st.integers(1, 12)
 quarters = st.builds(Quarter, st.integers(1001, 2998), st.integers(1, 4))

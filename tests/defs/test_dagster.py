@@ -18,14 +18,14 @@ import httpx
 import pytest
 import stamina
 
+from clari_pipeline.checks.export_gate import CHECKS
+from clari_pipeline.config.settings import point_dagster_at, project_file, read_settings
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.defs.automation import daily_sync_schedule
 from clari_pipeline.defs.event_log import PooledSqliteEventLog
 from clari_pipeline.defs.graph import build
 from clari_pipeline.defs.run_storage import PooledSqliteRuns
-from clari_pipeline.periods import FiscalCalendar
-from clari_pipeline.quality.export_gate import CHECKS
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import point_dagster_at, project_file, read_settings
 from tests.helpers.beginnings import begin_after
 from tests.helpers.each_case import try_each
 from tests.helpers.terminal import Terminal

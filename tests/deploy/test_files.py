@@ -19,8 +19,8 @@ import yaml
 from kubernetes.client import models
 from packaging.specifiers import SpecifierSet
 
+from clari_pipeline.config.settings import Settings
 from clari_pipeline.defs.assets import EXPORTS_POOL
-from clari_pipeline.settings import Settings
 from tests.helpers.fleet import DEPLOY, loaded
 
 ROOT = DEPLOY.parent

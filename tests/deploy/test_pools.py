@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
+from clari_pipeline.config.settings import read_settings
 from clari_pipeline.defs.graph import build
-from clari_pipeline.settings import read_settings
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import duckdb
 import pytest
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.defs.assets import EXPORTS_POOL, WAREHOUSE_POOL
-from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
 from tests.helpers.fleet import Fleet, database_of_its_own, home_of, until
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.documents import Document, Totals, count_exactly, read_document
 from clari_pipeline.documents.rows import ENTRY
-from clari_pipeline.periods import FiscalCalendar
 
 TODAY = date(2026, 11, 21)
 

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.documents import DocumentUnreadable
-from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox.company import Company, Order
 from clari_pipeline.sandbox.documents import flat
 from clari_pipeline.sandbox.quarters import read_quarter

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.documents import MEASURES, DocumentUnreadable
 from clari_pipeline.documents.money import money
-from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.sandbox.company import Company, Order
 from clari_pipeline.sandbox.documents import COLUMNS, TYPES, Style, long_csv, relational

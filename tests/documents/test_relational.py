@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.documents import MEASURES, DocumentUnreadable
 from clari_pipeline.documents.rows import ENTRY as SCHEMA
-from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox.company import Company, Order
 from clari_pipeline.sandbox.documents import TYPES, Style, in_many_ways, relational
 from clari_pipeline.sandbox.quarters import read_quarter

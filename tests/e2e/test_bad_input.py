@@ -14,10 +14,10 @@ import duckdb
 import pytest
 
 from clari_pipeline.clari import Retry
+from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import read_settings
-from clari_pipeline.sync import Pipeline
-from clari_pipeline.warehouse.duck import DuckWarehouse
+from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
 from clari_pipeline.warehouse.errors import WarehouseLocked
 from tests.helpers.each_case import try_each
 from tests.helpers.terminal import Terminal

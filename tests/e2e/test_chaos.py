@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from clari_pipeline.clari import Retry
-from clari_pipeline.events import Event, Hooks
-from clari_pipeline.periods import Quarter
+from clari_pipeline.config.settings import Settings
+from clari_pipeline.core.periods import Quarter
 from clari_pipeline.sandbox import Chaos, Sandbox
-from clari_pipeline.settings import Settings
-from clari_pipeline.sync import Pipeline
+from clari_pipeline.sync.events import Event, Hooks
+from clari_pipeline.sync.pipeline import Pipeline
 from tests.helpers.killing import FIGURES
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from clari_pipeline.config.settings import SANDBOX_KEY
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import SANDBOX_KEY
-from clari_pipeline.warehouse import fetches
+from clari_pipeline.store import fetches
 from tests.helpers.house import House, document, entry, moment, person
 from tests.helpers.product_documents import GOOD, WEEK, ByHand, answers, audit, meeting
 from tests.helpers.terminal import Terminal

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from clari_pipeline import commands
-from clari_pipeline.events import Hooks, Merged
+from clari_pipeline.cli import commands
+from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import read_settings
+from clari_pipeline.sync.events import Hooks, Merged
 from tests.helpers import forked
 from tests.helpers.house import document, entry
 from tests.helpers.terminal import Terminal

@@ -14,13 +14,13 @@ import dagster as dg
 import duckdb
 import pytest
 
-from clari_pipeline import commands
 from clari_pipeline.clari import Cancelled, Retry
-from clari_pipeline.events import Event, Hooks
-from clari_pipeline.periods import FiscalCalendar, Quarter
+from clari_pipeline.cli import commands
+from clari_pipeline.config.settings import read_settings
+from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.sandbox import Fault, Sandbox
-from clari_pipeline.settings import read_settings
-from clari_pipeline.sync import Pipeline
+from clari_pipeline.sync.events import Event, Hooks
+from clari_pipeline.sync.pipeline import Pipeline
 from tests.helpers.direct_runner import direct_runners
 from tests.helpers.terminal import Terminal
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.landing import Landing
-from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
 from tests.helpers import forked
 from tests.helpers.terminal import Terminal

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.alerting import Alert, Headline
+from clari_pipeline.notify import Alert, Headline
 
 RUN = "8f2c1b9e-sync"
 LOOK = ("clari-pipeline board --open", "https://bi.example.com/forecast?team=emea&week=5", "clari.forecast_swing")

@@ -9,8 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from clari_pipeline.periods import FiscalCalendar
-from clari_pipeline.settings import point_dagster_at, read_settings
+from clari_pipeline.config.settings import point_dagster_at, read_settings
+from clari_pipeline.core.periods import FiscalCalendar
 from tests.helpers.beginnings import begin_after
 from tests.helpers.sensors import definitions_of, sensor_tick
 from tests.helpers.terminal import Terminal

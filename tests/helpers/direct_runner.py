@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from clari_pipeline.commands import MakeRunner
-from clari_pipeline.exports import ExportDesk
-from clari_pipeline.outcomes import Outcome
-from clari_pipeline.periods import Quarter
-from clari_pipeline.products.bringing import bring
-from clari_pipeline.products.brought import Brought
-from clari_pipeline.runbook import PipelineError, section_of, see
-from clari_pipeline.settings import Settings
-from clari_pipeline.sync import Pipeline
+from clari_pipeline.cli.commands import MakeRunner
+from clari_pipeline.config.settings import Settings
+from clari_pipeline.core.periods import Quarter
+from clari_pipeline.core.runbook import PipelineError, section_of, see
+from clari_pipeline.sync.exporting import ExportDesk
+from clari_pipeline.sync.outcomes import Outcome
+from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.products.bringing import bring
+from clari_pipeline.sync.products.brought import Brought
 
 
 @contextmanager

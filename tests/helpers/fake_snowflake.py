@@ -25,9 +25,9 @@ from snowflake.connector import connect
 from sqlglot import exp
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clari_pipeline.settings import project_file
-from clari_pipeline.warehouse.snowflake import SnowflakeWarehouse
-from clari_pipeline.warehouse.snowflake_url import read_address
+from clari_pipeline.config.settings import project_file
+from clari_pipeline.warehouse.snowflake.engine import SnowflakeWarehouse
+from clari_pipeline.warehouse.snowflake.url import read_address
 from tests.helpers import prepared
 
 NAMED = "CLARI_TEST_SNOWFLAKE"

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from clari_pipeline.outcomes import Outcome
+from clari_pipeline.sync.outcomes import Outcome
 from tests.helpers.house import QUARTER, House, Json
 
 

@@ -79,7 +79,7 @@ def _call(
 
 def command(*words: str) -> int:
     """A command as it is typed; the steps of a sync are run without Dagster."""
-    from clari_pipeline import cli  # noqa: PLC0415 - in the process that needs it
+    from clari_pipeline.cli import app as cli  # noqa: PLC0415 - in the process that needs it
     from tests.helpers.direct_runner import direct_runners  # noqa: PLC0415
 
     return cli.run(list(words), runners=direct_runners)
@@ -87,7 +87,7 @@ def command(*words: str) -> int:
 
 def program(*words: str) -> int:
     """A command as it is typed, each quarter of a sync a run in Dagster."""
-    from clari_pipeline import cli  # noqa: PLC0415
+    from clari_pipeline.cli import app as cli  # noqa: PLC0415
 
     return cli.run(list(words))
 
@@ -100,8 +100,8 @@ def command_on_a_full_disk(*words: str) -> int:
 
 def publish_on_a_full_disk() -> None:
     """Publish on such a disk; say what came of it."""
-    from clari_pipeline.settings import read_settings  # noqa: PLC0415
-    from clari_pipeline.sync import Pipeline  # noqa: PLC0415
+    from clari_pipeline.config.settings import read_settings  # noqa: PLC0415
+    from clari_pipeline.sync.pipeline import Pipeline  # noqa: PLC0415
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
     pipeline = Pipeline(read_settings())
@@ -110,8 +110,8 @@ def publish_on_a_full_disk() -> None:
 
 def publish_and_die(event: str, name: str) -> None:
     """Publish anew, and be killed at the first such event of a file of that name."""
-    from clari_pipeline.settings import read_settings  # noqa: PLC0415
-    from clari_pipeline.sync import Pipeline  # noqa: PLC0415
+    from clari_pipeline.config.settings import read_settings  # noqa: PLC0415
+    from clari_pipeline.sync.pipeline import Pipeline  # noqa: PLC0415
 
     pipeline = Pipeline(read_settings())
     pipeline.refresh_pipeline_health()
@@ -126,9 +126,9 @@ def publish_and_die(event: str, name: str) -> None:
 
 def sync_and_die(last: int, name: str, number: int) -> int:
     """A sync of the last so many quarters that is killed once the ledger has the n-th event of that name."""
-    from clari_pipeline import commands  # noqa: PLC0415
-    from clari_pipeline.events import Event, Hooks  # noqa: PLC0415
-    from clari_pipeline.settings import read_settings  # noqa: PLC0415
+    from clari_pipeline.cli import commands  # noqa: PLC0415
+    from clari_pipeline.config.settings import read_settings  # noqa: PLC0415
+    from clari_pipeline.sync.events import Event, Hooks  # noqa: PLC0415
     from tests.helpers.direct_runner import direct_runners  # noqa: PLC0415
 
     seen = count()

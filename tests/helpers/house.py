@@ -9,15 +9,15 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from clari_pipeline.config.settings import EXPORT_TYPES, read_settings
 from clari_pipeline.landing import IS_WHOLE
-from clari_pipeline.outcomes import Outcome
-from clari_pipeline.recording import manifest_of
-from clari_pipeline.settings import EXPORT_TYPES, read_settings
-from clari_pipeline.sync import Pipeline
-from clari_pipeline.warehouse import ledger
-from clari_pipeline.warehouse.postgres import PostgresSession
+from clari_pipeline.store import ledger
+from clari_pipeline.sync.outcomes import Outcome
+from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.recording import manifest_of
+from clari_pipeline.warehouse.postgres.engine import PostgresSession
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.snowflake_session import SnowflakeSession
+from clari_pipeline.warehouse.snowflake.session import SnowflakeSession
 from tests.helpers import prepared
 
 QUARTER = "2026_Q4"  # October to December

@@ -34,10 +34,10 @@ class Moment:
 
 
 def _sync(which: int | str, moment: Moment | None, is_in_dagster: bool) -> int:
-    from clari_pipeline import commands  # noqa: PLC0415 - imported already where this was forked from
-    from clari_pipeline.events import Event, Hooks  # noqa: PLC0415
-    from clari_pipeline.periods import Quarter  # noqa: PLC0415
-    from clari_pipeline.settings import read_settings  # noqa: PLC0415
+    from clari_pipeline.cli import commands  # noqa: PLC0415 - imported already where this was forked from
+    from clari_pipeline.config.settings import read_settings  # noqa: PLC0415
+    from clari_pipeline.core.periods import Quarter  # noqa: PLC0415
+    from clari_pipeline.sync.events import Event, Hooks  # noqa: PLC0415
     from tests.helpers.direct_runner import direct_runners  # noqa: PLC0415
 
     seen = 0

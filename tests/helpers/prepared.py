@@ -56,7 +56,7 @@ def _remove(place: Path) -> None:
 
 def empty_warehouse() -> Path:
     """A DuckDB file with every table of this release and no row."""
-    from clari_pipeline.warehouse.duck import DuckWarehouse  # noqa: PLC0415 - the main process needs no DuckDB
+    from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse  # noqa: PLC0415 - the main process needs no DuckDB
 
     return made_once("empty.duckdb", lambda file: DuckWarehouse(file).prepare())
 

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from clari_pipeline.products.loading import ProductLoader
-from clari_pipeline.products.recording import manifest_of
-from clari_pipeline.products.registry import PRODUCTS
-from clari_pipeline.products.windows import midnight
-from clari_pipeline.sync import Pipeline
-from clari_pipeline.warehouse import fetches
+from clari_pipeline.store import fetches
+from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.products.loading import ProductLoader
+from clari_pipeline.sync.products.recording import manifest_of
+from clari_pipeline.sync.products.registry import PRODUCTS
+from clari_pipeline.sync.products.windows import midnight
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 TODAY = midnight(NOW.date())

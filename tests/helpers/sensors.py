@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
+from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.defs.graph import build
-from clari_pipeline.settings import Settings, read_settings
 
 _built: dict[str, dg.Definitions] = {}
 

@@ -14,9 +14,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from clari_pipeline import cli
-from clari_pipeline.commands import Runners
-from clari_pipeline.runbook import PAGE
+from clari_pipeline.cli import app as cli
+from clari_pipeline.cli.commands import Runners
+from clari_pipeline.core.runbook import PAGE
 from tests.helpers.beginnings import begin_after
 from tests.helpers.direct_runner import direct_runners
 

@@ -9,12 +9,8 @@ import duckdb  # noqa: F401
 import httpcore  # noqa: F401
 import pyarrow  # noqa: F401
 
-import clari_pipeline.commands
-import clari_pipeline.defs.running
-import clari_pipeline.progress
-import clari_pipeline.reporting  # noqa: F401
 import tests.helpers.direct_runner  # noqa: F401
-from clari_pipeline.quality import expectations
+from clari_pipeline.checks import expectations
 
 # The first question begins what the answer needs, so that no sync has to.
 expectations.import_what_is_needed()

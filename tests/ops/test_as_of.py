@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from clari_pipeline import cli
+from clari_pipeline.cli import app as cli
 from tests.helpers.house import House, document, entry, moment
 from tests.helpers.weekly_model import QUARTERS, History, deliver, random_history
 

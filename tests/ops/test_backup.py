@@ -16,9 +16,9 @@ from typing import Any
 import duckdb
 import pytest
 
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.landing import Landing
-from clari_pipeline.periods import FiscalCalendar
-from clari_pipeline.warehouse.duck import DuckWarehouse
+from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
 from clari_pipeline.warehouse.errors import WarehouseLocked
 from clari_pipeline.warehouse.statements import tables
 from tests.helpers import forked

@@ -11,10 +11,10 @@ import duckdb
 import pytest
 from pydantic import SecretStr
 
-from clari_pipeline.masking import Mask
+from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import read_settings
-from clari_pipeline.warehouse.duck import DuckWarehouse
+from clari_pipeline.sync.masking import Mask
+from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
 from tests.helpers.beginnings import begin_after
 from tests.helpers.terminal import Terminal
 

@@ -21,12 +21,12 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from clari_pipeline.freshness import ExportHealth, Wanted
-from clari_pipeline.health import Health, Snapshot
+from clari_pipeline.config.settings import read_settings
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.landing import Landing
-from clari_pipeline.periods import FiscalCalendar
+from clari_pipeline.ops.freshness import ExportHealth, Wanted
+from clari_pipeline.ops.health import Health, Snapshot
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import read_settings
 from tests.helpers import forked
 from tests.helpers.each_case import try_each
 from tests.helpers.terminal import Terminal

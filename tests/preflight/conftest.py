@@ -14,8 +14,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from clari_pipeline import preflight
-from clari_pipeline.periods import FiscalCalendar
+from clari_pipeline.core.periods import FiscalCalendar
+from clari_pipeline.ops import preflight
 from clari_pipeline.sandbox import Sandbox
 from tests.helpers.terminal import Terminal
 

@@ -17,11 +17,11 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._daemon.types import DaemonHeartbeat
 
-from clari_pipeline import preflight
+from clari_pipeline.config.settings import EXPORT_TYPES, REQUIRED_TYPES
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.landing import Landing
-from clari_pipeline.periods import FiscalCalendar
+from clari_pipeline.ops import preflight
 from clari_pipeline.sandbox.answers import Fault
-from clari_pipeline.settings import EXPORT_TYPES, REQUIRED_TYPES
 from tests.preflight.conftest import CURRENT, Operator
 
 Arrange = Callable[[Operator], object]

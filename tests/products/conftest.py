@@ -13,15 +13,15 @@ import pytest
 from pydantic import SecretStr
 
 from clari_pipeline.clari import Retry
-from clari_pipeline.products.bringing import bring
-from clari_pipeline.products.brought import Brought
-from clari_pipeline.products.registry import PRODUCTS
-from clari_pipeline.products.windows import Window
+from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import read_settings
-from clari_pipeline.sync import Pipeline
-from clari_pipeline.warehouse import fetches
-from clari_pipeline.warehouse.product_rows import TABLES
+from clari_pipeline.store import fetches
+from clari_pipeline.store.product_rows import TABLES
+from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.products.bringing import bring
+from clari_pipeline.sync.products.brought import Brought
+from clari_pipeline.sync.products.registry import PRODUCTS
+from clari_pipeline.sync.products.windows import Window
 from tests.helpers import prepared
 from tests.helpers.house import rows_of
 from tests.helpers.product_documents import NOW, ByHand

@@ -10,10 +10,10 @@ import pytest
 
 from clari_pipeline.clari.events import Polled
 from clari_pipeline.clari.models import ActivityRequest, Job
-from clari_pipeline.products.activity import OVERLAP_DAYS
-from clari_pipeline.products.windows import Window
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.warehouse import fetches
+from clari_pipeline.store import fetches
+from clari_pipeline.sync.products.activity import OVERLAP_DAYS
+from clari_pipeline.sync.products.windows import Window
 from tests.helpers.product_documents import NOW, TODAY, WEEK, meeting
 from tests.products.conftest import SIGHTS, Clock, Desk, desk_of
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from clari_pipeline.products.allowance import MOST_EXPORTS, syncs_a_month
-from clari_pipeline.products.windows import Window
+from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox, faults
-from clari_pipeline.settings import read_settings
+from clari_pipeline.sync.products.allowance import MOST_EXPORTS, syncs_a_month
+from clari_pipeline.sync.products.windows import Window
 from tests.helpers.product_documents import NOW, TODAY
 from tests.products.conftest import Clock, Desk, desk_of
 

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from clari_pipeline.clari import ClariClient
 from clari_pipeline.clari.errors import LinkAstray
-from clari_pipeline.products.audit import OVERLAP
 from clari_pipeline.sandbox import Fault, Sandbox
+from clari_pipeline.sync.products.audit import OVERLAP
 from tests.helpers.product_documents import GOOD, NOW
 from tests.products.conftest import SIGHTS, Clock, Desk
 

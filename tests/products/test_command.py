@@ -12,11 +12,11 @@ import dagster as dg
 import duckdb
 import pytest
 
+from clari_pipeline.config.settings import project_file, read_settings
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.defs.graph import build
-from clari_pipeline.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import project_file, read_settings
-from clari_pipeline.warehouse.product_rows import TABLES
+from clari_pipeline.store.product_rows import TABLES
 from tests.conftest import sandbox as calm
 from tests.helpers import forked
 from tests.helpers.beginnings import begin_after

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clari_pipeline.landing import LandingError
-from clari_pipeline.warehouse import fetches
+from clari_pipeline.store import fetches
 from tests.helpers.product_documents import GOOD, NOW, TODAY, WEEK, audit, meeting
 from tests.products.conftest import Desk
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clari_pipeline.runbook import see
+from clari_pipeline.core.runbook import see
 from clari_pipeline.sandbox import Fault, Sandbox
 from tests.helpers.product_documents import NOW, WEEK, answers, mapped_to
 from tests.products.conftest import SIGHTS, Clock, Desk, desk_of

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clari_pipeline.products.activity import OVERLAP_DAYS
-from clari_pipeline.products.windows import Shown, Window, wanted
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.warehouse import fetches
+from clari_pipeline.store import fetches
+from clari_pipeline.sync.products.activity import OVERLAP_DAYS
+from clari_pipeline.sync.products.windows import Shown, Window, wanted
 from tests.helpers.product_documents import NOW, TODAY, meeting
 from tests.products.conftest import SIGHTS, Clock, Desk, desk_of
 

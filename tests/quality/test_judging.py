@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from clari_pipeline.quality import judging
-from clari_pipeline.quality.judging import GateError, Judge
+from clari_pipeline.checks import judging
+from clari_pipeline.checks.judging import GateError, Judge
 
 CHECKS = [
     {"name": "nothing_lost", "fact": "rows_lost", "least": None, "most": 0},
@@ -79,7 +79,7 @@ def test_an_installation_without_it_is_named_in_one_line(new_judge, monkeypatch,
 def test_it_does_not_outlive_who_asked(end):
     """Whether that one ends well, in the middle of its beginning, or is killed."""
     program = (
-        "import os, sys; from clari_pipeline.quality.judging import judge; judge.start(); "
+        "import os, sys; from clari_pipeline.checks.judging import judge; judge.start(); "
         "print(judge._process.pid, flush=True); sys.stdin.read(); "
         + ("sys.exit()" if end == "exit" else "os.kill(os.getpid(), 9)")
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clari_pipeline.warehouse import marts
+from clari_pipeline.store import marts
 from tests.helpers.house import House, document, entry, moment, person
 from tests.helpers.labelled.deceptions import CENT, NAMES
 from tests.helpers.labelled.tracks import written

@@ -8,8 +8,9 @@ from random import Random
 import duckdb
 import pytest
 
-from clari_pipeline.quality.export_gate import CHECKS
-from clari_pipeline.warehouse import in_duckdb, marts
+from clari_pipeline.checks.export_gate import CHECKS
+from clari_pipeline.store import marts
+from clari_pipeline.warehouse import in_duckdb
 from tests.helpers.house import House, Outcome, document, entry, moment
 from tests.helpers.labelled import deceptions, histories
 from tests.helpers.labelled.examining import Brought, bring, examined

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from clari_pipeline.rules import RULES_FILE, Rules, RulesError, read_rules
-from clari_pipeline.warehouse import marts
+from clari_pipeline.config.rules import RULES_FILE, Rules, RulesError, read_rules
+from clari_pipeline.store import marts
 from tests.helpers.forecast import shared_house
 from tests.helpers.house import QUARTER, House, Json, document, entry, moment, person
 

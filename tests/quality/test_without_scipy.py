@@ -9,7 +9,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from clari_pipeline.settings import project_file
+from clari_pipeline.config.settings import project_file
 
 
 def test_the_gate_judges_where_scipy_is_not_installed(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_the_gate_judges_where_scipy_is_not_installed(tmp_path: Path) -> None:
     check = {"name": "nothing_lost", "fact": "rows_lost", "least": None, "most": 0}
     questions = [json.dumps({"facts": {"rows_lost": lost}, "checks": [check]}) for lost in (0, 2)]
     done = subprocess.run(
-        [*python, "-P", "-m", "clari_pipeline.quality.expectations"],
+        [*python, "-P", "-m", "clari_pipeline.checks.expectations"],
         env=environment,
         input="\n".join(questions) + "\n",
         capture_output=True,

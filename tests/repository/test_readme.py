@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from clari_pipeline.settings import Settings, project_file
+from clari_pipeline.config.settings import Settings, project_file
 from clari_pipeline.warehouse.statements import tables
 from tests.helpers.terminal import Terminal
 
@@ -132,7 +132,7 @@ def test_the_wheel_holds_all_that_the_package_reads(tmp_path: Path) -> None:
         held = set(wheel.namelist())
         (commands,) = (wheel.read(name).decode() for name in held if name.endswith("/entry_points.txt"))
     assert known | {"clari_pipeline/dagster_home/dagster.yaml"} == {name for name in held if ".dist-info/" not in name}
-    assert "clari-pipeline = clari_pipeline.cli:main" in commands
+    assert "clari-pipeline = clari_pipeline.cli.app:main" in commands
 
 
 @pytest.mark.soak

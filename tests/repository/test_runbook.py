@@ -17,12 +17,13 @@ import pytest
 from typer.testing import CliRunner
 
 import clari_pipeline
-from clari_pipeline import cli, preflight
-from clari_pipeline.quality.export_gate import CHECKS
-from clari_pipeline.quality.product_checks import PRODUCT_CHECKS
-from clari_pipeline.runbook import PAGE, AlertKind, ExitCode, PipelineError, Remark, anchor, section_of, see
+from clari_pipeline.checks.export_gate import CHECKS
+from clari_pipeline.checks.product_checks import PRODUCT_CHECKS
+from clari_pipeline.cli import app as cli
+from clari_pipeline.config.settings import project_file
+from clari_pipeline.core.runbook import PAGE, AlertKind, ExitCode, PipelineError, Remark, anchor, section_of, see
+from clari_pipeline.ops import preflight
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import project_file
 from clari_pipeline.warehouse.errors import WarehouseError
 from tests.helpers.terminal import Terminal
 

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 
-from clari_pipeline import backup, restoring
-from clari_pipeline.settings import project_file
-from clari_pipeline.warehouse.duck import DuckWarehouse
-from clari_pipeline.warehouse.marts import MARTS
+from clari_pipeline.config.settings import project_file
+from clari_pipeline.ops import backup, restoring
+from clari_pipeline.store.marts import MARTS
+from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
 from clari_pipeline.warehouse.statements import tables
 from tests.helpers import prepared
 from tests.helpers.house import House, document, entry, moment, person

@@ -16,12 +16,12 @@ import dagster as dg
 import duckdb
 import pytest
 
+from clari_pipeline.config.settings import read_settings
 from clari_pipeline.defs.assets import READ_COPY
 from clari_pipeline.defs.graph import build
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.settings import read_settings
-from clari_pipeline.sync import Pipeline
-from clari_pipeline.warehouse.marts import HISTORY, MARTS
+from clari_pipeline.store.marts import HISTORY, MARTS
+from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.warehouse.statements import tables
 from tests.helpers import forked
 from tests.helpers.terminal import Terminal

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from clari_pipeline.settings import EXPORT_TYPES
+from clari_pipeline.config.settings import EXPORT_TYPES
 from tests.helpers.house import House, Json, document, entry, moment, person
 
 EAST = ("ann", "bob")

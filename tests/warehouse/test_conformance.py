@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from clari_pipeline import alerts
-from clari_pipeline.as_of import show
+from clari_pipeline.alerts import raising as alerts
+from clari_pipeline.ops.as_of import show
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.warehouse.duck import describe_tables
+from clari_pipeline.warehouse.duckdb.engine import describe_tables
 from clari_pipeline.warehouse.statements import tables
 from tests.helpers import fake_snowflake, postgres_server
 from tests.helpers.house import House, Json, document, entry, moment, person

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from clari_pipeline.outcomes import Outcome
-from clari_pipeline.periods import Quarter
+from clari_pipeline.core.periods import Quarter
+from clari_pipeline.sync.outcomes import Outcome
 from tests.helpers.forecast import Forecast, shared_house
 from tests.helpers.house import QUARTER, House, moment
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clari_pipeline import backup, restoring
+from clari_pipeline.ops import backup, restoring
 from clari_pipeline.warehouse.errors import WarehouseDamaged
 from tests.helpers.house import House, document, entry, moment
 

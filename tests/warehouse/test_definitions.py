@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clari_pipeline.periods import Quarter
+from clari_pipeline.core.periods import Quarter
 from tests.helpers.forecast import Forecast, shared_house
 from tests.helpers.house import QUARTER, WEEKS, House, Json, document, entry, moment, person
 

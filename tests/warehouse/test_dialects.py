@@ -14,11 +14,11 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from clari_pipeline.settings import project_file
-from clari_pipeline.warehouse import product_rows
+from clari_pipeline.config.settings import project_file
+from clari_pipeline.store import product_rows
 from clari_pipeline.warehouse.dialects import Engine, carried
+from clari_pipeline.warehouse.snowflake.work_tables import work_tables
 from clari_pipeline.warehouse.statements import tables
-from clari_pipeline.warehouse.work_tables import work_tables
 from tests.helpers import postgres_server
 from tests.helpers.each_case import try_each
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from clari_pipeline.warehouse.duck import DuckWarehouse
-from clari_pipeline.warehouse.duck_file import duck_file
+from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
+from clari_pipeline.warehouse.duckdb.file import duck_file
 from clari_pipeline.warehouse.errors import WarehouseLocked
 
 _WRITE = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('create table mine (a int)')"
@@ -148,7 +148,7 @@ def test_settings_of_one_session_are_not_the_nexts(tmp_path: Path) -> None:
 def test_a_child_that_is_forked_ends_well(tmp_path: Path) -> None:
     """It uses the file as its parent did before."""
     script = (
-        "import os, sys; from pathlib import Path; from clari_pipeline.warehouse.duck import DuckWarehouse\n"
+        "import os, sys; from pathlib import Path; from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse\n"
         "warehouse = DuckWarehouse(Path(sys.argv[1])); warehouse.prepare()\n"
         "child = os.fork()\n"
         "if child == 0:\n"

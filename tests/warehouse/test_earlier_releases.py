@@ -10,7 +10,7 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from clari_pipeline.periods import Quarter
+from clari_pipeline.core.periods import Quarter
 from clari_pipeline.warehouse.dialects import Engine, carried
 from clari_pipeline.warehouse.in_duckdb import text_of
 from clari_pipeline.warehouse.statements import is_view, tables

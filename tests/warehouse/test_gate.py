@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clari_pipeline.documents import relational
-from clari_pipeline.outcomes import Outcome
+from clari_pipeline.sync.outcomes import Outcome
 from tests.helpers.forecast import Forecast, shared_house
 from tests.helpers.house import QUARTER, House, Json, document, entry, moment, person
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from clari_pipeline.clari import Completed, ExportRequest, Job, Submitted, Submitting
 from clari_pipeline.clari.models import ActivityRequest
-from clari_pipeline.products.recording import FetchRecorder
-from clari_pipeline.recording import Recorder
-from clari_pipeline.warehouse import fetches, ledger, merging
+from clari_pipeline.store import fetches, ledger, merging
+from clari_pipeline.sync.products.recording import FetchRecorder
+from clari_pipeline.sync.recording import Recorder
 from tests.helpers.each_case import try_each
 from tests.helpers.house import QUARTER, House, moment
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from clari_pipeline import operations
-from clari_pipeline.preflight import in_warehouse
-from clari_pipeline.preflight.look import Look
-from clari_pipeline.settings import read_settings
-from clari_pipeline.sync import Pipeline
+from clari_pipeline.cli import operations
+from clari_pipeline.config.settings import read_settings
+from clari_pipeline.ops.preflight import in_warehouse
+from clari_pipeline.ops.preflight.look import Look
+from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.warehouse.errors import WrongEnvironment
 from tests.helpers.house import House, document, entry, moment
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from clari_pipeline.warehouse.duck import DuckWarehouse
+from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
 
 _CATALOGUE = (
     "select table_name, column_name, data_type, comment, column_default, is_nullable from duckdb_columns()",

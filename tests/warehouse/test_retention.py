@@ -15,14 +15,14 @@ import dagster as dg
 import duckdb
 import pytest
 
-from clari_pipeline import cli
+from clari_pipeline.cli import app as cli
+from clari_pipeline.config.settings import SettingsError, read_settings
+from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.defs.graph import build
 from clari_pipeline.landing import Landing
-from clari_pipeline.periods import FiscalCalendar, Quarter
-from clari_pipeline.retention import forget_verdicts, old_quarters, old_verdicts, oldest_kept, retire
-from clari_pipeline.settings import SettingsError, read_settings
-from clari_pipeline.sync import Pipeline
-from clari_pipeline.warehouse.product_rows import TABLES
+from clari_pipeline.ops.retention import forget_verdicts, old_quarters, old_verdicts, oldest_kept, retire
+from clari_pipeline.store.product_rows import TABLES
+from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.warehouse.statements import is_view, tables
 from tests.helpers import fake_snowflake, postgres_server, prepared
 from tests.helpers.house import House, Json, document, entry, person

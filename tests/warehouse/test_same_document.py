@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clari_pipeline.outcomes import Outcome
+from clari_pipeline.sync.outcomes import Outcome
 from tests.helpers import prepared
 from tests.helpers.house import House, document, entry, moment, person
 from tests.warehouse.test_any_order import ORDERED

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from pydantic import SecretStr
 
-from clari_pipeline.settings import SettingsError, read_settings
+from clari_pipeline.config.settings import SettingsError, read_settings
 from clari_pipeline.warehouse.engines import open_warehouse
 from tests.helpers.house import House, document, entry, moment
 

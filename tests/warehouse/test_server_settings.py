@@ -180,7 +180,9 @@ def _is_one_line(answer: Answer, code: int, remedy: str) -> None:
 
 
 def test_an_extra_that_is_not_installed_is_named(tmp_path: Path) -> None:
-    program = "import sys; sys.modules['psycopg'] = None; from clari_pipeline.cli import run; sys.exit(run(['status']))"
+    program = (
+        "import sys; sys.modules['psycopg'] = None; from clari_pipeline.cli.app import run; sys.exit(run(['status']))"
+    )
     url = f"postgresql://clari:{SECRET}@localhost/warehouse"
     answer = subprocess.run(
         [sys.executable, "-c", program],

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from clari_pipeline.warehouse.errors import WarehouseLocked
-from clari_pipeline.warehouse.postgres import PostgresWarehouse
+from clari_pipeline.warehouse.postgres.engine import PostgresWarehouse
 from clari_pipeline.warehouse.statements import tables
 from tests.helpers import postgres_server, prepared
 from tests.helpers.house import House, document, entry, moment

@@ -12,15 +12,15 @@ import pytest
 import snowflake.connector
 from pydantic import SecretStr
 
-from clari_pipeline.settings import SettingsError, project_file
+from clari_pipeline.config.settings import SettingsError, project_file
 from clari_pipeline.warehouse.dialects import carried
 from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
-from clari_pipeline.warehouse.snowflake import SnowflakeWarehouse
-from clari_pipeline.warehouse.snowflake_errors import told
-from clari_pipeline.warehouse.snowflake_session import SnowflakeSession
-from clari_pipeline.warehouse.snowflake_url import read_address
-from clari_pipeline.warehouse.work_tables import work_tables
+from clari_pipeline.warehouse.snowflake.engine import SnowflakeWarehouse
+from clari_pipeline.warehouse.snowflake.errors import told
+from clari_pipeline.warehouse.snowflake.session import SnowflakeSession
+from clari_pipeline.warehouse.snowflake.url import read_address
+from clari_pipeline.warehouse.snowflake.work_tables import work_tables
 from tests.helpers.house import House, document, entry, moment, person
 
 _SQL = project_file("sql")
@@ -68,7 +68,7 @@ def test_a_wrong_address_is_one_line_without_the_secret(address: str) -> None:
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "snowflake.connector", None)
-    for name in [name for name in sys.modules if name.startswith("clari_pipeline.warehouse.snowflake")]:
+    for name in [name for name in sys.modules if name.startswith("clari_pipeline.warehouse.snowflake.engine")]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(SettingsError, match=r"pip install 'clari-pipeline\[snowflake\]'$"):
         open_warehouse(SecretStr("snowflake://me:x@account/database"), data_dir=tmp_path, env=None)

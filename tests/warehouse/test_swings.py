@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clari_pipeline.warehouse import alert_rows, marts
+from clari_pipeline.store import alert_rows, marts
 from tests.helpers.forecast import Forecast, shared_house
 from tests.helpers.house import QUARTER, House, Json, document, entry, moment, person
 

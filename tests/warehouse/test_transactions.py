@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clari_pipeline.landing import LandingError
-from clari_pipeline.sync import Pipeline
+from clari_pipeline.sync.pipeline import Pipeline
 from tests.helpers import prepared
 from tests.helpers.house import QUARTER, House, document, entry, moment
 

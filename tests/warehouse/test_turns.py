@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from clari_pipeline.warehouse.errors import WarehouseLocked
-from clari_pipeline.warehouse.postgres import PostgresWarehouse
+from clari_pipeline.warehouse.postgres.engine import PostgresWarehouse
 from tests.helpers.house import QUARTER, House, document, entry, moment, person
 
 OTHER = "2026_Q3"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from clari_pipeline.settings import EXPORT_TYPES
+from clari_pipeline.config.settings import EXPORT_TYPES
 from tests.helpers.house import House, Json, document, entry, moment
 from tests.warehouse.test_any_order import QUARTERS, Export, expected_entries, found_entries, modelled
 

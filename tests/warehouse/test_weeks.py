@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clari_pipeline.board import read_board
-from clari_pipeline.outcomes import Outcome
+from clari_pipeline.sync.outcomes import Outcome
 from tests.helpers.each_case import try_each
 from tests.helpers.forecast import Forecast, shared_house
 from tests.helpers.house import QUARTER, House, Json, document, entry, moment

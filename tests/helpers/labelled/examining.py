@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clari_pipeline.warehouse import marts
+from clari_pipeline.store import marts
 from tests.helpers.house import House
 from tests.helpers.labelled.histories import History, Key
 

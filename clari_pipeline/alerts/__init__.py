@@ -1,0 +1,1 @@
+"""Alerts: raised, sent, kept until they are sent."""

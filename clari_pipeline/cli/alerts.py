@@ -1,0 +1,66 @@
+"""What the commands do that are about alerts. Each returns the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from clari_pipeline.cli.commands import console_of_output
+from clari_pipeline.config.settings import Settings, UsageError
+from clari_pipeline.core.runbook import ExitCode, Remark, see
+from clari_pipeline.core.shown import print_json
+from clari_pipeline.sync.log_lines import say
+from clari_pipeline.sync.pipeline import Pipeline
+
+_MOST_ALERTS = 1000
+
+
+def listed(settings: Settings, *, most: int, as_json: bool) -> int:
+    """The newest alerts and whether they were sent."""
+    from clari_pipeline.cli.reporting import alerts_document, show_alerts  # noqa: PLC0415
+    from clari_pipeline.store import alert_rows  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    found: list[dict[str, Any]] = []
+    if pipeline.warehouse.exists():
+        with pipeline.warehouse.session() as session:
+            found = alert_rows.newest(session, most)
+    if as_json:
+        print_json(alerts_document(found))
+    else:
+        show_alerts(console_of_output(), found)
+    return ExitCode.DONE
+
+
+def test(settings: Settings) -> int:
+    """One message to each channel; which answered."""
+    from clari_pipeline.alerts import sending as alert_sending  # noqa: PLC0415
+
+    channels = alert_sending.required_channels(settings)
+    console = console_of_output()
+    is_well = True
+    for delivery in channels.deliver(alert_sending.greeting(settings.env)):
+        found = see(delivery.error, Remark.ALERT_NOT_SENT) if delivery.error else "took it"
+        console.print(f"{delivery.channel}: {found}", highlight=False, soft_wrap=True)
+        is_well = is_well and delivery.error is None
+    return ExitCode.DONE if is_well else ExitCode.NOT_DONE
+
+
+def resend(settings: Settings, *, keys: Sequence[str]) -> int:
+    """Send what is not sent yet, and these again."""
+    from clari_pipeline.alerts import sending as alert_sending  # noqa: PLC0415
+    from clari_pipeline.store import alert_rows  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    alert_sending.required_channels(settings)
+    with pipeline.warehouse.transaction("alerts") as session:
+        known = {alert["alert_key"] for alert in alert_rows.newest(session, _MOST_ALERTS)}
+        if unknown := [key for key in keys if key not in known]:
+            raise UsageError(f"no alert is called {unknown[0]!r}: clari-pipeline alerts list shows their keys")
+        for key in keys:
+            alert_rows.again(session, key)
+    sent = alert_sending.send_alerts(pipeline, named=keys)
+    console_of_output().print(f"{sent.alerts} alerts sent")
+    for trouble in sent.troubles:
+        say(trouble, settings, section=None)
+    return ExitCode.NOT_DONE if sent.troubles else ExitCode.DONE

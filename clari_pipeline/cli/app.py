@@ -1,0 +1,405 @@
+"""The command-line face."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from typer.exceptions import TyperException
+
+from clari_pipeline.config.rules import RulesError
+from clari_pipeline.config.settings import Settings, SettingsError, UsageError, read_settings
+from clari_pipeline.core.periods import Quarter, UnknownPeriod
+from clari_pipeline.core.runbook import ExitCode, PipelineError, Remark, section_of
+
+if TYPE_CHECKING:
+    from clari_pipeline.cli.commands import Runners
+
+_INTERRUPTED = 130  # what typer makes of Ctrl-C
+
+app = typer.Typer(
+    help="Clari's forecast calls, quotas and closed-won figures in a warehouse that never forgets.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+alerts_app = typer.Typer(help="What people were told, and what they are still to be told.", rich_markup_mode=None)
+app.add_typer(alerts_app, name="alerts")
+
+Periods = Annotated[list[str] | None, typer.Option("--period", help="A fiscal quarter such as 2026_Q4; repeatable.")]
+Forecasts = Annotated[
+    list[str] | None, typer.Option("--forecast", help="A forecast id, instead of CLARI_FORECAST_IDS; repeatable.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
+
+
+@app.command(epilog="Example: clari-pipeline sync --period 2026_Q4 --period 2026_Q3")
+def sync(
+    context: typer.Context,
+    period: Periods = None,
+    forecast: Forecasts = None,
+    last: Annotated[
+        int | None,
+        typer.Option("--last", min=1, max=41, help="The current quarter and those before it, so many in all."),
+    ] = None,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Try it without a Clari account.")] = False,
+    scenario: Annotated[
+        str | None,
+        typer.Option("--scenario", help="With --sandbox: what its company does; see clari-pipeline sandbox."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export, land, judge, merge, compare: the main job.
+
+    Without --period: the current quarter and CLARI_HISTORICAL_PERIODS before it. What CLARI_PRODUCTS names beside the
+    forecast comes after it, unless --period or --forecast is given. Exits with 1 where an export was not merged.
+    """
+    from clari_pipeline.cli import commands  # noqa: PLC0415 - --help is not to wait for it
+
+    quarters = [Quarter.parse(text) for text in period or []]
+    if quarters and last:
+        raise UsageError("--period and --last exclude each other: give one of them")
+    if scenario and not sandbox:
+        raise UsageError("--scenario belongs to --sandbox: give both, or neither")
+    with commands.sandbox_or_clari(read_settings(), scenario=(scenario or "calm") if sandbox else None) as settings:
+        code = commands.sync(
+            settings,
+            quarters=quarters,
+            forecasts=tuple(forecast or ()),
+            last=last,
+            as_json=as_json,
+            is_sandbox=sandbox,
+            runners=context.obj,
+        )
+    raise typer.Exit(code)
+
+
+@app.command(epilog="Example: clari-pipeline replay --document q4.json --forecast total_new --period 2026_Q4")
+def replay(
+    period: Periods = None,
+    forecast: Forecasts = None,
+    document: Annotated[
+        Path | None, typer.Option("--document", help="One file from elsewhere; needs --forecast and --period.")
+    ] = None,
+    exported_at: Annotated[
+        str | None,
+        typer.Option(
+            "--exported-at",
+            help="What the file is as of, ISO 8601: a time without a zone is UTC, a day alone begins in"
+            " CLARI_ORG_TIMEZONE; else the file's modification time.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Merge landed documents again, in the order in which they were exported. Clari is not called."""
+    quarters = [Quarter.parse(text) for text in period or []]
+    settings = read_settings()
+    if document is not None:
+        raise typer.Exit(
+            _replay_document(settings, document, forecast or [], quarters, exported_at=exported_at, as_json=as_json)
+        )
+    if exported_at is not None:
+        raise UsageError("--exported-at belongs to --document: name the file too")
+    from clari_pipeline.cli import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.replay(settings, quarters=quarters, forecasts=tuple(forecast or ()), as_json=as_json))
+
+
+def _replay_document(
+    settings: Settings,
+    document: Path,
+    forecasts: list[str],
+    quarters: list[Quarter],
+    *,
+    exported_at: str | None,
+    as_json: bool,
+) -> int:
+    if len(quarters) != 1 or len(forecasts) != 1:
+        raise UsageError("--document needs one --forecast and one --period: say what the file holds")
+    if not document.is_file():
+        raise UsageError(f"{document} is no file: name the document to merge")
+    as_of = None if exported_at is None else _moment(exported_at, settings, name="--exported-at")
+    from clari_pipeline.checks.export_gate import warm_up  # noqa: PLC0415
+    from clari_pipeline.landing import Landing  # noqa: PLC0415
+
+    landing = Landing(settings.landing_dir)
+    with landing.arriving(document) as arriving:
+        if not landing.holds(forecasts[0], str(quarters[0]), document.stat().st_size):
+            warm_up()  # it will be read
+        from clari_pipeline.cli import commands  # noqa: PLC0415 - takes most of a second, and a large document lands in it
+
+        return commands.replay_document(
+            settings, arriving, forecast_id=forecasts[0], quarter=quarters[0], exported_at=as_of, as_json=as_json
+        )
+
+
+@app.command(epilog="Example: clari-pipeline status --json")
+def status(as_json: AsJson = False) -> None:
+    """Each forecast and quarter: its newest export and age; the export quota left; alerts not sent."""
+    from clari_pipeline.cli import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.status(read_settings(), as_json=as_json))
+
+
+@app.command(epilog="Example: clari-pipeline board --open")
+def board(
+    is_opened: Annotated[bool, typer.Option("--open", help="Show it in the browser, too.")] = False,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Of the sandbox's warehouse.")] = False,
+) -> None:
+    """Write the revenue board, one HTML file that needs no network, and print its path. Clari is not called."""
+    from clari_pipeline.board import show  # noqa: PLC0415 - what it is made with takes a moment
+    from clari_pipeline.cli import commands  # noqa: PLC0415
+
+    settings = read_settings()
+    if sandbox:
+        settings = settings.model_copy(update=commands.of_sandbox(settings))
+    raise typer.Exit(show(settings, is_opened=is_opened))
+
+
+@app.command(epilog="Example: clari-pipeline as-of 2026-10-31T09:00 --period 2026_Q4 --format csv --output then.csv")
+def as_of(
+    moment: Annotated[str, typer.Argument(help="ISO 8601, such as 2026-10-31T09:00; UTC where it names no zone.")],
+    period: Periods = None,
+    forecast: Annotated[
+        list[str] | None, typer.Option("--forecast", help="A forecast id; all unless given; repeatable.")
+    ] = None,
+    form: Annotated[
+        Literal["table", "csv", "parquet"] | None,
+        typer.Option("--format", help="What to write; a table, unless the file is called .csv or .parquet."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="The file to write; else standard output.")] = None,
+) -> None:
+    """Every entry as it stood at a moment: what was known then, whatever came later. Clari is not called."""
+    from clari_pipeline.ops import as_of as known  # noqa: PLC0415
+
+    quarters = [Quarter.parse(text) for text in period or []]
+    settings = read_settings()
+    then = _moment(moment, settings, name="MOMENT")
+    wanted = form or known.format_of(output)
+    code = known.show(settings, then, quarters=quarters, forecasts=forecast or (), form=wanted, output=output)
+    raise typer.Exit(code)
+
+
+@app.command(epilog="Example: clari-pipeline serve-health --port 9464, then curl -f http://127.0.0.1:9464/health")
+def serve_health(
+    host: Annotated[
+        str, typer.Option("--host", help="The address to answer at; 0.0.0.0 is every one of this machine.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 9464,
+) -> None:
+    """Answer GET /health and GET /metrics from the ledger, until it is interrupted.
+
+    /health says 503 where the newest merged figures are older than CLARI_MAX_AGE_HOURS. Clari is not asked.
+    """
+    from clari_pipeline.cli import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.serve_health(read_settings(), host=host, port=port))
+
+
+@alerts_app.command("list", epilog="Example: clari-pipeline alerts list --last 5")
+def alerts_list(
+    last: Annotated[int, typer.Option("--last", min=1, max=1000, help="So many of the newest.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The newest alerts, their keys, and whether they were sent."""
+    from clari_pipeline.cli import alerts as alert_commands  # noqa: PLC0415
+
+    raise typer.Exit(alert_commands.listed(read_settings(), most=last, as_json=as_json))
+
+
+@alerts_app.command("test", epilog="Example: clari-pipeline alerts test")
+def alerts_test() -> None:
+    """Send one message to each channel of CLARI_ALERT_URLS, and say which took it. Exits with 1 where one did not."""
+    from clari_pipeline.cli import alerts as alert_commands  # noqa: PLC0415
+
+    raise typer.Exit(alert_commands.test(read_settings()))
+
+
+@alerts_app.command("resend", epilog="Example: clari-pipeline alerts resend")
+def alerts_resend(
+    keys: Annotated[list[str] | None, typer.Argument(help="Keys of alerts to send once more.")] = None,
+) -> None:
+    """Send what is not sent yet; with keys, these once more to every channel."""
+    from clari_pipeline.cli import alerts as alert_commands  # noqa: PLC0415
+
+    raise typer.Exit(alert_commands.resend(read_settings(), keys=keys or []))
+
+
+@app.command(epilog="Example: clari-pipeline sandbox --port 8765 --scenario swings")
+def sandbox(
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8765,
+    scenario: Annotated[str, typer.Option("--scenario", help="What its company does; 'list' names them all.")] = "calm",
+    seed: Annotated[int, typer.Option("--seed", help="Another seed is another company.")] = 7,
+    people: Annotated[int, typer.Option("--people", min=1, max=20000, help="How many people it has.")] = 40,
+) -> None:
+    """A Clari API on this machine, until it is interrupted."""
+    from clari_pipeline.cli import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.sandbox(read_settings(), port=port, scenario=scenario, seed=seed, people=people))
+
+
+@app.command(epilog="Example: clari-pipeline backup /mnt/backup/clari")
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Empty at first; the same one each time.")],
+) -> None:
+    """Save the warehouse and the landed documents; a sync may go on meanwhile.
+
+    What DIR holds already, byte by byte, is not copied again. Exits with 1 where a document could not be saved.
+    """
+    from clari_pipeline.cli import operations  # noqa: PLC0415
+
+    raise typer.Exit(operations.backup(read_settings(), folder))
+
+
+@app.command(epilog="Example: clari-pipeline restore /mnt/backup/clari --dry-run")
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What clari-pipeline backup has written.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Put what was saved in the place of what is there and differs.")
+    ] = False,
+    documents_only: Annotated[
+        bool, typer.Option("--documents-only", help="The landed documents that are missing; not the warehouse.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Prove the backup, and say what would be done.")] = False,
+) -> None:
+    """Put a backup back, once every byte of it is proved. Nothing is overwritten without --force."""
+    from clari_pipeline.cli import operations  # noqa: PLC0415
+
+    raise typer.Exit(
+        operations.restore(read_settings(), folder, force=force, documents_only=documents_only, dry_run=dry_run)
+    )
+
+
+@app.command(epilog="Example: clari-pipeline preflight --send --json")
+def preflight(
+    send: Annotated[bool, typer.Option("--send", help="Send a message to each alert channel, too.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Make one export, of the smallest quarter: it counts against the quota.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The go-live checklist: a line each, PASS, WARN or FAIL, and what to do. Exits with 1 where one fails.
+
+    Without --deep nothing counts against Clari's quota; nothing is changed in the warehouse.
+    """
+    from clari_pipeline.cli import operations  # noqa: PLC0415
+
+    raise typer.Exit(operations.preflight(is_sent=send, is_deep=deep, as_json=as_json))
+
+
+@app.command(epilog="Example: clari-pipeline debug-bundle --output clari-debug.tar.gz")
+def debug_bundle(
+    output: Annotated[
+        Path | None, typer.Option("--output", help="The file to write; else clari-debug-….tar.gz here.")
+    ] = None,
+    with_people: Annotated[
+        bool, typer.Option("--with-people", help="People's names and addresses, and the texts of alerts, too.")
+    ] = False,
+) -> None:
+    """One archive to send to support: versions, settings, ledger, recent events, checks. No secret, and no person.
+
+    It names people by Clari's ids alone, and holds no amounts but those in the evidence of checks.
+    """
+    from clari_pipeline.cli import operations  # noqa: PLC0415
+
+    raise typer.Exit(operations.debug_bundle(output, with_people=with_people))
+
+
+@app.command(epilog="Example: clari-pipeline retention --dry-run")
+def retention(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which quarters and rows would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let quarters beyond CLARI_RETENTION_PERIODS leave the tables: never the current one and the seven before it.
+
+    Landed documents stay, and replay brings a quarter back. Exits with 1 where one has to stay, for lack of a document.
+    """
+    from clari_pipeline.cli import operations  # noqa: PLC0415
+
+    raise typer.Exit(operations.retention(read_settings(), dry_run=dry_run, as_json=as_json))
+
+
+@app.command(epilog="Example: CLARI_ENV=staging clari-pipeline environment --take-over")
+def environment(
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="The warehouse belongs to CLARI_ENV from now on; unset: to none.")
+    ] = False,
+) -> None:
+    """Which environment the warehouse belongs to. Every command refuses a warehouse of another than CLARI_ENV."""
+    from clari_pipeline.cli import operations  # noqa: PLC0415
+
+    raise typer.Exit(operations.environment(read_settings(), take_over=take_over))
+
+
+def main() -> None:
+    """Run the command line: errors are one line on stderr, with the right exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str], *, runners: Runners | None = None) -> int:
+    """Run a command; its exit code. `runners` run the steps of a sync in place of Dagster's."""
+    try:
+        code = app(args=arguments or ["--help"], prog_name="clari-pipeline", standalone_mode=False, obj=runners)
+    except typer.Exit as done:
+        code = done.exit_code
+    except TyperException as error:
+        return _fail(
+            f"{error.format_message()}: see clari-pipeline --help", UsageError.section, ExitCode.WRONG_SETTINGS
+        )
+    except (SettingsError, RulesError, UnknownPeriod) as error:
+        return _fail(str(error), error.section, ExitCode.WRONG_SETTINGS)
+    except (typer.Abort, KeyboardInterrupt):
+        code = _INTERRUPTED
+    except BrokenPipeError:
+        return ExitCode.NOT_DONE
+    except Exception as error:  # noqa: BLE001 - the last word is one line, not a traceback
+        return _fail_by_kind(error)
+    if code == _INTERRUPTED:
+        said = "interrupted: run again, what was submitted or landed is continued"
+        return _fail(said, Remark.INTERRUPTED, ExitCode.NOT_DONE)
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _fail_by_kind(error: Exception) -> int:
+    from clari_pipeline.warehouse.errors import WarehouseUnwritable  # noqa: PLC0415
+
+    if (settings := _settings()) is not None and settings.debug:
+        raise error
+    match error:
+        case WarehouseUnwritable():
+            said, code = str(error), ExitCode.WRONG_SETTINGS
+        case PipelineError():
+            said, code = str(error), ExitCode.NOT_DONE
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            said, code = f"{where}{error.strerror or error}", ExitCode.NOT_DONE
+        case _:
+            first = "".join(str(error).strip().splitlines()[:1])
+            said, code = f"{type(error).__name__}: {first}; CLARI_DEBUG=1 shows where", ExitCode.NOT_DONE
+    return _fail(said, section_of(error), code)
+
+
+def _settings() -> Settings | None:
+    """As far as they can be read."""
+    try:
+        return read_settings()
+    except SettingsError:
+        return None
+
+
+def _fail(message: str, section: str, code: ExitCode) -> ExitCode:
+    from clari_pipeline.sync.log_lines import say  # noqa: PLC0415
+
+    say(" ".join(message.split()), _settings(), section=section)
+    return code
+
+
+def _moment(text: str, settings: Settings, *, name: str) -> datetime:
+    try:
+        return settings.calendar.moment(text)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{name} {text!r} is no moment: write 2026-10-31T09:00:00+00:00") from None

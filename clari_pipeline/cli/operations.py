@@ -1,0 +1,176 @@
+"""What the commands do that look after the pipeline itself. Each returns the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clari_pipeline.config.settings import Settings
+from clari_pipeline.core.runbook import ExitCode, Remark, see
+from clari_pipeline.core.shown import print_json, print_line
+from clari_pipeline.sync.log_lines import say
+from clari_pipeline.warehouse import environment as environments
+from clari_pipeline.warehouse.engines import open_warehouse
+from clari_pipeline.warehouse.errors import WrongEnvironment
+
+if TYPE_CHECKING:
+    from clari_pipeline.ops.retention import OldQuarter
+
+
+def environment(settings: Settings, *, take_over: bool) -> int:
+    """Which environment the warehouse belongs to, and whose it is to be."""
+    warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
+    remembered = None
+    if warehouse.exists() or take_over:
+        try:
+            with warehouse.session() as session:
+                remembered = environments.belongs_to(session)
+        except WrongEnvironment as other:
+            remembered = other.remembered
+    if take_over and remembered != settings.env:
+        theirs = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=remembered)
+        with theirs.session() as session:
+            environments.give(session, settings.env)
+        print_line(f"{warehouse.place} belonged to {_named(remembered)}, and to {_named(settings.env)} from now on")
+        return ExitCode.DONE
+    print_line(f"{warehouse.place} belongs to {_named(remembered)}; CLARI_ENV names {_named(settings.env)}")
+    return ExitCode.DONE
+
+
+def backup(settings: Settings, folder: Path) -> int:
+    """Save all that cannot be had again; 1 where a landed document could not be."""
+    from clari_pipeline.ops.backup import take  # noqa: PLC0415
+    from clari_pipeline.sync.pipeline import Pipeline  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    taken = take(pipeline, folder)
+    files = taken.manifest.files
+    size = sum(found.size for found in files.values()) / 1e6
+    rows = sum(taken.manifest.rows.values())
+    print_line(
+        f"{folder}: {taken.documents} landed documents, {taken.copied} of them new, and "
+        + (f"{pipeline.warehouse.place} with {rows:,} rows" if taken.manifest.warehouse else "no warehouse")
+        + f"; {size:,.1f} MB"
+    )
+    if taken.manifest.warehouse is None and pipeline.warehouse.engine != "duckdb":
+        say(
+            f"the tables in {pipeline.warehouse.place} are not in it: save them there (pg_dump --schema clari, or a "
+            "clone in Snowflake), before this; from the documents alone clari-pipeline replay makes them again",
+            settings,
+            section=Remark.SERVER_TABLES_NOT_SAVED,
+        )
+    for trouble in taken.troubles:
+        say(trouble, settings, section=Remark.DOCUMENT_NOT_SAVED)
+    return ExitCode.NOT_DONE if taken.troubles else ExitCode.DONE
+
+
+def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bool, dry_run: bool) -> int:
+    """Prove a backup and put it back."""
+    from clari_pipeline.ops import restoring  # noqa: PLC0415
+    from clari_pipeline.sync.pipeline import Pipeline  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    work = restoring.plan(pipeline, folder, documents_only=documents_only, force=force)
+    if not dry_run:
+        restoring.restore(pipeline, work)
+    rows = sum(work.manifest.rows.values())
+    print_line(
+        f"{folder} of {work.manifest.taken_at} is whole; {'to be restored' if dry_run else 'restored'}: "
+        f"{len(work.missing) + len(work.differing)} landed documents, and "
+        + (f"{pipeline.warehouse.place} with {rows:,} rows" if work.with_warehouse else "no warehouse")
+    )
+    if dry_run:
+        return ExitCode.DONE
+    if work.unknown and work.with_warehouse:
+        said = f"{work.unknown} documents have landed since: clari-pipeline replay merges them"
+        say(said, settings, section=Remark.DOCUMENTS_LANDED_SINCE)
+    if work.with_warehouse and work.manifest.env not in {None, settings.env}:
+        say(
+            f"the warehouse belongs to {work.manifest.env}, and CLARI_ENV names {_named(settings.env)}: set CLARI_ENV, "
+            "or give it away with clari-pipeline environment --take-over",
+            settings,
+            section=WrongEnvironment.section,
+        )
+    elif work.with_warehouse:
+        pipeline.publish()
+        for remark in pipeline.remarks:
+            say(remark, settings, section=None)
+    return ExitCode.DONE
+
+
+def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
+    """Let old quarters leave the tables, or say which would; 1 where one has to stay."""
+    from clari_pipeline.ops import retention as keeping  # noqa: PLC0415
+    from clari_pipeline.sync.pipeline import Pipeline  # noqa: PLC0415
+
+    pipeline = Pipeline(settings)
+    found: list[keeping.OldQuarter] = []
+    verdicts = 0
+    if pipeline.warehouse.exists():
+        found = keeping.old_quarters(pipeline) if dry_run else keeping.retire(pipeline)
+        verdicts = keeping.old_verdicts(pipeline) if dry_run else keeping.forget_verdicts(pipeline)
+    if (found or verdicts) and not dry_run:
+        pipeline.publish()
+    oldest = str(keeping.oldest_kept(pipeline))
+    if as_json:
+        quarters = [
+            {"quarter_id": one.quarter_id, "rows": dict(one.rows), "exports": one.exports, "obstacle": one.obstacle}
+            for one in found
+        ]
+        print_json({"oldest_kept": oldest, "dry_run": dry_run, "quarters": quarters, "verdicts": verdicts})
+    else:
+        for line in _retention_lines(found, oldest, dry_run=dry_run):
+            print_line(line)
+        if verdicts:
+            verb = "would leave" if dry_run else "have left"
+            print_line(
+                f"{verdicts:,} verdicts that passed, older than {settings.verdict_days} days, {verb} export_check."
+            )
+    troubles = [see(f"{one.quarter_id} stays: {one.obstacle}", Remark.QUARTER_STAYS) for one in found if one.obstacle]
+    for line in (*troubles, *pipeline.remarks):
+        say(line, settings, section=None)
+    return ExitCode.NOT_DONE if troubles else ExitCode.DONE
+
+
+def preflight(*, is_sent: bool, is_deep: bool, as_json: bool) -> int:
+    """The go-live checklist, a line each; 1 where a line fails."""
+    from clari_pipeline.ops import preflight as checklist  # noqa: PLC0415
+
+    results = checklist.inspect(is_sent=is_sent, is_deep=is_deep)
+    if as_json:
+        print_json({"checks": [asdict(one) for one in results]})
+    else:
+        for one in results:
+            print_line(f"{one.status}  {one.name}: {one.detail}")
+            if one.remedy:
+                print_line(f"      {one.remedy}")
+    return ExitCode.DONE if checklist.is_well(results) else ExitCode.NOT_DONE
+
+
+def debug_bundle(output: Path | None, *, with_people: bool) -> int:
+    """One archive to send to support."""
+    from clari_pipeline.ops import support  # noqa: PLC0415
+
+    file, troubles = support.bundle(output, with_people=with_people)
+    print_line(str(file))
+    for trouble in troubles:
+        say(f"not in it: {trouble}", None, section=Remark.PART_LEFT_OUT)
+    return ExitCode.DONE
+
+
+def _retention_lines(found: Sequence[OldQuarter], oldest: str, *, dry_run: bool) -> Iterator[str]:
+    if not found:
+        yield f"No quarter is older than {oldest}, the oldest that is kept."
+    for one in found:
+        if one.obstacle is None:
+            counts = ", ".join(f"{table} {count:,}" for table, count in sorted(one.rows.items()))
+            verb = "would leave" if dry_run else "have left"
+            yield f"{one.quarter_id}: {sum(one.rows.values()):,} rows {verb} the tables ({counts})"
+    if any(one.obstacle is None for one in found):
+        yield "Their documents stay landed: clari-pipeline replay --period brings a quarter back."
+
+
+def _named(env: str | None) -> str:
+    return env or "no environment"

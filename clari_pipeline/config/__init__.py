@@ -1,0 +1,1 @@
+"""Settings, and the rules of `clari_pipeline.toml`."""

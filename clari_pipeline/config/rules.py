@@ -1,0 +1,148 @@
+"""What people must hear of, and what a forecast field stands against: the small file `clari_pipeline.toml`.
+
+```toml
+[swings]                       # CLARI_SWING_THRESHOLD and CLARI_SWING_MIN_AMOUNT hold for all
+min_share_of_quota = 0.01      # a change below 1 % of the person's quota is none
+fields = ["Commit"]            # only these alert, by name or id; all unless set
+reps_muted_in_weeks = [1, 2]   # people to whom nobody reports wake nobody in these weeks of the quarter
+severity = "P3"
+
+[[swings.rule]]                # a rule is for a field, a role, a person, or for all that it names at once
+role = "Account Executive"
+min_amount = 50_000
+
+[[swings.rule]]
+person = "cro@example.com"
+threshold = 0.08
+
+[fields."Commit"]              # where quota, closed and pipeline of a forecast field stand
+quota = "Quota"
+closed = "Closed Won"
+pipeline = "Pipeline"
+
+[same.fields]                  # where a quarter's exports change between JSON and CSV: what the newer one
+"Commit (USD)" = "fc_commit"   # writes is the known field of that name or id; "new" is none of those known
+[same.people]                  # by email, CRM id or user id
+"d.lee@new.example" = "d.lee@old.example"
+```
+"""
+
+from __future__ import annotations
+
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError, model_validator
+
+from clari_pipeline.core.runbook import PipelineError
+
+RULES_FILE = Path("clari_pipeline.toml")
+
+
+def _number(value: object) -> object:
+    """TOML has numbers: one in quotes is a slip of the pen."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError(f"write a number, without quotes, instead of {value!r}")  # noqa: TRY004 - pydantic's way
+    return value
+
+
+Share = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=100, decimal_places=6)]
+Amount = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, max_digits=18, decimal_places=4)]
+Week = Annotated[int, BeforeValidator(_number), Field(ge=1, le=14)]
+
+
+class RulesError(PipelineError, ValueError):
+    """The file cannot be used. One line: where, what, and what would be right."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SwingRule(_Table):
+    """Other bounds for a field, a role or a person; what is not said stays as it is for all.
+
+    Where several rules fit, one that names a person goes before one that names a role, that before one that names
+    only a field; of equal ones the later. A field is named by name or id, a role by name or id, a person by name,
+    email address or user id.
+    """
+
+    field: str | None = None
+    role: str | None = None
+    person: str | None = None
+    threshold: Share | None = None
+    min_amount: Amount | None = None
+    min_share_of_quota: Share | None = None
+    alert: StrictBool | None = None
+    muted_in_weeks: tuple[Week, ...] | None = None
+
+    @model_validator(mode="after")
+    def _is_for_somebody(self) -> Self:
+        if self.field is None and self.role is None and self.person is None:
+            raise ValueError("a rule names a field, a role or a person")
+        return self
+
+    @property
+    def rank(self) -> int:
+        """The higher, the more particular."""
+        return 4 * (self.person is not None) + 2 * (self.role is not None) + (self.field is not None)
+
+
+class SwingRules(_Table):
+    """`[swings]`."""
+
+    min_share_of_quota: Share = Decimal(0)
+    fields: tuple[str, ...] = ()
+    reps_muted_in_weeks: tuple[Week, ...] = ()
+    severity: Literal["P1", "P2", "P3"] = "P3"
+    rule: tuple[SwingRule, ...] = ()
+
+
+class FieldRule(_Table):
+    """`[fields.NAME]`: where the figures stand against which the calls of a forecast field are held."""
+
+    quota: str | None = None
+    closed: str | None = None
+    pipeline: str | None = None
+
+
+class SameRules(_Table):
+    """`[same]`: what another format writes of what is known."""
+
+    fields: dict[str, str] = Field(default_factory=dict)
+    people: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def said(self) -> str:
+        """All of it as a text; nothing where nothing is set."""
+        return f" with {self}" if self.fields or self.people else ""
+
+
+class Rules(_Table):
+    """The whole file."""
+
+    swings: SwingRules = SwingRules()
+    fields: dict[str, FieldRule] = Field(default_factory=dict)
+    same: SameRules = SameRules()
+
+
+def read_rules(file: Path = RULES_FILE) -> Rules:
+    """The rules of a file; where there is none, the same for all. Raises `RulesError`, all faults in one line."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Rules()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesError(f"{file} cannot be read: {error}") from None
+    try:
+        return Rules.model_validate(tomllib.loads(text, parse_float=Decimal))
+    except tomllib.TOMLDecodeError as error:
+        raise RulesError(f"{file} is no TOML: {error}") from None
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
+        ]
+        raise RulesError(f"{file}: {'; '.join(faults)}") from None

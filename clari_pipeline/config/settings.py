@@ -1,0 +1,361 @@
+"""Everything that can be set, read in one place into one frozen object."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from clari_pipeline.config.key_file import KeyFile, KeyFileError, is_plausible
+from clari_pipeline.core.periods import FiscalCalendar
+from clari_pipeline.core.runbook import PipelineError
+
+EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
+REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
+PRODUCTS = ("forecast", "limits", "audit", "activity", "opportunity")  # in the order in which a sync brings them
+SANDBOX_KEY = "sandbox-key-"  # how the key of every sandbox begins
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_Listed = Annotated[tuple[str, ...], NoDecode]
+
+
+class SettingsError(PipelineError, ValueError):
+    """A setting is missing or wrong. The message names the variable and the remedy, never a secret.
+
+    `faults`: what is wrong, by variable, where several may be.
+    """
+
+    def __init__(self, message: str, *, faults: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.faults = dict(faults or {})
+
+
+class UsageError(SettingsError):
+    """Options or arguments of a command that do not fit."""
+
+
+class KeyMissing(SettingsError):
+    """There is no key to ask Clari with."""
+
+
+class SandboxInProduction(SettingsError):
+    """`CLARI_ENV` is prod, and the key is a sandbox's or the warehouse full of its figures, which are invented."""
+
+
+class ForecastsMissing(SettingsError):
+    """No forecast is named."""
+
+
+class ChannelsMissing(SettingsError):
+    """There is nobody to send an alert to."""
+
+
+class ChannelUnusable(SettingsError):
+    """An address in `CLARI_ALERT_URLS` is none."""
+
+
+class DriverMissing(SettingsError):
+    """What `CLARI_WAREHOUSE_URL` names needs an extra of this package."""
+
+
+class DataFolderUnwritable(SettingsError):
+    """Nothing could be landed in `CLARI_DATA_DIR`: found before Clari is asked."""
+
+
+class Settings(BaseSettings):
+    """The settings of `.env.example`, from the environment or from `.env` in the working directory."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CLARI_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    env: Literal["dev", "staging", "prod"] | None = None
+    api_key: SecretStr | None = None
+    api_key_file: Path | None = None
+    base_url: str = "https://api.clari.com/v4"
+    auth_scheme: Literal["apikey", "bearer"] = "apikey"
+    products: _Listed = ("forecast",)
+    activity_days: int = Field(90, ge=1, le=3650)
+    forecast_ids: _Listed = ()
+    types_to_export: _Listed = EXPORT_TYPES
+    export_format: Literal["JSON", "CSV"] = "JSON"
+    include_historical: bool = True
+    scope_id: str | None = None
+    currency: str | None = None
+    fiscal_year_start_month: int = Field(1, ge=1, le=12)
+    fiscal_year_named_by: Literal["end", "start"] = "end"
+    org_timezone: str = "America/Los_Angeles"
+    historical_periods: int = Field(4, ge=0, le=40)
+    future_periods: int = Field(0, ge=0, le=8)
+    retention_periods: int = Field(8, ge=8, le=400)
+    verdict_days: int = Field(1200, ge=1, le=36_500)
+    quarter_grace_days: int = Field(7, ge=0, le=90)
+    export_timeout_s: float = Field(600, gt=0)
+    slot_timeout_s: float = Field(1800, gt=0)
+    max_requeues: int = Field(1, ge=0, le=10)
+    max_result_bytes: int = Field(4 * 1024**3, ge=1)
+    poll_interval_s: float = Field(1, gt=0, le=30)
+    lost_answer_s: float = Field(30, ge=0, le=600)
+    request_timeout_s: float = Field(30, gt=0)
+    max_concurrent_exports: int | None = Field(None, ge=1)
+    swing_threshold: Decimal = Field(Decimal("0.20"), ge=0, le=100, decimal_places=6)
+    swing_min_amount: Decimal = Field(Decimal(0), ge=0, decimal_places=4, max_digits=18)
+    call: Literal["submitted", "adjusted"] = "submitted"
+    alert_urls: SecretStr | None = None
+    alert_repeat_hours: float = Field(24, ge=0)
+    quota_field: str | None = None
+    top_user: str | None = None
+    warehouse_url: SecretStr = SecretStr("duckdb:///data/warehouse.duckdb")
+    data_dir: Path = Field(Path("data"), validate_default=True)
+    sync_cron: str = "0 6 * * *"
+    timezone: str = "UTC"
+    max_age_hours: float = Field(26, gt=0)
+    weekly_files_max_rows: int = Field(250_000, ge=0)
+    log_format: Literal["text", "json"] = "text"
+    debug: bool = False
+    dagster_home: Path | None = Field(None, validation_alias=AliasChoices("dagster_home", "DAGSTER_HOME"))
+
+    @field_validator("forecast_ids", "types_to_export", "products", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("types_to_export")
+    @classmethod
+    def _known_types(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(types) - set(EXPORT_TYPES)):
+            raise ValueError(f"{', '.join(unknown)}: no such type; Clari knows {', '.join(EXPORT_TYPES)}")
+        if missing := [name for name in REQUIRED_TYPES if name not in types]:
+            raise ValueError(f"{', '.join(missing)} must be among the types: every table is built on them")
+        return tuple(sorted(set(types)))
+
+    @field_validator("products")
+    @classmethod
+    def _known_products(cls, products: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(products) - set(PRODUCTS)):
+            raise ValueError(f"{', '.join(unknown)}: no such product; there are {', '.join(PRODUCTS)}")
+        if not products:
+            raise ValueError(f"name at least one of {', '.join(PRODUCTS)}")
+        return tuple(name for name in PRODUCTS if name in products)
+
+    @field_validator("currency")
+    @classmethod
+    def _capitals(cls, code: str | None) -> str | None:
+        return code and code.strip().upper()
+
+    @field_validator("api_key")
+    @classmethod
+    def _plausible_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not is_plausible(key.get_secret_value().strip()):
+            raise ValueError("it holds characters that no token has: copy it again from Clari")
+        return key
+
+    @field_validator("api_key_file")
+    @classmethod
+    def _one_key(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is not None and info.data.get("api_key") is not None:
+            raise ValueError("CLARI_API_KEY is set, too, and the key can stand in one place only: unset one of them")
+        return file
+
+    @field_validator("timezone", "org_timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"{name!r} is no time zone: write one such as Europe/Berlin") from None
+        return name
+
+    @field_validator("sync_cron")
+    @classmethod
+    def _cron(cls, line: str) -> str:
+        try:
+            CronSim(line, datetime.now(UTC))
+        except CronSimError:
+            raise ValueError(f"{line!r} is no cron line: write five fields such as 0 6 * * *") from None
+        return line
+
+    @field_validator("base_url")
+    @classmethod
+    def _web_address(cls, address: str) -> str:
+        parts = urlsplit(address)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("write an address such as https://api.clari.com/v4")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("the address may hold no user, password or query: the key goes to CLARI_API_KEY")
+        if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+            raise ValueError("the key would travel in clear text: use https")
+        return address.rstrip("/")
+
+    @field_validator("warehouse_url")
+    @classmethod
+    def _warehouse(cls, url: SecretStr) -> SecretStr:
+        text = url.get_secret_value()
+        if text.startswith(("postgresql://", "postgres://", "snowflake://")):
+            return url
+        scheme, separator, path = text.partition(":///")
+        if scheme != "duckdb" or not separator or not path:
+            raise ValueError(
+                "write duckdb:///relative/path.duckdb, duckdb:////absolute/path.duckdb, "
+                "postgresql://user:password@host:5432/database "
+                "or snowflake://user:password@account/database/clari?warehouse=name&role=name"
+            )
+        if Path(path).stem == "clari":
+            raise ValueError("a file named like the schema in it (clari) makes its tables ambiguous: rename it")
+        return url
+
+    @field_validator("data_dir")
+    @classmethod
+    def _warehouse_is_no_copy(cls, folder: Path, info: ValidationInfo) -> Path:
+        """Or each sync would put the copy in the warehouse's place."""
+        url = info.data.get("warehouse_url", SecretStr("")).get_secret_value()
+        if (
+            url.startswith("duckdb:///")
+            and Path(url.removeprefix("duckdb:///")).resolve() == _copy_in(folder).resolve()
+        ):
+            raise ValueError("CLARI_WAREHOUSE_URL names the file that the copy for readers goes to: rename one of them")
+        return folder
+
+    @property
+    def calendar(self) -> FiscalCalendar:
+        """The organisation's quarters and days."""
+        return FiscalCalendar(self.fiscal_year_start_month, self.fiscal_year_named_by, self.org_timezone)
+
+    @property
+    def copy_file(self) -> Path:
+        """The copy of the warehouse that people read while a sync writes."""
+        return _copy_in(self.data_dir)
+
+    @property
+    def marts_dir(self) -> Path:
+        """Where each mart stands as a Parquet file."""
+        return self.data_dir / "marts"
+
+    @property
+    def landing_dir(self) -> Path:
+        """Where raw documents stay."""
+        return self.data_dir / "landing"
+
+    @property
+    def brings_forecasts(self) -> bool:
+        """Whether a sync exports forecasts; else only what is beside them."""
+        return "forecast" in self.products
+
+    @property
+    def other_products(self) -> tuple[str, ...]:
+        """What is brought beside the forecast."""
+        return tuple(name for name in self.products if name != "forecast")
+
+    @property
+    def dagster_dir(self) -> Path:
+        """Dagster's instance: `DAGSTER_HOME`, else the checkout's `dagster_home`, else one in the data folder."""
+        if self.dagster_home is not None:
+            return self.dagster_home
+        checkout = _CHECKOUT / "dagster_home"
+        return checkout if (checkout / "dagster.yaml").exists() else self.data_dir / "dagster_home"
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a key is set, or a file that is to hold it."""
+        return self.api_key is not None or self.api_key_file is not None
+
+    @property
+    def is_of_a_sandbox(self) -> bool:
+        """Whether the key is a sandbox's; one that cannot be read is none."""
+        try:
+            source = self.key_source()
+            key = source.current() if isinstance(source, KeyFile) else source
+        except (SettingsError, KeyFileError):
+            return False
+        return key.get_secret_value().strip().startswith(SANDBOX_KEY)
+
+    def key_source(self) -> SecretStr | KeyFile:
+        """The key, or the file that it is read from as often as it changes. Raises `SettingsError` for none."""
+        if self.api_key_file is not None:
+            source = KeyFile(self.api_key_file)
+            try:
+                source.current()
+            except KeyFileError as error:
+                raise KeyMissing(f"CLARI_API_KEY_FILE: {error}") from None
+            return source
+        if self.api_key is None:
+            raise KeyMissing(
+                "CLARI_API_KEY is not set: create a token in Clari under Settings, API Token, "
+                "and put it into the environment or .env (or try --sandbox)"
+            )
+        return self.api_key
+
+    def required_key(self) -> SecretStr:
+        """The key as it stands now, or `SettingsError` where there is none, or a sandbox's in production."""
+        source = self.key_source()
+        key = source.current() if isinstance(source, KeyFile) else source
+        if self.env == "prod" and self.is_of_a_sandbox:
+            raise SandboxInProduction(
+                "the key is a sandbox's, whose figures are invented, and CLARI_ENV is prod: set CLARI_API_KEY and "
+                "CLARI_BASE_URL to Clari's, or unset CLARI_ENV and name a warehouse of the sandbox's own"
+            )
+        return key
+
+    def required_forecasts(self) -> tuple[str, ...]:
+        """The forecasts to export, or `SettingsError` where none is named."""
+        if not self.forecast_ids:
+            raise ForecastsMissing(
+                "CLARI_FORECAST_IDS is not set: name the forecast ids that stand in the address of Clari's "
+                "Forecast tab, comma-separated, or give --forecast ID"
+            )
+        return self.forecast_ids
+
+
+def _copy_in(data_dir: Path) -> Path:
+    return data_dir / "warehouse-read.duckdb"
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """The settings as they stand now; `overrides` win. Raises `SettingsError`, all faults in one line."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        faults = {_variable(fault["loc"]): fault["msg"].removeprefix("Value error, ") for fault in error.errors()}
+        raise SettingsError("; ".join(f"{name}: {said}" for name, said in faults.items()), faults=faults) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f".env cannot be read: {error}") from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "settings"
+    return name if name.isupper() else f"CLARI_{name.upper()}"
+
+
+@cache
+def project_file(name: str) -> Path:
+    """A file or folder of the project (`sql`, `dagster_home`): in a checkout, or inside an installed wheel."""
+    for root in (_CHECKOUT, Path(__file__).resolve().parents[1]):
+        if (root / name).exists() and (root != _CHECKOUT or (root / "pyproject.toml").exists()):
+            return root / name
+    raise FileNotFoundError(f"{name} is missing from this installation of clari-pipeline: install it again")
+
+
+def point_dagster_at(settings: Settings) -> Path:
+    """Make sure that Dagster's folder is there, the instance's settings in it, and that Dagster finds it."""
+    home = settings.dagster_dir.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        (home / "dagster.yaml").write_bytes(project_file("dagster_home/dagster.yaml").read_bytes())
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home

@@ -1,0 +1,171 @@
+"""Fiscal quarters and months, named as Clari names them (`2026_Q4`)."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from clari_pipeline.core.runbook import PipelineError
+
+_YEAR = r"([12][0-9]{3})"  # of those that a calendar can hold, the ones that anybody means
+_HALF_A_MONTH = timedelta(days=16)
+_WEEKS_AT_LEAST, _DAYS_AT_MOST = 12, timedelta(days=110)  # of a whole quarter
+_QUARTER = re.compile(rf"{_YEAR}_Q([1-4])")
+_QUARTER_LABEL = re.compile(rf"Q([1-4])\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
+_MONTH_LABEL = re.compile(rf"([A-Z]{{3,9}})\.?\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
+# Not calendar.month_name, which speaks the language of the machine.
+# fmt: off
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)
+# fmt: on
+
+
+class UnknownPeriod(PipelineError, ValueError):
+    """A text that names no fiscal quarter."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Quarter:
+    """One fiscal quarter, by the name of its fiscal year; `FiscalCalendar` knows its days."""
+
+    year: int
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> Quarter:
+        """Read `2026_Q4`; anything else raises `UnknownPeriod` and says what would be right."""
+        found = _QUARTER.fullmatch(text)
+        if found is None:
+            raise UnknownPeriod(f"{text!r} is not a quarter: write it as YYYY_QN, for example 2026_Q4")
+        return cls(int(found[1]), int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}_Q{self.number}"
+
+    def shifted(self, quarters: int) -> Quarter:
+        """The quarter so many quarters later (earlier where negative)."""
+        year, index = divmod(self.year * 4 + self.number - 1 + quarters, 4)
+        return Quarter(year, index + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class FiscalCalendar:
+    """Where quarters lie in the calendar, and which day it is.
+
+    `start_month` is the first month of the fiscal year, which is named after the calendar year that it begins or ends
+    in, as `named_by` says. `zone` is the organisation's time zone: a day begins there at midnight.
+    """
+
+    start_month: int = 1
+    named_by: Literal["start", "end"] = "end"
+    zone: str = "UTC"
+
+    @property
+    def named_ahead(self) -> int:
+        """By how many years a fiscal year's name is ahead of the calendar year that it begins in."""
+        return int(self.start_month > 1 and self.named_by == "end")
+
+    def day_of(self, moment: datetime) -> date:
+        """The organisation's day at a moment."""
+        return moment.astimezone(ZoneInfo(self.zone)).date()
+
+    def quarter_of(self, day: date) -> Quarter:
+        """The quarter in which a day lies."""
+        months = (day.month - self.start_month) % 12
+        begins_in = day.year - (day.month < self.start_month)
+        return Quarter(begins_in + self.named_ahead, months // 3 + 1)
+
+    def first_day(self, quarter: Quarter) -> date:
+        """The first day of a quarter."""
+        year = quarter.year - self.named_ahead
+        months = self.start_month - 1 + 3 * (quarter.number - 1)
+        return date(year + months // 12, months % 12 + 1, 1)
+
+    def last_day(self, quarter: Quarter) -> date:
+        """The last day of a quarter."""
+        return self.first_day(quarter.shifted(1)) - timedelta(days=1)
+
+    def contains(self, quarter: Quarter, first: date, last: date) -> bool:
+        """Whether the middle of a period lies in the quarter, so that 4-4-5 months count too."""
+        return self.first_day(quarter) <= first + (last - first) / 2 <= self.last_day(quarter)
+
+    def month_of_label(self, label: str) -> tuple[date, date] | None:
+        """First and last day of `July FY 2023`; None where the label names no month."""
+        found = _MONTH_LABEL.fullmatch(label.strip())
+        if found is None:
+            return None
+        number = next((n for n, name in enumerate(_MONTHS, 1) if name.startswith(found[1].lower())), None)
+        if number is None:
+            return None
+        year = int(found[2]) - self.named_ahead + (number < self.start_month)
+        return date(year, number, 1), date(year, number, calendar.monthrange(year, number)[1])
+
+    def end_of(self, day: date) -> datetime:
+        """The last microsecond of the organisation's day."""
+        midnight = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(self.zone))
+        return midnight.astimezone(UTC) - timedelta(microseconds=1)
+
+    def moment(self, text: str) -> datetime:
+        """What ISO 8601 says: UTC where it names no zone; a day alone is its beginning. Raises `ValueError`."""
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+        return found.replace(tzinfo=ZoneInfo(self.zone) if _is_day(text) else UTC).astimezone(UTC)
+
+    def contradicted_by(self, quarter: Quarter, first: date | None, last: date | None) -> bool:
+        """Whether a quarter that lies there is more than half a month off from where this calendar has it.
+
+        So 4-4-5 weeks, and years that begin on the Sunday nearest to a month's first, contradict nothing.
+        """
+        expected = ((first, self.first_day(quarter)), (last, self.last_day(quarter)))
+        return any(day is not None and abs(day - known) > _HALF_A_MONTH for day, known in expected)
+
+    def is_elsewhere(self, quarter: Quarter, weeks: int, first: date, last: date) -> bool:
+        """Whether so many weeks, from a day to another, are another quarter's: by a month at least, all of them, or a
+        whole quarter of them of which neither end is where this calendar has it.
+        """
+        begins, ends = self.first_day(quarter), self.last_day(quarter)
+        if last < begins - 2 * _HALF_A_MONTH or first > ends + 2 * _HALF_A_MONTH:
+            return True
+        is_whole = weeks >= _WEEKS_AT_LEAST and last - first <= _DAYS_AT_MOST
+        return is_whole and self.contradicted_by(quarter, first, None) and self.contradicted_by(quarter, None, last)
+
+    def as_delivered(self, quarter: Quarter, first: date) -> FiscalCalendar | None:
+        """The calendar in which a quarter begins about that day; None where no first month and no naming does it."""
+        into_the_month, left_of_it = first.day - 1, calendar.monthrange(first.year, first.month)[1] - first.day + 1
+        is_nearer_the_next = left_of_it < into_the_month
+        months = first.year * 12 + first.month - 1 + is_nearer_the_next - 3 * (quarter.number - 1)
+        begins_in, start_month = months // 12, months % 12 + 1
+        for named_by in (self.named_by, "end", "start"):
+            found = replace(self, start_month=start_month, named_by=named_by)
+            if begins_in + found.named_ahead == quarter.year:
+                return found
+        return None
+
+    def around(self, today: date, *, before: int, after: int) -> Iterator[Quarter]:
+        """The current quarter first, then those before it, newest first, then those to come."""
+        current = self.quarter_of(today)
+        yield current
+        yield from (current.shifted(-distance) for distance in range(1, before + 1))
+        yield from (current.shifted(distance) for distance in range(1, after + 1))
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def quarter_of_label(label: str) -> Quarter | None:
+    """Read `Q4 FY 2026`; None where the label names no quarter."""
+    found = _QUARTER_LABEL.fullmatch(label.strip())
+    return Quarter(int(found[2]), int(found[1])) if found else None

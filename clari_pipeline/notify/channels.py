@@ -1,0 +1,267 @@
+"""Messages to people, through Apprise: each address for itself, in bounded time, and never an address in sight.
+
+An address (`slack://…`, `mailto://…`, `jsons://…`) is a secret from end to end. What stands for it everywhere else is
+a channel's name: its kind, its place in the setting and a short hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretStr
+
+from clari_pipeline.notify.messages import Message
+from clari_pipeline.notify.rendering import plain_in_markdown, slack_markdown
+
+_KINDS = {"P1": "failure", "P2": "warning", "P3": "info"}
+# Apprise calls these plain text; the services behind them read Markdown.
+_READ_MARKDOWN = {"discord", "mmost", "mmosts", "zulip"}
+_SINGLE_STAR_IS_BOLD = {"slack", "gchat"}
+# Telegram's HTML knows no tables: text, which Apprise escapes for it.
+_HTML_WITHOUT_TABLES = {"tgram"}
+_WEBHOOKS = {"json", "jsons"}
+_MAIL = {"mailto", "mailtos"}
+_SLACK_BLOCK, _SLACK_HEADER = 3000, 150
+_TALKATIVE = {"apprise", "urllib3", "requests", "requests_oauthlib", "oauthlib", "slixmpp", "paho", "gntp", "smpplib"}
+_ANSWERED = re.compile(r"error=(\d{3})\b")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?=://)", re.IGNORECASE)
+_BETWEEN_ADDRESSES = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+
+
+class ChannelError(ValueError):
+    """An address cannot be used. The message says which one by its place, and never shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: to connect, without an answer (each a bound of Apprise's own), and for a delivery as a whole."""
+
+    connect: float = 5
+    answer: float = 10
+    total: float = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one message on one channel; `error` is None where it was accepted."""
+
+    channel: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One address. `id` stays the same as long as the address does, wherever it stands in the setting."""
+
+    scheme: str
+    position: int
+    id: str
+    address: SecretStr = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """What logs and tables may hold, such as `slack #1 (3fa9c0d21b7e)`."""
+        return f"{self.scheme} #{self.position} ({self.id})"
+
+
+class Channels:
+    """The addresses that alerts go to. Raises `ChannelError` for one that Apprise cannot use; nothing is sent yet."""
+
+    def __init__(self, urls: Sequence[SecretStr | str], *, timeouts: Timeouts | None = None) -> None:
+        self._timeouts = timeouts or Timeouts()
+        self._channels = tuple(
+            _channel(url if isinstance(url, SecretStr) else SecretStr(url), position)
+            for position, url in enumerate(urls, start=1)
+        )
+
+    def __iter__(self) -> Iterator[Channel]:
+        return iter(self._channels)
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    def __repr__(self) -> str:
+        return f"Channels({', '.join(channel.name for channel in self)})"
+
+    def deliver(self, message: Message) -> list[Delivery]:
+        """Send to every channel, once and at the same time, and say what each did. Raises nothing.
+
+        A channel that is down or slow holds up none of the others, and this call by `Timeouts.total` at most.
+        """
+        return self.deliver_each(dict.fromkeys(self, message))
+
+    def deliver_each(self, messages: Mapping[Channel, Message]) -> list[Delivery]:
+        """The same, with a message for each channel; those that are not named get none."""
+        sendings = [_Sending(channel, message, self._timeouts) for channel, message in messages.items()]
+        deadline = time.monotonic() + self._timeouts.total
+        for sending in sendings:
+            sending.start()
+        return [sending.outcome(deadline) for sending in sendings]
+
+
+def split_addresses(text: str) -> list[str]:
+    """The addresses in a comma-separated setting; a comma inside an address (`?to=a@x.com,b@x.com`) separates none."""
+    return [address for part in _BETWEEN_ADDRESSES.split(text) if (address := part.strip(" \t\r\n,;"))]
+
+
+class _Sending(threading.Thread):
+    """One message on its way to one channel. A daemon: one that hangs must not keep the command from ending."""
+
+    def __init__(self, channel: Channel, message: Message, timeouts: Timeouts) -> None:
+        super().__init__(name=f"alert to {channel.name}", daemon=True)
+        self._channel, self._message, self._timeouts = channel, message, timeouts
+        self._delivery: Delivery | None = None
+
+    def run(self) -> None:
+        error: str | None = "could not be sent"
+        try:
+            with _hushed() as heard:
+                accepted = _send(self._channel, self._message, self._timeouts)
+            error = None if accepted else heard.reason
+        except Exception as fault:  # noqa: BLE001 (a channel's fault is an outcome; its text may hold the address)
+            error = f"could not be sent ({type(fault).__name__})"
+        self._delivery = Delivery(self._channel.name, error)
+
+    def outcome(self, deadline: float) -> Delivery:
+        """What it came to, at the deadline at the latest."""
+        self.join(max(0.0, deadline - time.monotonic()))
+        return self._delivery or Delivery(
+            self._channel.name,
+            f"gave no answer within {self._timeouts.total:g} s; it may have arrived all the same",
+        )
+
+
+def _channel(address: SecretStr, position: int) -> Channel:
+    secret = address.get_secret_value().strip()
+    with _hushed():
+        service = _service(secret)
+        scheme = str(service.url(privacy=True)).partition("://")[0] if service is not None else None
+    if scheme is None:
+        raise ChannelError(f"address {position} in CLARI_ALERT_URLS is none that Apprise {_why_not(secret)}")
+    return Channel(scheme, position, hashlib.sha256(secret.encode()).hexdigest()[:12], SecretStr(secret))
+
+
+def _why_not(secret: str) -> str:
+    # A word before :// is shown only where Apprise knows it: a mistyped address may begin with its secret.
+    from apprise.manager_plugins import NotificationManager  # noqa: PLC0415 (heavy)
+
+    manager: Any = NotificationManager
+    scheme = _SCHEME.match(secret)
+    if scheme is not None and scheme[0].lower() in manager().schemas():
+        return f"can use: a part of it is missing or wrong; see how {scheme[0].lower()}:// is written at appriseit.com"
+    return "knows: write one such as slack://…, mailtos://… or jsons://…; appriseit.com lists them all"
+
+
+def _service(secret: str) -> Any:
+    """Apprise's plugin for an address, or None. The one door to a library without types."""
+    import apprise  # noqa: PLC0415 (heavy)
+
+    asset = apprise.AppriseAsset(
+        app_id="Clari forecast pipeline",
+        app_desc="Clari forecast pipeline",
+        app_url="",
+        # Apprise's logo beside somebody's forecast says nothing to them.
+        image_url_mask="",
+        image_url_logo="",
+        # One thread, so that what is heard on it belongs to this delivery.
+        async_mode=False,
+        secure_logging=True,
+    )
+    return apprise.Apprise.instantiate(secret, asset=asset)
+
+
+def _send(channel: Channel, message: Message, timeouts: Timeouts) -> bool:
+    import apprise  # noqa: PLC0415 (heavy)
+
+    # A fresh plugin each time: a delivery that hangs shares nothing with the next one.
+    service = _service(channel.address.get_secret_value())
+    # Mail has one bound for connecting and answering, and servers take their time to accept a message.
+    service.socket_connect_timeout = timeouts.answer if channel.scheme in _MAIL else timeouts.connect
+    service.socket_read_timeout = timeouts.answer
+    # The next run sends again; and "optional" would report as sent what was not.
+    service.retry, service.optional = 0, False
+    written = service.notify_format
+    title, body, body_format = message.subject, message.text, apprise.NotifyFormat.TEXT
+    if channel.scheme in _READ_MARKDOWN or written == apprise.NotifyFormat.MARKDOWN:
+        title, body, body_format = plain_in_markdown(title), message.markdown, apprise.NotifyFormat.MARKDOWN
+        if channel.scheme in _SINGLE_STAR_IS_BOLD:
+            body = slack_markdown(body)
+    elif written == apprise.NotifyFormat.HTML and channel.scheme not in _HTML_WITHOUT_TABLES:
+        body, body_format = message.html, apprise.NotifyFormat.HTML
+    if channel.scheme in _WEBHOOKS:
+        # The plugin dumps its payload as a whole and lets a user add entries by the address (?:name=text). Entries
+        # that are not text are the least that it takes to put real JSON beside title and message; the user's own win.
+        extras = {name: value for name, value in message.raw.items() if name not in {"subject", "message"}}
+        service.payload_extras = extras | service.payload_extras
+    if body_format != apprise.NotifyFormat.HTML and channel.scheme not in _WEBHOOKS:
+        # Discord, Teams and Telegram refuse long messages whole: several short ones instead.
+        service.overflow_mode = apprise.OverflowMode.SPLIT
+    if getattr(service, "use_blocks", False):
+        service.body_maxlen, service.title_maxlen = _SLACK_BLOCK, _SLACK_HEADER
+    post = apprise.Apprise(asset=service.asset)
+    post.add(service)
+    notify_type = apprise.NotifyType(_KINDS.get(message.severity, "info"))
+    return bool(post.notify(body, title=title, notify_type=notify_type, body_format=body_format))
+
+
+class _Ear(threading.local):
+    """What Apprise says on this thread, while it is listened to: never passed on, for it names addresses."""
+
+    listens = False
+    answer: str | None = None
+    unreachable = False
+
+    @property
+    def reason(self) -> str:
+        """Why a message was not accepted, in words that hold nothing of the address."""
+        if self.answer is not None:
+            return f"answered {self.answer}"
+        if self.unreachable:
+            return "could not be reached, refused the sign-in, or gave no answer in time"
+        return "did not accept the message"
+
+
+class _Hush(logging.Filter):
+    """Keeps records made on a listening thread out of every log, and takes from them only what is no secret.
+
+    Apprise logs addresses at DEBUG, hosts at WARNING, and the HTTP library below it logs paths.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not _ear.listens:
+            return True
+        words = record.getMessage()
+        if found := _ANSWERED.search(words):
+            _ear.answer = found[1]
+        elif "connection error" in words.lower():
+            _ear.unreachable = True
+        return False
+
+
+_ear = _Ear()
+_hush = _Hush()
+
+
+@contextmanager
+def _hushed() -> Iterator[_Ear]:
+    """Listen to this thread's loggers instead of letting them write; other threads' records pass as ever."""
+    # It names the host on stderr, for whoever writes ?verify=no into an address.
+    warnings.filterwarnings("ignore", message="Unverified HTTPS request")
+    for name in (*_TALKATIVE, *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in _TALKATIVE:
+            # A filter on a parent is not asked for its children's records: every one needs it.
+            logging.getLogger(name).addFilter(_hush)
+    _ear.listens, _ear.answer, _ear.unreachable = True, None, False
+    try:
+        yield _ear
+    finally:
+        _ear.listens = False

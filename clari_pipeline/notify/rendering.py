@@ -1,0 +1,148 @@
+"""Words and figures as each kind of reader can take them: plain text, Markdown of several dialects, HTML.
+
+Names come from a CRM and may hold anything. What a template prints is made safe by its environment, never by the
+template's author: control characters go, and nothing in a name can format, link, mention or break out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+from typing import Any
+
+import jinja2
+
+from clari_pipeline.core.shown import one_line
+
+_CENT = Decimal("0.01")
+_TENTH = Decimal("0.1")
+_UNITS = ((Decimal(10**9), "B"), (Decimal(10**6), "M"), (Decimal(10**3), "k"))
+_WORD_JOINER = "\u2060"
+# Slack has no escape character and CommonMark has no other way than one: look-alikes are plain text in both.
+_LOOK_ALIKES = str.maketrans({"*": "∗", "`": "ˋ", "~": "∼", "|": "∣", "<": "‹", ">": "›", "\\": "∖"})
+_EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")
+_MENTION = re.compile(r"(?<!\w)@")
+_ENTITY = re.compile(r"&(?=#?\w+;)")
+_WEB_ADDRESS = re.compile(r"(https?://\S+)")
+
+
+def plain_in_markdown(value: object) -> str:
+    """Text that neither Slack nor CommonMark nor Discord can take for formatting, a link or a mention."""
+    text = one_line(value).translate(_LOOK_ALIKES).replace("](", f"]{_WORD_JOINER}(")
+    # Inside a word (entry_keys_are_complete, 2026_Q4) an underscore formats nothing, and can still be copied.
+    text = _EDGE_UNDERSCORE.sub(lambda found: "ˍ" * len(found[0]), text)
+    return _ENTITY.sub(f"&{_WORD_JOINER}", _MENTION.sub("＠", text))
+
+
+def slack_markdown(markdown: str) -> str:
+    """A message's Markdown as Slack and Google Chat read it: one star is bold. No name holds a star."""
+    return markdown.replace("**", "*")
+
+
+def money(amount: Decimal, *, signed: bool = False) -> str:
+    """`−12,400,000.00`: to the cent, with a real minus sign, and a plus where a change is meant."""
+    return _signs(f"{amount.quantize(_CENT, ROUND_HALF_UP):{'+' if signed else ''},.2f}")
+
+
+def percent(fraction: Decimal, *, signed: bool = False, places: int = 1) -> str:
+    """`−23.4 %` of the fraction −0.234."""
+    shown = (fraction * 100).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    return _signs(f"{shown:{'+' if signed else ''},.{places}f}") + " %"
+
+
+def compact(amount: Decimal, *, beside: Decimal | None = None, signed: bool = False) -> str:
+    """`12.4M`, `850k`; in the unit of the amount `beside` it where that leaves something to read."""
+    size = abs(amount)
+    for unit, letter in _UNITS:
+        is_beside = beside is not None and abs(beside) >= unit and size >= unit * _TENTH
+        # Half of the last digit shown earlier, so that 999,960 is 1M and not 1000k.
+        if size >= unit - unit * Decimal("0.0005") or is_beside:
+            places = Decimal(1) if letter == "k" and size >= 100 * unit else _TENTH
+            shown = (amount / unit).quantize(places, ROUND_HALF_UP)
+            return _signs(f"{_short(shown):{'+' if signed else ''},f}{letter}")
+    return _signs(f"{_short(amount.quantize(_CENT, ROUND_HALF_UP)):{'+' if signed else ''},f}")
+
+
+def moment(when: datetime) -> str:
+    """`2026-10-06 06:00 UTC`."""
+    return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def render(name: str, **shown: Any) -> tuple[str, str, str]:
+    """A template in its three forms: text, Markdown, HTML."""
+    text, markdown, html = (
+        environment().get_template(f"{name}.{ending}.j2").render(**shown)
+        for ending, environment in (("txt", _text), ("md", _markdown), ("html", html_environment))
+    )
+    return _tidy(text), _tidy(markdown), html.strip() + "\n"
+
+
+@cache
+def _text() -> jinja2.Environment:
+    return _environment(autoescape=False, finalize=one_line)
+
+
+@cache
+def _markdown() -> jinja2.Environment:
+    return _environment(autoescape=False, finalize=_markdown_of)
+
+
+@cache
+def html_environment(*packages: str) -> jinja2.Environment:
+    """Templates that write HTML: those of these packages, and those that alerts are made of."""
+    return _environment(
+        *packages, autoescape=True, finalize=lambda value: value if hasattr(value, "__html__") else one_line(value)
+    )
+
+
+def _environment(*packages: str, autoescape: bool, finalize: Callable[[Any], object]) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        # Named, and not found beside this file: templates must be found inside an installed wheel too.
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name) for name in (*packages, "clari_pipeline.notify")]),
+        autoescape=autoescape,  # noqa: S701 - of HTML it is on; what else there is, finalize makes safe
+        finalize=finalize,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "money": money,
+        "change": lambda amount: money(amount, signed=True),
+        "percent": percent,
+        "pct_change": lambda fraction: percent(fraction, signed=True),
+        "moment": moment,
+        "ratio": lambda ratio: _signs(f"{ratio:.4f}"),
+        "where": _Where,
+        "is_web_address": lambda text: _WEB_ADDRESS.fullmatch(text) is not None,
+    }
+    return environment
+
+
+class _Where(str):
+    """A line of the caller's own that says where to look: web addresses in it must stay as they are."""
+
+    __slots__ = ()
+
+
+def _markdown_of(value: object) -> str:
+    if not isinstance(value, _Where):
+        return plain_in_markdown(value)
+    parts = _WEB_ADDRESS.split(str(value))
+    return " ".join(part if _WEB_ADDRESS.fullmatch(part) else plain_in_markdown(part) for part in parts if part.strip())
+
+
+def _tidy(text: str) -> str:
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", text)).strip() + "\n"
+
+
+def _short(amount: Decimal) -> Decimal:
+    return amount.to_integral_value() if amount == amount.to_integral_value() else amount
+
+
+def _signs(figure: str) -> str:
+    # A hyphen is lost beside a digit at the end of a line, and −0.00 is nothing that anybody lost.
+    nothing = not any(digit in figure for digit in "123456789")
+    return figure.lstrip("+-") if nothing else figure.replace("-", "−")

@@ -1,0 +1,372 @@
+"""What a reader is told of an alert, in the order in which it matters: the values that templates put into sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from clari_pipeline.core.shown import one_line
+from clari_pipeline.notify.rendering import compact, percent
+
+if TYPE_CHECKING:
+    from clari_pipeline.notify.messages import Alert, Headline
+
+_SHOWN_LINES = 10
+_SHOWN_NAMES = 10
+_SHOWN_CONTRIBUTORS = 5
+_SHOWN_QUARTERS = 3
+_LONGEST_SUBJECT = 180
+_BASELINES = {"sync": "since the last sync", "week": "on the week"}
+_REASONS = {"from_zero": "up from zero", "to_zero": "down to zero", "sign_flip": "changed its sign"}
+_KINDS = {
+    "export_refused": ("Export refused", "exports refused"),
+    "export_failed": ("Export failed", "exports failed"),
+    "run_failed": ("Sync failed", "syncs failed"),
+    "freshness": ("Figures are out of date", "quarters are out of date"),
+    "quota_low": ("Few exports left at Clari", "warnings: few exports left at Clari"),
+    "auth_failed": ("Clari refused the API key", "times Clari refused the API key"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contributor:
+    """A report whose own call moved the manager's; `change` is None where its currency has changed meanwhile."""
+
+    name: str
+    change: Decimal | None
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where a manager's change comes from; the four parts add up to it.
+
+    `shared` and `foreign` are in none of them: who answers to somebody else of the same role, too, and who calls in
+    another currency. With them, the judgement is not the manager's alone. `is_added_up` is false if all are such.
+    """
+
+    reports: Decimal
+    joiners: Decimal
+    leavers: Decimal
+    judgement: Decimal | None
+    contributors: Sequence[Contributor]
+    is_added_up: bool = True
+    shared: Sequence[Contributor] = ()
+    foreign: Sequence[Contributor] = ()
+    more_apart: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SwingLine:
+    """One swing as a reader sees it. Amounts are in `currency`; `percent` is a fraction, None where there is none."""
+
+    who: str
+    role: str | None
+    field: str
+    quarter: str
+    month: str | None
+    before: Decimal | None
+    after: Decimal | None
+    change: Decimal
+    percent: Decimal | None
+    baseline: str
+    reason: str | None
+    currency: str
+    changed_by: str | None
+    changed_at: datetime | None
+    closed: Decimal | None
+    quota: Decimal | None
+    gap: Decimal | None
+    explanation: Explanation | None
+
+
+@dataclass(frozen=True, slots=True)
+class MassChange:
+    """A field in which so many calls moved together that one cause is likelier than many decisions.
+
+    `others` is how many more swing, where the line stands for these, too.
+    """
+
+    field: str
+    baseline: str
+    compared: int
+    swung: int
+    ratio: Decimal | None
+    others: int
+    largest: Sequence[SwingLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What swung in one forecast × quarter: the largest lines, how many more there are, and how to see those."""
+
+    forecast: str
+    quarter: str
+    headline: Headline | None
+    mass_changes: Sequence[MassChange]
+    lines: Sequence[SwingLine]
+    more: int
+    sql: str
+    newcomers: str | None
+    leavers: str | None
+    size: Decimal
+    largest: SwingLine | None
+
+    @property
+    def count(self) -> int:
+        """Swings that no mass change stands for."""
+        return len(self.lines) + self.more
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An alert of any other kind."""
+
+    severity: str
+    title: str
+    forecast: str | None
+    quarter: str | None
+    job: str | None
+    body: Sequence[str]
+
+
+def swing_sections(alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], Headline]) -> list[Section]:
+    """One section a forecast × quarter, the newest quarter and its largest change first; ten lines in all of them."""
+    stood_for = {
+        _field_of(alert.detail): alert.detail.get("user_ids") for alert in alerts if alert.kind == "mass_change"
+    }
+    swings = [
+        (_where(alert.detail), swing_line(alert.detail))
+        for alert in alerts
+        if alert.kind == "forecast_swing" and not _is_stood_for(alert.detail, stood_for)
+    ]
+    swings.sort(key=lambda swing: abs(swing[1].change), reverse=True)
+    shown = swings[:_SHOWN_LINES]
+    sections = []
+    for place in dict.fromkeys(_where(alert.detail) for alert in alerts):
+        of_place = [line for where, line in swings if where == place]
+        lines = [line for where, line in shown if where == place]
+        masses = [
+            _mass_change(alert.detail)
+            for alert in alerts
+            if alert.kind == "mass_change" and _where(alert.detail) == place
+        ]
+        headline = headlines.get(place)
+        everyone = [*of_place, *(line for mass in masses for line in mass.largest)]
+        sections.append(
+            Section(
+                forecast=place[0],
+                quarter=place[1],
+                headline=headline,
+                mass_changes=masses,
+                lines=lines,
+                more=len(of_place) - len(lines),
+                sql=_sql([alert for alert in alerts if _where(alert.detail) == place]),
+                newcomers=_names(headline.newcomers) if headline else None,
+                leavers=_names(headline.leavers) if headline else None,
+                size=max((abs(line.change) for line in everyone), default=Decimal(0)),
+                largest=max(everyone, key=lambda line: abs(line.change), default=None),
+            )
+        )
+    return sorted(sections, key=lambda section: (section.quarter, section.size), reverse=True)
+
+
+def swings_subject(sections: Sequence[Section]) -> str:
+    """`Q4 Commit 12.4M, −0.6M on the week, 92 % of quota, 5 weeks left; 3 swings`."""
+    first, *others = sections
+    told = _headline_words(first.headline) if first.headline else f"{first.forecast} {first.quarter}"
+    found = [_count(len(first.mass_changes), "mass change")] if first.mass_changes else []
+    found += [_count(first.count, "swing")] if first.count else []
+    more = sum(section.count + len(section.mass_changes) for section in others)
+    if more:
+        found.append(f"{more} more in {_places([(section.forecast, section.quarter) for section in others])}")
+    if first.headline is None and first.largest is not None:
+        line = first.largest
+        found.append(f"largest {line.who}, {line.field} {compact(line.change, signed=True)}")
+    return _bounded(f"{told}; {', '.join(found)}")
+
+
+def notices_subject(kind: str, alerts: Sequence[Alert]) -> str:
+    """`2 exports refused: total_new 2026_Q4, renewals 2026_Q3`."""
+    words = kind.replace("_", " ")
+    one, many = _KINDS.get(kind, (words.capitalize(), words))
+    counted = one if len(alerts) == 1 else f"{len(alerts)} {many}"
+    places = _places([_where(alert.detail) for alert in alerts])
+    return _bounded(f"{counted}: {places}" if places else counted)
+
+
+def notice_view(alert: Alert) -> Notice:
+    """What is told of an alert that is no swing."""
+    forecast, quarter = _where(alert.detail)
+    job = alert.detail.get("job_id")
+    return Notice(
+        severity=alert.severity,
+        title=alert.title,
+        forecast=forecast or None,
+        quarter=quarter or None,
+        job=str(job) if job else None,
+        body=[line for line in alert.body.splitlines() if line.strip()],
+    )
+
+
+def swing_line(detail: Mapping[str, Any]) -> SwingLine:
+    """What is told of a swing. A change that the detail does not name is taken from its two values."""
+    before, after = _decimal(detail, "previous_value"), _decimal(detail, "current_value")
+    change = _decimal(detail, "change_amount")
+    reason, period, quarter = detail.get("reason"), detail.get("time_period_id"), detail.get("quarter_id")
+    return SwingLine(
+        who=_first(detail, "user_name", "user_id"),
+        role=one_line(detail.get("role_name") or "") or None,
+        field=_first(detail, "field_name", "field_id"),
+        quarter=str(quarter or ""),
+        month=str(period) if period and period != quarter else None,
+        before=before,
+        after=after,
+        change=(after or Decimal(0)) - (before or Decimal(0)) if change is None else change,
+        percent=None if reason == "from_zero" else _decimal(detail, "change_pct"),
+        baseline=_baseline(detail.get("baseline")),
+        reason=_REASONS.get(str(reason)),
+        currency=str(detail.get("currency_code") or ""),
+        changed_by=one_line(detail.get("changed_by") or "") or None,
+        changed_at=_moment(detail.get("changed_at")),
+        closed=_decimal(detail, "crm_closed"),
+        quota=_decimal(detail, "quota_value"),
+        gap=_decimal(detail, "gap_to_quota"),
+        explanation=_explanation(detail),
+    )
+
+
+def _explanation(detail: Mapping[str, Any]) -> Explanation | None:
+    reports, judgement = _decimal(detail, "reports_change"), _decimal(detail, "judgement_change")
+    if reports is None and judgement is None:
+        return None
+    contributors = [one for one in map(_contributor, detail.get("contributors") or ()) if one.change]
+    apart = detail.get("reports_apart") or ()
+    shared, foreign = (
+        [_contributor(one) for one in apart if one.get("apart") == why] for why in ("shared", "other_currency")
+    )
+    return Explanation(
+        reports=reports or Decimal(0),
+        joiners=_decimal(detail, "joiners_change") or Decimal(0),
+        leavers=_decimal(detail, "leavers_change") or Decimal(0),
+        judgement=judgement,
+        contributors=sorted(contributors, key=_size, reverse=True)[:_SHOWN_CONTRIBUTORS],
+        is_added_up=not apart or bool(int(detail.get("added_up") or 0)),
+        shared=shared[:_SHOWN_CONTRIBUTORS],
+        foreign=foreign[:_SHOWN_CONTRIBUTORS],
+        more_apart=sum(max(len(some) - _SHOWN_CONTRIBUTORS, 0) for some in (shared, foreign)),
+    )
+
+
+def _contributor(detail: Mapping[str, Any]) -> Contributor:
+    return Contributor(
+        _first(detail, "user_name", "user_id"),
+        _decimal(detail, "change_amount"),
+        one_line(detail.get("currency_code") or ""),
+    )
+
+
+def _size(contributor: Contributor) -> Decimal:
+    return abs(contributor.change or Decimal(0))
+
+
+def _is_stood_for(swing: Mapping[str, Any], stood_for: Mapping[tuple[str, ...], Sequence[str] | None]) -> bool:
+    """Whether a mass change says it already; one that names people says nothing of others."""
+    field = _field_of(swing)
+    return field in stood_for and ((people := stood_for[field]) is None or swing.get("user_id") in people)
+
+
+def _mass_change(detail: Mapping[str, Any]) -> MassChange:
+    return MassChange(
+        field=_first(detail, "field_name", "field_id"),
+        baseline=_baseline(detail.get("baseline")),
+        compared=int(detail.get("compared") or 0),
+        swung=int((detail.get("moved_alike") if detail.get("ratio") else 0) or detail.get("swung") or 0),
+        ratio=_decimal(detail, "ratio"),
+        others=int(detail.get("others_swung") or 0) if detail.get("user_ids") is None else 0,
+        largest=[swing_line({**detail, **one}) for one in (detail.get("largest") or ())[:_SHOWN_CONTRIBUTORS]],
+    )
+
+
+def _headline_words(headline: Headline) -> str:
+    # The year is in the message; 2026_Q4 reads as Q4 to people who live in it.
+    quarter = headline.quarter_id.rpartition("_")[2]
+    words = f"{quarter} {headline.field_name}"
+    parts = [words if headline.call is None else f"{words} {compact(headline.call)}"]
+    if headline.change:
+        change = compact(headline.change, beside=headline.call, signed=True)
+        parts.append(f"{change} {_baseline(headline.baseline)}")
+    elif headline.change is not None:
+        parts.append(f"unchanged {_baseline(headline.baseline)}")
+    if headline.call_to_quota is not None:
+        parts.append(f"{percent(headline.call_to_quota, places=0)} of quota")
+    if headline.weeks_left is not None:
+        parts.append(_weeks(headline.weeks_left))
+    return ", ".join(parts)
+
+
+def _weeks(left: int) -> str:
+    if left < 0:
+        return "quarter is over"
+    return "last week" if left == 0 else f"{_count(left, 'week')} left"
+
+
+def _places(places: Sequence[tuple[str, str]]) -> str:
+    named = list(dict.fromkeys(" ".join(part for part in place if part) for place in places if any(place)))
+    rest = len(named) - _SHOWN_QUARTERS
+    return ", ".join(named[:_SHOWN_QUARTERS]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _names(names: Sequence[str]) -> str | None:
+    if not names:
+        return None
+    rest = len(names) - _SHOWN_NAMES
+    shown = ", ".join(one_line(name) for name in names[:_SHOWN_NAMES])
+    return shown + (f" and {rest} more" if rest > 0 else "")
+
+
+def _sql(alerts: Sequence[Alert]) -> str:
+    runs = ", ".join(f"'{run.replace(chr(39), chr(39) * 2)}'" for run in sorted({alert.run_id for alert in alerts}))
+    return f"select title, body from clari.alert where kind = 'forecast_swing' and run_id in ({runs})"  # noqa: S608 - to read
+
+
+def _field_of(detail: Mapping[str, Any]) -> tuple[str, ...]:
+    names = ("job_id", "forecast_id", "time_period_id", "field_id", "baseline")
+    return tuple(str(detail.get(name)) for name in names)
+
+
+def _where(detail: Mapping[str, Any]) -> tuple[str, str]:
+    return str(detail.get("forecast_id") or ""), str(detail.get("quarter_id") or "")
+
+
+def _baseline(name: object) -> str:
+    return _BASELINES.get(str(name), "")
+
+
+def _first(detail: Mapping[str, Any], *names: str) -> str:
+    return next((text for name in names if (text := one_line(detail.get(name) or ""))), "someone")
+
+
+def _decimal(detail: Mapping[str, Any], name: str) -> Decimal | None:
+    # An alert that is sent again comes back from JSON, where amounts are strings.
+    value = detail.get(name)
+    return None if value is None or value == "" else Decimal(value)
+
+
+def _moment(value: object) -> datetime | None:
+    when = datetime.fromisoformat(value) if isinstance(value, str) and value else value
+    if not isinstance(when, datetime):
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _bounded(subject: str) -> str:
+    subject = one_line(subject)
+    return subject if len(subject) <= _LONGEST_SUBJECT else subject[: _LONGEST_SUBJECT - 1].rstrip() + "…"

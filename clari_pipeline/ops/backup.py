@@ -1,0 +1,223 @@
+"""A copy of all that cannot be had again: the warehouse, and the landed documents.
+
+    DIR/manifest.json            what follows, each file with its checksum: written last, in place of the one before
+    DIR/warehouse/<when>/        the DuckDB file as it stood at one moment; a server's tables are its own to save
+    DIR/landing/…                the landed documents, as they lie in the landing folder
+
+A document lands before the ledger names it: so the warehouse is copied first, and every document that it names is in
+the backup. What has not come to its end changes nothing of the backup before.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from clari_pipeline.core.disk import to_disk
+from clari_pipeline.core.inside import inside
+from clari_pipeline.landing import Landing, LandingError
+from clari_pipeline.ops.backup_manifest import (
+    DOCUMENT_FILES,
+    LANDING,
+    NAME,
+    WAREHOUSE,
+    BackupError,
+    BackupRefused,
+    Checksum,
+    Manifest,
+    checksum,
+    is_as_saved,
+    read,
+)
+from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.warehouse import environment
+from clari_pipeline.warehouse.statements import is_view, tables
+
+_LOCK, _ARRIVING = ".lock", ".arriving"
+_OURS = {"lost+found", NAME, f".{NAME}", _LOCK, _ARRIVING, WAREHOUSE, LANDING}
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a backup came to. `troubles` are documents that could not be saved, a line each."""
+
+    manifest: Manifest
+    documents: int
+    copied: int
+    troubles: list[str] = field(default_factory=list)
+
+
+def take(pipeline: Pipeline, folder: Path) -> Taken:
+    """Save warehouse and landed documents. Raises `BackupError`, `BackupRefused`, `PathOutside` or `WarehouseError`.
+
+    A sync may go on meanwhile. What the folder holds already, byte by byte, is not copied again; what the landing
+    folder has lost since stays in it.
+    """
+    _refuse_other_folders(pipeline.landing.root, folder)
+    if not pipeline.warehouse.exists() and not any(pipeline.landing.manifests()):
+        raise BackupRefused(
+            f"there is nothing to save: {pipeline.warehouse.place} is not there, and nothing has landed"
+        )
+    with _saving(folder):
+        try:
+            before = read(folder)
+        except BackupError:
+            before = None  # the documents below it prove themselves
+        place = folder / WAREHOUSE / f"{pipeline.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        try:
+            files, env, rows = _save_warehouse(pipeline, place)
+            taken = _save_documents(pipeline.landing, folder, before.files if before else {})
+            manifest = Manifest(
+                taken_at=pipeline.now().isoformat(),
+                release=version("clari-pipeline"),
+                env=env,
+                engine=pipeline.warehouse.engine,
+                warehouse=next((file.relative_to(folder).as_posix() for file in files), None),
+                rows=rows,
+                files={file.relative_to(folder).as_posix(): found for file, found in files.items()} | taken.files,
+            )
+            manifest.write(folder)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        for other in (folder / WAREHOUSE).glob("*"):
+            if other != place:
+                shutil.rmtree(other)
+    return Taken(manifest, len(taken.files) // len(DOCUMENT_FILES), taken.copied, taken.troubles)
+
+
+@contextmanager
+def _saving(folder: Path) -> Iterator[None]:
+    """One backup at a time into one folder; what a killed one has left is swept."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / _LOCK, timeout=0):
+            for ours in (_ARRIVING, WAREHOUSE, LANDING):
+                inside(folder, ours)
+            shutil.rmtree(folder / _ARRIVING, ignore_errors=True)
+            yield
+    except Timeout:
+        raise BackupError(f"another process is saving into {folder}: wait until it is through") from None
+    except (OSError, duckdb.Error) as error:
+        cause = error.strerror if isinstance(error, OSError) else "".join(str(error).splitlines()[:1])
+        raise BackupError(
+            f"no backup was taken in {folder} ({cause or type(error).__name__}): the one before is as it was; make the "
+            "folder writable, make room on its disk, then run again"
+        ) from error
+
+
+def _refuse_other_folders(landing: Path, folder: Path) -> None:
+    inside, outside = folder.resolve(), landing.resolve()
+    if inside.is_relative_to(outside) or outside.is_relative_to(inside):
+        raise BackupRefused(f"{folder} and the landing folder {landing} stand in each other: name another folder")
+    if folder.is_dir() and {found.name for found in folder.iterdir()} - _OURS:
+        raise BackupRefused(f"{folder} holds other things than a backup: name an empty folder, or one with a backup")
+
+
+def _save_warehouse(pipeline: Pipeline, place: Path) -> tuple[dict[Path, Checksum], str | None, dict[str, int]]:
+    """The copy, if one is to be made, the environment that it belongs to, and the rows of each table."""
+    if not pipeline.warehouse.exists():
+        return {}, pipeline.settings.env, {}
+    with pipeline.warehouse.session():
+        pass  # refused where it is another's, and its tables are those of this release
+    place.mkdir(parents=True)
+    file = place / "warehouse.duckdb"
+    with pipeline.warehouse.copied(file) as session:
+        env = environment.belongs_to(session)
+        rows = {table: session.count(table) for table in tables() if not is_view(table)}
+    if not file.exists():
+        place.rmdir()
+        return {}, env, rows
+    to_disk(file)
+    to_disk(place)
+    return {file: checksum(file)}, env, rows
+
+
+@dataclass(slots=True)
+class _Documents:
+    files: dict[str, Checksum] = field(default_factory=dict)
+    copied: int = 0
+    troubles: list[str] = field(default_factory=list)
+
+
+def _save_documents(landing: Landing, folder: Path, known: Mapping[str, Checksum]) -> _Documents:
+    saved = _Documents()
+    for manifest in sorted(landing.manifests()):
+        source = manifest.parent
+        path = f"{LANDING}/{source.relative_to(landing.root).as_posix()}"
+        try:
+            if found := _found(folder, path, known) or _left_over(folder, path, source):
+                saved.files |= found
+                continue
+            landing.find(source.relative_to(landing.root).as_posix()).prove()
+        except LandingError as error:
+            saved.troubles.append(f"not saved: {error}")
+            continue
+        copied = copy_document(source, inside(folder, path), arriving=folder / _ARRIVING)
+        saved.files |= {f"{path}/{name}": found for name, found in copied.items()}
+        saved.copied += 1
+    for path in sorted({path.rpartition("/")[0] for path in known if path.startswith(f"{LANDING}/")}):
+        if f"{path}/{NAME}" in saved.files:
+            continue
+        if found := _found(folder, path, known):
+            saved.files |= found
+        else:
+            saved.troubles.append(f"{folder / path} is damaged, and no longer in {landing.root}: it is lost")
+    return saved
+
+
+def _found(folder: Path, path: str, known: Mapping[str, Checksum]) -> dict[str, Checksum]:
+    """A document's files where the backup has them, each byte as it was saved; else nothing."""
+    names = [f"{path}/{name}" for name in DOCUMENT_FILES]
+    if all(name in known and is_as_saved(folder, name, known[name]) for name in names):
+        return {name: known[name] for name in names}
+    return {}
+
+
+def _left_over(folder: Path, path: str, source: Path) -> dict[str, Checksum]:
+    """The files of a document that a backup which did not come to its end has brought; else nothing."""
+    target = folder / path
+    try:
+        if (target / NAME).read_bytes() != (source / NAME).read_bytes():
+            return {}
+        Landing(target.parents[2]).find(target.relative_to(target.parents[2]).as_posix()).prove()
+        return {f"{path}/{name}": checksum(target / name) for name in DOCUMENT_FILES}
+    except (OSError, LandingError):
+        return {}
+
+
+def copy_document(
+    source: Path, target: Path, *, arriving: Path, expected: Mapping[str, Checksum] | None = None
+) -> dict[str, Checksum]:
+    """Put a document's folder where it belongs, whole or not at all; the checksums of its files by name.
+
+    Raises `BackupError` where they are not those `expected`, and leaves the place as it was.
+    """
+    coming = arriving / secrets.token_hex(8)
+    coming.mkdir(parents=True)
+    for name in DOCUMENT_FILES:
+        shutil.copyfile(source / name, coming / name)
+        to_disk(coming / name)
+    found = {name: checksum(coming / name) for name in DOCUMENT_FILES}
+    if expected is not None:
+        prove(found, expected, source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        shutil.rmtree(target)
+    coming.rename(target)
+    to_disk(target.parent)
+    return found
+
+
+def prove(copied: Mapping[str, Checksum], saved: Mapping[str, Checksum], place: Path) -> None:
+    """Raise `BackupError` where what was copied from a backup is not what was saved."""
+    if copied != saved:
+        raise BackupError(f"{place} has changed while it was restored: use another backup")

@@ -1,0 +1,398 @@
+"""How the pipeline fares, for those who watch it: `/health` for a probe, `/metrics` for Prometheus.
+
+One picture is taken of the ledger and drawn twice. Clari is never asked, the warehouse never made nor written.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, TypeAlias
+
+import uvicorn
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from clari_pipeline.config.settings import Settings, UsageError
+from clari_pipeline.core.runbook import ExitCode, section_of, see
+from clari_pipeline.core.shown import json_text, printable
+from clari_pipeline.ops.freshness import ExportHealth, Wanted
+from clari_pipeline.store import ledger
+from clari_pipeline.sync.products.standing import Standing, metrics_of, standings
+from clari_pipeline.warehouse.engines import open_warehouse
+from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
+from clari_pipeline.warehouse.session import Warehouse
+
+Status: TypeAlias = Literal["ok", "stale", "never", "busy", "unreadable"]
+
+_IN_FLIGHT = ("SUBMITTING", "SUBMITTED", "LANDED")
+_EXPORT = ("forecast_id", "time_period_id")
+_NOT_KEPT = {"Cache-Control": "no-store"}
+_TRUSTED_S = 30.0  # as long a file that looks unchanged is; some file systems' clocks are coarse
+
+
+@dataclass(frozen=True, slots=True)
+class StateCount:
+    """How many exports of a forecast's quarter stand in a state."""
+
+    forecast_id: str
+    time_period_id: str
+    state: str
+    exports: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the ledger said at a moment."""
+
+    taken_at: datetime
+    exports: tuple[ExportHealth, ...] = ()
+    states: tuple[StateCount, ...] = ()
+    alerts_unsent: int = 0
+    products: tuple[Standing, ...] = ()
+
+    @property
+    def jobs_in_flight(self) -> int:
+        """Exports that were begun and have neither been merged nor given up."""
+        return sum(count.exports for count in self.states if count.state in _IN_FLIGHT)
+
+    @property
+    def successes(self) -> list[tuple[datetime, ExportHealth]]:
+        """What has ever been merged, each with the moment that its figures are as of."""
+        return [(export.exported_at, export) for export in self.exports if export.exported_at is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A snapshot as it is to be judged now; `error` is one line, without a secret."""
+
+    now: datetime
+    max_age_hours: float
+    snapshot: Snapshot | None
+    brings_forecasts: bool = True
+    wanted: Wanted | None = None
+    trouble: Literal["busy", "unreadable"] | None = None
+    error: str | None = None
+
+    @property
+    def newest_success(self) -> ExportHealth | None:
+        """The merged export whose figures are the newest of all."""
+        successes = self.snapshot.successes if self.snapshot else []
+        return max(successes, key=lambda success: success[0])[1] if successes else None
+
+    @property
+    def status(self) -> Status:
+        """`ok` is well, everything else is not: `stale`, too, where a product that is named is."""
+        if self.trouble is not None:
+            return self.trouble
+        products = self.snapshot.products if self.snapshot else ()
+        if self.brings_forecasts:
+            newest = self.newest_success.exported_at if self.newest_success else None
+        else:
+            newest = max((one.exported_at for one in products if one.exported_at), default=None)
+        if newest is None:
+            return "never"
+        is_well = (
+            self.now - newest <= self._max_age
+            and not self.behind
+            and all(one.is_well(self.now, self._max_age) for one in products)
+        )
+        return "ok" if is_well else "stale"
+
+    @property
+    def behind(self) -> list[str]:
+        """Forecasts of which the current quarter's figures are too old, whatever has come of others and of the past."""
+        if self.wanted is None or not self.brings_forecasts or self.snapshot is None:
+            return []
+        return self.wanted.behind(self.snapshot.exports, self.now - self._max_age)
+
+    @property
+    def _max_age(self) -> timedelta:
+        return timedelta(hours=self.max_age_hours)
+
+    def age_seconds(self, moment: datetime) -> float:
+        """Seconds from a moment to now."""
+        return (self.now - moment).total_seconds()
+
+    def as_document(self) -> dict[str, Any]:
+        """What `/health` answers. Counts are null where the ledger has not been read yet."""
+        snapshot, newest = self.snapshot, self.newest_success
+        return {
+            "status": self.status,
+            "error": self.error,
+            "taken_at": _iso(snapshot.taken_at if snapshot else None),
+            "newest_success": newest
+            and {
+                "forecast_id": newest.forecast_id,
+                "time_period_id": newest.time_period_id,
+                "exported_at": _iso(newest.exported_at),
+                "loaded_at": _iso(newest.loaded_at),
+            },
+            "age_hours": self._age_hours(newest),
+            "max_age_hours": self.max_age_hours,
+            "current_quarter": self.wanted.quarter_id if self.wanted else None,
+            "behind": self.behind,
+            "exports": [
+                {
+                    "forecast_id": export.forecast_id,
+                    "time_period_id": export.time_period_id,
+                    "state": export.state,
+                    "last_success_at": _iso(export.loaded_at),
+                    "exported_at": _iso(export.exported_at),
+                    "age_hours": self._age_hours(export),
+                }
+                for export in (snapshot.exports if snapshot else ())
+            ],
+            "products": [one.as_document(self.now, self._max_age) for one in (snapshot.products if snapshot else ())],
+            "jobs_in_flight": snapshot.jobs_in_flight if snapshot else None,
+            "alerts_unsent": snapshot.alerts_unsent if snapshot else None,
+        }
+
+    def as_metrics(self) -> Iterator[Metric]:
+        """The same for Prometheus. What is not known has no sample, rather than a wrong one."""
+        of_what = "1 if the current quarter's figures are younger than CLARI_MAX_AGE_HOURS."
+        yield _gauge("clari_up", of_what, self.status == "ok")
+        if self.snapshot is None:
+            return
+        yield _gauge(
+            "clari_warehouse_read_timestamp_seconds",
+            "When the ledger was read; older than the scrape while a sync holds the warehouse.",
+            self.snapshot.taken_at.timestamp(),
+        )
+        last = GaugeMetricFamily(
+            "clari_last_success_timestamp_seconds", "When a sync last merged an export of the quarter.", labels=_EXPORT
+        )
+        age = GaugeMetricFamily(
+            "clari_export_age_seconds",
+            "Time since Clari made the newest merged figures of the quarter.",
+            labels=_EXPORT,
+        )
+        for exported_at, export in self.snapshot.successes:
+            labels = (export.forecast_id, export.time_period_id)
+            age.add_metric(labels, self.age_seconds(exported_at))
+            if export.loaded_at is not None:
+                last.add_metric(labels, export.loaded_at.timestamp())
+        yield from (last, age)
+        newest = self.newest_success
+        if newest is not None and newest.exported_at is not None:
+            yield _gauge(
+                "clari_newest_success_age_seconds",
+                "Time since Clari made the newest merged figures of all.",
+                self.age_seconds(newest.exported_at),
+            )
+        states = GaugeMetricFamily(
+            "clari_exports", "Exports in the ledger by the state in which they stand.", labels=(*_EXPORT, "state")
+        )
+        for count in self.snapshot.states:
+            states.add_metric((count.forecast_id, count.time_period_id, count.state), count.exports)
+        yield states
+        yield _gauge(
+            "clari_jobs_in_flight", "Exports begun, not merged and not given up.", self.snapshot.jobs_in_flight
+        )
+        yield from metrics_of(self.snapshot.products, self.now, self._max_age)
+        yield _gauge("clari_alerts_unsent", "Alerts that no channel has taken yet.", self.snapshot.alerts_unsent)
+
+    def _age_hours(self, export: ExportHealth | None) -> float | None:
+        if export is None or export.exported_at is None:
+            return None
+        return round(self.age_seconds(export.exported_at) / 3600, 2)
+
+
+class HealthReader:
+    """Reads the ledger for many askers, one after the other.
+
+    A warehouse in a file is opened when that has changed, and as briefly as possible, however often people ask: open,
+    it keeps a sync from writing. While a sync keeps this from reading, the last answer stands.
+    """
+
+    def __init__(self, warehouse: Warehouse, settings: Settings) -> None:
+        self._warehouse = warehouse
+        self._settings = settings
+        self._guard = threading.Lock()
+        self._last: Snapshot | None = None
+        self._last_looks: object = None
+        self._taken_at = self._closed_at = float("-inf")  # by a clock that nobody sets
+
+    def read(self) -> Health:
+        """How things stand now. Raises nothing that a file can cause: that is `unreadable`."""
+        with self._guard:
+            try:
+                self._look()
+            except WarehouseLocked as error:
+                if self._last is None:
+                    return self._health(None, "busy", str(error))
+            except WarehouseError as error:
+                return self._health(None, "unreadable", str(error))
+            return self._health(self._last)
+
+    def _health(
+        self,
+        snapshot: Snapshot | None,
+        trouble: Literal["busy", "unreadable"] | None = None,
+        error: str | None = None,
+    ) -> Health:
+        settings, now = self._settings, datetime.now(UTC)
+        wanted = Wanted.at(now, settings)
+        return Health(now, settings.max_age_hours, snapshot, settings.brings_forecasts, wanted, trouble, error)
+
+    def _look(self) -> None:
+        looks = self._warehouse.looks()
+        is_unchanged = looks is not None and looks == self._last_looks
+        if self._last and is_unchanged and time.monotonic() - self._taken_at < _TRUSTED_S:
+            return
+        time.sleep(max(0, self._closed_at + self._warehouse.glance_pause_s - time.monotonic()))
+        # Taken before the warehouse is opened: what is written in between is seen next time.
+        self._taken_at = time.monotonic()
+        now, looks = datetime.now(UTC), self._warehouse.looks()
+        self._last, self._last_looks = self._take(now), looks
+
+    def _take(self, now: datetime) -> Snapshot:
+        with self._warehouse.glance() as session:
+            if session is None:
+                return Snapshot(now, products=standings(None, self._settings.other_products))
+            snapshot = Snapshot(
+                now,
+                exports=tuple(ExportHealth(**found) for found in ledger.health_exports(session)),
+                states=tuple(StateCount(**found) for found in ledger.health_states(session)),
+                alerts_unsent=ledger.alerts_unsent(session),
+                products=standings(session, self._settings.other_products),
+            )
+        self._closed_at = time.monotonic()
+        return snapshot
+
+
+class LedgerCollector(Collector):
+    """The ledger as Prometheus' library sees it: read anew at every scrape."""
+
+    def __init__(self, reader: HealthReader) -> None:
+        self._reader = reader
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: registering is not to open the warehouse."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric as of now."""
+        return self._reader.read().as_metrics()
+
+
+def application(reader: HealthReader) -> Starlette:
+    """`/health` and `/metrics`. Plain functions: Starlette runs them in worker threads, so that nobody else waits."""
+    registry = CollectorRegistry()
+    registry.register(LedgerCollector(reader))
+
+    def health(_request: Request) -> Response:
+        found = reader.read()
+        answer = json_text(found.as_document(), separators=(",", ":"))
+        return Response(answer, 200 if found.status == "ok" else 503, _NOT_KEPT, "application/json")
+
+    def metrics(_request: Request) -> Response:
+        content_type = {"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
+        return Response(generate_latest(registry), headers=_NOT_KEPT | content_type)
+
+    return Starlette(
+        routes=[Route("/health", health), Route("/metrics", metrics)],
+        exception_handlers={HTTPException: _turned_away, Exception: _fault},
+    )
+
+
+def serve(settings: Settings, *, host: str, port: int) -> int:
+    """Answer until Ctrl-C or SIGTERM, then 0.
+
+    Raises `SettingsError` for an address that this machine cannot have, `OSError` for a port that is taken.
+    """
+    warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
+    reader = HealthReader(warehouse, settings)
+    reader.read()  # so that a sync that holds the warehouse from now on finds an answer here already
+    with _listener(host, port) as listener:
+        config = uvicorn.Config(
+            application(reader),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning" if settings.debug else "critical",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+        server = uvicorn.Server(config)
+        with _ended_by_signals(server):
+            name = f"[{host}]" if ":" in host else host
+            address = f"http://{name}:{listener.getsockname()[1]}"
+            print(  # noqa: T201 - this is what the operator reads
+                f"clari-pipeline: {address}/health and {address}/metrics answer, until Ctrl-C",
+                file=sys.stderr,
+                flush=True,
+            )
+            server.run(sockets=[listener])
+    return ExitCode.DONE
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        if not host:
+            raise UsageError("--host is empty: write 127.0.0.1, or 0.0.0.0 for all of this machine's addresses")
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address, family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"port {port} of {host} is taken: end what answers there, or name another with --port"
+            raise OSError(error.errno, message) from error
+        if isinstance(error, socket.gaierror):
+            raise UsageError(f"--host {host!r} is no address of this machine: write 127.0.0.1") from error
+        cause = os.strerror(error.errno or 0)
+        raise UsageError(f"--host {host} --port {port} cannot be had ({cause}): name others") from error
+    except UnicodeError as error:
+        raise UsageError(f"--host {host!r} is no address: write 127.0.0.1") from error
+
+
+@contextmanager
+def _ended_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """Uvicorn raises a signal once more when it has ended; left to Python, that would be an exit code of its own."""
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+async def _turned_away(_request: Request, error: Exception) -> Response:
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (400, None)
+    said = "there is nothing here: ask for /health or /metrics" if status == 404 else "only GET and HEAD are answered"
+    return JSONResponse({"error": said}, status, headers=headers)
+
+
+async def _fault(_request: Request, error: Exception) -> Response:
+    first = "".join(str(error).strip().splitlines()[:1])
+    said = see(f"{type(error).__name__}: {first}; CLARI_DEBUG=1 shows where", section_of(error))
+    print(f"clari-pipeline: {printable(said)}", file=sys.stderr)  # noqa: T201
+    return JSONResponse({"error": "a fault of this service: its standard error says which"}, 500, headers=_NOT_KEPT)
+
+
+def _gauge(name: str, documentation: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, documentation, value=value)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -1,0 +1,138 @@
+"""Quarters that are old enough leave the tables. Their landed documents stay, and `replay` brings them back.
+
+The ledger goes on naming their exports, as `RETIRED`: whoever syncs such a quarter again gets all of it back, not the
+newest export alone. Verdicts that passed leave, too, once they are old: a sync writes seventeen an export, for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from clari_pipeline.core.periods import Quarter
+from clari_pipeline.landing import Landing, LandingError
+from clari_pipeline.store import merging
+from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record, rows, run
+
+_AT_ONCE = 1000  # exports that a statement names
+
+
+@dataclass(frozen=True, slots=True)
+class OldQuarter:
+    """A quarter before the oldest one kept: rows by table, and the exports of which they are made.
+
+    `obstacle` says why it stays: a document without which it could not be brought back.
+    """
+
+    quarter_id: str
+    rows: Mapping[str, int]
+    exports: int
+    forecasts: tuple[str, ...]
+    obstacle: str | None = None
+
+
+def oldest_kept(pipeline: Pipeline) -> Quarter:
+    """The oldest quarter that stays: of `CLARI_RETENTION_PERIODS`, or of those that a sync brings, if they are more."""
+    kept = max(pipeline.settings.retention_periods, pipeline.settings.historical_periods + 1)
+    return pipeline.calendar.quarter_of(pipeline.today()).shifted(1 - kept)
+
+
+def old_quarters(pipeline: Pipeline) -> list[OldQuarter]:
+    """What would go, the oldest first."""
+    with pipeline.warehouse.session() as session:
+        return _old_quarters(session, pipeline.landing, oldest_kept(pipeline))
+
+
+def retire(pipeline: Pipeline) -> list[OldQuarter]:
+    """Let the old quarters go, each in a transaction of its own, and make the marts anew without them.
+
+    What has gone, and what had to stay.
+    """
+    done = [
+        found
+        if found.obstacle
+        else pipeline.warehouse.with_room(
+            partial(_retire, landing=pipeline.landing, oldest=oldest_kept(pipeline), old=found)
+        )
+        for found in old_quarters(pipeline)
+    ]
+    if any(one.obstacle is None for one in done):
+        pipeline.refresh_marts()
+    return done
+
+
+def old_verdicts(pipeline: Pipeline) -> int:
+    """How many verdicts would leave `export_check`: those that passed, of exports that were merged more than
+    `CLARI_VERDICT_DAYS` ago and are not the newest of their quarter. What failed stays, and all of an export that was
+    refused.
+    """
+    with pipeline.warehouse.session() as session:
+        return sum(found["verdicts"] for found in _old_verdicts(session, pipeline))
+
+
+def forget_verdicts(pipeline: Pipeline) -> int:
+    """Let the old verdicts go; how many."""
+
+    def forget(session: Session) -> int:
+        with session.turn("marts"), session.transaction():
+            found = _old_verdicts(session, pipeline)
+            for begin in range(0, len(found), _AT_ONCE):
+                named = [one["request_id"] for one in found[begin : begin + _AT_ONCE]]
+                run(session, "retention/forget_verdicts", request_ids=named)
+        return sum(one["verdicts"] for one in found)
+
+    return pipeline.warehouse.with_room(forget)
+
+
+def _old_verdicts(session: Session, pipeline: Pipeline) -> list[Record]:
+    not_before = pipeline.now() - timedelta(days=pipeline.settings.verdict_days)
+    return rows(session, "retention/verdicts", not_before=not_before)
+
+
+def _old_quarters(session: Session, landing: Landing, oldest: Quarter) -> list[OldQuarter]:
+    counted: dict[str, dict[str, int]] = {}
+    for found in rows(session, "retention/counts", oldest_kept=str(oldest)):
+        counted.setdefault(found["quarter_id"], {})[found["table_name"]] = found["gone"]
+    exports: dict[str, list[Record]] = {}
+    for export in rows(session, "retention/exports", oldest_kept=str(oldest)):
+        exports.setdefault(export["quarter_id"], []).append(export)
+    return [
+        OldQuarter(
+            quarter_id,
+            counted.get(quarter_id, {}),
+            len(made_of := exports.get(quarter_id, [])),
+            tuple(sorted({export["forecast_id"] for export in made_of})),
+            next((lost for export in made_of if (lost := _obstacle(landing, export))), None),
+        )
+        for quarter_id in sorted({*counted, *exports})
+    ]
+
+
+def _obstacle(landing: Landing, export: Record) -> str | None:
+    try:
+        document = landing.find(export["landing_path"])
+        if (document.folder / "document.zst").stat().st_size:
+            return None
+    except (LandingError, OSError):
+        pass
+    return f"landed document {landing.root / export['landing_path']} is not there: restore it from a backup"
+
+
+def _retire(session: Session, *, landing: Landing, oldest: Quarter, old: OldQuarter) -> OldQuarter:
+    """Nobody merges or compares anything of the quarter meanwhile, nor has looked at its ledger to do so."""
+    with ExitStack() as turns:
+        for forecast_id in old.forecasts:
+            turns.enter_context(session.turn("quarter", forecast_id, old.quarter_id))
+        turns.enter_context(session.turn("marts"))
+        turns.enter_context(session.transaction())
+        found = next((one for one in _old_quarters(session, landing, oldest) if one.quarter_id == old.quarter_id), old)
+        if found.obstacle is None:
+            run(session, "retention/retire", quarter_id=old.quarter_id)
+            for forecast_id in found.forecasts:
+                merging.renew_people(session, forecast_id)
+        return found

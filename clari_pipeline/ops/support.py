@@ -1,0 +1,283 @@
+"""`clari-pipeline debug-bundle`: one archive from which somebody elsewhere can see what is wrong.
+
+What cannot be had is named in it, with the reason: it is made when things are broken.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+import re
+import sys
+import tarfile
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from clari_pipeline.config.rules import read_rules
+from clari_pipeline.config.settings import Settings, SettingsError, point_dagster_at, read_settings
+from clari_pipeline.core.shown import json_text
+from clari_pipeline.ops import preflight
+from clari_pipeline.ops.health import HealthReader
+from clari_pipeline.ops.preflight.findings import NotSeen
+from clari_pipeline.sync.masking import MASK, Mask
+from clari_pipeline.warehouse.engines import open_warehouse
+from clari_pipeline.warehouse.errors import WarehouseError
+from clari_pipeline.warehouse.session import Warehouse
+from clari_pipeline.warehouse.statements import Record, rows, tables
+
+_RUNS = 20
+_REQUIRED = re.compile(r"[A-Za-z0-9._-]+")
+_NAMES_PEOPLE = {"top_user"}  # settings
+_PEOPLE_KEYS = {"name", "user_name", "email", "updated_by_name", "adjusted_by_name", "CLARI_TOP_USER"}  # of evidence
+_ABOUT_PEOPLE = {"totals_have_one_top"}  # checks whose evidence names people of documents that were never merged
+_ABOUT = "What clari-pipeline debug-bundle has put together. A file NAME.error.txt says why there is no NAME.json.\n"
+
+
+def bundle(output: Path | None, *, with_people: bool) -> tuple[Path, list[str]]:
+    """Write the archive, readable by its owner alone; where it is, and what could not be put into it.
+
+    Without `with_people` no name or address of a person that the warehouse knows is in it. Raises `OSError`.
+    """
+    taken_at = datetime.now(UTC)
+    file = output or Path(f"clari-debug-{taken_at:%Y%m%dT%H%M%SZ}.tar.gz")
+    try:
+        settings, trouble = read_settings(), None
+    except SettingsError as error:
+        settings, trouble = None, str(error)
+    parts: dict[str, Callable[[], Any]] = {"versions": lambda: _versions(taken_at), "preflight": _preflight}
+    people: list[str] | None = None if with_people else []
+    if settings is not None:
+        warehouse = _Reading(open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env))
+        parts |= {
+            "settings": lambda: _settings(settings, with_people=with_people),
+            "tables": warehouse.counts,
+            "export_job": lambda: warehouse.rows("jobs"),
+            "product_fetch": lambda: warehouse.rows("products"),
+            "export_check": lambda: _checks(warehouse, with_people=with_people),
+            "export_quota": lambda: warehouse.rows("quota"),
+            "alert": lambda: warehouse.rows("alerts_told" if with_people else "alerts"),
+            "health": lambda: _health(settings),
+            "dagster_runs": lambda: _dagster_runs(settings, said=_message if with_people else _unnamed_message),
+        }
+        if with_people:
+            parts["rules"] = lambda: repr(read_rules())
+        else:
+            people, unknown = warehouse.people()
+            if not warehouse.is_there():  # nor anybody who says whom Dagster's messages may name
+                parts["dagster_runs"] = lambda: _dagster_runs(settings, said=lambda _: "left out")
+            if unknown is not None:
+                # Whom to leave out is not known: what may name people stays out.
+                for name in ("export_job", "product_fetch", "export_check", "dagster_runs"):
+                    parts[name] = _left_out(unknown)
+    mask = Mask(settings, people=people)
+    made, troubles = _made(parts, mask)
+    if trouble is not None:
+        troubles.append(f"settings: {trouble}")
+        made["settings.error.txt"] = mask.text(trouble)
+    _write(file, made, taken_at)
+    return file, [mask.text(one) for one in troubles]
+
+
+def _made(parts: Mapping[str, Callable[[], Any]], mask: Mask) -> tuple[dict[str, str], list[str]]:
+    """Each part as the text of a file; what could not be had, a line each."""
+    made, troubles = {"README.txt": _ABOUT}, []
+    for name, part in parts.items():
+        try:
+            content = mask.everywhere(_plain(part()))
+        except Exception as error:  # noqa: BLE001 - it is made when things are broken
+            reason = mask.text(f"{type(error).__name__}: {error}")
+            made[f"{name}.error.txt"] = reason
+            troubles.append(f"{name}: {' '.join(reason.split())}")
+        else:
+            made[f"{name}.json"] = json_text(content, indent=1)
+    return made, troubles
+
+
+def _write(file: Path, made: Mapping[str, str], taken_at: datetime) -> None:
+    folder = file.name.removesuffix(".tar.gz").removesuffix(".tgz")
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    os.fchmod(descriptor, 0o600)  # one that was there keeps its rights
+    with os.fdopen(descriptor, "wb") as stream, tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        for name, text in made.items():
+            content = text.encode(errors="backslashreplace")
+            entry = tarfile.TarInfo(f"{folder}/{name}")
+            entry.size, entry.mtime, entry.mode = len(content), int(taken_at.timestamp()), 0o600
+            archive.addfile(entry, io.BytesIO(content))
+
+
+class _Reading:
+    """The warehouse, read only. Nothing is in it where nothing was ever written."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def rows(self, name: str) -> list[Record]:
+        """What `sql/support/<name>.sql` answers."""
+        with self._warehouse.glance() as session:
+            return [] if session is None else rows(session, f"support/{name}")
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each table."""
+        with self._warehouse.glance() as session:
+            return {} if session is None else {table: session.count(table) for table in tables()}
+
+    def people(self) -> tuple[list[str], Exception | None]:
+        """Names and addresses that are not to be seen; the error where they cannot be had."""
+        try:
+            return [one["known_as"] for one in self.rows("people")], None
+        except WarehouseError as error:
+            return [], error
+
+    def is_there(self) -> bool:
+        """Whether anything was ever written."""
+        return self._warehouse.exists()
+
+
+def _left_out(reason: Exception) -> Callable[[], Any]:
+    def refuse() -> Any:
+        raise NotSeen(f"left out, as the people whom it may name are not known ({reason}); --with-people puts it in")
+
+    return refuse
+
+
+def _versions(taken_at: datetime) -> dict[str, Any]:
+    """The release, what it runs on, and what it is built of."""
+    required = {
+        found[0]
+        for line in metadata.requires("clari-pipeline") or ()
+        if "extra ==" not in line and (found := _REQUIRED.match(line))
+    }
+    drivers = ("psycopg", "adbc-driver-postgresql", "snowflake-connector-python", "sqlglot")
+    installed = {}
+    for name in sorted({*required, *drivers}):
+        try:
+            installed[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "taken_at": taken_at,
+        "clari-pipeline": metadata.version("clari-pipeline"),
+        "python": sys.version,
+        "platform": platform.platform(),
+        "packages": installed,
+    }
+
+
+def _settings(settings: Settings, *, with_people: bool) -> dict[str, Any]:
+    """Each setting; of a secret, whether it is set."""
+    shown: dict[str, Any] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        hidden = isinstance(value, SecretStr) or (name in _NAMES_PEOPLE and not with_people)
+        shown[name] = MASK if value is not None and hidden else value
+    return shown | {"warehouse": open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=None).place}
+
+
+def _preflight() -> list[dict[str, str]]:
+    return [
+        {"name": one.name, "status": one.status, "detail": one.detail, "remedy": one.remedy}
+        for one in preflight.inspect()
+    ]
+
+
+def _checks(warehouse: _Reading, *, with_people: bool) -> list[Record]:
+    """The verdicts, their evidence without what names people."""
+    found = [one | {"evidence": _parsed(one["evidence"])} for one in warehouse.rows("checks")]
+    if with_people:
+        return found
+    return [
+        one | {"evidence": MASK if one["check_name"] in _ABOUT_PEOPLE else _unnamed(one["evidence"])} for one in found
+    ]
+
+
+def _parsed(evidence: Any) -> Any:
+    try:
+        return json.loads(evidence) if isinstance(evidence, str) else evidence
+    except ValueError:
+        return evidence
+
+
+def _unnamed(value: Any) -> Any:
+    match value:
+        case dict():
+            return {
+                name: MASK if name in _PEOPLE_KEYS and isinstance(entry, str) else _unnamed(entry)
+                for name, entry in value.items()
+            }
+        case list():
+            return [_unnamed(entry) for entry in value]
+        case _:
+            return value
+
+
+def _health(settings: Settings) -> dict[str, Any]:
+    warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
+    return HealthReader(warehouse, settings).read().as_document()
+
+
+def _dagster_runs(settings: Settings, *, said: Callable[[Any], str]) -> list[dict[str, Any]]:
+    """The newest runs and what happened in them; `said` tells what of an event's message is shown."""
+    if not (settings.dagster_dir / "dagster.yaml").exists():
+        return []
+    import dagster as dg  # noqa: PLC0415 - takes a second
+
+    point_dagster_at(settings)
+    with dg.DagsterInstance.get() as instance:
+        return [
+            {
+                "run_id": record.dagster_run.run_id,
+                "job": record.dagster_run.job_name,
+                "status": record.dagster_run.status.value,
+                "tags": dict(record.dagster_run.tags),
+                "created_at": record.create_timestamp,
+                "events": [
+                    {
+                        "at": datetime.fromtimestamp(entry.timestamp, UTC),
+                        "kind": entry.dagster_event.event_type_value if entry.dagster_event else "LOG",
+                        "message": said(entry),
+                    }
+                    for entry in instance.all_logs(record.dagster_run.run_id)
+                ],
+            }
+            for record in instance.get_run_records(limit=_RUNS)
+        ]
+
+
+def _message(entry: Any) -> str:
+    return str(entry.user_message or entry.message)
+
+
+def _unnamed_message(entry: Any) -> str:
+    """Without what a check found: it may name people of whom the warehouse knows no more."""
+    event = entry.dagster_event
+    if event is None or event.event_type_value != "ASSET_CHECK_EVALUATION":
+        return _message(entry)
+    found = event.asset_check_evaluation_data
+    return f"{found.check_name} {'passed' if found.passed else 'did not pass'}"
+
+
+def _plain(value: Any) -> Any:
+    """The same for JSON: moments in ISO 8601, amounts and whatever else as text; the user's home folder as ~."""
+    match value:
+        case Mapping():
+            return {str(key): _plain(entry) for key, entry in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_plain(entry) for entry in value]
+        case bool() | int() | None:
+            return value
+        case datetime():
+            return value.isoformat()
+        case _:
+            return _without_home(str(value))
+
+
+def _without_home(text: str) -> str:
+    home = str(Path.home())
+    return text.replace(home, "~") if len(home) > 1 else text

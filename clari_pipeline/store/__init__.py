@@ -1,0 +1,1 @@
+"""What is kept, statement by statement: ledger, entries, people, marts, products, alerts."""

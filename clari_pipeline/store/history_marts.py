@@ -1,0 +1,271 @@
+"""The weekly tables: the calls as known at each week's end, and how they came from one to the next.
+
+`forecast_call_week` is made from `forecast_entry_history` as of each week's end, by the statement that finds every
+other call, `forecast_movement` from it; the other marts of the history are views of it (`sql/schema/`). The weeks that
+had ended before the first export are all as of that export, and made at once; nothing was known at their ends, so there
+is no movement to tell. A week that is over does not change unless a document arrives late: each week remembers what it
+was made of, and is made anew only where that has changed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from clari_pipeline.store import marts
+from clari_pipeline.store.marts import CallRules
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record, row, rows, run, sha256_of
+
+CALLS = "forecast_call_week"
+MOVEMENT = "forecast_movement"
+_WHOLE = ""
+_WEEK = ("time_frame_id", "start_date", "end_date")
+_CALLS_AT_ONCE = 600_000  # so many fit into the memory that DuckDB is given
+_Made = dict[tuple[str, str, str, str], str]  # by forecast, quarter, mart and part
+# Whether an export brought another document than the one before it.
+_DOCUMENT = ("result_sha256", "types_to_export", "scope_id", "currency", "include_historical")
+
+
+@dataclass(frozen=True, slots=True)
+class _Quarter:
+    """A forecast's quarter: its loaded exports that brought something, and those of the forecast's other quarters."""
+
+    forecast_id: str
+    quarter_id: str
+    exports: tuple[Record, ...]
+    others: tuple[Record, ...]
+
+    @property
+    def which(self) -> dict[str, Any]:
+        return {"forecast_id": self.forecast_id, "quarter_id": self.quarter_id}
+
+    def known_at(self, moment: Any) -> list[str]:
+        """The exports on which depends what is known of the quarter, and of its people, at a moment."""
+        return [export["request_id"] for export in (*self.exports, *self.others) if export["exported_at"] <= moment]
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """What a week's calls are made of: all that they depend on, and the moment that they are as of."""
+
+    content: str
+    as_of: str
+
+    @property
+    def made_of(self) -> str:
+        """Both, as they are written down."""
+        return f"{self.content} {self.as_of}"
+
+    def is_content_of(self, made_of: str) -> bool:
+        """Whether calls that stand are the same, whatever moment they are as of."""
+        return made_of.partition(" ")[0] == self.content
+
+
+def refresh(session: Session, rules: CallRules) -> list[tuple[Record, list[str]]]:
+    """Make anew what has changed of the weekly tables; the newest export of each quarter that could have, the oldest
+    first, with the weeks whose movements are to be proven: those made anew and the newest.
+
+    The caller holds the transaction.
+    """
+    run(session, "marts/weekly_orphans")
+    made: _Made = {}
+    for found in rows(session, "marts/part_versions"):
+        made[found["forecast_id"], found["quarter_id"], found["mart"], found["part"]] = found["made_of"]
+    newest = {(one["forecast_id"], one["quarter_id"]): one for one in marts.newest_loaded(session)}
+    changed = []
+    for quarter in sorted(_quarters(rows(session, "marts/loaded_documents")), key=lambda one: one.quarter_id):
+        which = (quarter.forecast_id, quarter.quarter_id)
+        weeks = _refresh_quarter(session, rules, quarter, newest[which], made)
+        if weeks is not None:
+            changed.append((newest[which], weeks))
+    return changed
+
+
+def movement_faults(session: Session, export: Record, weeks: list[str]) -> int:
+    """Rows of `forecast_movement`, of the export's quarter, that do not add up, or, of these weeks, whose ends are not
+    the weeks' calls.
+    """
+    which = {"forecast_id": export["forecast_id"], "quarter_id": export["quarter_id"], "weeks": weeks}
+    found: int = row(session, "quality/movement_faults", **which)["faults"]
+    return found
+
+
+def _quarters(exports: Iterable[Record]) -> list[_Quarter]:
+    brought: dict[str, list[Record]] = {}
+    last: dict[tuple[str, str], Record] = {}
+    for export in exports:  # in the order in which they count
+        which = (export["forecast_id"], export["quarter_id"])
+        before = last.get(which)
+        if before is None or any(export[name] != before[name] for name in _DOCUMENT):
+            brought.setdefault(export["forecast_id"], []).append(export)
+        last[which] = export
+    return [
+        _Quarter(
+            forecast_id,
+            quarter_id,
+            tuple(one for one in brought[forecast_id] if one["quarter_id"] == quarter_id),
+            tuple(one for one in brought[forecast_id] if one["quarter_id"] != quarter_id),
+        )
+        for forecast_id, quarter_id in last
+    ]
+
+
+def _refresh_quarter(
+    session: Session, rules: CallRules, quarter: _Quarter, newest: Record, made: _Made
+) -> list[str] | None:
+    """Make anew what has changed of one quarter; the weeks whose movements are to be proven, None if nothing could."""
+    which = quarter.which
+    today = rules.calendar.day_of(newest["exported_at"])
+    run(session, "marts/forecast_week", **which)
+    exports = [export["exported_at"] for export in rows(session, "ledger/of_quarter", **which, states=["LOADED"])]
+    weeks = _weeks(rows(session, "marts/quarter_weeks", today=today), rules, exports)
+    days = rows(session, "marts/quarter_days", quarter_id=quarter.quarter_id)
+    numbers = rows(session, "marts/week_numbers")
+    names = rows(session, "marts/field_names", forecast_id=quarter.forecast_id)
+    whole = _made_of(
+        [export["request_id"] for export in quarter.exports],
+        [quarter.known_at(week["as_of"]) for week in weeks[-1:]],
+        (weeks, days, numbers, rules),
+        names,
+    )
+    if made.get((quarter.forecast_id, quarter.quarter_id, CALLS, _WHOLE)) == whole:
+        return None
+    known = {key[2:]: made_of for key, made_of in made.items() if key[:2] == tuple(which.values())}
+    if not known or {part for _, part in known} - {_WHOLE} - {week["part"] for week in weeks}:
+        run(session, "marts/weekly_forget", **which)
+        known = {}
+    marts.begin_calls(session, rules)
+    calendar = _made_of(
+        days,
+        [(week["part"], week["start_date"], week["end_date"]) for week in weeks],
+        names,
+        (rules.use_adjusted, rules.top_user, rules.quota_field, rules.rules.fields),
+    )
+    calls = {
+        week["part"]: _Calls(
+            _made_of(
+                calendar,
+                week | {"as_of": None},
+                [number for number in numbers if number["time_frame_id"] == week["time_frame_id"]],
+                quarter.known_at(week["as_of"]),
+            ),
+            week["as_of"].isoformat(),
+        )
+        for week in weeks
+    }
+    _backfill(session, rules, quarter, [week for week in weeks if week["is_backfilled"]], calls, known)
+    before = ""
+    moved = [week["time_frame_id"] for week in weeks[-1:]]
+    for week in weeks:
+        part = week["part"]
+        call = calls[part]
+        if week["is_backfilled"]:
+            before = call.content
+            continue
+        stood = known.get((CALLS, part), "")
+        if stood != call.made_of and call.is_content_of(stood):
+            run(session, "marts/week_as_of", **which, **week)
+            run(session, "marts/part_made", **which, mart=CALLS, part=part, made_of=call.made_of)
+        elif stood != call.made_of:
+            marts.collect_calls(
+                session,
+                part,
+                **which,
+                as_of=week["as_of"],
+                call_time_frame_id=week["time_frame_id"],
+                call_day=week["start_date"],
+                rules=rules,
+            )
+            run(session, "marts/week_person", **which, as_of=week["as_of"])
+            run(session, "marts/forecast_call_week", **which, **week, top_user=rules.top_user)
+            run(session, "marts/part_made", **which, mart=CALLS, part=part, made_of=call.made_of)
+        movement = _made_of(before, call.content)
+        if known.get((MOVEMENT, part)) != movement:
+            moved.append(week["time_frame_id"])
+            run(session, "marts/forecast_movement", **which, **week)
+            run(session, "marts/part_made", **which, mart=MOVEMENT, part=part, made_of=movement)
+        before = call.content
+    run(session, "marts/part_made", **which, mart=CALLS, part=_WHOLE, made_of=whole)
+    return moved
+
+
+def _backfill(
+    session: Session,
+    rules: CallRules,
+    quarter: _Quarter,
+    weeks: list[Record],
+    calls: dict[str, _Calls],
+    known: dict[tuple[str, str], str],
+) -> None:
+    """Make those anew of the weeks before the first export that have changed: usually all or none."""
+    due = [week for week in weeks if known.get((CALLS, week["part"])) != calls[week["part"]].made_of]
+    if not due:
+        return
+    as_of = weeks[0]["as_of"]
+    parts = [week["part"] for week in due]
+    run(session, "marts/backfilled_begin", **quarter.which, weeks=_names(due), parts=parts, as_of=as_of)
+    run(session, "marts/week_person", **quarter.which, as_of=as_of)
+    marts.find_measure_fields(session, **quarter.which, as_of=as_of, rules=rules)
+    at_once = max(1, _CALLS_AT_ONCE // max(1, row(session, "marts/backfilled_places")["places"]))
+    for first in range(0, len(due), at_once):
+        run(
+            session,
+            "marts/backfilled_weeks",
+            **quarter.which,
+            weeks=_names(due[first : first + at_once]),
+            as_of=as_of,
+            use_adjusted=rules.use_adjusted,
+            top_user=rules.top_user,
+        )
+    for part in parts:
+        run(session, "marts/part_made", **quarter.which, mart=CALLS, part=part, made_of=calls[part].made_of)
+
+
+def _weeks(begun: list[Record], rules: CallRules, exports: list[datetime]) -> list[Record]:
+    """The weeks of a quarter in their order, each with the moment that its rows know of: its end, where the
+    organisation is, but nothing after the newest export and nothing before the first; where no export is of the week
+    itself, the newest before it. `exports` are the moments of those that are loaded, in their order.
+
+    Periods share a week where they list one id with the same days: `periods`. `part` names a week within the quarter,
+    whose periods may number theirs alike; the week before it is one of theirs.
+    """
+    shared: list[Record] = [
+        {**dict(zip(_WEEK, of_week, strict=True)), "periods": [one["time_period_id"] for one in found]}
+        for of_week, found in groupby(begun, itemgetter(*_WEEK))
+    ]
+    alike = Counter(week["time_frame_id"] for week in shared)
+    first_export, newest_export = exports[0], exports[-1]
+    weeks: list[Record] = []
+    for week in shared:
+        ends_at = rules.calendar.end_of(week["end_date"])
+        begins_at = rules.calendar.end_of(week["start_date"] - timedelta(days=1))
+        known_at = max((export for export in exports if export <= ends_at), default=first_export)
+        before = next((one for one in reversed(weeks) if not set(one["periods"]).isdisjoint(week["periods"])), None)
+        name = week["time_frame_id"]
+        weeks.append(
+            week
+            | {
+                "part": name if alike[name] == 1 else f"{name} {week['start_date']}",
+                "previous_time_frame_id": before and before["time_frame_id"],
+                "as_of": known_at if ends_at < first_export or known_at <= begins_at else min(ends_at, newest_export),
+                "is_week_over": ends_at < newest_export,
+                "is_backfilled": ends_at < first_export,
+            }
+        )
+    return weeks
+
+
+def _names(weeks: Iterable[Record]) -> list[str]:
+    """Each week with each of its periods."""
+    return [f"{period} {week['time_frame_id']}" for week in weeks for period in week["periods"]]
+
+
+def _made_of(*parts: object) -> str:
+    return sha256(repr((parts, sha256_of("marts"))).encode()).hexdigest()

@@ -1,0 +1,315 @@
+"""The marts, from the merged tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+
+from clari_pipeline.config.rules import Rules
+from clari_pipeline.core.periods import FiscalCalendar, Quarter
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record, row, rows, run, sha256_of
+
+# Each mart, and what one row of it is.
+HISTORY = {
+    "forecast_call_week": "One row a forecast, period, week, person and forecast field: the call as known at the "
+    "week's end, or so far, beside quota, closed-won and pipeline as known then.",
+    "forecast_movement": "One row a forecast, period, week, owner and forecast field: how the call came from the week "
+    "before to this one: reports that raised, lowered, came and went, and the owner's own judgement.",
+    "forecast_accuracy": "One row a forecast, finished period, week, person and forecast field: the call as known at "
+    "the week's end against what was closed in the end, with WAPE and bias of the period.",
+    "attainment_pacing": "One row a forecast, period, week, person and forecast field: closed-won of quota and of the "
+    "end, beside the period before and that of a year ago at as many days to their end.",
+    "pipeline_coverage": "One row a forecast, period, week, person and forecast field: open pipeline against what is "
+    "left to quota.",
+    "call_submission": "One row a forecast, period, week, person and forecast field: whether a call was submitted, "
+    "when and by whom, whether it was overridden, and whether it is below what has closed.",
+}
+MARTS = {
+    "forecast_vs_quota": "One row a forecast, period, person and forecast field: the call beside quota, closed-won "
+    "and attainment. A manager's row is the whole team's: nothing is to be summed over people.",
+    "forecast_swing": "One row a comparison of two exports, call by call: with the export before, and with the one "
+    "of a week ago. is_swing says whether people must hear of it. What did not move is in the newest alone.",
+    "forecast_swing_summary": "One row a comparison of two exports, forecast field by forecast field: how many calls "
+    "were compared, how many moved and swung, whether they have rows in forecast_swing or not.",
+    "pipeline_health": "One row a forecast, quarter and day: exports accepted, merged, refused and failed.",
+    "pipeline_health_month": "One row a forecast and quarter, and one of all: how the exports of the newest thirty "
+    "days went, and when one was last merged.",
+    **HISTORY,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRules:
+    """What a call is, what it stands against, and when people must hear of a change.
+
+    `swing_threshold` is a share (0.20 is 20 %), `swing_min_amount` an amount in the row's currency.
+    """
+
+    use_adjusted: bool
+    quota_field: str | None
+    top_user: str | None
+    swing_threshold: Decimal
+    swing_min_amount: Decimal
+    calendar: FiscalCalendar
+    rules: Rules = field(default_factory=Rules)
+
+
+def renew_quarter(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
+    """What `compare_calls` and `refresh_forecast_vs_quota` make of one quarter, whose calls are found once for both.
+
+    Leaves this session's `quota_field` and `measure_field` in place, as the newest export has them.
+    """
+    calls = _Calls(session, forecast_id, quarter_id, rules)
+    newest = next((one for one in newest_loaded(session) if calls.quarter.items() <= one.items()), None)
+    _forget_superseded(session, calls.quarter)
+    if newest is None:
+        return
+    if newest["exports_loaded"] > 1:
+        _compare(session, calls, _due(session, calls.quarter))
+    _make_forecast_vs_quota(session, calls, newest, _made_of(session, newest, rules))
+    calls.find_measure_fields(newest)
+
+
+def compare_calls(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
+    """Add to `forecast_swing` each loaded export of the quarter that has not been compared yet."""
+    quarter = {"forecast_id": forecast_id, "quarter_id": quarter_id}
+    _forget_superseded(session, quarter)
+    if pairs := _due(session, quarter):
+        _compare(session, _Calls(session, forecast_id, quarter_id, rules), pairs)
+
+
+def swings_of(session: Session, job_id: str) -> list[Record]:
+    """The swings of one export, the largest first."""
+    return rows(session, "quality/swings_of", job_id=job_id)
+
+
+def refresh_forecast_vs_quota(session: Session, rules: CallRules) -> None:
+    """Make `forecast_vs_quota` of each forecast × quarter from its newest loaded export, unless it stands already."""
+    run(session, "marts/helpers")
+    run(session, "marts/forecast_vs_quota_orphans")
+    made = {(known["forecast_id"], known["quarter_id"]): known["made_of"] for known in rows(session, "marts/versions")}
+    for newest in newest_loaded(session):
+        which = (newest["forecast_id"], newest["quarter_id"])
+        made_of = _made_of(session, newest, rules)
+        if made.get(which) != made_of:
+            _make_forecast_vs_quota(session, _Calls(session, *which, rules), newest, made_of)
+
+
+def forget(session: Session, quarter_id: str) -> None:
+    """Something of the quarter has been merged: what was made of it is to be made anew."""
+    run(session, "marts/forget", quarter_id=quarter_id)
+
+
+def _made_of(session: Session, newest: Record, rules: CallRules) -> str:
+    """What a quarter's rows of `forecast_vs_quota` depend on, besides the quarter's own tables."""
+    fields = rows(session, "marts/field_names", forecast_id=newest["forecast_id"])
+    parts = (newest["request_id"], newest["exported_at"], rules, fields, sha256_of("marts"))
+    return sha256(repr(parts).encode()).hexdigest()
+
+
+def begin_calls(session: Session, rules: CallRules) -> None:
+    """Put this session's rules and an empty `forecast_call` in place."""
+    run(session, "marts/helpers")
+    run(session, "marts/forecast_call_begin")
+    run(session, "marts/rules_begin")
+    for position, rule in enumerate(rules.rules.swings.rule):
+        run(
+            session,
+            "marts/swing_rule",
+            rank=rule.rank * 10_000 + position,
+            field=rule.field,
+            role=rule.role,
+            person=rule.person,
+            threshold=rule.threshold,
+            min_amount=rule.min_amount,
+            min_share_of_quota=rule.min_share_of_quota,
+            is_alerted=rule.alert,
+            muted_in_weeks=None if rule.muted_in_weeks is None else list(rule.muted_in_weeks),
+        )
+    for name, stands in rules.rules.fields.items():
+        run(session, "marts/field_rule", field=name, **stands.model_dump())
+
+
+def find_measure_fields(
+    session: Session, forecast_id: str, quarter_id: str, *, as_of: datetime, rules: CallRules
+) -> None:
+    """Put this session's `quota_field` and `measure_field` in place: where what calls are held against stood then."""
+    which = {"forecast_id": forecast_id, "quarter_id": quarter_id, "as_of": as_of}
+    run(session, "marts/quota_field", **which, quota_field=rules.quota_field)
+    run(session, "marts/measure_field", **which)
+
+
+def mass_changes(session: Session, job_id: str) -> list[Record]:
+    """Periods and fields of an export in which so many calls moved at once that one alert stands for all."""
+    return rows(session, "quality/mass_changes", job_id=job_id)
+
+
+def note_organisation(session: Session, calendar: FiscalCalendar) -> None:
+    """Let the views know which day it is."""
+    run(session, "marts/organisation", time_zone=calendar.zone)
+
+
+def refresh_health(session: Session) -> None:
+    """Make `pipeline_health` anew from the ledger."""
+    run(session, "marts/pipeline_health")
+
+
+def newest_loaded(session: Session) -> list[Record]:
+    """The newest loaded export of each forecast × quarter, the newest quarter first."""
+    return rows(session, "marts/newest_loaded")
+
+
+def loaded_quarters(session: Session) -> list[tuple[str, str]]:
+    """Forecast and quarter of all that is in the tables, the newest quarter first."""
+    return [(found["forecast_id"], found["quarter_id"]) for found in newest_loaded(session)]
+
+
+def published(session: Session, *, weekly_max_rows: int) -> list[str]:
+    """The marts that are given out as files: those of the history only up to so many rows of `forecast_call_week`."""
+    is_small = count(session, "forecast_call_week") <= weekly_max_rows
+    return [mart for mart in MARTS if is_small or mart not in HISTORY]
+
+
+def count(session: Session, table: str) -> int:
+    """Rows of a table of the warehouse."""
+    return session.count(table)
+
+
+def collect_calls(
+    session: Session,
+    name: str,
+    *,
+    forecast_id: str,
+    quarter_id: str,
+    as_of: datetime,
+    call_time_frame_id: str | None,
+    call_day: date,
+    rules: CallRules,
+) -> None:
+    """Add to this session's `forecast_call`, under a name, the calls of a week as known at a moment.
+
+    Of several weeks with one id the newest that had begun on `call_day` is meant. Leaves this session's `person_shown`,
+    `quota_field` and `measure_field` in place, as of that moment.
+    """
+    run(session, "marts/person_shown", forecast_id=forecast_id, quarter_id=quarter_id, as_of=as_of)
+    find_measure_fields(session, forecast_id, quarter_id, as_of=as_of, rules=rules)
+    run(
+        session,
+        "marts/forecast_call",
+        job_id=name,
+        forecast_id=forecast_id,
+        quarter_id=quarter_id,
+        as_of=as_of,
+        call_time_frame_id=call_time_frame_id,
+        call_day=call_day,
+        use_adjusted=rules.use_adjusted,
+    )
+
+
+class _Calls:
+    """This session's `forecast_call` and `person_at`, made anew for a quarter: each export's calls are found once."""
+
+    def __init__(self, session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
+        self.quarter: Record = {"forecast_id": forecast_id, "quarter_id": quarter_id}
+        self.rules = rules
+        self._session = session
+        self._collected: list[Record] = []
+        self._people_as_of: datetime | None = None  # of this session's `person_shown`
+        self._fields_as_of: datetime | None = None  # of this session's `quota_field` and `measure_field`
+        run(session, "marts/forecast_week", **self.quarter)
+        begin_calls(session, rules)
+
+    def collect(self, export: Record) -> None:
+        """Add an export's calls and people, unless they are there."""
+        if any(known["job_id"] == export["job_id"] for known in self._collected):
+            return
+        known = next((known for known in self._collected if self._is_alike(known, export)), None)
+        if known is not None:
+            self.show_people(export)
+            run(self._session, "marts/forecast_call_again", job_id=export["job_id"], known_job_id=known["job_id"])
+        else:
+            collect_calls(
+                self._session,
+                export["job_id"],
+                **self.quarter,
+                as_of=export["exported_at"],
+                call_time_frame_id=export["call_time_frame_id"],
+                call_day=self.rules.calendar.day_of(export["exported_at"]),
+                rules=self.rules,
+            )
+            self._people_as_of = self._fields_as_of = export["exported_at"]
+        run(self._session, "marts/person_at", job_id=export["job_id"])
+        self._collected.append(export)
+
+    def show_people(self, export: Record) -> None:
+        """Put this session's `person_shown` in place, as of an export, unless it is."""
+        if self._people_as_of != export["exported_at"]:
+            run(self._session, "marts/person_shown", **self.quarter, as_of=export["exported_at"])
+            self._people_as_of = export["exported_at"]
+
+    def find_measure_fields(self, export: Record) -> None:
+        """Put this session's `quota_field` and `measure_field` in place, as of an export, unless they are."""
+        if self._fields_as_of != export["exported_at"]:
+            find_measure_fields(self._session, **self.quarter, as_of=export["exported_at"], rules=self.rules)
+            self._fields_as_of = export["exported_at"]
+
+    def _is_alike(self, known: Record, export: Record) -> bool:
+        """Whether both have the same week of the call and fields of quota, and nothing changed between them."""
+        if any(known[name] != export[name] for name in ("call_time_frame_id", "quota_fields")):
+            return False
+        after, until = sorted((known["exported_at"], export["exported_at"]))
+        found = row(self._session, "marts/entries_changed", **self.quarter, after=after, until=until)
+        return not found["has_changed"]
+
+
+def _forget_superseded(session: Session, quarter: Record) -> None:
+    """Forget the comparisons with what counts no more: they are due once more."""
+    superseded = [found["job_id"] for found in rows(session, "marts/swings_superseded", **quarter)]
+    if superseded:
+        run(session, "marts/swings_forget", job_ids=superseded)
+
+
+def _due(session: Session, quarter: Record) -> list[Record]:
+    """The comparisons that are due: of exports without any."""
+    return rows(session, "marts/swing_pairs", **quarter)
+
+
+def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
+    if not pairs:
+        return
+    rules, quarter = calls.rules, calls.quarter
+    loaded = {export["job_id"]: export for export in rows(session, "ledger/of_quarter", **quarter, states=["LOADED"])}
+    swings, asked = rules.rules.swings, Quarter.parse(quarter["quarter_id"])
+    for pair in pairs:
+        for job in ("previous_job_id", "job_id"):  # the newer last: as of it people and fields are wanted next
+            calls.collect(loaded[pair[job]])
+        run(
+            session,
+            "marts/forecast_swing",
+            **quarter,
+            **pair,
+            threshold=rules.swing_threshold,
+            min_amount=rules.swing_min_amount,
+            min_share=swings.min_share_of_quota,
+            fields=[name.lower() for name in swings.fields],
+            every_field=not swings.fields,
+            rep_mutes=list(swings.reps_muted_in_weeks),
+            # A quarter that ended three days ago to the instant did not end more than three days ago.
+            exported_on=rules.calendar.day_of(loaded[pair["job_id"]]["exported_at"] - timedelta(microseconds=1)),
+            quarter_end=rules.calendar.last_day(asked),
+        )
+        run(session, "marts/forecast_swing_contribution", **pair)
+        run(session, "marts/forecast_swing_summary", **pair, every_job=False)
+    run(session, "marts/swings_unmoved", **quarter)
+
+
+def _make_forecast_vs_quota(session: Session, calls: _Calls, newest: Record, made_of: str) -> None:
+    run(session, "marts/forecast_vs_quota_begin", **newest, made_of=made_of)
+    calls.collect(newest)
+    calls.show_people(newest)
+    run(session, "marts/week_person", **calls.quarter, as_of=newest["exported_at"])
+    today = calls.rules.calendar.day_of(newest["exported_at"])
+    run(session, "marts/forecast_vs_quota", **newest, today=today, top_user=calls.rules.top_user)

@@ -1,0 +1,266 @@
+"""A document's raw rows into the tables: staged, merged in one transaction, older never over newer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import MAX_PREC, Decimal, localcontext
+
+import pyarrow as pa
+
+from clari_pipeline.core.periods import FiscalCalendar, Quarter
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record, row, rows, run
+
+_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
+_STAGING = ("stage_user", "stage_period")
+_LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
+_DESCRIBED = ("stage_user", "stage_field", "stage_time_period", "stage_time_frame")
+STAGED = ("stage_entry", "stage_shown_week", *_DESCRIBED)  # what a merge reads of a document
+MERGED = (
+    "forecast_entry_history",
+    "forecast_entry_sighting",
+    "forecast_entry_state",
+    "forecast_field",
+    "forecast_time_frame",
+    "forecast_user",
+    "forecast_user_history",
+    "forecast_user_sighting",
+    "time_frame",
+    "time_period",
+)
+_ROWS_AT_ONCE = 160_000  # more than a row group of DuckDB: what is less costs four times as much a row
+_MERGING = (
+    "dimensions",
+    "entry_change",
+    "forecast_entry",
+    "forecast_entry_history",
+    "forecast_user_sighting",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merge did, in rows of `forecast_entry`; `rows_merged` is counted in the table afterwards."""
+
+    rows_inserted: int
+    rows_updated: int
+    rows_unchanged: int
+    rows_disappeared: int
+    rows_merged: int
+
+    @property
+    def rows_shown(self) -> int:
+        """Rows that the document holds."""
+        return self.rows_inserted + self.rows_updated + self.rows_unchanged
+
+
+class Staging:
+    """This session's `stage_*` tables, made anew; they take a document's entries as they are read.
+
+    `calendar` says where the quarter that was asked for lies, should the document not say so.
+    """
+
+    def __init__(self, session: Session, quarter: Quarter, calendar: FiscalCalendar) -> None:
+        self._session = session
+        self._asked = {
+            "quarter_id": str(quarter),
+            "fiscal_year": str(quarter.year),
+            "quarter_start": calendar.first_day(quarter),
+            "quarter_end": calendar.last_day(quarter),
+        }
+        self._waiting: list[pa.Table] = []
+        self._rows_waiting = self._rows_staged = 0
+        run(session, "documents/stage_begin")
+
+    def take(self, entries: pa.Table) -> None:
+        """More entries of the document, of the schema `documents.ENTRY`."""
+        self._waiting.append(entries)
+        self._rows_waiting += entries.num_rows
+        if self._rows_waiting >= _ROWS_AT_ONCE:
+            self._write()
+
+    def end(self, lists: Mapping[str, pa.Table]) -> None:
+        """Drop exact duplicates among the entries, and type the lists beside them into the other tables."""
+        self._write()
+        for name, table in lists.items():
+            self._session.documents.register(name, table)
+        if lists["raw_unreadable"].num_rows:
+            run(self._session, "documents/stage_unreadable")
+        if row(self._session, "documents/keys_repeat")["keys_repeat"]:
+            run(self._session, "documents/drop_duplicates")
+        for name in _STAGING:
+            run(self._session, f"documents/{name}", **self._asked)
+        for name in lists:
+            self._session.documents.unregister(name)
+
+    def _write(self) -> None:
+        if self._waiting:
+            self._session.documents.register("raw_entry", pa.concat_tables(self._waiting))
+            run(self._session, "documents/stage_more", before=self._rows_staged)
+            self._session.documents.unregister("raw_entry")
+            self._rows_staged += self._rows_waiting
+            self._waiting, self._rows_waiting = [], 0
+
+
+@contextmanager
+def transaction(session: Session, forecast_id: str, quarter_id: str) -> Iterator[None]:
+    """A transaction in which a forecast's quarter is merged: one at a time of those that would write the same rows.
+
+    Fields and people belong to a forecast, periods and weeks to a quarter of all forecasts; marts are made of whole
+    merges.
+    """
+    with (
+        session.turn("marts", shared=True),
+        session.turn("periods", quarter_id),
+        session.turn("people", forecast_id),
+        session.transaction(),
+    ):
+        yield
+
+
+def is_late(export: Record, loaded: Iterable[Record]) -> bool:
+    """Whether a newer export than this one is among those that have been loaded of the quarter."""
+    return any(order(other) > order(export) for other in loaded if other["request_id"] != export["request_id"])
+
+
+def merge(session: Session, export: Record, left_out: Iterable[Record] = ()) -> Merged:
+    """Merge the staged document of an export that is the newest of its forecast's quarter.
+
+    The caller holds the transaction. A measure that was not asked for keeps its value, and so does one of a field that
+    is `left_out`; a row that the export could have shown and did not stays, with `in_latest_export` false.
+    """
+    parameters = _parameters(export)
+    for column in left_out:
+        named = {name: column[name] for name in ("field_id", "measure")}
+        run(session, "merge/left_out", forecast_id=export["forecast_id"], **named)
+    for name in _MERGING:
+        run(session, f"merge/{name}", **parameters)
+    counts = Merged(**row(session, "merge/counts", **parameters))
+    run(
+        session,
+        "ledger/loaded",
+        request_id=export["request_id"],
+        rows_inserted=counts.rows_inserted,
+        rows_updated=counts.rows_updated,
+        rows_unchanged=counts.rows_unchanged,
+        rows_disappeared=counts.rows_disappeared,
+    )
+    return counts
+
+
+def mark_again(session: Session, export: Record, known: Record) -> None:
+    """Note what an export shows whose document is that of `known`, which was the newest loaded: the same as that.
+
+    `restore_lists` has to have staged what the document lists. The caller holds the transaction.
+    """
+    parameters = _parameters(export)
+    run(session, "merge/dimensions", **parameters)
+    run(session, "merge/same_document", **parameters, known_job_id=known["job_id"])
+    run(session, "merge/forecast_user_sighting", **parameters)
+    note_unchanged(session, export | {"rows_staged": known["rows_staged"]})
+
+
+def note_unchanged(session: Session, export: Record) -> None:
+    """Note that the newest export was merged once more, and changed nothing."""
+    run(
+        session,
+        "ledger/loaded",
+        request_id=export["request_id"],
+        rows_inserted=0,
+        rows_updated=0,
+        rows_unchanged=export["rows_staged"],
+        rows_disappeared=0,
+    )
+
+
+def keep_lists(session: Session, export: Record, *, read_by: str) -> None:
+    """Keep what the staged document lists beside its entries, for `restore_lists` by the same reader."""
+    parts = []
+    for name in _LISTS:
+        sink = pa.BufferOutputStream()
+        table = session.documents.table(name).to_arrow_table()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        part = sink.getvalue().to_pybytes()
+        parts += [len(part).to_bytes(8), part]
+    lists = b"".join(parts)
+    if session.most_bytes is None or len(lists) <= session.most_bytes:  # else the same document will be read again
+        run(session, "merge/newest_document", **_parameters(export), read_by=read_by, lists=lists)
+
+
+def restore_lists(session: Session, known: Record, *, read_by: str) -> bool:
+    """Stage the lists of the newest loaded document once more; False where this reader has not kept them."""
+    found = rows(session, "merge/lists_of_newest", **_parameters(known), read_by=read_by)
+    if not found:
+        return False
+    kept, at = found[0]["lists"], 0
+    for name in _LISTS:
+        size = int.from_bytes(kept[at : at + 8])
+        session.documents.register(f"kept_{name}", pa.ipc.open_stream(kept[at + 8 : at + 8 + size]).read_all())
+        at += 8 + size
+    run(session, "documents/restore_lists")
+    for name in _LISTS:
+        session.documents.unregister(f"kept_{name}")
+    session.upload(_DESCRIBED)
+    return True
+
+
+def has_its_rows(session: Session, known: Record) -> bool:
+    """Whether the rows that the newest loaded export brought are in the tables still, none missing and none beside."""
+    found = row(session, "merge/rows_of_newest", **_parameters(known))
+    return bool(found["rows_shown"] == known["rows_staged"] and found["rows_known"] == found["versions_open"])
+
+
+def note_loaded(session: Session, request_id: str, at: datetime) -> None:
+    """Note when an export was merged."""
+    run(session, "ledger/loaded_at", request_id=request_id, loaded_at=at)
+
+
+def renew_people(session: Session, forecast_id: str) -> None:
+    """Make the person tables anew from what every quarter's exports showed."""
+    run(session, "merge/forecast_user", forecast_id=forecast_id)
+
+
+def forget_quarter(session: Session, forecast_id: str, quarter_id: str) -> None:
+    """Empty a forecast's quarter, to be rebuilt in this same transaction from its landed documents."""
+    run(session, "merge/forget_quarter", forecast_id=forecast_id, quarter_id=quarter_id)
+
+
+def control_totals(session: Session, export: Record, *, has_copies: bool) -> dict[tuple[str, str], tuple[Decimal, int]]:
+    """Sum and count, by field and measure, of the merged rows that the staged document shows.
+
+    With `has_copies` each row as often as the document writes it.
+    """
+    found = rows(session, "merge/control_totals", **_parameters(export))
+    if has_copies:
+        found += rows(session, "merge/control_totals_of_copies", **_parameters(export))
+    totals: dict[tuple[str, str], tuple[Decimal, int]] = {}
+    with localcontext(prec=MAX_PREC):
+        for one in found:
+            field = one.pop("field_id")
+            for measure in {name.rsplit("_", 1)[0] for name in one}:
+                total, count = totals.get((field, measure), (Decimal(0), 0))
+                totals[field, measure] = (total + one[f"{measure}_total"], count + int(one[f"{measure}_count"]))
+    return totals
+
+
+def order(export: Record) -> tuple[datetime, datetime, str]:
+    """What makes one export newer than another: what it is as of, then when it was submitted."""
+    return export["exported_at"], export["submitted_at"], export["request_id"]
+
+
+def _parameters(export: Record) -> Record:
+    asked = set((export["types_to_export"] or "").split(","))
+    return {
+        "forecast_id": export["forecast_id"],
+        "quarter_id": export["time_period_id"],
+        "job_id": export["job_id"],
+        "exported_at": export["exported_at"],
+        "submitted_at": export["submitted_at"],
+        "scope_id": export["scope_id"],
+        "include_historical": export["include_historical"],
+        **{f"has_{name}": name in asked for name in _TYPES},
+    }

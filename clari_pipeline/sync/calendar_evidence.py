@@ -1,0 +1,74 @@
+"""The days that a document brings of its quarter, against the organisation's calendar in the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from clari_pipeline.core.periods import FiscalCalendar, Quarter
+from clari_pipeline.warehouse.statements import Record
+
+
+def contradictions_of(
+    quarter: Quarter, periods: list[Record], weeks: Record, calendar: FiscalCalendar
+) -> list[dict[str, Any]]:
+    """Where the delivered days of the quarter are not those of the settings, with the settings that are right.
+
+    A CSV has no days of periods: there, and wherever they contradict nothing, those of the weeks tell. The weeks of a
+    document of another quarter tell nothing of this one.
+    """
+    found = []
+    quarters = {one["time_period_id"] for one in periods if one["period_type"] == "QUARTER"}
+    is_anothers = bool(quarters) and str(quarter) not in quarters
+    delivered = [(one["start_date"], one["end_date"]) for one in periods if one["time_period_id"] == str(quarter)]
+    contradictory = [days for days in delivered if calendar.contradicted_by(quarter, *days)]
+    if not (contradictory or is_anothers) and weeks["weeks"] and calendar.is_elsewhere(quarter, *weeks.values()):
+        contradictory = [(weeks["start_date"], weeks["end_date"])]
+    for first, last in contradictory:
+        right = None if first is None or (last and last <= first) else calendar.as_delivered(quarter, first)
+        if right is not None and right.contradicted_by(quarter, first, last):
+            right = None
+        remedy = (
+            "no setting makes it so: look at the period in Clari"
+            if right is None
+            else "set " + " and ".join(f"{name}={value}" for name, value in _settings_of(right, calendar).items())
+        )
+        found.append(
+            {
+                "summary": f"{quarter} runs from {first} to {last} at Clari, and by the settings from "
+                f"{calendar.first_day(quarter)} to {calendar.last_day(quarter)}: {remedy}",
+                "delivered": {"start_date": first, "end_date": last},
+                "by_settings": {"start_date": calendar.first_day(quarter), "end_date": calendar.last_day(quarter)},
+                **_all_settings_of(calendar),
+                "right": None if right is None else _all_settings_of(right),
+            }
+        )
+    return found
+
+
+def lies_in(quarter: Quarter, period: Mapping[str, Any], calendar: FiscalCalendar) -> bool:
+    """A quarter lies in itself; a month by its days, or by its label where it has none."""
+    if period["time_period_id"] == str(quarter):
+        return True
+    if period["period_type"] == "QUARTER":
+        return False
+    days = (period["start_date"], period["end_date"])
+    if None in days:
+        labelled = calendar.month_of_label(period["label"] or "")
+        if labelled is None:
+            return False
+        days = labelled
+    return calendar.contains(quarter, *days)
+
+
+def _all_settings_of(calendar: FiscalCalendar) -> dict[str, Any]:
+    return {
+        "CLARI_FISCAL_YEAR_START_MONTH": calendar.start_month,
+        "CLARI_FISCAL_YEAR_NAMED_BY": calendar.named_by,
+    }
+
+
+def _settings_of(right: FiscalCalendar, calendar: FiscalCalendar) -> dict[str, Any]:
+    """The settings that have to change."""
+    known = _all_settings_of(calendar)
+    return {name: value for name, value in _all_settings_of(right).items() if value != known[name]}

@@ -1,0 +1,352 @@
+"""What the gate is told of an export: counts, and the evidence for each check, gathered before and after the merge."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from clari_pipeline.checks.export_gate import KEEPS_OUT_CURRENT, ExportFacts
+from clari_pipeline.core.periods import Quarter
+from clari_pipeline.documents import MEASURES, Document, Rounded, Totals
+from clari_pipeline.store import facts, ledger, marts, merging
+from clari_pipeline.store.marts import CallRules
+from clari_pipeline.sync.calendar_evidence import contradictions_of, lies_in
+from clari_pipeline.sync.recognising import Recognised
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record
+
+_MEASURE_TYPES = dict(zip(("forecast", "quota", "adjustment", "crm_total", "crm_closed"), MEASURES, strict=True))
+_SHOWN = 20
+
+
+def of_download(export: Record, *, is_whole: bool) -> ExportFacts:
+    """What is known of the document before it is read."""
+    return ExportFacts(
+        request_id=export["request_id"],
+        facts={"ends_unproved": int(not is_whole)},
+        evidence={
+            "export_is_complete": {
+                "summary": "the connection ended where nothing says how long the document is, and no two downloads "
+                "were the same: run again, or set CLARI_EXPORT_FORMAT=JSON, which shows its end"
+            }
+        },
+    )
+
+
+def of_document(
+    export: Record, document: Document, found: facts.Facts, rules: CallRules, grace: timedelta
+) -> ExportFacts:
+    """What the document alone says."""
+    quarter = Quarter.parse(export["time_period_id"])
+    outside = [period for period in found["periods"] if not lies_in(quarter, period, rules.calendar)]
+    begins, today = rules.calendar.first_day(quarter), rules.calendar.day_of(export["exported_at"])
+    elsewhere = {period["time_period_id"] for period in outside}
+    astray = [week for week in found["weeks_astray"] if week["time_period_id"] not in elsewhere]
+    contradictions = contradictions_of(quarter, found["periods"], found["weeks_span"], rules.calendar)
+    return ExportFacts(
+        request_id=export["request_id"],
+        is_in_grace=begins <= today < begins + grace,
+        is_current=quarter == rules.calendar.quarter_of(today),
+        facts={
+            "reading_faults": 0,
+            "rows_exported": document.entry_count,
+            "truncation_flags": int(bool(export["rows_truncated"])),
+            "periods_outside": len(outside),
+            "null_keys": found["null_keys"],
+            "conflicting_keys": found["conflicting_keys"],
+            "unreadable_amounts": found["unreadable_amounts"],
+            "amounts_changed": document.rounded.counts.total() + found["cells_left_out"],
+            "calendar_contradictions": len(contradictions),
+            "weeks_astray": len(astray),
+        },
+        evidence={
+            "export_is_readable": {"shape": document.shape, "unknown_keys": document.unknown_keys},
+            "export_is_not_empty": {"summary": f"the document for {quarter} holds no entries"},
+            "export_is_not_truncated": {
+                "summary": "Clari says that the document is cut off (rowsTruncated or cellsTruncated): "
+                "export a smaller scope with CLARI_SCOPE_ID"
+            },
+            "export_period_matches_request": {
+                "summary": f"{quarter} was asked for, {periods_of(found) or 'nothing'} came",
+                "requested": str(quarter),
+                "delivered": [period["time_period_id"] for period in found["periods"]],
+            },
+            "entry_keys_are_complete": _named(
+                found["null_keys"], "entries lack a part of their key", found["entries_without_key"]
+            ),
+            "entry_keys_are_unique": {
+                **_named(
+                    found["conflicting_keys"],
+                    "keys stand on entries that differ",
+                    found["entries_in_conflict"],
+                ),
+                "exact_duplicates_dropped": found["rows_written"] - found["rows_staged"],
+            },
+            "amounts_are_readable": _named(
+                found["unreadable_amounts"], "amounts cannot be read", found["amounts_unreadable"]
+            ),
+            "amounts_are_exact": _not_exact(document.rounded, found["measures_left_out"]),
+            "calendar_matches_settings": contradictions[0] if contradictions else {},
+            "weeks_touch_their_period": _astray(astray),
+        },
+    )
+
+
+def _not_exact(rounded: Rounded, left_out: list[Record]) -> dict[str, Any]:
+    """Amounts that were rounded, by field and measure, and the measures of fields that were left out."""
+    counts = [
+        {"field_id": field, "measure": measure, "amounts": count}
+        for (field, measure), count in rounded.counts.most_common()
+    ]
+    said = [
+        *(
+            f"{column['measure']} of {column['field_id']} is left out: no number in {column['cells']} of its cells, "
+            f"such as {column['written']!r}"
+            for column in left_out[:_SHOWN]
+        ),
+        *(
+            f"{one['measure']} of {one['field_id']}: {one['amounts']} amounts rounded to four decimals"
+            for one in counts[:_SHOWN]
+        ),
+    ]
+    if counts:
+        said.append(f"by {rounded.most:.1E} at most")
+    return {
+        "summary": "; ".join(said),
+        "rounded": counts[:_SHOWN],
+        "rounded_by_at_most": rounded.most,
+        "left_out": left_out[:_SHOWN],
+    }
+
+
+def is_kept_out_now(session: Session, export: Record, known: Record, rules: CallRules) -> bool:
+    """Whether a document that was loaded with a warning is refused as this export's: its quarter is the current one."""
+    current = rules.calendar.quarter_of(rules.calendar.day_of(export["exported_at"]))
+    return str(current) == export["time_period_id"] and any(
+        verdict["check_name"] in KEEPS_OUT_CURRENT and not verdict["passed"]
+        for verdict in ledger.verdicts_of(session, known["request_id"])
+    )
+
+
+def _astray(weeks: list[Record]) -> dict[str, Any]:
+    text = "{time_frame_id} of {time_period_id} {fault} ({start_date} to {end_date})"
+    first = "; ".join(text.format_map(week) for week in weeks[:3])
+    more = f"; {len(weeks) - 3} more" if len(weeks) > 3 else ""
+    return {"summary": first + more, "weeks": weeks[:_SHOWN]}
+
+
+def against_what_is_known(session: Session, export: Record, document: Document, rules: CallRules) -> ExportFacts:
+    """What is worth a look, against what is known already."""
+    previous = facts.previous_export(session, export)
+    currencies = facts.currencies_changed(session, export)
+    shared = facts.people_shared(session)
+    of_interest = {
+        "currencies_changed": sum(change["entries"] for change in currencies),
+        "people_shared": len(shared),
+        # In hundredths of a row: 0 is exactly 15 % fewer.
+        "rows_above_tolerance": document.entry_count * 100 - (previous["rows_exported"] * 85 if previous else 0),
+    }
+    return ExportFacts(
+        request_id=export["request_id"],
+        facts=of_interest,
+        evidence={
+            "row_count_is_stable": {
+                "summary": f"{document.entry_count} entries, "
+                f"where the export before had {previous['rows_exported'] if previous else 0}",
+                "rows_exported": document.entry_count,
+                "previous": previous,
+            },
+            "currency_is_stable": {
+                "summary": "; ".join(
+                    f"{change['entries']} entries went from {change['known_currency']} to {change['currency']}"
+                    for change in currencies
+                ),
+                "changes": currencies,
+            },
+            "people_are_distinct": {
+                "summary": "; ".join(
+                    f"{f'CRM person {crm}' if (crm := person['crm_user_id']) else person['email']} "
+                    f"is {' and '.join(person['user_ids'])}"
+                    for person in shared
+                ),
+                "people": shared,
+            },
+        },
+    )
+
+
+def of_tops(session: Session, export: Record, rules: CallRules) -> ExportFacts:
+    """Whether one row is the total: of a scope's export as those of the whole organisation have shown."""
+    is_of_scope = export["scope_id"] is not None
+    tops = facts.tops_known(session, export) if is_of_scope else facts.tops(session)
+    named = [top for top in tops if rules.top_user in {top["user_id"], top["email"], top["name"]}]
+    names = Counter(top["name"] for top in tops)
+    known_as = [top["name"] if top["name"] and names[top["name"]] == 1 else top["user_id"] for top in tops]
+    remedy = "CLARI_TOP_USER names the one whose row is the total"
+    if is_of_scope and not tops:
+        remedy = "no export of the whole organisation has shown anybody there, and no row is the total"
+    return ExportFacts(
+        request_id=export["request_id"],
+        facts={"tops_beside_one": abs(len(named if rules.top_user else tops) - 1)},
+        evidence={
+            "totals_have_one_top": {
+                "summary": f"{len(tops)} people stand at the top ({', '.join(known_as) or 'no roles'}): {remedy}",
+                "tops": tops,
+                "CLARI_TOP_USER": rules.top_user,
+                "scope_id": export["scope_id"],
+            },
+        },
+    )
+
+
+def after_the_merge(
+    session: Session,
+    export: Record,
+    document: Document,
+    before: facts.Facts,
+    recognised: Recognised,
+    merged: merging.Merged,
+    recount: Callable[[], Totals],
+) -> ExportFacts:
+    """Document against stage against table: counts, and control totals taken from the document's own text.
+
+    `recount` counts those once more, digit by digit: only where it says so, too, do they differ.
+    """
+    duplicates = before["rows_written"] - before["rows_staged"]
+    counts = {
+        "document": document.entry_count,
+        "exact_duplicates_dropped": duplicates,
+        "staged": before["rows_staged"],
+        "inserted_updated_unchanged": merged.rows_shown,
+        "merged": merged.rows_merged,
+    }
+    unreconciled = (
+        abs(document.entry_count - duplicates - before["rows_staged"])
+        + abs(before["rows_staged"] - merged.rows_shown)
+        + abs(merged.rows_shown - merged.rows_merged)
+    )
+    asked = {_MEASURE_TYPES[name] for name in export["types_to_export"].split(",") if name in _MEASURE_TYPES}
+    in_table = merging.control_totals(session, export, has_copies=duplicates > 0)
+    left_out = {(column["field_id"], column["measure"]) for column in before["measures_left_out"]}
+    counted = document.control_totals
+    in_document = None if counted is None else recognised.totals(counted)
+    if in_document is None or _differing(in_document, in_table, asked, left_out):
+        in_document = recognised.totals(recount())
+    differing = _differing(in_document, in_table, asked, left_out)
+    return ExportFacts(
+        request_id=export["request_id"],
+        facts={"rows_unreconciled": unreconciled, "totals_unreconciled": len(differing)},
+        evidence={
+            "row_counts_reconcile": {"summary": f"rows do not reconcile: {counts}", **counts},
+            "control_totals_reconcile": {
+                "summary": f"{len(differing)} control totals differ",
+                "totals": len(in_document),
+                "differing": differing[:_SHOWN],
+            },
+        },
+    )
+
+
+def _differing(
+    in_document: Totals,
+    in_table: Mapping[tuple[str, str], tuple[Decimal, int]],
+    asked: set[str],
+    left_out: set[tuple[str, str]],
+) -> list[Record]:
+    """Fields and measures whose sums or counts are not the same in the document and in the table."""
+    counted: dict[tuple[Any, str], tuple[Decimal, int]] = {
+        key: (total.total, total.count) for key, total in in_document.items()
+    }
+    merged: dict[tuple[Any, str], tuple[Decimal, int]] = dict(in_table)
+    nothing = (Decimal(0), 0)
+    return [
+        {
+            "field_id": key[0],
+            "measure": key[1],
+            "document": counted.get(key, nothing),
+            "merged": merged.get(key, nothing),
+        }
+        for key in sorted(counted.keys() | merged.keys(), key=str)
+        if key[1] in asked and key not in left_out and counted.get(key, nothing) != merged.get(key, nothing)
+    ]
+
+
+def of_calls(session: Session, export: Record, rules: CallRules) -> ExportFacts:
+    """What the comparison of its calls has found, which `marts.renew_quarter` has made."""
+    swings = marts.swings_of(session, export["job_id"])
+    swung = {(swing["user_id"], swing["time_period_id"], swing["field_id"]) for swing in swings}
+    ambiguous = facts.quota_ambiguous(session)
+    said_of_setting = (
+        f"is {rules.quota_field}, which carries none: name the one that counts"
+        if rules.quota_field
+        else "names the one that counts"
+    )
+    return ExportFacts(
+        request_id=export["request_id"],
+        facts={"swings": len(swings), "quotas_ambiguous": len(ambiguous)},
+        evidence={
+            "forecast_swings_within_threshold": {
+                "summary": f"{len(swung)} call{'s' * (len(swung) != 1)} moved by more than allowed",
+                "threshold": rules.swing_threshold,
+                "largest": swings[:_SHOWN],
+            },
+            "quota_field_is_unambiguous": {
+                "summary": "; ".join(
+                    f"the quota of {period['time_period_id']} stands on {', '.join(period['field_ids'])}"
+                    for period in ambiguous
+                )
+                + f": CLARI_QUOTA_FIELD {said_of_setting}",
+                "periods": ambiguous,
+                "CLARI_QUOTA_FIELD": rules.quota_field,
+            },
+        },
+    )
+
+
+def of_coverage(
+    export: Record, *, wanted: list[str], newest: Mapping[str, datetime], not_before: datetime
+) -> ExportFacts:
+    """Whether the quarters that are synced have been loaded, and lately enough; `newest` is when each was exported."""
+    missing = [quarter for quarter in wanted if quarter not in newest]
+    stale = [quarter for quarter in wanted if quarter in newest and newest[quarter] < not_before]
+    remedy = " ".join(["clari-pipeline sync", *(f"--period {quarter}" for quarter in missing + stale)])
+    said = [
+        *([f"never loaded: {', '.join(missing)}"] if missing else []),
+        *([f"not exported since {not_before:%Y-%m-%d %H:%M} UTC: {', '.join(stale)}"] if stale else []),
+    ]
+    return ExportFacts(
+        request_id=export["request_id"],
+        facts={"quarters_missing": len(missing) + len(stale)},
+        evidence={
+            "periods_are_covered": {
+                "summary": f"{'; '.join(said)}; load them with {remedy}",
+                "missing": missing,
+                "stale": stale,
+                "wanted": wanted,
+            }
+        },
+    )
+
+
+def of_movement(export: Record, faults: int) -> ExportFacts:
+    """Whether the weekly movements of the export's quarter add up: rows of `forecast_movement` that do not."""
+    summary = f"{faults} rows of forecast_movement of {export['quarter_id']} do not add up: run clari-pipeline replay"
+    return ExportFacts(
+        request_id=export["request_id"],
+        facts={"movements_unreconciled": faults},
+        evidence={"forecast_movement_adds_up": {"summary": summary}},
+    )
+
+
+def periods_of(found: facts.Facts) -> str:
+    """The periods that a document delivers, comma-separated."""
+    return ",".join(period["time_period_id"] for period in found["periods"])
+
+
+def _named(count: int, what: str, shown: list[Record]) -> dict[str, Any]:
+    """Evidence that names the first offenders."""
+    first = ", ".join(f"{key} {value}" for key, value in shown[0].items()) if shown else ""
+    return {"summary": f"{count} {what}; the first: {first}", "entries": shown}

@@ -1,0 +1,97 @@
+"""What must not be seen outside: secrets of the settings, and people's names and addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+from unicodedata import normalize
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from clari_pipeline.config.key_file import KeyFile, KeyFileError
+from clari_pipeline.config.settings import Settings, SettingsError
+from clari_pipeline.core.hiding import MASK, Hidden
+from clari_pipeline.notify import split_addresses
+
+__all__ = ["MASK", "Mask", "masked_line"]
+_SHORTEST_IN_A_LINE = 12  # characters; a shorter password may be any word, and its own room keeps it out of messages
+_PERSON = "(a person)"
+_ADDRESS = re.compile(r"[\w.+'%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*")
+_NO_SECRETS = {"sslmode", "warehouse", "role", "database", "schema", "application_name", "connect_timeout", "user"}
+
+
+class Mask:
+    """Takes secrets, and names that it is told of, out of texts and of whatever JSON can hold."""
+
+    def __init__(self, settings: Settings | None = None, *, people: Iterable[str] | None = None) -> None:
+        """`people` are names and addresses; where they are given, whatever looks like an address of mail goes, too."""
+        self._secrets = Hidden(_secrets(settings) if settings else ())
+        self._people = None if people is None else _any_of({name for name in people if name.strip()})
+        self._with_people = people is None
+
+    def text(self, text: str) -> str:
+        """The text without them."""
+        text = self._secrets.text(text)
+        if self._with_people:
+            return text
+        text = normalize("NFC", text)
+        if self._people is not None:
+            text = self._people.sub(_PERSON, text)
+        return _ADDRESS.sub(_PERSON, text)
+
+    def everywhere(self, value: Any) -> Any:
+        """The same of every text in a value, keys included."""
+        match value:
+            case str():
+                return self.text(value)
+            case Mapping():
+                return {self.everywhere(key): self.everywhere(entry) for key, entry in value.items()}
+            case list() | tuple():
+                return [self.everywhere(entry) for entry in value]
+            case _:
+                return value
+
+
+def masked_line(text: str, settings: Settings | None) -> str:
+    """What a command says in a line, whatever library's message is in it, without keys and tokens."""
+    return Hidden(_secrets(settings) if settings else (), shortest=_SHORTEST_IN_A_LINE).text(text)
+
+
+def _secrets(settings: Settings) -> Iterable[str]:
+    with suppress(SettingsError, KeyFileError):
+        source = settings.key_source()
+        key = (source.current() if isinstance(source, KeyFile) else source).get_secret_value()
+        yield from (key, key.strip())
+    if settings.alert_urls is not None:
+        for address in split_addresses(settings.alert_urls.get_secret_value()):
+            yield address
+            yield from (part for part in re.split(r"[/?&=:@]+", address) if len(part) >= 16)  # tokens in it
+    yield from _of_address(settings.warehouse_url.get_secret_value())
+
+
+def _of_address(address: str) -> Iterable[str]:
+    """Password of an address, and every option behind it that is not known to be harmless."""
+    if address.startswith("duckdb:"):
+        return
+    yield address
+    with suppress(ValueError):
+        parts = urlsplit(address)
+        found = [parts.password or "", *(value for name, value in parse_qsl(parts.query) if name not in _NO_SECRETS)]
+        for secret in found:
+            yield from (secret, unquote(secret))
+
+
+def _any_of(texts: set[str]) -> re.Pattern[str] | None:
+    """Finds any of them, the longest first, as words of their own, whatever the case."""
+    if not texts:
+        return None
+    longest_first = sorted(texts, key=len, reverse=True)
+    return re.compile("|".join(map(_as_words, longest_first)), re.IGNORECASE)
+
+
+def _as_words(name: str) -> str:
+    """A name however its blanks are folded; scripts that part no words by blanks have no word's end."""
+    name = normalize("NFC", name.strip())
+    before, after = (r"(?<!\w)" if name[0].isascii() else ""), (r"(?!\w)" if name[-1].isascii() else "")
+    return before + r"\s+".join(map(re.escape, name.split())) + after

@@ -1,0 +1,157 @@
+"""Meetings, e-mails and attachments, with accounts, opportunities and participants: export jobs, as forecasts are."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from clari_pipeline.config.settings import Settings
+from clari_pipeline.store import fetches, product_rows
+from clari_pipeline.store.product_rows import Merged
+from clari_pipeline.sync.products.odd import leave_out
+from clari_pipeline.sync.products.product import Fetch, Found, Product, Rows, Take, objects, read_members
+from clari_pipeline.sync.products.values import text, truth
+from clari_pipeline.sync.products.windows import Shown, Window, length_that_works, midnight, too_long, wanted
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record
+
+OVERLAP_DAYS = 7  # what happened is found in mailboxes, and mapped to opportunities, days later
+QUIET_DAYS = 2  # on which nothing may have happened; on more, it is rather that the token's user may not see them
+_AT_ONCE = 2000
+_SLACK = timedelta(days=1)  # Clari goes by whole days, in whichever zone
+
+
+class Activity(Product):
+    """`activity`, `activity_account`, `activity_opportunity`, `activity_participant`."""
+
+    name = "activity"
+    noun = "activities"
+
+    def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
+        """All days since `CLARI_ACTIVITY_DAYS` ago, or since the oldest document, that are not settled.
+
+        They are asked for in windows of that many days and the overlap; where Clari has cut off days that are not
+        settled yet, in windows as long as worked there.
+        """
+        asked = fetches.windows(session, self.name)
+        shown = _shown(asked)
+        stretches = wanted(
+            shown,
+            today=now.astimezone(UTC).date(),
+            days_back=settings.activity_days,
+            overlap=OVERLAP_DAYS,
+            asked_from=min((Window.of(row).first for row in asked), default=None),
+        )
+        longest = settings.activity_days + OVERLAP_DAYS + 1
+        longest = min(longest, length_that_works(shown, stretches) or longest)
+        cut_off = too_long(shown)
+        return [
+            _fetch(part)
+            for stretch in stretches
+            for window in stretch.cut(longest)
+            for part in window.shorter_than(cut_off)
+        ]
+
+    def parts(self, fetch: Record) -> list[Fetch]:
+        """What Clari has cut off, as two halves; nothing of a single day."""
+        window = Window.of(fetch)
+        return [_fetch(half) for half in window.halves()] if len(window) > 1 else []
+
+    def merge(self, session: Session, fetch: Record, found: Found) -> Merged:
+        """What the document of these days does not show any more stays, and says so; one of other days says nothing."""
+        merged = super().merge(session, fetch, found)
+        if not fetch["is_adopted"] and (found.rows_exported or len(Window.of(fetch)) <= QUIET_DAYS):
+            product_rows.say_gone(
+                session, **{name: fetch[name] for name in ("exported_at", "window_from", "window_to")}
+            )
+        return merged
+
+    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> Found:
+        """Some activities at a time."""
+        found = Found()
+        outside: list[bool] = []
+        odd: list[str] = []
+
+        def read_some(activities: list[Any]) -> None:
+            rows: Rows = {name: [] for name in self.tables}
+            for activity in objects(activities, found, "records_without_key"):
+                found.rows_exported += 1
+                row = _activity(activity, found)
+                if row["activity_id"] is None:
+                    odd.append(f"an activity of {row['activity_at']}")
+                    continue
+                rows["activity"].append(row)
+                if row["activity_at"] is not None:
+                    outside.append(_is_outside(row["activity_at"], fetch))
+                _add_parts(activity, row["activity_id"], rows, found)
+            take(rows)
+
+        read_members(stream, {"activities": read_some}, at_once=_AT_ONCE)
+        leave_out(found, odd)
+        found.facts["other_windows"] = int(bool(outside) and all(outside))
+        return found
+
+
+def _shown(asked: list[Record]) -> list[Shown]:
+    return [
+        Shown(
+            Window.of(row),
+            row["exported_at"].astimezone(UTC).date(),
+            is_whole=row["is_whole"],
+            is_final=row["is_final"],
+        )
+        for row in asked
+        if row["is_whole"] or row["is_too_long"]
+    ]
+
+
+def _fetch(window: Window) -> Fetch:
+    return Fetch(window_from=midnight(window.first), window_to=midnight(window.last))
+
+
+def _is_outside(moment: datetime, fetch: Record) -> bool:
+    is_before: bool = moment < fetch["window_from"] - _SLACK
+    return is_before or moment >= fetch["window_to"] + 2 * _SLACK
+
+
+def _activity(activity: dict[str, Any], found: Found) -> dict[str, Any]:
+    return {
+        "activity_id": text(activity.get("activityId")),
+        "activity_type": text(activity.get("activityType")),
+        "subject": text(activity.get("subject")),
+        "activity_at": found.moment(activity.get("date")),
+        "owner_crm_user_id": text(activity.get("activityOwnerId")),
+        "organiser_crm_user_id": text(activity.get("activityOrganiserId")),
+    }
+
+
+def _add_parts(activity: dict[str, Any], activity_id: str | None, rows: Rows, found: Found) -> None:
+    for account in objects(activity.get("accounts"), found, "parts_without_key"):
+        row = {
+            "account_id": text(account.get("accountId")),
+            "account_name": text(account.get("accountName")),
+            "account_owner_crm_user_id": text(account.get("accountOwnerId")),
+        }
+        _add(rows["activity_account"], activity_id, row, "account_id", found)
+    for deal in objects(activity.get("opportunities"), found, "parts_without_key"):
+        row = {
+            "opportunity_id": text(deal.get("opportunityId")),
+            "opportunity_name": text(deal.get("opportunityName")),
+            "opportunity_owner_crm_user_id": text(deal.get("opportunityOwnerId")),
+        }
+        _add(rows["activity_opportunity"], activity_id, row, "opportunity_id", found)
+    for person in objects(activity.get("participants"), found, "parts_without_key"):
+        name, email, crm_user_id = (text(person.get(key)) for key in ("name", "email", "sfdcUserId"))
+        row = {"participant_id": email.strip().lower() if email else crm_user_id or name}
+        row |= {"name": name, "email": email, "crm_user_id": crm_user_id}
+        more = {"is_internal": truth(person.get("isInternal"))}
+        _add(rows["activity_participant"], activity_id, row | more, "participant_id", found)
+
+
+def _add(rows: list[dict[str, Any]], activity_id: str | None, row: dict[str, Any], key: str, found: Found) -> None:
+    """Add a part; one without its own id belongs to nothing, and is noted."""
+    if not row[key]:
+        found.note("parts_without_key", key, of=activity_id)
+    else:
+        rows.append({"activity_id": activity_id} | row)

@@ -1,0 +1,150 @@
+"""Audit events and who is behind them, from the last one that is known on.
+
+Clari gives events for 30 days [spec] and no id of an event: one is made of all that the description says of it, so
+that windows which overlap, and pages which repeat each other, bring it once.
+"""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime, timedelta
+from typing import Any
+
+from clari_pipeline.clari import BadRequest, ClariClient, NotFound, PageGone
+from clari_pipeline.clari.auditing import audit_pages
+from clari_pipeline.config.settings import Settings
+from clari_pipeline.store import fetches
+from clari_pipeline.sync.products.odd import leave_out
+from clari_pipeline.sync.products.product import AskedProduct, Fetch, Found, Rows, Sink, Take, objects, read_members
+from clari_pipeline.sync.products.values import identity, text
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record
+
+KEPT_BY_CLARI = timedelta(days=30)
+OVERLAP = timedelta(hours=6)  # an event may be written down late
+_PAGES_AT_ONCE = 4
+_IDENTITY = (
+    "correlationID",
+    "actorId",
+    "impersonatingActorId",
+    "actorType",
+    "sessionId",
+    "sessionType",
+    "ipAddress",
+    "event",
+    "eventTimestamp",
+    "eventParameters",
+)
+
+
+class Audit(AskedProduct):
+    """`audit_event` and `audit_actor`."""
+
+    name = "audit"
+    noun = "events"
+
+    def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
+        """From the newest event known, less an overlap, until now; what Clari has thrown away since is a gap."""
+        until, oldest = now.replace(microsecond=0), now.replace(microsecond=0) - KEPT_BY_CLARI
+        reached = fetches.reached(session, self.name)
+        newest = fetches.newest_event(session) or reached
+        since = oldest if newest is None or reached is None else max(oldest, min(newest, reached) - OVERLAP)
+        has_gap = reached is not None and reached < oldest
+        return [
+            Fetch(
+                window_from=since,
+                window_to=until,
+                gap_from=reached if has_gap else None,
+                gap_to=oldest if has_gap else None,
+            )
+        ]
+
+    async def fetch(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
+        """All pages, each as it came. Where a link is no longer good, they are asked for anew, once.
+
+        Raises `PageGone` where it happens again.
+        """
+        try:
+            return await self._pages(client, fetch, sink)
+        except PageGone:
+            sink.restart()
+            return await self._pages(client, fetch, sink)
+
+    async def _pages(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
+        try:
+            return await self._written(client, fetch, sink)
+        except (BadRequest, NotFound) as error:
+            if error.call.endswith("page 1"):
+                raise
+            raise PageGone(
+                f"{error}: a page that Clari's own link led to is gone; nothing was merged or moved on, and the next "
+                "sync begins at the first page again"
+            ) from error
+
+    async def _written(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
+        assert fetch.window_from is not None and fetch.window_to is not None
+        count = 0
+        sink.write(b'{"pages": [')
+        async for page in audit_pages(client, since=fetch.window_from, until=fetch.window_to):
+            sink.write(b",\n" if count else b"\n")
+            sink.write(page)
+            count += 1
+        sink.write(b"\n]}\n")
+        return count
+
+    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> Found:
+        """A page at a time."""
+        found = Found()
+        odd: list[str] = []
+
+        def read_pages(pages: list[Any]) -> None:
+            rows: Rows = {"audit_event": [], "audit_actor": []}
+            for page in objects(pages, found, "records_without_key"):
+                for event in objects(page.get("items"), found, "records_without_key"):
+                    found.rows_exported += 1
+                    row = _event(event, found)
+                    if row["event"] is None:
+                        odd.append(f"an event of {row['event_at']}")
+                    else:
+                        rows["audit_event"].append(row)
+                for actor in objects(page.get("actors"), found, "parts_without_key"):
+                    if text(actor.get("actorId")) is None:
+                        found.note("parts_without_key", "an actor")
+                    else:
+                        rows["audit_actor"].append(_actor(actor))
+            take(rows)
+
+        read_members(stream, {"pages": read_pages}, at_once=_PAGES_AT_ONCE)
+        leave_out(found, odd)
+        if fetch["gap_from"] is not None:
+            hours = (fetch["gap_to"] - fetch["gap_from"]).total_seconds() / 3600
+            found.facts["hours_missing"] = max(1, round(hours))
+        else:
+            found.facts["hours_missing"] = 0
+        return found
+
+
+def _event(event: dict[str, Any], found: Found) -> dict[str, Any]:
+    parameters = event.get("eventParameters")
+    return {
+        "event_id": identity(*(event.get(name) for name in _IDENTITY)),
+        "event_at": found.moment(event.get("eventTimestamp")),
+        "event": text(event.get("event")),
+        "event_parameters": text(parameters) if parameters else None,
+        "actor_id": text(event.get("actorId")),
+        "actor_type": text(event.get("actorType")),
+        "impersonating_actor_id": text(event.get("impersonatingActorId")),
+        "session_id": text(event.get("sessionId")),
+        "session_type": text(event.get("sessionType")),
+        "ip_address": text(event.get("ipAddress")),
+        "correlation_id": text(event.get("correlationID")),
+    }
+
+
+def _actor(actor: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "actor_id": text(actor.get("actorId")),
+        "actor_type": text(actor.get("actorType")) or "",
+        "name": text(actor.get("name")),
+        "email": text(actor.get("email")),
+    }

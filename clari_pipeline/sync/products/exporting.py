@@ -1,0 +1,204 @@
+"""Windows of a product exported, and never more of them than that may cost.
+
+Days that never came are the first, of them the newest. A window that is cut off is gone into at once, down to
+what works; the windows that are left are then asked for at that length. The quota that forecasts need is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date
+
+from clari_pipeline.clari import Clock, Export, LeftBehind, Retry
+from clari_pipeline.clari.models import ActivityRequest
+from clari_pipeline.core.runbook import Remark, see
+from clari_pipeline.store import fetches
+from clari_pipeline.sync.exporting import ExportDesk
+from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.planning import Plan
+from clari_pipeline.sync.products.allowance import Allowance
+from clari_pipeline.sync.products.brought import is_cut_off
+from clari_pipeline.sync.products.loading import ProductLoader
+from clari_pipeline.sync.products.product import Fetch, Product
+from clari_pipeline.sync.products.recording import FetchRecorder
+from clari_pipeline.sync.products.windows import Window, midnight
+from clari_pipeline.warehouse.statements import Record
+
+_AT_ONCE = 3  # of windows whose length works, unless CLARI_MAX_CONCURRENT_EXPORTS says less
+_MEETS_ALL = {
+    "AuthFailed",
+    "ClariDown",
+    "ClariUnreachable",
+    "NoSlot",
+    "NotOptedIn",
+    "QuotaExhausted",
+    "RateLimited",
+    "ServerFault",
+}
+
+
+class ExportRounds:
+    """The exports of one product in one sync."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        product: Product,
+        loader: ProductLoader,
+        *,
+        run_id: str,
+        clock: Clock | None,
+        retry: Retry | None,
+    ) -> None:
+        self._pipeline = pipeline
+        self._product = product
+        self._loader = loader
+        self._run_id = run_id
+        self._clock = clock
+        self._retry = retry
+        self._allowance = Allowance(pipeline, retry)
+
+    def make(self, left: list[Record], plan: Sequence[Fetch]) -> list[str]:
+        """Go on with what was left behind, and make the exports of the plan; what people must know of those not made.
+
+        What the quota has no room for is written down as one fetch that failed.
+        """
+        seen = self._days_seen()
+
+        def by_urgency(queue: Iterable[Fetch]) -> list[Fetch]:
+            return sorted(queue, key=lambda fetch: (not seen.issuperset(_days(fetch)), _days(fetch)), reverse=True)
+
+        queue = by_urgency(plan)
+        at_once, is_first, was_cut_off, is_known = 1, True, False, False
+        while left or queue:
+            mine = {_request(row) for row in left}
+            batch = [fetch for fetch in queue if _request(_row(fetch)) in mine]
+            others = [fetch for fetch in queue if fetch not in batch]
+            if others:
+                room = self._allowance.room(is_first=is_first)
+                if not room and not left:
+                    return self._not_made(others)
+                batch += others[: min(at_once, room)]
+            queue = [fetch for fetch in queue if fetch not in batch]
+            self._export(left, batch)
+            self._allowance.made(len(batch))
+            self._loader.load_waiting(self._run_id)
+            came = self._came_of(batch)
+            if any(fetch["error_kind"] in _MEETS_ALL and fetch["state"] != "LOADED" for fetch in came):
+                return []  # each of the others would meet with the same
+            parts = [part for fetch in came if is_cut_off(fetch) for part in self._product.parts(fetch)]
+            worked = max((len(Window.of(fetch)) for fetch in came if fetch["state"] == "LOADED"), default=0)
+            if parts:
+                at_once, was_cut_off = 1, True
+            elif worked:
+                at_once = min(_AT_ONCE, self._pipeline.settings.max_concurrent_exports or _AT_ONCE)
+            if worked and was_cut_off and not is_known:
+                is_known, queue = True, [short for fetch in queue for short in _cut(fetch, worked)]
+            queue = by_urgency([*parts, *queue])
+            left, is_first = [], False
+        return []
+
+    def _days_seen(self) -> set[date]:
+        with self._pipeline.warehouse.session() as session:
+            shown = fetches.windows(session, self._loader.name)
+        return {day for row in shown if row["is_whole"] for day in Window.of(row)}
+
+    def _came_of(self, batch: list[Fetch]) -> list[Record]:
+        asked = {_days(fetch) for fetch in batch}
+        with self._pipeline.warehouse.session() as session:
+            found = fetches.of_run(session, self._run_id, self._loader.name)
+        return [fetch for fetch in found if fetch["window_from"] is not None and Window.of(fetch) in asked]
+
+    def _not_made(self, queue: list[Fetch]) -> list[str]:
+        """Say of which days nothing is asked for now: a failure where the quota has no room, else a remark."""
+        days = Window(min(_days(fetch).first for fetch in queue), max(_days(fetch).last for fetch in queue))
+        trouble = self._allowance.trouble
+        name = self._loader.name
+        if trouble is None:
+            return [
+                see(
+                    f"{name}: {self._allowance.most} exports are made of it in this sync, no more; days of "
+                    f"{days.first} to {days.last} are asked for by the next",
+                    Remark.MORE_NEXT_SYNC,
+                )
+            ]
+        ends = Fetch(
+            window_from=min(fetch.window_from for fetch in queue if fetch.window_from is not None),
+            window_to=max(fetch.window_to for fetch in queue if fetch.window_to is not None),
+        )
+        with self._pipeline.warehouse.session() as session, session.transaction():
+            fetches.asking(
+                session,
+                request_id=ends.request_id,
+                run_id=self._run_id,
+                product=name,
+                attempt=1,
+                submitted_at=self._pipeline.now(),
+                **_row(ends),
+            )
+            fetches.failed(
+                session, ends.request_id, state="FAILED", error=str(trouble), error_kind=type(trouble).__name__
+            )
+        return []
+
+    def _export(self, left: list[Record], batch: list[Fetch]) -> None:
+        """Make the exports as forecasts' are made: the same desk, slots and quota. What was left is gone on with.
+
+        What was left of the same days takes the place of asking anew; of other days it is fetched if Clari has a job of
+        it, and is not asked for again: the days that are planned now hold them.
+        """
+        planned = [_request(_row(fetch)) for fetch in batch]
+        continued = [_export_of(_request(row), row, is_history=_request(row) not in planned) for row in left]
+        windows = {export.request for export in continued}
+        exports = [
+            *(export for export in continued if not export.is_history),
+            *(Export.planned(request) for request in planned if request not in windows),
+        ]
+        history = [export for export in continued if export.is_history]
+        desk = ExportDesk(
+            self._pipeline.settings,
+            self._pipeline.warehouse,
+            self._loader.landing,
+            self._pipeline.runs,
+            run_id=self._run_id,
+            plan=Plan(tuple(exports), tuple(history)),
+            record=FetchRecorder(self._pipeline.warehouse, self._run_id, self._loader.name),
+            hooks=self._pipeline.hooks,
+            clock=self._clock,
+            retry=self._retry,
+        )
+        with desk, self._pipeline.stopping(desk):
+            for window in dict.fromkeys(export.quarter_id for export in (*exports, *history)):
+                self._pipeline.go_on()
+                desk.take(window)
+
+
+def _row(fetch: Fetch) -> Record:
+    return {"window_from": fetch.window_from, "window_to": fetch.window_to}
+
+
+def _days(fetch: Fetch) -> Window:
+    return Window.of(_row(fetch))
+
+
+def _cut(fetch: Fetch, longest: int) -> list[Fetch]:
+    """The same days in windows no longer than that."""
+    days = _days(fetch)
+    if len(days) <= longest:
+        return [fetch]
+    return [Fetch(window_from=midnight(one.first), window_to=midnight(one.last)) for one in days.cut(longest)]
+
+
+def _request(row: Record) -> ActivityRequest:
+    days = (row[name].astimezone(UTC).date() for name in ("window_from", "window_to"))
+    return ActivityRequest.between(*days)
+
+
+def _export_of(request: ActivityRequest, row: Record, *, is_history: bool) -> Export:
+    return Export(
+        request_id=row["request_id"],
+        request=request,
+        attempt=row["attempt"],
+        left_behind=LeftBehind(row["job_id"], row["submitted_at"]),
+        is_history=is_history,
+    )

@@ -1,0 +1,65 @@
+"""A look at Clari's limits: a row of `export_quota`, which is read as `api_limits`, too."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from typing import IO
+
+from clari_pipeline.clari import ClariClient, Limits
+from clari_pipeline.config.settings import Settings
+from clari_pipeline.documents.rows import DocumentUnreadable
+from clari_pipeline.store import ledger
+from clari_pipeline.store.product_rows import Merged
+from clari_pipeline.sync.products.product import AskedProduct, Fetch, Found, Sink, Take, buffered, read_members
+from clari_pipeline.sync.recording import columns_of
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record
+
+
+class LimitsLook(AskedProduct):
+    """`export_quota`: forecasts' exports look at the same limits, and write the same rows."""
+
+    name = "limits"
+    noun = "look"  # it is never more than one
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The table, and the view of it."""
+        return ("export_quota", "api_limits")
+
+    def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
+        """One look."""
+        return [Fetch()]
+
+    async def fetch(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
+        """The answer as it came."""
+        content, _ = await client.answer("limits", "/admin/limits")
+        sink.write(content)
+        return 1
+
+    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> Found:
+        """The limits, typed."""
+        answer = read_members(stream, {})
+        try:
+            limits = Limits.model_validate(answer.get("jobs", answer))
+        except ValueError:
+            raise DocumentUnreadable("its limits are not what Clari documents") from None
+        found = Found(rows_exported=1, values=limits)
+        if limits.monthly_quota is None and limits.concurrent_limit is None:
+            found.note("records_without_key", ", ".join(answer))
+        return found
+
+    def stage(self, session: Session, stream: IO[bytes], fetch: Record) -> Found:
+        """One row needs no staging."""
+        return self.read(buffered(stream), lambda _rows: None, fetch)
+
+    def merge(self, session: Session, fetch: Record, found: Found) -> Merged:
+        """Write the row, unless it is there."""
+        before = session.count("export_quota")
+        ledger.quota_read(session, run_id=fetch["run_id"], read_at=fetch["exported_at"], **columns_of(found.values))
+        inserted = session.count("export_quota") - before
+        return Merged(1, inserted, 0, 1 - inserted, 1)
+
+    def forget(self, session: Session) -> None:
+        """Nothing: looks of forecasts' exports have no document to come back from."""

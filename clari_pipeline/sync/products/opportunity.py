@@ -1,0 +1,119 @@
+"""The opportunities that activity was mapped to, with their fields and how these have changed."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import datetime
+from typing import Any
+
+from clari_pipeline.clari import ClariClient
+from clari_pipeline.clari.opportunities import opportunities
+from clari_pipeline.config.settings import Settings
+from clari_pipeline.documents.json_text import Number
+from clari_pipeline.documents.rows import exact_amount_of
+from clari_pipeline.store import fetches
+from clari_pipeline.sync.products.product import AskedProduct, Fetch, Found, Rows, Sink, Take, objects, read_members
+from clari_pipeline.sync.products.values import identity, kind, number, text
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record
+
+_ANSWERS_AT_ONCE = 4
+
+
+class Opportunity(AskedProduct):
+    """`opportunity`, `opportunity_field`, `opportunity_field_trend`."""
+
+    name = "opportunity"
+    noun = "opportunities"
+
+    def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
+        """Every opportunity that an activity was ever mapped to; nothing where there is none."""
+        ids = fetches.opportunity_ids(session)
+        return [Fetch(ids=tuple(ids))] if ids else []
+
+    async def fetch(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
+        """What was asked for, Clari's answers as they came, and what it refused by itself."""
+        refused: list[str] = []
+        count = 0
+        sink.write(f'{{"asked": {json.dumps(fetch.ids)}, "answers": ['.encode())
+        async for answer in opportunities(client, fetch.ids, refused):
+            sink.write(b",\n" if count else b"\n")
+            sink.write(answer)
+            count += 1
+        sink.write(f'\n], "refused": {json.dumps(refused)}}}\n'.encode())
+        return count
+
+    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> Found:
+        """An answer at a time."""
+        found = Found()
+        shown: set[str] = set()
+
+        def read_answers(answers: list[Any]) -> None:
+            for answer in answers:
+                rows: Rows = {name: [] for name in self.tables}
+                for one in objects(answer, found, "records_without_key"):
+                    found.rows_exported += 1
+                    opportunity_id = text(one.get("id"))
+                    if opportunity_id is None:
+                        found.note("records_without_key", f"record {found.rows_exported}")
+                    else:
+                        shown.add(opportunity_id)
+                    _add(one, opportunity_id, rows, found)
+                take(rows)
+
+        others = read_members(stream, {"answers": read_answers}, at_once=_ANSWERS_AT_ONCE)
+        for missing in sorted({str(one) for one in others.get("asked") or ()} - shown):
+            found.note("ids_missing", of=missing)
+        found.facts = {"ids_missing": 0, "unreadable_scores": 0} | found.facts
+        return found
+
+
+def _add(one: dict[str, Any], opportunity_id: str | None, rows: Rows, found: Found) -> None:
+    score = one.get("crmScore")
+    scored = score if isinstance(score, dict) else {"score": score}
+    points = scored.get("score")
+    exact = exact_amount_of(points) if isinstance(points, Number | str) else None
+    if exact is None and kind(points) is not None:
+        found.note("unreadable_scores", f"a {kind(points)}", of=opportunity_id)
+    rows["opportunity"].append(
+        {
+            "opportunity_id": opportunity_id,
+            "crm_score": exact,
+            "crm_score_message": text(scored.get("message")),
+        }
+    )
+    for field in objects(one.get("fields"), found, "parts_without_key"):
+        field_id = text(field.get("id"))
+        if field_id is None:
+            found.note("parts_without_key", "a field", of=opportunity_id)
+            continue
+        value, original = field.get("value"), field.get("originalValue")
+        rows["opportunity_field"].append(
+            {
+                "opportunity_id": opportunity_id,
+                "field_id": field_id,
+                "alias": text(field.get("alias")),
+                "value": text(value),
+                "value_type": kind(value),
+                "value_number": number(value),
+                "original_value": text(original),
+                "original_value_type": kind(original),
+                "original_value_number": number(original),
+                "trend": text(field.get("trend")),
+            }
+        )
+        for change in objects(field.get("trendHistory"), found, "parts_without_key"):
+            old, new = change.get("oldValue"), change.get("newValue")
+            rows["opportunity_field_trend"].append(
+                {
+                    "trend_id": identity(opportunity_id, field_id, change.get("date"), old, new),
+                    "opportunity_id": opportunity_id,
+                    "field_id": field_id,
+                    "value_changed_at": found.moment(change.get("date")),
+                    "old_value": text(old),
+                    "old_value_number": number(old),
+                    "new_value": text(new),
+                    "new_value_number": number(new),
+                }
+            )

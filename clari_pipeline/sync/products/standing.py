@@ -1,0 +1,79 @@
+"""How the products that are named stand, for those who watch: merged lately, or not, or never."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+
+from clari_pipeline.store import fetches
+from clari_pipeline.warehouse.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A product: the state of its newest fetch, None where there is none yet, and the newest that was merged."""
+
+    product: str
+    state: str | None = None
+    exported_at: datetime | None = None
+    loaded_at: datetime | None = None
+
+    def is_fresh(self, now: datetime, max_age: timedelta) -> bool:
+        """Whether its tables are as of lately enough."""
+        return self.exported_at is not None and now - self.exported_at <= max_age
+
+    def is_well(self, now: datetime, max_age: timedelta) -> bool:
+        """Whether it is fresh, or was never asked for yet."""
+        return self.state is None or self.is_fresh(now, max_age)
+
+    def as_document(self, now: datetime, max_age: timedelta) -> dict[str, Any]:
+        """What `/health` says of it."""
+        age = None if self.exported_at is None else round((now - self.exported_at).total_seconds() / 3600, 2)
+        return {
+            "product": self.product,
+            "state": self.state,
+            "last_success_at": self.loaded_at.isoformat() if self.loaded_at else None,
+            "exported_at": self.exported_at.isoformat() if self.exported_at else None,
+            "age_hours": age,
+            "is_well": self.is_well(now, max_age),
+        }
+
+
+def standings(session: Session | None, names: Sequence[str]) -> tuple[Standing, ...]:
+    """Those of these products of which there is anything to ask for: opportunities are those that activity has seen."""
+    known = {one["product"]: one for one in fetches.status(session)} if session is not None and names else {}
+    waits = session is not None and "opportunity" not in known and not fetches.opportunity_ids(session)
+    return tuple(
+        Standing(name, *(known[name][column] for column in ("state", "exported_at", "loaded_at")))
+        if name in known
+        else Standing(name)
+        for name in names
+        if not (waits and name == "opportunity")
+    )
+
+
+def metrics_of(found: Sequence[Standing], now: datetime, max_age: timedelta) -> Iterator[Metric]:
+    """The same for Prometheus; nothing where no product is named."""
+    if not found:
+        return
+    labels = ["product"]
+    well = GaugeMetricFamily(
+        "clari_product_up", "1 if what was merged of the product is younger than CLARI_MAX_AGE_HOURS.", labels=labels
+    )
+    last = GaugeMetricFamily(
+        "clari_product_last_success_timestamp_seconds", "When a sync last merged the product.", labels=labels
+    )
+    age = GaugeMetricFamily(
+        "clari_product_age_seconds", "Time since Clari made what was last merged of the product.", labels=labels
+    )
+    for one in found:
+        well.add_metric([one.product], one.is_fresh(now, max_age))
+        if one.loaded_at is not None:
+            last.add_metric([one.product], one.loaded_at.timestamp())
+        if one.exported_at is not None:
+            age.add_metric([one.product], (now - one.exported_at).total_seconds())
+    yield from (well, last, age)

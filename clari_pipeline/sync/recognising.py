@@ -1,0 +1,349 @@
+"""A quarter whose exports change between JSON and CSV keeps its people, fields, periods, weeks and currencies.
+
+A staged document is brought under the ids that the quarter's earlier exports had, before it is compared with them.
+Nothing is asked of the warehouse where every export of the quarter has Clari's own ids.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from clari_pipeline.checks.export_gate import ExportFacts
+from clari_pipeline.config.rules import SameRules
+from clari_pipeline.core.periods import FiscalCalendar, Quarter
+from clari_pipeline.documents import Document, currencies, identities
+from clari_pipeline.documents.identities import Item
+from clari_pipeline.documents.rows import ControlTotal
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record, row, rows, run
+
+_LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
+_ROLES = ("role", "parent_role")
+_SHOWN = 20
+_AT_ONCE = 1000  # people's fields that a statement names
+_OF_ALL = ""
+_OF_CLARI = "relational"  # the shape whose ids are Clari's own
+
+
+@dataclass(frozen=True, slots=True)
+class _Currency:
+    """A sign that older exports wrote, and the code that it is; of one person's field, or of all."""
+
+    sign: str
+    code: str
+    user_id: str | None = None
+    field_id: str | None = None
+
+
+@dataclass(slots=True)
+class Recognised:
+    """What became of a document's ids: `fields` by the id that it writes, and whoever cannot be told from others."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    unsure: list[dict[str, str]] = field(default_factory=list)
+    currencies: list[_Currency] = field(default_factory=list)
+
+    def totals(self, counted: Mapping[tuple[str | None, str], ControlTotal]) -> dict[tuple[Any, str], ControlTotal]:
+        """Control totals of the document by the ids under which its fields are known."""
+        return {(self.fields.get(of or "", of), measure): total for (of, measure), total in counted.items()}
+
+    def facts(self, export: Record) -> ExportFacts:
+        """What the gate is told."""
+        first = ", ".join(f"{one['kind']} {one['written']}" for one in self.unsure[:3])
+        more = f" and {len(self.unsure) - 3} more" if len(self.unsure) > 3 else ""
+        kinds = sorted({one["kind"] for one in self.unsure})
+        tables = " and ".join(f"[same.{'people' if kind == 'person' else 'fields'}]" for kind in kinds)
+        return ExportFacts(
+            request_id=export["request_id"],
+            facts={"ids_unrecognised": len(self.unsure)},
+            evidence={
+                "ids_are_recognised": {
+                    "summary": f"the quarter's earlier exports are of another format, and which of their ids "
+                    f"{first}{more} {'is' if len(self.unsure) == 1 else 'are'} nobody can tell: export in that format "
+                    f"again (CLARI_EXPORT_FORMAT), or say it in {tables} of clari_pipeline.toml",
+                    "unrecognised": self.unsure[:_SHOWN],
+                }
+            },
+        )
+
+
+def recognise(
+    session: Session, export: Record, document: Document, same: SameRules, calendar: FiscalCalendar, shapes: set[str]
+) -> Recognised:
+    """Bring what is staged under the ids that are known in its forecast's quarter, before it is uploaded.
+
+    `shapes` are those of documents that this transaction has merged; this one's is added.
+    """
+    which = {"forecast_id": export["forecast_id"], "quarter_id": export["time_period_id"]}
+    is_synthetic = document.shape != _OF_CLARI
+    before = row(session, "recognise/formats", **which)
+    of_others = before["with_ids" if is_synthetic else "without_ids"] or any(
+        (shape == _OF_CLARI) == is_synthetic for shape in shapes
+    )
+    shapes.add(document.shape)
+    found = Recognised()
+    if of_others:
+        _bring_under_known_ids(session, export, found, same, calendar, which, is_synthetic=is_synthetic)
+    elif is_synthetic:
+        _tell_roles(session, which)
+    if of_others or is_synthetic:
+        _currencies(session, which, found)
+    return found
+
+
+def _bring_under_known_ids(
+    session: Session,
+    export: Record,
+    found: Recognised,
+    same: SameRules,
+    calendar: FiscalCalendar,
+    which: dict[str, str],
+    *,
+    is_synthetic: bool,
+) -> None:
+    known = [
+        one | {"is_shown": one["is_shown"] and export["scope_id"] in {None, one["asked_scope_id"]}}
+        for one in rows(session, "recognise/people", **which)
+    ]
+    if not known:
+        return
+    lists = {name: session.documents.table(name).to_arrow_table() for name in _LISTS}
+    staged = {name: table.to_pylist() for name, table in lists.items()}
+    ids = {
+        "same_person": _people(staged["stage_user"], known, found, same.people, is_synthetic=is_synthetic),
+        "same_field": _fields(
+            staged["stage_field"],
+            rows(session, "recognise/fields", **which),
+            found,
+            same.fields,
+            is_synthetic=is_synthetic,
+        ),
+    }
+    known_weeks = rows(session, "recognise/weeks", **which)
+    ids["same_period"] = _periods(staged, known_weeks, calendar, is_synthetic=is_synthetic)
+    weeks = _weeks(staged, known_weeks)
+    found.fields = ids["same_field"]
+    _restage(session, lists, staged, ids, weeks)
+
+
+def _tell_roles(session: Session, which: dict[str, str]) -> None:
+    """People of a CSV whose email, or CRM id, has several roles now or had them before: each role keeps its id."""
+    lists = {"stage_user": session.documents.table("stage_user").to_arrow_table()}
+    staged = {"stage_user": lists["stage_user"].to_pylist()}
+    ids = identities.roles(staged["stage_user"], rows(session, "recognise/people", **which))
+    if not ids:
+        return
+    for one in staged["stage_user"]:
+        one["user_id"] = ids.get(one["user_id"], one["user_id"])
+    lists |= {name: session.documents.table(name).to_arrow_table() for name in _LISTS[1:]}
+    staged |= {name: lists[name].to_pylist() for name in _LISTS[1:]}
+    _restage(session, lists, staged, {"same_person": ids, "same_field": {}, "same_period": {}}, {})
+
+
+def _restage(
+    session: Session,
+    lists: Mapping[str, pa.Table],
+    staged: Mapping[str, list[Item]],
+    ids: Mapping[str, Mapping[str, str]],
+    weeks: Mapping[tuple[str, str], str],
+) -> None:
+    """Put the lists, and the entries under their known ids, in the place of those that were staged."""
+    for name, table in lists.items():
+        session.documents.register(f"kept_{name}", pa.Table.from_pylist(staged[name], schema=table.schema))
+    for name, mapped in ids.items():
+        session.documents.register(name, _table(written_id=mapped.keys(), known_id=mapped.values()))
+    session.documents.register(
+        "same_week",
+        _table(
+            time_period_id=[period for period, _ in weeks],
+            written_id=[written for _, written in weeks],
+            known_id=weeks.values(),
+        ),
+    )
+    run(session, "documents/restore_lists")
+    run(session, "documents/recognised")
+    for name in (*(f"kept_{name}" for name in _LISTS), *ids, "same_week"):
+        session.documents.unregister(name)
+
+
+def name_currencies(session: Session, export: Record, found: Recognised) -> None:
+    """Signs that the quarter's older exports wrote, by the codes of this one. The caller holds the transaction."""
+    entries: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in found.currencies:
+        of_all = one.user_id is None and one.field_id is None
+        entries[one.sign, one.code] += [_OF_ALL if of_all else f"{one.user_id} {one.field_id}"]
+    for (sign, code), named in entries.items():
+        for begin in range(0, len(named), _AT_ONCE):
+            run(
+                session,
+                "recognise/name_currency",
+                forecast_id=export["forecast_id"],
+                quarter_id=export["time_period_id"],
+                sign=sign,
+                code=code,
+                entries=named[begin : begin + _AT_ONCE],
+            )
+
+
+def _people(
+    staged: list[Item], known: list[Item], found: Recognised, named: Mapping[str, str], *, is_synthetic: bool
+) -> dict[str, str]:
+    matched = identities.people(staged, known, is_synthetic=is_synthetic, named=named)
+    found.unsure += [{"kind": "person", "written": staged[place]["user_id"]} for place in matched.unsure]
+    ids = {}
+    for place, item in matched.known.items():
+        one = staged[place]
+        ids[one["user_id"]] = item["user_id"]
+        one["user_id"] = item["user_id"]
+        if identities.is_person_synthetic(item) != is_synthetic and item is not one:
+            for name in ("email", "crm_user_id", "scope_id"):
+                if one[name] is None or _is_alike(name, one[name], item[name]):
+                    one[name] = item[name]
+            for side in _ROLES:
+                if one[f"{side}_name"] and one[f"{side}_name"] == item[f"{side}_name"]:
+                    one[f"{side}_id"] = item[f"{side}_id"]
+    _name_roles(staged, known, is_synthetic=is_synthetic)
+    return {written: id_ for written, id_ in ids.items() if written != id_}
+
+
+def _name_roles(staged: list[Item], known: list[Item], *, is_synthetic: bool) -> None:
+    """Roles of people who have moved: by name, where one known role has it; of two real ids neither is the other."""
+    roles: defaultdict[str, set[str]] = defaultdict(set)
+    for one in known:
+        for side in _ROLES:
+            if name := one[f"{side}_name"]:
+                roles[name].add(one[f"{side}_id"])
+    for one in staged:
+        for side in _ROLES:
+            ids = roles.get(one[f"{side}_name"] or "", set())
+            if len(ids) == 1 and (is_synthetic or one[f"{side}_name"] in ids):
+                (one[f"{side}_id"],) = ids
+
+
+def _is_alike(name: str, written: str, known: str | None) -> bool:
+    if known is None or name == "scope_id":
+        return False
+    return (
+        identities.crm_id(written) == identities.crm_id(known)
+        if name == "crm_user_id"
+        else (written.strip().casefold() == known.strip().casefold())
+    )
+
+
+def _fields(
+    staged: list[Item], known: list[Item], found: Recognised, named: Mapping[str, str], *, is_synthetic: bool
+) -> dict[str, str]:
+    matched = identities.fields(staged, known, is_synthetic=is_synthetic, named=named)
+    found.unsure += [{"kind": "field", "written": staged[place]["field_id"]} for place in matched.unsure]
+    ids = {}
+    for place, item in matched.known.items():
+        one = staged[place]
+        ids[one["field_id"]] = item["field_id"]
+        one |= {
+            "field_id": item["field_id"],
+            "field_name": (item["field_name"] if is_synthetic else one["field_name"]) or one["field_name"],
+            "field_type": one["field_type"] or item["field_type"],
+        }
+    return {written: id_ for written, id_ in ids.items() if written != id_}
+
+
+def _periods(
+    staged: dict[str, list[Item]], known_weeks: Iterable[Record], calendar: FiscalCalendar, *, is_synthetic: bool
+) -> dict[str, str]:
+    """Periods by the ids that they have; a document that says nothing of their days leaves them as they are known."""
+    known = {
+        one["time_period_id"]: {
+            "time_period_id": one["time_period_id"],
+            "period_type": one["period_type"],
+            "label": one["label"],
+            "year": one["year"],
+            "start_date": one["period_start_date"],
+            "end_date": one["period_end_date"],
+            "crm_id": one["crm_id"],
+            "is_shown": True,
+        }
+        for one in known_weeks
+    }
+    matched = identities.periods(staged["stage_time_period"], known.values())
+    ids = {written: item["time_period_id"] for written, item in matched.items()}
+    for one in staged["stage_time_period"]:
+        item = matched.get(one["time_period_id"])
+        if item is not None and is_synthetic and not _is_contradicted(item, calendar):
+            one |= {name: item[name] for name in one if item[name] is not None}
+    for name in ("stage_time_period", "stage_time_frame", "stage_week"):
+        for one in staged[name]:
+            one["time_period_id"] = ids.get(one["time_period_id"], one["time_period_id"])
+    return {written: id_ for written, id_ in ids.items() if written != id_}
+
+
+def _is_contradicted(period: Item, calendar: FiscalCalendar) -> bool:
+    return period["period_type"] == "QUARTER" and calendar.contradicted_by(
+        Quarter.parse(period["time_period_id"]), period["start_date"], period["end_date"]
+    )
+
+
+def _weeks(staged: dict[str, list[Item]], known: Sequence[Record]) -> dict[tuple[str, str], str]:
+    """Ids of weeks that change, by period and the id that is written; both lists of weeks have them."""
+    ids = identities.weeks(staged["stage_time_frame"], known)
+    days = {(one["time_period_id"], one["time_frame_id"]): one["start_date"] for one in staged["stage_time_frame"]}
+    listed: list[Item] = []
+    for one in staged["stage_week"]:
+        names = {
+            ids[key]
+            for key, start in days.items()
+            if key[1] == one["time_frame_id"] and one["time_period_id"] in {None, key[0]} and start == one["start_date"]
+        }
+        listed += [{**one, "time_frame_id": name} for name in sorted(names or {one["time_frame_id"]})]
+    staged["stage_week"] = listed
+    for one in staged["stage_time_frame"]:
+        one["time_frame_id"] = ids[one["time_period_id"], one["time_frame_id"]]
+    return {key: name for key, name in ids.items() if key[1] != name}
+
+
+def _currencies(session: Session, which: dict[str, str], found: Recognised) -> None:
+    """Signs as the codes that stand beside them: the document's are staged so, older ones are left for the merge."""
+    known = rows(session, "recognise/currencies", **which)
+    shown = rows(session, "documents/currencies_shown")
+    if named := _named(shown, known):
+        session.documents.register(
+            "currency_named",
+            _table(
+                sign=[one.sign for one in named],
+                code=[one.code for one in named],
+                user_id=[one.user_id for one in named],
+                field_id=[one.field_id for one in named],
+            ),
+        )
+        run(session, "documents/currencies_named")
+        session.documents.unregister("currency_named")
+    older = _named(known, shown)
+    for sign in sorted({one["currency_code"] for one in known}):
+        of_sign = [one for one in older if one.sign == sign]
+        codes = {one.code for one in of_sign}
+        is_of_all = len(codes) == 1 and len(of_sign) == sum(one["currency_code"] == sign for one in known)
+        found.currencies += [_Currency(sign, codes.pop())] if is_of_all else of_sign
+
+
+def _named(signs: Iterable[Record], others: Sequence[Record]) -> list[_Currency]:
+    """What each sign is by what the other side writes: of the same person's field, else of the person, else of all."""
+    by: defaultdict[tuple[str | None, str | None], set[str]] = defaultdict(set)
+    for one in others:
+        for key in ((one["user_id"], one["field_id"]), (one["user_id"], None), (None, None)):
+            by[key].add(one["currency_code"])
+    found = []
+    for one in signs:
+        sign = one["currency_code"]
+        keys = ((one["user_id"], one["field_id"]), (one["user_id"], None), (None, None))
+        codes = (currencies.known_as(sign, by[key]) for key in keys if by[key])
+        if (code := next((code for code in codes if code is not None), None)) is not None:
+            found.append(_Currency(sign, code, one["user_id"], one["field_id"]))
+    return found
+
+
+def _table(**columns: Iterable[str | None]) -> pa.Table:
+    return pa.table({name: pa.array(list(values), pa.string()) for name, values in columns.items()})

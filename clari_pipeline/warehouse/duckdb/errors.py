@@ -1,0 +1,68 @@
+"""DuckDB's errors as this pipeline's. It has none of their own for a lock, a disk without room and a damaged file: they
+are told by its words.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import duckdb
+
+from clari_pipeline.core.runbook import says_full
+from clari_pipeline.warehouse.duckdb.file import UsedHere
+from clari_pipeline.warehouse.errors import (
+    WarehouseDamaged,
+    WarehouseError,
+    WarehouseFull,
+    WarehouseLocked,
+    WarehouseUnwritable,
+)
+
+MAKE_AGAIN = (
+    "clari-pipeline restore DIR --force puts a backup in its place; or move it away, and clari-pipeline replay makes "
+    "it again from the landed documents"
+)
+_LOCKED = "lock on file"
+_USED_HERE = "already attached by database"
+_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+_DAMAGED = re.compile(r"corrupt database file|not a valid duckdb database|could not read enough bytes", re.IGNORECASE)
+
+
+def is_lock(error: Exception) -> bool:
+    """Whether another process has the file, or this one in another way."""
+    says_so = any(words in str(error) for words in (_LOCKED, _USED_HERE))
+    return isinstance(error, UsedHere) or (isinstance(error, duckdb.Error) and says_so)
+
+
+def says_damaged(message: str) -> bool:
+    """Whether DuckDB speaks of a file that is no longer what it has written."""
+    return _DAMAGED.search(message) is not None
+
+
+def told(path: Path, cause: str) -> WarehouseError:
+    """What keeps a file from being written, as people are to hear it."""
+    if says_full(cause):
+        return WarehouseFull(
+            f"warehouse {path}: its disk is full, and nothing of what was being written was kept: make room "
+            "there, then run again"
+        )
+    cause = cause.splitlines()[0]
+    if says_damaged(cause):
+        return WarehouseDamaged(f"warehouse {path} is damaged ({cause}): {MAKE_AGAIN}")
+    return WarehouseUnwritable(
+        f"warehouse {path} cannot be written ({cause}): make it writable or set CLARI_WAREHOUSE_URL"
+    )
+
+
+def locked(path: Path, error: Exception, timeout_s: float) -> WarehouseLocked:
+    """Who has kept a file for so long."""
+    if isinstance(error, UsedHere) or _USED_HERE in str(error):
+        return WarehouseLocked(
+            f"warehouse {path} has been in use by another part of this process for {timeout_s:.0f} s: run again"
+        )
+    holder = _HOLDER.search(str(error))
+    who = f"{holder['program']} (process {holder['pid']})" if holder else "another program"
+    return WarehouseLocked(
+        f"warehouse {path} has been locked by {who} for {timeout_s:.0f} s: close it there, then run again"
+    )

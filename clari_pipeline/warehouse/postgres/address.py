@@ -1,0 +1,86 @@
+"""`CLARI_WAREHOUSE_URL` of a PostgreSQL: as the drivers take it, and as people may see it."""
+
+from __future__ import annotations
+
+import re
+from itertools import cycle
+from urllib.parse import parse_qsl
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import SecretStr
+
+from clari_pipeline.config.settings import SettingsError
+
+_UNLESS_SAID: dict[str, str] = {
+    "connect_timeout": "10",
+    "fallback_application_name": "clari-pipeline",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+}
+# Whatever PGCLIENTENCODING says: people's names are in every script there is.
+_ALWAYS = {"client_encoding": "utf8"}
+_PORT = "5432"
+_ALSO_KNOWN = {"ssl"}  # as JDBC writes it: libpq takes ssl=true
+
+
+def read_address(url: SecretStr) -> tuple[str, str]:
+    """What the drivers connect by, and server and database without a secret.
+
+    Raises `SettingsError`, which quotes nothing that could be a part of one.
+    """
+    said = _parsed(url.get_secret_value())
+    if said is None:
+        raise SettingsError(_what_is_wrong(url.get_secret_value()))
+    return make_conninfo(**_UNLESS_SAID | said | _ALWAYS), _place(said)
+
+
+def _what_is_wrong(url: str) -> str:
+    address, _, query = url.partition("?")
+    if "@" in query or _parsed(address) is None:
+        return (
+            "CLARI_WAREHOUSE_URL is no address of PostgreSQL: write postgresql://user:password@host:5432/database, "
+            "signs such as @ or / in the password percent-encoded"
+        )
+    if unknown := _unknown(query):
+        return (
+            f"CLARI_WAREHOUSE_URL has a parameter that PostgreSQL does not know ({unknown}): take it out; the tables "
+            "are always in schema clari"
+        )
+    return (
+        "CLARI_WAREHOUSE_URL has a parameter that PostgreSQL cannot read: write ?name=value&name=value, signs such as "
+        "& or % in a value percent-encoded"
+    )
+
+
+def _parsed(url: str) -> dict[str, str] | None:
+    """What an address says; None where it is none, or where a password reaches into other parts of it."""
+    try:
+        said = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    except psycopg.ProgrammingError:
+        return None
+    ports = said.get("port", _PORT).split(",")
+    is_torn = (
+        not all(port.isdecimal() or not port for port in ports)
+        or "@" in said.get("host", "") + said.get("dbname", "")
+        or "/" in said.get("dbname", "")
+    )
+    return None if is_torn else said
+
+
+def _unknown(query: str) -> str | None:
+    """The first parameter that is none of libpq's; None where it could be a part of a secret that stands before it."""
+    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()} | _ALSO_KNOWN
+    names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
+    if any("password" in name or "secret" in name or "key" in name for name in names):
+        return None
+    return next((name for name in names if name not in known and re.fullmatch(r"[A-Za-z_]{1,40}", name)), None)
+
+
+def _place(said: dict[str, str]) -> str:
+    hosts = (said.get("host") or "localhost").split(",")
+    ports = said.get("port", _PORT).split(",")
+    bracketed = (f"[{host}]" if ":" in host else host for host in hosts)
+    servers = ",".join(f"{host}:{port or _PORT}" for host, port in zip(bracketed, cycle(ports), strict=False))
+    return f"postgresql://{servers}/{said.get('dbname', '')}"

@@ -1,0 +1,169 @@
+"""The tables on a PostgreSQL: made as this release defines them, where something of that is not there yet."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clari_pipeline.core.retrying import retry_context
+from clari_pipeline.warehouse.dialects import carried
+from clari_pipeline.warehouse.earlier import list_weeks, move_entries, sum_swings
+from clari_pipeline.warehouse.errors import WarehouseLocked, WarehouseUnwritable
+from clari_pipeline.warehouse.statements import rows, run, tables
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from clari_pipeline.warehouse.postgres.engine import PostgresSession
+
+_TRIES = 3
+_TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS clari\.(\w+) ")
+_COLUMN = re.compile(r"ALTER TABLE clari\.(\w+) ADD COLUMN IF NOT EXISTS (\w+) ")
+_COMMENT = re.compile(r"COMMENT ON \w+ clari\.(\w+)(?:\.(\w+))? IS '(.*)'", re.DOTALL)
+_VIEW = re.compile(r"CREATE OR REPLACE VIEW clari\.(\w+) AS ")
+
+
+def has_tables(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the tables were ever made."""
+    return connection.execute("select to_regclass('clari.warehouse_version')").fetchone() != (None,)
+
+
+def are_made(session: PostgresSession, made_of: str) -> bool:
+    """Whether the tables are those of the release that is made of this."""
+    return has_tables(session.connection) and rows(session, "schema_made_by") == [{"schema_sha256": made_of}]
+
+
+def may_be_made(connection: psycopg.Connection[Any]) -> bool:
+    """Whether this role may make tables here; one that only reads takes those that stand."""
+    allowed = connection.execute(
+        "select not pg_is_in_recovery() and coalesce(has_schema_privilege(to_regnamespace('clari')::oid, 'create'), "
+        "has_database_privilege(current_database(), 'create'))"
+    ).fetchone()
+    return allowed == (True,)
+
+
+def refuse_encoding(connection: psycopg.Connection[Any], place: str) -> None:
+    """Raise `WarehouseUnwritable` where not every text can be kept."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise WarehouseUnwritable(
+            f"warehouse {place} keeps texts as {encoding}, which does not have every letter: name a database made with "
+            "create database ... encoding 'UTF8' template template0"
+        )
+
+
+def make(session: PostgresSession, place: str, made_of: str, *, lock_timeout_s: float) -> None:
+    """All of it, or nothing. To be called in a turn.
+
+    Who waits to change a table has everybody wait who comes after, readers too: it is tried a few times, not for long.
+    Raises `WarehouseLocked`, which names who has a table in use.
+    """
+    pause = lock_timeout_s / 10
+    attempts = retry_context(
+        on=WarehouseLocked, attempts=_TRIES, timeout=None, wait_initial=pause, wait_max=2 * pause, wait_jitter=pause
+    )
+    try:
+        for attempt in attempts:
+            with attempt, session.translated(), session.transaction():
+                _make(session, made_of, lock_timeout_s)
+    except WarehouseLocked as error:
+        who, remedy = _holder(session.connection)
+        raise WarehouseLocked(
+            f"warehouse {place}: its tables are to be brought to this release, and {who} has one of them in use: "
+            f"{remedy}, then run again"
+        ) from error
+
+
+def _make(session: PostgresSession, made_of: str, lock_timeout_s: float) -> None:
+    patience = f"{lock_timeout_s * 1000:.0f}"
+    session.connection.execute("select set_config('lock_timeout', %s, true)", [patience])
+    run(session, "schema/clari")
+    are_moved = move_entries(session)
+    there = _There.on(session.connection)
+    for table in tables():
+        for statement in carried(f"schema/{table}", "postgres"):
+            if not there.has(statement):
+                session.connection.execute(statement.encode(), {})
+    sum_swings(session)
+    list_weeks(session)
+    if are_moved:
+        _let_see(session.connection, "forecast_entry", "forecast_entry_state")
+    run(session, "schema_is_made", schema_sha256=made_of)
+
+
+def _let_see(connection: psycopg.Connection[Any], view: str, table: str) -> None:
+    """Let those read a view who may read the table of which it shows all, or as many of its columns."""
+    grants = connection.execute(
+        "select format('grant select %%s on clari.%%I to %%s %%s', columns, %(view)s::text, "
+        "case grantee when 0 then 'public' else grantee::regrole::text end, "
+        "case when is_grantable then 'with grant option' end) "
+        "from (select null as columns, given.* from pg_class, aclexplode(relacl) as given "
+        "where oid = to_regclass('clari.' || %(table)s) union all "
+        "select format('(%%I)', attname), given.* from pg_attribute, aclexplode(attacl) as given "
+        "where attrelid = to_regclass('clari.' || %(table)s)) as given where privilege_type = 'SELECT'",
+        {"view": view, "table": table},
+    ).fetchall()
+    for (grant,) in grants:
+        connection.execute(grant.encode())
+
+
+@dataclass(frozen=True)
+class _There:
+    """What stands already. A statement that would change nothing takes its locks all the same."""
+
+    connection: psycopg.Connection[Any]
+    columns: frozenset[tuple[str, str]]
+    comments: dict[tuple[str, str | None], str]
+
+    @classmethod
+    def on(cls, connection: psycopg.Connection[Any]) -> _There:
+        found = connection.execute(
+            "select relname, attname, col_description(pg_class.oid, attnum), obj_description(pg_class.oid, 'pg_class') "
+            "from pg_class inner join pg_attribute on attrelid = pg_class.oid and attnum > 0 and not attisdropped "
+            "where relnamespace = 'clari'::regnamespace and relkind in ('r', 'v')"
+        ).fetchall()
+        comments = {(table, column): comment for table, column, comment, _ in found}
+        return cls(
+            connection,
+            frozenset((table, column) for table, column, _, _ in found),
+            comments | {(table, None): comment for table, _, _, comment in found},
+        )
+
+    def has(self, statement: str) -> bool:
+        """Whether a statement of `sql/schema/` would leave everything as it is."""
+        if made := _TABLE.match(statement):
+            return any(table == made[1] for table, _ in self.columns)
+        if added := _COLUMN.match(statement):
+            return (added[1], added[2]) in self.columns
+        if said := _COMMENT.fullmatch(statement):
+            return self.comments.get((said[1], said[2])) == said[3].replace("''", "'").replace("%%", "%")
+        if shown := _VIEW.match(statement):
+            return any(view == shown[1] for view, _ in self.columns) and self._shows(shown[1], statement[shown.end() :])
+        return False
+
+    def _shows(self, view: str, query: str) -> bool:
+        """Whether a view is defined by this query, both as the server itself writes them."""
+        self.connection.execute(f"create temp view as_defined as {query}".encode(), {})
+        found = self.connection.execute(
+            "select pg_get_viewdef(to_regclass('clari.' || %s)) = pg_get_viewdef('pg_temp.as_defined'::regclass)",
+            [view],
+        ).fetchone()
+        self.connection.execute("drop view pg_temp.as_defined")
+        return found == (True,)
+
+
+def _holder(connection: psycopg.Connection[Any]) -> tuple[str, str]:
+    """Who has had a table of the schema in use for the longest time, and what to do about it."""
+    found = connection.execute(
+        "select pid, coalesce(usename, 'the server itself'), coalesce(application_name, '') from pg_stat_activity "
+        "where pid <> pg_backend_pid() and pid in (select pid from pg_locks inner join pg_class on "
+        "pg_class.oid = relation where granted and relnamespace = 'clari'::regnamespace and database = "
+        "(select oid from pg_database where datname = current_database())) "
+        "order by xact_start nulls last, backend_start limit 1"
+    ).fetchone()
+    if found is None:
+        return "another session", "let it end its transaction"
+    pid, user, program = found
+    program = f", {program}" if program else ""
+    return f"session {pid} ({user}{program})", f"let it end its transaction, or select pg_terminate_backend({pid})"

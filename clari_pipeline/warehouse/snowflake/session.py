@@ -1,0 +1,321 @@
+"""One conversation with Snowflake: statements, staged documents, transactions, turns.
+
+A definition ends the transaction around it there. So the tables of a session alone are made before its first
+transaction and only filled in it, and nothing else is defined while one is open.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+import snowflake.connector
+from snowflake.connector import SnowflakeConnection
+from snowflake.connector.constants import FIELD_ID_TO_NAME
+from snowflake.connector.cursor import SnowflakeCursor
+from sqlglot import exp
+
+from clari_pipeline.core.retrying import retry_context
+from clari_pipeline.warehouse.dialects import AS_JSON, carried
+from clari_pipeline.warehouse.duckdb.file import CONFIG
+from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked
+from clari_pipeline.warehouse.saving import ROWS_AT_ONCE, save
+from clari_pipeline.warehouse.session import Answer, Session
+from clari_pipeline.warehouse.snowflake.errors import told, turn_missed
+from clari_pipeline.warehouse.snowflake.work_tables import work_tables
+
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+_OWN_TURNS = frozenset({"sending", "planning", "schema"})
+_FRESH_S = 60
+_QUARTER_TURNS = 16  # as many as sql/schema/clari.snowflake.sql makes
+_TAKE = (
+    "update clari.turn set holder = %(holder)s, held_until = dateadd(second, %(lease_s)s, current_timestamp()) "
+    "where name = %(name)s and (holder is null or holder = %(holder)s or held_until < current_timestamp())"
+)
+_HOLD = (
+    "update clari.turn set held_until = dateadd(second, %(lease_s)s, current_timestamp()) "
+    "where name in (%(names)s) and holder = %(holder)s"
+)
+_LEAVE = "update clari.turn set holder = null, held_until = null where name = %(name)s and holder = %(holder)s"
+_LOAD = (
+    "copy into {table} ({columns}) from (select {read} from @%{table}/{file}) "
+    "file_format = (type = parquet use_logical_type = true) purge = true"
+)
+
+
+class _Answered:
+    """A statement's rows as the other engines give them: names small, moments in UTC, arrays as lists."""
+
+    def __init__(self, cursor: SnowflakeCursor | None) -> None:
+        self._cursor = cursor
+        self._columns = cursor.description or [] if cursor is not None else []
+
+    @property
+    def description(self) -> Sequence[Any] | None:
+        """A sequence a column, its name first."""
+        return [(column.name.lower(), *column[1:]) for column in self._columns]
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Every row."""
+        return self._plain(self._cursor.fetchall() if self._cursor is not None else ())
+
+    def fetchmany(self, size: int) -> list[tuple[Any, ...]]:
+        """The next rows; none after the last."""
+        return self._plain(self._cursor.fetchmany(size) if self._cursor is not None else ())
+
+    def _plain(self, rows: Iterable[Any]) -> list[tuple[Any, ...]]:
+        arrays = [FIELD_ID_TO_NAME.get(column.type_code) == "ARRAY" for column in self._columns]
+        return [
+            tuple(_plain(value, is_array=is_array) for value, is_array in zip(row, arrays, strict=True))
+            for row in rows
+            if isinstance(row, tuple)
+        ]
+
+
+class SnowflakeSession(Session):
+    """A connection of its own; documents are read by DuckDB in this process and brought there as Parquet."""
+
+    most_bytes = 400_000  # written in hexadecimal, into a statement of 1 MB at most
+
+    def __init__(self, connection: SnowflakeConnection, place: str, *, turn_timeout_s: float) -> None:
+        self.connection = connection
+        self._place = place
+        self._turn_timeout_s = turn_timeout_s
+        self._name = secrets.token_hex(8)
+        self._documents: duckdb.DuckDBPyConnection | None = None
+        self._open = ExitStack()
+        self._turns: dict[str, int] = {}
+        self._used_at = time.monotonic()
+        self._in_transaction = self._has_work_tables = self._is_lost = False
+
+    @property
+    def documents(self) -> duckdb.DuckDBPyConnection:
+        """DuckDB in memory; what does not fit is spilled into a folder that goes with the session."""
+        if self._documents is None:
+            spill = self._open.enter_context(TemporaryDirectory(prefix="clari-documents-"))
+            connection = duckdb.connect(config=CONFIG | {"temp_directory": spill})
+            self._documents = self._open.enter_context(closing(connection))
+            connection.execute("set timezone = 'UTC'")
+        return self._documents
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing more is to be expected of it."""
+        return self._is_lost or self.connection.is_closed()
+
+    def _run(self, name: str, parameters: dict[str, Any]) -> Answer:
+        if not self._in_transaction and not name.startswith("schema"):
+            self._make_work_tables()
+        cursor = None
+        for statement in carried(name, "snowflake"):
+            cursor = self._execute(statement, parameters)
+        return _Answered(cursor)
+
+    def upload(self, tables: Iterable[str]) -> None:
+        """By PUT and COPY, into tables that this session alone has."""
+        if not self._in_transaction:
+            self._make_work_tables()
+        with TemporaryDirectory(prefix="clari-staged-") as name:
+            for table in tables:
+                file = Path(name) / f"{table}_{secrets.token_hex(8)}.parquet"
+                self.documents.table(table).write_parquet(str(file))
+                self.tell(f"delete from {table}")  # noqa: S608 - a name of this package's own
+                self.tell(f"put 'file://{file.as_posix()}' @%{table} auto_compress = false")
+                columns = work_tables()[table]
+                self.tell(
+                    _LOAD.format(
+                        table=table,
+                        columns=", ".join(column for column, _ in columns),
+                        read=", ".join(f"$1:{column}::{_kind(kind)}" for column, kind in columns),
+                        file=file.name,
+                    )
+                )
+
+    def count(self, table: str) -> int:
+        """Rows of a table of schema `clari`."""
+        found = self.tell(f"select count(*) from clari.{table}").fetchone()  # noqa: S608 - the same
+        assert isinstance(found, tuple)
+        return int(found[0])
+
+    def analyze(self, tables: Iterable[str]) -> None:
+        """Nothing: it knows."""
+
+    def save(self, table: str, file: Path) -> None:
+        """Every row of a table of schema `clari`, a part at a time, typed as DuckDB has it; as it stands now."""
+
+        def read(columns: Sequence[str]) -> Iterator[Sequence[tuple[Any, ...]]]:
+            answer = _Answered(self.tell(f"select {', '.join(columns)} from clari.{table}"))  # noqa: S608 - the same
+            while found := answer.fetchmany(ROWS_AT_ONCE):
+                yield found
+
+        save(table, file, read)
+
+    def begin(self) -> None:
+        """From here on all is kept together, or nothing. Each statement sees what others have kept by then."""
+        self._make_work_tables()
+        self.tell("begin")
+        self._in_transaction = True
+
+    def commit(self) -> None:
+        """Keep it. Where the connection is lost meanwhile nobody knows whether it was kept: the ledger tells."""
+        if self._turns:
+            held = self._execute(_HOLD, self._lease() | {"names": list(self._turns)})
+            if held.rowcount != len(self._turns):
+                raise WarehouseInterrupted(
+                    f"warehouse {self._place}: this took so long that another process went on: nothing of it was kept"
+                )
+        self.tell("commit")
+        self._in_transaction = False
+
+    def rollback(self) -> None:
+        """Keep none of it. A session that is lost keeps nothing either."""
+        self._in_transaction = False
+        try:
+            self.connection.cursor().execute("rollback")
+        except (snowflake.connector.Error, OSError):
+            self._is_lost = True
+
+    @contextmanager
+    def turn(self, *what: str, shared: bool = False, timeout_s: float | None = None) -> Iterator[None]:
+        """A row of `clari.turn`, held until a moment that each commit puts off: nothing there can be locked for long.
+
+        Those who would write take turns with all others who would, for there two cannot write one table at once.
+        """
+        name = _turn_of(what)
+        if name not in self._turns:
+            self._take(name, self._turn_timeout_s if timeout_s is None else timeout_s)
+        self._turns[name] = self._turns.get(name, 0) + 1
+        try:
+            yield
+        finally:
+            self._turns[name] -= 1
+            if not self._turns[name]:
+                del self._turns[name]
+                with suppress(Exception):
+                    self._execute(_LEAVE, self._lease() | {"name": name})
+
+    def has_tables(self) -> bool:
+        """Whether the tables were ever made."""
+        found = self.tell(
+            "select count(*) from information_schema.tables "
+            "where table_schema = 'CLARI' and table_name = 'WAREHOUSE_VERSION'"
+        ).fetchone()
+        return found != (0,)
+
+    def tell(self, statement: str) -> SnowflakeCursor:
+        """Run a statement without parameters."""
+        return self._execute(statement, None)
+
+    def is_alive(self) -> bool:
+        """Whether it can be used again; asked where it has not been for some time."""
+        if time.monotonic() - self._used_at > _FRESH_S:
+            with suppress(WarehouseError):
+                self.tell("select 1")
+                return True
+            return False
+        return not self.is_lost
+
+    def release(self) -> None:
+        """Forget the document; the connection stays."""
+        self._open.close()
+        self._documents = None
+        self._used_at = time.monotonic()
+
+    def close(self) -> None:
+        """Leave nothing of this session behind."""
+        self._open.close()
+        with suppress(snowflake.connector.Error, OSError):
+            self.connection.close()
+
+    def _take(self, name: str, timeout_s: float) -> None:
+        for attempt in retry_context(
+            on=WarehouseLocked, attempts=None, timeout=timeout_s, wait_initial=0.2, wait_max=2
+        ):
+            with attempt:
+                self._take_at_once(name)
+
+    def _take_at_once(self, name: str) -> None:
+        if self._execute(_TAKE, self._lease() | {"name": name}).rowcount != 1:
+            raise turn_missed(self._place, name)
+
+    def _lease(self) -> dict[str, Any]:
+        return {"holder": self._name, "lease_s": int(max(self._turn_timeout_s, 60))}
+
+    def _make_work_tables(self) -> None:
+        if self._has_work_tables:
+            return
+        self.tell("use schema clari")
+        for table, columns in work_tables().items():
+            typed = ", ".join(f"{name} {_kind(kind)}" for name, kind in columns)
+            self.tell(f"create or replace temporary table {table} ({typed})")
+        self._has_work_tables = True
+
+    def _execute(self, statement: str, parameters: dict[str, Any] | None) -> SnowflakeCursor:
+        try:
+            cursor = self.connection.cursor()
+            if parameters is None:
+                cursor.execute(statement)
+            else:
+                cursor.execute(*_bound(statement, parameters))
+        except (snowflake.connector.Error, OSError) as error:
+            found = told(error, self._place, is_connected=True)
+            self._is_lost = self._is_lost or isinstance(found, WarehouseInterrupted)
+            raise found from error
+        return cursor
+
+
+def _turn_of(what: Sequence[str]) -> str:
+    """The row that stands for it."""
+    if what[0] == "quarter":
+        return f"quarter {sha256(chr(10).join(what).encode()).digest()[0] % _QUARTER_TURNS}"
+    return what[0] if what[0] in _OWN_TURNS else "writing"
+
+
+def _bound(statement: str, parameters: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The statement with its parameters' kinds written out, and the values as the connector writes them."""
+    values: dict[str, Any] = {}
+    for name in set(_PARAMETER.findall(statement)):
+        value = parameters[name.removesuffix(AS_JSON)]
+        if name.endswith(AS_JSON):
+            value = None if value is None else json.dumps(value)
+        elif isinstance(value, list):
+            value = value or [None]  # no name is in it
+        values[name] = value
+    return _PARAMETER.sub(lambda found: f"{found[0]}{_cast_of(values[found[1]])}", statement), values
+
+
+def _cast_of(value: Any) -> str:
+    """What the connector writes as text would be compared as text."""
+    if isinstance(value, datetime):
+        return "::timestamp_tz"
+    if isinstance(value, date):
+        return "::date"
+    if isinstance(value, Decimal):
+        exponent = value.as_tuple().exponent
+        return f"::number(38, {max(0, -exponent) if isinstance(exponent, int) else 0})"
+    return ""
+
+
+def _kind(kind: str) -> str:
+    """DuckDB's type as Snowflake's; an array there has no type of its own."""
+    found = exp.DataType.build("array" if kind.endswith("[]") else kind, dialect="duckdb")
+    return found.sql("snowflake")
+
+
+def _plain(value: Any, *, is_array: bool) -> Any:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC)
+    if is_array and isinstance(value, str):
+        return json.loads(value)
+    return bytes(value) if isinstance(value, bytearray) else value

@@ -1,0 +1,65 @@
+"""Tables of one session alone, where a server wants to know them before a transaction begins.
+
+Their columns are what the statements of `sql/` make them: run once in DuckDB, on empty tables.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cache
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from clari_pipeline.documents.rows import LISTS
+from clari_pipeline.store.merging import STAGED
+from clari_pipeline.store.product_rows import STAGED as STAGED_OF_PRODUCTS
+from clari_pipeline.store.product_rows import STAGING as STAGING_OF_PRODUCTS
+from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
+from clari_pipeline.warehouse.statements import tables
+
+Columns = tuple[tuple[str, str], ...]
+
+# In an order in which each finds those that it reads.
+_MAKING = (
+    "documents/stage_user",
+    "documents/stage_period",
+    "merge/entry_change",
+    "merge/forecast_entry_history",
+    "merge/forecast_user_sighting",
+    "marts/forecast_call_begin",
+    "marts/rules_begin",
+    "marts/quota_field",
+    "marts/measure_field",
+    "marts/forecast_week",
+    "marts/person_shown",
+    "marts/weekly_orphans",
+    "marts/backfilled_begin",
+    "marts/week_person",
+    *STAGING_OF_PRODUCTS,
+)
+
+
+@cache
+def work_tables() -> dict[str, Columns]:
+    """Name and DuckDB's type of each column, by table: staged documents, and what is kept between statements."""
+    nothing: defaultdict[str, Any] = defaultdict(lambda: None)
+    with duckdb.connect() as connection:
+        for name in ("schema/clari", *(f"schema/{table}" for table in tables()), "documents/stage_begin"):
+            run_in_duckdb(connection, name, nothing)
+        for name, columns in LISTS.items():
+            connection.register(name, pa.table({column: pa.array([], pa.string()) for column in columns}))
+        for name in _MAKING:
+            run_in_duckdb(connection, name, nothing)
+        found = connection.execute(
+            "select table_name, column_name, data_type from duckdb_columns() where table_name in "
+            "(select table_name from duckdb_tables() where temporary "
+            "and (not starts_with(table_name, 'stage_') or list_contains($staged, table_name))) "
+            "order by table_name, column_index",
+            {"staged": [*STAGED, *STAGED_OF_PRODUCTS]},
+        ).fetchall()
+    made: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for table, column, kind in found:
+        made[table].append((column, kind))
+    return {table: tuple(columns) for table, columns in made.items()}

@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from clari_pipeline.config.settings import project_file
+from clari_pipeline.core.project import project_file
 from clari_pipeline.sandbox import Sandbox
 from tests.helpers import allocator, postgres_server, prepared
 from tests.helpers.terminal import Terminal

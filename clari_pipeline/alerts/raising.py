@@ -12,11 +12,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.alerts.sending import SENT_WITHIN, Sent, alert_of, open_channels, send_alerts
+from clari_pipeline.alerts.sending import SENT_WITHIN, Sent, alert_of, send_alerts
 from clari_pipeline.alerts.spool import Spool
-from clari_pipeline.config.settings import SettingsError
 from clari_pipeline.core.runbook import AlertKind, Remark, anchor, see
-from clari_pipeline.notify import compose
+from clari_pipeline.core.setting_errors import SettingsError
+from clari_pipeline.notify import compose, open_channels
 from clari_pipeline.store import alert_rows, marts
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.sync.pipeline import Pipeline
@@ -122,7 +122,7 @@ def _tell_without_warehouse(pipeline: Pipeline, reason: str, *, run_id: str) -> 
         "created_at": now,
         "run_id": run_id,
     }
-    channels = open_channels(pipeline.settings)
+    channels = open_channels(pipeline.settings.alert_urls)
     told = [alert_of(row | {"detail": {}})]
     look, env = ["clari-pipeline status"], pipeline.settings.env
     (message,) = compose(told, {}, where_to_look=look, environment=env)

@@ -9,9 +9,16 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.config.settings import ChannelsMissing, ChannelUnusable, Settings
 from clari_pipeline.core.runbook import Remark, see
-from clari_pipeline.notify import Alert, Channel, ChannelError, Channels, Headline, Message, compose, split_addresses
+from clari_pipeline.notify import (
+    Alert,
+    Channel,
+    Channels,
+    Headline,
+    Message,
+    compose,
+    open_channels,
+)
 from clari_pipeline.store import alert_rows
 from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.warehouse.session import Session
@@ -29,29 +36,13 @@ class Sent:
     troubles: tuple[str, ...] = ()
 
 
-def open_channels(settings: Settings) -> Channels:
-    """The channels of `CLARI_ALERT_URLS`. Raises `SettingsError`, which shows no address."""
-    urls = settings.alert_urls.get_secret_value() if settings.alert_urls else ""
-    try:
-        return Channels(split_addresses(urls))
-    except ChannelError as error:
-        raise ChannelUnusable(str(error)) from None
-
-
-def required_channels(settings: Settings) -> Channels:
-    """The same, or `ChannelsMissing` where there is none."""
-    if channels := open_channels(settings):
-        return channels
-    raise ChannelsMissing("CLARI_ALERT_URLS is not set: name a channel, such as mailto:// or slack:// (see Apprise)")
-
-
 def send_alerts(pipeline: Pipeline, *, named: Sequence[str] = ()) -> Sent:
     """Send what is not sent yet to every channel that has not taken it, and mark it. Raises `SettingsError`.
 
     A channel that is down keeps nothing from the others: it is sent its part by the next run. What is older than a
     week is sent only if it is `named`.
     """
-    channels = open_channels(pipeline.settings)
+    channels = open_channels(pipeline.settings.alert_urls)
     with pipeline.warehouse.sending(timeout_s=_LONGEST_SENDING_S):
         return _send(pipeline, channels, named)
 
@@ -154,29 +145,4 @@ def alert_of(found: Record) -> Alert:
         **{name: found[name] for name in ("alert_class", "kind", "severity", "title", "created_at", "detail")},
         body=found["body"] or "",
         run_id=found["run_id"] or "",
-    )
-
-
-def greeting(environment: str | None) -> Message:
-    """What `clari-pipeline alerts test` sends."""
-    label = f"[{environment}] " if environment else ""
-    subject = f"{label}A test: alerts of the Clari pipeline reach this channel"
-    text = "Nothing is wrong. clari-pipeline alerts test has sent this."
-    return Message(
-        subject=subject,
-        severity="P3",
-        kind="test",
-        alert_keys=(),
-        text=text,
-        markdown=text,
-        html=f"<p>{text}</p>",
-        raw={
-            "subject": subject,
-            "message": text,
-            "severity": "P3",
-            "kind": "test",
-            "environment": environment,
-            "headlines": [],
-            "alerts": [],
-        },
     )

@@ -14,8 +14,8 @@ from clari_pipeline.board.pictures import VEGA_LITE
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import ExitCode
 from clari_pipeline.core.shown import print_line
+from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.log_lines import say
-from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.session import Warehouse
 
 

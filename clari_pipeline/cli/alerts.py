@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from clari_pipeline.cli.commands import console_of_output
-from clari_pipeline.config.settings import Settings, UsageError
+from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import ExitCode, Remark, see
+from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.core.shown import print_json
+from clari_pipeline.notify import greeting, required_channels
 from clari_pipeline.sync.log_lines import say
 from clari_pipeline.sync.pipeline import Pipeline
 
@@ -34,12 +36,11 @@ def listed(settings: Settings, *, most: int, as_json: bool) -> int:
 
 def test(settings: Settings) -> int:
     """One message to each channel; which answered."""
-    from clari_pipeline.alerts import sending as alert_sending  # noqa: PLC0415
 
-    channels = alert_sending.required_channels(settings)
+    channels = required_channels(settings.alert_urls)
     console = console_of_output()
     is_well = True
-    for delivery in channels.deliver(alert_sending.greeting(settings.env)):
+    for delivery in channels.deliver(greeting(settings.env)):
         found = see(delivery.error, Remark.ALERT_NOT_SENT) if delivery.error else "took it"
         console.print(f"{delivery.channel}: {found}", highlight=False, soft_wrap=True)
         is_well = is_well and delivery.error is None
@@ -52,7 +53,7 @@ def resend(settings: Settings, *, keys: Sequence[str]) -> int:
     from clari_pipeline.store import alert_rows  # noqa: PLC0415
 
     pipeline = Pipeline(settings)
-    alert_sending.required_channels(settings)
+    required_channels(settings.alert_urls)
     with pipeline.warehouse.transaction("alerts") as session:
         known = {alert["alert_key"] for alert in alert_rows.newest(session, _MOST_ALERTS)}
         if unknown := [key for key in keys if key not in known]:

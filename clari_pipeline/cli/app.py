@@ -11,13 +11,13 @@ import typer
 from typer.exceptions import TyperException
 
 from clari_pipeline.config.rules import RulesError
-from clari_pipeline.config.settings import Settings, SettingsError, UsageError, read_settings
+from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.core.periods import Quarter, UnknownPeriod
 from clari_pipeline.core.runbook import ExitCode, PipelineError, Remark, section_of
+from clari_pipeline.core.setting_errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
-    from clari_pipeline.cli.commands import Runners
-
+    from clari_pipeline.sync.runners import Runners
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 app = typer.Typer(

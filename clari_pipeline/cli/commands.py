@@ -5,60 +5,30 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from clari_pipeline.config.settings import DataFolderUnwritable, Settings, SettingsError, UsageError
+from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.interrupts import run_interruptibly
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import ExitCode, Remark, section_of, see
+from clari_pipeline.core.setting_errors import DataFolderUnwritable, SettingsError, UsageError
 from clari_pipeline.core.shown import PlainConsole, print_json
 from clari_pipeline.landing import Arriving, LandingError
 from clari_pipeline.sync.log_lines import say
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.runners import Runners, StepRunner
 from clari_pipeline.warehouse.errors import WrongEnvironment
 
 if TYPE_CHECKING:
     from clari_pipeline.sync.events import Hooks
-    from clari_pipeline.sync.exporting import ExportDesk
-    from clari_pipeline.sync.products.brought import Brought
 
 _WIDE = 120
 _SANDBOX_FORECASTS = ("total_new",)
-
-
-class StepRunner(Protocol):
-    """Runs the steps of one sync, each to its end: the quarters one after the other, then the marts, then products."""
-
-    def sync_quarter(self, quarter: Quarter) -> tuple[str | None, list[Outcome]]:
-        """Land, judge and merge one quarter; what went wrong, or None, and what became of its exports."""
-        ...
-
-    def refresh_marts(self) -> str | None:
-        """Refresh the marts and the copy for readers; what went wrong, or None."""
-        ...
-
-    def bring(self, product: str) -> Brought:
-        """Bring one product beside the forecast; what came of it."""
-        ...
-
-
-class MakeRunner(Protocol):
-    """Makes the runner of one sync, whose exports `exports` brings."""
-
-    def __call__(
-        self, pipeline: Pipeline, exports: ExportDesk, quarters: list[Quarter], tags: Mapping[str, str]
-    ) -> StepRunner:
-        """A runner of these quarters, whose runs carry these tags."""
-        ...
-
-
-Runners = Callable[[Settings], AbstractContextManager[MakeRunner]]
-"""Opens what runners need, before Clari is asked for anything."""
 
 
 @contextmanager
@@ -110,7 +80,7 @@ def sync(
 ) -> int:
     """The main job; a run that cannot be made at all is told to people, too. `runners` are Dagster's, unless given."""
     from clari_pipeline.alerts import raising as alerts  # noqa: PLC0415
-    from clari_pipeline.alerts import sending as alert_sending  # noqa: PLC0415
+    from clari_pipeline.notify import open_channels  # noqa: PLC0415
 
     settings.required_key()
     is_part = bool(quarters or forecasts)  # who names what to export wants that, and no export of activity beside it
@@ -120,7 +90,7 @@ def sync(
         )
     if settings.brings_forecasts:
         forecasts = forecasts or settings.required_forecasts()
-    alert_sending.open_channels(settings)  # an address that is none is found before Clari is asked
+    open_channels(settings.alert_urls)  # an address that is none is found before Clari is asked
     pipeline, run_id = Pipeline(settings, hooks=hooks), uuid.uuid4().hex
     others = () if is_part else settings.other_products
     work = partial(

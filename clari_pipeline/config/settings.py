@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -18,57 +16,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from clari_pipeline.config.key_file import KeyFile, KeyFileError, is_plausible
 from clari_pipeline.core.periods import FiscalCalendar
-from clari_pipeline.core.runbook import PipelineError
+from clari_pipeline.core.project import CHECKOUT, project_file
+from clari_pipeline.core.setting_errors import ForecastsMissing, KeyMissing, SandboxInProduction, SettingsError
 
 EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
 REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
 PRODUCTS = ("forecast", "limits", "audit", "activity", "opportunity")  # in the order in which a sync brings them
 SANDBOX_KEY = "sandbox-key-"  # how the key of every sandbox begins
-_CHECKOUT = Path(__file__).resolve().parents[2]
 _Listed = Annotated[tuple[str, ...], NoDecode]
-
-
-class SettingsError(PipelineError, ValueError):
-    """A setting is missing or wrong. The message names the variable and the remedy, never a secret.
-
-    `faults`: what is wrong, by variable, where several may be.
-    """
-
-    def __init__(self, message: str, *, faults: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.faults = dict(faults or {})
-
-
-class UsageError(SettingsError):
-    """Options or arguments of a command that do not fit."""
-
-
-class KeyMissing(SettingsError):
-    """There is no key to ask Clari with."""
-
-
-class SandboxInProduction(SettingsError):
-    """`CLARI_ENV` is prod, and the key is a sandbox's or the warehouse full of its figures, which are invented."""
-
-
-class ForecastsMissing(SettingsError):
-    """No forecast is named."""
-
-
-class ChannelsMissing(SettingsError):
-    """There is nobody to send an alert to."""
-
-
-class ChannelUnusable(SettingsError):
-    """An address in `CLARI_ALERT_URLS` is none."""
-
-
-class DriverMissing(SettingsError):
-    """What `CLARI_WAREHOUSE_URL` names needs an extra of this package."""
-
-
-class DataFolderUnwritable(SettingsError):
-    """Nothing could be landed in `CLARI_DATA_DIR`: found before Clari is asked."""
 
 
 class Settings(BaseSettings):
@@ -267,7 +222,7 @@ class Settings(BaseSettings):
         """Dagster's instance: `DAGSTER_HOME`, else the checkout's `dagster_home`, else one in the data folder."""
         if self.dagster_home is not None:
             return self.dagster_home
-        checkout = _CHECKOUT / "dagster_home"
+        checkout = CHECKOUT / "dagster_home"
         return checkout if (checkout / "dagster.yaml").exists() else self.data_dir / "dagster_home"
 
     @property
@@ -340,15 +295,6 @@ def read_settings(**overrides: Any) -> Settings:
 def _variable(location: tuple[int | str, ...]) -> str:
     name = str(location[0]) if location else "settings"
     return name if name.isupper() else f"CLARI_{name.upper()}"
-
-
-@cache
-def project_file(name: str) -> Path:
-    """A file or folder of the project (`sql`, `dagster_home`): in a checkout, or inside an installed wheel."""
-    for root in (_CHECKOUT, Path(__file__).resolve().parents[1]):
-        if (root / name).exists() and (root != _CHECKOUT or (root / "pyproject.toml").exists()):
-            return root / name
-    raise FileNotFoundError(f"{name} is missing from this installation of clari-pipeline: install it again")
 
 
 def point_dagster_at(settings: Settings) -> Path:

@@ -10,7 +10,7 @@ import dagster as dg
 
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
-from clari_pipeline.warehouse.engines import engine_of
+from clari_pipeline.store.opening import engine_of
 
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)

@@ -7,16 +7,17 @@ from typing import Any
 import dagster as dg
 
 from clari_pipeline.checks.product_checks import PRODUCT_CHECKS
-from clari_pipeline.config.settings import Settings, SettingsError
+from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import see
+from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.defs.assets import DAILY, EXPORTS_POOL, OWNERS, key, writers
 from clari_pipeline.defs.resources import exports_resource, pipeline_resource
 from clari_pipeline.defs.schemas import table_schema
+from clari_pipeline.store.opening import engine_of
 from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.sync.products.bringing import bring
 from clari_pipeline.sync.products.brought import Brought
 from clari_pipeline.sync.products.registry import PRODUCTS
-from clari_pipeline.warehouse.engines import engine_of
 from clari_pipeline.warehouse.statements import Record
 
 JOB = "sync_products"

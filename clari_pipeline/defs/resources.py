@@ -8,9 +8,10 @@ import dagster as dg
 
 from clari_pipeline.alerts import raising as alerts
 from clari_pipeline.clari import ExportEvent
-from clari_pipeline.config.settings import SettingsError, read_settings
+from clari_pipeline.config.settings import read_settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import see
+from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.sync.pipeline import Pipeline
 
 

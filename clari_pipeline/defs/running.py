@@ -12,7 +12,6 @@ import dagster as dg
 from filelock import FileLock
 
 from clari_pipeline.clari import ExportEvent
-from clari_pipeline.cli.commands import MakeRunner
 from clari_pipeline.config.settings import Settings, point_dagster_at
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import AlertKind, PipelineError, section_named, see
@@ -22,6 +21,7 @@ from clari_pipeline.defs.resources import Exports
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.sync.products.brought import Brought, brought
+from clari_pipeline.sync.runners import MakeRunner
 
 _LONGEST_CAUSE = 200
 _UNSET = re.compile(r'environment variable "?(\w+)"? which is not set')

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import duckdb
 
-from clari_pipeline.config.settings import project_file
+from clari_pipeline.core.project import project_file
 from clari_pipeline.documents.rows import MEASURES, ControlTotal, amount_of, text_of
 
 Totals = dict[tuple[str | None, str], ControlTotal]

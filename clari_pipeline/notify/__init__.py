@@ -1,7 +1,16 @@
 """Alerts become messages, messages reach people. Knows nothing of Clari, of the warehouse or of settings."""
 
-from clari_pipeline.notify.channels import Channel, ChannelError, Channels, Delivery, Timeouts, split_addresses
-from clari_pipeline.notify.messages import Alert, Headline, Message, compose
+from clari_pipeline.notify.channels import (
+    Channel,
+    ChannelError,
+    Channels,
+    Delivery,
+    Timeouts,
+    open_channels,
+    required_channels,
+    split_addresses,
+)
+from clari_pipeline.notify.messages import Alert, Headline, Message, compose, greeting
 
 __all__ = [
     "Alert",
@@ -13,5 +22,8 @@ __all__ = [
     "Message",
     "Timeouts",
     "compose",
+    "greeting",
+    "open_channels",
+    "required_channels",
     "split_addresses",
 ]

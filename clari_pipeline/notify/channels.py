@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from clari_pipeline.core.setting_errors import ChannelsMissing, ChannelUnusable
 from clari_pipeline.notify.messages import Message
 from clari_pipeline.notify.rendering import plain_in_markdown, slack_markdown
 
@@ -106,6 +107,21 @@ class Channels:
         for sending in sendings:
             sending.start()
         return [sending.outcome(deadline) for sending in sendings]
+
+
+def open_channels(addresses: SecretStr | None) -> Channels:
+    """The channels of `CLARI_ALERT_URLS`, none if unset. Raises `ChannelUnusable`, without the address."""
+    try:
+        return Channels(split_addresses(addresses.get_secret_value() if addresses else ""))
+    except ChannelError as error:
+        raise ChannelUnusable(str(error)) from None
+
+
+def required_channels(addresses: SecretStr | None) -> Channels:
+    """The same, or `ChannelsMissing` where there is none."""
+    if channels := open_channels(addresses):
+        return channels
+    raise ChannelsMissing("CLARI_ALERT_URLS is not set: name a channel, such as mailto:// or slack:// (see Apprise)")
 
 
 def split_addresses(text: str) -> list[str]:

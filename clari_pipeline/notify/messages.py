@@ -102,6 +102,31 @@ def compose(
     return sorted(messages, key=lambda message: message.severity)
 
 
+def greeting(environment: str | None) -> Message:
+    """What `clari-pipeline alerts test` sends."""
+    label = f"[{environment}] " if environment else ""
+    subject = f"{label}A test: alerts of the Clari pipeline reach this channel"
+    text = "Nothing is wrong. clari-pipeline alerts test has sent this."
+    return Message(
+        subject=subject,
+        severity="P3",
+        kind="test",
+        alert_keys=(),
+        text=text,
+        markdown=text,
+        html=f"<p>{text}</p>",
+        raw={
+            "subject": subject,
+            "message": text,
+            "severity": "P3",
+            "kind": "test",
+            "environment": environment,
+            "headlines": [],
+            "alerts": [],
+        },
+    )
+
+
 def _swings(
     alerts: Sequence[Alert],
     headlines: Mapping[tuple[str, str], Headline],

@@ -19,9 +19,10 @@ from typing import Any, Literal
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from clari_pipeline.config.settings import Settings, UsageError
+from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import ExitCode, Remark
+from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.core.shown import PlainConsole, cell
 from clari_pipeline.sync.log_lines import say
 from clari_pipeline.sync.pipeline import Pipeline

@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from clari_pipeline.config.settings import SettingsError
 from clari_pipeline.core.disk import to_disk
 from clari_pipeline.core.inside import PathOutside, inside
 from clari_pipeline.core.runbook import PipelineError
+from clari_pipeline.core.setting_errors import SettingsError
 
 NAME = "manifest.json"
 WAREHOUSE, LANDING = "warehouse", "landing"

@@ -29,13 +29,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from clari_pipeline.config.settings import Settings, UsageError
+from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import ExitCode, section_of, see
+from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.core.shown import json_text, printable
 from clari_pipeline.ops.freshness import ExportHealth, Wanted
 from clari_pipeline.store import ledger
+from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.products.standing import Standing, metrics_of, standings
-from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
 from clari_pipeline.warehouse.session import Warehouse
 

@@ -21,13 +21,14 @@ from typing import Any
 from pydantic import SecretStr
 
 from clari_pipeline.config.rules import read_rules
-from clari_pipeline.config.settings import Settings, SettingsError, point_dagster_at, read_settings
+from clari_pipeline.config.settings import Settings, point_dagster_at, read_settings
+from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.core.shown import json_text
 from clari_pipeline.ops import preflight
 from clari_pipeline.ops.health import HealthReader
 from clari_pipeline.ops.preflight.findings import NotSeen
+from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.masking import MASK, Mask
-from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.session import Warehouse
 from clari_pipeline.warehouse.statements import Record, rows, tables

@@ -10,8 +10,9 @@ from unicodedata import normalize
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from clari_pipeline.config.key_file import KeyFile, KeyFileError
-from clari_pipeline.config.settings import Settings, SettingsError
+from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.hiding import MASK, Hidden
+from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.notify import split_addresses
 
 __all__ = ["MASK", "Mask", "masked_line"]

@@ -11,12 +11,14 @@ from typing import Any
 from clari_pipeline.checks.export_gate import judge
 from clari_pipeline.clari import Clock, Retry
 from clari_pipeline.config.rules import read_rules
-from clari_pipeline.config.settings import Settings, UsageError
+from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import see
+from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.landing import Arriving, LandedDocument, Landing, LandingError
 from clari_pipeline.store import alert_rows, history_marts, ledger, marts
 from clari_pipeline.store.marts import CallRules
+from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync import evidence
 from clari_pipeline.sync.events import Hooks
 from clari_pipeline.sync.exporting import ExportDesk
@@ -29,7 +31,6 @@ from clari_pipeline.sync.publishing import Places, PublishingError, publish
 from clari_pipeline.sync.recording import manifest_of
 from clari_pipeline.sync.runs import Runs
 from clari_pipeline.warehouse import environment
-from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 

@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import ErrorLevel, exp
 from sqlglot.transforms import eliminate_qualify
 
-from clari_pipeline.config.settings import project_file
+from clari_pipeline.core.project import project_file
 
 Engine = Literal["postgres", "snowflake"]
 

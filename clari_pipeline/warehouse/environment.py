@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from clari_pipeline.config.settings import SandboxInProduction
+from clari_pipeline.core.setting_errors import SandboxInProduction
 from clari_pipeline.warehouse.errors import WrongEnvironment
 from clari_pipeline.warehouse.session import Session, Warehouse
 from clari_pipeline.warehouse.statements import rows, run

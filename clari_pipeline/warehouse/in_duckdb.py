@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from clari_pipeline.config.settings import project_file
+from clari_pipeline.core.project import project_file
 
 # It guesses that a thousandth of the rows is left after a few joins, and would put the larger side into memory.
 _JOINED_AS_WRITTEN = frozenset({"marts/backfilled_weeks"})

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from clari_pipeline.config.settings import project_file
+from clari_pipeline.core.project import project_file
 from clari_pipeline.warehouse.in_duckdb import text_of
 from clari_pipeline.warehouse.session import Answer, Session
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from clari_pipeline.config.settings import project_file
+from clari_pipeline.core.project import project_file
 from clari_pipeline.core.runbook import PAGE, anchor
 from clari_pipeline.sandbox import Sandbox
 from tests.alerting.conftest import WebListener

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from clari_pipeline.config.settings import EXPORT_TYPES, SettingsError, read_settings
+from clari_pipeline.config.settings import EXPORT_TYPES, read_settings
+from clari_pipeline.core.setting_errors import SettingsError
 
 KEY = "key-f00dface"
 

@@ -19,8 +19,9 @@ import pytest
 import stamina
 
 from clari_pipeline.checks.export_gate import CHECKS
-from clari_pipeline.config.settings import point_dagster_at, project_file, read_settings
+from clari_pipeline.config.settings import point_dagster_at, read_settings
 from clari_pipeline.core.periods import FiscalCalendar
+from clari_pipeline.core.project import project_file
 from clari_pipeline.defs.automation import daily_sync_schedule
 from clari_pipeline.defs.event_log import PooledSqliteEventLog
 from clari_pipeline.defs.graph import build

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from clari_pipeline.config.settings import project_file
+from clari_pipeline.core.project import project_file
 
 
 @dg.op

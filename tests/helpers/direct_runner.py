@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from clari_pipeline.cli.commands import MakeRunner
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import PipelineError, section_of, see
@@ -15,6 +14,7 @@ from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.sync.products.bringing import bring
 from clari_pipeline.sync.products.brought import Brought
+from clari_pipeline.sync.runners import MakeRunner
 
 
 @contextmanager

@@ -25,7 +25,8 @@ from snowflake.connector import connect
 from sqlglot import exp
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clari_pipeline.config.settings import project_file
+from clari_pipeline.core.project import project_file
+from clari_pipeline.store.work_tables import work_tables
 from clari_pipeline.warehouse.snowflake.engine import SnowflakeWarehouse
 from clari_pipeline.warehouse.snowflake.url import read_address
 from tests.helpers import prepared
@@ -137,7 +138,7 @@ def _make_template(server: str, file: Path) -> None:
     """What the pipeline makes in an empty database, as a file; half of all work on the emulator, were it made anew."""
     with TemporaryDirectory(prefix="snowflake-") as name:
         with _filed(Path(name)):
-            warehouse = SnowflakeWarehouse(SecretStr(server), data_dir=Path(name))
+            warehouse = SnowflakeWarehouse(SecretStr(server), data_dir=Path(name), work_tables=work_tables)
             assert not warehouse.exists()
             warehouse.prepare()
             assert warehouse.exists()

@@ -23,7 +23,7 @@ from dagster_graphql.client.query import LAUNCH_PIPELINE_EXECUTION_MUTATION
 from dagster_graphql.test.utils import execute_dagster_graphql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from clari_pipeline.config.settings import project_file
+from clari_pipeline.core.project import project_file
 
 DEPLOY = project_file("pyproject.toml").parent / "deploy"
 _PROGRAMS = Path(sys.executable).parent

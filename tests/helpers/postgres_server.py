@@ -18,7 +18,7 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from clari_pipeline.warehouse.engines import open_warehouse
+from clari_pipeline.store.opening import open_warehouse
 from tests.helpers import prepared
 
 ENCRYPTED = "encrypted_only"

@@ -15,8 +15,8 @@ import duckdb
 import pytest
 
 from clari_pipeline.cli import app as cli
-from clari_pipeline.cli.commands import Runners
 from clari_pipeline.core.runbook import PAGE
+from clari_pipeline.sync.runners import Runners
 from tests.helpers.beginnings import begin_after
 from tests.helpers.direct_runner import direct_runners
 

@@ -12,8 +12,9 @@ import dagster as dg
 import duckdb
 import pytest
 
-from clari_pipeline.config.settings import project_file, read_settings
+from clari_pipeline.config.settings import read_settings
 from clari_pipeline.core.periods import FiscalCalendar
+from clari_pipeline.core.project import project_file
 from clari_pipeline.defs.graph import build
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.store.product_rows import TABLES

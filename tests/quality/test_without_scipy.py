@@ -9,7 +9,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from clari_pipeline.config.settings import project_file
+from clari_pipeline.core.project import project_file
 
 
 def test_the_gate_judges_where_scipy_is_not_installed(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from clari_pipeline.config.settings import Settings, project_file
+from clari_pipeline.config.settings import Settings
+from clari_pipeline.core.project import project_file
 from clari_pipeline.warehouse.statements import tables
 from tests.helpers.terminal import Terminal
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 
-from clari_pipeline.config.settings import project_file
+from clari_pipeline.core.project import project_file
 from clari_pipeline.ops import backup, restoring
 from clari_pipeline.store.marts import MARTS
 from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from clari_pipeline.config.settings import project_file
+from clari_pipeline.core.project import project_file
 from tests.helpers import fake_snowflake, postgres_server
 from tests.helpers.house import House
 

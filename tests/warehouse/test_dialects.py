@@ -14,10 +14,10 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from clari_pipeline.config.settings import project_file
+from clari_pipeline.core.project import project_file
 from clari_pipeline.store import product_rows
+from clari_pipeline.store.work_tables import work_tables
 from clari_pipeline.warehouse.dialects import Engine, carried
-from clari_pipeline.warehouse.snowflake.work_tables import work_tables
 from clari_pipeline.warehouse.statements import tables
 from tests.helpers import postgres_server
 from tests.helpers.each_case import try_each

@@ -16,8 +16,9 @@ import duckdb
 import pytest
 
 from clari_pipeline.cli import app as cli
-from clari_pipeline.config.settings import SettingsError, read_settings
+from clari_pipeline.config.settings import read_settings
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
+from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.defs.graph import build
 from clari_pipeline.landing import Landing
 from clari_pipeline.ops.retention import forget_verdicts, old_quarters, old_verdicts, oldest_kept, retire

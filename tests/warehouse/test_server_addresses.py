@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 from pydantic import SecretStr
 
-from clari_pipeline.config.settings import SettingsError, read_settings
-from clari_pipeline.warehouse.engines import open_warehouse
+from clari_pipeline.config.settings import read_settings
+from clari_pipeline.core.setting_errors import SettingsError
+from clari_pipeline.store.opening import open_warehouse
 from tests.helpers.house import House, document, entry, moment
 
 _SECRET = "s3cret"

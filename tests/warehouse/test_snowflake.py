@@ -12,15 +12,16 @@ import pytest
 import snowflake.connector
 from pydantic import SecretStr
 
-from clari_pipeline.config.settings import SettingsError, project_file
+from clari_pipeline.core.project import project_file
+from clari_pipeline.core.setting_errors import SettingsError
+from clari_pipeline.store.opening import open_warehouse
+from clari_pipeline.store.work_tables import work_tables
 from clari_pipeline.warehouse.dialects import carried
-from clari_pipeline.warehouse.engines import open_warehouse
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.snowflake.engine import SnowflakeWarehouse
 from clari_pipeline.warehouse.snowflake.errors import told
 from clari_pipeline.warehouse.snowflake.session import SnowflakeSession
 from clari_pipeline.warehouse.snowflake.url import read_address
-from clari_pipeline.warehouse.snowflake.work_tables import work_tables
 from tests.helpers.house import House, document, entry, moment, person
 
 _SQL = project_file("sql")
@@ -30,7 +31,9 @@ _DEFINITION = re.compile(r"\s*(create|alter|drop|comment|truncate|grant)\b", re.
 
 @pytest.fixture
 def warehouse(prepared_snowflake: str, tmp_path: Path) -> Iterator[SnowflakeWarehouse]:
-    yield SnowflakeWarehouse(SecretStr(prepared_snowflake), data_dir=tmp_path, turn_timeout_s=0.3)
+    yield SnowflakeWarehouse(
+        SecretStr(prepared_snowflake), data_dir=tmp_path, work_tables=work_tables, turn_timeout_s=0.3
+    )
 
 
 def test_an_address_is_told_to_the_connector() -> None:
@@ -119,7 +122,7 @@ def test_nobody_there_is_said_without_the_secret(tmp_path: Path) -> None:
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
         url = f"snowflake://me:se%2Fcret@account/database?protocol=http&host=127.0.0.1&port={port}&login_timeout=1"
-        warehouse = SnowflakeWarehouse(SecretStr(url), data_dir=tmp_path, patience_s=0)
+        warehouse = SnowflakeWarehouse(SecretStr(url), data_dir=tmp_path, work_tables=work_tables, patience_s=0)
         with pytest.raises(WarehouseError, match=r"^warehouse snowflake://account/database: [^\n]+$") as refused:
             warehouse.prepare()
     assert "cret" not in str(refused.value)
@@ -127,7 +130,7 @@ def test_nobody_there_is_said_without_the_secret(tmp_path: Path) -> None:
 
 def test_an_empty_database_has_no_tables(snowflake: str, tmp_path: Path) -> None:
     """That it has them once they are made is asserted where they are made: tests/helpers/fake_snowflake.py."""
-    assert not SnowflakeWarehouse(SecretStr(snowflake), data_dir=tmp_path).exists()
+    assert not SnowflakeWarehouse(SecretStr(snowflake), data_dir=tmp_path, work_tables=work_tables).exists()
 
 
 def test_a_transaction_is_kept_whole_or_not_at_all(warehouse: SnowflakeWarehouse) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from clari_pipeline.clari import AuthFailed
-from clari_pipeline.config.settings import EXPORT_TYPES, SettingsError
+from clari_pipeline.config.settings import EXPORT_TYPES
+from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.ops.preflight.findings import Finding, NotSeen, doubtful, well, wrong
 from clari_pipeline.ops.preflight.look import NO_FORECASTS, Look
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from clari_pipeline.config.settings import Settings, SettingsError, read_settings
+from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.core.runbook import see
+from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.ops.preflight import at_clari, deep, in_warehouse, on_machine
 from clari_pipeline.ops.preflight.findings import Finding, NotSeen, Status, wrong
 from clari_pipeline.ops.preflight.look import Look

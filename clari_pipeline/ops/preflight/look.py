@@ -11,9 +11,10 @@ from functools import cached_property
 
 from clari_pipeline.clari import ClariClient, ClariError, ClariRefused, Limits, Retry
 from clari_pipeline.clari.clock import read_date
-from clari_pipeline.config.settings import Settings, SettingsError
+from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.retrying import retry_context
+from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.ops.preflight.findings import NotSeen
 from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.sync.products.allowance import syncs_a_month

@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import fmean
 
-from clari_pipeline.alerts import sending as alert_sending
-from clari_pipeline.config.settings import SettingsError, point_dagster_at
+from clari_pipeline.config.settings import point_dagster_at
 from clari_pipeline.core.inside import inside
+from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.landing import PRODUCTS, LandingError
+from clari_pipeline.notify import greeting, open_channels
 from clari_pipeline.ops.preflight.findings import Finding, NotSeen, doubtful, well, wrong
 from clari_pipeline.ops.preflight.in_warehouse import folder_of
 from clari_pipeline.ops.preflight.look import Look
@@ -108,7 +109,7 @@ def alerts_reach_people(look: Look) -> Finding:
 
 def _alerts(look: Look, *, is_sent: bool) -> Finding:
     try:
-        channels = alert_sending.open_channels(look.settings)
+        channels = open_channels(look.settings.alert_urls)
     except SettingsError as error:
         return wrong(str(error), "write it as Apprise does: https://appriseit.com")
     if not channels:
@@ -116,7 +117,7 @@ def _alerts(look: Look, *, is_sent: bool) -> Finding:
     names = ", ".join(channel.name for channel in channels)
     if not is_sent:
         return well(f"{names}; --send tries them")
-    deliveries = channels.deliver(alert_sending.greeting(look.settings.env))
+    deliveries = channels.deliver(greeting(look.settings.env))
     silent = [f"{one.channel}: {one.error}" for one in deliveries if one.error is not None]
     if silent:
         return wrong("; ".join(silent), "check the address and whether this machine reaches it")

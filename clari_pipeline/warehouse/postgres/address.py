@@ -10,7 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
-from clari_pipeline.config.settings import SettingsError
+from clari_pipeline.core.setting_errors import SettingsError
 
 _UNLESS_SAID: dict[str, str] = {
     "connect_timeout": "10",

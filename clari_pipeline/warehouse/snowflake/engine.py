@@ -20,7 +20,7 @@ from clari_pipeline.warehouse.earlier import list_weeks, move_entries, sum_swing
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted
 from clari_pipeline.warehouse.session import Session, Warehouse
 from clari_pipeline.warehouse.snowflake.errors import told
-from clari_pipeline.warehouse.snowflake.session import SnowflakeSession
+from clari_pipeline.warehouse.snowflake.session import SnowflakeSession, WorkTables
 from clari_pipeline.warehouse.snowflake.url import read_address
 from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
 
@@ -39,9 +39,18 @@ class SnowflakeWarehouse(Warehouse):
 
     engine = "snowflake"
 
-    def __init__(self, url: SecretStr, *, data_dir: Path, patience_s: float = 5, turn_timeout_s: float = 1800) -> None:
+    def __init__(
+        self,
+        url: SecretStr,
+        *,
+        data_dir: Path,
+        work_tables: WorkTables,
+        patience_s: float = 5,
+        turn_timeout_s: float = 1800,
+    ) -> None:
         self._arguments, self._place = read_address(url)
         self._data_dir = data_dir
+        self._work_tables = work_tables
         self._patience_s = patience_s
         self._turn_timeout_s = turn_timeout_s
         self._guard = threading.Lock()
@@ -149,7 +158,12 @@ class SnowflakeWarehouse(Warehouse):
             wait_max=1,
         ):
             with attempt:
-                return SnowflakeSession(self._connect_once(), self._place, turn_timeout_s=self._turn_timeout_s)
+                return SnowflakeSession(
+                    self._connect_once(),
+                    self._place,
+                    turn_timeout_s=self._turn_timeout_s,
+                    work_tables=self._work_tables,
+                )
         raise AssertionError("unreachable")
 
     def _connect_once(self) -> SnowflakeConnection:

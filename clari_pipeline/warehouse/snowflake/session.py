@@ -10,7 +10,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -33,7 +33,6 @@ from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted
 from clari_pipeline.warehouse.saving import ROWS_AT_ONCE, save
 from clari_pipeline.warehouse.session import Answer, Session
 from clari_pipeline.warehouse.snowflake.errors import told, turn_missed
-from clari_pipeline.warehouse.snowflake.work_tables import work_tables
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _OWN_TURNS = frozenset({"sending", "planning", "schema"})
@@ -83,15 +82,22 @@ class _Answered:
         ]
 
 
+WorkTables = Callable[[], Mapping[str, Sequence[tuple[str, str]]]]
+"""Name and DuckDB's type of each column, by the tables that every session has for itself."""
+
+
 class SnowflakeSession(Session):
     """A connection of its own; documents are read by DuckDB in this process and brought there as Parquet."""
 
     most_bytes = 400_000  # written in hexadecimal, into a statement of 1 MB at most
 
-    def __init__(self, connection: SnowflakeConnection, place: str, *, turn_timeout_s: float) -> None:
+    def __init__(
+        self, connection: SnowflakeConnection, place: str, *, turn_timeout_s: float, work_tables: WorkTables
+    ) -> None:
         self.connection = connection
         self._place = place
         self._turn_timeout_s = turn_timeout_s
+        self._work_tables = work_tables
         self._name = secrets.token_hex(8)
         self._documents: duckdb.DuckDBPyConnection | None = None
         self._open = ExitStack()
@@ -132,7 +138,7 @@ class SnowflakeSession(Session):
                 self.documents.table(table).write_parquet(str(file))
                 self.tell(f"delete from {table}")  # noqa: S608 - a name of this package's own
                 self.tell(f"put 'file://{file.as_posix()}' @%{table} auto_compress = false")
-                columns = work_tables()[table]
+                columns = self._work_tables()[table]
                 self.tell(
                     _LOAD.format(
                         table=table,
@@ -256,7 +262,7 @@ class SnowflakeSession(Session):
         if self._has_work_tables:
             return
         self.tell("use schema clari")
-        for table, columns in work_tables().items():
+        for table, columns in self._work_tables().items():
             typed = ", ".join(f"{name} {_kind(kind)}" for name, kind in columns)
             self.tell(f"create or replace temporary table {table} ({typed})")
         self._has_work_tables = True

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import SecretStr
 
-from clari_pipeline.config.settings import SettingsError
+from clari_pipeline.core.setting_errors import SettingsError
 
 _OPTIONS = frozenset(
     {

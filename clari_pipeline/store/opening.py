@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from clari_pipeline.config.settings import DriverMissing
+from clari_pipeline.core.setting_errors import DriverMissing
+from clari_pipeline.store.work_tables import work_tables
 from clari_pipeline.warehouse.environment import belonging
 from clari_pipeline.warehouse.session import Warehouse
 
@@ -36,7 +37,7 @@ def open_warehouse(url: SecretStr, *, data_dir: Path, env: str | None) -> Wareho
                 from clari_pipeline.warehouse.snowflake.engine import SnowflakeWarehouse  # noqa: PLC0415 - an extra
             except ImportError as error:
                 raise _missing("Snowflake", "snowflake", error) from error
-            return belonging(SnowflakeWarehouse, env)(url, data_dir=data_dir)
+            return belonging(SnowflakeWarehouse, env)(url, data_dir=data_dir, work_tables=work_tables)
         case _:
             from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse  # noqa: PLC0415 - the others import their own
 

@@ -69,6 +69,7 @@ demo: .venv/installed-demo
 lint: install-dev
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/lint-imports >.venv/imports.log 2>&1 || { cat .venv/imports.log >&2; exit 1; }
 	@$(BIN)/deptry clari_pipeline >.venv/deptry.log 2>&1 || { cat .venv/deptry.log >&2; exit 1; }
 
 types: install-dev

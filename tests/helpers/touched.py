@@ -1,8 +1,7 @@
 """The tests worth running after a change: `python -m tests.helpers.touched` prints them for pytest.
 
-What `git diff` and new files touch is looked up by folder: `clari_pipeline/X/` and `tests/X/` are tested in `tests/X/`,
-a module beside them by the test file of its name. Where nothing is touched, or nothing of what is touched can be told,
-the fast half of the suite is named.
+What `git diff` and new files touch is looked up by folder: `clari_pipeline/X/` and `tests/X/` are tested in `tests/X/`.
+Where nothing is touched, or nothing of what is touched can be told, the fast half of the suite is named.
 """
 
 from __future__ import annotations
@@ -45,8 +44,6 @@ def held_by(files: Iterable[str]) -> list[str]:
                 found.add(str(file))
             case ("tests" | "clari_pipeline", folder, _, *_) if _is_tested(folder):
                 found.add(f"tests/{folder}")
-            case ("clari_pipeline", _):
-                found.update(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob(f"test_{file.name}"))
     return _without_parts(found) or [f"tests/{name}" for name in FAST]
 
 

@@ -1,4 +1,4 @@
-"""The package's rooms: how many, on how many floors, nothing loose, no circle. The floors are import-linter's contract."""
+"""The rooms of the package: how many, on how many floors, none in a circle. The floors are import-linter's contract."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.helpers.touched import FAST, ROOT, held_by
         (["clari_pipeline/documents/reading.py"], ["tests/documents"]),
         (["clari_pipeline/documents/reading.py", "tests/documents/test_flat.py"], ["tests/documents"]),
         (["tests/clari/conftest.py"], ["tests/clari"]),
-        (["clari_pipeline/core/periods.py"], ["tests/core/test_periods.py"]),
+        (["clari_pipeline/core/periods.py"], ["tests/core"]),
         (["tests/core/test_gone.py", "README.md"], [f"tests/{name}" for name in FAST]),
         (["tests/soak/test_chaos.py"], [f"tests/{name}" for name in FAST]),
         (["sql/documents/document_facts.sql"], ["tests/documents"]),

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.checks.test_histories import report
 from tests.helpers.labelled.deceptions import histories
 from tests.helpers.labelled.examining import examine
-from tests.quality.test_histories import report
 from tests.soak.length import TIMES
 
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from clari_pipeline.alerts import raising as alerts
 from clari_pipeline.alerts import sending as alert_sending
-from tests.alerting.conftest import WebListener, address
+from tests.alerts.conftest import WebListener, address
 from tests.helpers.house import House, Json, document, entry, moment, person
 
 RATE = Decimal("1.0837")

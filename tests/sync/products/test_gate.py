@@ -10,7 +10,7 @@ import pytest
 from clari_pipeline.landing import LandingError
 from clari_pipeline.store import fetches
 from tests.helpers.product_documents import GOOD, NOW, TODAY, WEEK, audit, meeting
-from tests.products.conftest import Desk
+from tests.sync.products.conftest import Desk
 
 BAD: dict[str, tuple[str, Any, str]] = {
     "no JSON": ("audit", b'{"pages": [{"items": [', "export_is_readable"),

@@ -11,7 +11,7 @@ import pytest
 from clari_pipeline.core.runbook import see
 from clari_pipeline.sandbox import Fault, Sandbox
 from tests.helpers.product_documents import NOW, WEEK, answers, mapped_to
-from tests.products.conftest import SIGHTS, Clock, Desk, desk_of
+from tests.sync.products.conftest import SIGHTS, Clock, Desk, desk_of
 
 
 def calls(sandbox: Sandbox) -> int:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from clari_pipeline.notify import ChannelError, Channels, Message, Timeouts, compose, split_addresses
-from tests.alerting.conftest import MailListener, WebListener, free_port
+from tests.alerts.conftest import MailListener, WebListener, free_port
 from tests.helpers.alert_examples import HEADLINES, LOOK, RUN, failures, manager, mass_change, swings
 
 Listen = Callable[..., WebListener]

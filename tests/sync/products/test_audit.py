@@ -13,7 +13,7 @@ from clari_pipeline.clari.errors import LinkAstray
 from clari_pipeline.sandbox import Fault, Sandbox
 from clari_pipeline.sync.products.audit import OVERLAP
 from tests.helpers.product_documents import GOOD, NOW
-from tests.products.conftest import SIGHTS, Clock, Desk
+from tests.sync.products.conftest import SIGHTS, Clock, Desk
 
 # A page's link that is good no more.
 GONE = Fault("answer", 400, {}, b'{"errors": [{"status": "400", "message": "The page is no longer available."}]}')

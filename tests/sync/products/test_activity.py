@@ -15,7 +15,7 @@ from clari_pipeline.store import fetches
 from clari_pipeline.sync.products.activity import OVERLAP_DAYS
 from clari_pipeline.sync.products.windows import Window
 from tests.helpers.product_documents import NOW, TODAY, WEEK, meeting
-from tests.products.conftest import SIGHTS, Clock, Desk, desk_of
+from tests.sync.products.conftest import SIGHTS, Clock, Desk, desk_of
 
 
 @pytest.fixture

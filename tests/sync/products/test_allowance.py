@@ -14,7 +14,7 @@ from clari_pipeline.sandbox import Sandbox, faults
 from clari_pipeline.sync.products.allowance import MOST_EXPORTS, syncs_a_month
 from clari_pipeline.sync.products.windows import Window
 from tests.helpers.product_documents import NOW, TODAY
-from tests.products.conftest import Clock, Desk, desk_of
+from tests.sync.products.conftest import Clock, Desk, desk_of
 
 
 @pytest.fixture

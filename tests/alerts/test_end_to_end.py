@@ -16,7 +16,7 @@ import pytest
 from clari_pipeline.config.settings import point_dagster_at, read_settings
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
-from tests.alerting.conftest import Manner, WebListener, address, free_port
+from tests.alerts.conftest import Manner, WebListener, address, free_port
 from tests.helpers.beginnings import begin_after
 from tests.helpers.daemon import Daemon
 from tests.helpers.sensors import sensor_tick

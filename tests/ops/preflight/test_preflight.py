@@ -22,7 +22,7 @@ from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.landing import Landing
 from clari_pipeline.ops import preflight
 from clari_pipeline.sandbox.answers import Fault
-from tests.preflight.conftest import CURRENT, Operator
+from tests.ops.preflight.conftest import CURRENT, Operator
 
 Arrange = Callable[[Operator], object]
 NOT_ASKED = {"an_export_works"}  # unless --deep

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.alerting.conftest import WebListener
+from tests.alerts.conftest import WebListener
 from tests.helpers.daemon import CURRENT, Daemon
 from tests.helpers.terminal import Terminal
 

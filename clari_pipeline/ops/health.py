@@ -93,9 +93,10 @@ class Health:
 
     @property
     def newest_success(self) -> ExportHealth | None:
-        """The merged export whose figures are the newest of all."""
+        """The merged export whose figures are the newest of all; the later quarter's of two that are as of one moment."""
         successes = self.snapshot.successes if self.snapshot else []
-        return max(successes, key=lambda success: success[0])[1] if successes else None
+        newest = max(successes, key=lambda success: (success[0], success[1].time_period_id), default=None)
+        return newest[1] if newest else None
 
     @property
     def status(self) -> Status:

@@ -119,13 +119,15 @@ class Problem:
 
     `kind` is the kind of alert it becomes, or None where it is only printed and recorded; `quarter` is named where it
     concerns one alone; `message` is a line for people without the runbook's anchor; `section` is the section of
-    `docs/runbook.md` on it.
+    `docs/runbook.md` on it. `subject` says what failed where it is no quarter, such as a product: people are notified
+    of the same subject once, as `CLARI_ALERT_REPEAT_HOURS` says.
     """
 
     kind: AlertKind | None
     quarter: str | None
     message: str
     section: str
+    subject: str | None = None
 
     @property
     def line(self) -> str:

@@ -1,1 +1,1 @@
-insert into clari.alert_delivery values ($alert_key, $channel_id, $delivered_at);
+insert into clari.alert_delivery (alert_key, channel_id, delivered_at) values ($alert_key, $channel_id, $delivered_at);

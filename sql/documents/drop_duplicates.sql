@@ -9,7 +9,7 @@ with distinct_entry as (
 select row_number() over () as entry_no, *
 from distinct_entry;
 
-insert into stage_conflict
+insert into stage_conflict (field_id, time_frame_id, time_period_id, user_id, versions)
 select field_id, time_frame_id, time_period_id, user_id, count(*)
 from stage_entry
 where field_id is not null and time_frame_id is not null and time_period_id is not null and user_id is not null

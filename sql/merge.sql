@@ -1,0 +1,205 @@
+-- What a merge does to the tables of entries, and how it is counted.
+
+-- name: control_totals
+-- Grain: one row a field: sum and count of each measure over the merged rows that the export left its mark on, in the
+-- weeks that it shows, each row once.
+select
+    field_id,
+    coalesce(sum(forecast_value), 0) as forecast_value_total,
+    count(forecast_value) as forecast_value_count,
+    coalesce(sum(quota_value), 0) as quota_value_total,
+    count(quota_value) as quota_value_count,
+    coalesce(sum(adjustment_value), 0) as adjustment_value_total,
+    count(adjustment_value) as adjustment_value_count,
+    coalesce(sum(crm_total), 0) as crm_total_total,
+    count(crm_total) as crm_total_count,
+    coalesce(sum(crm_closed), 0) as crm_closed_total,
+    count(crm_closed) as crm_closed_count
+from clari.forecast_entry
+where
+    forecast_id = $forecast_id
+    and job_id = $job_id
+    and exported_at = $exported_at
+    and in_latest_export
+    and exists (
+        select 1
+        from stage_shown_week as shown_week
+        where
+            shown_week.time_period_id = forecast_entry.time_period_id
+            and shown_week.time_frame_id = forecast_entry.time_frame_id
+    )
+group by field_id;
+
+-- name: control_totals_of_copies
+-- Grain: one row a field: what exact duplicates in the document add to sum and count of each measure: each merged row as
+-- often as the document writes it beyond the first.
+select
+    entry.field_id,
+    coalesce(sum(cast(entry.forecast_value as decimal(32, 4)) * cast(staged.copies - 1 as decimal(6, 0))), 0) as forecast_value_total,
+    coalesce(sum(case when entry.forecast_value is not null then staged.copies - 1 end), 0) as forecast_value_count,
+    coalesce(sum(cast(entry.quota_value as decimal(32, 4)) * cast(staged.copies - 1 as decimal(6, 0))), 0) as quota_value_total,
+    coalesce(sum(case when entry.quota_value is not null then staged.copies - 1 end), 0) as quota_value_count,
+    coalesce(sum(cast(entry.adjustment_value as decimal(32, 4)) * cast(staged.copies - 1 as decimal(6, 0))), 0) as adjustment_value_total,
+    coalesce(sum(case when entry.adjustment_value is not null then staged.copies - 1 end), 0) as adjustment_value_count,
+    coalesce(sum(cast(entry.crm_total as decimal(32, 4)) * cast(staged.copies - 1 as decimal(6, 0))), 0) as crm_total_total,
+    coalesce(sum(case when entry.crm_total is not null then staged.copies - 1 end), 0) as crm_total_count,
+    coalesce(sum(cast(entry.crm_closed as decimal(32, 4)) * cast(staged.copies - 1 as decimal(6, 0))), 0) as crm_closed_total,
+    coalesce(sum(case when entry.crm_closed is not null then staged.copies - 1 end), 0) as crm_closed_count
+from clari.forecast_entry as entry
+inner join stage_entry as staged
+    on
+        staged.copies > 1
+        and staged.time_period_id = entry.time_period_id
+        and staged.time_frame_id = entry.time_frame_id
+        and staged.user_id = entry.user_id
+        and staged.field_id = entry.field_id
+where entry.forecast_id = $forecast_id
+group by entry.field_id;
+
+-- name: counts
+-- What the merge did, and how many rows of the table the export left its mark on.
+select
+    (select rows_staged - rows_known from entry_counted) as rows_inserted,
+    (select count(*) from entry_change where change = 'UPDATE') as rows_updated,
+    (select count(*) from entry_change where change = 'SAME') as rows_unchanged,
+    (select count(*) from entry_gone) as rows_disappeared,
+    (
+        select count(*)
+        from clari.forecast_entry
+        where forecast_id = $forecast_id and job_id = $job_id and exported_at = $exported_at and in_latest_export
+    ) as rows_merged;
+
+-- name: forget_quarter
+-- Before a forecast's quarter is rebuilt from its landed documents, in the same transaction.
+delete from clari.forecast_entry_state
+where
+    forecast_id = $forecast_id
+    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
+
+delete from clari.forecast_entry_sighting
+where
+    forecast_id = $forecast_id
+    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
+
+delete from clari.forecast_entry_history
+where
+    forecast_id = $forecast_id
+    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
+
+delete from clari.forecast_time_frame
+where
+    forecast_id = $forecast_id
+    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
+
+delete from clari.newest_document where forecast_id = $forecast_id and quarter_id = $quarter_id;
+
+delete from clari.forecast_user_sighting where forecast_id = $forecast_id and quarter_id = $quarter_id;
+
+delete from clari.forecast_swing
+where
+    forecast_id = $forecast_id
+    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
+
+delete from clari.forecast_swing_summary
+where
+    forecast_id = $forecast_id
+    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
+
+delete from clari.forecast_swing_contribution
+where
+    forecast_id = $forecast_id
+    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
+
+delete from clari.mart_part_version where forecast_id = $forecast_id and quarter_id = $quarter_id;
+
+-- name: left_out
+-- One measure of a field that the document could not be asked for: what is known of it stays, as of a type that was not
+-- asked for, where the entry is still of that currency.
+update stage_entry as entry
+set
+    forecast_value = case when $measure = 'forecast_value' then known.forecast_value else entry.forecast_value end,
+    quota_value = case when $measure = 'quota_value' then known.quota_value else entry.quota_value end,
+    adjustment_value = case when $measure = 'adjustment_value' then known.adjustment_value else entry.adjustment_value end,
+    crm_total = case when $measure = 'crm_total' then known.crm_total else entry.crm_total end,
+    crm_closed = case when $measure = 'crm_closed' then known.crm_closed else entry.crm_closed end
+from clari.forecast_entry_state as known
+where
+    entry.field_id = $field_id
+    and known.forecast_id = $forecast_id
+    and known.time_period_id = entry.time_period_id
+    and known.time_frame_id = entry.time_frame_id
+    and known.user_id = entry.user_id
+    and known.field_id = entry.field_id
+    and (entry.currency_code is null or entry.currency_code is not distinct from known.currency_code);
+
+-- name: lists_of_newest
+select lists
+from clari.newest_document
+where forecast_id = $forecast_id and quarter_id = $quarter_id and job_id = $job_id and read_by = $read_by;
+
+-- name: newest_document
+-- What the newest loaded document of the quarter lists.
+delete from clari.newest_document where forecast_id = $forecast_id and quarter_id = $quarter_id;
+
+insert into clari.newest_document (forecast_id, quarter_id, job_id, read_by, lists)
+values ($forecast_id, $quarter_id, $job_id, $read_by, $lists);
+
+-- name: rows_of_newest
+-- Grain: one row: whether an export's rows still are in the tables, as many as it had, each with the version that is
+-- open. Counted, not compared: what is merged from memory is not read again.
+select
+    (
+        select count(*)
+        from clari.forecast_entry
+        where forecast_id = $forecast_id and job_id = $job_id and exported_at = $exported_at and in_latest_export
+    ) as rows_shown,
+    (
+        select count(*)
+        from clari.forecast_entry_state
+        where
+            forecast_id = $forecast_id
+            and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+    ) as rows_known,
+    (
+        select count(*)
+        from clari.forecast_entry_history
+        where
+            forecast_id = $forecast_id
+            and valid_to is null
+            and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+    ) as versions_open;
+
+-- name: same_document
+-- The newest document came again: every entry that it shows was seen by the newer export, and none has changed.
+-- Rows that an earlier release has merged name the export themselves, all of them.
+insert into clari.forecast_entry_sighting (forecast_id, time_period_id, known_job_id, job_id, exported_at)
+select $forecast_id, known.time_period_id, $known_job_id, $job_id, $exported_at
+from (
+    select distinct time_period_id
+    from clari.forecast_entry_state
+    where
+        forecast_id = $forecast_id
+        and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+        and job_id = $known_job_id
+        and in_latest_export
+) as known
+where
+    not exists (
+        select 1
+        from clari.forecast_entry_sighting as sighting
+        where
+            sighting.forecast_id = $forecast_id
+            and sighting.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+            and $known_job_id in (sighting.job_id, sighting.known_job_id)
+    );
+
+update clari.forecast_entry_sighting
+set job_id = $job_id, exported_at = $exported_at
+where
+    forecast_id = $forecast_id
+    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+    and job_id = $known_job_id;
+
+update clari.newest_document
+set job_id = $job_id
+where forecast_id = $forecast_id and quarter_id = $quarter_id;

@@ -1,46 +1,5 @@
 -- What is done with a document before it is merged, by DuckDB in this process.
 
--- name: activity_begin
--- Grain: one row a record of the document as it is read; of the same activity there may be several.
-create or replace temp table stage_raw_activity (
-    position bigint not null,
-    activity_id varchar,
-    activity_type varchar,
-    subject varchar,
-    activity_at timestamptz,
-    owner_crm_user_id varchar,
-    organiser_crm_user_id varchar
-);
-
--- Grain: one row a record of the document as it is read; of the same account there may be several.
-create or replace temp table stage_raw_activity_account (
-    position bigint not null,
-    activity_id varchar,
-    account_id varchar,
-    account_name varchar,
-    account_owner_crm_user_id varchar
-);
-
--- Grain: one row a record of the document as it is read; of the same opportunity there may be several.
-create or replace temp table stage_raw_activity_opportunity (
-    position bigint not null,
-    activity_id varchar,
-    opportunity_id varchar,
-    opportunity_name varchar,
-    opportunity_owner_crm_user_id varchar
-);
-
--- Grain: one row a record of the document as it is read; of the same participant there may be several.
-create or replace temp table stage_raw_activity_participant (
-    position bigint not null,
-    activity_id varchar,
-    participant_id varchar,
-    name varchar,
-    email varchar,
-    crm_user_id varchar,
-    is_internal boolean
-);
-
 -- name: activity_invented
 -- Grain: one row: colleagues in the document, where every address of theirs ends in .example, as nobody's do but a
 -- sandbox's; else 0.
@@ -48,164 +7,17 @@ select case when bool_and(lower(email) like '%.example') then count(distinct par
 from stage_activity_participant
 where is_internal and nullif(email, '') is not null;
 
--- name: activity_more
--- More records of the document, as they are read.
-insert into stage_raw_activity (
-    position, activity_id, activity_type, subject, activity_at, owner_crm_user_id, organiser_crm_user_id
-)
-select
-    position, activity_id, activity_type, subject, activity_at, owner_crm_user_id, organiser_crm_user_id
-from raw_activity;
-
-insert into stage_raw_activity_account (
-    position, activity_id, account_id, account_name, account_owner_crm_user_id
-)
-select
-    position, activity_id, account_id, account_name, account_owner_crm_user_id
-from raw_activity_account;
-
-insert into stage_raw_activity_opportunity (
-    position, activity_id, opportunity_id, opportunity_name, opportunity_owner_crm_user_id
-)
-select
-    position, activity_id, opportunity_id, opportunity_name, opportunity_owner_crm_user_id
-from raw_activity_opportunity;
-
-insert into stage_raw_activity_participant (
-    position, activity_id, participant_id, name, email, crm_user_id, is_internal
-)
-select
-    position, activity_id, participant_id, name, email, crm_user_id, is_internal
-from raw_activity_participant;
-
--- name: activity_staged
--- Grain: one row an activity of the document: of several the one that was read last.
-create or replace temp table stage_activity as
-select
-    activity_id,
-    activity_type,
-    subject,
-    activity_at,
-    owner_crm_user_id,
-    organiser_crm_user_id
-from stage_raw_activity
-qualify row_number() over (partition by activity_id order by position desc) = 1;
-
--- Grain: one row an account of the document: of several the one that was read last.
-create or replace temp table stage_activity_account as
-select
-    activity_id,
-    account_id,
-    account_name,
-    account_owner_crm_user_id
-from stage_raw_activity_account
-qualify row_number() over (partition by activity_id, account_id order by position desc) = 1;
-
--- Grain: one row an opportunity of the document: of several the one that was read last.
-create or replace temp table stage_activity_opportunity as
-select
-    activity_id,
-    opportunity_id,
-    opportunity_name,
-    opportunity_owner_crm_user_id
-from stage_raw_activity_opportunity
-qualify row_number() over (partition by activity_id, opportunity_id order by position desc) = 1;
-
--- Grain: one row a participant of the document: of several the one that was read last.
-create or replace temp table stage_activity_participant as
-select
-    activity_id,
-    participant_id,
-    name,
-    email,
-    crm_user_id,
-    is_internal
-from stage_raw_activity_participant
-qualify row_number() over (partition by activity_id, participant_id order by position desc) = 1;
-
 -- name: amounts_unreadable
 select field_id, time_frame_id, time_period_id, user_id, measure, written
 from stage_unreadable
 order by field_id, time_frame_id, time_period_id, user_id, measure, written
 limit 20;
 
--- name: audit_begin
--- Grain: one row a record of the document as it is read; of the same event there may be several.
-create or replace temp table stage_raw_audit_event (
-    position bigint not null,
-    event_id varchar,
-    event_at timestamptz,
-    event varchar,
-    event_parameters varchar,
-    actor_id varchar,
-    actor_type varchar,
-    impersonating_actor_id varchar,
-    session_id varchar,
-    session_type varchar,
-    ip_address varchar,
-    correlation_id varchar
-);
-
--- Grain: one row a record of the document as it is read; of the same actor there may be several.
-create or replace temp table stage_raw_audit_actor (
-    position bigint not null,
-    actor_id varchar,
-    actor_type varchar,
-    name varchar,
-    email varchar
-);
-
 -- name: audit_invented
 -- Grain: one row: actors of the document, where every address ends in .example, as nobody's do but a sandbox's; else 0.
 select case when bool_and(lower(email) like '%.example') then count(distinct actor_id) else 0 end as people
 from stage_audit_actor
 where nullif(email, '') is not null;
-
--- name: audit_more
--- More records of the document, as they are read.
-insert into stage_raw_audit_event (
-    position, event_id, event_at, event, event_parameters, actor_id, actor_type, impersonating_actor_id,
-    session_id, session_type, ip_address, correlation_id
-)
-select
-    position, event_id, event_at, event, event_parameters, actor_id, actor_type, impersonating_actor_id,
-    session_id, session_type, ip_address, correlation_id
-from raw_audit_event;
-
-insert into stage_raw_audit_actor (
-    position, actor_id, actor_type, name, email
-)
-select
-    position, actor_id, actor_type, name, email
-from raw_audit_actor;
-
--- name: audit_staged
--- Grain: one row an event of the document: of several the one that was read last.
-create or replace temp table stage_audit_event as
-select
-    event_id,
-    event_at,
-    event,
-    event_parameters,
-    actor_id,
-    actor_type,
-    impersonating_actor_id,
-    session_id,
-    session_type,
-    ip_address,
-    correlation_id
-from stage_raw_audit_event
-qualify row_number() over (partition by event_id order by position desc) = 1;
-
--- Grain: one row an actor of the document: of several the one that was read last.
-create or replace temp table stage_audit_actor as
-select
-    actor_id,
-    actor_type,
-    name,
-    email
-from stage_raw_audit_actor
-qualify row_number() over (partition by actor_id, actor_type order by position desc) = 1;
 
 -- name: call_week
 -- One row: the week of the call: the newest that has begun, else the earliest; by id where weeks carry no dates, as
@@ -309,110 +121,6 @@ select count(*) > count(distinct hash(field_id, time_frame_id, time_period_id, u
 select field_id, measure, cells, written
 from stage_left_out
 order by field_id, measure;
-
--- name: opportunity_begin
--- Grain: one row a record of the document as it is read; of the same opportunity there may be several.
-create or replace temp table stage_raw_opportunity (
-    position bigint not null,
-    opportunity_id varchar,
-    crm_score decimal(18, 4),
-    crm_score_message varchar
-);
-
--- Grain: one row a record of the document as it is read; of the same field there may be several.
-create or replace temp table stage_raw_opportunity_field (
-    position bigint not null,
-    opportunity_id varchar,
-    field_id varchar,
-    alias varchar,
-    value varchar,
-    value_type varchar,
-    value_number decimal(18, 4),
-    original_value varchar,
-    original_value_type varchar,
-    original_value_number decimal(18, 4),
-    trend varchar
-);
-
--- Grain: one row a record of the document as it is read; of the same change there may be several.
-create or replace temp table stage_raw_opportunity_field_trend (
-    position bigint not null,
-    trend_id varchar,
-    opportunity_id varchar,
-    field_id varchar,
-    value_changed_at timestamptz,
-    old_value varchar,
-    old_value_number decimal(18, 4),
-    new_value varchar,
-    new_value_number decimal(18, 4)
-);
-
--- name: opportunity_more
--- More records of the document, as they are read.
-insert into stage_raw_opportunity (
-    position, opportunity_id, crm_score, crm_score_message
-)
-select
-    position, opportunity_id, crm_score, crm_score_message
-from raw_opportunity;
-
-insert into stage_raw_opportunity_field (
-    position, opportunity_id, field_id, alias, value, value_type, value_number, original_value,
-    original_value_type, original_value_number, trend
-)
-select
-    position, opportunity_id, field_id, alias, value, value_type, value_number, original_value,
-    original_value_type, original_value_number, trend
-from raw_opportunity_field;
-
-insert into stage_raw_opportunity_field_trend (
-    position, trend_id, opportunity_id, field_id, value_changed_at, old_value, old_value_number, new_value,
-    new_value_number
-)
-select
-    position, trend_id, opportunity_id, field_id, value_changed_at, old_value, old_value_number, new_value,
-    new_value_number
-from raw_opportunity_field_trend;
-
--- name: opportunity_staged
--- Grain: one row an opportunity of the document: of several the one that was read last.
-create or replace temp table stage_opportunity as
-select
-    opportunity_id,
-    crm_score,
-    crm_score_message
-from stage_raw_opportunity
-qualify row_number() over (partition by opportunity_id order by position desc) = 1;
-
--- Grain: one row a field of the document: of several the one that was read last.
-create or replace temp table stage_opportunity_field as
-select
-    opportunity_id,
-    field_id,
-    alias,
-    value,
-    value_type,
-    value_number,
-    original_value,
-    original_value_type,
-    original_value_number,
-    trend
-from stage_raw_opportunity_field
-qualify row_number() over (partition by opportunity_id, field_id order by position desc) = 1;
-
--- Grain: one row a change of the document: of several the one that was read last.
-create or replace temp table stage_opportunity_field_trend as
-select
-    trend_id,
-    opportunity_id,
-    field_id,
-    value_changed_at,
-    old_value,
-    old_value_number,
-    new_value,
-    new_value_number
-from stage_raw_opportunity_field_trend
-qualify row_number() over (partition by trend_id order by position desc) = 1;
 
 -- name: people_invented
 -- Grain: one row: people of the document, where every address ends in .example, as nobody's do but a sandbox's; else 0.
@@ -801,3 +509,44 @@ select
     max(coalesce(end_date, start_date + 6)) as end_date
 from stage_week
 where start_date is not null;
+
+-- name: audit_begin, table: audit_event
+-- name: audit_begin, table: audit_actor
+-- name: activity_begin, table: activity
+-- name: activity_begin, table: activity_account
+-- name: activity_begin, table: activity_opportunity
+-- name: activity_begin, table: activity_participant
+-- name: opportunity_begin, table: opportunity
+-- name: opportunity_begin, table: opportunity_field
+-- name: opportunity_begin, table: opportunity_field_trend
+-- Grain: one row a record of the document as it is read, at its position; of the same one there may be several.
+create or replace temp table stage_raw_{table} as
+select * from raw_{table} limit 0;
+
+-- name: audit_more, table: audit_event
+-- name: audit_more, table: audit_actor
+-- name: activity_more, table: activity
+-- name: activity_more, table: activity_account
+-- name: activity_more, table: activity_opportunity
+-- name: activity_more, table: activity_participant
+-- name: opportunity_more, table: opportunity
+-- name: opportunity_more, table: opportunity_field
+-- name: opportunity_more, table: opportunity_field_trend
+-- More records of the document, as they are read.
+insert into stage_raw_{table} by name
+select * from raw_{table};
+
+-- name: audit_staged, table: audit_event, key: event_id
+-- name: audit_staged, table: audit_actor, key: actor_id, actor_type
+-- name: activity_staged, table: activity, key: activity_id
+-- name: activity_staged, table: activity_account, key: activity_id, account_id
+-- name: activity_staged, table: activity_opportunity, key: activity_id, opportunity_id
+-- name: activity_staged, table: activity_participant, key: activity_id, participant_id
+-- name: opportunity_staged, table: opportunity, key: opportunity_id
+-- name: opportunity_staged, table: opportunity_field, key: opportunity_id, field_id
+-- name: opportunity_staged, table: opportunity_field_trend, key: trend_id
+-- Grain: one row a record of the document: of several with one key the one that was read last.
+create or replace temp table stage_{table} as
+select * exclude (position)
+from stage_raw_{table}
+qualify row_number() over (partition by {key} order by position desc) = 1;

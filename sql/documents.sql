@@ -1,23 +1,10 @@
 -- What is done with a document before it is merged, by DuckDB in this process.
 
--- name: activity_invented
--- Grain: one row: colleagues in the document, where every address of theirs ends in .example, as nobody's do but a
--- sandbox's; else 0.
-select case when bool_and(lower(email) like '%.example') then count(distinct participant_id) else 0 end as people
-from stage_activity_participant
-where is_internal and nullif(email, '') is not null;
-
 -- name: amounts_unreadable
 select field_id, time_frame_id, time_period_id, user_id, measure, written
 from stage_unreadable
 order by field_id, time_frame_id, time_period_id, user_id, measure, written
 limit 20;
-
--- name: audit_invented
--- Grain: one row: actors of the document, where every address ends in .example, as nobody's do but a sandbox's; else 0.
-select case when bool_and(lower(email) like '%.example') then count(distinct actor_id) else 0 end as people
-from stage_audit_actor
-where nullif(email, '') is not null;
 
 -- name: call_week
 -- One row: the week of the call: the newest that has begun, else the earliest; by id where weeks carry no dates, as
@@ -122,11 +109,14 @@ select field_id, measure, cells, written
 from stage_left_out
 order by field_id, measure;
 
--- name: people_invented
--- Grain: one row: people of the document, where every address ends in .example, as nobody's do but a sandbox's; else 0.
-select case when bool_and(lower(email) like '%.example') then count(*) else 0 end as people
-from stage_user
-where nullif(email, '') is not null;
+-- name: people_invented, table: stage_user, person: user_id, is_colleague: true
+-- name: audit_invented, table: stage_audit_actor, person: actor_id, is_colleague: true
+-- name: activity_invented, table: stage_activity_participant, person: participant_id, is_colleague: is_internal
+-- Grain: one row: colleagues in the document, where every address of theirs ends in .example, as nobody's do but a
+-- sandbox's; else 0.
+select case when bool_and(lower(email) like '%.example') then count(distinct {person}) else 0 end as people
+from {table}
+where {is_colleague} and nullif(email, '') is not null;
 
 -- name: people_shared
 -- Grain: one row a person that the document shows under several ids: of one CRM id, or of one email.
@@ -198,17 +188,13 @@ left join same_field as field on field.written_id = left_out.field_id;
 create or replace temp table stage_shown_week as
 select distinct time_period_id, time_frame_id from stage_entry;
 
--- name: restore_lists
--- What the newest loaded document lists, staged once more.
-create or replace temp table stage_user as select * from kept_stage_user;
-
-create or replace temp table stage_field as select * from kept_stage_field;
-
-create or replace temp table stage_time_period as select * from kept_stage_time_period;
-
-create or replace temp table stage_week as select * from kept_stage_week;
-
-create or replace temp table stage_time_frame as select * from kept_stage_time_frame;
+-- name: restore_lists, table: stage_user
+-- name: restore_lists, table: stage_field
+-- name: restore_lists, table: stage_time_period
+-- name: restore_lists, table: stage_week
+-- name: restore_lists, table: stage_time_frame
+-- What the newest loaded document lists, staged again.
+create or replace temp table {table} as select * from kept_{table};
 
 -- name: stage_begin
 -- Grain: one row an entry of the document; copies is how many exact duplicates were dropped into it, itself counted.

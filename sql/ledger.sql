@@ -11,8 +11,9 @@ from clari.export_job
 where state in ('SUBMITTING', 'SUBMITTED')
 order by submitted_at desc, attempt desc;
 
--- name: by_request
-select * from clari.export_job where request_id = $request_id;
+-- name: by_request, table: export_job
+-- name: fetch_by_request, table: product_fetch
+select * from clari.{table} where request_id = $request_id;
 
 -- name: checks_forgotten
 -- An export's verdicts of these checks are to be replaced: judged once.
@@ -48,22 +49,27 @@ from clari.export_check
 where request_id = $request_id
 order by check_name;
 
--- name: counted
+-- name: counted, table: export_job
+-- name: fetch_counted, table: product_fetch
 -- Polls, calls made once more, and seconds waited for a free slot, on top of those known.
-update clari.export_job
+update clari.{table}
 set
     poll_count = coalesce(poll_count, 0) + $polls,
     retry_count = coalesce(retry_count, 0) + $retries,
     slot_wait_seconds = coalesce(slot_wait_seconds, 0) + $slot_seconds
 where request_id = $request_id;
 
--- name: deferred
+-- name: deferred, table: export_job
+-- name: fetch_deferred, table: product_fetch
 -- Clari cannot be asked now: the state stays, for the next run to go on from.
-update clari.export_job set error = $error, error_kind = $error_kind where request_id = $request_id;
+update clari.{table}
+set error = $error, error_kind = $error_kind
+where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 
--- name: ended
+-- name: ended, table: export_job
+-- name: fetch_ended, table: product_fetch
 -- The job has ended at Clari, well or not.
-update clari.export_job
+update clari.{table}
 set
     clari_status = $clari_status,
     completed_at = $completed_at,
@@ -84,9 +90,10 @@ left join clari.export_job as earlier
 where asked.request_id = $request_id
 group by asked.submitted_at;
 
--- name: failed
+-- name: failed, table: export_job
+-- name: fetch_failed, table: product_fetch
 -- No document came.
-update clari.export_job
+update clari.{table}
 set state = $state, clari_status = coalesce($clari_status, clari_status), error = $error, error_kind = $error_kind
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 
@@ -139,8 +146,9 @@ select
     $exported_at, $poll_count, $wait_seconds, $result_bytes, $result_sha256, $landing_path, $rows_truncated, $types_refused
 where not exists (select 1 from clari.export_job where request_id = $request_id or job_id = $job_id);
 
--- name: known_jobs
-select job_id from clari.export_job where job_id is not null;
+-- name: known_jobs, table: export_job
+-- name: fetch_known_jobs, table: product_fetch
+select job_id from clari.{table} where job_id is not null;
 
 -- name: landed
 -- The document is safe on disk.
@@ -338,9 +346,10 @@ values (
     $include_historical, 'SUBMITTING', $attempt, $submitted_at, 0, 0
 );
 
--- name: taken_up
+-- name: taken_up, table: export_job
+-- name: fetch_taken_up, table: product_fetch
 -- An export that a run left behind belongs to the run that goes on with it.
-update clari.export_job set run_id = $run_id where request_id = $request_id;
+update clari.{table} set run_id = $run_id where request_id = $request_id;
 
 -- name: types_asked
 -- What is asked for now, and beside it what Clari does not give of the request.

@@ -69,48 +69,23 @@ select
         where forecast_id = $forecast_id and job_id = $job_id and exported_at = $exported_at and in_latest_export
     ) as rows_merged;
 
--- name: forget_quarter
+-- name: forget_periods, table: forecast_entry_state
+-- name: forget_periods, table: forecast_entry_sighting
+-- name: forget_periods, table: forecast_entry_history
+-- name: forget_periods, table: forecast_time_frame
+-- name: forget_periods, table: forecast_swing
+-- name: forget_periods, table: forecast_swing_summary
+-- name: forget_periods, table: forecast_swing_contribution
 -- Before a forecast's quarter is rebuilt from its landed documents, in the same transaction.
-delete from clari.forecast_entry_state
+delete from clari.{table}
 where
     forecast_id = $forecast_id
     and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
 
-delete from clari.forecast_entry_sighting
-where
-    forecast_id = $forecast_id
-    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
-
-delete from clari.forecast_entry_history
-where
-    forecast_id = $forecast_id
-    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
-
-delete from clari.forecast_time_frame
-where
-    forecast_id = $forecast_id
-    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
-
-delete from clari.newest_document where forecast_id = $forecast_id and quarter_id = $quarter_id;
-
-delete from clari.forecast_user_sighting where forecast_id = $forecast_id and quarter_id = $quarter_id;
-
-delete from clari.forecast_swing
-where
-    forecast_id = $forecast_id
-    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
-
-delete from clari.forecast_swing_summary
-where
-    forecast_id = $forecast_id
-    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
-
-delete from clari.forecast_swing_contribution
-where
-    forecast_id = $forecast_id
-    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
-
-delete from clari.mart_part_version where forecast_id = $forecast_id and quarter_id = $quarter_id;
+-- name: forget_quarter, table: forecast_user_sighting
+-- name: forget_quarter, table: newest_document
+-- name: forget_quarter, table: mart_part_version
+delete from clari.{table} where forecast_id = $forecast_id and quarter_id = $quarter_id;
 
 -- name: left_out
 -- One measure of a field that the document could not be asked for: what is known of it stays, as of a type that was not

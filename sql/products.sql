@@ -12,16 +12,6 @@ set
     error_kind = null
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 
--- name: activity_forget
--- Before all landed documents are merged again, in order.
-delete from clari.activity;
-
-delete from clari.activity_account;
-
-delete from clari.activity_opportunity;
-
-delete from clari.activity_participant;
-
 -- name: activity_gone
 -- An activity of the days that a document shows whole, and that it does not show, stays, and says so. Clari goes by whole
 -- days, in whichever zone: of the first and last days others may have cut it off.
@@ -32,13 +22,6 @@ where
     and last_seen_at < $exported_at
     and activity_at - interval 1 day >= $window_from
     and activity_at < $window_to;
-
--- name: activity_merged
--- Records of the staged document that stand in the table afterwards.
-select count(*) as rows_merged
-from stage_activity as shown
-inner join clari.activity as known on known.activity_id = shown.activity_id
-where known.last_seen_at >= $exported_at;
 
 -- name: asking
 -- Written before Clari is asked.
@@ -56,12 +39,6 @@ values (
 select count(*) as rows_staged, count(known.event_id) as rows_known, 0 as rows_changed
 from stage_audit_event as shown
 left join clari.audit_event as known on known.event_id = shown.event_id;
-
--- name: audit_forget
--- Before all landed documents are merged again, in order.
-delete from clari.audit_event;
-
-delete from clari.audit_actor;
 
 -- name: audit_merge
 -- Events never change; of who did them the newest document says what they are called.
@@ -104,42 +81,6 @@ when not matched then insert (
     $request_id
 );
 
--- name: audit_merged
--- Records of the staged document that stand in the table afterwards.
-select count(*) as rows_merged
-from stage_audit_event as shown
-inner join clari.audit_event as known on known.event_id = shown.event_id
-where known.last_seen_at >= $exported_at;
-
--- name: by_request
-select * from clari.product_fetch where request_id = $request_id;
-
--- name: counted
--- So many polls, calls made once more, and seconds waited for a free slot, since the last time.
-update clari.product_fetch
-set
-    poll_count = poll_count + $polls,
-    retry_count = retry_count + $retries,
-    slot_wait_seconds = slot_wait_seconds + $slot_seconds
-where request_id = $request_id;
-
--- name: deferred
--- Clari cannot be asked now; the state stays, and the next run goes on with it.
-update clari.product_fetch
-set error = $error, error_kind = $error_kind
-where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
-
--- name: ended
--- The job has ended at Clari, well or not.
-update clari.product_fetch
-set
-    clari_status = $clari_status,
-    completed_at = $completed_at,
-    exported_at = $exported_at,
-    wait_seconds = $wait_seconds,
-    rows_truncated = $rows_truncated
-where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
-
 -- name: exported_before
 -- Grain: one row: when a fetch was submitted, and what the newest of those before it of its product is as of.
 select asked.submitted_at, max(earlier.exported_at) as exported_before
@@ -148,12 +89,6 @@ left join clari.product_fetch as earlier
     on earlier.product = asked.product and earlier.submitted_at < asked.submitted_at
 where asked.request_id = $request_id
 group by asked.submitted_at;
-
--- name: failed
--- No document came.
-update clari.product_fetch
-set state = $state, clari_status = coalesce($clari_status, clari_status), error = $error, error_kind = $error_kind
-where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 
 -- name: forecasts_since
 -- How many exports of forecasts Clari has counted since a moment.
@@ -200,9 +135,6 @@ select
     $wait_seconds, $slot_wait_seconds, $result_bytes, $result_sha256, $landing_path, $rows_truncated,
     $is_adopted
 where not exists (select 1 from clari.product_fetch where request_id = $request_id or job_id = $job_id);
-
--- name: known_jobs
-select job_id from clari.product_fetch where job_id is not null;
 
 -- name: landed
 -- The document is safe on disk.
@@ -304,24 +236,9 @@ select
 from compared
 left join moved on moved.opportunity_id = compared.opportunity_id;
 
--- name: opportunity_forget
--- Before all landed documents are merged again, in order.
-delete from clari.opportunity;
-
-delete from clari.opportunity_field;
-
-delete from clari.opportunity_field_trend;
-
 -- name: opportunity_ids
 -- The opportunities that any activity was ever mapped to.
 select distinct opportunity_id from clari.activity_opportunity order by opportunity_id;
-
--- name: opportunity_merged
--- Records of the staged document that stand in the table afterwards.
-select count(*) as rows_merged
-from stage_opportunity as shown
-inner join clari.opportunity as known on known.opportunity_id = shown.opportunity_id
-where known.last_seen_at >= $exported_at;
 
 -- name: reached
 -- Until when a product's records have been fetched, merged or waiting to be; null where none ever were. What may be an
@@ -375,10 +292,6 @@ from newest
 left join loaded on loaded.product = newest.product
 order by newest.product;
 
--- name: taken_up
--- What was begun by another run belongs to this one now.
-update clari.product_fetch set run_id = $run_id where request_id = $request_id;
-
 -- name: unfinished
 -- Fetches of a product that were begun, and of which no document has landed, the newest first.
 select *
@@ -418,3 +331,38 @@ where
     and window_from is not null
     and state <> 'SUBMITTING'
     and not (state = 'REFUSED' and coalesce(error, '') like 'records_are_of_the_window:%');
+
+-- name: audit_merged, table: audit_event, key: event_id
+-- name: activity_merged, table: activity, key: activity_id
+-- name: opportunity_merged, table: opportunity, key: opportunity_id
+-- Records of the staged document that stand in the table afterwards.
+select count(*) as rows_merged
+from stage_{table} as shown
+inner join clari.{table} as known on known.{key} = shown.{key}
+where known.last_seen_at >= $exported_at;
+
+-- name: activity_hide, part: activity_account, whole: activity, key: activity_id
+-- name: activity_hide, part: activity_opportunity, whole: activity, key: activity_id
+-- name: activity_hide, part: activity_participant, whole: activity, key: activity_id
+-- name: opportunity_hide, part: opportunity_field, whole: opportunity, key: opportunity_id
+-- What the newest document of a record no longer shows of it stays, and says so.
+update clari.{part} as part
+set in_latest_export = false
+from (
+    select known.{key}, known.last_seen_at
+    from clari.{whole} as known
+    inner join stage_{whole} as shown on shown.{key} = known.{key}
+) as whole
+where part.{key} = whole.{key} and part.in_latest_export and part.last_seen_at < whole.last_seen_at;
+
+-- name: audit_forget, table: audit_event
+-- name: audit_forget, table: audit_actor
+-- name: activity_forget, table: activity
+-- name: activity_forget, table: activity_account
+-- name: activity_forget, table: activity_opportunity
+-- name: activity_forget, table: activity_participant
+-- name: opportunity_forget, table: opportunity
+-- name: opportunity_forget, table: opportunity_field
+-- name: opportunity_forget, table: opportunity_field_trend
+-- Before all landed documents are merged again, in order.
+delete from clari.{table};

@@ -28,7 +28,7 @@ def accepted(session: Session, request_id: str, *, job_id: str, at: datetime | N
 
 def counted(session: Session, request_id: str, *, polls: int, retries: int, slot_seconds: Decimal) -> None:
     """So many polls, calls made once more, and seconds waited for a free slot, since the last time."""
-    run(session, "products/counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
+    run(session, "ledger/fetch_counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
 
 
 def ended(session: Session, request_id: str, *, exported_at: datetime | None, **columns: Any) -> None:
@@ -36,7 +36,7 @@ def ended(session: Session, request_id: str, *, exported_at: datetime | None, **
     if exported_at is None:
         known = row(session, "products/exported_before", request_id=request_id)
         exported_at = in_order(known["submitted_at"], known["exported_before"])
-    run(session, "products/ended", request_id=request_id, exported_at=exported_at, **columns)
+    run(session, "ledger/fetch_ended", request_id=request_id, exported_at=exported_at, **columns)
 
 
 def landed(session: Session, request_id: str, **columns: Any) -> None:
@@ -46,12 +46,12 @@ def landed(session: Session, request_id: str, **columns: Any) -> None:
 
 def failed(session: Session, request_id: str, **columns: Any) -> None:
     """No document came; `state` is FAILED, TIMED_OUT or CANCELLED."""
-    run(session, "products/failed", request_id=request_id, **{"clari_status": None} | columns)
+    run(session, "ledger/fetch_failed", request_id=request_id, **{"clari_status": None} | columns)
 
 
 def deferred(session: Session, request_id: str, *, error: str, error_kind: str) -> None:
     """Clari cannot be asked now; the state stays, and the next run goes on with it."""
-    run(session, "products/deferred", request_id=request_id, error=error, error_kind=error_kind)
+    run(session, "ledger/fetch_deferred", request_id=request_id, error=error, error_kind=error_kind)
 
 
 def refused(session: Session, request_id: str, *, rows_exported: int | None, error: str) -> None:
@@ -66,7 +66,7 @@ def loaded(session: Session, request_id: str, **columns: Any) -> None:
 
 def taken_up(session: Session, request_id: str, run_id: str) -> None:
     """What was begun by another run belongs to this one now."""
-    run(session, "products/taken_up", request_id=request_id, run_id=run_id)
+    run(session, "ledger/fetch_taken_up", request_id=request_id, run_id=run_id)
 
 
 def known_again(session: Session, manifest: Mapping[str, Any], **result: Any) -> None:
@@ -76,12 +76,12 @@ def known_again(session: Session, manifest: Mapping[str, Any], **result: Any) ->
 
 def fetch(session: Session, request_id: str) -> Record:
     """One fetch's row."""
-    return row(session, "products/by_request", request_id=request_id)
+    return row(session, "ledger/fetch_by_request", request_id=request_id)
 
 
 def is_known(session: Session, request_id: str) -> bool:
     """Whether the ledger has a row for this fetch."""
-    return bool(rows(session, "products/by_request", request_id=request_id))
+    return bool(rows(session, "ledger/fetch_by_request", request_id=request_id))
 
 
 def unfinished(session: Session, product: str) -> list[Record]:
@@ -140,7 +140,7 @@ def opportunity_ids(session: Session) -> list[str]:
 
 def known_jobs(session: Session) -> set[str]:
     """Clari's ids of every job that is ours already."""
-    return {found["job_id"] for found in rows(session, "products/known_jobs")}
+    return {found["job_id"] for found in rows(session, "ledger/fetch_known_jobs")}
 
 
 def of_run(session: Session, run_id: str, product: str) -> list[Record]:

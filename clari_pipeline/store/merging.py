@@ -226,7 +226,8 @@ def renew_people(session: Session, forecast_id: str) -> None:
 
 def forget_quarter(session: Session, forecast_id: str, quarter_id: str) -> None:
     """Empty a forecast's quarter, to be rebuilt in this same transaction from its landed documents."""
-    run(session, "merge/forget_quarter", forecast_id=forecast_id, quarter_id=quarter_id)
+    for name in ("forget_periods", "forget_quarter"):
+        run(session, f"merge/{name}", forecast_id=forecast_id, quarter_id=quarter_id)
 
 
 def control_totals(session: Session, export: Record, *, has_copies: bool) -> dict[tuple[str, str], tuple[Decimal, int]]:

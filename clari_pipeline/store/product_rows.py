@@ -68,6 +68,7 @@ TABLES: Mapping[str, Mapping[str, pa.Schema]] = {
         ),
     },
 }
+_OF_PARTS = frozenset({"activity", "opportunity"})  # a record's parts may go, and the record stay
 STAGED = tuple(f"stage_{table}" for tables in TABLES.values() for table in tables)
 STAGING = tuple(f"documents/{product}_{step}" for product in TABLES for step in ("begin", "staged"))
 
@@ -129,6 +130,8 @@ def merge(session: Session, product: str, *, request_id: str, exported_at: datet
     parameters = {"request_id": request_id, "exported_at": exported_at}
     before = row(session, f"products/{product}_counts", **parameters)
     run(session, f"products/{product}_merge", **parameters)
+    if product in _OF_PARTS:
+        run(session, f"products/{product}_hide", **parameters)
     after = row(session, f"products/{product}_merged", **parameters)
     staged, known, changed = (int(before[name]) for name in ("rows_staged", "rows_known", "rows_changed"))
     return Merged(staged, staged - known, changed, known - changed, int(after["rows_merged"]))

@@ -15,8 +15,8 @@ import pyarrow as pa
 from clari_pipeline.documents.rows import LISTS
 from clari_pipeline.store.merging import STAGED
 from clari_pipeline.store.product_rows import STAGED as STAGED_OF_PRODUCTS
-from clari_pipeline.store.product_rows import TABLES as TABLES_OF_PRODUCTS
 from clari_pipeline.store.product_rows import STAGING as STAGING_OF_PRODUCTS
+from clari_pipeline.store.product_rows import TABLES as TABLES_OF_PRODUCTS
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
 from clari_pipeline.warehouse.statements import tables
 

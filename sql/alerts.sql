@@ -1,6 +1,6 @@
 -- Alerts: what is to be told, the outbox, and what a message says.
 
--- name: again
+-- name: requeued
 -- An alert is to be sent once more, to every channel.
 delete from clari.alert_delivery where alert_key = $alert_key;
 
@@ -158,10 +158,10 @@ group by forecast_id, time_period_id
 having max(exported_at) < $not_before
 order by quarter_id desc, forecast_id;
 
--- name: told
+-- name: exports_reviewed
 update clari.export_job set told_at = $at where told_at is null and list_contains($request_ids, request_id);
 
--- name: tried
+-- name: attempted
 -- Once every channel has taken it, it is sent.
 update clari.alert
 set
@@ -170,7 +170,7 @@ set
     sent_at = case when $is_sent then $at else sent_at end
 where alert_key = $alert_key;
 
--- name: unsent
+-- name: pending
 -- Alerts that some channel has not taken yet, the oldest first; old ones only if they are named, for they have long been
 -- seen otherwise.
 select *
@@ -178,7 +178,7 @@ from clari.alert
 where sent_at is null and (created_at > $not_before or list_contains($alert_keys, alert_key))
 order by created_at, alert_key;
 
--- name: untold
+-- name: exports_pending
 -- Exports whose swings, or whose refusal, nobody has looked at for alerts yet, the oldest first. Documents from elsewhere
 -- are nobody's news.
 select request_id

@@ -1,6 +1,6 @@
 -- The ledger of exports, `export_job`, and what hangs on it: verdicts, readings of the quota.
 
--- name: alerts_unsent
+-- name: alerts_pending
 -- Alerts that are still to be sent: what is older than a week is not sent any more.
 select count(*) as alerts from clari.alert where sent_at is null and created_at > current_timestamp - interval 7 day;
 
@@ -133,7 +133,7 @@ from clari.export_job
 group by forecast_id, time_period_id, state
 order by time_period_id desc, forecast_id, state;
 
--- name: known_again
+-- name: restored
 -- A landed document brings its own ledger row back, from the manifest that lies beside it.
 insert into clari.export_job (
     request_id, job_id, run_id, forecast_id, time_period_id, types_to_export, scope_id, currency, export_format,
@@ -346,8 +346,8 @@ values (
     $include_historical, 'SUBMITTING', $attempt, $submitted_at, 0, 0
 );
 
--- name: taken_up, table: export_job
--- name: fetch_taken_up, table: product_fetch
+-- name: reassigned, table: export_job
+-- name: fetch_reassigned, table: product_fetch
 -- An export that a run left behind belongs to the run that goes on with it.
 update clari.{table} set run_id = $run_id where request_id = $request_id;
 

@@ -1,6 +1,6 @@
 -- The products beside the forecast: their ledger, `product_fetch`, and their records.
 
--- name: accepted
+-- name: submitted
 -- Clari has accepted the export, or a job was found that may be it. From now on the timeout counts, not from when its answer was first waited for.
 update clari.product_fetch
 set
@@ -23,7 +23,7 @@ where
     and activity_at - interval 1 day >= $window_from
     and activity_at < $window_to;
 
--- name: asking
+-- name: submitting
 -- Written before Clari is asked.
 insert into clari.product_fetch (
     request_id, run_id, product, window_from, window_to, gap_from, gap_to, state, attempt, submitted_at, exported_at,
@@ -122,7 +122,7 @@ where
     )
 order by product, gap_from;
 
--- name: known_again
+-- name: restored
 -- A landed document brings its own ledger row back, from the manifest that lies beside it.
 insert into clari.product_fetch (
     request_id, job_id, run_id, product, window_from, window_to, gap_from, gap_to, state, clari_status, attempt,

@@ -46,7 +46,7 @@ def raise_alerts(
     """
     spool, now = Spool(pipeline.settings.data_dir), pipeline.now()
     with pipeline.warehouse.session() as session:
-        untold = pipeline.outcomes(alert_rows.untold(session, not_before=now - SENT_WITHIN))
+        untold = pipeline.outcomes(alert_rows.pending_exports(session, not_before=now - SENT_WITHIN))
     with pipeline.warehouse.transaction("alerts") as session:
         for spooled in spool.read():
             taken = spooled.pop("channel_ids")
@@ -62,7 +62,7 @@ def raise_alerts(
         for outcome in outcomes:
             if outcome.is_failure and outcome.export["state"] != "REFUSED":
                 _of_failure(book, outcome)
-        alert_rows.told(session, (outcome.export["request_id"] for outcome in untold), at=now)
+        alert_rows.mark_reviewed(session, (outcome.export["request_id"] for outcome in untold), at=now)
         if not _was_told_as_killed(book, run_id):
             for trouble in troubles:
                 _of_trouble(book, trouble)

@@ -49,7 +49,7 @@ def send_alerts(pipeline: Pipeline, *, named: Sequence[str] = ()) -> Sent:
 
 def _send(pipeline: Pipeline, channels: Channels, named: Sequence[str]) -> Sent:
     with pipeline.warehouse.session() as session:
-        waiting = alert_rows.unsent(session, not_before=pipeline.now() - SENT_WITHIN, alert_keys=named)
+        waiting = alert_rows.pending(session, not_before=pipeline.now() - SENT_WITHIN, alert_keys=named)
         taken = alert_rows.deliveries(session, (alert["alert_key"] for alert in waiting))
         headlines = _headlines(session, waiting)
     if not waiting or not channels:
@@ -103,7 +103,7 @@ def _mark(pipeline: Pipeline, waiting: Sequence[Record], channels: Channels, err
         for alert in waiting:
             is_sent = all((alert["alert_key"], channel.id) in taken for channel in channels)
             sent += is_sent
-            alert_rows.tried(
+            alert_rows.record_attempt(
                 session,
                 alert["alert_key"],
                 is_sent=is_sent,

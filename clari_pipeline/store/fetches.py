@@ -12,18 +12,18 @@ from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, row, rows, run
 
 
-def asking(session: Session, *, submitted_at: datetime, **columns: Any) -> datetime:
+def submitting(session: Session, *, submitted_at: datetime, **columns: Any) -> datetime:
     """Write a fetch down before Clari is asked for it: the newest of its product, whatever time it is; as of when."""
     nothing = dict.fromkeys(("window_from", "window_to", "gap_from", "gap_to"))
     last = row(session, "products/last_submitted", product=columns["product"])["submitted_at"]
     at = in_order(submitted_at, last)
-    run(session, "products/asking", **nothing | columns, submitted_at=at)
+    run(session, "products/submitting", **nothing | columns, submitted_at=at)
     return at
 
 
-def accepted(session: Session, request_id: str, *, job_id: str, at: datetime | None, is_adopted: bool) -> None:
+def submitted(session: Session, request_id: str, *, job_id: str, at: datetime | None, is_adopted: bool) -> None:
     """Clari has accepted the export, at that moment if it is known, or a job was found that may be it."""
-    run(session, "products/accepted", request_id=request_id, job_id=job_id, submitted_at=at, is_adopted=is_adopted)
+    run(session, "products/submitted", request_id=request_id, job_id=job_id, submitted_at=at, is_adopted=is_adopted)
 
 
 def counted(session: Session, request_id: str, *, polls: int, retries: int, slot_seconds: Decimal) -> None:
@@ -64,14 +64,14 @@ def loaded(session: Session, request_id: str, **columns: Any) -> None:
     run(session, "products/loaded", request_id=request_id, **columns)
 
 
-def taken_up(session: Session, request_id: str, run_id: str) -> None:
+def reassign(session: Session, request_id: str, run_id: str) -> None:
     """What was begun by another run belongs to this one now."""
-    run(session, "ledger/fetch_taken_up", request_id=request_id, run_id=run_id)
+    run(session, "ledger/fetch_reassigned", request_id=request_id, run_id=run_id)
 
 
-def known_again(session: Session, manifest: Mapping[str, Any], **result: Any) -> None:
+def restore(session: Session, manifest: Mapping[str, Any], **result: Any) -> None:
     """Write the row of a landed document, unless the ledger has it."""
-    run(session, "products/known_again", **manifest, **result)
+    run(session, "products/restored", **manifest, **result)
 
 
 def fetch(session: Session, request_id: str) -> Record:

@@ -151,7 +151,7 @@ def merge(session: Session, export: Record, left_out: Iterable[Record] = ()) -> 
     return counts
 
 
-def mark_again(session: Session, export: Record, known: Record) -> None:
+def note_repeated(session: Session, export: Record, known: Record) -> None:
     """Note what an export shows whose document is that of `known`, which was the newest loaded: the same as that.
 
     `restore_lists` has to have staged what the document lists. The caller holds the transaction.

@@ -341,7 +341,7 @@ class Pipeline:
         if not replayed:
             _raise(damaged)
         with self.warehouse.transaction("alerts") as session:  # what is replayed is no news
-            alert_rows.told(session, replayed, at=self.now())
+            alert_rows.mark_reviewed(session, replayed, at=self.now())
         self.go_on()
         self.refresh_marts()
         _raise(damaged)
@@ -419,7 +419,7 @@ class Pipeline:
         manifest.setdefault("types_refused", None)
         manifest["exported_at"] = manifest["exported_at"] or manifest["submitted_at"]
         with self.warehouse.session() as session:
-            ledger.known_again(session, **manifest, **result)
+            ledger.restore(session, **manifest, **result)
 
 
 def _raise(damaged: list[LandingError]) -> None:

@@ -1,7 +1,7 @@
--- Alerts: what is to be told, the outbox, and what a message says.
+-- Alerts: the exports that they are made of, the outbox, and what a message says.
 
 -- name: requeued
--- An alert is to be sent once more, to every channel.
+-- Requeue an alert for every channel.
 delete from clari.alert_delivery where alert_key = $alert_key;
 
 update clari.alert set sent_at = null where alert_key = $alert_key;
@@ -162,7 +162,7 @@ order by quarter_id desc, forecast_id;
 update clari.export_job set told_at = $at where told_at is null and list_contains($request_ids, request_id);
 
 -- name: attempted
--- Once every channel has taken it, it is sent.
+-- An attempt to send an alert; it is sent once every channel has taken it.
 update clari.alert
 set
     attempts = attempts + 1,
@@ -171,16 +171,15 @@ set
 where alert_key = $alert_key;
 
 -- name: pending
--- Alerts that some channel has not taken yet, the oldest first; old ones only if they are named, for they have long been
--- seen otherwise.
+-- Alerts that some channel has not taken yet, the oldest first; old ones only if they are named: they are not sent late.
 select *
 from clari.alert
 where sent_at is null and (created_at > $not_before or list_contains($alert_keys, alert_key))
 order by created_at, alert_key;
 
 -- name: exports_pending
--- Exports whose swings, or whose refusal, nobody has looked at for alerts yet, the oldest first. Documents from elsewhere
--- are nobody's news.
+-- Exports whose swings, or whose refusal, were not reviewed for alerts yet, the oldest first; without documents from
+-- elsewhere.
 select request_id
 from clari.export_job
 where

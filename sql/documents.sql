@@ -193,7 +193,7 @@ select distinct time_period_id, time_frame_id from stage_entry;
 -- name: restore_lists, table: stage_time_period
 -- name: restore_lists, table: stage_week
 -- name: restore_lists, table: stage_time_frame
--- What the newest loaded document lists, staged again.
+-- What the newest loaded document lists, restaged.
 create or replace temp table {table} as select * from kept_{table};
 
 -- name: stage_begin
@@ -377,7 +377,7 @@ having count(*) > 0;
 
 -- name: totals_long_csv
 -- One row a field of a long CSV: sum and count of each measure. A line that stands twice counts once.
--- What is read here in another way than the rows were differs from them, and is counted anew, letter by letter.
+-- What is read here in another way than the rows were differs from them, and is recounted, letter by letter.
 with line as (
     select distinct
         coalesce(nullif("Email", ''), "CRM User ID") as who,

@@ -1,7 +1,7 @@
 -- The ledger of exports, `export_job`, and what hangs on it: verdicts, readings of the quota.
 
 -- name: alerts_pending
--- Alerts that are still to be sent: what is older than a week is not sent any more.
+-- Pending alerts: what is older than a week is not sent any more.
 select count(*) as alerts from clari.alert where sent_at is null and created_at > current_timestamp - interval 7 day;
 
 -- name: at_clari
@@ -51,7 +51,7 @@ order by check_name;
 
 -- name: counted, table: export_job
 -- name: fetch_counted, table: product_fetch
--- Polls, calls made once more, and seconds waited for a free slot, on top of those known.
+-- Polls, retried calls, and seconds waited for a free slot, on top of those known.
 update clari.{table}
 set
     poll_count = coalesce(poll_count, 0) + $polls,
@@ -251,7 +251,7 @@ where
 order by time_period_id desc, forecast_id;
 
 -- name: quota_read
--- What Clari allows, and leaves, as a run was told. The same look, read once more from its landed document, is the same row.
+-- What Clari allows, and leaves, as a run read it. The same reading, restored from its landed document, is the same row.
 insert into clari.export_quota (
     run_id, read_at, monthly_quota, available_monthly_quota, concurrent_limit, available_concurrent_limit,
     running_jobs, submitted_jobs
@@ -348,7 +348,7 @@ values (
 
 -- name: reassigned, table: export_job
 -- name: fetch_reassigned, table: product_fetch
--- An export that a run left behind belongs to the run that goes on with it.
+-- What a run left behind belongs to the run that goes on with it.
 update clari.{table} set run_id = $run_id where request_id = $request_id;
 
 -- name: types_asked

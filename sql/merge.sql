@@ -121,7 +121,7 @@ values ($forecast_id, $quarter_id, $job_id, $read_by, $lists);
 
 -- name: rows_of_newest
 -- Grain: one row: whether an export's rows still are in the tables, as many as it had, each with the version that is
--- open. Counted, not compared: what is merged from memory is not read again.
+-- open. Counted, not compared: what is merged from memory is not reread.
 select
     (
         select count(*)
@@ -145,7 +145,7 @@ select
     ) as versions_open;
 
 -- name: same_document
--- The newest document came again: every entry that it shows was seen by the newer export, and none has changed.
+-- The newest document was exported a second time: every entry that it shows was seen by the newer export, and none has changed.
 -- Rows that an earlier release has merged name the export themselves, all of them.
 insert into clari.forecast_entry_sighting (forecast_id, time_period_id, known_job_id, job_id, exported_at)
 select $forecast_id, known.time_period_id, $known_job_id, $job_id, $exported_at

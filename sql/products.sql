@@ -188,7 +188,7 @@ where request_id = $request_id;
 select max(event_at) as newest from clari.audit_event;
 
 -- name: of_run
--- The fetches of one sync, those included that it has taken up.
+-- The fetches of one sync, those included that were reassigned to it.
 select *
 from clari.product_fetch
 where run_id = $run_id and product = $product
@@ -364,5 +364,5 @@ where part.{key} = whole.{key} and part.in_latest_export and part.last_seen_at <
 -- name: opportunity_forget, table: opportunity
 -- name: opportunity_forget, table: opportunity_field
 -- name: opportunity_forget, table: opportunity_field_trend
--- Before all landed documents are merged again, in order.
+-- Before a product is rebuilt from all its landed documents, in order.
 delete from clari.{table};

@@ -26,17 +26,17 @@ def newest_of_class(session: Session, alert_class: str) -> Record | None:
 
 
 def pending_exports(session: Session, *, not_before: datetime) -> list[str]:
-    """Request ids of exports that were merged or refused, and not looked at for alerts yet, the oldest first."""
+    """Request ids of exports that were merged or refused, and not reviewed for alerts yet, the oldest first."""
     return [found["request_id"] for found in rows(session, "alerts/exports_pending", not_before=not_before)]
 
 
 def mark_reviewed(session: Session, request_ids: Iterable[str], *, at: datetime) -> None:
-    """These exports were looked at for alerts."""
+    """Mark these exports as reviewed for alerts."""
     run(session, "alerts/exports_reviewed", request_ids=list(request_ids), at=at)
 
 
 def pending(session: Session, *, not_before: datetime, alert_keys: Iterable[str] = ()) -> list[Record]:
-    """Alerts that some channel has not taken yet, the oldest first; those named, however old."""
+    """Pending alerts, which some channel has not taken yet, the oldest first; those named, however old."""
     found = rows(session, "alerts/pending", not_before=not_before, alert_keys=list(alert_keys))
     return [_with_detail(one) for one in found]
 
@@ -53,7 +53,7 @@ def delivered(session: Session, alert_key: str, channel_id: str, *, at: datetime
 
 
 def record_attempt(session: Session, alert_key: str, *, is_sent: bool, last_error: str | None, at: datetime) -> None:
-    """It was tried to send an alert; `is_sent` once every channel has taken it."""
+    """Record an attempt to send an alert; `is_sent` once every channel has taken it."""
     run(session, "alerts/attempted", alert_key=alert_key, is_sent=is_sent, last_error=last_error, at=at)
 
 
@@ -63,12 +63,12 @@ def newest(session: Session, most: int) -> list[Record]:
 
 
 def requeue(session: Session, alert_key: str) -> None:
-    """Let an alert be sent once more, to every channel."""
+    """Requeue an alert for every channel."""
     run(session, "alerts/requeued", alert_key=alert_key)
 
 
 def swings(session: Session, job_id: str) -> list[Record]:
-    """The swings of an export that people are told of, with all that they need to know."""
+    """The swings of an export that alerts report, with all that a message says of them."""
     added: dict[tuple[str, ...], list[Record]] = {}
     apart: dict[tuple[str, ...], list[Record]] = {}
     for found in rows(session, "alerts/contributions", job_id=job_id):

@@ -27,7 +27,7 @@ def submitted(session: Session, request_id: str, *, job_id: str, at: datetime | 
 
 
 def counted(session: Session, request_id: str, *, polls: int, retries: int, slot_seconds: Decimal) -> None:
-    """So many polls, calls made once more, and seconds waited for a free slot, since the last time."""
+    """Add so many polls, retried calls, and seconds waited for a free slot."""
     run(session, "ledger/fetch_counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
 
 
@@ -65,12 +65,12 @@ def loaded(session: Session, request_id: str, **columns: Any) -> None:
 
 
 def reassign(session: Session, request_id: str, run_id: str) -> None:
-    """What was begun by another run belongs to this one now."""
+    """Reassign a fetch that another run left behind to the run that goes on with it."""
     run(session, "ledger/fetch_reassigned", request_id=request_id, run_id=run_id)
 
 
 def restore(session: Session, manifest: Mapping[str, Any], **result: Any) -> None:
-    """Write the row of a landed document, unless the ledger has it."""
+    """Restore the row of a landed document from its manifest, unless the ledger has it."""
     run(session, "products/restored", **manifest, **result)
 
 
@@ -144,7 +144,7 @@ def known_jobs(session: Session) -> set[str]:
 
 
 def of_run(session: Session, run_id: str, product: str) -> list[Record]:
-    """One sync's fetches of a product, those included that it has taken up; without tries that were made again."""
+    """One sync's fetches of a product, those included that were reassigned to it; without attempts that were retried."""
     found = rows(session, "products/of_run", run_id=run_id, product=product)
     last = {(one["window_from"], one["window_to"]): one["attempt"] for one in found}
     return [one for one in found if one["landing_path"] or one["attempt"] == last[one["window_from"], one["window_to"]]]

@@ -43,12 +43,12 @@ def types_asked(session: Session, request_id: str, *, types: Iterable[str], refu
 
 
 def quota_read(session: Session, **columns: Any) -> None:
-    """What Clari leaves of exports, as a run was told."""
+    """Write down what Clari leaves of exports, as a run read it."""
     run(session, "ledger/quota_read", **columns)
 
 
 def counted(session: Session, request_id: str, *, polls: int, retries: int, slot_seconds: Decimal) -> None:
-    """So many polls, calls made once more, and seconds waited for a free slot, since the last time."""
+    """Add so many polls, retried calls, and seconds waited for a free slot."""
     run(session, "ledger/counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
 
 
@@ -86,7 +86,7 @@ def document_read(session: Session, request_id: str, **columns: Any) -> None:
 
 
 def restore(session: Session, **columns: Any) -> None:
-    """Write the row of a landed document, unless the ledger has it."""
+    """Restore the row of a landed document from its manifest, unless the ledger has it."""
     run(session, "ledger/restored", **columns)
 
 
@@ -121,7 +121,7 @@ def landed_by(session: Session, run_ids: Iterable[str]) -> list[Record]:
 
 
 def reassign(session: Session, request_id: str, run_id: str) -> None:
-    """An export that was begun by another run belongs to this one now."""
+    """Reassign an export that another run left behind to the run that goes on with it."""
     run(session, "ledger/reassigned", request_id=request_id, run_id=run_id)
 
 
@@ -156,7 +156,7 @@ def status(session: Session) -> list[Record]:
 
 
 def alerts_pending(session: Session) -> int:
-    """Alerts that no channel has taken yet."""
+    """How many alerts are pending, of those not older than a week."""
     return int(row(session, "ledger/alerts_pending")["alerts"])
 
 

@@ -164,7 +164,7 @@ def note_repeated(session: Session, export: Record, known: Record) -> None:
 
 
 def note_unchanged(session: Session, export: Record) -> None:
-    """Note that the newest export was merged once more, and changed nothing."""
+    """Note that the newest export was re-merged, and changed nothing."""
     run(
         session,
         "ledger/loaded",
@@ -192,7 +192,7 @@ def keep_lists(session: Session, export: Record, *, read_by: str) -> None:
 
 
 def restore_lists(session: Session, known: Record, *, read_by: str) -> bool:
-    """Stage the lists of the newest loaded document once more; False where this reader has not kept them."""
+    """Restage the lists of the newest loaded document; False where this reader has not kept them."""
     found = rows(session, "merge/lists_of_newest", **_parameters(known), read_by=read_by)
     if not found:
         return False

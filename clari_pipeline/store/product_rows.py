@@ -143,5 +143,5 @@ def say_gone(session: Session, **document: datetime) -> None:
 
 
 def forget(session: Session, product: str) -> None:
-    """Empty a product's tables, to be filled again in this same transaction from its landed documents."""
+    """Empty a product's tables, to be rebuilt in this same transaction from its landed documents."""
     run(session, f"products/{product}_forget")

@@ -71,7 +71,7 @@ where
     );
 
 -- Grain: one row a period and export that present rows name of which the document says nothing: what it shows of the
--- others that name it is to be told from them.
+-- others that name it is to be kept apart from them.
 create or replace temp table job_set_apart as
 select distinct known.time_period_id, known.known_job_id
 from entry_unshown as known

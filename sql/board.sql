@@ -38,22 +38,7 @@ placed as (
     where newest = 1
 )
 
-select
-    forecast_id,
-    time_period_id,
-    field_id,
-    user_name,
-    role_name,
-    is_top,
-    is_provisional,
-    call_value,
-    actual_value,
-    wape,
-    bias,
-    weeks_compared,
-    weeks_backfilled,
-    currency_code,
-    people
+select *
 from placed
 where place <= $most
 order by forecast_id, time_period_id, field_id, place;

@@ -346,35 +346,6 @@ where user_id is not null and user_id not in (select listed.user_id from listed)
 -- name: tops
 select user_id, name, email from stage_user where is_top order by user_id limit 20;
 
--- name: totals_flat
--- One row, the one field of a flat document's array of entries: sum and count of each measure. Amounts come by way of
--- a binary fraction: fifteen digits are exact, and more differ from what is staged.
-select
-    'forecast' as field_id,
-    sum(entry."forecastAmount") as forecast_value_total,
-    count(entry."forecastAmount") as forecast_value_count,
-    sum(entry."quotaAmount") as quota_value_total,
-    count(entry."quotaAmount") as quota_value_count,
-    sum(entry."adjustmentAmount") as adjustment_value_total,
-    count(entry."adjustmentAmount") as adjustment_value_count,
-    sum(entry."crmTotal") as crm_total_total,
-    count(entry."crmTotal") as crm_total_count,
-    sum(entry."crmClosed") as crm_closed_total,
-    count(entry."crmClosed") as crm_closed_count
-from
-    read_json(
-        $file,
-        format = 'array',
-        columns = {
-            "forecastAmount": 'decimal(18, 4)',
-            "quotaAmount": 'decimal(18, 4)',
-            "adjustmentAmount": 'decimal(18, 4)',
-            "crmTotal": 'decimal(18, 4)',
-            "crmClosed": 'decimal(18, 4)'
-        }
-    ) as entry
-having count(*) > 0;
-
 -- name: totals_long_csv
 -- One row a field of a long CSV: sum and count of each measure. A line that stands twice counts once.
 -- What is read here in another way than the rows were differs from them, and is recounted, letter by letter.
@@ -418,19 +389,20 @@ select
 from amount
 group by field_id;
 
--- name: totals_relational
--- One row a field of a relational document's array of entries: sum and count of each measure. Amounts come by way of
--- a binary fraction: fifteen digits are exact, and more differ from what is staged.
+-- name: totals_relational, field: nullif(entry."fieldId", ''), of: Value, crm_total: coalesce(entry."crmTotal", entry."aggregationTotal")
+-- name: totals_flat, field: 'forecast', of: Amount, crm_total: entry."crmTotal"
+-- One row a field of a document's array of entries, of which a flat one has one field: sum and count of each measure.
+-- Amounts come by way of a binary fraction: fifteen digits are exact, and more differ from what is staged.
 select
-    nullif(entry."fieldId", '') as field_id,
-    sum(entry."forecastValue") as forecast_value_total,
-    count(entry."forecastValue") as forecast_value_count,
-    sum(entry."quotaValue") as quota_value_total,
-    count(entry."quotaValue") as quota_value_count,
-    sum(entry."adjustmentValue") as adjustment_value_total,
-    count(entry."adjustmentValue") as adjustment_value_count,
-    sum(coalesce(entry."crmTotal", entry."aggregationTotal")) as crm_total_total,
-    count(coalesce(entry."crmTotal", entry."aggregationTotal")) as crm_total_count,
+    {field} as field_id,
+    sum(entry."forecast{of}") as forecast_value_total,
+    count(entry."forecast{of}") as forecast_value_count,
+    sum(entry."quota{of}") as quota_value_total,
+    count(entry."quota{of}") as quota_value_count,
+    sum(entry."adjustment{of}") as adjustment_value_total,
+    count(entry."adjustment{of}") as adjustment_value_count,
+    sum({crm_total}) as crm_total_total,
+    count({crm_total}) as crm_total_count,
     sum(entry."crmClosed") as crm_closed_total,
     count(entry."crmClosed") as crm_closed_count
 from
@@ -439,15 +411,16 @@ from
         format = 'array',
         columns = {
             "fieldId": 'varchar',
-            "forecastValue": 'decimal(18, 4)',
-            "quotaValue": 'decimal(18, 4)',
-            "adjustmentValue": 'decimal(18, 4)',
+            "forecast{of}": 'decimal(18, 4)',
+            "quota{of}": 'decimal(18, 4)',
+            "adjustment{of}": 'decimal(18, 4)',
             "crmTotal": 'decimal(18, 4)',
             "aggregationTotal": 'decimal(18, 4)',
             "crmClosed": 'decimal(18, 4)'
         }
     ) as entry
-group by all;
+group by all
+having count(*) > 0;
 
 -- name: weeks_astray
 -- Grain: one row a period's week whose days do not touch the period's, end before they begin, are more than the period

@@ -40,12 +40,7 @@ week_call as (
 
 select cast(count(*) as bigint) as faults
 from mart
-left join week_call as at_end
-    on
-        at_end.time_period_id = mart.time_period_id
-        and at_end.time_frame_id = mart.time_frame_id
-        and at_end.user_id = mart.user_id
-        and at_end.field_id = mart.field_id
+left join week_call as at_end using (time_period_id, time_frame_id, user_id, field_id)
 left join week_call as at_start
     on
         at_start.time_period_id = mart.time_period_id

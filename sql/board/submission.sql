@@ -34,34 +34,13 @@ placed as (
         ) as place,
         count(*) over (partition by week.forecast_id, week.time_period_id, week.field_id) as people
     from clari.call_submission as week
-    inner join latest
-        on
-            latest.forecast_id = week.forecast_id
-            and latest.time_period_id = week.time_period_id
-            and latest.week_number = week.week_number
+    inner join latest using (forecast_id, time_period_id, week_number)
     left join clari.forecast_user as manager
         on manager.forecast_id = week.forecast_id and manager.user_id = week.overridden_by
     where not week.is_submitted or week.is_overridden or week.is_below_closed
 )
 
-select
-    forecast_id,
-    time_period_id,
-    field_id,
-    user_name,
-    role_name,
-    week_number,
-    week_start_date,
-    week_end_date,
-    is_submitted,
-    is_overridden,
-    override_value,
-    overridden_by,
-    is_below_closed,
-    call_value,
-    crm_closed,
-    currency_code,
-    people
+select *
 from placed
 where place <= $most
 order by forecast_id, time_period_id, field_id, place;

@@ -119,12 +119,7 @@ compared as (
             or (entry.currency_code is not null and entry.currency_code is distinct from known.currency_code)
         ) as has_changed
     from stage_entry as entry
-    inner join known
-        on
-            known.time_period_id = entry.time_period_id
-            and known.time_frame_id = entry.time_frame_id
-            and known.user_id = entry.user_id
-            and known.field_id = entry.field_id
+    inner join known using (time_period_id, time_frame_id, user_id, field_id)
     left join job_set_apart as apart
         on apart.time_period_id = known.time_period_id and apart.known_job_id = known.job_id
 )

@@ -66,12 +66,7 @@ select
     cast(null as timestamptz),
     $job_id
 from clari.forecast_entry_state as entry
-inner join entry_versioned as changed
-    on
-        changed.time_period_id = entry.time_period_id
-        and changed.time_frame_id = entry.time_frame_id
-        and changed.user_id = entry.user_id
-        and changed.field_id = entry.field_id
+inner join entry_versioned as changed using (time_period_id, time_frame_id, user_id, field_id)
 where entry.forecast_id = $forecast_id
 union all
 select

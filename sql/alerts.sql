@@ -10,15 +10,9 @@ update clari.alert set sent_at = null where alert_key = $alert_key;
 -- Grain: one row a swing of an export and report: what the report's call adds to it, the largest first; what cannot be
 -- added up stands apart.
 select
-    contribution.time_period_id,
-    contribution.user_id,
-    contribution.field_id,
-    contribution.baseline,
+    contribution.time_period_id, contribution.user_id, contribution.field_id, contribution.baseline,
     coalesce(report.name, contribution.report_user_id) as user_name,
-    contribution.change_amount,
-    contribution.apart,
-    contribution.apart_amount,
-    contribution.currency_code
+    contribution.change_amount, contribution.apart, contribution.apart_amount, contribution.currency_code
 from clari.forecast_swing_contribution as contribution
 left join clari.forecast_user as report
     on

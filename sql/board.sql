@@ -14,20 +14,9 @@ with person as (
 
 placed as (
     select
-        forecast_id,
-        time_period_id,
-        field_id,
-        user_id,
+        forecast_id, time_period_id, field_id, user_id,
         coalesce(user_name, user_id) as user_name,
-        role_name,
-        is_top,
-        is_provisional,
-        call_value,
-        actual_value,
-        wape,
-        bias,
-        weeks_compared,
-        weeks_backfilled,
+        role_name, is_top, is_provisional, call_value, actual_value, wape, bias, weeks_compared, weeks_backfilled,
         currency_code,
         row_number() over (
             partition by forecast_id, time_period_id, field_id
@@ -56,13 +45,7 @@ with placed as (
 )
 
 select
-    forecast_id,
-    time_period_id,
-    field_id,
-    open_pipeline,
-    left_to_quota,
-    coverage_ratio,
-    currency_code
+    forecast_id, time_period_id, field_id, open_pipeline, left_to_quota, coverage_ratio, currency_code
 from placed
 where newest = 1;
 
@@ -84,27 +67,9 @@ order by health.time_period_id desc nulls first, health.forecast_id;
 -- name: movement
 -- Grain: one row a forecast, period, forecast field and week: how the call of the one at the top moved.
 select
-    forecast_id,
-    time_period_id,
-    field_id,
-    week_number,
-    week_start_date,
-    week_end_date,
-    user_name,
-    is_week_over,
-    is_backfilled,
-    start_value,
-    raised_amount,
-    lowered_amount,
-    new_amount,
-    gone_amount,
-    judgement_amount,
-    end_value,
-    change_amount,
-    reports,
-    reports_apart,
-    start_currency_code,
-    currency_code
+    forecast_id, time_period_id, field_id, week_number, week_start_date, week_end_date, user_name, is_week_over,
+    is_backfilled, start_value, raised_amount, lowered_amount, new_amount, gone_amount, judgement_amount, end_value,
+    change_amount, reports, reports_apart, start_currency_code, currency_code
 from clari.forecast_movement
 where is_top
 order by forecast_id, time_period_id, field_id, week_number desc;
@@ -112,20 +77,8 @@ order by forecast_id, time_period_id, field_id, week_number desc;
 -- name: pacing
 -- Grain: one row a forecast, period, forecast field and week: what had closed of the quota of the one at the top.
 select
-    forecast_id,
-    time_period_id,
-    field_id,
-    week_number,
-    weeks_to_end,
-    is_week_over,
-    is_backfilled,
-    crm_closed,
-    quota_value,
-    attainment_pct,
-    closed_to_final_pct,
-    previous_period_id,
-    year_ago_period_id,
-    currency_code
+    forecast_id, time_period_id, field_id, week_number, weeks_to_end, is_week_over, is_backfilled, crm_closed,
+    quota_value, attainment_pct, closed_to_final_pct, previous_period_id, year_ago_period_id, currency_code
 from clari.attainment_pacing
 where is_top
 order by forecast_id, time_period_id, field_id, week_number;
@@ -149,10 +102,7 @@ select
     stand.forecast_id,
     stand.time_period_id,
     coalesce(period.quarter_id, stand.time_period_id) as quarter_id,
-    period.label,
-    period.start_date,
-    period.end_date,
-    stand.field_id,
+    period.label, period.start_date, period.end_date, stand.field_id,
     max(stand.field_name) as field_name,
     count(*) as people,
     max(stand.as_of) as as_of,
@@ -166,11 +116,7 @@ group by
     stand.forecast_id,
     stand.time_period_id,
     coalesce(period.quarter_id, stand.time_period_id),
-    period.label,
-    period.start_date,
-    period.end_date,
-    stand.field_id,
-    zone.time_zone
+    period.label, period.start_date, period.end_date, stand.field_id, zone.time_zone
 order by
     period.end_date desc nulls last,
     period.start_date,

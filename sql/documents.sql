@@ -145,11 +145,7 @@ limit 20;
 
 -- name: periods_delivered
 select
-    time_period_id,
-    period_type,
-    label,
-    start_date,
-    end_date,
+    time_period_id, period_type, label, start_date, end_date,
     (select count(*) from stage_entry as entry where entry.time_period_id = period.time_period_id) as entries
 from stage_time_period as period
 order by time_period_id;
@@ -248,18 +244,9 @@ insert into stage_entry (
 )
 select
     $before + row_number() over (),
-    field_id,
-    time_frame_id,
-    time_period_id,
-    user_id,
-    scope_id,
+    field_id, time_frame_id, time_period_id, user_id, scope_id,
     upper(nullif(trim(currency_code), '')),
-    forecast_value,
-    quota_value,
-    adjustment_value,
-    crm_total,
-    crm_closed,
-    is_updated,
+    forecast_value, quota_value, adjustment_value, crm_total, crm_closed, is_updated,
     nullif(trim(updated_by), ''),
     make_timestamptz(nullif(updated_at, 0) * 1000),
     nullif(trim(adjusted_by), ''),
@@ -426,10 +413,7 @@ having count(*) > 0;
 -- Grain: one row a period's week whose days do not touch the period's, end before they begin, are more than the period
 -- has (of 5/10 to 11/10 whoever writes the day first makes half a year), or are not the same throughout the document. The day before a period touches it: there stands what it begins with [spec].
 select
-    week.time_period_id,
-    week.time_frame_id,
-    week.start_date,
-    week.end_date,
+    week.time_period_id, week.time_frame_id, week.start_date, week.end_date,
     period.start_date as period_start_date,
     period.end_date as period_end_date,
     case

@@ -116,11 +116,7 @@ success as (
 )
 
 select
-    newest.forecast_id,
-    newest.time_period_id,
-    newest.state,
-    success.exported_at,
-    success.loaded_at
+    newest.forecast_id, newest.time_period_id, newest.state, success.exported_at, success.loaded_at
 from newest
 left join success
     on success.forecast_id = newest.forecast_id and success.time_period_id = newest.time_period_id
@@ -312,11 +308,7 @@ loaded as (
 )
 
 select
-    newest.forecast_id,
-    newest.time_period_id,
-    newest.state,
-    newest.error,
-    loaded.exported_at,
+    newest.forecast_id, newest.time_period_id, newest.state, newest.error, loaded.exported_at,
     loaded.rows_staged as rows
 from newest
 left join loaded

@@ -280,12 +280,7 @@ loaded as (
 )
 
 select
-    newest.product,
-    newest.state,
-    newest.error,
-    loaded.exported_at,
-    loaded.loaded_at,
-    loaded.window_from,
+    newest.product, newest.state, newest.error, loaded.exported_at, loaded.loaded_at, loaded.window_from,
     loaded.window_to,
     loaded.rows_staged as rows
 from newest

@@ -94,11 +94,7 @@ select
     swing.time_period_id,
     swing.field_id,
     coalesce(field.field_name, swing.field_id) as field_name,
-    swing.previous_value,
-    swing.current_value,
-    swing.change_amount,
-    swing.change_pct,
-    swing.reason
+    swing.previous_value, swing.current_value, swing.change_amount, swing.change_pct, swing.reason
 from clari.forecast_swing as swing
 left join clari.forecast_user as person
     on person.forecast_id = swing.forecast_id and person.user_id = swing.user_id

@@ -84,16 +84,8 @@ delete from clari.mart_part_version where forecast_id = $forecast_id and quarter
 -- export's scope; is_shown: no newer one of that scope came since.
 with newest as (
     select
-        sighting.user_id,
-        sighting.name,
-        sighting.email,
-        sighting.crm_user_id,
-        sighting.scope_id,
-        sighting.role_id,
-        sighting.role_name,
-        sighting.parent_role_id,
-        sighting.parent_role_name,
-        sighting.last_seen_at,
+        sighting.user_id, sighting.name, sighting.email, sighting.crm_user_id, sighting.scope_id, sighting.role_id,
+        sighting.role_name, sighting.parent_role_id, sighting.parent_role_name, sighting.last_seen_at,
         shown_by.scope_id as asked_scope_id
     from clari.forecast_user_sighting as sighting
     left join clari.export_job as shown_by on shown_by.job_id = sighting.job_id
@@ -102,16 +94,7 @@ with newest as (
 )
 
 select
-    user_id,
-    name,
-    email,
-    crm_user_id,
-    scope_id,
-    role_id,
-    role_name,
-    parent_role_id,
-    parent_role_name,
-    asked_scope_id,
+    user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name, asked_scope_id,
     last_seen_at = max(last_seen_at) over (partition by asked_scope_id) as is_shown
 from newest
 order by user_id;
@@ -119,12 +102,7 @@ order by user_id;
 -- name: weeks
 -- Grain: one row a period and week of which the quarter has an entry, with the period's own attributes.
 select
-    used.time_period_id,
-    used.time_frame_id,
-    week.start_date,
-    week.end_date,
-    period.period_type,
-    period.label,
+    used.time_period_id, used.time_frame_id, week.start_date, week.end_date, period.period_type, period.label,
     period.year,
     period.start_date as period_start_date,
     period.end_date as period_end_date,

@@ -12,10 +12,7 @@ with reported as (
 
 contribution as (
     select
-        contribution.time_period_id,
-        contribution.user_id,
-        contribution.field_id,
-        contribution.baseline,
+        contribution.time_period_id, contribution.user_id, contribution.field_id, contribution.baseline,
         sum(case when kind = 'report' then cast(change_amount as decimal(38, 4)) end) as reports_change,
         sum(case when kind = 'joiner' then cast(change_amount as decimal(38, 4)) end) as joiners_change,
         sum(case when kind = 'leaver' then cast(change_amount as decimal(38, 4)) end) as leavers_change,
@@ -35,22 +32,12 @@ select
     person.role_name,
     reported.field_id,
     coalesce(field.field_name, reported.field_id) as field_name,
-    reported.baseline,
-    reported.previous_value,
-    reported.current_value,
-    reported.change_amount,
-    reported.change_pct,
-    reported.reason,
-    reported.threshold,
-    reported.currency_code,
+    reported.baseline, reported.previous_value, reported.current_value, reported.change_amount, reported.change_pct,
+    reported.reason, reported.threshold, reported.currency_code,
     coalesce(changer.name, reported.updated_by) as changed_by,
     reported.updated_at as changed_at,
-    standing.crm_closed,
-    standing.quota_value,
-    standing.gap_to_quota,
-    contribution.reports_change,
-    contribution.joiners_change,
-    contribution.leavers_change,
+    standing.crm_closed, standing.quota_value, standing.gap_to_quota, contribution.reports_change,
+    contribution.joiners_change, contribution.leavers_change,
     case
         when contribution.user_id is not null
             then

@@ -12,18 +12,10 @@ placed as (
         week.time_period_id,
         week.field_id,
         coalesce(week.user_name, week.user_id) as user_name,
-        week.role_name,
-        week.week_number,
-        week.week_start_date,
-        week.week_end_date,
-        week.is_submitted,
-        week.is_overridden,
-        week.override_value,
+        week.role_name, week.week_number, week.week_start_date, week.week_end_date, week.is_submitted,
+        week.is_overridden, week.override_value,
         coalesce(manager.name, week.overridden_by) as overridden_by,
-        week.is_below_closed,
-        week.call_value,
-        week.crm_closed,
-        week.currency_code,
+        week.is_below_closed, week.call_value, week.crm_closed, week.currency_code,
         row_number() over (
             partition by week.forecast_id, week.time_period_id, week.field_id
             order by

@@ -54,16 +54,8 @@ when matched and shown.is_newer then update set
 when not matched then insert (
     time_period_id, quarter_id, period_type, label, year, start_date, end_date, crm_id, last_seen_at, job_id
 ) values (
-    shown.time_period_id,
-    $quarter_id,
-    shown.period_type,
-    shown.label,
-    shown.year,
-    shown.start_date,
-    shown.end_date,
-    shown.crm_id,
-    $exported_at,
-    $job_id
+    shown.time_period_id, $quarter_id, shown.period_type, shown.label, shown.year, shown.start_date, shown.end_date,
+    shown.crm_id, $exported_at, $job_id
 );
 
 -- A week is the forecast's own; time_frame has one for all forecasts, as the newest export of any of them lists it.

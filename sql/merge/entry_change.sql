@@ -2,16 +2,8 @@
 -- known_job_id is the export that the row names, job_id the one that last showed it.
 create or replace temp table entry_unshown as
 select
-    known.time_period_id,
-    known.time_frame_id,
-    known.user_id,
-    known.field_id,
-    known.forecast_value,
-    known.quota_value,
-    known.adjustment_value,
-    known.crm_total,
-    known.crm_closed,
-    known.in_latest_export,
+    known.time_period_id, known.time_frame_id, known.user_id, known.field_id, known.forecast_value, known.quota_value,
+    known.adjustment_value, known.crm_total, known.crm_closed, known.in_latest_export,
     known.job_id as known_job_id,
     coalesce(sighting.job_id, known.job_id) as job_id,
     coalesce(sighting.exported_at, known.exported_at) as exported_at
@@ -38,12 +30,7 @@ where
 -- Grain: one row a known entry that the export could have shown and does not.
 create or replace temp table entry_gone as
 select
-    known.time_period_id,
-    known.time_frame_id,
-    known.user_id,
-    known.field_id,
-    known.job_id,
-    known.exported_at
+    known.time_period_id, known.time_frame_id, known.user_id, known.field_id, known.job_id, known.exported_at
 from entry_unshown as known
 left join clari.export_job as shown_by on shown_by.job_id = known.job_id
 left join stage_shown_week as shown_week

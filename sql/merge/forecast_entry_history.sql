@@ -23,46 +23,14 @@ delete from clari.forecast_entry_history
 where forecast_id = $forecast_id and valid_from = $exported_at and valid_to = $exported_at;
 
 insert into clari.forecast_entry_history (
-    forecast_id,
-    time_period_id,
-    time_frame_id,
-    user_id,
-    field_id,
-    forecast_value,
-    quota_value,
-    adjustment_value,
-    crm_total,
-    crm_closed,
-    currency_code,
-    is_updated,
-    updated_by,
-    updated_at,
-    adjusted_by,
-    adjusted_at,
-    is_present,
-    valid_from,
-    valid_to,
-    job_id
+    forecast_id, time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value,
+    crm_total, crm_closed, currency_code, is_updated, updated_by, updated_at, adjusted_by, adjusted_at, is_present,
+    valid_from, valid_to, job_id
 )
 select
-    entry.forecast_id,
-    entry.time_period_id,
-    entry.time_frame_id,
-    entry.user_id,
-    entry.field_id,
-    entry.forecast_value,
-    entry.quota_value,
-    entry.adjustment_value,
-    entry.crm_total,
-    entry.crm_closed,
-    entry.currency_code,
-    entry.is_updated,
-    entry.updated_by,
-    entry.updated_at,
-    entry.adjusted_by,
-    entry.adjusted_at,
-    changed.is_present,
-    $exported_at,
+    entry.forecast_id, entry.time_period_id, entry.time_frame_id, entry.user_id, entry.field_id, entry.forecast_value,
+    entry.quota_value, entry.adjustment_value, entry.crm_total, entry.crm_closed, entry.currency_code, entry.is_updated,
+    entry.updated_by, entry.updated_at, entry.adjusted_by, entry.adjusted_at, changed.is_present, $exported_at,
     cast(null as timestamptz),
     $job_id
 from clari.forecast_entry_state as entry
@@ -70,11 +38,7 @@ inner join entry_versioned as changed using (time_period_id, time_frame_id, user
 where entry.forecast_id = $forecast_id
 union all
 select
-    $forecast_id,
-    time_period_id,
-    time_frame_id,
-    user_id,
-    field_id,
+    $forecast_id, time_period_id, time_frame_id, user_id, field_id,
     case when $has_forecast then forecast_value end,
     case when $has_quota then quota_value end,
     case when $has_adjustment then adjustment_value end,
@@ -86,10 +50,7 @@ select
     case when $has_forecast_updated then updated_at end,
     case when $has_adjustment then adjusted_by end,
     case when $has_adjustment then adjusted_at end,
-    true,
-    $exported_at,
-    null,
-    $job_id
+    true, $exported_at, null, $job_id
 from stage_entry
 where
     exists (select 1 from entry_counted where rows_staged > rows_known)

@@ -53,16 +53,7 @@ still_there as (
 )
 
 select
-    forecast_id,
-    user_id,
-    name,
-    email,
-    crm_user_id,
-    scope_id,
-    role_id,
-    role_name,
-    parent_role_id,
-    parent_role_name,
+    forecast_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name,
     is_top,
     user_id in (select still_there.user_id from still_there) as in_latest_export,
     last_shown_at
@@ -126,16 +117,7 @@ version as (
 )
 
 select
-    forecast_id,
-    user_id,
-    name,
-    email,
-    crm_user_id,
-    scope_id,
-    role_id,
-    role_name,
-    parent_role_id,
-    parent_role_name,
+    forecast_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name,
     is_top,
     first_seen_at as valid_from,
     lead(first_seen_at) over (partition by user_id order by first_seen_at) as valid_to

@@ -99,37 +99,11 @@ where
     and change.first_seen_at is null;
 
 insert into clari.forecast_user_sighting (
-    forecast_id,
-    quarter_id,
-    user_id,
-    name,
-    email,
-    crm_user_id,
-    scope_id,
-    role_id,
-    role_name,
-    parent_role_id,
-    parent_role_name,
-    is_top,
-    first_seen_at,
-    last_seen_at,
-    job_id
+    forecast_id, quarter_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id,
+    parent_role_name, is_top, first_seen_at, last_seen_at, job_id
 )
 select
-    $forecast_id,
-    $quarter_id,
-    user_id,
-    name,
-    email,
-    crm_user_id,
-    scope_id,
-    role_id,
-    role_name,
-    parent_role_id,
-    parent_role_name,
-    is_top,
-    $exported_at,
-    $exported_at,
-    $job_id
+    $forecast_id, $quarter_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id,
+    parent_role_name, is_top, $exported_at, $exported_at, $job_id
 from user_change
 where first_seen_at is null;

@@ -41,13 +41,7 @@ moved as (
 -- The ratios that may have made the call of now from that of then: both are rounded, and what a call adds up, too.
 ranged as (
     select
-        time_period_id,
-        field_id,
-        baseline,
-        user_id,
-        is_swing,
-        previous_value,
-        ratio,
+        time_period_id, field_id, baseline, user_id, is_swing, previous_value, ratio,
         ratio - greatest(half_unit * (1 + abs(ratio)) / abs(cast(previous_value as double)), 0.000005) as lowest,
         ratio + greatest(half_unit * (1 + abs(ratio)) / abs(cast(previous_value as double)), 0.000005) as highest
     from moved
@@ -63,10 +57,7 @@ bound as (
 
 agreement as (
     select
-        time_period_id,
-        field_id,
-        baseline,
-        ratio,
+        time_period_id, field_id, baseline, ratio,
         sum(step) over (
             partition by time_period_id, field_id, baseline
             order by ratio, step desc

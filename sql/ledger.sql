@@ -78,15 +78,14 @@ set
     rows_truncated = $rows_truncated
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 
--- name: exported_before
--- Grain: one row: when an export was submitted, and what the newest of those before it of its quarter is as of.
-select asked.submitted_at, max(earlier.exported_at) as exported_before
-from clari.export_job as asked
-left join clari.export_job as earlier
-    on
-        earlier.forecast_id = asked.forecast_id
-        and earlier.time_period_id = asked.time_period_id
-        and earlier.submitted_at < asked.submitted_at
+-- name: exported_before, table: export_job, key: forecast_id, time_period_id
+-- name: fetch_exported_before, table: product_fetch, key: product
+-- Grain: one row: when an export was submitted, and what the newest of those before it of its kind is as of.
+select
+    asked.submitted_at,
+    max(case when earlier.submitted_at < asked.submitted_at then earlier.exported_at end) as exported_before
+from clari.{table} as asked
+inner join clari.{table} as earlier using ({key})
 where asked.request_id = $request_id
 group by asked.submitted_at;
 

@@ -178,3 +178,58 @@ where
 update clari.newest_document
 set job_id = $job_id
 where forecast_id = $forecast_id and quarter_id = $quarter_id;
+
+-- name: weeks, table: forecast_time_frame, is_ours: forecast_id = $forecast_id, period: forecast_id, time_period_id, its_period: $forecast_id, shown.time_period_id
+-- name: weeks, table: time_frame, is_ours: true, period: time_period_id, its_period: shown.time_period_id
+-- A week is the forecast's own; time_frame has one for all forecasts, as the newest export of any of them lists it.
+-- Days that an export does not give are known from the one that gave them.
+merge into clari.{table} as known
+using (
+    select
+        shown.*,
+        case
+            when shown.start_date is null and described.start_date is not null then false
+            when shown.start_date is not null and described.start_date is null then true
+            when described.last_seen_at = $exported_at and coalesce(describer.submitted_at, $submitted_at) = $submitted_at
+                then described.job_id <= $job_id
+            when described.last_seen_at = $exported_at then describer.submitted_at < $submitted_at
+            else described.last_seen_at < $exported_at
+        end as is_newer
+    from stage_time_frame as shown
+    left join clari.{table} as described
+        on {is_ours} and described.time_period_id = shown.time_period_id and described.time_frame_id = shown.time_frame_id
+    left join clari.export_job as describer on describer.job_id = described.job_id
+) as shown
+on {is_ours} and known.time_period_id = shown.time_period_id and known.time_frame_id = shown.time_frame_id
+when matched and shown.is_newer then update set
+    start_date = shown.start_date,
+    end_date = shown.end_date,
+    last_seen_at = $exported_at,
+    job_id = $job_id
+when not matched then insert ({period}, time_frame_id, start_date, end_date, last_seen_at, job_id)
+values ({its_period}, shown.time_frame_id, shown.start_date, shown.end_date, $exported_at, $job_id);
+
+-- name: week_numbers
+-- Weeks of a period are numbered by their days, or by id where they carry none.
+update clari.time_frame as week
+set week_number = numbered.week_number
+from (
+    select
+        time_period_id,
+        time_frame_id,
+        row_number() over (
+            partition by time_period_id
+            order by
+                start_date nulls last,
+                case
+                    when translate(time_frame_id, '0123456789', '') = '' then lpad(time_frame_id, 40, '0') else time_frame_id
+                end,
+                time_frame_id
+        ) as week_number
+    from clari.time_frame
+    where time_period_id in (select stage_time_period.time_period_id from stage_time_period)
+) as numbered
+where
+    week.time_period_id = numbered.time_period_id
+    and week.time_frame_id = numbered.time_frame_id
+    and week.week_number is distinct from numbered.week_number;

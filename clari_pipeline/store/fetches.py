@@ -34,7 +34,7 @@ def counted(session: Session, request_id: str, *, polls: int, retries: int, slot
 def ended(session: Session, request_id: str, *, exported_at: datetime | None, **columns: Any) -> None:
     """The job has ended at Clari. Where it has no start, it is as of its submission, newer than those before it."""
     if exported_at is None:
-        known = row(session, "products/exported_before", request_id=request_id)
+        known = row(session, "ledger/fetch_exported_before", request_id=request_id)
         exported_at = in_order(known["submitted_at"], known["exported_before"])
     run(session, "ledger/fetch_ended", request_id=request_id, exported_at=exported_at, **columns)
 

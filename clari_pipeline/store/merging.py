@@ -32,8 +32,9 @@ MERGED = (
     "time_period",
 )
 _ROWS_AT_ONCE = 160_000  # more than a row group of DuckDB: what is less costs four times as much a row
+_DESCRIBING = ("dimensions", "weeks", "week_numbers")
 _MERGING = (
-    "dimensions",
+    *_DESCRIBING,
     "entry_change",
     "forecast_entry",
     "forecast_entry_history",
@@ -157,7 +158,8 @@ def note_repeated(session: Session, export: Record, known: Record) -> None:
     `restore_lists` has to have staged what the document lists. The caller holds the transaction.
     """
     parameters = _parameters(export)
-    run(session, "merge/dimensions", **parameters)
+    for name in _DESCRIBING:
+        run(session, f"merge/{name}", **parameters)
     run(session, "merge/same_document", **parameters, known_job_id=known["job_id"])
     run(session, "merge/forecast_user_sighting", **parameters)
     note_unchanged(session, export | {"rows_staged": known["rows_staged"]})

@@ -47,7 +47,7 @@ def raise_alerts(
     """
     spool, now = Spool(context.settings.data_dir), context.now()
     with context.warehouse.session() as session:
-        untold = outcomes_of(context.warehouse, alert_rows.untold(session, not_before=now - SENT_WITHIN))
+        untold = outcomes_of(context.warehouse, alert_rows.pending_exports(session, not_before=now - SENT_WITHIN))
     with context.warehouse.transaction("alerts") as session:
         for spooled in spool.read():
             taken = spooled.pop("channel_ids")
@@ -63,7 +63,7 @@ def raise_alerts(
         for outcome in outcomes:
             if outcome.is_failure and outcome.export["state"] != "REFUSED":
                 _of_failure(book, outcome)
-        alert_rows.told(session, (outcome.export["request_id"] for outcome in untold), at=now)
+        alert_rows.mark_reviewed(session, (outcome.export["request_id"] for outcome in untold), at=now)
         if not _was_told_as_killed(book, run_id):
             for failure in failures:
                 _of_run_failure(book, failure)

@@ -49,7 +49,7 @@ def send_alerts(context: Context, *, named: Sequence[str] = ()) -> Sent:
 
 def _send(context: Context, channels: Channels, named: Sequence[str]) -> Sent:
     with context.warehouse.session() as session:
-        waiting = alert_rows.unsent(session, not_before=context.now() - SENT_WITHIN, alert_keys=named)
+        waiting = alert_rows.pending(session, not_before=context.now() - SENT_WITHIN, alert_keys=named)
         taken = alert_rows.deliveries(session, (alert["alert_key"] for alert in waiting))
         headlines = _headlines(session, waiting)
     if not waiting or not channels:
@@ -105,7 +105,7 @@ def _mark(context: Context, waiting: Sequence[Record], channels: Channels, error
         for alert in waiting:
             is_sent = all((alert["alert_key"], channel.id) in taken for channel in channels)
             sent += is_sent
-            alert_rows.tried(
+            alert_rows.record_attempt(
                 session,
                 alert["alert_key"],
                 is_sent=is_sent,

@@ -59,7 +59,7 @@ def resend(settings: Settings, *, keys: Sequence[str]) -> int:
         if unknown := [key for key in keys if key not in known]:
             raise UsageError(f"no alert is called {unknown[0]!r}: clari-pipeline alerts list shows their keys")
         for key in keys:
-            alert_rows.again(session, key)
+            alert_rows.requeue(session, key)
     sent = alert_sending.send_alerts(context, named=keys)
     console_of_output().print(f"{sent.alerts} alerts sent")
     for problem in sent.problems:

@@ -220,7 +220,7 @@ def status(settings: Settings, *, as_json: bool) -> int:
     alerts_unsent = 0
     if warehouse.exists():
         with warehouse.session() as session:
-            exports, alerts_unsent = ledger.status(session), ledger.alerts_unsent(session)
+            exports, alerts_unsent = ledger.status(session), ledger.alerts_pending(session)
             products = products_document(session, settings)
     document = status_document(exports, _quota(settings), alerts_unsent) | products
     if as_json:

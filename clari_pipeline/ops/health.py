@@ -272,7 +272,7 @@ class HealthReader:
                 now,
                 exports=tuple(ExportHealth(**found) for found in ledger.health_exports(session)),
                 states=tuple(StateCount(**found) for found in ledger.health_states(session)),
-                alerts_unsent=ledger.alerts_unsent(session),
+                alerts_unsent=ledger.alerts_pending(session),
                 products=standings(session, self._settings.other_products),
             )
         self._closed_at = time.monotonic()

@@ -178,7 +178,7 @@ class Loader:
             call_time_frame_id=facts.call_week(session, self._rules.calendar.day_of(export["exported_at"])),
             **{name: known[name] for name in _COUNTED_IN_DOCUMENT},
         )
-        merging.mark_again(session, export, known)
+        merging.note_repeated(session, export, known)
         merging.renew_people(session, export["forecast_id"])
         merging.note_loaded(session, export["request_id"], export["loaded_at"] or self._now())
         marts.forget(session, export["time_period_id"])

@@ -61,7 +61,7 @@ def replay(context: Context, quarters: Sequence[Quarter], forecasts: Sequence[st
     if not replayed:
         raise_all(damaged)
     with context.warehouse.transaction("alerts") as session:  # what is replayed is no news
-        alert_rows.told(session, replayed, at=context.now())
+        alert_rows.mark_reviewed(session, replayed, at=context.now())
     context.stop.check()
     refresh_marts(context)
     raise_all(damaged)
@@ -147,4 +147,4 @@ def _know(context: Context, document: LandedDocument) -> None:
     manifest.setdefault("types_refused", None)
     manifest["exported_at"] = manifest["exported_at"] or manifest["submitted_at"]
     with context.warehouse.session() as session:
-        ledger.known_again(session, **manifest, **result)
+        ledger.restore(session, **manifest, **result)

@@ -66,7 +66,7 @@ def test_nor_is_the_newer_fetch_of_another_product(open_house: Callable[..., Hou
         assert first["exported_at"] < second["exported_at"]
         which = {"run_id": "run", "product": "audit", "attempt": 1}
         asked = [
-            fetches.asking(session, request_id=f"audit {number}", submitted_at=NOW - number * HOUR, **which)
+            fetches.submitting(session, request_id=f"audit {number}", submitted_at=NOW - number * HOUR, **which)
             for number in (0, 1)
         ]
         assert asked[0] < asked[1] == fetches.fetch(session, "audit 1")["exported_at"]

@@ -85,11 +85,11 @@ def _taken_up(
             if row["run_id"] != run_id and context.runs.is_alive(row["run_id"]):
                 continue
             if loader.landed_unsaid(session, row["request_id"]):
-                fetches.taken_up(session, row["request_id"], run_id)
+                fetches.reassign(session, row["request_id"], run_id)
             elif isinstance(product, AskedProduct):
                 fetches.failed(session, row["request_id"], state="FAILED", error=_KILLED, error_kind="Killed")
             else:
-                fetches.taken_up(session, row["request_id"], run_id)
+                fetches.reassign(session, row["request_id"], run_id)
                 left.append(row)
     loader.load_waiting(run_id)
     with context.warehouse.session() as session, session.turn("planning"):
@@ -128,7 +128,7 @@ async def _ask(
         "attempt": 1,
     }
     with context.warehouse.session() as session:
-        at = fetches.asking(session, **columns, submitted_at=context.now())
+        at = fetches.submitting(session, **columns, submitted_at=context.now())
     settings, retries = context.settings, 0
 
     def count(_call: str, _cause: str) -> None:

@@ -129,7 +129,7 @@ class ExportRounds:
             window_to=max(fetch.window_to for fetch in queue if fetch.window_to is not None),
         )
         with self._context.warehouse.session() as session, session.transaction():
-            fetches.asking(
+            fetches.submitting(
                 session,
                 request_id=ends.request_id,
                 run_id=self._run_id,

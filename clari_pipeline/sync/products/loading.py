@@ -44,7 +44,7 @@ class ProductLoader:
         with self._context.warehouse.session() as session:
             waiting = fetches.waiting(session, self._product.name)
             for request_id in waiting:
-                fetches.taken_up(session, request_id, run_id)
+                fetches.reassign(session, request_id, run_id)
         for request_id in waiting:
             self._context.stop.check()
             self.load(request_id)
@@ -200,7 +200,7 @@ class ProductLoader:
 
     def _know(self, document: LandedDocument) -> None:
         with self._context.warehouse.session() as session:
-            fetches.known_again(
+            fetches.restore(
                 session,
                 row_of(dict(document.manifest)),
                 result_sha256=document.sha256,

@@ -80,7 +80,7 @@ def test_days_that_were_never_accepted_are_asked_for_once_more_and_not_each(
     """Of three runs that died before Clari answered, today's days hold the days of all."""
     with desk.context.warehouse.session() as session:
         for day in range(3):
-            fetches.asking(
+            fetches.submitting(
                 session,
                 request_id=f"left-{day}",
                 run_id=f"gone-{day}",

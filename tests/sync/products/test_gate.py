@@ -58,7 +58,7 @@ def test_what_landed_before_the_ledger_said_so_is_merged(desk: Desk) -> None:
     request_id = desk.land("audit", audit(GOOD), at=NOW - timedelta(hours=1))
     asked = {"product": "audit", "attempt": 1, "submitted_at": NOW - timedelta(hours=1)}
     with desk.context.warehouse.session() as session:
-        fetches.asking(session, request_id=request_id, run_id="gone", **asked)
+        fetches.submitting(session, request_id=request_id, run_id="gone", **asked)
     brought = desk.bring("audit")
     assert request_id in {fetch["request_id"] for fetch in brought.fetches}
     assert [fetch["state"] for fetch in brought.fetches] == ["LOADED", "LOADED"]

@@ -213,7 +213,7 @@ def test_days_that_came_otherwise_are_no_failure(desk: Desk, sandbox: Sandbox, c
     with desk.context.warehouse.session() as session:
         week = {"window_from": TODAY - timedelta(days=7), "window_to": TODAY}
         asked = {"product": "activity", "attempt": 1, "submitted_at": NOW} | week
-        fetches.asking(session, request_id="dead", run_id="gone", **asked)
+        fetches.submitting(session, request_id="dead", run_id="gone", **asked)
     clock.turn(days=1)
     brought = desk.bring("activity")
     assert sorted(fetch["state"] for fetch in brought.fetches) == ["FAILED", "LOADED"]

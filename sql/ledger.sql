@@ -141,6 +141,20 @@ select
     $exported_at, $poll_count, $wait_seconds, $result_bytes, $result_sha256, $landing_path, $rows_truncated, $types_refused
 where not exists (select 1 from clari.export_job where request_id = $request_id or job_id = $job_id);
 
+-- name: fetch_restored
+-- A landed document brings its own ledger row back, from the manifest that lies beside it.
+insert into clari.product_fetch (
+    request_id, job_id, run_id, product, window_from, window_to, gap_from, gap_to, state, clari_status, attempt,
+    submitted_at, completed_at, landed_at, exported_at, answer_count, poll_count, retry_count, wait_seconds,
+    slot_wait_seconds, result_bytes, result_sha256, landing_path, rows_truncated, is_adopted
+)
+select
+    $request_id, $job_id, $run_id, $product, $window_from, $window_to, $gap_from, $gap_to, 'LANDED', $clari_status,
+    $attempt, $submitted_at, $completed_at, $landed_at, $exported_at, $answer_count, $poll_count, $retry_count,
+    $wait_seconds, $slot_wait_seconds, $result_bytes, $result_sha256, $landing_path, $rows_truncated,
+    $is_adopted
+where not exists (select 1 from clari.product_fetch where request_id = $request_id or job_id = $job_id);
+
 -- name: known_jobs, table: export_job
 -- name: fetch_known_jobs, table: product_fetch
 select job_id from clari.{table} where job_id is not null;
@@ -152,6 +166,20 @@ set
     state = 'LANDED',
     landed_at = $landed_at,
     latency_seconds = cast(0.001 * greatest(date_diff('millisecond', submitted_at, $landed_at), 0) as decimal(18, 3)),
+    result_bytes = $result_bytes,
+    result_sha256 = $result_sha256,
+    landing_path = $landing_path,
+    error = null,
+    error_kind = null
+where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
+
+-- name: fetch_landed
+-- The document is safe on disk.
+update clari.product_fetch
+set
+    state = 'LANDED',
+    landed_at = $landed_at,
+    answer_count = $answer_count,
     result_bytes = $result_bytes,
     result_sha256 = $result_sha256,
     landing_path = $landing_path,
@@ -205,6 +233,12 @@ select max(submitted_at) as submitted_at
 from clari.export_job
 where forecast_id = $forecast_id and time_period_id = $quarter_id;
 
+-- name: fetch_last_submitted
+-- When the fetch of a product was submitted that the ledger counts as the last.
+select max(submitted_at) as submitted_at
+from clari.product_fetch
+where product = $product;
+
 -- name: loaded
 -- Merged, in the same transaction as its rows.
 update clari.export_job
@@ -215,6 +249,21 @@ set
     rows_unchanged = $rows_unchanged,
     rows_disappeared = $rows_disappeared,
     error = null
+where request_id = $request_id;
+
+-- name: fetch_loaded
+-- The document's records are in the tables.
+update clari.product_fetch
+set
+    state = 'LOADED',
+    loaded_at = $loaded_at,
+    rows_exported = $rows_exported,
+    rows_staged = $rows_staged,
+    rows_inserted = $rows_inserted,
+    rows_updated = $rows_updated,
+    rows_unchanged = $rows_unchanged,
+    error = null,
+    error_kind = null
 where request_id = $request_id;
 
 -- name: loaded_at
@@ -283,6 +332,12 @@ set
     rows_disappeared = null
 where request_id = $request_id;
 
+-- name: fetch_refused
+-- A document came and is not good enough.
+update clari.product_fetch
+set state = 'REFUSED', rows_exported = $rows_exported, error = $error
+where request_id = $request_id;
+
 -- name: refused_requests
 -- All that the gate has refused, of forecasts and of other products.
 select request_id from clari.export_job where state = 'REFUSED'
@@ -326,6 +381,18 @@ set
     error_kind = null
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 
+-- name: fetch_submitted
+-- Clari has accepted the export, or a job was found that may be it. From now on the timeout counts, not from when its answer was first waited for.
+update clari.product_fetch
+set
+    state = 'SUBMITTED',
+    job_id = $job_id,
+    is_adopted = $is_adopted,
+    submitted_at = greatest(coalesce($submitted_at, submitted_at), submitted_at),
+    error = null,
+    error_kind = null
+where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
+
 -- name: submitting
 -- Written before Clari is asked.
 insert into clari.export_job (
@@ -335,6 +402,17 @@ insert into clari.export_job (
 values (
     $request_id, $run_id, $forecast_id, $quarter_id, $types_to_export, $scope_id, $currency, $export_format,
     $include_historical, 'SUBMITTING', $attempt, $submitted_at, 0, 0
+);
+
+-- name: fetch_submitting
+-- Written before Clari is asked.
+insert into clari.product_fetch (
+    request_id, run_id, product, window_from, window_to, gap_from, gap_to, state, attempt, submitted_at, exported_at,
+    answer_count, poll_count, retry_count, wait_seconds, slot_wait_seconds
+)
+values (
+    $request_id, $run_id, $product, $window_from, $window_to, $gap_from, $gap_to, 'SUBMITTING', $attempt, $submitted_at,
+    $submitted_at, 0, 0, 0, 0, 0
 );
 
 -- name: reassigned, table: export_job

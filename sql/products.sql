@@ -1,17 +1,5 @@
 -- The products beside the forecast: their ledger, `product_fetch`, and their records.
 
--- name: submitted
--- Clari has accepted the export, or a job was found that may be it. From now on the timeout counts, not from when its answer was first waited for.
-update clari.product_fetch
-set
-    state = 'SUBMITTED',
-    job_id = $job_id,
-    is_adopted = $is_adopted,
-    submitted_at = greatest(coalesce($submitted_at, submitted_at), submitted_at),
-    error = null,
-    error_kind = null
-where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
-
 -- name: activity_gone
 -- An activity of the days that a document shows whole, and that it does not show, stays, and says so. Clari goes by whole
 -- days, in whichever zone: of the first and last days others may have cut it off.
@@ -22,17 +10,6 @@ where
     and last_seen_at < $exported_at
     and activity_at - interval 1 day >= $window_from
     and activity_at < $window_to;
-
--- name: submitting
--- Written before Clari is asked.
-insert into clari.product_fetch (
-    request_id, run_id, product, window_from, window_to, gap_from, gap_to, state, attempt, submitted_at, exported_at,
-    answer_count, poll_count, retry_count, wait_seconds, slot_wait_seconds
-)
-values (
-    $request_id, $run_id, $product, $window_from, $window_to, $gap_from, $gap_to, 'SUBMITTING', $attempt, $submitted_at,
-    $submitted_at, 0, 0, 0, 0, 0
-);
 
 -- name: audit_counts
 -- What the merge will do with the staged events: an event that is known does not change.
@@ -113,34 +90,6 @@ where
     )
 order by product, gap_from;
 
--- name: restored
--- A landed document brings its own ledger row back, from the manifest that lies beside it.
-insert into clari.product_fetch (
-    request_id, job_id, run_id, product, window_from, window_to, gap_from, gap_to, state, clari_status, attempt,
-    submitted_at, completed_at, landed_at, exported_at, answer_count, poll_count, retry_count, wait_seconds,
-    slot_wait_seconds, result_bytes, result_sha256, landing_path, rows_truncated, is_adopted
-)
-select
-    $request_id, $job_id, $run_id, $product, $window_from, $window_to, $gap_from, $gap_to, 'LANDED', $clari_status,
-    $attempt, $submitted_at, $completed_at, $landed_at, $exported_at, $answer_count, $poll_count, $retry_count,
-    $wait_seconds, $slot_wait_seconds, $result_bytes, $result_sha256, $landing_path, $rows_truncated,
-    $is_adopted
-where not exists (select 1 from clari.product_fetch where request_id = $request_id or job_id = $job_id);
-
--- name: landed
--- The document is safe on disk.
-update clari.product_fetch
-set
-    state = 'LANDED',
-    landed_at = $landed_at,
-    answer_count = $answer_count,
-    result_bytes = $result_bytes,
-    result_sha256 = $result_sha256,
-    landing_path = $landing_path,
-    error = null,
-    error_kind = null
-where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
-
 -- name: landings
 -- All landed documents of a product, in the order in which their records follow each other.
 select request_id
@@ -148,32 +97,11 @@ from clari.product_fetch
 where product = $product and landing_path is not null
 order by exported_at, submitted_at, request_id;
 
--- name: last_submitted
--- When the fetch of a product was submitted that the ledger counts as the last.
-select max(submitted_at) as submitted_at
-from clari.product_fetch
-where product = $product;
-
 -- name: later_loaded
 -- How many documents of a product that are newer than a moment are merged already.
 select count(*) as later
 from clari.product_fetch
 where product = $product and state = 'LOADED' and exported_at > $exported_at;
-
--- name: loaded
--- The document's records are in the tables.
-update clari.product_fetch
-set
-    state = 'LOADED',
-    loaded_at = $loaded_at,
-    rows_exported = $rows_exported,
-    rows_staged = $rows_staged,
-    rows_inserted = $rows_inserted,
-    rows_updated = $rows_updated,
-    rows_unchanged = $rows_unchanged,
-    error = null,
-    error_kind = null
-where request_id = $request_id;
 
 -- name: newest_event
 select max(event_at) as newest from clari.audit_event;
@@ -237,12 +165,6 @@ select distinct opportunity_id from clari.activity_opportunity order by opportun
 select max(window_to) as reached
 from clari.product_fetch
 where product = $product and state in ('LANDED', 'LOADED') and not coalesce(is_adopted, false);
-
--- name: refused
--- A document came and is not good enough.
-update clari.product_fetch
-set state = 'REFUSED', rows_exported = $rows_exported, error = $error
-where request_id = $request_id;
 
 -- name: refused_within
 -- How many documents that landed are of a stretch of time and were refused.

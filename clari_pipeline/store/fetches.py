@@ -1,87 +1,13 @@
-"""The ledger of the products beside the forecast, `product_fetch`: what `export_job` is for forecasts."""
+"""What the ledger of the products beside the forecast, `product_fetch`, says of a product as a whole."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.store.ledger import in_order
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, row, rows, run
-
-
-def submitting(session: Session, *, submitted_at: datetime, **columns: Any) -> datetime:
-    """Write a fetch down before Clari is asked for it: the newest of its product, whatever time it is; as of when."""
-    nothing = dict.fromkeys(("window_from", "window_to", "gap_from", "gap_to"))
-    last = row(session, "products/last_submitted", product=columns["product"])["submitted_at"]
-    at = in_order(submitted_at, last)
-    run(session, "products/submitting", **nothing | columns, submitted_at=at)
-    return at
-
-
-def submitted(session: Session, request_id: str, *, job_id: str, at: datetime | None, is_adopted: bool) -> None:
-    """Clari has accepted the export, at that moment if it is known, or a job was found that may be it."""
-    run(session, "products/submitted", request_id=request_id, job_id=job_id, submitted_at=at, is_adopted=is_adopted)
-
-
-def counted(session: Session, request_id: str, *, polls: int, retries: int, slot_seconds: Decimal) -> None:
-    """Add so many polls, retried calls, and seconds waited for a free slot."""
-    run(session, "ledger/fetch_counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
-
-
-def ended(session: Session, request_id: str, *, exported_at: datetime | None, **columns: Any) -> None:
-    """The job has ended at Clari. Where it has no start, it is as of its submission, newer than those before it."""
-    if exported_at is None:
-        known = row(session, "ledger/fetch_exported_before", request_id=request_id)
-        exported_at = in_order(known["submitted_at"], known["exported_before"])
-    run(session, "ledger/fetch_ended", request_id=request_id, exported_at=exported_at, **columns)
-
-
-def landed(session: Session, request_id: str, **columns: Any) -> None:
-    """The document is safe on disk."""
-    run(session, "products/landed", request_id=request_id, **columns)
-
-
-def failed(session: Session, request_id: str, **columns: Any) -> None:
-    """No document came; `state` is FAILED, TIMED_OUT or CANCELLED."""
-    run(session, "ledger/fetch_failed", request_id=request_id, **{"clari_status": None} | columns)
-
-
-def deferred(session: Session, request_id: str, *, error: str, error_kind: str) -> None:
-    """Clari cannot be asked now; the state stays, and the next run goes on with it."""
-    run(session, "ledger/fetch_deferred", request_id=request_id, error=error, error_kind=error_kind)
-
-
-def refused(session: Session, request_id: str, *, rows_exported: int | None, error: str) -> None:
-    """A document came and is not good enough."""
-    run(session, "products/refused", request_id=request_id, rows_exported=rows_exported, error=error)
-
-
-def loaded(session: Session, request_id: str, **columns: Any) -> None:
-    """The document's records are in the tables."""
-    run(session, "products/loaded", request_id=request_id, **columns)
-
-
-def reassign(session: Session, request_id: str, run_id: str) -> None:
-    """Reassign a fetch that another run left behind to the run that goes on with it."""
-    run(session, "ledger/fetch_reassigned", request_id=request_id, run_id=run_id)
-
-
-def restore(session: Session, manifest: Mapping[str, Any], **result: Any) -> None:
-    """Restore the row of a landed document from its manifest, unless the ledger has it."""
-    run(session, "products/restored", **manifest, **result)
-
-
-def fetch(session: Session, request_id: str) -> Record:
-    """One fetch's row."""
-    return row(session, "ledger/fetch_by_request", request_id=request_id)
-
-
-def is_known(session: Session, request_id: str) -> bool:
-    """Whether the ledger has a row for this fetch."""
-    return bool(rows(session, "ledger/fetch_by_request", request_id=request_id))
+from clari_pipeline.warehouse.statements import Record, row, rows
 
 
 def unfinished(session: Session, product: str) -> list[Record]:
@@ -136,11 +62,6 @@ def newest_event(session: Session) -> datetime | None:
 def opportunity_ids(session: Session) -> list[str]:
     """The opportunities that any activity was ever mapped to."""
     return [found["opportunity_id"] for found in rows(session, "products/opportunity_ids")]
-
-
-def known_jobs(session: Session) -> set[str]:
-    """Clari's ids of every job that is ours already."""
-    return {found["job_id"] for found in rows(session, "ledger/fetch_known_jobs")}
 
 
 def of_run(session: Session, run_id: str, product: str) -> list[Record]:

@@ -1,9 +1,13 @@
-"""The ledger: what is being asked of Clari, was asked, landed, merged, refused. It decides what happens next."""
+"""The two ledgers, `export_job` of forecasts and `product_fetch` of the products beside them.
+
+What is being asked of Clari, was asked, has landed, was merged or refused. They decide what happens next.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,6 +15,7 @@ from typing import Any
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, row, rows, run
 
+_NO_WINDOW = dict.fromkeys(("window_from", "window_to", "gap_from", "gap_to"))  # of a fetch
 LANDED_STATES = ("LANDED", "LOADED", "REFUSED", "RETIRED")
 
 
@@ -19,16 +24,107 @@ def in_order(moment: datetime, last: datetime | None) -> datetime:
     return moment if last is None or moment >= last else last + timedelta(microseconds=1)
 
 
-def submitting(session: Session, *, submitted_at: datetime, **columns: Any) -> None:
-    """Write an export down before Clari is asked for it: the newest of its forecast's quarter, whatever time it is."""
-    which = {name: columns[name] for name in ("forecast_id", "quarter_id")}
-    last = row(session, "ledger/last_submitted", **which)["submitted_at"]
-    run(session, "ledger/submitting", **columns, submitted_at=in_order(submitted_at, last))
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One of the two tables, a row an export or fetch, named by its `request_id`.
+
+    Its queries stand in `sql/ledger.sql`, their names beginning with `queries`. What is submitted later is newer than
+    all of its forecast's quarter or product, whatever the clock says.
+    """
+
+    queries: str
+
+    def submitting(self, session: Session, *, submitted_at: datetime, **columns: Any) -> datetime:
+        """Persist an export before Clari is asked for it, as the newest of its kind; as of when."""
+        at = in_order(submitted_at, self._row(session, "last_submitted", **columns)["submitted_at"])
+        self._run(session, "submitting", **_NO_WINDOW | columns, submitted_at=at)
+        return at
+
+    def submitted(
+        self, session: Session, request_id: str, *, job_id: str, at: datetime | None, is_adopted: bool
+    ) -> None:
+        """Clari has accepted it, at that moment if it is known; `is_adopted` where a job was found that may be it."""
+        self._run(session, "submitted", request_id=request_id, job_id=job_id, submitted_at=at, is_adopted=is_adopted)
+
+    def counted(
+        self, session: Session, request_id: str, *, retries: int, polls: int = 0, slot_seconds: Decimal = Decimal(0)
+    ) -> None:
+        """Add so many polls, retried calls, and seconds waited for a free slot."""
+        self._run(session, "counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
+
+    def ended(self, session: Session, request_id: str, *, exported_at: datetime | None, **columns: Any) -> None:
+        """The job has ended at Clari. Where it has no start, it is as of its submission, newer than those before it."""
+        if exported_at is None:
+            known = self._row(session, "exported_before", request_id=request_id)
+            exported_at = in_order(known["submitted_at"], known["exported_before"])
+        self._run(session, "ended", request_id=request_id, exported_at=exported_at, **columns)
+
+    def landed(self, session: Session, request_id: str, **columns: Any) -> None:
+        """The document is safe on disk."""
+        self._run(session, "landed", request_id=request_id, **columns)
+
+    def loaded(self, session: Session, request_id: str, **columns: Any) -> None:
+        """The document's rows are in the tables."""
+        self._run(session, "loaded", request_id=request_id, **columns)
+
+    def failed(
+        self,
+        session: Session,
+        request_id: str,
+        *,
+        error: str,
+        error_kind: str,
+        state: str = "FAILED",
+        clari_status: str | None = None,
+    ) -> None:
+        """No document came; `state` is FAILED, TIMED_OUT or CANCELLED, `error_kind` the error's class."""
+        self._run(
+            session,
+            "failed",
+            request_id=request_id,
+            state=state,
+            clari_status=clari_status,
+            error=error,
+            error_kind=error_kind,
+        )
+
+    def deferred(self, session: Session, request_id: str, *, error: str, error_kind: str) -> None:
+        """Clari cannot be asked now; the state stays, and the next run goes on with it."""
+        self._run(session, "deferred", request_id=request_id, error=error, error_kind=error_kind)
+
+    def refused(self, session: Session, request_id: str, error: str, *, rows_exported: int | None = None) -> None:
+        """A document came and is not good enough."""
+        self._run(session, "refused", request_id=request_id, error=error, rows_exported=rows_exported)
+
+    def reassign(self, session: Session, request_id: str, run_id: str) -> None:
+        """Reassign what another run left behind to the run that goes on with it."""
+        self._run(session, "reassigned", request_id=request_id, run_id=run_id)
+
+    def restore(self, session: Session, **columns: Any) -> None:
+        """Restore the row of a landed document from its manifest, unless the ledger has it."""
+        self._run(session, "restored", **columns)
+
+    def row(self, session: Session, request_id: str) -> Record:
+        """One export's row."""
+        return self._row(session, "by_request", request_id=request_id)
+
+    def find(self, session: Session, request_id: str) -> Record | None:
+        """The same, or None where the ledger does not know it."""
+        return next(iter(rows(session, f"ledger/{self.queries}by_request", request_id=request_id)), None)
+
+    def known_jobs(self, session: Session) -> set[str]:
+        """Clari's ids of every job that is ours already."""
+        return {found["job_id"] for found in rows(session, f"ledger/{self.queries}known_jobs")}
+
+    def _run(self, session: Session, query: str, **parameters: Any) -> None:
+        run(session, f"ledger/{self.queries}{query}", **parameters)
+
+    def _row(self, session: Session, query: str, **parameters: Any) -> Record:
+        return row(session, f"ledger/{self.queries}{query}", **parameters)
 
 
-def submitted(session: Session, request_id: str, *, job_id: str, at: datetime | None) -> None:
-    """Clari has accepted it, at that moment if it is known."""
-    run(session, "ledger/submitted", request_id=request_id, job_id=job_id, submitted_at=at)
+EXPORTS = Ledger("")
+FETCHES = Ledger("fetch_")
 
 
 def types_asked(session: Session, request_id: str, *, types: Iterable[str], refused: Iterable[str]) -> None:
@@ -47,52 +143,9 @@ def quota_read(session: Session, **columns: Any) -> None:
     run(session, "ledger/quota_read", **columns)
 
 
-def counted(session: Session, request_id: str, *, polls: int, retries: int, slot_seconds: Decimal) -> None:
-    """Add so many polls, retried calls, and seconds waited for a free slot."""
-    run(session, "ledger/counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
-
-
-def ended(session: Session, request_id: str, *, exported_at: datetime | None, **columns: Any) -> None:
-    """The job has ended at Clari. Where it has no start, it is as of its submission, newer than those before it."""
-    if exported_at is None:
-        known = row(session, "ledger/exported_before", request_id=request_id)
-        exported_at = in_order(known["submitted_at"], known["exported_before"])
-    run(session, "ledger/ended", request_id=request_id, exported_at=exported_at, **columns)
-
-
-def landed(session: Session, request_id: str, **columns: Any) -> None:
-    """The document is safe on disk."""
-    run(session, "ledger/landed", request_id=request_id, **columns)
-
-
-def failed(session: Session, request_id: str, **columns: Any) -> None:
-    """No document came; `state` is FAILED, TIMED_OUT or CANCELLED."""
-    run(session, "ledger/failed", request_id=request_id, **columns)
-
-
-def deferred(session: Session, request_id: str, *, error: str, error_kind: str) -> None:
-    """Clari cannot be asked now; the state stays, and the next run goes on with it."""
-    run(session, "ledger/deferred", request_id=request_id, error=error, error_kind=error_kind)
-
-
-def refused(session: Session, request_id: str, error: str) -> None:
-    """A document came and is not good enough."""
-    run(session, "ledger/refused", request_id=request_id, error=error)
-
-
 def document_read(session: Session, request_id: str, **columns: Any) -> None:
     """What was counted in the document."""
     run(session, "ledger/read_document", request_id=request_id, **columns)
-
-
-def restore(session: Session, **columns: Any) -> None:
-    """Restore the row of a landed document from its manifest, unless the ledger has it."""
-    run(session, "ledger/restored", **columns)
-
-
-def export(session: Session, request_id: str) -> Record:
-    """One export's row."""
-    return row(session, "ledger/by_request", request_id=request_id)
 
 
 def exports_of_quarter(session: Session, forecast_id: str, quarter_id: str, states: Iterable[str]) -> list[Record]:
@@ -120,24 +173,9 @@ def landed_by(session: Session, run_ids: Iterable[str]) -> list[Record]:
     return rows(session, "ledger/landed_by", run_ids=list(run_ids))
 
 
-def reassign(session: Session, request_id: str, run_id: str) -> None:
-    """Reassign an export that another run left behind to the run that goes on with it."""
-    run(session, "ledger/reassigned", request_id=request_id, run_id=run_id)
-
-
 def exports_of_run(session: Session, run_id: str) -> list[Record]:
     """One sync's exports, newest attempts only."""
     return rows(session, "ledger/of_run", run_id=run_id)
-
-
-def known_jobs(session: Session) -> set[str]:
-    """Clari's ids of every job that is ours already."""
-    return {record["job_id"] for record in rows(session, "ledger/known_jobs")}
-
-
-def is_known(session: Session, request_id: str) -> bool:
-    """Whether the ledger has a row for this export."""
-    return bool(rows(session, "ledger/by_request", request_id=request_id))
 
 
 def landings(session: Session) -> list[tuple[str, str]]:

@@ -114,14 +114,14 @@ class Loader:
         def load(session: Session) -> None:
             nonlocal tried
             tried += 1
-            export = ledger.export(session, request_id)
+            export = ledger.EXPORTS.row(session, request_id)
             with _turn(session, export["forecast_id"], export["time_period_id"]):
                 self._load(session, request_id, again=again, is_tried=tried > 1)
 
         self._warehouse.with_room(load)
 
     def _load(self, session: Session, request_id: str, *, again: bool, is_tried: bool) -> None:
-        export = ledger.export(session, request_id)
+        export = ledger.EXPORTS.row(session, request_id)
         if export["state"] != "LANDED" and not again:
             if is_tried:  # it was kept, though nobody could hear it
                 self._compare(session, [export], loaded=[export] if export["state"] == "LOADED" else [])
@@ -142,7 +142,7 @@ class Loader:
             self._merge_whole(session, exports, judge_only=request_id)
         else:
             self._merge_whole(session, [export], judge_only=request_id, anew=False)
-        self._tell(ledger.export(session, request_id))
+        self._tell(ledger.EXPORTS.row(session, request_id))
 
     def _tell(self, export: Record) -> None:
         """What became of the document, once that is kept."""
@@ -360,7 +360,7 @@ class Loader:
             if judged.is_refused(export["request_id"]):
                 if counts := judged.counts.get(export["request_id"]):
                     ledger.document_read(session, export["request_id"], **counts)
-                ledger.refused(session, export["request_id"], reason(verdicts))
+                ledger.EXPORTS.refused(session, export["request_id"], reason(verdicts))
             keep_verdicts(session, verdicts, self._now())
 
 

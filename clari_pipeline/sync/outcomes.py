@@ -74,7 +74,7 @@ def outcomes_of(warehouse: Warehouse, request_ids: Iterable[str]) -> list[Outcom
     """What became of these exports, in their order."""
     with warehouse.session() as session:
         return [
-            Outcome(ledger.export(session, request_id), ledger.verdicts_of(session, request_id))
+            Outcome(ledger.EXPORTS.row(session, request_id), ledger.verdicts_of(session, request_id))
             for request_id in request_ids
         ]
 

@@ -20,9 +20,12 @@ from clari_pipeline.clari import (
     TypesRefused,
     Waited,
 )
+from clari_pipeline.clari.models import ActivityRequest
 from clari_pipeline.core.runbook import AlertKind
-from clari_pipeline.store import alert_rows, ledger
+from clari_pipeline.store import alert_rows
+from clari_pipeline.store.ledger import EXPORTS, FETCHES, quota_read, types_asked
 from clari_pipeline.sync.events import Deferred, Event, Failed, Landed, QuotaRead
+from clari_pipeline.sync.products.windows import midnight
 from clari_pipeline.warehouse.session import Session, Warehouse
 from clari_pipeline.warehouse.statements import Record
 
@@ -30,17 +33,19 @@ _WRITTEN_DOWN = (Submitting, Submitted, Adopted, TypesRefused, Completed, Landed
 
 
 class Recorder:
-    """Writes the exports of one run into the ledger, and reads them there."""
+    """Persists the exports of one run, or of one of its products, in the ledger, and reads them there."""
 
-    def __init__(self, warehouse: Warehouse, run_id: str) -> None:
+    def __init__(self, warehouse: Warehouse, run_id: str, product: str | None = None) -> None:
         self._warehouse = warehouse
         self._run_id = run_id
+        self._product = product
+        self._ledger = EXPORTS if product is None else FETCHES
         self._retries = Counter[str]()
         self._polls = Counter[str]()
         self._slot_waits: defaultdict[str, Decimal] = defaultdict(Decimal)
 
     def __call__(self, event: Event) -> None:
-        """Write one event down; what is only counted waits for the next step."""
+        """Persist one event; what is only counted waits for the next step."""
         match event:
             case Retried():
                 self._retries[event.request_id] += 1
@@ -63,88 +68,84 @@ class Recorder:
     def row(self, request_id: str) -> Record:
         """The export's row in the ledger; empty where it has none yet."""
         with self._warehouse.session() as session:
-            return ledger.export(session, request_id) if ledger.is_known(session, request_id) else {}
+            return self._ledger.find(session, request_id) or {}
 
     def known_jobs(self) -> set[str]:
-        """Clari's ids of every job that is ours already."""
+        """Clari's ids of every job that is ours already, of forecasts and of other products."""
         with self._warehouse.session() as session:
-            return ledger.known_jobs(session)
+            return EXPORTS.known_jobs(session) | FETCHES.known_jobs(session)
 
     def manifest(self, row: Record) -> dict[str, Any]:
         """What is kept beside the document of an export."""
-        return manifest_of(row)
+        return manifest_of(row) if self._product is None else manifest_of_fetch(row | {"answer_count": 1})
 
     def _write(self, session: Session, event: ExportEvent) -> None:
+        ledger, request_id = self._ledger, event.request_id
         match event:
             case Submitting():
                 self._submitting(session, event)
-                ledger.types_asked(session, event.request_id, types=event.request.types, refused=())
+                if isinstance(event.request, ExportRequest):
+                    types_asked(session, request_id, types=event.request.types, refused=())
             case Submitted():
-                ledger.submitted(session, event.request_id, job_id=event.job_id, at=event.at)
+                ledger.submitted(session, request_id, job_id=event.job_id, at=event.at, is_adopted=False)
             case Adopted():
-                ledger.submitted(session, event.request_id, job_id=event.job_id, at=event.started_at)
+                ledger.submitted(session, request_id, job_id=event.job_id, at=event.started_at, is_adopted=True)
             case TypesRefused():
-                ledger.types_asked(session, event.request_id, types=event.types_left, refused=event.types)
+                types_asked(session, request_id, types=event.types_left, refused=event.types)
             case Completed(job=job):
                 ledger.ended(
                     session,
-                    event.request_id,
+                    request_id,
                     clari_status=job.status,
                     completed_at=job.end_time,
                     exported_at=job.start_time,
-                    wait_seconds=round(event.wait_seconds, 3),
+                    wait_seconds=Decimal(str(round(event.wait_seconds, 3))),
                     rows_truncated=job.is_truncated,
                 )
             case Landed():
                 ledger.landed(
                     session,
-                    event.request_id,
+                    request_id,
                     landed_at=event.at,
+                    answer_count=1,
                     result_bytes=event.size,
                     result_sha256=event.sha256,
                     landing_path=event.landing_path,
                 )
             case Failed():
-                self._failed(session, event)
+                self._submitting(session, event)  # it may have failed before Clari was asked
+                ledger.failed(
+                    session,
+                    request_id,
+                    state=event.state,
+                    clari_status=event.clari_status,
+                    error=event.error,
+                    error_kind=event.error_kind,
+                )
             case Deferred():
-                ledger.deferred(session, event.request_id, error=event.error, error_kind=event.error_kind)
+                ledger.deferred(session, request_id, error=event.error, error_kind=event.error_kind)
 
     def _write_counts(self, session: Session, request_id: str) -> None:
         """How often was polled and retried, and how long was waited for a slot, since the last step."""
         polls, retries = self._polls.pop(request_id, 0), self._retries.pop(request_id, 0)
         slot_seconds = self._slot_waits.pop(request_id, Decimal(0))
         if polls or retries or slot_seconds:
-            self._count(session, request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
-
-    def _count(self, session: Session, request_id: str, *, polls: int, retries: int, slot_seconds: Decimal) -> None:
-        ledger.counted(session, request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
-
-    def _failed(self, session: Session, event: Failed) -> None:
-        self._submitting(session, event)  # it may have failed before Clari was asked
-        ledger.failed(
-            session,
-            event.request_id,
-            state=event.state,
-            clari_status=event.clari_status,
-            error=event.error,
-            error_kind=event.error_kind,
-        )
+            self._ledger.counted(session, request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
 
     def _submitting(self, session: Session, event: Submitting | Failed) -> None:
-        if ledger.is_known(session, event.request_id):
-            return
-        ledger.submitting(
-            session,
-            request_id=event.request_id,
-            run_id=self._run_id,
-            **request_columns(event.request),
-            attempt=event.attempt,
-            submitted_at=event.at,
-        )
+        if self._ledger.find(session, event.request_id) is None:
+            self._ledger.submitting(
+                session,
+                request_id=event.request_id,
+                run_id=self._run_id,
+                **request_columns(event.request),
+                attempt=event.attempt,
+                submitted_at=event.at,
+            )
 
 
 def _write_quota(session: Session, event: QuotaRead, run_id: str) -> None:
-    ledger.quota_read(session, run_id=run_id, read_at=event.at, **columns_of(event.limits))
+    quota_read(session, run_id=run_id, read_at=event.at, **columns_of(event.limits))
 
 
 def columns_of(limits: Limits) -> dict[str, int | None]:
@@ -176,8 +177,11 @@ def _alert_of_low_quota(session: Session, event: QuotaRead, run_id: str) -> None
     )
 
 
-def request_columns(request: ExportRequest) -> dict[str, Any]:
-    """A request as the ledger writes it."""
+def request_columns(request: ExportRequest | ActivityRequest) -> dict[str, Any]:
+    """A request as its ledger writes it."""
+    if isinstance(request, ActivityRequest):
+        days = {"window_from": midnight(request.first_day), "window_to": midnight(request.last_day)}
+        return {"product": "activity", **days, "gap_from": None, "gap_to": None}
     return {
         "forecast_id": request.forecast_id,
         "quarter_id": request.time_period,
@@ -213,6 +217,31 @@ _IN_MANIFEST = (
 )
 
 
+_IN_MANIFEST_OF_FETCH = (
+    "request_id",
+    "job_id",
+    "run_id",
+    "product",
+    "window_from",
+    "window_to",
+    "gap_from",
+    "gap_to",
+    "clari_status",
+    "attempt",
+    "submitted_at",
+    "completed_at",
+    "landed_at",
+    "exported_at",
+    "answer_count",
+    "poll_count",
+    "retry_count",
+    "wait_seconds",
+    "slot_wait_seconds",
+    "rows_truncated",
+    "is_adopted",
+)
+
+
 def manifest_of(row: dict[str, Any]) -> dict[str, Any]:
     """What is kept beside a document: all that the ledger needs to know it again. Times as ISO 8601."""
     return plainly({name: row.get(name) for name in _IN_MANIFEST})
@@ -227,3 +256,21 @@ def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     return value if isinstance(value, str | int | bool | None) else str(value)
+
+
+def manifest_of_fetch(row: Record) -> dict[str, Any]:
+    """The same of a fetch of another product."""
+    return plainly({name: row.get(name) for name in _IN_MANIFEST_OF_FETCH})
+
+
+def row_of(manifest: dict[str, Any]) -> Record:
+    """A manifest as the ledger has it."""
+    return {name: _typed(name, manifest.get(name)) for name in _IN_MANIFEST_OF_FETCH}
+
+
+def _typed(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name.endswith("_at") or name.startswith(("window_", "gap_")):
+        return datetime.fromisoformat(value).astimezone(UTC)
+    return Decimal(str(value)) if name.endswith("_seconds") else value

@@ -147,4 +147,4 @@ def _know(context: Context, document: LandedDocument) -> None:
     manifest.setdefault("types_refused", None)
     manifest["exported_at"] = manifest["exported_at"] or manifest["submitted_at"]
     with context.warehouse.session() as session:
-        ledger.restore(session, **manifest, **result)
+        ledger.EXPORTS.restore(session, **manifest, **result)

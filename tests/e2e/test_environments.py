@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from clari_pipeline.config.settings import SANDBOX_KEY
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.store import fetches
+from clari_pipeline.store.ledger import FETCHES
 from tests.helpers.house import House, document, entry, moment, person
 from tests.helpers.product_documents import GOOD, WEEK, ByHand, answers, audit, meeting
 from tests.helpers.terminal import Terminal
@@ -104,7 +104,7 @@ def test_invented_people_are_refused_in_production_alone(tmp_path: Path) -> None
         loader.know_all()
         loader.load(request_id)
         with house.context.warehouse.session() as session:
-            fetch = fetches.fetch(session, request_id)
+            fetch = FETCHES.row(session, request_id)
         assert (fetch["state"], "a sandbox has made it" in fetch["error"]) == ("REFUSED", True)
     assert by_hand.merge("limits", nobody["limits"])["state"] == "LOADED"
     for name, content, state in (

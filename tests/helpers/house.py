@@ -184,7 +184,7 @@ class House:
         landed = landing.find(folder.relative_to(landing.root).as_posix())
         manifest = dict(landed.manifest)
         with self.context.warehouse.session() as session:
-            ledger.restore(
+            ledger.EXPORTS.restore(
                 session,
                 result_sha256=manifest.pop("sha256"),
                 result_bytes=manifest.pop("size"),

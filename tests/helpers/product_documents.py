@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from clari_pipeline.store import fetches
+from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.loading import ProductLoader
-from clari_pipeline.sync.products.recording import manifest_of
 from clari_pipeline.sync.products.registry import PRODUCTS
 from clari_pipeline.sync.products.windows import midnight
+from clari_pipeline.sync.recording import manifest_of_fetch
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 TODAY = midnight(NOW.date())
@@ -49,7 +49,7 @@ class ByHand:
             "wait_seconds": 0,
             "slot_wait_seconds": 0,
         } | columns
-        writer.keep(forecast_id=name, time_period="by-hand", job_id=request_id, facts=manifest_of(row))
+        writer.keep(forecast_id=name, time_period="by-hand", job_id=request_id, facts=manifest_of_fetch(row))
         return request_id
 
     def merge(self, name: str, content: Any, *, at: datetime = NOW, **columns: Any) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class ByHand:
         loader.know_all()
         loader.load(request_id)
         with self.context.warehouse.session() as session:
-            return fetches.fetch(session, request_id)
+            return FETCHES.row(session, request_id)
 
     def loader(self, name: str) -> ProductLoader:
         return ProductLoader(self.context, PRODUCTS[name])

@@ -8,8 +8,8 @@ from typing import Any
 
 from clari_pipeline.clari import Completed, ExportRequest, Job, Submitted, Submitting
 from clari_pipeline.clari.models import ActivityRequest
-from clari_pipeline.store import fetches, ledger, merging
-from clari_pipeline.sync.products.recording import FetchRecorder
+from clari_pipeline.store import ledger, merging
+from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.recording import Recorder
 from tests.helpers.each_case import try_each
 from tests.helpers.house import QUARTER, House, moment
@@ -59,14 +59,14 @@ def test_nor_is_the_newer_fetch_of_another_product(open_house: Callable[..., Hou
     house = open_house()
     day = NOW.date()
     with house.held_open(), house.context.warehouse.session() as session:
-        record = FetchRecorder(house.context.warehouse, "run", "activity")
+        record = Recorder(house.context.warehouse, "run", "activity")
         for number, case in enumerate(TWO_EXPORTS["the clock is set back"]):
             made(record, ActivityRequest.between(day, day), f"activity {number}", case)
-        first, second = (fetches.fetch(session, f"activity {number}") for number in (0, 1))
+        first, second = (FETCHES.row(session, f"activity {number}") for number in (0, 1))
         assert first["exported_at"] < second["exported_at"]
         which = {"run_id": "run", "product": "audit", "attempt": 1}
         asked = [
-            fetches.submitting(session, request_id=f"audit {number}", submitted_at=NOW - number * HOUR, **which)
+            FETCHES.submitting(session, request_id=f"audit {number}", submitted_at=NOW - number * HOUR, **which)
             for number in (0, 1)
         ]
-        assert asked[0] < asked[1] == fetches.fetch(session, "audit 1")["exported_at"]
+        assert asked[0] < asked[1] == FETCHES.row(session, "audit 1")["exported_at"]

@@ -23,15 +23,16 @@ from clari_pipeline.clari.reading import refuse_too_large
 from clari_pipeline.core.runbook import UNFORESEEN, Problem, unforeseen
 from clari_pipeline.landing import LandingWriter
 from clari_pipeline.store import fetches
+from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.context import Context, clari_client
 from clari_pipeline.sync.events import Event, Landed
 from clari_pipeline.sync.products.brought import Brought, brought
 from clari_pipeline.sync.products.exporting import ExportRounds
 from clari_pipeline.sync.products.loading import ProductLoader, window_of
 from clari_pipeline.sync.products.product import AskedProduct, Fetch, Product
-from clari_pipeline.sync.products.recording import manifest_of
 from clari_pipeline.sync.products.registry import PRODUCTS
 from clari_pipeline.sync.products.windows import Window
+from clari_pipeline.sync.recording import manifest_of_fetch
 from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
@@ -85,11 +86,11 @@ def _taken_up(
             if row["run_id"] != run_id and context.runs.is_alive(row["run_id"]):
                 continue
             if loader.landed_unsaid(session, row["request_id"]):
-                fetches.reassign(session, row["request_id"], run_id)
+                FETCHES.reassign(session, row["request_id"], run_id)
             elif isinstance(product, AskedProduct):
-                fetches.failed(session, row["request_id"], state="FAILED", error=_KILLED, error_kind="Killed")
+                FETCHES.failed(session, row["request_id"], state="FAILED", error=_KILLED, error_kind="Killed")
             else:
-                fetches.reassign(session, row["request_id"], run_id)
+                FETCHES.reassign(session, row["request_id"], run_id)
                 left.append(row)
     loader.load_waiting(run_id)
     with context.warehouse.session() as session, session.turn("planning"):
@@ -128,7 +129,7 @@ async def _ask(
         "attempt": 1,
     }
     with context.warehouse.session() as session:
-        at = fetches.submitting(session, **columns, submitted_at=context.now())
+        at = FETCHES.submitting(session, **columns, submitted_at=context.now())
     settings, retries = context.settings, 0
 
     def count(_call: str, _cause: str) -> None:
@@ -153,7 +154,7 @@ async def _ask(
             "slot_wait_seconds": 0,
         }
         document = writer.keep(
-            forecast_id=product.name, time_period=f"{at:%Y-%m}", job_id=fetch.request_id, facts=manifest_of(row)
+            forecast_id=product.name, time_period=f"{at:%Y-%m}", job_id=fetch.request_id, facts=manifest_of_fetch(row)
         )
     except (ClariError, *UNFORESEEN) as error:
         writer.discard()
@@ -161,7 +162,7 @@ async def _ask(
             _count(session, fetch, retries)
             told = _told(error, product.name)
             kind = type(told).__name__
-            fetches.failed(session, fetch.request_id, state="FAILED", error=str(told), error_kind=kind)
+            FETCHES.failed(session, fetch.request_id, state="FAILED", error=str(told), error_kind=kind)
         return
     except BaseException:
         writer.discard()
@@ -180,7 +181,7 @@ async def _ask(
     def write_down(_event: Event) -> None:
         with context.warehouse.session() as session:
             _count(session, fetch, retries)
-            fetches.landed(
+            FETCHES.landed(
                 session,
                 fetch.request_id,
                 landed_at=landed.at,
@@ -194,7 +195,7 @@ async def _ask(
 
 
 def _count(session: Session, fetch: Fetch, retries: int) -> None:
-    fetches.counted(session, fetch.request_id, polls=0, retries=retries, slot_seconds=Decimal(0))
+    FETCHES.counted(session, fetch.request_id, polls=0, retries=retries, slot_seconds=Decimal(0))
 
 
 class _Watched:

@@ -13,6 +13,7 @@ from clari_pipeline.clari import Clock, Export, LeftBehind, Retry
 from clari_pipeline.clari.models import ActivityRequest
 from clari_pipeline.core.runbook import Problem, Remark
 from clari_pipeline.store import fetches
+from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import ExportRunner
 from clari_pipeline.sync.planning import Plan
@@ -20,8 +21,8 @@ from clari_pipeline.sync.products.allowance import Allowance
 from clari_pipeline.sync.products.brought import is_cut_off
 from clari_pipeline.sync.products.loading import ProductLoader
 from clari_pipeline.sync.products.product import Fetch, Product
-from clari_pipeline.sync.products.recording import FetchRecorder
 from clari_pipeline.sync.products.windows import Window, midnight
+from clari_pipeline.sync.recording import Recorder
 from clari_pipeline.warehouse.statements import Record
 
 _AT_ONCE = 3  # of windows whose length works, unless CLARI_MAX_CONCURRENT_EXPORTS says less
@@ -129,7 +130,7 @@ class ExportRounds:
             window_to=max(fetch.window_to for fetch in queue if fetch.window_to is not None),
         )
         with self._context.warehouse.session() as session, session.transaction():
-            fetches.submitting(
+            FETCHES.submitting(
                 session,
                 request_id=ends.request_id,
                 run_id=self._run_id,
@@ -138,7 +139,7 @@ class ExportRounds:
                 submitted_at=self._context.now(),
                 **_row(ends),
             )
-            fetches.failed(
+            FETCHES.failed(
                 session, ends.request_id, state="FAILED", error=str(trouble), error_kind=type(trouble).__name__
             )
         return []
@@ -162,7 +163,7 @@ class ExportRounds:
             landing=self._loader.landing,
             run_id=self._run_id,
             plan=Plan(tuple(exports), tuple(history)),
-            record=FetchRecorder(self._context.warehouse, self._run_id, self._loader.name),
+            record=Recorder(self._context.warehouse, self._run_id, self._loader.name),
             clock=self._clock,
             retry=self._retry,
         )

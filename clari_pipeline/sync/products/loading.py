@@ -11,12 +11,13 @@ from clari_pipeline.core.runbook import Problem
 from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.landing import PRODUCTS, LandedDocument, Landing, LandingError
 from clari_pipeline.store import fetches, product_rows
+from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.events import Merged, Refused
 from clari_pipeline.sync.invented import refuse_invented
 from clari_pipeline.sync.judging import keep_verdicts
 from clari_pipeline.sync.products.product import Found, Product
-from clari_pipeline.sync.products.recording import row_of
+from clari_pipeline.sync.recording import row_of
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
@@ -44,7 +45,7 @@ class ProductLoader:
         with self._context.warehouse.session() as session:
             waiting = fetches.waiting(session, self._product.name)
             for request_id in waiting:
-                fetches.reassign(session, request_id, run_id)
+                FETCHES.reassign(session, request_id, run_id)
         for request_id in waiting:
             self._context.stop.check()
             self.load(request_id)
@@ -57,7 +58,7 @@ class ProductLoader:
             return False
         document = self.landing.find(folder.relative_to(self.landing.root).as_posix())
         row = row_of(dict(document.manifest))
-        fetches.landed(
+        FETCHES.landed(
             session,
             request_id,
             landed_at=row["landed_at"],
@@ -73,7 +74,7 @@ class ProductLoader:
 
         def load(session: Session) -> None:
             with session.turn("product", self._product.name):
-                fetch = fetches.fetch(session, request_id)
+                fetch = FETCHES.row(session, request_id)
                 if fetch["state"] == "LANDED" and fetches.is_late(session, fetch):
                     self._rebuild(session)  # its records take their place among those that are newer
                 elif fetch["state"] == "LANDED":
@@ -118,7 +119,7 @@ class ProductLoader:
             with session.transaction():
                 self._product.forget(session)
                 for request_id in request_ids:
-                    fetch = fetches.fetch(session, request_id)
+                    fetch = FETCHES.row(session, request_id)
                     if request_id in unreconciled:
                         self._refuse(session, fetch, unreconciled[request_id], rows_exported=None)
                     else:
@@ -169,7 +170,7 @@ class ProductLoader:
         )
         if any(verdict.keeps_out for verdict in verdicts):
             raise _Unreconciled(verdicts)
-        fetches.loaded(
+        FETCHES.loaded(
             session,
             fetch["request_id"],
             loaded_at=fetch["loaded_at"] or self._context.now(),
@@ -195,14 +196,14 @@ class ProductLoader:
         return document, found
 
     def _refuse(self, session: Session, fetch: Record, verdicts: list[Verdict], *, rows_exported: int | None) -> None:
-        fetches.refused(session, fetch["request_id"], rows_exported=rows_exported, error=reason(verdicts))
+        FETCHES.refused(session, fetch["request_id"], rows_exported=rows_exported, error=reason(verdicts))
         keep_verdicts(session, verdicts, self._context.now())
 
     def _know(self, document: LandedDocument) -> None:
         with self._context.warehouse.session() as session:
-            fetches.restore(
+            FETCHES.restore(
                 session,
-                row_of(dict(document.manifest)),
+                **row_of(dict(document.manifest)),
                 result_sha256=document.sha256,
                 result_bytes=document.size,
                 landing_path=self.landing.path_of(document),
@@ -211,7 +212,7 @@ class ProductLoader:
     def _tell(self, request_id: str) -> None:
         """What became of the document, once that is kept."""
         with self._context.warehouse.session() as session:
-            fetch = fetches.fetch(session, request_id)
+            fetch = FETCHES.row(session, request_id)
         which: dict[str, Any] = {
             "request_id": request_id,
             "forecast_id": self._product.name,

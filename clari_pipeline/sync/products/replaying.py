@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from clari_pipeline.core.runbook import Problem
-from clari_pipeline.store import fetches, ledger
+from clari_pipeline.store import ledger
+from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.brought import Brought, verdicts_of
 from clari_pipeline.sync.products.loading import ProductLoader
@@ -33,7 +34,7 @@ def replay_products(context: Context) -> ReplayedProducts:
         damaged += loader.know_all()
         if request_ids := loader.rebuild():
             with context.warehouse.session() as session:
-                found = [fetches.fetch(session, request_id) for request_id in request_ids]
+                found = [FETCHES.row(session, request_id) for request_id in request_ids]
                 done.append(Brought(name, found, verdicts_of(session, found)))
     failures = [
         failure

@@ -11,7 +11,7 @@ import pytest
 from clari_pipeline.clari.events import Polled
 from clari_pipeline.clari.models import ActivityRequest, Job
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.store import fetches
+from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.products.activity import OVERLAP_DAYS
 from clari_pipeline.sync.products.windows import Window
 from tests.helpers.product_documents import NOW, TODAY, WEEK, meeting
@@ -80,7 +80,7 @@ def test_days_that_were_never_accepted_are_asked_for_once_more_and_not_each(
     """Of three runs that died before Clari answered, today's days hold the days of all."""
     with desk.context.warehouse.session() as session:
         for day in range(3):
-            fetches.submitting(
+            FETCHES.submitting(
                 session,
                 request_id=f"left-{day}",
                 run_id=f"gone-{day}",

@@ -9,6 +9,7 @@ import pytest
 
 from clari_pipeline.landing import LandingError
 from clari_pipeline.store import fetches
+from clari_pipeline.store.ledger import FETCHES
 from tests.helpers.product_documents import GOOD, NOW, TODAY, WEEK, audit, meeting
 from tests.sync.products.conftest import Desk
 
@@ -58,7 +59,7 @@ def test_what_landed_before_the_ledger_said_so_is_merged(desk: Desk) -> None:
     request_id = desk.land("audit", audit(GOOD), at=NOW - timedelta(hours=1))
     asked = {"product": "audit", "attempt": 1, "submitted_at": NOW - timedelta(hours=1)}
     with desk.context.warehouse.session() as session:
-        fetches.submitting(session, request_id=request_id, run_id="gone", **asked)
+        FETCHES.submitting(session, request_id=request_id, run_id="gone", **asked)
     brought = desk.bring("audit")
     assert request_id in {fetch["request_id"] for fetch in brought.fetches}
     assert [fetch["state"] for fetch in brought.fetches] == ["LOADED", "LOADED"]
@@ -142,13 +143,13 @@ def test_a_document_that_is_damaged_on_our_disk_is_refused_and_keeps_no_other_ou
 
     def states() -> list[str]:
         with by_hand.context.warehouse.session() as session:
-            return [fetches.fetch(session, one)["state"] for one in (bad, good)]
+            return [FETCHES.row(session, one)["state"] for one in (bad, good)]
 
     file.write_bytes(content[:-3])
     loader.load_waiting("run")
     assert states() == ["REFUSED", "LOADED"]
     with by_hand.context.warehouse.session() as session:
-        assert str(file.parent) in fetches.fetch(session, bad)["error"]
+        assert str(file.parent) in FETCHES.row(session, bad)["error"]
     file.write_bytes(content)
     loader.rebuild()
     assert states() == ["LOADED", "LOADED"]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.store import fetches
+from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.products.activity import OVERLAP_DAYS
 from clari_pipeline.sync.products.windows import Shown, Window, wanted
 from tests.helpers.product_documents import NOW, TODAY, meeting
@@ -213,7 +213,7 @@ def test_days_that_came_otherwise_are_no_failure(desk: Desk, sandbox: Sandbox, c
     with desk.context.warehouse.session() as session:
         week = {"window_from": TODAY - timedelta(days=7), "window_to": TODAY}
         asked = {"product": "activity", "attempt": 1, "submitted_at": NOW} | week
-        fetches.submitting(session, request_id="dead", run_id="gone", **asked)
+        FETCHES.submitting(session, request_id="dead", run_id="gone", **asked)
     clock.turn(days=1)
     brought = desk.bring("activity")
     assert sorted(fetch["state"] for fetch in brought.fetches) == ["FAILED", "LOADED"]

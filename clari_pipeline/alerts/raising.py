@@ -1,7 +1,7 @@
 """The one road to alerts: what a run has found is written into `alert`, then sent, then marked as sent.
 
-The command line and Dagster's sensors call `raise_alerts` and `send_alerts` alike, so that people hear of everything
-once, however the pipeline is run.
+The command line and Dagster's sensors use `Alerts` alike, so that people are notified of everything once, however the
+pipeline is run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.alerts.sending import SENT_WITHIN, Sent, alert_of, send_alerts
+from clari_pipeline.alerts.sending import SENT_WITHIN, Outbox, Sent, alert_of
 from clari_pipeline.alerts.spool import Spool
 from clari_pipeline.core.runbook import AlertKind, Problem, Remark, section_of, see
 from clari_pipeline.core.setting_errors import SettingsError
@@ -20,7 +20,7 @@ from clari_pipeline.notify import compose, open_channels
 from clari_pipeline.store import alert_rows, marts
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run
-from clari_pipeline.sync.refreshing import refresh
+from clari_pipeline.sync.refreshing import Marts
 from clari_pipeline.sync.run import SyncResult
 from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.session import Session
@@ -30,160 +30,162 @@ _KILLED = "run_failed killed"
 _WORSE_FIRST = ("P1", "P2", "P3")
 
 
-def raise_alerts(
-    context: Context,
-    outcomes: Sequence[Outcome] = (),
-    *,
-    run_id: str,
-    failures: Iterable[Problem] = (),
-    killed: Collection[str] = (),
-    quarters: Iterable[str] = (),
-) -> None:
-    """Write down what people must hear of: of exports that did not come to this run, of every export merged or refused
-    that nobody was told of yet, whichever run it belongs to, and of `failures` of the run itself.
+class Alerts:
+    """Raises and sends alerts: what a run has found is written into `alert`, then sent, then marked as sent."""
 
-    `killed` are earlier runs that were found not to have come to their end; `quarters` are those whose freshness is
-    looked at. The same class of alert is not written twice within `CLARI_ALERT_REPEAT_HOURS`, unless it is worse.
-    """
-    spool, now = Spool(context.settings.data_dir), context.now()
-    with context.warehouse.session() as session:
-        untold = outcomes_of(context.warehouse, alert_rows.pending_exports(session, not_before=now - SENT_WITHIN))
-    with context.warehouse.transaction("alerts") as session:
-        for spooled in spool.read():
-            taken = spooled.pop("channel_ids")
-            alert_rows.raised(session, **spooled, detail={})
-            for channel_id in taken:
-                alert_rows.delivered(session, spooled["alert_key"], channel_id, at=spooled["created_at"])
-        book = _Book(session, context, run_id)
-        for outcome in untold:
-            if outcome.export["state"] == "LOADED":
-                _of_calls(book, outcome.export)
-            elif outcome.is_failure:
-                _of_failure(book, outcome)
-        for outcome in outcomes:
-            if outcome.is_failure and outcome.export["state"] != "REFUSED":
-                _of_failure(book, outcome)
-        alert_rows.mark_reviewed(session, (outcome.export["request_id"] for outcome in untold), at=now)
-        if not _was_told_as_killed(book, run_id):
-            for failure in failures:
-                _of_run_failure(book, failure)
-        _of_killed(book, killed)
-        _of_stale_quarters(book, list(quarters))
-    spool.clear()
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._outbox = Outbox(context)
 
+    def raise_alerts(
+        self,
+        outcomes: Sequence[Outcome] = (),
+        *,
+        run_id: str,
+        failures: Iterable[Problem] = (),
+        killed: Collection[str] = (),
+        quarters: Iterable[str] = (),
+    ) -> None:
+        """Write alerts of exports that did not come to this run, of every export merged or refused that was not
+        reviewed for alerts yet, whichever run it belongs to, and of `failures` of the run itself.
 
-def raise_killed(context: Context, killed: Collection[str], *, run_id: str) -> None:
-    """Write down, in the run that goes on in their place, that earlier runs were killed; it is sent when that ends."""
-    if killed:
-        with context.warehouse.transaction("alerts") as session:
-            _of_killed(_Book(session, context, run_id), killed)
+        `killed` are earlier runs that were found not to have come to their end; `quarters` are those whose freshness is
+        looked at. The same class of alert is not written twice within `CLARI_ALERT_REPEAT_HOURS`, unless it is worse.
+        """
+        spool, now, warehouse = Spool(self._context.settings.data_dir), self._context.now(), self._context.warehouse
+        with warehouse.session() as session:
+            unreviewed = outcomes_of(warehouse, alert_rows.pending_exports(session, not_before=now - SENT_WITHIN))
+        with warehouse.transaction("alerts") as session:
+            for spooled in spool.read():
+                taken = spooled.pop("channel_ids")
+                alert_rows.raised(session, **spooled, detail={})
+                for channel_id in taken:
+                    alert_rows.delivered(session, spooled["alert_key"], channel_id, at=spooled["created_at"])
+            book = _Book(session, self._context, run_id)
+            for outcome in unreviewed:
+                if outcome.export["state"] == "LOADED":
+                    _of_calls(book, outcome.export)
+                elif outcome.is_failure:
+                    _of_failure(book, outcome)
+            for outcome in outcomes:
+                if outcome.is_failure and outcome.export["state"] != "REFUSED":
+                    _of_failure(book, outcome)
+            alert_rows.mark_reviewed(session, (outcome.export["request_id"] for outcome in unreviewed), at=now)
+            if not _was_told_as_killed(book, run_id):
+                for failure in failures:
+                    _of_run_failure(book, failure)
+            _of_killed(book, killed)
+            _of_stale_quarters(book, list(quarters))
+        spool.clear()
 
+    def raise_killed(self, killed: Collection[str], *, run_id: str) -> None:
+        """Write an alert, in the run that goes on in their place, that earlier runs were killed."""
+        if killed:
+            with self._context.warehouse.transaction("alerts") as session:
+                _of_killed(_Book(session, self._context, run_id), killed)
 
-def notify_of_sync(context: Context, result: SyncResult) -> Sent:
-    """Raise and send the alerts of a sync. What goes wrong here is returned, and does not make the sync a failure.
+    def notify_of_sync(self, result: SyncResult) -> Sent:
+        """Raise and send the alerts of a sync. What goes wrong here is returned, and does not make the sync a failure.
 
-    Where the warehouse cannot be written, people are notified of the sync's own failure without it.
-    """
-    return _notify(
-        context,
-        result.outcomes,
-        run_id=result.run_id,
-        failures=result.failures,
-        killed=result.killed,
-        quarters=[str(quarter) for quarter in result.quarters],
-    )
-
-
-def _notify(
-    context: Context,
-    outcomes: Sequence[Outcome],
-    *,
-    run_id: str,
-    quarters: Sequence[str],
-    failures: Sequence[Problem] = (),
-    killed: Collection[str] = (),
-) -> Sent:
-    try:
-        with context.warehouse.kept_open():
-            raise_alerts(context, outcomes, run_id=run_id, failures=failures, killed=killed, quarters=quarters)
-        return send_alerts(context)
-    except Exception as error:  # noqa: BLE001 - the sync itself is done
-        sent = Sent(0)
-        if isinstance(error, WarehouseError) and failures:
-            with suppress(SettingsError):  # an address that is none
-                sent = _notify_without_warehouse(context, failures, run_id=run_id)
-        at_once = ", and people were told at once that this one failed" if sent.alerts else ""
-        said = f"alerts could not be sent ({error}); the next run sends them{at_once}"
-        return Sent(sent.alerts, (Problem(None, None, said, Remark.ALERT_NOT_SENT), *sent.problems))
-
-
-def notify_of_crash(context: Context, failures: Sequence[Problem], *, run_id: str) -> Sent:
-    """Notify people of a run that could not be made at all; where the warehouse cannot be written, without it."""
-    try:
-        raise_alerts(context, run_id=run_id, failures=failures)
-        return send_alerts(context)
-    except Exception:  # noqa: BLE001 - whatever it is, people are to hear of it
-        return _notify_without_warehouse(context, failures, run_id=run_id)
-
-
-def _notify_without_warehouse(context: Context, failures: Sequence[Problem], *, run_id: str) -> Sent:
-    """Notify people at once; the next run that can writes the alert into the warehouse."""
-    spool, now = Spool(context.settings.data_dir), context.now()
-    repeat = timedelta(hours=context.settings.alert_repeat_hours)
-    if any(now - known["created_at"] < repeat for known in spool.read()):
-        return Sent(0)
-    row = {
-        "alert_key": f"run_failed {run_id}",
-        "alert_class": AlertKind.RUN_FAILED.value,
-        "kind": AlertKind.RUN_FAILED.value,
-        "severity": "P2",
-        "title": "A run failed",
-        "body": "; ".join(failure.line for failure in failures),
-        "created_at": now,
-        "run_id": run_id,
-    }
-    channels = open_channels(context.settings.alert_urls)
-    alerts = [alert_of(row | {"detail": {}})]
-    look, env = ["clari-pipeline status"], context.settings.env
-    (message,) = compose(alerts, {}, where_to_look=look, environment=env)
-    deliveries = dict(zip(channels, channels.deliver(message), strict=True))
-    with suppress(OSError):  # its disk may be the one that is full
-        spool.add(row, [channel.id for channel, delivery in deliveries.items() if delivery.error is None])
-    problems = [
-        Problem(None, None, f"alert channel {d.channel}: {d.error}", Remark.ALERT_NOT_SENT)
-        for d in deliveries.values()
-        if d.error
-    ]
-    return Sent(int(bool(deliveries) and not problems), tuple(problems))
-
-
-def notify_of_run(context: Context, run_id: str, *, quarter_id: str | None, failures: Sequence[Problem]) -> Sent:
-    """Raise and send the alerts of one of the daemon's runs that has ended; `failures` where it failed.
-
-    A failure that an export explains is notified of as that export's.
-    """
-    try:
-        # What the calls stand against; the marts' own run may be still to come.
-        refresh(context, "forecast_vs_quota")
-        outcomes = outcomes_of(context.warehouse, requests_of_run(context.warehouse, run_id, quarter_id))
-        is_explained = any(outcome.is_failure for outcome in outcomes)
-        raise_alerts(
-            context,
-            outcomes,
-            run_id=run_id,
-            failures=[] if is_explained else failures,
-            quarters=[quarter_id] if quarter_id else [],
+        Where the warehouse cannot be written, people are notified of the sync's own failure without it.
+        """
+        return self._notify(
+            result.outcomes,
+            run_id=result.run_id,
+            failures=result.failures,
+            killed=result.killed,
+            quarters=[str(quarter) for quarter in result.quarters],
         )
-        return send_alerts(context)
-    except Exception as error:  # noqa: BLE001 - a sensor that raises does not look at the run again
-        unsent = Problem(AlertKind.RUN_FAILED, quarter_id, f"alerts could not be sent: {error}", section_of(error))
-        return notify_of_crash(context, failures or [unsent], run_id=run_id)
 
+    def _notify(
+        self,
+        outcomes: Sequence[Outcome],
+        *,
+        run_id: str,
+        quarters: Sequence[str],
+        failures: Sequence[Problem] = (),
+        killed: Collection[str] = (),
+    ) -> Sent:
+        try:
+            with self._context.warehouse.kept_open():
+                self.raise_alerts(outcomes, run_id=run_id, failures=failures, killed=killed, quarters=quarters)
+            return self._outbox.send()
+        except Exception as error:  # noqa: BLE001 - the sync itself is done
+            sent = Sent(0)
+            if isinstance(error, WarehouseError) and failures:
+                with suppress(SettingsError):  # an address that is none
+                    sent = self._notify_without_warehouse(failures, run_id=run_id)
+            at_once = ", and people were told at once that this one failed" if sent.alerts else ""
+            said = f"alerts could not be sent ({error}); the next run sends them{at_once}"
+            return Sent(sent.alerts, (Problem(None, None, said, Remark.ALERT_NOT_SENT), *sent.problems))
 
-def notify_of_stale_quarters(context: Context) -> Sent:
-    """Notify people of quarters that have gone stale, though no run is there to find it."""
-    quarters = [str(quarter) for quarter in context.current_quarters() if context.settings.brings_forecasts]
-    return _notify(context, (), run_id="freshness", quarters=quarters)
+    def notify_of_crash(self, failures: Sequence[Problem], *, run_id: str) -> Sent:
+        """Notify people of a run that could not be made at all; where the warehouse cannot be written, without it."""
+        try:
+            self.raise_alerts(run_id=run_id, failures=failures)
+            return self._outbox.send()
+        except Exception:  # noqa: BLE001 - whatever it is, people are to hear of it
+            return self._notify_without_warehouse(failures, run_id=run_id)
+
+    def _notify_without_warehouse(self, failures: Sequence[Problem], *, run_id: str) -> Sent:
+        """Notify people at once; the next run that can writes the alert into the warehouse."""
+        spool, now = Spool(self._context.settings.data_dir), self._context.now()
+        repeat = timedelta(hours=self._context.settings.alert_repeat_hours)
+        if any(now - known["created_at"] < repeat for known in spool.read()):
+            return Sent(0)
+        row = {
+            "alert_key": f"run_failed {run_id}",
+            "alert_class": AlertKind.RUN_FAILED.value,
+            "kind": AlertKind.RUN_FAILED.value,
+            "severity": "P2",
+            "title": "A run failed",
+            "body": "; ".join(failure.line for failure in failures),
+            "created_at": now,
+            "run_id": run_id,
+        }
+        channels = open_channels(self._context.settings.alert_urls)
+        alerts = [alert_of(row | {"detail": {}})]
+        look, env = ["clari-pipeline status"], self._context.settings.env
+        (message,) = compose(alerts, {}, where_to_look=look, environment=env)
+        deliveries = dict(zip(channels, channels.deliver(message), strict=True))
+        with suppress(OSError):  # its disk may be the one that is full
+            spool.add(row, [channel.id for channel, delivery in deliveries.items() if delivery.error is None])
+        problems = [
+            Problem(None, None, f"alert channel {d.channel}: {d.error}", Remark.ALERT_NOT_SENT)
+            for d in deliveries.values()
+            if d.error
+        ]
+        return Sent(int(bool(deliveries) and not problems), tuple(problems))
+
+    def notify_of_run(self, run_id: str, *, quarter_id: str | None, failures: Sequence[Problem]) -> Sent:
+        """Raise and send the alerts of one of the daemon's runs that has ended; `failures` where it failed.
+
+        A failure that an export explains is notified of as that export's.
+        """
+        try:
+            # What the calls stand against; the marts' own run may be still to come.
+            Marts(self._context).refresh("forecast_vs_quota")
+            outcomes = outcomes_of(
+                self._context.warehouse, requests_of_run(self._context.warehouse, run_id, quarter_id)
+            )
+            is_explained = any(outcome.is_failure for outcome in outcomes)
+            self.raise_alerts(
+                outcomes,
+                run_id=run_id,
+                failures=[] if is_explained else failures,
+                quarters=[quarter_id] if quarter_id else [],
+            )
+            return self._outbox.send()
+        except Exception as error:  # noqa: BLE001 - a sensor that raises does not look at the run again
+            unsent = Problem(AlertKind.RUN_FAILED, quarter_id, f"alerts could not be sent: {error}", section_of(error))
+            return self.notify_of_crash(failures or [unsent], run_id=run_id)
+
+    def notify_of_stale_quarters(self) -> Sent:
+        """Notify people of quarters that have gone stale, though no run is there to find it."""
+        quarters = [
+            str(quarter) for quarter in self._context.current_quarters() if self._context.settings.brings_forecasts
+        ]
+        return self._notify((), run_id="freshness", quarters=quarters)
 
 
 class _Book:

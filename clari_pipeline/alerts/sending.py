@@ -36,83 +36,89 @@ class Sent:
     problems: tuple[Problem, ...] = ()
 
 
-def send_alerts(context: Context, *, named: Sequence[str] = ()) -> Sent:
-    """Send what is not sent yet to every channel that has not taken it, and mark it. Raises `SettingsError`.
+class Outbox:
+    """Alerts on their way to the channels: pending until every channel has taken them."""
 
-    A channel that is down keeps nothing from the others: it is sent its part by the next run. What is older than a
-    week is sent only if it is `named`.
-    """
-    channels = open_channels(context.settings.alert_urls)
-    with context.warehouse.sending(timeout_s=_LONGEST_SENDING_S):
-        return _send(context, channels, named)
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
+    def send(self, *, named: Sequence[str] = ()) -> Sent:
+        """Send what is not sent yet to every channel that has not taken it, and mark it. Raises `SettingsError`.
 
-def _send(context: Context, channels: Channels, named: Sequence[str]) -> Sent:
-    with context.warehouse.session() as session:
-        waiting = alert_rows.pending(session, not_before=context.now() - SENT_WITHIN, alert_keys=named)
-        taken = alert_rows.deliveries(session, (alert["alert_key"] for alert in waiting))
-        headlines = _headlines(session, waiting)
-    if not waiting or not channels:
-        return Sent(0)
-    errors: dict[Channel, str] = {}
-    for message, to in _messages(context, waiting, taken, headlines, channels):
-        for channel, delivery in zip(to, channels.deliver_each(dict.fromkeys(to, message)), strict=True):
-            if delivery.error is not None:
-                errors[channel] = delivery.error
-                continue
-            with context.warehouse.transaction("alerts") as session:
-                for key in message.alert_keys:
-                    alert_rows.delivered(session, key, channel.id, at=context.now())
-    return Sent(
-        _mark(context, waiting, channels, errors),
-        tuple(
-            Problem(
-                None, None, f"alert channel {channel.name}: {error}; the next run sends again", Remark.ALERT_NOT_SENT
-            )
-            for channel, error in errors.items()
-        ),
-    )
+        A channel that is down keeps nothing from the others: it is sent its part by the next run. What is older than a
+        week is sent only if it is `named`.
+        """
+        channels = open_channels(self._context.settings.alert_urls)
+        with self._context.warehouse.sending(timeout_s=_LONGEST_SENDING_S):
+            return self._send(channels, named)
 
-
-def _messages(
-    context: Context,
-    waiting: Sequence[Record],
-    taken: set[tuple[str, str]],
-    headlines: dict[tuple[str, str], Headline],
-    channels: Channels,
-) -> Iterable[tuple[Message, list[Channel]]]:
-    """Messages and the channels that each goes to: those that lack the same alerts get the same."""
-    lacking: defaultdict[tuple[str, ...], list[Channel]] = defaultdict(list)
-    for channel in channels:
-        lacking[tuple(one["alert_key"] for one in waiting if (one["alert_key"], channel.id) not in taken)].append(
-            channel
+    def _send(self, channels: Channels, named: Sequence[str]) -> Sent:
+        with self._context.warehouse.session() as session:
+            waiting = alert_rows.pending(session, not_before=self._context.now() - SENT_WITHIN, alert_keys=named)
+            taken = alert_rows.deliveries(session, (alert["alert_key"] for alert in waiting))
+            headlines = _headlines(session, waiting)
+        if not waiting or not channels:
+            return Sent(0)
+        errors: dict[Channel, str] = {}
+        for message, to in self._messages(waiting, taken, headlines, channels):
+            for channel, delivery in zip(to, channels.deliver_each(dict.fromkeys(to, message)), strict=True):
+                if delivery.error is not None:
+                    errors[channel] = delivery.error
+                    continue
+                with self._context.warehouse.transaction("alerts") as session:
+                    for key in message.alert_keys:
+                        alert_rows.delivered(session, key, channel.id, at=self._context.now())
+        return Sent(
+            self._mark(waiting, channels, errors),
+            tuple(
+                Problem(
+                    None,
+                    None,
+                    f"alert channel {channel.name}: {error}; the next run sends again",
+                    Remark.ALERT_NOT_SENT,
+                )
+                for channel, error in errors.items()
+            ),
         )
-    by_key = {alert["alert_key"]: alert for alert in waiting}
-    for missing, to in lacking.items():
-        alerts = [alert_of(by_key[key]) for key in missing]
-        look = [f"clari.forecast_swing in {context.warehouse.place}", "clari-pipeline status"]
-        env = context.settings.env
-        for message in compose(alerts, headlines, where_to_look=look, environment=env) if alerts else ():
-            yield message, to
 
-
-def _mark(context: Context, waiting: Sequence[Record], channels: Channels, errors: dict[Channel, str]) -> int:
-    """Mark what was tried; how many alerts every channel has taken now."""
-    last_error = "; ".join(f"{channel.name}: {error}" for channel, error in errors.items()) or None
-    sent = 0
-    with context.warehouse.transaction("alerts") as session:
-        taken = alert_rows.deliveries(session, (alert["alert_key"] for alert in waiting))
-        for alert in waiting:
-            is_sent = all((alert["alert_key"], channel.id) in taken for channel in channels)
-            sent += is_sent
-            alert_rows.record_attempt(
-                session,
-                alert["alert_key"],
-                is_sent=is_sent,
-                last_error=None if is_sent else last_error,
-                at=context.now(),
+    def _messages(
+        self,
+        waiting: Sequence[Record],
+        taken: set[tuple[str, str]],
+        headlines: dict[tuple[str, str], Headline],
+        channels: Channels,
+    ) -> Iterable[tuple[Message, list[Channel]]]:
+        """Messages and the channels that each goes to: those that lack the same alerts get the same."""
+        lacking: defaultdict[tuple[str, ...], list[Channel]] = defaultdict(list)
+        for channel in channels:
+            lacking[tuple(one["alert_key"] for one in waiting if (one["alert_key"], channel.id) not in taken)].append(
+                channel
             )
-    return sent
+        by_key = {alert["alert_key"]: alert for alert in waiting}
+        for missing, to in lacking.items():
+            alerts = [alert_of(by_key[key]) for key in missing]
+            look = [f"clari.forecast_swing in {self._context.warehouse.place}", "clari-pipeline status"]
+            env = self._context.settings.env
+            for message in compose(alerts, headlines, where_to_look=look, environment=env) if alerts else ():
+                yield message, to
+
+    def _mark(self, waiting: Sequence[Record], channels: Channels, errors: dict[Channel, str]) -> int:
+        """Mark what was tried; how many alerts every channel has taken now."""
+        last_error = "; ".join(f"{channel.name}: {error}" for channel, error in errors.items()) or None
+        sent = 0
+        with self._context.warehouse.transaction("alerts") as session:
+            taken = alert_rows.deliveries(session, (alert["alert_key"] for alert in waiting))
+            for alert in waiting:
+                is_sent = all((alert["alert_key"], channel.id) in taken for channel in channels)
+                sent += is_sent
+                alert_rows.record_attempt(
+                    session,
+                    alert["alert_key"],
+                    is_sent=is_sent,
+                    last_error=None if is_sent else last_error,
+                    at=self._context.now(),
+                )
+        return sent
 
 
 def _headlines(session: Session, waiting: Iterable[Record]) -> dict[tuple[str, str], Headline]:

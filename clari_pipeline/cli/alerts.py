@@ -49,7 +49,7 @@ def test(settings: Settings) -> int:
 
 def resend(settings: Settings, *, keys: Sequence[str]) -> int:
     """Send what is not sent yet, and these again."""
-    from clari_pipeline.alerts import sending as alert_sending  # noqa: PLC0415
+    from clari_pipeline.alerts.sending import Outbox  # noqa: PLC0415
     from clari_pipeline.store import alert_rows  # noqa: PLC0415
 
     context = Context.of(settings)
@@ -60,7 +60,7 @@ def resend(settings: Settings, *, keys: Sequence[str]) -> int:
             raise UsageError(f"no alert is called {unknown[0]!r}: clari-pipeline alerts list shows their keys")
         for key in keys:
             alert_rows.requeue(session, key)
-    sent = alert_sending.send_alerts(context, named=keys)
+    sent = Outbox(context).send(named=keys)
     console_of_output().print(f"{sent.alerts} alerts sent")
     for problem in sent.problems:
         say(problem.line, settings, section=None)

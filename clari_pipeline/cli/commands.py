@@ -18,7 +18,7 @@ from clari_pipeline.core.runbook import AlertKind, ExitCode, Problem, Remark, se
 from clari_pipeline.core.setting_errors import SettingsError, UsageError
 from clari_pipeline.core.shown import PlainConsole, print_json
 from clari_pipeline.landing import Arriving
-from clari_pipeline.sync.context import Context, clari_client
+from clari_pipeline.sync.context import Context, StopSignal, clari_client
 from clari_pipeline.sync.log_lines import say
 from clari_pipeline.sync.run import OpenSteps, SyncRequest, SyncResult
 from clari_pipeline.warehouse.errors import WrongEnvironment
@@ -104,27 +104,27 @@ def sync(
     )
     work = partial(_sync, context, request, as_json=as_json, open_steps=open_steps)
     try:
-        return run_interruptibly(work, stop=partial(_stop, context))
+        return run_interruptibly(work, stop=partial(_stop, context.stop, settings))
     except (SettingsError, WrongEnvironment):
         raise
     except Exception as error:
-        from clari_pipeline.alerts import raising as alerts  # noqa: PLC0415
+        from clari_pipeline.alerts.raising import Alerts  # noqa: PLC0415
         from clari_pipeline.sync.masking import masked_line  # noqa: PLC0415
 
         reason = masked_line(str(error), settings).strip().partition("\n")[0] or type(error).__name__
         failure = Problem(AlertKind.RUN_FAILED, None, reason, section_of(error))
-        _say_all(alerts.notify_of_crash(context, [failure], run_id=request.run_id).problems, settings)
+        _say_all(Alerts(context).notify_of_crash([failure], run_id=request.run_id).problems, settings)
         raise
 
 
-def _stop(context: Context) -> None:
-    say("stopping once the quarter at hand is merged; Ctrl-C once more leaves at once", context.settings, section=None)
-    context.stop.set()
+def _stop(signal: StopSignal, settings: Settings) -> None:
+    say("stopping once the quarter at hand is merged; Ctrl-C once more leaves at once", settings, section=None)
+    signal.set()
 
 
 def _sync(context: Context, request: SyncRequest, *, as_json: bool, open_steps: OpenSteps | None) -> int:
     """Run the sync, notify people of what it found, print it."""
-    from clari_pipeline.alerts import raising as alerts  # noqa: PLC0415
+    from clari_pipeline.alerts.raising import Alerts  # noqa: PLC0415
     from clari_pipeline.checks import export_gate  # noqa: PLC0415
     from clari_pipeline.cli.progress import SyncProgress  # noqa: PLC0415
     from clari_pipeline.sync.run import run_sync  # noqa: PLC0415
@@ -138,24 +138,24 @@ def _sync(context: Context, request: SyncRequest, *, as_json: bool, open_steps: 
     console = PlainConsole(stderr=True, quiet=context.settings.log_format == "json")
     with SyncProgress(console, context.hooks) as progress:
         result = run_sync(context, request, open_steps, planned=progress.expect)
-    return _finish(context, result, as_json=as_json, sent=alerts.notify_of_sync(context, result))
+    return _finish(context, result, as_json=as_json, sent=Alerts(context).notify_of_sync(result))
 
 
 def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[str, ...], as_json: bool) -> int:
     """Landed documents once more; those that were refused before and still are, are no failure."""
     from clari_pipeline.sync.products.replaying import ReplayedProducts, replay_products  # noqa: PLC0415
-    from clari_pipeline.sync.replaying import replay  # noqa: PLC0415
+    from clari_pipeline.sync.replaying import Replay  # noqa: PLC0415
 
     context = Context.of(settings)
 
     def work() -> int:
         context.prepare()
         started_at = context.now()
-        replayed = replay(context, quarters, forecasts)
+        replayed = Replay(context).documents(quarters, forecasts)
         products = ReplayedProducts() if quarters or forecasts else replay_products(context)
         return _finish_replay(context, replayed, products, started_at=started_at, as_json=as_json)
 
-    return run_interruptibly(work, stop=partial(_stop, context))
+    return run_interruptibly(work, stop=partial(_stop, context.stop, settings))
 
 
 def replay_document(
@@ -169,19 +169,19 @@ def replay_document(
 ) -> int:
     """One document from elsewhere."""
     from clari_pipeline.sync.products.replaying import ReplayedProducts  # noqa: PLC0415
-    from clari_pipeline.sync.replaying import replay_document  # noqa: PLC0415
+    from clari_pipeline.sync.replaying import Replay  # noqa: PLC0415
 
     context = Context.of(settings)
 
     def work() -> int:
         context.prepare()
         run_id, started_at = uuid.uuid4().hex, context.now()
-        replayed = replay_document(
-            context, arriving, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id
+        replayed = Replay(context).document(
+            arriving, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id
         )
         return _finish_replay(context, replayed, ReplayedProducts(), started_at=started_at, as_json=as_json)
 
-    return run_interruptibly(work, stop=partial(_stop, context))
+    return run_interruptibly(work, stop=partial(_stop, context.stop, settings))
 
 
 def _finish_replay(

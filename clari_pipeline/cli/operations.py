@@ -101,18 +101,19 @@ def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bo
 
 def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     """Let old quarters leave the tables, or say which would; 1 where one has to stay."""
-    from clari_pipeline.ops import retention as keeping  # noqa: PLC0415
+    from clari_pipeline.ops.retention import Retention  # noqa: PLC0415
 
     context = Context.of(settings)
-    found: list[keeping.OldQuarter] = []
+    kept = Retention(context)
+    found: list[OldQuarter] = []
     verdicts = 0
     if context.warehouse.exists():
-        found = keeping.old_quarters(context) if dry_run else keeping.retire(context)
-        verdicts = keeping.old_verdicts(context) if dry_run else keeping.forget_verdicts(context)
+        found = kept.old_quarters() if dry_run else kept.retire()
+        verdicts = kept.old_verdicts() if dry_run else kept.forget_verdicts()
     problems: list[Problem] = []
     if (found or verdicts) and not dry_run:
         problems += publish(context.warehouse, context.places).problems
-    oldest = str(keeping.oldest_kept(context))
+    oldest = str(kept.oldest_kept)
     if as_json:
         quarters = [
             {"quarter_id": one.quarter_id, "rows": dict(one.rows), "exports": one.exports, "obstacle": one.obstacle}

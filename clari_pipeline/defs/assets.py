@@ -1,8 +1,7 @@
 """The asset graph: raw export → tables (a quarter each) → marts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -21,7 +20,8 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.loading import Loader, has_landed
 from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run
 from clari_pipeline.sync.publishing import publish
-from clari_pipeline.sync.refreshing import judge_coverage, movement_verdicts, refresh
+from clari_pipeline.sync.refreshing import REFRESHED, Marts, movement_verdicts
+from clari_pipeline.warehouse.session import Warehouse
 from clari_pipeline.warehouse.statements import Record, is_view
 
 PREFIX = "clari"
@@ -132,15 +132,11 @@ def mart_assets(*, engine: str) -> list[dg.AssetsDefinition]:
     """What follows once the quarters are through."""
     tables, health = [*map(key, TABLES)], [key("raw_export"), key("forecast_entry")]
     made = [
-        _mart("forecast_vs_quota", partial(refresh, mart="forecast_vs_quota"), tables, engine),
-        _mart("forecast_swing", partial(refresh, mart="forecast_swing"), tables, engine),
-        _mart(
-            "forecast_swing_summary", partial(_counted, mart="forecast_swing_summary"), [key("forecast_swing")], engine
-        ),
-        _mart("pipeline_health", partial(refresh, mart="pipeline_health"), health, engine),
-        _mart(
-            "pipeline_health_month", partial(_counted, mart="pipeline_health_month"), [key("pipeline_health")], engine
-        ),
+        _mart("forecast_vs_quota", tables, engine),
+        _mart("forecast_swing", tables, engine),
+        _mart("forecast_swing_summary", [key("forecast_swing")], engine),
+        _mart("pipeline_health", health, engine),
+        _mart("pipeline_health_month", [key("pipeline_health")], engine),
     ]
     board = board_asset(key("board"), [*map(key, MARTS)], owners=OWNERS, pool=writers(engine))
     return [*made, _history_marts(engine), board]
@@ -159,13 +155,13 @@ def _mart_metadata(name: str) -> dict[str, Any]:
     }
 
 
-def _counted(sync: Context, mart: str) -> int:
-    """The rows of a mart that is made with another."""
-    with sync.warehouse.session() as session:
+def _counted(warehouse: Warehouse, mart: str) -> int:
+    """The rows of a mart that is refreshed with another."""
+    with warehouse.session() as session:
         return marts.count(session, mart)
 
 
-def _mart(name: str, refreshed: Callable[[Context], int], deps: list[dg.AssetKey], engine: str) -> dg.AssetsDefinition:
+def _mart(name: str, deps: list[dg.AssetKey], engine: str) -> dg.AssetsDefinition:
     coverage = name == "forecast_vs_quota"
 
     @dg.asset(
@@ -184,8 +180,8 @@ def _mart(name: str, refreshed: Callable[[Context], int], deps: list[dg.AssetKey
     def mart(context: dg.AssetExecutionContext) -> Iterator[Any]:
         sync: Context = context.resources.sync_context
         with failing(), sync.warehouse.session():
-            rows = refreshed(sync)
-            results = [_coverage_result(key(name), judge_coverage(sync))] if coverage else []
+            rows = Marts(sync).refresh(name) if name in REFRESHED else _counted(sync.warehouse, name)
+            results = [_coverage_result(key(name), Marts(sync).judge_coverage())] if coverage else []
         yield dg.MaterializeResult(metadata={"dagster/row_count": rows})
         yield from results
 
@@ -242,21 +238,22 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
         pool=writers(engine),
     )
     def apply_retention(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        from clari_pipeline.ops.retention import forget_verdicts, oldest_kept, retire  # noqa: PLC0415 - once a month
+        from clari_pipeline.ops.retention import Retention  # noqa: PLC0415 - once a month
 
         sync: Context = context.resources.sync_context
-        found = retire(sync)
+        retention = Retention(sync)
+        found = retention.retire()
         for quarter in found:
             said = quarter.obstacle or f"{sum(quarter.rows.values()):,} rows have left the tables"
             (context.log.warning if quarter.obstacle else context.log.info)(f"{quarter.quarter_id}: {said}")
-        verdicts = forget_verdicts(sync)
+        verdicts = retention.forget_verdicts()
         if found or verdicts:
             warn(context.log, publish(sync.warehouse, sync.places).problems)
         if kept := [f"{quarter.quarter_id} stays: {quarter.obstacle}" for quarter in found if quarter.obstacle]:
             raise failure(Problem(AlertKind.RUN_FAILED, None, "; ".join(kept), Remark.QUARTER_STAYS))
         return dg.MaterializeResult(
             metadata={
-                "oldest_kept": str(oldest_kept(sync)),
+                "oldest_kept": str(retention.oldest_kept),
                 "quarters": ", ".join(quarter.quarter_id for quarter in found),
                 "rows": sum(sum(quarter.rows.values()) for quarter in found),
                 "verdicts": verdicts,
@@ -298,7 +295,7 @@ def _history_marts(engine: str) -> dg.AssetsDefinition:
     def history_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
         sync: Context = context.resources.sync_context
         with failing(), sync.warehouse.session() as session:
-            refresh(sync, CALLS)
+            Marts(sync).refresh(CALLS)
             counts = {name: marts.count(session, name) for name in HISTORY}
             verdicts = movement_verdicts(session)
         for name, rows in counts.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from clari_pipeline.alerts import raising as alerts
+from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.core.runbook import AlertKind, Problem
 from clari_pipeline.defs.assets import READ_COPY, RETENTION, TABLES, key
@@ -15,6 +15,7 @@ from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
 from clari_pipeline.store.marts import MARTS
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.brought import brought
+from clari_pipeline.warehouse.session import Warehouse
 
 _WATCHED_EVERY_S = 900
 _MONTHLY = "0 3 1 * *"
@@ -126,10 +127,12 @@ def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any, *more: 
     ]
 
 
-def _of_products(sync: Context, run: dg.DagsterRun) -> list[Problem]:
+def _of_products(warehouse: Warehouse, settings: Settings, run: dg.DagsterRun) -> list[Problem]:
     """What kept a run's products out, by the ledger; nothing where it says nothing of them."""
-    names = run.tags.get("clari/product", ",".join(sync.settings.other_products)).split(",")
-    return [failure for name in names if name for failure in brought(sync, name, run_id=run.run_id).failures]
+    names = run.tags.get("clari/product", ",".join(settings.other_products)).split(",")
+    return [
+        failure for name in names if name for failure in brought(warehouse, settings, name, run_id=run.run_id).failures
+    ]
 
 
 def _run_failure(event: dg.DagsterEvent, run: dg.DagsterRun) -> Problem:
@@ -148,10 +151,10 @@ def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.Sens
             return dg.SkipReason("the command line tells people itself")
         sync, failures = Context.of(read_settings()), list[Problem]()
         if context.dagster_event.event_type == dg.DagsterEventType.RUN_FAILURE:
-            failures = _of_products(sync, run) if run.job_name == PRODUCTS_JOB else []
+            failures = _of_products(sync.warehouse, sync.settings, run) if run.job_name == PRODUCTS_JOB else []
             failures = failures or [_run_failure(context.dagster_event, run)]
         quarter_id = run.tags.get("dagster/partition")
-        sent = alerts.notify_of_run(sync, run.run_id, quarter_id=quarter_id, failures=failures)
+        sent = Alerts(sync).notify_of_run(run.run_id, quarter_id=quarter_id, failures=failures)
         warn(context.log, sent.problems)
         return dg.SkipReason(f"{sent.alerts} alerts sent")
 
@@ -178,7 +181,7 @@ def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.Sens
         sync = Context.of(read_settings())
         if under_way or not sync.warehouse.exists():
             return dg.SkipReason(f"{under_way} quarters are under way" if under_way else "nothing was ever synced")
-        sent = alerts.notify_of_stale_quarters(sync)
+        sent = Alerts(sync).notify_of_stale_quarters()
         warn(context.log, sent.problems)
         return dg.SkipReason(f"{sent.alerts} alerts sent")
 

@@ -16,7 +16,7 @@ from clari_pipeline.defs.resources import context_resource, exports_resource
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.store.opening import engine_of
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.products.bringing import bring
+from clari_pipeline.sync.products.bringing import Bringing
 from clari_pipeline.sync.products.brought import Brought
 from clari_pipeline.sync.products.registry import PRODUCTS
 from clari_pipeline.sync.publishing import publish
@@ -142,7 +142,7 @@ def _product(name: str, engine: str) -> dg.AssetsDefinition:
     def product_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
         sync: Context = context.resources.sync_context
         with failing():
-            found = bring(sync, name, run_id=context.resources.exports.run_id)
+            found = Bringing(sync, name, run_id=context.resources.exports.run_id).bring()
         warn(context.log, found.remarks)
         yield from _check_results(first, found)
         if found.failures:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import dagster as dg
 
-from clari_pipeline.alerts import raising as alerts
+from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.clari import ExportEvent
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.core.periods import Quarter
@@ -39,7 +39,7 @@ class ExportsOfThisRun:
         """Export the quarter now. Raises `SettingsError` where a setting is missing."""
         forecasts = self._sync.settings.required_forecasts()
         runner = self._stack.enter_context(exporting(self._sync, self.run_id, [Quarter.parse(quarter_id)], forecasts))
-        alerts.raise_killed(self._sync, runner.plan.killed, run_id=self.run_id)
+        Alerts(self._sync).raise_killed(runner.plan.killed, run_id=self.run_id)
         return runner.take(quarter_id, hear)
 
 

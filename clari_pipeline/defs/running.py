@@ -23,6 +23,7 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
 from clari_pipeline.sync.products.brought import Brought, brought
 from clari_pipeline.sync.run import MakeSteps, MartsResult, QuarterResult
+from clari_pipeline.warehouse.session import Warehouse
 
 _LONGEST_CAUSE = 200
 _UNSET = re.compile(r'environment variable "?(\w+)"? which is not set')
@@ -67,15 +68,15 @@ def job_steps(settings: Settings) -> Iterator[MakeSteps]:
 class _Landed:
     """The exports of a sync. Once a quarter's have landed, the warehouse's file stays open for `stack`'s time."""
 
-    def __init__(self, exports: Exports, context: Context) -> None:
-        self._exports, self._context = exports, context
+    def __init__(self, exports: Exports, warehouse: Warehouse) -> None:
+        self._exports, self._warehouse = exports, warehouse
         self.run_id = exports.run_id
         self.stack = ExitStack()
 
     def take(self, quarter_id: str, hear: Callable[[ExportEvent], None]) -> list[str]:
         """Wait for a quarter's exports, as `Exports` do."""
         request_ids = self._exports.take(quarter_id, hear)
-        self.stack.enter_context(self._context.warehouse.kept_open())
+        self.stack.enter_context(self._warehouse.kept_open())
         return request_ids
 
 
@@ -97,7 +98,7 @@ class JobSteps:
         self._instance = instance
         self._definitions = build(context.settings, quarters, board_follows=False)
         self._context, self._run_id = context, exports.run_id
-        self._exports = _Landed(exports, context)
+        self._exports = _Landed(exports, context.warehouse)
         self._resources = {"sync_context": context, "exports": self._exports}
         self._tags = {"clari/sync": exports.run_id, **tags}
 
@@ -119,7 +120,8 @@ class JobSteps:
         # A part of a job cannot be given resources: hence a job of this product alone.
         only = definitions_of(self._context.settings, product)
         result = self._run(JOB, only, tags={"clari/product": product})
-        found = brought(self._context, product, run_id=self._run_id)
+        context = self._context
+        found = brought(context.warehouse, context.settings, product, run_id=self._run_id)
         problem = _problem_of(result, AlertKind.RUN_FAILED)
         return replace(found, problem=problem) if problem and not found.failures else found
 

@@ -39,6 +39,7 @@ from clari_pipeline.ops.backup_manifest import (
 )
 from clari_pipeline.sync.context import Context
 from clari_pipeline.warehouse import environment
+from clari_pipeline.warehouse.session import Warehouse
 from clari_pipeline.warehouse.statements import is_view, tables
 
 _LOCK, _ARRIVING = ".lock", ".arriving"
@@ -71,7 +72,7 @@ def take(context: Context, folder: Path) -> Taken:
             before = None  # the documents below it prove themselves
         place = folder / WAREHOUSE / f"{context.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         try:
-            files, env, rows = _save_warehouse(context, place)
+            files, env, rows = _save_warehouse(context.warehouse, place, env=context.settings.env)
             taken = _save_documents(context.landing, folder, before.files if before else {})
             manifest = Manifest(
                 taken_at=context.now().isoformat(),
@@ -120,15 +121,17 @@ def _refuse_other_folders(landing: Path, folder: Path) -> None:
         raise BackupRefused(f"{folder} holds other things than a backup: name an empty folder, or one with a backup")
 
 
-def _save_warehouse(context: Context, place: Path) -> tuple[dict[Path, Checksum], str | None, dict[str, int]]:
+def _save_warehouse(
+    warehouse: Warehouse, place: Path, *, env: str | None
+) -> tuple[dict[Path, Checksum], str | None, dict[str, int]]:
     """The copy, if one is to be made, the environment that it belongs to, and the rows of each table."""
-    if not context.warehouse.exists():
-        return {}, context.settings.env, {}
-    with context.warehouse.session():
+    if not warehouse.exists():
+        return {}, env, {}
+    with warehouse.session():
         pass  # refused where it is another's, and its tables are those of this release
     place.mkdir(parents=True)
     file = place / "warehouse.duckdb"
-    with context.warehouse.copied(file) as session:
+    with warehouse.copied(file) as session:
         env = environment.belongs_to(session)
         rows = {table: session.count(table) for table in tables() if not is_view(table)}
     if not file.exists():

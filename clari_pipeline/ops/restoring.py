@@ -70,7 +70,7 @@ def plan(context: Context, folder: Path, *, documents_only: bool, force: bool) -
             if session is not None:
                 refuse_invented_people(session, context.settings.env, place=f"the warehouse in {folder}")
     saved = sorted({path.rpartition("/")[0] for path in manifest.files if path.startswith(_LANDING)})
-    here = {path: _landed(context, path) for path in saved}
+    here = {path: _landed(context.landing.root, path) for path in saved}
     found = Restoring(
         folder,
         manifest,
@@ -104,7 +104,7 @@ def restore(context: Context, work: Restoring) -> None:
         arriving = inside(root, ".arriving")
         for path in (*work.missing, *work.differing):
             saved = {name: work.manifest.files[f"{path}/{name}"] for name in DOCUMENT_FILES}
-            target = _landed(context, path)
+            target = _landed(root, path)
             copy_document(work.folder / path, target, arriving=arriving, expected=saved)
         if not work.with_warehouse or work.manifest.warehouse is None:
             return
@@ -127,8 +127,8 @@ def restore(context: Context, work: Restoring) -> None:
         ) from error
 
 
-def _landed(context: Context, path: str) -> Path:
-    return inside(context.landing.root, path.removeprefix(_LANDING))
+def _landed(root: Path, path: str) -> Path:
+    return inside(root, path.removeprefix(_LANDING))
 
 
 def _is_same(folder: Path, path: str, manifest: Manifest) -> bool:

@@ -16,7 +16,7 @@ from clari_pipeline.core.periods import Quarter
 from clari_pipeline.landing import Landing, LandingError
 from clari_pipeline.store import merging
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.refreshing import refresh_marts
+from clari_pipeline.sync.refreshing import Marts
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, rows, run
 
@@ -37,62 +37,60 @@ class OldQuarter:
     obstacle: str | None = None
 
 
-def oldest_kept(context: Context) -> Quarter:
-    """The oldest quarter that stays: of `CLARI_RETENTION_PERIODS`, or of those that a sync brings, if they are more."""
-    kept = max(context.settings.retention_periods, context.settings.historical_periods + 1)
-    return context.calendar.quarter_of(context.today()).shifted(1 - kept)
+class Retention:
+    """What leaves the tables of a warehouse, and what stays."""
 
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        kept = max(context.settings.retention_periods, context.settings.historical_periods + 1)
+        self.oldest_kept = context.calendar.quarter_of(context.today()).shifted(1 - kept)
+        """The oldest quarter that stays: of `CLARI_RETENTION_PERIODS`, or of those that a sync brings, if more."""
 
-def old_quarters(context: Context) -> list[OldQuarter]:
-    """What would go, the oldest first."""
-    with context.warehouse.session() as session:
-        return _old_quarters(session, context.landing, oldest_kept(context))
+    def old_quarters(self) -> list[OldQuarter]:
+        """What would go, the oldest first."""
+        with self._context.warehouse.session() as session:
+            return _old_quarters(session, self._context.landing, self.oldest_kept)
 
+    def retire(self) -> list[OldQuarter]:
+        """Remove the old quarters' rows, each in a transaction of its own, and refresh the marts without them.
 
-def retire(context: Context) -> list[OldQuarter]:
-    """Let the old quarters go, each in a transaction of its own, and make the marts anew without them.
+        Returns what has gone, and what had to stay.
+        """
+        landing, oldest = self._context.landing, self.oldest_kept
+        done = [
+            found
+            if found.obstacle
+            else self._context.warehouse.with_room(partial(_retire, landing=landing, oldest=oldest, old=found))
+            for found in self.old_quarters()
+        ]
+        if any(one.obstacle is None for one in done):
+            Marts(self._context).refresh_all()
+        return done
 
-    What has gone, and what had to stay.
-    """
-    done = [
-        found
-        if found.obstacle
-        else context.warehouse.with_room(
-            partial(_retire, landing=context.landing, oldest=oldest_kept(context), old=found)
-        )
-        for found in old_quarters(context)
-    ]
-    if any(one.obstacle is None for one in done):
-        refresh_marts(context)
-    return done
+    def old_verdicts(self) -> int:
+        """How many verdicts would leave `export_check`: those that passed, of exports that were merged more than
+        `CLARI_VERDICT_DAYS` ago and are not the newest of their quarter. What failed stays, and all of an export that
+        was refused.
+        """
+        with self._context.warehouse.session() as session:
+            return sum(found["verdicts"] for found in self._old_verdicts(session))
 
+    def forget_verdicts(self) -> int:
+        """Remove the old verdicts; how many."""
 
-def old_verdicts(context: Context) -> int:
-    """How many verdicts would leave `export_check`: those that passed, of exports that were merged more than
-    `CLARI_VERDICT_DAYS` ago and are not the newest of their quarter. What failed stays, and all of an export that was
-    refused.
-    """
-    with context.warehouse.session() as session:
-        return sum(found["verdicts"] for found in _old_verdicts(session, context))
+        def forget(session: Session) -> int:
+            with session.turn("marts"), session.transaction():
+                found = self._old_verdicts(session)
+                for begin in range(0, len(found), _AT_ONCE):
+                    named = [one["request_id"] for one in found[begin : begin + _AT_ONCE]]
+                    run(session, "retention/forget_verdicts", request_ids=named)
+            return sum(one["verdicts"] for one in found)
 
+        return self._context.warehouse.with_room(forget)
 
-def forget_verdicts(context: Context) -> int:
-    """Let the old verdicts go; how many."""
-
-    def forget(session: Session) -> int:
-        with session.turn("marts"), session.transaction():
-            found = _old_verdicts(session, context)
-            for begin in range(0, len(found), _AT_ONCE):
-                named = [one["request_id"] for one in found[begin : begin + _AT_ONCE]]
-                run(session, "retention/forget_verdicts", request_ids=named)
-        return sum(one["verdicts"] for one in found)
-
-    return context.warehouse.with_room(forget)
-
-
-def _old_verdicts(session: Session, context: Context) -> list[Record]:
-    not_before = context.now() - timedelta(days=context.settings.verdict_days)
-    return rows(session, "retention/verdicts", not_before=not_before)
+    def _old_verdicts(self, session: Session) -> list[Record]:
+        not_before = self._context.now() - timedelta(days=self._context.settings.verdict_days)
+        return rows(session, "retention/verdicts", not_before=not_before)
 
 
 def _old_quarters(session: Session, landing: Landing, oldest: Quarter) -> list[OldQuarter]:

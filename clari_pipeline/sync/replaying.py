@@ -10,12 +10,13 @@ from typing import Any
 
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.setting_errors import UsageError
-from clari_pipeline.landing import Arriving, LandedDocument, LandingError
+from clari_pipeline.landing import Arriving, LandedDocument, Landing, LandingError
 from clari_pipeline.store import alert_rows, ledger
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.loading import Loader, raise_all
 from clari_pipeline.sync.recording import manifest_of
-from clari_pipeline.sync.refreshing import refresh_marts
+from clari_pipeline.sync.refreshing import Marts
+from clari_pipeline.warehouse.session import Warehouse
 from clari_pipeline.warehouse.statements import Record
 
 _BEFORE_A_QUARTER = timedelta(days=16)  # its first week may begin before it, and the fiscal year between two months
@@ -29,89 +30,93 @@ class Replayed:
     refused_before: set[str]
 
 
-def replay(context: Context, quarters: Sequence[Quarter], forecasts: Sequence[str]) -> Replayed:
-    """Rebuild the tables from the landed documents, quarter by quarter, each in the order of `exported_at`.
+class Replay:
+    """Merges what has landed into a warehouse once more."""
 
-    Raises `LandingError`, once all others are merged, where a quarter's tables hold rows of a document that is damaged.
-    """
-    loader = Loader(context)
-    unreadable: dict[str, LandingError] = {}
-    with context.warehouse.session() as session:  # the file is opened once
-        for document in context.landing.readable(unreadable.__setitem__):
-            _know(context, document)
-        known = ledger.landing_paths(session)
-    damaged = [error for path, error in unreadable.items() if path not in known]
-    wanted = {str(quarter) for quarter in quarters}
-    replayed: list[str] = []
-    with context.warehouse.session() as session:
-        refused = ledger.refused_requests(session)
-        landings = ledger.landings(session)
-    for forecast_id, quarter_id in landings:
-        if (wanted and quarter_id not in wanted) or (forecasts and forecast_id not in forecasts):
-            continue
-        context.stop.check()
-        try:
-            loader.rebuild(forecast_id, quarter_id)
-        except LandingError as error:
-            damaged.append(error)
-            continue
-        with context.warehouse.session() as session:
-            exports = ledger.exports_of_quarter(session, forecast_id, quarter_id, ledger.LANDED_STATES)
-        replayed += [export["request_id"] for export in exports]
-    if not replayed:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def documents(self, quarters: Sequence[Quarter], forecasts: Sequence[str]) -> Replayed:
+        """Rebuild the tables from the landed documents, quarter by quarter, each in the order of `exported_at`.
+
+        Raises `LandingError`, once all others are merged, where the tables hold rows of a document that is damaged.
+        """
+        loader = Loader(self._context)
+        unreadable: dict[str, LandingError] = {}
+        with self._context.warehouse.session() as session:  # the file is opened once
+            for document in self._context.landing.readable(unreadable.__setitem__):
+                _know(self._context.warehouse, self._context.landing, document)
+            known = ledger.landing_paths(session)
+        damaged = [error for path, error in unreadable.items() if path not in known]
+        wanted = {str(quarter) for quarter in quarters}
+        replayed: list[str] = []
+        with self._context.warehouse.session() as session:
+            refused = ledger.refused_requests(session)
+            landings = ledger.landings(session)
+        for forecast_id, quarter_id in landings:
+            if (wanted and quarter_id not in wanted) or (forecasts and forecast_id not in forecasts):
+                continue
+            self._context.stop.check()
+            try:
+                loader.rebuild(forecast_id, quarter_id)
+            except LandingError as error:
+                damaged.append(error)
+                continue
+            with self._context.warehouse.session() as session:
+                exports = ledger.exports_of_quarter(session, forecast_id, quarter_id, ledger.LANDED_STATES)
+            replayed += [export["request_id"] for export in exports]
+        if not replayed:
+            raise_all(damaged)
+        with self._context.warehouse.transaction("alerts") as session:  # what is replayed is no news
+            alert_rows.mark_reviewed(session, replayed, at=self._context.now())
+        self._context.stop.check()
+        Marts(self._context).refresh_all()
         raise_all(damaged)
-    with context.warehouse.transaction("alerts") as session:  # what is replayed is no news
-        alert_rows.mark_reviewed(session, replayed, at=context.now())
-    context.stop.check()
-    refresh_marts(context)
-    raise_all(damaged)
-    return Replayed(replayed, refused)
+        return Replayed(replayed, refused)
 
+    def document(
+        self,
+        arriving: Arriving,
+        *,
+        forecast_id: str,
+        quarter: Quarter,
+        exported_at: datetime | None,
+        run_id: str,
+    ) -> Replayed:
+        """Land and merge one document from elsewhere; the same document once more is the same export.
 
-def replay_document(
-    context: Context,
-    arriving: Arriving,
-    *,
-    forecast_id: str,
-    quarter: Quarter,
-    exported_at: datetime | None,
-    run_id: str,
-) -> Replayed:
-    """Land and merge one document from elsewhere; the same document once more is the same export.
+        Raises `UsageError` where nobody can have exported the quarter at that moment.
+        """
+        with self._context.warehouse.session() as session:
+            refused_before = ledger.refused_requests(session)
+        writer = arriving.written()
+        as_of = exported_at or arriving.changed_at
+        self._check_moment(quarter, as_of, "--exported-at" if exported_at else "the file's modification time")
+        self._context.stop.check()
+        identity = "\n".join((writer.sha256, forecast_id, str(quarter), as_of.astimezone(UTC).isoformat()))
+        job_id = f"document-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
+        which = {"job_id": job_id, "forecast_id": forecast_id}
+        row = _row_of_document(**which, quarter=quarter, as_of=as_of, run_id=run_id, now=self._context.now())
+        document = writer.keep(**which, time_period=str(quarter), facts=manifest_of(row))
+        with self._context.warehouse.kept_open():
+            _know(self._context.warehouse, self._context.landing, document)
+            Loader(self._context).load(job_id, again=True)
+            self._context.stop.check()
+            Marts(self._context).refresh_all()
+        return Replayed([job_id], refused_before)
 
-    Raises `UsageError` where nobody can have exported the quarter at that moment.
-    """
-    with context.warehouse.session() as session:
-        refused_before = ledger.refused_requests(session)
-    writer = arriving.written()
-    as_of = exported_at or arriving.changed_at
-    _check_moment(context, quarter, as_of, "--exported-at" if exported_at else "the file's modification time")
-    context.stop.check()
-    identity = "\n".join((writer.sha256, forecast_id, str(quarter), as_of.astimezone(UTC).isoformat()))
-    job_id = f"document-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
-    which = {"job_id": job_id, "forecast_id": forecast_id}
-    row = _row_of_document(**which, quarter=quarter, as_of=as_of, run_id=run_id, now=context.now())
-    document = writer.keep(**which, time_period=str(quarter), facts=manifest_of(row))
-    with context.warehouse.kept_open():
-        _know(context, document)
-        Loader(context).load(job_id, again=True)
-        context.stop.check()
-        refresh_marts(context)
-    return Replayed([job_id], refused_before)
-
-
-def _check_moment(context: Context, quarter: Quarter, as_of: datetime, whose: str) -> None:
-    stated = f"{whose} is {as_of.astimezone(UTC):%Y-%m-%dT%H:%M:%S}+00:00"
-    remedy = "say with --exported-at when the file was exported"
-    if as_of > context.now():
-        raise UsageError(f"{stated}, which is still to come by this machine's clock: {remedy}")
-    ahead = context.settings.future_periods
-    first = context.calendar.first_day(quarter.shifted(-ahead)) - _BEFORE_A_QUARTER
-    if context.calendar.day_of(as_of) < first:
-        raise UsageError(
-            f"{stated}, and {quarter} can have been exported from {first} on "
-            f"(CLARI_FUTURE_PERIODS={ahead}): {remedy}, or name another --period"
-        )
+    def _check_moment(self, quarter: Quarter, as_of: datetime, whose: str) -> None:
+        stated = f"{whose} is {as_of.astimezone(UTC):%Y-%m-%dT%H:%M:%S}+00:00"
+        remedy = "say with --exported-at when the file was exported"
+        if as_of > self._context.now():
+            raise UsageError(f"{stated}, which is still to come by this machine's clock: {remedy}")
+        ahead = self._context.settings.future_periods
+        first = self._context.calendar.first_day(quarter.shifted(-ahead)) - _BEFORE_A_QUARTER
+        if self._context.calendar.day_of(as_of) < first:
+            raise UsageError(
+                f"{stated}, and {quarter} can have been exported from {first} on "
+                f"(CLARI_FUTURE_PERIODS={ahead}): {remedy}, or name another --period"
+            )
 
 
 def _row_of_document(
@@ -136,15 +141,15 @@ def _row_of_document(
     }
 
 
-def _know(context: Context, document: LandedDocument) -> None:
+def _know(warehouse: Warehouse, landing: Landing, document: LandedDocument) -> None:
     """Give a landed document its ledger row, unless it has one."""
     manifest: dict[str, Any] = dict(document.manifest)
     result = {
         "result_sha256": manifest.pop("sha256"),
         "result_bytes": manifest.pop("size"),
-        "landing_path": context.landing.path_of(document),
+        "landing_path": landing.path_of(document),
     }
     manifest.setdefault("types_refused", None)
     manifest["exported_at"] = manifest["exported_at"] or manifest["submitted_at"]
-    with context.warehouse.session() as session:
+    with warehouse.session() as session:
         ledger.EXPORTS.restore(session, **manifest, **result)

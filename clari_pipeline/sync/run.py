@@ -21,7 +21,6 @@ from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run, 
 from clari_pipeline.sync.planning import Plan, by_urgency
 from clari_pipeline.sync.products.brought import Brought
 from clari_pipeline.sync.publishing import Published, publish
-from clari_pipeline.sync.refreshing import refresh_marts
 from clari_pipeline.warehouse.statements import Record
 
 
@@ -77,15 +76,8 @@ class Steps(Protocol):
         ...
 
 
-class MakeSteps(Protocol):
-    """Makes the steps of one sync, whose exports `runner` lands in the background."""
-
-    def __call__(
-        self, context: Context, runner: ExportRunner, quarters: Sequence[Quarter], tags: Mapping[str, str]
-    ) -> Steps:
-        """Steps for these quarters."""
-        ...
-
+MakeSteps = Callable[[Context, ExportRunner, Sequence[Quarter], Mapping[str, str]], Steps]
+"""Makes the steps of one sync, for these quarters, whose exports the runner lands in the background; given tags."""
 
 OpenSteps = Callable[[Settings], AbstractContextManager[MakeSteps]]
 """Opens what the steps need, before Clari is asked for anything."""
@@ -173,9 +165,3 @@ def run_sync(
         remarks=remarks,
         killed=runner.plan.killed,
     )
-
-
-def refresh_and_publish(context: Context) -> Published:
-    """Refresh every mart, then publish: the end of whatever has merged something."""
-    refresh_marts(context)
-    return publish(context.warehouse, context.places)

@@ -20,7 +20,7 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import exporting
 from clari_pipeline.sync.loading import Loader
 from clari_pipeline.sync.outcomes import outcomes_of
-from clari_pipeline.sync.replaying import replay
+from clari_pipeline.sync.replaying import Replay
 from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
 from clari_pipeline.warehouse.errors import WarehouseLocked
 from tests.helpers.each_case import try_each
@@ -217,7 +217,7 @@ def test_what_comes_in_place_of_a_document_or_in_part_is_that_exports_own_troubl
     assert "Clari answered 200: No report for ***, in place of the document" in came["error"]["error"]
     assert came["error"]["error_kind"] == "ErrorAsDocument"
     assert not [document for document in context.landing if document.manifest["forecast_id"] == "error"]
-    replay(Context.of(read_settings()), [], [])
+    Replay(Context.of(read_settings())).documents([], [])
     assert [outcome.export["state"] for outcome in outcomes_of(context.warehouse, asked[:1])] == ["REFUSED"]
 
 

@@ -14,10 +14,11 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import ExportRunner
 from clari_pipeline.sync.loading import Loader
 from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
-from clari_pipeline.sync.products.bringing import bring
+from clari_pipeline.sync.products.bringing import Bringing
 from clari_pipeline.sync.products.brought import Brought
-from clari_pipeline.sync.publishing import Published
-from clari_pipeline.sync.run import MakeSteps, MartsResult, QuarterResult, refresh_and_publish
+from clari_pipeline.sync.publishing import Published, publish
+from clari_pipeline.sync.refreshing import Marts
+from clari_pipeline.sync.run import MakeSteps, MartsResult, QuarterResult
 
 _Made = TypeVar("_Made")
 
@@ -54,11 +55,15 @@ class DirectSteps:
         return QuarterResult(outcomes_of(warehouse, of_run), problem)
 
     def refresh_marts(self) -> MartsResult:
-        published, problem = _tried(lambda: refresh_and_publish(self._context))
+        published, problem = _tried(self._refresh_and_publish)
         return MartsResult(published or Published(), problem)
 
+    def _refresh_and_publish(self) -> Published:
+        Marts(self._context).refresh_all()
+        return publish(self._context.warehouse, self._context.places)
+
     def bring_product(self, product: str) -> Brought:
-        return bring(self._context, product, run_id=self._runner.run_id)
+        return Bringing(self._context, product, run_id=self._runner.run_id).bring()
 
 
 def _tried(step: Callable[[], _Made]) -> tuple[_Made | None, Problem | None]:

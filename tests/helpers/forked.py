@@ -115,10 +115,10 @@ def publish_and_die(event: str, name: str) -> None:
     from clari_pipeline.config.settings import read_settings  # noqa: PLC0415
     from clari_pipeline.sync.context import Context  # noqa: PLC0415
     from clari_pipeline.sync.publishing import publish  # noqa: PLC0415
-    from clari_pipeline.sync.refreshing import refresh  # noqa: PLC0415
+    from clari_pipeline.sync.refreshing import Marts  # noqa: PLC0415
 
     context = Context.of(read_settings())
-    refresh(context, "pipeline_health")
+    Marts(context).refresh("pipeline_health")
 
     def die(happened: str, arguments: tuple[Any, ...]) -> None:
         if happened == event and any(str(one).endswith(name) for one in arguments):

@@ -13,13 +13,13 @@ from clari_pipeline.config.settings import EXPORT_TYPES, read_settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.landing import IS_WHOLE, Arriving
 from clari_pipeline.store import ledger
-from clari_pipeline.sync import replaying
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.loading import Loader, has_landed
 from clari_pipeline.sync.outcomes import Outcome, outcomes_of
 from clari_pipeline.sync.publishing import Published, publish
 from clari_pipeline.sync.recording import manifest_of
-from clari_pipeline.sync.refreshing import refresh, refresh_marts
+from clari_pipeline.sync.refreshing import Marts
+from clari_pipeline.sync.replaying import Replay
 from clari_pipeline.warehouse.postgres.engine import PostgresSession
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.snowflake.session import SnowflakeSession
@@ -196,21 +196,21 @@ class House:
         return Loader(self.context).merge_landed(quarter)
 
     def refresh(self, mart: str) -> int:
-        return refresh(self.context, mart)
+        return Marts(self.context).refresh(mart)
 
     def refresh_marts(self) -> None:
-        refresh_marts(self.context)
+        Marts(self.context).refresh_all()
 
     def publish(self) -> Published:
         return publish(self.context.warehouse, self.context.places)
 
     def replay(self, quarters: Sequence[Quarter], forecasts: Sequence[str]) -> tuple[list[str], set[str]]:
         """What was merged once more, and what had been refused before."""
-        found = replaying.replay(self.context, quarters, forecasts)
+        found = Replay(self.context).documents(quarters, forecasts)
         return found.request_ids, found.refused_before
 
     def replay_document(self, arriving: Arriving, **named: Any) -> str:
-        (request_id,) = replaying.replay_document(self.context, arriving, **named).request_ids
+        (request_id,) = Replay(self.context).document(arriving, **named).request_ids
         return request_id
 
     def has_landed(self, quarter: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from clari_pipeline.alerts import raising as alerts
+from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.ops.as_of import show
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.warehouse.duckdb.engine import describe_tables
@@ -147,7 +147,7 @@ def _hold_the_same(
             held_open.enter_context(house.held_open())
             for content, at, request in brought:
                 house.bring(content, at, **request)
-                alerts.raise_alerts(house.context, run_id=f"run of {at}")
+                Alerts(house.context).raise_alerts(run_id=f"run of {at}")
             house.refresh_marts()
             ByHand(house.context).merge_all(of_products)
         assert _differing(*houses) == {}

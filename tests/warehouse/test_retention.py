@@ -21,7 +21,7 @@ from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.defs.graph import build
 from clari_pipeline.landing import Landing
-from clari_pipeline.ops.retention import forget_verdicts, old_quarters, old_verdicts, oldest_kept, retire
+from clari_pipeline.ops.retention import Retention
 from clari_pipeline.store.product_rows import TABLES
 from clari_pipeline.sync.context import Context
 from clari_pipeline.warehouse.statements import is_view, tables
@@ -123,7 +123,7 @@ def everything(house: House, *, without: set[str] = APART) -> dict[str, list[tup
 
 def retired(house: House) -> list[str]:
     with house.held_open():
-        return [found.quarter_id for found in retire(house.context) if found.obstacle is None]
+        return [found.quarter_id for found in Retention(house.context).retire() if found.obstacle is None]
 
 
 def test_what_stays_is_what_eight_quarters_alone_would_have_left(ten: House, filled: Path, tmp_path: Path) -> None:
@@ -246,11 +246,11 @@ def test_verdicts_that_passed_go_once_they_are_old(ten: House, tmp_path: Path) -
     )
     ten.execute(f"update clari.export_job set state = 'REFUSED' where request_id = '{refused}'")
     before = ten.rows(judged)
-    told = old_verdicts(context)
-    assert forget_verdicts(context) == told > 10
+    told = Retention(context).old_verdicts()
+    assert Retention(context).forget_verdicts() == told > 10
     assert ten.rows(judged) == [row for row in before if row["request_id"] != failed or not row["passed"]]
     assert {row["check_name"] for row in ten.rows(judged) if row["request_id"] == failed} >= {"export_is_readable"}
-    assert (old_verdicts(context), forget_verdicts(context)) == (0, 0)
+    assert (Retention(context).old_verdicts(), Retention(context).forget_verdicts()) == (0, 0)
 
 
 def test_a_quarter_goes_whole_or_not_at_all(ten: House) -> None:
@@ -258,7 +258,7 @@ def test_a_quarter_goes_whole_or_not_at_all(ten: House) -> None:
     before = everything(ten)
     ten.execute("alter table clari.forecast_user_history rename to aside")
     with pytest.raises(duckdb.CatalogException):
-        retire(ten.context)
+        Retention(ten.context).retire()
     ten.execute("alter table clari.aside rename to forecast_user_history")
     assert everything(ten) == before
 
@@ -271,7 +271,7 @@ def test_what_could_not_be_brought_back_stays(ten: House) -> None:
         if "south" in row["landing_path"]
     ]
     (ten.context.landing.root / path / "document.zst").unlink()
-    found = {one.quarter_id: one.obstacle for one in retire(ten.context)}
+    found = {one.quarter_id: one.obstacle for one in Retention(ten.context).retire()}
     assert f"{path} is not there: restore it from a backup" in str(found.pop(str(OLD[1])))
     assert found == {str(quarter): None for quarter in OLD if quarter != OLD[1]}
     assert ten.value(f"select count(*) from clari.forecast_entry where time_period_id = '{OLD[1]}'") > 0
@@ -281,7 +281,7 @@ def test_how_many_stay_is_a_setting_and_never_fewer_than_eight(tmp_path: Path) -
     """A quarter that each sync brings anew is not taken away each month."""
 
     def oldest(**given: Any) -> Quarter:
-        return oldest_kept(Context.of(read_settings(data_dir=tmp_path, **given), now=lambda: NOW))
+        return Retention(Context.of(read_settings(data_dir=tmp_path, **given), now=lambda: NOW)).oldest_kept
 
     assert oldest() == KEPT[0]
     assert oldest(retention_periods=10) == QUARTERS[0]
@@ -348,7 +348,7 @@ def test_dagster_does_the_same_where_it_is_turned_on(
     (made,) = result.asset_materializations_for_node("clari__retention")
     assert made.metadata["quarters"].value == ", ".join(map(str, OLD))
     assert made.metadata["oldest_kept"].value == str(KEPT[0])
-    assert old_quarters(typed.context) == []
+    assert Retention(typed.context).old_quarters() == []
 
 
 # Elsewhere

@@ -16,7 +16,7 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import exporting
 from clari_pipeline.sync.loading import Loader
 from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
-from clari_pipeline.sync.refreshing import refresh_marts
+from clari_pipeline.sync.refreshing import Marts
 
 
 def an_export_works(look: Look) -> Finding:
@@ -39,7 +39,7 @@ def an_export_works(look: Look) -> Finding:
             runner.take(str(quarter))
             requests = requests_of_run(context.warehouse, runner.run_id)
         Loader(context).merge_landed(str(quarter))
-        refresh_marts(context)
+        Marts(context).refresh_all()
         (outcome,) = outcomes_of(context.warehouse, requests)
         export = outcome.export
         with context.warehouse.session() as session:

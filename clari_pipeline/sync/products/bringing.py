@@ -29,7 +29,7 @@ from clari_pipeline.sync.events import Event, Landed
 from clari_pipeline.sync.products.brought import Brought, brought
 from clari_pipeline.sync.products.exporting import ExportRounds
 from clari_pipeline.sync.products.loading import ProductLoader, window_of
-from clari_pipeline.sync.products.product import AskedProduct, Fetch, Product
+from clari_pipeline.sync.products.product import AskedProduct, Fetch
 from clari_pipeline.sync.products.registry import PRODUCTS
 from clari_pipeline.sync.products.windows import Window
 from clari_pipeline.sync.recording import manifest_of_fetch
@@ -41,157 +41,168 @@ _JUST_NOW = timedelta(hours=1)
 _KILLED = "its run ended before the answer had landed: it is asked for again"
 
 
-def bring(
-    context: Context, name: str, *, run_id: str, clock: Clock | None = None, retry: Retry | None = None
-) -> Brought:
-    """Bring one product. What does not come is said in the ledger and in what is returned.
+class Bringing:
+    """Brings one product in one run: what an earlier run has left is continued, what is new is fetched and merged.
 
-    Raises what is no fetch's own fault: a key that is not set, a warehouse or a landing folder that cannot be written.
+    `clock` and `retry` are the client's, unless its own.
     """
-    product = PRODUCTS[name]
-    context.settings.required_key()
-    warm_up()
-    with _alive(context, run_id):
-        loader = ProductLoader(context, product)
-        loader.landing.sweep()
-        loader.load_waiting(run_id)
-        left, plan = _taken_up(context, loader, product, run_id)
-        problems: list[Problem] = []
-        if isinstance(product, AskedProduct):
-            for fetch in plan:
-                asyncio.run(_ask(context, product, loader, fetch, run_id=run_id, retry=retry))
-        else:
-            rounds = ExportRounds(context, product, loader, run_id=run_id, clock=clock, retry=retry)
-            problems = rounds.make(left, plan)
-        loader.load_waiting(run_id)
-    found = brought(context, name, run_id=run_id)
-    return replace(found, remarks=[*problems, *found.remarks])
 
+    def __init__(
+        self, context: Context, name: str, *, run_id: str, clock: Clock | None = None, retry: Retry | None = None
+    ) -> None:
+        self._context = context
+        self._product = PRODUCTS[name]
+        self._loader = ProductLoader(context, self._product)
+        self._run_id = run_id
+        self._clock = clock
+        self._retry = retry
 
-@contextmanager
-def _alive(context: Context, run_id: str) -> Iterator[None]:
-    """Be known as alive, unless a sync around this one sees to it."""
-    with nullcontext() if context.runs.is_alive(run_id) else context.runs.alive(run_id):
-        yield
+    def bring(self) -> Brought:
+        """Bring it. What does not come stands in the ledger and in what is returned.
 
-
-def _taken_up(
-    context: Context, loader: ProductLoader, product: Product, run_id: str
-) -> tuple[list[Record], list[Fetch]]:
-    """What runs that are gone have left at Clari or have landed unsaid, and what is to be asked for now."""
-    left: list[Record] = []
-    with context.warehouse.session() as session, session.turn("planning"):
-        environment.claim(session, context.settings.env)
-        for row in fetches.unfinished(session, product.name):
-            if row["run_id"] != run_id and context.runs.is_alive(row["run_id"]):
-                continue
-            if loader.landed_unsaid(session, row["request_id"]):
-                FETCHES.reassign(session, row["request_id"], run_id)
-            elif isinstance(product, AskedProduct):
-                FETCHES.failed(session, row["request_id"], state="FAILED", error=_KILLED, error_kind="Killed")
+        Raises what is no fetch's own fault: a key that is not set, a warehouse or a landing folder that cannot be
+        written.
+        """
+        context, product, loader, run_id = self._context, self._product, self._loader, self._run_id
+        context.settings.required_key()
+        warm_up()
+        with self._alive():
+            loader.landing.sweep()
+            loader.load_waiting(run_id)
+            left, plan = self._taken_up()
+            problems: list[Problem] = []
+            if isinstance(product, AskedProduct):
+                for fetch in plan:
+                    asyncio.run(self._ask(product, fetch))
             else:
-                FETCHES.reassign(session, row["request_id"], run_id)
-                left.append(row)
-    loader.load_waiting(run_id)
-    with context.warehouse.session() as session, session.turn("planning"):
-        plan = product.plan(session, context.settings, context.now())
-        return left, [fetch for fetch in plan if not _just_came(session, context, product, fetch, run_id)]
+                rounds = ExportRounds(context, product, loader, run_id=run_id, clock=self._clock, retry=self._retry)
+                problems = rounds.make(left, plan)
+            loader.load_waiting(run_id)
+        found = brought(context.warehouse, context.settings, product.name, run_id=run_id)
+        return replace(found, remarks=[*problems, *found.remarks])
 
+    @contextmanager
+    def _alive(self) -> Iterator[None]:
+        """Be known as alive, unless a sync around this one sees to it."""
+        with nullcontext() if self._context.runs.is_alive(self._run_id) else self._context.runs.alive(self._run_id):
+            yield
 
-def _just_came(session: Session, context: Context, product: Product, fetch: Fetch, run_id: str) -> bool:
-    """Whether a run that was killed less than an hour ago had all days of this landed; they are merged in this one."""
-    if isinstance(product, AskedProduct) or fetch.window_from is None:
-        return False
-    came = [
-        one
-        for one in fetches.of_run(session, run_id, product.name)
-        if one["state"] == "LOADED"
-        and not one["is_adopted"]
-        and one["rows_exported"]
-        and context.now() - one["submitted_at"] < _JUST_NOW
-    ]
-    wanted = Window.of({"window_from": fetch.window_from, "window_to": fetch.window_to})
-    return {day for one in came for day in Window.of(one)}.issuperset(wanted)
+    def _taken_up(self) -> tuple[list[Record], list[Fetch]]:
+        """What runs that are gone have left at Clari or have landed unsaid, and what is to be asked for now."""
+        left: list[Record] = []
+        with self._context.warehouse.session() as session, session.turn("planning"):
+            environment.claim(session, self._context.settings.env)
+            for row in fetches.unfinished(session, self._product.name):
+                if row["run_id"] != self._run_id and self._context.runs.is_alive(row["run_id"]):
+                    continue
+                if self._loader.landed_unsaid(session, row["request_id"]):
+                    FETCHES.reassign(session, row["request_id"], self._run_id)
+                elif isinstance(self._product, AskedProduct):
+                    FETCHES.failed(session, row["request_id"], state="FAILED", error=_KILLED, error_kind="Killed")
+                else:
+                    FETCHES.reassign(session, row["request_id"], self._run_id)
+                    left.append(row)
+        self._loader.load_waiting(self._run_id)
+        with self._context.warehouse.session() as session, session.turn("planning"):
+            plan = self._product.plan(session, self._context.settings, self._context.now())
+            return left, [fetch for fetch in plan if not self._just_came(session, fetch)]
 
+    def _just_came(self, session: Session, fetch: Fetch) -> bool:
+        """Whether a run that was killed less than an hour ago had all days of this landed; this run merges them."""
+        if isinstance(self._product, AskedProduct) or fetch.window_from is None:
+            return False
+        came = [
+            one
+            for one in fetches.of_run(session, self._run_id, self._product.name)
+            if one["state"] == "LOADED"
+            and not one["is_adopted"]
+            and one["rows_exported"]
+            and self._context.now() - one["submitted_at"] < _JUST_NOW
+        ]
+        wanted = Window.of({"window_from": fetch.window_from, "window_to": fetch.window_to})
+        return {day for one in came for day in Window.of(one)}.issuperset(wanted)
 
-async def _ask(
-    context: Context, product: AskedProduct, loader: ProductLoader, fetch: Fetch, *, run_id: str, retry: Retry | None
-) -> None:
-    """Ask Clari, and land what it answers; what it does not answer is written down."""
-    columns = {
-        "request_id": fetch.request_id,
-        "run_id": run_id,
-        "product": product.name,
-        "window_from": fetch.window_from,
-        "window_to": fetch.window_to,
-        "gap_from": fetch.gap_from,
-        "gap_to": fetch.gap_to,
-        "attempt": 1,
-    }
-    with context.warehouse.session() as session:
-        at = FETCHES.submitting(session, **columns, submitted_at=context.now())
-    settings, retries = context.settings, 0
-
-    def count(_call: str, _cause: str) -> None:
-        nonlocal retries
-        retries += 1
-
-    client = clari_client(settings, replace(retry or Retry(), longest_s=settings.export_timeout_s))
-    writer = loader.landing.writer()
-    try:
-        async with client:
-            answers = await product.fetch(client.heard_by(count), fetch, _Watched(context, product.name, writer))
-        landed_at = context.now()
-        row = columns | {
-            "job_id": None,
-            "submitted_at": at,
-            "exported_at": at,
-            "landed_at": landed_at,
-            "answer_count": answers,
-            "poll_count": 0,
-            "retry_count": retries,
-            "wait_seconds": 0,
-            "slot_wait_seconds": 0,
+    async def _ask(self, product: AskedProduct, fetch: Fetch) -> None:
+        """Ask Clari, and land what it answers; what it does not answer is written down."""
+        columns = {
+            "request_id": fetch.request_id,
+            "run_id": self._run_id,
+            "product": product.name,
+            "window_from": fetch.window_from,
+            "window_to": fetch.window_to,
+            "gap_from": fetch.gap_from,
+            "gap_to": fetch.gap_to,
+            "attempt": 1,
         }
-        document = writer.keep(
-            forecast_id=product.name, time_period=f"{at:%Y-%m}", job_id=fetch.request_id, facts=manifest_of_fetch(row)
-        )
-    except (ClariError, *UNFORESEEN) as error:
-        writer.discard()
-        with context.warehouse.session() as session:
-            _count(session, fetch, retries)
-            told = _told(error, product.name)
-            kind = type(told).__name__
-            FETCHES.failed(session, fetch.request_id, state="FAILED", error=str(told), error_kind=kind)
-        return
-    except BaseException:
-        writer.discard()
-        raise
-    landed = Landed(
-        request_id=fetch.request_id,
-        forecast_id=product.name,
-        time_period_id=window_of(columns | {"submitted_at": at}),
-        at=landed_at,
-        job_id=fetch.request_id,
-        size=document.size,
-        sha256=document.sha256,
-        landing_path=loader.landing.path_of(document),
-    )
+        with self._context.warehouse.session() as session:
+            at = FETCHES.submitting(session, **columns, submitted_at=self._context.now())
+        settings, retries = self._context.settings, 0
 
-    def write_down(_event: Event) -> None:
-        with context.warehouse.session() as session:
-            _count(session, fetch, retries)
-            FETCHES.landed(
-                session,
-                fetch.request_id,
-                landed_at=landed.at,
-                answer_count=answers,
-                result_bytes=landed.size,
-                result_sha256=landed.sha256,
-                landing_path=landed.landing_path,
+        def count(_call: str, _cause: str) -> None:
+            nonlocal retries
+            retries += 1
+
+        client = clari_client(settings, replace(self._retry or Retry(), longest_s=settings.export_timeout_s))
+        writer = self._loader.landing.writer()
+        try:
+            async with client:
+                answers = await product.fetch(
+                    client.heard_by(count), fetch, _Watched(self._context, product.name, writer)
+                )
+            landed_at = self._context.now()
+            row = columns | {
+                "job_id": None,
+                "submitted_at": at,
+                "exported_at": at,
+                "landed_at": landed_at,
+                "answer_count": answers,
+                "poll_count": 0,
+                "retry_count": retries,
+                "wait_seconds": 0,
+                "slot_wait_seconds": 0,
+            }
+            document = writer.keep(
+                forecast_id=product.name,
+                time_period=f"{at:%Y-%m}",
+                job_id=fetch.request_id,
+                facts=manifest_of_fetch(row),
             )
+        except (ClariError, *UNFORESEEN) as error:
+            writer.discard()
+            with self._context.warehouse.session() as session:
+                _count(session, fetch, retries)
+                told = _told(error, product.name)
+                kind = type(told).__name__
+                FETCHES.failed(session, fetch.request_id, state="FAILED", error=str(told), error_kind=kind)
+            return
+        except BaseException:
+            writer.discard()
+            raise
+        landed = Landed(
+            request_id=fetch.request_id,
+            forecast_id=product.name,
+            time_period_id=window_of(columns | {"submitted_at": at}),
+            at=landed_at,
+            job_id=fetch.request_id,
+            size=document.size,
+            sha256=document.sha256,
+            landing_path=self._loader.landing.path_of(document),
+        )
 
-    context.hooks.tell(landed, write_down)
+        def write_down(_event: Event) -> None:
+            with self._context.warehouse.session() as session:
+                _count(session, fetch, retries)
+                FETCHES.landed(
+                    session,
+                    fetch.request_id,
+                    landed_at=landed.at,
+                    answer_count=answers,
+                    result_bytes=landed.size,
+                    result_sha256=landed.sha256,
+                    landing_path=landed.landing_path,
+                )
+
+        self._context.hooks.tell(landed, write_down)
 
 
 def _count(session: Session, fetch: Fetch, retries: int) -> None:

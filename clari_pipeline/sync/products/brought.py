@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import AlertKind, PipelineError, Problem, Remark
 from clari_pipeline.store import fetches, ledger
-from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.outcomes import first_broken
 from clari_pipeline.sync.products.activity import QUIET_DAYS
 from clari_pipeline.sync.products.loading import gap_sentence, window_of
 from clari_pipeline.sync.products.registry import PRODUCTS
 from clari_pipeline.sync.products.windows import Window
-from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.session import Session, Warehouse
 from clari_pipeline.warehouse.statements import Record
 
 _IN_JSON = (
@@ -125,9 +125,9 @@ class Brought:
         )
 
 
-def brought(context: Context, name: str, *, run_id: str) -> Brought:
+def brought(warehouse: Warehouse, settings: Settings, name: str, *, run_id: str) -> Brought:
     """What came of a product in a run, by the ledger."""
-    with context.warehouse.session() as session:
+    with warehouse.session() as session:
         found = fetches.of_run(session, run_id, name)
         verdicts = verdicts_of(session, found)
         has_ids = name != "opportunity" or bool(fetches.opportunity_ids(session))
@@ -166,7 +166,7 @@ def brought(context: Context, name: str, *, run_id: str) -> Brought:
         if fetch["is_adopted"] and fetch["state"] == "LOADED"
     ]
     if not has_ids:
-        remedy = "" if "activity" in context.settings.products else "; CLARI_PRODUCTS has to name activity, too"
+        remedy = "" if "activity" in settings.products else "; CLARI_PRODUCTS has to name activity, too"
         message = f"opportunity: no activity is mapped to one yet{remedy}"
         remarks.append(Problem(None, None, message, Remark.NO_OPPORTUNITIES))
     return Brought(name, found, verdicts, remarks)

@@ -38,7 +38,7 @@ class ProductLoader:
         self._product = product
         self.name = product.name
         self.tables = product.tables
-        self.landing = landing_of(context)
+        self.landing = landing_of(context.landing)
 
     def load_waiting(self, run_id: str) -> None:
         """Merge each document that has landed and was neither merged nor refused, the oldest first, in this run."""
@@ -226,9 +226,9 @@ class ProductLoader:
             self._context.hooks.tell(Refused(**which, error=fetch["error"] or ""))
 
 
-def landing_of(context: Context) -> Landing:
+def landing_of(landing: Landing) -> Landing:
     """Where documents of products land: `landing/products/<product>/<when>/<fetch>/`, apart from forecasts'."""
-    return Landing(context.landing.root / PRODUCTS, is_of_a_sandbox=context.landing.is_of_a_sandbox)
+    return Landing(landing.root / PRODUCTS, is_of_a_sandbox=landing.is_of_a_sandbox)
 
 
 def window_of(fetch: Record) -> str:

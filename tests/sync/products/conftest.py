@@ -18,7 +18,7 @@ from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.store import fetches
 from clari_pipeline.store.product_rows import TABLES
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.products.bringing import bring
+from clari_pipeline.sync.products.bringing import Bringing
 from clari_pipeline.sync.products.brought import Brought
 from clari_pipeline.sync.products.registry import PRODUCTS
 from clari_pipeline.sync.products.windows import Window
@@ -60,7 +60,7 @@ class Desk(ByHand):
     clock: Clock
 
     def bring(self, name: str) -> Brought:
-        return bring(self.context, name, run_id=f"run-{next(self.numbers)}", clock=self.clock, retry=QUICK)
+        return Bringing(self.context, name, run_id=f"run-{next(self.numbers)}", clock=self.clock, retry=QUICK).bring()
 
     def rows(self, table: str, *, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         """A table's rows, in a fixed order."""

@@ -46,6 +46,16 @@ def test_every_query_is_run_and_every_one_that_is_run_is_there() -> None:
     assert [pattern for pattern in patterns if not any(re.fullmatch(pattern, name) for name in there)] == []
 
 
+def test_a_query_has_a_file_to_itself_where_it_is_longer_than_a_screen() -> None:
+    """Else it stands with the others of its topic; of tables, marts and what is kept each has its own."""
+    root = project_file("sql")
+    for name in queries.names():
+        topic = root / f"{name.rpartition('/')[0]}.sql"
+        if topic.exists():
+            is_long = len(queries.text_of(name).splitlines()) > 60
+            assert (root / f"{name}.sql").exists() == is_long, name
+
+
 TOPIC = """-- What is said of apples.
 
 -- name: counted, table: red

@@ -40,47 +40,6 @@ select count(*) as rows_staged, count(known.event_id) as rows_known, 0 as rows_c
 from stage_audit_event as shown
 left join clari.audit_event as known on known.event_id = shown.event_id;
 
--- name: audit_merge
--- Events never change; of who did them the newest document says what they are called.
-merge into clari.audit_event as known
-using stage_audit_event as shown
-on known.event_id = shown.event_id
-when matched and known.last_seen_at <= $exported_at then update set
-    last_seen_at = $exported_at,
-    request_id = $request_id
-when matched and known.first_seen_at > $exported_at then update set first_seen_at = $exported_at
-when not matched then insert (
-    event_id, event_at, event, event_parameters, actor_id, actor_type, impersonating_actor_id, session_id,
-    session_type, ip_address, correlation_id, first_seen_at, last_seen_at, request_id
-) values (
-    shown.event_id, shown.event_at, shown.event, shown.event_parameters, shown.actor_id, shown.actor_type,
-    shown.impersonating_actor_id, shown.session_id, shown.session_type, shown.ip_address, shown.correlation_id,
-    $exported_at, $exported_at, $request_id
-);
-
-merge into clari.audit_actor as known
-using stage_audit_actor as shown
-on known.actor_id = shown.actor_id and known.actor_type = shown.actor_type
-when matched and known.last_seen_at <= $exported_at and (
-        known.name is distinct from shown.name
-        or known.email is distinct from shown.email
-) then update set
-    name = shown.name,
-    email = shown.email,
-    changed_at = $exported_at,
-    last_seen_at = $exported_at,
-    request_id = $request_id
-when matched and known.last_seen_at <= $exported_at then update set
-    last_seen_at = $exported_at,
-    request_id = $request_id
-when matched and known.first_seen_at > $exported_at then update set first_seen_at = $exported_at
-when not matched then insert (
-    actor_id, actor_type, name, email, first_seen_at, changed_at, last_seen_at, request_id
-) values (
-    shown.actor_id, shown.actor_type, shown.name, shown.email, $exported_at, $exported_at, $exported_at,
-    $request_id
-);
-
 -- name: forecasts_since
 -- How many exports of forecasts Clari has counted since a moment.
 select count(*) as exports
@@ -352,3 +311,57 @@ where part.{key} = whole.{key} and part.in_latest_export and part.last_seen_at <
 -- name: opportunity_forget, table: opportunity_field_trend
 -- Before a product is rebuilt from all its landed documents, in order.
 delete from clari.{table};
+
+-- name: audit_event_merge, table: audit_event, key: event_id, columns: event_at, event, event_parameters, actor_id, actor_type, impersonating_actor_id, session_id, session_type, ip_address, correlation_id
+-- name: opportunity_field_trend_merge, table: opportunity_field_trend, key: trend_id, columns: opportunity_id, field_id, value_changed_at, old_value, old_value_number, new_value, new_value_number
+-- Merge records that never change.
+merge into clari.{table} as known
+using stage_{table} as shown
+on {key: known.* = shown.* and}
+when matched and known.last_seen_at <= $exported_at then update set
+    last_seen_at = $exported_at,
+    request_id = $request_id
+when matched and known.first_seen_at > $exported_at then update set first_seen_at = $exported_at
+when not matched then insert ({key}, {columns}, first_seen_at, last_seen_at, request_id)
+values ({key: shown.*,}, {columns: shown.*,}, $exported_at, $exported_at, $request_id);
+
+-- name: audit_actor_merge, table: audit_actor, key: actor_id, actor_type, columns: name, email
+-- name: opportunity_merge, table: opportunity, key: opportunity_id, columns: crm_score, crm_score_message
+-- Merge records of which the newest document says how they stand.
+merge into clari.{table} as known
+using stage_{table} as shown
+on {key: known.* = shown.* and}
+when matched and known.last_seen_at <= $exported_at and ({columns: known.* is distinct from shown.* or}) then update set
+    {columns: * = shown.*,},
+    changed_at = $exported_at,
+    last_seen_at = $exported_at,
+    request_id = $request_id
+when matched and known.last_seen_at <= $exported_at then update set
+    last_seen_at = $exported_at,
+    request_id = $request_id
+when matched and known.first_seen_at > $exported_at then update set first_seen_at = $exported_at
+when not matched then insert ({key}, {columns}, first_seen_at, changed_at, last_seen_at, request_id)
+values ({key: shown.*,}, {columns: shown.*,}, $exported_at, $exported_at, $exported_at, $request_id);
+
+-- name: activity_merge, table: activity, key: activity_id, columns: activity_type, subject, activity_at, owner_crm_user_id, organiser_crm_user_id
+-- name: activity_account_merge, table: activity_account, key: activity_id, account_id, columns: account_name, account_owner_crm_user_id
+-- name: activity_opportunity_merge, table: activity_opportunity, key: activity_id, opportunity_id, columns: opportunity_name, opportunity_owner_crm_user_id
+-- name: activity_participant_merge, table: activity_participant, key: activity_id, participant_id, columns: name, email, crm_user_id, is_internal
+-- name: opportunity_field_merge, table: opportunity_field, key: opportunity_id, field_id, columns: alias, value, value_type, value_number, original_value, original_value_type, original_value_number, trend
+-- The same of records that a document may show no longer: they stay, and say so.
+merge into clari.{table} as known
+using stage_{table} as shown
+on {key: known.* = shown.* and}
+when matched and known.last_seen_at <= $exported_at and ({columns: known.* is distinct from shown.* or}) then update set
+    {columns: * = shown.*,},
+    in_latest_export = true,
+    changed_at = $exported_at,
+    last_seen_at = $exported_at,
+    request_id = $request_id
+when matched and known.last_seen_at <= $exported_at then update set
+    in_latest_export = true,
+    last_seen_at = $exported_at,
+    request_id = $request_id
+when matched and known.first_seen_at > $exported_at then update set first_seen_at = $exported_at
+when not matched then insert ({key}, {columns}, in_latest_export, first_seen_at, changed_at, last_seen_at, request_id)
+values ({key: shown.*,}, {columns: shown.*,}, true, $exported_at, $exported_at, $exported_at, $request_id);

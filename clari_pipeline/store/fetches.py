@@ -144,7 +144,7 @@ def known_jobs(session: Session) -> set[str]:
 
 
 def of_run(session: Session, run_id: str, product: str) -> list[Record]:
-    """One sync's fetches of a product, those included that were reassigned to it; without attempts that were retried."""
+    """One sync's fetches of a product, with those reassigned to it; without attempts that were retried."""
     found = rows(session, "products/of_run", run_id=run_id, product=product)
     last = {(one["window_from"], one["window_to"]): one["attempt"] for one in found}
     return [one for one in found if one["landing_path"] or one["attempt"] == last[one["window_from"], one["window_to"]]]

@@ -64,6 +64,9 @@ TOPIC = """-- What is said of apples.
 -- Grain: one row.
 select count(*) from {table}_apple;
 
+-- name: matched, key: kind, size
+select {key} from tree join crate on {key: tree.* = crate.* and} where ({key: crate.*,}) <> ({key: 0 * *,});
+
 -- name: eaten
 select {'a': 1};
 
@@ -78,12 +81,16 @@ def _written(folder: Path, text: str = TOPIC) -> Path:
 
 
 def test_a_name_has_the_text_below_it(tmp_path: Path) -> None:
-    """Its twins have the same text with other words, and a name that stands there twice has it twice."""
+    """Twins have the same text with other words, a list is put through a pattern, and a repeated name has it twice."""
     root = _written(tmp_path)
     assert queries.text_of("apples/eaten", root) == "select {'a': 1};\n"
     one = "-- Grain: one row.\nselect count(*) from {}_apple;\n"
     assert queries.text_of("apples/counted", root) == "\n".join(one.format(table) for table in ("red", "green"))
     assert queries.text_of("apples/sour_counted", root) == one.format("sour")
+    assert queries.text_of("apples/matched", root) == (
+        "select kind, size from tree join crate on tree.kind = crate.kind and tree.size = crate.size "
+        "where (crate.kind, crate.size) <> (0 kind kind, 0 size size);\n"
+    )
 
 
 @pytest.mark.parametrize(

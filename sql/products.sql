@@ -144,7 +144,7 @@ from clari.product_fetch
 where run_id = $run_id and product = $product
 order by submitted_at, window_from, attempt, request_id;
 
--- name: opportunity_counts
+-- name: opportunity_counts, whole: crm_score, crm_score_message, field: alias, value, value_type, value_number, original_value, original_value_type, original_value_number, trend
 -- What the merge will do with the staged opportunities; one of which a field is another has changed.
 with compared as (
     select
@@ -152,10 +152,7 @@ with compared as (
         known.opportunity_id as known_id,
         known.opportunity_id is not null
         and known.last_seen_at <= $exported_at
-        and (
-            known.crm_score is distinct from shown.crm_score
-            or known.crm_score_message is distinct from shown.crm_score_message
-        ) as has_changed
+        and ({whole: known.* is distinct from shown.* or}) as has_changed
     from stage_opportunity as shown
     left join clari.opportunity as known on known.opportunity_id = shown.opportunity_id
 ),
@@ -167,16 +164,7 @@ moved as (
         on known.opportunity_id = shown.opportunity_id and known.field_id = shown.field_id
     where
         known.field_id is null
-        or known.last_seen_at <= $exported_at and (
-            known.alias is distinct from shown.alias
-            or known.value is distinct from shown.value
-            or known.value_type is distinct from shown.value_type
-            or known.value_number is distinct from shown.value_number
-            or known.original_value is distinct from shown.original_value
-            or known.original_value_type is distinct from shown.original_value_type
-            or known.original_value_number is distinct from shown.original_value_number
-            or known.trend is distinct from shown.trend
-        )
+        or known.last_seen_at <= $exported_at and ({field: known.* is distinct from shown.* or})
 )
 
 select
@@ -365,3 +353,50 @@ when matched and known.last_seen_at <= $exported_at then update set
 when matched and known.first_seen_at > $exported_at then update set first_seen_at = $exported_at
 when not matched then insert ({key}, {columns}, in_latest_export, first_seen_at, changed_at, last_seen_at, request_id)
 values ({key: shown.*,}, {columns: shown.*,}, true, $exported_at, $exported_at, $exported_at, $request_id);
+
+-- name: activity_counts, whole: activity_type, subject, activity_at, owner_crm_user_id, organiser_crm_user_id, account: account_name, account_owner_crm_user_id, opportunity: opportunity_name, opportunity_owner_crm_user_id, participant: name, email, crm_user_id, is_internal
+-- What the merge will do with the staged activities; one has changed, too, that is mapped to something more, or to
+-- something that is called otherwise now.
+with compared as (
+    select
+        shown.activity_id,
+        known.activity_id as known_id,
+        known.activity_id is not null
+        and known.last_seen_at <= $exported_at
+        and ({whole: known.* is distinct from shown.* or}) as has_changed
+    from stage_activity as shown
+    left join clari.activity as known on known.activity_id = shown.activity_id
+),
+
+mapped as (
+    select shown.activity_id
+    from stage_activity_account as shown
+    left join clari.activity_account as known
+        on known.activity_id = shown.activity_id and known.account_id = shown.account_id
+    where
+        known.activity_id is null
+        or known.last_seen_at <= $exported_at and ({account: known.* is distinct from shown.* or})
+    union
+    select shown.activity_id
+    from stage_activity_opportunity as shown
+    left join clari.activity_opportunity as known
+        on known.activity_id = shown.activity_id and known.opportunity_id = shown.opportunity_id
+    where
+        known.activity_id is null
+        or known.last_seen_at <= $exported_at and ({opportunity: known.* is distinct from shown.* or})
+    union
+    select shown.activity_id
+    from stage_activity_participant as shown
+    left join clari.activity_participant as known
+        on known.activity_id = shown.activity_id and known.participant_id = shown.participant_id
+    where
+        known.activity_id is null
+        or known.last_seen_at <= $exported_at and ({participant: known.* is distinct from shown.* or})
+)
+
+select
+    count(*) as rows_staged,
+    count(compared.known_id) as rows_known,
+    count(case when compared.has_changed or mapped.activity_id is not null then compared.known_id end) as rows_changed
+from compared
+left join mapped on mapped.activity_id = compared.activity_id;

@@ -254,7 +254,7 @@ select
     1
 from raw_entry;
 
--- name: stage_unreadable
+-- name: stage_unreadable, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed
 -- Grain: one row a measure of a field that is left out: a calculated column, of which some cell says that there is no
 -- number (NaN, N/A, #DIV/0!, a dash), or holds a share in percent. `cells` of it are no amounts.
 create or replace temp table stage_left_out as
@@ -280,19 +280,11 @@ where
 
 update stage_entry as entry
 set
-    forecast_value = case when not column_left_out.forecast_value then entry.forecast_value end,
-    quota_value = case when not column_left_out.quota_value then entry.quota_value end,
-    adjustment_value = case when not column_left_out.adjustment_value then entry.adjustment_value end,
-    crm_total = case when not column_left_out.crm_total then entry.crm_total end,
-    crm_closed = case when not column_left_out.crm_closed then entry.crm_closed end
+    {measure: * = case when not column_left_out.* then entry.* end,}
 from (
     select
         field_id,
-        bool_or(measure = 'forecast_value') as forecast_value,
-        bool_or(measure = 'quota_value') as quota_value,
-        bool_or(measure = 'adjustment_value') as adjustment_value,
-        bool_or(measure = 'crm_total') as crm_total,
-        bool_or(measure = 'crm_closed') as crm_closed
+        {measure: bool_or(measure = '*') as *,}
     from stage_left_out
     group by field_id
 ) as column_left_out

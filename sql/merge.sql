@@ -1,20 +1,11 @@
 -- What a merge does to the tables of entries, and how it is counted.
 
--- name: control_totals
+-- name: control_totals, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed
 -- Grain: one row a field: sum and count of each measure over the merged rows that the export left its mark on, in the
 -- weeks that it shows, each row once.
 select
     field_id,
-    coalesce(sum(forecast_value), 0) as forecast_value_total,
-    count(forecast_value) as forecast_value_count,
-    coalesce(sum(quota_value), 0) as quota_value_total,
-    count(quota_value) as quota_value_count,
-    coalesce(sum(adjustment_value), 0) as adjustment_value_total,
-    count(adjustment_value) as adjustment_value_count,
-    coalesce(sum(crm_total), 0) as crm_total_total,
-    count(crm_total) as crm_total_count,
-    coalesce(sum(crm_closed), 0) as crm_closed_total,
-    count(crm_closed) as crm_closed_count
+    {measure: coalesce(sum(*), 0) as *_total, count(*) as *_count,}
 from clari.forecast_entry
 where
     forecast_id = $forecast_id
@@ -87,16 +78,12 @@ where
 -- name: forget_quarter, table: mart_part_version
 delete from clari.{table} where forecast_id = $forecast_id and quarter_id = $quarter_id;
 
--- name: left_out
+-- name: left_out, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed
 -- One measure of a field that the document could not be asked for: what is known of it stays, as of a type that was not
 -- asked for, where the entry is still of that currency.
 update stage_entry as entry
 set
-    forecast_value = case when $measure = 'forecast_value' then known.forecast_value else entry.forecast_value end,
-    quota_value = case when $measure = 'quota_value' then known.quota_value else entry.quota_value end,
-    adjustment_value = case when $measure = 'adjustment_value' then known.adjustment_value else entry.adjustment_value end,
-    crm_total = case when $measure = 'crm_total' then known.crm_total else entry.crm_total end,
-    crm_closed = case when $measure = 'crm_closed' then known.crm_closed else entry.crm_closed end
+    {measure: * = case when $measure = '*' then known.* else entry.* end,}
 from clari.forecast_entry_state as known
 where
     entry.field_id = $field_id

@@ -17,47 +17,6 @@ select count(*) as rows_staged, count(known.event_id) as rows_known, 0 as rows_c
 from stage_audit_event as shown
 left join clari.audit_event as known on known.event_id = shown.event_id;
 
--- name: audit_merge
--- Events never change; of who did them the newest document says what they are called.
-merge into clari.audit_event as known
-using stage_audit_event as shown
-on known.event_id = shown.event_id
-when matched and known.last_seen_at <= $exported_at then update set
-    last_seen_at = $exported_at,
-    request_id = $request_id
-when matched and known.first_seen_at > $exported_at then update set first_seen_at = $exported_at
-when not matched then insert (
-    event_id, event_at, event, event_parameters, actor_id, actor_type, impersonating_actor_id, session_id,
-    session_type, ip_address, correlation_id, first_seen_at, last_seen_at, request_id
-) values (
-    shown.event_id, shown.event_at, shown.event, shown.event_parameters, shown.actor_id, shown.actor_type,
-    shown.impersonating_actor_id, shown.session_id, shown.session_type, shown.ip_address, shown.correlation_id,
-    $exported_at, $exported_at, $request_id
-);
-
-merge into clari.audit_actor as known
-using stage_audit_actor as shown
-on known.actor_id = shown.actor_id and known.actor_type = shown.actor_type
-when matched and known.last_seen_at <= $exported_at and (
-        known.name is distinct from shown.name
-        or known.email is distinct from shown.email
-) then update set
-    name = shown.name,
-    email = shown.email,
-    changed_at = $exported_at,
-    last_seen_at = $exported_at,
-    request_id = $request_id
-when matched and known.last_seen_at <= $exported_at then update set
-    last_seen_at = $exported_at,
-    request_id = $request_id
-when matched and known.first_seen_at > $exported_at then update set first_seen_at = $exported_at
-when not matched then insert (
-    actor_id, actor_type, name, email, first_seen_at, changed_at, last_seen_at, request_id
-) values (
-    shown.actor_id, shown.actor_type, shown.name, shown.email, $exported_at, $exported_at, $exported_at,
-    $request_id
-);
-
 -- name: forecasts_since
 -- How many exports of forecasts Clari has counted since a moment.
 select count(*) as exports
@@ -113,7 +72,7 @@ from clari.product_fetch
 where run_id = $run_id and product = $product
 order by submitted_at, window_from, attempt, request_id;
 
--- name: opportunity_counts
+-- name: opportunity_counts, whole: crm_score, crm_score_message, field: alias, value, value_type, value_number, original_value, original_value_type, original_value_number, trend
 -- What the merge will do with the staged opportunities; one of which a field is another has changed.
 with compared as (
     select
@@ -121,10 +80,7 @@ with compared as (
         known.opportunity_id as known_id,
         known.opportunity_id is not null
         and known.last_seen_at <= $exported_at
-        and (
-            known.crm_score is distinct from shown.crm_score
-            or known.crm_score_message is distinct from shown.crm_score_message
-        ) as has_changed
+        and ({whole: known.* is distinct from shown.* or}) as has_changed
     from stage_opportunity as shown
     left join clari.opportunity as known on known.opportunity_id = shown.opportunity_id
 ),
@@ -136,16 +92,7 @@ moved as (
         on known.opportunity_id = shown.opportunity_id and known.field_id = shown.field_id
     where
         known.field_id is null
-        or known.last_seen_at <= $exported_at and (
-            known.alias is distinct from shown.alias
-            or known.value is distinct from shown.value
-            or known.value_type is distinct from shown.value_type
-            or known.value_number is distinct from shown.value_number
-            or known.original_value is distinct from shown.original_value
-            or known.original_value_type is distinct from shown.original_value_type
-            or known.original_value_number is distinct from shown.original_value_number
-            or known.trend is distinct from shown.trend
-        )
+        or known.last_seen_at <= $exported_at and ({field: known.* is distinct from shown.* or})
 )
 
 select
@@ -274,3 +221,104 @@ where part.{key} = whole.{key} and part.in_latest_export and part.last_seen_at <
 -- name: opportunity_forget, table: opportunity_field_trend
 -- Before a product is rebuilt from all its landed documents, in order.
 delete from clari.{table};
+
+-- name: audit_event_merge, table: audit_event, key: event_id, columns: event_at, event, event_parameters, actor_id, actor_type, impersonating_actor_id, session_id, session_type, ip_address, correlation_id
+-- name: opportunity_field_trend_merge, table: opportunity_field_trend, key: trend_id, columns: opportunity_id, field_id, value_changed_at, old_value, old_value_number, new_value, new_value_number
+-- Merge records that never change.
+merge into clari.{table} as known
+using stage_{table} as shown
+on {key: known.* = shown.* and}
+when matched and known.last_seen_at <= $exported_at then update set
+    last_seen_at = $exported_at,
+    request_id = $request_id
+when matched and known.first_seen_at > $exported_at then update set first_seen_at = $exported_at
+when not matched then insert ({key}, {columns}, first_seen_at, last_seen_at, request_id)
+values ({key: shown.*,}, {columns: shown.*,}, $exported_at, $exported_at, $request_id);
+
+-- name: audit_actor_merge, table: audit_actor, key: actor_id, actor_type, columns: name, email
+-- name: opportunity_merge, table: opportunity, key: opportunity_id, columns: crm_score, crm_score_message
+-- Merge records of which the newest document says how they stand.
+merge into clari.{table} as known
+using stage_{table} as shown
+on {key: known.* = shown.* and}
+when matched and known.last_seen_at <= $exported_at and ({columns: known.* is distinct from shown.* or}) then update set
+    {columns: * = shown.*,},
+    changed_at = $exported_at,
+    last_seen_at = $exported_at,
+    request_id = $request_id
+when matched and known.last_seen_at <= $exported_at then update set
+    last_seen_at = $exported_at,
+    request_id = $request_id
+when matched and known.first_seen_at > $exported_at then update set first_seen_at = $exported_at
+when not matched then insert ({key}, {columns}, first_seen_at, changed_at, last_seen_at, request_id)
+values ({key: shown.*,}, {columns: shown.*,}, $exported_at, $exported_at, $exported_at, $request_id);
+
+-- name: activity_merge, table: activity, key: activity_id, columns: activity_type, subject, activity_at, owner_crm_user_id, organiser_crm_user_id
+-- name: activity_account_merge, table: activity_account, key: activity_id, account_id, columns: account_name, account_owner_crm_user_id
+-- name: activity_opportunity_merge, table: activity_opportunity, key: activity_id, opportunity_id, columns: opportunity_name, opportunity_owner_crm_user_id
+-- name: activity_participant_merge, table: activity_participant, key: activity_id, participant_id, columns: name, email, crm_user_id, is_internal
+-- name: opportunity_field_merge, table: opportunity_field, key: opportunity_id, field_id, columns: alias, value, value_type, value_number, original_value, original_value_type, original_value_number, trend
+-- The same of records that a document may show no longer: they stay, and say so.
+merge into clari.{table} as known
+using stage_{table} as shown
+on {key: known.* = shown.* and}
+when matched and known.last_seen_at <= $exported_at and ({columns: known.* is distinct from shown.* or}) then update set
+    {columns: * = shown.*,},
+    in_latest_export = true,
+    changed_at = $exported_at,
+    last_seen_at = $exported_at,
+    request_id = $request_id
+when matched and known.last_seen_at <= $exported_at then update set
+    in_latest_export = true,
+    last_seen_at = $exported_at,
+    request_id = $request_id
+when matched and known.first_seen_at > $exported_at then update set first_seen_at = $exported_at
+when not matched then insert ({key}, {columns}, in_latest_export, first_seen_at, changed_at, last_seen_at, request_id)
+values ({key: shown.*,}, {columns: shown.*,}, true, $exported_at, $exported_at, $exported_at, $request_id);
+
+-- name: activity_counts, whole: activity_type, subject, activity_at, owner_crm_user_id, organiser_crm_user_id, account: account_name, account_owner_crm_user_id, opportunity: opportunity_name, opportunity_owner_crm_user_id, participant: name, email, crm_user_id, is_internal
+-- What the merge will do with the staged activities; one has changed, too, that is mapped to something more, or to
+-- something that is called otherwise now.
+with compared as (
+    select
+        shown.activity_id,
+        known.activity_id as known_id,
+        known.activity_id is not null
+        and known.last_seen_at <= $exported_at
+        and ({whole: known.* is distinct from shown.* or}) as has_changed
+    from stage_activity as shown
+    left join clari.activity as known on known.activity_id = shown.activity_id
+),
+
+mapped as (
+    select shown.activity_id
+    from stage_activity_account as shown
+    left join clari.activity_account as known
+        on known.activity_id = shown.activity_id and known.account_id = shown.account_id
+    where
+        known.activity_id is null
+        or known.last_seen_at <= $exported_at and ({account: known.* is distinct from shown.* or})
+    union
+    select shown.activity_id
+    from stage_activity_opportunity as shown
+    left join clari.activity_opportunity as known
+        on known.activity_id = shown.activity_id and known.opportunity_id = shown.opportunity_id
+    where
+        known.activity_id is null
+        or known.last_seen_at <= $exported_at and ({opportunity: known.* is distinct from shown.* or})
+    union
+    select shown.activity_id
+    from stage_activity_participant as shown
+    left join clari.activity_participant as known
+        on known.activity_id = shown.activity_id and known.participant_id = shown.participant_id
+    where
+        known.activity_id is null
+        or known.last_seen_at <= $exported_at and ({participant: known.* is distinct from shown.* or})
+)
+
+select
+    count(*) as rows_staged,
+    count(compared.known_id) as rows_known,
+    count(case when compared.has_changed or mapped.activity_id is not null then compared.known_id end) as rows_changed
+from compared
+left join mapped on mapped.activity_id = compared.activity_id;

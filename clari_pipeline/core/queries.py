@@ -14,6 +14,9 @@ that stands there again gets the text once more, behind what it has:
     -- name: audit_staged, table: audit_actor, key: actor_id, actor_type
     create or replace temp table stage_{table} as ... partition by {key} ...;
 
+A value that is a list can be put through a pattern, each of it for the star, with `and`, `or` or a comma between them:
+`{key: known.* = shown.* and}` is `known.actor_id = shown.actor_id and known.actor_type = shown.actor_type`.
+
 Values are written in `sql/` alone: nothing of Python's is ever put into a statement's text.
 """
 
@@ -30,7 +33,7 @@ _Key = tuple[str, str | None]  # name, engine
 
 _NAME = "-- name: "
 _NEXT_VALUE = re.compile(r", (?=\w+: )")
-_PLACE = re.compile(r"\{(\w+)\}")
+_PLACE = re.compile(r"\{(\w+)(?:: ([^{}]+?)( and| or|,)?)?\}")
 
 
 class QueryError(LookupError):
@@ -84,7 +87,7 @@ def _read(file: Path, root: Path) -> dict[_Key, str]:
             key = f"{where}/{values.pop('name')}", values.pop("engine", None)
             if key in found:
                 raise QueryError(f"sql/{where}.sql names {key[0]} twice")
-            if values and values.keys() != set(_PLACE.findall(body)):
+            if values and values.keys() != {place[1] for place in _PLACE.finditer(body)}:
                 raise QueryError(f"sql/{where}.sql: what {key[0]} has in braces is not what stands behind its name")
             here.setdefault(key, []).append(_filled(body, values))
         found |= {key: "\n".join(texts) for key, texts in here.items()}
@@ -103,4 +106,10 @@ def _parts(text: str) -> list[tuple[list[str], str]]:
 
 
 def _filled(body: str, values: dict[str, str]) -> str:
-    return _PLACE.sub(lambda place: values[place[1]], body) if values else body
+    def fill(place: re.Match[str]) -> str:
+        value, pattern, between = values[place[1]], place[2], place[3]
+        if pattern is None:
+            return value
+        return f"{between or ''} ".join(pattern.replace("*", one) for one in value.split(", "))
+
+    return _PLACE.sub(fill, body) if values else body

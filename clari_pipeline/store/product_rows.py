@@ -129,7 +129,8 @@ def merge(session: Session, product: str, *, request_id: str, exported_at: datet
     """Merge the staged document. The caller holds the transaction."""
     parameters = {"request_id": request_id, "exported_at": exported_at}
     before = row(session, f"products/{product}_counts", **parameters)
-    run(session, f"products/{product}_merge", **parameters)
+    for table in TABLES[product]:
+        run(session, f"products/{table}_merge", **parameters)
     if product in _OF_PARTS:
         run(session, f"products/{product}_hide", **parameters)
     after = row(session, f"products/{product}_merged", **parameters)

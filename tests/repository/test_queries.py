@@ -46,6 +46,16 @@ def test_every_query_is_run_and_every_one_that_is_run_is_there() -> None:
     assert [pattern for pattern in patterns if not any(re.fullmatch(pattern, name) for name in there)] == []
 
 
+def test_a_query_has_a_file_to_itself_where_it_is_longer_than_a_screen() -> None:
+    """Else it stands with the others of its topic; of tables, marts and what is kept each has its own."""
+    root = project_file("sql")
+    for name in queries.names():
+        topic = root / f"{name.rpartition('/')[0]}.sql"
+        if topic.exists():
+            is_long = len(queries.text_of(name).splitlines()) > 60
+            assert (root / f"{name}.sql").exists() == is_long, name
+
+
 TOPIC = """-- What is said of apples.
 
 -- name: counted, table: red
@@ -53,6 +63,9 @@ TOPIC = """-- What is said of apples.
 -- name: sour_counted, table: sour
 -- Grain: one row.
 select count(*) from {table}_apple;
+
+-- name: matched, key: kind, size
+select {key} from tree join crate on {key: tree.* = crate.* and} where ({key: crate.*,}) <> ({key: 0 * *,});
 
 -- name: eaten
 select {'a': 1};
@@ -68,12 +81,16 @@ def _written(folder: Path, text: str = TOPIC) -> Path:
 
 
 def test_a_name_has_the_text_below_it(tmp_path: Path) -> None:
-    """Its twins have the same text with other words, and a name that stands there twice has it twice."""
+    """Twins have the same text with other words, a list is put through a pattern, and a repeated name has it twice."""
     root = _written(tmp_path)
     assert queries.text_of("apples/eaten", root) == "select {'a': 1};\n"
     one = "-- Grain: one row.\nselect count(*) from {}_apple;\n"
     assert queries.text_of("apples/counted", root) == "\n".join(one.format(table) for table in ("red", "green"))
     assert queries.text_of("apples/sour_counted", root) == one.format("sour")
+    assert queries.text_of("apples/matched", root) == (
+        "select kind, size from tree join crate on tree.kind = crate.kind and tree.size = crate.size "
+        "where (crate.kind, crate.size) <> (0 kind kind, 0 size size);\n"
+    )
 
 
 @pytest.mark.parametrize(

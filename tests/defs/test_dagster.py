@@ -23,9 +23,7 @@ from clari_pipeline.config.settings import point_dagster_at, read_settings
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.core.project import project_file
 from clari_pipeline.defs.automation import daily_sync_schedule
-from clari_pipeline.defs.event_log import PooledSqliteEventLog
 from clari_pipeline.defs.graph import build
-from clari_pipeline.defs.run_storage import PooledSqliteRuns
 from clari_pipeline.sandbox import Sandbox
 from tests.helpers.beginnings import begin_after
 from tests.helpers.each_case import try_each
@@ -369,21 +367,36 @@ def _job_of_one_step() -> None:
     dg.op(name="step")(lambda: None)()
 
 
-def test_dagsters_own_classes_and_ours_read_what_the_other_wrote(
+# What `dagster_home/dagster.yaml` of releases up to 0.1 said of storages.
+_STORAGES_OF_0_1 = """
+run_storage:
+  module: clari_pipeline.defs.run_storage
+  class: PooledSqliteRuns
+  config: {home: {env: DAGSTER_HOME}}
+event_log_storage:
+  module: clari_pipeline.defs.event_log
+  class: PooledSqliteEventLog
+  config: {home: {env: DAGSTER_HOME}}
+"""
+
+
+def test_a_dagster_yaml_of_the_release_before_works_on_with_dagsters_own_storages(
     dagster_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs and events stay where Dagster puts them by default, whichever wrote them: an update loses no run."""
-    ours, theirs = project_file("dagster_home/dagster.yaml").read_text(), "telemetry: {enabled: false}"
+    """It names two classes that were ours. An update loses no run, and neither does going back."""
+    now = project_file("dagster_home/dagster.yaml").read_text()
     home = shutil.copytree(dagster_home, tmp_path / "home")
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     runs: list[tuple[str, int]] = []
-    for settings, own in ((ours, True), (theirs, False), (ours, True)):
+    storages = set()
+    for settings in (now + _STORAGES_OF_0_1, now, now + _STORAGES_OF_0_1):
         (home / "dagster.yaml").write_text(settings)
         with dg.DagsterInstance.get() as instance:
-            assert isinstance(instance.run_storage, PooledSqliteRuns) is own
-            assert isinstance(instance.event_log_storage, PooledSqliteEventLog) is own
+            storages.add((type(instance.run_storage), type(instance.event_log_storage)))
             assert [(run.run_id, len(instance.all_logs(run.run_id))) for run in reversed(instance.get_runs())] == runs
             made = _job_of_one_step.execute_in_process(instance=instance)
             assert (stats := instance.get_run_stats(made.run_id)).steps_succeeded == 1 and stats.end_time
             runs.append((made.run_id, len(instance.all_logs(made.run_id))))
     assert len({run_id for run_id, _ in runs}) == 3 and all(events for _, events in runs)
+    assert {found.__module__.partition(".")[0] for pair in storages for found in pair} == {"dagster"}
+    assert len(storages) == 1

@@ -147,14 +147,13 @@ def _dagster(look: Look) -> tuple[datetime | None, set[str]]:
     if not (look.settings.dagster_dir / "dagster.yaml").exists():
         return None, set()
     import dagster as dg  # noqa: PLC0415 - takes a second
-    from dagster._core.definitions.run_request import InstigatorType  # noqa: PLC0415
-    from dagster._core.scheduler.instigation import InstigatorStatus  # noqa: PLC0415
 
     point_dagster_at(look.settings)
     with dg.DagsterInstance.get() as instance:
         beat = instance.get_daemon_heartbeats().get(_SCHEDULER)
-        states = instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
-        are_on = {state.instigator_name for state in states if state.status == InstigatorStatus.RUNNING}
+        # Sensors are among them: no sensor has a schedule's name.
+        states = instance.all_instigator_state()
+        are_on = {state.instigator_name for state in states if state.status.value == "RUNNING"}
     return None if beat is None else datetime.fromtimestamp(beat.timestamp, UTC), are_on
 
 

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,28 +32,6 @@ from tests.helpers.terminal import Terminal
 CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
 BEFORE = CURRENT.shifted(-1)
 ENTRY = dg.AssetKey(["clari", "forecast_entry"])
-ASSETS = {
-    "raw_export",
-    "forecast_entry",
-    "forecast_user",
-    "forecast_field",
-    "time_period",
-    "time_frame",
-    "forecast_vs_quota",
-    "forecast_swing",
-    "forecast_swing_summary",
-    "pipeline_health",
-    "pipeline_health_month",
-    "read_copy",
-    "forecast_call_week",
-    "forecast_movement",
-    "forecast_accuracy",
-    "attainment_pacing",
-    "pipeline_coverage",
-    "call_submission",
-    "board",
-    "retention",
-}
 
 
 @contextmanager
@@ -232,25 +210,39 @@ def test_the_marts_follow_the_last_quarter(terminal: Terminal) -> None:
         assert isinstance(ask(of_the_daemon), dg.SkipReason)
 
 
-GROUPS = {
-    "raw_export": "clari",
-    "forecast_vs_quota": "marts",
-    "forecast_swing": "marts",
-    "forecast_swing_summary": "marts",
-    "pipeline_health": "marts",
-    "pipeline_health_month": "marts",
-    "read_copy": "marts",
-    "forecast_call_week": "marts",
-    "forecast_movement": "marts",
-    "forecast_accuracy": "marts",
-    "attainment_pacing": "marts",
-    "pipeline_coverage": "marts",
-    "call_submission": "marts",
-    "board": "marts",
-    "retention": "operations",
-}
-"""Of all assets that are not in the group `warehouse`."""
+_MARTS = {
+    "forecast_vs_quota", "forecast_swing", "forecast_swing_summary", "pipeline_health", "pipeline_health_month",
+    "read_copy", "forecast_call_week", "forecast_movement", "forecast_accuracy", "attainment_pacing",
+    "pipeline_coverage", "call_submission", "board",
+}  # fmt: skip
+_TABLES = {"forecast_entry", "forecast_user", "forecast_field", "time_period", "time_frame"}
+GROUPS = (
+    dict.fromkeys(_TABLES, "warehouse")
+    | dict.fromkeys(_MARTS, "marts")
+    | {"raw_export": "clari", "retention": "operations"}
+)
+"""Of each asset, the group that it is in."""
 GRAINS = ("One row", "The quarter's exports", "One HTML page", "What notebooks and BI tools open", "Quarters")
+
+
+_SCHEDULES = [("daily_sync_schedule", "0 6 * * *"), ("monthly_retention_schedule", "0 3 1 * *")]
+
+
+def assert_each_asset_is_described(groups: dict[str, str], assets: dict[str, tuple[Any, ...]]) -> None:
+    """`assets`: of each, its path, description, owners, kinds and whether it is partitioned."""
+    assert groups == GROUPS
+    for name, (path, description, owners, kinds, is_partitioned) in assets.items():
+        assert path == ["clari", name]
+        assert (description or "").startswith(GRAINS)
+        assert owners in (["team:data-engineering"], [{"team": "data-engineering"}])
+        assert kinds
+        assert is_partitioned == (groups[name] in {"clari", "warehouse"}), name
+
+
+def assert_it_runs_by_itself(jobs: Iterable[str], schedules: Iterable[tuple[str, str]], sensors: Iterable[str]) -> None:
+    assert set(jobs) >= {"sync_quarter", "refresh_marts", "apply_retention"}
+    assert sorted(schedules) == _SCHEDULES
+    assert set(sensors) >= {"marts_follow_succeeded", "marts_follow_failed"}
 
 
 def test_the_graph_stands_with_no_key_set(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,23 +252,21 @@ def test_the_graph_stands_with_no_key_set(terminal: Terminal, monkeypatch: pytes
     definitions = build(read_settings())
     graph = definitions.resolve_asset_graph()
     nodes = {key.path[-1]: graph.get(key) for key in graph.get_all_asset_keys()}
-    assert set(nodes) == ASSETS
-    for name, node in nodes.items():
-        assert node.key.path == ["clari", name]
-        assert (node.description or "").startswith(GRAINS)
-        assert node.owners == ["team:data-engineering"]
-        assert node.kinds
-        assert node.is_partitioned == (node.group_name in {"clari", "warehouse"}), name
-    assert {name: node.group_name for name, node in nodes.items() if node.group_name != "warehouse"} == GROUPS
+    assert_each_asset_is_described(
+        {name: node.group_name for name, node in nodes.items()},
+        {
+            name: (node.key.path, node.description, node.owners, node.kinds, node.is_partitioned)
+            for name, node in nodes.items()
+        },
+    )
     assert nodes["forecast_entry"].parent_keys == {dg.AssetKey(["clari", "raw_export"])}
     assert ENTRY in nodes["forecast_swing"].parent_keys
     repository = definitions.get_repository_def()
-    assert {job.name for job in repository.get_all_jobs()} >= {"sync_quarter", "refresh_marts", "apply_retention"}
-    assert sorted((schedule.name, schedule.cron_schedule) for schedule in repository.schedule_defs) == [
-        ("daily_sync_schedule", "0 6 * * *"),
-        ("monthly_retention_schedule", "0 3 1 * *"),
-    ]
-    assert {sensor.name for sensor in repository.sensor_defs} >= {"marts_follow_succeeded", "marts_follow_failed"}
+    assert_it_runs_by_itself(
+        (job.name for job in repository.get_all_jobs()),
+        ((schedule.name, schedule.cron_schedule) for schedule in repository.schedule_defs),
+        (sensor.name for sensor in repository.sensor_defs),
+    )
 
 
 QUERY = """
@@ -327,23 +317,19 @@ def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> 
             answer.raise_for_status()
     data = answer.json()["data"]
     nodes = {node["assetKey"]["path"][1]: node for node in data["assetNodes"]}
-    assert set(nodes) == ASSETS
-    for name, node in nodes.items():
-        assert node["assetKey"]["path"][0] == "clari"
-        assert node["description"].startswith(GRAINS)
-        assert node["owners"] == [{"team": "data-engineering"}]
-        assert node["kinds"]
-        assert node["isPartitioned"] == (node["groupName"] in {"clari", "warehouse"}), name
-    assert {name: node["groupName"] for name, node in nodes.items() if node["groupName"] != "warehouse"} == GROUPS
+    fields = ("description", "owners", "kinds", "isPartitioned")
+    assert_each_asset_is_described(
+        {name: node["groupName"] for name, node in nodes.items()},
+        {name: (node["assetKey"]["path"], *(node[field] for field in fields)) for name, node in nodes.items()},
+    )
     assert nodes["forecast_entry"]["dependencyKeys"] == [{"path": ["clari", "raw_export"]}]
     assert {"path": ["clari", "forecast_entry"]} in nodes["forecast_swing"]["dependencyKeys"]
     (repository,) = data["repositoriesOrError"]["nodes"]
-    assert {job["name"] for job in repository["jobs"]} >= {"sync_quarter", "refresh_marts", "apply_retention"}
-    assert sorted(repository["schedules"], key=lambda schedule: schedule["name"]) == [
-        {"name": "daily_sync_schedule", "cronSchedule": "0 6 * * *"},
-        {"name": "monthly_retention_schedule", "cronSchedule": "0 3 1 * *"},
-    ]
-    assert {sensor["name"] for sensor in repository["sensors"]} >= {"marts_follow_succeeded", "marts_follow_failed"}
+    assert_it_runs_by_itself(
+        (job["name"] for job in repository["jobs"]),
+        ((schedule["name"], schedule["cronSchedule"]) for schedule in repository["schedules"]),
+        (sensor["name"] for sensor in repository["sensors"]),
+    )
 
 
 def test_without_a_key_a_run_says_which_setting_is_missing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

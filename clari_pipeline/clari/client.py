@@ -136,7 +136,7 @@ class ClariClient:
     def heard_by(self, on_retry: RetryHook) -> Self:
         """The same client, same connections and circuit, that tells of each call that it makes once more."""
         heard = copy(self)
-        heard._on_retry = on_retry
+        heard._on_retry = on_retry  # noqa: SLF001 - a copy of itself
         return heard
 
     async def limits(self) -> Limits:

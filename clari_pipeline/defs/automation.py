@@ -45,7 +45,7 @@ def jobs(settings: Settings, *, board_follows: bool) -> tuple[Any, Any, Any]:
         selection=dg.AssetSelection.assets(*map(key, [*MARTS, READ_COPY, *(["board"] if board_follows else [])])),
         executor_def=dg.in_process_executor,
         tags=tags,
-        description="Make the marts anew from the merged tables, then the board and the copy that people read.",
+        description="Rebuild the marts from the merged tables, then the board and the copy that people read.",
     )
     apply_retention = dg.define_asset_job(
         "apply_retention",
@@ -127,7 +127,7 @@ def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any, *more: 
     ]
 
 
-def _of_products(warehouse: Warehouse, settings: Settings, run: dg.DagsterRun) -> list[Problem]:
+def _failures_of_products(warehouse: Warehouse, settings: Settings, run: dg.DagsterRun) -> list[Problem]:
     """What kept a run's products out, by the ledger; nothing where it says nothing of them."""
     names = run.tags.get("clari/product", ",".join(settings.other_products)).split(",")
     return [
@@ -143,15 +143,15 @@ def _run_failure(event: dg.DagsterEvent, run: dg.DagsterRun) -> Problem:
 
 
 def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.SensorDefinition]:
-    """What a run has found, or that it failed, is told to people: the same road as after a sync in the terminal."""
+    """Sensors that notify people of what a run has found, or that it failed, as a sync in the terminal does."""
 
-    def tell(context: dg.RunStatusSensorContext) -> dg.SkipReason:
+    def notify(context: dg.RunStatusSensorContext) -> dg.SkipReason:
         run = context.dagster_run
         if "clari/sync" in run.tags:
-            return dg.SkipReason("the command line tells people itself")
+            return dg.SkipReason("the command line notifies people itself")
         sync, failures = Context.of(read_settings()), list[Problem]()
         if context.dagster_event.event_type == dg.DagsterEventType.RUN_FAILURE:
-            failures = _of_products(sync.warehouse, sync.settings, run) if run.job_name == PRODUCTS_JOB else []
+            failures = _failures_of_products(sync.warehouse, sync.settings, run) if run.job_name == PRODUCTS_JOB else []
             failures = failures or [_run_failure(context.dagster_event, run)]
         quarter_id = run.tags.get("dagster/partition")
         sent = Alerts(sync).notify_of_run(run.run_id, quarter_id=quarter_id, failures=failures)
@@ -168,13 +168,13 @@ def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.Sens
             monitored_jobs=jobs,
             default_status=dg.DefaultSensorStatus.RUNNING,
             description=f"Sends the alerts of a run that ended in {name}.",
-        )(tell)
+        )(notify)
 
     @dg.sensor(
         name="freshness_watch",
         minimum_interval_seconds=_WATCHED_EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells people of quarters whose figures have gone stale, even where nothing runs at all.",
+        description="Notifies people of quarters whose figures have gone stale, even where nothing runs at all.",
     )
     def freshness_watch(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         under_way = context.instance.get_runs_count(dg.RunsFilter(job_name=sync_quarter.name, statuses=list(_RUNNING)))

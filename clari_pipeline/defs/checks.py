@@ -35,54 +35,46 @@ def check_results(asset: dg.AssetKey, outcomes: Sequence[Outcome]) -> Iterator[d
     A check that was not judged, because the export was refused before, has no result; in a quarter's first days,
     when that is no failure, Dagster wants one and gets a warning that says so.
     """
-    for name in CHECKS:
-        if name in OF_MARTS:
-            continue
-        verdicts = [
+    for name in (name for name in CHECKS if name not in OF_MARTS):
+        judged = [
             (outcome.export["forecast_id"], verdict)
             for outcome in outcomes
             for verdict in outcome.verdicts
             if verdict["check_name"] == name
         ]
-        if not verdicts and any(outcome.is_failure for outcome in outcomes):
-            continue
-        broken = [verdict for _, verdict in verdicts if not verdict["passed"]]
-        is_error = any(verdict["severity"] == "ERROR" for verdict in broken)
-        yield dg.AssetCheckResult(
-            asset_key=asset,
-            check_name=name,
-            passed=bool(verdicts) and not broken,
-            severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-            description=_told(name, broken) if verdicts else "Not judged: nothing of this quarter was merged.",
-            metadata=_where_to_look(name, broken)
-            | {
-                forecast_id: dg.MetadataValue.json(json.loads(json.dumps(verdict["evidence"], default=str)))
-                for forecast_id, verdict in verdicts
-            },
-        )
+        if judged or not any(outcome.is_failure for outcome in outcomes):
+            is_error = any(verdict["severity"] == "ERROR" for _, verdict in judged if not verdict["passed"])
+            severity = dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN
+            unjudged = "Not judged: nothing of this quarter was merged."
+            yield _result(asset, name, judged, is_needed=True, severity=severity, unjudged=unjudged)
 
 
 def mart_result(asset: dg.AssetKey, name: str, verdicts: Sequence[Record], *, is_needed: bool) -> dg.AssetCheckResult:
     """The result of a check over all quarters, its evidence by forecast; where `is_needed`, none is no pass."""
+    judged = [(verdict["of"], verdict) for verdict in verdicts]
+    return _result(asset, name, judged, is_needed=is_needed, severity=dg.AssetCheckSeverity.WARN)
+
+
+def _result(
+    asset: dg.AssetKey,
+    name: str,
+    judged: Sequence[tuple[str, Record]],
+    *,
+    is_needed: bool,
+    severity: dg.AssetCheckSeverity,
+    unjudged: str | None = None,
+) -> dg.AssetCheckResult:
+    """A check's verdicts, each with what it is of; where one failed, what it found and the runbook's entry."""
+    failed = [verdict for _, verdict in judged if not verdict["passed"]]
+    findings = dict.fromkeys(verdict["evidence"].get("summary") or CHECKS[name].explains for verdict in failed)
+    metadata: dict[str, dg.MetadataValue[Any]] = {"runbook": dg.MetadataValue.text(anchor(name))} if failed else {}
+    for of, verdict in judged:
+        metadata[of] = dg.MetadataValue.json(json.loads(json.dumps(verdict["evidence"], default=str)))
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=name,
-        passed=all(verdict["passed"] for verdict in verdicts) and (bool(verdicts) or not is_needed),
-        severity=dg.AssetCheckSeverity.WARN,
-        description=_told(name, [verdict for verdict in verdicts if not verdict["passed"]]),
-        metadata=_where_to_look(name, [verdict for verdict in verdicts if not verdict["passed"]])
-        | {
-            verdict["of"]: dg.MetadataValue.json(json.loads(json.dumps(verdict["evidence"], default=str)))
-            for verdict in verdicts
-        },
+        passed=not failed and (bool(judged) or not is_needed),
+        severity=severity,
+        description=see(one_line("; ".join(findings)), name) if failed else None if judged else unjudged,
+        metadata=metadata,
     )
-
-
-def _told(name: str, broken: Sequence[Record]) -> str | None:
-    """What a check that is broken found, and where the runbook tells what to do."""
-    said = dict.fromkeys(verdict["evidence"].get("summary") or CHECKS[name].explains for verdict in broken)
-    return see(one_line("; ".join(said)), name) if broken else None
-
-
-def _where_to_look(name: str, broken: Sequence[Record]) -> dict[str, dg.MetadataValue[Any]]:
-    return {"runbook": dg.MetadataValue.text(anchor(name))} if broken else {}

@@ -1,44 +1,42 @@
-"""Runs as processes of a code server, and whether they are still there.
+"""The run launcher that `deploy/dagster.yaml` names: it answers when run monitoring asks whether a run's process lives.
 
-`deploy/dagster.yaml` names the class. A code server notices the death of a run's process itself, unless it dies with
-it: then the daemon's monitoring, which asks here, is the one to find out.
+A code server reports the death of a run's process, unless both die together: then only run monitoring can find the
+orphaned run.
 """
 
 from __future__ import annotations
 
-import json
+from typing import Any, get_type_hints
 
 import dagster as dg
-from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
-from dagster._core.storage.tags import GRPC_INFO_TAG
-from dagster._grpc.client import DagsterGrpcClient
-from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
-from dagster._serdes import deserialize_value
+
+# The answer's types, as Dagster's own launcher declares them.
+_Health: Any = get_type_hints(dg.DefaultRunLauncher.check_run_worker_health)["return"]
+_Status: Any = get_type_hints(_Health)["status"]
 
 
-class WatchedRunLauncher(DefaultRunLauncher):
-    """Dagster's own launcher, with an answer for run monitoring."""
+class WatchedRunLauncher(dg.DefaultRunLauncher):
+    """Starts each run as a process of its code server, as Dagster's own launcher does, and can say if it is alive."""
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """Whether monitoring may ask."""
+        """True: run monitoring may ask."""
         return True
 
-    def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Whether the code server that started the run still has its process.
+    def check_run_worker_health(self, run: dg.DagsterRun) -> Any:
+        """`NOT_FOUND` if the code server that `workspace.yaml` names does not have the run's process, else `RUNNING`.
 
-        A server that does not answer may be busy or on its way up: it is asked again the next time. A run without a
-        server was started by the command line, in a process of its own.
+        A server that does not answer may be busy or starting: monitoring asks again at its next poll. Runs that no
+        such server started (of the command line, or of `dagster dev`'s own servers) count as running.
         """
-        if GRPC_INFO_TAG not in run.tags:
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "no code server started it")
-        server = DagsterGrpcClient(**json.loads(run.tags[GRPC_INFO_TAG]))
-        question = CanCancelExecutionRequest(run_id=run.run_id)
+        origin = run.remote_job_origin
+        connect = getattr(origin and origin.repository_origin.code_location_origin, "create_client", None)
+        if connect is None:
+            return _Health(_Status.RUNNING, "no code server of the workspace started it")
         try:
-            answer = deserialize_value(server.can_cancel_execution(question), CanCancelExecutionResult)
-        except DagsterUserCodeUnreachableError:
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "its code server does not answer", transient=True)
-        if answer.can_cancel:
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "its process is gone, and its code server has begun anew")
+            known: Any = dg.deserialize_value(connect().get_current_runs())
+        except dg.DagsterError:
+            return _Health(_Status.RUNNING, "its code server does not answer", transient=True)
+        if run.run_id in known.current_runs:
+            return _Health(_Status.RUNNING)
+        return _Health(_Status.NOT_FOUND, "its code server has restarted, and its process is gone")

@@ -1,59 +1,48 @@
-"""Dagster's runs in SQLite, the file opened once and not at each question.
+"""Storage classes that `dagster.yaml` files of up to 0.1 name: each gives Dagster's own storage in SQLite.
 
-`dagster.yaml` names the class. File and tables are Dagster's own, where Dagster puts them by default: either class
-reads what the other wrote. A question by way of a new engine costs three times the question: SQLAlchemy has to put
-each statement into words anew.
+Those files write `module: clari_pipeline.defs.run_storage`, `class: PooledSqliteRuns` and, of the event log,
+`module: clari_pipeline.defs.event_log`, `class: PooledSqliteEventLog`, each with a `config` of `home: DAGSTER_HOME`.
+Files and tables were always Dagster's own, in the folders of its defaults.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import dagster as dg
-from dagster._core.storage.runs import SqliteRunStorage
-from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, create_engine
-from sqlalchemy.pool import QueuePool
 
 
-class PooledSqliteRuns(SqliteRunStorage):
-    """The file of all runs, kept open. `home` is Dagster's folder."""
+def _alias(storage: object, folder: str, documented: dict[str, str]) -> Any:
+    """A class to be named in `dagster.yaml` that makes the documented storage in a folder below `home`.
 
-    def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engine = create_engine(
-            conn_string,
-            poolclass=QueuePool,
-            max_overflow=-1,  # nobody waits for another thread's connection
-            connect_args={"check_same_thread": False},
-        )
-        self._has_run_stats = False
-        super().__init__(conn_string, inst_data)
+    Dagster takes only a class that inherits from the abstract storage, as that of any `storage` does.
+    """
 
-    @classmethod
-    def config_type(cls) -> Any:
-        """What `dagster.yaml` may say."""
-        return {"home": dg.StringSource}
+    class Alias(type(storage)):  # type: ignore[misc]  # whichever it is
+        @classmethod
+        def config_type(cls) -> Any:
+            return {"home": dg.StringSource}
 
-    @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
-        """Made as `dagster.yaml` says."""
-        return cls.from_local(str(Path(config_value["home"]) / "history"), inst_data)
+        @classmethod
+        def from_config_value(cls, _inst_data: object, config: dict[str, str]) -> object:
+            base_dir = json.dumps({"base_dir": str(Path(config["home"], folder))})
+            spec = {"__class__": "ConfigurableClassData", **documented, "config_yaml": base_dir}
+            documented_class: Any = dg.deserialize_value(json.dumps(spec))
+            return documented_class.rehydrate()
 
-    @contextmanager
-    def connect(self) -> Iterator[Connection]:
-        """A transaction."""
-        with self._engine.connect() as connection, connection.begin():
-            yield connection
+    return Alias
 
-    def has_run_stats_index_cols(self) -> bool:
-        """Whether runs have columns for their beginning and end: once there, they stay."""
-        self._has_run_stats = self._has_run_stats or super().has_run_stats_index_cols()
-        return self._has_run_stats
 
-    def dispose(self) -> None:
-        """Close the file."""
-        self._engine.dispose()
-        super().dispose()
+with dg.DagsterInstance.ephemeral() as _instance:
+    PooledSqliteRuns = _alias(
+        _instance.run_storage,
+        "history",
+        {"module_name": "dagster.core.storage.runs", "class_name": "SqliteRunStorage"},
+    )
+    PooledSqliteEventLog = _alias(
+        _instance.event_log_storage,
+        "history/runs",
+        {"module_name": "dagster.core.storage.event_log", "class_name": "SqliteEventLogStorage"},
+    )

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +23,7 @@ from clari_pipeline.config.settings import point_dagster_at, read_settings
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.core.project import project_file
 from clari_pipeline.defs.automation import daily_sync_schedule
-from clari_pipeline.defs.event_log import PooledSqliteEventLog
 from clari_pipeline.defs.graph import build
-from clari_pipeline.defs.run_storage import PooledSqliteRuns
 from clari_pipeline.sandbox import Sandbox
 from tests.helpers.beginnings import begin_after
 from tests.helpers.each_case import try_each
@@ -34,28 +32,6 @@ from tests.helpers.terminal import Terminal
 CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
 BEFORE = CURRENT.shifted(-1)
 ENTRY = dg.AssetKey(["clari", "forecast_entry"])
-ASSETS = {
-    "raw_export",
-    "forecast_entry",
-    "forecast_user",
-    "forecast_field",
-    "time_period",
-    "time_frame",
-    "forecast_vs_quota",
-    "forecast_swing",
-    "forecast_swing_summary",
-    "pipeline_health",
-    "pipeline_health_month",
-    "read_copy",
-    "forecast_call_week",
-    "forecast_movement",
-    "forecast_accuracy",
-    "attainment_pacing",
-    "pipeline_coverage",
-    "call_submission",
-    "board",
-    "retention",
-}
 
 
 @contextmanager
@@ -234,25 +210,39 @@ def test_the_marts_follow_the_last_quarter(terminal: Terminal) -> None:
         assert isinstance(ask(of_the_daemon), dg.SkipReason)
 
 
-GROUPS = {
-    "raw_export": "clari",
-    "forecast_vs_quota": "marts",
-    "forecast_swing": "marts",
-    "forecast_swing_summary": "marts",
-    "pipeline_health": "marts",
-    "pipeline_health_month": "marts",
-    "read_copy": "marts",
-    "forecast_call_week": "marts",
-    "forecast_movement": "marts",
-    "forecast_accuracy": "marts",
-    "attainment_pacing": "marts",
-    "pipeline_coverage": "marts",
-    "call_submission": "marts",
-    "board": "marts",
-    "retention": "operations",
-}
-"""Of all assets that are not in the group `warehouse`."""
+_MARTS = {
+    "forecast_vs_quota", "forecast_swing", "forecast_swing_summary", "pipeline_health", "pipeline_health_month",
+    "read_copy", "forecast_call_week", "forecast_movement", "forecast_accuracy", "attainment_pacing",
+    "pipeline_coverage", "call_submission", "board",
+}  # fmt: skip
+_TABLES = {"forecast_entry", "forecast_user", "forecast_field", "time_period", "time_frame"}
+GROUPS = (
+    dict.fromkeys(_TABLES, "warehouse")
+    | dict.fromkeys(_MARTS, "marts")
+    | {"raw_export": "clari", "retention": "operations"}
+)
+"""Of each asset, the group that it is in."""
 GRAINS = ("One row", "The quarter's exports", "One HTML page", "What notebooks and BI tools open", "Quarters")
+
+
+_SCHEDULES = [("daily_sync_schedule", "0 6 * * *"), ("monthly_retention_schedule", "0 3 1 * *")]
+
+
+def assert_each_asset_is_described(groups: dict[str, str], assets: dict[str, tuple[Any, ...]]) -> None:
+    """`assets`: of each, its path, description, owners, kinds and whether it is partitioned."""
+    assert groups == GROUPS
+    for name, (path, description, owners, kinds, is_partitioned) in assets.items():
+        assert path == ["clari", name]
+        assert (description or "").startswith(GRAINS)
+        assert owners in (["team:data-engineering"], [{"team": "data-engineering"}])
+        assert kinds
+        assert is_partitioned == (groups[name] in {"clari", "warehouse"}), name
+
+
+def assert_it_runs_by_itself(jobs: Iterable[str], schedules: Iterable[tuple[str, str]], sensors: Iterable[str]) -> None:
+    assert set(jobs) >= {"sync_quarter", "refresh_marts", "apply_retention"}
+    assert sorted(schedules) == _SCHEDULES
+    assert set(sensors) >= {"marts_follow_succeeded", "marts_follow_failed"}
 
 
 def test_the_graph_stands_with_no_key_set(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,23 +252,21 @@ def test_the_graph_stands_with_no_key_set(terminal: Terminal, monkeypatch: pytes
     definitions = build(read_settings())
     graph = definitions.resolve_asset_graph()
     nodes = {key.path[-1]: graph.get(key) for key in graph.get_all_asset_keys()}
-    assert set(nodes) == ASSETS
-    for name, node in nodes.items():
-        assert node.key.path == ["clari", name]
-        assert (node.description or "").startswith(GRAINS)
-        assert node.owners == ["team:data-engineering"]
-        assert node.kinds
-        assert node.is_partitioned == (node.group_name in {"clari", "warehouse"}), name
-    assert {name: node.group_name for name, node in nodes.items() if node.group_name != "warehouse"} == GROUPS
+    assert_each_asset_is_described(
+        {name: node.group_name for name, node in nodes.items()},
+        {
+            name: (node.key.path, node.description, node.owners, node.kinds, node.is_partitioned)
+            for name, node in nodes.items()
+        },
+    )
     assert nodes["forecast_entry"].parent_keys == {dg.AssetKey(["clari", "raw_export"])}
     assert ENTRY in nodes["forecast_swing"].parent_keys
     repository = definitions.get_repository_def()
-    assert {job.name for job in repository.get_all_jobs()} >= {"sync_quarter", "refresh_marts", "apply_retention"}
-    assert sorted((schedule.name, schedule.cron_schedule) for schedule in repository.schedule_defs) == [
-        ("daily_sync_schedule", "0 6 * * *"),
-        ("monthly_retention_schedule", "0 3 1 * *"),
-    ]
-    assert {sensor.name for sensor in repository.sensor_defs} >= {"marts_follow_succeeded", "marts_follow_failed"}
+    assert_it_runs_by_itself(
+        (job.name for job in repository.get_all_jobs()),
+        ((schedule.name, schedule.cron_schedule) for schedule in repository.schedule_defs),
+        (sensor.name for sensor in repository.sensor_defs),
+    )
 
 
 QUERY = """
@@ -329,23 +317,19 @@ def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> 
             answer.raise_for_status()
     data = answer.json()["data"]
     nodes = {node["assetKey"]["path"][1]: node for node in data["assetNodes"]}
-    assert set(nodes) == ASSETS
-    for name, node in nodes.items():
-        assert node["assetKey"]["path"][0] == "clari"
-        assert node["description"].startswith(GRAINS)
-        assert node["owners"] == [{"team": "data-engineering"}]
-        assert node["kinds"]
-        assert node["isPartitioned"] == (node["groupName"] in {"clari", "warehouse"}), name
-    assert {name: node["groupName"] for name, node in nodes.items() if node["groupName"] != "warehouse"} == GROUPS
+    fields = ("description", "owners", "kinds", "isPartitioned")
+    assert_each_asset_is_described(
+        {name: node["groupName"] for name, node in nodes.items()},
+        {name: (node["assetKey"]["path"], *(node[field] for field in fields)) for name, node in nodes.items()},
+    )
     assert nodes["forecast_entry"]["dependencyKeys"] == [{"path": ["clari", "raw_export"]}]
     assert {"path": ["clari", "forecast_entry"]} in nodes["forecast_swing"]["dependencyKeys"]
     (repository,) = data["repositoriesOrError"]["nodes"]
-    assert {job["name"] for job in repository["jobs"]} >= {"sync_quarter", "refresh_marts", "apply_retention"}
-    assert sorted(repository["schedules"], key=lambda schedule: schedule["name"]) == [
-        {"name": "daily_sync_schedule", "cronSchedule": "0 6 * * *"},
-        {"name": "monthly_retention_schedule", "cronSchedule": "0 3 1 * *"},
-    ]
-    assert {sensor["name"] for sensor in repository["sensors"]} >= {"marts_follow_succeeded", "marts_follow_failed"}
+    assert_it_runs_by_itself(
+        (job["name"] for job in repository["jobs"]),
+        ((schedule["name"], schedule["cronSchedule"]) for schedule in repository["schedules"]),
+        (sensor["name"] for sensor in repository["sensors"]),
+    )
 
 
 def test_without_a_key_a_run_says_which_setting_is_missing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,21 +353,36 @@ def _job_of_one_step() -> None:
     dg.op(name="step")(lambda: None)()
 
 
-def test_dagsters_own_classes_and_ours_read_what_the_other_wrote(
+# What `dagster_home/dagster.yaml` of releases up to 0.1 said of storages.
+_STORAGES_OF_0_1 = """
+run_storage:
+  module: clari_pipeline.defs.run_storage
+  class: PooledSqliteRuns
+  config: {home: {env: DAGSTER_HOME}}
+event_log_storage:
+  module: clari_pipeline.defs.event_log
+  class: PooledSqliteEventLog
+  config: {home: {env: DAGSTER_HOME}}
+"""
+
+
+def test_a_dagster_yaml_of_the_release_before_works_on_with_dagsters_own_storages(
     dagster_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs and events stay where Dagster puts them by default, whichever wrote them: an update loses no run."""
-    ours, theirs = project_file("dagster_home/dagster.yaml").read_text(), "telemetry: {enabled: false}"
+    """It names two classes that were ours. An update loses no run, and neither does going back."""
+    now = project_file("dagster_home/dagster.yaml").read_text()
     home = shutil.copytree(dagster_home, tmp_path / "home")
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     runs: list[tuple[str, int]] = []
-    for settings, own in ((ours, True), (theirs, False), (ours, True)):
+    storages = set()
+    for settings in (now + _STORAGES_OF_0_1, now, now + _STORAGES_OF_0_1):
         (home / "dagster.yaml").write_text(settings)
         with dg.DagsterInstance.get() as instance:
-            assert isinstance(instance.run_storage, PooledSqliteRuns) is own
-            assert isinstance(instance.event_log_storage, PooledSqliteEventLog) is own
+            storages.add((type(instance.run_storage), type(instance.event_log_storage)))
             assert [(run.run_id, len(instance.all_logs(run.run_id))) for run in reversed(instance.get_runs())] == runs
             made = _job_of_one_step.execute_in_process(instance=instance)
             assert (stats := instance.get_run_stats(made.run_id)).steps_succeeded == 1 and stats.end_time
             runs.append((made.run_id, len(instance.all_logs(made.run_id))))
     assert len({run_id for run_id, _ in runs}) == 3 and all(events for _, events in runs)
+    assert {found.__module__.partition(".")[0] for pair in storages for found in pair} == {"dagster"}
+    assert len(storages) == 1

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import check_jsonschema
+import dagster as dg
 import jsonschema
 import pytest
 import yaml
@@ -187,7 +188,6 @@ def test_settings_that_are_named_exist(name: str) -> None:
 
 def test_the_helm_chart_is_given_what_kubernetes_takes() -> None:
     """Each fragment of a pod, and the run launcher's settings, as Dagster's own Kubernetes library reads them."""
-    from dagster._config import process_config  # noqa: PLC0415
     from dagster_k8s import K8sRunLauncher  # noqa: PLC0415
     from dagster_k8s.job import UserDefinedDagsterK8sConfig  # noqa: PLC0415
     from dagster_k8s.models import k8s_model_from_dict, k8s_snake_case_dict  # noqa: PLC0415
@@ -212,25 +212,27 @@ def test_the_helm_chart_is_given_what_kubernetes_takes() -> None:
         "pod_spec_config": launcher["runK8sConfig"]["podSpecConfig"],
         "job_spec_config": launcher["runK8sConfig"]["jobSpecConfig"],
     }
-    read = process_config(
-        K8sRunLauncher.config_type(),
-        {
-            "service_account_name": "dagster",
-            "instance_config_map": "dagster-instance",
-            "dagster_home": "/opt/dagster/dagster_home",
-            "load_incluster_config": launcher["loadInclusterConfig"],
-            "image_pull_policy": launcher["imagePullPolicy"],
-            "env_config_maps": launcher["envConfigMaps"],
-            "env_secrets": launcher["envSecrets"],
-            "env_vars": launcher["envVars"],
-            "volumes": launcher["volumes"],
-            "volume_mounts": launcher["volumeMounts"],
-            "resources": launcher["resources"],
-            "security_context": launcher["securityContext"],
-            "run_k8s_config": run,
-        },
-    )
-    assert read.success, read.errors
+    settings = {
+        "service_account_name": "dagster",
+        "instance_config_map": "dagster-instance",
+        "dagster_home": "/opt/dagster/dagster_home",
+        "load_incluster_config": launcher["loadInclusterConfig"],
+        "image_pull_policy": launcher["imagePullPolicy"],
+        "env_config_maps": launcher["envConfigMaps"],
+        "env_secrets": launcher["envSecrets"],
+        "env_vars": launcher["envVars"],
+        "volumes": launcher["volumes"],
+        "volume_mounts": launcher["volumeMounts"],
+        "resources": launcher["resources"],
+        "security_context": launcher["securityContext"],
+        "run_k8s_config": run,
+    }
+
+    @dg.op(config_schema=K8sRunLauncher.config_type())
+    def launcher_of_the_chart() -> None: ...
+
+    job = dg.GraphDefinition(name="job", node_defs=[launcher_of_the_chart]).to_job()
+    dg.validate_run_config(job, {"ops": {launcher_of_the_chart.name: {"config": settings}}})
     UserDefinedDagsterK8sConfig.from_dict(run)  # looks deeper than the launcher's own schema
     for manifest in values["extraManifests"]:
         assert manifest["spec"]["storageClassName"], "the usual class is for one node at a time"

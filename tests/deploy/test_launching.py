@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 
 from clari_pipeline.defs.launching import WatchedRunLauncher
 from tests.helpers.fleet import until
+from tests.helpers.stored import repository, stored
 
 
 @pytest.fixture
@@ -40,16 +40,20 @@ def code_server(tmp_path: Path) -> Iterator[int]:
             code.kill()
 
 
+def run_of(port: int) -> dg.DagsterRun:
+    """A run that the code server of `workspace.yaml` at this port started."""
+    job = stored("ExternalPipelineOrigin", external_repository_origin=repository(port), pipeline_name="sync_quarter")
+    return dg.DagsterRun("sync_quarter", remote_job_origin=job)
+
+
 def test_who_cannot_be_asked_is_not_taken_for_dead(code_server: int) -> None:
     """A run that its server does not know is gone; one whose server does not answer, or that has none, may be alive."""
 
-    def told(tags: dict[str, str]) -> str:
-        return WatchedRunLauncher().check_run_worker_health(dg.DagsterRun("sync_quarter", tags=tags)).status.value
-
-    def of_server(port: int) -> dict[str, str]:
-        return {".dagster/grpc_info": json.dumps({"host": "127.0.0.1", "port": port})}
+    def told(run: dg.DagsterRun) -> str:
+        status: str = WatchedRunLauncher().check_run_worker_health(run).status.value
+        return status
 
     assert WatchedRunLauncher().supports_check_run_worker_health
-    assert told(of_server(code_server)) == "NOT_FOUND"
-    assert told(of_server(1)) == "RUNNING"
-    assert told({"clari/sync": "by hand"}) == "RUNNING"
+    assert told(run_of(code_server)) == "NOT_FOUND"
+    assert told(run_of(1)) == "RUNNING"
+    assert told(dg.DagsterRun("sync_quarter", tags={"clari/sync": "by hand"})) == "RUNNING"

@@ -10,7 +10,6 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
-from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.defs.assets import EXPORTS_POOL, WAREHOUSE_POOL
@@ -85,11 +84,13 @@ def workers_known_to_monitoring(fleet: Fleet, alive: str) -> dict[str, str]:
     """What the launcher says of a run under way, of one that the code server does not know, of one whose server does
     not answer, and of one of the command line.
     """
-    of_server = fleet.run(alive).tags[GRPC_INFO_TAG]
+    run = fleet.run(alive)
     runs = {
-        "alive": fleet.run(alive),
-        "unknown": dg.DagsterRun("sync_quarter", tags={GRPC_INFO_TAG: of_server}),
-        "unreachable": dg.DagsterRun("sync_quarter", tags={GRPC_INFO_TAG: of_server.replace(str(fleet.port), "1")}),
+        "alive": run,
+        "unknown": dg.DagsterRun("sync_quarter", remote_job_origin=run.remote_job_origin),
+        "unreachable": dg.deserialize_value(
+            dg.serialize_value(run).replace(f'"port": {fleet.port}', '"port": 1'), dg.DagsterRun
+        ),
         "terminal": dg.DagsterRun("sync_quarter", tags={"clari/sync": "by hand"}),
     }
     launcher = fleet.instance.run_launcher

@@ -63,10 +63,13 @@ def handed_the_whole() -> list[str]:
     )
 
 
-def private_names() -> list[str]:
-    """Private names of other packages that are imported, as `module: package._name`."""
+def private_names(folder: str = PACKAGE) -> list[str]:
+    """Private names of other packages that a folder's modules import, as `module: package._name`.
+
+    Private attributes of anything but `self` are ruff's rule SLF001.
+    """
     found = []
-    for path, tree in _sources():
+    for path, tree in _sources(folder):
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
@@ -96,8 +99,8 @@ def lines(pattern: str) -> int:
     )
 
 
-def _sources() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted((ROOT / PACKAGE).rglob("*.py")):
+def _sources(folder: str = PACKAGE) -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted((ROOT / folder).rglob("*.py")):
         yield path, ast.parse(path.read_text())
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+
 from tests.repository import house
 
 
@@ -15,3 +19,12 @@ def test_there_are_few_rooms_on_seven_floors() -> None:
 def test_nothing_lies_loose() -> None:
     """Beside the package's doors, every module lies in a room."""
     assert house.loose_modules() == []
+
+
+@pytest.mark.parametrize("folder", [house.PACKAGE, "tests"])
+def test_other_packages_are_used_by_their_public_names(folder: str) -> None:
+    """In Python, and in the classes that Dagster's settings name."""
+    assert house.private_names(folder) == []
+    settings = [*house.ROOT.glob("dagster_home/*.yaml"), *house.ROOT.glob("deploy/*.yaml")]
+    assert settings
+    assert [file.name for file in settings if re.search(r"(?:module|class): .*\b_", file.read_text())] == []

@@ -1,4 +1,4 @@
-"""The landing folder and its disk, the file of secrets, who is told, and who starts the syncs."""
+"""The landing folder and its disk, the file of secrets, the channels of alerts, and what starts the syncs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _GIT_S = 20
 
 
 def landing_is_writable(look: Look) -> Finding:
-    """A document is begun and taken back."""
+    """The landing folder takes a file, which is deleted at once."""
     landing = look.context.landing
     try:
         landing.check_writable()
@@ -36,7 +36,7 @@ def landing_is_writable(look: Look) -> Finding:
 
 
 def disk_has_room(look: Look) -> Finding:
-    """For a month of documents as large as the last ones are on the disk."""
+    """The disk has room for a month of documents as large on it as the last ones are."""
     free = shutil.disk_usage(folder_of(look.settings.landing_dir)).free
     sizes = _sizes(look, "preflight/newest_landed", look.settings.landing_dir)
     others = _sizes(look, "preflight/newest_landed_products", look.settings.landing_dir / PRODUCTS)
@@ -49,11 +49,11 @@ def disk_has_room(look: Look) -> Finding:
     a_sync = sum(sizes.get(export, usual) for export in look.exports)
     a_sync += sum(others.get((name, ""), 0) for name in look.settings.other_products)
     needed = int(a_sync * look.syncs_a_month)
-    told = f"a month of documents takes {_gigabytes(needed)}, {_gigabytes(free)} are free"
+    summary = f"a month of documents takes {_gigabytes(needed)}, {_gigabytes(free)} are free"
     remedy = "make room, or set CLARI_DATA_DIR: landed documents stay for ever"
     if needed > free:
-        return wrong(told, remedy)
-    return well(told) if 2 * needed <= free else doubtful(told, remedy)
+        return wrong(summary, remedy)
+    return well(summary) if 2 * needed <= free else doubtful(summary, remedy)
 
 
 def _sizes(look: Look, statement: str, folder: Path) -> dict[tuple[str, str], int]:
@@ -66,7 +66,7 @@ def _sizes(look: Look, statement: str, folder: Path) -> dict[tuple[str, str], in
 
 
 def env_file_is_private(_look: Look) -> Finding:
-    """Nobody but its owner reads `.env`."""
+    """Only its owner may read `.env`."""
     if not _ENV_FILE.exists():
         return well("there is no .env here")
     mode = stat.S_IMODE(_ENV_FILE.stat().st_mode)
@@ -76,7 +76,7 @@ def env_file_is_private(_look: Look) -> Finding:
 
 
 def env_file_is_untracked(_look: Look) -> Finding:
-    """Git does not keep `.env`."""
+    """Git does not track `.env`."""
     if not any((folder / ".git").exists() for folder in (Path.cwd(), *Path.cwd().parents)):
         return well("this folder is in no git repository")
     git = shutil.which("git")
@@ -98,12 +98,12 @@ def env_file_is_untracked(_look: Look) -> Finding:
 
 
 def alerts_have_channels(look: Look) -> Finding:
-    """Somebody hears of it."""
+    """At least one channel is set, and each is written as Apprise writes it."""
     return _alerts(look, is_sent=False)
 
 
 def alerts_reach_people(look: Look) -> Finding:
-    """Somebody hears of it: each channel has taken a message."""
+    """That, and each channel has accepted a message that was sent to it."""
     return _alerts(look, is_sent=True)
 
 
@@ -147,14 +147,13 @@ def _dagster(look: Look) -> tuple[datetime | None, set[str]]:
     if not (look.settings.dagster_dir / "dagster.yaml").exists():
         return None, set()
     import dagster as dg  # noqa: PLC0415 - takes a second
-    from dagster._core.definitions.run_request import InstigatorType  # noqa: PLC0415
-    from dagster._core.scheduler.instigation import InstigatorStatus  # noqa: PLC0415
 
     point_dagster_at(look.settings)
     with dg.DagsterInstance.get() as instance:
         beat = instance.get_daemon_heartbeats().get(_SCHEDULER)
-        states = instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
-        are_on = {state.instigator_name for state in states if state.status == InstigatorStatus.RUNNING}
+        # Sensors are among them: no sensor has a schedule's name.
+        states = instance.all_instigator_state()
+        are_on = {state.instigator_name for state in states if state.status.value == "RUNNING"}
     return None if beat is None else datetime.fromtimestamp(beat.timestamp, UTC), are_on
 
 

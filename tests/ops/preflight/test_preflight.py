@@ -8,20 +8,17 @@ import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
-from dagster._daemon.types import DaemonHeartbeat
 
 from clari_pipeline.config.settings import EXPORT_TYPES, REQUIRED_TYPES
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.landing import Landing
 from clari_pipeline.ops import preflight
 from clari_pipeline.sandbox.answers import Fault
+from tests.helpers.stored import part, repository, stored
 from tests.ops.preflight.conftest import CURRENT, Operator
 
 Arrange = Callable[[Operator], object]
@@ -105,18 +102,22 @@ def daemon(*, ago: timedelta, is_on: bool) -> Arrange:
         operator.set(CLARI_MAX_AGE_HOURS="0.0000001")
         with dg.DagsterInstance.from_config(str(operator.terminal.folder / "dagster_home")) as instance:
             moment = (datetime.now(UTC) - ago).timestamp()
-            instance.add_daemon_heartbeat(DaemonHeartbeat(moment, "SCHEDULER", "one", []))
+            instance.add_daemon_heartbeat(
+                stored("DaemonHeartbeat", timestamp=moment, daemon_type="SCHEDULER", daemon_id="one", errors=[])
+            )
             if is_on:
                 instance.add_instigator_state(_turned_on("daily_sync_schedule"))
 
     return arrange
 
 
-def _turned_on(schedule: str) -> InstigatorState:
-    location = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="clari_pipeline.definitions"))
-    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), schedule)
-    return InstigatorState(
-        origin, InstigatorType.SCHEDULE, InstigatorStatus.RUNNING, ScheduleInstigatorData("0 6 * * *")
+def _turned_on(schedule: str) -> Any:
+    return stored(
+        "InstigatorState",
+        origin=part("ExternalJobOrigin", external_repository_origin=repository(), job_name=schedule),
+        job_type={"__enum__": "InstigatorType.SCHEDULE"},
+        status={"__enum__": "InstigatorStatus.RUNNING"},
+        job_specific_data=part("ScheduleInstigatorData", cron_schedule="0 6 * * *", start_timestamp=None),
     )
 
 

@@ -32,9 +32,8 @@ from clari_pipeline.clari.errors import (
     refusal_by,
 )
 from clari_pipeline.clari.keys import KeyAuth, KeySource, Unkeyed
-from clari_pipeline.clari.models import ExportRequest, Job, Limits, offered_types
+from clari_pipeline.clari.models import ExportRequest, Job, Limits, offered_types, segment
 from clari_pipeline.clari.paging import pages
-from clari_pipeline.clari.paths import segment
 from clari_pipeline.clari.patience import Patience, Retry, cause_of, is_passing, was_not_queued
 from clari_pipeline.clari.reading import (
     is_web_page,

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
+from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from clari_pipeline.clari.paths import segment
-
 _FORECASTS_FILE = "clari_export_forecast_"
 _LONGEST_ID = 500
 ACTIVITY = "activity"  # what stands in a forecast's place where activity is exported
+
+
+def segment(identifier: str) -> str:
+    """An id as one part of a path, dots alone included, which would else climb up."""
+    quoted = quote(identifier, safe="")
+    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
 
 
 class ExportFormat(StrEnum):

@@ -132,7 +132,7 @@ class ClariClient:
         """What Clari's clock said in its newest answer, as HTTP writes moments."""
         return self._newest[0] if self._newest else None
 
-    def heard_by(self, on_retry: RetryHook) -> Self:
+    def with_retry_hook(self, on_retry: RetryHook) -> Self:
         """The same client, same connections and circuit, that tells of each call that it makes once more."""
         heard = copy(self)
         heard._on_retry = on_retry

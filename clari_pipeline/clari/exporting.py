@@ -62,7 +62,7 @@ class Exporter:
     """Makes exports, many at once in one event loop, never more than Clari allows.
 
     `known_jobs` names the jobs that are somebody's already: a job whose answer was lost is looked for among
-    the others, its own left out. `asking` is held from before Clari is asked for an export until its job is known,
+    the others, its own left out. `submission_lock` is held from before Clari is asked for an export until its job is known,
     so that of two processes none takes the other's job for its own. `observe` is told of each step before the next
     is taken; what it raises stops the export. `retried` is told of calls that are made once more. Timeouts are seconds
     of the clock's `monotonic`: setting the clock ends none early or late.
@@ -78,7 +78,7 @@ class Exporter:
         poll_interval_s: float = 1,
         max_concurrent: int | None = None,
         known_jobs: Callable[[], Awaitable[Set[str]]] | None = None,
-        asking: Callable[[ExportRequest], AbstractAsyncContextManager[Any]] = lambda _request: nullcontext(),
+        submission_lock: Callable[[ExportRequest], AbstractAsyncContextManager[Any]] = lambda _request: nullcontext(),
         observe: ExportObserver = lambda _event: None,
         retried: Callable[[Retried], None] = lambda _event: None,
         clock: Clock | None = None,
@@ -89,7 +89,7 @@ class Exporter:
         self._lost_answer_s = lost_answer_s
         self._poll_interval_s = poll_interval_s
         self._known_jobs = known_jobs
-        self._asking = asking
+        self._submission_lock = submission_lock
         self._observe = observe
         self._retried = retried
         self._clock = clock or SystemClock()
@@ -123,7 +123,7 @@ class Exporter:
         asked = self._clock.monotonic() - max(ago.total_seconds(), 0.0)
         if job_id is not None:
             return await self._wait(export, job_id, accepted=asked)
-        async with self._asking(export.request):
+        async with self._submission_lock(export.request):
             adopted = await self._find_lost(export, asked, within_s=self._lost_answer_s)
         if adopted is None and export.is_history:
             raise JobForgotten("Clari was asked for it by a run that died, and has no job of it")
@@ -263,7 +263,7 @@ class Exporter:
         lost, begun = LostAnswers(self._acceptance), self._clock.monotonic()
         while True:
             self._slots.check_quota()
-            async with self._asking(export.request):
+            async with self._submission_lock(export.request):
                 if not lost.count:
                     self._acceptance.check(export.request)
                 asked = self._clock.monotonic()
@@ -366,7 +366,7 @@ class Exporter:
 
     def _heard(self, export: Export) -> ClariClient:
         """The client, whose repeated calls are told as this export's."""
-        return self._client.heard_by(
+        return self._client.with_retry_hook(
             lambda call, cause: self._retried(self._event(export, Retried, call=call, cause=cause))
         )
 

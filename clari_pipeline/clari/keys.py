@@ -24,7 +24,7 @@ class KeySource(Protocol):
         """The key as it stands."""
         ...
 
-    def again(self) -> SecretStr:
+    def refresh(self) -> SecretStr:
         """The key, looked up anew, since Clari has just refused the one that was sent."""
         ...
 
@@ -46,7 +46,7 @@ class KeyAuth(httpx.Auth):
         """Sign, send, and where that is refused, sign with the newest key."""
         sent = self._sign(request, self._source.current())
         response = yield request
-        if response.status_code in _REFUSED and (newest := self._source.again()) != sent:
+        if response.status_code in _REFUSED and (newest := self._source.refresh()) != sent:
             self._sign(request, newest)
             yield request
 
@@ -132,7 +132,7 @@ class _Fixed:
     def current(self) -> SecretStr:
         return self._key
 
-    again = current
+    refresh = current
 
 
 def _header_text(key: SecretStr) -> str:

@@ -68,7 +68,7 @@ class ExportRequest:
     export_format: ExportFormat = ExportFormat.JSON
 
     @property
-    def told_by(self) -> tuple[str, str]:
+    def adoption_key(self) -> tuple[str, str]:
         """What a listed job can be told by: requests that have it in common are asked one after the other."""
         return self.forecast_id, self.time_period
 
@@ -125,7 +125,7 @@ class ActivityRequest(ExportRequest):
         )
 
     @property
-    def told_by(self) -> tuple[str, str]:
+    def adoption_key(self) -> tuple[str, str]:
         """That it is activity, and no more."""
         return self.forecast_id, ""
 
@@ -179,7 +179,7 @@ class Export:
         """An export that nobody has begun."""
         return cls(request_id=uuid.uuid4().hex, request=request, attempt=attempt)
 
-    def again(self) -> Self:
+    def next_attempt(self) -> Self:
         """The next attempt at the same."""
         return type(self).planned(self.request, attempt=self.attempt + 1)
 

@@ -147,7 +147,9 @@ async def _ask(
     writer = loader.landing.writer()
     try:
         async with client:
-            answers = await product.fetch(client.heard_by(count), fetch, _Watched(pipeline, product.name, writer))
+            answers = await product.fetch(
+                client.with_retry_hook(count), fetch, _Watched(pipeline, product.name, writer)
+            )
         landed_at = pipeline.now()
         row = columns | {
             "job_id": None,

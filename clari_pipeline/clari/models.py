@@ -69,7 +69,7 @@ class ExportRequest:
 
     @property
     def adoption_key(self) -> tuple[str, str]:
-        """What a listed job can be told by: requests that have it in common are asked one after the other."""
+        """What identifies a listed job as this request's: requests with the same are submitted one at a time."""
         return self.forecast_id, self.time_period
 
     @property
@@ -126,7 +126,7 @@ class ActivityRequest(ExportRequest):
 
     @property
     def adoption_key(self) -> tuple[str, str]:
-        """That it is activity, and no more."""
+        """That it is activity: the list of jobs does not say of which days."""
         return self.forecast_id, ""
 
     @property

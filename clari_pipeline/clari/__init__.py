@@ -1,6 +1,7 @@
 """Clari's API, and nothing else."""
 
-from clari_pipeline.clari.client import ClariClient, Download, ResultSink
+from clari_pipeline.clari.bodies import ResultSink
+from clari_pipeline.clari.client import ClariClient, Download
 from clari_pipeline.clari.clock import Clock, SystemClock
 from clari_pipeline.clari.errors import (
     AnswerLost,

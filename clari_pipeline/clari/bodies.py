@@ -19,6 +19,7 @@ import zstandard
 from clari_pipeline.clari.errors import UnexpectedAnswer
 
 ENCODINGS = "gzip, deflate, zstd"  # what `Accept-Encoding` asks for
+LARGEST_ERROR = 64 << 10  # bytes that are read of an answer that is an error
 _PIECE = 1 << 20
 _FED_AT_ONCE = 512  # bytes: of zstd, four may stand for 128 KiB
 _LARGEST_WINDOW = 8 << 20  # that a zstd encoder may ask for (RFC 9659)
@@ -189,3 +190,47 @@ class _JsonEnd:
         is_escaping = (len(rest) - len(rest.rstrip(b"\\"))) % 2
         self._open = quote + b"\\" * is_escaping
         self._depth += sum(map(text.count, (b"{", b"["))) - sum(map(text.count, (b"}", b"]")))
+
+
+class ResultSink(Protocol):
+    """Takes a document's bytes; `restart` means that they begin at the first once more."""
+
+    def write(self, chunk: bytes) -> object:
+        """Take the next bytes."""
+        ...
+
+    def restart(self) -> None:
+        """Forget what came so far."""
+        ...
+
+
+class MaskingSink:
+    """A sink before another: what is no longer than `LARGEST_ERROR` reaches it whole, at the end, without any key.
+
+    Some gateways put an error where the document should be, with what they were sent in it. What is longer passes.
+    """
+
+    def __init__(self, sink: ResultSink, masked: Callable[[bytes], bytes]) -> None:
+        self._sink = sink
+        self._masked = masked
+        self._held: bytearray | None = bytearray()
+
+    def write(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        if self._held is None:
+            self._sink.write(chunk)
+            return
+        self._held += chunk
+        if len(self._held) > LARGEST_ERROR:
+            held, self._held = bytes(self._held), None
+            self._sink.write(held)
+
+    def restart(self) -> None:
+        """Forget what came so far."""
+        self._held = bytearray()
+        self._sink.restart()
+
+    def end(self) -> None:
+        """There is no more."""
+        if self._held:
+            self._sink.write(self._masked(bytes(self._held)))

@@ -1,4 +1,4 @@
-"""Clari's calls, typed. Calls that are safe to repeat are repeated; the export call is not."""
+"""Clari's calls, typed. Calls that are safe to repeat are retried; the export call is not."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import httpx
 from pydantic import SecretStr
 
-from clari_pipeline.clari.bodies import ENCODINGS, Body
+from clari_pipeline.clari.bodies import ENCODINGS, LARGEST_ERROR, Body, MaskingSink, ResultSink
 from clari_pipeline.clari.circuit import Circuit
 from clari_pipeline.clari.errors import (
     AnswerLost,
@@ -31,10 +31,9 @@ from clari_pipeline.clari.errors import (
     refusal,
     refusal_by,
 )
-from clari_pipeline.clari.keys import KeyAuth, KeySource, Unkeyed
-from clari_pipeline.clari.models import ExportRequest, Job, Limits, offered_types
+from clari_pipeline.clari.keys import KeyAuth, KeySource
+from clari_pipeline.clari.models import ExportRequest, Job, Limits, offered_types, segment
 from clari_pipeline.clari.paging import pages
-from clari_pipeline.clari.paths import segment
 from clari_pipeline.clari.patience import Patience, Retry, cause_of, is_passing, was_not_queued
 from clari_pipeline.clari.reading import (
     is_web_page,
@@ -53,14 +52,13 @@ from clari_pipeline.core.envelopes import Words
 from clari_pipeline.core.retrying import retry_context
 
 _LARGEST_ANSWER = 16 << 20  # bytes; an answer that is no document
-_LARGEST_ERROR = 64 << 10
 _MOST_COPIES = 4
 _CONNECT_TIMEOUT_S = 10.0
 _PROBE_TIMEOUT_S = 10.0
 _SLOWEST_BYTES_PER_S = 1024
 _Result = TypeVar("_Result")
 RetryHook = Callable[[str, str], None]
-"""Given the call that is made once more, and why."""
+"""Called with the call that is retried, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +68,6 @@ class Download:
     size: int
     digest: str | None = None
     is_whole: bool = True
-
-
-class ResultSink(Protocol):
-    """Takes a document's bytes; `restart` means that they come anew from the first."""
-
-    def write(self, chunk: bytes) -> object:
-        """Take the next bytes."""
-        ...
-
-    def restart(self) -> None:
-        """Forget what came so far."""
-        ...
 
 
 class ClariClient:
@@ -106,7 +92,7 @@ class ClariClient:
         self._request_timeout_s = request_timeout_s
         self._circuit = Circuit()
         self._on_retry: RetryHook = lambda _call, _cause: None
-        self._newest = deque[str](maxlen=1)  # shared with the same client's other hearers
+        self._newest = deque[str](maxlen=1)  # shared with the copies of `with_retry_hook`
         self._http = httpx.AsyncClient(
             auth=self._key,
             headers={"Accept-Encoding": ENCODINGS},
@@ -133,11 +119,11 @@ class ClariClient:
         """What Clari's clock said in its newest answer, as HTTP writes moments."""
         return self._newest[0] if self._newest else None
 
-    def heard_by(self, on_retry: RetryHook) -> Self:
-        """The same client, same connections and circuit, that tells of each call that it makes once more."""
-        heard = copy(self)
-        heard._on_retry = on_retry  # noqa: SLF001 - a copy of itself
-        return heard
+    def with_retry_hook(self, on_retry: RetryHook) -> Self:
+        """The same client, same connections and circuit, which calls the hook before each retry."""
+        hooked = copy(self)
+        hooked._on_retry = on_retry  # noqa: SLF001 - a copy of itself
+        return hooked
 
     async def limits(self) -> Limits:
         """What Clari leaves free of concurrency and quota."""
@@ -155,7 +141,7 @@ class ClariClient:
         connection that was refused. Any other silence raises `AnswerLost`.
         """
         call = f"export of {request.forecast_id} {request.time_period}"
-        return await self._repeated(call, was_not_queued, lambda: self._submit(call, request))
+        return await self._repeated(call, was_not_queued, lambda: self._submit(call, request), needs_good_key=True)
 
     async def job(self, job_id: str, *, within_s: float | None = None) -> Job:
         """How a job stands. In production it comes wrapped [gitlab, posthog], in the description bare [spec].
@@ -175,7 +161,9 @@ class ClariClient:
     async def jobs(self) -> list[Job]:
         """The token's jobs, all pages, without entries that cannot be read; a list of nothing but such is none."""
         jobs, odd = [], None
-        async for _page, listed in pages(self, "list of jobs", "/export/jobs", lists=("jobs", "items")):
+        async for _page, listed in pages(
+            self, "list of jobs", "/export/jobs", lists=("jobs", "items"), needs_good_key=True
+        ):
             for entry in listed:
                 try:
                     jobs.append(typed("list of jobs", Job, unwrapped(entry)))
@@ -185,8 +173,11 @@ class ClariClient:
             raise odd
         return jobs
 
-    async def answer(self, call: str, path: str) -> tuple[bytes, Any]:
-        """A call that is safe to repeat: the answer as Clari sent it, and its JSON. `path` may be a link of Clari's."""
+    async def answer(self, call: str, path: str, *, needs_good_key: bool = False) -> tuple[bytes, Any]:
+        """A call that is safe to repeat: the answer as Clari sent it, and its JSON.
+
+        `path` may be a link of Clari's. After a 403 where `needs_good_key`, nothing more is asked.
+        """
 
         async def once() -> tuple[bytes, Any]:
             content, answer = await self._read(call, "GET", path, None)
@@ -194,7 +185,7 @@ class ClariClient:
                 refuse_error_as_answer(call, answer)
             return content, answer
 
-        return await self._repeated(call, is_passing, once)
+        return await self._repeated(call, is_passing, once, needs_good_key=needs_good_key)
 
     def linked(self, call: str, link: str, *, on: str = "") -> str:
         """The address of a link that Clari gave on a page of that path or address, resolved against it (RFC 3986).
@@ -222,22 +213,22 @@ class ClariClient:
         await self._ask(f"cancelling of job {job_id}", "PATCH", f"/export/jobs/{segment(job_id)}", {"type": "CANCEL"})
 
     async def download(self, job_id: str, sink: ResultSink, *, max_bytes: int | None = None) -> Download:
-        """Stream a result into `sink`. A body that is cut, trickles, or is an error's, begins anew.
+        """Stream a result into `sink`. A body that is cut, trickles, or is an error's, is downloaded afresh.
 
         Where nothing shows that it is whole, it is fetched until two copies are the same and none was longer, or, a few
         times later, as it is. Raises `ResultTooLarge` as soon as more than `max_bytes` are announced or have come.
         """
         call = f"result of job {job_id}"
         copies: list[Download] = []
-        unkeyed = Unkeyed(sink, self._key.masked)
+        masking = MaskingSink(sink, self._key.masked)
         while True:
             patience = Patience(self._retry)
-            once = partial(self._download, call, job_id, unkeyed, max_bytes, patience)
+            once = partial(self._download, call, job_id, masking, max_bytes, patience)
             copy_ = await self._repeated(call, is_passing, once, patience)
             is_again = copy_ in copies and copy_.size == max(one.size for one in copies)
             copies.append(copy_)
             if copy_.is_whole or is_again or len(copies) == _MOST_COPIES:
-                unkeyed.end()
+                masking.end()
                 return replace(copy_, is_whole=True) if is_again else copy_
             self._on_retry(call, "nothing shows where it ends")
 
@@ -255,7 +246,7 @@ class ClariClient:
                     refuse_web_page(call, response, piece)
                 size += len(piece)
                 refuse_too_large(call, size, max_bytes)
-                start += piece[: _LARGEST_ERROR - len(start)]
+                start += piece[: LARGEST_ERROR - len(start)]
                 sink.write(piece)
                 patience.renew()
                 seconds = monotonic() - begun
@@ -299,11 +290,13 @@ class ClariClient:
     async def _repeated(
         self,
         call: str,
-        again: Callable[[Exception], bool],
+        is_retried: Callable[[Exception], bool],
         once: Callable[[], Awaitable[_Result]],
         patience: Patience | None = None,
+        *,
+        needs_good_key: bool = False,
     ) -> _Result:
-        """What `once` brings, tried as long as patience lasts; errors of the connection translated at the end.
+        """What `once` returns, retried as long as patience lasts; errors of the connection translated at the end.
 
         A call that is given up opens the circuit, unless Clari answers another one: then only this one is broken.
         """
@@ -311,7 +304,7 @@ class ClariClient:
 
         def wait(error: Exception) -> bool | float:
             is_late = lasting.is_over() and not isinstance(error, RateLimited)
-            if is_late or self._circuit.is_open or not again(error):
+            if is_late or self._circuit.is_open or not is_retried(error):
                 return False
             causes.append(error)
             asked = error.retry_after_s if isinstance(error, RateLimited | ServerFault) else None
@@ -319,7 +312,7 @@ class ClariClient:
                 return True
             return asked if lasting.allows(asked) else False
 
-        with self._circuit.guarding():
+        with self._circuit.guarding(needs_good_key=needs_good_key):
             try:
                 async for attempt in retry_context(
                     on=wait,
@@ -356,7 +349,7 @@ class ClariClient:
                     asyncio.timeout(min(self._request_timeout_s, _PROBE_TIMEOUT_S)),
                     self._http.stream("GET", f"{self._base_url}{path}") as answer,
                 ):
-                    start = await Body("probe", answer).start(_LARGEST_ERROR)
+                    start = await Body("probe", answer).start(LARGEST_ERROR)
             except (httpx.HTTPError, TimeoutError, UnexpectedAnswer):
                 return False
             return answer.status_code < 500 and not is_web_page(start)
@@ -377,7 +370,7 @@ class ClariClient:
             if date := response.headers.get("date"):
                 self._newest.append(date)
             if response.status_code >= 300:
-                said = self._key.masked(await Body(call, response).start(_LARGEST_ERROR))
+                said = self._key.masked(await Body(call, response).start(LARGEST_ERROR))
                 raise refusal(call, response.status_code, response.headers, said)
             yield response
 

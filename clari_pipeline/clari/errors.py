@@ -1,4 +1,4 @@
-"""What Clari answers when it does not answer.
+"""Every way in which Clari fails to deliver, as an exception.
 
 ClariError
 ├── ClariUnreachable        no answer: refused, reset, timed out
@@ -41,9 +41,9 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from clari_pipeline.clari.clock import read_date
 from clari_pipeline.core.envelopes import Words, words_of
 from clari_pipeline.core.runbook import PipelineError
 
@@ -195,7 +195,7 @@ class ProductRefused(ClariError):
 
 
 class PageGone(ClariError):
-    """A page after the first is no more, though Clari's own link led to it: all of them are to be asked for anew."""
+    """A page after the first is no more, though Clari's own link led to it: all of them are to be asked for afresh."""
 
 
 class ExportFailed(ClariError):
@@ -223,7 +223,11 @@ class ExportCancelled(JobLost):
 
 
 class JobForgotten(JobLost):
-    """Clari knows of no such job."""
+    """Clari knows of no such job; `is_hidden`: it has one that this key may not see, so that it is somebody else's."""
+
+    def __init__(self, message: str, job: Job | None = None, *, is_hidden: bool = False) -> None:
+        super().__init__(message, job)
+        self.is_hidden = is_hidden
 
 
 class ResultsExpired(JobLost):
@@ -284,8 +288,5 @@ def _retry_after(value: str | None) -> float | None:
         return None
     with suppress(ValueError, OverflowError):
         return max(0.0, timedelta(seconds=float(value)).total_seconds())
-    with suppress(ValueError, OverflowError):
-        moment = parsedate_to_datetime(value)
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return max(0.0, (aware - datetime.now(UTC)).total_seconds())
-    return None
+    moment = read_date(value)
+    return None if moment is None else max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -1,4 +1,4 @@
-"""What happens to an export at Clari, told to whoever listens before the next step is taken."""
+"""What happens to an export at Clari, emitted to an observer before the next step is taken."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ExportEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitting(ExportEvent):
-    """Clari is about to be asked. Told before every try: the ledger is written ahead."""
+    """Clari is about to be asked. Emitted before every attempt: the ledger is written ahead."""
 
     request: ExportRequest
     attempt: int
@@ -63,7 +63,7 @@ class Polled(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waited(ExportEvent):
-    """A wait begins: for the job, for a free slot, or before another try."""
+    """A wait begins: for the job, for a free slot, or before a retry."""
 
     seconds: float
     reason: Literal["poll", "slot", "retry"]
@@ -71,7 +71,7 @@ class Waited(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retried(ExportEvent):
-    """A call that went wrong is made once more."""
+    """A call that went wrong is retried."""
 
     call: str
     cause: str

@@ -1,4 +1,4 @@
-"""Export jobs: queued within what Clari leaves free, polled to their end, fetched."""
+"""The export runner: submits within what Clari leaves free, polls jobs to their end, downloads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
-from clari_pipeline.clari.client import ClariClient, Download, ResultSink
+from clari_pipeline.clari.bodies import ResultSink
+from clari_pipeline.clari.client import ClariClient, Download
 from clari_pipeline.clari.clock import Clock, SystemClock, read_date
 from clari_pipeline.clari.errors import (
     AnswerLost,
@@ -59,13 +60,13 @@ _Event = TypeVar("_Event", bound=ExportEvent)
 
 
 class Exporter:
-    """Makes exports, many at once in one event loop, never more than Clari allows.
+    """Runs exports, many at once in one event loop, never more than Clari allows.
 
-    `known_jobs` names the jobs that are somebody's already: a job whose answer was lost is looked for among
-    the others, its own left out. `asking` is held from before Clari is asked for an export until its job is known,
-    so that of two processes none takes the other's job for its own. `observe` is told of each step before the next
-    is taken; what it raises stops the export. `retried` is told of calls that are made once more. Timeouts are seconds
-    of the clock's `monotonic`: setting the clock ends none early or late.
+    `known_jobs` names the jobs that the ledger has already: a job whose answer was lost is looked for among the
+    others, its own left out. `submission_lock` is held from before Clari is asked for an export until its job is
+    known, so that of two processes none takes the other's job for its own. `observe` gets each event before the next
+    step is taken; what it raises stops the export. `retried` gets an event for each retry of a call. Timeouts are
+    seconds of the clock's `monotonic`: setting the clock ends none early or late.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Exporter:
         poll_interval_s: float = 1,
         max_concurrent: int | None = None,
         known_jobs: Callable[[], Awaitable[Set[str]]] | None = None,
-        asking: Callable[[ExportRequest], AbstractAsyncContextManager[Any]] = lambda _request: nullcontext(),
+        submission_lock: Callable[[ExportRequest], AbstractAsyncContextManager[Any]] = lambda _request: nullcontext(),
         observe: ExportObserver = lambda _event: None,
         retried: Callable[[Retried], None] = lambda _event: None,
         clock: Clock | None = None,
@@ -89,7 +90,7 @@ class Exporter:
         self._lost_answer_s = lost_answer_s
         self._poll_interval_s = poll_interval_s
         self._known_jobs = known_jobs
-        self._asking = asking
+        self._submission_lock = submission_lock
         self._observe = observe
         self._retried = retried
         self._clock = clock or SystemClock()
@@ -123,7 +124,7 @@ class Exporter:
         asked = self._clock.monotonic() - max(ago.total_seconds(), 0.0)
         if job_id is not None:
             return await self._wait(export, job_id, accepted=asked)
-        async with self._asking(export.request):
+        async with self._submission_lock(export.request):
             adopted = await self._find_lost(export, asked, within_s=self._lost_answer_s)
         if adopted is None and export.is_history:
             raise JobForgotten("Clari was asked for it by a run that died, and has no job of it")
@@ -146,7 +147,7 @@ class Exporter:
             ) from error
 
     async def _fetch(self, export: Export, job: Job, sink: ResultSink, max_bytes: int | None) -> Download:
-        client = self._heard(export)
+        client = self._client_for(export)
         for delay in _FETCHES_AFTER_S:
             if delay:
                 await self._pause(export, delay, "retry")
@@ -162,7 +163,7 @@ class Exporter:
         ) from refused
 
     async def _queue_and_wait(self, export: Export) -> Job:
-        slots = await self._slots.taken_by(export)
+        slots = await self._slots.semaphore(export)
         async with slots:
             job_id = await self._submit(export)
             job = await self._wait(export, job_id, accepted=self._clock.monotonic())
@@ -184,21 +185,21 @@ class Exporter:
             except JobForgotten as error:
                 unseen += 1
                 is_missed, listed = unseen >= _MOST_UNSEEN, None
-                if is_missed and not _is_hidden(error):
+                if is_missed and not error.is_hidden:
                     listed = await self._listed(export, job_id)
                 is_young = self._clock.monotonic() - accepted < _APPEARS_WITHIN_S
                 if is_missed and listed is None and not is_young:
                     raise
                 job = listed or Job(job_id=job_id)
-            heard = self._clock.monotonic()
-            waited = heard - accepted
+            answered = self._clock.monotonic()
+            waited = answered - accepted
             if job.status:
                 polls += 1
                 is_known = job.state is not JobState.UNKNOWN
-                await self._tell(export, Polled, job_id=job_id, status=job.status, is_known=is_known, poll_count=polls)
+                await self._emit(export, Polled, job_id=job_id, status=job.status, is_known=is_known, poll_count=polls)
             is_late = waited >= self._export_timeout_s
             if job.state.is_end or late:
-                await self._tell(export, Completed, job=job, poll_count=polls, wait_seconds=waited)
+                await self._emit(export, Completed, job=job, poll_count=polls, wait_seconds=waited)
                 return self._ended(job, waited, late=late or (job if is_late else None))
             if is_late:
                 late = job
@@ -207,13 +208,13 @@ class Exporter:
             wanted = max(waited / 10 if job.status else 0.0, self._poll_interval_s)
             left_s = max(self._export_timeout_s - waited, _SHORTEST_PAUSE_S)
             pause = min(wanted, _LONGEST_POLL_S, left_s)
-            spent = self._clock.monotonic() - heard  # on writing down what was heard
+            spent = self._clock.monotonic() - answered  # on writing down the answer
             await self._pause(export, pause - min(spent, pause), "poll")
 
     async def _cancel(self, export: Export, job_id: str, waited: float) -> None:
         """Cancel a job; where Clari says that it cannot, it has ended, or an earlier try has cancelled it."""
         try:
-            await self._heard(export).cancel(job_id)
+            await self._client_for(export).cancel(job_id)
         except (BadRequest, NotFound):
             return
         except AuthFailed as error:
@@ -221,7 +222,7 @@ class Exporter:
                 raise
             return
         self._slots.note_cancelled()
-        await self._tell(export, Cancelled, job_id=job_id, wait_seconds=waited)
+        await self._emit(export, Cancelled, job_id=job_id, wait_seconds=waited)
 
     def _ended(self, job: Job, waited: float, *, late: Job | None) -> Job:
         """The job, if it is DONE. `late` is how it stood when its time was up."""
@@ -241,18 +242,19 @@ class Exporter:
 
     async def _job(self, export: Export, job_id: str, *, within_s: float | None = None) -> Job:
         try:
-            return await self._heard(export).job(job_id, within_s=within_s)
+            return await self._client_for(export).job(job_id, within_s=within_s)
         except (BadRequest, NotFound) as error:
             raise JobForgotten(f"Clari knows of no job {job_id} any more ({error})") from error
         except AuthFailed as error:
             if error.status != 403:
                 raise
-            raise JobForgotten(f"this key may not see job {job_id}, which another one may have made") from error
+            message = f"this key may not see job {job_id}, which another one may have made"
+            raise JobForgotten(message, is_hidden=True) from error
 
     async def _listed(self, export: Export, job_id: str) -> Job | None:
         """The job as the list shows it, None where it does not; in no known state where the list cannot be had."""
         try:
-            return next((job for job in await self._heard(export).jobs() if job.job_id == job_id), None)
+            return next((job for job in await self._client_for(export).jobs() if job.job_id == job_id), None)
         except (AuthFailed, ClariDown):
             raise
         except ClariError:
@@ -263,14 +265,14 @@ class Exporter:
         lost, begun = LostAnswers(self._acceptance), self._clock.monotonic()
         while True:
             self._slots.check_quota()
-            async with self._asking(export.request):
+            async with self._submission_lock(export.request):
                 if not lost.count:
                     self._acceptance.check(export.request)
                 asked = self._clock.monotonic()
-                await self._tell(export, Submitting, request=export.request, attempt=export.attempt)
+                await self._emit(export, Submitting, request=export.request, attempt=export.attempt)
                 request = await self._without_refused(export)
                 try:
-                    job_id = await self._heard(export).submit_export(request)
+                    job_id = await self._client_for(export).submit_export(request)
                 except TypeNotSupported as error:
                     refused = set(error.refused(request.types))
                     if not refused or refused == set(request.types):
@@ -281,7 +283,7 @@ class Exporter:
                     is_full, is_last = isinstance(error, QuotaOrConcurrencyReached), False
                     if isinstance(error, AnswerLost):
                         is_last = lost.is_last(error, asked=asked, now=self._clock.monotonic())
-                    # The job that a lost answer told of may be the very one that now takes up the slot.
+                    # The job whose id was lost with the answer may be the very one that now takes up the slot.
                     within_s = 0.0 if is_full or is_last else self._lost_answer_s
                     if lost.count and (adopted := await self._find_lost(export, begun, within_s=within_s)):
                         self._acceptance.note_accepted()
@@ -293,7 +295,7 @@ class Exporter:
                     self._own.add(job_id)
                     self._acceptance.note_accepted()
                     self._slots.note_accepted()
-                    await self._tell(export, Submitted, job_id=job_id)
+                    await self._emit(export, Submitted, job_id=job_id)
                     return job_id
             if is_full:
                 await self._slots.wait(export, is_refused=True)
@@ -307,11 +309,11 @@ class Exporter:
         if not left or left == types:
             return export.request
         refused = tuple(kind for kind in types if kind in self._refused_types)
-        await self._tell(export, TypesRefused, types=refused, types_left=left)
+        await self._emit(export, TypesRefused, types=refused, types_left=left)
         return replace(export.request, types=left)
 
     async def _find_lost(self, export: Export, asked: float, *, within_s: float) -> str | None:
-        """The job that a lost answer told of, now this export's: Clari may list it so many seconds late.
+        """Adopt the job whose id was lost with the answer: Clari may list it so many seconds late.
 
         `asked` is when it was first asked for, by the clock's `monotonic`. Raises `AnswerLost` where Clari's jobs
         cannot be seen.
@@ -326,7 +328,7 @@ class Exporter:
                 if found is not None:
                     self._own.add(found.job_id)
                     started_at = self._by_our_clock(found.start_time)
-                    await self._tell(export, Adopted, job_id=found.job_id, started_at=started_at)
+                    await self._emit(export, Adopted, job_id=found.job_id, started_at=started_at)
                     return found.job_id
             if left <= 0:
                 return None
@@ -336,7 +338,7 @@ class Exporter:
 
     async def _lost_job(self, export: Export, asked: float) -> Job | None:
         """A listed job that may come of a request made then, that nobody has, and that this key may see."""
-        listed = await self._heard(export).jobs()
+        listed = await self._client_for(export).jobs()
         taken = self._own | self._not_ours | (await self._known_jobs() if self._known_jobs else frozenset())
         ago = timedelta(seconds=self._clock.monotonic() - asked)
         since = self._clari_now() - ago - (_MOMENTS_DIFFER if read_date(self._client.date) else _CLOCKS_DIFFER)
@@ -345,7 +347,7 @@ class Exporter:
                 try:
                     await self._job(export, job.job_id)
                 except JobForgotten as error:
-                    if _is_hidden(error):
+                    if error.is_hidden:
                         self._not_ours.add(job.job_id)
                 else:
                     return job
@@ -361,19 +363,19 @@ class Exporter:
         return moment if moment is None or abs(apart) < _MOMENTS_DIFFER else moment + apart
 
     async def _pause(self, export: Export, seconds: float, reason: Literal["poll", "slot", "retry"]) -> None:
-        await self._tell(export, Waited, seconds=seconds, reason=reason)
+        await self._emit(export, Waited, seconds=seconds, reason=reason)
         await self._clock.sleep(seconds)
 
-    def _heard(self, export: Export) -> ClariClient:
-        """The client, whose repeated calls are told as this export's."""
-        return self._client.heard_by(
+    def _client_for(self, export: Export) -> ClariClient:
+        """The client, whose retries are emitted as this export's."""
+        return self._client.with_retry_hook(
             lambda call, cause: self._retried(self._event(export, Retried, call=call, cause=cause))
         )
 
-    async def _tell(self, export: Export, kind: type[_Event], **what: Any) -> None:
-        told = self._observe(self._event(export, kind, **what))
-        if told is not None:
-            await told
+    async def _emit(self, export: Export, kind: type[_Event], **what: Any) -> None:
+        pending = self._observe(self._event(export, kind, **what))
+        if pending is not None:
+            await pending
 
     def _event(self, export: Export, kind: type[_Event], **what: Any) -> _Event:
         return kind(
@@ -389,8 +391,3 @@ def _is_since(job: Job, moment: datetime) -> bool:
     """Whether the job may come of a request made then. A job that is queued has no start yet, and some never say it."""
     known = job.start_time or job.end_time
     return not job.state.is_end if known is None else known >= moment
-
-
-def _is_hidden(error: JobForgotten) -> bool:
-    """Whether Clari has the job and this key may not see it, so that it is somebody else's."""
-    return isinstance(error.__cause__, AuthFailed)

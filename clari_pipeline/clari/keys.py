@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Literal, Protocol
 
@@ -14,7 +14,6 @@ from clari_pipeline.clari.errors import ClariError
 from clari_pipeline.core.hiding import Hidden
 
 _REFUSED = (401, 403)
-_AS_LONG_AS_ERRORS = 1 << 16  # bytes
 
 
 class KeySource(Protocol):
@@ -24,15 +23,15 @@ class KeySource(Protocol):
         """The key as it stands."""
         ...
 
-    def again(self) -> SecretStr:
-        """The key, looked up anew, since Clari has just refused the one that was sent."""
+    def refresh(self) -> SecretStr:
+        """The key, looked up once more, since Clari has just refused the one that was sent."""
         ...
 
 
 class KeyAuth(httpx.Auth):
     """Puts the key into a header of each request. It stands nowhere else.
 
-    A request that is refused is made once more where the key is another by now: nothing that Clari refuses was done.
+    A refused request is retried where the key is another by now: nothing that Clari refuses was done.
     """
 
     def __init__(self, key: SecretStr | KeySource, scheme: Literal["apikey", "bearer"]) -> None:
@@ -46,7 +45,7 @@ class KeyAuth(httpx.Auth):
         """Sign, send, and where that is refused, sign with the newest key."""
         sent = self._sign(request, self._source.current())
         response = yield request
-        if response.status_code in _REFUSED and (newest := self._source.again()) != sent:
+        if response.status_code in _REFUSED and (newest := self._source.refresh()) != sent:
             self._sign(request, newest)
             yield request
 
@@ -85,44 +84,6 @@ class KeyAuth(httpx.Auth):
         return key
 
 
-class Unkeyed:
-    """A sink before another: what is as short as an error comes to it whole, at the end, and without any key.
-
-    Some gateways put an error where the document should be, with what they were sent in it. What is longer passes.
-    """
-
-    def __init__(self, sink: _Sink, masked: Callable[[bytes], bytes]) -> None:
-        self._sink = sink
-        self._masked = masked
-        self._held: bytearray | None = bytearray()
-
-    def write(self, chunk: bytes) -> None:
-        """Take the next bytes."""
-        if self._held is None:
-            self._sink.write(chunk)
-            return
-        self._held += chunk
-        if len(self._held) > _AS_LONG_AS_ERRORS:
-            held, self._held = bytes(self._held), None
-            self._sink.write(held)
-
-    def restart(self) -> None:
-        """Forget what came so far."""
-        self._held = bytearray()
-        self._sink.restart()
-
-    def end(self) -> None:
-        """There is no more."""
-        if self._held:
-            self._sink.write(self._masked(bytes(self._held)))
-
-
-class _Sink(Protocol):
-    def write(self, chunk: bytes) -> object: ...
-
-    def restart(self) -> None: ...
-
-
 class _Fixed:
     """A key that stays."""
 
@@ -132,7 +93,7 @@ class _Fixed:
     def current(self) -> SecretStr:
         return self._key
 
-    again = current
+    refresh = current
 
 
 def _header_text(key: SecretStr) -> str:

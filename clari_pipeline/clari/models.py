@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
+from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from clari_pipeline.clari.paths import segment
-
 _FORECASTS_FILE = "clari_export_forecast_"
 _LONGEST_ID = 500
 ACTIVITY = "activity"  # what stands in a forecast's place where activity is exported
+
+
+def segment(identifier: str) -> str:
+    """An id as one part of a path, dots alone included, which would else climb up."""
+    quoted = quote(identifier, safe="")
+    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
 
 
 class ExportFormat(StrEnum):
@@ -63,8 +68,8 @@ class ExportRequest:
     export_format: ExportFormat = ExportFormat.JSON
 
     @property
-    def told_by(self) -> tuple[str, str]:
-        """What a listed job can be told by: requests that have it in common are asked one after the other."""
+    def adoption_key(self) -> tuple[str, str]:
+        """What identifies a listed job as this request's: requests with the same are submitted one at a time."""
         return self.forecast_id, self.time_period
 
     @property
@@ -120,8 +125,8 @@ class ActivityRequest(ExportRequest):
         )
 
     @property
-    def told_by(self) -> tuple[str, str]:
-        """That it is activity, and no more."""
+    def adoption_key(self) -> tuple[str, str]:
+        """That it is activity: the list of jobs does not say of which days."""
         return self.forecast_id, ""
 
     @property
@@ -174,7 +179,7 @@ class Export:
         """An export that nobody has begun."""
         return cls(request_id=uuid.uuid4().hex, request=request, attempt=attempt)
 
-    def again(self) -> Self:
+    def next_attempt(self) -> Self:
         """The next attempt at the same."""
         return type(self).planned(self.request, attempt=self.attempt + 1)
 

@@ -15,19 +15,19 @@ _MOST_PAGES = 10_000
 
 
 async def pages(
-    client: ClariClient, name: str, address: str, *, lists: tuple[str, ...]
+    client: ClariClient, name: str, address: str, *, lists: tuple[str, ...], needs_good_key: bool = False
 ) -> AsyncIterator[tuple[bytes, list[Any]]]:
     """Each page as Clari sent it, and what it lists under one of those keys, or bare.
 
-    A link is followed on Clari's own host only. Raises `LinkAstray` where one leads elsewhere, back or on for ever,
-    `UnexpectedAnswer` where a page is none.
+    A link is followed on Clari's own host only; `needs_good_key` as for `ClariClient.answer`. Raises `LinkAstray`
+    where one leads elsewhere, back or on for ever, `UnexpectedAnswer` where a page is none.
     """
     seen = set[str]()
     number = empty = 0
     while True:
         number += 1
         call = f"{name}, page {number}"
-        page, answer = await client.answer(call, address)
+        page, answer = await client.answer(call, address, needs_good_key=needs_good_key)
         listed = next((answer[key] for key in lists if key in answer), None) if isinstance(answer, dict) else answer
         if not isinstance(listed, list):
             raise UnexpectedAnswer(f"{call}: Clari's answer is not what it documents, at {lists[0]}")

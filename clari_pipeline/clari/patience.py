@@ -1,4 +1,4 @@
-"""How often a call is tried, and for how long."""
+"""How often a call is tried, and for how long, and which errors are retried."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Patience:
         self._has_progressed = False
 
     def renew(self) -> None:
-        """This try makes progress."""
+        """This try makes progress: its seconds begin afresh."""
         self._has_progressed = True
 
     def is_over(self) -> bool:

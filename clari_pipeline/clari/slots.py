@@ -15,7 +15,7 @@ _PAUSE_S = 5.0
 
 
 class Slots:
-    """The slots of one run. `pause` waits, and tells for which export."""
+    """The slots of one run. `pause` waits so many seconds and emits for which export."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Slots:
             raise self._exhausted
 
     def note_accepted(self) -> None:
-        """Clari has accepted an export: whoever waits, waits anew."""
+        """Clari has accepted an export: the time that others may wait begins afresh."""
         self._waiting_since = None
 
     def note_cancelled(self) -> None:
@@ -68,7 +68,7 @@ class Slots:
         self._concurrent_limit = limits.concurrent_limit
         return limits
 
-    async def taken_by(self, export: Export) -> asyncio.Semaphore:
+    async def semaphore(self, export: Export) -> asyncio.Semaphore:
         """How many may run at once, decided when the first export asks: as many as Clari leaves free, or one."""
         async with self._deciding:
             self.check_quota()
@@ -100,7 +100,7 @@ class Slots:
     async def wait(self, export: Export, *, is_refused: bool = False) -> Limits:
         """Wait until Clari leaves a slot free; `QuotaExhausted` at once where no quota is left.
 
-        The time allowed is the run's: it begins when the first export finds none free, and anew when one is accepted.
+        The time allowed is the run's: it begins when the first export finds none free, and afresh when one is accepted.
         Where Clari has just refused, its limits are believed only after a pause. Where `/admin/limits` itself fails,
         they are unknown, and an export is tried now and then.
         """

@@ -45,7 +45,7 @@ class KeyFile:
                 ) from None
         return self._key
 
-    def again(self) -> SecretStr:
+    def refresh(self) -> SecretStr:
         """The key, read whatever the file looks like."""
         self._read_when = None
         return self.current()

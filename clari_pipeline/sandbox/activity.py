@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from .draws import between, draw
+from .jobs import milliseconds
 from .people import FIRST, LAST, Person
 
 _KINDS = ("MEETING", "EMAIL_SENT", "EMAIL_RECEIVED", "ATTACHMENT_SENT", "ATTACHMENT_RECEIVED")
@@ -24,7 +25,7 @@ def activities(seed: int, people: Sequence[Person], first: date, last: date, now
             key = (seed, "activity", place, day)
             for number in range(draw(*key) % 3):
                 found = _activity(seed, place, person, day, (*key, number), now)
-                if found["date"] <= _milliseconds(now):
+                if found["date"] <= milliseconds(now):
                     yield found
         day += timedelta(days=1)
 
@@ -86,7 +87,7 @@ def _activity(
         "activityOwnerId": person.user.crm_id,
         "activityOrganiserId": person.user.crm_id,
         "subject": f"{customer} <> {person.user.name.split()[0]}",
-        "date": _milliseconds(moment),
+        "date": milliseconds(moment),
         "accounts": [account],
         "opportunities": [deal] if is_mapped else [],
         "participants": [
@@ -108,7 +109,7 @@ def _activity(
 
 def _field(field_id: str, values: Sequence[Any], changes: Sequence[date]) -> dict[str, Any]:
     history = [
-        {"oldValue": old, "newValue": new, "date": _milliseconds(datetime.combine(day, time(), UTC))}
+        {"oldValue": old, "newValue": new, "date": milliseconds(datetime.combine(day, time(), UTC))}
         for old, new, day in zip(values, values[1:], changes, strict=False)
     ]
     return {"id": field_id, "value": values[-1], "originalValue": values[0], "trendHistory": history}
@@ -124,7 +125,3 @@ def _customer(seed: int, place: int, number: int) -> str:
 
 def _of(names: Sequence[str], *key: object) -> str:
     return names[draw(*key) % len(names)]
-
-
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)

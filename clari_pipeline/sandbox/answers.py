@@ -27,41 +27,29 @@ UNSIZED = "sandbox.unsized"  # and what has its answer end with the connection
 
 def refusal(status: int, code: str, message: str, namespace: str = "exports", **more: str) -> Response:
     """The export service's envelope."""
-    body = {
-        "code": code,
-        "namespace": namespace,
-        "errorId": str(uuid4()),
-        "message": message,
-        "orgId": ORG_ID,
-        **more,
-    }
-    return JSONResponse(body, status)
+    body = {"code": code, "namespace": namespace, "errorId": str(uuid4()), "message": message, "orgId": ORG_ID}
+    return JSONResponse(body | more, status)
 
 
-def turned_away(status: int, message: str) -> Response:
+def gateway_refusal(status: int, message: str) -> Response:
     """The gateway's envelope: who asks is unknown, or asks too often, or for a path that is not there."""
     return JSONResponse({"message": message, "request_id": uuid4().hex}, status)
 
 
-def broken(status: int) -> Response:
+def error_answer(status: int) -> Response:
     """The answer that goes with a status: each of the known envelopes belongs to some."""
     page = "<html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>"
-    missing = {
-        "statusCode": 404,
-        "reaspnPhrase": "Not Found",
-        "description": "No such resource",
-        "details": "",
-    }
+    missing = {"statusCode": 404, "reaspnPhrase": "Not Found", "description": "No such resource", "details": ""}
     closed = {"status": "503", "code": "service_unavailable", "message": "The service is being maintained."}
     match status:
         case 401:
-            answer = turned_away(401, "Invalid authentication credentials")
+            answer = gateway_refusal(401, "Invalid authentication credentials")
         case 403:
             answer = refusal(403, "forbidden", "You may not view this job.")
         case 404:
             answer = JSONResponse([missing], 404)
         case 429:
-            answer = turned_away(429, "API rate limit exceeded")
+            answer = gateway_refusal(429, "API rate limit exceeded")
         case 502 | 504:
             answer = HTMLResponse(page, status)
         case 503:
@@ -83,12 +71,16 @@ class HangUp(Response):
             pass
 
 
-class CutOff(Response):
-    """The whole answer's headers, half of its body, and then the connection is closed."""
+class Wrapped(Response):
+    """An answer around another one, with its headers."""
 
     def __init__(self, whole: Response) -> None:
         self._whole = whole
         self.raw_headers = whole.raw_headers
+
+
+class CutOff(Wrapped):
+    """The whole answer's headers, half of its body, and then the connection is closed."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what the whole answer sends until half of its length has gone."""
@@ -106,16 +98,15 @@ class CutOff(Response):
         # Returning with the body unfinished makes the server send what it has and close the connection.
 
 
-class Rewritten(Response):
+class Rewritten(Wrapped):
     """The answer in another writing: `compressed`, or without a length, its end being that of the connection.
 
     Only so large a `share` of that comes, and where it is not all, nothing about the connection shows it.
     """
 
     def __init__(self, whole: Response, *, compressed: bool, share: float) -> None:
-        self._whole = whole
+        super().__init__(whole)
         self._compressed, self._share = compressed, share
-        self.raw_headers = whole.raw_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait for all that the whole answer sends, then send it so."""
@@ -142,13 +133,12 @@ class Rewritten(Response):
         await send({"type": "http.response.body", "body": body})
 
 
-class Drip(Response):
+class Drip(Wrapped):
     """The answer in DRIPS pieces, a pause after each."""
 
     def __init__(self, whole: Response, seconds: float) -> None:
-        self._whole = whole
+        super().__init__(whole)
         self._pause = seconds / DRIPS
-        self.raw_headers = whole.raw_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what the whole answer sends, drop by drop."""
@@ -165,13 +155,12 @@ class Drip(Response):
         await self._whole(scope, receive, drop)
 
 
-class Noted(Response):
+class Watched(Wrapped):
     """An answer, and what is to be noted as soon as the connection has taken all of it."""
 
     def __init__(self, whole: Response, note: Callable[[], None]) -> None:
-        self._whole = whole
+        super().__init__(whole)
         self._note = note
-        self.raw_headers = whole.raw_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what the answer sends. One that is cut or lost never sends its end."""
@@ -249,7 +238,7 @@ class Fault:
         if self.kind == "hang":
             await asyncio.sleep(self.seconds)
         if self.kind == "answer":
-            response = broken(self.status) if self.body is None else Response(self.body, self.status)
+            response = error_answer(self.status) if self.body is None else Response(self.body, self.status)
             response.headers.update(self.headers)
             return response
         if self.kind == "reset":
@@ -262,7 +251,7 @@ class Fault:
             case "lost":
                 response = HangUp()
             case "late":
-                response = broken(self.status)
+                response = error_answer(self.status)
             case "cut":
                 response = CutOff(response)
             case "gzip" | "gzip_cut" | "unsized" | "unsized_cut":
@@ -283,7 +272,7 @@ def bad_request(message: str) -> Response:
     return refusal(400, "bad_request", message, "fcw")
 
 
-def readable(body: bytes) -> object:
+def json_or_bytes(body: bytes) -> object:
     """A request's body: the JSON value, or the bytes where they are none; None where there is no body."""
     try:
         return json.loads(body) if body else None

@@ -11,7 +11,7 @@ from decimal import Decimal
 from .draws import draw
 from .figures import CALLS, QUOTA, Field, Figures
 from .people import Level, User, hire
-from .quarters import Period, Quarter, Week, quarter_of
+from .quarters import WEEKS, Period, Quarter, Week, quarter_of
 
 CURRENCIES = {"USD": ("$", 10_000), "EUR": ("€", 9_200), "GBP": ("£", 7_900), "JPY": ("¥", 1_500_000)}
 """Symbol, and how many of it 10,000 US dollars buy. The rates never change."""
@@ -67,6 +67,11 @@ class Order:
     scope_id: str | None = None
     currency: str = "USD"
 
+    @property
+    def week_id(self) -> str:
+        """The week of the quarter in which the day lies, or its last one."""
+        return f"W{min((self.today - self.quarter.start).days // 7, WEEKS - 1):02}"
+
 
 class Company:
     """Its people are always the same ones; only scenarios take somebody away."""
@@ -77,7 +82,7 @@ class Company:
         self.people = hire(seed, people)
         self.reps = [place for place, person in enumerate(self.people) if person.level is Level.REP]
         # Somebody always calls zero, so that in some scenario a call can rise from there.
-        self.says_nought = self.reps[len(self.reps) // 2] if len(self.reps) > 2 else None
+        self.always_zero = self.reps[len(self.reps) // 2] if len(self.reps) > 2 else None
         self._teams: dict[int, list[int]] = {}
         for place, person in enumerate(self.people):
             if person.leader is not None:
@@ -103,7 +108,7 @@ class Company:
         inside = set(self._below(top))
         # The weeks come in no order (Clari's API description says so).
         frames = sorted(quarter.weeks(), key=lambda week: draw(self.seed, quarter.id, "order", week.id))
-        figures = Figures(self.seed, quarter, today, self.says_nought)
+        figures = Figures(self.seed, quarter, today, self.always_zero)
         if not order.historical:
             frames = figures.weeks[-1:]
         return Document(
@@ -126,13 +131,13 @@ class Company:
         def money(cents: int) -> Decimal:
             return Decimal(cents * rate // 1_000_000).scaleb(-2)
 
-        for place, book in figures.books(self.people, inside):
+        for place, mine in figures.person_quarters(self.people, inside):
             person = self.people[place]
             me = person.user.user_id
             leader = None if person.leader is None else self.people[person.leader].user.user_id
             for field in CALLS:
                 for week in weeks:
-                    call = book.calls[field][int(week.id[1:])]
+                    call = mine.calls[field][int(week.id[1:])]
                     if person.level is Level.REP:
                         call = figures.late_edit(place, field, week, call)
                     adjusted = figures.adjustment(place, field, week, call) if leader else None
@@ -154,4 +159,4 @@ class Company:
                         crm_closed=money(call.closed),
                     )
             for week in weeks:
-                yield Entry(QUOTA.id, week.id, quarter, me, currency, scope_id, quota_value=money(book.quota))
+                yield Entry(QUOTA.id, week.id, quarter, me, currency, scope_id, quota_value=money(mine.quota))

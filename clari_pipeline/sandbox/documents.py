@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
 from io import StringIO
@@ -15,19 +15,30 @@ from .people import User
 
 TYPES = frozenset({"forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed"})
 COLUMNS = (
-    "User",
-    "Email",
-    "CRM User ID",
-    "Role",
-    "Parent Role",
-    "Timeframe",
-    "Field",
-    "Week",
-    "Start Day",
-    "End Day",
-    "Data Type",
-    "Data Value",
+    *("User", "Email", "CRM User ID", "Role", "Parent Role", "Timeframe", "Field", "Week", "Start Day", "End Day"),
+    *("Data Type", "Data Value"),
 )
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+MEASURES = (
+    ("forecast", "forecast_value"),
+    ("forecast_updated", "is_updated"),
+    ("forecast_updated", "updated_by"),
+    ("forecast_updated", "updated_on"),
+    ("quota", "quota_value"),
+    ("adjustment", "adjustment_value"),
+    ("adjustment", "adjusted_by"),
+    ("adjustment", "adjusted_on"),
+    ("crm_total", "crm_total"),
+    ("crm_closed", "crm_closed"),
+)
+"""The type that is asked for, and an attribute of an entry that it brings, in the order of relational JSON."""
+_KEYS = {name: _camel(name) for _, name in MEASURES}
 _text = json.JSONEncoder(ensure_ascii=False).encode
 
 Numbers = Callable[[int, Decimal], str]
@@ -73,7 +84,7 @@ def relational(document: Document, types: frozenset[str], style: Style) -> Itera
     more = style.more or {}
     count = 0
 
-    def amount(value: Amount) -> object:
+    def amount(value: object) -> object:
         nonlocal count
         if not isinstance(value, Decimal):
             return value
@@ -144,7 +155,7 @@ def flat(document: Document, period_id: str) -> Iterator[str]:
 def long_csv(document: Document, types: frozenset[str]) -> Iterator[str]:
     """Twelve columns, one line a measure; people and fields by name, no ids but the CRM's."""
     users = {user.user_id: user for user in document.users}
-    fields = {field.id: field.name for field in document.fields}
+    names = {field.id: field.name for field in document.fields}
     weeks = {week.id: week for week in document.time_frames}
     periods = {period.id: period.label for period in document.time_periods}
     lines = StringIO()
@@ -157,7 +168,7 @@ def long_csv(document: Document, types: frozenset[str]) -> Iterator[str]:
             (user.name, user.email, user.crm_id, user.hierarchy_name, user.parent_hierarchy_name) if user else ("",) * 5
         )
         when = (str(int(week.id[1:])), f"{week.start:%m/%d/%Y}", f"{week.end:%m/%d/%Y}") if week else ("",) * 3
-        field = fields.get(entry.field_id or "", "")
+        field = names.get(entry.field_id or "", "")
         for data_type, value in _lines(entry, types):
             writer.writerow((*person, periods.get(entry.time_period_id or "", ""), field, *when, data_type, value))
         yield lines.getvalue()
@@ -167,20 +178,10 @@ def long_csv(document: Document, types: frozenset[str]) -> Iterator[str]:
 
 
 def _user(user: User) -> dict[str, Any]:
-    return {
-        "userId": user.user_id,
-        "name": user.name,
-        "email": user.email,
-        "crmId": user.crm_id,
-        "scopeId": user.scope_id,
-        "hierarchyId": user.hierarchy_id,
-        "hierarchyName": user.hierarchy_name,
-        "parentHierarchyId": user.parent_hierarchy_id,
-        "parentHierarchyName": user.parent_hierarchy_name,
-    }
+    return {_camel(field.name): getattr(user, field.name) for field in fields(user)}
 
 
-def _entries(document: Document, types: frozenset[str], amount: Callable[[Amount], object]) -> Iterator[dict[str, Any]]:
+def _entries(document: Document, types: frozenset[str], amount: Callable[[object], object]) -> Iterator[dict[str, Any]]:
     for entry in document.entries:
         row: dict[str, Any] = {
             "fieldId": entry.field_id,
@@ -192,19 +193,8 @@ def _entries(document: Document, types: frozenset[str], amount: Callable[[Amount
             row["scopeId"] = entry.scope_id
         row["currency"] = {"code": entry.currency, "symbol": CURRENCIES[entry.currency][0]}
         keys = len(row)
-        measures = {
-            "forecastValue": amount(entry.forecast_value) if "forecast" in types else None,
-            "isUpdated": entry.is_updated if "forecast_updated" in types else None,
-            "updatedBy": entry.updated_by if "forecast_updated" in types else None,
-            "updatedOn": entry.updated_on if "forecast_updated" in types else None,
-            "quotaValue": amount(entry.quota_value) if "quota" in types else None,
-            "adjustmentValue": amount(entry.adjustment_value) if "adjustment" in types else None,
-            "adjustedBy": entry.adjusted_by if "adjustment" in types else None,
-            "adjustedOn": entry.adjusted_on if "adjustment" in types else None,
-            "crmTotal": amount(entry.crm_total) if "crm_total" in types else None,
-            "crmClosed": amount(entry.crm_closed) if "crm_closed" in types else None,
-        }
-        row.update((key, value) for key, value in measures.items() if value is not None)
+        measures = ((_KEYS[name], amount(getattr(entry, name))) for kind, name in MEASURES if kind in types)
+        row.update((key, value) for key, value in measures if value is not None)
         if len(row) > keys:
             yield row
 

@@ -5,7 +5,7 @@ runs, what the API refuses and which requests go astray, and says which quarters
 reason, that is the newest past quarter alone, so that all others stay good.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -77,8 +77,8 @@ class Scenario:
 
 def _swings(document: Document, company: Company, order: Order) -> Document:
     """Five calls of this week moved by 25 to 60 %, one fell to zero, one rose from there."""
-    seed, week = company.seed, f"W{min((order.today - order.quarter.start).days // 7, 12):02}"
-    reps = [place for place in company.reps if place != company.says_nought]
+    seed, week = company.seed, order.week_id
+    reps = [place for place in company.reps if place != company.always_zero]
     reps.sort(key=lambda place: draw(seed, "swing", place))
     leaders = [place for place in range(len(company.people)) if place not in set(company.reps)]
     percent = {place: between(125, 160, seed, "up", place) for place in (*reps[:2], *leaders[-1:])}
@@ -88,7 +88,7 @@ def _swings(document: Document, company: Company, order: Order) -> Document:
         company.people[place].user.user_id: (by, "fc:commit" if turn % 2 == 0 else "fc:best_case")
         for turn, (place, by) in enumerate(percent.items())
     }
-    riser = None if company.says_nought is None else company.people[company.says_nought].user.user_id
+    riser = None if company.always_zero is None else company.people[company.always_zero].user.user_id
 
     def moved(entry: Entry) -> Entry:
         if entry.time_frame_id != week or entry.forecast_value is None:
@@ -106,10 +106,9 @@ def _swings(document: Document, company: Company, order: Order) -> Document:
 
 def _imported_tenfold(document: Document, _company: Company, order: Order) -> Document:
     """Somebody has imported this week's calls without the decimal point."""
-    week = f"W{min((order.today - order.quarter.start).days // 7, 12):02}"
 
     def imported(entry: Entry) -> Entry:
-        if entry.time_frame_id != week or not entry.forecast_value:
+        if entry.time_frame_id != order.week_id or not entry.forecast_value:
             return entry
         return _recalled(entry, _percent(entry.forecast_value, 1000), order.today)
 
@@ -160,14 +159,15 @@ def _half_of_entries(document: Document, _company: Company, _order: Order) -> Do
     return replace(document, entries=(entry for entry in document.entries if entry.user_id in kept))
 
 
-def _with_null_keys(document: Document, _company: Company, _order: Order) -> Document:
-    """The first four entries have each lost another part of their key."""
-    missing: Iterable[dict[str, Any]] = (
-        {name: None} for name in ("user_id", "time_frame_id", "time_period_id", "field_id")
-    )
-    entries = iter(document.entries)
-    spoiled = [replace(entry, **part) for part, entry in zip(missing, entries, strict=False)]
-    return replace(document, entries=chain(spoiled, entries))
+def _with_first(*changes: dict[str, Any]) -> Edit:
+    """The first entries are spoiled, each by another of these changes."""
+
+    def edit(document: Document, _company: Company, _order: Order) -> Document:
+        entries = iter(document.entries)
+        spoiled = [replace(entry, **change) for change, entry in zip(changes, entries, strict=False)]
+        return replace(document, entries=chain(spoiled, entries))
+
+    return edit
 
 
 def _with_duplicates(change: Decimal) -> Edit:
@@ -186,12 +186,6 @@ def _with_duplicates(change: Decimal) -> Edit:
     return edit
 
 
-def _with_unreadable_amount(document: Document, _company: Company, _order: Order) -> Document:
-    entries = iter(document.entries)
-    first = [replace(entry, forecast_value="12,5oo") for entry in islice(entries, 1)]
-    return replace(document, entries=chain(first, entries))
-
-
 def _monthly(document: Document, _company: Company, order: Order) -> Document:
     """Each week holds a call for each month of the quarter, 30, 33 and 37 % of the quarter's."""
     months = list(zip(order.quarter.months(), (30, 33, 37), strict=True))
@@ -203,20 +197,17 @@ def _monthly(document: Document, _company: Company, order: Order) -> Document:
         time_periods=[month for month, _ in months],
         entries=(
             replace(
-                entry,
-                field_id=fields[entry.field_id].id,
-                time_period_id=month.id,
-                forecast_value=_percent(entry.forecast_value, share),
-                quota_value=_percent(entry.quota_value, share),
-                adjustment_value=_percent(entry.adjustment_value, share),
-                crm_total=_percent(entry.crm_total, share),
-                crm_closed=_percent(entry.crm_closed, share),
+                entry, field_id=fields[entry.field_id].id, time_period_id=month.id, **_shares_of_amounts(entry, share)
             )
             for entry in document.entries
             if entry.field_id in fields
             for month, share in months
         ),
     )
+
+
+def _shares_of_amounts(entry: Entry, percent: int) -> dict[str, Any]:
+    return {name: _percent(getattr(entry, name), percent) for name in _AMOUNTS}
 
 
 def _backwards(document: Document, _company: Company, _order: Order) -> Document:
@@ -235,40 +226,27 @@ def _two_tops(document: Document, _company: Company, _order: Order) -> Document:
         "1000:100", "Clari Integration", "integration@northwind.example", "005110000999999AAI", "1000::MGR",
         "00E0", "Integration",
     )  # fmt: skip
-    head = document.users[0].user_id
-    nothing: dict[str, Any] = {
-        "forecast_value": Decimal("0.00"),
-        "is_updated": False,
-        "updated_by": None,
-        "updated_on": None,
-    }
-
-    def doubled(entry: Entry) -> list[Entry]:
-        if entry.user_id != head or entry.forecast_value is None:
-            return [entry]
-        return [entry, replace(entry, user_id=user.user_id, **nothing)]
-
-    return replace(
-        document,
-        users=[*document.users, user],
-        entries=chain.from_iterable(map(doubled, document.entries)),
-    )
+    nothing = {"forecast_value": Decimal("0.00"), "is_updated": False, "updated_by": None, "updated_on": None}
+    return _with_user(document, user, document.users[0], nothing)
 
 
 def _one_person_two_ids(document: Document, company: Company, _order: Order) -> Document:
     """The first rep's CRM user comes under a second id and an older address too, with the same calls."""
     place = company.reps[0] if company.reps else 0
     user = company.people[place].user
-    again = replace(user, user_id="900001:100", email=f"former.{user.email}")
+    return _with_user(document, replace(user, user_id="900001:100", email=f"former.{user.email}"), user, {})
+
+
+def _with_user(document: Document, user: User, like: User, call: dict[str, Any]) -> Document:
+    """One user more, whose entries are those of another, or of them the calls alone, with these values."""
 
     def doubled(entry: Entry) -> list[Entry]:
-        return [entry, replace(entry, user_id=again.user_id)] if entry.user_id == user.user_id else [entry]
+        if entry.user_id != like.user_id or (call and entry.forecast_value is None):
+            return [entry]
+        return [entry, replace(entry, user_id=user.user_id, **call)]
 
-    return replace(
-        document,
-        users=[*document.users, again],
-        entries=chain.from_iterable(map(doubled, document.entries)),
-    )
+    users = [*document.users, user]
+    return replace(document, users=users, entries=chain.from_iterable(map(doubled, document.entries)))
 
 
 def _percent(amount: Amount, percent: int) -> Amount:
@@ -291,6 +269,8 @@ def _one_in_six(seed: int, number: int) -> str | None:
 
 
 _MORE: dict[str, object] = {"x_release": "2031.1", "xDetails": {"tags": ["a", "b"], "weight": 1}}
+_AMOUNTS = ("forecast_value", "quota_value", "adjustment_value", "crm_total", "crm_closed")
+_NO_KEYS = tuple({name: None} for name in ("user_id", "time_frame_id", "time_period_id", "field_id"))
 _CRM_TYPES = frozenset({"crm_total", "crm_closed"})
 _LISTS = ("timePeriods", "entries", "users", "timeFrames", "fields")
 
@@ -307,13 +287,15 @@ TABLE: Mapping[str, Scenario] = {
         edit=_half_of_entries,
         manner=Manner(truncated=True),
     ),
-    "null_keys": Scenario("Entries without a person, week, period or field", edit=_with_null_keys),
+    "null_keys": Scenario("Entries without a person, week, period or field", edit=_with_first(*_NO_KEYS)),
     "duplicates_exact": Scenario("Entries that come twice", edit=_with_duplicates(Decimal(0))),
     "duplicates_conflict": Scenario(
         "Entries that come twice, with different amounts", edit=_with_duplicates(Decimal(1000))
     ),
     "unreadable": Scenario("A document that breaks off in the middle", cut=True),
-    "unreadable_amount": Scenario('An amount that is no number: "12,5oo"', edit=_with_unreadable_amount),
+    "unreadable_amount": Scenario(
+        'An amount that is no number: "12,5oo"', edit=_with_first({"forecast_value": "12,5oo"})
+    ),
     "monthly": Scenario("The months of the quarter as periods", every_quarter, _monthly),
     "unordered": Scenario(
         "Lists in another order, and keys that nobody has heard of",

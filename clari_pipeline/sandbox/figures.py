@@ -39,14 +39,14 @@ class Call:
 
 
 @dataclass(slots=True)
-class Book:
+class PersonQuarter:
     """One person's quarter: for each field one call a started week, and the quota."""
 
     calls: dict[Field, list[Call]]
     quota: int = 0
 
-    def add(self, other: "Book") -> None:
-        """Sum another person's book into this one."""
+    def add(self, other: "PersonQuarter") -> None:
+        """Add another person's quarter to this one."""
         self.quota += other.quota
         for field, weeks in other.calls.items():
             for mine, theirs in zip(self.calls[field], weeks, strict=True):
@@ -56,25 +56,25 @@ class Book:
 
 
 class Figures:
-    """A quarter seen on a day. `says_nought` is the place of a rep who always calls zero."""
+    """A quarter seen on a day. `always_zero` is the place of a rep who always calls zero."""
 
-    def __init__(self, seed: int, quarter: Quarter, today: date, says_nought: int | None) -> None:
+    def __init__(self, seed: int, quarter: Quarter, today: date, always_zero: int | None) -> None:
         self._seed = seed
         self._quarter = quarter
         self._today = today
-        self._says_nought = says_nought
+        self._always_zero = always_zero
         self.weeks = [week for week in quarter.weeks() if week.start <= today]
 
-    def books(self, people: Sequence[Person], places: set[int]) -> Iterator[tuple[int, Book]]:
-        """Those people's books, teams before their leaders."""
-        teams: dict[int, Book] = {}
+    def person_quarters(self, people: Sequence[Person], places: set[int]) -> Iterator[tuple[int, PersonQuarter]]:
+        """Those people's quarters, teams before their leaders."""
+        teams: dict[int, PersonQuarter] = {}
         for place in sorted(places, reverse=True):  # leaders stand before their people in the list
             person = people[place]
             team = teams.pop(place, None) or self._blank()
-            book = self._rep(place) if person.level is Level.REP else self._leader(place, team)
+            quarter = self._rep(place) if person.level is Level.REP else self._leader(place, team)
             if person.leader is not None and person.leader in places:
-                teams.setdefault(person.leader, self._blank()).add(book)
-            yield place, book
+                teams.setdefault(person.leader, self._blank()).add(quarter)
+            yield place, quarter
 
     def late_edit(self, place: int, field: Field, week: Week, call: Call) -> Call:
         """Now and then a rep changes a call some days after its week has closed; leaders do not follow."""
@@ -96,10 +96,10 @@ class Figures:
     def _key(self, place: int) -> tuple[object, ...]:
         return (self._seed, self._quarter.id, place)
 
-    def _blank(self) -> Book:
-        return Book({field: [Call() for _ in self.weeks] for field in CALLS})
+    def _blank(self) -> PersonQuarter:
+        return PersonQuarter({field: [Call() for _ in self.weeks] for field in CALLS})
 
-    def _rep(self, place: int) -> Book:
+    def _rep(self, place: int) -> PersonQuarter:
         key = self._key(place)
         quota = between(80, 900, self._seed, self._quarter.year, place, "quota") * 100_000
         attained = quota * between(60, 115, *key, "attained") // 100  # by the end of the quarter
@@ -116,7 +116,7 @@ class Figures:
         ):
             for call, won in zip(calls[field], closed, strict=True):
                 call.closed, call.total = won, max(pipeline, won)
-        return Book(calls, quota)
+        return PersonQuarter(calls, quota)
 
     def _calls(self, place: int, field: Field, base: int) -> list[Call]:
         """A week in which nothing was entered carries the call of the week before."""
@@ -124,7 +124,7 @@ class Figures:
         trend = between(-300, 500, *key, "trend")  # basis points over the whole quarter
         value, calls = base, []
         for number, week in enumerate(self.weeks):
-            if place == self._says_nought:
+            if place == self._always_zero:
                 calls.append(Call(updated=datetime.combine(week.start, time(), UTC)))
                 continue
             updated = self._updated(place, number, week)
@@ -146,14 +146,14 @@ class Figures:
             before += share
         return closed
 
-    def _leader(self, place: int, team: Book) -> Book:
+    def _leader(self, place: int, team: PersonQuarter) -> PersonQuarter:
         """What the team says, by a judgement that stays all quarter: a call for the whole team."""
         for field, calls in team.calls.items():
             judgement = between(93, 101, *self._key(place), field.id, "judgement")
             for number, call in enumerate(calls):
                 call.value = call.value * judgement // 100
                 call.updated = self._updated(place, number, self.weeks[number])
-        return Book(team.calls, team.quota * 95 // 100 // 100_000 * 100_000)
+        return PersonQuarter(team.calls, team.quota * 95 // 100 // 100_000 * 100_000)
 
     def _updated(self, place: int, number: int, week: Week) -> datetime | None:
         """When the call was last entered in that week: on two of its days at most, in some weeks never."""

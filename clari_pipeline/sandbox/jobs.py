@@ -145,9 +145,9 @@ class Job:
             "orgId": ORG_ID,
             "title": "Activity Export" if is_activity else "Forecast Export",
             "module": "ACTIVITY" if is_activity else "FORECAST",
-            "startTime": _milliseconds(self.started),
-            **({"endTime": _milliseconds(ended)} if ended else {}),
-            "expiredTime": _milliseconds(expires),
+            "startTime": milliseconds(self.started),
+            **({"endTime": milliseconds(ended)} if ended else {}),
+            "expiredTime": milliseconds(expires),
             "version": 1,
             "fileName": f"clari_export_{name}_{stamp}.{self.file_type.lower()}",
             "fileType": self.file_type,
@@ -161,7 +161,7 @@ class Job:
         }
 
 
-class JobBook:
+class JobStore:
     """All jobs of one organisation, and its limits.
 
     Documents are written by threads while their jobs run; with `write_at_once`, before a job is accepted, so that
@@ -247,5 +247,6 @@ class JobBook:
         return result
 
 
-def _milliseconds(moment: datetime) -> int:
+def milliseconds(moment: datetime) -> int:
+    """A moment as Clari writes it."""
     return int(moment.timestamp() * 1000)

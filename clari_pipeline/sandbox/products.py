@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from .activity import activities, activity_document, opportunity, opportunity_ids
-from .answers import broken, quota_reached, readable, refusal
+from .answers import error_answer, json_or_bytes, quota_reached, refusal
 from .audit import KEPT, MOST_A_PAGE, AuditLog, actors
 from .company import Company
 from .faults import Scenario
-from .jobs import JobBook
+from .jobs import JobStore
 
 ACTIVITY = "activity"
 _USUAL_PAGE = 100
@@ -26,7 +26,7 @@ class ProductCalls:
 
     company: Company
     log: AuditLog
-    jobs: JobBook
+    jobs: JobStore
     now: Callable[[], datetime]
     left: Callable[[datetime], tuple[int, int]]
     scenario: Callable[[], Scenario]
@@ -48,7 +48,7 @@ class ProductCalls:
         if skip and paging.link == "dead":
             return _error("bad_request", "The page is no longer available.")
         if skip and paging.breaks_at == skip // limit:
-            return broken(500)
+            return error_answer(500)
         events = self.log.events(since, until, now)
         page = events[max(0, skip - paging.repeats) : skip + limit]
         more = {"nextLink": self._link(request, skip + limit)} if skip + limit < len(events) else {}
@@ -62,7 +62,7 @@ class ProductCalls:
 
     async def submit_activity(self, request: Request) -> Response:
         """Queue an export of activity."""
-        asked = readable(await request.body())
+        asked = json_or_bytes(await request.body())
         now = self.now()
         if not isinstance(asked, dict) or asked.get("exportFormat", "JSON") != "JSON":
             return refusal(400, "Bad request", "The request is invalid: exportFormat", "activity")

@@ -5,18 +5,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
 )
 WEEKS = 13
 _WRITTEN = re.compile(r"([0-9]{4})_Q([1-4])")

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from itertools import count
@@ -16,14 +16,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from .answers import Fault, Noted, broken, quota_reached, readable, refusal, turned_away
+from .answers import Fault, Watched, error_answer, gateway_refusal, json_or_bytes, quota_reached, refusal
 from .audit import AuditLog
 from .chaos import Chaos, Storm
 from .company import FORECASTS, Company
 from .connection import Connection
 from .draws import draw
 from .faults import TABLE, Scenario
-from .jobs import MOMENT, READY, Export, Job, JobBook, Result
+from .jobs import MOMENT, READY, Export, Job, JobStore, Result
 from .listing import OtherJobs, listed
 from .products import ProductCalls
 from .submission import RefusedError, read_submission
@@ -83,7 +83,7 @@ class Sandbox:
         self.scenario = scenario
         self._port = port
         self._company = Company(seed=seed, people=people, fiscal_year_start_month=fiscal_year_start_month)
-        self._jobs = JobBook(
+        self._jobs = JobStore(
             concurrent_limit=concurrent_limit, monthly_quota=monthly_quota, clock=clock, write_at_once=write_at_once
         )
         self._products = ProductCalls(
@@ -227,7 +227,7 @@ class Sandbox:
         """What happens before and after every call: it is noted, goes astray, and needs the key."""
 
         async def answer(request: Request) -> Response:
-            seen = Seen(request.method, request.url.path, readable(await request.body()))
+            seen = Seen(request.method, request.url.path, json_or_bytes(await request.body()))
             self.requests.append(seen)
             job = self._jobs.get(request.path_params.get("job_id", ""))
             fault = self._next_fault(call, request, seen.body, job)
@@ -235,11 +235,11 @@ class Sandbox:
             if instead is not None:
                 return instead
             if not self._knows(request):
-                return turned_away(401, "Invalid authentication credentials")
+                return gateway_refusal(401, "Invalid authentication credentials")
             response = await handler(request)
             spoilt = fault.spoilt(response)
             delivers = call == "results" and response.status_code == 200 and not fault.withholds
-            return Noted(spoilt, job.note_delivery) if job and delivers else spoilt
+            return Watched(spoilt, job.note_delivery) if job and delivers else spoilt
 
         async def dated(request: Request) -> Response:
             response = await answer(request)
@@ -297,7 +297,7 @@ class Sandbox:
             manner=scenario.manner,
             started=now,
             seconds=self.job_seconds,
-            chunks=_just(body)
+            chunks=(lambda: [body])
             if body is not None
             else document(self._company, forecast_id, submission, now.date(), scenario),
         )
@@ -311,9 +311,9 @@ class Sandbox:
     async def _status(self, request: Request) -> Response:
         job = self._jobs.get(request.path_params["job_id"])
         if request.path_params["job_id"] in self._others_jobs:
-            return broken(403)
+            return error_answer(403)
         if job is not None and job.manner.hidden:
-            return broken(404)
+            return error_answer(404)
         if job is None:
             return refusal(400, "SWW", "Something went wrong: there is no such job.")
         return JSONResponse({"job": job.described} if job.manner.wrapped else job.described)
@@ -332,7 +332,7 @@ class Sandbox:
 
     async def _cancel(self, request: Request) -> Response:
         job = self._jobs.get(request.path_params["job_id"])
-        asked = readable(await request.body())
+        asked = json_or_bytes(await request.body())
         if job is None:
             return refusal(400, "invalid_jobId", "There is no such job.")
         if asked != {"type": "CANCEL"}:
@@ -378,7 +378,7 @@ class Sandbox:
 
 
 async def _no_such_path(_request: Request) -> Response:
-    return turned_away(404, "no Route matched with those values")
+    return gateway_refusal(404, "no Route matched with those values")
 
 
 async def _pieces(result: Result) -> AsyncIterator[bytes]:
@@ -389,10 +389,6 @@ async def _pieces(result: Result) -> AsyncIterator[bytes]:
             return
         yield piece
         place += len(piece)
-
-
-def _just(body: bytes) -> Callable[[], Iterable[bytes]]:
-    return lambda: [body]
 
 
 def _utc_now() -> datetime:

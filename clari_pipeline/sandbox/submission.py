@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .answers import bad_request, readable, refusal
+from .answers import bad_request, json_or_bytes, refusal
 from .company import CURRENCIES, Company
 from .documents import TYPES
 from .quarters import Quarter, read_quarter
@@ -44,7 +44,7 @@ class Submission:
 
 def read_submission(body: bytes, current: Quarter, company: Company, forbidden: Forbidden) -> Submission:
     """The request, or RefusedError."""
-    asked = readable(body) or {}
+    asked = json_or_bytes(body) or {}
     if not isinstance(asked, dict):
         raise RefusedError(bad_request(f"The request body was malformed: {body.decode(errors='replace')}"))
     quarter = read_quarter(str(asked.get("timePeriod") or current.id), company.first_month)

@@ -83,7 +83,7 @@ class ExportRunner:
             poll_interval_s=settings.poll_interval_s,
             max_concurrent=settings.max_concurrent_exports,
             known_jobs=lambda: asyncio.to_thread(self._record.known_jobs),
-            asking=lambda request: context.runs.asking(*request.told_by),
+            submission_lock=lambda request: context.runs.asking(*request.adoption_key),
             # Off the event loop: the warehouse may be locked by somebody for a while, and polls go on.
             observe=lambda event: asyncio.to_thread(self._tell, event),
             retried=self._tell,
@@ -209,7 +209,7 @@ class ExportRunner:
                 if not tries_left or export.is_history:
                     return export.request_id
                 tries_left -= 1
-                export = export.again()
+                export = export.next_attempt()
                 await self._tell_of(export, Requeued, attempt=export.attempt, error=str(error))
             except ClariError as error:
                 await self._fail(export, error)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import AsyncFileLock, BaseAsyncFileLock, FileLock, Timeout
 
-from clari_pipeline.clari.paths import segment
+from clari_pipeline.clari.models import segment
 
 
 class Runs:

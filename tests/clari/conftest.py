@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from clari_pipeline.clari import ClariClient, Export, Exporter, ExportEvent, ExportRequest, LeftBehind, Retry
+from clari_pipeline.clari import ClariClient, Export, Exporter, ExportEvent, ExportRequest, Job, LeftBehind, Retry
 from clari_pipeline.sandbox import Sandbox
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
@@ -70,18 +70,31 @@ def export_of(request: ExportRequest, request_id: str = "1", left_behind: LeftBe
     return Export(request_id=request_id, request=request, left_behind=left_behind)
 
 
-def call(sandbox: Sandbox, use: Callable[[ClariClient], Coroutine[Any, Any, _T]], **more: Any) -> _T:
-    """What comes of one use of a client."""
+def call_at(url: str, use: Callable[[ClariClient], Coroutine[Any, Any, _T]], key: str = "k-123", **more: Any) -> _T:
+    """What comes of one use of a client at that address."""
 
     async def used() -> _T:
-        async with client_of(sandbox, **more) as client:
+        async with ClariClient(base_url=url, api_key=SecretStr(key), **({"retry": QUICK} | more)) as client:
             return await use(client)
 
     return asyncio.run(used())
 
 
-class Desk:
-    """Makes exports at a sandbox, and remembers what was told of them."""
+def call(sandbox: Sandbox, use: Callable[[ClariClient], Coroutine[Any, Any, _T]], **more: Any) -> _T:
+    """What comes of one use of a client at a sandbox."""
+    return call_at(sandbox.base_url, use, sandbox.api_key, **({"request_timeout_s": 5} | more))
+
+
+async def done(client: ClariClient, request: ExportRequest) -> Job:
+    """A job of that request that is at its end."""
+    job_id = await client.submit_export(request)
+    while not (job := await client.job(job_id)).state.is_end:
+        pass
+    return job
+
+
+class Runner:
+    """Runs exports at a sandbox, and keeps the events that it emits."""
 
     def __init__(self, sandbox: Sandbox, *, client: dict[str, Any] | None = None, **more: Any) -> None:
         self.sandbox = sandbox
@@ -110,8 +123,15 @@ class Desk:
 
         return asyncio.run(made())
 
-    def told(self, kind: type[ExportEvent]) -> list[Any]:
+    def emitted(self, kind: type[ExportEvent]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
+
+
+def exported(sandbox: Sandbox, request: ExportRequest, **settings: Any) -> tuple[Runner, Any]:
+    """A runner that has run this one export, and the job or the exception that came of it."""
+    runner = Runner(sandbox, **settings)
+    (came,) = runner.export(request)
+    return runner, came
 
 
 def posts(sandbox: Sandbox, forecast_id: str | None = None) -> list[Any]:

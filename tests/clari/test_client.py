@@ -19,7 +19,6 @@ from clari_pipeline.clari import (
     Job,
     JobNotReady,
     JobState,
-    Limits,
     NotOptedIn,
     RateLimited,
     Redirected,
@@ -30,21 +29,26 @@ from clari_pipeline.clari import (
     UnknownForecast,
 )
 from clari_pipeline.sandbox import Fault, Sandbox
-from tests.clari.conftest import CURRENT, NOW, QUICK, Recorder, Sink, call, client_of, jobs_of, posts, request_for
+from tests.clari.conftest import (
+    CURRENT,
+    NOW,
+    Recorder,
+    Sink,
+    call,
+    call_at,
+    client_of,
+    done,
+    jobs_of,
+    posts,
+    request_for,
+)
 
 MIXED = ["429", "500", "502", "reset", "503", "garbage", "cut", "504"]
 
 
 def finished(sandbox: Sandbox, forecast_id: str = "total_new", **more) -> Job:
     """A job that is DONE."""
-
-    async def made(client: ClariClient) -> Job:
-        job_id = await client.submit_export(request_for(forecast_id, **more))
-        while not (job := await client.job(job_id)).state.is_end:
-            pass
-        return job
-
-    return call(sandbox, made)
+    return call(sandbox, lambda client: done(client, request_for(forecast_id, **more)))
 
 
 @pytest.mark.parametrize(
@@ -52,12 +56,8 @@ def finished(sandbox: Sandbox, forecast_id: str = "total_new", **more) -> Job:
     [("apikey", {"apikey": "k-123"}), ("bearer", {"authorization": "Bearer k-123"})],
 )
 def test_the_key_travels_in_one_header_and_not_in_the_address(scheme, header):
-    async def ask(address: str) -> None:
-        async with ClariClient(base_url=address, api_key=SecretStr(" k-123\n"), auth_scheme=scheme) as client:
-            await client.limits()
-
     with Recorder() as recorder:
-        asyncio.run(ask(recorder.url + "/"))
+        call_at(recorder.url + "/", lambda client: client.limits(), " k-123\n", auth_scheme=scheme)
     ((path, sent),) = recorder.seen
     assert path == "/v4/admin/limits"
     assert {name: value for name, value in sent.items() if "k-123" in value} == header
@@ -75,17 +75,12 @@ def test_a_key_that_no_header_can_hold_is_refused_without_showing_it(key):
     assert not key.strip() or key not in str(refused.value)
 
 
-def test_a_redirect_is_not_followed_since_it_would_carry_the_key_away(sandbox):
+def test_a_redirect_is_not_followed_since_it_would_carry_the_key_away():
     with Recorder() as elsewhere, Recorder(302, b"", {"Location": elsewhere.url}) as recorder:
         with pytest.raises(Redirected, match=r"answered 302.*CLARI_BASE_URL"):
-            call(sandbox, lambda _: _limits_at(recorder.url))
+            call_at(recorder.url, lambda client: client.limits())
         assert len(recorder.seen) == 1
         assert elsewhere.seen == []
-
-
-async def _limits_at(address: str) -> Limits:
-    async with ClariClient(base_url=address, api_key=SecretStr("k-123"), retry=QUICK) as client:
-        return await client.limits()
 
 
 @pytest.mark.parametrize("scenario", ["calm", "bare_jobs"])
@@ -144,13 +139,8 @@ def test_awkward_ids_arrive_as_they_are(sandbox, forecast_id):
 @pytest.mark.parametrize(("job_id", "part"), [("../../x?y", "..%2F..%2Fx%3Fy"), ("..", "%2E%2E"), ("a.b", "a.b")])
 def test_an_awkward_job_id_stays_one_part_of_the_path(job_id, part):
     with Recorder() as recorder:
-        assert asyncio.run(_job_at(recorder.url, job_id)).job_id == job_id
+        assert call_at(recorder.url, lambda client: client.job(job_id)).job_id == job_id
     assert [path for path, _ in recorder.seen] == [f"/v4/export/jobs/{part}"]
-
-
-async def _job_at(address: str, job_id: str) -> Job:
-    async with ClariClient(base_url=address, api_key=SecretStr("k-123"), retry=QUICK) as client:
-        return await client.job(job_id)
 
 
 def test_what_is_asked_for_arrives(sandbox, tab):
@@ -262,24 +252,23 @@ def test_a_retry_after_that_says_nothing_leaves_the_ordinary_wait(sandbox, value
     assert len(sandbox.requests) == 4
 
 
-def test_a_document_that_is_cut_comes_anew_and_whole(sandbox, tab):
+@pytest.mark.parametrize(
+    ("faults", "more"),
+    [
+        (["cut", "cut", "500", "cut"], {}),
+        (["garbage"], {}),
+        (["cut", "cut"], {"retry": Retry(attempts=3, first_wait_s=0.001, max_wait_s=0.002, patience_s=0)}),
+    ],
+)
+def test_a_document_that_is_cut_or_a_proxys_page_is_downloaded_afresh(sandbox, tab, faults, more):
+    """Patience counts from a try in which bytes came, not from when the download began: the last has none."""
     body = bytes(range(256)) * 4096
     sandbox.serve(tab, CURRENT, body)
     job = finished(sandbox, tab)
-    sandbox.fail_next("results", ["cut", "cut", "500", "cut"])
+    sandbox.fail_next("results", faults)
     sink = Sink()
-    assert call(sandbox, lambda client: client.download(job.job_id, sink)).size == len(body)
-    assert sink.content == body
-    assert sink.begun == 5
-
-
-def test_a_page_of_a_proxy_is_not_taken_for_a_document(sandbox, tab):
-    sandbox.serve(tab, CURRENT, b'{"entries": []}')
-    job = finished(sandbox, tab)
-    sandbox.fail_next("results", ["garbage"])
-    sink = Sink()
-    call(sandbox, lambda client: client.download(job.job_id, sink))
-    assert sink.content == b'{"entries": []}'
+    assert call(sandbox, lambda client: client.download(job.job_id, sink), **more).size == len(body)
+    assert (sink.content, sink.begun) == (body, len(faults) + 1)
 
 
 def test_what_the_sink_raises_is_not_tried_again(sandbox):
@@ -482,20 +471,6 @@ def test_a_job_that_this_key_may_not_see_does_not_stop_the_others(sandbox):
             return await client.job(job.job_id)
 
     assert asyncio.run(asked()).state is JobState.DONE
-
-
-def test_a_download_that_was_long_on_its_way_and_is_cut_begins_anew(sandbox):
-    """Patience counts from a try in which bytes came, not from when the download began: here there is none at all."""
-    job = finished(sandbox)
-    sandbox.fail_next("results", ["cut", "cut", "none"])
-    sink = Sink()
-    came = call(
-        sandbox,
-        lambda client: client.download(job.job_id, sink),
-        retry=Retry(attempts=3, first_wait_s=0.001, max_wait_s=0.002, patience_s=0),
-    )
-    assert len(sink.content) == came.size
-    assert sink.begun == 3
 
 
 def test_one_odd_entry_does_not_hide_the_other_jobs(sandbox):

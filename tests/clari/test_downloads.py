@@ -28,7 +28,7 @@ from clari_pipeline.clari import (
 )
 from clari_pipeline.clari.bodies import Body
 from clari_pipeline.sandbox import Fault
-from tests.clari.conftest import QUICK, Sink, call, export_of, request_for
+from tests.clari.conftest import QUICK, Sink, call, done, export_of, request_for
 from tests.helpers.each_case import try_each
 
 _chance = random.Random(7)
@@ -229,9 +229,7 @@ def test_an_answer_without_content_is_no_document(sandbox, tab):
     sink = Sink()
 
     async def fetch(client: ClariClient) -> Download:
-        job_id = await client.submit_export(request_for(tab))
-        while not (await client.job(job_id)).state.is_end:
-            pass
+        job_id = (await done(client, request_for(tab))).job_id
         sandbox.fail_next("results", [Fault("answer", 204, {}, b"")] * 2)
         return await client.download(job_id, sink)
 
@@ -274,9 +272,7 @@ def test_a_download_may_take_as_long_as_a_job_may(sandbox, tab):
     sandbox.fail_next("results", ["drip:5"])
 
     async def fetch(client: ClariClient) -> Download:
-        job_id = await client.submit_export(request_for(tab))
-        while not (await client.job(job_id)).state.is_end:
-            pass
+        job_id = (await done(client, request_for(tab))).job_id
         exporter = Exporter(client, export_timeout_s=0.05)
         return await exporter.fetch(export_of(request_for(tab)), Job(job_id=job_id), Sink())
 
@@ -297,9 +293,7 @@ def test_what_the_sandbox_can_do_to_a_body_is_ridden_out(sandbox, tab):
     sink = Sink()
 
     async def fetch(client: ClariClient) -> Download:
-        job_id = await client.submit_export(request_for(tab))
-        while not (await client.job(job_id)).state.is_end:
-            pass
+        job_id = (await done(client, request_for(tab))).job_id
         sandbox.fail_next("results", faults)
         return await client.download(job_id, sink)
 

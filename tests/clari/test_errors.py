@@ -11,13 +11,11 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from clari_pipeline.clari import (
     AuthFailed,
     BadRequest,
     CancelFailed,
-    ClariClient,
     ClariError,
     ClariRefused,
     JobNotReady,
@@ -32,7 +30,7 @@ from clari_pipeline.clari import (
     UnknownForecast,
 )
 from clari_pipeline.clari.errors import refusal
-from tests.clari.conftest import Recorder, Sink, client_of, request_for
+from tests.clari.conftest import Recorder, Sink, call_at, client_of, request_for
 from tests.helpers.each_case import try_each
 
 KEY = "key-f00dface-f00dface"
@@ -54,15 +52,9 @@ def refused(status: int, body: object, key: str = KEY) -> ClariRefused:
             return httpx.Response(status, content=body)
         return httpx.Response(status, json=body)
 
-    async def ask() -> None:
-        transport = httpx.MockTransport(answer)
-        async with ClariClient(
-            base_url="https://clari.example/v4", api_key=SecretStr(key), retry=ONCE, transport=transport
-        ) as client:
-            await client.limits()
-
+    transport = httpx.MockTransport(answer)
     with pytest.raises(ClariRefused) as failed:
-        asyncio.run(ask())
+        call_at("https://clari.example/v4", lambda client: client.limits(), key, retry=ONCE, transport=transport)
     return failed.value
 
 
@@ -230,28 +222,19 @@ def test_the_key_stands_in_no_exception_and_no_log(sandbox, caplog, scheme, faul
 
 def test_a_wrong_key_is_named_and_not_shown(sandbox, caplog):
     caplog.set_level(logging.DEBUG)
-
-    async def ask() -> None:
-        async with ClariClient(base_url=sandbox.base_url, api_key=SecretStr(KEY), retry=ONCE) as client:
-            await client.submit_export(request_for())
-
     with pytest.raises(AuthFailed, match="CLARI_API_KEY") as failed:
-        asyncio.run(ask())
+        call_at(sandbox.base_url, lambda client: client.submit_export(request_for()), KEY, retry=ONCE)
     assert KEY not in everything_said(failed.value) + caplog.text
 
 
 @pytest.mark.parametrize("scheme", ["apikey", "bearer"])
 @pytest.mark.parametrize("status", [400, 401, 503])
 def test_a_gateway_that_repeats_what_it_was_sent_does_not_give_the_key_away(scheme, status):
-    async def ask(address: str) -> None:
-        async with ClariClient(base_url=address, api_key=SecretStr(KEY), auth_scheme=scheme, retry=ONCE) as client:
-            await client.limits()
-
     with (
         Recorder(status, b'{"message": "You sent {sent}"}') as recorder,
         pytest.raises(ClariError, match="You sent") as failed,
     ):
-        asyncio.run(ask(recorder.url))
+        call_at(recorder.url, lambda client: client.limits(), KEY, auth_scheme=scheme, retry=ONCE)
     assert KEY in repr(recorder.seen)
     assert KEY not in everything_said(failed.value)
 
@@ -314,14 +297,9 @@ def test_a_key_that_is_repeated_in_another_form_is_masked_too(encoding):
 
 def test_an_answer_that_is_kept_holds_no_key():
     """A page of audit events that shows the call it came by is landed as it came, but for the key."""
-
-    async def ask(address: str) -> tuple[bytes, object]:
-        async with ClariClient(base_url=address, api_key=SecretStr(AWKWARD_KEY), retry=ONCE) as client:
-            return await client.answer("audit", "/audit/events")
-
     body = json.dumps({"items": [], "of": AWKWARD_KEY, "ü": AWKWARD_KEY}).replace("/", "\\/").encode()
     with Recorder(200, body) as recorder:
-        content, read = asyncio.run(ask(recorder.url))
+        content, read = call_at(recorder.url, lambda client: client.answer("audit", "/audit/events"), AWKWARD_KEY)
     assert content == body.replace(in_json(AWKWARD_KEY).replace("/", "\\/").encode(), b"***")
     assert read == {"items": [], "of": "***", "ü": "***"}
 
@@ -329,12 +307,8 @@ def test_an_answer_that_is_kept_holds_no_key():
 @pytest.mark.parametrize("padding", [0, 70_000])
 def test_an_error_in_the_place_of_a_document_is_landed_without_the_key(padding):
     """What is longer than any error is a document, and comes as it is."""
-
-    async def ask(address: str, sink: Sink) -> int:
-        async with ClariClient(base_url=address, api_key=SecretStr(AWKWARD_KEY), retry=ONCE) as client:
-            return await client.download("1", sink)
-
     said = json.dumps({"sent": AWKWARD_KEY, "padding": " " * padding}).replace("=", "\\u003d").encode()
+    sink = Sink()
     with Recorder(200, said) as recorder:
-        asyncio.run(ask(recorder.url, sink := Sink()))
+        call_at(recorder.url, lambda client: client.download("1", sink), AWKWARD_KEY, retry=ONCE)
     assert json.loads(sink.content)["sent"] == ("***" if not padding else AWKWARD_KEY)

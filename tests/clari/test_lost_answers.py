@@ -26,7 +26,7 @@ from clari_pipeline.clari import (
 )
 from clari_pipeline.clari.events import ExportEvent
 from clari_pipeline.sandbox import Fault, Sandbox
-from tests.clari.conftest import CURRENT, NOW, QUICK, Desk, TurnedClock, jobs_of, posts, request_for
+from tests.clari.conftest import CURRENT, NOW, QUICK, Runner, TurnedClock, jobs_of, posts, request_for
 from tests.helpers.each_case import try_each
 
 HOUR = timedelta(hours=1)
@@ -59,8 +59,8 @@ class Company:
         self.sandbox.serve(forecast_id, CURRENT, b'{"entries": []}')
         return forecast_id
 
-    def desk(self, **more: object) -> Desk:
-        return Desk(self.sandbox, clock=self.clock, **more)
+    def runner(self, **more: object) -> Runner:
+        return Runner(self.sandbox, clock=self.clock, **more)
 
     def made(self, tab: str) -> list[str]:
         return [job.job_id for job in self.sandbox.jobs if job.forecast_id == tab]
@@ -84,10 +84,10 @@ def test_a_job_whose_answer_was_lost_is_found_wherever_and_whenever_it_is_listed
     def lost(scenario: str) -> None:
         tab, newer = company.tab(scenario), company.tab(scenario)  # the newer stands before it in the list
         company.sandbox.fail_next("submit", ["none", "lost"])
-        desk = company.desk()
-        _, job = desk.export(request_for(newer), request_for(tab), at_once=False)
+        runner = company.runner()
+        _, job = runner.export(request_for(newer), request_for(tab), at_once=False)
         assert job.state is JobState.DONE
-        assert company.made(tab) == [job.job_id] == [event.job_id for event in desk.told(Adopted)]
+        assert company.made(tab) == [job.job_id] == [event.job_id for event in runner.emitted(Adopted)]
         assert len(posts(company.sandbox, tab)) == 1
 
     try_each(LISTS, lost)
@@ -106,7 +106,7 @@ def test_a_job_that_names_no_start_is_known_by_its_end(company: Company) -> None
         name = f"clari_export_forecast_{tab}_{CURRENT}1_1_1.json"
         listed = json.dumps([{"jobId": made, "status": "DONE", "endTime": end, "fileName": name}]).encode()
         company.sandbox.fail_next("jobs", [Fault("answer", 200, {}, listed)] * 20)
-        (job,) = company.desk().export(request_for(tab), left_behind=LeftBehind(None, asked_at))
+        (job,) = company.runner().export(request_for(tab), left_behind=LeftBehind(None, asked_at))
         assert (job.job_id == made) == (seconds_after > 0)
         assert len(company.made(tab)) == (1 if seconds_after > 0 else 2)
 
@@ -118,13 +118,13 @@ def test_a_job_that_somebody_else_has_made_is_never_adopted(company: Company) ->
 
     def elsewhere(scenario: str) -> None:
         tab = company.tab(scenario)
-        (earlier,) = company.desk().export(request_for(tab))
+        (earlier,) = company.runner().export(request_for(tab))
         company.clock.passed += HOUR / 2
         company.clock.moment -= HOUR / 2  # ours is an hour behind what time it is
         company.sandbox.fail_next("submit", ["reset"])
-        desk = company.desk()
-        (job,) = desk.export(request_for(tab))
-        assert not desk.told(Adopted)
+        runner = company.runner()
+        (job,) = runner.export(request_for(tab))
+        assert not runner.emitted(Adopted)
         assert company.made(tab) == [earlier.job_id, job.job_id]
 
     try_each(LISTS, elsewhere)
@@ -134,9 +134,9 @@ def test_what_a_lost_answer_told_of_is_known_by_our_clock(company: Company) -> N
     """Else its timeout, should another run go on with it, began an hour ago."""
     tab = company.tab("clock_apart")
     company.sandbox.fail_next("submit", ["lost"])
-    asked_at, desk = company.clock.now(), company.desk()
-    desk.export(request_for(tab))
-    (adopted,) = desk.told(Adopted)
+    asked_at, runner = company.clock.now(), company.runner()
+    runner.export(request_for(tab))
+    (adopted,) = runner.emitted(Adopted)
     assert abs(adopted.started_at - asked_at) < timedelta(seconds=2)
 
 
@@ -144,10 +144,10 @@ def test_what_a_lost_answer_told_of_is_known_by_our_clock(company: Company) -> N
 
 
 def test_a_job_without_a_status_is_as_the_list_shows_it(company: Company) -> None:
-    tab, desk = company.tab("hidden_jobs"), company.desk()
-    (job,) = desk.export(request_for(tab))
+    tab, runner = company.tab("hidden_jobs"), company.runner()
+    (job,) = runner.export(request_for(tab))
     assert (job.state, company.made(tab)) == (JobState.DONE, [job.job_id])
-    assert desk.told(Polled)[-1].status == "DONE"
+    assert runner.emitted(Polled)[-1].status == "DONE"
 
 
 @pytest.mark.parametrize("is_listed", [True, False])
@@ -156,10 +156,10 @@ def test_the_export_timeout_ends_a_job_that_cannot_be_seen(company: Company, is_
     tab = company.tab("hung")
     company.sandbox.fail_next("status", ["404"] * 30)
     company.sandbox.fail_next("jobs", [] if is_listed else ["400"] * 30)
-    desk = company.desk(export_timeout_s=10)
-    (error,) = desk.export(request_for(tab))
+    runner = company.runner(export_timeout_s=10)
+    (error,) = runner.export(request_for(tab))
     assert isinstance(error, ExportTimedOut)
-    assert desk.told(Completed)[0].wait_seconds == pytest.approx(10)
+    assert runner.emitted(Completed)[0].wait_seconds == pytest.approx(10)
     assert [job.status for job in company.sandbox.jobs if job.forecast_id == tab] == ["ABORTED"]
 
 
@@ -170,8 +170,8 @@ def test_a_job_that_this_key_may_not_see_is_given_up_though_it_is_listed(company
     httpx.post(f"{company.sandbox.base_url}/export/forecast/{tab}", headers=headers, json={"timePeriod": CURRENT})
     (theirs,) = jobs_of(company.sandbox, tab)
     company.sandbox.fail_next("status", ["403"] * 30)
-    desk = company.desk(export_timeout_s=600)
-    (error,) = desk.export(request_for(tab), left_behind=LeftBehind(theirs, now - timedelta(minutes=1)))
+    runner = company.runner(export_timeout_s=600)
+    (error,) = runner.export(request_for(tab), left_behind=LeftBehind(theirs, now - timedelta(minutes=1)))
     assert isinstance(error, JobForgotten)
     assert sum(company.clock.slept) < 10
     assert [seen.method for seen in company.sandbox.requests if seen.method != "GET"] == ["POST"]
@@ -198,7 +198,7 @@ def test_an_error_in_place_of_a_state_is_asked_again_and_told_in_claris_words(co
     def check(case: str) -> None:
         tab = company.tab("calm")
         company.sandbox.fail_next("status", cases[case])
-        (came,) = company.desk().export(request_for(tab))
+        (came,) = company.runner().export(request_for(tab))
         if case == error:
             assert came.state is JobState.DONE
         else:
@@ -214,17 +214,17 @@ def test_a_state_that_nobody_knows_is_no_error(company: Company) -> None:
     tab = company.tab("calm")
     body = b'{"jobId": "x", "status": "PAUSED", "message": "Patience"}'
     company.sandbox.fail_next("status", [Fault("answer", 200, {}, body)] * 3)
-    desk = company.desk()
-    (job,) = desk.export(request_for(tab))
+    runner = company.runner()
+    (job,) = runner.export(request_for(tab))
     assert job.state is JobState.DONE
-    assert [polled.is_known for polled in desk.told(Polled)[:4]] == [False] * 3 + [True]
+    assert [polled.is_known for polled in runner.emitted(Polled)[:4]] == [False] * 3 + [True]
 
 
 def test_an_error_in_place_of_a_page_of_the_list_is_asked_again(company: Company) -> None:
     tab = company.tab("paged_list")
     company.sandbox.fail_next("submit", ["lost"])
     company.sandbox.fail_next("jobs", ["envelope"])
-    (job,) = company.desk().export(request_for(tab))
+    (job,) = company.runner().export(request_for(tab))
     assert company.made(tab) == [job.job_id]
 
 
@@ -233,11 +233,11 @@ def test_a_refusal_with_status_200_is_a_refusal(company: Company) -> None:
     tab = company.tab("calm")
     unknown = b'{"errors": [{"code": "no_such_forecast_config", "message": "Unknown"}]}'
     company.sandbox.fail_next("submit", [Fault("answer", 200, {}, unknown)])
-    (error,) = company.desk().export(request_for(tab))
+    (error,) = company.runner().export(request_for(tab))
     assert isinstance(error, UnknownForecast)
     assert not company.made(tab)
     company.sandbox.fail_next("submit", ["envelope"])
-    (job,) = company.desk().export(request_for(tab))
+    (job,) = company.runner().export(request_for(tab))
     assert company.made(tab) == [job.job_id]
 
 
@@ -245,10 +245,10 @@ def test_a_wait_that_passes_the_jobs_own_time_is_not_begun(company: Company) -> 
     """The job is left to the next sync, which asks no sooner than Clari wants."""
     tab = company.tab("hung")
     company.sandbox.fail_next("status", ["429:0.01", "429:100"])
-    desk = company.desk(export_timeout_s=90, client={"retry": replace(QUICK, longest_s=3600)})
-    (error,) = desk.export(request_for(tab))
+    runner = company.runner(export_timeout_s=90, client={"retry": replace(QUICK, longest_s=3600)})
+    (error,) = runner.export(request_for(tab))
     assert isinstance(error, RateLimited)
-    assert not desk.told(Cancelled)
+    assert not runner.emitted(Cancelled)
 
 
 # A clock that is set
@@ -272,7 +272,7 @@ def set_after(
 def test_a_clock_that_is_set_ends_no_job_early_or_late(company: Company, by: timedelta) -> None:
     tab = company.tab("hung")
     events, observe = set_after(company, by, Polled)
-    (error,) = company.desk(export_timeout_s=10, observe=observe).export(request_for(tab))
+    (error,) = company.runner(export_timeout_s=10, observe=observe).export(request_for(tab))
     assert isinstance(error, ExportTimedOut)
     waits = [event.wait_seconds for event in events if isinstance(event, Cancelled | Completed)]
     assert waits == [pytest.approx(10), pytest.approx(10)]
@@ -283,6 +283,6 @@ def test_a_clock_that_is_set_does_not_change_how_long_a_slot_is_waited_for(compa
     tab = company.tab("calm")
     company.sandbox.fail_next("submit", ["quota"] * 40)
     _, observe = set_after(company, by, Waited)
-    (error,) = company.desk(slot_timeout_s=20, observe=observe).export(request_for(tab))
+    (error,) = company.runner(slot_timeout_s=20, observe=observe).export(request_for(tab))
     assert isinstance(error, NoSlot)
     assert 20 <= sum(company.clock.slept) < 25

@@ -7,7 +7,7 @@ import pytest
 
 from clari_pipeline.clari import AnswerLost, AuthFailed, Job, JobState, Limits
 from clari_pipeline.sandbox import Fault
-from tests.clari.conftest import CURRENT, NOW, Desk, call, jobs_of, request_for
+from tests.clari.conftest import CURRENT, NOW, Runner, call, jobs_of, request_for
 
 
 def test_retries_leave_stdout_alone(own_sandbox, capsys):
@@ -41,14 +41,14 @@ def test_where_limits_may_not_be_seen_exports_go_on_one_by_one(own_sandbox, stat
     """The key is good for exports all the same."""
     sandbox = own_sandbox(concurrent_limit=1)
     sandbox.fail_next("limits", [status])
-    jobs = Desk(sandbox, export_timeout_s=10_000_000).export(request_for(), request_for(time_period="2026_Q3"))
+    jobs = Runner(sandbox, export_timeout_s=10_000_000).export(request_for(), request_for(time_period="2026_Q3"))
     assert [job.state for job in jobs] == [JobState.DONE, JobState.DONE]
 
 
 def test_a_key_that_is_not_accepted_stops_the_export(own_sandbox):
     sandbox = own_sandbox()
     sandbox.fail_next("limits", ["401"])
-    (error,) = Desk(sandbox).export(request_for())
+    (error,) = Runner(sandbox).export(request_for())
     assert isinstance(error, AuthFailed)
     assert jobs_of(sandbox, "total_new") == []
 
@@ -60,6 +60,6 @@ def test_a_job_that_was_cancelled_before_it_began_is_not_adopted(own_sandbox):
     old = {"jobId": "old", "status": "CANCELLED", "startTime": None, "fileName": name, "fileType": "JSON"}
     sandbox.fail_next("submit", ["reset"])
     sandbox.fail_next("jobs", [Fault("answer", 200, {}, json.dumps([old]).encode())] * 3)
-    (job,) = Desk(sandbox, export_timeout_s=10_000_000).export(request_for())
+    (job,) = Runner(sandbox, export_timeout_s=10_000_000).export(request_for())
     assert not isinstance(job, AnswerLost)
     assert [job.job_id] == jobs_of(sandbox, "total_new")

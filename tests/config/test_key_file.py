@@ -160,7 +160,7 @@ def test_the_last_key_stands_until_there_is_another(key_file: Path) -> None:
     key_file.write_text("")
     assert source.current().get_secret_value() == OLD
     key_file.unlink()
-    assert source.again().get_secret_value() == OLD
+    assert source.refresh().get_secret_value() == OLD
     (newer := key_file.with_name("newer")).write_text(NEW)
     (turned := key_file.with_name("turned")).symlink_to(newer)
     turned.rename(link)

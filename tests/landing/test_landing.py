@@ -163,13 +163,8 @@ def test_any_ids_stay_inside_the_folder_and_are_found_again(tmp_path, forecast_i
     assert {path.name for path in (tmp_path / "data").iterdir()} == {"landing"}
 
 
-def test_awkward_ids_are_each_a_folder_of_their_own(landing):
-    documents = [landed(landing, identifier.encode("utf-8", "replace"), job_id=identifier) for identifier in AWKWARD]
-    assert len({document.folder for document in documents}) == len(AWKWARD)
-    assert len(list(landing)) == len(AWKWARD)
-
-
 @given(st.lists(st.text() | st.sampled_from(AWKWARD), unique=True, min_size=2, max_size=6))
+@example(AWKWARD)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 def test_ids_that_differ_have_folders_that_differ(tmp_path, identifiers):
     landing = Landing(tmp_path / "landing")
@@ -200,6 +195,7 @@ def test_a_folder_that_cannot_be_written_names_the_setting(tmp_path, deep):
 
 def test_a_folder_that_is_in_the_way_later_names_the_setting(landing):
     landing.check_writable()
+    assert files(landing.root) == []
     (landing.root / "total_new").write_text("a file")
     with pytest.raises(LandingError, match="CLARI_DATA_DIR"):
         landed(landing)
@@ -216,11 +212,6 @@ def test_a_disk_that_is_full_names_the_setting(landing):
         writer.write(os.urandom(5_000_000))
     writer.discard()
     assert list(landing) == []
-
-
-def test_checking_leaves_no_document_behind(landing):
-    landing.check_writable()
-    assert files(landing.root) == []
 
 
 @pytest.mark.parametrize("manifest", ["", "{", "[" * 100_000, "[]", "null", "{}", '{"sha256": "x"}', None])

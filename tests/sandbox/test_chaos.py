@@ -42,12 +42,17 @@ def many(caller, times=160):
     return [outcome(lambda: caller.http.get("/admin/limits")) for _ in range(times)]
 
 
-def states(caller, clock, count=60):
-    """What has become of so many exports of one quarter, long after their time."""
+def submitted(caller, clock, count):
+    """So many exports of one quarter, long after their time."""
     for _ in range(count):
         assert caller.submit().status_code == 200
-    clock.seconds += 100_000
-    return [(job.status, job.truncated, job.expired) for job in caller.sandbox.jobs]
+    clock.seconds += 1_000_000
+    return caller.sandbox.jobs
+
+
+def states(caller, clock, count=60):
+    """What has become of them."""
+    return [(job.status, job.truncated, job.expired) for job in submitted(caller, clock, count)]
 
 
 def test_one_request_in_four_goes_wrong_in_every_way(in_chaos):
@@ -137,9 +142,7 @@ def test_an_answer_is_lost_and_the_job_behind_it_fails(in_chaos, clock):
 
 def test_a_truncated_document_is_cut_too(in_chaos, clock):
     caller = in_chaos(Chaos(request_rate=0, job_rate=1, slots_rate=0))
-    for _ in range(20):
-        caller.submit()
-    clock.seconds += 100_000
+    submitted(caller, clock, 20)
     caller.sandbox.chaos = Chaos(request_rate=1, job_rate=0)
     caller.sandbox.scenario = "chaos"
     truncated = [job for job in caller.sandbox.jobs if job.truncated and not job.expired]
@@ -150,9 +153,7 @@ def test_a_truncated_document_is_cut_too(in_chaos, clock):
 def test_half_of_the_entries_of_a_truncated_job_are_missing(in_chaos, clock):
     """The job says so, in one or the other of its two words."""
     caller = in_chaos(Chaos(request_rate=0, job_rate=1, slots_rate=0), people=4)
-    for _ in range(40):
-        caller.submit()
-    clock.seconds += 100_000
+    submitted(caller, clock, 40)
     sizes: dict[bool, set[int]] = {True: set(), False: set()}
     words = Counter()
     for job in caller.sandbox.jobs:
@@ -166,9 +167,7 @@ def test_half_of_the_entries_of_a_truncated_job_are_missing(in_chaos, clock):
 
 def test_a_hung_job_of_chaos_ends_when_it_is_cancelled(in_chaos, clock):
     caller = in_chaos(Chaos(request_rate=0, job_rate=1, slots_rate=0))
-    for _ in range(20):
-        caller.submit()
-    clock.seconds += 1_000_000
+    submitted(caller, clock, 20)
     hung = [job for job in caller.sandbox.jobs if job.status not in FINISHED]
     assert hung
     for job in hung:

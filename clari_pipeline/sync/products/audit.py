@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from clari_pipeline.clari import BadRequest, ClariClient, NotFound, PageGone
-from clari_pipeline.clari.auditing import audit_pages
+from clari_pipeline.clari.products import audit_pages
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.store import fetches
 from clari_pipeline.sync.products.odd import leave_out

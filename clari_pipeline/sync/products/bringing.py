@@ -147,7 +147,7 @@ class Bringing:
         try:
             async with client:
                 answers = await product.fetch(
-                    client.heard_by(count), fetch, _Watched(self._context, product.name, writer)
+                    client.with_retry_hook(count), fetch, _Watched(self._context, product.name, writer)
                 )
             landed_at = self._context.now()
             row = columns | {

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from clari_pipeline.clari import ClariClient
-from clari_pipeline.clari.opportunities import opportunities
+from clari_pipeline.clari.products import opportunities
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.documents.json_text import Number
 from clari_pipeline.documents.rows import exact_amount_of

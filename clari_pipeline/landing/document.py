@@ -1,0 +1,143 @@
+"""A landed document: its folder, its manifest, and its bytes, which are verified while they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import zstandard
+
+from clari_pipeline.core.runbook import UNFORESEEN, PipelineError
+
+IS_WHOLE = "is_whole"  # in a manifest: false where nothing shows that the download came to its end
+IS_INVENTED = "is_invented"  # in a manifest: a sandbox has made the document
+_READ_AT_ONCE = 1 << 20
+_PIECES_AHEAD = 3
+
+
+class LandingError(PipelineError):
+    """The landing folder cannot be written, or what stands in it is not what was landed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LandedDocument:
+    """One export on the disk.
+
+    `sha256` and `size` (bytes) are of the document as Clari sent it, before compression.
+    `manifest` holds all that the ledger needs to know it again: request, job and times.
+    """
+
+    folder: Path
+    sha256: str
+    size: int
+    manifest: Mapping[str, Any]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether something shows that its download came to its end; manifests of earlier releases do not say."""
+        return bool(self.manifest.get(IS_WHOLE, True))
+
+    @property
+    def is_invented(self) -> bool:
+        """Whether it was asked for with a sandbox's key."""
+        return bool(self.manifest.get(IS_INVENTED, False))
+
+    def open(self) -> IO[bytes]:
+        """The document's bytes as Clari sent them, verified against their SHA-256 by whoever reads to the end.
+
+        Reading raises `LandingError` where the document is damaged, or at its end is not what was landed.
+        """
+        try:
+            compressed = (self.folder / "document.zst").open("rb")
+        except OSError as error:
+            raise LandingError(f"landed document {self.folder} cannot be read: {error.strerror}") from error
+        return io.BufferedReader(_ReadAhead(_Verified(self, compressed)), _READ_AT_ONCE)
+
+    def read(self) -> bytes:
+        """The whole document. Raises `LandingError` where it is not what was landed."""
+        with self.open() as stream:
+            return stream.read()
+
+    def prove(self) -> None:
+        """Raise `LandingError` where the document is not what was landed."""
+        with self.open() as stream:
+            while stream.read(_READ_AT_ONCE):
+                pass
+
+
+class _Verified(io.RawIOBase):
+    """A landed document, decompressed and hashed; its end is reached only where SHA-256 is that of the manifest."""
+
+    def __init__(self, document: LandedDocument, compressed: IO[bytes]) -> None:
+        self._document = document
+        self._stream = zstandard.ZstdDecompressor().stream_reader(compressed, closefd=True)
+        self._hash = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            size = self._stream.readinto(buffer)
+        except (OSError, EOFError, zstandard.ZstdError) as error:
+            raise LandingError(
+                f"landed document {self._document.folder} is damaged ({error}): restore it from a backup"
+            ) from error
+        self._hash.update(memoryview(buffer)[:size])
+        if not size and self._hash.hexdigest() != self._document.sha256:
+            raise LandingError(
+                f"landed document {self._document.folder} is not what was landed: restore it from a backup"
+            )
+        return size
+
+    def close(self) -> None:
+        self._stream.close()  # type: ignore[no-untyped-call]
+        super().close()
+
+
+class _ReadAhead(io.RawIOBase):
+    """A stream that a thread reads ahead of its reader, `_PIECES_AHEAD` pieces of 1 MiB."""
+
+    def __init__(self, stream: io.RawIOBase) -> None:
+        self._stream = stream
+        self._thread = ThreadPoolExecutor(1, "ahead")
+        self._coming = deque(self._ask(bytearray(_READ_AT_ONCE)) for _ in range(_PIECES_AHEAD))
+        self._piece, self._rest = bytearray(), memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            if self._piece:
+                self._coming.append(self._ask(self._piece))
+            self._piece, size = self._coming.popleft().result()
+            self._rest = memoryview(self._piece)[:size]
+        taken = min(len(buffer), len(self._rest))
+        buffer[:taken] = self._rest[:taken]
+        self._rest = self._rest[taken:]
+        return taken
+
+    def close(self) -> None:
+        self._thread.shutdown(cancel_futures=True)
+        self._stream.close()
+        super().close()
+
+    def _ask(self, piece: bytearray) -> Future[tuple[bytearray, int]]:
+        return self._thread.submit(lambda: (piece, self._stream.readinto(piece) or 0))
+
+
+def load(folder: Path) -> LandedDocument:
+    """The document in a folder, not yet read. Raises `LandingError` where its manifest cannot be."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return LandedDocument(folder, manifest["sha256"], manifest["size"], manifest)
+    except (OSError, *UNFORESEEN) as error:
+        raise LandingError(f"landed document {folder} has no readable manifest: {error}") from error

@@ -11,7 +11,7 @@ import httpx
 from pydantic import SecretStr
 
 from clari_pipeline.clari.errors import ClariError
-from clari_pipeline.core.hiding import Hidden
+from clari_pipeline.core.secret_masking import Hidden
 
 _REFUSED = (401, 403)
 _AS_LONG_AS_ERRORS = 1 << 16  # bytes

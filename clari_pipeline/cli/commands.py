@@ -15,8 +15,8 @@ from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.interrupts import run_interruptibly
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import ExitCode, Remark, section_of, see
+from clari_pipeline.core.safe_text import PlainConsole, print_json
 from clari_pipeline.core.setting_errors import DataFolderUnwritable, SettingsError, UsageError
-from clari_pipeline.core.shown import PlainConsole, print_json
 from clari_pipeline.landing import Arriving, LandingError
 from clari_pipeline.sync.log_lines import say
 from clari_pipeline.sync.outcomes import Outcome

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
 from clari_pipeline.core.periods import FiscalCalendar, quarter_of_label
+from clari_pipeline.documents.control_totals import number_in_cell
 from clari_pipeline.documents.money import money
 from clari_pipeline.documents.rows import ControlTotal, DocumentUnreadable, Lists, Row, amount_of, without_nul
-from clari_pipeline.documents.totals import number_in_cell
 
 _HEADER = (
     "User",

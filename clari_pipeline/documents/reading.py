@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clari_pipeline.core.periods import FiscalCalendar
-from clari_pipeline.documents import totals
-from clari_pipeline.documents.fast_entries import FastEntries
+from clari_pipeline.documents import control_totals
+from clari_pipeline.documents.arrow_entries import FastEntries
+from clari_pipeline.documents.control_totals import StreamTotals, Totals
 from clari_pipeline.documents.flat import AMOUNTS, OF_THIS_SHAPE, FlatPeople
-from clari_pipeline.documents.json_text import JsonText, no_document
+from clari_pipeline.documents.json_stream import JsonText, no_document
 from clari_pipeline.documents.long_csv import count_lines, read_long_csv
 from clari_pipeline.documents.relational import ENTRY_KEYS, LISTS, entry_row, objects, read_lists
 from clari_pipeline.documents.rows import MEASURES, DocumentUnreadable, EntryRows, Lists, Rounded, Row
-from clari_pipeline.documents.totals import StreamTotals, Totals
 
 _OTHER_FILES = {  # by their first bytes
     b"\x1f\x8b": "it is compressed by gzip, and is to be unpacked first (gzip -d, which tells a file that is cut)",
@@ -87,7 +87,7 @@ def count_exactly(stream: IO[bytes]) -> Totals:
         if key == "entries" and text.is_array():
             is_flat = _is_flat(text.first())
             for entries in text.elements(_one_by_one, _drop, _drop):
-                totals.add(found, entries, is_flat=is_flat)
+                control_totals.add(found, entries, is_flat=is_flat)
         else:
             text.value()
     return found
@@ -181,7 +181,7 @@ class _Reader:
             currency=self._currency,
         )
         self._hand_out_rows(list(rows), lambda row: row)
-        self._document.control_totals = totals.of_csv(content)
+        self._document.control_totals = control_totals.of_csv(content)
         return self._end()
 
     def _hand_out_rows(self, entries: list[Any], row_of: Callable[[Any], Row]) -> None:

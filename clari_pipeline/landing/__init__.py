@@ -28,7 +28,7 @@ from urllib.parse import quote
 import zstandard
 
 from clari_pipeline.core.disk import to_disk
-from clari_pipeline.core.inside import PathOutside, inside
+from clari_pipeline.core.paths import PathOutside, inside
 from clari_pipeline.core.runbook import UNFORESEEN, PipelineError
 
 PRODUCTS = "products"  # the folder below the landing folder that is no forecast's

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from clari_pipeline.core.runbook import anchor
 from clari_pipeline.notify.rendering import render
-from clari_pipeline.notify.wording import notice_view, notices_subject, swing_sections, swings_subject
+from clari_pipeline.notify.views import notice_view, notices_subject, swing_sections, swings_subject
 
 Severity = Literal["P1", "P2", "P3"]
 Baseline = Literal["sync", "week"]

@@ -15,7 +15,7 @@ from typing import Any
 
 import jinja2
 
-from clari_pipeline.core.shown import one_line
+from clari_pipeline.core.safe_text import one_line
 
 _CENT = Decimal("0.01")
 _TENTH = Decimal("0.1")

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from clari_pipeline.config.key_file import KeyFile, KeyFileError
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.hiding import MASK, Hidden
+from clari_pipeline.core.secret_masking import MASK, Hidden
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.notify import split_addresses
 

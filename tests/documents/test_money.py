@@ -7,9 +7,9 @@ from itertools import product
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from clari_pipeline.documents.control_totals import number_in_cell
 from clari_pipeline.documents.money import money
 from clari_pipeline.documents.rows import NoAmount, amount_of
-from clari_pipeline.documents.totals import number_in_cell
 from tests.documents.conftest import read
 from tests.documents.test_long_csv import LINE, MINUS, written
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clari_pipeline.cli import app as cli
-from clari_pipeline.core.shown import cell, json_text, one_line, printable
+from clari_pipeline.core.safe_text import cell, json_text, one_line, printable
 from tests.helpers.each_case import try_each
 from tests.helpers.house import House, document, entry, moment, person
 

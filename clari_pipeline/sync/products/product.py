@@ -12,7 +12,7 @@ from typing import IO, Any, ClassVar, Protocol, cast
 
 from clari_pipeline.clari import ClariClient
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.documents.json_text import JsonText
+from clari_pipeline.documents.json_stream import JsonText
 from clari_pipeline.documents.rows import DocumentUnreadable
 from clari_pipeline.store import product_rows
 from clari_pipeline.store.product_rows import Merged, Staging

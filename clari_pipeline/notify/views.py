@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from clari_pipeline.core.shown import one_line
+from clari_pipeline.core.safe_text import one_line
 from clari_pipeline.notify.rendering import compact, percent
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from clari_pipeline.documents.json_text import Number
+from clari_pipeline.documents.json_stream import Number
 from clari_pipeline.documents.rows import AMOUNT, BEYOND_TIME, ENTRY, FIRST_MOMENT, MEASURES, Rounded, texts
 
 _TEXT = pa.string()

@@ -48,7 +48,7 @@ class _NoNumber(str):
     __slots__ = ()
 
 
-class JsonText:
+class JsonStream:
     """One JSON object in a stream of bytes. Raises `DocumentUnreadable` where it is none.
 
     Under the keys `maybe_nan` of any object a bare NaN, and an infinity, is taken for a text.
@@ -156,27 +156,32 @@ class JsonText:
         self._at, self._kept = self._kept - self._before, None
         return found
 
-    def elements(
-        self,
-        parse: Parse[_Parsed],
-        take: Callable[[_Parsed], None],
-        feed: Callable[[bytes], None],
-        *,
-        at_once: int | None = None,
+    def decoded_elements(
+        self, feed: Callable[[bytes], None] | None = None, *, at_once: int | None = None
     ) -> Iterator[list[Any]]:
-        """The elements of the array that is next.
+        """The elements of the array that is next, decoded, some at a time: `at_once` where that is given.
+
+        `feed` is given the same elements, as they stand in the text, without the comma after the last.
+        """
+        count, most = at_once or _FEWEST, at_once or _MOST
+        goes_on = self._begins_array()
+        while goes_on:
+            found, goes_on = self._decode_some(count, feed)
+            yield found
+            count = min(count * 4, most)
+
+    def elements(
+        self, parse: Parse[_Parsed], take: Callable[[_Parsed], None], feed: Callable[[bytes], None]
+    ) -> Iterator[list[Any]]:
+        """The elements of the array that is next, those that `parse` does not read decoded, some at a time.
 
         `parse` is given pieces, several at once in threads: the bytes of whole objects, the commas between them
-        replaced by line ends, and how many there must be. What it makes of them `take` is given in order. What it
-        makes nothing of is decoded here and handed out, some elements at a time, `at_once` where that is said. `feed`
-        is given the same elements, as they stand in the text, without the comma after the last.
+        replaced by line ends, and how many there must be. Its results are handed to `take` in order; what it returns
+        None for is decoded here and yielded. `feed` is given all elements, as they stand in the text, without the
+        comma after the last.
         """
-        fewest, most = at_once or _FEWEST, at_once or _MOST
-        self._expect(b"[")
-        if self._next() == b"]":
-            self._at += 1
-            return
-        walked, goes_on = fewest, True
+        goes_on = self._begins_array()
+        count = _FEWEST
         separator: bytes | None = None
         ahead: deque[_Piece[_Parsed]] = deque()
         with ThreadPoolExecutor(_AT_ONCE, "pieces") as pool:
@@ -188,7 +193,7 @@ class JsonText:
                 if ahead and (parsed := ahead[0].parsed.result()) is not None:
                     take(parsed)
                     feed(ahead.popleft().text)
-                    walked = fewest
+                    count = _FEWEST
                     continue
                 self._put_back(b"".join(part for piece in ahead for part in (piece.text, piece.gap)))
                 ahead.clear()
@@ -199,11 +204,19 @@ class JsonText:
                     self._at += len(text)
                     goes_on = self._goes_on()
                 else:
-                    found, goes_on = self._walk(walked, feed)
+                    found, goes_on = self._decode_some(count, feed)
                     yield found
-                    walked, separator = min(walked * 4, most), None
+                    count, separator = min(count * 4, _MOST), None
 
-    def _walk(self, most: int, feed: Callable[[bytes], None]) -> tuple[list[Any], bool]:
+    def _begins_array(self) -> bool:
+        """Take the bracket of the array that is next; whether it has an element. The end of an empty one is taken."""
+        self._expect(b"[")
+        if self._next() != b"]":
+            return True
+        self._at += 1
+        return False
+
+    def _decode_some(self, most: int, feed: Callable[[bytes], None] | None) -> tuple[list[Any], bool]:
         """The next elements of an array, decoded one by one, and whether others follow."""
         found: list[Any] = []
         wanted, goes_on = _CHUNK, True
@@ -229,7 +242,8 @@ class JsonText:
             if done == 0 and not is_cut:
                 self._fail("its end is missing")
             taken = _size(text[:done])
-            feed(self._bytes(self._at + taken).rstrip(_BLANK + (b"," if goes_on else b"]")))
+            if feed is not None:
+                feed(self._bytes(self._at + taken).rstrip(_BLANK + (b"," if goes_on else b"]")))
             self._at += taken
             wanted = wanted * 2 if done == 0 else _CHUNK
         return found, goes_on

@@ -37,22 +37,42 @@ ENTRY = pa.schema(
         ("adjusted_at", pa.int64()),
     ]
 )
-LISTS: dict[str, tuple[str, ...]] = {
-    "raw_user": (
-        "user_id",
-        "name",
-        "email",
-        "crm_user_id",
-        "scope_id",
-        "role_id",
-        "role_name",
-        "parent_role_id",
-        "parent_role_name",
+JSON_LISTS: dict[str, tuple[str, dict[str, str]]] = {
+    "users": (
+        "raw_user",
+        {
+            "userId": "user_id",
+            "name": "name",
+            "email": "email",
+            "crmId": "crm_user_id",
+            "scopeId": "scope_id",
+            "hierarchyId": "role_id",
+            "hierarchyName": "role_name",
+            "parentHierarchyId": "parent_role_id",
+            "parentHierarchyName": "parent_role_name",
+        },
     ),
-    "raw_field": ("field_id", "field_name", "field_type"),
-    "raw_time_period": ("time_period_id", "period_type", "label", "year", "start_date", "end_date", "crm_id"),
-    "raw_time_frame": ("time_frame_id", "time_period_id", "start_date", "end_date"),
+    "fields": ("raw_field", {"fieldId": "field_id", "fieldName": "field_name", "fieldType": "field_type"}),
+    "timePeriods": (
+        "raw_time_period",
+        {
+            "timePeriodId": "time_period_id",
+            "type": "period_type",
+            "label": "label",
+            "year": "year",
+            "startDate": "start_date",
+            "endDate": "end_date",
+            "crmId": "crm_id",
+        },
+    ),
+    "timeFrames": (
+        "raw_time_frame",
+        {"timeFrameId": "time_frame_id", "startDate": "start_date", "endDate": "end_date"},
+    ),
 }
+"""The lists that relational JSON has beside its entries: the table that each becomes, and the column of each key."""
+LISTS = {table: tuple(columns.values()) for table, columns in JSON_LISTS.values()}
+LISTS["raw_time_frame"] += ("time_period_id",)  # relational JSON does not say of which period a week is
 _UNREADABLE = ("field_id", "time_frame_id", "time_period_id", "user_id", "measure", "written")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _WORDS = {
@@ -106,6 +126,11 @@ class ControlTotal:
 
     total: Decimal = Decimal(0)
     count: int = 0
+
+    def add(self, amount: Decimal, count: int = 1) -> None:
+        """Add an amount, or the sum of several."""
+        self.total += amount
+        self.count += count
 
 
 @dataclass(slots=True)

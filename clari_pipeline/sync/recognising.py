@@ -16,7 +16,7 @@ import pyarrow as pa
 from clari_pipeline.checks.export_gate import ExportFacts
 from clari_pipeline.config.rules import SameRules
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
-from clari_pipeline.documents import Document, currencies, matching
+from clari_pipeline.documents import Document, matching, money
 from clari_pipeline.documents.matching import Item
 from clari_pipeline.documents.rows import ControlTotal
 from clari_pipeline.warehouse.session import Session
@@ -339,7 +339,7 @@ def _named(signs: Iterable[Record], others: Sequence[Record]) -> list[_Currency]
     for one in signs:
         sign = one["currency_code"]
         keys = ((one["user_id"], one["field_id"]), (one["user_id"], None), (None, None))
-        codes = (currencies.known_as(sign, by[key]) for key in keys if by[key])
+        codes = (money.specific_currency(sign, by[key]) for key in keys if by[key])
         if (code := next((code for code in codes if code is not None), None)) is not None:
             found.append(_Currency(sign, code, one["user_id"], one["field_id"]))
     return found

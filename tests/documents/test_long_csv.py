@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.documents import MEASURES, DocumentUnreadable
-from clari_pipeline.documents.money import money
+from clari_pipeline.documents.money import parse_money
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.sandbox.company import Company, Order
 from clari_pipeline.sandbox.documents import COLUMNS, TYPES, Style, long_csv, relational
@@ -131,7 +131,7 @@ def test_lines_of_one_person_field_and_week_become_one_entry():
     ],
 )
 def test_money_is_read(text, number):
-    assert money(text)[0] == number
+    assert parse_money(text)[0] == number
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_money_is_read(text, number):
     ],
 )  # fmt: skip
 def test_what_is_no_money_stays_as_it_stands_for_the_gate_to_name(text):
-    assert money(text) == (text, None)
+    assert parse_money(text) == (text, None)
     document = read(written([LINE | {"Data Value": text}]))
     assert document.tables["raw_entry"]["forecast_value"].to_pylist() == [None]
     assert document.unreadable == [("forecast_value", text)]
@@ -158,7 +158,7 @@ def test_what_is_no_money_stays_as_it_stands_for_the_gate_to_name(text):
     ],
 )  # fmt: skip
 def test_no_mark_before_an_amount_is_passed_over_and_no_size_is_guessed(text):
-    assert money(text) == (text, None)
+    assert parse_money(text) == (text, None)
     assert read(written([LINE | {"Data Value": text}])).unreadable == [("forecast_value", text)]
 
 
@@ -172,7 +172,7 @@ def test_money_is_the_inverse_of_every_writing(amount, symbol, negative, separat
     places = -amount.as_tuple().exponent
     digits = f"{abs(amount):{separator}.{places}f}"
     text = negative.format(symbol, digits) if amount < 0 else symbol + digits
-    assert Decimal(money(text)[0]) == amount
+    assert Decimal(parse_money(text)[0]) == amount
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_money_is_the_inverse_of_every_writing(amount, symbol, negative, separat
     ],
 )
 def test_what_stands_before_an_amount_is_its_currency(text, currency):
-    assert money(text)[1] == currency
+    assert parse_money(text)[1] == currency
     document = read(written([LINE | {"Data Value": text}]))
     assert document.tables["raw_entry"]["currency_code"].to_pylist() == [currency]
     named = read(written([LINE | {"Data Value": text}]), currency="GBP")
@@ -223,7 +223,7 @@ def test_one_email_under_several_roles_is_several_people():
 
 @given(st.text())
 def test_money_never_fails(text):
-    read_back, currency = money(text)
+    read_back, currency = parse_money(text)
     assert (read_back is None) == (not text.strip())
     assert currency is None or read_back
 

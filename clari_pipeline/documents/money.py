@@ -22,29 +22,16 @@ RWF SAR SBD SCR SDG SEK SGD SHP SLE SLL SOS SRD SSP STN SVC SYP SZL THB TJS TMT 
 UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG ZWL
 """
 _CODES = frozenset(_ISO_4217.split())
-# A line a sign: the sign, then the codes that it may stand for.
-_SHARED_SIGNS = """
-£ EGP FKP GBP GIP LBP SDG SHP SSP SYP
-¥ CNH CNY JPY
-₩ KPW KRW
-₱ CUP PHP
-₡ CRC SVC
-﷼ IRR OMR QAR SAR YER
-₨ INR LKR MUR NPR PKR SCR
-B$ BND BSD
-C$ CAD NIO
+# A sign, then the codes that it may stand for; bars between them.
+_SIGNS = """
+$ ARS AUD BBD BMD BND BSD BZD CAD CLP COP CUP CVE DOP FJD GYD HKD JMD KYD LRD MXN NAD NIO NZD SBD SGD SRD TOP TTD TWD
+  USD UYU WST XCD ZWL
+| £ EGP FKP GBP GIP LBP SDG SHP SSP SYP | ¥ CNH CNY JPY | ₩ KPW KRW | ₱ CUP PHP | ₡ CRC SVC | ﷼ IRR OMR QAR SAR YER
+| ₨ INR LKR MUR NPR PKR SCR | B$ BND BSD | C$ CAD NIO | A$ AUD | J$ JMD | R$ BRL | S$ SGD | Z$ ZWL | NT$ TWD | E£ EGP
+| € EUR | ₹ INR | ₽ RUB | ₺ TRY | ₫ VND | ₪ ILS | ฿ THB | ₴ UAH | ₦ NGN | ₲ PYG | ₸ KZT | ₮ MNT | ₭ LAK | ₵ GHS | ₾ GEL
+| ₼ AZN | ৳ BDT | ៛ KHR
 """
-_DOLLARS = """
-ARS AUD BBD BMD BND BSD BZD CAD CLP COP CUP CVE DOP FJD GYD HKD JMD KYD LRD MXN NAD NIO NZD SBD SGD SRD TOP TTD TWD
-USD UYU WST XCD ZWL
-"""
-_SIGNS = {
-    **{"€": "EUR", "₹": "INR", "₽": "RUB", "₺": "TRY", "₫": "VND", "₪": "ILS", "฿": "THB", "₴": "UAH", "₦": "NGN"},
-    **{"₲": "PYG", "₸": "KZT", "₮": "MNT", "₭": "LAK", "₵": "GHS", "₾": "GEL", "₼": "AZN", "৳": "BDT", "៛": "KHR"},
-    **{"A$": "AUD", "J$": "JMD", "R$": "BRL", "S$": "SGD", "Z$": "ZWL", "NT$": "TWD", "E£": "EGP", "$": _DOLLARS},
-    **dict(line.split(maxsplit=1) for line in _SHARED_SIGNS.strip().splitlines()),
-}
-_STANDS_FOR = {sign: frozenset(codes.split()) for sign, codes in _SIGNS.items()}
+_STANDS_FOR = {sign: frozenset(codes) for sign, *codes in map(str.split, _SIGNS.split("|"))}
 # Hyphens, dashes and minus signs, small and fullwidth ones; no tilde and no wave dash, which say "about".
 _MINUS = "\\-\u02d7\u2010-\u2015\u2052\u207b\u208b\u2212\u2796\ufe58\ufe63\uff0d"
 _MONEY = re.compile(

@@ -140,7 +140,10 @@ CASES = {
         Scene(VP, usd(mo=100, max=100, ann=60, bob=40)),
         Scene(VP, usd(mo=150, max=150, ann=90, bob=60)),
         {"mo": {}, "max": {}},
-        dict.fromkeys(("mo", "max"), {"ann": ("report", "shared", 30, "USD"), "bob": ("report", "shared", 20, "USD")}),
+        {
+            manager: {"ann": ("report", "shared", 30, "USD"), "bob": ("report", "shared", 20, "USD")}
+            for manager in ("mo", "max")
+        },
     ),
     "their own calls explain whoever they report to": Case(
         Scene(VP, usd(cro=300, mo=100, max=100)),

@@ -1,4 +1,4 @@
-"""Entries read by Arrow's JSON parser: as strict as the standard library's, exact for money, many times as fast.
+"""Parse entries with Arrow: as strict as the standard library's JSON, exact for money, many times as fast.
 
 A piece is taken whole or not at all. Not taken is whatever this parser would read in another way than
 `json_shapes.entry_row` does: a key that it has not met, another kind of value, an amount that is none, a key that
@@ -27,7 +27,7 @@ _MOMENT = pa.decimal128(38, 4)
 _NOTHING = pa.null()
 _EMPTY, _NONE = texts([""])[0], texts([None])[0]
 _DEEPEST = 8
-_MOST_KINDS = 500  # keys at all depths: a document that makes up keys is not followed
+_MOST_TYPES = 500  # keys at all depths: a document that makes up keys is not followed
 _NO_JSON = (b"NaN", b"Inf")  # numbers to this parser, where they stand as values
 _AS_VALUES = re.compile(rb"[:,\[][ \t\r\n]*-?(?:NaN|Inf)")
 # In a text, Arrow takes 1e+-2 and 1e0x2 for amounts, however their characters are escaped.
@@ -59,13 +59,13 @@ class ArrowEntries:
         self._options = self._parse_options()
 
     def learn(self, entries: Iterable[Any]) -> None:
-        """Take note of keys, and of the way in which a currency is written."""
+        """Add the keys of decoded entries to the schema, and the way in which a currency is written."""
         kinds = dict(self._kinds)
         for entry in entries:
             for key, value in entry.items():
                 if key not in self._columns or key == "currency":
                     kinds[key] = _either(kinds.get(key, _NOTHING), _kind_of(value))
-        if kinds != self._kinds and sum(map(_size, kinds.values())) <= _MOST_KINDS:
+        if kinds != self._kinds and sum(map(_size, kinds.values())) <= _MOST_TYPES:
             self._kinds = kinds
             self._options = self._parse_options()
 
@@ -172,7 +172,7 @@ def _either(known: pa.DataType, found: pa.DataType) -> pa.DataType:
 
 
 def _size(kind: pa.DataType) -> int:
-    """How many kinds a kind is made of."""
+    """How many types a type is made of."""
     return 1 + sum(_size(kind.field(number).type) for number in range(kind.num_fields))
 
 

@@ -1,4 +1,4 @@
-"""A JSON text read as it arrives: one object's members, and long arrays a piece at a time, in bounded memory.
+"""Parse JSON as it arrives: one object's members, and long arrays a piece at a time, in bounded memory.
 
 Values are decoded by the standard library's own scanner. Elements of an array can instead be handed out as bytes to
 a faster parser: a piece is cut at a separator, and it is the parser's success that proves the cut to lie between two
@@ -72,7 +72,7 @@ class JsonStream:
             self._at = len(_BYTE_ORDER_MARK)
 
     def members(self) -> Iterator[str]:
-        """The object's keys; the value of each is to be taken before the next. After the last, the text has ended."""
+        """Iterate over the object's keys; read each one's value before the next. After the last, the text has ended."""
         if self._next() != b"{":
             raise no_document(self.value(), "the document is no JSON object")
         self._at += 1
@@ -101,7 +101,7 @@ class JsonStream:
         return self._next() == b"["
 
     def value(self) -> Any:
-        """The next value, decoded: objects whose keys all differ, numbers as `Number`."""
+        """Decode the next value: objects whose keys all differ, numbers as `Number`."""
         self._next()
         wanted = _CHUNK
         while True:
@@ -143,13 +143,13 @@ class JsonStream:
         return found
 
     def _unless_cut(self, error: json.JSONDecodeError, text: str, *, is_cut: bool) -> None:
-        """Say what is wrong, unless the text just was not there yet."""
+        """Raise `DocumentUnreadable`, unless the text has only not arrived yet."""
         is_open = error.msg.startswith("Unterminated string") or error.pos >= len(text) - _UNFINISHED
         if not (is_cut and is_open):
             self._fail(error.msg, _size(text[: error.pos]))
 
     def first(self) -> Any:
-        """The first element of the array that is next, which is not taken; None where it has none."""
+        """Peek at the first element of the array that is next; None where it has none."""
         self._kept = self._before + self._at
         self._at += 1
         found = None if self._next() == b"]" else self.value()
@@ -267,7 +267,7 @@ class JsonStream:
         return self._bytes(end.start() + 1) if end else None
 
     def _goes_on(self) -> bool:
-        """Whether another element follows; the comma, or the closing bracket, is taken."""
+        """Take the comma or the closing bracket; whether another element follows."""
         follows = self._next()
         if follows == b"]":
             self._at += 1
@@ -277,7 +277,7 @@ class JsonStream:
         return True
 
     def _next(self) -> bytes:
-        """The next byte that is not blank, which is not taken; none at the end of the text."""
+        """Peek at the next byte that is not blank; empty at the end of the text."""
         while True:
             end = min(self._end, self._at + 64)
             rest = self._bytes(end).lstrip(_BLANK)
@@ -305,7 +305,7 @@ class JsonStream:
             raise DocumentUnreadable(f"the document is not UTF-8: {error.reason} at byte {place}") from None
 
     def _fill(self, size: int) -> bool:
-        """Have so many bytes ahead, or all that are left; whether there is any."""
+        """Read until so many bytes are ahead, or all that are left; whether there is any."""
         if self._end - self._at < size and not self._has_ended:
             self._move_to_front(self._at if self._kept is None else self._kept - self._before, size)
             with memoryview(self._buffer) as buffer:
@@ -321,7 +321,7 @@ class JsonStream:
             return bytes(buffer[self._at : end])
 
     def _move_to_front(self, left: int, size: int) -> None:
-        """Leave behind what stands before a place in the buffer, and have room for so many bytes ahead."""
+        """Drop what stands before a place in the buffer, and make room for so many bytes ahead."""
         with memoryview(self._buffer) as buffer:
             buffer[: self._end - left] = buffer[left : self._end]
         self._before += left
@@ -330,7 +330,7 @@ class JsonStream:
         self._buffer.extend(bytes(max(0, self._at + size - len(self._buffer))))
 
     def _put_back(self, taken: bytes) -> None:
-        """Have once more ahead what was just taken."""
+        """Put back what was just taken."""
         if taken:
             self._buffer = bytearray(taken) + self._buffer[self._at : self._end]
             self._before += self._at - len(taken)
@@ -343,7 +343,7 @@ class JsonStream:
 
 @dataclass(slots=True)
 class _Piece(Generic[_Parsed]):
-    """Elements that are being parsed, and what stands between them and the next."""
+    """A piece that is being parsed, and the gap between it and the next."""
 
     text: bytes
     gap: bytes
@@ -351,7 +351,7 @@ class _Piece(Generic[_Parsed]):
 
 
 def _parsed(piece: bytes, separator: bytes, parse: Parse[_Parsed]) -> _Parsed | None:
-    """What is made of a piece. A line end cannot stand in a text of JSON: one put there would be refused."""
+    """Parse a piece. A line end cannot stand in a JSON string: one put there would be refused."""
     try:
         piece.isascii() or piece.decode()
     except UnicodeDecodeError:
@@ -372,7 +372,7 @@ def _blank(text: str, at: int) -> int:
 
 
 def no_document(value: Any, otherwise: str) -> DocumentUnreadable:
-    """What is wrong with JSON that is no document: Clari's words, where it is one of its envelopes."""
+    """The error on JSON that is no document: Clari's message, where it is one of its envelopes."""
     words = error_in(value)
     return DocumentUnreadable(f"Clari sent an error in place of the document: {words}" if words else otherwise)
 

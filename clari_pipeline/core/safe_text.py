@@ -40,7 +40,7 @@ def json_text(document: Any, **options: Any) -> str:
     return _NOT_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def cell(text: str) -> str:
+def spreadsheet_cell(text: str) -> str:
     """Text that a spreadsheet does not take for a formula; a number stays one."""
     shown = printable(text)
     is_formula = text[:1] in {"\t", "\r", "\n"} or _FORMULA.match(shown)

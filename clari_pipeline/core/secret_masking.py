@@ -42,7 +42,7 @@ _READABLE = re.compile(r"[\0\t\n\r -~]{11,}")  # in what was decoded: it may be 
 _Span = tuple[int, int]
 
 
-class Hidden:
+class SecretMasker:
     """Replaces some secrets wherever they turn up. Its `repr` shows none."""
 
     def __init__(self, secrets: Iterable[str], *, shortest: int = _SHORTEST) -> None:
@@ -53,7 +53,7 @@ class Hidden:
         self._in_hex = {code for one in as_bytes if len(one) >= _SHORTEST_ENCODED for code in (one.hex(), one.hex(":"))}
 
     def __repr__(self) -> str:
-        return f"Hidden({len(self._secrets)} secrets)"
+        return f"SecretMasker({len(self._secrets)} secrets)"
 
     def text(self, text: str) -> str:
         """Replace each secret in the text by a mask."""

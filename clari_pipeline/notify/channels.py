@@ -12,7 +12,7 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,16 +93,12 @@ class Channels:
     def __repr__(self) -> str:
         return f"Channels({', '.join(channel.name for channel in self)})"
 
-    def deliver(self, message: Message) -> list[Delivery]:
-        """Send to every channel, once and at the same time. Raises nothing: a failure is an outcome.
+    def deliver(self, message: Message, to: Iterable[Channel] | None = None) -> list[Delivery]:
+        """Send to every channel, or to those named, once and at the same time. Raises nothing: a failure is an outcome.
 
         A channel that is down or slow holds up none of the others, and this call by `Timeouts.total` at most.
         """
-        return self.deliver_each(dict.fromkeys(self, message))
-
-    def deliver_each(self, messages: Mapping[Channel, Message]) -> list[Delivery]:
-        """Send each channel its message; those that are not named get none."""
-        sendings = [_Sending(channel, message, self._timeouts) for channel, message in messages.items()]
+        sendings = [_Sending(channel, message, self._timeouts) for channel in (self if to is None else to)]
         deadline = time.monotonic() + self._timeouts.total
         for sending in sendings:
             sending.start()

@@ -61,7 +61,7 @@ class Outbox:
             return Sent(0)
         errors: dict[Channel, str] = {}
         for message, to in self._messages(waiting, taken, headlines, channels):
-            for channel, delivery in zip(to, channels.deliver_each(dict.fromkeys(to, message)), strict=True):
+            for channel, delivery in zip(to, channels.deliver(message, to), strict=True):
                 if delivery.error is not None:
                     errors[channel] = delivery.error
                     continue

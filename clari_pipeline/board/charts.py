@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from clari_pipeline.board.figures import Line, View
-from clari_pipeline.core.shown import one_line
+from clari_pipeline.core.safe_text import one_line
 from clari_pipeline.notify.rendering import money, percent
 
 ACCENT, INK, MUTED, FAINT = "var(--accent)", "var(--ink)", "var(--muted)", "var(--rule)"

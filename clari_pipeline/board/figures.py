@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.notify.wording import SwingLine, swing_line
+from clari_pipeline.notify.views import SwingLine, swing_line
 from clari_pipeline.store import alert_rows, marts
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, rows

@@ -13,7 +13,7 @@ from clari_pipeline.board.page import render
 from clari_pipeline.board.pictures import VEGA_LITE
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import ExitCode
-from clari_pipeline.core.shown import print_line
+from clari_pipeline.core.safe_text import print_line
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.log_lines import say
 from clari_pipeline.warehouse.session import Warehouse

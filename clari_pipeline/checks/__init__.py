@@ -1,1 +1,1 @@
-"""What is good enough to merge, and what people must hear of."""
+"""The gate: which exports are good enough to merge, and which verdicts people hear of."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from clari_pipeline.checks import judging
 
-_MOST_SAID = 10_000
-_AGAINST_THE_LAST = {"row_count_is_stable", "currency_is_stable"}
-_OF_OTHER_THINGS = {
+_MOST_ANSWERS = 10_000
+_COMPARED_WITH_THE_LAST = {"row_count_is_stable", "currency_is_stable"}
+_NOT_OF_THE_DOCUMENT = {
     "periods_are_covered",
     "forecast_swings_within_threshold",
     "quota_field_is_unambiguous",
@@ -24,7 +25,7 @@ _OF_OTHER_THINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One promise about an export: `fact` lies between `least` and `most`.
+    """One promise about an export: `fact`, a number, lies between `least` and `most`.
 
     `keeps_out`: an export that breaks it is not merged. `explains` says what the check protects, for people.
     """
@@ -33,7 +34,7 @@ class Check:
     fact: str
     explains: str
     least: int | None = None
-    most: int | None = None
+    most: int | None = 0
     keeps_out: bool = True
 
     @property
@@ -42,149 +43,147 @@ class Check:
         return "ERROR" if self.keeps_out else "WARN"
 
 
-CHECKS = {
-    check.name: check
-    for check in (
-        Check(
-            "export_is_complete",
-            "ends_unproved",
-            "The download came to its end: its length, its compression, its last bracket, or a second one shows it.",
-            most=0,
-        ),
-        Check("export_is_readable", "reading_faults", "The document is one that Clari documents.", most=0),
-        Check("export_is_not_empty", "rows_exported", "The document holds at least one entry.", least=1),
-        Check(
-            "export_is_not_truncated",
-            "truncation_flags",
-            "Clari says that no rows and no cells were cut off.",
-            most=0,
-        ),
-        Check(
-            "export_period_matches_request",
-            "periods_outside",
-            "Every period of the document is the quarter asked for, or lies in it: for a quarter that it does "
-            "not know, Clari silently delivers the current one.",
-            most=0,
-        ),
-        Check(
-            "entry_keys_are_complete",
-            "null_keys",
-            "Every entry names field, week, period and person.",
-            most=0,
-        ),
-        Check(
-            "entry_keys_are_unique",
-            "conflicting_keys",
-            "No two entries of one key differ (equal ones are dropped and counted).",
-            most=0,
-        ),
-        Check(
-            "ids_are_recognised",
-            "ids_unrecognised",
-            "Where a quarter's exports change between JSON and CSV, each person and field is the one that was known, "
-            "or surely none of those.",
-            most=0,
-        ),
-        Check(
-            "amounts_are_readable",
-            "unreadable_amounts",
-            "Every amount is a number with at most 14 digits before its decimals.",
-            most=0,
-        ),
-        Check(
-            "row_counts_reconcile",
-            "rows_unreconciled",
-            "Entries counted in the document, staged and merged are the same number.",
-            most=0,
-        ),
-        Check(
-            "control_totals_reconcile",
-            "totals_unreconciled",
-            "Sum and count of each measure of each field are the same in the document and in the merged rows.",
-            most=0,
-        ),
-        Check(
-            "amounts_are_exact",
-            "amounts_changed",
-            "No amount has more than four decimals, and no measure of a field is a calculated one that has no number "
-            "in some cell: those are rounded, these are left out.",
-            most=0,
-            keeps_out=False,
-        ),
-        Check(
-            "row_count_is_stable",
-            "rows_above_tolerance",
-            "The document has not lost more than 15 % of the entries that the one before it had.",
-            least=0,
-            keeps_out=False,
-        ),
-        Check(
-            "currency_is_stable",
-            "currencies_changed",
-            "Entries keep the currency that they had.",
-            most=0,
-            keeps_out=False,
-        ),
-        Check(
-            "calendar_matches_settings",
-            "calendar_contradictions",
-            "The quarter lies where CLARI_FISCAL_YEAR_START_MONTH and CLARI_FISCAL_YEAR_NAMED_BY have it.",
-            most=0,
-            keeps_out=False,
-        ),
-        Check(
-            "weeks_touch_their_period",
-            "weeks_astray",
-            "Every week begins before it ends, touches the period that it is listed under, and has the same days "
-            "throughout the document.",
-            most=0,
-            keeps_out=False,
-        ),
-        Check(
-            "people_are_distinct",
-            "people_shared",
-            "No CRM person and no email stands under several user ids.",
-            most=0,
-            keeps_out=False,
-        ),
-        Check(
-            "quota_field_is_unambiguous",
-            "quotas_ambiguous",
-            "One field carries the quota, or CLARI_QUOTA_FIELD names it.",
-            most=0,
-            keeps_out=False,
-        ),
-        Check(
-            "totals_have_one_top",
-            "tops_beside_one",
-            "One person stands at the top, or CLARI_TOP_USER names the one whose row is the total.",
-            most=0,
-            keeps_out=False,
-        ),
-        Check(
-            "periods_are_covered",
-            "quarters_missing",
-            "The current quarter and those before it that are asked for have been loaded, and are fresh.",
-            most=0,
-            keeps_out=False,
-        ),
-        Check(
-            "forecast_movement_adds_up",
-            "movements_unreconciled",
-            "From one week's end to the next each call moved by what raised, lowered, new and gone reports and the "
-            "owner's judgement add up to.",
-            most=0,
-            keeps_out=False,
-        ),
-        Check(
-            "forecast_swings_within_threshold",
-            "swings",
-            "No call moved by more than the threshold since the export before, or since a week ago.",
-            most=0,
-            keeps_out=False,
-        ),
-    )
-}
+def _by_name(*checks: Check) -> dict[str, Check]:
+    return {check.name: check for check in checks}
+
+
+_refuses, _warns = Check, partial(Check, keeps_out=False)
+CHECKS = _by_name(
+    _refuses(
+        "export_is_complete",
+        "ends_unproved",
+        "The download came to its end: its length, its compression, its last bracket, or a second one shows it.",
+    ),
+    _refuses("export_is_readable", "reading_faults", "The document is one that Clari documents."),
+    _refuses("export_is_not_empty", "rows_exported", "The document holds at least one entry.", least=1, most=None),
+    _refuses("export_is_not_truncated", "truncation_flags", "Clari says that no rows and no cells were cut off."),
+    _refuses(
+        "export_period_matches_request",
+        "periods_outside",
+        "Every period of the document is the quarter asked for, or lies in it: for a quarter that it does not know, "
+        "Clari silently delivers the current one.",
+    ),
+    _refuses("entry_keys_are_complete", "null_keys", "Every entry names field, week, period and person."),
+    _refuses(
+        "entry_keys_are_unique",
+        "conflicting_keys",
+        "No two entries of one key differ (equal ones are dropped and counted).",
+    ),
+    _refuses(
+        "ids_are_recognised",
+        "ids_unrecognised",
+        "Where a quarter's exports change between JSON and CSV, each person and field is the one that was known, or "
+        "surely none of those.",
+    ),
+    _refuses(
+        "amounts_are_readable",
+        "unreadable_amounts",
+        "Every amount is a number with at most 14 digits before its decimals.",
+    ),
+    _refuses(
+        "row_counts_reconcile",
+        "rows_unreconciled",
+        "Entries counted in the document, staged and merged are the same number.",
+    ),
+    _refuses(
+        "control_totals_reconcile",
+        "totals_unreconciled",
+        "Sum and count of each measure of each field are the same in the document and in the merged rows.",
+    ),
+    _warns(
+        "amounts_are_exact",
+        "amounts_changed",
+        "No amount has more than four decimals, and no measure of a field is a calculated one that has no number in "
+        "some cell: those are rounded, these are left out.",
+    ),
+    _warns(
+        "row_count_is_stable",
+        "rows_above_tolerance",
+        "The document has not lost more than 15 % of the entries that the one before it had.",
+        least=0,
+        most=None,
+    ),
+    _warns("currency_is_stable", "currencies_changed", "Entries keep the currency that they had."),
+    _warns(
+        "calendar_matches_settings",
+        "calendar_contradictions",
+        "The quarter lies where CLARI_FISCAL_YEAR_START_MONTH and CLARI_FISCAL_YEAR_NAMED_BY have it.",
+    ),
+    _warns(
+        "weeks_touch_their_period",
+        "weeks_astray",
+        "Every week begins before it ends, touches the period that it is listed under, and has the same days "
+        "throughout the document.",
+    ),
+    _warns("people_are_distinct", "people_shared", "No CRM person and no email stands under several user ids."),
+    _warns(
+        "quota_field_is_unambiguous",
+        "quotas_ambiguous",
+        "One field carries the quota, or CLARI_QUOTA_FIELD names it.",
+    ),
+    _warns(
+        "totals_have_one_top",
+        "tops_beside_one",
+        "One person stands at the top, or CLARI_TOP_USER names the one whose row is the total.",
+    ),
+    _warns(
+        "periods_are_covered",
+        "quarters_missing",
+        "The current quarter and those before it that are asked for have been loaded, and are fresh.",
+    ),
+    _warns(
+        "forecast_movement_adds_up",
+        "movements_unreconciled",
+        "From one week's end to the next each call moved by what raised, lowered, new and gone reports and the "
+        "owner's judgement add up to.",
+    ),
+    _warns(
+        "forecast_swings_within_threshold",
+        "swings",
+        "No call moved by more than the threshold since the export before, or since a week ago.",
+    ),
+)
+"""What an export of a forecast is held to."""
+
+PRODUCT_CHECKS = _by_name(
+    CHECKS["export_is_readable"],
+    CHECKS["export_is_not_truncated"],
+    CHECKS["row_counts_reconcile"],
+    _refuses(
+        "records_are_complete",
+        "records_without_key",
+        "Records name what they are; a few events or activities that do not are left out.",
+    ),
+    _warns(
+        "moments_are_readable",
+        "unreadable_moments",
+        "Every moment in the document is one, or is not there; what is none is left empty.",
+    ),
+    _warns(
+        "scores_are_readable",
+        "unreadable_scores",
+        "Every score is a number of at most 14 digits and four decimals, or is not there; others are left empty.",
+    ),
+    _refuses(
+        "records_are_of_the_window",
+        "other_windows",
+        "The document is of the days that were asked for: of two jobs that look alike, it may be the other's.",
+    ),
+    _warns(
+        "parts_are_complete",
+        "parts_without_key",
+        "Every record, and every part of it, names what it is; others are left out.",
+    ),
+    _warns("window_is_not_empty", "rows_exported", "The document holds at least one record.", least=1, most=None),
+    _warns(
+        "window_has_no_gap",
+        "hours_missing",
+        "Between this window and the one before nothing is missing: Clari keeps audit events for 30 days.",
+    ),
+    _warns("opportunities_are_known", "ids_missing", "Clari knows every opportunity that it maps activity to."),
+)
+"""What a document of a product beside the forecast is held to: the same gate, some of the same checks."""
+
 # What a quarter's first days excuse: Clari may have nothing for it yet, or deliver the quarter before.
 EXCUSED_IN_GRACE = frozenset({"export_is_not_empty", "export_period_matches_request"})
 
@@ -194,7 +193,7 @@ KEEPS_OUT_CURRENT = frozenset({"calendar_matches_settings"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportFacts:
-    """What is known of one export: `facts` by column name, `evidence` by check name.
+    """What the gate judges of one export: `facts`, numbers by name, and `evidence` by check name.
 
     An evidence's `summary` is one line that says what is wrong; a check that passes does not keep it.
     """
@@ -206,7 +205,7 @@ class ExportFacts:
     is_current: bool = False
 
     def joined(self, other: ExportFacts) -> ExportFacts:
-        """What both know of the same export."""
+        """Both sets of facts on the same export; the other's win."""
         return replace(self, facts={**self.facts, **other.facts}, evidence={**self.evidence, **other.evidence})
 
 
@@ -227,7 +226,7 @@ class Verdict:
         return not self.passed and self.check.keeps_out
 
 
-_said: dict[tuple[Check, int], bool | None] = {}  # a verdict depends on nothing else
+_answers: dict[tuple[Check, int], bool | None] = {}  # whether a value breaks a check, which hangs on nothing else
 _passing: dict[Check, tuple[int, int]] = {}  # least and most value that passed: so does whatever lies between them
 
 
@@ -247,23 +246,23 @@ def reason(verdicts: Iterable[Verdict]) -> str:
     )
 
 
-def remember(verdicts: Iterable[Mapping[str, Any]]) -> None:
-    """Verdicts that stand in the ledger: of the same check and value Great Expectations is not asked again."""
+def remember_verdicts(verdicts: Iterable[Mapping[str, Any]]) -> None:
+    """Take verdicts of the ledger for answers: Great Expectations is not asked about the same check and value again."""
     for verdict in verdicts:
         check = CHECKS.get(verdict["check_name"])
         if check is not None and isinstance(fact := verdict["evidence"].get(check.fact), int):
-            _said[check, fact] = not verdict["passed"]
+            _answers[check, fact] = not verdict["passed"]
 
 
-def again(verdict: Mapping[str, Any], request_id: str, job_id: str) -> Verdict | None:
-    """The verdict on an export whose document is that of job `job_id`, on which `verdict` was; None is to be judged.
+def carry_over(verdict: Mapping[str, Any], request_id: str, job_id: str) -> Verdict | None:
+    """The ledger's verdict on job `job_id`, on another export of the same document; None where it must be judged.
 
-    Beside that document it differs from nothing any more.
+    Compared with the document before, that other export has not changed.
     """
-    if verdict["check_name"] in _OF_OTHER_THINGS:
+    if verdict["check_name"] in _NOT_OF_THE_DOCUMENT:
         return None
     passed, evidence = verdict["passed"], verdict["evidence"]
-    if verdict["check_name"] in _AGAINST_THE_LAST:
+    if verdict["check_name"] in _COMPARED_WITH_THE_LAST:
         passed, evidence = True, {"same_document_as": job_id}
     return Verdict(
         request_id=request_id,
@@ -276,7 +275,7 @@ def again(verdict: Mapping[str, Any], request_id: str, job_id: str) -> Verdict |
 
 
 def warm_up() -> None:
-    """Begin Great Expectations, which takes seconds, while Clari prepares the exports or a document lands."""
+    """Start Great Expectations, which takes seconds, while Clari prepares the exports or a document lands."""
     judging.judge.start()
 
 
@@ -298,29 +297,30 @@ def _verdict(export: ExportFacts, check: Check, *, passed: bool) -> Verdict:
 
 
 def _broken(export: ExportFacts, checks: Sequence[Check]) -> set[str]:
-    """The names of the checks that are broken. Of a check and a value Great Expectations is asked once a process, and
-    not at all of a value between two that passed: a check is a least and a most.
+    """The names of the checks that are broken.
+
+    Great Expectations is asked once a process about a check and a value, and not at all about a value between two that
+    passed: a check is a least and a most.
     """
-    said = {check: _known(check, export.facts[check.fact]) for check in checks}
-    if unknown := [check for check in checks if said[check] is None]:
+    answers = {check: _known(check, export.facts[check.fact]) for check in checks}
+    if unknown := [check for check in checks if answers[check] is None]:
         broken = judging.judge.broken(
             {check.fact: export.facts[check.fact] for check in unknown},
             [{"name": check.name, "fact": check.fact, "least": check.least, "most": check.most} for check in unknown],
         )
-        said |= {check: check.name in broken for check in unknown}
-        if len(_said) > _MOST_SAID:
-            _said.clear()
+        if len(_answers) > _MOST_ANSWERS:
+            _answers.clear()
         for check in unknown:
             fact = export.facts[check.fact]
-            _said[check, fact] = said[check]
-            if not said[check]:
+            _answers[check, fact] = answers[check] = check.name in broken
+            if not answers[check]:
                 least, most = _passing.get(check, (fact, fact))
                 _passing[check] = min(least, fact), max(most, fact)
-    return {check.name for check in checks if said[check]}
+    return {check.name for check in checks if answers[check]}
 
 
 def _known(check: Check, fact: int) -> bool | None:
     """Whether a value is known to break a check; None where Great Expectations is to be asked."""
     if check in _passing and _passing[check][0] <= fact <= _passing[check][1]:
         return False
-    return _said.get((check, fact))
+    return _answers.get((check, fact))

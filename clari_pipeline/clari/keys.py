@@ -11,7 +11,7 @@ import httpx
 from pydantic import SecretStr
 
 from clari_pipeline.clari.errors import ClariError
-from clari_pipeline.core.hiding import Hidden
+from clari_pipeline.core.secret_masking import SecretMasker
 
 _REFUSED = (401, 403)
 
@@ -38,7 +38,7 @@ class KeyAuth(httpx.Auth):
         self._source = _Fixed(key) if isinstance(key, SecretStr) else key
         self._scheme = scheme
         self._sent: set[str] = set()
-        self._hidden = Hidden(())
+        self._hidden = SecretMasker(())
         _header_text(self._source.current())
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -76,7 +76,7 @@ class KeyAuth(httpx.Auth):
         text = _header_text(key)
         if text not in self._sent:
             self._sent.add(text)
-            self._hidden = Hidden(self._sent)
+            self._hidden = SecretMasker(self._sent)
         if self._scheme == "apikey":
             request.headers["apikey"] = text
         else:

@@ -8,8 +8,8 @@ from typing import Any
 from clari_pipeline.cli.commands import console_of_output
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import ExitCode, Remark, see
+from clari_pipeline.core.safe_text import print_json
 from clari_pipeline.core.setting_errors import UsageError
-from clari_pipeline.core.shown import print_json
 from clari_pipeline.notify import greeting, required_channels
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.log_lines import say

@@ -15,8 +15,8 @@ from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.interrupts import run_interruptibly
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import AlertKind, ExitCode, Problem, Remark, section_of
+from clari_pipeline.core.safe_text import PlainConsole, print_json
 from clari_pipeline.core.setting_errors import SettingsError, UsageError
-from clari_pipeline.core.shown import PlainConsole, print_json
 from clari_pipeline.landing import Arriving
 from clari_pipeline.sync.context import Context, StopSignal, clari_client
 from clari_pipeline.sync.log_lines import say

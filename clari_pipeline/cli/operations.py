@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import ExitCode, Problem, Remark
-from clari_pipeline.core.shown import print_json, print_line
+from clari_pipeline.core.safe_text import print_json, print_line
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.log_lines import say

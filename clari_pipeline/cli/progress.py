@@ -20,7 +20,7 @@ from clari_pipeline.clari import (
     Submitting,
     Waited,
 )
-from clari_pipeline.core.shown import printable
+from clari_pipeline.core.safe_text import printable
 from clari_pipeline.sync.events import Deferred, Event, Failed, Hooks, Landed, Merged, QuotaRead, Refused, Requeued
 from clari_pipeline.sync.narration import Narrator
 from clari_pipeline.sync.planning import Plan

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clari_pipeline.core.runbook import AlertKind, Problem, Remark, see
-from clari_pipeline.core.shown import json_text
+from clari_pipeline.core.safe_text import json_text
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.sync.run import SyncResult
 from clari_pipeline.warehouse.statements import Record

@@ -1,4 +1,4 @@
-"""A key in a file, as secrets are mounted: read again when it changes, so that it is replaced without a restart."""
+"""Read the API key from a file, as secrets are mounted, and reload it when it changes, without a restart."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class KeyFileError(ValueError):
 class KeyFile:
     """The key in a file, without the space around it.
 
-    What is wrong with a file that held a key before (it is being written anew, say) is waited out: the key that was
-    read last stands until there is another.
+    A file that held a key and holds none at the moment (it is being rewritten, say) is no error: the key that was read
+    last stands until there is another.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._read_when: tuple[int, ...] | None = None
+        self._fingerprint: tuple[int, ...] | None = None
         self._key: SecretStr | None = None
 
     def __repr__(self) -> str:
@@ -33,9 +33,9 @@ class KeyFile:
         """
         try:
             found = self._file.stat()  # of what a link leads to: secrets are replaced by turning one
-            looks = (found.st_ino, found.st_size, found.st_mtime_ns)
-            if self._key is None or looks != self._read_when:
-                self._key, self._read_when = _read(self._file), looks
+            fingerprint = (found.st_ino, found.st_size, found.st_mtime_ns)
+            if self._key is None or fingerprint != self._fingerprint:
+                self._key, self._fingerprint = _read(self._file), fingerprint
         except (OSError, KeyFileError) as error:
             if self._key is None:
                 cause = error.strerror if isinstance(error, OSError) else str(error)
@@ -46,8 +46,8 @@ class KeyFile:
         return self._key
 
     def refresh(self) -> SecretStr:
-        """The key, read whatever the file looks like."""
-        self._read_when = None
+        """Reload the key, even if the file seems unchanged."""
+        self._fingerprint = None
         return self.current()
 
 

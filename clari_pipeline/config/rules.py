@@ -1,4 +1,4 @@
-"""What people must hear of, and what a forecast field stands against: the small file `clari_pipeline.toml`.
+"""The rules of `clari_pipeline.toml`: which swings alert, what forecast fields are compared with, who is the same.
 
 ```toml
 [swings]                       # CLARI_SWING_THRESHOLD and CLARI_SWING_MIN_AMOUNT hold for all
@@ -109,7 +109,7 @@ class FieldRule(_Table):
 
 
 class SameRules(_Table):
-    """`[same]`: what another format writes of what is known."""
+    """`[same]`: people and fields that another format writes in another way, by the known one."""
 
     fields: dict[str, str] = Field(default_factory=dict)
     people: dict[str, str] = Field(default_factory=dict)
@@ -129,7 +129,7 @@ class Rules(_Table):
 
 
 def read_rules(file: Path = RULES_FILE) -> Rules:
-    """The rules of a file; where there is none, the same for all. Raises `RulesError`, all faults in one line."""
+    """Read the rules; without a file, the defaults. Raises `RulesError`, all faults in one line."""
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Everything that can be set, read in one place into one frozen object."""
+"""All settings, read in one place into one frozen object."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class Settings(BaseSettings):
     @field_validator("data_dir")
     @classmethod
     def _warehouse_is_no_copy(cls, folder: Path, info: ValidationInfo) -> Path:
-        """Or each sync would put the copy in the warehouse's place."""
+        """Otherwise each sync would replace the warehouse by its copy."""
         url = info.data.get("warehouse_url", SecretStr("")).get_secret_value()
         if (
             url.startswith("duckdb:///")
@@ -232,13 +232,11 @@ class Settings(BaseSettings):
 
     @property
     def is_of_a_sandbox(self) -> bool:
-        """Whether the key is a sandbox's; one that cannot be read is none."""
+        """Whether the key is a sandbox's; a key that cannot be read is not."""
         try:
-            source = self.key_source()
-            key = source.current() if isinstance(source, KeyFile) else source
+            return _is_of_a_sandbox(self._current_key())
         except (SettingsError, KeyFileError):
             return False
-        return key.get_secret_value().strip().startswith(SANDBOX_KEY)
 
     def key_source(self) -> SecretStr | KeyFile:
         """The key, or the file that it is read from as often as it changes. Raises `SettingsError` for none."""
@@ -258,14 +256,17 @@ class Settings(BaseSettings):
 
     def required_key(self) -> SecretStr:
         """The key as it stands now, or `SettingsError` where there is none, or a sandbox's in production."""
-        source = self.key_source()
-        key = source.current() if isinstance(source, KeyFile) else source
-        if self.env == "prod" and self.is_of_a_sandbox:
+        key = self._current_key()
+        if self.env == "prod" and _is_of_a_sandbox(key):
             raise SandboxInProduction(
                 "the key is a sandbox's, whose figures are invented, and CLARI_ENV is prod: set CLARI_API_KEY and "
                 "CLARI_BASE_URL to Clari's, or unset CLARI_ENV and name a warehouse of the sandbox's own"
             )
         return key
+
+    def _current_key(self) -> SecretStr:
+        source = self.key_source()
+        return source.current() if isinstance(source, KeyFile) else source
 
     def required_forecasts(self) -> tuple[str, ...]:
         """The forecasts to export, or `SettingsError` where none is named."""
@@ -277,12 +278,16 @@ class Settings(BaseSettings):
         return self.forecast_ids
 
 
+def _is_of_a_sandbox(key: SecretStr) -> bool:
+    return key.get_secret_value().strip().startswith(SANDBOX_KEY)
+
+
 def _copy_in(data_dir: Path) -> Path:
     return data_dir / "warehouse-read.duckdb"
 
 
 def read_settings(**overrides: Any) -> Settings:
-    """The settings as they stand now; `overrides` win. Raises `SettingsError`, all faults in one line."""
+    """Read the settings; `overrides` win. Raises `SettingsError`, all faults in one line."""
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -298,7 +303,7 @@ def _variable(location: tuple[int | str, ...]) -> str:
 
 
 def point_dagster_at(settings: Settings) -> Path:
-    """Make sure that Dagster's folder is there, the instance's settings in it, and that Dagster finds it."""
+    """Create Dagster's folder with the instance's settings where it is missing, and point `DAGSTER_HOME` at it."""
     home = settings.dagster_dir.resolve()
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():

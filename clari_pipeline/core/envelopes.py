@@ -1,4 +1,4 @@
-"""The envelopes in which Clari says that something went wrong, whichever came [spec, posthog]."""
+"""Read the envelopes in which Clari reports an error, in any of their forms [spec, posthog]."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _IDS = ("errorId", "request_id", "requestId")
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What an envelope says, each one printable line: Clari's code, message and error id, where it gave them."""
+    """Code, message and error id of an envelope, where it has them, each one printable line."""
 
     code: str | None = None
     message: str | None = None
@@ -32,7 +32,7 @@ class Words:
 
 
 def words_of(body: bytes) -> Words:
-    """What the body of an answer says, whatever it is."""
+    """Read the body of an answer, whatever it is."""
     try:
         return words_in(json.loads(body))
     except (ValueError, RecursionError):
@@ -40,12 +40,12 @@ def words_of(body: bytes) -> Words:
 
 
 def words_in(answer: Any) -> Words:
-    """What decoded JSON says, however deep: an error before what it stands in, of several the first."""
+    """Read decoded JSON, however deep: an error before what it stands in, of several the first."""
     return _words_of(answer, _parts(answer))
 
 
 def error_in(answer: Any) -> Words | None:
-    """What decoded JSON says, where it is an envelope and no document: nothing in it is one of a document's lists.
+    """Read decoded JSON where it is an envelope and no document: nothing in it is one of a document's lists.
 
     An error may name the fields that it is about: what stands in it, or lists texts, is none of those.
     """
@@ -61,7 +61,7 @@ def error_in(answer: Any) -> Words | None:
 
 
 def error_of(body: bytes) -> Words | None:
-    """The same of the bytes of what may be a document."""
+    """`error_in` the bytes of what may be a document."""
     try:
         return error_in(json.loads(body))
     except (ValueError, RecursionError):

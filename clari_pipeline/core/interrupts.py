@@ -1,4 +1,4 @@
-"""Ctrl-C, taken between two steps and never in the middle of one.
+"""Handle Ctrl-C and SIGTERM between two steps, never in the middle of one.
 
 Python raises it wherever the main thread happens to be, in the middle of a database's clean-up too. So the work is
 done in a thread of its own, which no signal reaches, and is asked to stop.
@@ -17,7 +17,7 @@ _Result = TypeVar("_Result")
 
 
 def run_interruptibly(work: Callable[[], _Result], *, stop: Callable[[], None]) -> _Result:
-    """Do the work; at Ctrl-C or SIGTERM call `stop`, and wait until the work has come to its end.
+    """Run `work` in a thread; at Ctrl-C or SIGTERM call `stop`, and wait until the work has ended.
 
     What the work raises is raised here. A second Ctrl-C leaves at once, as a kill would.
     """
@@ -42,7 +42,7 @@ def run_interruptibly(work: Callable[[], _Result], *, stop: Callable[[], None]) 
 
 @contextmanager
 def _ended_as_interrupted() -> Iterator[None]:
-    """SIGTERM, by which services are stopped, is Ctrl-C."""
+    """Meanwhile SIGTERM, by which services are stopped, raises `KeyboardInterrupt`, too."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

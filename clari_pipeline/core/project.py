@@ -1,4 +1,4 @@
-"""Where the files of this project lie."""
+"""Find files of this project that are no Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trying again, by stamina, without a word on stdout."""
+"""Retries by stamina, logged and never printed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 
 
 def _note_retry(details: RetryDetails) -> None:
-    _log.info("%s; again in %.1f s", details.caused_by, details.wait_for)
+    _log.info("%s; retry in %.1f s", details.caused_by, details.wait_for)
 
 
 # Left alone, stamina reports through structlog where that is installed, which prints on stdout: `--json` owns it.

@@ -1,7 +1,7 @@
-"""What people are told of when something is wrong, and the section of `docs/runbook.md` on it.
+"""Errors, kinds of alert and exit codes, each with its section of `docs/runbook.md`.
 
-Errors are the subclasses of `PipelineError`, alerts the `AlertKind`s, what a command ends with an `ExitCode`, and
-other lines on stderr `Remark`s; checks are named where they are made. A test looks for a section of each.
+Errors are the subclasses of `PipelineError`, alerts the `AlertKind`s, commands end with an `ExitCode`, and other lines
+on stderr are `Remark`s; checks are named where they are made. A test looks for a section of each.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ from enum import IntEnum, StrEnum
 from typing import ClassVar, Self
 
 PAGE = "docs/runbook.md"
-_LONGEST_SAID = 200
+_LONGEST_MESSAGE = 200
 _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 UNFORESEEN = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
-"""What code raises that meets with an answer or a document nobody thought of; never a disk's or a database's fault."""
+"""What code raises on an answer or a document of an unforeseen kind; never a disk's or a database's fault."""
 _SAYS_FULL = re.compile(r"no space left|disk quota exceeded|file too large|disk is full", re.IGNORECASE)
 
 
 class PipelineError(Exception):
-    """Something that people are told of in one line: cause and remedy, no secret. `section` is the runbook's on it."""
+    """An error for people, in one line: cause and remedy, no secret. `section` is the runbook's on it."""
 
     section: ClassVar[str] = "unexpected_error"
     _known: ClassVar[dict[str, type[PipelineError]]] = {}
 
     def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
-        if not cls.__name__.startswith("_"):  # a private one is told as what it is a kind of
+        if not cls.__name__.startswith("_"):  # a private one has its parent's section
             cls.section = snake(cls.__name__)
         PipelineError._known[cls.__name__] = cls
 
     @classmethod
     def named(cls, name: str) -> type[PipelineError] | None:
-        """The subclass that has this name, where the ledger or Dagster has kept the name alone."""
+        """Find a subclass by its name, which is all that the ledger and Dagster keep; None where there is none."""
         return cls._known.get(name)
 
 
 class ExitCode(IntEnum):
-    """What a command ends with."""
+    """Exit codes of the commands."""
 
     DONE = 0
     NOT_DONE = 1  # at least one export was not merged, a check failed, or something else could not be done
@@ -61,7 +61,7 @@ class AlertKind(StrEnum):
 
 
 class Remark(StrEnum):
-    """Lines on stderr behind which no error of this pipeline's own stands."""
+    """Sections of the runbook for lines on stderr that come from no `PipelineError`."""
 
     UNEXPECTED_ERROR = "unexpected_error"
     OS_ERROR = "os_error"
@@ -84,17 +84,17 @@ class Remark(StrEnum):
 
 
 def anchor(section: str) -> str:
-    """Where the page tells of it, such as `docs/runbook.md#auth_failed`."""
+    """The address of a section, such as `docs/runbook.md#auth_failed`."""
     return f"{PAGE}#{section}"
 
 
 def see(text: str, section: str) -> str:
-    """The text with where the page tells of it at its end; a text that names its section already is left as it is."""
+    """Append a section's address to a text; one that names a section already is left as it is."""
     return text if f"({PAGE}#" in text else f"{text} ({anchor(section)})"
 
 
 def section_of(error: BaseException) -> str:
-    """The section on an error, whoever's it is."""
+    """The section on an error, ours or a library's."""
     match error:
         case PipelineError():
             return error.section
@@ -107,7 +107,7 @@ def section_of(error: BaseException) -> str:
 
 
 def section_named(name: str, message: str = "") -> str:
-    """The same, where the name of the error's class and its message are all that is known."""
+    """The section on an error of which only the name of its class and its message are known."""
     if (kind := PipelineError.named(name)) is not None:
         return kind.section
     return Remark.DISK_FULL if says_full(message) else Remark.UNEXPECTED_ERROR
@@ -141,16 +141,16 @@ class Problem:
 
 
 def says_full(message: str) -> bool:
-    """Whether a library's message speaks of a disk without room, or of a limit on files that comes to the same."""
+    """Whether a library's message means a full disk, or a limit on the size of files."""
     return _SAYS_FULL.search(message) is not None
 
 
 def unforeseen(error: BaseException) -> str:
-    """One of `UNFORESEEN`, in one printable line."""
-    said = "".join(character if character.isprintable() else " " for character in str(error)[:_LONGEST_SAID])
-    return f"{type(error).__name__}: {' '.join(said.split())}".rstrip(": ")
+    """Describe one of `UNFORESEEN` in one printable line."""
+    message = "".join(character if character.isprintable() else " " for character in str(error)[:_LONGEST_MESSAGE])
+    return f"{type(error).__name__}: {' '.join(message.split())}".rstrip(": ")
 
 
 def snake(name: str) -> str:
-    """`AuthFailed` as `auth_failed`."""
+    """Convert `AuthFailed` to `auth_failed`."""
     return _WORDS.sub("_", name).lower()

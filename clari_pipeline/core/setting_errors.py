@@ -1,4 +1,4 @@
-"""What is said of settings that are missing or wrong, each found before Clari is asked for anything."""
+"""Errors in settings and usage, each found before anything is asked of Clari."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clari_pipeline.core.runbook import PipelineError
 class SettingsError(PipelineError, ValueError):
     """A setting is missing or wrong. The message names the variable and the remedy, never a secret.
 
-    `faults`: what is wrong, by variable, where several may be.
+    `faults` are the single messages by variable, where several may be wrong.
     """
 
     def __init__(self, message: str, *, faults: Mapping[str, str] | None = None) -> None:
@@ -35,11 +35,11 @@ class ForecastsMissing(SettingsError):
 
 
 class ChannelsMissing(SettingsError):
-    """There is nobody to send an alert to."""
+    """No channel is set to send an alert to."""
 
 
 class ChannelUnusable(SettingsError):
-    """An address in `CLARI_ALERT_URLS` is none."""
+    """An address in `CLARI_ALERT_URLS` cannot be used."""
 
 
 class DriverMissing(SettingsError):

@@ -10,7 +10,7 @@ import dagster as dg
 
 from clari_pipeline.checks.export_gate import CHECKS
 from clari_pipeline.core.runbook import anchor, see
-from clari_pipeline.core.shown import one_line
+from clari_pipeline.core.safe_text import one_line
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.warehouse.statements import Record
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import dagster as dg
 
 from clari_pipeline.clari import ExportEvent
-from clari_pipeline.core.shown import printable
+from clari_pipeline.core.safe_text import printable
 from clari_pipeline.sync.narration import Narrator
 
 

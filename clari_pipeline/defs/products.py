@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from clari_pipeline.checks.product_checks import PRODUCT_CHECKS
+from clari_pipeline.checks.export_gate import PRODUCT_CHECKS
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import see
 from clari_pipeline.defs.assets import DAILY, EXPORTS_POOL, OWNERS, key, writers

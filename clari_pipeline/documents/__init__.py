@@ -1,12 +1,12 @@
-"""A landed document, in any of the shapes that Clari writes, becomes typed entries and the lists beside them."""
+"""Reads a landed document, in any of the shapes that Clari writes, into typed entries and the lists beside them."""
 
+from clari_pipeline.documents.control_totals import Totals
 from clari_pipeline.documents.dates import with_days
 from clari_pipeline.documents.reading import Document, count_exactly, read_document
 from clari_pipeline.documents.rows import MEASURES, ControlTotal, DocumentUnreadable, Rounded
-from clari_pipeline.documents.totals import Totals
 
 READER = 2
-"""Which reader this is: raised where a document would be read into other rows, so that none is taken for known."""
+"""Version of the reader: raised where a document would be read into other rows, so that none is taken for known."""
 
 __all__ = [
     "MEASURES",

@@ -1,4 +1,4 @@
-"""The one reader of the days that a document writes: strict about the order of day and month, and about the century."""
+"""Parse the days of a document: strict about the order of day and month, and about the century."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MILLISECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?([eE]\+?[0-9]{1,2})?")
 
 
 def with_days(tables: Mapping[str, pa.Table], zone: str) -> dict[str, pa.Table]:
-    """A document's lists with the days of its weeks and periods as dates; an empty one is none.
+    """Parse the days of a document's weeks and periods into dates; an empty one is none.
 
     `zone` is the organisation's. Raises `DocumentUnreadable` for a day that is none, with whose it is, and where weeks
     are weeks of their period only if the day stands before the month.

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
 from clari_pipeline.core.periods import FiscalCalendar, quarter_of_label
-from clari_pipeline.documents.money import money
+from clari_pipeline.documents.control_totals import Totals, number_in_cell
+from clari_pipeline.documents.money import parse_money
 from clari_pipeline.documents.rows import ControlTotal, DocumentUnreadable, Lists, Row, amount_of, without_nul
-from clari_pipeline.documents.totals import number_in_cell
 
 _HEADER = (
     "User",
@@ -46,7 +46,7 @@ _EntryKey = tuple[str | None, ...]
 def read_long_csv(
     text: IO[str], calendar: FiscalCalendar, lists: Lists, unknown: Counter[str], *, currency: str | None = None
 ) -> Iterator[Row]:
-    """Lines of one person, field and week become one entry; email (else CRM id) and field name are the ids.
+    """Read one entry a person, field and week, from as many lines; email (else CRM id) and field name are the ids.
 
     The same measure twice with the same value is one; with another value, or an amount in another currency, it is a
     second entry of the same key, which the gate then refuses. `currency` is that of all amounts, else each has its own.
@@ -57,11 +57,7 @@ def read_long_csv(
     periods: dict[str, Row] = {}
     weeks: dict[tuple[str | None, ...], Row] = {}
     for line in _lines(text, unknown):
-        user, period, week = (
-            person_of(line),
-            _period(line, calendar),
-            _week(line["Week"]),
-        )
+        user, period, week = person_of(line), _period(line["Timeframe"], calendar), _week(line["Week"])
         field = line["Field"] or None
         key: _EntryKey = (user or None, period["time_period_id"], week, field)
         column = _DATA_TYPES.get(line["Data Type"])
@@ -89,13 +85,13 @@ def read_long_csv(
             lists.add("raw_field", {"field_id": field, "field_name": field})
 
 
-def count_lines(text: IO[str]) -> dict[tuple[str | None, str], ControlTotal]:
-    """Sum and count of each measure, by field; a line that stands twice counts once.
+def count_lines(text: IO[str]) -> Totals:
+    """Count the control totals of the lines; a line that stands twice counts once.
 
-    Of how rows are made nothing is asked but who a line is of.
+    Nothing of how rows are made is used, but whose line each is.
     """
     person_of = _people(text)
-    totals: dict[tuple[str | None, str], ControlTotal] = {}
+    totals: Totals = {}
     seen: set[tuple[str | None, ...]] = set()
     for line in _lines(text, Counter()):
         measure, written = _DATA_TYPES.get(line["Data Type"]), number_in_cell(line["Data Value"])
@@ -104,14 +100,12 @@ def count_lines(text: IO[str]) -> dict[tuple[str | None, str], ControlTotal]:
         if measure is None or amount is None or key in seen:
             continue
         seen.add(key)
-        total = totals.setdefault((line["Field"] or None, measure), ControlTotal())
-        total.total += amount
-        total.count += 1
+        totals.setdefault((line["Field"] or None, measure), ControlTotal()).add(amount)
     return totals
 
 
 def _people(text: IO[str]) -> Callable[[dict[str, str]], str]:
-    """Who each line is of: the email, else the CRM id, and the role, too, of whoever has several in the document."""
+    """Whose line each is: the email, else the CRM id, and the role, too, of whoever has several in the document."""
     roles: defaultdict[str, set[str]] = defaultdict(set)
     for line in _lines(text, Counter()):
         roles[line["Email"] or line["CRM User ID"]].add(line["Role"])
@@ -163,7 +157,7 @@ def _put(versions: list[Row], column: str, value: str | None, currency: str | No
 
 def _value(column: str, text: str) -> tuple[str | None, str | None]:
     """What stands in the cell, and the currency that it names."""
-    return (_YES_NO.get(text.strip().lower()), None) if column == "is_updated" else money(text)
+    return (_YES_NO.get(text.strip().lower()), None) if column == "is_updated" else parse_money(text)
 
 
 def _week(text: str) -> str | None:
@@ -171,13 +165,12 @@ def _week(text: str) -> str | None:
     return f"W{number.lstrip('0'):0>2}" if number.isascii() and number.isdecimal() else number or None
 
 
-def _period(line: dict[str, str], calendar: FiscalCalendar) -> Row:
-    label = line["Timeframe"]
+def _period(label: str, calendar: FiscalCalendar) -> Row:
     if (quarter := quarter_of_label(label)) is not None:
         return {"time_period_id": str(quarter), "period_type": "QUARTER", "label": label}
     if (month := calendar.month_of_label(label)) is not None:
         first, last = month
-        identifier = f"{label.split()[-1]}_M{first.month:02d}"
+        identifier = f"{label.rsplit(maxsplit=1)[-1]}_M{first.month:02d}"
         dates = {"start_date": first.isoformat(), "end_date": last.isoformat()}
         return {"time_period_id": identifier, "period_type": "MONTH", "label": label, **dates}
     return {"time_period_id": label or None, "label": label}

@@ -9,10 +9,29 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
-from clari_pipeline.documents.currencies import CODES
 from clari_pipeline.documents.rows import NoAmount
 
+_ISO_4217 = """
+AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLF
+CLP CNH CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK
+HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA
+MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB
+RWF SAR SBD SCR SDG SEK SGD SHP SLE SLL SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD
+UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG ZWL
+"""
+_CODES = frozenset(_ISO_4217.split())
+# A sign, then the codes that it may stand for; bars between them.
+_SIGNS = """
+$ ARS AUD BBD BMD BND BSD BZD CAD CLP COP CUP CVE DOP FJD GYD HKD JMD KYD LRD MXN NAD NIO NZD SBD SGD SRD TOP TTD TWD
+  USD UYU WST XCD ZWL
+| £ EGP FKP GBP GIP LBP SDG SHP SSP SYP | ¥ CNH CNY JPY | ₩ KPW KRW | ₱ CUP PHP | ₡ CRC SVC | ﷼ IRR OMR QAR SAR YER
+| ₨ INR LKR MUR NPR PKR SCR | B$ BND BSD | C$ CAD NIO | A$ AUD | J$ JMD | R$ BRL | S$ SGD | Z$ ZWL | NT$ TWD | E£ EGP
+| € EUR | ₹ INR | ₽ RUB | ₺ TRY | ₫ VND | ₪ ILS | ฿ THB | ₴ UAH | ₦ NGN | ₲ PYG | ₸ KZT | ₮ MNT | ₭ LAK | ₵ GHS | ₾ GEL
+| ₼ AZN | ৳ BDT | ៛ KHR
+"""
+_STANDS_FOR = {sign: frozenset(codes) for sign, *codes in map(str.split, _SIGNS.split("|"))}
 # Hyphens, dashes and minus signs, small and fullwidth ones; no tilde and no wave dash, which say "about".
 _MINUS = "\\-\u02d7\u2010-\u2015\u2052\u207b\u208b\u2212\u2796\ufe58\ufe63\uff0d"
 _MONEY = re.compile(
@@ -31,7 +50,7 @@ _MONEY = re.compile(
 )
 
 
-def money(text: str) -> tuple[str | None, str | None]:
+def parse_money(text: str) -> tuple[str | None, str | None]:
     """The amount as a plain number, and its currency: a code of ISO 4217 in capitals, or a sign such as `$` or `US$`.
 
     Neither where the text is empty; of one that is no money the amount is a `NoAmount`, for the gate to name.
@@ -53,10 +72,29 @@ def money(text: str) -> tuple[str | None, str | None]:
     return "-" * is_negative + found["number"].replace(",", ""), currency
 
 
+def specific_currency(sign: str, others: Iterable[str]) -> str | None:
+    """The one of `others` that says more closely which currency `sign` is; None where none does, or several do."""
+    mine = _codes_of(sign)
+    closer = {other for other in others if _codes_of(other) < mine or (other in _CODES and mine == {other})}
+    closer.discard(sign)
+    return closer.pop() if len(closer) == 1 else None
+
+
+def _codes_of(currency: str) -> frozenset[str]:
+    """The codes that a currency, a code or a sign, may stand for; itself alone where nobody knows."""
+    if currency in _STANDS_FOR:
+        return _STANDS_FOR[currency]
+    country, sign = currency[:-1], currency[-1:]
+    if sign in _STANDS_FOR and len(country) == 2:
+        codes = frozenset(code for code in _CODES if code[:2] == country) & (_STANDS_FOR[sign] | {"BRL"})
+        return codes or frozenset({currency})
+    return frozenset({currency})
+
+
 def _currency(written: str) -> str | None:
     """A code in capitals, or a sign of Unicode's category Sc, which a country's one or two letters may stand before."""
     code = written.upper()
-    if code in CODES:
+    if code in _CODES:
         return code
     country, sign = code[:-1], code[-1]
     if unicodedata.category(sign) != "Sc" or len(country) > 2 or not all("A" <= letter <= "Z" for letter in country):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
@@ -12,14 +12,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clari_pipeline.core.periods import FiscalCalendar
-from clari_pipeline.documents import totals
-from clari_pipeline.documents.fast_entries import FastEntries
-from clari_pipeline.documents.flat import AMOUNTS, OF_THIS_SHAPE, FlatPeople
-from clari_pipeline.documents.json_text import JsonText, no_document
+from clari_pipeline.documents import control_totals
+from clari_pipeline.documents.arrow_entries import ArrowEntries, ArrowPiece
+from clari_pipeline.documents.control_totals import StreamTotals, Totals
+from clari_pipeline.documents.json_shapes import (
+    ENTRY_KEYS,
+    FLAT_AMOUNTS,
+    FlatPeople,
+    entry_row,
+    is_flat,
+    objects,
+    read_lists,
+)
+from clari_pipeline.documents.json_stream import JsonStream, no_document
 from clari_pipeline.documents.long_csv import count_lines, read_long_csv
-from clari_pipeline.documents.relational import ENTRY_KEYS, LISTS, entry_row, objects, read_lists
-from clari_pipeline.documents.rows import MEASURES, DocumentUnreadable, EntryRows, Lists, Rounded, Row
-from clari_pipeline.documents.totals import StreamTotals, Totals
+from clari_pipeline.documents.rows import JSON_LISTS, MEASURES, DocumentUnreadable, EntryRows, Lists, Rounded, Row
 
 _OTHER_FILES = {  # by their first bytes
     b"\x1f\x8b": "it is compressed by gzip, and is to be unpacked first (gzip -d, which tells a file that is cut)",
@@ -36,8 +43,8 @@ _TYPE_OF = {
     "crm_total": "crm_total",
     "crm_closed": "crm_closed",
 }
-_AMOUNT_KEYS = {key for key, column in (ENTRY_KEYS | AMOUNTS).items() if column in MEASURES}
-_LOOKED_AT = 4096
+_AMOUNT_KEYS = {key for key, column in (ENTRY_KEYS | FLAT_AMOUNTS).items() if column in MEASURES}
+_PEEKED = 4096
 _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -73,21 +80,26 @@ def read_document(stream: IO[bytes], calendar: FiscalCalendar, take: Take, *, cu
     """
     buffered = _peekable(stream)
     reader = _Reader(calendar, take, currency)
-    return reader.read_json(buffered) if _is_json(buffered) else reader.read_csv(buffered)
+    try:
+        return reader.read_json(buffered) if _is_json(buffered) else reader.read_csv(buffered)
+    except UnicodeEncodeError as error:
+        raise DocumentUnreadable(f"a text holds half a character: {error.reason}") from None
+    except RecursionError:
+        raise DocumentUnreadable("the document is nested too deeply") from None
 
 
 def count_exactly(stream: IO[bytes]) -> Totals:
-    """The control totals of a document, from its decoded text: exact, whatever the writing, and slow."""
+    """Count a document's control totals in its decoded text: exact, whatever the writing, and slow."""
     buffered = _peekable(stream)
     if not _is_json(buffered):
         return count_lines(io.StringIO(buffered.read().decode("utf-8-sig"), newline=""))
-    text = JsonText(buffered, maybe_nan=_AMOUNT_KEYS)
+    text = JsonStream(buffered, maybe_nan=_AMOUNT_KEYS)
     found: Totals = {}
     for key in text.members():
         if key == "entries" and text.is_array():
-            is_flat = _is_flat(text.first())
-            for entries in text.elements(_one_by_one, _drop, _drop):
-                totals.add(found, entries, is_flat=is_flat)
+            of_flat = is_flat(text.first())
+            for entries in text.decoded_elements():
+                control_totals.add_entries(found, entries, is_flat=of_flat)
         else:
             text.value()
     return found
@@ -106,60 +118,50 @@ class _Reader:
         self._document = Document("relational")
 
     def read_json(self, stream: io.BufferedReader) -> Document:
-        text = JsonText(stream, maybe_nan=_AMOUNT_KEYS)
+        text = JsonStream(stream, maybe_nan=_AMOUNT_KEYS)
         lists: dict[str, Any] = {}
         has_entries = has_others = False
-        try:
-            for key in text.members():
-                if key != "entries":
-                    lists[key] = text.value()
-                    continue
-                if not text.is_array():
-                    lists[key], has_others = text.value(), True
-                    continue
+        for key in text.members():
+            if key != "entries":
+                lists[key] = text.value()
+            elif not text.is_array():
+                lists[key], has_others = text.value(), True
+            else:
                 has_entries = True
-                self._read_flat(text) if _is_flat(text.first()) else self._read_relational(text)
-            if has_others or not has_entries:
-                raise no_document(lists, "entries is no list")
-            return self._end_json(lists)
-        except UnicodeEncodeError as error:
-            raise _half_a_character(error) from None
-        except RecursionError:
-            raise DocumentUnreadable("the document is nested too deeply") from None
-
-    def _end_json(self, lists: dict[str, Any]) -> Document:
-        if not self._document.entry_count and not lists.keys() & LISTS.keys():
+                self._read_flat(text) if is_flat(text.first()) else self._read_relational(text)
+        if has_others or not has_entries:
+            raise no_document(lists, "entries is no list")
+        if not self._document.entry_count and not lists.keys() & JSON_LISTS.keys():
             self._document.shape = "flat"
         if self._document.shape == "relational":
             read_lists(lists, self._lists, self._document.unknown_keys)
         else:
             for key, value in lists.items():
                 self._document.unknown_keys[key] += value is not None
-        return self._end()
+        return self._finished()
 
-    def _read_relational(self, text: JsonText) -> None:
-        fast = FastEntries(ENTRY_KEYS)
+    def _read_relational(self, text: JsonStream) -> None:
+        fast = ArrowEntries(ENTRY_KEYS)
         unknown = self._document.unknown_keys
 
-        def take(read: tuple[pa.Table, Rounded, Counter[str]]) -> None:
-            table, rounded, more = read
-            self._hand_out(table)
-            self._document.rounded.add(rounded.counts, rounded.most)
-            unknown.update(more)
+        def take(piece: ArrowPiece) -> None:
+            self._hand_out(piece.table)
+            self._document.rounded.add(piece.rounded.counts, piece.rounded.most)
+            unknown.update(piece.unknown)
 
         with StreamTotals("totals_relational") as counting:
             for entries in text.elements(fast.read, take, counting.feed):
-                self._hand_out_rows(entries, lambda entry: entry_row(entry, unknown))
+                self._hand_out_rows(entry_row(entry, unknown) for entry in self._objects(entries))
                 fast.learn(entries)
         self._document.control_totals = counting.totals
 
-    def _read_flat(self, text: JsonText) -> None:
+    def _read_flat(self, text: JsonStream) -> None:
         self._document.shape = "flat"
         people = FlatPeople()
         unknown = self._document.unknown_keys
         with StreamTotals("totals_flat") as counting:
-            for entries in text.elements(_one_by_one, _drop, counting.feed):
-                self._hand_out_rows(entries, lambda entry: people.entry_row(entry, unknown))
+            for entries in text.decoded_elements(counting.feed):
+                self._hand_out_rows(people.entry_row(entry, unknown) for entry in self._objects(entries))
         self._document.control_totals = counting.totals
         people.fill(self._lists, self._calendar)
 
@@ -169,31 +171,26 @@ class _Reader:
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            remedy = next((f": {said}" for mark, said in _OTHER_FILES.items() if content.startswith(mark)), "")
+            remedy = next((f": {hint}" for mark, hint in _OTHER_FILES.items() if content.startswith(mark)), "")
             raise DocumentUnreadable(
                 f"the document is not UTF-8: {error.reason} at byte {error.start}{remedy}"
             ) from None
-        rows = read_long_csv(
-            io.StringIO(text, newline=""),
-            self._calendar,
-            self._lists,
-            self._document.unknown_keys,
-            currency=self._currency,
-        )
-        self._hand_out_rows(list(rows), lambda row: row)
-        self._document.control_totals = totals.of_csv(content)
-        return self._end()
+        lines = io.StringIO(text, newline="")
+        unknown = self._document.unknown_keys
+        self._hand_out_rows(read_long_csv(lines, self._calendar, self._lists, unknown, currency=self._currency))
+        self._document.control_totals = control_totals.of_csv(content)
+        return self._finished()
 
-    def _hand_out_rows(self, entries: list[Any], row_of: Callable[[Any], Row]) -> None:
+    def _objects(self, entries: list[Any]) -> list[dict[str, Any]]:
+        return objects(entries, "entries", first=self._document.entry_count)
+
+    def _hand_out_rows(self, entries: Iterable[Row]) -> None:
         rows = EntryRows()
-        for entry in objects(entries, "entries", first=self._document.entry_count):
-            rows.add(row_of(entry))
+        for entry in entries:
+            rows.add(entry)
         self._document.rounded.add(rows.rounded.counts, rows.rounded.most)
-        try:
-            self._unreadable.append(rows.unreadable_table())
-            self._hand_out(rows.table())
-        except UnicodeEncodeError as error:
-            raise _half_a_character(error) from None
+        self._unreadable.append(rows.unreadable_table())
+        self._hand_out(rows.table())
 
     def _hand_out(self, table: pa.Table) -> None:
         document = self._document
@@ -202,43 +199,24 @@ class _Reader:
         self._periods.update(period for period in pc.unique(table["time_period_id"]).to_pylist() if period)
         self._take(table)
 
-    def _end(self) -> Document:
-        try:
-            "".join(self._document.unknown_keys).encode()
-            self._lists.complete_periods(self._periods, self._calendar)
-            self._document.tables = {**self._lists.tables(), "raw_unreadable": pa.concat_tables(self._unreadable)}
-        except UnicodeEncodeError as error:
-            raise _half_a_character(error) from None
+    def _finished(self) -> Document:
+        "".join(self._document.unknown_keys).encode()  # a key may hold half a character
+        self._lists.complete_periods(self._periods, self._calendar)
+        self._document.tables = {**self._lists.tables(), "raw_unreadable": pa.concat_tables(self._unreadable)}
         return self._document
 
 
 def _peekable(stream: IO[bytes]) -> io.BufferedReader:
-    return io.BufferedReader(cast(io.RawIOBase, stream), _LOOKED_AT)
+    return io.BufferedReader(cast(io.RawIOBase, stream), _PEEKED)
 
 
 def _is_json(stream: io.BufferedReader) -> bool:
     """Whether it begins as JSON does. Raises `DocumentUnreadable` where it is nothing at all, or a web page."""
-    start = stream.peek(_LOOKED_AT).removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
+    start = stream.peek(_PEEKED).removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
     while not start:
-        if not stream.read(len(stream.peek(_LOOKED_AT)) or 1):
+        if not stream.read(len(stream.peek(_PEEKED)) or 1):
             raise DocumentUnreadable("the document has no bytes")
-        start = stream.peek(_LOOKED_AT).lstrip(_BLANK)
+        start = stream.peek(_PEEKED).lstrip(_BLANK)
     if start.startswith(b"<"):
         raise DocumentUnreadable("the document is a web page, not an export")
     return start[:1] in {b"{", b"["}
-
-
-def _one_by_one(_piece: bytes, _rows: int) -> None:
-    """Makes nothing of any piece."""
-
-
-def _drop(_what: object) -> None:
-    pass
-
-
-def _is_flat(first: Any) -> bool:
-    return isinstance(first, dict) and "fieldId" not in first and not OF_THIS_SHAPE.isdisjoint(first)
-
-
-def _half_a_character(error: UnicodeEncodeError) -> DocumentUnreadable:
-    return DocumentUnreadable(f"a text holds half a character: {error.reason}")

@@ -1,4 +1,4 @@
-"""What every document shape is turned into: typed entries, and the lists beside them as text.
+"""The rows that every document shape is read into: typed entries, and the lists beside them as text.
 
 An amount is read exactly or it is none: no amount passes through a binary fraction. It is kept with four decimals;
 what is rounded for that is counted.
@@ -37,29 +37,49 @@ ENTRY = pa.schema(
         ("adjusted_at", pa.int64()),
     ]
 )
-LISTS: dict[str, tuple[str, ...]] = {
-    "raw_user": (
-        "user_id",
-        "name",
-        "email",
-        "crm_user_id",
-        "scope_id",
-        "role_id",
-        "role_name",
-        "parent_role_id",
-        "parent_role_name",
+JSON_LISTS: dict[str, tuple[str, dict[str, str]]] = {
+    "users": (
+        "raw_user",
+        {
+            "userId": "user_id",
+            "name": "name",
+            "email": "email",
+            "crmId": "crm_user_id",
+            "scopeId": "scope_id",
+            "hierarchyId": "role_id",
+            "hierarchyName": "role_name",
+            "parentHierarchyId": "parent_role_id",
+            "parentHierarchyName": "parent_role_name",
+        },
     ),
-    "raw_field": ("field_id", "field_name", "field_type"),
-    "raw_time_period": ("time_period_id", "period_type", "label", "year", "start_date", "end_date", "crm_id"),
-    "raw_time_frame": ("time_frame_id", "time_period_id", "start_date", "end_date"),
+    "fields": ("raw_field", {"fieldId": "field_id", "fieldName": "field_name", "fieldType": "field_type"}),
+    "timePeriods": (
+        "raw_time_period",
+        {
+            "timePeriodId": "time_period_id",
+            "type": "period_type",
+            "label": "label",
+            "year": "year",
+            "startDate": "start_date",
+            "endDate": "end_date",
+            "crmId": "crm_id",
+        },
+    ),
+    "timeFrames": (
+        "raw_time_frame",
+        {"timeFrameId": "time_frame_id", "startDate": "start_date", "endDate": "end_date"},
+    ),
 }
+"""The lists that relational JSON has beside its entries: the table that each becomes, and the column of each key."""
+LISTS = {table: tuple(columns.values()) for table, columns in JSON_LISTS.values()}
+LISTS["raw_time_frame"] += ("time_period_id",)  # relational JSON does not say of which period a week is
 _UNREADABLE = ("field_id", "time_frame_id", "time_period_id", "user_id", "measure", "written")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_WORDS = {
+_BOOLEANS = {
     **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
     **dict.fromkeys(("false", "f", "no", "n", "0"), False),
 }
-_LEAST, _BEYOND = Decimal("0.0001"), Decimal(10) ** 14
+_SMALLEST, _TOO_LARGE = Decimal("0.0001"), Decimal(10) ** 14
 _LONGEST_EXPONENT = 400  # a number that needs more is none, or zero
 
 # Milliseconds since 1970 of the years 1 to 9999: beyond them some databases know a moment, and Python none.
@@ -77,7 +97,7 @@ UNREADABLE = (DocumentUnreadable, *UNFORESEEN)
 
 
 def why_unreadable(error: BaseException) -> str:
-    """One of `UNREADABLE`, in one line."""
+    """Describe one of `UNREADABLE` in one line."""
     return str(error) if isinstance(error, DocumentUnreadable) else f"it cannot be read ({unforeseen(error)})"
 
 
@@ -95,7 +115,7 @@ class Rounded:
     most: Decimal = Decimal(0)
 
     def add(self, counts: Mapping[tuple[str | None, str], int], most: Decimal) -> None:
-        """Add some more."""
+        """Add others to them."""
         self.counts.update(counts)
         self.most = max(self.most, most)
 
@@ -106,6 +126,11 @@ class ControlTotal:
 
     total: Decimal = Decimal(0)
     count: int = 0
+
+    def add(self, amount: Decimal, count: int = 1) -> None:
+        """Add an amount, or the sum of several."""
+        self.total += amount
+        self.count += count
 
 
 @dataclass(slots=True)
@@ -138,7 +163,7 @@ class EntryRows:
             elif name in {"updated_at", "adjusted_at"}:
                 values.append(moment_of(text))
             elif name == "is_updated":
-                values.append(_WORDS.get(text.strip().lower()))
+                values.append(_BOOLEANS.get(text.strip().lower()))
             else:
                 values.append(text)
 
@@ -153,7 +178,7 @@ class EntryRows:
 
 @dataclass(slots=True)
 class Lists:
-    """What stands beside the entries, as text, column by column.
+    """The lists beside the entries, as text, column by column.
 
     A week names its period where the document says which: weeks that are numbered within months repeat their ids.
     """
@@ -193,7 +218,7 @@ class Lists:
 
 
 def text_of(value: object) -> str | None:
-    """A JSON value as text: numbers were kept as written, an empty text is none, a NUL as `without_nul` has it."""
+    """Convert a JSON value to text: numbers as written, an empty text is none, NULs replaced (`without_nul`)."""
     match value:
         case None | "":
             return None
@@ -206,32 +231,32 @@ def text_of(value: object) -> str | None:
 
 
 def without_nul(text: str) -> str:
-    """A NUL, which PostgreSQL cannot hold, is U+FFFD in every engine."""
+    """Replace NULs, which PostgreSQL cannot store, by U+FFFD, for every engine alike."""
     return text.replace("\0", "\ufffd")
 
 
 def amount_of(text: str) -> Decimal | None:
-    """The amount as it is kept, rounded half-even to four decimals; None where the text is none, or 10^14 or more."""
+    """Parse an amount and round it half-even to four decimals; None where the text is none, or 10^14 or more."""
     amount = decimal_of(text)
     return None if amount is None else _kept(amount)
 
 
 def exact_amount_of(text: str) -> Decimal | None:
-    """The amount where nothing of it is lost; None where it is none, has more than four decimals, or 10^14 or more."""
+    """Parse an amount without any loss; None where it is none, has more than four decimals, or 10^14 or more."""
     amount = decimal_of(text)
     kept = None if amount is None else _kept(amount)
     return kept if kept == amount else None
 
 
 def _kept(amount: Decimal) -> Decimal | None:
-    if not -_BEYOND < amount < _BEYOND:
+    if not -_TOO_LARGE < amount < _TOO_LARGE:
         return None
-    kept = amount.quantize(_LEAST, ROUND_HALF_EVEN)
-    return kept if -_BEYOND < kept < _BEYOND else None
+    kept = amount.quantize(_SMALLEST, ROUND_HALF_EVEN)
+    return kept if -_TOO_LARGE < kept < _TOO_LARGE else None
 
 
 def decimal_of(text: str) -> Decimal | None:
-    """The number that a text is, exactly; None where it is none."""
+    """Parse a number exactly; None where the text is none."""
     number = text.strip(" \t\r\n")
     if isinstance(text, NoAmount) or not _NUMBER.fullmatch(number):
         return None
@@ -242,7 +267,7 @@ def decimal_of(text: str) -> Decimal | None:
 
 
 def moment_of(text: str) -> int | None:
-    """Milliseconds since 1970; None where the text is no number, or no moment of the years 1 to 9999."""
+    """Parse milliseconds since 1970; None where the text is no number, or no moment of the years 1 to 9999."""
     moment = decimal_of(text)
     if moment is None or not FIRST_MOMENT <= moment < BEYOND_TIME:
         return None
@@ -255,7 +280,7 @@ def _text_table(columns: Mapping[str, Iterable[object]]) -> pa.Table:
 
 
 def texts(values: Iterable[object]) -> pa.StringArray:
-    """Texts without pandas, which Arrow imports, half a second long, for whatever else it makes of Python's objects."""
+    """Build an Arrow array of texts without importing pandas, as Arrow does elsewhere: that takes half a second."""
     builder = StringBuilder()
     builder.append_values([None if value is None else str(value) for value in values])
     return builder.finish()

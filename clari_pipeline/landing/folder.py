@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from clari_pipeline.core.inside import PathOutside, inside
+from clari_pipeline.core.paths import PathOutside, inside
 from clari_pipeline.landing.document import LandedDocument, LandingError, load
 from clari_pipeline.landing.writing import Arriving, LandingWriter, folder_name
 

@@ -1,4 +1,4 @@
-"""Alerts become messages, messages reach people. Knows nothing of Clari, of the warehouse or of settings."""
+"""Writes messages of alerts and sends them to channels. Knows nothing of Clari, of the warehouse or of settings."""
 
 from clari_pipeline.notify.channels import (
     Channel,

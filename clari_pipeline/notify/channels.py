@@ -1,4 +1,4 @@
-"""Messages to people, through Apprise: each address for itself, in bounded time, and never an address in sight.
+"""Send messages through Apprise: each channel on its own, in bounded time, and no address in logs or errors.
 
 An address (`slack://…`, `mailto://…`, `jsons://…`) is a secret from end to end. What stands for it everywhere else is
 a channel's name: its kind, its place in the setting and a short hash.
@@ -12,7 +12,7 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +32,7 @@ _HTML_WITHOUT_TABLES = {"tgram"}
 _WEBHOOKS = {"json", "jsons"}
 _MAIL = {"mailto", "mailtos"}
 _SLACK_BLOCK, _SLACK_HEADER = 3000, 150
-_TALKATIVE = {"apprise", "urllib3", "requests", "requests_oauthlib", "oauthlib", "slixmpp", "paho", "gntp", "smpplib"}
+_LOGGERS = {"apprise", "urllib3", "requests", "requests_oauthlib", "oauthlib", "slixmpp", "paho", "gntp", "smpplib"}
 _ANSWERED = re.compile(r"error=(\d{3})\b")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?=://)", re.IGNORECASE)
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
@@ -53,7 +53,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one message on one channel; `error` is None where it was accepted."""
+    """The outcome of one message on one channel; `error` is None where it was accepted."""
 
     channel: str
     error: str | None
@@ -93,16 +93,12 @@ class Channels:
     def __repr__(self) -> str:
         return f"Channels({', '.join(channel.name for channel in self)})"
 
-    def deliver(self, message: Message) -> list[Delivery]:
-        """Send to every channel, once and at the same time, and say what each did. Raises nothing.
+    def deliver(self, message: Message, to: Iterable[Channel] | None = None) -> list[Delivery]:
+        """Send to every channel, or to those named, once and at the same time. Raises nothing: a failure is an outcome.
 
         A channel that is down or slow holds up none of the others, and this call by `Timeouts.total` at most.
         """
-        return self.deliver_each(dict.fromkeys(self, message))
-
-    def deliver_each(self, messages: Mapping[Channel, Message]) -> list[Delivery]:
-        """The same, with a message for each channel; those that are not named get none."""
-        sendings = [_Sending(channel, message, self._timeouts) for channel, message in messages.items()]
+        sendings = [_Sending(channel, message, self._timeouts) for channel in (self if to is None else to)]
         deadline = time.monotonic() + self._timeouts.total
         for sending in sendings:
             sending.start()
@@ -118,7 +114,7 @@ def open_channels(addresses: SecretStr | None) -> Channels:
 
 
 def required_channels(addresses: SecretStr | None) -> Channels:
-    """The same, or `ChannelsMissing` where there is none."""
+    """`open_channels`; raises `ChannelsMissing`, too, where there is none."""
     if channels := open_channels(addresses):
         return channels
     raise ChannelsMissing("CLARI_ALERT_URLS is not set: name a channel, such as mailto:// or slack:// (see Apprise)")
@@ -130,7 +126,7 @@ def split_addresses(text: str) -> list[str]:
 
 
 class _Sending(threading.Thread):
-    """One message on its way to one channel. A daemon: one that hangs must not keep the command from ending."""
+    """The delivery of one message to one channel. A daemon: one that hangs must not keep the command from ending."""
 
     def __init__(self, channel: Channel, message: Message, timeouts: Timeouts) -> None:
         super().__init__(name=f"alert to {channel.name}", daemon=True)
@@ -140,7 +136,7 @@ class _Sending(threading.Thread):
     def run(self) -> None:
         error: str | None = "could not be sent"
         try:
-            with _hushed() as heard:
+            with _captured() as heard:
                 accepted = _send(self._channel, self._message, self._timeouts)
             error = None if accepted else heard.reason
         except Exception as fault:  # noqa: BLE001 (a channel's fault is an outcome; its text may hold the address)
@@ -148,7 +144,7 @@ class _Sending(threading.Thread):
         self._delivery = Delivery(self._channel.name, error)
 
     def outcome(self, deadline: float) -> Delivery:
-        """What it came to, at the deadline at the latest."""
+        """Wait for the outcome, until the deadline at the latest."""
         self.join(max(0.0, deadline - time.monotonic()))
         return self._delivery or Delivery(
             self._channel.name,
@@ -158,7 +154,7 @@ class _Sending(threading.Thread):
 
 def _channel(address: SecretStr, position: int) -> Channel:
     secret = address.get_secret_value().strip()
-    with _hushed():
+    with _captured():
         service = _service(secret)
         scheme = str(service.url(privacy=True)).partition("://")[0] if service is not None else None
     if scheme is None:
@@ -229,10 +225,10 @@ def _send(channel: Channel, message: Message, timeouts: Timeouts) -> bool:
     return bool(post.notify(body, title=title, notify_type=notify_type, body_format=body_format))
 
 
-class _Ear(threading.local):
-    """What Apprise says on this thread, while it is listened to: never passed on, for it names addresses."""
+class _Heard(threading.local):
+    """What Apprise logs on this thread while it is captured: never passed on, for it names addresses."""
 
-    listens = False
+    is_captured = False
     answer: str | None = None
     unreachable = False
 
@@ -246,38 +242,38 @@ class _Ear(threading.local):
         return "did not accept the message"
 
 
-class _Hush(logging.Filter):
-    """Keeps records made on a listening thread out of every log, and takes from them only what is no secret.
+class _Capture(logging.Filter):
+    """Keeps records of a captured thread out of every log, and takes from them only what is no secret.
 
     Apprise logs addresses at DEBUG, hosts at WARNING, and the HTTP library below it logs paths.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not _ear.listens:
+        if not _heard.is_captured:
             return True
         words = record.getMessage()
         if found := _ANSWERED.search(words):
-            _ear.answer = found[1]
+            _heard.answer = found[1]
         elif "connection error" in words.lower():
-            _ear.unreachable = True
+            _heard.unreachable = True
         return False
 
 
-_ear = _Ear()
-_hush = _Hush()
+_heard = _Heard()
+_capture = _Capture()
 
 
 @contextmanager
-def _hushed() -> Iterator[_Ear]:
-    """Listen to this thread's loggers instead of letting them write; other threads' records pass as ever."""
+def _captured() -> Iterator[_Heard]:
+    """Capture what this thread logs instead of letting it be written; other threads' records pass as ever."""
     # It names the host on stderr, for whoever writes ?verify=no into an address.
     warnings.filterwarnings("ignore", message="Unverified HTTPS request")
-    for name in (*_TALKATIVE, *logging.root.manager.loggerDict):
-        if name.partition(".")[0] in _TALKATIVE:
+    for name in (*_LOGGERS, *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in _LOGGERS:
             # A filter on a parent is not asked for its children's records: every one needs it.
-            logging.getLogger(name).addFilter(_hush)
-    _ear.listens, _ear.answer, _ear.unreachable = True, None, False
+            logging.getLogger(name).addFilter(_capture)
+    _heard.is_captured, _heard.answer, _heard.unreachable = True, None, False
     try:
-        yield _ear
+        yield _heard
     finally:
-        _ear.listens = False
+        _heard.is_captured = False

@@ -1,4 +1,4 @@
-"""Words and figures as each kind of reader can take them: plain text, Markdown of several dialects, HTML.
+"""Render text and figures for each kind of channel: plain text, Markdown of several dialects, HTML.
 
 Names come from a CRM and may hold anything. What a template prints is made safe by its environment, never by the
 template's author: control characters go, and nothing in a name can format, link, mention or break out.
@@ -15,7 +15,7 @@ from typing import Any
 
 import jinja2
 
-from clari_pipeline.core.shown import one_line
+from clari_pipeline.core.safe_text import one_line
 
 _CENT = Decimal("0.01")
 _TENTH = Decimal("0.1")
@@ -30,7 +30,7 @@ _WEB_ADDRESS = re.compile(r"(https?://\S+)")
 
 
 def plain_in_markdown(value: object) -> str:
-    """Text that neither Slack nor CommonMark nor Discord can take for formatting, a link or a mention."""
+    """Escape text so that neither Slack nor CommonMark nor Discord takes it for formatting, a link or a mention."""
     text = one_line(value).translate(_LOOK_ALIKES).replace("](", f"]{_WORD_JOINER}(")
     # Inside a word (entry_keys_are_complete, 2026_Q4) an underscore formats nothing, and can still be copied.
     text = _EDGE_UNDERSCORE.sub(lambda found: "ˍ" * len(found[0]), text)
@@ -38,7 +38,7 @@ def plain_in_markdown(value: object) -> str:
 
 
 def slack_markdown(markdown: str) -> str:
-    """A message's Markdown as Slack and Google Chat read it: one star is bold. No name holds a star."""
+    """Convert a message's Markdown for Slack and Google Chat: one star is bold. No name holds a star."""
     return markdown.replace("**", "*")
 
 
@@ -72,7 +72,7 @@ def moment(when: datetime) -> str:
 
 
 def render(name: str, **shown: Any) -> tuple[str, str, str]:
-    """A template in its three forms: text, Markdown, HTML."""
+    """Render a template in its three forms: text, Markdown, HTML."""
     text, markdown, html = (
         environment().get_template(f"{name}.{ending}.j2").render(**shown)
         for ending, environment in (("txt", _text), ("md", _markdown), ("html", html_environment))
@@ -92,7 +92,7 @@ def _markdown() -> jinja2.Environment:
 
 @cache
 def html_environment(*packages: str) -> jinja2.Environment:
-    """Templates that write HTML: those of these packages, and those that alerts are made of."""
+    """Jinja's environment for HTML: templates of these packages, and those of alerts."""
     return _environment(
         *packages, autoescape=True, finalize=lambda value: value if hasattr(value, "__html__") else one_line(value)
     )

@@ -22,8 +22,8 @@ from rich.table import Table
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import ExitCode, Remark
+from clari_pipeline.core.safe_text import PlainConsole, spreadsheet_cell
 from clari_pipeline.core.setting_errors import UsageError
-from clari_pipeline.core.shown import PlainConsole, cell
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.log_lines import say
 from clari_pipeline.warehouse.duckdb.engine import describe_tables
@@ -198,6 +198,6 @@ def _plain(value: object) -> object:
         case datetime():
             return value.astimezone(UTC).isoformat()
         case str():
-            return cell(value)
+            return spreadsheet_cell(value)
         case _:
             return value

@@ -22,7 +22,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from clari_pipeline.core.disk import to_disk
-from clari_pipeline.core.inside import inside
+from clari_pipeline.core.paths import inside
 from clari_pipeline.landing import Landing, LandingError
 from clari_pipeline.ops.backup_manifest import (
     DOCUMENT_FILES,

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from clari_pipeline.core.disk import to_disk
-from clari_pipeline.core.inside import PathOutside, inside
+from clari_pipeline.core.paths import PathOutside, inside
 from clari_pipeline.core.runbook import PipelineError
 from clari_pipeline.core.setting_errors import SettingsError
 

@@ -31,8 +31,8 @@ from starlette.routing import Route
 
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import ExitCode, section_of, see
+from clari_pipeline.core.safe_text import json_text, printable
 from clari_pipeline.core.setting_errors import UsageError
-from clari_pipeline.core.shown import json_text, printable
 from clari_pipeline.ops.freshness import ExportHealth, Wanted
 from clari_pipeline.store import ledger
 from clari_pipeline.store.opening import open_warehouse

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clari_pipeline.core.disk import to_disk
-from clari_pipeline.core.inside import inside
+from clari_pipeline.core.paths import inside
 from clari_pipeline.ops.backup import copy_document, prove
 from clari_pipeline.ops.backup_manifest import (
     DOCUMENT_FILES,

@@ -22,8 +22,8 @@ from pydantic import SecretStr
 
 from clari_pipeline.config.rules import read_rules
 from clari_pipeline.config.settings import Settings, point_dagster_at, read_settings
+from clari_pipeline.core.safe_text import json_text
 from clari_pipeline.core.setting_errors import SettingsError
-from clari_pipeline.core.shown import json_text
 from clari_pipeline.ops import preflight
 from clari_pipeline.ops.health import HealthReader
 from clari_pipeline.ops.preflight.findings import NotSeen

@@ -14,7 +14,14 @@ from typing import Any
 
 import duckdb
 
-from clari_pipeline.checks.export_gate import ExportFacts, again, judge, reason, remember, warm_up
+from clari_pipeline.checks.export_gate import (
+    ExportFacts,
+    carry_over,
+    judge,
+    reason,
+    remember_verdicts,
+    warm_up,
+)
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.documents import READER, Document, Totals, count_exactly, read_document, with_days
 from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
@@ -158,7 +165,7 @@ class Loader:
         if not merging.restore_lists(session, known, read_by=self._reader):
             self._merge_whole(session, [export], judge_only=export["request_id"], anew=False)
             return
-        remember(ledger.verdicts_of(session, known["request_id"]))
+        remember_verdicts(ledger.verdicts_of(session, known["request_id"]))
         with merging.transaction(session, export["forecast_id"], export["time_period_id"]):
             if export["request_id"] == known["request_id"]:
                 merging.note_unchanged(session, known)
@@ -183,7 +190,7 @@ class Loader:
         merging.note_loaded(session, export["request_id"], export["loaded_at"] or self._now())
         marts.forget(session, export["time_period_id"])
         verdicts = [
-            again(verdict, export["request_id"], known["job_id"])
+            carry_over(verdict, export["request_id"], known["job_id"])
             for verdict in ledger.verdicts_of(session, known["request_id"])
         ]
         keep_verdicts(session, [verdict for verdict in verdicts if verdict is not None], self._now())

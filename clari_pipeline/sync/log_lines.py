@@ -11,7 +11,7 @@ import structlog
 
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import see, snake
-from clari_pipeline.core.shown import printable
+from clari_pipeline.core.safe_text import printable
 from clari_pipeline.sync.events import Deferred, Event, Failed, Refused
 from clari_pipeline.sync.narration import Narrator
 

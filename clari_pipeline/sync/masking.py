@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from clari_pipeline.config.key_file import KeyFile, KeyFileError
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.hiding import MASK, Hidden
+from clari_pipeline.core.secret_masking import MASK, SecretMasker
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.notify import split_addresses
 
@@ -27,7 +27,7 @@ class Mask:
 
     def __init__(self, settings: Settings | None = None, *, people: Iterable[str] | None = None) -> None:
         """`people` are names and addresses; where they are given, whatever looks like an address of mail goes, too."""
-        self._secrets = Hidden(_secrets(settings) if settings else ())
+        self._secrets = SecretMasker(_secrets(settings) if settings else ())
         self._people = None if people is None else _any_of({name for name in people if name.strip()})
         self._with_people = people is None
 
@@ -56,7 +56,7 @@ class Mask:
 
 def masked_line(text: str, settings: Settings | None) -> str:
     """What a command says in a line, whatever library's message is in it, without keys and tokens."""
-    return Hidden(_secrets(settings) if settings else (), shortest=_SHORTEST_IN_A_LINE).text(text)
+    return SecretMasker(_secrets(settings) if settings else (), shortest=_SHORTEST_IN_A_LINE).text(text)
 
 
 def _secrets(settings: Settings) -> Iterable[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from clari_pipeline.checks.export_gate import EXCUSED_IN_GRACE
 from clari_pipeline.core.runbook import AlertKind, Problem, Remark, section_named
-from clari_pipeline.core.shown import one_line
+from clari_pipeline.core.safe_text import one_line
 from clari_pipeline.store import ledger, marts
 from clari_pipeline.warehouse.session import Session, Warehouse
 from clari_pipeline.warehouse.statements import Record

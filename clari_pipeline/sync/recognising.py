@@ -16,8 +16,8 @@ import pyarrow as pa
 from clari_pipeline.checks.export_gate import ExportFacts
 from clari_pipeline.config.rules import SameRules
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
-from clari_pipeline.documents import Document, currencies, identities
-from clari_pipeline.documents.identities import Item
+from clari_pipeline.documents import Document, matching, money
+from clari_pipeline.documents.matching import Item
 from clari_pipeline.documents.rows import ControlTotal
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, row, rows, run
@@ -135,7 +135,7 @@ def _tell_roles(session: Session, which: dict[str, str]) -> None:
     """People of a CSV whose email, or CRM id, has several roles now or had them before: each role keeps its id."""
     lists = {"stage_user": session.documents.table("stage_user").to_arrow_table()}
     staged = {"stage_user": lists["stage_user"].to_pylist()}
-    ids = identities.roles(staged["stage_user"], rows(session, "recognise/people", **which))
+    ids = matching.roles(staged["stage_user"], rows(session, "recognise/people", **which))
     if not ids:
         return
     for one in staged["stage_user"]:
@@ -194,14 +194,14 @@ def name_currencies(session: Session, export: Record, found: Recognised) -> None
 def _people(
     staged: list[Item], known: list[Item], found: Recognised, named: Mapping[str, str], *, is_synthetic: bool
 ) -> dict[str, str]:
-    matched = identities.people(staged, known, is_synthetic=is_synthetic, named=named)
+    matched = matching.people(staged, known, is_synthetic=is_synthetic, named=named)
     found.unsure += [{"kind": "person", "written": staged[place]["user_id"]} for place in matched.unsure]
     ids = {}
     for place, item in matched.known.items():
         one = staged[place]
         ids[one["user_id"]] = item["user_id"]
         one["user_id"] = item["user_id"]
-        if identities.is_person_synthetic(item) != is_synthetic and item is not one:
+        if matching.is_person_synthetic(item) != is_synthetic and item is not one:
             for name in ("email", "crm_user_id", "scope_id"):
                 if one[name] is None or _is_alike(name, one[name], item[name]):
                     one[name] = item[name]
@@ -230,7 +230,7 @@ def _is_alike(name: str, written: str, known: str | None) -> bool:
     if known is None or name == "scope_id":
         return False
     return (
-        identities.crm_id(written) == identities.crm_id(known)
+        matching.crm_id(written) == matching.crm_id(known)
         if name == "crm_user_id"
         else (written.strip().casefold() == known.strip().casefold())
     )
@@ -239,7 +239,7 @@ def _is_alike(name: str, written: str, known: str | None) -> bool:
 def _fields(
     staged: list[Item], known: list[Item], found: Recognised, named: Mapping[str, str], *, is_synthetic: bool
 ) -> dict[str, str]:
-    matched = identities.fields(staged, known, is_synthetic=is_synthetic, named=named)
+    matched = matching.fields(staged, known, is_synthetic=is_synthetic, named=named)
     found.unsure += [{"kind": "field", "written": staged[place]["field_id"]} for place in matched.unsure]
     ids = {}
     for place, item in matched.known.items():
@@ -270,7 +270,7 @@ def _periods(
         }
         for one in known_weeks
     }
-    matched = identities.periods(staged["stage_time_period"], known.values())
+    matched = matching.periods(staged["stage_time_period"], known.values())
     ids = {written: item["time_period_id"] for written, item in matched.items()}
     for one in staged["stage_time_period"]:
         item = matched.get(one["time_period_id"])
@@ -290,7 +290,7 @@ def _is_contradicted(period: Item, calendar: FiscalCalendar) -> bool:
 
 def _weeks(staged: dict[str, list[Item]], known: Sequence[Record]) -> dict[tuple[str, str], str]:
     """Ids of weeks that change, by period and the id that is written; both lists of weeks have them."""
-    ids = identities.weeks(staged["stage_time_frame"], known)
+    ids = matching.weeks(staged["stage_time_frame"], known)
     days = {(one["time_period_id"], one["time_frame_id"]): one["start_date"] for one in staged["stage_time_frame"]}
     listed: list[Item] = []
     for one in staged["stage_week"]:
@@ -340,7 +340,7 @@ def _named(signs: Iterable[Record], others: Sequence[Record]) -> list[_Currency]
     for one in signs:
         sign = one["currency_code"]
         keys = ((one["user_id"], one["field_id"]), (one["user_id"], None), (None, None))
-        codes = (currencies.known_as(sign, by[key]) for key in keys if by[key])
+        codes = (money.specific_currency(sign, by[key]) for key in keys if by[key])
         if (code := next((code for code in codes if code is not None), None)) is not None:
             found.append(_Currency(sign, code, one["user_id"], one["field_id"]))
     return found

@@ -14,13 +14,6 @@ quarters = st.builds(Quarter, st.integers(1001, 2998), st.integers(1, 4))
 days = st.dates(date(1002, 1, 1), date(2998, 12, 31))
 
 
-@given(months, days)
-def test_a_day_lies_between_the_first_and_the_last_of_its_quarter(start_month, day):
-    fiscal = FiscalCalendar(start_month)
-    quarter = fiscal.quarter_of(day)
-    assert fiscal.first_day(quarter) <= day <= fiscal.last_day(quarter)
-
-
 @given(months, quarters)
 def test_first_and_last_day_lie_in_their_quarter_and_the_days_beside_do_not(start_month, quarter):
     fiscal = FiscalCalendar(start_month)
@@ -43,19 +36,13 @@ def test_a_fiscal_year_begins_with_its_month_and_is_named_after_the_year_in_whic
 @pytest.mark.parametrize(
     ("start_month", "day", "quarter"),
     [
-        (1, date(2026, 11, 21), "2026_Q4"),
-        (1, date(2026, 1, 1), "2026_Q1"),
-        (2, date(2026, 1, 31), "2026_Q4"),
-        (2, date(2026, 2, 1), "2027_Q1"),
-        (7, date(2022, 7, 1), "2023_Q1"),
-        (7, date(2023, 6, 30), "2023_Q4"),
-        (10, date(2024, 12, 31), "2025_Q1"),
-        (12, date(2024, 12, 1), "2025_Q1"),
-        (12, date(2024, 2, 29), "2024_Q1"),
+        (1, "2026-11-21", "2026_Q4"), (1, "2026-01-01", "2026_Q1"), (2, "2026-01-31", "2026_Q4"),
+        (2, "2026-02-01", "2027_Q1"), (7, "2022-07-01", "2023_Q1"), (7, "2023-06-30", "2023_Q4"),
+        (10, "2024-12-31", "2025_Q1"), (12, "2024-12-01", "2025_Q1"), (12, "2024-02-29", "2024_Q1"),
     ],
-)
+)  # fmt: skip
 def test_well_known_days(start_month, day, quarter):
-    assert str(FiscalCalendar(start_month).quarter_of(day)) == quarter
+    assert str(FiscalCalendar(start_month).quarter_of(date.fromisoformat(day))) == quarter
 
 
 @given(quarters, st.integers(-4000, 4000))
@@ -84,18 +71,11 @@ def test_what_names_no_quarter_is_refused_with_what_would(text):
 @pytest.mark.parametrize(
     ("label", "quarter"),
     [
-        ("Q4 FY 2026", "2026_Q4"),
-        (" q1 fy2027 ", "2027_Q1"),
-        ("Q2 2026", "2026_Q2"),
-        ("Q5 FY 2026", None),
-        ("Q4", None),
-        ("Q4 FY 0000", None),
-        ("Q4 FY 9999", None),
-        ("July FY 2023", None),
-        ("", None),
+        ("Q4 FY 2026", "2026_Q4"), (" q1 fy2027 ", "2027_Q1"), ("Q2 2026", "2026_Q2"), ("Q5 FY 2026", None),
+        ("Q4", None), ("Q4 FY 0000", None), ("Q4 FY 9999", None), ("July FY 2023", None), ("", None),
         ("FQ4 2026", None),
     ],
-)
+)  # fmt: skip
 def test_the_label_of_a_quarter(label, quarter):
     assert quarter_of_label(label) == (quarter and Quarter.parse(quarter))
 
@@ -117,23 +97,15 @@ def test_a_month_of_a_fiscal_year_lies_in_a_quarter_of_it(start_month, month, ye
 @pytest.mark.parametrize(
     ("label", "start_month", "first"),
     [
-        ("July FY 2023", 1, date(2023, 7, 1)),
-        ("July FY 2023", 7, date(2022, 7, 1)),
-        ("june 2023", 7, date(2023, 6, 1)),
-        ("Sept. FY2023", 1, date(2023, 9, 1)),
-        ("Jan 2024", 1, date(2024, 1, 1)),
-        ("Junk FY 2023", 1, None),
-        ("Mayor 2023", 1, None),
-        ("Ju 2023", 1, None),
-        ("July", 1, None),
-        ("July FY 0000", 1, None),
-        ("Q3 FY 2023", 1, None),
-        ("", 1, None),
+        ("July FY 2023", 1, "2023-07-01"), ("July FY 2023", 7, "2022-07-01"), ("june 2023", 7, "2023-06-01"),
+        ("Sept. FY2023", 1, "2023-09-01"), ("Jan 2024", 1, "2024-01-01"), ("Junk FY 2023", 1, None),
+        ("Mayor 2023", 1, None), ("Ju 2023", 1, None), ("July", 1, None), ("July FY 0000", 1, None),
+        ("Q3 FY 2023", 1, None), ("", 1, None),
     ],
-)
+)  # fmt: skip
 def test_the_label_of_a_month(label, start_month, first):
     found = FiscalCalendar(start_month).month_of_label(label)
-    assert (found and found[0]) == first
+    assert (found and str(found[0])) == first
 
 
 @pytest.mark.parametrize(

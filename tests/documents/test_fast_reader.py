@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clari_pipeline.documents import DocumentUnreadable, totals
+from clari_pipeline.documents import DocumentUnreadable, control_totals
 from tests.documents.conftest import read
 from tests.helpers.document_writer import WRONG, Writer, broken, documents, in_pieces
 from tests.helpers.reader_oracle import Refused, compare, expect
@@ -288,8 +288,8 @@ def test_a_byte_order_mark_stands_only_before_the_document():
 
 def test_a_disk_without_room_for_the_count_leaves_it_to_the_exact_one(monkeypatch, tmp_path):
     """Nobody waits for a counter that has given up, however much is still to be fed."""
-    monkeypatch.setattr(totals, "_BATCH", 1)
-    monkeypatch.setattr(totals, "TemporaryDirectory", lambda **_: _Full())
+    monkeypatch.setattr(control_totals, "_BATCH", 1)
+    monkeypatch.setattr(control_totals, "TemporaryDirectory", lambda **_: _Full())
     with in_pieces(150):
         document = read(WHOLE)
     assert document.entry_count == len(CALM)

@@ -7,9 +7,9 @@ from itertools import product
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from clari_pipeline.documents.money import money
+from clari_pipeline.documents.control_totals import number_in_cell
+from clari_pipeline.documents.money import parse_money
 from clari_pipeline.documents.rows import NoAmount, amount_of
-from clari_pipeline.documents.totals import number_in_cell
 from tests.documents.conftest import read
 from tests.documents.test_long_csv import LINE, MINUS, written
 
@@ -51,7 +51,7 @@ def amounts(draw: st.DrawFn) -> tuple[str, Decimal | None, str | None]:
 @given(amounts())
 def test_whatever_is_written_is_read_as_it_was_meant_or_not_at_all(drawn):
     writing, amount, currency = drawn
-    found, found_currency = money(writing)
+    found, found_currency = parse_money(writing)
     if amount is None:
         assert isinstance(found, NoAmount)
     else:
@@ -64,7 +64,7 @@ def test_a_mark_too_many_is_never_passed_over(drawn, mark, place):
     """It is part of the amount, of its sign or of its currency, or the amount is refused."""
     writing, _, _ = drawn
     marked = writing[:place] + mark + writing[place:]
-    found, currency = money(marked)
+    found, currency = parse_money(marked)
     if isinstance(found, NoAmount) or mark.isspace():
         return
     is_known = mark in "0123456789.,()+" + MINUS + "\u02d7\u2052" or unicodedata.category(mark) == "Sc"
@@ -79,7 +79,7 @@ def test_a_mark_too_many_is_never_passed_over(drawn, mark, place):
 @example("1e5")
 @example("($1,234.5678)")
 def test_control_totals_see_what_the_grammar_sees_by_code_of_their_own(text):
-    found, _ = money(text)
+    found, _ = parse_money(text)
     if found is not None and not isinstance(found, NoAmount):
         counted = number_in_cell(text)
         assert counted is not None

@@ -8,6 +8,7 @@ import pytest
 
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.documents import MEASURES, DocumentUnreadable
+from clari_pipeline.documents.json_shapes import ENTRY_KEYS
 from clari_pipeline.documents.rows import ENTRY as SCHEMA
 from clari_pipeline.sandbox.company import Company, Order
 from clari_pipeline.sandbox.documents import TYPES, Style, in_many_ways, relational
@@ -140,48 +141,33 @@ def test_unknown_keys_are_counted_at_each_level_and_harm_nothing():
 @pytest.mark.parametrize(
     ("written", "code"),
     [
-        ({"code": "USD", "symbol": "$"}, "USD"),
-        ({"symbol": "€", "code": "EUR", "more": {}}, "EUR"),
-        ("GBP", "GBP"),
-        ({"symbol": "$"}, None),
-        ({}, None),
-        ("", None),
-        (None, None),
+        ({"code": "USD", "symbol": "$"}, "USD"), ({"symbol": "€", "code": "EUR", "more": {}}, "EUR"), ("GBP", "GBP"),
+        ({"symbol": "$"}, None), ({}, None), ("", None), (None, None),
     ],
-)
+)  # fmt: skip
 def test_a_currency_is_an_object_or_its_code(written, code):
     document = read(json.dumps({"entries": [{"fieldId": "f", "currency": written}]}))
     assert only(document, "raw_entry")["currency_code"] == code
 
 
 @pytest.mark.parametrize(
-    ("key", "column", "written", "typed"),
+    ("key", "written", "typed"),
     [
-        ("isUpdated", "is_updated", True, True),
-        ("isUpdated", "is_updated", False, False),
-        ("isUpdated", "is_updated", "true", True),
-        ("isUpdated", "is_updated", None, None),
-        ("isUpdated", "is_updated", "perhaps", None),
-        ("updatedOn", "updated_at", 1760918098260, 1760918098260),
-        ("updatedOn", "updated_at", "1760918098260", 1760918098260),
-        ("updatedOn", "updated_at", 1760918098260.5, 1760918098261),
-        ("updatedOn", "updated_at", 253402300799999, 253402300799999),  # the last of the year 9999
-        ("updatedOn", "updated_at", 253402300800000, None),
-        ("updatedOn", "updated_at", 253402300799999.5, None),
-        ("updatedOn", "updated_at", -62135596800000, -62135596800000),  # the first of the year 1
-        ("updatedOn", "updated_at", -62135596800001, None),
-        ("updatedOn", "updated_at", "yesterday", None),
-        ("adjustedOn", "adjusted_at", None, None),
-        ("userId", "user_id", 1900, "1900"),
-        ("userId", "user_id", "a\0b", "a\ufffdb"),
-        ("scopeId", "scope_id", "\0", "\ufffd"),
-        ("userId", "user_id", "", None),
-        ("timeFrameId", "time_frame_id", None, None),
+        ("isUpdated", True, True), ("isUpdated", False, False), ("isUpdated", "true", True), ("isUpdated", None, None),
+        ("isUpdated", "perhaps", None),
+        ("updatedOn", 1760918098260, 1760918098260), ("updatedOn", "1760918098260", 1760918098260),
+        ("updatedOn", 1760918098260.5, 1760918098261), ("updatedOn", "yesterday", None), ("adjustedOn", None, None),
+        ("updatedOn", 253402300799999, 253402300799999),  # the last of the year 9999
+        ("updatedOn", 253402300800000, None), ("updatedOn", 253402300799999.5, None),
+        ("updatedOn", -62135596800000, -62135596800000),  # the first of the year 1
+        ("updatedOn", -62135596800001, None),
+        ("userId", 1900, "1900"), ("userId", "a\0b", "a\ufffdb"), ("scopeId", "\0", "\ufffd"), ("userId", "", None),
+        ("timeFrameId", None, None),
     ],
-)
-def test_booleans_moments_and_ids_become_what_they_are(key, column, written, typed):
+)  # fmt: skip
+def test_booleans_moments_and_ids_become_what_they_are(key, written, typed):
     document = read(json.dumps({"entries": [{"fieldId": "f", key: written}]}))
-    found = only(document, "raw_entry")[column]
+    found = only(document, "raw_entry")[ENTRY_KEYS[key]]
     assert (found, type(found)) == (typed, type(typed))
 
 

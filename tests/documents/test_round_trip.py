@@ -1,6 +1,7 @@
 """Whatever the entries are, and however their JSON is written, they are read back exactly."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -8,22 +9,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clari_pipeline.documents import MEASURES
+from clari_pipeline.documents.json_shapes import ENTRY_KEYS
 from tests.documents.conftest import read
 
-KEYS = {
-    "fieldId": "field_id",
-    "timeFrameId": "time_frame_id",
-    "timePeriodId": "time_period_id",
-    "userId": "user_id",
-    "scopeId": "scope_id",
-}
-AMOUNTS = {
-    "forecastValue": "forecast_value",
-    "quotaValue": "quota_value",
-    "adjustmentValue": "adjustment_value",
-    "crmTotal": "crm_total",
-    "crmClosed": "crm_closed",
-}
+KEYS = {key: ENTRY_KEYS[key] for key in ("fieldId", "timeFrameId", "timePeriodId", "userId", "scopeId")}
+AMOUNTS = {key: column for key, column in ENTRY_KEYS.items() if column in MEASURES and key != "aggregationTotal"}
 # A NUL is read as another character: see test_relational.py.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 amounts = st.decimals(-(10**14) + 1, 10**14 - 1, places=4) | st.decimals(-(10**6), 10**6, places=2)
@@ -35,20 +26,12 @@ entries = st.fixed_dictionaries(
 )
 
 
-def _quoted(amount: Decimal) -> str:
-    return f'"{amount:f}"'
-
-
-def _scientific(amount: Decimal) -> str:
-    return format(amount, "E")
-
-
 def _short(amount: Decimal) -> str:
     text = format(amount, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-WRITINGS: list[Callable[[Decimal], str]] = [lambda amount: format(amount, "f"), _quoted, _scientific, _short]
+WRITINGS: list[Callable[[Decimal], str]] = ["{:f}".format, '"{:f}"'.format, "{:E}".format, _short]
 
 
 def written(draw: st.DrawFn, value: Any) -> str:
@@ -81,19 +64,15 @@ def test_entries_are_read_back_exactly(drawn):
     rows, text = drawn
     document = read(text)
     assert document.entry_count == len(rows)
+    columns = KEYS | AMOUNTS | {"isUpdated": "is_updated", "updatedOn": "updated_at", "currency": "currency_code"}
+    sums: Counter[tuple[str, str]] = Counter()
     for row, found in zip(rows, document.tables["raw_entry"].to_pylist(), strict=True):
-        for key, column in KEYS.items():
-            assert found[column] == row.get(key)
-        for key, column in AMOUNTS.items():
-            assert found[column] == row.get(key)
+        assert {column: found[column] for column in columns.values()} == {
+            column: row.get(key) for key, column in columns.items()
+        }
         assert found["is_updated"] is row.get("isUpdated")
-        assert found["updated_at"] == row.get("updatedOn")
-        assert found["currency_code"] == row.get("currency")
-    sums: dict[tuple[str, str], Decimal] = {}
-    for row in rows:
         for key, column in AMOUNTS.items():
             if row.get(key) is not None:
-                place = (row["fieldId"], column)
-                sums[place] = sums.get(place, Decimal(0)) + row[key]
+                sums[row["fieldId"], column] += row[key]
     assert document.unreadable == []
     assert {place: control.total for place, control in document.exact_totals.items()} == sums

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import strategies as st
 
-from clari_pipeline.documents import fast_entries, json_text
-from clari_pipeline.documents.relational import ENTRY_KEYS
+from clari_pipeline.documents import arrow_entries, json_stream
+from clari_pipeline.documents.json_shapes import ENTRY_KEYS
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -176,7 +176,7 @@ class Pieces:
 def in_pieces(piece: int, *, chunk: int | None = None, fewest: int = 1) -> Iterator[Pieces]:
     """Cut documents into pieces of so many bytes, and read them in chunks of so many."""
     found = Pieces()
-    read = fast_entries.FastEntries.read
+    read = arrow_entries.ArrowEntries.read
 
     def counted(self, *arguments):
         table = read(self, *arguments)
@@ -185,9 +185,9 @@ def in_pieces(piece: int, *, chunk: int | None = None, fewest: int = 1) -> Itera
         return table
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_text, "_PIECE", piece)
-        patch.setattr(json_text, "_CHUNK", chunk or piece)
-        patch.setattr(json_text, "_FEWEST", fewest)
-        patch.setattr(json_text, "_MOST", max(fewest, 4))
-        patch.setattr(fast_entries.FastEntries, "read", counted)
+        patch.setattr(json_stream, "_PIECE", piece)
+        patch.setattr(json_stream, "_CHUNK", chunk or piece)
+        patch.setattr(json_stream, "_FEWEST", fewest)
+        patch.setattr(json_stream, "_MOST", max(fewest, 4))
+        patch.setattr(arrow_entries.ArrowEntries, "read", counted)
         yield found

@@ -14,15 +14,15 @@ from fractions import Fraction
 from typing import Any
 
 from clari_pipeline.documents import MEASURES, DocumentUnreadable, count_exactly
-from clari_pipeline.documents.flat import AMOUNTS, OF_THIS_SHAPE
-from clari_pipeline.documents.relational import ENTRY_KEYS, LISTS
+from clari_pipeline.documents.json_shapes import ENTRY_KEYS, FLAT_AMOUNTS, FLAT_ONLY
+from clari_pipeline.documents.rows import JSON_LISTS
 from tests.documents.conftest import read
 
 Row = dict[str, Any]
 NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]*)(\.(?P<part>[0-9]*))?([eE](?P<exponent>[+-]?[0-9]+))?")
-FLAT = AMOUNTS | {"ownerEmail": "user_id", "timePeriod": "time_period_id", "currency": "currency_code"}
+FLAT = FLAT_AMOUNTS | {"ownerEmail": "user_id", "timePeriod": "time_period_id", "currency": "currency_code"}
 COLUMNS = dict.fromkeys(ENTRY_KEYS.values())
-AMOUNT_KEYS = {key for key, column in (ENTRY_KEYS | AMOUNTS).items() if column in MEASURES}
+AMOUNT_KEYS = {key for key, column in (ENTRY_KEYS | FLAT_AMOUNTS).items() if column in MEASURES}
 YES, NO = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
 KEYS = ("field_id", "time_frame_id", "time_period_id", "user_id")
 
@@ -100,13 +100,13 @@ def _expected(document: Any) -> Expected:
     found = Expected()
     entries = _rows(document.get("entries"))
     first = entries[0] if entries else {}
-    names_people = "fieldId" not in first and OF_THIS_SHAPE & first.keys()
-    found.shape = "flat" if names_people or not (entries or LISTS.keys() & document.keys()) else "relational"
+    names_people = "fieldId" not in first and FLAT_ONLY & first.keys()
+    found.shape = "flat" if names_people or not (entries or JSON_LISTS.keys() & document.keys()) else "relational"
     for entry in entries:
         _add_entry(found, entry)
     for name, value in document.items():
-        if name in LISTS and found.shape == "relational":
-            table, columns = LISTS[name]
+        if name in JSON_LISTS and found.shape == "relational":
+            table, columns = JSON_LISTS[name]
             found.lists[table] = [] if value is None else _rows(value)
             found.lists[table] = [_named(row, columns, name, found.unknown) for row in found.lists[table]]
             if name == "timeFrames":  # JSON does not say of which period a week is

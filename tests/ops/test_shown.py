@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clari_pipeline.cli import app as cli
-from clari_pipeline.core.shown import cell, json_text, one_line, printable
+from clari_pipeline.core.safe_text import json_text, one_line, printable, spreadsheet_cell
 from tests.helpers.each_case import try_each
 from tests.helpers.house import House, document, entry, moment, person
 
@@ -57,7 +57,7 @@ CELLS = {
 
 def test_a_cell_is_no_formula() -> None:
     def check(text: str) -> None:
-        assert cell(text) == CELLS[text]
+        assert spreadsheet_cell(text) == CELLS[text]
 
     try_each(CELLS, check)
 

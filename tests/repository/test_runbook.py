@@ -17,8 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 import clari_pipeline
-from clari_pipeline.checks.export_gate import CHECKS
-from clari_pipeline.checks.product_checks import PRODUCT_CHECKS
+from clari_pipeline.checks.export_gate import CHECKS, PRODUCT_CHECKS
 from clari_pipeline.cli import app as cli
 from clari_pipeline.core.project import project_file
 from clari_pipeline.core.runbook import PAGE, AlertKind, ExitCode, PipelineError, Remark, anchor, section_of, see

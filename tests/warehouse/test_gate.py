@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clari_pipeline.documents import relational
+from clari_pipeline.documents import json_shapes
 from clari_pipeline.sync.outcomes import Outcome
 from tests.helpers.forecast import Forecast, shared_house
 from tests.helpers.house import QUARTER, House, Json, document, entry, moment, person
@@ -493,7 +493,7 @@ def test_control_totals_are_taken_from_the_document_not_from_what_was_staged(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A measure that the reader puts into the wrong column is noticed, though it is merged as it was staged."""
-    monkeypatch.setitem(relational.ENTRY_KEYS, "crmClosed", "crm_total")
+    monkeypatch.setitem(json_shapes.ENTRY_KEYS, "crmClosed", "crm_total")
     outcome = house.bring(document(entry(call=100, closed=40)), moment(10, 20))
     assert outcome.export["state"] == "REFUSED"
     assert not verdict(outcome, "control_totals_reconcile")["passed"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 
 from clari_pipeline.config.settings import point_dagster_at
-from clari_pipeline.core.inside import inside
+from clari_pipeline.core.paths import inside
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.landing import PRODUCTS, LandingError
 from clari_pipeline.notify import greeting, open_channels

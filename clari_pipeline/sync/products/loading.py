@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from clari_pipeline.checks.export_gate import ExportFacts, Verdict, judge, reason, warm_up
-from clari_pipeline.checks.product_checks import PRODUCT_CHECKS
+from clari_pipeline.checks.export_gate import PRODUCT_CHECKS, ExportFacts, Verdict, judge, reason, warm_up
 from clari_pipeline.core.runbook import Problem
 from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.landing import PRODUCTS, LandedDocument, Landing, LandingError

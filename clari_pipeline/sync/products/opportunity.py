@@ -10,7 +10,7 @@ from typing import Any
 from clari_pipeline.clari import ClariClient
 from clari_pipeline.clari.products import opportunities
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.documents.json_text import Number
+from clari_pipeline.documents.json_stream import Number
 from clari_pipeline.documents.rows import exact_amount_of
 from clari_pipeline.store import fetches
 from clari_pipeline.sync.products.product import AskedProduct, Fetch, Found, Rows, Sink, Take, objects, read_members

@@ -12,7 +12,7 @@ from typing import IO, Any, ClassVar, Protocol, cast
 
 from clari_pipeline.clari import ClariClient
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.documents.json_text import JsonText
+from clari_pipeline.documents.json_stream import JsonStream
 from clari_pipeline.documents.rows import DocumentUnreadable
 from clari_pipeline.store import product_rows
 from clari_pipeline.store.product_rows import Merged, Staging
@@ -144,13 +144,13 @@ def read_members(
     """
     if not stream.peek(1):
         raise DocumentUnreadable("the document has no bytes")
-    document, others, missing = JsonText(stream), dict[str, Any](), set(arrays)
+    document, others, missing = JsonStream(stream), dict[str, Any](), set(arrays)
     for member in document.members():
         if member not in arrays:
             others[member] = document.value()
         elif document.is_array():
             missing.discard(member)
-            for elements in document.elements(_one_by_one, _drop, _drop, at_once=at_once):
+            for elements in document.decoded_elements(at_once=at_once):
                 arrays[member](elements)
         else:
             document.value()
@@ -168,11 +168,3 @@ def objects(values: Any, found: Found, fact: str) -> Iterator[dict[str, Any]]:
             yield value
         else:
             found.note(fact, f"a {kind(value) or 'nothing'}")  # what it says may name people
-
-
-def _one_by_one(_piece: bytes, _rows: int) -> None:
-    """Makes nothing of any piece: elements are decoded."""
-
-
-def _drop(_what: object) -> None:
-    pass

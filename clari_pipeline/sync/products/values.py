@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.documents.json_text import Number
+from clari_pipeline.documents.json_stream import Number
 from clari_pipeline.documents.rows import exact_amount_of, moment_of, without_nul
 
 _TOKEN = re.compile(r"(?=.*[0-9])[A-Za-z0-9:.+_-]{1,60}")  # no blank, no @, and a digit: nobody's name

@@ -1,4 +1,4 @@
-"""What a reader is told of an alert, in the order in which it matters: the values that templates put into sentences."""
+"""View models of alerts: the values that templates put into sentences, in the order in which they matter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from clari_pipeline.core.shown import one_line
+from clari_pipeline.core.safe_text import one_line
 from clari_pipeline.notify.rendering import compact, percent
 
 if TYPE_CHECKING:
@@ -135,13 +135,13 @@ class Notice:
 
 def swing_sections(alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], Headline]) -> list[Section]:
     """One section a forecast × quarter, the newest quarter and its largest change first; ten lines in all of them."""
-    stood_for = {
+    represented = {
         _field_of(alert.detail): alert.detail.get("user_ids") for alert in alerts if alert.kind == "mass_change"
     }
     swings = [
         (_where(alert.detail), swing_line(alert.detail))
         for alert in alerts
-        if alert.kind == "forecast_swing" and not _is_stood_for(alert.detail, stood_for)
+        if alert.kind == "forecast_swing" and not _is_represented(alert.detail, represented)
     ]
     swings.sort(key=lambda swing: abs(swing[1].change), reverse=True)
     shown = swings[:_SHOWN_LINES]
@@ -177,7 +177,7 @@ def swing_sections(alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], 
 def swings_subject(sections: Sequence[Section]) -> str:
     """`Q4 Commit 12.4M, −0.6M on the week, 92 % of quota, 5 weeks left; 3 swings`."""
     first, *others = sections
-    told = _headline_words(first.headline) if first.headline else f"{first.forecast} {first.quarter}"
+    call = _headline_words(first.headline) if first.headline else f"{first.forecast} {first.quarter}"
     found = [_count(len(first.mass_changes), "mass change")] if first.mass_changes else []
     found += [_count(first.count, "swing")] if first.count else []
     more = sum(section.count + len(section.mass_changes) for section in others)
@@ -186,7 +186,7 @@ def swings_subject(sections: Sequence[Section]) -> str:
     if first.headline is None and first.largest is not None:
         line = first.largest
         found.append(f"largest {line.who}, {line.field} {compact(line.change, signed=True)}")
-    return _bounded(f"{told}; {', '.join(found)}")
+    return _bounded(f"{call}; {', '.join(found)}")
 
 
 def notices_subject(kind: str, alerts: Sequence[Alert]) -> str:
@@ -199,7 +199,7 @@ def notices_subject(kind: str, alerts: Sequence[Alert]) -> str:
 
 
 def notice_view(alert: Alert) -> Notice:
-    """What is told of an alert that is no swing."""
+    """The view of an alert that is no swing."""
     forecast, quarter = _where(alert.detail)
     job = alert.detail.get("job_id")
     return Notice(
@@ -213,7 +213,7 @@ def notice_view(alert: Alert) -> Notice:
 
 
 def swing_line(detail: Mapping[str, Any]) -> SwingLine:
-    """What is told of a swing. A change that the detail does not name is taken from its two values."""
+    """The view of a swing. A change that the detail does not name is taken from its two values."""
     before, after = _decimal(detail, "previous_value"), _decimal(detail, "current_value")
     change = _decimal(detail, "change_amount")
     reason, period, quarter = detail.get("reason"), detail.get("time_period_id"), detail.get("quarter_id")
@@ -273,10 +273,10 @@ def _size(contributor: Contributor) -> Decimal:
     return abs(contributor.change or Decimal(0))
 
 
-def _is_stood_for(swing: Mapping[str, Any], stood_for: Mapping[tuple[str, ...], Sequence[str] | None]) -> bool:
+def _is_represented(swing: Mapping[str, Any], represented: Mapping[tuple[str, ...], Sequence[str] | None]) -> bool:
     """Whether a mass change says it already; one that names people says nothing of others."""
     field = _field_of(swing)
-    return field in stood_for and ((people := stood_for[field]) is None or swing.get("user_id") in people)
+    return field in represented and ((people := represented[field]) is None or swing.get("user_id") in people)
 
 
 def _mass_change(detail: Mapping[str, Any]) -> MassChange:
@@ -315,17 +315,17 @@ def _weeks(left: int) -> str:
 
 
 def _places(places: Sequence[tuple[str, str]]) -> str:
-    named = list(dict.fromkeys(" ".join(part for part in place if part) for place in places if any(place)))
-    rest = len(named) - _SHOWN_QUARTERS
-    return ", ".join(named[:_SHOWN_QUARTERS]) + (f" and {rest} more" if rest > 0 else "")
+    named = dict.fromkeys(" ".join(part for part in place if part) for place in places if any(place))
+    return _listed(list(named), _SHOWN_QUARTERS)
 
 
 def _names(names: Sequence[str]) -> str | None:
-    if not names:
-        return None
-    rest = len(names) - _SHOWN_NAMES
-    shown = ", ".join(one_line(name) for name in names[:_SHOWN_NAMES])
-    return shown + (f" and {rest} more" if rest > 0 else "")
+    return _listed([one_line(name) for name in names], _SHOWN_NAMES) or None
+
+
+def _listed(names: Sequence[str], most: int) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _sql(alerts: Sequence[Alert]) -> str:

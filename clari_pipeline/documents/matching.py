@@ -1,4 +1,4 @@
-"""Which person, field, period and week of a document is which known one, where a format with other ids brought those.
+"""Match people, fields, periods and weeks of a document to the known ones that came in a format with other ids.
 
 JSON has Clari's ids; a CSV has emails, names and numbers in their place. What has one known counterpart is that one;
 what may be one of several, or cannot be compared, is named and never guessed.
@@ -32,6 +32,19 @@ class Matched:
     unsure: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How things of one kind are told apart: by id, else by the first of `tiers` in which exactly one is alike.
+
+    `is_stand_in`: whether an id stands in for Clari's. `may_be_one`: whether two that no tier matches may be the same.
+    """
+
+    id: _Key
+    tiers: tuple[_Key, ...]
+    is_stand_in: Callable[[Item], bool]
+    may_be_one: Callable[[Item, Item], bool] = lambda *_: True
+
+
 def crm_id(text: str | None) -> str | None:
     """An id of Salesforce in its long form: 15 letters tell capitals, the three behind them are their checksum.
 
@@ -47,79 +60,65 @@ def crm_id(text: str | None) -> str | None:
 
 
 def people(
-    shown: Sequence[Item], known: Sequence[Item], *, is_synthetic: bool, named: Mapping[str, str] | None = None
+    written: Sequence[Item], known: Sequence[Item], *, is_synthetic: bool, named: Mapping[str, str] | None = None
 ) -> Matched:
     """Match people by id, else by email, else by CRM id; of several alike by their role, too.
 
     `is_synthetic`: the document has no ids of Clari's. Known people say by `is_shown` whether the newest export showed
     them. `named` is what a setting says: who is written so is that one.
     """
-    id_, email, crm, role = (
-        _text("user_id"),
-        _folded("email"),
-        lambda one: crm_id(one["crm_user_id"]),
-        _text("role_name"),
-    )
-    tiers = (email, _both(email, role), crm, _both(crm, role))
-    matched = _matched(shown, list(known), id_, tiers, is_person_synthetic, is_synthetic=is_synthetic, named=named)
-    return _with_unsure(matched, shown, known, id_, is_person_synthetic, _may_be_one_person, is_synthetic=is_synthetic)
+    return _match(_PEOPLE, written, known, is_synthetic=is_synthetic, named=named)
 
 
-def roles(shown: Sequence[Item], known: Sequence[Item]) -> dict[str, str]:
+def roles(written: Sequence[Item], known: Sequence[Item]) -> dict[str, str]:
     """Ids of people as they are known, by the other ids that a document without Clari's writes of the same people.
 
     They have one email, or CRM id, and role: somebody had one role then and has several now, or the other way round.
     """
-    role = _text("role_name")
-    matched = _tier(Matched(), shown, known, _both(_folded("email"), role))
-    matched = _tier(matched, shown, known, _both(lambda one: crm_id(one["crm_user_id"]), role))
-    ids = {shown[place]["user_id"]: str(item["user_id"]) for place, item in matched.known.items()}
-    others = {one["user_id"] for one in shown} - ids.keys()
-    return {written: id_ for written, id_ in ids.items() if written != id_ and id_ not in others}
+    matched = Matched()
+    for mark in (_EMAIL_AND_ROLE, _CRM_ID_AND_ROLE):
+        _match_tier(matched, written, known, mark)
+    ids = {written[place]["user_id"]: str(item["user_id"]) for place, item in matched.known.items()}
+    others = {one["user_id"] for one in written} - ids.keys()
+    return {old: id_ for old, id_ in ids.items() if old != id_ and id_ not in others}
 
 
 def fields(
-    shown: Sequence[Item], known: Sequence[Item], *, is_synthetic: bool, named: Mapping[str, str] | None = None
+    written: Sequence[Item], known: Sequence[Item], *, is_synthetic: bool, named: Mapping[str, str] | None = None
 ) -> Matched:
     """Match fields by id, else by name: without capitals, blanks and underscores, else without any marks."""
-    id_ = _text("field_id")
-    tiers = (_named(r"[\s_]+"), _named(r"[\W_]+"))
-    matched = _matched(shown, list(known), id_, tiers, is_field_synthetic, is_synthetic=is_synthetic, named=named)
-    return _with_unsure(matched, shown, known, id_, is_field_synthetic, lambda *_: True, is_synthetic=is_synthetic)
+    return _match(_FIELDS, written, known, is_synthetic=is_synthetic, named=named)
 
 
-def periods(shown: Sequence[Item], known: Iterable[Item]) -> dict[str, Item]:
+def periods(written: Sequence[Item], known: Iterable[Item]) -> dict[str, Item]:
     """Match periods by id, else by their days, else by their label: known ones, by the id that the document writes."""
-    tiers: tuple[_Key, ...] = (_days("period_type"), _folded("label"))
-    matched = _matched(
-        shown, list(known), _text("time_period_id"), tiers, lambda _: True, is_synthetic=True, named=None
-    )
-    return {shown[place]["time_period_id"]: item for place, item in matched.known.items()}
+    matched = _match(_PERIODS, written, list(known), is_synthetic=True)
+    return {written[place]["time_period_id"]: item for place, item in matched.known.items()}
 
 
-def weeks(shown: Sequence[Item], known: Iterable[Item]) -> dict[tuple[str, str], str]:
+def weeks(written: Sequence[Item], known: Iterable[Item]) -> dict[tuple[str, str], str]:
     """Ids of weeks as they are known, by period and the id that the document writes.
 
     Of one period each. A week is the one with its days, whatever number it bears; one with other days than the known
     one of its id has another id, and so has one without days whose number that of another week has become.
     """
     known = list(known)
-    matched = _tier(Matched(), shown, known, _days("time_period_id"))
-    matched = _tier(matched, shown, known, _first_day_of_a_week)
-    free = [one for one in known if one["start_date"] is None]
-    dateless = [one if one["start_date"] is None else {**one, "time_frame_id": None} for one in shown]
-    matched = _tier(matched, dateless, known, _both(_text("time_period_id"), _text("time_frame_id")))
-    matched = _tier(matched, shown, free, _both(_text("time_period_id"), _text("time_frame_id")))
-    found = {_week_key(shown[place]): str(item["time_frame_id"]) for place, item in matched.known.items()}
+    matched = Matched()
+    _match_tier(matched, written, known, _days("time_period_id"))
+    _match_tier(matched, written, known, _first_day_of_a_week)
+    dateless = [one if one["start_date"] is None else {**one, "time_frame_id": None} for one in written]
+    _match_tier(matched, dateless, known, _PERIOD_AND_WEEK)
+    _match_tier(matched, written, [one for one in known if one["start_date"] is None], _PERIOD_AND_WEEK)
+    found = {_week_key(written[place]): str(item["time_frame_id"]) for place, item in matched.known.items()}
     taken = {_week_key(one) for one in known} | {(period, week) for (period, _), week in found.items()}
     shift = _shift(found)
-    for one in shown:
-        period, written = key = _week_key(one)
+    for one in written:
+        period, week = key = _week_key(one)
         if key in found:
             continue
         day = str(one["start_date"] or "")
-        free_name = (name for name in (_shifted(written, shift), written, day) if name and (period, name) not in taken)
-        found[key] = next(free_name, f"{written} ({day or 'no days'})")
+        free_name = (name for name in (_shifted(week, shift), week, day) if name and (period, name) not in taken)
+        found[key] = next(free_name, f"{week} ({day or 'no days'})")
         taken.add((period, found[key]))
     return found
 
@@ -136,30 +135,40 @@ def is_field_synthetic(one: Item) -> bool:
     return one["field_id"] == one["field_name"] or (one["field_id"], one["field_name"]) == ("forecast", "Forecast")
 
 
-def _matched(
-    shown: Sequence[Item],
-    known: list[Item],
-    id_: _Key,
-    tiers: Iterable[_Key],
-    is_stand_in: Callable[[Item], bool],
+def _match(
+    kind: _Kind,
+    written: Sequence[Item],
+    known: Sequence[Item],
     *,
     is_synthetic: bool,
-    named: Mapping[str, str] | None,
+    named: Mapping[str, str] | None = None,
 ) -> Matched:
-    """By what is named, by id, then tier by tier: among what the newest export showed first, then among all."""
-    matched = _by_name(shown, known, id_, named or {})
-    matched = _tier(matched, shown, known, id_)
+    """By what is named, by id, then tier by tier: among what the newest export showed first, then among all.
+
+    Unsure is what is left beside known ones of the other kind of ids that are left, too.
+    """
+    matched = _match_named(written, known, kind.id, named or {})
+    _match_tier(matched, written, known, kind.id)
     # Where a document has Clari's ids, another id of Clari's is somebody else.
-    others = known if is_synthetic else [one for one in known if is_stand_in(one)]
+    others = known if is_synthetic else [one for one in known if kind.is_stand_in(one)]
     for pool in ([one for one in others if one["is_shown"]], others):
-        for tier in tiers:
-            matched = _tier(matched, shown, pool, tier)
+        for tier in kind.tiers:
+            _match_tier(matched, written, pool, tier)
+    taken = {kind.id(item) for item in matched.known.values()}
+    of_other_ids = [one for one in known if one["is_shown"] and kind.is_stand_in(one) != is_synthetic]
+    left = [one for one in of_other_ids if kind.id(one) not in taken]
+    is_nobody_known = bool(of_other_ids) and not matched.known
+    matched.unsure = [
+        place
+        for place, one in enumerate(written)
+        if place not in matched.known and (is_nobody_known or any(kind.may_be_one(one, item) for item in left))
+    ]
     return matched
 
 
-def _by_name(shown: Sequence[Item], known: list[Item], id_: _Key, named: Mapping[str, str]) -> Matched:
+def _match_named(written: Sequence[Item], known: Sequence[Item], id_: _Key, named: Mapping[str, str]) -> Matched:
     matched = Matched()
-    for place, one in enumerate(shown):
+    for place, one in enumerate(written):
         wanted = next((named[text] for text in _names_of(one) if text in named), None)
         found = [item for item in known if wanted is not None and wanted in _names_of(item)]
         exact = [item for item in found if id_(item) == wanted] or found
@@ -174,54 +183,20 @@ def _names_of(one: Item) -> list[str]:
     return [one[name] for name in ("user_id", "email", "crm_user_id", "field_id", "field_name") if one.get(name)]
 
 
-def _tier(matched: Matched, shown: Sequence[Item], known: Sequence[Item], key: _Key) -> Matched:
-    """Match what is alike by `key` and alone in that, on both sides."""
+def _match_tier(matched: Matched, written: Sequence[Item], known: Sequence[Item], key: _Key) -> None:
+    """Add what is alike by `key` and alone in that, on both sides."""
     taken = {id(item) for item in matched.known.values()}
     theirs: defaultdict[Hashable, list[Item]] = defaultdict(list)
     for item in known:
         if id(item) not in taken and (mark := key(item)) is not None:
             theirs[mark].append(item)
     ours: defaultdict[Hashable, list[int]] = defaultdict(list)
-    for place, one in enumerate(shown):
+    for place, one in enumerate(written):
         if place not in matched.known and (mark := key(one)) is not None:
             ours[mark].append(place)
     for mark, places in ours.items():
         if len(places) == len(theirs[mark]) == 1:
             matched.known[places[0]] = theirs[mark][0]
-    return matched
-
-
-def _with_unsure(
-    matched: Matched,
-    shown: Sequence[Item],
-    known: Sequence[Item],
-    id_: _Key,
-    is_stand_in: Callable[[Item], bool],
-    may_be_one: Callable[[Item, Item], bool],
-    *,
-    is_synthetic: bool,
-) -> Matched:
-    """What is left beside known ones of the other kind of ids that are left, too."""
-    taken = {id_(item) for item in matched.known.values()}
-    left = [one for one in known if one["is_shown"] and id_(one) not in taken and is_stand_in(one) != is_synthetic]
-    others = [one for one in known if one["is_shown"] and is_stand_in(one) != is_synthetic]
-    nobody = bool(others) and not matched.known
-    matched.unsure = [
-        place
-        for place, one in enumerate(shown)
-        if place not in matched.known and (nobody or any(may_be_one(one, item) for item in left))
-    ]
-    return matched
-
-
-def _may_be_one_person(one: Item, other: Item) -> bool:
-    """Unless an address or CRM id that both have tells them apart."""
-    pairs = [
-        (_folded("email")(one), _folded("email")(other)),
-        (crm_id(one["crm_user_id"]), crm_id(other["crm_user_id"])),
-    ]
-    both = [mine == theirs for mine, theirs in pairs if mine and theirs]
-    return any(both) or not both
 
 
 def _text(name: str) -> _Key:
@@ -232,24 +207,22 @@ def _folded(name: str) -> _Key:
     return lambda one: (one[name] or "").strip().casefold() or None
 
 
-def _named(blanks: str) -> _Key:
+def _name_without(blanks: str) -> _Key:
     return lambda one: re.sub(blanks, " ", one["field_name"] or "").strip().casefold() or None
 
 
-def _both(first: _Key, second: _Key) -> _Key:
+def _all(*marks_of: _Key) -> _Key:
+    """Alike in all of them; none where one of them is none."""
+
     def key(one: Item) -> Hashable | None:
-        marks = first(one), second(one)
+        marks = tuple(mark(one) for mark in marks_of)
         return None if None in marks else marks
 
     return key
 
 
 def _days(also: str) -> _Key:
-    def key(one: Item) -> Hashable | None:
-        marks = one[also], one["start_date"], one["end_date"]
-        return None if None in marks else marks
-
-    return key
+    return _all(lambda one: one[also], lambda one: one["start_date"], lambda one: one["end_date"])
 
 
 def _first_day_of_a_week(one: Item) -> Hashable | None:
@@ -279,3 +252,24 @@ def _shifted(written: str, shift: int | None) -> str | None:
     if shift is None or found is None or (number := int(found[2]) + shift) < 0:
         return None
     return f"{found[1]}{number:0{len(found[2])}}"
+
+
+_EMAIL, _CRM_ID, _ROLE = _folded("email"), lambda one: crm_id(one["crm_user_id"]), _text("role_name")
+_EMAIL_AND_ROLE, _CRM_ID_AND_ROLE = _all(_EMAIL, _ROLE), _all(_CRM_ID, _ROLE)
+_PERIOD_AND_WEEK = _all(_text("time_period_id"), _text("time_frame_id"))
+
+
+def _may_be_one_person(one: Item, other: Item) -> bool:
+    """Unless an address or CRM id that both have tells them apart."""
+    both = [mark(one) == mark(other) for mark in (_EMAIL, _CRM_ID) if mark(one) and mark(other)]
+    return any(both) or not both
+
+
+_PEOPLE = _Kind(
+    _text("user_id"),
+    (_EMAIL, _EMAIL_AND_ROLE, _CRM_ID, _CRM_ID_AND_ROLE),
+    is_person_synthetic,
+    _may_be_one_person,
+)
+_FIELDS = _Kind(_text("field_id"), (_name_without(r"[\s_]+"), _name_without(r"[\W_]+")), is_field_synthetic)
+_PERIODS = _Kind(_text("time_period_id"), (_days("period_type"), _folded("label")), lambda _: True)

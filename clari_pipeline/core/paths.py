@@ -1,4 +1,4 @@
-"""Paths that somebody else has written down, proved to lie inside the folder that they are of.
+"""Refuse paths from outside that lead out of the folder that they belong to (path traversal).
 
 A backup's manifest, a ledger's row, an answer of Clari's: whatever names a path may name one that leads elsewhere.
 """
@@ -11,7 +11,7 @@ from clari_pipeline.core.runbook import PipelineError
 
 
 class PathOutside(PipelineError):
-    """A path leads out of the folder that it is of: nothing there was read, written or removed."""
+    """A path leads out of the folder that it belongs to: nothing there was read, written or removed."""
 
 
 def inside(root: Path, path: str) -> Path:

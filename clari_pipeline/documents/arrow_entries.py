@@ -1,7 +1,7 @@
-"""Entries read by Arrow's JSON parser: as strict as the standard library's, exact for money, many times as fast.
+"""Parse entries with Arrow: as strict as the standard library's JSON, exact for money, many times as fast.
 
 A piece is taken whole or not at all. Not taken is whatever this parser would read in another way than
-`relational.entry_row` does: a key that it has not met, another kind of value, an amount that is none, a key that
+`json_shapes.entry_row` does: a key that it has not met, another kind of value, an amount that is none, a key that
 stands twice. Keys that we do not know are learnt from the entries that were read one by one, so that the next piece
 of the same document can be taken.
 """
@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from clari_pipeline.documents.json_text import Number
+from clari_pipeline.documents.json_stream import Number
 from clari_pipeline.documents.rows import AMOUNT, BEYOND_TIME, ENTRY, FIRST_MOMENT, MEASURES, Rounded, texts
 
 _TEXT = pa.string()
@@ -27,7 +27,7 @@ _MOMENT = pa.decimal128(38, 4)
 _NOTHING = pa.null()
 _EMPTY, _NONE = texts([""])[0], texts([None])[0]
 _DEEPEST = 8
-_MOST_KINDS = 500  # keys at all depths: a document that makes up keys is not followed
+_MOST_TYPES = 500  # keys at all depths: a document that makes up keys is not followed
 _NO_JSON = (b"NaN", b"Inf")  # numbers to this parser, where they stand as values
 _AS_VALUES = re.compile(rb"[:,\[][ \t\r\n]*-?(?:NaN|Inf)")
 # In a text, Arrow takes 1e+-2 and 1e0x2 for amounts, however their characters are escaped.
@@ -42,7 +42,15 @@ _NUL = b"\\u0000"  # it is to be another character
 _ESCAPED = re.compile(rb"\\u00(?:2[bBdD]|30|45|58|65|78)")
 
 
-class FastEntries:
+class ArrowPiece(NamedTuple):
+    """Some entries: a table of the schema `ENTRY`, what was rounded for it, and how many values unknown keys have."""
+
+    table: pa.Table
+    rounded: Rounded
+    unknown: Counter[str]
+
+
+class ArrowEntries:
     """Reads pieces of `entries` into tables of `ENTRY`. `columns` says which key is which column."""
 
     def __init__(self, columns: Mapping[str, str]) -> None:
@@ -51,21 +59,20 @@ class FastEntries:
         self._options = self._parse_options()
 
     def learn(self, entries: Iterable[Any]) -> None:
-        """Take note of keys, and of the way in which a currency is written."""
+        """Add the keys of decoded entries to the schema, and the way in which a currency is written."""
         kinds = dict(self._kinds)
         for entry in entries:
             for key, value in entry.items():
                 if key not in self._columns or key == "currency":
                     kinds[key] = _either(kinds.get(key, _NOTHING), _kind_of(value))
-        if kinds != self._kinds and sum(map(_size, kinds.values())) <= _MOST_KINDS:
+        if kinds != self._kinds and sum(map(_size, kinds.values())) <= _MOST_TYPES:
             self._kinds = kinds
             self._options = self._parse_options()
 
-    def read(self, piece: bytes, rows: int) -> tuple[pa.Table, Rounded, Counter[str]] | None:
-        """So many objects that stand one after the other, as `ENTRY`, and the values under keys that we do not know.
+    def read(self, piece: bytes, rows: int) -> ArrowPiece | None:
+        """Parse so many objects that stand one after the other; None where they are to be read one by one.
 
-        What was rounded for that is counted between the two. None where they are to be read one by one. Safe to be
-        called from several threads.
+        Safe to be called from several threads.
         """
         # Before the first object this parser skips a byte-order mark, and crashes on a null.
         if not piece.startswith(b"{") or _has_odd_exponent(piece) or (_ESCAPE in piece and _NUL in piece):
@@ -89,7 +96,7 @@ class FastEntries:
         except pa.ArrowException:
             return None
         more = self._kinds.keys() - self._columns.keys()
-        return table, rounded, Counter({f"entries.{key}": rows - parsed[key].null_count for key in more})
+        return ArrowPiece(table, rounded, Counter({f"entries.{key}": rows - parsed[key].null_count for key in more}))
 
     def _parse_options(self) -> pj.ParseOptions:
         self._has_floats = any("double" in str(kind) for kind in self._kinds.values())
@@ -165,7 +172,7 @@ def _either(known: pa.DataType, found: pa.DataType) -> pa.DataType:
 
 
 def _size(kind: pa.DataType) -> int:
-    """How many kinds a kind is made of."""
+    """How many types a type is made of."""
     return 1 + sum(_size(kind.field(number).type) for number in range(kind.num_fields))
 
 

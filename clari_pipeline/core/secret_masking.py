@@ -1,4 +1,4 @@
-"""Secrets taken out of texts, in whatever way they are written there.
+"""Mask secrets in texts, in whatever encoding they are written there.
 
 A gateway that refuses a call may repeat what it was sent: as it stands, over several lines, in the escapes of JSON, of
 a web address or of HTML, in base64 or in hexadecimals, one inside the other. So a text is decoded as often as there is
@@ -42,8 +42,8 @@ _READABLE = re.compile(r"[\0\t\n\r -~]{11,}")  # in what was decoded: it may be 
 _Span = tuple[int, int]
 
 
-class Hidden:
-    """Some secrets, to be replaced wherever they turn up. Its `repr` shows none."""
+class SecretMasker:
+    """Replaces some secrets wherever they turn up. Its `repr` shows none."""
 
     def __init__(self, secrets: Iterable[str], *, shortest: int = _SHORTEST) -> None:
         self._secrets = {secret for secret in secrets if len(secret) >= shortest}
@@ -53,10 +53,10 @@ class Hidden:
         self._in_hex = {code for one in as_bytes if len(one) >= _SHORTEST_ENCODED for code in (one.hex(), one.hex(":"))}
 
     def __repr__(self) -> str:
-        return f"Hidden({len(self._secrets)} secrets)"
+        return f"SecretMasker({len(self._secrets)} secrets)"
 
     def text(self, text: str) -> str:
-        """The text with a mask in the place of each secret."""
+        """Replace each secret in the text by a mask."""
         shown, end = [], 0
         for first, last in sorted(self._found(text)) if self._secrets else ():
             if last > end:

@@ -1,4 +1,4 @@
-"""A JSON text read as it arrives: one object's members, and long arrays a piece at a time, in bounded memory.
+"""Parse JSON as it arrives: one object's members, and long arrays a piece at a time, in bounded memory.
 
 Values are decoded by the standard library's own scanner. Elements of an array can instead be handed out as bytes to
 a faster parser: a piece is cut at a separator, and it is the parser's success that proves the cut to lie between two
@@ -48,7 +48,7 @@ class _NoNumber(str):
     __slots__ = ()
 
 
-class JsonText:
+class JsonStream:
     """One JSON object in a stream of bytes. Raises `DocumentUnreadable` where it is none.
 
     Under the keys `maybe_nan` of any object a bare NaN, and an infinity, is taken for a text.
@@ -72,7 +72,7 @@ class JsonText:
             self._at = len(_BYTE_ORDER_MARK)
 
     def members(self) -> Iterator[str]:
-        """The object's keys; the value of each is to be taken before the next. After the last, the text has ended."""
+        """Iterate over the object's keys; read each one's value before the next. After the last, the text has ended."""
         if self._next() != b"{":
             raise no_document(self.value(), "the document is no JSON object")
         self._at += 1
@@ -101,7 +101,7 @@ class JsonText:
         return self._next() == b"["
 
     def value(self) -> Any:
-        """The next value, decoded: objects whose keys all differ, numbers as `Number`."""
+        """Decode the next value: objects whose keys all differ, numbers as `Number`."""
         self._next()
         wanted = _CHUNK
         while True:
@@ -143,40 +143,45 @@ class JsonText:
         return found
 
     def _unless_cut(self, error: json.JSONDecodeError, text: str, *, is_cut: bool) -> None:
-        """Say what is wrong, unless the text just was not there yet."""
+        """Raise `DocumentUnreadable`, unless the text has only not arrived yet."""
         is_open = error.msg.startswith("Unterminated string") or error.pos >= len(text) - _UNFINISHED
         if not (is_cut and is_open):
             self._fail(error.msg, _size(text[: error.pos]))
 
     def first(self) -> Any:
-        """The first element of the array that is next, which is not taken; None where it has none."""
+        """Peek at the first element of the array that is next; None where it has none."""
         self._kept = self._before + self._at
         self._at += 1
         found = None if self._next() == b"]" else self.value()
         self._at, self._kept = self._kept - self._before, None
         return found
 
-    def elements(
-        self,
-        parse: Parse[_Parsed],
-        take: Callable[[_Parsed], None],
-        feed: Callable[[bytes], None],
-        *,
-        at_once: int | None = None,
+    def decoded_elements(
+        self, feed: Callable[[bytes], None] | None = None, *, at_once: int | None = None
     ) -> Iterator[list[Any]]:
-        """The elements of the array that is next.
+        """The elements of the array that is next, decoded, some at a time: `at_once` where that is given.
+
+        `feed` is given the same elements, as they stand in the text, without the comma after the last.
+        """
+        count, most = at_once or _FEWEST, at_once or _MOST
+        goes_on = self._begins_array()
+        while goes_on:
+            found, goes_on = self._decode_some(count, feed)
+            yield found
+            count = min(count * 4, most)
+
+    def elements(
+        self, parse: Parse[_Parsed], take: Callable[[_Parsed], None], feed: Callable[[bytes], None]
+    ) -> Iterator[list[Any]]:
+        """The elements of the array that is next, those that `parse` does not read decoded, some at a time.
 
         `parse` is given pieces, several at once in threads: the bytes of whole objects, the commas between them
-        replaced by line ends, and how many there must be. What it makes of them `take` is given in order. What it
-        makes nothing of is decoded here and handed out, some elements at a time, `at_once` where that is said. `feed`
-        is given the same elements, as they stand in the text, without the comma after the last.
+        replaced by line ends, and how many there must be. Its results are handed to `take` in order; what it returns
+        None for is decoded here and yielded. `feed` is given all elements, as they stand in the text, without the
+        comma after the last.
         """
-        fewest, most = at_once or _FEWEST, at_once or _MOST
-        self._expect(b"[")
-        if self._next() == b"]":
-            self._at += 1
-            return
-        walked, goes_on = fewest, True
+        goes_on = self._begins_array()
+        count = _FEWEST
         separator: bytes | None = None
         ahead: deque[_Piece[_Parsed]] = deque()
         with ThreadPoolExecutor(_AT_ONCE, "pieces") as pool:
@@ -188,7 +193,7 @@ class JsonText:
                 if ahead and (parsed := ahead[0].parsed.result()) is not None:
                     take(parsed)
                     feed(ahead.popleft().text)
-                    walked = fewest
+                    count = _FEWEST
                     continue
                 self._put_back(b"".join(part for piece in ahead for part in (piece.text, piece.gap)))
                 ahead.clear()
@@ -199,11 +204,19 @@ class JsonText:
                     self._at += len(text)
                     goes_on = self._goes_on()
                 else:
-                    found, goes_on = self._walk(walked, feed)
+                    found, goes_on = self._decode_some(count, feed)
                     yield found
-                    walked, separator = min(walked * 4, most), None
+                    count, separator = min(count * 4, _MOST), None
 
-    def _walk(self, most: int, feed: Callable[[bytes], None]) -> tuple[list[Any], bool]:
+    def _begins_array(self) -> bool:
+        """Take the bracket of the array that is next; whether it has an element. The end of an empty one is taken."""
+        self._expect(b"[")
+        if self._next() != b"]":
+            return True
+        self._at += 1
+        return False
+
+    def _decode_some(self, most: int, feed: Callable[[bytes], None] | None) -> tuple[list[Any], bool]:
         """The next elements of an array, decoded one by one, and whether others follow."""
         found: list[Any] = []
         wanted, goes_on = _CHUNK, True
@@ -229,7 +242,8 @@ class JsonText:
             if done == 0 and not is_cut:
                 self._fail("its end is missing")
             taken = _size(text[:done])
-            feed(self._bytes(self._at + taken).rstrip(_BLANK + (b"," if goes_on else b"]")))
+            if feed is not None:
+                feed(self._bytes(self._at + taken).rstrip(_BLANK + (b"," if goes_on else b"]")))
             self._at += taken
             wanted = wanted * 2 if done == 0 else _CHUNK
         return found, goes_on
@@ -253,7 +267,7 @@ class JsonText:
         return self._bytes(end.start() + 1) if end else None
 
     def _goes_on(self) -> bool:
-        """Whether another element follows; the comma, or the closing bracket, is taken."""
+        """Take the comma or the closing bracket; whether another element follows."""
         follows = self._next()
         if follows == b"]":
             self._at += 1
@@ -263,7 +277,7 @@ class JsonText:
         return True
 
     def _next(self) -> bytes:
-        """The next byte that is not blank, which is not taken; none at the end of the text."""
+        """Peek at the next byte that is not blank; empty at the end of the text."""
         while True:
             end = min(self._end, self._at + 64)
             rest = self._bytes(end).lstrip(_BLANK)
@@ -291,7 +305,7 @@ class JsonText:
             raise DocumentUnreadable(f"the document is not UTF-8: {error.reason} at byte {place}") from None
 
     def _fill(self, size: int) -> bool:
-        """Have so many bytes ahead, or all that are left; whether there is any."""
+        """Read until so many bytes are ahead, or all that are left; whether there is any."""
         if self._end - self._at < size and not self._has_ended:
             self._move_to_front(self._at if self._kept is None else self._kept - self._before, size)
             with memoryview(self._buffer) as buffer:
@@ -307,7 +321,7 @@ class JsonText:
             return bytes(buffer[self._at : end])
 
     def _move_to_front(self, left: int, size: int) -> None:
-        """Leave behind what stands before a place in the buffer, and have room for so many bytes ahead."""
+        """Drop what stands before a place in the buffer, and make room for so many bytes ahead."""
         with memoryview(self._buffer) as buffer:
             buffer[: self._end - left] = buffer[left : self._end]
         self._before += left
@@ -316,7 +330,7 @@ class JsonText:
         self._buffer.extend(bytes(max(0, self._at + size - len(self._buffer))))
 
     def _put_back(self, taken: bytes) -> None:
-        """Have once more ahead what was just taken."""
+        """Put back what was just taken."""
         if taken:
             self._buffer = bytearray(taken) + self._buffer[self._at : self._end]
             self._before += self._at - len(taken)
@@ -329,7 +343,7 @@ class JsonText:
 
 @dataclass(slots=True)
 class _Piece(Generic[_Parsed]):
-    """Elements that are being parsed, and what stands between them and the next."""
+    """A piece that is being parsed, and the gap between it and the next."""
 
     text: bytes
     gap: bytes
@@ -337,7 +351,7 @@ class _Piece(Generic[_Parsed]):
 
 
 def _parsed(piece: bytes, separator: bytes, parse: Parse[_Parsed]) -> _Parsed | None:
-    """What is made of a piece. A line end cannot stand in a text of JSON: one put there would be refused."""
+    """Parse a piece. A line end cannot stand in a JSON string: one put there would be refused."""
     try:
         piece.isascii() or piece.decode()
     except UnicodeDecodeError:
@@ -358,7 +372,7 @@ def _blank(text: str, at: int) -> int:
 
 
 def no_document(value: Any, otherwise: str) -> DocumentUnreadable:
-    """What is wrong with JSON that is no document: Clari's words, where it is one of its envelopes."""
+    """The error on JSON that is no document: Clari's message, where it is one of its envelopes."""
     words = error_in(value)
     return DocumentUnreadable(f"Clari sent an error in place of the document: {words}" if words else otherwise)
 

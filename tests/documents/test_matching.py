@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
-from clari_pipeline.documents import identities
+from clari_pipeline.documents import matching
 
 QUARTER = "2026_Q4"
 FIRST = date(2026, 10, 1)
@@ -18,7 +18,7 @@ def test_a_week_without_days_is_never_named_by_them() -> None:
     """It bears the number that another week is known by, and is no second one of that, however often it comes."""
     known = [week("1", FIRST)]
     for _ in range(3):
-        found = identities.weeks([week("W", FIRST), week("1", None)], known)
+        found = matching.weeks([week("W", FIRST), week("1", None)], known)
         assert found == {(QUARTER, "W"): "1", (QUARTER, "1"): "1 (no days)"}
         known = [week("1", FIRST), week("1 (no days)", None)]
 
@@ -27,4 +27,4 @@ def test_a_week_has_a_name_though_all_others_are_taken() -> None:
     day = FIRST + timedelta(days=14)
     names = ("3", str(day), f"3 ({day})")
     taken = [week(name, FIRST + timedelta(days=100 + 7 * at)) for at, name in enumerate(names)]
-    assert identities.weeks([week("3", day)], taken) == {(QUARTER, "3"): f"3 ({day})"}
+    assert matching.weeks([week("3", day)], taken) == {(QUARTER, "3"): f"3 ({day})"}

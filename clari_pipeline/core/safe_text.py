@@ -1,4 +1,4 @@
-"""Text as it is shown to people, wherever: a terminal, a mail, a chat, a page, a file for a spreadsheet.
+"""Make text safe to show: in a terminal, a mail, a chat, a page, a file for a spreadsheet.
 
 Names come from a CRM, messages from Clari and from proxies before it: they may hold anything. Control characters and
 escape sequences would do something to a terminal, bidirectional overrides would show one thing and be another.
@@ -20,35 +20,35 @@ _DROPPED = (
 _CONTROL, _DROP = re.compile(f"[{_CONTROLS}]"), re.compile(f"[{_DROPPED}]")
 _NOT_IN_JSON = re.compile(f"[\\x7f-\\x9f\\u2028\\u2029{_DROPPED}]")
 _BLANKS = re.compile(" {2,}")
-_RUN_BY_A_SPREADSHEET = re.compile(r"[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠]")
+_FORMULA = re.compile(r"[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 
 
 def printable(value: object) -> str:
-    """Text in which nothing does anything: each control character is a blank, what turns the reading around is gone."""
+    """Replace each control character by a blank, and drop what changes the direction of reading."""
     return _DROP.sub("", _CONTROL.sub(" ", str(value)))
 
 
 def one_line(value: object) -> str:
-    """The same without blanks around it, and with one where there were several."""
+    """Printable text without blanks around it, and with one where there were several."""
     return _BLANKS.sub(" ", printable(value)).strip()
 
 
 def json_text(document: Any, **options: Any) -> str:
-    """JSON that says the same and can be shown on a terminal: what is not printable stands in it as an escape."""
+    """Write JSON for a terminal: what is not printable stands in it as an escape."""
     text = json.dumps(document, ensure_ascii=False, **options)
     return _NOT_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def cell(text: str) -> str:
-    """Text in a file for a spreadsheet, which is not to take it for a formula; a number stays one."""
+def spreadsheet_cell(text: str) -> str:
+    """Text that a spreadsheet does not take for a formula; a number stays one."""
     shown = printable(text)
-    is_run = text[:1] in {"\t", "\r", "\n"} or _RUN_BY_A_SPREADSHEET.match(shown)
-    return f"'{shown}" if is_run and not _NUMBER.fullmatch(text) else shown
+    is_formula = text[:1] in {"\t", "\r", "\n"} or _FORMULA.match(shown)
+    return f"'{shown}" if is_formula and not _NUMBER.fullmatch(text) else shown
 
 
 def print_line(line: str) -> None:
-    """Print a line of what a command answers on standard output."""
+    """Print a line of a command's answer on standard output."""
     print(printable(line))  # noqa: T201 - this is what people read
 
 
@@ -64,5 +64,5 @@ class PlainConsole(Console):
         super().__init__(markup=False, emoji=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Whatever is printed comes by here: lines, and the cells of tables."""
+        """Rich calls this for whatever is printed: lines, and the cells of tables."""
         return super().render_str(printable(text), **options)

@@ -1,9 +1,8 @@
-"""What a document amounts to, counted in its own bytes by another parser than the one that stages it, or the
-reconciliation would prove nothing of how the rows were made.
+"""Control totals: sum and count of each measure of each field, counted in a document's own bytes.
 
-JSON and CSV are counted by DuckDB's readers, while the rows are made. DuckDB takes numbers for binary fractions: what
-it counts is right or differs visibly, and where it differs `add` counts anew from the decoded text, digit by digit.
-So a total that is wrong is never believed, and one that is right never doubted for long.
+By another parser than the one that stages the document, or reconciling them would prove nothing of how the rows were
+made. JSON and CSV are counted by DuckDB's readers, while the rows are made. DuckDB takes numbers for binary fractions:
+its totals are right or differ visibly, and where they differ the decoded text is counted digit by digit.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from clari_pipeline.core import queries
 from clari_pipeline.documents.rows import MEASURES, ControlTotal, amount_of, text_of
 
 Totals = dict[tuple[str | None, str], ControlTotal]
-_AHEAD = 16  # pieces that may wait
-_BATCH = 24 << 20
+_QUEUED = 16  # pieces at most
+_BATCH = 24 << 20  # bytes that DuckDB counts at once
 # By Clari's own names, the one that counts first.
 _RELATIONAL = {
     "forecast_value": ("forecastValue",),
@@ -44,7 +43,7 @@ _FLAT = {
 
 
 class StreamTotals:
-    """Sum and count of each measure, by field, of an array of JSON that is fed to it in order, as `sql` says.
+    """Counts an array of JSON in a thread of its own, by the statement `sql`, as it is fed in order.
 
     What is fed begins with an element and ends before a comma, or at the array's end.
     """
@@ -52,7 +51,7 @@ class StreamTotals:
     def __init__(self, sql: str) -> None:
         self._sql = queries.text_of(f"documents/{sql}")
         self._totals: Totals | None = {}
-        self._queue: Queue[bytes | None] = Queue(_AHEAD)
+        self._queue: Queue[bytes | None] = Queue(_QUEUED)
         self._has_ended = False
         self._thread = threading.Thread(target=self._run, name="totals", daemon=True)
 
@@ -78,7 +77,7 @@ class StreamTotals:
     def _run(self) -> None:
         try:
             self._count_all()
-        except Exception:  # noqa: BLE001 - no room for the pieces, say: whoever feeds must not wait for ever
+        except Exception:  # noqa: BLE001 - a full disk, say: whoever feeds must not wait for ever
             self._totals = None
             while not self._has_ended:
                 self._has_ended = self._queue.get() is None
@@ -108,7 +107,7 @@ class StreamTotals:
 
 
 def count_file(sql: str, file: Path) -> Totals | None:
-    """What DuckDB counts in a file; None where it cannot read it."""
+    """Count a file with DuckDB; None where it cannot read it."""
     try:
         with _duckdb().cursor() as connection:
             found = connection.execute(sql, {"file": str(file)}).fetchall()
@@ -123,15 +122,13 @@ def count_file(sql: str, file: Path) -> Totals | None:
 
 
 def _added(known: Totals, more: Totals) -> Totals:
-    for key, total in more.items():
-        sum_ = known.setdefault(key, ControlTotal())
-        sum_.total += total.total
-        sum_.count += total.count
+    for key, found in more.items():
+        known.setdefault(key, ControlTotal()).add(found.total, found.count)
     return known
 
 
 def of_csv(content: bytes) -> Totals | None:
-    """The same of a long CSV, where a line that stands twice counts once; None where DuckDB could not read it."""
+    """Count a long CSV, where a line that stands twice counts once; None where DuckDB could not read it."""
     with TemporaryDirectory(prefix="clari-totals-") as folder:
         file = Path(folder) / "lines.csv"
         file.write_bytes(content)
@@ -141,7 +138,7 @@ def of_csv(content: bytes) -> Totals | None:
 def number_in_cell(text: str) -> str | None:
     """The number that a cell of a CSV holds, found letter by letter; None where it holds none, or two could be meant.
 
-    The rows are made by `money`, of which nothing is used here: a sign or a size that it got wrong shows itself.
+    The rows are made by `money.py`, of which nothing is used here: a sign or a size that it got wrong shows itself.
     """
     places = [place for place, letter in enumerate(text) if letter in "0123456789."]
     if not places:
@@ -168,17 +165,15 @@ def _is_minus(letter: str) -> bool:
     return unicodedata.category(letter) == "Pd" or "MINUS" in unicodedata.name(letter, "").split()
 
 
-def add(totals: Totals, entries: Iterable[Mapping[str, Any]], *, is_flat: bool) -> None:
-    """Add what decoded entries of JSON amount to, digit by digit. Amounts that are none are left to the gate."""
+def add_entries(totals: Totals, entries: Iterable[Mapping[str, Any]], *, is_flat: bool) -> None:
+    """Add the amounts of decoded JSON entries, digit by digit. Amounts that are none are left to the gate."""
     for entry in entries:
         field = "forecast" if is_flat else text_of(entry.get("fieldId"))
         for measure, names in (_FLAT if is_flat else _RELATIONAL).items():
             written = next((text for name in names if (text := text_of(entry.get(name))) is not None), None)
             amount = None if written is None else amount_of(written)
             if amount is not None:
-                total = totals.setdefault((field, measure), ControlTotal())
-                total.total += amount
-                total.count += 1
+                totals.setdefault((field, measure), ControlTotal()).add(amount)
 
 
 @cache

@@ -15,3 +15,8 @@ def test_there_are_few_rooms_on_seven_floors() -> None:
 def test_nothing_lies_loose() -> None:
     """Beside the package's doors, every module lies in a room."""
     assert house.loose_modules() == []
+
+
+def test_the_readme_is_short() -> None:
+    """The rest stands in docs/."""
+    assert house.lines("README.md") <= 180

@@ -34,9 +34,9 @@ def test_queries_answer_and_keys_hold_after_a_sync(terminal: Terminal, monkeypat
     No key of docs/tables.md stands for two rows.
     """
     monkeypatch.setenv("CLARI_PRODUCTS", "forecast,limits,audit,activity,opportunity")
-    assert terminal("sync", "--sandbox").code == 0
+    assert terminal("sync", "--sandbox", "--last", "2").code == 0
     monkeypatch.delenv("CLARI_PRODUCTS")
-    assert terminal("sync", "--sandbox", "--scenario", "swings").code == 0
+    assert terminal("sync", "--sandbox", "--last", "2", "--scenario", "swings").code == 0
     queries = [*blocks("README.md", "sql"), *blocks("docs/products.md", "sql")]
     assert len(queries) == 4
     for query in queries:

@@ -51,7 +51,7 @@ def test_the_page_of_tables_is_what_the_database_says_of_itself() -> None:
     """Every table and view, every column with type and comment, views called views; `make docs` writes it."""
     assert PAGES["docs/tables.md"] == tables_page.page(), "make docs"
     described = tables_page.described()
-    assert tables_page.keys().keys() == described.keys()
+    assert tables_page.keys().keys() <= described.keys()
     for name, table in described.items():
         section = PAGES["docs/tables.md"].split(f"\n### {name}\n\n")[1].split("\n##")[0]
         assert section.startswith("A view. ") == table.is_view

@@ -1,4 +1,4 @@
 -- The tables stand as this release defines them.
 delete from clari.warehouse_version;
 
-insert into clari.warehouse_version values ($schema_sha256);
+insert into clari.warehouse_version (schema_sha256) values ($schema_sha256);

@@ -14,46 +14,47 @@ from typing import Any
 
 from clari_pipeline.alerts.sending import SENT_WITHIN, Sent, alert_of, send_alerts
 from clari_pipeline.alerts.spool import Spool
-from clari_pipeline.core.runbook import AlertKind, Remark, anchor, see
+from clari_pipeline.core.runbook import AlertKind, Problem, Remark, section_of, see
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.notify import compose, open_channels
 from clari_pipeline.store import alert_rows, marts
-from clari_pipeline.sync.outcomes import Outcome
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run
+from clari_pipeline.sync.refreshing import refresh
+from clari_pipeline.sync.run import SyncResult
 from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
-_LONGEST_WORD = 40
 _KILLED = "run_failed killed"
 _WORSE_FIRST = ("P1", "P2", "P3")
 
 
 def raise_alerts(
-    pipeline: Pipeline,
+    context: Context,
     outcomes: Sequence[Outcome] = (),
     *,
     run_id: str,
-    troubles: Iterable[str] = (),
+    failures: Iterable[Problem] = (),
     killed: Collection[str] = (),
     quarters: Iterable[str] = (),
 ) -> None:
     """Write down what people must hear of: of exports that did not come to this run, of every export merged or refused
-    that nobody was told of yet, whichever run it belongs to, and of `troubles` of the run itself.
+    that nobody was told of yet, whichever run it belongs to, and of `failures` of the run itself.
 
     `killed` are earlier runs that were found not to have come to their end; `quarters` are those whose freshness is
     looked at. The same class of alert is not written twice within `CLARI_ALERT_REPEAT_HOURS`, unless it is worse.
     """
-    spool, now = Spool(pipeline.settings.data_dir), pipeline.now()
-    with pipeline.warehouse.session() as session:
-        untold = pipeline.outcomes(alert_rows.untold(session, not_before=now - SENT_WITHIN))
-    with pipeline.warehouse.transaction("alerts") as session:
+    spool, now = Spool(context.settings.data_dir), context.now()
+    with context.warehouse.session() as session:
+        untold = outcomes_of(context.warehouse, alert_rows.pending_exports(session, not_before=now - SENT_WITHIN))
+    with context.warehouse.transaction("alerts") as session:
         for spooled in spool.read():
             taken = spooled.pop("channel_ids")
             alert_rows.raised(session, **spooled, detail={})
             for channel_id in taken:
                 alert_rows.delivered(session, spooled["alert_key"], channel_id, at=spooled["created_at"])
-        book = _Book(session, pipeline, run_id)
+        book = _Book(session, context, run_id)
         for outcome in untold:
             if outcome.export["state"] == "LOADED":
                 _of_calls(book, outcome.export)
@@ -62,54 +63,73 @@ def raise_alerts(
         for outcome in outcomes:
             if outcome.is_failure and outcome.export["state"] != "REFUSED":
                 _of_failure(book, outcome)
-        alert_rows.told(session, (outcome.export["request_id"] for outcome in untold), at=now)
+        alert_rows.mark_reviewed(session, (outcome.export["request_id"] for outcome in untold), at=now)
         if not _was_told_as_killed(book, run_id):
-            for trouble in troubles:
-                _of_trouble(book, trouble)
+            for failure in failures:
+                _of_run_failure(book, failure)
         _of_killed(book, killed)
         _of_stale_quarters(book, list(quarters))
     spool.clear()
 
 
-def raise_killed(pipeline: Pipeline, killed: Collection[str], *, run_id: str) -> None:
+def raise_killed(context: Context, killed: Collection[str], *, run_id: str) -> None:
     """Write down, in the run that goes on in their place, that earlier runs were killed; it is sent when that ends."""
     if killed:
-        with pipeline.warehouse.transaction("alerts") as session:
-            _of_killed(_Book(session, pipeline, run_id), killed)
+        with context.warehouse.transaction("alerts") as session:
+            _of_killed(_Book(session, context, run_id), killed)
 
 
-def tell_of_sync(pipeline: Pipeline, outcomes: Sequence[Outcome], **found: Any) -> Sent:
-    """Raise and send the alerts of a sync. What goes wrong here is said, and does not make the sync a failure.
+def notify_of_sync(context: Context, result: SyncResult) -> Sent:
+    """Raise and send the alerts of a sync. What goes wrong here is returned, and does not make the sync a failure.
 
-    Where the warehouse cannot be written, people are told of the sync's own trouble without it.
+    Where the warehouse cannot be written, people are notified of the sync's own failure without it.
     """
+    return _notify(
+        context,
+        result.outcomes,
+        run_id=result.run_id,
+        failures=result.failures,
+        killed=result.killed,
+        quarters=[str(quarter) for quarter in result.quarters],
+    )
+
+
+def _notify(
+    context: Context,
+    outcomes: Sequence[Outcome],
+    *,
+    run_id: str,
+    quarters: Sequence[str],
+    failures: Sequence[Problem] = (),
+    killed: Collection[str] = (),
+) -> Sent:
     try:
-        with pipeline.warehouse.kept_open():
-            raise_alerts(pipeline, outcomes, **found)
-        return send_alerts(pipeline)
+        with context.warehouse.kept_open():
+            raise_alerts(context, outcomes, run_id=run_id, failures=failures, killed=killed, quarters=quarters)
+        return send_alerts(context)
     except Exception as error:  # noqa: BLE001 - the sync itself is done
         sent = Sent(0)
-        if isinstance(error, WarehouseError) and (troubles := list(found.get("troubles", ()))):
+        if isinstance(error, WarehouseError) and failures:
             with suppress(SettingsError):  # an address that is none
-                sent = _tell_without_warehouse(pipeline, "; ".join(troubles), run_id=found["run_id"])
+                sent = _notify_without_warehouse(context, failures, run_id=run_id)
         at_once = ", and people were told at once that this one failed" if sent.alerts else ""
         said = f"alerts could not be sent ({error}); the next run sends them{at_once}"
-        return Sent(sent.alerts, (see(said, Remark.ALERT_NOT_SENT), *sent.troubles))
+        return Sent(sent.alerts, (Problem(None, None, said, Remark.ALERT_NOT_SENT), *sent.problems))
 
 
-def tell_of_crash(pipeline: Pipeline, reason: str, *, run_id: str) -> Sent:
-    """Tell people of a run that could not be made at all; where the warehouse cannot be written, without it."""
+def notify_of_crash(context: Context, failures: Sequence[Problem], *, run_id: str) -> Sent:
+    """Notify people of a run that could not be made at all; where the warehouse cannot be written, without it."""
     try:
-        raise_alerts(pipeline, run_id=run_id, troubles=[reason])
-        return send_alerts(pipeline)
+        raise_alerts(context, run_id=run_id, failures=failures)
+        return send_alerts(context)
     except Exception:  # noqa: BLE001 - whatever it is, people are to hear of it
-        return _tell_without_warehouse(pipeline, reason, run_id=run_id)
+        return _notify_without_warehouse(context, failures, run_id=run_id)
 
 
-def _tell_without_warehouse(pipeline: Pipeline, reason: str, *, run_id: str) -> Sent:
-    """Tell people at once; what was told is written into the warehouse by the next run that can."""
-    spool, now = Spool(pipeline.settings.data_dir), pipeline.now()
-    repeat = timedelta(hours=pipeline.settings.alert_repeat_hours)
+def _notify_without_warehouse(context: Context, failures: Sequence[Problem], *, run_id: str) -> Sent:
+    """Notify people at once; the next run that can writes the alert into the warehouse."""
+    spool, now = Spool(context.settings.data_dir), context.now()
+    repeat = timedelta(hours=context.settings.alert_repeat_hours)
     if any(now - known["created_at"] < repeat for known in spool.read()):
         return Sent(0)
     row = {
@@ -118,61 +138,65 @@ def _tell_without_warehouse(pipeline: Pipeline, reason: str, *, run_id: str) -> 
         "kind": AlertKind.RUN_FAILED.value,
         "severity": "P2",
         "title": "A run failed",
-        "body": reason,
+        "body": "; ".join(failure.line for failure in failures),
         "created_at": now,
         "run_id": run_id,
     }
-    channels = open_channels(pipeline.settings.alert_urls)
-    told = [alert_of(row | {"detail": {}})]
-    look, env = ["clari-pipeline status"], pipeline.settings.env
-    (message,) = compose(told, {}, where_to_look=look, environment=env)
+    channels = open_channels(context.settings.alert_urls)
+    alerts = [alert_of(row | {"detail": {}})]
+    look, env = ["clari-pipeline status"], context.settings.env
+    (message,) = compose(alerts, {}, where_to_look=look, environment=env)
     deliveries = dict(zip(channels, channels.deliver(message), strict=True))
     with suppress(OSError):  # its disk may be the one that is full
         spool.add(row, [channel.id for channel, delivery in deliveries.items() if delivery.error is None])
-    troubles = [
-        see(f"alert channel {d.channel}: {d.error}", Remark.ALERT_NOT_SENT) for d in deliveries.values() if d.error
+    problems = [
+        Problem(None, None, f"alert channel {d.channel}: {d.error}", Remark.ALERT_NOT_SENT)
+        for d in deliveries.values()
+        if d.error
     ]
-    return Sent(int(bool(deliveries) and not troubles), tuple(troubles))
+    return Sent(int(bool(deliveries) and not problems), tuple(problems))
 
 
-def tell_of_run(pipeline: Pipeline, run_id: str, *, quarter_id: str | None, troubles: Sequence[str]) -> Sent:
-    """Raise and send the alerts of one run that has ended; `troubles` where it failed.
+def notify_of_run(context: Context, run_id: str, *, quarter_id: str | None, failures: Sequence[Problem]) -> Sent:
+    """Raise and send the alerts of one of the daemon's runs that has ended; `failures` where it failed.
 
-    A failure that an export explains is told as that export's.
+    A failure that an export explains is notified of as that export's.
     """
     try:
-        pipeline.refresh_forecast_vs_quota()  # what the calls stand against; the marts' own run may be still to come
-        outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id, quarter_id))
+        # What the calls stand against; the marts' own run may be still to come.
+        refresh(context, "forecast_vs_quota")
+        outcomes = outcomes_of(context.warehouse, requests_of_run(context.warehouse, run_id, quarter_id))
         is_explained = any(outcome.is_failure for outcome in outcomes)
         raise_alerts(
-            pipeline,
+            context,
             outcomes,
             run_id=run_id,
-            troubles=[] if is_explained else troubles,
+            failures=[] if is_explained else failures,
             quarters=[quarter_id] if quarter_id else [],
         )
-        return send_alerts(pipeline)
+        return send_alerts(context)
     except Exception as error:  # noqa: BLE001 - a sensor that raises does not look at the run again
-        return tell_of_crash(pipeline, "; ".join(troubles) or f"alerts could not be sent: {error}", run_id=run_id)
+        unsent = Problem(AlertKind.RUN_FAILED, quarter_id, f"alerts could not be sent: {error}", section_of(error))
+        return notify_of_crash(context, failures or [unsent], run_id=run_id)
 
 
-def tell_of_stale_quarters(pipeline: Pipeline) -> Sent:
-    """Tell people of quarters that have gone stale, though no run is there to find it."""
-    quarters = [str(quarter) for quarter in pipeline.current_quarters() if pipeline.settings.brings_forecasts]
-    return tell_of_sync(pipeline, (), run_id="freshness", quarters=quarters)
+def notify_of_stale_quarters(context: Context) -> Sent:
+    """Notify people of quarters that have gone stale, though no run is there to find it."""
+    quarters = [str(quarter) for quarter in context.current_quarters() if context.settings.brings_forecasts]
+    return _notify(context, (), run_id="freshness", quarters=quarters)
 
 
 class _Book:
     """Where alerts of one run are written, unless people have heard of the same."""
 
-    def __init__(self, session: Session, pipeline: Pipeline, run_id: str) -> None:
+    def __init__(self, session: Session, context: Context, run_id: str) -> None:
         self.session = session
-        self.pipeline = pipeline
-        self.rules = pipeline.rules.rules.swings
+        self.context = context
+        self.rules = context.rules.rules.swings
         self._run_id = run_id
-        self._now = pipeline.now()
+        self._now = context.now()
         # A daily run is not always at the same second of the day.
-        self._repeat = timedelta(hours=pipeline.settings.alert_repeat_hours) * 0.95
+        self._repeat = timedelta(hours=context.settings.alert_repeat_hours) * 0.95
 
     def last(self, alert_class: str) -> Record | None:
         """What people were told last of that class."""
@@ -234,18 +258,16 @@ def _of_failure(book: _Book, outcome: Outcome) -> None:
         book.write(AlertKind.EXPORT_FAILED, "P2", body, f"{where}: no export came", f"export_failed {where}", detail)
 
 
-def _of_trouble(book: _Book, trouble: str) -> None:
-    """A failure of the run itself; where it begins with a quarter, that quarter's; a key that is refused, as that."""
-    if trouble.endswith(f"({anchor(AlertKind.AUTH_FAILED)})"):
-        nothing = {"forecast_id": None, "quarter_id": None, "job_id": None}
-        book.write(AlertKind.AUTH_FAILED, "P1", trouble, "Clari does not accept the key", "auth_failed", nothing)
+def _of_run_failure(book: _Book, failure: Problem) -> None:
+    """A failure of the run itself, or of one of its quarters; a key that is refused, as that."""
+    detail = {"forecast_id": None, "quarter_id": failure.quarter, "job_id": None}
+    if failure.section == AlertKind.AUTH_FAILED:
+        nothing = detail | {"quarter_id": None}
+        book.write(AlertKind.AUTH_FAILED, "P1", failure.line, "Clari does not accept the key", "auth_failed", nothing)
         return
-    where = trouble.partition(":")[0]
-    is_quarter = where in {str(quarter) for quarter in book.pipeline.current_quarters()}
-    detail = {"forecast_id": None, "quarter_id": where if is_quarter else None, "job_id": None}
-    title = f"The run of {where} failed" if is_quarter else "A run failed"
-    alert_class = f"run_failed {where if len(where) < _LONGEST_WORD else ''}"
-    book.write(AlertKind.RUN_FAILED, "P2", trouble, title, alert_class, detail)
+    title = f"The run of {failure.quarter} failed" if failure.quarter else "A run failed"
+    alert_class = f"run_failed {failure.quarter or failure.subject or failure.section}"
+    book.write(AlertKind.RUN_FAILED, "P2", failure.line, title, alert_class, detail)
 
 
 def _of_killed(book: _Book, killed: Collection[str]) -> None:
@@ -326,7 +348,7 @@ def _is_news(book: _Book, where: str, swing: Record) -> bool:
 
 def _of_stale_quarters(book: _Book, quarters: list[str]) -> None:
     """Quarters that were loaded once, and have gone stale."""
-    settings, now = book.pipeline.settings, book.pipeline.now()
+    settings, now = book.context.settings, book.context.now()
     if not settings.forecast_ids:
         return
     stale = alert_rows.stale(

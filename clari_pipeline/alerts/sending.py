@@ -9,7 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.core.runbook import Remark, see
+from clari_pipeline.core.runbook import Problem, Remark
 from clari_pipeline.notify import (
     Alert,
     Channel,
@@ -20,7 +20,7 @@ from clari_pipeline.notify import (
     open_channels,
 )
 from clari_pipeline.store import alert_rows
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
@@ -30,50 +30,52 @@ _LONGEST_SENDING_S = 300
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What sending came to: how many alerts every channel has taken now, and what went wrong, a line a channel."""
+    """How many alerts every channel has taken now, and what went wrong, a problem a channel."""
 
     alerts: int
-    troubles: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
-def send_alerts(pipeline: Pipeline, *, named: Sequence[str] = ()) -> Sent:
+def send_alerts(context: Context, *, named: Sequence[str] = ()) -> Sent:
     """Send what is not sent yet to every channel that has not taken it, and mark it. Raises `SettingsError`.
 
     A channel that is down keeps nothing from the others: it is sent its part by the next run. What is older than a
     week is sent only if it is `named`.
     """
-    channels = open_channels(pipeline.settings.alert_urls)
-    with pipeline.warehouse.sending(timeout_s=_LONGEST_SENDING_S):
-        return _send(pipeline, channels, named)
+    channels = open_channels(context.settings.alert_urls)
+    with context.warehouse.sending(timeout_s=_LONGEST_SENDING_S):
+        return _send(context, channels, named)
 
 
-def _send(pipeline: Pipeline, channels: Channels, named: Sequence[str]) -> Sent:
-    with pipeline.warehouse.session() as session:
-        waiting = alert_rows.unsent(session, not_before=pipeline.now() - SENT_WITHIN, alert_keys=named)
+def _send(context: Context, channels: Channels, named: Sequence[str]) -> Sent:
+    with context.warehouse.session() as session:
+        waiting = alert_rows.pending(session, not_before=context.now() - SENT_WITHIN, alert_keys=named)
         taken = alert_rows.deliveries(session, (alert["alert_key"] for alert in waiting))
         headlines = _headlines(session, waiting)
     if not waiting or not channels:
         return Sent(0)
     errors: dict[Channel, str] = {}
-    for message, to in _messages(pipeline, waiting, taken, headlines, channels):
+    for message, to in _messages(context, waiting, taken, headlines, channels):
         for channel, delivery in zip(to, channels.deliver_each(dict.fromkeys(to, message)), strict=True):
             if delivery.error is not None:
                 errors[channel] = delivery.error
                 continue
-            with pipeline.warehouse.transaction("alerts") as session:
+            with context.warehouse.transaction("alerts") as session:
                 for key in message.alert_keys:
-                    alert_rows.delivered(session, key, channel.id, at=pipeline.now())
+                    alert_rows.delivered(session, key, channel.id, at=context.now())
     return Sent(
-        _mark(pipeline, waiting, channels, errors),
+        _mark(context, waiting, channels, errors),
         tuple(
-            see(f"alert channel {channel.name}: {error}; the next run sends again", Remark.ALERT_NOT_SENT)
+            Problem(
+                None, None, f"alert channel {channel.name}: {error}; the next run sends again", Remark.ALERT_NOT_SENT
+            )
             for channel, error in errors.items()
         ),
     )
 
 
 def _messages(
-    pipeline: Pipeline,
+    context: Context,
     waiting: Sequence[Record],
     taken: set[tuple[str, str]],
     headlines: dict[tuple[str, str], Headline],
@@ -88,27 +90,27 @@ def _messages(
     by_key = {alert["alert_key"]: alert for alert in waiting}
     for missing, to in lacking.items():
         alerts = [alert_of(by_key[key]) for key in missing]
-        look = [f"clari.forecast_swing in {pipeline.warehouse.place}", "clari-pipeline status"]
-        env = pipeline.settings.env
+        look = [f"clari.forecast_swing in {context.warehouse.place}", "clari-pipeline status"]
+        env = context.settings.env
         for message in compose(alerts, headlines, where_to_look=look, environment=env) if alerts else ():
             yield message, to
 
 
-def _mark(pipeline: Pipeline, waiting: Sequence[Record], channels: Channels, errors: dict[Channel, str]) -> int:
+def _mark(context: Context, waiting: Sequence[Record], channels: Channels, errors: dict[Channel, str]) -> int:
     """Mark what was tried; how many alerts every channel has taken now."""
     last_error = "; ".join(f"{channel.name}: {error}" for channel, error in errors.items()) or None
     sent = 0
-    with pipeline.warehouse.transaction("alerts") as session:
+    with context.warehouse.transaction("alerts") as session:
         taken = alert_rows.deliveries(session, (alert["alert_key"] for alert in waiting))
         for alert in waiting:
             is_sent = all((alert["alert_key"], channel.id) in taken for channel in channels)
             sent += is_sent
-            alert_rows.tried(
+            alert_rows.record_attempt(
                 session,
                 alert["alert_key"],
                 is_sent=is_sent,
                 last_error=None if is_sent else last_error,
-                at=pipeline.now(),
+                at=context.now(),
             )
     return sent
 

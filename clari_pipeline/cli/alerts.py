@@ -11,8 +11,8 @@ from clari_pipeline.core.runbook import ExitCode, Remark, see
 from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.core.shown import print_json
 from clari_pipeline.notify import greeting, required_channels
+from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.log_lines import say
-from clari_pipeline.sync.pipeline import Pipeline
 
 _MOST_ALERTS = 1000
 
@@ -22,10 +22,10 @@ def listed(settings: Settings, *, most: int, as_json: bool) -> int:
     from clari_pipeline.cli.reporting import alerts_document, show_alerts  # noqa: PLC0415
     from clari_pipeline.store import alert_rows  # noqa: PLC0415
 
-    pipeline = Pipeline(settings)
+    context = Context.of(settings)
     found: list[dict[str, Any]] = []
-    if pipeline.warehouse.exists():
-        with pipeline.warehouse.session() as session:
+    if context.warehouse.exists():
+        with context.warehouse.session() as session:
             found = alert_rows.newest(session, most)
     if as_json:
         print_json(alerts_document(found))
@@ -52,16 +52,16 @@ def resend(settings: Settings, *, keys: Sequence[str]) -> int:
     from clari_pipeline.alerts import sending as alert_sending  # noqa: PLC0415
     from clari_pipeline.store import alert_rows  # noqa: PLC0415
 
-    pipeline = Pipeline(settings)
+    context = Context.of(settings)
     required_channels(settings.alert_urls)
-    with pipeline.warehouse.transaction("alerts") as session:
+    with context.warehouse.transaction("alerts") as session:
         known = {alert["alert_key"] for alert in alert_rows.newest(session, _MOST_ALERTS)}
         if unknown := [key for key in keys if key not in known]:
             raise UsageError(f"no alert is called {unknown[0]!r}: clari-pipeline alerts list shows their keys")
         for key in keys:
-            alert_rows.again(session, key)
-    sent = alert_sending.send_alerts(pipeline, named=keys)
+            alert_rows.requeue(session, key)
+    sent = alert_sending.send_alerts(context, named=keys)
     console_of_output().print(f"{sent.alerts} alerts sent")
-    for trouble in sent.troubles:
-        say(trouble, settings, section=None)
-    return ExitCode.NOT_DONE if sent.troubles else ExitCode.DONE
+    for problem in sent.problems:
+        say(problem.line, settings, section=None)
+    return ExitCode.NOT_DONE if sent.problems else ExitCode.DONE

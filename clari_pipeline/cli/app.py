@@ -18,7 +18,7 @@ from clari_pipeline.core.runbook import ExitCode, PipelineError, Remark, section
 from clari_pipeline.core.setting_errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
-    from clari_pipeline.sync.runners import Runners
+    from clari_pipeline.sync.run import OpenSteps
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 app = typer.Typer(
@@ -92,7 +92,7 @@ def sync(
             last=last,
             as_json=as_json,
             is_sandbox=sandbox,
-            runners=context.obj,
+            open_steps=context.obj,
         )
     raise typer.Exit(code)
 
@@ -371,10 +371,10 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str], *, runners: Runners | None = None) -> int:
-    """Run a command; its exit code. `runners` run the steps of a sync in place of Dagster's."""
+def run(arguments: list[str], *, open_steps: OpenSteps | None = None) -> int:
+    """Run a command; its exit code. `open_steps` opens the steps of a sync in place of Dagster's."""
     try:
-        code = app(args=arguments or ["--help"], prog_name="clari-pipeline", standalone_mode=False, obj=runners)
+        code = app(args=arguments or ["--help"], prog_name="clari-pipeline", standalone_mode=False, obj=open_steps)
     except typer.Exit as done:
         code = done.exit_code
     except TyperException as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, Any
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.interrupts import run_interruptibly
 from clari_pipeline.core.periods import Quarter
-from clari_pipeline.core.runbook import ExitCode, Remark, section_of, see
-from clari_pipeline.core.setting_errors import DataFolderUnwritable, SettingsError, UsageError
+from clari_pipeline.core.runbook import AlertKind, ExitCode, Problem, Remark, section_of
+from clari_pipeline.core.setting_errors import SettingsError, UsageError
 from clari_pipeline.core.shown import PlainConsole, print_json
-from clari_pipeline.landing import Arriving, LandingError
+from clari_pipeline.landing import Arriving
+from clari_pipeline.sync.context import Context, clari_client
 from clari_pipeline.sync.log_lines import say
-from clari_pipeline.sync.outcomes import Outcome
-from clari_pipeline.sync.pipeline import Pipeline
-from clari_pipeline.sync.runners import Runners, StepRunner
+from clari_pipeline.sync.run import OpenSteps, SyncRequest, SyncResult
 from clari_pipeline.warehouse.errors import WrongEnvironment
 
 if TYPE_CHECKING:
+    from clari_pipeline.alerts.sending import Sent
     from clari_pipeline.sync.events import Hooks
+    from clari_pipeline.sync.products.replaying import ReplayedProducts
+    from clari_pipeline.sync.replaying import Replayed
 
 _WIDE = 120
 _SANDBOX_FORECASTS = ("total_new",)
@@ -76,10 +78,11 @@ def sync(
     as_json: bool,
     is_sandbox: bool,
     hooks: Hooks | None = None,
-    runners: Runners | None = None,
+    open_steps: OpenSteps | None = None,
 ) -> int:
-    """The main job; a run that cannot be made at all is told to people, too. `runners` are Dagster's, unless given."""
-    from clari_pipeline.alerts import raising as alerts  # noqa: PLC0415
+    """The main job; people are notified of a run that cannot be made at all, too. The steps are Dagster's runs, unless
+    `open_steps` opens others.
+    """
     from clari_pipeline.notify import open_channels  # noqa: PLC0415
 
     settings.required_key()
@@ -91,128 +94,68 @@ def sync(
     if settings.brings_forecasts:
         forecasts = forecasts or settings.required_forecasts()
     open_channels(settings.alert_urls)  # an address that is none is found before Clari is asked
-    pipeline, run_id = Pipeline(settings, hooks=hooks), uuid.uuid4().hex
-    others = () if is_part else settings.other_products
-    work = partial(
-        _sync,
-        pipeline,
-        run_id,
-        quarters,
-        forecasts,
-        others,
-        last=last,
-        as_json=as_json,
-        is_sandbox=is_sandbox,
-        runners=runners,
+    context = Context.of(settings, hooks=hooks)
+    request = SyncRequest(
+        run_id=uuid.uuid4().hex,
+        quarters=(quarters or context.current_quarters(last)) if settings.brings_forecasts else (),
+        forecasts=forecasts,
+        products=() if is_part else settings.other_products,
+        tags={"clari/source": "sandbox"} if is_sandbox else {},
     )
+    work = partial(_sync, context, request, as_json=as_json, open_steps=open_steps)
     try:
-        return run_interruptibly(work, stop=partial(_stop, pipeline))
+        return run_interruptibly(work, stop=partial(_stop, context))
     except (SettingsError, WrongEnvironment):
         raise
     except Exception as error:
+        from clari_pipeline.alerts import raising as alerts  # noqa: PLC0415
         from clari_pipeline.sync.masking import masked_line  # noqa: PLC0415
 
         reason = masked_line(str(error), settings).strip().partition("\n")[0] or type(error).__name__
-        for trouble in alerts.tell_of_crash(pipeline, see(reason, section_of(error)), run_id=run_id).troubles:
-            say(trouble, settings, section=None)
+        failure = Problem(AlertKind.RUN_FAILED, None, reason, section_of(error))
+        _say_all(alerts.notify_of_crash(context, [failure], run_id=request.run_id).problems, settings)
         raise
 
 
-def _stop(pipeline: Pipeline) -> None:
-    say("stopping once the quarter at hand is merged; Ctrl-C once more leaves at once", pipeline.settings, section=None)
-    pipeline.stop()
+def _stop(context: Context) -> None:
+    say("stopping once the quarter at hand is merged; Ctrl-C once more leaves at once", context.settings, section=None)
+    context.stop.set()
 
 
-def _sync(
-    pipeline: Pipeline,
-    run_id: str,
-    quarters: Sequence[Quarter],
-    forecasts: Sequence[str],
-    others: Sequence[str],
-    *,
-    last: int | None,
-    as_json: bool,
-    is_sandbox: bool,
-    runners: Runners | None,
-) -> int:
-    """Exports of all quarters behind, one Dagster run a quarter before them, and one for each of the other products."""
+def _sync(context: Context, request: SyncRequest, *, as_json: bool, open_steps: OpenSteps | None) -> int:
+    """Run the sync, notify people of what it found, print it."""
     from clari_pipeline.alerts import raising as alerts  # noqa: PLC0415
     from clari_pipeline.checks import export_gate  # noqa: PLC0415
     from clari_pipeline.cli.progress import SyncProgress  # noqa: PLC0415
-    from clari_pipeline.cli.reporting import Report  # noqa: PLC0415
-    from clari_pipeline.sync.planning import by_urgency  # noqa: PLC0415
+    from clari_pipeline.sync.run import run_sync  # noqa: PLC0415
 
-    if runners is None:
-        from clari_pipeline.defs.running import job_runners  # noqa: PLC0415 - dagster takes a second
+    if open_steps is None:
+        from clari_pipeline.defs.running import job_steps  # noqa: PLC0415 - dagster takes a second
 
-        runners = job_runners
-    with_forecast, products = pipeline.settings.brings_forecasts, []
-    current = pipeline.calendar.quarter_of(pipeline.today())
-    wanted = by_urgency(quarters or _current(pipeline, last), current=current) if with_forecast else []
-    _prepare(pipeline)
+        open_steps = job_steps
+    context.prepare()
     export_gate.warm_up()
-    started_at = pipeline.now()
-    troubles: list[str] = []
-    console = PlainConsole(stderr=True, quiet=pipeline.settings.log_format == "json")
-    with (
-        runners(pipeline.settings) as make_runner,
-        SyncProgress(console, pipeline.hooks) as progress,
-        pipeline.exporting(run_id, wanted, forecasts, everywhere=with_forecast) as desk,
-    ):
-        progress.expect(desk.plan, products=len(others))
-        wanted += [quarter for quarter in desk.plan.recovered_quarters if quarter not in wanted]
-        runner = make_runner(pipeline, desk, wanted, {"clari/source": "sandbox"} if is_sandbox else {})
-        for quarter in wanted:
-            pipeline.go_on()
-            if trouble := _sync_quarter(runner, quarter):
-                troubles.append(f"{quarter}: {trouble}")
-        pipeline.go_on()
-        with pipeline.warehouse.kept_open():
-            if with_forecast and (trouble := runner.refresh_marts()):
-                troubles.append(f"marts: {trouble}")
-            outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id))
-        for name in others:  # these wait for Clari
-            pipeline.go_on()
-            products.append(runner.bring(name))
-            troubles += products[-1].failures
-            pipeline.remarks += products[-1].remarks
-    if products:
-        pipeline.publish()
-    sent = alerts.tell_of_sync(
-        pipeline, outcomes, run_id=run_id, troubles=troubles, killed=desk.plan.killed, quarters=map(str, wanted)
-    )
-    report = Report(
-        run_id, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes), sent.alerts, sent.troubles, products
-    )
-    return _finish(pipeline, report, as_json=as_json, troubles=troubles)
-
-
-def _sync_quarter(runner: StepRunner, quarter: Quarter) -> str | None:
-    """One quarter's run; what went wrong with it, unless an export's own state says it already."""
-    trouble, outcomes = runner.sync_quarter(quarter)
-    is_told = any(outcome.is_failure and outcome.export["error"] for outcome in outcomes)
-    return None if is_told else trouble
+    console = PlainConsole(stderr=True, quiet=context.settings.log_format == "json")
+    with SyncProgress(console, context.hooks) as progress:
+        result = run_sync(context, request, open_steps, planned=progress.expect)
+    return _finish(context, result, as_json=as_json, sent=alerts.notify_of_sync(context, result))
 
 
 def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[str, ...], as_json: bool) -> int:
     """Landed documents once more; those that were refused before and still are, are no failure."""
-    from clari_pipeline.cli.reporting import Report  # noqa: PLC0415
-    from clari_pipeline.sync.products.replaying import replay_products  # noqa: PLC0415
+    from clari_pipeline.sync.products.replaying import ReplayedProducts, replay_products  # noqa: PLC0415
+    from clari_pipeline.sync.replaying import replay  # noqa: PLC0415
 
-    pipeline = Pipeline(settings)
+    context = Context.of(settings)
 
     def work() -> int:
-        _prepare(pipeline)
-        started_at = pipeline.now()
-        request_ids, refused_before = pipeline.replay(quarters, forecasts)
-        products, troubles = ([], []) if quarters or forecasts else replay_products(pipeline)
-        pipeline.publish()
-        outcomes = pipeline.outcomes(request_ids)
-        swings = pipeline.swings_of(outcomes)
-        report = Report(uuid.uuid4().hex, started_at, pipeline.now(), outcomes, swings, products=products)
-        return _finish(pipeline, report, as_json=as_json, troubles=troubles, excused=refused_before)
+        context.prepare()
+        started_at = context.now()
+        replayed = replay(context, quarters, forecasts)
+        products = ReplayedProducts() if quarters or forecasts else replay_products(context)
+        return _finish_replay(context, replayed, products, started_at=started_at, as_json=as_json)
 
-    return run_interruptibly(work, stop=partial(_stop, pipeline))
+    return run_interruptibly(work, stop=partial(_stop, context))
 
 
 def replay_document(
@@ -225,26 +168,44 @@ def replay_document(
     as_json: bool,
 ) -> int:
     """One document from elsewhere."""
-    from clari_pipeline.cli.reporting import Report  # noqa: PLC0415
-    from clari_pipeline.store import ledger  # noqa: PLC0415
+    from clari_pipeline.sync.products.replaying import ReplayedProducts  # noqa: PLC0415
+    from clari_pipeline.sync.replaying import replay_document  # noqa: PLC0415
 
-    pipeline = Pipeline(settings)
+    context = Context.of(settings)
 
     def work() -> int:
-        _prepare(pipeline)
-        run_id, started_at = uuid.uuid4().hex, pipeline.now()
-        with pipeline.warehouse.session() as session:
-            refused_before = ledger.refused_requests(session)
-        request_id = pipeline.replay_document(
-            arriving, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id
+        context.prepare()
+        run_id, started_at = uuid.uuid4().hex, context.now()
+        replayed = replay_document(
+            context, arriving, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id
         )
-        pipeline.publish()
-        with pipeline.warehouse.kept_open():
-            outcomes = pipeline.outcomes([request_id])
-            report = Report(run_id, started_at, pipeline.now(), outcomes, pipeline.swings_of(outcomes))
-        return _finish(pipeline, report, as_json=as_json, excused=refused_before)
+        return _finish_replay(context, replayed, ReplayedProducts(), started_at=started_at, as_json=as_json)
 
-    return run_interruptibly(work, stop=partial(_stop, pipeline))
+    return run_interruptibly(work, stop=partial(_stop, context))
+
+
+def _finish_replay(
+    context: Context, replayed: Replayed, products: ReplayedProducts, *, started_at: datetime, as_json: bool
+) -> int:
+    from clari_pipeline.sync.outcomes import outcomes_of, swings_of  # noqa: PLC0415
+    from clari_pipeline.sync.publishing import publish  # noqa: PLC0415
+
+    published = publish(context.warehouse, context.places)
+    with context.warehouse.kept_open():
+        outcomes = outcomes_of(context.warehouse, replayed.request_ids)
+        with context.warehouse.session() as session:
+            swings = swings_of(session, outcomes)
+    result = SyncResult(
+        run_id=uuid.uuid4().hex,
+        started_at=started_at,
+        finished_at=context.now(),
+        outcomes=outcomes,
+        swings=swings,
+        products=products.products,
+        failures=products.failures,
+        remarks=[*products.damaged, *published.problems],
+    )
+    return _finish(context, result, as_json=as_json, excused=replayed.refused_before)
 
 
 def status(settings: Settings, *, as_json: bool) -> int:
@@ -253,13 +214,13 @@ def status(settings: Settings, *, as_json: bool) -> int:
     from clari_pipeline.cli.reporting import show_status, status_document  # noqa: PLC0415
     from clari_pipeline.store import ledger  # noqa: PLC0415
 
-    pipeline = Pipeline(settings)
+    warehouse = Context.of(settings).warehouse
     exports: list[dict[str, Any]] = []
     products = products_document(None, settings)
     alerts_unsent = 0
-    if pipeline.warehouse.exists():
-        with pipeline.warehouse.session() as session:
-            exports, alerts_unsent = ledger.status(session), ledger.alerts_unsent(session)
+    if warehouse.exists():
+        with warehouse.session() as session:
+            exports, alerts_unsent = ledger.status(session), ledger.alerts_pending(session)
             products = products_document(session, settings)
     document = status_document(exports, _quota(settings), alerts_unsent) | products
     if as_json:
@@ -307,32 +268,37 @@ def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: 
 
 
 def _finish(
-    pipeline: Pipeline,
-    report: Any,
+    context: Context,
+    result: SyncResult,
     *,
     as_json: bool,
-    troubles: Sequence[str] = (),
-    excused: set[str] = frozenset(),  # type: ignore[assignment]
+    sent: Sent | None = None,
+    excused: Collection[str] = (),
 ) -> int:
-    from clari_pipeline.cli.reporting import failures  # noqa: PLC0415
+    """Print what was done; 1 where anything failed but the exports that are `excused`."""
+    from clari_pipeline.cli.reporting import Report, failures  # noqa: PLC0415
 
+    report = Report(result, alerts_sent=sent.alerts if sent else 0)
     if as_json:
         print(report.as_json())  # noqa: T201
     else:
         console = console_of_output()
         report.show(console)
-        console.print(f"Warehouse: {pipeline.warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
-        if (copy := pipeline.places.copy).exists() and pipeline.warehouse.engine == "duckdb":
-            console.print(f"To read while it runs: {copy}, {pipeline.places.marts}/", highlight=False, soft_wrap=True)
-    failed: list[Outcome] = [
-        outcome for outcome in report.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused
+        console.print(f"Warehouse: {context.warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
+        if (copy := context.places.copy).exists() and context.warehouse.engine == "duckdb":
+            console.print(f"To read while it runs: {copy}, {context.places.marts}/", highlight=False, soft_wrap=True)
+    failed = [
+        outcome for outcome in result.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused
     ]
-    for line in [*report.remarks, *pipeline.remarks]:
-        say(line, pipeline.settings, section=None)
-    lines = [*failures(failed), *troubles]
-    for line in lines:
-        say(line, pipeline.settings, section=None)
-    return ExitCode.NOT_DONE if lines else ExitCode.DONE
+    _say_all([*report.remarks, *(sent.problems if sent else ()), *result.remarks], context.settings)
+    problems = [*failures(failed), *result.failures]
+    _say_all(problems, context.settings)
+    return ExitCode.NOT_DONE if problems else ExitCode.DONE
+
+
+def _say_all(problems: Iterable[Problem], settings: Settings) -> None:
+    for problem in problems:
+        say(problem.line, settings, section=None)
 
 
 def console_of_output() -> PlainConsole:
@@ -340,34 +306,14 @@ def console_of_output() -> PlainConsole:
     return PlainConsole(width=None if sys.stdout.isatty() else _WIDE)
 
 
-def _prepare(pipeline: Pipeline) -> None:
-    try:
-        pipeline.prepare()
-    except LandingError as error:
-        raise DataFolderUnwritable(str(error)) from error
-
-
-def _current(pipeline: Pipeline, last: int | None) -> list[Quarter]:
-    if last is None:
-        return pipeline.current_quarters()
-    return list(pipeline.calendar.around(pipeline.today(), before=last - 1, after=0))
-
-
 def _quota(settings: Settings) -> dict[str, Any] | None:
     """What Clari leaves of exports; None without a key, or where Clari does not answer."""
     if not settings.has_key:
         return None
-    from clari_pipeline.clari import ClariClient, ClariError, Limits, Retry  # noqa: PLC0415
+    from clari_pipeline.clari import ClariError, Limits, Retry  # noqa: PLC0415
 
     async def ask() -> Limits:
-        client = ClariClient(
-            base_url=settings.base_url,
-            api_key=settings.key_source(),
-            auth_scheme=settings.auth_scheme,
-            request_timeout_s=settings.request_timeout_s,
-            retry=Retry(attempts=2),
-        )
-        async with client:
+        async with clari_client(settings, Retry(attempts=2)) as client:
             return await client.limits()
 
     try:

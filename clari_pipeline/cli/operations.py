@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.runbook import ExitCode, Remark, see
+from clari_pipeline.core.runbook import ExitCode, Problem, Remark
 from clari_pipeline.core.shown import print_json, print_line
 from clari_pipeline.store.opening import open_warehouse
+from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.log_lines import say
+from clari_pipeline.sync.publishing import publish
 from clari_pipeline.warehouse import environment as environments
 from clari_pipeline.warehouse.errors import WrongEnvironment
 
@@ -42,21 +44,20 @@ def environment(settings: Settings, *, take_over: bool) -> int:
 def backup(settings: Settings, folder: Path) -> int:
     """Save all that cannot be had again; 1 where a landed document could not be."""
     from clari_pipeline.ops.backup import take  # noqa: PLC0415
-    from clari_pipeline.sync.pipeline import Pipeline  # noqa: PLC0415
 
-    pipeline = Pipeline(settings)
-    taken = take(pipeline, folder)
+    context = Context.of(settings)
+    taken = take(context, folder)
     files = taken.manifest.files
     size = sum(found.size for found in files.values()) / 1e6
     rows = sum(taken.manifest.rows.values())
     print_line(
         f"{folder}: {taken.documents} landed documents, {taken.copied} of them new, and "
-        + (f"{pipeline.warehouse.place} with {rows:,} rows" if taken.manifest.warehouse else "no warehouse")
+        + (f"{context.warehouse.place} with {rows:,} rows" if taken.manifest.warehouse else "no warehouse")
         + f"; {size:,.1f} MB"
     )
-    if taken.manifest.warehouse is None and pipeline.warehouse.engine != "duckdb":
+    if taken.manifest.warehouse is None and context.warehouse.engine != "duckdb":
         say(
-            f"the tables in {pipeline.warehouse.place} are not in it: save them there (pg_dump --schema clari, or a "
+            f"the tables in {context.warehouse.place} are not in it: save them there (pg_dump --schema clari, or a "
             "clone in Snowflake), before this; from the documents alone clari-pipeline replay makes them again",
             settings,
             section=Remark.SERVER_TABLES_NOT_SAVED,
@@ -69,17 +70,16 @@ def backup(settings: Settings, folder: Path) -> int:
 def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bool, dry_run: bool) -> int:
     """Prove a backup and put it back."""
     from clari_pipeline.ops import restoring  # noqa: PLC0415
-    from clari_pipeline.sync.pipeline import Pipeline  # noqa: PLC0415
 
-    pipeline = Pipeline(settings)
-    work = restoring.plan(pipeline, folder, documents_only=documents_only, force=force)
+    context = Context.of(settings)
+    work = restoring.plan(context, folder, documents_only=documents_only, force=force)
     if not dry_run:
-        restoring.restore(pipeline, work)
+        restoring.restore(context, work)
     rows = sum(work.manifest.rows.values())
     print_line(
         f"{folder} of {work.manifest.taken_at} is whole; {'to be restored' if dry_run else 'restored'}: "
         f"{len(work.missing) + len(work.differing)} landed documents, and "
-        + (f"{pipeline.warehouse.place} with {rows:,} rows" if work.with_warehouse else "no warehouse")
+        + (f"{context.warehouse.place} with {rows:,} rows" if work.with_warehouse else "no warehouse")
     )
     if dry_run:
         return ExitCode.DONE
@@ -94,26 +94,25 @@ def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bo
             section=WrongEnvironment.section,
         )
     elif work.with_warehouse:
-        pipeline.publish()
-        for remark in pipeline.remarks:
-            say(remark, settings, section=None)
+        for problem in publish(context.warehouse, context.places).problems:
+            say(problem.line, settings, section=None)
     return ExitCode.DONE
 
 
 def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     """Let old quarters leave the tables, or say which would; 1 where one has to stay."""
     from clari_pipeline.ops import retention as keeping  # noqa: PLC0415
-    from clari_pipeline.sync.pipeline import Pipeline  # noqa: PLC0415
 
-    pipeline = Pipeline(settings)
+    context = Context.of(settings)
     found: list[keeping.OldQuarter] = []
     verdicts = 0
-    if pipeline.warehouse.exists():
-        found = keeping.old_quarters(pipeline) if dry_run else keeping.retire(pipeline)
-        verdicts = keeping.old_verdicts(pipeline) if dry_run else keeping.forget_verdicts(pipeline)
+    if context.warehouse.exists():
+        found = keeping.old_quarters(context) if dry_run else keeping.retire(context)
+        verdicts = keeping.old_verdicts(context) if dry_run else keeping.forget_verdicts(context)
+    problems: list[Problem] = []
     if (found or verdicts) and not dry_run:
-        pipeline.publish()
-    oldest = str(keeping.oldest_kept(pipeline))
+        problems += publish(context.warehouse, context.places).problems
+    oldest = str(keeping.oldest_kept(context))
     if as_json:
         quarters = [
             {"quarter_id": one.quarter_id, "rows": dict(one.rows), "exports": one.exports, "obstacle": one.obstacle}
@@ -128,10 +127,14 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
             print_line(
                 f"{verdicts:,} verdicts that passed, older than {settings.verdict_days} days, {verb} export_check."
             )
-    troubles = [see(f"{one.quarter_id} stays: {one.obstacle}", Remark.QUARTER_STAYS) for one in found if one.obstacle]
-    for line in (*troubles, *pipeline.remarks):
-        say(line, settings, section=None)
-    return ExitCode.NOT_DONE if troubles else ExitCode.DONE
+    stay = [
+        Problem(None, one.quarter_id, f"{one.quarter_id} stays: {one.obstacle}", Remark.QUARTER_STAYS)
+        for one in found
+        if one.obstacle
+    ]
+    for problem in (*stay, *problems):
+        say(problem.line, settings, section=None)
+    return ExitCode.NOT_DONE if stay else ExitCode.DONE
 
 
 def preflight(*, is_sent: bool, is_deep: bool, as_json: bool) -> int:

@@ -72,7 +72,7 @@ class SyncProgress:
     ) -> None:
         (self._bars or nullcontext()).__exit__(kind, error, trace)
 
-    def expect(self, plan: Plan, *, products: int = 0) -> None:
+    def expect(self, plan: Plan, products: int) -> None:
         """How much there is to do, so many fetches of other products among it."""
         if found := len(plan.finished) + sum(export.left_behind is not None for export in plan.exports):
             self._print(f"a run that was stopped is continued: {found} of its exports are taken up")

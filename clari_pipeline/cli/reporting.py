@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from clari_pipeline.core.runbook import Remark, anchor, see
+from clari_pipeline.core.runbook import AlertKind, Problem, Remark, see
 from clari_pipeline.core.shown import json_text
 from clari_pipeline.sync.outcomes import Outcome
+from clari_pipeline.sync.run import SyncResult
 from clari_pipeline.warehouse.statements import Record
-
-if TYPE_CHECKING:
-    from clari_pipeline.sync.products.brought import Brought
 
 _SHOWN_SWINGS = 10
 _EXPORT_COLUMNS = (
@@ -35,16 +33,10 @@ _EXPORT_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a sync or a replay did."""
+    """What a sync or a replay did, for people and as JSON."""
 
-    run_id: str
-    started_at: datetime
-    finished_at: datetime
-    outcomes: Sequence[Outcome]
-    swings: Sequence[Record]
+    result: SyncResult
     alerts_sent: int = 0
-    alert_troubles: Sequence[str] = ()
-    products: Sequence[Brought] = ()
 
     @property
     def swung_calls(self) -> int:
@@ -52,33 +44,40 @@ class Report:
         return len(
             {
                 (swing["forecast_id"], swing["time_period_id"], swing["user_id"], swing["field_id"])
-                for swing in self.swings
+                for swing in self.result.swings
             }
         )
 
     @property
-    def remarks(self) -> list[str]:
+    def remarks(self) -> list[Problem]:
         """What a reader must know of exports that were merged all the same."""
         by_types: dict[str, list[str]] = {}
-        for outcome in self.outcomes:
+        for outcome in self.result.outcomes:
             if types := outcome.export["types_refused"]:
                 export = outcome.export
                 by_types.setdefault(types, []).append(f"{export['forecast_id']} {export['time_period_id']}")
         return [
-            f"{', '.join(exports)} without {types.replace(',', ', ')}: Clari does not let this organisation export "
-            "them, and what the tables hold of these measures stays as it was; leave them out of "
-            f"CLARI_TYPES_TO_EXPORT, or ask Clari to enable them ({anchor(Remark.TYPES_REFUSED)})"
+            Problem(
+                None,
+                None,
+                f"{', '.join(exports)} without {types.replace(',', ', ')}: Clari does not let this organisation export "
+                "them, and what the tables hold of these measures stays as it was; leave them out of "
+                "CLARI_TYPES_TO_EXPORT, or ask Clari to enable them",
+                Remark.TYPES_REFUSED,
+            )
             for types, exports in by_types.items()
-        ] + list(self.alert_troubles)
+        ]
 
     def as_json(self) -> str:
         """The one document that `--json` prints."""
         return json_text(
             {
-                "run_id": self.run_id,
-                "started_at": self.started_at.isoformat(),
-                "finished_at": self.finished_at.isoformat(),
-                "exports": [{name: outcome.export[name] for name in _EXPORT_COLUMNS} for outcome in self.outcomes],
+                "run_id": self.result.run_id,
+                "started_at": self.result.started_at.isoformat(),
+                "finished_at": self.result.finished_at.isoformat(),
+                "exports": [
+                    {name: outcome.export[name] for name in _EXPORT_COLUMNS} for outcome in self.result.outcomes
+                ],
                 "checks": [
                     {
                         "name": verdict["check_name"],
@@ -88,13 +87,17 @@ class Report:
                         "severity": verdict["severity"],
                         "evidence": verdict["evidence"],
                     }
-                    for outcome in self.outcomes
+                    for outcome in self.result.outcomes
                     for verdict in outcome.verdicts
                 ]
-                + [check for product in self.products for check in product.checks],
+                + [check for product in self.result.products for check in product.checks],
                 "swings": self.swung_calls,
                 "alerts_sent": self.alerts_sent,
-                **({"products": [row for one in self.products for row in one.documents]} if self.products else {}),
+                **(
+                    {"products": [row for one in self.result.products for row in one.documents]}
+                    if self.result.products
+                    else {}
+                ),
             },
             indent=1,
             default=str,
@@ -102,31 +105,34 @@ class Report:
 
     def show(self, console: Console) -> None:
         """A table of quarters, then what was found, then a line a product."""
-        if self.outcomes or not self.products:
+        if self.result.outcomes or not self.result.products:
             self._show_forecasts(console)
-        for product in self.products:
+        for product in self.result.products:
             for line in product.lines:
                 console.print(line, highlight=False, soft_wrap=True)
 
     def _show_forecasts(self, console: Console) -> None:
-        if not self.outcomes:
+        if not self.result.outcomes:
             console.print("Nothing was merged: no such document has landed. clari-pipeline sync brings them.")
             return
         console.print(self._quarters())
         found = [
-            (outcome, verdict) for outcome in self.outcomes for verdict in outcome.verdicts if not verdict["passed"]
+            (outcome, verdict)
+            for outcome in self.result.outcomes
+            for verdict in outcome.verdicts
+            if not verdict["passed"]
         ]
-        if not found and not any(outcome.is_failure for outcome in self.outcomes):
+        if not found and not any(outcome.is_failure for outcome in self.result.outcomes):
             console.print("Found: nothing amiss.")
         for outcome, verdict in found:
             where = f"{outcome.export['forecast_id']} {outcome.export['time_period_id']}"
             summary = verdict["evidence"].get("summary") or _summary(verdict["evidence"])
             line = see(f"{verdict['severity']:5} {where}  {verdict['check_name']}: {summary}", verdict["check_name"])
             console.print(line, highlight=False, soft_wrap=True)
-        for swing in self.swings[:_SHOWN_SWINGS]:
+        for swing in self.result.swings[:_SHOWN_SWINGS]:
             console.print(f"SWING {_swing(swing)}", highlight=False, soft_wrap=True)
-        if len(self.swings) > _SHOWN_SWINGS:
-            console.print(f"      and {len(self.swings) - _SHOWN_SWINGS} more: select * from clari.forecast_swing")  # noqa: S608 - to read
+        if (more := len(self.result.swings) - _SHOWN_SWINGS) > 0:
+            console.print(f"      and {more} more: select * from clari.forecast_swing")  # noqa: S608 - to read
 
     def _quarters(self) -> Table:
         table = Table(title="What was merged", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
@@ -134,7 +140,7 @@ class Report:
             table.add_column(name, no_wrap=True, overflow="fold")
         for name in ("entries", "new", "changed", "same", "gone", "waited"):
             table.add_column(name, justify="right", no_wrap=True)
-        for outcome in self.outcomes:
+        for outcome in self.result.outcomes:
             export = outcome.export
             counts = ("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
             table.add_row(
@@ -147,15 +153,18 @@ class Report:
         return table
 
 
-def failures(outcomes: Sequence[Outcome]) -> list[str]:
-    """One line a cause, the exports that it hit named together."""
+def failures(outcomes: Sequence[Outcome]) -> list[Problem]:
+    """One a cause, the exports that it hit named together."""
     by_cause: dict[tuple[str, str], list[str]] = {}
     for outcome in outcomes:
         if outcome.is_failure:
             export = outcome.export
             which = f"{export['forecast_id']} {export['time_period_id']}"
             by_cause.setdefault((outcome.reason, outcome.section), []).append(which)
-    return [see(f"{', '.join(exports)} not merged: {cause}", section) for (cause, section), exports in by_cause.items()]
+    return [
+        Problem(AlertKind.EXPORT_FAILED, None, f"{', '.join(exports)} not merged: {cause}", section)
+        for (cause, section), exports in by_cause.items()
+    ]
 
 
 def status_document(exports: Sequence[Record], quota: dict[str, Any] | None, alerts_unsent: int) -> dict[str, Any]:

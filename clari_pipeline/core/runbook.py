@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import errno
 import re
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 PAGE = "docs/runbook.md"
 _LONGEST_SAID = 200
@@ -110,6 +111,33 @@ def section_named(name: str, message: str = "") -> str:
     if (kind := PipelineError.named(name)) is not None:
         return kind.section
     return Remark.DISK_FULL if says_full(message) else Remark.UNEXPECTED_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that people should hear of, as one step returns it to the next.
+
+    `kind` is the kind of alert it becomes, or None where it is only printed and recorded; `quarter` is named where it
+    concerns one alone; `message` is a line for people without the runbook's anchor; `section` is the section of
+    `docs/runbook.md` on it. `subject` says what failed where it is no quarter, such as a product: people are notified
+    of the same subject once, as `CLARI_ALERT_REPEAT_HOURS` says.
+    """
+
+    kind: AlertKind | None
+    quarter: str | None
+    message: str
+    section: str
+    subject: str | None = None
+
+    @property
+    def line(self) -> str:
+        """The message with the runbook's anchor at its end."""
+        return see(self.message, self.section)
+
+    @classmethod
+    def of_error(cls, error: BaseException, quarter: str | None = None, *, kind: AlertKind | None = None) -> Self:
+        """The problem that an error stands for: its message, and the section on its class."""
+        return cls(kind, quarter, str(error), section_of(error))
 
 
 def says_full(message: str) -> bool:

@@ -7,17 +7,22 @@ from typing import Any
 
 import dagster as dg
 
-from clari_pipeline.core.runbook import Remark, see
+from clari_pipeline.core.runbook import AlertKind, Problem, Remark
 from clari_pipeline.defs.boards import board_asset
 from clari_pipeline.defs.checks import check_results, check_specs, mart_result
+from clari_pipeline.defs.failing import failing, failure, observation, warn
 from clari_pipeline.defs.lineage import column_lineage
 from clari_pipeline.defs.log import hear_in
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.store import marts
+from clari_pipeline.store.history_marts import CALLS
 from clari_pipeline.store.marts import HISTORY, MARTS
-from clari_pipeline.sync.outcomes import Outcome
-from clari_pipeline.sync.pipeline import Pipeline
-from clari_pipeline.warehouse.statements import is_view
+from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.loading import Loader, has_landed
+from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run
+from clari_pipeline.sync.publishing import publish
+from clari_pipeline.sync.refreshing import judge_coverage, movement_verdicts, refresh
+from clari_pipeline.warehouse.statements import Record, is_view
 
 PREFIX = "clari"
 READ_COPY = "read_copy"
@@ -43,7 +48,7 @@ def writers(engine: str) -> str | None:
 
 
 def key(name: str) -> dg.AssetKey:
-    """An asset of this pipeline."""
+    """An asset of this sync."""
     return dg.AssetKey([PREFIX, name])
 
 
@@ -58,16 +63,18 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
         owners=OWNERS,
         description="The quarter's exports as Clari delivered them: queued, polled with a timeout, landed on disk "
         "and kept for ever, one document a forecast. Clari cannot give an old export again.",
-        required_resource_keys={"pipeline", "exports"},
+        required_resource_keys={"sync_context", "exports"},
         pool=EXPORTS_POOL,
     )
     def raw_export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        pipeline: Pipeline = context.resources.pipeline
-        outcomes = pipeline.outcomes(context.resources.exports.take(context.partition_key, hear_in(context.log)))
+        sync: Context = context.resources.sync_context
+        with failing(context.partition_key):
+            request_ids = context.resources.exports.take(context.partition_key, hear_in(context.log))
+            outcomes = outcomes_of(sync.warehouse, request_ids)
         failed = [outcome for outcome in outcomes if outcome.export["landing_path"] is None]
         for outcome in failed:
             context.log.error(outcome.sentence)
-        if len(failed) == len(outcomes) and not pipeline.has_landed(context.partition_key):
+        if len(failed) == len(outcomes) and not has_landed(sync.warehouse, context.partition_key):
             raise _failure(context.partition_key, failed)
         return dg.MaterializeResult(metadata=_export_metadata(outcomes))
 
@@ -89,16 +96,16 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
         ],
         check_specs=check_specs(key("forecast_entry"), quarters),
         partitions_def=quarters,
-        required_resource_keys={"pipeline", "exports"},
+        required_resource_keys={"sync_context", "exports"},
         pool=writers(engine),
     )
     def merged_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
         """Judge and merge what has landed of the quarter. What is refused stays out, the others go in."""
-        pipeline: Pipeline = context.resources.pipeline
-        with pipeline.warehouse.session() as session:  # the file is opened once
-            merged = pipeline.merge_landed(context.partition_key)
-            of_run = pipeline.requests_of_run(context.resources.exports.run_id, context.partition_key)
-            outcomes = pipeline.outcomes(dict.fromkeys([*of_run, *merged]))
+        sync: Context = context.resources.sync_context
+        with failing(context.partition_key), sync.warehouse.session() as session:  # the file is opened once
+            merged = Loader(sync).merge_landed(context.partition_key)
+            of_run = requests_of_run(sync.warehouse, context.resources.exports.run_id, context.partition_key)
+            outcomes = outcomes_of(sync.warehouse, dict.fromkeys([*of_run, *merged]))
             counts = {name: marts.count(session, name) for name in TABLES}
         for outcome in outcomes:
             (context.log.error if outcome.is_failure else context.log.info)(outcome.sentence)
@@ -125,11 +132,15 @@ def mart_assets(*, engine: str) -> list[dg.AssetsDefinition]:
     """What follows once the quarters are through."""
     tables, health = [*map(key, TABLES)], [key("raw_export"), key("forecast_entry")]
     made = [
-        _mart("forecast_vs_quota", Pipeline.refresh_forecast_vs_quota, tables, engine),
-        _mart("forecast_swing", Pipeline.refresh_forecast_swing, tables, engine),
-        _mart("forecast_swing_summary", partial(_counted, "forecast_swing_summary"), [key("forecast_swing")], engine),
-        _mart("pipeline_health", Pipeline.refresh_pipeline_health, health, engine),
-        _mart("pipeline_health_month", partial(_counted, "pipeline_health_month"), [key("pipeline_health")], engine),
+        _mart("forecast_vs_quota", partial(refresh, mart="forecast_vs_quota"), tables, engine),
+        _mart("forecast_swing", partial(refresh, mart="forecast_swing"), tables, engine),
+        _mart(
+            "forecast_swing_summary", partial(_counted, mart="forecast_swing_summary"), [key("forecast_swing")], engine
+        ),
+        _mart("pipeline_health", partial(refresh, mart="pipeline_health"), health, engine),
+        _mart(
+            "pipeline_health_month", partial(_counted, mart="pipeline_health_month"), [key("pipeline_health")], engine
+        ),
     ]
     board = board_asset(key("board"), [*map(key, MARTS)], owners=OWNERS, pool=writers(engine))
     return [*made, _history_marts(engine), board]
@@ -148,13 +159,13 @@ def _mart_metadata(name: str) -> dict[str, Any]:
     }
 
 
-def _counted(mart: str, pipeline: Pipeline) -> int:
+def _counted(sync: Context, mart: str) -> int:
     """The rows of a mart that is made with another."""
-    with pipeline.warehouse.session() as session:
+    with sync.warehouse.session() as session:
         return marts.count(session, mart)
 
 
-def _mart(name: str, refresh: Callable[[Pipeline], int], deps: list[dg.AssetKey], engine: str) -> dg.AssetsDefinition:
+def _mart(name: str, refreshed: Callable[[Context], int], deps: list[dg.AssetKey], engine: str) -> dg.AssetsDefinition:
     coverage = name == "forecast_vs_quota"
 
     @dg.asset(
@@ -166,15 +177,15 @@ def _mart(name: str, refresh: Callable[[Pipeline], int], deps: list[dg.AssetKey]
         description=MARTS[name],
         metadata=_mart_metadata(name),
         freshness_policy=DAILY,
-        required_resource_keys={"pipeline"},
+        required_resource_keys={"sync_context"},
         pool=writers(engine),
         check_specs=check_specs(key(name), None) if coverage else None,
     )
     def mart(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        pipeline: Pipeline = context.resources.pipeline
-        with pipeline.warehouse.session():
-            rows = refresh(pipeline)
-            results = list(coverage_results(key(name), pipeline)) if coverage else []
+        sync: Context = context.resources.sync_context
+        with failing(), sync.warehouse.session():
+            rows = refreshed(sync)
+            results = [_coverage_result(key(name), judge_coverage(sync))] if coverage else []
         yield dg.MaterializeResult(metadata={"dagster/row_count": rows})
         yield from results
 
@@ -193,21 +204,23 @@ def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
         description="What notebooks and BI tools open, so that they and a sync never wait for each other: each mart as "
         "a Parquet file and, of a DuckDB file, a copy that is only read. Made anew as the last step of each run.",
         freshness_policy=DAILY,
-        required_resource_keys={"pipeline"},
+        required_resource_keys={"sync_context"},
         pool=writers(engine),
         output_required=False,
     )
     def read_copy(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        pipeline: Pipeline = context.resources.pipeline
-        is_new = pipeline.publish()
-        if is_new is None:  # the figures are merged: no reason for a red run
-            context.log.warning(pipeline.remarks[-1])
+        sync: Context = context.resources.sync_context
+        published = publish(sync.warehouse, sync.places)
+        if published.problems:
+            yield observation(key(READ_COPY), published.problems)
+            warn(context.log, published.problems)
+        if not published.is_done:  # the figures are merged: no reason for a red run
             return
-        copy = pipeline.places.copy
+        copy = sync.places.copy
         yield dg.MaterializeResult(
             metadata={
-                "is_new": is_new,
-                "marts": dg.MetadataValue.path(pipeline.places.marts),
+                "is_new": published.is_new,
+                "marts": dg.MetadataValue.path(sync.places.marts),
                 **({"copy": dg.MetadataValue.path(copy), "bytes": copy.stat().st_size} if copy.exists() else {}),
             }
         )
@@ -225,25 +238,25 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
         owners=OWNERS,
         description="Quarters that have left the tables: those beyond CLARI_RETENTION_PERIODS, never the current one "
         "and the seven before it. Their landed documents stay, and replay brings them back.",
-        required_resource_keys={"pipeline"},
+        required_resource_keys={"sync_context"},
         pool=writers(engine),
     )
     def apply_retention(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         from clari_pipeline.ops.retention import forget_verdicts, oldest_kept, retire  # noqa: PLC0415 - once a month
 
-        pipeline: Pipeline = context.resources.pipeline
-        found = retire(pipeline)
+        sync: Context = context.resources.sync_context
+        found = retire(sync)
         for quarter in found:
             said = quarter.obstacle or f"{sum(quarter.rows.values()):,} rows have left the tables"
             (context.log.warning if quarter.obstacle else context.log.info)(f"{quarter.quarter_id}: {said}")
-        verdicts = forget_verdicts(pipeline)
-        if (found or verdicts) and pipeline.publish() is None:
-            context.log.warning(pipeline.remarks[-1])
+        verdicts = forget_verdicts(sync)
+        if found or verdicts:
+            warn(context.log, publish(sync.warehouse, sync.places).problems)
         if kept := [f"{quarter.quarter_id} stays: {quarter.obstacle}" for quarter in found if quarter.obstacle]:
-            raise dg.Failure(description=see("; ".join(kept), Remark.QUARTER_STAYS), allow_retries=False)
+            raise failure(Problem(AlertKind.RUN_FAILED, None, "; ".join(kept), Remark.QUARTER_STAYS))
         return dg.MaterializeResult(
             metadata={
-                "oldest_kept": str(oldest_kept(pipeline)),
+                "oldest_kept": str(oldest_kept(sync)),
                 "quarters": ", ".join(quarter.quarter_id for quarter in found),
                 "rows": sum(sum(quarter.rows.values()) for quarter in found),
                 "verdicts": verdicts,
@@ -253,10 +266,10 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
     return apply_retention
 
 
-def coverage_results(asset: dg.AssetKey, pipeline: Pipeline) -> Iterator[dg.AssetCheckResult]:
+def _coverage_result(asset: dg.AssetKey, verdicts: Sequence[Record]) -> dg.AssetCheckResult:
     """`periods_are_covered`, over all forecasts."""
-    verdicts = [verdict | {"of": verdict["forecast_id"]} for verdict in pipeline.judge_coverage()]
-    yield mart_result(asset, "periods_are_covered", verdicts, is_needed=True)
+    of_forecasts = [verdict | {"of": verdict["forecast_id"]} for verdict in verdicts]
+    return mart_result(asset, "periods_are_covered", of_forecasts, is_needed=True)
 
 
 def _history_marts(engine: str) -> dg.AssetsDefinition:
@@ -278,16 +291,16 @@ def _history_marts(engine: str) -> dg.AssetsDefinition:
             )
             for name, description in HISTORY.items()
         ],
-        required_resource_keys={"pipeline"},
+        required_resource_keys={"sync_context"},
         pool=writers(engine),
         check_specs=check_specs(movement, None),
     )
     def history_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        pipeline: Pipeline = context.resources.pipeline
-        with pipeline.warehouse.session() as session:
-            pipeline.refresh_history()
+        sync: Context = context.resources.sync_context
+        with failing(), sync.warehouse.session() as session:
+            refresh(sync, CALLS)
             counts = {name: marts.count(session, name) for name in HISTORY}
-            verdicts = pipeline.movement_verdicts()
+            verdicts = movement_verdicts(session)
         for name, rows in counts.items():
             yield dg.MaterializeResult(asset_key=key(name), metadata={"dagster/row_count": rows})
         yield mart_result(movement, "forecast_movement_adds_up", verdicts, is_needed=False)
@@ -347,9 +360,9 @@ def _cell(value: object) -> str | int | None:
 
 
 def _failure(quarter_id: str, failed: Sequence[Outcome]) -> dg.Failure:
-    return dg.Failure(
-        description=f"{quarter_id} was not merged. "
-        + " | ".join(see(outcome.sentence, outcome.section) for outcome in failed),
+    problems = [outcome.problem for outcome in failed]
+    message = f"{quarter_id} was not merged. " + " | ".join(problem.line for problem in problems)
+    return failure(
+        Problem(AlertKind.RUN_FAILED, quarter_id, message, problems[0].section),
         metadata={"exports": _export_metadata(failed)["exports"]},
-        allow_retries=False,
     )

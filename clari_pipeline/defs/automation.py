@@ -8,10 +8,12 @@ import dagster as dg
 
 from clari_pipeline.alerts import raising as alerts
 from clari_pipeline.config.settings import Settings, read_settings
+from clari_pipeline.core.runbook import AlertKind, Problem
 from clari_pipeline.defs.assets import READ_COPY, RETENTION, TABLES, key
+from clari_pipeline.defs.failing import warn
 from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
 from clari_pipeline.store.marts import MARTS
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.brought import brought
 
 _WATCHED_EVERY_S = 900
@@ -124,10 +126,17 @@ def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any, *more: 
     ]
 
 
-def _of_products(pipeline: Pipeline, run: dg.DagsterRun) -> list[str]:
+def _of_products(sync: Context, run: dg.DagsterRun) -> list[Problem]:
     """What kept a run's products out, by the ledger; nothing where it says nothing of them."""
-    names = run.tags.get("clari/product", ",".join(pipeline.settings.other_products)).split(",")
-    return [failure for name in names if name for failure in brought(pipeline, name, run_id=run.run_id).failures]
+    names = run.tags.get("clari/product", ",".join(sync.settings.other_products)).split(",")
+    return [failure for name in names if name for failure in brought(sync, name, run_id=run.run_id).failures]
+
+
+def _run_failure(event: dg.DagsterEvent, run: dg.DagsterRun) -> Problem:
+    quarter_id = run.tags.get("dagster/partition")
+    what = quarter_id or run.job_name
+    message = f"{what}: {event.message or 'failed'}"
+    return Problem(AlertKind.RUN_FAILED, quarter_id, message, AlertKind.RUN_FAILED, subject=what)
 
 
 def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.SensorDefinition]:
@@ -137,15 +146,13 @@ def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.Sens
         run = context.dagster_run
         if "clari/sync" in run.tags:
             return dg.SkipReason("the command line tells people itself")
-        pipeline, troubles = Pipeline(read_settings()), []
+        sync, failures = Context.of(read_settings()), list[Problem]()
         if context.dagster_event.event_type == dg.DagsterEventType.RUN_FAILURE:
-            troubles = _of_products(pipeline, run) if run.job_name == PRODUCTS_JOB else []
-            where = run.tags.get("dagster/partition", run.job_name)
-            troubles = troubles or [f"{where}: {context.dagster_event.message or 'failed'}"]
+            failures = _of_products(sync, run) if run.job_name == PRODUCTS_JOB else []
+            failures = failures or [_run_failure(context.dagster_event, run)]
         quarter_id = run.tags.get("dagster/partition")
-        sent = alerts.tell_of_run(pipeline, run.run_id, quarter_id=quarter_id, troubles=troubles)
-        for trouble in sent.troubles:
-            context.log.warning(trouble)
+        sent = alerts.notify_of_run(sync, run.run_id, quarter_id=quarter_id, failures=failures)
+        warn(context.log, sent.problems)
         return dg.SkipReason(f"{sent.alerts} alerts sent")
 
     for name, status, jobs in (
@@ -168,12 +175,11 @@ def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.Sens
     )
     def freshness_watch(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         under_way = context.instance.get_runs_count(dg.RunsFilter(job_name=sync_quarter.name, statuses=list(_RUNNING)))
-        pipeline = Pipeline(read_settings())
-        if under_way or not pipeline.warehouse.exists():
+        sync = Context.of(read_settings())
+        if under_way or not sync.warehouse.exists():
             return dg.SkipReason(f"{under_way} quarters are under way" if under_way else "nothing was ever synced")
-        sent = alerts.tell_of_stale_quarters(pipeline)
-        for trouble in sent.troubles:
-            context.log.warning(trouble)
+        sent = alerts.notify_of_stale_quarters(sync)
+        warn(context.log, sent.problems)
         return dg.SkipReason(f"{sent.alerts} alerts sent")
 
     yield freshness_watch

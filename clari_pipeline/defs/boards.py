@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from clari_pipeline.notify.rendering import plain_in_markdown
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
 
 _TITLES = {
     "movement": "how the newest week moved the call",
@@ -31,14 +31,14 @@ def board_asset(
         "moved and why, how the call came about, how it paces against earlier quarters, whose calls are to be relied "
         "on, and how the exports went. It needs no network: `board.html` in CLARI_DATA_DIR may be mailed as it is. "
         "Every figure on it stands in a mart.",
-        required_resource_keys={"pipeline"},
+        required_resource_keys={"sync_context"},
         pool=pool,
     )
     def board(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         from clari_pipeline.board import first, headline, pictures, write_board  # noqa: PLC0415 - altair takes a moment
 
-        pipeline: Pipeline = context.resources.pipeline
-        file, shown = write_board(pipeline.warehouse, pipeline.settings.data_dir)
+        sync: Context = context.resources.sync_context
+        file, shown = write_board(sync.warehouse, sync.settings.data_dir)
         metadata: dict[str, Any] = {
             "path": dg.MetadataValue.path(file.absolute()),
             "views": len(shown.views),

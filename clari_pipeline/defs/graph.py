@@ -24,7 +24,7 @@ from clari_pipeline.defs.assets import (  # noqa: E402 - warnings are off
 from clari_pipeline.defs.automation import daily_sync_schedule, jobs, monthly_retention_schedule, sensors  # noqa: E402
 from clari_pipeline.defs.partitions import quarters  # noqa: E402
 from clari_pipeline.defs.products import daily_products_schedule, product_assets, sync_products  # noqa: E402
-from clari_pipeline.defs.resources import exports_resource, pipeline_resource  # noqa: E402
+from clari_pipeline.defs.resources import context_resource, exports_resource  # noqa: E402
 
 
 def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_follows: bool = True) -> dg.Definitions:
@@ -54,5 +54,5 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_fo
             *(daily_products_schedule(job, settings) for job in products),
         ],
         sensors=sensors(sync_quarter, refresh_marts, apply_retention, *products),
-        resources={"pipeline": pipeline_resource, "exports": exports_resource},
+        resources={"sync_context": context_resource, "exports": exports_resource},
     )

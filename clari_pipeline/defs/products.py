@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -9,15 +10,16 @@ import dagster as dg
 from clari_pipeline.checks.product_checks import PRODUCT_CHECKS
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import see
-from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.defs.assets import DAILY, EXPORTS_POOL, OWNERS, key, writers
-from clari_pipeline.defs.resources import exports_resource, pipeline_resource
+from clari_pipeline.defs.failing import failing, failure, warn
+from clari_pipeline.defs.resources import context_resource, exports_resource
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.store.opening import engine_of
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.bringing import bring
 from clari_pipeline.sync.products.brought import Brought
 from clari_pipeline.sync.products.registry import PRODUCTS
+from clari_pipeline.sync.publishing import publish
 from clari_pipeline.warehouse.statements import Record
 
 JOB = "sync_products"
@@ -74,7 +76,7 @@ def definitions_of(settings: Settings, name: str) -> dg.Definitions:
     return dg.Definitions(
         assets=product_assets(only, engine=engine_of(settings.warehouse_url)),
         jobs=[sync_products(only)],
-        resources={"pipeline": pipeline_resource, "exports": exports_resource},
+        resources={"sync_context": context_resource, "exports": exports_resource},
     )
 
 
@@ -133,26 +135,24 @@ def _product(name: str, engine: str) -> dg.AssetsDefinition:
             )
             for check in _CHECKS[name]
         ],
-        required_resource_keys={"pipeline", "exports"},
+        required_resource_keys={"sync_context", "exports"},
         # An export of activity takes one of the organisation's places, too; beside a file's one writer it is alone.
         pool=writers(engine) or (EXPORTS_POOL if name == "activity" else None),
     )
     def product_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        pipeline: Pipeline = context.resources.pipeline
-        try:
-            found = bring(pipeline, name, run_id=context.resources.exports.run_id)
-        except SettingsError as error:
-            raise dg.Failure(see(str(error), error.section), allow_retries=False) from None
-        for remark in found.remarks:
-            context.log.warning(remark)
+        sync: Context = context.resources.sync_context
+        with failing():
+            found = bring(sync, name, run_id=context.resources.exports.run_id)
+        warn(context.log, found.remarks)
         yield from _check_results(first, found)
         if found.failures:
-            raise dg.Failure("; ".join(found.failures), allow_retries=False)
-        if "clari/sync" not in context.run.tags and pipeline.publish() is None:  # else the sync does, at its end
-            context.log.warning(pipeline.remarks[-1])
+            lines = "; ".join(problem.line for problem in found.failures)
+            raise failure(replace(found.failures[0], message=lines))
+        if "clari/sync" not in context.run.tags:  # else the sync does, at its end
+            warn(context.log, publish(sync.warehouse, sync.places).problems)
         if not found.fetches:
             return
-        with pipeline.warehouse.session() as session:
+        with sync.warehouse.session() as session:
             counts = {table: session.count(table) for table in tables_of(name)}
         for table, rows in counts.items():
             yield dg.MaterializeResult(asset_key=key(table), metadata={"dagster/row_count": rows, **_metadata(found)})

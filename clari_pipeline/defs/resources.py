@@ -1,4 +1,4 @@
-"""What assets are given: the pipeline, and the exports of a quarter."""
+"""What assets are given: the context of a sync, and the exports of a quarter."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,9 +10,8 @@ from clari_pipeline.alerts import raising as alerts
 from clari_pipeline.clari import ExportEvent
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.core.periods import Quarter
-from clari_pipeline.core.runbook import see
-from clari_pipeline.core.setting_errors import SettingsError
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.exporting import exporting
 
 
 class Exports(Protocol):
@@ -31,34 +30,28 @@ class ExportsOfThisRun:
     Until `stack` is closed the run is known as alive, so that no other takes its documents for left behind.
     """
 
-    def __init__(self, pipeline: Pipeline, run_id: str, stack: ExitStack) -> None:
-        self._pipeline = pipeline
+    def __init__(self, sync: Context, run_id: str, stack: ExitStack) -> None:
+        self._sync = sync
         self._stack = stack
         self.run_id = run_id
 
     def take(self, quarter_id: str, hear: Callable[[ExportEvent], None]) -> list[str]:
-        """Export the quarter now. Raises `dagster.Failure` where a setting is missing."""
-        settings = self._pipeline.settings
-        try:
-            exporting = self._pipeline.exporting(
-                self.run_id, [Quarter.parse(quarter_id)], settings.required_forecasts()
-            )
-            desk = self._stack.enter_context(exporting)
-        except SettingsError as error:
-            raise dg.Failure(see(str(error), error.section), allow_retries=False) from None
-        alerts.raise_killed(self._pipeline, desk.plan.killed, run_id=self.run_id)
-        return desk.take(quarter_id, hear)
+        """Export the quarter now. Raises `SettingsError` where a setting is missing."""
+        forecasts = self._sync.settings.required_forecasts()
+        runner = self._stack.enter_context(exporting(self._sync, self.run_id, [Quarter.parse(quarter_id)], forecasts))
+        alerts.raise_killed(self._sync, runner.plan.killed, run_id=self.run_id)
+        return runner.take(quarter_id, hear)
 
 
 @dg.resource(description="Warehouse, landing folder and rules, from the CLARI_ settings.")
-def pipeline_resource(_context: dg.InitResourceContext) -> Pipeline:
-    """The pipeline that the settings describe."""
-    return Pipeline(read_settings())
+def context_resource(_context: dg.InitResourceContext) -> Context:
+    """What the settings describe."""
+    return Context.of(read_settings())
 
 
-@dg.resource(required_resource_keys={"pipeline"}, description="A quarter's exports, asked of Clari in this run.")
+@dg.resource(required_resource_keys={"sync_context"}, description="A quarter's exports, asked of Clari in this run.")
 @contextmanager
 def exports_resource(context: dg.InitResourceContext) -> Iterator[Exports]:
     """Exports made in this run; the command line gives its own, which run behind all quarters at once."""
     with ExitStack() as stack:
-        yield ExportsOfThisRun(context.resources.pipeline, context.run.run_id if context.run else "", stack)
+        yield ExportsOfThisRun(context.resources.sync_context, context.run.run_id if context.run else "", stack)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -14,14 +14,15 @@ from filelock import FileLock
 from clari_pipeline.clari import ExportEvent
 from clari_pipeline.config.settings import Settings, point_dagster_at
 from clari_pipeline.core.periods import Quarter
-from clari_pipeline.core.runbook import AlertKind, PipelineError, section_named, see
+from clari_pipeline.core.runbook import AlertKind, PipelineError, Problem
+from clari_pipeline.defs.failing import problem_in, published_of
 from clari_pipeline.defs.graph import build
 from clari_pipeline.defs.products import JOB, definitions_of
 from clari_pipeline.defs.resources import Exports
-from clari_pipeline.sync.outcomes import Outcome
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
 from clari_pipeline.sync.products.brought import Brought, brought
-from clari_pipeline.sync.runners import MakeRunner
+from clari_pipeline.sync.run import MakeSteps, MartsResult, QuarterResult
 
 _LONGEST_CAUSE = 200
 _UNSET = re.compile(r'environment variable "?(\w+)"? which is not set')
@@ -57,29 +58,29 @@ def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
 
 @contextmanager
-def job_runners(settings: Settings) -> Iterator[MakeRunner]:
-    """Makes runners whose runs stand in Dagster's instance, as `dagster.yaml` says. Raises `DagsterUnavailable`."""
+def job_steps(settings: Settings) -> Iterator[MakeSteps]:
+    """Makes steps whose runs stand in Dagster's instance, as `dagster.yaml` says. Raises `DagsterUnavailable`."""
     with instance_of(settings) as instance:
-        yield partial(JobRunner, instance)
+        yield partial(JobSteps, instance)
 
 
-class _Arrived:
-    """The exports of a sync. Once those of a quarter have come, the warehouse's file stays open for `stack`'s time."""
+class _Landed:
+    """The exports of a sync. Once a quarter's have landed, the warehouse's file stays open for `stack`'s time."""
 
-    def __init__(self, exports: Exports, pipeline: Pipeline) -> None:
-        self._exports, self._pipeline = exports, pipeline
+    def __init__(self, exports: Exports, context: Context) -> None:
+        self._exports, self._context = exports, context
         self.run_id = exports.run_id
         self.stack = ExitStack()
 
     def take(self, quarter_id: str, hear: Callable[[ExportEvent], None]) -> list[str]:
         """Wait for a quarter's exports, as `Exports` do."""
         request_ids = self._exports.take(quarter_id, hear)
-        self.stack.enter_context(self._pipeline.warehouse.kept_open())
+        self.stack.enter_context(self._context.warehouse.kept_open())
         return request_ids
 
 
-class JobRunner:
-    """Runs `sync_quarter` and `refresh_marts` in this process, one after the other.
+class JobSteps:
+    """Runs the jobs of one sync in this process, one after the other.
 
     In-process runs in several threads of one process hang on Dagster's SQLite storage: hence one at a time, behind
     exports that go on all at once.
@@ -88,35 +89,39 @@ class JobRunner:
     def __init__(
         self,
         instance: dg.DagsterInstance,
-        pipeline: Pipeline,
+        context: Context,
         exports: Exports,
-        quarters: list[Quarter],
+        quarters: Sequence[Quarter],
         tags: Mapping[str, str],
     ) -> None:
         self._instance = instance
-        self._definitions = build(pipeline.settings, quarters, board_follows=False)
-        self._pipeline, self._run_id = pipeline, exports.run_id
-        self._exports = _Arrived(exports, pipeline)
-        self._resources = {"pipeline": pipeline, "exports": self._exports}
+        self._definitions = build(context.settings, quarters, board_follows=False)
+        self._context, self._run_id = context, exports.run_id
+        self._exports = _Landed(exports, context)
+        self._resources = {"sync_context": context, "exports": self._exports}
         self._tags = {"clari/sync": exports.run_id, **tags}
 
-    def sync_quarter(self, quarter: Quarter) -> tuple[str | None, list[Outcome]]:
-        """Run one quarter; what went wrong, or None, and what became of its exports, as the ledger has it."""
+    def sync_quarter(self, quarter: Quarter) -> QuarterResult:
+        """Run one quarter; what became of its exports, as the ledger has it."""
         with self._exports.stack:
-            trouble = self._run("sync_quarter", partition_key=str(quarter))
-            return trouble, self._pipeline.outcomes(self._pipeline.requests_of_run(self._run_id, str(quarter)))
+            result = self._run("sync_quarter", partition_key=str(quarter))
+            warehouse = self._context.warehouse
+            outcomes = outcomes_of(warehouse, requests_of_run(warehouse, self._run_id, str(quarter)))
+        return QuarterResult(outcomes, _problem_of(result, AlertKind.RUN_FAILED))
 
-    def refresh_marts(self) -> str | None:
-        """Make the marts and the copy for readers anew, without the board; what went wrong, or None."""
-        return self._run("refresh_marts")
+    def refresh_marts(self) -> MartsResult:
+        """Refresh the marts and publish them, without the board."""
+        result = self._run("refresh_marts")
+        return MartsResult(published_of(result.all_events), _problem_of(result, AlertKind.RUN_FAILED))
 
-    def bring(self, product: str) -> Brought:
-        """Bring one product, in a run of its own; what came of it."""
+    def bring_product(self, product: str) -> Brought:
+        """Bring one product, in a run of its own."""
         # A part of a job cannot be given resources: hence a job of this product alone.
-        only = definitions_of(self._pipeline.settings, product)
-        trouble = self._run(JOB, only, tags={"clari/product": product})
-        found = brought(self._pipeline, product, run_id=self._run_id)
-        return replace(found, trouble=trouble) if trouble and not found.failures else found
+        only = definitions_of(self._context.settings, product)
+        result = self._run(JOB, only, tags={"clari/product": product})
+        found = brought(self._context, product, run_id=self._run_id)
+        problem = _problem_of(result, AlertKind.RUN_FAILED)
+        return replace(found, problem=problem) if problem and not found.failures else found
 
     def _run(
         self,
@@ -125,8 +130,8 @@ class JobRunner:
         *,
         partition_key: str | None = None,
         tags: Mapping[str, str] | None = None,
-    ) -> str | None:
-        """Run a job; what went wrong, or None. Dagster catches the stop: it is raised again."""
+    ) -> dg.ExecuteInProcessResult:
+        """Run a job. Dagster catches Ctrl-C: it is raised again."""
         result = (
             (definitions or self._definitions)
             .resolve_job_def(job)
@@ -139,16 +144,19 @@ class JobRunner:
                 tags={**self._tags, **(tags or {})},
             )
         )
-        if result.success:
-            return None
-        for event in result.all_events:
-            if event.is_step_failure and event.step_failure_data.error is not None:
-                error = event.step_failure_data.error
-                if error.cls_name == KeyboardInterrupt.__name__:
-                    raise KeyboardInterrupt
-                cause = error.cause or error
-                metadata = event.step_failure_data.user_failure_data
-                said = cause.message.strip().splitlines()[0].partition(f".{cause.cls_name}: ")  # Dagster's way
-                told = (metadata.description if metadata else None) or said[2] or said[0]
-                return see(told, section_named(cause.cls_name or "", told))
-        return see(f"{job} failed: see its run in Dagster", AlertKind.RUN_FAILED)
+        errors = (event.step_failure_data.error for event in _failures(result))
+        if any(error is not None and error.cls_name == KeyboardInterrupt.__name__ for error in errors):
+            raise KeyboardInterrupt
+        return result
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> Iterator[dg.DagsterEvent]:
+    return (event for event in result.all_events if event.is_step_failure and event.step_failure_data.error is not None)
+
+
+def _problem_of(result: dg.ExecuteInProcessResult, kind: AlertKind) -> Problem | None:
+    """What the first step failed of; None where the run succeeded."""
+    if result.success:
+        return None
+    found = next(map(problem_in, _failures(result)), None)
+    return found or Problem(kind, None, f"{result.job_def.name} failed: see its run in Dagster", AlertKind.RUN_FAILED)

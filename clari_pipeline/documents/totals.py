@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import duckdb
 
-from clari_pipeline.core.project import project_file
+from clari_pipeline.core import queries
 from clari_pipeline.documents.rows import MEASURES, ControlTotal, amount_of, text_of
 
 Totals = dict[tuple[str | None, str], ControlTotal]
@@ -50,7 +50,7 @@ class StreamTotals:
     """
 
     def __init__(self, sql: str) -> None:
-        self._sql = _text(sql)
+        self._sql = queries.text_of(f"documents/{sql}")
         self._totals: Totals | None = {}
         self._queue: Queue[bytes | None] = Queue(_AHEAD)
         self._has_ended = False
@@ -135,7 +135,7 @@ def of_csv(content: bytes) -> Totals | None:
     with TemporaryDirectory(prefix="clari-totals-") as folder:
         file = Path(folder) / "lines.csv"
         file.write_bytes(content)
-        return count_file(_text("totals_long_csv"), file)
+        return count_file(queries.text_of("documents/totals_long_csv"), file)
 
 
 def number_in_cell(text: str) -> str | None:
@@ -186,8 +186,3 @@ def _duckdb() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("set threads = 1")
     return connection
-
-
-@cache
-def _text(name: str) -> str:
-    return (project_file("sql/documents") / f"{name}.sql").read_text(encoding="utf-8")

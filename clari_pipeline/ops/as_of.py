@@ -24,8 +24,8 @@ from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import ExitCode, Remark
 from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.core.shown import PlainConsole, cell
+from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.log_lines import say
-from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.warehouse.duckdb.engine import describe_tables
 from clari_pipeline.warehouse.errors import WarehouseMissing
 from clari_pipeline.warehouse.statements import run
@@ -68,7 +68,7 @@ def show(
     """
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise UsageError("Parquet is nothing to look at: name a file with --output, or let another program read it")
-    warehouse = Pipeline(settings).warehouse
+    warehouse = Context.of(settings).warehouse
     if not warehouse.exists():
         raise WarehouseMissing(
             "there is no warehouse yet: run clari-pipeline sync, or clari-pipeline replay from landed documents"

@@ -37,7 +37,7 @@ from clari_pipeline.ops.backup_manifest import (
     is_as_saved,
     read,
 )
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
 from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.statements import is_view, tables
 
@@ -55,31 +55,29 @@ class Taken:
     troubles: list[str] = field(default_factory=list)
 
 
-def take(pipeline: Pipeline, folder: Path) -> Taken:
+def take(context: Context, folder: Path) -> Taken:
     """Save warehouse and landed documents. Raises `BackupError`, `BackupRefused`, `PathOutside` or `WarehouseError`.
 
     A sync may go on meanwhile. What the folder holds already, byte by byte, is not copied again; what the landing
     folder has lost since stays in it.
     """
-    _refuse_other_folders(pipeline.landing.root, folder)
-    if not pipeline.warehouse.exists() and not any(pipeline.landing.manifests()):
-        raise BackupRefused(
-            f"there is nothing to save: {pipeline.warehouse.place} is not there, and nothing has landed"
-        )
+    _refuse_other_folders(context.landing.root, folder)
+    if not context.warehouse.exists() and not any(context.landing.manifests()):
+        raise BackupRefused(f"there is nothing to save: {context.warehouse.place} is not there, and nothing has landed")
     with _saving(folder):
         try:
             before = read(folder)
         except BackupError:
             before = None  # the documents below it prove themselves
-        place = folder / WAREHOUSE / f"{pipeline.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        place = folder / WAREHOUSE / f"{context.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         try:
-            files, env, rows = _save_warehouse(pipeline, place)
-            taken = _save_documents(pipeline.landing, folder, before.files if before else {})
+            files, env, rows = _save_warehouse(context, place)
+            taken = _save_documents(context.landing, folder, before.files if before else {})
             manifest = Manifest(
-                taken_at=pipeline.now().isoformat(),
+                taken_at=context.now().isoformat(),
                 release=version("clari-pipeline"),
                 env=env,
-                engine=pipeline.warehouse.engine,
+                engine=context.warehouse.engine,
                 warehouse=next((file.relative_to(folder).as_posix() for file in files), None),
                 rows=rows,
                 files={file.relative_to(folder).as_posix(): found for file, found in files.items()} | taken.files,
@@ -122,15 +120,15 @@ def _refuse_other_folders(landing: Path, folder: Path) -> None:
         raise BackupRefused(f"{folder} holds other things than a backup: name an empty folder, or one with a backup")
 
 
-def _save_warehouse(pipeline: Pipeline, place: Path) -> tuple[dict[Path, Checksum], str | None, dict[str, int]]:
+def _save_warehouse(context: Context, place: Path) -> tuple[dict[Path, Checksum], str | None, dict[str, int]]:
     """The copy, if one is to be made, the environment that it belongs to, and the rows of each table."""
-    if not pipeline.warehouse.exists():
-        return {}, pipeline.settings.env, {}
-    with pipeline.warehouse.session():
+    if not context.warehouse.exists():
+        return {}, context.settings.env, {}
+    with context.warehouse.session():
         pass  # refused where it is another's, and its tables are those of this release
     place.mkdir(parents=True)
     file = place / "warehouse.duckdb"
-    with pipeline.warehouse.copied(file) as session:
+    with context.warehouse.copied(file) as session:
         env = environment.belongs_to(session)
         rows = {table: session.count(table) for table in tables() if not is_view(table)}
     if not file.exists():

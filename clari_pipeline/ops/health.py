@@ -93,7 +93,7 @@ class Health:
 
     @property
     def newest_success(self) -> ExportHealth | None:
-        """The merged export whose figures are the newest of all; the later quarter's of two that are as of one moment."""
+        """The merged export whose figures are the newest; of two as of one moment, the later quarter's."""
         successes = self.snapshot.successes if self.snapshot else []
         newest = max(successes, key=lambda success: (success[0], success[1].time_period_id), default=None)
         return newest[1] if newest else None
@@ -272,7 +272,7 @@ class HealthReader:
                 now,
                 exports=tuple(ExportHealth(**found) for found in ledger.health_exports(session)),
                 states=tuple(StateCount(**found) for found in ledger.health_states(session)),
-                alerts_unsent=ledger.alerts_unsent(session),
+                alerts_unsent=ledger.alerts_pending(session),
                 products=standings(session, self._settings.other_products),
             )
         self._closed_at = time.monotonic()

@@ -20,7 +20,7 @@ from clari_pipeline.ops.backup_manifest import (
     read,
     verify,
 )
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
 from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
 from clari_pipeline.warehouse.environment import refuse_invented_people
 from clari_pipeline.warehouse.errors import WarehouseError
@@ -49,7 +49,7 @@ class Restoring:
         return self.manifest.warehouse is not None and not self.documents_only
 
 
-def plan(pipeline: Pipeline, folder: Path, *, documents_only: bool, force: bool) -> Restoring:
+def plan(context: Context, folder: Path, *, documents_only: bool, force: bool) -> Restoring:
     """Prove the backup, and see what it meets.
 
     Raises `BackupError`, `PathOutside` where a document would be put elsewhere than below the landing folder, or, where
@@ -59,7 +59,7 @@ def plan(pipeline: Pipeline, folder: Path, *, documents_only: bool, force: bool)
     if manifest is None:
         raise BackupRefused(f"{folder} holds no backup: name the folder that clari-pipeline backup was given")
     verify(folder, manifest)
-    if manifest.warehouse is not None and not documents_only and not isinstance(pipeline.warehouse, DuckWarehouse):
+    if manifest.warehouse is not None and not documents_only and not isinstance(context.warehouse, DuckWarehouse):
         raise BackupRefused(
             f"{folder} holds a DuckDB file, and CLARI_WAREHOUSE_URL names a server: restore with --documents-only, "
             "then clari-pipeline replay makes the tables there"
@@ -68,21 +68,21 @@ def plan(pipeline: Pipeline, folder: Path, *, documents_only: bool, force: bool)
         # One of an earlier release may lack a table that is asked; it is asked once more when it has its environment.
         with suppress(WarehouseError), DuckWarehouse(folder / manifest.warehouse).glance() as session:
             if session is not None:
-                refuse_invented_people(session, pipeline.settings.env, place=f"the warehouse in {folder}")
+                refuse_invented_people(session, context.settings.env, place=f"the warehouse in {folder}")
     saved = sorted({path.rpartition("/")[0] for path in manifest.files if path.startswith(_LANDING)})
-    here = {path: _landed(pipeline, path) for path in saved}
+    here = {path: _landed(context, path) for path in saved}
     found = Restoring(
         folder,
         manifest,
         missing=tuple(path for path in saved if not here[path].exists()),
         differing=tuple(path for path in saved if here[path].exists() and not _is_same(here[path], path, manifest)),
-        unknown=sum(1 for _ in pipeline.landing.manifests()) - sum(1 for folder in here.values() if folder.exists()),
-        has_warehouse=pipeline.warehouse.exists(),
+        unknown=sum(1 for _ in context.landing.manifests()) - sum(1 for folder in here.values() if folder.exists()),
+        has_warehouse=context.warehouse.exists(),
         documents_only=documents_only,
     )
     if not force and found.with_warehouse and found.has_warehouse:
         raise BackupRefused(
-            f"warehouse {pipeline.warehouse.place} is there already: --force puts the saved one in its place, "
+            f"warehouse {context.warehouse.place} is there already: --force puts the saved one in its place, "
             "--documents-only leaves it alone"
         )
     if not force and found.differing:
@@ -93,18 +93,18 @@ def plan(pipeline: Pipeline, folder: Path, *, documents_only: bool, force: bool)
     return found
 
 
-def restore(pipeline: Pipeline, work: Restoring) -> None:
+def restore(context: Context, work: Restoring) -> None:
     """Put back what was planned: the documents, each whole, then the warehouse. Raises `BackupError`, `PathOutside`,
     `WarehouseError`.
 
     Where it stops in between, what is there already is found so by the next.
     """
-    root, warehouse = pipeline.landing.root, pipeline.warehouse
+    root, warehouse = context.landing.root, context.warehouse
     try:
         arriving = inside(root, ".arriving")
         for path in (*work.missing, *work.differing):
             saved = {name: work.manifest.files[f"{path}/{name}"] for name in DOCUMENT_FILES}
-            target = _landed(pipeline, path)
+            target = _landed(context, path)
             copy_document(work.folder / path, target, arriving=arriving, expected=saved)
         if not work.with_warehouse or work.manifest.warehouse is None:
             return
@@ -127,8 +127,8 @@ def restore(pipeline: Pipeline, work: Restoring) -> None:
         ) from error
 
 
-def _landed(pipeline: Pipeline, path: str) -> Path:
-    return inside(pipeline.landing.root, path.removeprefix(_LANDING))
+def _landed(context: Context, path: str) -> Path:
+    return inside(context.landing.root, path.removeprefix(_LANDING))
 
 
 def _is_same(folder: Path, path: str, manifest: Manifest) -> bool:

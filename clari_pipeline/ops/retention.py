@@ -15,7 +15,8 @@ from functools import partial
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.landing import Landing, LandingError
 from clari_pipeline.store import merging
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.refreshing import refresh_marts
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, rows, run
 
@@ -36,19 +37,19 @@ class OldQuarter:
     obstacle: str | None = None
 
 
-def oldest_kept(pipeline: Pipeline) -> Quarter:
+def oldest_kept(context: Context) -> Quarter:
     """The oldest quarter that stays: of `CLARI_RETENTION_PERIODS`, or of those that a sync brings, if they are more."""
-    kept = max(pipeline.settings.retention_periods, pipeline.settings.historical_periods + 1)
-    return pipeline.calendar.quarter_of(pipeline.today()).shifted(1 - kept)
+    kept = max(context.settings.retention_periods, context.settings.historical_periods + 1)
+    return context.calendar.quarter_of(context.today()).shifted(1 - kept)
 
 
-def old_quarters(pipeline: Pipeline) -> list[OldQuarter]:
+def old_quarters(context: Context) -> list[OldQuarter]:
     """What would go, the oldest first."""
-    with pipeline.warehouse.session() as session:
-        return _old_quarters(session, pipeline.landing, oldest_kept(pipeline))
+    with context.warehouse.session() as session:
+        return _old_quarters(session, context.landing, oldest_kept(context))
 
 
-def retire(pipeline: Pipeline) -> list[OldQuarter]:
+def retire(context: Context) -> list[OldQuarter]:
     """Let the old quarters go, each in a transaction of its own, and make the marts anew without them.
 
     What has gone, and what had to stay.
@@ -56,41 +57,41 @@ def retire(pipeline: Pipeline) -> list[OldQuarter]:
     done = [
         found
         if found.obstacle
-        else pipeline.warehouse.with_room(
-            partial(_retire, landing=pipeline.landing, oldest=oldest_kept(pipeline), old=found)
+        else context.warehouse.with_room(
+            partial(_retire, landing=context.landing, oldest=oldest_kept(context), old=found)
         )
-        for found in old_quarters(pipeline)
+        for found in old_quarters(context)
     ]
     if any(one.obstacle is None for one in done):
-        pipeline.refresh_marts()
+        refresh_marts(context)
     return done
 
 
-def old_verdicts(pipeline: Pipeline) -> int:
+def old_verdicts(context: Context) -> int:
     """How many verdicts would leave `export_check`: those that passed, of exports that were merged more than
     `CLARI_VERDICT_DAYS` ago and are not the newest of their quarter. What failed stays, and all of an export that was
     refused.
     """
-    with pipeline.warehouse.session() as session:
-        return sum(found["verdicts"] for found in _old_verdicts(session, pipeline))
+    with context.warehouse.session() as session:
+        return sum(found["verdicts"] for found in _old_verdicts(session, context))
 
 
-def forget_verdicts(pipeline: Pipeline) -> int:
+def forget_verdicts(context: Context) -> int:
     """Let the old verdicts go; how many."""
 
     def forget(session: Session) -> int:
         with session.turn("marts"), session.transaction():
-            found = _old_verdicts(session, pipeline)
+            found = _old_verdicts(session, context)
             for begin in range(0, len(found), _AT_ONCE):
                 named = [one["request_id"] for one in found[begin : begin + _AT_ONCE]]
                 run(session, "retention/forget_verdicts", request_ids=named)
         return sum(one["verdicts"] for one in found)
 
-    return pipeline.warehouse.with_room(forget)
+    return context.warehouse.with_room(forget)
 
 
-def _old_verdicts(session: Session, pipeline: Pipeline) -> list[Record]:
-    not_before = pipeline.now() - timedelta(days=pipeline.settings.verdict_days)
+def _old_verdicts(session: Session, context: Context) -> list[Record]:
+    not_before = context.now() - timedelta(days=context.settings.verdict_days)
     return rows(session, "retention/verdicts", not_before=not_before)
 
 

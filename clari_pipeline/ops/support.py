@@ -63,7 +63,7 @@ def bundle(output: Path | None, *, with_people: bool) -> tuple[Path, list[str]]:
             "product_fetch": lambda: warehouse.rows("products"),
             "export_check": lambda: _checks(warehouse, with_people=with_people),
             "export_quota": lambda: warehouse.rows("quota"),
-            "alert": lambda: warehouse.rows("alerts_told" if with_people else "alerts"),
+            "alert": lambda: warehouse.rows("alerts_with_people" if with_people else "alerts"),
             "health": lambda: _health(settings),
             "dagster_runs": lambda: _dagster_runs(settings, said=_message if with_people else _unnamed_message),
         }

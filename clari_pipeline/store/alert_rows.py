@@ -25,19 +25,19 @@ def newest_of_class(session: Session, alert_class: str) -> Record | None:
     return _with_detail(found[0]) if found else None
 
 
-def untold(session: Session, *, not_before: datetime) -> list[str]:
-    """Request ids of exports that were merged or refused, and not looked at for alerts yet, the oldest first."""
-    return [found["request_id"] for found in rows(session, "alerts/untold", not_before=not_before)]
+def pending_exports(session: Session, *, not_before: datetime) -> list[str]:
+    """Request ids of exports that were merged or refused, and not reviewed for alerts yet, the oldest first."""
+    return [found["request_id"] for found in rows(session, "alerts/exports_pending", not_before=not_before)]
 
 
-def told(session: Session, request_ids: Iterable[str], *, at: datetime) -> None:
-    """These exports were looked at for alerts."""
-    run(session, "alerts/told", request_ids=list(request_ids), at=at)
+def mark_reviewed(session: Session, request_ids: Iterable[str], *, at: datetime) -> None:
+    """Mark these exports as reviewed for alerts."""
+    run(session, "alerts/exports_reviewed", request_ids=list(request_ids), at=at)
 
 
-def unsent(session: Session, *, not_before: datetime, alert_keys: Iterable[str] = ()) -> list[Record]:
-    """Alerts that some channel has not taken yet, the oldest first; those named, however old."""
-    found = rows(session, "alerts/unsent", not_before=not_before, alert_keys=list(alert_keys))
+def pending(session: Session, *, not_before: datetime, alert_keys: Iterable[str] = ()) -> list[Record]:
+    """Pending alerts, which some channel has not taken yet, the oldest first; those named, however old."""
+    found = rows(session, "alerts/pending", not_before=not_before, alert_keys=list(alert_keys))
     return [_with_detail(one) for one in found]
 
 
@@ -52,9 +52,9 @@ def delivered(session: Session, alert_key: str, channel_id: str, *, at: datetime
     run(session, "alerts/delivered", alert_key=alert_key, channel_id=channel_id, delivered_at=at)
 
 
-def tried(session: Session, alert_key: str, *, is_sent: bool, last_error: str | None, at: datetime) -> None:
-    """It was tried to send an alert; `is_sent` once every channel has taken it."""
-    run(session, "alerts/tried", alert_key=alert_key, is_sent=is_sent, last_error=last_error, at=at)
+def record_attempt(session: Session, alert_key: str, *, is_sent: bool, last_error: str | None, at: datetime) -> None:
+    """Record an attempt to send an alert; `is_sent` once every channel has taken it."""
+    run(session, "alerts/attempted", alert_key=alert_key, is_sent=is_sent, last_error=last_error, at=at)
 
 
 def newest(session: Session, most: int) -> list[Record]:
@@ -62,13 +62,13 @@ def newest(session: Session, most: int) -> list[Record]:
     return rows(session, "alerts/newest", most=most)
 
 
-def again(session: Session, alert_key: str) -> None:
-    """Let an alert be sent once more, to every channel."""
-    run(session, "alerts/again", alert_key=alert_key)
+def requeue(session: Session, alert_key: str) -> None:
+    """Requeue an alert for every channel."""
+    run(session, "alerts/requeued", alert_key=alert_key)
 
 
 def swings(session: Session, job_id: str) -> list[Record]:
-    """The swings of an export that people are told of, with all that they need to know."""
+    """The swings of an export that alerts report, with all that a message says of them."""
     added: dict[tuple[str, ...], list[Record]] = {}
     apart: dict[tuple[str, ...], list[Record]] = {}
     for found in rows(session, "alerts/contributions", job_id=job_id):

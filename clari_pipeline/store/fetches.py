@@ -12,31 +12,31 @@ from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, row, rows, run
 
 
-def asking(session: Session, *, submitted_at: datetime, **columns: Any) -> datetime:
+def submitting(session: Session, *, submitted_at: datetime, **columns: Any) -> datetime:
     """Write a fetch down before Clari is asked for it: the newest of its product, whatever time it is; as of when."""
     nothing = dict.fromkeys(("window_from", "window_to", "gap_from", "gap_to"))
     last = row(session, "products/last_submitted", product=columns["product"])["submitted_at"]
     at = in_order(submitted_at, last)
-    run(session, "products/asking", **nothing | columns, submitted_at=at)
+    run(session, "products/submitting", **nothing | columns, submitted_at=at)
     return at
 
 
-def accepted(session: Session, request_id: str, *, job_id: str, at: datetime | None, is_adopted: bool) -> None:
+def submitted(session: Session, request_id: str, *, job_id: str, at: datetime | None, is_adopted: bool) -> None:
     """Clari has accepted the export, at that moment if it is known, or a job was found that may be it."""
-    run(session, "products/accepted", request_id=request_id, job_id=job_id, submitted_at=at, is_adopted=is_adopted)
+    run(session, "products/submitted", request_id=request_id, job_id=job_id, submitted_at=at, is_adopted=is_adopted)
 
 
 def counted(session: Session, request_id: str, *, polls: int, retries: int, slot_seconds: Decimal) -> None:
-    """So many polls, calls made once more, and seconds waited for a free slot, since the last time."""
-    run(session, "products/counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
+    """Add so many polls, retried calls, and seconds waited for a free slot."""
+    run(session, "ledger/fetch_counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
 
 
 def ended(session: Session, request_id: str, *, exported_at: datetime | None, **columns: Any) -> None:
     """The job has ended at Clari. Where it has no start, it is as of its submission, newer than those before it."""
     if exported_at is None:
-        known = row(session, "products/exported_before", request_id=request_id)
+        known = row(session, "ledger/fetch_exported_before", request_id=request_id)
         exported_at = in_order(known["submitted_at"], known["exported_before"])
-    run(session, "products/ended", request_id=request_id, exported_at=exported_at, **columns)
+    run(session, "ledger/fetch_ended", request_id=request_id, exported_at=exported_at, **columns)
 
 
 def landed(session: Session, request_id: str, **columns: Any) -> None:
@@ -46,12 +46,12 @@ def landed(session: Session, request_id: str, **columns: Any) -> None:
 
 def failed(session: Session, request_id: str, **columns: Any) -> None:
     """No document came; `state` is FAILED, TIMED_OUT or CANCELLED."""
-    run(session, "products/failed", request_id=request_id, **{"clari_status": None} | columns)
+    run(session, "ledger/fetch_failed", request_id=request_id, **{"clari_status": None} | columns)
 
 
 def deferred(session: Session, request_id: str, *, error: str, error_kind: str) -> None:
     """Clari cannot be asked now; the state stays, and the next run goes on with it."""
-    run(session, "products/deferred", request_id=request_id, error=error, error_kind=error_kind)
+    run(session, "ledger/fetch_deferred", request_id=request_id, error=error, error_kind=error_kind)
 
 
 def refused(session: Session, request_id: str, *, rows_exported: int | None, error: str) -> None:
@@ -64,24 +64,24 @@ def loaded(session: Session, request_id: str, **columns: Any) -> None:
     run(session, "products/loaded", request_id=request_id, **columns)
 
 
-def taken_up(session: Session, request_id: str, run_id: str) -> None:
-    """What was begun by another run belongs to this one now."""
-    run(session, "products/taken_up", request_id=request_id, run_id=run_id)
+def reassign(session: Session, request_id: str, run_id: str) -> None:
+    """Reassign a fetch that another run left behind to the run that goes on with it."""
+    run(session, "ledger/fetch_reassigned", request_id=request_id, run_id=run_id)
 
 
-def known_again(session: Session, manifest: Mapping[str, Any], **result: Any) -> None:
-    """Write the row of a landed document, unless the ledger has it."""
-    run(session, "products/known_again", **manifest, **result)
+def restore(session: Session, manifest: Mapping[str, Any], **result: Any) -> None:
+    """Restore the row of a landed document from its manifest, unless the ledger has it."""
+    run(session, "products/restored", **manifest, **result)
 
 
 def fetch(session: Session, request_id: str) -> Record:
     """One fetch's row."""
-    return row(session, "products/by_request", request_id=request_id)
+    return row(session, "ledger/fetch_by_request", request_id=request_id)
 
 
 def is_known(session: Session, request_id: str) -> bool:
     """Whether the ledger has a row for this fetch."""
-    return bool(rows(session, "products/by_request", request_id=request_id))
+    return bool(rows(session, "ledger/fetch_by_request", request_id=request_id))
 
 
 def unfinished(session: Session, product: str) -> list[Record]:
@@ -140,11 +140,11 @@ def opportunity_ids(session: Session) -> list[str]:
 
 def known_jobs(session: Session) -> set[str]:
     """Clari's ids of every job that is ours already."""
-    return {found["job_id"] for found in rows(session, "products/known_jobs")}
+    return {found["job_id"] for found in rows(session, "ledger/fetch_known_jobs")}
 
 
 def of_run(session: Session, run_id: str, product: str) -> list[Record]:
-    """One sync's fetches of a product, those included that it has taken up; without tries that were made again."""
+    """One sync's fetches of a product, those reassigned to it included; without attempts that were retried."""
     found = rows(session, "products/of_run", run_id=run_id, product=product)
     last = {(one["window_from"], one["window_to"]): one["attempt"] for one in found}
     return [one for one in found if one["landing_path"] or one["attempt"] == last[one["window_from"], one["window_to"]]]

@@ -43,12 +43,12 @@ def types_asked(session: Session, request_id: str, *, types: Iterable[str], refu
 
 
 def quota_read(session: Session, **columns: Any) -> None:
-    """What Clari leaves of exports, as a run was told."""
+    """Write down what Clari leaves of exports, as a run read it."""
     run(session, "ledger/quota_read", **columns)
 
 
 def counted(session: Session, request_id: str, *, polls: int, retries: int, slot_seconds: Decimal) -> None:
-    """So many polls, calls made once more, and seconds waited for a free slot, since the last time."""
+    """Add so many polls, retried calls, and seconds waited for a free slot."""
     run(session, "ledger/counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
 
 
@@ -85,9 +85,9 @@ def document_read(session: Session, request_id: str, **columns: Any) -> None:
     run(session, "ledger/read_document", request_id=request_id, **columns)
 
 
-def known_again(session: Session, **columns: Any) -> None:
-    """Write the row of a landed document, unless the ledger has it."""
-    run(session, "ledger/known_again", **columns)
+def restore(session: Session, **columns: Any) -> None:
+    """Restore the row of a landed document from its manifest, unless the ledger has it."""
+    run(session, "ledger/restored", **columns)
 
 
 def export(session: Session, request_id: str) -> Record:
@@ -120,9 +120,9 @@ def landed_by(session: Session, run_ids: Iterable[str]) -> list[Record]:
     return rows(session, "ledger/landed_by", run_ids=list(run_ids))
 
 
-def taken_up(session: Session, request_id: str, run_id: str) -> None:
-    """An export that was begun by another run belongs to this one now."""
-    run(session, "ledger/taken_up", request_id=request_id, run_id=run_id)
+def reassign(session: Session, request_id: str, run_id: str) -> None:
+    """Reassign an export that another run left behind to the run that goes on with it."""
+    run(session, "ledger/reassigned", request_id=request_id, run_id=run_id)
 
 
 def exports_of_run(session: Session, run_id: str) -> list[Record]:
@@ -155,9 +155,9 @@ def status(session: Session) -> list[Record]:
     return rows(session, "ledger/status")
 
 
-def alerts_unsent(session: Session) -> int:
-    """Alerts that no channel has taken yet."""
-    return int(row(session, "ledger/alerts_unsent")["alerts"])
+def alerts_pending(session: Session) -> int:
+    """How many alerts are pending, of those not older than a week."""
+    return int(row(session, "ledger/alerts_pending")["alerts"])
 
 
 def judged(session: Session, request_id: str, verdicts: Mapping[str, Record], *, at: datetime) -> None:

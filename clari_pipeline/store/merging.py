@@ -32,8 +32,9 @@ MERGED = (
     "time_period",
 )
 _ROWS_AT_ONCE = 160_000  # more than a row group of DuckDB: what is less costs four times as much a row
+_DESCRIBING = ("dimensions", "weeks", "week_numbers")
 _MERGING = (
-    "dimensions",
+    *_DESCRIBING,
     "entry_change",
     "forecast_entry",
     "forecast_entry_history",
@@ -151,20 +152,21 @@ def merge(session: Session, export: Record, left_out: Iterable[Record] = ()) -> 
     return counts
 
 
-def mark_again(session: Session, export: Record, known: Record) -> None:
+def note_repeated(session: Session, export: Record, known: Record) -> None:
     """Note what an export shows whose document is that of `known`, which was the newest loaded: the same as that.
 
     `restore_lists` has to have staged what the document lists. The caller holds the transaction.
     """
     parameters = _parameters(export)
-    run(session, "merge/dimensions", **parameters)
+    for name in _DESCRIBING:
+        run(session, f"merge/{name}", **parameters)
     run(session, "merge/same_document", **parameters, known_job_id=known["job_id"])
     run(session, "merge/forecast_user_sighting", **parameters)
     note_unchanged(session, export | {"rows_staged": known["rows_staged"]})
 
 
 def note_unchanged(session: Session, export: Record) -> None:
-    """Note that the newest export was merged once more, and changed nothing."""
+    """Note that the newest export was re-merged, and changed nothing."""
     run(
         session,
         "ledger/loaded",
@@ -192,7 +194,7 @@ def keep_lists(session: Session, export: Record, *, read_by: str) -> None:
 
 
 def restore_lists(session: Session, known: Record, *, read_by: str) -> bool:
-    """Stage the lists of the newest loaded document once more; False where this reader has not kept them."""
+    """Restage the lists of the newest loaded document; False where this reader has not kept them."""
     found = rows(session, "merge/lists_of_newest", **_parameters(known), read_by=read_by)
     if not found:
         return False
@@ -226,7 +228,8 @@ def renew_people(session: Session, forecast_id: str) -> None:
 
 def forget_quarter(session: Session, forecast_id: str, quarter_id: str) -> None:
     """Empty a forecast's quarter, to be rebuilt in this same transaction from its landed documents."""
-    run(session, "merge/forget_quarter", forecast_id=forecast_id, quarter_id=quarter_id)
+    for name in ("forget_periods", "forget_quarter"):
+        run(session, f"merge/{name}", forecast_id=forecast_id, quarter_id=quarter_id)
 
 
 def control_totals(session: Session, export: Record, *, has_copies: bool) -> dict[tuple[str, str], tuple[Decimal, int]]:

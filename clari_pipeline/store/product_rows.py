@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,7 @@ def _texts(names: str) -> dict[str, pa.DataType]:
     return dict.fromkeys(names.split(), _TEXT)
 
 
-# What a product's documents are read into, the table of its records first; `sql/documents/<product>_*.sql` stage it.
+# What a product's documents are read into, the table of its records first, each with the columns that `stage_*` gets.
 TABLES: Mapping[str, Mapping[str, pa.Schema]] = {
     "audit": {
         "audit_event": _schema(
@@ -67,6 +68,7 @@ TABLES: Mapping[str, Mapping[str, pa.Schema]] = {
         ),
     },
 }
+_OF_PARTS = frozenset({"activity", "opportunity"})  # a record's parts may go, and the record stay
 STAGED = tuple(f"stage_{table}" for tables in TABLES.values() for table in tables)
 STAGING = tuple(f"documents/{product}_{step}" for product in TABLES for step in ("begin", "staged"))
 
@@ -89,23 +91,30 @@ class Staging:
         self._session = session
         self._product = product
         self._taken = 0
-        run(session, f"documents/{product}_begin")
+        with self._read({}):
+            run(session, f"documents/{product}_begin")
 
     def take(self, records: Mapping[str, list[dict[str, Any]]]) -> None:
         """More records, by table."""
-        tables = TABLES[self._product]
-        for name, schema in tables.items():
-            found = [one | {"position": self._taken + place} for place, one in enumerate(records.get(name, ()))]
-            self._session.documents.register(f"raw_{name}", pa.Table.from_pylist(found, schema=schema))
-            self._taken += len(found)
-        run(self._session, f"documents/{self._product}_more")
-        for name in tables:
-            self._session.documents.unregister(f"raw_{name}")
+        with self._read(records):
+            run(self._session, f"documents/{self._product}_more")
 
     def end(self) -> None:
         """Merge what came several times, and bring all of it to where it is merged."""
         run(self._session, f"documents/{self._product}_staged")
         self._session.upload(f"stage_{table}" for table in TABLES[self._product])
+
+    @contextmanager
+    def _read(self, records: Mapping[str, list[dict[str, Any]]]) -> Iterator[None]:
+        """The tables `raw_*` with these records meanwhile."""
+        tables = TABLES[self._product]
+        for name, schema in tables.items():
+            found = [one | {"position": self._taken + place} for place, one in enumerate(records.get(name, ()))]
+            self._session.documents.register(f"raw_{name}", pa.Table.from_pylist(found, schema=schema))
+            self._taken += len(found)
+        yield
+        for name in tables:
+            self._session.documents.unregister(f"raw_{name}")
 
 
 def people_invented(session: Session, product: str) -> int:
@@ -121,6 +130,8 @@ def merge(session: Session, product: str, *, request_id: str, exported_at: datet
     parameters = {"request_id": request_id, "exported_at": exported_at}
     before = row(session, f"products/{product}_counts", **parameters)
     run(session, f"products/{product}_merge", **parameters)
+    if product in _OF_PARTS:
+        run(session, f"products/{product}_hide", **parameters)
     after = row(session, f"products/{product}_merged", **parameters)
     staged, known, changed = (int(before[name]) for name in ("rows_staged", "rows_known", "rows_changed"))
     return Merged(staged, staged - known, changed, known - changed, int(after["rows_merged"]))
@@ -132,5 +143,5 @@ def say_gone(session: Session, **document: datetime) -> None:
 
 
 def forget(session: Session, product: str) -> None:
-    """Empty a product's tables, to be filled again in this same transaction from its landed documents."""
+    """Empty a product's tables, to be rebuilt in this same transaction from its landed documents."""
     run(session, f"products/{product}_forget")

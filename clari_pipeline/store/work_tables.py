@@ -16,6 +16,7 @@ from clari_pipeline.documents.rows import LISTS
 from clari_pipeline.store.merging import STAGED
 from clari_pipeline.store.product_rows import STAGED as STAGED_OF_PRODUCTS
 from clari_pipeline.store.product_rows import STAGING as STAGING_OF_PRODUCTS
+from clari_pipeline.store.product_rows import TABLES as TABLES_OF_PRODUCTS
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
 from clari_pipeline.warehouse.statements import tables
 
@@ -50,6 +51,9 @@ def work_tables() -> dict[str, Columns]:
             run_in_duckdb(connection, name, nothing)
         for name, columns in LISTS.items():
             connection.register(name, pa.table({column: pa.array([], pa.string()) for column in columns}))
+        for records in TABLES_OF_PRODUCTS.values():
+            for name, schema in records.items():
+                connection.register(f"raw_{name}", schema.empty_table())
         for name in _MAKING:
             run_in_duckdb(connection, name, nothing)
         found = connection.execute(

@@ -1,7 +1,7 @@
-"""The first half of the spine: exports are asked for, waited for and landed, all quarters at once.
+"""The first half of the spine: exports are submitted, polled and landed, all quarters at once.
 
-An `ExportDesk` runs them in an event loop of its own; whoever merges asks it, quarter after quarter, for what has
-come. Every step is in the ledger before the next one is taken.
+An `ExportRunner` runs them in an event loop of its own, in a thread; the merge takes from it, quarter after quarter,
+what has landed. Each step is persisted in the ledger before the next one runs.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from queue import SimpleQueue
 from types import TracebackType
@@ -20,7 +20,6 @@ from typing import Any, Self, TypeVar
 from clari_pipeline.clari import (
     AnswerLost,
     AuthFailed,
-    ClariClient,
     ClariError,
     ClariUnreachable,
     Clock,
@@ -40,50 +39,42 @@ from clari_pipeline.clari import (
     SystemClock,
     UnexpectedAnswer,
 )
-from clari_pipeline.config.settings import Settings
+from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import UNFORESEEN, unforeseen
 from clari_pipeline.landing import IS_WHOLE, Landing
-from clari_pipeline.sync.events import Deferred, Failed, Hooks, Landed, QuotaRead, Requeued
-from clari_pipeline.sync.planning import Plan, afford
+from clari_pipeline.sync.context import Context, clari_client
+from clari_pipeline.sync.events import Deferred, Failed, Landed, QuotaRead, Requeued
+from clari_pipeline.sync.planning import Plan, afford, plan, take_up
 from clari_pipeline.sync.recording import Recorder
-from clari_pipeline.sync.runs import Runs
-from clari_pipeline.warehouse.session import Warehouse
+from clari_pipeline.warehouse import environment
 
 _PASSING = (ClariUnreachable, ServerFault, Redirected, RateLimited, UnexpectedAnswer, AuthFailed)
 _Event = TypeVar("_Event", bound=ExportEvent)
 
 
-class ExportDesk:
+class ExportRunner:
     """Runs a plan's exports in the background, as many at once as Clari allows."""
 
     def __init__(
         self,
-        settings: Settings,
-        warehouse: Warehouse,
-        landing: Landing,
-        runs: Runs,
+        context: Context,
         *,
         run_id: str,
         plan: Plan,
-        record: Recorder | None = None,
-        hooks: Hooks | None = None,
+        record: Recorder,
+        landing: Landing | None = None,
         clock: Clock | None = None,
         retry: Retry | None = None,
     ) -> None:
+        settings = context.settings
         self._settings = settings
-        self._landing = landing
+        self._landing = landing or context.landing
         self.run_id = run_id
         self.plan = plan
-        self._hooks = hooks or Hooks()
+        self._hooks = context.hooks
         self._clock = clock or SystemClock()
-        self._record = record or Recorder(warehouse, run_id)
-        self._client = ClariClient(
-            base_url=settings.base_url,
-            api_key=settings.key_source(),
-            auth_scheme=settings.auth_scheme,
-            request_timeout_s=settings.request_timeout_s,
-            retry=replace(retry or Retry(), longest_s=settings.export_timeout_s),
-        )
+        self._record = record
+        self._client = clari_client(settings, replace(retry or Retry(), longest_s=settings.export_timeout_s))
         self._exporter = Exporter(
             self._client,
             export_timeout_s=settings.export_timeout_s,
@@ -92,7 +83,7 @@ class ExportDesk:
             poll_interval_s=settings.poll_interval_s,
             max_concurrent=settings.max_concurrent_exports,
             known_jobs=lambda: asyncio.to_thread(self._record.known_jobs),
-            asking=lambda request: runs.asking(*request.told_by),
+            asking=lambda request: context.runs.asking(*request.told_by),
             # Off the event loop: the warehouse may be locked by somebody for a while, and polls go on.
             observe=lambda event: asyncio.to_thread(self._tell, event),
             retried=self._tell,
@@ -293,6 +284,37 @@ class ExportDesk:
     def _tell(self, event: ExportEvent) -> None:
         self._hooks.tell(event, self._record)
         self._told[event.time_period_id].put(event)
+
+
+@contextmanager
+def exporting(
+    context: Context,
+    run_id: str,
+    quarters: Sequence[Quarter],
+    forecasts: Sequence[str],
+    *,
+    everywhere: bool = False,
+    clock: Clock | None = None,
+    retry: Retry | None = None,
+) -> Iterator[ExportRunner]:
+    """A runner of the exports of these quarters, with those that orphaned runs have left of them.
+
+    With `everywhere`, what such runs left of other quarters is fetched, too. While the context is open, the run holds
+    its lock. Raises `SettingsError` where there is no key.
+    """
+    context.settings.required_key()
+    fresh = plan(context.settings, quarters, forecasts)
+    with ExitStack() as stack:
+        with context.warehouse.session() as session, session.turn("planning"):  # nobody else looks who is alive
+            environment.claim(session, context.settings.env)
+            stack.enter_context(context.runs.alive(run_id))
+            work = take_up(
+                context.warehouse, context.runs, fresh, run_id=run_id, now=context.now(), everywhere=everywhere
+            )
+        record = Recorder(context.warehouse, run_id)
+        runner = ExportRunner(context, run_id=run_id, plan=work, record=record, clock=clock, retry=retry)
+        stack.enter_context(context.stop.stops(runner))
+        yield stack.enter_context(runner)
 
 
 def _no_room(limits: Limits) -> QuotaExhausted:

@@ -6,10 +6,9 @@ ledger what happened; what is refused stays landed and out of the tables.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -19,11 +18,11 @@ from clari_pipeline.checks.export_gate import ExportFacts, again, judge, reason,
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.documents import READER, Document, Totals, count_exactly, read_document, with_days
 from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
-from clari_pipeline.landing import LandedDocument, Landing, LandingError
+from clari_pipeline.landing import LandedDocument, LandingError
 from clari_pipeline.store import facts, ledger, marts, merging
-from clari_pipeline.store.marts import CallRules
 from clari_pipeline.sync import evidence, recognising
-from clari_pipeline.sync.events import Hooks, Merged, Refused
+from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.events import Merged, Refused
 from clari_pipeline.sync.invented import refuse_invented
 from clari_pipeline.sync.judging import Judged, keep_verdicts, unreadable
 from clari_pipeline.warehouse.session import Session, Warehouse
@@ -65,33 +64,45 @@ class _Staged:
 
 
 class Loader:
-    """Merges landed documents. `grace_days` is how long a new quarter may have nothing to show, `currency` that of CSV
-    documents from elsewhere, of which nobody knows what they were asked for.
-    """
+    """Merges landed documents, each judged first."""
 
-    def __init__(
-        self,
-        warehouse: Warehouse,
-        landing: Landing,
-        rules: CallRules,
-        *,
-        grace_days: int,
-        is_production: bool = False,
-        currency: str | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        hooks: Hooks | None = None,
-    ) -> None:
-        self._warehouse = warehouse
-        self._landing = landing
-        self._rules = rules
-        self._grace = timedelta(days=grace_days)
-        self._is_production = is_production
-        self._currency = currency
-        self._reader = f"{READER} by {rules.calendar} in {currency}{rules.rules.same.said}"
-        if is_production:  # what was merged before it was is read once more
+    def __init__(self, context: Context) -> None:
+        settings = context.settings
+        self._context = context
+        self._warehouse = context.warehouse
+        self._landing = context.landing
+        self._rules = context.rules
+        self._grace = timedelta(days=settings.quarter_grace_days)
+        self._is_production = settings.env == "prod"
+        self._currency = settings.currency
+        self._now = context.now
+        # A document that is known is read once more where any of these has changed.
+        self._reader = f"{READER} by {context.calendar} in {settings.currency}{context.rules.rules.same.said}"
+        if self._is_production:
             self._reader += " in production"
-        self._now = now
-        self._hooks = hooks or Hooks()
+
+    def merge_landed(self, quarter_id: str) -> list[str]:
+        """Merge each document of a quarter that has landed and was neither merged nor refused; their request ids.
+
+        Raises `LandingError`, once all others are merged, where one waits for a document that is damaged, and what
+        nobody has thought of likewise.
+        """
+        with self._warehouse.session() as session:
+            waiting = ledger.landed_of_quarter(session, quarter_id)
+        damaged: list[LandingError] = []
+        unforeseen: list[Exception] = []
+        for request_id in waiting:
+            self._context.stop.check()
+            try:
+                self.load(request_id)
+            except LandingError as error:  # of a document that its quarter is to be rebuilt with
+                damaged.append(error)
+            except ITS_OWN as error:
+                unforeseen.append(error)
+        raise_all(damaged)
+        if unforeseen:
+            raise unforeseen[0]
+        return waiting
 
     def load(self, request_id: str, *, again: bool = False) -> None:
         """Merge one landed export, or refuse it; one that is late has its quarter rebuilt in order.
@@ -138,9 +149,9 @@ class Loader:
         which: dict[str, Any] = {name: export[name] for name in ("request_id", "forecast_id", "time_period_id")}
         if export["state"] == "LOADED":
             counts: dict[str, Any] = {name: export[name] or 0 for name in _COUNTS}
-            self._hooks.tell(Merged(**which, at=self._now(), **counts))
+            self._context.hooks.tell(Merged(**which, at=self._now(), **counts))
         else:
-            self._hooks.tell(Refused(**which, at=self._now(), error=export["error"] or ""))
+            self._context.hooks.tell(Refused(**which, at=self._now(), error=export["error"] or ""))
 
     def _load_same(self, session: Session, export: Record, known: Record) -> None:
         """Merge a document that is known: it is not read, and the export is recorded as one that changed nothing."""
@@ -167,7 +178,7 @@ class Loader:
             call_time_frame_id=facts.call_week(session, self._rules.calendar.day_of(export["exported_at"])),
             **{name: known[name] for name in _COUNTED_IN_DOCUMENT},
         )
-        merging.mark_again(session, export, known)
+        merging.note_repeated(session, export, known)
         merging.renew_people(session, export["forecast_id"])
         merging.note_loaded(session, export["request_id"], export["loaded_at"] or self._now())
         marts.forget(session, export["time_period_id"])
@@ -351,6 +362,18 @@ class Loader:
                     ledger.document_read(session, export["request_id"], **counts)
                 ledger.refused(session, export["request_id"], reason(verdicts))
             keep_verdicts(session, verdicts, self._now())
+
+
+def has_landed(warehouse: Warehouse, quarter_id: str) -> bool:
+    """Whether a document of the quarter waits to be merged."""
+    with warehouse.session() as session:
+        return bool(ledger.landed_of_quarter(session, quarter_id))
+
+
+def raise_all(damaged: list[LandingError]) -> None:
+    """Raise one `LandingError` for all of these, if there are any."""
+    if damaged:
+        raise LandingError("; ".join(dict.fromkeys(map(str, damaged)))) from damaged[0]
 
 
 def _turn(session: Session, forecast_id: str, quarter_id: str) -> AbstractContextManager[None]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from clari_pipeline.checks.export_gate import EXCUSED_IN_GRACE
-from clari_pipeline.core.runbook import Remark, section_named
+from clari_pipeline.core.runbook import AlertKind, Problem, Remark, section_named
 from clari_pipeline.core.shown import one_line
+from clari_pipeline.store import ledger, marts
+from clari_pipeline.warehouse.session import Session, Warehouse
 from clari_pipeline.warehouse.statements import Record
 
 
@@ -42,10 +45,8 @@ class Outcome:
     @property
     def section(self) -> str:
         """What the runbook's section on that is called, the check that has kept it out, or the error."""
-        broken = [verdict for verdict in self.verdicts if not verdict["passed"]]
-        if self.export["state"] == "REFUSED" and broken:
-            first: str = min(broken, key=lambda verdict: verdict["severity"] != "ERROR")["check_name"]
-            return first
+        if self.export["state"] == "REFUSED" and (check := first_broken(self.verdicts)) is not None:
+            return check
         kind = self.export["error_kind"]
         return section_named(kind, self.export["error"] or "") if kind else Remark.EXPORT_STOPPED
 
@@ -56,3 +57,40 @@ class Outcome:
         job = f" (job {export['job_id']})" if export["job_id"] else ""
         error = f": {export['error']}" if export["error"] else ""
         return one_line(f"{export['forecast_id']} {export['time_period_id']} {export['state']}{job}{error}")
+
+    @property
+    def problem(self) -> Problem:
+        """The sentence as a value: what a quarter's run failed of."""
+        return Problem(AlertKind.EXPORT_FAILED, self.export["time_period_id"], self.sentence, self.section)
+
+
+def first_broken(verdicts: Iterable[Record]) -> str | None:
+    """The name of the first check that did not pass, errors before warnings; None where all passed."""
+    broken = [verdict for verdict in verdicts if not verdict["passed"]]
+    return min(broken, key=lambda verdict: verdict["severity"] != "ERROR")["check_name"] if broken else None
+
+
+def outcomes_of(warehouse: Warehouse, request_ids: Iterable[str]) -> list[Outcome]:
+    """What became of these exports, in their order."""
+    with warehouse.session() as session:
+        return [
+            Outcome(ledger.export(session, request_id), ledger.verdicts_of(session, request_id))
+            for request_id in request_ids
+        ]
+
+
+def requests_of_run(warehouse: Warehouse, run_id: str, quarter_id: str | None = None) -> list[str]:
+    """Request ids of one sync's exports, of one quarter if it is named; the newest attempts alone."""
+    with warehouse.session() as session:
+        exports = ledger.exports_of_run(session, run_id)
+    return [export["request_id"] for export in exports if quarter_id in {None, export["time_period_id"]}]
+
+
+def swings_of(session: Session, outcomes: Iterable[Outcome]) -> list[Record]:
+    """The swings that these exports brought, the largest of each first."""
+    return [
+        swing | {"forecast_id": outcome.export["forecast_id"]}
+        for outcome in outcomes
+        if outcome.export["state"] == "LOADED"
+        for swing in marts.swings_of(session, outcome.export["job_id"])
+    ]

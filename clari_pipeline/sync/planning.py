@@ -99,7 +99,7 @@ def take_up(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: 
                 exports.append(export)
                 continue
             del begun[newest["request_id"]]
-            ledger.taken_up(session, newest["request_id"], run_id)
+            ledger.reassign(session, newest["request_id"], run_id)
             if newest["state"] in _AT_CLARI:
                 exports.append(_continued(newest))
             else:
@@ -111,11 +111,11 @@ def take_up(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: 
             if row["state"] in _AT_CLARI and (everywhere or row["time_period_id"] in quarters)
         ]
         for row in recovered:
-            ledger.taken_up(session, row["request_id"], run_id)
+            ledger.reassign(session, row["request_id"], run_id)
         for row in begun.values():
             if row["state"] != "LANDED" or _is_as_good_as_new(row, now) or not everywhere:
                 continue
-            ledger.taken_up(session, row["request_id"], run_id)
+            ledger.reassign(session, row["request_id"], run_id)
             finished[row["request_id"]] = row["time_period_id"]
         # What was not taken up now may still be, by a sync of its quarter.
         waiting = {

@@ -10,7 +10,6 @@ run, and stand in the copy and on the server.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from clari_pipeline.core.disk import to_disk
-from clari_pipeline.core.runbook import PipelineError, Remark, see
+from clari_pipeline.core.runbook import PipelineError, Problem, Remark
 from clari_pipeline.store.marts import HISTORY, MARTS, published
 from clari_pipeline.warehouse.duckdb.errors import MAKE_AGAIN, says_damaged
 from clari_pipeline.warehouse.errors import WarehouseDamaged, WarehouseError
@@ -52,13 +51,29 @@ class Places:
         return there in (set(MARTS), set(MARTS) - set(HISTORY))
 
 
-def publish(warehouse: Warehouse, places: Places, *, remark: Callable[[str], None]) -> bool:
-    """Give readers what stands now; whether there was anything new. Raises `PublishingError`.
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Whether readers were given something new, and what they should hear of; `is_done` is false where it failed."""
 
-    `remark` is told where files that were there are given out no more.
+    is_new: bool = False
+    is_done: bool = True
+    problems: tuple[Problem, ...] = ()
 
-    One process at a time does; what one that was killed has left is taken away by the next.
+
+def publish(warehouse: Warehouse, places: Places) -> Published:
+    """Give readers what stands now. No session of this process may be open.
+
+    What fails here is returned as a problem: what was merged is merged all the same. One process publishes at a time,
+    and removes what a killed one has left.
     """
+    try:
+        return _published(warehouse, places)
+    except PublishingError as error:
+        return Published(is_done=False, problems=(Problem.of_error(error),))
+
+
+def _published(warehouse: Warehouse, places: Places) -> Published:
+    """Raises `PublishingError`."""
     folder = places.copy.parent
     arriving = folder / ".publishing"
     try:
@@ -66,10 +81,12 @@ def publish(warehouse: Warehouse, places: Places, *, remark: Callable[[str], Non
         with FileLock(folder / ".publishing.lock", timeout=_PATIENCE_S):
             shutil.rmtree(arriving, ignore_errors=True)
             if warehouse.is_copied(places.copy) and places.are_whole():
-                return False
+                return Published()
             try:
                 arriving.mkdir()
-                _publish(warehouse, places, replace(places, copy=arriving / places.copy.name, marts=arriving), remark)
+                withdrawn = _replace(
+                    warehouse, places, replace(places, copy=arriving / places.copy.name, marts=arriving)
+                )
             finally:
                 shutil.rmtree(arriving, ignore_errors=True)
     except (OSError, duckdb.Error, WarehouseError) as error:
@@ -81,11 +98,14 @@ def publish(warehouse: Warehouse, places: Places, *, remark: Callable[[str], Non
         raise PublishingError(
             f"{places.copy.name} and {places.marts.name}/ in {folder} were not made anew ({_cause(error)}): {remedy}"
         ) from error
-    return True
+    return Published(is_new=True, problems=() if withdrawn is None else (withdrawn,))
 
 
-def _publish(warehouse: Warehouse, places: Places, arriving: Places, remark: Callable[[str], None]) -> None:
-    """The copy comes last: where it is new, so are the others."""
+def _replace(warehouse: Warehouse, places: Places, arriving: Places) -> Problem | None:
+    """Write the new files, then put each in its place, the copy last: where it is new, so are the others.
+
+    Returns what readers should hear of marts whose files are withdrawn.
+    """
     with warehouse.copied(arriving.copy) as session:
         made = published(session, weekly_max_rows=places.weekly_max_rows)
         for mart in made:
@@ -98,16 +118,20 @@ def _publish(warehouse: Warehouse, places: Places, arriving: Places, remark: Cal
     withdrawn = [mart for mart in MARTS if mart not in made and places.parquet(mart).exists()]
     for mart in withdrawn:
         places.parquet(mart).unlink()
-    if withdrawn:
-        said = (
-            f"{', '.join(withdrawn)} have no Parquet file any more: too large to be written by each run; read them in "
-            f"{places.copy.name if arriving.copy.exists() else 'the warehouse'}, or set CLARI_WEEKLY_FILES_MAX_ROWS"
-        )
-        remark(see(said, Remark.MARTS_WITHOUT_FILES))
+    has_copy = arriving.copy.exists()
     to_disk(places.marts)
-    if arriving.copy.exists():
+    if has_copy:
         arriving.copy.replace(places.copy)
         to_disk(places.copy.parent)
+    if not withdrawn:
+        return None
+    return Problem(
+        None,
+        None,
+        f"{', '.join(withdrawn)} have no Parquet file any more: too large to be written by each run; read them in "
+        f"{places.copy.name if has_copy else 'the warehouse'}, or set CLARI_WEEKLY_FILES_MAX_ROWS",
+        Remark.MARTS_WITHOUT_FILES,
+    )
 
 
 def _cause(error: Exception) -> str:

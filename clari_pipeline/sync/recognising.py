@@ -179,15 +179,16 @@ def name_currencies(session: Session, export: Record, found: Recognised) -> None
         entries[one.sign, one.code] += [_OF_ALL if of_all else f"{one.user_id} {one.field_id}"]
     for (sign, code), named in entries.items():
         for begin in range(0, len(named), _AT_ONCE):
-            run(
-                session,
-                "recognise/name_currency",
-                forecast_id=export["forecast_id"],
-                quarter_id=export["time_period_id"],
-                sign=sign,
-                code=code,
-                entries=named[begin : begin + _AT_ONCE],
-            )
+            for name in ("name_currency", "name_swing_currency", "outdate_marts"):
+                run(
+                    session,
+                    f"recognise/{name}",
+                    forecast_id=export["forecast_id"],
+                    quarter_id=export["time_period_id"],
+                    sign=sign,
+                    code=code,
+                    entries=named[begin : begin + _AT_ONCE],
+                )
 
 
 def _people(

@@ -1,7 +1,7 @@
 """The statements of `sql/` as another engine speaks them.
 
-They are written for DuckDB and carried by sqlglot. Where an engine truly needs its own, the file
-`sql/<folder>/<name>.<engine>.sql` stands in for the common one.
+They are written for DuckDB and carried by sqlglot. Where an engine truly needs its own, that stands in for the common
+one (`core/queries.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import ErrorLevel, exp
 from sqlglot.transforms import eliminate_qualify
 
-from clari_pipeline.core.project import project_file
+from clari_pipeline.core.queries import text_for, text_of
 
 Engine = Literal["postgres", "snowflake"]
 
@@ -31,21 +31,19 @@ _OWN_END = re.compile(r";\n(?:\n|\Z)")
 
 @cache
 def carried(name: str, engine: Engine) -> tuple[str, ...]:
-    """The statements of `sql/<name>.sql`, each with its parameters as `%(name)s`.
+    """The statements of a query of `sql/`, each with its parameters as `%(name)s`.
 
     Raises sqlglot's `UnsupportedError` for what the engine does not have.
     """
-    folder = project_file("sql")
-    own = folder / f"{name}.{engine}.sql"
-    if own.exists():
-        found = [part.strip() for part in _OWN_END.split(own.read_text(encoding="utf-8"))]
+    own = text_for(name, engine)
+    if own is not None:
+        found = [part.strip() for part in _OWN_END.split(own)]
         return tuple(_OWN_PARAMETER.sub(r"%(\1)s", part.replace("%", "%%")) for part in found if part)
-    text = (folder / f"{name}.sql").read_text(encoding="utf-8")
     return tuple(
         _PARAMETER.sub(
             r"%(\1)s", written.sql(engine, unsupported_level=ErrorLevel.RAISE, comments=False).replace("%", "%%")
         )
-        for statement in sqlglot.parse(text, read="duckdb")
+        for statement in sqlglot.parse(text_of(name), read="duckdb")
         if isinstance(statement, exp.Expression)
         for written in _carry(statement, engine)
     )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from functools import cache
 from typing import Any
 
 import duckdb
 
-from clari_pipeline.core.project import project_file
+from clari_pipeline.core.queries import text_of
 
 # It guesses that a thousandth of the rows is left after a few joins, and would put the larger side into memory.
 _JOINED_AS_WRITTEN = frozenset({"marts/backfilled_weeks"})
@@ -20,19 +19,13 @@ atexit.register(_parsed.clear)  # DuckDB complains of statements that outlive it
 
 
 def run_in_duckdb(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
-    """Run `sql/<name>.sql`, statement after statement; the connection holds the last one's result."""
+    """Run a query of `sql/`, statement after statement; the connection holds the last one's result."""
     with _joined_as_written(connection) if name in _JOINED_AS_WRITTEN else nullcontext():
         for statement, wanted in _statements(connection, text_of(name)):
             if wanted:
                 connection.execute(statement, {key: parameters[key] for key in wanted})
             else:
                 connection.execute(statement)
-
-
-@cache
-def text_of(name: str) -> str:
-    """`sql/<name>.sql` as it is written."""
-    return (project_file("sql") / f"{name}.sql").read_text(encoding="utf-8")
 
 
 @contextmanager

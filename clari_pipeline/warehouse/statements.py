@@ -5,30 +5,28 @@ from __future__ import annotations
 import re
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
-from clari_pipeline.core.project import project_file
-from clari_pipeline.warehouse.in_duckdb import text_of
+from clari_pipeline.core.queries import names, text_of
 from clari_pipeline.warehouse.session import Answer, Session
 
 Record = dict[str, Any]
 
 
 def run(session: Session, name: str, **parameters: Any) -> Answer:
-    """Run `sql/<name>.sql`, statement after statement; each takes the parameters that it names. The last result."""
+    """Run a query of `sql/`, statement after statement; each takes the parameters that it names. The last result."""
     return session.run(name, parameters)
 
 
 def rows(session: Session, name: str, **parameters: Any) -> list[Record]:
-    """What `sql/<name>.sql` answers, a dictionary a row."""
+    """What a query answers, a dictionary a row."""
     answer = run(session, name, **parameters)
     columns = [column[0] for column in answer.description or ()]
     return [dict(zip(columns, values, strict=True)) for values in answer.fetchall()]
 
 
 def row(session: Session, name: str, **parameters: Any) -> Record:
-    """The one row that `sql/<name>.sql` answers."""
+    """The one row that a query answers."""
     (only,) = rows(session, name, **parameters)
     return only
 
@@ -43,13 +41,13 @@ def is_view(table: str) -> bool:
     return "create or replace view" in text_of(f"schema/{table}")
 
 
-def sha256_of(folder: str) -> str:
-    """Which statements this release has in `sql/<folder>/`."""
-    return sha256("".join(text_of(f"{folder}/{file.stem}") for file in _folder(folder)).encode()).hexdigest()
+def sha256_of(topic: str) -> str:
+    """Which queries this release has of a topic."""
+    return sha256("".join(map(text_of, names(topic))).encode()).hexdigest()
 
 
 def _names() -> list[str]:
-    return [file.stem for file in _folder("schema") if file.stem != "clari"]
+    return [name.removeprefix("schema/") for name in names("schema") if name != "schema/clari"]
 
 
 @cache
@@ -59,9 +57,3 @@ def _storey(table: str) -> int:
         return 0
     named = set(re.findall(r"\bclari\.(\w+)", text_of(f"schema/{table}"))) & set(_names())
     return 1 + max((_storey(other) for other in named - {table}), default=0)
-
-
-@cache
-def _folder(name: str) -> list[Path]:
-    """The common files; those that one engine has for itself carry its name as well, and are none of them."""
-    return [file for file in sorted((project_file("sql") / name).glob("*.sql")) if "." not in file.stem]

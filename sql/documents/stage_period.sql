@@ -81,10 +81,7 @@ with used as (
 
 candidate as (
     select
-        period.time_period_id,
-        week.time_frame_id,
-        week.start_date,
-        week.end_date,
+        period.time_period_id, week.time_frame_id, week.start_date, week.end_date,
         week.time_period_id is not null as is_named,
         coalesce(week.start_date <= period.end_date and week.end_date >= period.start_date, false) as is_touching,
         dense_rank() over (partition by week.time_frame_id order by week.start_date, week.end_date)

@@ -1,1 +1,1 @@
-insert into field_rule values ($field, $quota, $closed, $pipeline);
+insert into field_rule (field, quota, closed, pipeline) values ($field, $quota, $closed, $pipeline);

@@ -1,7 +1,10 @@
 -- The calls of one week as known at one moment, an export's or the week's end: the newest submitted call in or before it.
 -- A week is its period's: ids repeat where weeks are numbered within months, and call_day says which of them is meant.
 -- Of whom exports no longer list nobody is present, though an export without history says nothing of older weeks.
-insert into forecast_call
+insert into forecast_call (
+    job_id, time_period_id, time_frame_id, user_id, field_id, call_value, is_submitted, is_present, has_begun,
+    currency_code, adjustment_value, crm_total, pipeline_closed, crm_closed, quota_value, updated_by, updated_at
+)
 with state as not materialized (
     select *
     from clari.forecast_entry_history

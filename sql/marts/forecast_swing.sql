@@ -1,5 +1,9 @@
 -- Two exports of a forecast's quarter compared, call by call, from forecast_call.
-insert into clari.forecast_swing
+insert into clari.forecast_swing (
+    forecast_id, time_period_id, user_id, field_id, baseline, previous_value, current_value, change_amount,
+    change_pct, is_swing, reason, threshold, time_frame_id, previous_time_frame_id, currency_code, previous_job_id,
+    job_id, detected_at, previous_user_id, min_amount, is_muted, updated_by, updated_at, previous_currency_code
+)
 with exports as (
     select
         now.exported_at,

@@ -2,7 +2,10 @@
 -- joiners all, of leavers what they took with them. Not added up, and shown apart, are calls in another currency than
 -- the manager's, and those of reports who answer to several people that each make a call: they would explain the
 -- change of each.
-insert into clari.forecast_swing_contribution
+insert into clari.forecast_swing_contribution (
+    forecast_id, time_period_id, user_id, field_id, baseline, job_id, report_user_id, kind, change_amount, apart,
+    apart_amount, currency_code
+)
 with team as (
     select
         manager.job_id = $job_id as is_now,

@@ -1,7 +1,11 @@
 -- The calls of the newest loaded export of a forecast's quarter, beside what they stand against. People whom
 -- exports no longer show are in it too: forecast_call holds them, with is_present false.
 -- A period that is over, as its weeks are, is in its last, with none to go: a document may list the weeks so far alone.
-insert into clari.forecast_vs_quota
+insert into clari.forecast_vs_quota (
+    forecast_id, time_period_id, user_id, field_id, forecast_value, adjustment_value, quota_value, crm_closed,
+    crm_total, attainment_pct, forecast_to_quota_pct, gap_to_quota, currency_code, user_name, role_name,
+    parent_role_name, is_top, field_name, week_number, weeks_to_end, is_submitted, in_latest_export, as_of
+)
 with period_over as (
     select week.time_period_id, max(week.week_number) as week_number
     from forecast_week as week

@@ -6,4 +6,4 @@ where
 
 delete from clari.mart_version where forecast_id = $forecast_id and quarter_id = $quarter_id;
 
-insert into clari.mart_version values ($forecast_id, $quarter_id, $made_of);
+insert into clari.mart_version (forecast_id, quarter_id, made_of) values ($forecast_id, $quarter_id, $made_of);

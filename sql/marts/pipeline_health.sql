@@ -1,7 +1,11 @@
 -- How the exports went, from the ledger.
 delete from clari.pipeline_health;
 
-insert into clari.pipeline_health
+insert into clari.pipeline_health (
+    forecast_id, time_period_id, day, jobs_submitted, jobs_completed, jobs_refused, jobs_failed, jobs_timed_out,
+    completion_rate, median_wait_seconds, max_wait_seconds, rows_exported, rows_loaded, last_success_at, polls,
+    retries, slot_wait_seconds, median_latency_seconds, max_latency_seconds
+)
 with zone as (
     select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation
 ),

@@ -2,16 +2,8 @@
 -- known_job_id is the export that the row names, job_id the one that last showed it.
 create or replace temp table entry_unshown as
 select
-    known.time_period_id,
-    known.time_frame_id,
-    known.user_id,
-    known.field_id,
-    known.forecast_value,
-    known.quota_value,
-    known.adjustment_value,
-    known.crm_total,
-    known.crm_closed,
-    known.in_latest_export,
+    known.time_period_id, known.time_frame_id, known.user_id, known.field_id, known.forecast_value, known.quota_value,
+    known.adjustment_value, known.crm_total, known.crm_closed, known.in_latest_export,
     known.job_id as known_job_id,
     coalesce(sighting.job_id, known.job_id) as job_id,
     coalesce(sighting.exported_at, known.exported_at) as exported_at
@@ -38,12 +30,7 @@ where
 -- Grain: one row a known entry that the export could have shown and does not.
 create or replace temp table entry_gone as
 select
-    known.time_period_id,
-    known.time_frame_id,
-    known.user_id,
-    known.field_id,
-    known.job_id,
-    known.exported_at
+    known.time_period_id, known.time_frame_id, known.user_id, known.field_id, known.job_id, known.exported_at
 from entry_unshown as known
 left join clari.export_job as shown_by on shown_by.job_id = known.job_id
 left join stage_shown_week as shown_week
@@ -71,7 +58,7 @@ where
     );
 
 -- Grain: one row a period and export that present rows name of which the document says nothing: what it shows of the
--- others that name it is to be told from them.
+-- others that name it is to be kept apart from them.
 create or replace temp table job_set_apart as
 select distinct known.time_period_id, known.known_job_id
 from entry_unshown as known
@@ -119,12 +106,7 @@ compared as (
             or (entry.currency_code is not null and entry.currency_code is distinct from known.currency_code)
         ) as has_changed
     from stage_entry as entry
-    inner join known
-        on
-            known.time_period_id = entry.time_period_id
-            and known.time_frame_id = entry.time_frame_id
-            and known.user_id = entry.user_id
-            and known.field_id = entry.field_id
+    inner join known using (time_period_id, time_frame_id, user_id, field_id)
     left join job_set_apart as apart
         on apart.time_period_id = known.time_period_id and apart.known_job_id = known.job_id
 )

@@ -59,36 +59,12 @@ where
     and known.field_id = gone.field_id;
 
 insert into clari.forecast_entry_state (
-    forecast_id,
-    time_period_id,
-    time_frame_id,
-    user_id,
-    field_id,
-    forecast_value,
-    quota_value,
-    adjustment_value,
-    crm_total,
-    crm_closed,
-    currency_code,
-    is_updated,
-    updated_by,
-    updated_at,
-    adjusted_by,
-    adjusted_at,
-    scope_id,
-    in_latest_export,
-    first_seen_at,
-    changed_at,
-    last_seen_at,
-    exported_at,
-    job_id
+    forecast_id, time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value,
+    crm_total, crm_closed, currency_code, is_updated, updated_by, updated_at, adjusted_by, adjusted_at, scope_id,
+    in_latest_export, first_seen_at, changed_at, last_seen_at, exported_at, job_id
 )
 select
-    $forecast_id,
-    time_period_id,
-    time_frame_id,
-    user_id,
-    field_id,
+    $forecast_id, time_period_id, time_frame_id, user_id, field_id,
     case when $has_forecast then forecast_value end,
     case when $has_quota then quota_value end,
     case when $has_adjustment then adjustment_value end,
@@ -100,13 +76,7 @@ select
     case when $has_forecast_updated then updated_at end,
     case when $has_adjustment then adjusted_by end,
     case when $has_adjustment then adjusted_at end,
-    scope_id,
-    true,
-    $exported_at,
-    $exported_at,
-    $exported_at,
-    $exported_at,
-    $job_id
+    scope_id, true, $exported_at, $exported_at, $exported_at, $exported_at, $job_id
 from stage_entry
 where
     exists (select 1 from entry_counted where rows_staged > rows_known)

@@ -3,7 +3,10 @@
 -- A quarter whose entries alone name a person tells nothing of the team.
 delete from clari.forecast_user where forecast_id = $forecast_id;
 
-insert into clari.forecast_user
+insert into clari.forecast_user (
+    forecast_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name,
+    is_top, in_latest_export, last_seen_at
+)
 -- Of two exports as of one moment the one submitted later is the newer.
 with newest as (
     select sighting.*, max(sighting.last_seen_at) over (partition by sighting.user_id) as last_shown_at
@@ -50,16 +53,7 @@ still_there as (
 )
 
 select
-    forecast_id,
-    user_id,
-    name,
-    email,
-    crm_user_id,
-    scope_id,
-    role_id,
-    role_name,
-    parent_role_id,
-    parent_role_name,
+    forecast_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name,
     is_top,
     user_id in (select still_there.user_id from still_there) as in_latest_export,
     last_shown_at
@@ -67,7 +61,10 @@ from newest;
 
 delete from clari.forecast_user_history where forecast_id = $forecast_id;
 
-insert into clari.forecast_user_history
+insert into clari.forecast_user_history (
+    forecast_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name,
+    is_top, valid_from, valid_to
+)
 -- A quarter whose entries alone name a person tells nothing, unless no other tells more.
 with recorded as (
     select
@@ -120,16 +117,7 @@ version as (
 )
 
 select
-    forecast_id,
-    user_id,
-    name,
-    email,
-    crm_user_id,
-    scope_id,
-    role_id,
-    role_name,
-    parent_role_id,
-    parent_role_name,
+    forecast_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name,
     is_top,
     first_seen_at as valid_from,
     lead(first_seen_at) over (partition by user_id order by first_seen_at) as valid_to

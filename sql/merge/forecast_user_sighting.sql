@@ -41,8 +41,8 @@ inner join (
 left join user_run as run on run.user_id = person.user_id;
 
 create or replace temp table user_change as
-with told as (
-    select scope_id, ',' || replace(types_to_export, ',', ',,') || ',' as types, max(exported_at) as told_at
+with other as (
+    select scope_id, ',' || replace(types_to_export, ',', ',,') || ',' as types, max(exported_at) as last_exported_at
     from clari.export_job
     where
         forecast_id = $forecast_id
@@ -55,11 +55,11 @@ with told as (
 missed as (
     select distinct run.user_id
     from user_run as run
-    inner join told
+    inner join other
         on
-            told.told_at > run.last_seen_at
-            and (told.scope_id is null or told.scope_id = run.asked_scope_id)
-            and told.types like run.asked_types
+            other.last_exported_at > run.last_seen_at
+            and (other.scope_id is null or other.scope_id = run.asked_scope_id)
+            and other.types like run.asked_types
 )
 
 select person.*, run.first_seen_at
@@ -99,37 +99,11 @@ where
     and change.first_seen_at is null;
 
 insert into clari.forecast_user_sighting (
-    forecast_id,
-    quarter_id,
-    user_id,
-    name,
-    email,
-    crm_user_id,
-    scope_id,
-    role_id,
-    role_name,
-    parent_role_id,
-    parent_role_name,
-    is_top,
-    first_seen_at,
-    last_seen_at,
-    job_id
+    forecast_id, quarter_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id,
+    parent_role_name, is_top, first_seen_at, last_seen_at, job_id
 )
 select
-    $forecast_id,
-    $quarter_id,
-    user_id,
-    name,
-    email,
-    crm_user_id,
-    scope_id,
-    role_id,
-    role_name,
-    parent_role_id,
-    parent_role_name,
-    is_top,
-    $exported_at,
-    $exported_at,
-    $job_id
+    $forecast_id, $quarter_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id,
+    parent_role_name, is_top, $exported_at, $exported_at, $job_id
 from user_change
 where first_seen_at is null;

@@ -57,15 +57,6 @@ when not matched then insert (
     $exported_at, $exported_at, $exported_at, $request_id
 );
 
-update clari.activity_account as part
-set in_latest_export = false
-from (
-    select known.activity_id, known.last_seen_at
-    from clari.activity as known
-    inner join stage_activity as shown on shown.activity_id = known.activity_id
-) as whole
-where part.activity_id = whole.activity_id and part.in_latest_export and part.last_seen_at < whole.last_seen_at;
-
 merge into clari.activity_opportunity as known
 using stage_activity_opportunity as shown
 on known.activity_id = shown.activity_id and known.opportunity_id = shown.opportunity_id
@@ -91,15 +82,6 @@ when not matched then insert (
     shown.activity_id, shown.opportunity_id, shown.opportunity_name, shown.opportunity_owner_crm_user_id, true,
     $exported_at, $exported_at, $exported_at, $request_id
 );
-
-update clari.activity_opportunity as part
-set in_latest_export = false
-from (
-    select known.activity_id, known.last_seen_at
-    from clari.activity as known
-    inner join stage_activity as shown on shown.activity_id = known.activity_id
-) as whole
-where part.activity_id = whole.activity_id and part.in_latest_export and part.last_seen_at < whole.last_seen_at;
 
 merge into clari.activity_participant as known
 using stage_activity_participant as shown
@@ -130,12 +112,3 @@ when not matched then insert (
     shown.activity_id, shown.participant_id, shown.name, shown.email, shown.crm_user_id, shown.is_internal,
     true, $exported_at, $exported_at, $exported_at, $request_id
 );
-
-update clari.activity_participant as part
-set in_latest_export = false
-from (
-    select known.activity_id, known.last_seen_at
-    from clari.activity as known
-    inner join stage_activity as shown on shown.activity_id = known.activity_id
-) as whole
-where part.activity_id = whole.activity_id and part.in_latest_export and part.last_seen_at < whole.last_seen_at;

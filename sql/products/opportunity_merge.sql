@@ -61,15 +61,6 @@ when not matched then insert (
     $exported_at, $exported_at, $exported_at, $request_id
 );
 
-update clari.opportunity_field as part
-set in_latest_export = false
-from (
-    select known.opportunity_id, known.last_seen_at
-    from clari.opportunity as known
-    inner join stage_opportunity as shown on shown.opportunity_id = known.opportunity_id
-) as whole
-where part.opportunity_id = whole.opportunity_id and part.in_latest_export and part.last_seen_at < whole.last_seen_at;
-
 merge into clari.opportunity_field_trend as known
 using stage_opportunity_field_trend as shown
 on known.trend_id = shown.trend_id

@@ -1,6 +1,6 @@
 -- Grain: one row a period, field and baseline of an export in which so many calls moved at once that it is no news
 -- of each: more than 30 % of at least ten compared people swing, or ten move by the same ratio, as they do when an
--- exchange rate is set anew. user_ids names those for whom the row stands; null: for everybody.
+-- exchange rate is set. user_ids names those for whom the row stands; null: for everybody.
 with compared as (
     select *
     from clari.forecast_swing
@@ -31,11 +31,7 @@ moved as (
         rounding.half_unit,
         cast(compared.current_value as double) / cast(compared.previous_value as double) as ratio
     from compared
-    inner join rounding
-        on
-            rounding.time_period_id = compared.time_period_id
-            and rounding.field_id = compared.field_id
-            and rounding.baseline = compared.baseline
+    inner join rounding using (time_period_id, field_id, baseline)
     where
         compared.previous_value <> 0
         -- A change says by which ratio a call has moved, where rounding can be no more than a hundredth of it.
@@ -45,13 +41,7 @@ moved as (
 -- The ratios that may have made the call of now from that of then: both are rounded, and what a call adds up, too.
 ranged as (
     select
-        time_period_id,
-        field_id,
-        baseline,
-        user_id,
-        is_swing,
-        previous_value,
-        ratio,
+        time_period_id, field_id, baseline, user_id, is_swing, previous_value, ratio,
         ratio - greatest(half_unit * (1 + abs(ratio)) / abs(cast(previous_value as double)), 0.000005) as lowest,
         ratio + greatest(half_unit * (1 + abs(ratio)) / abs(cast(previous_value as double)), 0.000005) as highest
     from moved
@@ -67,10 +57,7 @@ bound as (
 
 agreement as (
     select
-        time_period_id,
-        field_id,
-        baseline,
-        ratio,
+        time_period_id, field_id, baseline, ratio,
         sum(step) over (
             partition by time_period_id, field_id, baseline
             order by ratio, step desc
@@ -98,11 +85,7 @@ alike as (
         / sum(abs(cast(ranged.previous_value as double))) as ratio,
         array_agg(ranged.user_id order by ranged.user_id) as user_ids
     from ranged
-    inner join likeliest
-        on
-            likeliest.time_period_id = ranged.time_period_id
-            and likeliest.field_id = ranged.field_id
-            and likeliest.baseline = ranged.baseline
+    inner join likeliest using (time_period_id, field_id, baseline)
     where likeliest.people >= 10 and likeliest.ratio between ranged.lowest and ranged.highest
     group by ranged.time_period_id, ranged.field_id, ranged.baseline
 ),
@@ -116,11 +99,7 @@ counted as (
         summary.judged as compared,
         count(case when compared.is_swing then 1 end) as swung
     from clari.forecast_swing_summary as summary
-    left join compared
-        on
-            compared.time_period_id = summary.time_period_id
-            and compared.field_id = summary.field_id
-            and compared.baseline = summary.baseline
+    left join compared using (time_period_id, field_id, baseline)
     where summary.job_id = $job_id
     group by summary.time_period_id, summary.field_id, summary.baseline, summary.judged
 ),
@@ -153,16 +132,8 @@ select
     others.swung as others_swung,
     case when others.compared < 10 or others.swung * 10 <= others.compared * 3 then alike.user_ids end as user_ids
 from counted
-inner join others
-    on
-        others.time_period_id = counted.time_period_id
-        and others.field_id = counted.field_id
-        and others.baseline = counted.baseline
-left join alike
-    on
-        alike.time_period_id = counted.time_period_id
-        and alike.field_id = counted.field_id
-        and alike.baseline = counted.baseline
+inner join others using (time_period_id, field_id, baseline)
+left join alike using (time_period_id, field_id, baseline)
 left join clari.export_job as export on export.job_id = $job_id
 left join clari.forecast_field as field
     on field.forecast_id = export.forecast_id and field.field_id = counted.field_id

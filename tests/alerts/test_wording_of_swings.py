@@ -29,8 +29,8 @@ def told(tmp_path: Path, web: Callable[..., WebListener]) -> Callable[..., dict[
         with house.held_open():
             house.bring(before, moment(10, 2))
             house.bring(after, moment(10, 3))
-            alerts.raise_alerts(house.pipeline, run_id="run")
-            alert_sending.send_alerts(house.pipeline)
+            alerts.raise_alerts(house.context, run_id="run")
+            alert_sending.send_alerts(house.context)
         (message,) = listener.documents
         return message
 
@@ -196,8 +196,8 @@ def test_a_swing_on_the_week_is_told_once_until_the_call_moves_on(
         house.bring(calm, moment(10, 2))
         for content, at in ((swung, moment(10, 10)), (swung, moment(10, 11)), (calm, moment(10, 12))):
             house.bring(content, at)
-            alerts.raise_alerts(house.pipeline, run_id=f"run of {at}")
-            alert_sending.send_alerts(house.pipeline)
+            alerts.raise_alerts(house.context, run_id=f"run of {at}")
+            alert_sending.send_alerts(house.context)
             house.execute("update clari.alert set created_at = created_at - interval 2 day")
             seen.append((len(listener.received), house.value(on_the_week)))
     assert seen == [(1, 1), (1, 2), (2, 2)]  # messages, and exports in which it is a swing

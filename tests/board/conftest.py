@@ -28,7 +28,7 @@ def with_program(folder: Path) -> Path:
 
 
 def _write_a_board(folder: Path) -> None:
-    write_board(House(folder / "none").pipeline.warehouse, folder)
+    write_board(House(folder / "none").context.warehouse, folder)
 
 
 @dataclass

@@ -33,11 +33,11 @@ def bring(house: House, *brought: tuple[Any, Any, dict[str, Any]]) -> None:
     with house.held_open():
         for content, at, request in brought:
             assert house.bring(content, at, **request).export["state"] == "LOADED"
-        house.pipeline.refresh_marts()
+        house.refresh_marts()
 
 
 def board_of(house: House, folder: Path) -> Path:
-    return write_board(house.pipeline.warehouse, with_program(folder))[0]
+    return write_board(house.context.warehouse, with_program(folder))[0]
 
 
 def weeks(who: str, upto: int, **figures: Any) -> Iterator[dict[str, Any]]:
@@ -96,7 +96,7 @@ def _make_figures(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def board(figures: House) -> Path:
-    (written,) = (figures.pipeline.settings.data_dir / "written").glob("*.html")
+    (written,) = (figures.context.settings.data_dir / "written").glob("*.html")
     return written
 
 

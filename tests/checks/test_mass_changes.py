@@ -93,7 +93,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
             request = house.deliver(document(*entries, people=people, fields=fields), at)
         house.merge()
         assert house.outcome(request).export["state"] == "LOADED"
-        with house.pipeline.warehouse.session() as session:
+        with house.context.warehouse.session() as session:
             masses = marts.mass_changes(session, request.replace("request-", "job-"))
     by_name = {mass["field_name"]: mass for mass in masses}
     assert len(by_name) == len(masses)

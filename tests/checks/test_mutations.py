@@ -61,7 +61,7 @@ def _quarter_never_loaded(folder: Path) -> set[str]:
     house = House(folder, historical_periods=1)
     with house.held_open():
         outcome = house.bring(document(entry("boss", call=1), people=[BOSS]), moment(10, 20))
-        house.pipeline.refresh_marts()
+        house.refresh_marts()
         return _broken(house.outcome(outcome.export["request_id"]))
 
 
@@ -70,10 +70,10 @@ def _movement_written_over(folder: Path) -> set[str]:
     with house.held_open():
         house.bring(document(entry("boss", call=1), people=[BOSS]), moment(10, 6))
         house.bring(document(entry("boss", call=2), people=[BOSS]), moment(10, 13))
-        house.pipeline.refresh_marts()
+        house.refresh_marts()
         house.execute("update clari.forecast_movement set raised_amount = 1")
         house.bring(document(entry("boss", call=3), people=[BOSS]), moment(10, 14))
-        house.pipeline.refresh_marts()
+        house.refresh_marts()
         return _broken(house.outcome("request-north-2026_Q4-3"))
 
 
@@ -307,9 +307,9 @@ def _compare_anew(house: House, brought: Brought, forecast: str) -> None:
     """Forget the comparisons of a forecast, and compare its calls once more, by the law as it is now."""
     for table in ("forecast_swing_contribution", "forecast_swing_summary", "forecast_swing"):
         house.execute(f"delete from clari.{table} where job_id like 'job-{forecast}-%'")
-    with house.pipeline.warehouse.session() as session:
+    with house.context.warehouse.session() as session:
         for quarter in sorted({export.quarter for export in brought.histories[forecast].exports}):
-            marts.compare_calls(session, forecast, quarter, house.pipeline.rules)
+            marts.compare_calls(session, forecast, quarter, house.context.rules)
 
 
 @pytest.mark.long

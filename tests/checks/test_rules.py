@@ -77,9 +77,9 @@ def judged(brought: House, tmp_path: Path) -> Judged:
     def judge(text: str, forecast: str) -> dict[tuple[str, str], Json]:
         file = tmp_path / RULES_FILE
         file.write_text(text, encoding="utf-8")
-        rules = replace(brought.pipeline.rules, rules=read_rules(file))
+        rules = replace(brought.context.rules, rules=read_rules(file))
         brought.execute(f"delete from clari.forecast_swing where forecast_id = '{forecast}'")
-        with brought.pipeline.warehouse.session() as session:
+        with brought.context.warehouse.session() as session:
             marts.compare_calls(session, forecast, QUARTER, rules)
         return comparisons(brought, forecast)
 

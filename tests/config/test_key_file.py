@@ -15,7 +15,7 @@ from clari_pipeline.config.key_file import KeyFile, KeyFileError
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.sync.events import Event, Hooks
-from tests.helpers.direct_runner import direct_runners
+from tests.helpers.direct_steps import direct_steps
 from tests.helpers.terminal import Terminal
 
 OLD, NEW = "key-of-before-000", "key-of-the-day-01"  # of one length
@@ -90,7 +90,7 @@ def test_a_key_is_rotated_between_two_polls(
         as_json=False,
         is_sandbox=False,
         hooks=Hooks([rotate]),
-        runners=direct_runners,
+        open_steps=direct_steps,
     )
     told = capsys.readouterr()
     assert (code, len(rotated)) == (0, 1), told.err

@@ -16,7 +16,11 @@ import pytest
 from clari_pipeline.clari import Retry
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.exporting import exporting
+from clari_pipeline.sync.loading import Loader
+from clari_pipeline.sync.outcomes import outcomes_of
+from clari_pipeline.sync.replaying import replay
 from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
 from clari_pipeline.warehouse.errors import WarehouseLocked
 from tests.helpers.each_case import try_each
@@ -171,13 +175,13 @@ def test_eight_failures_in_a_row_are_ridden_out(terminal: Terminal, sandbox: San
     """429, 500, a proxy's page and a reset, mixed: the export is merged, and one was made; the waits are cut short."""
     for call in ("limits", "status", "results"):
         sandbox.fail_next(call, ["429:0", "500", "502", "reset", "503", "429:0", "502", "reset"])
-    pipeline = Pipeline(read_settings())
-    quarter = pipeline.current_quarters()[0]
+    context = Context.of(read_settings())
+    quarter = context.current_quarters()[0]
     retry = replace(Retry(), first_wait_s=0.001, max_wait_s=0.002)
-    with pipeline.exporting("run", [quarter], ["total_new"], retry=retry) as desk:
+    with exporting(context, "run", [quarter], ["total_new"], retry=retry) as desk:
         asked = desk.take(str(quarter))
-    pipeline.merge_landed(str(quarter))
-    assert [outcome.export["state"] for outcome in pipeline.outcomes(asked)] == ["LOADED"]
+    Loader(context).merge_landed(str(quarter))
+    assert [outcome.export["state"] for outcome in outcomes_of(context.warehouse, asked)] == ["LOADED"]
     submitted = [request for request in sandbox.requests if request.method == "POST"]
     assert len(submitted) == 1
 
@@ -188,8 +192,8 @@ def test_what_comes_in_place_of_a_document_or_in_part_is_that_exports_own_troubl
     """An error with status 200 is FAILED with Clari's words, and lands nowhere; four CSVs of other lengths, of which
     nothing shows the end, are one that is refused, and is so after a restart; the forecast beside them is merged.
     """
-    pipeline = Pipeline(read_settings())
-    quarter = pipeline.current_quarters()[0]
+    context = Context.of(read_settings())
+    quarter = context.current_quarters()[0]
     head = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Day,End Day,Data Type,Data Value\n"
     week = "CRO,,Q4 FY 2026,Commit,1,10/01/2026,10/07/2026,Forecast Value,$940.25\n"
     lines = "".join(f"Ann,ann{number}@x.example,00{number},{week}" for number in range(60))
@@ -200,10 +204,10 @@ def test_what_comes_in_place_of_a_document_or_in_part_is_that_exports_own_troubl
     sandbox.fail_next("results", [f"unsized_cut:{share}" for share in (0.5, 0.7, 0.6, 0.4)])
     asked = []
     for forecasts in (["cut off"], ["error", "new_business"]):
-        with pipeline.exporting(f"run of {forecasts}", [quarter], forecasts, retry=retry) as desk:
+        with exporting(context, f"run of {forecasts}", [quarter], forecasts, retry=retry) as desk:
             asked += desk.take(str(quarter))
-    pipeline.merge_landed(str(quarter))
-    came = {outcome.export["forecast_id"]: outcome.export for outcome in pipeline.outcomes(asked)}
+    Loader(context).merge_landed(str(quarter))
+    came = {outcome.export["forecast_id"]: outcome.export for outcome in outcomes_of(context.warehouse, asked)}
     assert {name: export["state"] for name, export in came.items()} == {
         "cut off": "REFUSED",
         "error": "FAILED",
@@ -212,9 +216,9 @@ def test_what_comes_in_place_of_a_document_or_in_part_is_that_exports_own_troubl
     assert came["cut off"]["error"].startswith("export_is_complete: ")
     assert "Clari answered 200: No report for ***, in place of the document" in came["error"]["error"]
     assert came["error"]["error_kind"] == "ErrorAsDocument"
-    assert not [document for document in pipeline.landing if document.manifest["forecast_id"] == "error"]
-    Pipeline(read_settings()).replay([], [])
-    assert [outcome.export["state"] for outcome in pipeline.outcomes(asked[:1])] == ["REFUSED"]
+    assert not [document for document in context.landing if document.manifest["forecast_id"] == "error"]
+    replay(Context.of(read_settings()), [], [])
+    assert [outcome.export["state"] for outcome in outcomes_of(context.warehouse, asked[:1])] == ["REFUSED"]
 
 
 @pytest.mark.soak  # by default: a kill while the job of a lost answer is adopted, in test_kills.py

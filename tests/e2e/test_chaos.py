@@ -16,8 +16,10 @@ from clari_pipeline.clari import Retry
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.sandbox import Chaos, Sandbox
+from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.events import Event, Hooks
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.exporting import exporting
+from clari_pipeline.sync.loading import Loader
 from tests.helpers.killing import FIGURES
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
@@ -78,8 +80,8 @@ class Company:
             data_dir=self._folder,
             warehouse_url=f"duckdb:///{self._folder / 'warehouse.duckdb'}",
         )
-        self.pipeline = Pipeline(settings, now=self.clock.now, hooks=Hooks([self.events.append]))
-        self._held_open = self.pipeline.warehouse.session()  # to open the file anew takes a third of the time
+        self.context = Context.of(settings, now=self.clock.now, hooks=Hooks([self.events.append]))
+        self._held_open = self.context.warehouse.session()  # to open the file anew takes a third of the time
         self._held_open.__enter__()
         return self
 
@@ -90,13 +92,13 @@ class Company:
     def sync(self) -> None:
         """What a sync does, without Dagster around it."""
         run_id = uuid.uuid4().hex
-        with self.pipeline.exporting(run_id, QUARTERS, ["total_new"], clock=self.clock, retry=QUICK) as desk:
+        with exporting(self.context, run_id, QUARTERS, ["total_new"], clock=self.clock, retry=QUICK) as desk:
             for quarter in QUARTERS:
                 desk.take(str(quarter))
-                self.pipeline.merge_landed(str(quarter))
+                Loader(self.context).merge_landed(str(quarter))
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with self.pipeline.warehouse.session() as session:
+        with self.context.warehouse.session() as session:
             return session.documents.execute(sql).fetchall()
 
     def figures(self) -> dict[str, list[tuple[Any, ...]]]:

@@ -98,12 +98,12 @@ def test_invented_people_are_refused_in_production_alone(tmp_path: Path) -> None
         "opportunity": answers({"id": "006A"}),
     }
     marked = [landed_before.land(name, content) for name, content in nobody.items()]
-    by_hand = ByHand(house.pipeline, numbers=count(len(marked)))
+    by_hand = ByHand(house.context, numbers=count(len(marked)))
     for request_id in marked:  # these name nobody: whose key it was stands in the landing folder
         loader = by_hand.loader(request_id.partition("-")[0])
         loader.know_all()
         loader.load(request_id)
-        with house.pipeline.warehouse.session() as session:
+        with house.context.warehouse.session() as session:
             fetch = fetches.fetch(session, request_id)
         assert (fetch["state"], "a sandbox has made it" in fetch["error"]) == ("REFUSED", True)
     assert by_hand.merge("limits", nobody["limits"])["state"] == "LOADED"

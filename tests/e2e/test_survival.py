@@ -19,9 +19,11 @@ from clari_pipeline.cli import commands
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.sandbox import Fault, Sandbox
+from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.events import Event, Hooks
-from clari_pipeline.sync.pipeline import Pipeline
-from tests.helpers.direct_runner import direct_runners
+from clari_pipeline.sync.exporting import exporting
+from clari_pipeline.sync.outcomes import outcomes_of
+from tests.helpers.direct_steps import direct_steps
 from tests.helpers.terminal import Terminal
 
 CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
@@ -100,7 +102,7 @@ def test_the_second_attempt_is_merged_and_the_sync_is_well(
         as_json=True,
         is_sandbox=False,
         hooks=Hooks([calm]),
-        runners=direct_runners,
+        open_steps=direct_steps,
     )
     assert code == 0
     rows = terminal.query("select attempt, state from clari.export_job order by attempt")
@@ -211,11 +213,11 @@ def test_when_clari_is_down_every_quarter_is_reported_and_nothing_hammered(termi
     """One call is tried as often as a call may be, then nobody asks any more."""
     for call in ("limits", "submit", "jobs", "status"):
         clari.fail_next(call, ["503"] * 100)
-    pipeline = Pipeline(read_settings())
+    context = Context.of(read_settings())
     quarters = [CURRENT.shifted(-ago) for ago in range(5)]
     retry = Retry(attempts=4, first_wait_s=0.001, max_wait_s=0.002)
-    with pipeline.exporting("run", quarters, ["total_new", "new_business"], retry=retry) as desk:
-        outcomes = pipeline.outcomes([taken for quarter in quarters for taken in desk.take(str(quarter))])
+    with exporting(context, "run", quarters, ["total_new", "new_business"], retry=retry) as desk:
+        outcomes = outcomes_of(context.warehouse, [taken for quarter in quarters for taken in desk.take(str(quarter))])
     assert [outcome.export["state"] for outcome in outcomes] == ["FAILED"] * 10
     assert all("is down" in outcome.export["error"] for outcome in outcomes)
     assert len(clari.requests) == 4 + 2  # the limits, and a look whether anything else is answered
@@ -225,11 +227,11 @@ def test_when_clari_is_down_every_quarter_is_reported_and_nothing_hammered(termi
 def test_results_that_cannot_be_had_do_not_stop_the_other_quarters(terminal: Terminal, clari: Sandbox) -> None:
     """Clari answers everything else, so it is not down: the documents are left to the next sync, which fetches them."""
     clari.fail_next("results", ["500"] * 6)
-    pipeline = Pipeline(read_settings())
+    context = Context.of(read_settings())
     quarters = [CURRENT.shifted(-ago) for ago in range(2)]
     retry = Retry(attempts=3, first_wait_s=0.001, max_wait_s=0.002)
-    with pipeline.exporting("run", quarters, ["total_new"], retry=retry) as desk:
-        outcomes = pipeline.outcomes([taken for quarter in quarters for taken in desk.take(str(quarter))])
+    with exporting(context, "run", quarters, ["total_new"], retry=retry) as desk:
+        outcomes = outcomes_of(context.warehouse, [taken for quarter in quarters for taken in desk.take(str(quarter))])
     assert Counter(outcome.export["state"] for outcome in outcomes) == {"SUBMITTED": 2}
     assert terminal("sync", "--last", "2").code == 0
     assert len(clari.jobs) == 2
@@ -367,7 +369,7 @@ def test_what_a_run_that_ended_had_landed_is_merged_by_the_next_and_not_asked_fo
     terminal: Terminal, clari: Sandbox
 ) -> None:
     """The disk was full, or somebody held the warehouse, when it was to be merged."""
-    with Pipeline(read_settings()).exporting("run", [CURRENT], ["total_new"]) as desk:
+    with exporting(Context.of(read_settings()), "run", [CURRENT], ["total_new"]) as desk:
         desk.take(str(CURRENT))
     assert terminal.query("select state from clari.export_job") == [("LANDED",)]
     answer = terminal("sync", "--last", "1", "--json")

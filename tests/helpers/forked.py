@@ -80,9 +80,9 @@ def _call(
 def command(*words: str) -> int:
     """A command as it is typed; the steps of a sync are run without Dagster."""
     from clari_pipeline.cli import app as cli  # noqa: PLC0415 - in the process that needs it
-    from tests.helpers.direct_runner import direct_runners  # noqa: PLC0415
+    from tests.helpers.direct_steps import direct_steps  # noqa: PLC0415
 
-    return cli.run(list(words), runners=direct_runners)
+    return cli.run(list(words), open_steps=direct_steps)
 
 
 def program(*words: str) -> int:
@@ -101,27 +101,31 @@ def command_on_a_full_disk(*words: str) -> int:
 def publish_on_a_full_disk() -> None:
     """Publish on such a disk; say what came of it."""
     from clari_pipeline.config.settings import read_settings  # noqa: PLC0415
-    from clari_pipeline.sync.pipeline import Pipeline  # noqa: PLC0415
+    from clari_pipeline.sync.context import Context  # noqa: PLC0415
+    from clari_pipeline.sync.publishing import publish  # noqa: PLC0415
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-    pipeline = Pipeline(read_settings())
-    print(pipeline.publish(), *pipeline.remarks)  # noqa: T201 - for who called it
+    context = Context.of(read_settings())
+    published = publish(context.warehouse, context.places)
+    print(published.is_done, *(problem.line for problem in published.problems))  # noqa: T201 - for who called it
 
 
 def publish_and_die(event: str, name: str) -> None:
     """Publish anew, and be killed at the first such event of a file of that name."""
     from clari_pipeline.config.settings import read_settings  # noqa: PLC0415
-    from clari_pipeline.sync.pipeline import Pipeline  # noqa: PLC0415
+    from clari_pipeline.sync.context import Context  # noqa: PLC0415
+    from clari_pipeline.sync.publishing import publish  # noqa: PLC0415
+    from clari_pipeline.sync.refreshing import refresh  # noqa: PLC0415
 
-    pipeline = Pipeline(read_settings())
-    pipeline.refresh_pipeline_health()
+    context = Context.of(read_settings())
+    refresh(context, "pipeline_health")
 
     def die(happened: str, arguments: tuple[Any, ...]) -> None:
         if happened == event and any(str(one).endswith(name) for one in arguments):
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(die)
-    pipeline.publish()
+    publish(context.warehouse, context.places)
 
 
 def sync_and_die(last: int, name: str, number: int) -> int:
@@ -129,7 +133,7 @@ def sync_and_die(last: int, name: str, number: int) -> int:
     from clari_pipeline.cli import commands  # noqa: PLC0415
     from clari_pipeline.config.settings import read_settings  # noqa: PLC0415
     from clari_pipeline.sync.events import Event, Hooks  # noqa: PLC0415
-    from tests.helpers.direct_runner import direct_runners  # noqa: PLC0415
+    from tests.helpers.direct_steps import direct_steps  # noqa: PLC0415
 
     seen = count()
 
@@ -145,5 +149,5 @@ def sync_and_die(last: int, name: str, number: int) -> int:
         as_json=False,
         is_sandbox=False,
         hooks=Hooks([die]),
-        runners=direct_runners,
+        open_steps=direct_steps,
     )

@@ -1,7 +1,7 @@
 """A warehouse and a landing folder on disk, and documents in a few lines, landed as Clari would have delivered them."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,11 +10,16 @@ from typing import Any
 from pydantic import SecretStr
 
 from clari_pipeline.config.settings import EXPORT_TYPES, read_settings
-from clari_pipeline.landing import IS_WHOLE
+from clari_pipeline.core.periods import Quarter
+from clari_pipeline.landing import IS_WHOLE, Arriving
 from clari_pipeline.store import ledger
-from clari_pipeline.sync.outcomes import Outcome
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync import replaying
+from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.loading import Loader, has_landed
+from clari_pipeline.sync.outcomes import Outcome, outcomes_of
+from clari_pipeline.sync.publishing import Published, publish
 from clari_pipeline.sync.recording import manifest_of
+from clari_pipeline.sync.refreshing import refresh, refresh_marts
 from clari_pipeline.warehouse.postgres.engine import PostgresSession
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.snowflake.session import SnowflakeSession
@@ -115,7 +120,7 @@ class House:
         if url is None:
             prepared.begin_with_empty_warehouse(folder / f"{warehouse}.duckdb")
         address = SecretStr(url or f"duckdb:///{folder / warehouse}.duckdb")
-        self.pipeline = Pipeline(
+        self.context = Context.of(
             read_settings(warehouse_url=address, data_dir=folder, **given),
             now=lambda: now or moment(12, 30),
         )
@@ -124,7 +129,7 @@ class House:
     @contextmanager
     def held_open(self) -> Iterator[None]:
         """One session around all: what is done meanwhile neither opens the file nor closes it."""
-        with self.pipeline.warehouse.session():
+        with self.context.warehouse.session():
             yield
 
     def deliver(
@@ -145,7 +150,7 @@ class House:
         """Land a document that Clari finished at `at`; its request id."""
         self.exports += 1
         name = f"{forecast}-{quarter}-{self.exports}"
-        writer = self.pipeline.landing.writer()
+        writer = self.context.landing.writer()
         writer.write(content if isinstance(content, bytes) else json.dumps(content).encode())
         row = {
             "request_id": f"request-{name}",
@@ -175,11 +180,11 @@ class House:
 
     def know(self, folder: Path) -> None:
         """Let the ledger know a document that has landed."""
-        landing = self.pipeline.landing
+        landing = self.context.landing
         landed = landing.find(folder.relative_to(landing.root).as_posix())
         manifest = dict(landed.manifest)
-        with self.pipeline.warehouse.session() as session:
-            ledger.known_again(
+        with self.context.warehouse.session() as session:
+            ledger.restore(
                 session,
                 result_sha256=manifest.pop("sha256"),
                 result_bytes=manifest.pop("size"),
@@ -188,21 +193,42 @@ class House:
             )
 
     def merge(self, quarter: str = QUARTER) -> list[str]:
-        return self.pipeline.merge_landed(quarter)
+        return Loader(self.context).merge_landed(quarter)
+
+    def refresh(self, mart: str) -> int:
+        return refresh(self.context, mart)
+
+    def refresh_marts(self) -> None:
+        refresh_marts(self.context)
+
+    def publish(self) -> Published:
+        return publish(self.context.warehouse, self.context.places)
+
+    def replay(self, quarters: Sequence[Quarter], forecasts: Sequence[str]) -> tuple[list[str], set[str]]:
+        """What was merged once more, and what had been refused before."""
+        found = replaying.replay(self.context, quarters, forecasts)
+        return found.request_ids, found.refused_before
+
+    def replay_document(self, arriving: Arriving, **named: Any) -> str:
+        (request_id,) = replaying.replay_document(self.context, arriving, **named).request_ids
+        return request_id
+
+    def has_landed(self, quarter: str) -> bool:
+        return has_landed(self.context.warehouse, quarter)
 
     def bring(self, content: Json | bytes, at: datetime, **request: Any) -> Outcome:
         """Land a document, merge it, make the calls anew; what became of it."""
         request_id = self.deliver(content, at, **request)
         self.merge(request.get("quarter", QUARTER))
-        self.pipeline.refresh_forecast_vs_quota()
+        self.refresh("forecast_vs_quota")
         return self.outcome(request_id)
 
     def outcome(self, request_id: str) -> Outcome:
-        (outcome,) = self.pipeline.outcomes([request_id])
+        (outcome,) = outcomes_of(self.context.warehouse, [request_id])
         return outcome
 
     def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
-        with self.pipeline.warehouse.session() as session:
+        with self.context.warehouse.session() as session:
             return rows_of(session, query, parameters)
 
     def row(self, query: str, **parameters: Any) -> dict[str, Any]:
@@ -214,7 +240,7 @@ class House:
 
     def execute(self, statement: str) -> None:
         """What somebody does to the tables by hand."""
-        with self.pipeline.warehouse.session() as session:
+        with self.context.warehouse.session() as session:
             _plainly(session).execute(statement)
 
 

@@ -38,7 +38,7 @@ def _sync(which: int | str, moment: Moment | None, is_in_dagster: bool) -> int:
     from clari_pipeline.config.settings import read_settings  # noqa: PLC0415
     from clari_pipeline.core.periods import Quarter  # noqa: PLC0415
     from clari_pipeline.sync.events import Event, Hooks  # noqa: PLC0415
-    from tests.helpers.direct_runner import direct_runners  # noqa: PLC0415
+    from tests.helpers.direct_steps import direct_steps  # noqa: PLC0415
 
     seen = 0
 
@@ -58,7 +58,7 @@ def _sync(which: int | str, moment: Moment | None, is_in_dagster: bool) -> int:
         as_json=False,
         is_sandbox=False,
         hooks=hooks,
-        runners=None if is_in_dagster else direct_runners,
+        open_steps=None if is_in_dagster else direct_steps,
     )
 
 

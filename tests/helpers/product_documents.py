@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from clari_pipeline.store import fetches
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.loading import ProductLoader
 from clari_pipeline.sync.products.recording import manifest_of
 from clari_pipeline.sync.products.registry import PRODUCTS
@@ -26,7 +26,7 @@ GOOD = {"actorId": "1", "event": "api.accessed", "eventTimestamp": "2026-11-21T0
 class ByHand:
     """Lands documents in a warehouse's landing folder, and merges them."""
 
-    pipeline: Pipeline
+    context: Context
     numbers: Iterator[int] = field(default_factory=count, kw_only=True)
 
     def land(self, name: str, content: Any, *, at: datetime = NOW, **columns: Any) -> str:
@@ -58,16 +58,16 @@ class ByHand:
         loader = self.loader(name)
         loader.know_all()
         loader.load(request_id)
-        with self.pipeline.warehouse.session() as session:
+        with self.context.warehouse.session() as session:
             return fetches.fetch(session, request_id)
 
     def loader(self, name: str) -> ProductLoader:
-        return ProductLoader(self.pipeline, PRODUCTS[name])
+        return ProductLoader(self.context, PRODUCTS[name])
 
     def merge_all(self, documents: Iterable[tuple[str, Any, float]]) -> None:
         """Merge documents as of so many hours after NOW, as they arrive, then all of them again, in order."""
         loaders = {name: self.loader(name) for name in PRODUCTS}
-        with self.pipeline.warehouse.session():  # one connection for all
+        with self.context.warehouse.session():  # one connection for all
             landed = [
                 (name, self.land(name, content, at=NOW + timedelta(hours=hours), **WEEK))
                 for name, content, hours in documents

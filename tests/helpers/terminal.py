@@ -16,9 +16,9 @@ import pytest
 
 from clari_pipeline.cli import app as cli
 from clari_pipeline.core.runbook import PAGE
-from clari_pipeline.sync.runners import Runners
+from clari_pipeline.sync.run import OpenSteps
 from tests.helpers.beginnings import begin_after
-from tests.helpers.direct_runner import direct_runners
+from tests.helpers.direct_steps import direct_steps
 
 
 @cache
@@ -53,15 +53,15 @@ class Terminal:
 
     def __call__(self, *words: str) -> Answer:
         """What a command answers; the steps of a sync are run without Dagster."""
-        return self._answer(words, direct_runners)
+        return self._answer(words, direct_steps)
 
     def with_dagster(self, *words: str) -> Answer:
         """The same, each quarter a run in Dagster, as a user's are."""
         return self._answer(words, None)
 
-    def _answer(self, words: tuple[str, ...], runners: Runners | None) -> Answer:
+    def _answer(self, words: tuple[str, ...], open_steps: OpenSteps | None) -> Answer:
         self._capsys.readouterr()
-        code = cli.run(list(words), runners=runners)
+        code = cli.run(list(words), open_steps=open_steps)
         captured = self._capsys.readouterr()
         if code:
             self._names_its_section(words, captured.out + captured.err)

@@ -36,7 +36,7 @@ def held_by(files: Iterable[str]) -> list[str]:
         match file.parts:
             case ("tests", "soak", *_):
                 pass  # make soak alone runs it
-            case ("sql", "documents", *_):
+            case ("sql", "documents" | "documents.sql", *_):
                 found.add("tests/documents")
             case ("sql", *_):
                 found.update(f"tests/warehouse/test_{name}.py" for name in ("calls", "dialects", "swings"))

@@ -9,7 +9,7 @@ import duckdb  # noqa: F401
 import httpcore  # noqa: F401
 import pyarrow  # noqa: F401
 
-import tests.helpers.direct_runner  # noqa: F401
+import tests.helpers.direct_steps  # noqa: F401
 from clari_pipeline.checks import expectations
 
 # The first question begins what the answer needs, so that no sync has to.

@@ -16,7 +16,7 @@ from tests.helpers.touched import FAST, ROOT, held_by
         (["clari_pipeline/core/periods.py"], ["tests/core"]),
         (["tests/core/test_gone.py", "README.md"], [f"tests/{name}" for name in FAST]),
         (["tests/soak/test_chaos.py"], [f"tests/{name}" for name in FAST]),
-        (["sql/documents/document_facts.sql"], ["tests/documents"]),
+        (["sql/documents.sql"], ["tests/documents"]),
         ([], [f"tests/{name}" for name in FAST]),
     ],
 )

@@ -92,8 +92,8 @@ def fill(house: House) -> None:
         for day, week, call in ((2, "W01", 100), (9, "W02", "1000.0001")):
             shown = (entry("ann", week, call=call, quota=500, closed="7.2500"), entry("zoë", week, call=10))
             house.bring(document(*shown, people=people), moment(10, day))
-        house.pipeline.refresh_marts()
-    assert house.pipeline.publish() is True
+        house.refresh_marts()
+    assert house.publish().is_new
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,12 @@ def test_a_file_that_an_earlier_release_made_stays_and_its_copy_opens_everywhere
     assert asked(copy)["answers"] == asked(file)["answers"]
     assert copy.stat().st_mode & 0o222 == 0
     assert {found.name for found in tmp_path.glob("*.duckdb*")} == {file.name, copy.name}
-    assert house.pipeline.publish() is False
+    assert not house.publish().is_new
     house.execute("create table clari.more as select 1 as one")
-    assert house.pipeline.publish() is True
-    backup.take(house.pipeline, tmp_path / "saved")
-    work = restoring.plan(house.pipeline, tmp_path / "saved", documents_only=False, force=True)
-    restoring.restore(house.pipeline, work)
+    assert house.publish().is_new
+    backup.take(house.context, tmp_path / "saved")
+    work = restoring.plan(house.context, tmp_path / "saved", documents_only=False, force=True)
+    restoring.restore(house.context, work)
     assert storage(file) == 65
     assert asked(file)["answers"] == asked(copy)["answers"]
 

@@ -21,7 +21,8 @@ from clari_pipeline.defs.assets import READ_COPY
 from clari_pipeline.defs.graph import build
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.store.marts import HISTORY, MARTS
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.publishing import Published, publish
 from clari_pipeline.warehouse.statements import tables
 from tests.helpers import forked
 from tests.helpers.terminal import Terminal
@@ -47,6 +48,11 @@ def one_quarter(terminal: Terminal) -> Terminal:
     """Where one is enough: a sync or a replay takes half as long."""
     terminal.begin_after("sync", "--last", "1")
     return terminal
+
+
+def publish_now() -> Published:
+    context = Context.of(read_settings())
+    return publish(context.warehouse, context.places)
 
 
 def seen(folder: Path) -> dict[str, tuple[int, str]]:
@@ -160,10 +166,9 @@ def test_weekly_marts_that_are_large_have_no_files(one_quarter: Terminal, monkey
     (rows,) = one_quarter.query("select count(*) from clari.forecast_call_week")[0]
     monkeypatch.setenv("CLARI_WEEKLY_FILES_MAX_ROWS", str(rows - 1))
     assert one_quarter("sync", "--last", "1").code == 0
-    pipeline = Pipeline(read_settings())
-    pipeline.publish()
+    publish_now()
     assert not weekly & set(seen(one_quarter.folder))
-    assert pipeline.publish() is False
+    assert not publish_now().is_new
     assert one_quarter.query("select 1 from clari.call_submission limit 1", warehouse=COPY)
     monkeypatch.setenv("CLARI_WEEKLY_FILES_MAX_ROWS", str(10 * rows))
     assert one_quarter("sync", "--last", "1").code == 0
@@ -177,8 +182,7 @@ def test_a_log_that_was_torn_at_its_beginning_holds_nobody_up(synced: Terminal) 
     for torn in (b"d", b"\0" * 1000, b"not a log"):
         Path("data/warehouse.duckdb.wal").write_bytes(torn)
         Path(COPY).unlink()
-        pipeline = Pipeline(read_settings())
-        published = [pipeline.publish(), pipeline.publish()]
+        published = [publish_now().is_new, publish_now().is_new]
         held = [synced.query(counted, warehouse=file) for file in (COPY, "data/warehouse.duckdb")]
         if (published, held) != ([True, False], [before, before]):
             wrong.append((torn, published, held))
@@ -187,17 +191,16 @@ def test_a_log_that_was_torn_at_its_beginning_holds_nobody_up(synced: Terminal) 
 
 def test_where_nothing_has_changed_nothing_is_copied(synced: Terminal) -> None:
     """Not even touched; a file that somebody has taken away comes back."""
-    pipeline = Pipeline(read_settings())
-    pipeline.publish()
+    publish_now()
     before = seen(synced.folder)
-    assert pipeline.publish() is False
+    assert not publish_now().is_new
     assert seen(synced.folder) == before
     Path("data/marts/forecast_swing.parquet").unlink()
-    assert pipeline.publish() is True
+    assert publish_now().is_new
     assert set(seen(synced.folder)) == set(before)
     with duckdb.connect("data/warehouse.duckdb") as connection:
         connection.execute("create table clari.more as select 1 as one")
-    assert pipeline.publish() is True
+    assert publish_now().is_new
     assert synced.query("select one from clari.more", warehouse=COPY) == [(1,)]
 
 
@@ -208,7 +211,7 @@ def test_what_a_killed_writer_left_in_the_log_is_in_the_copy(synced: Terminal) -
     )
     assert killed.returncode == 0, killed.stderr
     assert Path("data/warehouse.duckdb.wal").stat().st_size > 0
-    assert Pipeline(read_settings()).publish() is True
+    assert publish_now().is_new
     assert synced.query("select seven from clari.late", warehouse=COPY) == [(7,)]
 
 
@@ -256,7 +259,7 @@ def test_a_kill_leaves_the_old_copy_whole_and_the_next_run_sweeps(synced: Termin
     assert synced.query("select count(*) from clari.forecast_vs_quota", warehouse=COPY) != [(0,)]
     for file in Path("data/marts").iterdir():
         duckdb.read_parquet(str(file)).fetchall()
-    assert Pipeline(read_settings()).publish() is True
+    assert publish_now().is_new
     assert left_over(synced.folder) == []
     assert seen(synced.folder)[Path(COPY).name] != before
 
@@ -305,7 +308,7 @@ def test_a_disk_that_is_full_halfway_leaves_the_old_copy(synced: Terminal) -> No
         connection.execute("create table clari.more as select 1 as one")
     before = seen(synced.folder)
     full = forked.run(forked.publish_on_a_full_disk)
-    assert full.out.startswith("None warehouse-read.duckdb and marts/ in data were not made anew (File too large)")
+    assert full.out.startswith("False warehouse-read.duckdb and marts/ in data were not made anew (File too large)")
     assert seen(synced.folder) == before
     assert left_over(synced.folder) == []
 

@@ -276,14 +276,14 @@ def check(made: list[Export], arriving: Sequence[int]) -> None:
                 submitted=one.submitted,
             )
             path = orderly.outcome(request_id).export["landing_path"]
-            folders.append(orderly.pipeline.landing.root / path)
+            folders.append(orderly.context.landing.root / path)
         for quarter in QUARTERS:
             orderly.merge(quarter)
         for position in arriving:
             actual.know(folders[position])
             actual.merge(made[position].quarter)
         for house in (orderly, actual):
-            house.pipeline.refresh_forecast_vs_quota()
+            house.refresh("forecast_vs_quota")
 
         rows = modelled(made)
         assert found_entries(orderly) == expected_entries(rows)
@@ -294,7 +294,7 @@ def check(made: list[Export], arriving: Sequence[int]) -> None:
         _load_again(actual, made[arriving[0]])
         assert everything(actual) == in_order, "loaded again, other rows"
 
-        actual.pipeline.replay([], [])
+        actual.replay([], [])
         assert everything(actual) == in_order, "replayed, other rows"
         assert_history_is_whole(actual)
 

@@ -367,7 +367,7 @@ def test_a_refused_quarter_leaves_no_calls_behind(house: House) -> None:
     """A document that was good and is judged anew as none takes its calls with it."""
     request_id = house.bring(document(entry(call=100)), moment(10, 20)).export["request_id"]
     house.execute(f"update clari.export_job set rows_truncated = true where request_id = '{request_id}'")
-    house.pipeline.replay([], [])
+    house.replay([], [])
     assert house.outcome(request_id).export["state"] == "REFUSED"
     assert house.rows("from clari.forecast_entry") == []
     assert house.rows("from clari.forecast_vs_quota") == []

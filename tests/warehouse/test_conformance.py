@@ -143,13 +143,13 @@ def _hold_the_same(
             House(folder / "elsewhere", url=url, now=now, env="dev"),
         ]
         for house in houses:
-            house.pipeline.prepare()
+            house.context.prepare()
             held_open.enter_context(house.held_open())
             for content, at, request in brought:
                 house.bring(content, at, **request)
-                alerts.raise_alerts(house.pipeline, run_id=f"run of {at}")
-            house.pipeline.refresh_marts()
-            ByHand(house.pipeline).merge_all(of_products)
+                alerts.raise_alerts(house.context, run_id=f"run of {at}")
+            house.refresh_marts()
+            ByHand(house.context).merge_all(of_products)
         assert _differing(*houses) == {}
     return houses[0]
 
@@ -191,15 +191,15 @@ def _compare(made: list[Export], arriving: Sequence[int], elsewhere: Elsewhere) 
                 history=one.history,
                 submitted=one.submitted,
             )
-            folders.append(landing.pipeline.landing.root / landing.outcome(request_id).export["landing_path"])
+            folders.append(landing.context.landing.root / landing.outcome(request_id).export["landing_path"])
         for house in houses:
             for position in arriving:
                 house.know(folders[position])
                 house.merge(made[position].quarter)
-            house.pipeline.refresh_marts()
+            house.refresh_marts()
         assert _differing(*houses) == {}
         for house in houses:
-            house.pipeline.replay([], [])
+            house.replay([], [])
         assert _differing(*houses) == {}
 
 
@@ -256,7 +256,7 @@ def test_random_histories_make_the_same_weekly_marts(
         for house in houses:
             with house.held_open():
                 deliver(house, history, order)
-            house.pipeline.refresh_marts()
+            house.refresh_marts()
         known = everything(houses[0])
         for table in (
             "forecast_call_week",
@@ -272,7 +272,7 @@ def test_random_histories_make_the_same_weekly_marts(
             told = []
             for house in houses:
                 capfdbinary.readouterr()
-                show(house.pipeline.settings, export.at, quarters=(), forecasts=(), form="csv", output=None)
+                show(house.context.settings, export.at, quarters=(), forecasts=(), form="csv", output=None)
                 told.append(capfdbinary.readouterr().out)
             assert len(told[0].splitlines()) > 1
             assert told[1:] == told[:-1]

@@ -79,8 +79,8 @@ def test_the_currency_of_a_csv_from_elsewhere_is_the_one_that_is_set(tmp_path: P
     file.write_text("\n".join([HEADER, line("$500.00")]), encoding="utf-8")
     for currency, known in ((None, "$"), ("cad", "CAD")):
         house = House(tmp_path, currency=currency)
-        with house.pipeline.landing.arriving(file) as arriving:
-            house.pipeline.replay_document(
+        with house.context.landing.arriving(file) as arriving:
+            house.replay_document(
                 arriving,
                 forecast_id="north",
                 quarter=Quarter.parse(QUARTER),
@@ -125,7 +125,7 @@ def test_a_role_that_comes_or_goes_changes_nobody_of_the_other_roles(forecast: F
         (again, first): "new",
         (again, other): None,
     }
-    forecast.house.pipeline.replay([], [forecast.name])
+    forecast.house.replay([], [forecast.name])
     assert {(row["job_id"], row["user_id"]) for row in forecast.rows("forecast_swing", baseline="sync")} == told.keys()
 
 

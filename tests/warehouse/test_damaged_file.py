@@ -45,14 +45,14 @@ def test_a_damaged_file_is_named_with_what_helps(tmp_path: Path) -> None:
             house.rows("from clari.forecast_entry")
         told[name] = str(error.value)
         if file.stat().st_size:  # an empty one may be one that is being made
-            with pytest.raises(WarehouseDamaged), house.pipeline.warehouse.glance() as session:
+            with pytest.raises(WarehouseDamaged), house.context.warehouse.glance() as session:
                 assert session is not None
                 session.count("forecast_entry")
         if name == "every block":
-            assert house.pipeline.publish() is None
-            (remark,) = house.pipeline.remarks
-            assert "were not made anew" in remark
-            assert f"warehouse {file} is damaged; clari-pipeline restore" in remark
+            published = house.publish()
+            (problem,) = published.problems
+            assert not published.is_done and "were not made anew" in problem.message
+            assert f"warehouse {file} is damaged; clari-pipeline restore" in problem.message
     for said in told.values():
         assert said.startswith(f"warehouse {file} is damaged ("), said
         assert "clari-pipeline restore DIR --force" in said
@@ -69,16 +69,16 @@ def test_both_remedies_bring_everything_back(tmp_path: Path) -> None:
              (("forecast_entry_history", "job_id"), ("forecast_swing", "detected_at"))]  # fmt: skip
     before = [house.rows(query) for query in shown]
     assert all(before)
-    backup.take(house.pipeline, tmp_path / "saved")
+    backup.take(house.context, tmp_path / "saved")
     file = tmp_path / "data/warehouse.duckdb"
     content = file.read_bytes()
     for damage in DAMAGES.values():
         file.write_bytes(damage(content))
-        work = restoring.plan(house.pipeline, tmp_path / "saved", documents_only=False, force=True)
-        restoring.restore(house.pipeline, work)
+        work = restoring.plan(house.context, tmp_path / "saved", documents_only=False, force=True)
+        restoring.restore(house.context, work)
         assert [house.rows(query) for query in shown] == before
     file.write_bytes(DAMAGES["every block"](content))
     file.rename(file.with_name("damaged.duckdb"))
     house = House(tmp_path / "data")
-    house.pipeline.replay([], [])
+    house.replay([], [])
     assert [house.rows(query) for query in shown] == before

@@ -53,8 +53,8 @@ def test_a_document_speaks_of_the_scope_that_it_names_whoever_asked_for_it(house
     def replay(content: Json, at: datetime) -> None:
         file = tmp_path / f"{at:%d}.json"
         file.write_text(json.dumps(content), encoding="utf-8")
-        with house.pipeline.landing.arriving(file) as arriving:
-            house.pipeline.replay_document(
+        with house.context.landing.arriving(file) as arriving:
+            house.replay_document(
                 arriving, forecast_id="north", quarter=Quarter.parse(QUARTER), exported_at=at, run_id="run"
             )
 
@@ -77,7 +77,7 @@ def test_a_quota_field_that_exports_no_longer_show_gives_none(forecast: Forecast
     _quota(forecast, {"q1": 1000}, 5, {"q1": "Quota"})
     _quota(forecast, {"q2": 2000}, 12, {"q2": "Quota FY27"})
     assert forecast.standing()["quota_value"] == 2000
-    forecast.house.pipeline.refresh_marts()
+    forecast.house.refresh_marts()
     weeks = {row["time_frame_id"]: row["quota_value"] for row in forecast.rows("forecast_call_week")}
     assert weeks == {"W01": 1000, "W02": 2000}
 
@@ -99,7 +99,7 @@ def test_a_quota_field_replaced_in_a_document_of_one_week_gives_none(forecast: F
     assert forecast.standing()["quota_value"] == 9
     bring(10, "W02", types=("forecast",))
     assert forecast.standing()["quota_value"] == 9
-    forecast.house.pipeline.refresh_marts()
+    forecast.house.refresh_marts()
     weeks = forecast.rows("forecast_call_week")
     assert {row["time_frame_id"]: row["quota_value"] for row in weeks} == {"W01": 5, "W02": 9}
     bring(11, "W01", scope="east")
@@ -150,7 +150,7 @@ def of_scope(shared: House) -> Forecast:
     alone = [person("mia", role="east", parent=None), person("ann", parent="east")]
     for day, people in ((6, team), (7, alone)):
         forecast.bring(document(*entries, people=people), moment(10, day), scope="east")
-    shared.pipeline.refresh_marts()
+    shared.refresh_marts()
     return forecast
 
 
@@ -189,7 +189,7 @@ def test_who_is_absent_from_one_export_is_absent_from_it_after_a_replay_too(hous
     )
     came = house.rows(contributions)
     assert [(row["kind"], row["change_amount"]) for row in came] == [("leaver", -60), ("joiner", 60)]
-    house.pipeline.replay([], [])
+    house.replay([], [])
     assert house.rows(contributions) == came
 
 
@@ -203,7 +203,7 @@ def test_who_leaves_at_a_weeks_turn_has_left_without_history_too(forecast: Forec
     assert _presence(forecast)["ann", "W01"] is True
     assert (forecast.swing("ann")["reason"], forecast.standing("ann")["in_latest_export"]) == ("disappeared", False)
     assert forecast.row("forecast_swing_contribution")["kind"] == "leaver"
-    forecast.house.pipeline.refresh_marts()
+    forecast.house.refresh_marts()
     assert forecast.rows("forecast_call_week", user_id="ann", time_frame_id="W02") == []
     moved = forecast.row("forecast_movement", user_id="boss", time_frame_id="W02")
     assert (moved["gone_amount"], moved["judgement_amount"]) == (-60, 0)
@@ -236,7 +236,7 @@ def test_no_amount_stands_under_another_currency(forecast: Forecast) -> None:
         entry("bob", "W01", "quota", quota=9000, **yen),
     ]
     forecast.bring(document(*shown), moment(10, 16))
-    forecast.house.pipeline.refresh_marts()
+    forecast.house.refresh_marts()
     figures = ("forecast_value", "adjustment_value", "crm_closed", "crm_total", "quota_value", "attainment_pct")
     assert [forecast.standing("ann")[name] for name in figures] == [100, None, None, None, 200, None]
     assert [forecast.standing("bob")[name] for name in figures] == [100, None, 40, None, None, None]
@@ -273,7 +273,7 @@ def test_who_has_no_record_in_a_new_quarter_is_known_from_the_one_before(forecas
         entries = [entry(who, "W13" if shown is people else "W01", call=1, period=quarter) for who in ("ann", "bob")]
         weeks = {"W13": date(2026, 9, 24)} if shown is people else None
         forecast.bring(document(*entries, people=shown, weeks=weeks), at, quarter=quarter)
-    forecast.house.pipeline.refresh_marts()
+    forecast.house.refresh_marts()
     team = ("user_name", "role_name", "parent_role_name")
     of_quarter = forecast.rows("forecast_vs_quota", time_period_id=QUARTER)
     told = {row["user_id"]: tuple(row[name] for name in team) for row in of_quarter}
@@ -298,7 +298,7 @@ def test_an_override_that_stands_is_shown_and_of_zero_only_if_somebody_made_it(o
         entry("cy", "W01", call=100, adjustment=0) | {"adjustedBy": "", "adjustedOn": 1790000000000},
     ]
     forecast.bring(document(*shown), moment(10, 23))
-    forecast.house.pipeline.refresh_marts()
+    forecast.house.refresh_marts()
     standing = {who: forecast.standing(who) for who in ("ann", "bob", "cy")}
     assert {who: row["forecast_value"] for who, row in standing.items()} == {"ann": 80, "bob": 100, "cy": 0}
     assert standing["ann"]["adjustment_value"] == 80
@@ -317,7 +317,7 @@ def test_a_quarter_of_4_4_5_weeks_is_paced_by_the_one_of_a_year_ago(house: House
         quota = entry(week="W01", field="quota", quota=100, period=quarter)
         content = document(*closed, quota, weeks=weeks, periods=[period])
         house.bring(content, datetime.combine(last, moment(1, 1).timetz()) + timedelta(days=1), quarter=quarter)
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     rows = house.rows(
         "select week_number, year_ago_period_id, year_ago_attainment_pct * 100 as pct from clari.attainment_pacing "
         f"where time_period_id = '{QUARTER}' and field_id = 'commit' order by week_number"
@@ -333,7 +333,7 @@ def test_weeks_are_counted_as_the_forecast_lists_them(house: House) -> None:
     for name, weeks in {"ours": ours, "theirs": theirs, "undated": undated}.items():
         shown = [entry(week=week, call=1) for week in weeks]
         house.bring(document(*shown, weeks=weeks), moment(10, 24), forecast=name)
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     numbers = "select time_frame_id, week_number from clari.forecast_call_week where forecast_id = $name order by all"
     for name, weeks in {"ours": ours, "theirs": theirs}.items():
         found = {row["time_frame_id"]: row["week_number"] for row in house.rows(numbers, name=name)}
@@ -345,7 +345,7 @@ def test_weeks_are_counted_as_the_forecast_lists_them(house: House) -> None:
 def test_a_week_without_an_export_is_as_of_the_one_that_it_is_known_from(forecast: Forecast) -> None:
     for day, week in ((5, "W01"), (23, "W04")):
         forecast.bring(document(entry(week="W01", call=1), entry(week=week, call=1)), moment(10, day))
-    forecast.house.pipeline.refresh_marts()
+    forecast.house.refresh_marts()
     known = {row["time_frame_id"]: row["as_of"] for row in forecast.rows("forecast_call_week")}
     ends = moment(10, 8, 0) - timedelta(microseconds=1)
     assert known == {"W01": ends, "W02": moment(10, 5), "W03": moment(10, 5), "W04": moment(10, 23)}
@@ -370,9 +370,9 @@ def test_weeks_of_a_month_are_counted_anew_once_it_lists_more(house: House) -> N
         shown = [entry(week=week, period="2026_M10", call=1) for week in of_october]
         shown += [entry(week=week, period="2026_M11", call=1) for week in ("W01", "W03")]
         house.bring(document(*shown, periods=months, weeks=weeks), moment(10, day))
-        house.pipeline.refresh_marts()
+        house.refresh_marts()
     weekly = "from clari.forecast_call_week where time_period_id = '2026_M10' order by all"
     came = house.rows(weekly)
     assert {row["time_frame_id"]: row["week_number"] for row in came} == {"W02": 2, "W03": 3}
-    house.pipeline.replay([], [])
+    house.replay([], [])
     assert house.rows(weekly) == came

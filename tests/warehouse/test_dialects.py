@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, LiteralString, cast
 
 import psycopg
@@ -14,7 +13,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from clari_pipeline.core.project import project_file
+from clari_pipeline.core.queries import names, text_for, text_of
 from clari_pipeline.store import product_rows
 from clari_pipeline.store.work_tables import work_tables
 from clari_pipeline.warehouse.dialects import Engine, carried
@@ -22,16 +21,10 @@ from clari_pipeline.warehouse.statements import tables
 from tests.helpers import postgres_server
 from tests.helpers.each_case import try_each
 
-_SQL = project_file("sql")
 _ENGINES: tuple[Engine, ...] = ("postgres", "snowflake")
 # Documents are read by DuckDB in the process, whatever the warehouse; so are the tables' descriptions.
 _IN_PROCESS = {"schema_columns", "schema_descriptions"}
-_COMMON = sorted(
-    found.relative_to(_SQL).with_suffix("").as_posix()
-    for found in _SQL.rglob("*.sql")
-    if found.parent.name != "documents" and "." not in found.stem
-)
-_NAMES = [name for name in _COMMON if name not in _IN_PROCESS]
+_NAMES = [name for name in names() if not name.startswith("documents/") and name not in _IN_PROCESS]
 _TABLES = [f"schema/{table}" for table in tables()]
 # What sqlglot passes on in silence although one of the two does not have it, or rounds it otherwise.
 _NOWHERE_ELSE = (exp.TryCast, exp.Struct, exp.ArgMax, exp.ArgMin)
@@ -125,7 +118,7 @@ def _run(connection: psycopg.Connection[Any], name: str, *, nulls: bool = False)
 
 def _staged_tables() -> LiteralString:
     """The tables that come from a document, as PostgreSQL types them."""
-    text = (_SQL / "documents/stage_begin.sql").read_text(encoding="utf-8").replace("create or replace", "create")
+    text = text_of("documents/stage_begin").replace("create or replace", "create")
     text += """
         create temp table stage_user (
             user_id varchar, name varchar, email varchar, crm_user_id varchar, scope_id varchar, role_id varchar,
@@ -170,7 +163,7 @@ def test_no_statement_says_what_only_duckdb_has() -> None:
     """Or it would be passed on as it stands, or without its point."""
 
     def judge(name: str) -> None:
-        for statement in sqlglot.parse((_SQL / f"{name}.sql").read_text(encoding="utf-8"), read="duckdb"):
+        for statement in sqlglot.parse(text_of(name), read="duckdb"):
             assert statement is not None
             if isinstance(statement, exp.Create) and statement.kind == "MACRO":
                 continue  # is not passed on
@@ -217,11 +210,5 @@ def test_postgres_shows_what_every_table_and_column_holds(server: psycopg.Connec
 
 def test_few_statements_are_an_engines_own() -> None:
     """Each stands beside the common one whose work it does; a new one is a decision."""
-    own = sorted(found.relative_to(_SQL) for found in _SQL.rglob("*.sql") if "." in found.stem)
-    assert own == [
-        Path("ledger/checks_judged.snowflake.sql"),
-        Path("schema/clari.postgres.sql"),
-        Path("schema/clari.snowflake.sql"),
-    ]
-    for found in own:
-        assert (_SQL / found.parent / f"{found.stem.split('.')[0]}.sql").exists()
+    own = [(name, engine) for name in names() for engine in _ENGINES if text_for(name, engine)]
+    assert own == [("ledger/checks_judged", "snowflake"), ("schema/clari", "postgres"), ("schema/clari", "snowflake")]

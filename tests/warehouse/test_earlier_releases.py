@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from clari_pipeline.core.periods import Quarter
+from clari_pipeline.core.queries import text_of
 from clari_pipeline.warehouse.dialects import Engine, carried
-from clari_pipeline.warehouse.in_duckdb import text_of
 from clari_pipeline.warehouse.statements import is_view, tables
 from tests.helpers.house import QUARTER, House, document, entry, moment
 from tests.warehouse.conftest import SECRET, as_user
@@ -32,7 +32,7 @@ _OURS = {"forecast_entry_state", "forecast_entry_sighting", "newest_document", "
 
 def made_earlier(house: House) -> None:
     """As it stood before: one table, of which each row names the export that showed it last."""
-    engine = house.pipeline.warehouse.engine
+    engine = house.context.warehouse.engine
     text = {"duckdb": "varchar", "snowflake": "varchar", "postgres": 'text collate "C"'}[engine]
     for statement in (
         "create table clari.held as select * from clari.forecast_entry",
@@ -202,7 +202,7 @@ def test_its_comparisons_are_summed_up_before_what_did_not_move_goes(tmp_path: P
     house.execute("update clari.warehouse_version set schema_sha256 = 'earlier'")
     house = opened_again(tmp_path / "earlier", None)
     before = house.rows("select * from clari.forecast_swing")
-    house.pipeline.refresh_forecast_swing()
+    house.refresh("forecast_swing")
     assert house.rows("select * from clari.forecast_swing") == before
     house.bring(document(entry("ann", call=5), entry("bob", call=160)), moment(10, 4))
 
@@ -238,5 +238,5 @@ def test_its_weeks_become_each_forecasts(tmp_path: Path) -> None:
         ("south", "W02", 11),
         ("south", "W03", 12),
     ]
-    house.pipeline.replay([Quarter.parse(QUARTER)], ["north"])
+    house.replay([Quarter.parse(QUARTER)], ["north"])
     assert house.rows(listed) == before

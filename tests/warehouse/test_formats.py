@@ -171,7 +171,7 @@ def test_what_came_first_and_a_replay_give_the_same_rows(forecast: Forecast) -> 
         }
 
     before = rows()
-    forecast.house.pipeline.replay([Quarter.parse(QUARTER)], [forecast.name])
+    forecast.house.replay([Quarter.parse(QUARTER)], [forecast.name])
     after = rows()
     for table in tables:
         assert after[table] == before[table], table

@@ -103,7 +103,7 @@ def test_a_download_of_which_nothing_shows_the_end_is_refused_whenever_it_is_rea
     assert "CLARI_EXPORT_FORMAT=JSON" in evidence(outcome, "export_is_complete")
     house.execute("delete from clari.export_job")
     house.bring(GOOD, moment(10, 21), is_whole=True)
-    house.pipeline.replay([], [])
+    house.replay([], [])
     states = {row["job_id"]: row["state"] for row in forecast.rows("export_job")}
     assert states == {"job-north-2026_Q4-1": "REFUSED", "job-north-2026_Q4-2": "LOADED"}
 
@@ -419,7 +419,7 @@ def test_several_people_at_the_top_warn_unless_one_is_named(
 def test_a_quarter_that_was_never_loaded_warns(open_house: Any, historical: int, missing: list[str]) -> None:
     house = open_house(historical_periods=historical, now=moment(10, 20, 8))
     request_id = house.bring(GOOD, moment(10, 20)).export["request_id"]
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     outcome = house.outcome(request_id)
     assert _warned(outcome, "periods_are_covered") is bool(missing)
     assert verdict(outcome, "periods_are_covered")["evidence"]["missing"] == missing
@@ -430,7 +430,7 @@ def test_a_quarter_whose_figures_have_gone_stale_warns(open_house: Any, hours: i
     """26 hours unless set: a daily sync, and two hours in which it may run late."""
     house = open_house(now=moment(10, 20) + timedelta(hours=hours))
     request_id = house.bring(GOOD, moment(10, 20)).export["request_id"]
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     found = verdict(house.outcome(request_id), "periods_are_covered")
     assert (not found["passed"], found["evidence"]["stale"]) == (warns, ["2026_Q4"] if warns else [])
 
@@ -484,7 +484,7 @@ def test_a_refused_document_is_judged_anew_on_replay(house: House) -> None:
     house.execute("alter table clari.forecast_entry_state alter crm_closed type decimal(18, 0)")
     refused = house.bring(document(entry(call=5, closed="10.75")), moment(10, 20))
     house.execute("alter table clari.forecast_entry_state alter crm_closed type decimal(18, 4)")
-    house.pipeline.replay([], [])
+    house.replay([], [])
     again = house.outcome(refused.export["request_id"])
     assert (refused.export["state"], again.export["state"], again.export["error"]) == ("REFUSED", "LOADED", None)
 

@@ -39,12 +39,12 @@ def test_the_newer_export_is_never_taken_for_the_older(open_house: Callable[...,
 
     def in_order(name: str) -> None:
         record, request = (
-            Recorder(house.pipeline.warehouse, "run"),
+            Recorder(house.context.warehouse, "run"),
             ExportRequest(forecast_id=name, time_period=QUARTER, types=("forecast",)),
         )
         for number, case in enumerate(TWO_EXPORTS[name]):
             made(record, request, f"{name} {number}", case)
-        with house.pipeline.warehouse.session() as session:
+        with house.context.warehouse.session() as session:
             first, second = ledger.exports_of_quarter(session, name, QUARTER, ["SUBMITTED"])
         assert (first["request_id"], second["request_id"]) == (f"{name} 0", f"{name} 1")
         assert first["exported_at"] < second["exported_at"]
@@ -58,15 +58,15 @@ def test_nor_is_the_newer_fetch_of_another_product(open_house: Callable[..., Hou
     """Of activity, which is exported, and of what Clari answers at once."""
     house = open_house()
     day = NOW.date()
-    with house.held_open(), house.pipeline.warehouse.session() as session:
-        record = FetchRecorder(house.pipeline.warehouse, "run", "activity")
+    with house.held_open(), house.context.warehouse.session() as session:
+        record = FetchRecorder(house.context.warehouse, "run", "activity")
         for number, case in enumerate(TWO_EXPORTS["the clock is set back"]):
             made(record, ActivityRequest.between(day, day), f"activity {number}", case)
         first, second = (fetches.fetch(session, f"activity {number}") for number in (0, 1))
         assert first["exported_at"] < second["exported_at"]
         which = {"run_id": "run", "product": "audit", "attempt": 1}
         asked = [
-            fetches.asking(session, request_id=f"audit {number}", submitted_at=NOW - number * HOUR, **which)
+            fetches.submitting(session, request_id=f"audit {number}", submitted_at=NOW - number * HOUR, **which)
             for number in (0, 1)
         ]
         assert asked[0] < asked[1] == fetches.fetch(session, "audit 1")["exported_at"]

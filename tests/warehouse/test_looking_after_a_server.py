@@ -12,7 +12,7 @@ from clari_pipeline.cli import operations
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.ops.preflight import in_warehouse
 from clari_pipeline.ops.preflight.look import Look
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
 from clari_pipeline.warehouse.errors import WrongEnvironment
 from tests.helpers.house import House, document, entry, moment
 
@@ -22,12 +22,12 @@ def test_another_environment_is_refused_and_documents_alone_are_saved(
 ) -> None:
     """A line says what is not in the backup; from what is, the tables are made again."""
     house = House(tmp_path / "data", url=prepared_database, env="prod")
-    house.pipeline.prepare()
+    house.context.prepare()
     for day, call in ((2, 100), (3, 250)):
         house.bring(document(entry(call=call)), moment(10, day))
-    settings = house.pipeline.settings
+    settings = house.context.settings
     with pytest.raises(WrongEnvironment, match="belongs to prod, and CLARI_ENV is staging"):
-        Pipeline(settings.model_copy(update={"env": "staging"})).prepare()
+        Context.of(settings.model_copy(update={"env": "staging"})).prepare()
 
     look = Look(settings, now=lambda: datetime.now(UTC))
     assert look.is_current
@@ -45,5 +45,5 @@ def test_another_environment_is_refused_and_documents_alone_are_saved(
     elsewhere = read_settings(warehouse_url=settings.warehouse_url, data_dir=tmp_path / "elsewhere")
     assert operations.restore(elsewhere, saved, force=False, documents_only=False, dry_run=False) == 0
     again = House(tmp_path / "elsewhere", url=prepared_database)
-    again.pipeline.replay([], ())
+    again.replay([], ())
     assert again.rows("select * from clari.forecast_entry_history order by valid_from") == known

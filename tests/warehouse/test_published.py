@@ -32,13 +32,13 @@ def _filled(folder: Path, **where: Any) -> House:
     house.bring(document(entry("ann", call="1000.0001", quota=500), people=people), moment(10, 9))
     over = document(entry("ann", "W13", call=900, quota=500, closed="812.5"), people=people)
     house.bring(over, moment(1, 5, year=2027))
-    house.pipeline.refresh_marts()
-    assert house.pipeline.publish() is True
+    house.refresh_marts()
+    assert house.publish().is_new
     return house
 
 
 def _files(house: House) -> dict[str, Any]:
-    return {mart: pq.read_table(house.pipeline.places.parquet(mart)) for mart in MARTS}
+    return {mart: pq.read_table(house.context.places.parquet(mart)) for mart in MARTS}
 
 
 def _rows(table: Any, *, without: str = "detected_at") -> list[dict[str, Any]]:
@@ -56,8 +56,8 @@ def test_a_servers_marts_are_the_same_files(tmp_path: Path, engine: str, request
     """Row by row and type by type; letters of all kinds, moments, nulls and empty texts included."""
     here = _filled(tmp_path / "here")
     there: House = request.getfixturevalue(engine)
-    assert here.pipeline.places.copy.exists()
-    assert not there.pipeline.places.copy.exists()
+    assert here.context.places.copy.exists()
+    assert not there.context.places.copy.exists()
     for mart, table in _files(there).items():
         known = _files(here)[mart]
         assert table.num_rows, mart
@@ -73,7 +73,7 @@ def test_a_servers_marts_are_the_same_files(tmp_path: Path, engine: str, request
 def test_a_servers_files_are_of_one_moment(tmp_path: Path, there: House) -> None:
     """What another session keeps between two files is in neither; nobody waits."""
     house = there
-    with house.pipeline.warehouse.copied(tmp_path / "unused") as session:
+    with house.context.warehouse.copied(tmp_path / "unused") as session:
         session.save("pipeline_health", tmp_path / "before.parquet")
         house.execute("delete from clari.forecast_vs_quota")
         session.save("forecast_vs_quota", tmp_path / "after.parquet")
@@ -86,8 +86,8 @@ def test_a_server_that_is_gone_is_a_remark(tmp_path: Path, there: House) -> None
     house = there
     before = {mart: _rows(table) for mart, table in _files(house).items()}
     lost = House(tmp_path / "there", url="postgresql://nobody:pass-word@127.0.0.1:9/nowhere")
-    assert lost.pipeline.publish() is None
-    (remark,) = lost.pipeline.remarks
-    assert "were not made anew" in remark
-    assert "pass-word" not in remark
+    published = lost.publish()
+    (problem,) = published.problems
+    assert not published.is_done and "were not made anew" in problem.message
+    assert "pass-word" not in problem.message
     assert {mart: _rows(table) for mart, table in _files(house).items()} == before

@@ -23,7 +23,7 @@ from clari_pipeline.defs.graph import build
 from clari_pipeline.landing import Landing
 from clari_pipeline.ops.retention import forget_verdicts, old_quarters, old_verdicts, oldest_kept, retire
 from clari_pipeline.store.product_rows import TABLES
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
 from clari_pipeline.warehouse.statements import is_view, tables
 from tests.helpers import fake_snowflake, postgres_server, prepared
 from tests.helpers.house import House, Json, document, entry, person
@@ -77,7 +77,7 @@ def fill(house: House, quarters: Sequence[Quarter]) -> House:
         if quarter in QUARTERS[:2]:
             house.deliver(shown(quarter, 7), at(quarter, 1), quarter=name, forecast="south")
         house.merge(name)
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     return house
 
 
@@ -123,7 +123,7 @@ def everything(house: House, *, without: set[str] = APART) -> dict[str, list[tup
 
 def retired(house: House) -> list[str]:
     with house.held_open():
-        return [found.quarter_id for found in retire(house.pipeline) if found.obstacle is None]
+        return [found.quarter_id for found in retire(house.context) if found.obstacle is None]
 
 
 def test_what_stays_is_what_eight_quarters_alone_would_have_left(ten: House, filled: Path, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_what_stays_is_what_eight_quarters_alone_would_have_left(ten: House, fil
         *((str(quarter), "RETIRED") for quarter in OLD),
         *((str(quarter), "LOADED") for quarter in KEPT),
     }
-    assert sum(1 for _ in Landing(ten.pipeline.landing.root)) == sum(one["n"] for one in states) == 16
+    assert sum(1 for _ in Landing(ten.context.landing.root)) == sum(one["n"] for one in states) == 16
 
 
 def test_replay_brings_every_row_back(ten: House, filled: Path, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_replay_brings_every_row_back(ten: House, filled: Path, tmp_path: Path) 
     gone = another(filled / "gone", tmp_path / "gone")
     with gone.held_open():
         assert gone.rows(ledger) != known
-        gone.pipeline.replay(OLD, ())
+        gone.replay(OLD, ())
         assert everything(gone) == before
         assert gone.rows(ledger) == known
 
@@ -176,13 +176,13 @@ def test_a_sync_of_a_quarter_that_has_gone_sees_all_of_it(filled: Path, tmp_path
         _bring_both(OLD[0], ten, gone, calls=(1, 2), day=5, forecast="north")
         _bring_both(OLD[1], ten, gone, calls=(100, 290), day=5, forecast="north")  # the same once more
         for house in (ten, gone):
-            house.pipeline.refresh_marts()
+            house.refresh_marts()
         for quarter in OLD:
             assert _of_it(gone, quarter, "north") == _of_it(ten, quarter, "north")
         assert retired(gone) == [str(OLD[0]), str(OLD[1])]
         _bring_both(OLD[0], ten, gone, calls=(8,), day=0, forecast="south")  # late, of one of two forecasts
         for house in (ten, gone):
-            house.pipeline.refresh_marts()
+            house.refresh_marts()
         assert _of_it(gone, OLD[0], "south") == _of_it(ten, OLD[0], "south")
 
 
@@ -220,7 +220,7 @@ def _of_it(house: House, quarter: Quarter, forecast: str) -> dict[str, list[str]
 
 def test_products_beside_the_forecast_are_kept(ten: House) -> None:
     """However old: they are of no quarter, and Clari may not have them any more."""
-    ByHand(ten.pipeline).merge_all((name, content, -24 * 1000) for name, content, _ in one_of_each())
+    ByHand(ten.context).merge_all((name, content, -24 * 1000) for name, content, _ in one_of_each())
     names = [*(table for of_one in TABLES.values() for table in of_one), "export_quota", "product_fetch"]
     before = {name: ten.rows(f"select * from clari.{name} order by all") for name in names}
     assert all(before.values())
@@ -230,7 +230,7 @@ def test_products_beside_the_forecast_are_kept(ten: House) -> None:
 
 def test_verdicts_that_passed_go_once_they_are_old(ten: House, tmp_path: Path) -> None:
     """Never those of a quarter's newest export, nor any that failed, nor one of an export that was refused."""
-    pipeline = House(tmp_path / "data", now=NOW, verdict_days=400).pipeline
+    context = House(tmp_path / "data", now=NOW, verdict_days=400).pipeline
     judged = "select request_id, check_name, passed from clari.export_check order by all"
     exports = ten.rows("from clari.export_job")
     newest = {
@@ -246,11 +246,11 @@ def test_verdicts_that_passed_go_once_they_are_old(ten: House, tmp_path: Path) -
     )
     ten.execute(f"update clari.export_job set state = 'REFUSED' where request_id = '{refused}'")
     before = ten.rows(judged)
-    told = old_verdicts(pipeline)
-    assert forget_verdicts(pipeline) == told > 10
+    told = old_verdicts(context)
+    assert forget_verdicts(context) == told > 10
     assert ten.rows(judged) == [row for row in before if row["request_id"] != failed or not row["passed"]]
     assert {row["check_name"] for row in ten.rows(judged) if row["request_id"] == failed} >= {"export_is_readable"}
-    assert (old_verdicts(pipeline), forget_verdicts(pipeline)) == (0, 0)
+    assert (old_verdicts(context), forget_verdicts(context)) == (0, 0)
 
 
 def test_a_quarter_goes_whole_or_not_at_all(ten: House) -> None:
@@ -258,7 +258,7 @@ def test_a_quarter_goes_whole_or_not_at_all(ten: House) -> None:
     before = everything(ten)
     ten.execute("alter table clari.forecast_user_history rename to aside")
     with pytest.raises(duckdb.CatalogException):
-        retire(ten.pipeline)
+        retire(ten.context)
     ten.execute("alter table clari.aside rename to forecast_user_history")
     assert everything(ten) == before
 
@@ -270,8 +270,8 @@ def test_what_could_not_be_brought_back_stays(ten: House) -> None:
         for row in ten.rows(f"select landing_path from clari.export_job where time_period_id = '{OLD[1]}'")
         if "south" in row["landing_path"]
     ]
-    (ten.pipeline.landing.root / path / "document.zst").unlink()
-    found = {one.quarter_id: one.obstacle for one in retire(ten.pipeline)}
+    (ten.context.landing.root / path / "document.zst").unlink()
+    found = {one.quarter_id: one.obstacle for one in retire(ten.context)}
     assert f"{path} is not there: restore it from a backup" in str(found.pop(str(OLD[1])))
     assert found == {str(quarter): None for quarter in OLD if quarter != OLD[1]}
     assert ten.value(f"select count(*) from clari.forecast_entry where time_period_id = '{OLD[1]}'") > 0
@@ -281,7 +281,7 @@ def test_how_many_stay_is_a_setting_and_never_fewer_than_eight(tmp_path: Path) -
     """A quarter that each sync brings anew is not taken away each month."""
 
     def oldest(**given: Any) -> Quarter:
-        return oldest_kept(Pipeline(read_settings(data_dir=tmp_path, **given), now=lambda: NOW))
+        return oldest_kept(Context.of(read_settings(data_dir=tmp_path, **given), now=lambda: NOW))
 
     assert oldest() == KEPT[0]
     assert oldest(retention_periods=10) == QUARTERS[0]
@@ -327,7 +327,7 @@ def test_a_dry_run_says_which_rows_would_go_and_takes_none(typed: House, capsys:
     not_counted = {table for table, count in gone.items() if count and not is_view(table)} - set(counted)
     # What is in forecast_entry_state is counted as that which shows it.
     assert not_counted == {"forecast_user", "forecast_user_history", "forecast_entry_state"}
-    copy = typed.pipeline.settings.copy_file
+    copy = typed.context.settings.copy_file
     with duckdb.connect(copy, read_only=True) as published:
         assert published.sql("select min(quarter_id) from clari.time_period").fetchall() == [(str(KEPT[0]),)]
     assert cli.run(["retention"]) == 0
@@ -348,7 +348,7 @@ def test_dagster_does_the_same_where_it_is_turned_on(
     (made,) = result.asset_materializations_for_node("clari__retention")
     assert made.metadata["quarters"].value == ", ".join(map(str, OLD))
     assert made.metadata["oldest_kept"].value == str(KEPT[0])
-    assert old_quarters(typed.pipeline) == []
+    assert old_quarters(typed.context) == []
 
 
 # Elsewhere

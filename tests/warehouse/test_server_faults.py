@@ -177,7 +177,7 @@ def test_a_pause_that_takes_too_long_is_given_up(house: House, database: str, se
     with (
         psycopg.connect(database, autocommit=True) as watching,
         pytest.raises(WarehouseError, match=rf"^warehouse .*alter role \.\.\. set {setting} = 0"),
-        house.pipeline.warehouse.session() as session,
+        house.context.warehouse.session() as session,
     ):
         pid = session.connection.info.backend_pid  # type: ignore[attr-defined]
         begin = "begin; " if "transaction" in setting else ""
@@ -198,7 +198,7 @@ def test_what_a_killed_process_has_loaded_is_swept(house: House) -> None:
     """And nothing of one that is alive: it holds a lock on the number that its tables bear."""
     house.execute("create unlogged table clari.stage_entry_12 (field_id text)")
     house.execute("create unlogged table clari.stage_user_34 (user_id text)")
-    with house.pipeline.warehouse.session() as alive:
+    with house.context.warehouse.session() as alive:
         alive.connection.execute("select pg_advisory_lock(7114502, 34)")  # type: ignore[attr-defined]
         house.merge()
         left = house.rows("select tablename from pg_tables where schemaname = 'clari' and tablename like 'stage%'")

@@ -26,10 +26,10 @@ from tests.warehouse.conftest import SECRET, as_user
 def test_the_writer_needs_no_more_than_its_schema(tmp_path: Path, roles: Callable[[str], str]) -> None:
     """All of it is done by that role, which may make nothing elsewhere."""
     house = House(tmp_path, url=roles("clari_writer"))
-    house.pipeline.prepare()
+    house.context.prepare()
     house.bring(document(entry(call=100)), moment(10, 2))
     house.bring(document(entry(call=200)), moment(10, 3))
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     assert house.value("select forecast_value from clari.forecast_vs_quota") == 200
     for forbidden in ("create schema elsewhere", "create table public.mine (one int)", "create role another"):
         with psycopg.connect(roles("clari_writer")) as writer, pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -78,9 +78,9 @@ def test_a_database_with_ways_of_its_own(ways: tuple[str, ...], tmp_path: Path, 
         for setting in ways:
             administrator.execute(f"alter database {administrator.info.dbname} set {setting}".encode())
     house = House(tmp_path, url=database)
-    house.pipeline.prepare()
+    house.context.prepare()
     house.bring(document(entry(call=100)), moment(10, 2))
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     assert house.value("select as_of from clari.forecast_vs_quota") == moment(10, 2)
 
 

@@ -12,7 +12,7 @@ import pytest
 import snowflake.connector
 from pydantic import SecretStr
 
-from clari_pipeline.core.project import project_file
+from clari_pipeline.core.queries import names, text_of
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.store.work_tables import work_tables
@@ -24,7 +24,6 @@ from clari_pipeline.warehouse.snowflake.session import SnowflakeSession
 from clari_pipeline.warehouse.snowflake.url import read_address
 from tests.helpers.house import House, document, entry, moment, person
 
-_SQL = project_file("sql")
 _PASSWORD = "se/cret"
 _DEFINITION = re.compile(r"\s*(create|alter|drop|comment|truncate|grant)\b", re.IGNORECASE)
 
@@ -79,18 +78,11 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 def test_every_table_of_a_session_is_known_before_its_transactions() -> None:
     """Whatever statement makes one; in the carried statements themselves nothing is defined but the schema."""
-    made = set()
-    for found in _SQL.rglob("*.sql"):
-        if found.parent.name not in {"documents", "schema"}:
-            made |= set(re.findall(r"create or replace temp table (\w+)", found.read_text(encoding="utf-8")))
+    merging = [name for name in names() if not name.startswith(("documents/", "schema/"))]
+    made = {table for name in merging for table in re.findall(r"create or replace temp table (\w+)", text_of(name))}
     assert made <= set(work_tables())
-    for found in _SQL.rglob("*.sql"):
-        if (
-            found.parent.name not in {"documents", "schema"}
-            and found.stem not in {"schema_columns", "schema_entries_moved"}
-            and "." not in found.stem
-        ):
-            name = found.relative_to(_SQL).with_suffix("").as_posix()
+    for name in merging:
+        if name not in {"schema_columns", "schema_entries_moved"}:
             assert not [one for one in carried(name, "snowflake") if _DEFINITION.match(one)], name
 
 

@@ -324,7 +324,7 @@ def test_of_two_exports_of_one_moment_the_later_submitted_is_compared(house: Hou
     house.bring(document(entry(call=200)), moment(10, 3), submitted=moment(10, 3, 2))
     compared = "select * exclude (detected_at) from clari.forecast_swing order by all"
     at_once = house.rows(compared)
-    house.pipeline.replay([], [])
+    house.replay([], [])
     assert house.rows(compared) == at_once
     assert 200 in {row["current_value"] for row in at_once if row["is_swing"]}
 
@@ -370,7 +370,7 @@ def test_what_an_export_brought_is_told_alike_once_a_later_one_is_there(forecast
 
     def told() -> tuple[Any, ...]:
         job = forecast.jobs[1]
-        with forecast.house.pipeline.warehouse.session() as session:
+        with forecast.house.context.warehouse.session() as session:
             where = {"time_period_id": QUARTER, "field_id": "commit"}
             return (
                 marts.mass_changes(session, job),

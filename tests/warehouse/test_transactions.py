@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clari_pipeline.landing import LandingError
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
 from tests.helpers import prepared
 from tests.helpers.house import QUARTER, House, document, entry, moment
 
@@ -33,7 +33,7 @@ def tables(house: House) -> dict[str, list[Any]]:
 
 
 def document_of(house: House, request_id: str) -> Path:
-    return house.pipeline.landing.root / house.outcome(request_id).export["landing_path"] / "document.zst"
+    return house.context.landing.root / house.outcome(request_id).export["landing_path"] / "document.zst"
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_replay_that_meets_a_damaged_document_changes_nothing(house_of_two: Ho
     before = tables(house)
     damage(document_of(house, second))
     with pytest.raises(LandingError, match="document"):
-        house.pipeline.replay([], [])
+        house.replay([], [])
     assert tables(house) == before
 
 
@@ -123,7 +123,7 @@ def test_documents_that_are_damaged_before_they_are_merged_are_refused_and_the_o
 
     for file in list(contents)[:-2]:  # all but the last one's
         file.write_bytes(contents[file])
-    house.pipeline.replay([], [])
+    house.replay([], [])
     assert states() == ["LOADED"] * 3 + ["REFUSED", "LOADED"]
     versions = house.rows("from clari.forecast_entry_history where user_id = 'ann' order by valid_from")
     assert [one["forecast_value"] for one in versions] == [100, 110, 125, 126, 127, 130]
@@ -153,7 +153,7 @@ def test_what_nobody_has_thought_of_while_an_export_is_judged_is_that_exports(ho
     bad = house.deliver(document(entry("ann", call=120)), moment(10, 5))
     other = house.deliver(document(entry("ann", call=1)), moment(10, 6), forecast="south")
     newer = house.deliver(document(entry("ann", call=130)), moment(10, 7))
-    Pipeline(house.pipeline.settings, now=now).merge_landed(QUARTER)
+    Context.of(house.context.settings, now=now).merge_landed(QUARTER)
     assert [house.outcome(one).export["state"] for one in (bad, other, newer)] == ["REFUSED", "LOADED", "LOADED"]
     refused = house.outcome(bad)
     assert refused.section == "export_is_readable"
@@ -200,11 +200,11 @@ def test_a_lost_warehouse_comes_back_from_the_landing_folder(house_of_two: House
     house = house_of_two
     house.bring(b"not an export", moment(10, 5))
     elsewhere = open_house(warehouse="elsewhere")
-    elsewhere.pipeline.replay([], [])
+    elsewhere.replay([], [])
     for table in ("forecast_entry", "forecast_entry_history", "forecast_user", "forecast_vs_quota"):
         order = f"from clari.{table} order by all"
         assert elsewhere.rows(order) == house.rows(order)
     jobs = "select job_id, state, exported_at, rows_exported from clari.export_job order by job_id"
     assert elsewhere.rows(jobs) == house.rows(jobs)
-    first, refused = elsewhere.pipeline.replay([], [])
+    first, refused = elsewhere.replay([], [])
     assert (len(first), len(refused)) == (3, 1)

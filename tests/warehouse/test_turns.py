@@ -36,7 +36,7 @@ class Machines:
     @contextmanager
     def held(self, *turn: str) -> Iterator[None]:
         """Somebody else has this turn."""
-        with self.first.pipeline.warehouse.session() as session, session.turn(*turn):
+        with self.first.context.warehouse.session() as session, session.turn(*turn):
             yield
 
     def wait_until(self, waiting: int) -> None:
@@ -111,9 +111,7 @@ def test_marts_are_made_of_whole_merges_and_once(machines: Machines) -> None:
     machines.first.bring(document(entry(call=100)), moment(10, 2))
     machines.first.execute("delete from clari.mart_version")
     with machines.held("marts"):
-        refreshing = [
-            machines.threads.submit(House(machines.folder, url=machines.url).pipeline.refresh_marts) for _ in range(2)
-        ]
+        refreshing = [machines.threads.submit(House(machines.folder, url=machines.url).refresh_marts) for _ in range(2)]
         machines.wait_until(2)
     for one in refreshing:
         one.result()
@@ -127,7 +125,7 @@ def test_tables_are_made_once(machines: Machines) -> None:
 
     def come() -> bool:
         start.wait()
-        return House(machines.folder, url=machines.url).pipeline.has_landed(QUARTER)
+        return House(machines.folder, url=machines.url).has_landed(QUARTER)
 
     assert [one.result() for one in [machines.threads.submit(come) for _ in range(4)]] == [False] * 4
     assert machines.first.value("select count(*) from clari.warehouse_version") == 1

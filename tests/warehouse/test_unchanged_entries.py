@@ -39,7 +39,7 @@ def shown(house: House) -> dict[tuple[str, str], tuple[str, bool]]:
 
 def written(house: House) -> dict[tuple[str, str], tuple[Any, ...]]:
     """How the rows stand on the disk, and which of the server's transactions wrote them there."""
-    where = "ctid::text, xmin::text, " if house.pipeline.warehouse.engine == "postgres" else ""
+    where = "ctid::text, xmin::text, " if house.context.warehouse.engine == "postgres" else ""
     found = house.rows(f"select {where}* from clari.forecast_entry_state")
     return {(row["user_id"], row["time_frame_id"]): tuple(row.values()) for row in found}
 
@@ -215,7 +215,7 @@ def check_exports(seed: int, steps: int) -> None:
             )
             in_order = house.rows("from clari.forecast_entry_state order by all")
             seen = house.rows("from clari.forecast_entry_sighting order by all")
-            house.pipeline.replay([], [])
+            house.replay([], [])
             assert house.rows("from clari.forecast_entry_state order by all") == in_order
             assert house.rows("from clari.forecast_entry_sighting order by all") == seen
 

@@ -50,8 +50,8 @@ def test_the_marts_hold_what_the_model_says(open_house: Callable[..., House], se
     order = list(range(len(model.history.exports)))
     if seed >= 3:
         chance.shuffle(order)
-    deliver(house, model.history, order, between=house.pipeline.refresh_marts if seed % 3 else None)
-    house.pipeline.refresh_marts()
+    deliver(house, model.history, order, between=house.refresh_marts if seed % 3 else None)
+    house.refresh_marts()
 
     calls = model.calls()
     assert found(house, "forecast_call_week", _CALL_COLUMNS) == calls
@@ -62,7 +62,7 @@ def test_the_marts_hold_what_the_model_says(open_house: Callable[..., House], se
     _check_submission(house, model, calls)
 
     again = open_house(warehouse="rebuilt", **settings)
-    again.pipeline.replay([], [])
+    again.replay([], [])
     for table in (*_TABLES, "forecast_entry_history"):
         query = f"from clari.{table} order by all"
         assert again.rows(query) == house.rows(query), table
@@ -206,12 +206,12 @@ def test_a_week_that_is_over_is_not_made_again(house: House) -> None:
     """What a later export says of it changes nothing in what was known at its end."""
     house.bring(document(entry(week="W01", call=100)), moment(10, 5))
     house.bring(document(entry(week="W01", call=170), entry(week="W02", call=200)), moment(10, 12))
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     known = "select time_frame_id, call_value, is_week_over from clari.forecast_call_week order by time_frame_id"
     assert [tuple(row.values()) for row in house.rows(known)] == [("W01", 100, True), ("W02", 200, False)]
     house.execute("update clari.forecast_call_week set call_value = 1 where time_frame_id = 'W01'")
     house.bring(document(entry(week="W01", call=170), entry(week="W02", call=210)), moment(10, 13))
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     assert [row["call_value"] for row in house.rows(known)] == [1, 210]
 
 
@@ -222,13 +222,13 @@ def test_a_week_that_the_same_document_shows_again_is_as_of_that(house: House) -
         "select call_value, user_name, as_of, is_week_over from clari.forecast_call_week where time_frame_id = 'W01'"
     )
     house.bring(shown, moment(10, 5))
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     house.execute("update clari.forecast_call_week set user_name = 'left alone'")
     house.bring(shown, moment(10, 6))
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     assert [tuple(row.values()) for row in house.rows(known)] == [(100, "left alone", moment(10, 6), False)]
     house.bring(shown, moment(10, 14))
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     (row,) = house.rows(known)
     assert (row["call_value"], row["user_name"] != "left alone", row["is_week_over"]) == (100, True, True)
     assert moment(10, 6) < row["as_of"] < moment(10, 14)
@@ -244,7 +244,7 @@ def test_weeks_before_the_first_export_are_as_it_tells_them(house: House) -> Non
         entry(week="W04", field="quota", quota=60),
     ]
     house.bring(document(*told), moment(10, 24))
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     rows = house.rows(
         "select call_value, is_submitted, crm_closed, quota_value, is_backfilled from clari.forecast_call_week "
         "where field_id = 'commit' order by time_frame_id"
@@ -262,9 +262,9 @@ def test_weeks_before_the_first_export_are_as_it_tells_them(house: House) -> Non
 def test_a_late_document_changes_the_weeks_that_it_knew_of(house: House) -> None:
     house.bring(document(entry(week="W01", call=100)), moment(10, 5))
     house.bring(document(entry(week="W02", call=200)), moment(10, 12))
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     house.bring(document(entry(week="W01", call=150)), moment(10, 6))
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     assert house.value("select call_value from clari.forecast_call_week where time_frame_id = 'W01'") == 150
     assert house.value("select start_value from clari.forecast_movement where time_frame_id = 'W02'") == 150
 
@@ -275,7 +275,7 @@ def test_a_late_document_of_another_quarter_does_not_say_who_stood_where(house: 
     both = [entry(call=100), entry("bob", call=1)]
     house.bring(document(*both, people=team["east"]), moment(10, 5))
     house.bring(document(*both, people=team["east"]), moment(10, 12))
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
 
     def places() -> list[tuple[str, str | None]]:
         found = house.rows(
@@ -288,7 +288,7 @@ def test_a_late_document_of_another_quarter_does_not_say_who_stood_where(house: 
     for quarter in ("2026_Q3", "2027_Q1"):
         late = document(entry(call=1, period=quarter), people=[*team["west"], person("bob", parent="west")])
         house.bring(late, moment(10, 6), quarter=quarter)
-        house.pipeline.refresh_marts()
+        house.refresh_marts()
     assert places() == [("ann", "east"), ("bob", "west")]
 
 
@@ -312,7 +312,7 @@ def test_the_weeks_before_the_first_sync_have_their_own_quarters_team(house: Hou
             **({"weeks": weeks} if quarter == "2026_Q3" else {}),
         )
         house.bring(content, moment(10, 5).replace(second=second), quarter=quarter)
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     found = house.rows(
         "select distinct user_id, parent_role_id, is_top from clari.forecast_call_week "
         "where time_period_id = '2026_Q3' order by user_id"
@@ -327,10 +327,10 @@ def test_the_weeks_before_the_first_sync_have_their_own_quarters_team(house: Hou
 def test_movements_that_do_not_add_up_are_noticed(house: House) -> None:
     """Somebody who writes into the table does not go unseen."""
     request_id = house.bring(document(entry(week="W01", call=100)), moment(10, 5)).export["request_id"]
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     house.execute("update clari.forecast_movement set judgement_amount = judgement_amount + 0.0001")
     house.execute("delete from clari.mart_part_version where mart = 'forecast_call_week' and part = ''")
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     (verdict,) = [one for one in house.outcome(request_id).verdicts if one["check_name"] == "forecast_movement_adds_up"]
     assert (verdict["passed"], verdict["severity"]) == (False, "WARN")
     assert "1 rows of forecast_movement of 2026_Q4" in verdict["evidence"]["summary"]
@@ -346,7 +346,7 @@ def test_reports_of_a_shared_role_stand_apart(house: House) -> None:
     house.bring(
         document(entry("ann", call=50), entry("bob", call=60), entry("cy", call=40), people=people), moment(10, 5)
     )
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     rows = house.rows(
         "select new_amount, judgement_amount, reports, reports_apart from clari.forecast_movement order by user_id"
     )
@@ -367,7 +367,7 @@ def test_the_largest_amounts_do_not_stop_the_marts(house: House) -> None:
         moment(10, 5),
     )
     house.bring(document(entry("boss", "W13", call=1, closed=largest), people=people), moment(1, 5, year=2027))
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     boss = house.row("from clari.forecast_movement where user_id = 'boss' and time_frame_id = 'W01'")
     assert (boss["end_value"], boss["change_amount"], boss["reports"]) == (Decimal(largest), None, 2)
     assert house.rows("from clari.forecast_accuracy")
@@ -376,10 +376,10 @@ def test_the_largest_amounts_do_not_stop_the_marts(house: House) -> None:
 
 def test_a_refused_quarter_leaves_nothing_in_the_weekly_marts(house: House) -> None:
     request_id = house.bring(document(entry(call=100)), moment(10, 20)).export["request_id"]
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     assert house.rows("from clari.forecast_call_week")
     house.execute(f"update clari.export_job set rows_truncated = true where request_id = '{request_id}'")
-    house.pipeline.replay([], [])
+    house.replay([], [])
     for table in _TABLES:
         assert house.rows(f"from clari.{table}") == [], table
 
@@ -393,7 +393,7 @@ def test_late_submissions_are_told(house: House) -> None:
         entry("cy", call=0, submitted=False),
     ]
     house.bring(document(*shown), moment(10, 12))
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     rows = house.rows(
         "select is_submitted, is_late, is_submitted_by_other from clari.call_submission "
         "where time_frame_id = 'W01' order by user_id"
@@ -410,7 +410,7 @@ def test_months_have_weeks_of_their_own(house: House) -> None:
     house.bring(document(entry(week="W04", period="oct", call=20), periods=months), moment(10, 27))
     shown = [entry(week="W05", period=period, call=30, closed=3) for period in ("oct", "nov")]
     house.bring(document(*shown, entry(week="W04", period="oct", call=20), periods=months), moment(11, 3))
-    house.pipeline.refresh_marts()
+    house.refresh_marts()
     rows = house.rows(
         "select time_period_id, time_frame_id, start_value, end_value from clari.forecast_movement order by all"
     )

@@ -12,7 +12,11 @@ from clari_pipeline.core.periods import Quarter
 from clari_pipeline.ops.preflight.findings import Finding, well, wrong
 from clari_pipeline.ops.preflight.look import NO_FORECASTS, Look
 from clari_pipeline.store import ledger
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.exporting import exporting
+from clari_pipeline.sync.loading import Loader
+from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
+from clari_pipeline.sync.refreshing import refresh_marts
 
 
 def an_export_works(look: Look) -> Finding:
@@ -29,16 +33,16 @@ def an_export_works(look: Look) -> Finding:
             "env": None,
             "log_format": "text",
         }
-        pipeline = Pipeline(look.settings.model_copy(update=own))
-        pipeline.prepare()
-        with pipeline.exporting(uuid.uuid4().hex, [quarter], [forecast]) as desk:
-            desk.take(str(quarter))
-            requests = pipeline.requests_of_run(desk.run_id)
-        pipeline.merge_landed(str(quarter))
-        pipeline.refresh_marts()
-        (outcome,) = pipeline.outcomes(requests)
+        context = Context.of(look.settings.model_copy(update=own))
+        context.prepare()
+        with exporting(context, uuid.uuid4().hex, [quarter], [forecast]) as runner:
+            runner.take(str(quarter))
+            requests = requests_of_run(context.warehouse, runner.run_id)
+        Loader(context).merge_landed(str(quarter))
+        refresh_marts(context)
+        (outcome,) = outcomes_of(context.warehouse, requests)
         export = outcome.export
-        with pipeline.warehouse.session() as session:
+        with context.warehouse.session() as session:
             entries, calls = session.count("forecast_entry"), session.count("forecast_vs_quota")
     what = f"{forecast} {quarter} (job {export['job_id']})"
     if export["state"] != "LOADED":

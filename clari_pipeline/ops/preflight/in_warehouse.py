@@ -20,7 +20,7 @@ _SYNC = "run clari-pipeline sync"
 
 def warehouse_is_reachable(look: Look) -> Finding:
     """It can be read, and belongs to this environment."""
-    place = look.pipeline.warehouse.place
+    place = look.context.warehouse.place
     try:
         is_there = look.made_by is not None
     except (NotSeen, WarehouseError) as error:
@@ -42,7 +42,7 @@ def warehouse_is_reachable(look: Look) -> Finding:
 
 def warehouse_is_writable(look: Look) -> Finding:
     """A row is written and taken back."""
-    warehouse = look.pipeline.warehouse
+    warehouse = look.context.warehouse
     if look.made_by is None:
         if warehouse.engine != "duckdb":
             return doubtful("the tables are not made yet: whether they can be is not known", f"{_SYNC} once")
@@ -89,7 +89,7 @@ def quarters_are_covered(look: Look) -> Finding:
     missing = [one for one in wanted if one not in have]
     if not missing:
         return well(f"{look.past_quarters[-1]} to {look.past_quarters[0]}, {len(wanted)} of them")
-    calendar, current = look.pipeline.calendar, look.past_quarters[0]
+    calendar, current = look.context.calendar, look.past_quarters[0]
     begun = calendar.first_day(current)
     is_new = calendar.day_of(look.now()) < begun + timedelta(days=look.settings.quarter_grace_days)
     told = f"{_listed(missing)} never merged"

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from clari_pipeline.clari import ClariClient, ClariError, ClariRefused, Limits, Retry
+from clari_pipeline.clari import ClariError, ClariRefused, Limits, Retry
 from clari_pipeline.clari.clock import read_date
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.retrying import retry_context
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.ops.preflight.findings import NotSeen
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context, clari_client
 from clari_pipeline.sync.products.allowance import syncs_a_month
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
 from clari_pipeline.warehouse.session import Session
@@ -49,9 +49,9 @@ class Look:
         self._trouble: WarehouseError | None = None
 
     @cached_property
-    def pipeline(self) -> Pipeline:
+    def context(self) -> Context:
         """Warehouse, landing folder and calendar; nothing is opened yet."""
-        return Pipeline(self.settings.model_copy(update={"log_format": "text"}), now=self.now)
+        return Context.of(self.settings.model_copy(update={"log_format": "text"}), now=self.now)
 
     @cached_property
     def heard(self) -> Heard:
@@ -70,14 +70,7 @@ class Look:
         return self.heard.limits
 
     async def _ask(self) -> Heard:
-        settings = self.settings
-        client = ClariClient(
-            base_url=settings.base_url,
-            api_key=settings.key_source(),
-            auth_scheme=settings.auth_scheme,
-            request_timeout_s=settings.request_timeout_s,
-            retry=Retry(attempts=2, patience_s=15),
-        )
+        client = clari_client(self.settings, Retry(attempts=2, patience_s=15))
         limits: Limits | None = None
         error: ClariError | None = None
         types: tuple[str, ...] | None = None
@@ -102,12 +95,12 @@ class Look:
     @cached_property
     def quarters(self) -> list[Quarter]:
         """The quarters that each sync exports."""
-        return self.pipeline.current_quarters()
+        return self.context.current_quarters()
 
     @property
     def past_quarters(self) -> list[Quarter]:
         """The current quarter and the four before it."""
-        return list(self.pipeline.calendar.around(self.pipeline.calendar.day_of(self.now()), before=COVERED, after=0))
+        return list(self.context.calendar.around(self.context.calendar.day_of(self.now()), before=COVERED, after=0))
 
     @property
     def forecasts(self) -> tuple[str, ...]:
@@ -141,7 +134,7 @@ class Look:
                     on=WarehouseLocked, attempts=None, timeout=_PATIENCE_S, wait_initial=0.1, wait_max=1
                 ):
                     with attempt:
-                        session = opened.enter_context(self.pipeline.warehouse.glance())
+                        session = opened.enter_context(self.context.warehouse.glance())
                 yield session
         except WarehouseError as error:
             self._trouble = error
@@ -162,7 +155,7 @@ class Look:
     @property
     def is_current(self) -> bool:
         """Whether the tables stand as this release defines them."""
-        return self.made_by == self.pipeline.warehouse.made_of
+        return self.made_by == self.context.warehouse.made_of
 
     def rows(self, name: str) -> list[Record]:
         """What a statement answers; nothing where nothing was ever written. Raises `NotSeen` or `WarehouseError`."""

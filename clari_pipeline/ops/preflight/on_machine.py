@@ -27,7 +27,7 @@ _GIT_S = 20
 
 def landing_is_writable(look: Look) -> Finding:
     """A document is begun and taken back."""
-    landing = look.pipeline.landing
+    landing = look.context.landing
     try:
         landing.check_writable()
     except LandingError as error:

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from clari_pipeline.clari import ClariClient, ClariError, Limits, QuotaExhausted, Retry
+from clari_pipeline.clari import ClariError, Limits, QuotaExhausted, Retry
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.store import fetches
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context, clari_client
 
 MONTH = timedelta(days=30)  # Clari's quota is of the last thirty days
 MOST_EXPORTS = 30
@@ -39,8 +39,8 @@ def most_of(room: int | None) -> int:
 class Allowance:
     """What one sync of a product may use. Clari is asked anew each time: others export meanwhile."""
 
-    def __init__(self, pipeline: Pipeline, retry: Retry | None) -> None:
-        self._pipeline = pipeline
+    def __init__(self, context: Context, retry: Retry | None) -> None:
+        self._context = context
         self._retry = retry
         self._made = 0
         self.most = MOST_EXPORTS
@@ -68,25 +68,17 @@ class Allowance:
 
     def reserve(self) -> int:
         """What forecasts need in a month of the schedule, less what falls out of it meanwhile: a sync's at least."""
-        settings = self._pipeline.settings
+        settings = self._context.settings
         if not settings.brings_forecasts:
             return 0
-        a_sync = len(settings.forecast_ids) * len(self._pipeline.current_quarters())
-        now = self._pipeline.now()
-        with self._pipeline.warehouse.session() as session:
+        a_sync = len(settings.forecast_ids) * len(self._context.current_quarters())
+        now = self._context.now()
+        with self._context.warehouse.session() as session:
             lately = fetches.forecasts_since(session, now - MONTH)
         return max(a_sync, a_sync * syncs_a_month(settings, now) - lately)
 
     async def _limits(self) -> Limits:
-        settings = self._pipeline.settings
-        client = ClariClient(
-            base_url=settings.base_url,
-            api_key=settings.key_source(),
-            auth_scheme=settings.auth_scheme,
-            request_timeout_s=settings.request_timeout_s,
-            retry=self._retry,
-        )
-        async with client:
+        async with clari_client(self._context.settings, self._retry) as client:
             try:
                 return await client.limits()
             except ClariError:

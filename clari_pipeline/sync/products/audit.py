@@ -71,24 +71,21 @@ class Audit(AskedProduct):
             return await self._pages(client, fetch, sink)
 
     async def _pages(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
+        assert fetch.window_from is not None and fetch.window_to is not None
+        count = 0
+        sink.write(b'{"pages": [')
         try:
-            return await self._written(client, fetch, sink)
+            async for page in audit_pages(client, since=fetch.window_from, until=fetch.window_to):
+                sink.write(b",\n" if count else b"\n")
+                sink.write(page)
+                count += 1
         except (BadRequest, NotFound) as error:
-            if error.call.endswith("page 1"):
+            if not count:
                 raise
             raise PageGone(
                 f"{error}: a page that Clari's own link led to is gone; nothing was merged or moved on, and the next "
                 "sync begins at the first page again"
             ) from error
-
-    async def _written(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
-        assert fetch.window_from is not None and fetch.window_to is not None
-        count = 0
-        sink.write(b'{"pages": [')
-        async for page in audit_pages(client, since=fetch.window_from, until=fetch.window_to):
-            sink.write(b",\n" if count else b"\n")
-            sink.write(page)
-            count += 1
         sink.write(b"\n]}\n")
         return count
 

@@ -12,7 +12,6 @@ from decimal import Decimal
 from clari_pipeline.checks.export_gate import warm_up
 from clari_pipeline.clari import (
     AuthFailed,
-    ClariClient,
     ClariError,
     Clock,
     NotFound,
@@ -21,11 +20,11 @@ from clari_pipeline.clari import (
     UnexpectedAnswer,
 )
 from clari_pipeline.clari.reading import refuse_too_large
-from clari_pipeline.core.runbook import UNFORESEEN, unforeseen
+from clari_pipeline.core.runbook import UNFORESEEN, Problem, unforeseen
 from clari_pipeline.landing import LandingWriter
 from clari_pipeline.store import fetches
+from clari_pipeline.sync.context import Context, clari_client
 from clari_pipeline.sync.events import Event, Landed
-from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.sync.products.brought import Brought, brought
 from clari_pipeline.sync.products.exporting import ExportRounds
 from clari_pipeline.sync.products.loading import ProductLoader, window_of
@@ -42,64 +41,63 @@ _KILLED = "its run ended before the answer had landed: it is asked for again"
 
 
 def bring(
-    pipeline: Pipeline, name: str, *, run_id: str, clock: Clock | None = None, retry: Retry | None = None
+    context: Context, name: str, *, run_id: str, clock: Clock | None = None, retry: Retry | None = None
 ) -> Brought:
     """Bring one product. What does not come is said in the ledger and in what is returned.
 
     Raises what is no fetch's own fault: a key that is not set, a warehouse or a landing folder that cannot be written.
     """
     product = PRODUCTS[name]
-    pipeline.settings.required_key()
+    context.settings.required_key()
     warm_up()
-    with _alive(pipeline, run_id):
-        loader = ProductLoader(pipeline, product)
+    with _alive(context, run_id):
+        loader = ProductLoader(context, product)
         loader.landing.sweep()
         loader.load_waiting(run_id)
-        left, plan = _taken_up(pipeline, loader, product, run_id)
-        remarks: list[str] = []
+        left, plan = _taken_up(context, loader, product, run_id)
+        problems: list[Problem] = []
         if isinstance(product, AskedProduct):
             for fetch in plan:
-                asyncio.run(_ask(pipeline, product, loader, fetch, run_id=run_id, retry=retry))
+                asyncio.run(_ask(context, product, loader, fetch, run_id=run_id, retry=retry))
         else:
-            rounds = ExportRounds(pipeline, product, loader, run_id=run_id, clock=clock, retry=retry)
-            remarks = rounds.make(left, plan)
-            pipeline.remarks += remarks  # at a terminal a run of Dagster's stands between
+            rounds = ExportRounds(context, product, loader, run_id=run_id, clock=clock, retry=retry)
+            problems = rounds.make(left, plan)
         loader.load_waiting(run_id)
-    found = brought(pipeline, name, run_id=run_id)
-    return replace(found, remarks=[*remarks, *found.remarks])
+    found = brought(context, name, run_id=run_id)
+    return replace(found, remarks=[*problems, *found.remarks])
 
 
 @contextmanager
-def _alive(pipeline: Pipeline, run_id: str) -> Iterator[None]:
+def _alive(context: Context, run_id: str) -> Iterator[None]:
     """Be known as alive, unless a sync around this one sees to it."""
-    with nullcontext() if pipeline.runs.is_alive(run_id) else pipeline.runs.alive(run_id):
+    with nullcontext() if context.runs.is_alive(run_id) else context.runs.alive(run_id):
         yield
 
 
 def _taken_up(
-    pipeline: Pipeline, loader: ProductLoader, product: Product, run_id: str
+    context: Context, loader: ProductLoader, product: Product, run_id: str
 ) -> tuple[list[Record], list[Fetch]]:
     """What runs that are gone have left at Clari or have landed unsaid, and what is to be asked for now."""
     left: list[Record] = []
-    with pipeline.warehouse.session() as session, session.turn("planning"):
-        environment.claim(session, pipeline.settings.env)
+    with context.warehouse.session() as session, session.turn("planning"):
+        environment.claim(session, context.settings.env)
         for row in fetches.unfinished(session, product.name):
-            if row["run_id"] != run_id and pipeline.runs.is_alive(row["run_id"]):
+            if row["run_id"] != run_id and context.runs.is_alive(row["run_id"]):
                 continue
             if loader.landed_unsaid(session, row["request_id"]):
-                fetches.taken_up(session, row["request_id"], run_id)
+                fetches.reassign(session, row["request_id"], run_id)
             elif isinstance(product, AskedProduct):
                 fetches.failed(session, row["request_id"], state="FAILED", error=_KILLED, error_kind="Killed")
             else:
-                fetches.taken_up(session, row["request_id"], run_id)
+                fetches.reassign(session, row["request_id"], run_id)
                 left.append(row)
     loader.load_waiting(run_id)
-    with pipeline.warehouse.session() as session, session.turn("planning"):
-        plan = product.plan(session, pipeline.settings, pipeline.now())
-        return left, [fetch for fetch in plan if not _just_came(session, pipeline, product, fetch, run_id)]
+    with context.warehouse.session() as session, session.turn("planning"):
+        plan = product.plan(session, context.settings, context.now())
+        return left, [fetch for fetch in plan if not _just_came(session, context, product, fetch, run_id)]
 
 
-def _just_came(session: Session, pipeline: Pipeline, product: Product, fetch: Fetch, run_id: str) -> bool:
+def _just_came(session: Session, context: Context, product: Product, fetch: Fetch, run_id: str) -> bool:
     """Whether a run that was killed less than an hour ago had all days of this landed; they are merged in this one."""
     if isinstance(product, AskedProduct) or fetch.window_from is None:
         return False
@@ -109,14 +107,14 @@ def _just_came(session: Session, pipeline: Pipeline, product: Product, fetch: Fe
         if one["state"] == "LOADED"
         and not one["is_adopted"]
         and one["rows_exported"]
-        and pipeline.now() - one["submitted_at"] < _JUST_NOW
+        and context.now() - one["submitted_at"] < _JUST_NOW
     ]
     wanted = Window.of({"window_from": fetch.window_from, "window_to": fetch.window_to})
     return {day for one in came for day in Window.of(one)}.issuperset(wanted)
 
 
 async def _ask(
-    pipeline: Pipeline, product: AskedProduct, loader: ProductLoader, fetch: Fetch, *, run_id: str, retry: Retry | None
+    context: Context, product: AskedProduct, loader: ProductLoader, fetch: Fetch, *, run_id: str, retry: Retry | None
 ) -> None:
     """Ask Clari, and land what it answers; what it does not answer is written down."""
     columns = {
@@ -129,26 +127,20 @@ async def _ask(
         "gap_to": fetch.gap_to,
         "attempt": 1,
     }
-    with pipeline.warehouse.session() as session:
-        at = fetches.asking(session, **columns, submitted_at=pipeline.now())
-    settings, retries = pipeline.settings, 0
+    with context.warehouse.session() as session:
+        at = fetches.submitting(session, **columns, submitted_at=context.now())
+    settings, retries = context.settings, 0
 
     def count(_call: str, _cause: str) -> None:
         nonlocal retries
         retries += 1
 
-    client = ClariClient(
-        base_url=settings.base_url,
-        api_key=settings.key_source(),
-        auth_scheme=settings.auth_scheme,
-        request_timeout_s=settings.request_timeout_s,
-        retry=replace(retry or Retry(), longest_s=settings.export_timeout_s),
-    )
+    client = clari_client(settings, replace(retry or Retry(), longest_s=settings.export_timeout_s))
     writer = loader.landing.writer()
     try:
         async with client:
-            answers = await product.fetch(client.heard_by(count), fetch, _Watched(pipeline, product.name, writer))
-        landed_at = pipeline.now()
+            answers = await product.fetch(client.heard_by(count), fetch, _Watched(context, product.name, writer))
+        landed_at = context.now()
         row = columns | {
             "job_id": None,
             "submitted_at": at,
@@ -165,7 +157,7 @@ async def _ask(
         )
     except (ClariError, *UNFORESEEN) as error:
         writer.discard()
-        with pipeline.warehouse.session() as session:
+        with context.warehouse.session() as session:
             _count(session, fetch, retries)
             told = _told(error, product.name)
             kind = type(told).__name__
@@ -186,7 +178,7 @@ async def _ask(
     )
 
     def write_down(_event: Event) -> None:
-        with pipeline.warehouse.session() as session:
+        with context.warehouse.session() as session:
             _count(session, fetch, retries)
             fetches.landed(
                 session,
@@ -198,7 +190,7 @@ async def _ask(
                 landing_path=landed.landing_path,
             )
 
-    pipeline.hooks.tell(landed, write_down)
+    context.hooks.tell(landed, write_down)
 
 
 def _count(session: Session, fetch: Fetch, retries: int) -> None:
@@ -208,17 +200,17 @@ def _count(session: Session, fetch: Fetch, retries: int) -> None:
 class _Watched:
     """A document as it is written: not larger than is allowed, and no longer than somebody wants it."""
 
-    def __init__(self, pipeline: Pipeline, name: str, writer: LandingWriter) -> None:
-        self._pipeline = pipeline
+    def __init__(self, context: Context, name: str, writer: LandingWriter) -> None:
+        self._context = context
         self._name = name
         self._writer = writer
         self._size = 0
 
     def write(self, chunk: bytes) -> None:
         """Take the next bytes."""
-        self._pipeline.go_on()
+        self._context.stop.check()
         self._size += len(chunk)
-        refuse_too_large(self._name, self._size, self._pipeline.settings.max_result_bytes)
+        refuse_too_large(self._name, self._size, self._context.settings.max_result_bytes)
         self._writer.write(chunk)
 
     def restart(self) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from clari_pipeline.core.runbook import PipelineError, Remark, see
+from clari_pipeline.core.runbook import AlertKind, PipelineError, Problem, Remark
 from clari_pipeline.store import fetches, ledger
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.outcomes import first_broken
 from clari_pipeline.sync.products.activity import QUIET_DAYS
 from clari_pipeline.sync.products.loading import gap_sentence, window_of
 from clari_pipeline.sync.products.registry import PRODUCTS
@@ -41,15 +42,15 @@ class Brought:
     product: str
     fetches: list[Record]
     verdicts: list[Record] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-    trouble: str | None = None  # what kept the run from coming to its end
+    remarks: list[Problem] = field(default_factory=list)
+    problem: Problem | None = None  # what kept the run from coming to its end
 
     @property
     def lines(self) -> list[str]:
         """A line a fetch, for people."""
         noun = PRODUCTS[self.product].noun
         if not self.fetches:
-            return [] if self.trouble else [f"{self.product}: nothing to ask for"]
+            return [] if self.problem else [f"{self.product}: nothing to ask for"]
         return [
             f"{self.product}: {fetch['rows_staged']:,} {noun}{_days(fetch)}, {fetch['rows_inserted']:,} new, "
             f"{fetch['rows_updated']:,} changed"
@@ -94,36 +95,56 @@ class Brought:
             for verdict in self.verdicts
         ]
 
+    def _section(self, fetch: Record) -> str:
+        """The runbook's section: the check that has kept the document out, or the error."""
+        of_fetch = [verdict for verdict in self.verdicts if verdict["request_id"] == fetch["request_id"]]
+        if fetch["state"] == "REFUSED" and (check := first_broken(of_fetch)) is not None:
+            return check
+        known = PipelineError.named(fetch["error_kind"] or "")
+        return known.section if known is not None else Remark.EXPORT_STOPPED
+
     @property
-    def failures(self) -> list[str]:
-        """One line a fetch that was not merged."""
+    def failures(self) -> list[Problem]:
+        """One for each fetch that was not merged."""
         return [
-            see(f"{self.product} not merged: {fetch['error'] or _stopped(fetch)}", _section(fetch))
+            Problem(
+                AlertKind.RUN_FAILED,
+                None,
+                f"{self.product} not merged: {fetch['error'] or _stopped(fetch)}",
+                self._section(fetch),
+                subject=self.product,
+            )
             for fetch in self.fetches
             if fetch["state"] != "LOADED"
             and fetch["request_id"] not in self.in_parts
             and not self._came_otherwise(fetch)
-        ] + ([f"{self.product} not merged: {self.trouble}"] if self.trouble else [])
+        ] + (
+            [replace(self.problem, message=f"{self.product} not merged: {self.problem.message}", subject=self.product)]
+            if self.problem
+            else []
+        )
 
 
-def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
+def brought(context: Context, name: str, *, run_id: str) -> Brought:
     """What came of a product in a run, by the ledger."""
-    with pipeline.warehouse.session() as session:
+    with context.warehouse.session() as session:
         found = fetches.of_run(session, run_id, name)
         verdicts = verdicts_of(session, found)
         has_ids = name != "opportunity" or bool(fetches.opportunity_ids(session))
         remarks = [
-            see(gap_sentence(session, fetch), "window_has_no_gap")
+            Problem(None, None, gap_sentence(session, fetch), "window_has_no_gap")
             for fetch in found
             if fetch["gap_from"] is not None and fetch["state"] == "LOADED"
         ]
     remarks += [
-        see(f"{name}: {verdict['evidence'].get('summary')}", verdict["check_name"])
+        Problem(None, None, f"{name}: {verdict['evidence'].get('summary')}", verdict["check_name"])
         for verdict in verdicts
         if not verdict["passed"] and verdict["check_name"] in _TOLD
     ]
     remarks += [
-        see(
+        Problem(
+            None,
+            None,
             f"{name}: Clari has nothing to show{_days(fetch)}, and is asked again: may the token's user see it?",
             "window_is_not_empty",
         )
@@ -134,7 +155,9 @@ def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
         and len(Window.of(fetch)) > QUIET_DAYS
     ]
     remarks += [
-        see(
+        Problem(
+            None,
+            None,
             f"{name}: Clari's answer was lost, and the job found in its place may be of other days; "
             f"those{_days(fetch)} are asked for again by the next sync",
             Remark.JOB_ADOPTED,
@@ -143,8 +166,9 @@ def brought(pipeline: Pipeline, name: str, *, run_id: str) -> Brought:
         if fetch["is_adopted"] and fetch["state"] == "LOADED"
     ]
     if not has_ids:
-        remedy = "" if "activity" in pipeline.settings.products else "; CLARI_PRODUCTS has to name activity, too"
-        remarks.append(see(f"opportunity: no activity is mapped to one yet{remedy}", Remark.NO_OPPORTUNITIES))
+        remedy = "" if "activity" in context.settings.products else "; CLARI_PRODUCTS has to name activity, too"
+        message = f"opportunity: no activity is mapped to one yet{remedy}"
+        remarks.append(Problem(None, None, message, Remark.NO_OPPORTUNITIES))
     return Brought(name, found, verdicts, remarks)
 
 
@@ -182,14 +206,6 @@ def _days(fetch: Record) -> str:
     if fetch["window_from"] is None:
         return ""
     return f" of {fetch['window_from']:%Y-%m-%d} to {fetch['window_to']:%Y-%m-%d}"
-
-
-def _section(fetch: Record) -> str:
-    """What the runbook's section is called: the check that has kept it out, or the error."""
-    if fetch["state"] == "REFUSED":
-        return str(fetch["error"]).partition(":")[0]
-    known = PipelineError.named(fetch["error_kind"] or "")
-    return known.section if known is not None else Remark.EXPORT_STOPPED
 
 
 def _stopped(fetch: Record) -> str:

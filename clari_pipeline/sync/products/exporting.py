@@ -11,10 +11,10 @@ from datetime import UTC, date
 
 from clari_pipeline.clari import Clock, Export, LeftBehind, Retry
 from clari_pipeline.clari.models import ActivityRequest
-from clari_pipeline.core.runbook import Remark, see
+from clari_pipeline.core.runbook import Problem, Remark
 from clari_pipeline.store import fetches
-from clari_pipeline.sync.exporting import ExportDesk
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.exporting import ExportRunner
 from clari_pipeline.sync.planning import Plan
 from clari_pipeline.sync.products.allowance import Allowance
 from clari_pipeline.sync.products.brought import is_cut_off
@@ -42,7 +42,7 @@ class ExportRounds:
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        context: Context,
         product: Product,
         loader: ProductLoader,
         *,
@@ -50,15 +50,15 @@ class ExportRounds:
         clock: Clock | None,
         retry: Retry | None,
     ) -> None:
-        self._pipeline = pipeline
+        self._context = context
         self._product = product
         self._loader = loader
         self._run_id = run_id
         self._clock = clock
         self._retry = retry
-        self._allowance = Allowance(pipeline, retry)
+        self._allowance = Allowance(context, retry)
 
-    def make(self, left: list[Record], plan: Sequence[Fetch]) -> list[str]:
+    def make(self, left: list[Record], plan: Sequence[Fetch]) -> list[Problem]:
         """Go on with what was left behind, and make the exports of the plan; what people must know of those not made.
 
         What the quota has no room for is written down as one fetch that failed.
@@ -91,7 +91,7 @@ class ExportRounds:
             if parts:
                 at_once, was_cut_off = 1, True
             elif worked:
-                at_once = min(_AT_ONCE, self._pipeline.settings.max_concurrent_exports or _AT_ONCE)
+                at_once = min(_AT_ONCE, self._context.settings.max_concurrent_exports or _AT_ONCE)
             if worked and was_cut_off and not is_known:
                 is_known, queue = True, [short for fetch in queue for short in _cut(fetch, worked)]
             queue = by_urgency([*parts, *queue])
@@ -99,24 +99,26 @@ class ExportRounds:
         return []
 
     def _days_seen(self) -> set[date]:
-        with self._pipeline.warehouse.session() as session:
+        with self._context.warehouse.session() as session:
             shown = fetches.windows(session, self._loader.name)
         return {day for row in shown if row["is_whole"] for day in Window.of(row)}
 
     def _came_of(self, batch: list[Fetch]) -> list[Record]:
         asked = {_days(fetch) for fetch in batch}
-        with self._pipeline.warehouse.session() as session:
+        with self._context.warehouse.session() as session:
             found = fetches.of_run(session, self._run_id, self._loader.name)
         return [fetch for fetch in found if fetch["window_from"] is not None and Window.of(fetch) in asked]
 
-    def _not_made(self, queue: list[Fetch]) -> list[str]:
+    def _not_made(self, queue: list[Fetch]) -> list[Problem]:
         """Say of which days nothing is asked for now: a failure where the quota has no room, else a remark."""
         days = Window(min(_days(fetch).first for fetch in queue), max(_days(fetch).last for fetch in queue))
         trouble = self._allowance.trouble
         name = self._loader.name
         if trouble is None:
             return [
-                see(
+                Problem(
+                    None,
+                    None,
                     f"{name}: {self._allowance.most} exports are made of it in this sync, no more; days of "
                     f"{days.first} to {days.last} are asked for by the next",
                     Remark.MORE_NEXT_SYNC,
@@ -126,14 +128,14 @@ class ExportRounds:
             window_from=min(fetch.window_from for fetch in queue if fetch.window_from is not None),
             window_to=max(fetch.window_to for fetch in queue if fetch.window_to is not None),
         )
-        with self._pipeline.warehouse.session() as session, session.transaction():
-            fetches.asking(
+        with self._context.warehouse.session() as session, session.transaction():
+            fetches.submitting(
                 session,
                 request_id=ends.request_id,
                 run_id=self._run_id,
                 product=name,
                 attempt=1,
-                submitted_at=self._pipeline.now(),
+                submitted_at=self._context.now(),
                 **_row(ends),
             )
             fetches.failed(
@@ -142,7 +144,7 @@ class ExportRounds:
         return []
 
     def _export(self, left: list[Record], batch: list[Fetch]) -> None:
-        """Make the exports as forecasts' are made: the same desk, slots and quota. What was left is gone on with.
+        """Make the exports as forecasts' are made: the same runner, slots and quota. What was left is gone on with.
 
         What was left of the same days takes the place of asking anew; of other days it is fetched if Clari has a job of
         it, and is not asked for again: the days that are planned now hold them.
@@ -155,22 +157,19 @@ class ExportRounds:
             *(Export.planned(request) for request in planned if request not in windows),
         ]
         history = [export for export in continued if export.is_history]
-        desk = ExportDesk(
-            self._pipeline.settings,
-            self._pipeline.warehouse,
-            self._loader.landing,
-            self._pipeline.runs,
+        runner = ExportRunner(
+            self._context,
+            landing=self._loader.landing,
             run_id=self._run_id,
             plan=Plan(tuple(exports), tuple(history)),
-            record=FetchRecorder(self._pipeline.warehouse, self._run_id, self._loader.name),
-            hooks=self._pipeline.hooks,
+            record=FetchRecorder(self._context.warehouse, self._run_id, self._loader.name),
             clock=self._clock,
             retry=self._retry,
         )
-        with desk, self._pipeline.stopping(desk):
+        with runner, self._context.stop.stops(runner):
             for window in dict.fromkeys(export.quarter_id for export in (*exports, *history)):
-                self._pipeline.go_on()
-                desk.take(window)
+                self._context.stop.check()
+                runner.take(window)
 
 
 def _row(fetch: Fetch) -> Record:

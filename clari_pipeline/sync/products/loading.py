@@ -7,14 +7,14 @@ from typing import Any
 
 from clari_pipeline.checks.export_gate import ExportFacts, Verdict, judge, reason, warm_up
 from clari_pipeline.checks.product_checks import PRODUCT_CHECKS
-from clari_pipeline.core.runbook import see
+from clari_pipeline.core.runbook import Problem
 from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.landing import PRODUCTS, LandedDocument, Landing, LandingError
 from clari_pipeline.store import fetches, product_rows
+from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.events import Merged, Refused
 from clari_pipeline.sync.invented import refuse_invented
 from clari_pipeline.sync.judging import keep_verdicts
-from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.sync.products.product import Found, Product
 from clari_pipeline.sync.products.recording import row_of
 from clari_pipeline.warehouse.session import Session
@@ -32,21 +32,21 @@ class _Unreconciled(Exception):
 class ProductLoader:
     """Merges what has landed of one product."""
 
-    def __init__(self, pipeline: Pipeline, product: Product) -> None:
-        self._pipeline = pipeline
+    def __init__(self, context: Context, product: Product) -> None:
+        self._context = context
         self._product = product
         self.name = product.name
         self.tables = product.tables
-        self.landing = landing_of(pipeline)
+        self.landing = landing_of(context)
 
     def load_waiting(self, run_id: str) -> None:
         """Merge each document that has landed and was neither merged nor refused, the oldest first, in this run."""
-        with self._pipeline.warehouse.session() as session:
+        with self._context.warehouse.session() as session:
             waiting = fetches.waiting(session, self._product.name)
             for request_id in waiting:
-                fetches.taken_up(session, request_id, run_id)
+                fetches.reassign(session, request_id, run_id)
         for request_id in waiting:
-            self._pipeline.go_on()
+            self._context.stop.check()
             self.load(request_id)
 
     def landed_unsaid(self, session: Session, request_id: str) -> bool:
@@ -79,19 +79,18 @@ class ProductLoader:
                 elif fetch["state"] == "LANDED":
                     self._load(session, fetch)
 
-        self._pipeline.warehouse.with_room(load)
+        self._context.warehouse.with_room(load)
         self._tell(request_id)
 
     def rebuild(self) -> list[str]:
-        """Fill the product's tables anew from every landed document, in order, all or nothing; their ids."""
-        self.know_all()
+        """Rebuild the product's tables from every landed document, in order, all or nothing; their ids."""
         done: list[str] = []
 
         def rebuild(session: Session) -> None:
             with session.turn("product", self._product.name):
                 done[:] = self._rebuild(session)
 
-        self._pipeline.warehouse.with_room(rebuild)
+        self._context.warehouse.with_room(rebuild)
         return done
 
     def _rebuild(self, session: Session) -> list[str]:
@@ -103,15 +102,14 @@ class ProductLoader:
             pass
         return request_ids
 
-    def know_all(self) -> None:
-        """Give each landed document of the product its ledger row, unless it has one."""
-        with self._pipeline.warehouse.session():  # the file is opened once
-            for document in self.landing.readable(self._note_damaged):
+    def know_all(self) -> list[Problem]:
+        """Give each landed document of the product its ledger row, unless it has one; those that are damaged."""
+        damaged: dict[str, LandingError] = {}
+        with self._context.warehouse.session():  # the file is opened once
+            for document in self.landing.readable(damaged.__setitem__):
                 if document.manifest.get("product") == self._product.name:
                     self._know(document)
-
-    def _note_damaged(self, _path: str, error: LandingError) -> None:
-        self._pipeline.remarks.append(see(str(error), error.section))
+        return [Problem.of_error(error) for error in damaged.values()]
 
     def _rebuilt(self, session: Session, request_ids: list[str], unreconciled: dict[str, list[Verdict]]) -> bool:
         """Merge these in one transaction; where one does not reconcile, none is kept: it is left out next time."""
@@ -174,14 +172,14 @@ class ProductLoader:
         fetches.loaded(
             session,
             fetch["request_id"],
-            loaded_at=fetch["loaded_at"] or self._pipeline.now(),
+            loaded_at=fetch["loaded_at"] or self._context.now(),
             rows_exported=found.rows_exported,
             rows_staged=merged.rows_staged,
             rows_inserted=merged.rows_inserted,
             rows_updated=merged.rows_updated,
             rows_unchanged=merged.rows_unchanged,
         )
-        keep_verdicts(session, verdicts, self._pipeline.now())
+        keep_verdicts(session, verdicts, self._context.now())
 
     def _staged(self, session: Session, fetch: Record) -> tuple[LandedDocument, Found]:
         """Raises `DocumentUnreadable`, and `LandingError` where the document is not what was landed."""
@@ -189,7 +187,7 @@ class ProductLoader:
         try:
             with document.open() as stream:
                 found = self._product.stage(session, stream, fetch)
-            if self._pipeline.settings.env == "prod":
+            if self._context.settings.env == "prod":
                 refuse_invented(document, product_rows.people_invented(session, self._product.name))
         except UNREADABLE as error:
             document.prove()
@@ -198,11 +196,11 @@ class ProductLoader:
 
     def _refuse(self, session: Session, fetch: Record, verdicts: list[Verdict], *, rows_exported: int | None) -> None:
         fetches.refused(session, fetch["request_id"], rows_exported=rows_exported, error=reason(verdicts))
-        keep_verdicts(session, verdicts, self._pipeline.now())
+        keep_verdicts(session, verdicts, self._context.now())
 
     def _know(self, document: LandedDocument) -> None:
-        with self._pipeline.warehouse.session() as session:
-            fetches.known_again(
+        with self._context.warehouse.session() as session:
+            fetches.restore(
                 session,
                 row_of(dict(document.manifest)),
                 result_sha256=document.sha256,
@@ -212,24 +210,24 @@ class ProductLoader:
 
     def _tell(self, request_id: str) -> None:
         """What became of the document, once that is kept."""
-        with self._pipeline.warehouse.session() as session:
+        with self._context.warehouse.session() as session:
             fetch = fetches.fetch(session, request_id)
         which: dict[str, Any] = {
             "request_id": request_id,
             "forecast_id": self._product.name,
             "time_period_id": window_of(fetch),
-            "at": self._pipeline.now(),
+            "at": self._context.now(),
         }
         if fetch["state"] == "LOADED":
             counts = {name: fetch[name] for name in ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged")}
-            self._pipeline.hooks.tell(Merged(**which, **counts, rows_disappeared=0))
+            self._context.hooks.tell(Merged(**which, **counts, rows_disappeared=0))
         else:
-            self._pipeline.hooks.tell(Refused(**which, error=fetch["error"] or ""))
+            self._context.hooks.tell(Refused(**which, error=fetch["error"] or ""))
 
 
-def landing_of(pipeline: Pipeline) -> Landing:
+def landing_of(context: Context) -> Landing:
     """Where documents of products land: `landing/products/<product>/<when>/<fetch>/`, apart from forecasts'."""
-    return Landing(pipeline.landing.root / PRODUCTS, is_of_a_sandbox=pipeline.landing.is_of_a_sandbox)
+    return Landing(context.landing.root / PRODUCTS, is_of_a_sandbox=context.landing.is_of_a_sandbox)
 
 
 def window_of(fetch: Record) -> str:

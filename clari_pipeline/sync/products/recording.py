@@ -66,9 +66,9 @@ class FetchRecorder(Recorder):
             case Submitting():
                 self._asking(session, event)
             case Submitted():
-                fetches.accepted(session, event.request_id, job_id=event.job_id, at=event.at, is_adopted=False)
+                fetches.submitted(session, event.request_id, job_id=event.job_id, at=event.at, is_adopted=False)
             case Adopted():
-                fetches.accepted(session, event.request_id, job_id=event.job_id, at=event.started_at, is_adopted=True)
+                fetches.submitted(session, event.request_id, job_id=event.job_id, at=event.started_at, is_adopted=True)
             case Completed(job=job):
                 fetches.ended(
                     session,
@@ -109,7 +109,7 @@ class FetchRecorder(Recorder):
         if fetches.is_known(session, event.request_id):
             return
         assert isinstance(event.request, ActivityRequest)
-        fetches.asking(
+        fetches.submitting(
             session,
             request_id=event.request_id,
             run_id=self._run_id,

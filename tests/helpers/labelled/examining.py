@@ -58,7 +58,7 @@ def examine(histories: Sequence[History], folder: Path) -> Findings:
 def examined(histories: Sequence[History], folder: Path) -> Iterator[tuple[House, "Brought"]]:
     """A warehouse that holds every history as a forecast of its own, its file open meanwhile."""
     house = House(folder)
-    with house.held_open(), house.pipeline.warehouse.session() as session:
+    with house.held_open(), house.context.warehouse.session() as session:
         # A second thread would only get in the way of so little work.
         session.documents.execute("set threads = 1")
         yield house, bring(house, {f"h{number:04d}": history for number, history in enumerate(histories, start=1)})
@@ -171,7 +171,7 @@ def _hold_verdicts(house: House, histories: Named, requests: Requests, findings:
 
 
 def _hold_masses(house: House, histories: Named, requests: Requests, findings: Findings) -> None:
-    with house.pipeline.warehouse.session() as session:
+    with house.context.warehouse.session() as session:
         for name, history in histories.items():
             said = {
                 (number, row["baseline"], row["field_id"])

@@ -17,7 +17,7 @@ from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.store import fetches
 from clari_pipeline.store.product_rows import TABLES
-from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.bringing import bring
 from clari_pipeline.sync.products.brought import Brought
 from clari_pipeline.sync.products.registry import PRODUCTS
@@ -60,11 +60,11 @@ class Desk(ByHand):
     clock: Clock
 
     def bring(self, name: str) -> Brought:
-        return bring(self.pipeline, name, run_id=f"run-{next(self.numbers)}", clock=self.clock, retry=QUICK)
+        return bring(self.context, name, run_id=f"run-{next(self.numbers)}", clock=self.clock, retry=QUICK)
 
     def rows(self, table: str, *, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         """A table's rows, in a fixed order."""
-        with self.pipeline.warehouse.session() as session:
+        with self.context.warehouse.session() as session:
             found = rows_of(session, f"select * from clari.{table}")
         kept = [{name: value for name, value in one.items() if name not in without} for one in found]
         return sorted(kept, key=lambda one: repr(list(one.values())))
@@ -74,13 +74,13 @@ class Desk(ByHand):
 
     def gaps(self) -> list[tuple[Any, ...]]:
         """What is known to be missing."""
-        with self.pipeline.warehouse.session() as session:
+        with self.context.warehouse.session() as session:
             return [tuple(gap.values()) for gap in fetches.gaps(session)]
 
     def planned(self) -> list[Window]:
         """The windows of activity that the next sync asks for."""
-        with self.pipeline.warehouse.session() as session:
-            plan = PRODUCTS["activity"].plan(session, self.pipeline.settings, self.clock())
+        with self.context.warehouse.session() as session:
+            plan = PRODUCTS["activity"].plan(session, self.context.settings, self.clock())
         return [Window.of({"window_from": one.window_from, "window_to": one.window_to}) for one in plan]
 
     def verdicts(self, request_id: str) -> dict[str, bool]:
@@ -93,10 +93,10 @@ def desk_of(folder: Path, clock: Clock, sandbox: Sandbox | None = None, **settin
     given = {"warehouse_url": SecretStr(f"duckdb:///{folder / 'warehouse.duckdb'}")}
     if sandbox is not None:
         given |= {"api_key": SecretStr(sandbox.api_key), "base_url": sandbox.base_url, "poll_interval_s": 0.001}
-    pipeline = Pipeline(read_settings(data_dir=folder, **given | settings), now=clock)
+    context = Context.of(read_settings(data_dir=folder, **given | settings), now=clock)
     prepared.begin_with_empty_warehouse(folder / "warehouse.duckdb")
-    pipeline.prepare()
-    return Desk(pipeline, clock=clock)
+    context.prepare()
+    return Desk(context, clock=clock)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def sandbox(clock: Clock, people: int) -> Iterator[Sandbox]:
 @pytest.fixture
 def desk(tmp_path: Path, clock: Clock, sandbox: Sandbox) -> Iterator[Desk]:
     found = desk_of(tmp_path, clock, sandbox)
-    with found.pipeline.warehouse.session():  # the file is opened once
+    with found.context.warehouse.session():  # the file is opened once
         yield found
 
 
@@ -128,5 +128,5 @@ def desk(tmp_path: Path, clock: Clock, sandbox: Sandbox) -> Iterator[Desk]:
 def by_hand(tmp_path: Path, clock: Clock) -> Iterator[Desk]:
     """Without a Clari: documents are landed by hand."""
     found = desk_of(tmp_path, clock)
-    with found.pipeline.warehouse.session():
+    with found.context.warehouse.session():
         yield found

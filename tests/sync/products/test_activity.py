@@ -78,9 +78,9 @@ def test_days_that_were_never_accepted_are_asked_for_once_more_and_not_each(
     desk: Desk, sandbox: Sandbox, clock: Clock
 ) -> None:
     """Of three runs that died before Clari answered, today's days hold the days of all."""
-    with desk.pipeline.warehouse.session() as session:
+    with desk.context.warehouse.session() as session:
         for day in range(3):
-            fetches.asking(
+            fetches.submitting(
                 session,
                 request_id=f"left-{day}",
                 run_id=f"gone-{day}",
@@ -124,9 +124,9 @@ def test_whoever_stops_the_sync_stops_its_wait_too(desk: Desk, sandbox: Sandbox)
 
     def stop_in_the_middle(event: object) -> None:
         if isinstance(event, Polled) and next(polls) == 10:
-            desk.pipeline.stop()
+            desk.context.stop.set()
 
-    desk.pipeline.hooks.add(stop_in_the_middle)
+    desk.context.hooks.add(stop_in_the_middle)
     with pytest.raises(KeyboardInterrupt):
         desk.bring("activity")
     (left,) = desk.rows("product_fetch")
@@ -147,7 +147,7 @@ def test_a_job_that_fails_is_made_again_by_the_next_sync(desk: Desk, sandbox: Sa
     sandbox.scenario = "failed"
     brought = desk.bring("activity")
     assert Counter(one["state"] for one in desk.rows("product_fetch")) == {"FAILED": 2}
-    (line,) = brought.failures  # of the last try
+    (line,) = [problem.line for problem in brought.failures]  # of the last try
     assert "failed at Clari" in line and line.endswith("(docs/runbook.md#export_job_failed)")
     sandbox.scenario = "calm"
     (fetch,) = desk.bring("activity").fetches

@@ -49,7 +49,7 @@ def test_what_is_cut_off_never_uses_up_the_quota(desk: Desk, sandbox: Sandbox, c
     """Newest days first, and what worked is gone on with: nothing learnt is paid for twice, and all of it comes."""
     first = desk.bring("activity")
     assert first.failures == []
-    (remark,) = first.remarks
+    (remark,) = [problem.line for problem in first.remarks]
     assert "15 exports are made of it in this sync, no more; days of 2026-08-23 to" in remark
     assert exports(sandbox) == 15
     assert TODAY.date() in days_there(desk)
@@ -68,13 +68,13 @@ def test_what_is_cut_off_never_uses_up_the_quota(desk: Desk, sandbox: Sandbox, c
 def test_forecasts_have_theirs_first(tmp_path: Path, clock: Clock, sandbox: Sandbox, monthly_quota: int) -> None:
     """What a month of their schedule needs is left alone; that nothing is asked for is one line."""
     desk = desk_of(tmp_path, clock, sandbox, forecast_ids=("forecast",), historical_periods=4)
-    with desk.pipeline.warehouse.session():  # the file is opened once
+    with desk.context.warehouse.session():  # the file is opened once
         desk.bring("activity")
         assert exports(sandbox) == 1
         for _ in range(monthly_quota - 148):
             brought = desk.bring("activity")
             assert exports(sandbox) == (not brought.failures)
-    (line,) = brought.failures
+    (line,) = [problem.line for problem in brought.failures]
     assert "and the 150 that are left are kept for forecasts, which need 150" in line
     assert line.endswith("(docs/runbook.md#quota_exhausted)")
     assert Counter(fetch["state"] for fetch in brought.fetches) == {"FAILED": 1}

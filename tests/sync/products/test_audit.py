@@ -49,7 +49,7 @@ def test_pages_that_repeat_each_other_bring_an_event_once(desk: Desk, sandbox: S
     calm = desk.tables("audit", without=SIGHTS)
     sandbox.scenario = "audit_repeats"
     for table in ("audit_event", "audit_actor", "product_fetch"):
-        with desk.pipeline.warehouse.session() as session:
+        with desk.context.warehouse.session() as session:
             session.documents.execute(f"delete from clari.{table}")
     (fetch,) = desk.bring("audit").fetches
     assert fetch["rows_exported"] == fetch["rows_staged"] + 3 * (fetch["answer_count"] - 1)
@@ -85,7 +85,7 @@ def test_a_page_that_fails_each_time_leaves_nothing_half_done(desk: Desk, sandbo
     sandbox.scenario = "audit_breaks"
     brought = desk.bring("audit")
     assert [fetch["state"] for fetch in brought.fetches] == ["FAILED"]
-    assert "page 3" in brought.failures[0] and brought.fetches[0]["error_kind"] == "ServerFault"
+    assert "page 3" in brought.failures[0].line and brought.fetches[0]["error_kind"] == "ServerFault"
     assert desk.rows("audit_event") == [] == list(desk.loader("audit").landing)
     sandbox.scenario = "calm"
     (fetch,) = desk.bring("audit").fetches
@@ -107,7 +107,7 @@ def test_a_link_that_is_gone_has_the_pages_asked_for_anew(desk: Desk, sandbox: S
     clock.turn(days=20)  # more than a page
     brought = desk.bring("audit")
     assert [fetch["error_kind"] for fetch in brought.fetches] == ["PageGone"]
-    (line,) = brought.failures
+    (line,) = [problem.line for problem in brought.failures]
     assert "page 2" in line and line.endswith("begins at the first page again (docs/runbook.md#page_gone)")
     (later,) = desk.bring("audit").fetches
     assert (later["state"], later["window_from"]) == ("LOADED", refused["window_from"])
@@ -171,7 +171,7 @@ def test_what_clari_has_thrown_away_is_said_and_stays_said(desk: Desk, clock: Cl
     (fetch,) = brought.fetches
     assert fetch["state"] == "LOADED"
     assert (fetch["gap_from"], fetch["gap_to"]) == (NOW, clock() - timedelta(days=30)) == (NOW, fetch["window_from"])
-    assert "audit from 2026-11-21 06:00 to 2026-12-06 06:00 UTC is missing" in brought.remarks[0]
+    assert "audit from 2026-11-21 06:00 to 2026-12-06 06:00 UTC is missing" in brought.remarks[0].line
     assert desk.verdicts(fetch["request_id"])["window_has_no_gap"] is False
     clock.turn(days=1)
     (later,) = desk.bring("audit").fetches

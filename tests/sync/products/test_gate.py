@@ -49,7 +49,7 @@ def test_what_a_dead_run_has_landed_is_told_by_the_next(desk: Desk) -> None:
     desk.loader("audit").know_all()
     brought = desk.bring("audit")
     assert [fetch["state"] for fetch in brought.fetches] == ["REFUSED", "LOADED"]
-    (line,) = brought.failures
+    (line,) = [problem.line for problem in brought.failures]
     assert line.endswith("(docs/runbook.md#records_are_complete)")
 
 
@@ -57,8 +57,8 @@ def test_what_landed_before_the_ledger_said_so_is_merged(desk: Desk) -> None:
     """A run that was killed between the two: its document is none that never came."""
     request_id = desk.land("audit", audit(GOOD), at=NOW - timedelta(hours=1))
     asked = {"product": "audit", "attempt": 1, "submitted_at": NOW - timedelta(hours=1)}
-    with desk.pipeline.warehouse.session() as session:
-        fetches.asking(session, request_id=request_id, run_id="gone", **asked)
+    with desk.context.warehouse.session() as session:
+        fetches.submitting(session, request_id=request_id, run_id="gone", **asked)
     brought = desk.bring("audit")
     assert request_id in {fetch["request_id"] for fetch in brought.fetches}
     assert [fetch["state"] for fetch in brought.fetches] == ["LOADED", "LOADED"]
@@ -71,7 +71,7 @@ def test_limits_that_another_run_merges_are_those_of_the_run_that_asked(desk: De
     desk.bring("limits")
     before = desk.rows("api_limits")
     assert {one["run_id"] for one in before} > {"gone"}
-    with desk.pipeline.warehouse.session() as session:
+    with desk.context.warehouse.session() as session:
         for table in ("export_quota", "product_fetch"):
             session.documents.execute(f"delete from clari.{table}")
     desk.loader("limits").rebuild()
@@ -83,7 +83,7 @@ def test_what_is_empty_is_merged_with_a_warning(by_hand: Desk) -> None:
     row = by_hand.merge("activity", {"activities": []}, **WEEK)
     assert (row["state"], row["rows_exported"]) == ("LOADED", 0)
     assert by_hand.verdicts(row["request_id"])["window_is_not_empty"] is False
-    with by_hand.pipeline.warehouse.session() as session:
+    with by_hand.context.warehouse.session() as session:
         assert fetches.reached(session, "activity") == WEEK["window_to"]
 
 
@@ -141,13 +141,13 @@ def test_a_document_that_is_damaged_on_our_disk_is_refused_and_keeps_no_other_ou
     content = file.read_bytes()
 
     def states() -> list[str]:
-        with by_hand.pipeline.warehouse.session() as session:
+        with by_hand.context.warehouse.session() as session:
             return [fetches.fetch(session, one)["state"] for one in (bad, good)]
 
     file.write_bytes(content[:-3])
     loader.load_waiting("run")
     assert states() == ["REFUSED", "LOADED"]
-    with by_hand.pipeline.warehouse.session() as session:
+    with by_hand.context.warehouse.session() as session:
         assert str(file.parent) in fetches.fetch(session, bad)["error"]
     file.write_bytes(content)
     loader.rebuild()

@@ -31,7 +31,7 @@ def people() -> int:
 @pytest.fixture
 def desk(tmp_path: Path, clock: Clock, sandbox: Sandbox) -> Iterator[Desk]:
     found = desk_of(tmp_path, clock, sandbox, activity_days=20)
-    with found.pipeline.warehouse.session():  # the file is opened once
+    with found.context.warehouse.session():  # the file is opened once
         yield found
 
 
@@ -41,7 +41,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
     clock = Clock()
     with Sandbox(now=clock, job_seconds=0, people=8, write_at_once=True) as undisturbed:
         other = desk_of(tmp_path_factory.mktemp("whole"), clock, undisturbed, activity_days=20)
-        with other.pipeline.warehouse.session():
+        with other.context.warehouse.session():
             (fetch,) = other.bring("activity").fetches
             assert fetch["state"] == "LOADED"
             return other.rows("activity", without=SIGHTS)
@@ -88,7 +88,7 @@ def test_a_day_that_is_cut_off_by_itself_keeps_out_no_other(
     sandbox.scenario = "activity_day_cut"
     brought = desk.bring("activity")
     day = TODAY - timedelta(days=12)
-    (line,) = brought.failures
+    (line,) = [problem.line for problem in brought.failures]
     assert f"Clari cuts activity of {day:%Y-%m-%d} off, and less than a day cannot be asked for" in line
     assert line.endswith("(docs/runbook.md#export_is_not_truncated)")
     others = [one for one in whole if not day <= one["activity_at"] < day + timedelta(days=1)]  # type: ignore[operator]
@@ -156,12 +156,12 @@ def test_a_job_found_where_an_answer_was_lost_moves_nothing_on(
     brought = desk.bring("activity")
     (fetch,) = brought.fetches
     assert (fetch["state"], fetch["is_adopted"]) == ("LOADED", True)
-    (remark,) = brought.remarks
+    (remark,) = [problem.line for problem in brought.remarks]
     assert "are asked for again by the next sync (docs/runbook.md#job_adopted)" in remark
     (again,) = desk.bring("activity").fetches
     assert (again["window_from"], again["is_adopted"]) == (BEGINNING, False)
     assert desk.rows("activity", without=SIGHTS) == whole
-    with desk.pipeline.warehouse.session() as session:
+    with desk.context.warehouse.session() as session:
         session.documents.execute("delete from clari.product_fetch")
     desk.loader("activity").know_all()
     kept = sorted(bool(one["is_adopted"]) for one in desk.rows("product_fetch"))
@@ -200,7 +200,7 @@ def test_a_document_that_is_too_large_is_asked_for_in_halves(
 ) -> None:
     """As what Clari cuts off is, and that is no failure."""
     small = desk_of(tmp_path / "small", clock, sandbox, activity_days=20, max_result_bytes=40_000)
-    with small.pipeline.warehouse.session():
+    with small.context.warehouse.session():
         brought = small.bring("activity")
         assert brought.failures == [] and any("too large of" in line for line in brought.lines)
         assert small.rows("activity", without=SIGHTS) == whole
@@ -210,10 +210,10 @@ def test_a_document_that_is_too_large_is_asked_for_in_halves(
 
 def test_days_that_came_otherwise_are_no_failure(desk: Desk, sandbox: Sandbox, clock: Clock) -> None:
     """A run died before Clari had answered; what is asked for a day later holds its days."""
-    with desk.pipeline.warehouse.session() as session:
+    with desk.context.warehouse.session() as session:
         week = {"window_from": TODAY - timedelta(days=7), "window_to": TODAY}
         asked = {"product": "activity", "attempt": 1, "submitted_at": NOW} | week
-        fetches.asking(session, request_id="dead", run_id="gone", **asked)
+        fetches.submitting(session, request_id="dead", run_id="gone", **asked)
     clock.turn(days=1)
     brought = desk.bring("activity")
     assert sorted(fetch["state"] for fetch in brought.fetches) == ["FAILED", "LOADED"]

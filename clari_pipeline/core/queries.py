@@ -1,0 +1,106 @@
+"""Load the named queries of `sql/`: the one place that knows how their files are laid out.
+
+A query is called `topic/query`. It stands in `sql/<topic>.sql` below the line
+
+    -- name: <query>
+
+or, where it is longer than a screen, in the file `sql/<topic>/<query>.sql`, which has no such line. What one engine has
+to be told in its own way stands beside it, as `-- name: <query>, engine: snowflake` or `<query>.snowflake.sql`.
+
+Several such lines above one text name twins. Each gets the text with its own values for the words in braces, and a name
+that stands there again gets the text once more, behind what it has:
+
+    -- name: audit_staged, table: audit_event, key: event_id
+    -- name: audit_staged, table: audit_actor, key: actor_id, actor_type
+    create or replace temp table stage_{table} as ... partition by {key} ...;
+
+Values are written in `sql/` alone: nothing of Python's is ever put into a statement's text.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+
+from clari_pipeline.core.project import project_file
+
+_Key = tuple[str, str | None]  # name, engine
+
+_NAME = "-- name: "
+_NEXT_VALUE = re.compile(r", (?=\w+: )")
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+class QueryError(LookupError):
+    """A query is missing, named twice, or has a word in braces without a value."""
+
+
+@cache
+def text_of(name: str, root: Path | None = None) -> str:
+    """A query as DuckDB takes it, its comments included. Raises `QueryError`."""
+    text = _find(name, None, root)
+    if text is None:
+        raise QueryError(f"sql/ has no query {name}: neither in its topic's file nor in one of its own")
+    return text
+
+
+def text_for(name: str, engine: str) -> str | None:
+    """The text that an engine has for itself; None where it takes the common one."""
+    return _find(name, engine, None)
+
+
+def names(topic: str | None = None) -> list[str]:
+    """Every query of a topic, or of all, in order. What an engine has for itself is not counted apart."""
+    root = project_file("sql")
+    files = root.rglob("*.sql") if topic is None else [root / f"{topic}.sql", *root.glob(f"{topic}/*.sql")]
+    return sorted({name for file in files if file.exists() for name, engine in _read(file, root) if engine is None})
+
+
+def _find(name: str, engine: str | None, root: Path | None) -> str | None:
+    root = root or project_file("sql")
+    topic = root / f"{name.rpartition('/')[0]}.sql"
+    own = root / (f"{name}.{engine}.sql" if engine else f"{name}.sql")
+    found = [text for file in (topic, own) if file.exists() and (text := _read(file, root).get((name, engine)))]
+    if len(found) > 1:
+        raise QueryError(f"sql/{topic.name} names {name}, which has a file of its own as well")
+    return found[0] if found else None
+
+
+@cache
+def _read(file: Path, root: Path) -> dict[_Key, str]:
+    """The queries of a file, by name and engine."""
+    text = file.read_text(encoding="utf-8")
+    where = file.relative_to(root).with_suffix("").as_posix()
+    if not re.search(f"^{_NAME}", text, re.MULTILINE):
+        name, _, engine = where.partition(".")
+        return {(name, engine or None): text}
+    found: dict[_Key, str] = {}
+    for heads, body in _parts(text):
+        here: dict[_Key, list[str]] = {}
+        for head in heads:
+            values = dict(value.split(": ", 1) for value in _NEXT_VALUE.split(f"name: {head}"))
+            key = f"{where}/{values.pop('name')}", values.pop("engine", None)
+            if key in found:
+                raise QueryError(f"sql/{where}.sql names {key[0]} twice")
+            if values and values.keys() != set(_PLACE.findall(body)):
+                raise QueryError(f"sql/{where}.sql: what {key[0]} has in braces is not what stands behind its name")
+            here.setdefault(key, []).append(_filled(body, values))
+        found |= {key: "\n".join(texts) for key, texts in here.items()}
+    return found
+
+
+def _parts(text: str) -> list[tuple[list[str], str]]:
+    """The lines of names that stand together, and the text below them; what stands above the first is dropped."""
+    parts: list[tuple[list[str], str]] = []
+    for is_name, lines in groupby(text.splitlines(), lambda line: line.startswith(_NAME)):
+        if is_name:
+            parts.append(([line.removeprefix(_NAME) for line in lines], ""))
+        elif parts:
+            parts[-1] = parts[-1][0], "\n".join(lines).strip() + "\n"
+    return parts
+
+
+def _filled(body: str, values: dict[str, str]) -> str:
+    return _PLACE.sub(lambda place: values[place[1]], body) if values else body

@@ -1,0 +1,76 @@
+"""Problems on their way through Dagster's events: a step's failure and what it warns of carry them as metadata."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+
+from clari_pipeline.core.runbook import AlertKind, Problem, section_of
+from clari_pipeline.core.setting_errors import SettingsError
+from clari_pipeline.sync.publishing import Published
+
+_PROBLEM, _PROBLEMS = "problem", "problems"
+
+
+def failure(problem: Problem, *, metadata: dict[str, Any] | None = None, allow_retries: bool = False) -> dg.Failure:
+    """A step's failure of a problem, which `problem_in` finds in its event."""
+    written = {**(metadata or {}), **_written([problem], _PROBLEM)}
+    return dg.Failure(description=problem.line, metadata=written, allow_retries=allow_retries)
+
+
+@contextmanager
+def failing(quarter_id: str | None = None) -> Iterator[None]:
+    """Whatever is raised meanwhile fails the step with the problem that it is; the error stays its cause."""
+    try:
+        yield
+    except dg.Failure:
+        raise
+    except Exception as error:
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        problem = Problem(AlertKind.RUN_FAILED, quarter_id, said, section_of(error))
+        raise failure(problem, allow_retries=not isinstance(error, SettingsError)) from error
+
+
+def problem_in(event: dg.DagsterEvent) -> Problem | None:
+    """The problem that a step has failed of; None where Dagster itself has stopped it."""
+    given = event.step_failure_data.user_failure_data
+    return next(_read(given.metadata, _PROBLEM), None) if given is not None else None
+
+
+def observation(asset: dg.AssetKey, problems: Sequence[Problem]) -> dg.AssetObservation:
+    """What readers of an asset should hear of, though its step did not fail."""
+    lines = "; ".join(problem.line for problem in problems)
+    return dg.AssetObservation(asset, description=lines, metadata=_written(problems, _PROBLEMS))
+
+
+def warn(log: logging.Logger, problems: Iterable[Problem]) -> None:
+    """Log a warning for each."""
+    for problem in problems:
+        log.warning(problem.line)
+
+
+def published_of(events: Iterable[dg.DagsterEvent]) -> Published:
+    """What publishing came to, by a run's observations."""
+    return Published(
+        problems=tuple(
+            problem
+            for event in events
+            if event.is_asset_observation
+            for problem in _read(event.asset_observation_data.asset_observation.metadata, _PROBLEMS)
+        )
+    )
+
+
+def _written(problems: Sequence[Problem], name: str) -> dict[str, Any]:
+    return {name: dg.MetadataValue.json([asdict(problem) for problem in problems])}
+
+
+def _read(metadata: Any, name: str) -> Iterator[Problem]:
+    if name in metadata:
+        for one in metadata[name].data:
+            yield Problem(**one | {"kind": AlertKind(one["kind"]) if one["kind"] else None})

@@ -1,0 +1,150 @@
+"""Landed documents merged once more, and documents from elsewhere landed and merged: neither asks Clari."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from clari_pipeline.core.periods import Quarter
+from clari_pipeline.core.setting_errors import UsageError
+from clari_pipeline.landing import Arriving, LandedDocument, LandingError
+from clari_pipeline.store import alert_rows, ledger
+from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.loading import Loader, raise_all
+from clari_pipeline.sync.recording import manifest_of
+from clari_pipeline.sync.refreshing import refresh_marts
+from clari_pipeline.warehouse.statements import Record
+
+_BEFORE_A_QUARTER = timedelta(days=16)  # its first week may begin before it, and the fiscal year between two months
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Request ids of what was merged once more, and of all that had been refused before."""
+
+    request_ids: list[str]
+    refused_before: set[str]
+
+
+def replay(context: Context, quarters: Sequence[Quarter], forecasts: Sequence[str]) -> Replayed:
+    """Rebuild the tables from the landed documents, quarter by quarter, each in the order of `exported_at`.
+
+    Raises `LandingError`, once all others are merged, where a quarter's tables hold rows of a document that is damaged.
+    """
+    loader = Loader(context)
+    unreadable: dict[str, LandingError] = {}
+    with context.warehouse.session() as session:  # the file is opened once
+        for document in context.landing.readable(unreadable.__setitem__):
+            _know(context, document)
+        known = ledger.landing_paths(session)
+    damaged = [error for path, error in unreadable.items() if path not in known]
+    wanted = {str(quarter) for quarter in quarters}
+    replayed: list[str] = []
+    with context.warehouse.session() as session:
+        refused = ledger.refused_requests(session)
+        landings = ledger.landings(session)
+    for forecast_id, quarter_id in landings:
+        if (wanted and quarter_id not in wanted) or (forecasts and forecast_id not in forecasts):
+            continue
+        context.stop.check()
+        try:
+            loader.rebuild(forecast_id, quarter_id)
+        except LandingError as error:
+            damaged.append(error)
+            continue
+        with context.warehouse.session() as session:
+            exports = ledger.exports_of_quarter(session, forecast_id, quarter_id, ledger.LANDED_STATES)
+        replayed += [export["request_id"] for export in exports]
+    if not replayed:
+        raise_all(damaged)
+    with context.warehouse.transaction("alerts") as session:  # what is replayed is no news
+        alert_rows.mark_reviewed(session, replayed, at=context.now())
+    context.stop.check()
+    refresh_marts(context)
+    raise_all(damaged)
+    return Replayed(replayed, refused)
+
+
+def replay_document(
+    context: Context,
+    arriving: Arriving,
+    *,
+    forecast_id: str,
+    quarter: Quarter,
+    exported_at: datetime | None,
+    run_id: str,
+) -> Replayed:
+    """Land and merge one document from elsewhere; the same document once more is the same export.
+
+    Raises `UsageError` where nobody can have exported the quarter at that moment.
+    """
+    with context.warehouse.session() as session:
+        refused_before = ledger.refused_requests(session)
+    writer = arriving.written()
+    as_of = exported_at or arriving.changed_at
+    _check_moment(context, quarter, as_of, "--exported-at" if exported_at else "the file's modification time")
+    context.stop.check()
+    identity = "\n".join((writer.sha256, forecast_id, str(quarter), as_of.astimezone(UTC).isoformat()))
+    job_id = f"document-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
+    which = {"job_id": job_id, "forecast_id": forecast_id}
+    row = _row_of_document(**which, quarter=quarter, as_of=as_of, run_id=run_id, now=context.now())
+    document = writer.keep(**which, time_period=str(quarter), facts=manifest_of(row))
+    with context.warehouse.kept_open():
+        _know(context, document)
+        Loader(context).load(job_id, again=True)
+        context.stop.check()
+        refresh_marts(context)
+    return Replayed([job_id], refused_before)
+
+
+def _check_moment(context: Context, quarter: Quarter, as_of: datetime, whose: str) -> None:
+    stated = f"{whose} is {as_of.astimezone(UTC):%Y-%m-%dT%H:%M:%S}+00:00"
+    remedy = "say with --exported-at when the file was exported"
+    if as_of > context.now():
+        raise UsageError(f"{stated}, which is still to come by this machine's clock: {remedy}")
+    ahead = context.settings.future_periods
+    first = context.calendar.first_day(quarter.shifted(-ahead)) - _BEFORE_A_QUARTER
+    if context.calendar.day_of(as_of) < first:
+        raise UsageError(
+            f"{stated}, and {quarter} can have been exported from {first} on "
+            f"(CLARI_FUTURE_PERIODS={ahead}): {remedy}, or name another --period"
+        )
+
+
+def _row_of_document(
+    *, job_id: str, forecast_id: str, quarter: Quarter, as_of: datetime, run_id: str, now: datetime
+) -> Record:
+    """What is known of a document from elsewhere before it is read: neither its types nor its format."""
+    nothing = ("types_to_export", "types_refused", "scope_id", "currency", "export_format", "clari_status")
+    return dict.fromkeys((*nothing, "completed_at")) | {
+        "request_id": job_id,
+        "job_id": job_id,
+        "run_id": run_id,
+        "forecast_id": forecast_id,
+        "time_period_id": str(quarter),
+        "include_historical": True,
+        "attempt": 1,
+        "submitted_at": now,
+        "landed_at": now,
+        "exported_at": as_of,
+        "poll_count": 0,
+        "wait_seconds": 0,
+        "rows_truncated": False,
+    }
+
+
+def _know(context: Context, document: LandedDocument) -> None:
+    """Give a landed document its ledger row, unless it has one."""
+    manifest: dict[str, Any] = dict(document.manifest)
+    result = {
+        "result_sha256": manifest.pop("sha256"),
+        "result_bytes": manifest.pop("size"),
+        "landing_path": context.landing.path_of(document),
+    }
+    manifest.setdefault("types_refused", None)
+    manifest["exported_at"] = manifest["exported_at"] or manifest["submitted_at"]
+    with context.warehouse.session() as session:
+        ledger.restore(session, **manifest, **result)

@@ -1,0 +1,181 @@
+"""The order of a sync: export, land, judge, merge, compare, refresh the marts, publish, notify.
+
+It stands here and nowhere else. The command line calls `run_sync`; Dagster's daemon runs the same steps as jobs of its
+own, in the order that its sensors keep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
+
+from clari_pipeline.config.settings import Settings
+from clari_pipeline.core.periods import Quarter
+from clari_pipeline.core.runbook import Problem
+from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.exporting import ExportRunner, exporting
+from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run, swings_of
+from clari_pipeline.sync.planning import Plan, by_urgency
+from clari_pipeline.sync.products.brought import Brought
+from clari_pipeline.sync.publishing import Published, publish
+from clari_pipeline.sync.refreshing import refresh_marts
+from clari_pipeline.warehouse.statements import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRequest:
+    """What one sync is to bring: the forecasts of these quarters, then these products, under one run id.
+
+    `tags` are those that its Dagster runs carry.
+    """
+
+    run_id: str
+    quarters: Sequence[Quarter] = ()
+    forecasts: Sequence[str] = ()
+    products: Sequence[str] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class QuarterResult:
+    """What became of a quarter's exports, and what kept its run from coming to its end, if anything did."""
+
+    outcomes: list[Outcome]
+    problem: Problem | None = None
+
+    @property
+    def unexplained(self) -> Problem | None:
+        """The problem, unless the ledger's row of an export says the same."""
+        is_explained = any(outcome.is_failure and outcome.export["error"] for outcome in self.outcomes)
+        return None if is_explained else self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class MartsResult:
+    """What publishing came to, and what kept the refresh from coming to its end, if anything did."""
+
+    published: Published = field(default_factory=Published)
+    problem: Problem | None = None
+
+
+class Steps(Protocol):
+    """Runs the steps of one sync, each to its end: as Dagster runs, or in this process alone."""
+
+    def sync_quarter(self, quarter: Quarter) -> QuarterResult:
+        """Land, judge and merge one quarter's exports."""
+        ...
+
+    def refresh_marts(self) -> MartsResult:
+        """Refresh the marts, and publish them to readers."""
+        ...
+
+    def bring_product(self, product: str) -> Brought:
+        """Fetch, land, judge and merge one product beside the forecast."""
+        ...
+
+
+class MakeSteps(Protocol):
+    """Makes the steps of one sync, whose exports `runner` lands in the background."""
+
+    def __call__(
+        self, context: Context, runner: ExportRunner, quarters: Sequence[Quarter], tags: Mapping[str, str]
+    ) -> Steps:
+        """Steps for these quarters."""
+        ...
+
+
+OpenSteps = Callable[[Settings], AbstractContextManager[MakeSteps]]
+"""Opens what the steps need, before Clari is asked for anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncResult:
+    """What a sync or a replay did.
+
+    `failures` are of the run itself; those of an export stand in its `Outcome`. `remarks` concern what was done all
+    the same. `killed` are the run ids of earlier runs that were found not to have come to their end.
+    """
+
+    run_id: str
+    started_at: datetime
+    finished_at: datetime
+    outcomes: Sequence[Outcome] = ()
+    swings: Sequence[Record] = ()
+    products: Sequence[Brought] = ()
+    quarters: Sequence[Quarter] = ()
+    failures: Sequence[Problem] = ()
+    remarks: Sequence[Problem] = ()
+    killed: frozenset[str] = frozenset()
+
+
+def run_sync(
+    context: Context,
+    request: SyncRequest,
+    open_steps: OpenSteps,
+    *,
+    planned: Callable[[Plan, int], None] = lambda _plan, _products: None,
+) -> SyncResult:
+    """Bring what is requested; every quarter is tried, whatever becomes of the others.
+
+    `planned` is told the plan, and how many products follow, before the first export lands. The caller notifies people
+    of the result. Raises what stops a sync as a whole: settings, a warehouse or a landing folder that cannot be
+    written, `KeyboardInterrupt`.
+    """
+    with_forecasts = bool(request.quarters)
+    current = context.calendar.quarter_of(context.today())
+    quarters = by_urgency(request.quarters, current=current)
+    failures: list[Problem] = []
+    remarks: list[Problem] = []
+    products: list[Brought] = []
+    outcomes: list[Outcome] = []
+    started_at = context.now()
+    with (
+        open_steps(context.settings) as make_steps,
+        exporting(context, request.run_id, quarters, request.forecasts, everywhere=with_forecasts) as runner,
+    ):
+        planned(runner.plan, len(request.products))
+        quarters += [quarter for quarter in runner.plan.recovered_quarters if quarter not in quarters]
+        steps = make_steps(context, runner, quarters, request.tags)
+        for quarter in quarters:
+            context.stop.check()
+            if (problem := steps.sync_quarter(quarter).unexplained) is not None:
+                failures.append(replace(problem, quarter=str(quarter), message=f"{quarter}: {problem.message}"))
+        context.stop.check()
+        with context.warehouse.kept_open():
+            if with_forecasts:
+                marts = steps.refresh_marts()
+                remarks += marts.published.problems
+                if marts.problem is not None:
+                    message = f"marts: {marts.problem.message}"
+                    failures.append(replace(marts.problem, message=message, subject="marts"))
+            outcomes = outcomes_of(context.warehouse, requests_of_run(context.warehouse, request.run_id))
+        for name in request.products:  # these wait for Clari
+            context.stop.check()
+            products.append(brought := steps.bring_product(name))
+            failures += brought.failures
+            remarks += brought.remarks
+    if products:
+        remarks += publish(context.warehouse, context.places).problems
+    with context.warehouse.session() as session:
+        swings = swings_of(session, outcomes)
+    return SyncResult(
+        run_id=request.run_id,
+        started_at=started_at,
+        finished_at=context.now(),
+        outcomes=outcomes,
+        swings=swings,
+        products=products,
+        quarters=quarters,
+        failures=failures,
+        remarks=remarks,
+        killed=runner.plan.killed,
+    )
+
+
+def refresh_and_publish(context: Context) -> Published:
+    """Refresh every mart, then publish: the end of whatever has merged something."""
+    refresh_marts(context)
+    return publish(context.warehouse, context.places)

@@ -1,4 +1,0 @@
--- Grain: one row: actors of the document, where every address ends in .example, as nobody's do but a sandbox's; else 0.
-select case when bool_and(lower(email) like '%.example') then count(distinct actor_id) else 0 end as people
-from stage_audit_actor
-where nullif(email, '') is not null;

@@ -1,0 +1,349 @@
+-- The ledger of exports, `export_job`, and what hangs on it: verdicts, readings of the quota.
+
+-- name: alerts_pending
+-- Pending alerts: what is older than a week is not sent any more.
+select count(*) as alerts from clari.alert where sent_at is null and created_at > current_timestamp - interval 7 day;
+
+-- name: at_clari
+-- Exports that Clari has been asked for, and that have neither landed nor failed, the newest first.
+select *
+from clari.export_job
+where state in ('SUBMITTING', 'SUBMITTED')
+order by submitted_at desc, attempt desc;
+
+-- name: by_request, table: export_job
+-- name: fetch_by_request, table: product_fetch
+select * from clari.{table} where request_id = $request_id;
+
+-- name: checks_forgotten
+-- An export's verdicts of these checks are to be replaced: judged once.
+delete from clari.export_check where request_id = $request_id and list_contains($check_names, check_name);
+
+-- name: checks_judged
+-- Verdicts on an export, one a place of the lists; the ones before them are gone already.
+insert into clari.export_check (request_id, check_name, passed, severity, evidence, checked_at)
+select $request_id, check_name, passed, severity, cast(evidence as json), $checked_at
+from (
+    select
+        unnest(cast($check_names as varchar [])) as check_name,
+        unnest(cast($passed as boolean [])) as passed,
+        unnest(cast($severities as varchar [])) as severity,
+        unnest(cast($evidence as varchar [])) as evidence
+) as verdict;
+
+-- name: checks_judged, engine: snowflake
+-- Verdicts on an export, one a place of the lists; the ones before them are gone already.
+insert into clari.export_check (request_id, check_name, passed, severity, evidence, checked_at)
+select
+    $request_id,
+    verdict.value[0]::varchar,
+    verdict.value[1]::boolean,
+    verdict.value[2]::varchar,
+    parse_json(verdict.value[3]::varchar),
+    $checked_at
+from table(flatten(input => parse_json($verdicts__json))) as verdict;
+
+-- name: checks_of
+select check_name, passed, severity, cast(evidence as varchar) as evidence
+from clari.export_check
+where request_id = $request_id
+order by check_name;
+
+-- name: counted, table: export_job
+-- name: fetch_counted, table: product_fetch
+-- Polls, retried calls, and seconds waited for a free slot, on top of those known.
+update clari.{table}
+set
+    poll_count = coalesce(poll_count, 0) + $polls,
+    retry_count = coalesce(retry_count, 0) + $retries,
+    slot_wait_seconds = coalesce(slot_wait_seconds, 0) + $slot_seconds
+where request_id = $request_id;
+
+-- name: deferred, table: export_job
+-- name: fetch_deferred, table: product_fetch
+-- Clari cannot be asked now: the state stays, for the next run to go on from.
+update clari.{table}
+set error = $error, error_kind = $error_kind
+where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
+
+-- name: ended, table: export_job
+-- name: fetch_ended, table: product_fetch
+-- The job has ended at Clari, well or not.
+update clari.{table}
+set
+    clari_status = $clari_status,
+    completed_at = $completed_at,
+    exported_at = $exported_at,
+    wait_seconds = $wait_seconds,
+    rows_truncated = $rows_truncated
+where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
+
+-- name: exported_before, table: export_job, key: forecast_id, time_period_id
+-- name: fetch_exported_before, table: product_fetch, key: product
+-- Grain: one row: when an export was submitted, and what the newest of those before it of its kind is as of.
+select
+    asked.submitted_at,
+    max(case when earlier.submitted_at < asked.submitted_at then earlier.exported_at end) as exported_before
+from clari.{table} as asked
+inner join clari.{table} as earlier using ({key})
+where asked.request_id = $request_id
+group by asked.submitted_at;
+
+-- name: failed, table: export_job
+-- name: fetch_failed, table: product_fetch
+-- No document came.
+update clari.{table}
+set state = $state, clari_status = coalesce($clari_status, clari_status), error = $error, error_kind = $error_kind
+where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
+
+-- name: health_exports
+-- Grain: one row a forecast and quarter: how the newest export stands, and the newest that Clari gave and was merged.
+-- A document from elsewhere (`replay --document`) says nothing about whether syncs work: it is no success here.
+with newest as (
+    select forecast_id, time_period_id, state
+    from clari.export_job
+    qualify
+        row_number() over (partition by forecast_id, time_period_id order by submitted_at desc, attempt desc) = 1
+),
+
+success as (
+    select forecast_id, time_period_id, exported_at, loaded_at
+    from clari.export_job
+    where state = 'LOADED' and exported_at is not null and job_id not like 'document-%'
+    qualify
+        row_number() over (partition by forecast_id, time_period_id order by exported_at desc, submitted_at desc) = 1
+)
+
+select
+    newest.forecast_id, newest.time_period_id, newest.state, success.exported_at, success.loaded_at
+from newest
+left join success
+    on success.forecast_id = newest.forecast_id and success.time_period_id = newest.time_period_id
+order by newest.time_period_id desc, newest.forecast_id;
+
+-- name: health_states
+-- Grain: one row a forecast, quarter and state: how many exports stand there.
+select forecast_id, time_period_id, state, count(*) as exports
+from clari.export_job
+group by forecast_id, time_period_id, state
+order by time_period_id desc, forecast_id, state;
+
+-- name: restored
+-- A landed document brings its own ledger row back, from the manifest that lies beside it.
+insert into clari.export_job (
+    request_id, job_id, run_id, forecast_id, time_period_id, types_to_export, scope_id, currency, export_format,
+    include_historical, state, clari_status, attempt, submitted_at, completed_at, landed_at, exported_at, poll_count,
+    wait_seconds, result_bytes, result_sha256, landing_path, rows_truncated, types_refused
+)
+select
+    $request_id, $job_id, $run_id, $forecast_id, $time_period_id, $types_to_export, $scope_id, $currency,
+    $export_format, $include_historical, 'LANDED', $clari_status, $attempt, $submitted_at, $completed_at, $landed_at,
+    $exported_at, $poll_count, $wait_seconds, $result_bytes, $result_sha256, $landing_path, $rows_truncated, $types_refused
+where not exists (select 1 from clari.export_job where request_id = $request_id or job_id = $job_id);
+
+-- name: known_jobs, table: export_job
+-- name: fetch_known_jobs, table: product_fetch
+select job_id from clari.{table} where job_id is not null;
+
+-- name: landed
+-- The document is safe on disk.
+update clari.export_job
+set
+    state = 'LANDED',
+    landed_at = $landed_at,
+    latency_seconds = cast(0.001 * greatest(date_diff('millisecond', submitted_at, $landed_at), 0) as decimal(18, 3)),
+    result_bytes = $result_bytes,
+    result_sha256 = $result_sha256,
+    landing_path = $landing_path,
+    error = null,
+    error_kind = null
+where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
+
+-- name: landed_by
+-- Exports of which a document has landed, the newest first: of some runs those that are merged or refused; of all runs
+-- those that wait to be merged, and would be the newest of their forecast's quarter.
+select landed.*
+from clari.export_job as landed
+left join (
+    select forecast_id, time_period_id, max(exported_at) as exported_at
+    from clari.export_job
+    where state = 'LOADED'
+    group by forecast_id, time_period_id
+) as loaded
+    on loaded.forecast_id = landed.forecast_id and loaded.time_period_id = landed.time_period_id
+where
+    (landed.state in ('LOADED', 'REFUSED') and list_contains($run_ids, landed.run_id))
+    or (
+        landed.state = 'LANDED'
+        and landed.types_to_export is not null
+        and landed.export_format is not null
+        and coalesce(loaded.exported_at <= landed.exported_at, true)
+    )
+order by landed.submitted_at desc, landed.attempt desc;
+
+-- name: landed_of_quarter
+-- Documents of a quarter that wait to be merged, in the order in which they count.
+select request_id
+from clari.export_job
+where time_period_id = $quarter_id and state = 'LANDED'
+order by exported_at, submitted_at, request_id;
+
+-- name: landing_paths
+-- Where the landed documents lie that the ledger knows.
+select landing_path from clari.export_job where landing_path is not null;
+
+-- name: landings
+-- The forecasts and quarters of which a document has landed.
+select distinct forecast_id, time_period_id
+from clari.export_job
+where landing_path is not null
+order by time_period_id, forecast_id;
+
+-- name: last_submitted
+-- When the export of a forecast's quarter was submitted that the ledger counts as the last.
+select max(submitted_at) as submitted_at
+from clari.export_job
+where forecast_id = $forecast_id and time_period_id = $quarter_id;
+
+-- name: loaded
+-- Merged, in the same transaction as its rows.
+update clari.export_job
+set
+    state = 'LOADED',
+    rows_inserted = $rows_inserted,
+    rows_updated = $rows_updated,
+    rows_unchanged = $rows_unchanged,
+    rows_disappeared = $rows_disappeared,
+    error = null
+where request_id = $request_id;
+
+-- name: loaded_at
+-- When the rows became visible.
+update clari.export_job set loaded_at = $loaded_at where request_id = $request_id;
+
+-- name: of_quarter
+-- The landed exports of a forecast's quarter, in the order in which they count.
+select *
+from clari.export_job
+where
+    forecast_id = $forecast_id
+    and time_period_id = $quarter_id
+    and list_contains($states, state)
+order by exported_at, submitted_at, request_id;
+
+-- name: of_run
+-- The exports of one sync, the newest attempt of each forecast's quarter.
+select *
+from clari.export_job
+where
+    request_id in (
+        select request_id
+        from clari.export_job
+        where run_id = $run_id
+        qualify
+            row_number() over (partition by forecast_id, time_period_id order by submitted_at desc, attempt desc) = 1
+    )
+order by time_period_id desc, forecast_id;
+
+-- name: quota_read
+-- What Clari allows, and leaves, as a run read it. The same reading, restored from its landed document, is the same row.
+insert into clari.export_quota (
+    run_id, read_at, monthly_quota, available_monthly_quota, concurrent_limit, available_concurrent_limit,
+    running_jobs, submitted_jobs
+)
+select
+    $run_id, $read_at, $monthly_quota, $available_monthly_quota, $concurrent_limit, $available_concurrent_limit,
+    $running_jobs, $submitted_jobs
+where not exists (select 1 from clari.export_quota where run_id = $run_id and read_at = $read_at);
+
+-- name: read_document
+-- What was counted in the document, before any of it is merged.
+update clari.export_job
+set
+    types_to_export = $types_to_export,
+    export_format = $export_format,
+    scope_id = $scope_id,
+    rows_exported = $rows_exported,
+    rows_staged = $rows_staged,
+    document_period_id = $document_period_id,
+    call_time_frame_id = $call_time_frame_id,
+    quota_fields = $quota_fields
+where request_id = $request_id;
+
+-- name: refused
+-- A document came and is not good enough.
+update clari.export_job
+set
+    state = 'REFUSED',
+    error = $error,
+    loaded_at = null,
+    rows_inserted = null,
+    rows_updated = null,
+    rows_unchanged = null,
+    rows_disappeared = null
+where request_id = $request_id;
+
+-- name: refused_requests
+-- All that the gate has refused, of forecasts and of other products.
+select request_id from clari.export_job where state = 'REFUSED'
+union all
+select request_id from clari.product_fetch where state = 'REFUSED';
+
+-- name: status
+-- Grain: one row a forecast and quarter: the newest export that was meant to be made, and the newest merged.
+with newest as (
+    select *
+    from clari.export_job
+    qualify
+        row_number() over (partition by forecast_id, time_period_id order by submitted_at desc, attempt desc) = 1
+),
+
+loaded as (
+    select *
+    from clari.export_job
+    where state = 'LOADED'
+    qualify
+        row_number() over (partition by forecast_id, time_period_id order by exported_at desc, submitted_at desc) = 1
+)
+
+select
+    newest.forecast_id, newest.time_period_id, newest.state, newest.error, loaded.exported_at,
+    loaded.rows_staged as rows
+from newest
+left join loaded
+    on loaded.forecast_id = newest.forecast_id and loaded.time_period_id = newest.time_period_id
+order by newest.time_period_id desc, newest.forecast_id;
+
+-- name: submitted
+-- Clari has accepted the export. From now on the timeout counts, not from when its answer was first waited for.
+-- A clock that was set back meanwhile does not make it older than it was when it was first asked for.
+update clari.export_job
+set
+    state = 'SUBMITTED',
+    job_id = $job_id,
+    submitted_at = greatest(coalesce($submitted_at, submitted_at), submitted_at),
+    error = null,
+    error_kind = null
+where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
+
+-- name: submitting
+-- Written before Clari is asked.
+insert into clari.export_job (
+    request_id, run_id, forecast_id, time_period_id, types_to_export, scope_id, currency, export_format,
+    include_historical, state, attempt, submitted_at, poll_count, wait_seconds
+)
+values (
+    $request_id, $run_id, $forecast_id, $quarter_id, $types_to_export, $scope_id, $currency, $export_format,
+    $include_historical, 'SUBMITTING', $attempt, $submitted_at, 0, 0
+);
+
+-- name: reassigned, table: export_job
+-- name: fetch_reassigned, table: product_fetch
+-- What a run left behind belongs to the run that goes on with it.
+update clari.{table} set run_id = $run_id where request_id = $request_id;
+
+-- name: types_asked
+-- What is asked for now, and beside it what Clari does not give of the request.
+update clari.export_job
+set types_to_export = $types_to_export, types_refused = $types_refused
+where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');

@@ -1,1 +1,0 @@
-select * from clari.export_job where request_id = $request_id;

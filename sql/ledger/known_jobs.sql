@@ -1,1 +1,0 @@
-select job_id from clari.export_job where job_id is not null;

@@ -1,1 +1,0 @@
-select * from clari.product_fetch where request_id = $request_id;

@@ -1,9 +1,0 @@
--- The job has ended at Clari, well or not.
-update clari.product_fetch
-set
-    clari_status = $clari_status,
-    completed_at = $completed_at,
-    exported_at = $exported_at,
-    wait_seconds = $wait_seconds,
-    rows_truncated = $rows_truncated
-where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');

@@ -1,1 +1,0 @@
-select max(event_at) as newest from clari.audit_event;

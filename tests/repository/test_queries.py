@@ -1,0 +1,94 @@
+"""The queries of `sql/`: each is found by its name, and each is run by something."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clari_pipeline.core import queries
+from clari_pipeline.core.project import project_file
+
+PACKAGE = project_file("sql").parent / "clari_pipeline"
+# Of these another word than the query's name stands in Python: a product's, or a table's.
+_COMPOSED = re.compile(r"schema/\w+|\w+/(activity|audit|opportunity)(_\w+)?")
+
+
+def _texts() -> Iterator[tuple[str, bool]]:
+    """Every text of the package, and whether it is the pattern of an f-string."""
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values]
+                yield re.escape("".join(parts)).replace("\0", r"\w+"), True
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value, False
+
+
+def test_every_query_is_run_and_every_one_that_is_run_is_there() -> None:
+    """By its name in full, or by a word that an f-string puts behind its topic."""
+    there = set(queries.names())
+    topics = {name.rpartition("/")[0] for name in there} - {""}
+    said = {text for text, is_pattern in _texts() if not is_pattern}
+    patterns = {text for text, is_pattern in _texts() if is_pattern and text.partition("/")[0] in topics}
+    composed = {name for name in there for pattern in patterns if re.fullmatch(pattern, name)}
+    unused = {
+        name
+        for name in there - said
+        if name not in composed or not (name.rpartition("/")[2] in said or _COMPOSED.fullmatch(name))
+    }
+    assert unused == set()
+    named = {text for text in said if re.fullmatch(rf"({'|'.join(topics)})/\w+", text)}
+    assert named - there == set()
+    assert [pattern for pattern in patterns if not any(re.fullmatch(pattern, name) for name in there)] == []
+
+
+TOPIC = """-- What is said of apples.
+
+-- name: counted, table: red
+-- name: counted, table: green
+-- name: sour_counted, table: sour
+-- Grain: one row.
+select count(*) from {table}_apple;
+
+-- name: eaten
+select {'a': 1};
+
+-- name: eaten, engine: snowflake
+select 2;
+"""
+
+
+def _written(folder: Path, text: str = TOPIC) -> Path:
+    folder.joinpath("apples.sql").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_a_name_has_the_text_below_it(tmp_path: Path) -> None:
+    """Its twins have the same text with other words, and a name that stands there twice has it twice."""
+    root = _written(tmp_path)
+    assert queries.text_of("apples/eaten", root) == "select {'a': 1};\n"
+    one = "-- Grain: one row.\nselect count(*) from {}_apple;\n"
+    assert queries.text_of("apples/counted", root) == "\n".join(one.format(table) for table in ("red", "green"))
+    assert queries.text_of("apples/sour_counted", root) == one.format("sour")
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "said"),
+    [
+        (TOPIC, "apples/bought", "sql/ has no query apples/bought"),
+        (f"{TOPIC}-- name: eaten\nselect 3;\n", "apples/eaten", "sql/apples.sql names apples/eaten twice"),
+        (f"{TOPIC}-- name: peeled\nselect 3;\n", "apples/peeled", "sql/apples.sql names apples/peeled, which has a"),
+        (TOPIC.replace("{table}_", "{colour}_"), "apples/counted", "sql/apples.sql: what apples/counted has in braces"),
+    ],
+    ids=["missing", "twice", "twice in two files", "without a value"],
+)
+def test_a_query_that_cannot_be_told_is_refused(text: str, named: str, said: str, tmp_path: Path) -> None:
+    root = _written(tmp_path, text)
+    (root / "apples").mkdir()
+    (root / "apples/peeled.sql").write_text("select 4;\n", encoding="utf-8")
+    with pytest.raises(queries.QueryError, match=f"^{re.escape(said)}"):
+        queries.text_of(named, root)

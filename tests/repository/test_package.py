@@ -87,13 +87,16 @@ def test_the_wheel_holds_all_that_the_package_reads(tmp_path: Path) -> None:
 @pytest.mark.soak
 def test_the_wheel_works_in_an_environment_of_its_own(tmp_path: Path) -> None:
     """Installed with the pinned constraints and what it names itself, run from another folder."""
-    venv.create(tmp_path / "environment")
-    into = (sys.executable, "-m", "pip", "--python", tmp_path / "environment", "install", "--quiet")
-    # What is compiled is what the sync imports, not every file of every package.
-    run(*into, "--no-compile", "--constraint", ROOT / "constraints.txt", wheel_in(tmp_path), cwd=tmp_path)
+    environment = tmp_path / "environment"
+    venv.create(environment)
+    uv = Path(sys.executable).with_name("uv")
+    # What pip would compile is every file of every package, of which the sync imports a part.
+    by_pip = [sys.executable, "-m", "pip", "--python", environment, "install", "--no-compile"]
+    into = [uv, "pip", "install", "--python", environment / "bin/python"] if uv.exists() else by_pip
+    run(*into, "--quiet", "--constraint", ROOT / "constraints.txt", wheel_in(tmp_path), cwd=tmp_path)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    out = run(tmp_path / "environment/bin/clari-pipeline", "sync", "--sandbox", "--last", "1", cwd=elsewhere)
+    out = run(environment / "bin/clari-pipeline", "sync", "--sandbox", "--last", "1", cwd=elsewhere)
     assert "LOADED" in out
     assert (elsewhere / "data/sandbox/warehouse.duckdb").exists()
     assert list(elsewhere.glob("data/**/dagster_home/dagster.yaml"))

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := uv==0.13.9
 
-.PHONY: demo test suite check house postgres chromium jemalloc soak fuzz lint types secrets licences install install-dev bench bench-suite lock clean
+.PHONY: demo test suite check house docs postgres chromium jemalloc soak fuzz lint types secrets licences install install-dev bench bench-suite lock clean
 .DEFAULT_GOAL := install
 MAKEFLAGS += --no-print-directory
 # One installer at a time; what may run beside each other is run by a make of its own.
@@ -100,6 +100,10 @@ suite: install-dev
 # The rooms of the package, how many lines there are, what is still to be done.
 house: install-dev
 	@$(BIN)/python -m tests.repository.house
+
+# docs/tables.md, from what the tables say of themselves in the database.
+docs: install-dev
+	@$(BIN)/python -m tests.repository.tables_page
 
 # The quick loop: lint, types, and the tests of the folders that `git diff` touches, or the fast half.
 check: install-dev

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -34,6 +35,24 @@ Periods = Annotated[list[str] | None, typer.Option("--period", help="A fiscal qu
 Forecasts = Annotated[
     list[str] | None, typer.Option("--forecast", help="A forecast id, instead of CLARI_FORECAST_IDS; repeatable.")
 ]
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"clari-pipeline {metadata.version('clari-pipeline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and nothing else."),
+    ] = False,
+) -> None:
+    """Options that stand before a command."""
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
 
 
@@ -333,6 +352,18 @@ def environment(
     from clari_pipeline.cli import operations  # noqa: PLC0415
 
     raise typer.Exit(operations.environment(read_settings(), take_over=take_over))
+
+
+@app.command(epilog="Example: clari-pipeline runbook auth_failed")
+def runbook(
+    section: Annotated[
+        str | None, typer.Argument(help="What an error ends with, such as auth_failed; the whole page unless given.")
+    ] = None,
+) -> None:
+    """Print what to do about an error, an alert, a check or a line of preflight. Nothing is opened or asked."""
+    from clari_pipeline.cli import runbook as pages  # noqa: PLC0415
+
+    typer.echo(pages.text(section))
 
 
 def main() -> None:

@@ -28,3 +28,8 @@ def test_other_packages_are_used_by_their_public_names(folder: str) -> None:
     settings = [*house.ROOT.glob("dagster_home/*.yaml"), *house.ROOT.glob("deploy/*.yaml")]
     assert settings
     assert [file.name for file in settings if re.search(r"(?:module|class): .*\b_", file.read_text())] == []
+
+
+def test_the_readme_is_short() -> None:
+    """The rest stands in docs/."""
+    assert house.lines("README.md") <= 180

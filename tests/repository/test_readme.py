@@ -1,48 +1,68 @@
-"""The README's words, tried: its queries, its commands, its first real sync; and the package it describes."""
+"""The README's and the other pages' words, tried: queries, commands, links, the first real sync, the page of tables."""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
-import subprocess
-import sys
-import sysconfig
-import venv
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from clari_pipeline.cli import app as cli
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.project import project_file
-from clari_pipeline.warehouse.statements import tables
 from tests.helpers.terminal import Terminal
+from tests.repository import tables_page
+from tests.repository.house import ROOT
 
-ROOT = project_file("sql").parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8")
+    for file in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "deploy/README.md")
+}
+EVERYTHING = "\n".join(PAGES.values())
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], flags=re.MULTILINE | re.DOTALL)
 
 
-def test_the_queries_answer_after_a_sync(terminal: Terminal) -> None:
-    """Each of the queries that an analyst would start with returns rows, after two syncs as in the demo."""
-    assert terminal("sync", "--sandbox").code == 0
-    assert terminal("sync", "--sandbox", "--scenario", "swings").code == 0
-    queries = blocks("sql")
-    assert len(queries) == 3
+def test_queries_answer_and_keys_hold_after_a_sync(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After two syncs as in the demo, other products with them: each query of a page that analysts read returns rows.
+
+    No key of docs/tables.md stands for two rows.
+    """
+    monkeypatch.setenv("CLARI_PRODUCTS", "forecast,limits,audit,activity,opportunity")
+    assert terminal("sync", "--sandbox", "--last", "2").code == 0
+    monkeypatch.delenv("CLARI_PRODUCTS")
+    assert terminal("sync", "--sandbox", "--last", "2", "--scenario", "swings").code == 0
+    queries = [*blocks("README.md", "sql"), *blocks("docs/products.md", "sql")]
+    assert len(queries) == 4
     for query in queries:
         today = re.sub(r"timestamptz '[^']+'", "now()", query)
         assert terminal.query(today, warehouse="data/sandbox/warehouse.duckdb"), query
+    for table, key in tables_page.keys().items():
+        rows = f"select 1 from clari.{table} group by {key or 'all'} having count(*) > 1"
+        assert terminal.query(rows, warehouse="data/sandbox/warehouse.duckdb") == [], table
+
+
+def test_the_page_of_tables_is_what_the_database_says_of_itself() -> None:
+    """Every table and view, every column with type and comment, views called views; `make docs` writes it."""
+    assert PAGES["docs/tables.md"] == tables_page.page(), "make docs"
+    described = tables_page.described()
+    assert tables_page.keys().keys() <= described.keys()
+    for name, table in described.items():
+        section = PAGES["docs/tables.md"].split(f"\n### {name}\n\n")[1].split("\n##")[0]
+        assert section.startswith("A view. ") == table.is_view
+        assert [column.name for column in table.columns] == re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)
+        assert all(column.comment for column in table.columns), name
 
 
 def test_the_notebook_reads_what_is_published(terminal: Terminal) -> None:
     """As it stands, after a sync: the calls of the top person, amounts as decimals."""
     terminal.begin_after("sync")
-    (notebook,) = blocks("python")
+    (notebook,) = blocks("docs/reading.md", "python")
     found: dict[str, Any] = {}
     exec(notebook, found)
     assert len(found["calls"])
@@ -53,7 +73,7 @@ def test_the_notebook_reads_what_is_published(terminal: Terminal) -> None:
 
 def test_the_first_real_sync_works_as_written(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """`.env` filled in, one quarter synced, its status told: with the sandbox in Clari's place."""
-    (block,) = [found for found in blocks("") if ".env.example" in found]
+    (block,) = [found for found in blocks("README.md", "") if ".env.example" in found]
     commands = [line.split("#")[0].strip() for line in block.strip().splitlines()]
     filled = (ROOT / ".env.example").read_text(encoding="utf-8")
     for name in ("CLARI_API_KEY", "CLARI_FORECAST_IDS"):
@@ -70,104 +90,64 @@ def test_the_first_real_sync_works_as_written(terminal: Terminal, monkeypatch: p
     assert "LOADED" in answer.out
 
 
-def test_every_command_and_make_target_that_is_named_exists(terminal: Terminal) -> None:
-    """`make x` and `clari-pipeline y` in the text are what the Makefile and the command line know."""
+def test_commands_and_make_targets_that_are_named_exist() -> None:
+    """Each `clari-pipeline x` with its options, and each `make x`, in every page."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"`?make ([a-z]+)`?", README)) - {"it"}:
+    for target in set(re.findall(r"(?:`|^)make ([a-z-]+)", EVERYTHING, flags=re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
-    commands = set(re.findall(r"clari-pipeline ([a-z][a-z-]*[a-z])\b", README))
-    for command in commands - {"and", "is"}:
-        assert terminal(command, "--help").code == 0, command
+    typed = re.findall(
+        r"(?:`|^|bin/|then )clari-pipeline ([a-z][a-z-]+(?: [^`\n#|;&]*)?)", EVERYTHING, flags=re.MULTILINE
+    )
+    assert len(typed) > 80
+    for words in {" ".join(one.split()) for one in typed}:
+        command, *rest = words.split()
+        if command == "alerts" and rest:
+            command = f"alerts {rest[0]}"
+        shown = CliRunner().invoke(cli.app, [*command.split(), "--help"])
+        assert shown.exit_code == 0, words
+        for option in re.findall(r"--[a-z-]+", words):
+            assert option in shown.output, words
 
 
-def test_every_table_and_setting_is_documented() -> None:
-    """The README names every table that people query, `.env.example` every setting."""
-    internal = {
-        "forecast_entry_sighting",
-        "forecast_entry_state",
-        "forecast_user_sighting",
-        "alert_delivery",
-        "mart_part_version",
-        "mart_version",
-        "newest_document",
-        "warehouse_version",
-    }
-    for table in set(tables()) - internal:
-        assert f"`{table}`" in README, table
+def test_every_command_and_setting_is_named() -> None:
+    """The README names every command, `.env.example` every setting; pages and examples name no other setting."""
+    shown = CliRunner().invoke(cli.app, ["--help"]).output
+    for command in re.findall(r"^  ([a-z][a-z-]+) ", shown.split("Commands:")[1], flags=re.MULTILINE):
+        assert re.search(rf"`(clari-pipeline )?{command}\b", PAGES["README.md"]), command
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     for name in set(Settings.model_fields) - {"debug", "dagster_home"}:
         assert f"CLARI_{name.upper()}=" in example, name
+    known = {f"CLARI_{name.upper()}" for name in Settings.model_fields}
+    named = set(re.findall(r"\bCLARI_[A-Z_]+\b", EVERYTHING + example))
+    beside = {"CLARI_EXPORTS_AT_ONCE", "CLARI_WRITER", "CLARI_READER"}  # the compose file's, and Snowflake's roles
+    assert {name for name in named - known - beside if not name.startswith("CLARI_TEST_")} == set()
 
 
-def test_files_named_in_the_text_are_there() -> None:
-    """Pictures and paths of the last section."""
-    for link in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / link).exists(), link
-    listing = README.split("## Where things are")[1]
-    for name in re.findall(r"\b([a-z_]+(?:\.py|/))(?=\s)", listing):
-        if name not in {"data/", "landing/", "runs/"}:
-            found = [ROOT / name, ROOT / "clari_pipeline" / name, ROOT / "sql" / name]
-            assert any(path.exists() for path in found), name
+def headings(text: str) -> set[str]:
+    """The anchors that GitHub gives a page's headings."""
+    titles = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles}
 
 
-def wheel_in(folder: Path) -> Path:
-    """The package's wheel: built with uv, as make installs, or with pip where uv is not there or reaches nothing."""
-    uv = Path(sys.executable).with_name("uv")
-    built = uv.exists() and subprocess.run(
-        [uv, "build", "--quiet", "--wheel", "--out-dir", folder, ROOT], check=False, capture_output=True, timeout=400
-    )
-    if not built or built.returncode:
-        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT]
-        subprocess.run(pip, check=True, timeout=400)
-    (wheel,) = folder.glob("clari_pipeline-*.whl")
-    return wheel
+def test_links_lead_somewhere() -> None:
+    """To files that are there, and to anchors on their pages."""
+    anchors = {name: headings(text) | set(re.findall(r'id="(\w+)"', text)) for name, text in PAGES.items()}
+    for name, text in PAGES.items():
+        for link, target in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", text):
+            file = ((ROOT / name).parent / link).resolve() if link else ROOT / name
+            assert file.exists(), (name, link)
+            if target:
+                assert target in anchors[file.relative_to(ROOT).as_posix()], (name, link, target)
 
 
-def test_the_wheel_holds_all_that_the_package_reads(tmp_path: Path) -> None:
-    """Every module and what lies beside it, `sql/` and Dagster's settings; that it runs, make soak sees."""
-    beside = ("clari_pipeline", "sql")
-    files = [file for folder in beside for file in (ROOT / folder).rglob("*") if file.is_file()]
-    known = {file.relative_to(ROOT).as_posix() for file in files if "__pycache__" not in file.parts}
-    known = {path if path.startswith("clari_pipeline/") else f"clari_pipeline/{path}" for path in known}
-    with zipfile.ZipFile(wheel_in(tmp_path)) as wheel:
-        held = set(wheel.namelist())
-        (commands,) = (wheel.read(name).decode() for name in held if name.endswith("/entry_points.txt"))
-    assert known | {"clari_pipeline/dagster_home/dagster.yaml"} == {name for name in held if ".dist-info/" not in name}
-    assert "clari-pipeline = clari_pipeline.cli.app:main" in commands
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("packages", ["of these tests", "its own"])
-def test_the_wheel_works_in_another_environment(packages: str, tmp_path: Path) -> None:
-    """Installed with the pinned constraints, run from another folder: `sql/` and Dagster's settings come along.
-
-    That it names every package that it needs, make lint sees by its imports, and make soak in an empty environment.
-    """
-    environment = tmp_path / "environment"
-    venv.create(environment)
-
-    def run(*words: str, cwd: Path = tmp_path) -> str:
-        done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False, timeout=400)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    wheel = wheel_in(tmp_path)
-    into = [sys.executable, "-m", "pip", "--python", str(environment), "install", "--quiet"]
-    if packages == "its own":
-        # What is compiled is what the sync imports, not every file of every package.
-        run(*into, "--no-compile", "--constraint", str(ROOT / "constraints.txt"), str(wheel))
-    else:
-        uv = Path(sys.executable).with_name("uv")
-        quickly = [str(uv), "pip", "install", "--quiet", "--offline", "--python", str(environment / "bin" / "python")]
-        run(*(quickly if uv.exists() else into), "--no-deps", str(wheel))
-        paths = {"base": str(environment), "platbase": str(environment)}
-        beside = Path(sysconfig.get_path("purelib", vars=paths), "beside.pth")
-        beside.write_text(sysconfig.get_path("purelib"), encoding="utf-8")
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    out = run(str(environment / "bin" / "clari-pipeline"), "sync", "--sandbox", "--last", "1", cwd=elsewhere)
-    assert "LOADED" in out
-    assert (elsewhere / "data/sandbox/warehouse.duckdb").exists()
-    assert (elsewhere / "data/dagster_home/dagster.yaml").exists() or (
-        elsewhere / "data/sandbox/dagster_home/dagster.yaml"
-    ).exists()
+def test_the_rooms_of_the_picture_are_those_of_the_package() -> None:
+    """`docs/architecture.md` lists each folder of the package, on the floor that import-linter holds it to."""
+    picture = re.search(r"^clari_pipeline/\n(.*?)^definitions", PAGES["docs/architecture.md"], re.MULTILINE | re.DOTALL)
+    assert picture is not None
+    floors: list[set[str]] = []
+    for begins, room in re.findall(r"^  (\d| ) (\w+)/ ", picture[1], flags=re.MULTILINE):
+        if begins != " ":
+            floors.append(set())
+        floors[-1].add(room)
+    contract = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("\nlayers = [")[1].split("]")[0]
+    assert floors == [set(floor.split(" | ")) for floor in re.findall(r'"(.+)"', contract)]

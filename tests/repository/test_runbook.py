@@ -14,11 +14,10 @@ from types import ModuleType
 
 import dagster as dg
 import pytest
-from typer.testing import CliRunner
 
 import clari_pipeline
 from clari_pipeline.checks.export_gate import CHECKS, PRODUCT_CHECKS
-from clari_pipeline.cli import app as cli
+from clari_pipeline.cli import runbook
 from clari_pipeline.core.project import project_file
 from clari_pipeline.core.runbook import PAGE, AlertKind, ExitCode, PipelineError, Remark, anchor, section_of, see
 from clari_pipeline.ops import preflight
@@ -90,9 +89,9 @@ def test_each_section_says_what_it_means_and_what_to_do() -> None:
 
 
 def test_every_error_is_one_that_people_can_look_up() -> None:
-    """An error of the package is a PipelineError, or is caught by the room that asked."""
+    """An error of the package is a PipelineError, is caught by the room that asked, or says that sql/ is at fault."""
     strangers = {kind.__name__ for kind in errors() if not issubclass(kind, PipelineError)}
-    assert strangers == CAUGHT
+    assert strangers == CAUGHT | {"QueryError"}
 
 
 def test_an_error_is_told_by_its_class_and_a_private_one_by_what_it_is_a_kind_of() -> None:
@@ -105,37 +104,22 @@ def test_an_error_is_told_by_its_class_and_a_private_one_by_what_it_is_a_kind_of
     assert (told, see(told, "run_failed")) == (f"cause: remedy ({PAGE}#no_slot)", told)
 
 
-def headings(text: str) -> set[str]:
-    """The anchors that GitHub gives a page's headings."""
-    titles = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles}
-
-
-def test_links_lead_somewhere() -> None:
-    """Within the page, to the other pages, and from them to it."""
-    pages = {
-        name: (ROOT / name).read_text(encoding="utf-8")
-        for name in ("README.md", PAGE, "docs/operations.md", "docs/products.md")
-    }
-    anchors = {name: headings(text) | set(re.findall(r'id="(\w+)"', text)) for name, text in pages.items()}
-    for name, text in pages.items():
-        for link, target in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
-            page = (ROOT / name).parent / link if link else ROOT / name
-            assert target in anchors[page.resolve().relative_to(ROOT).as_posix()], (name, link, target)
-
-
-def test_commands_that_it_names_exist() -> None:
-    """Each `clari-pipeline x` and the options behind it."""
-    typed = re.findall(r"clari-pipeline ((?:[a-z][a-z-]+)(?: [^`\n#|;&]*)?)", TEXT)
-    assert len(typed) > 40
-    for words in {" ".join(one.split()) for one in typed}:
-        command, *rest = words.split()
-        if command == "alerts":
-            command = f"alerts {rest[0]}"
-        shown = CliRunner().invoke(cli.app, [*command.split(), "--help"])
-        assert shown.exit_code == 0, words
-        for option in re.findall(r"--[a-z-]+", words):
-            assert option in shown.output, words
+def test_the_command_prints_what_an_error_names(terminal: Terminal) -> None:
+    """Every row of the page, with links as commands; a section by its heading; what is none names what is alike."""
+    for code, (means, look, do) in sections().items():
+        told = runbook.text(anchor(code))
+        assert [line.partition(": ")[0] for line in told.split("\n\n")[1:]] == [
+            "What it means", "What to look at", "What to do",
+        ]  # fmt: skip
+        assert "](" not in told
+        for cell in (means, look, do):
+            assert re.split(r"\[|\]", cell)[0].strip() in told
+    assert terminal("runbook", f"({anchor('auth_failed')})").out == f"{runbook.text('auth_failed')}\n"
+    assert terminal("runbook", "key-rotation").out.startswith("## Key rotation\n")
+    assert terminal("runbook").out.strip() == TEXT.strip()
+    for wanted, said in (("auth_faild", "did you mean auth_failed"), ("weather", "prints all of it")):
+        answer = terminal("runbook", wanted)
+        assert (answer.code, said in answer.err) == (ExitCode.WRONG_SETTINGS, True)
 
 
 @pytest.mark.parametrize(

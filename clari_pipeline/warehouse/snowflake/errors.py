@@ -36,7 +36,7 @@ _WORDS: tuple[tuple[str, _Kind, str], ...] = (
     (
         r"insufficient privileges|access control",
         WarehouseUnwritable,
-        'grant the role what README\'s "In Snowflake" grants the writer',
+        "grant the role what docs/snowflake-roles.sql grants the writer",
     ),
     (
         r"database .*(does not exist|not authorized)|does not have a current database",

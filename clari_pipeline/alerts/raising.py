@@ -141,7 +141,8 @@ def tell_of_run(pipeline: Pipeline, run_id: str, *, quarter_id: str | None, trou
     A failure that an export explains is told as that export's.
     """
     try:
-        pipeline.refresh_forecast_vs_quota()  # what the calls stand against; the marts' own run may be still to come
+        # What the calls stand against: the marts' own run may be still to come.
+        pipeline.refresh_mart("forecast_vs_quota")
         outcomes = pipeline.outcomes(pipeline.requests_of_run(run_id, quarter_id))
         is_explained = any(outcome.is_failure for outcome in outcomes)
         raise_alerts(

@@ -10,7 +10,7 @@ from clari_pipeline.alerts import raising as alerts
 from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.defs.assets import READ_COPY, RETENTION, TABLES, key
 from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
-from clari_pipeline.store.marts import MARTS
+from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.sync.products.brought import brought
 

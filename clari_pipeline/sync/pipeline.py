@@ -16,7 +16,8 @@ from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import see
 from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.landing import Arriving, LandedDocument, Landing, LandingError
-from clari_pipeline.store import alert_rows, history_marts, ledger, marts
+from clari_pipeline.store import alert_rows, history_marts, ledger, marts, refreshing
+from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.store.marts import CallRules
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync import evidence
@@ -207,28 +208,17 @@ class Pipeline:
             exports = ledger.exports_of_run(session, run_id)
         return [export["request_id"] for export in exports if quarter_id in {None, export["time_period_id"]}]
 
-    def refresh_forecast_vs_quota(self) -> int:
-        """Make the mart anew where something has come; its rows."""
-        return self._refresh("forecast_vs_quota", lambda session: marts.refresh_forecast_vs_quota(session, self.rules))
-
-    def refresh_forecast_swing(self) -> int:
-        """Compare what has not been compared yet; the mart's rows."""
-
-        def compare_all(session: Session) -> None:
-            for forecast_id, quarter_id in marts.loaded_quarters(session):
-                marts.compare_calls(session, forecast_id, quarter_id, self.rules)
-
-        return self._refresh("forecast_swing", compare_all)
-
-    def refresh_history(self) -> int:
-        """Make the weekly tables anew where something has changed, and prove that they add up; rows of the calls."""
+    def refresh_mart(self, name: str) -> None:
+        """Refresh a mart and those filled with it, and prove that weekly movements add up."""
 
         def make(session: Session) -> None:
-            for newest, weeks in history_marts.refresh(session, self.rules):
-                faults = history_marts.movement_faults(session, newest, weeks)
-                keep_verdicts(session, judge(evidence.of_movement(newest, faults)), self.now())
+            with session.turn("marts"), session.transaction():
+                marts.note_organisation(session, self.calendar)
+                for newest, weeks in refreshing.refresh(session, MARTS[name], self.rules):
+                    faults = history_marts.movement_faults(session, newest, weeks)
+                    keep_verdicts(session, judge(evidence.of_movement(newest, faults)), self.now())
 
-        return self._refresh(history_marts.CALLS, make)
+        self.warehouse.with_room(make)
 
     def movement_verdicts(self) -> list[Record]:
         """The verdict on each quarter's movements, `of` naming forecast and quarter."""
@@ -240,25 +230,11 @@ class Pipeline:
                 if verdict["check_name"] == "forecast_movement_adds_up"
             ]
 
-    def refresh_pipeline_health(self) -> int:
-        """Make the mart anew; its rows."""
-        return self._refresh("pipeline_health", marts.refresh_health)
-
-    def _refresh(self, mart: str, make: Callable[[Session], None]) -> int:
-        def make_and_count(session: Session) -> int:
-            with session.turn("marts"), session.transaction():
-                marts.note_organisation(session, self.calendar)
-                make(session)
-            return marts.count(session, mart)
-
-        return self.warehouse.with_room(make_and_count)
-
     def refresh_marts(self) -> None:
         """All marts, and whether the quarters asked for are there."""
-        self.refresh_forecast_vs_quota()
-        self.refresh_forecast_swing()
-        self.refresh_history()
-        self.refresh_pipeline_health()
+        for mart in MARTS.values():
+            if mart.has_own_refresh:
+                self.refresh_mart(mart.name)
         self.judge_coverage()
 
     def publish(self) -> bool | None:

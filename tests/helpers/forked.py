@@ -114,7 +114,7 @@ def publish_and_die(event: str, name: str) -> None:
     from clari_pipeline.sync.pipeline import Pipeline  # noqa: PLC0415
 
     pipeline = Pipeline(read_settings())
-    pipeline.refresh_pipeline_health()
+    pipeline.refresh_mart("pipeline_health")
 
     def die(happened: str, arguments: tuple[Any, ...]) -> None:
         if happened == event and any(str(one).endswith(name) for one in arguments):

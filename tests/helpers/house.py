@@ -194,7 +194,7 @@ class House:
         """Land a document, merge it, make the calls anew; what became of it."""
         request_id = self.deliver(content, at, **request)
         self.merge(request.get("quarter", QUARTER))
-        self.pipeline.refresh_forecast_vs_quota()
+        self.pipeline.refresh_mart("forecast_vs_quota")
         return self.outcome(request_id)
 
     def outcome(self, request_id: str) -> Outcome:

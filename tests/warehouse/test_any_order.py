@@ -283,7 +283,7 @@ def check(made: list[Export], arriving: Sequence[int]) -> None:
             actual.know(folders[position])
             actual.merge(made[position].quarter)
         for house in (orderly, actual):
-            house.pipeline.refresh_forecast_vs_quota()
+            house.pipeline.refresh_mart("forecast_vs_quota")
 
         rows = modelled(made)
         assert found_entries(orderly) == expected_entries(rows)

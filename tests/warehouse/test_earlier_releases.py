@@ -202,7 +202,7 @@ def test_its_comparisons_are_summed_up_before_what_did_not_move_goes(tmp_path: P
     house.execute("update clari.warehouse_version set schema_sha256 = 'earlier'")
     house = opened_again(tmp_path / "earlier", None)
     before = house.rows("select * from clari.forecast_swing")
-    house.pipeline.refresh_forecast_swing()
+    house.pipeline.refresh_mart("forecast_swing")
     assert house.rows("select * from clari.forecast_swing") == before
     house.bring(document(entry("ann", call=5), entry("bob", call=160)), moment(10, 4))
 

@@ -22,6 +22,7 @@ from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.defs.graph import build
 from clari_pipeline.landing import Landing
 from clari_pipeline.ops.retention import forget_verdicts, old_quarters, old_verdicts, oldest_kept, retire
+from clari_pipeline.store.mart_registry import MARTS, Retention
 from clari_pipeline.store.product_rows import TABLES
 from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.warehouse.statements import is_view, tables
@@ -44,7 +45,7 @@ APART = {
     "forecast_field",
 }
 # The ledger, and what is made of it.
-HEALTH = {"pipeline_health", "pipeline_health_month"}
+HEALTH = {mart.name for mart in MARTS.values() if mart.retention is Retention.NEVER}
 LEDGER = {"export_job"} | HEALTH
 
 

@@ -141,7 +141,7 @@ def test_a_mart_that_stands_is_made_anew_when_a_rule_changes(open_house: Callabl
     house.bring(document(entry("ann", call=100, adjustment=80, adjusted_by="boss")), moment(10, 20))
     assert house.value("select forecast_value from clari.forecast_vs_quota") == 100
     with_overrides = open_house(call="adjusted")
-    with_overrides.pipeline.refresh_forecast_vs_quota()
+    with_overrides.pipeline.refresh_mart("forecast_vs_quota")
     assert with_overrides.value("select forecast_value from clari.forecast_vs_quota") == 80
 
 
@@ -156,8 +156,8 @@ def test_a_merge_leaves_the_mart_that_a_refresh_would_make(house: House) -> None
         house.execute("delete from clari.mart_version")
         house.execute("delete from clari.forecast_swing_contribution")
         house.execute("delete from clari.forecast_swing")
-        house.pipeline.refresh_forecast_vs_quota()
-        house.pipeline.refresh_forecast_swing()
+        house.pipeline.refresh_mart("forecast_vs_quota")
+        house.pipeline.refresh_mart("forecast_swing")
         assert {row["as_of"] for row in left["forecast_vs_quota"]} >= {moment(10, day)}
         assert tables(house) == left
 
@@ -174,7 +174,7 @@ def test_a_mart_follows_a_field_that_another_quarter_renames(house: House) -> No
 def test_what_is_no_longer_loaded_leaves_the_mart(house: House) -> None:
     house.bring(document(entry("ann", call=100)), moment(10, 20))
     house.execute("update clari.export_job set state = 'REFUSED'")
-    house.pipeline.refresh_forecast_vs_quota()
+    house.pipeline.refresh_mart("forecast_vs_quota")
     assert house.value("select count(*) from clari.forecast_vs_quota") == 0
 
 

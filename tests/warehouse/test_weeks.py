@@ -95,7 +95,7 @@ def test_weeks_that_are_numbered_within_months_are_each_their_months(tmp_path: P
             ]
 
         try_each(range(2), check)
-        house.pipeline.refresh_history()
+        house.pipeline.refresh_mart("forecast_call_week")
         weekly = Forecast(house, "shuffled 0").rows("forecast_call_week")
         assert {(row["time_period_id"], str(row["week_start_date"]), row["call_value"]) for row in weekly} == {
             ("2026_M10", day, call) for day, call in zip(WEEKS_OF_OCTOBER.values(), (10, 11, 12, 14), strict=True)
@@ -103,7 +103,7 @@ def test_weeks_that_are_numbered_within_months_are_each_their_months(tmp_path: P
         later = Forecast(house, "shuffled 1")
         changed = [(*line[:4], 19) if line[1] == 2 else line for line in MONTHS]
         later.bring(csv(*changed), moment(11, 18))
-        house.pipeline.refresh_history()
+        house.pipeline.refresh_mart("forecast_call_week")
         moved = {
             (row["time_period_id"], str(row["week_start_date"])): (row["start_value"], row["end_value"])
             for row in later.rows("forecast_movement")
@@ -148,7 +148,7 @@ def test_two_forecasts_number_the_same_weeks_otherwise(tmp_path: Path) -> None:
         for day in (3, 4):  # each is exported after the other
             for name, weeks in (("weekly", weekly), ("monthly", monthly))[:: 1 if day == 3 else -1]:
                 Forecast(house, name).bring(document(*shown, weeks=weeks, periods=quarter), moment(11, day))
-        house.pipeline.refresh_history()
+        house.pipeline.refresh_mart("forecast_call_week")
         for name, call, number, days in (
             ("weekly", 3, 5, {1: "2026-10-01", 2: "2026-10-08", 3: "2026-10-15", 4: "2026-10-22", 5: "2026-10-29"}),
             ("monthly", 2, 2, {1: "2026-10-01", 2: "2026-11-01"}),
@@ -292,7 +292,7 @@ def test_the_organisations_zone_says_which_week_has_begun(tmp_path: Path) -> Non
         with house.held_open():
             assert house.bring(content, at).export["state"] == "LOADED"
             assert house.value("select forecast_value from clari.forecast_vs_quota") == call
-            house.pipeline.refresh_history()
+            house.pipeline.refresh_mart("forecast_call_week")
             ends = house.value("select max(as_of) from clari.forecast_call_week where time_frame_id = 'W01'")
         assert ends == at
         assert house.pipeline.today() == today

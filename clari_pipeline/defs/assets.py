@@ -14,14 +14,12 @@ from clari_pipeline.defs.lineage import column_lineage
 from clari_pipeline.defs.log import hear_in
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.store import marts
-from clari_pipeline.store.history_marts import CALLS
-from clari_pipeline.store.marts import HISTORY, MARTS
+from clari_pipeline.store.mart_registry import MARTS, Mart
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.loading import Loader, has_landed
 from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run
 from clari_pipeline.sync.publishing import publish
-from clari_pipeline.sync.refreshing import REFRESHED, Marts, movement_verdicts
-from clari_pipeline.warehouse.session import Warehouse
+from clari_pipeline.sync.refreshing import Marts, movement_verdicts
 from clari_pipeline.warehouse.statements import Record, is_view
 
 PREFIX = "clari"
@@ -130,62 +128,51 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
 
 def mart_assets(*, engine: str) -> list[dg.AssetsDefinition]:
     """What follows once the quarters are through."""
-    tables, health = [*map(key, TABLES)], [key("raw_export"), key("forecast_entry")]
-    made = [
-        _mart("forecast_vs_quota", tables, engine),
-        _mart("forecast_swing", tables, engine),
-        _mart("forecast_swing_summary", [key("forecast_swing")], engine),
-        _mart("pipeline_health", health, engine),
-        _mart("pipeline_health_month", [key("pipeline_health")], engine),
-    ]
+    made = [_mart(mart, engine) for mart in MARTS.values() if not mart.is_weekly]
     board = board_asset(key("board"), [*map(key, MARTS)], owners=OWNERS, pool=writers(engine))
     return [*made, _history_marts(engine), board]
 
 
-def _mart_metadata(name: str) -> dict[str, Any]:
-    """Columns, and where they come from."""
-    schema, above = (
-        {column.name: column for column in table_schema(table).columns} for table in (name, "forecast_call_week")
-    )
-    lineage = column_lineage(name, schema, above, key)
-    return {
-        "dagster/column_schema": table_schema(name),
-        "dagster/table_name": f"clari.{name}",
-        **({"dagster/column_lineage": lineage} if lineage else {}),
-    }
-
-
-def _counted(warehouse: Warehouse, mart: str) -> int:
-    """The rows of a mart that is refreshed with another."""
-    with warehouse.session() as session:
-        return marts.count(session, mart)
-
-
-def _mart(name: str, deps: list[dg.AssetKey], engine: str) -> dg.AssetsDefinition:
-    coverage = name == "forecast_vs_quota"
-
-    @dg.asset(
-        key=key(name),
-        deps=deps,
+def _mart_spec(mart: Mart, engine: str) -> dg.AssetSpec:
+    """What Dagster shows of a mart, whichever step makes it."""
+    lineage = column_lineage(mart, lambda table: [column.name for column in table_schema(table).columns], key)
+    return dg.AssetSpec(
+        key(mart.name),
+        deps=[*map(key, mart.reads)],
+        description=mart.grain,
         group_name="marts",
-        kinds={engine, "view" if is_view(name) else "table"},
+        kinds={engine, "view" if is_view(mart.name) else "table"},
         owners=OWNERS,
-        description=MARTS[name],
-        metadata=_mart_metadata(name),
         freshness_policy=DAILY,
+        metadata={
+            "dagster/column_schema": table_schema(mart.name),
+            "dagster/table_name": f"clari.{mart.name}",
+            **({"dagster/column_lineage": lineage} if lineage else {}),
+        },
+    )
+
+
+def _mart(mart: Mart, engine: str) -> dg.AssetsDefinition:
+    coverage = mart.name == "forecast_vs_quota"
+
+    @dg.multi_asset(
+        name=f"{PREFIX}__{mart.name}",
+        specs=[_mart_spec(mart, engine)],
         required_resource_keys={"sync_context"},
         pool=writers(engine),
-        check_specs=check_specs(key(name), None) if coverage else None,
+        check_specs=check_specs(key(mart.name), None) if coverage else [],
     )
-    def mart(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    def refreshed(context: dg.AssetExecutionContext) -> Iterator[Any]:
         sync: Context = context.resources.sync_context
-        with failing(), sync.warehouse.session():
-            rows = Marts(sync).refresh(name) if name in REFRESHED else _counted(sync.warehouse, name)
-            results = [_coverage_result(key(name), Marts(sync).judge_coverage())] if coverage else []
-        yield dg.MaterializeResult(metadata={"dagster/row_count": rows})
+        with failing(), sync.warehouse.session() as session:
+            if mart.has_own_refresh:
+                Marts(sync).refresh(mart.name)
+            rows = marts.count(session, mart.name)
+            results = [_coverage_result(key(mart.name), Marts(sync).judge_coverage())] if coverage else []
+        yield dg.MaterializeResult(key(mart.name), metadata={"dagster/row_count": rows})
         yield from results
 
-    return mart
+    return refreshed
 
 
 def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
@@ -271,23 +258,11 @@ def _coverage_result(asset: dg.AssetKey, verdicts: Sequence[Record]) -> dg.Asset
 
 def _history_marts(engine: str) -> dg.AssetsDefinition:
     """What the history of the calls says, made in one step: most of it are views of one table."""
-    movement = key("forecast_movement")
+    weekly, movement = [mart for mart in MARTS.values() if mart.is_weekly], key("forecast_movement")
 
     @dg.multi_asset(
         name="history_marts",
-        specs=[
-            dg.AssetSpec(
-                key(name),
-                deps=_history_deps(name),
-                description=description,
-                group_name="marts",
-                kinds={engine, "view" if is_view(name) else "table"},
-                owners=OWNERS,
-                freshness_policy=DAILY,
-                metadata=_mart_metadata(name),
-            )
-            for name, description in HISTORY.items()
-        ],
+        specs=[_mart_spec(mart, engine) for mart in weekly],
         required_resource_keys={"sync_context"},
         pool=writers(engine),
         check_specs=check_specs(movement, None),
@@ -295,26 +270,16 @@ def _history_marts(engine: str) -> dg.AssetsDefinition:
     def history_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
         sync: Context = context.resources.sync_context
         with failing(), sync.warehouse.session() as session:
-            Marts(sync).refresh(CALLS)
-            counts = {name: marts.count(session, name) for name in HISTORY}
+            for mart in weekly:
+                if mart.has_own_refresh:
+                    Marts(sync).refresh(mart.name)
+            counts = {mart.name: marts.count(session, mart.name) for mart in weekly}
             verdicts = movement_verdicts(session)
         for name, rows in counts.items():
             yield dg.MaterializeResult(asset_key=key(name), metadata={"dagster/row_count": rows})
         yield mart_result(movement, "forecast_movement_adds_up", verdicts, is_needed=False)
 
     return history_marts
-
-
-def _history_deps(name: str) -> list[dg.AssetKey]:
-    match name:
-        case "forecast_call_week":
-            return [key(table) for table in TABLES]
-        case "call_submission":
-            return [key("forecast_call_week"), key("forecast_entry")]
-        case "forecast_accuracy" | "attainment_pacing":
-            return [key("forecast_call_week"), key("forecast_vs_quota")]
-        case _:
-            return [key("forecast_call_week")]
 
 
 def _export_metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:

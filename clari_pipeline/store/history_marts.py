@@ -3,8 +3,8 @@
 `forecast_call_week` is made from `forecast_entry_history` as of each week's end, by the statement that finds every
 other call, `forecast_movement` from it; the other marts of the history are views of it (`sql/schema/`). The weeks that
 had ended before the first export are all as of that export, and made at once; nothing was known at their ends, so there
-is no movement to tell. A week that is over does not change unless a document arrives late: each week remembers what it
-was made of, and is made anew only where that has changed.
+is no movement to tell. A week that is over does not change unless a document arrives late: each keeps a fingerprint of
+what it was made from (`mart_part_version`), and is rebuilt only where that has changed.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from clari_pipeline.store import marts
+from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.store.marts import CallRules
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, row, rows, run, sha256_of
+from clari_pipeline.warehouse.statements import Record, row, rows, run
 
 CALLS = "forecast_call_week"
 MOVEMENT = "forecast_movement"
 _WHOLE = ""
 _WEEK = ("time_frame_id", "start_date", "end_date")
 _CALLS_AT_ONCE = 600_000  # so many fit into the memory that DuckDB is given
-_Made = dict[tuple[str, str, str, str], str]  # by forecast, quarter, mart and part
+_Fingerprints = dict[tuple[str, str, str, str], str]  # by forecast, quarter, mart and part
 # Whether an export brought another document than the one before it.
 _DOCUMENT = ("result_sha256", "types_to_export", "scope_id", "currency", "include_historical")
 
@@ -51,38 +52,38 @@ class _Quarter:
         return [export["request_id"] for export in (*self.exports, *self.others) if export["exported_at"] <= moment]
 
 
-@dataclass(frozen=True, slots=True)
-class _Calls:
-    """What a week's calls are made of: all that they depend on, and the moment that they are as of."""
+class _Calls(NamedTuple):
+    """A fingerprint of all that a week's calls are made from, and the moment that they are as of."""
 
     content: str
     as_of: str
 
     @property
-    def made_of(self) -> str:
-        """Both, as they are written down."""
+    def fingerprint(self) -> str:
+        """Both, as `mart_part_version` has them."""
         return f"{self.content} {self.as_of}"
 
-    def is_content_of(self, made_of: str) -> bool:
-        """Whether calls that stand are the same, whatever moment they are as of."""
-        return made_of.partition(" ")[0] == self.content
+    def is_content_of(self, fingerprint: str) -> bool:
+        """Whether calls with that fingerprint are the same, whatever moment they are as of."""
+        return fingerprint.partition(" ")[0] == self.content
 
 
 def refresh(session: Session, rules: CallRules) -> list[tuple[Record, list[str]]]:
-    """Make anew what has changed of the weekly tables; the newest export of each quarter that could have, the oldest
-    first, with the weeks whose movements are to be proven: those made anew and the newest.
+    """Rebuild the weeks that have changed. The caller holds the transaction.
 
-    The caller holds the transaction.
+    Returns the newest export of each quarter that could have changed, the oldest quarter first, with the weeks whose
+    movements are to be proven: those rebuilt and the newest.
     """
     run(session, "marts/weekly_orphans")
-    made: _Made = {}
-    for found in rows(session, "marts/part_versions"):
-        made[found["forecast_id"], found["quarter_id"], found["mart"], found["part"]] = found["made_of"]
+    known: _Fingerprints = {
+        (part["forecast_id"], part["quarter_id"], part["mart"], part["part"]): part["made_of"]
+        for part in rows(session, "marts/part_versions")
+    }
     newest = {(one["forecast_id"], one["quarter_id"]): one for one in marts.newest_loaded(session)}
     changed = []
     for quarter in sorted(_quarters(rows(session, "marts/loaded_documents")), key=lambda one: one.quarter_id):
         which = (quarter.forecast_id, quarter.quarter_id)
-        weeks = _refresh_quarter(session, rules, quarter, newest[which], made)
+        weeks = _refresh_quarter(session, rules, quarter, newest[which], known)
         if weeks is not None:
             changed.append((newest[which], weeks))
     return changed
@@ -118,9 +119,9 @@ def _quarters(exports: Iterable[Record]) -> list[_Quarter]:
 
 
 def _refresh_quarter(
-    session: Session, rules: CallRules, quarter: _Quarter, newest: Record, made: _Made
+    session: Session, rules: CallRules, quarter: _Quarter, newest: Record, fingerprints: _Fingerprints
 ) -> list[str] | None:
-    """Make anew what has changed of one quarter; the weeks whose movements are to be proven, None if nothing could."""
+    """Rebuild what has changed of one quarter; the weeks whose movements are to be proven, None if nothing could."""
     which = quarter.which
     today = rules.calendar.day_of(newest["exported_at"])
     run(session, "marts/forecast_week", **which)
@@ -129,28 +130,30 @@ def _refresh_quarter(
     days = rows(session, "marts/quarter_days", quarter_id=quarter.quarter_id)
     numbers = rows(session, "marts/week_numbers")
     names = rows(session, "marts/field_names", forecast_id=quarter.forecast_id)
-    whole = _made_of(
+    whole = _fingerprint(
         [export["request_id"] for export in quarter.exports],
         [quarter.known_at(week["as_of"]) for week in weeks[-1:]],
         (weeks, days, numbers, rules),
         names,
+        [MARTS[mart].version for mart in (CALLS, MOVEMENT)],
     )
-    if made.get((quarter.forecast_id, quarter.quarter_id, CALLS, _WHOLE)) == whole:
+    if fingerprints.get((quarter.forecast_id, quarter.quarter_id, CALLS, _WHOLE)) == whole:
         return None
-    known = {key[2:]: made_of for key, made_of in made.items() if key[:2] == tuple(which.values())}
+    known = {key[2:]: fingerprint for key, fingerprint in fingerprints.items() if key[:2] == tuple(which.values())}
     if not known or {part for _, part in known} - {_WHOLE} - {week["part"] for week in weeks}:
         run(session, "marts/weekly_forget", **which)
         known = {}
     marts.begin_calls(session, rules)
-    calendar = _made_of(
+    calendar = _fingerprint(
         days,
         [(week["part"], week["start_date"], week["end_date"]) for week in weeks],
         names,
         (rules.use_adjusted, rules.top_user, rules.quota_field, rules.rules.fields),
+        MARTS[CALLS].version,
     )
     calls = {
         week["part"]: _Calls(
-            _made_of(
+            _fingerprint(
                 calendar,
                 week | {"as_of": None},
                 [number for number in numbers if number["time_frame_id"] == week["time_frame_id"]],
@@ -164,36 +167,43 @@ def _refresh_quarter(
     before = ""
     moved = [week["time_frame_id"] for week in weeks[-1:]]
     for week in weeks:
-        part = week["part"]
+        part, before_it = week["part"], before
         call = calls[part]
+        before = call.content
         if week["is_backfilled"]:
-            before = call.content
             continue
-        stood = known.get((CALLS, part), "")
-        if stood != call.made_of and call.is_content_of(stood):
-            run(session, "marts/week_as_of", **which, **week)
-            run(session, "marts/part_made", **which, mart=CALLS, part=part, made_of=call.made_of)
-        elif stood != call.made_of:
-            marts.collect_calls(
-                session,
-                part,
-                **which,
-                as_of=week["as_of"],
-                call_time_frame_id=week["time_frame_id"],
-                call_day=week["start_date"],
-                rules=rules,
-            )
-            run(session, "marts/week_person", **which, as_of=week["as_of"])
-            run(session, "marts/forecast_call_week", **which, **week, top_user=rules.top_user)
-            run(session, "marts/part_made", **which, mart=CALLS, part=part, made_of=call.made_of)
-        movement = _made_of(before, call.content)
+        _refresh_calls(session, rules, quarter, week, call, known.get((CALLS, part), ""))
+        movement = _fingerprint(before_it, call.content, MARTS[MOVEMENT].version)
         if known.get((MOVEMENT, part)) != movement:
             moved.append(week["time_frame_id"])
             run(session, "marts/forecast_movement", **which, **week)
             run(session, "marts/part_made", **which, mart=MOVEMENT, part=part, made_of=movement)
-        before = call.content
     run(session, "marts/part_made", **which, mart=CALLS, part=_WHOLE, made_of=whole)
     return moved
+
+
+def _refresh_calls(
+    session: Session, rules: CallRules, quarter: _Quarter, week: Record, call: _Calls, known: str
+) -> None:
+    """Rebuild a week's calls, unless those that stand, whose fingerprint is `known`, are the same."""
+    if known == call.fingerprint:
+        return
+    which, part, as_of = quarter.which, week["part"], week["as_of"]
+    if call.is_content_of(known):
+        run(session, "marts/week_as_of", **which, **week)
+    else:
+        marts.collect_calls(
+            session,
+            part,
+            **which,
+            as_of=as_of,
+            call_time_frame_id=week["time_frame_id"],
+            call_day=week["start_date"],
+            rules=rules,
+        )
+        run(session, "marts/week_person", **which, as_of=as_of)
+        run(session, "marts/forecast_call_week", **which, **week, top_user=rules.top_user)
+    run(session, "marts/part_made", **which, mart=CALLS, part=part, made_of=call.fingerprint)
 
 
 def _backfill(
@@ -204,8 +214,8 @@ def _backfill(
     calls: dict[str, _Calls],
     known: dict[tuple[str, str], str],
 ) -> None:
-    """Make those anew of the weeks before the first export that have changed: usually all or none."""
-    due = [week for week in weeks if known.get((CALLS, week["part"])) != calls[week["part"]].made_of]
+    """Rebuild those of the weeks before the first export that have changed: usually all or none."""
+    due = [week for week in weeks if known.get((CALLS, week["part"])) != calls[week["part"]].fingerprint]
     if not due:
         return
     as_of = weeks[0]["as_of"]
@@ -225,7 +235,7 @@ def _backfill(
             top_user=rules.top_user,
         )
     for part in parts:
-        run(session, "marts/part_made", **quarter.which, mart=CALLS, part=part, made_of=calls[part].made_of)
+        run(session, "marts/part_made", **quarter.which, mart=CALLS, part=part, made_of=calls[part].fingerprint)
 
 
 def _weeks(begun: list[Record], rules: CallRules, exports: list[datetime]) -> list[Record]:
@@ -267,5 +277,5 @@ def _names(weeks: Iterable[Record]) -> list[str]:
     return [f"{period} {week['time_frame_id']}" for week in weeks for period in week["periods"]]
 
 
-def _made_of(*parts: object) -> str:
-    return sha256(repr((parts, sha256_of("marts"))).encode()).hexdigest()
+def _fingerprint(*parts: object) -> str:
+    return sha256(repr(parts).encode()).hexdigest()

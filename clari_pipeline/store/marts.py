@@ -1,4 +1,4 @@
-"""The marts, from the merged tables."""
+"""Calls as known at a moment, and what is made from them: comparisons of exports and `forecast_vs_quota`."""
 
 from __future__ import annotations
 
@@ -9,36 +9,9 @@ from hashlib import sha256
 
 from clari_pipeline.config.rules import Rules
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
+from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, row, rows, run, sha256_of
-
-# Each mart, and what one row of it is.
-HISTORY = {
-    "forecast_call_week": "One row a forecast, period, week, person and forecast field: the call as known at the "
-    "week's end, or so far, beside quota, closed-won and pipeline as known then.",
-    "forecast_movement": "One row a forecast, period, week, owner and forecast field: how the call came from the week "
-    "before to this one: reports that raised, lowered, came and went, and the owner's own judgement.",
-    "forecast_accuracy": "One row a forecast, finished period, week, person and forecast field: the call as known at "
-    "the week's end against what was closed in the end, with WAPE and bias of the period.",
-    "attainment_pacing": "One row a forecast, period, week, person and forecast field: closed-won of quota and of the "
-    "end, beside the period before and that of a year ago at as many days to their end.",
-    "pipeline_coverage": "One row a forecast, period, week, person and forecast field: open pipeline against what is "
-    "left to quota.",
-    "call_submission": "One row a forecast, period, week, person and forecast field: whether a call was submitted, "
-    "when and by whom, whether it was overridden, and whether it is below what has closed.",
-}
-MARTS = {
-    "forecast_vs_quota": "One row a forecast, period, person and forecast field: the call beside quota, closed-won "
-    "and attainment. A manager's row is the whole team's: nothing is to be summed over people.",
-    "forecast_swing": "One row a comparison of two exports, call by call: with the export before, and with the one "
-    "of a week ago. is_swing says whether people must hear of it. What did not move is in the newest alone.",
-    "forecast_swing_summary": "One row a comparison of two exports, forecast field by forecast field: how many calls "
-    "were compared, how many moved and swung, whether they have rows in forecast_swing or not.",
-    "pipeline_health": "One row a forecast, quarter and day: exports accepted, merged, refused and failed.",
-    "pipeline_health_month": "One row a forecast and quarter, and one of all: how the exports of the newest thirty "
-    "days went, and when one was last merged.",
-    **HISTORY,
-}
+from clari_pipeline.warehouse.statements import Record, row, rows, run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,25 +31,25 @@ class CallRules:
 
 
 def renew_quarter(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
-    """What `compare_calls` and `refresh_forecast_vs_quota` make of one quarter, whose calls are found once for both.
+    """Do for one quarter what `compare_calls` and `refresh_forecast_vs_quota` do, finding its calls once for both.
 
     Leaves this session's `quota_field` and `measure_field` in place, as the newest export has them.
     """
     calls = _Calls(session, forecast_id, quarter_id, rules)
     newest = next((one for one in newest_loaded(session) if calls.quarter.items() <= one.items()), None)
-    _forget_superseded(session, calls.quarter)
+    _drop_superseded(session, calls.quarter)
     if newest is None:
         return
     if newest["exports_loaded"] > 1:
         _compare(session, calls, _due(session, calls.quarter))
-    _make_forecast_vs_quota(session, calls, newest, _made_of(session, newest, rules))
+    _rebuild_forecast_vs_quota(session, calls, newest, _fingerprint(session, newest, rules))
     calls.find_measure_fields(newest)
 
 
 def compare_calls(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
     """Add to `forecast_swing` each loaded export of the quarter that has not been compared yet."""
     quarter = {"forecast_id": forecast_id, "quarter_id": quarter_id}
-    _forget_superseded(session, quarter)
+    _drop_superseded(session, quarter)
     if pairs := _due(session, quarter):
         _compare(session, _Calls(session, forecast_id, quarter_id, rules), pairs)
 
@@ -87,26 +60,26 @@ def swings_of(session: Session, job_id: str) -> list[Record]:
 
 
 def refresh_forecast_vs_quota(session: Session, rules: CallRules) -> None:
-    """Make `forecast_vs_quota` of each forecast × quarter from its newest loaded export, unless it stands already."""
+    """Rebuild `forecast_vs_quota` of each forecast and quarter whose fingerprint has changed."""
     run(session, "marts/helpers")
     run(session, "marts/forecast_vs_quota_orphans")
-    made = {(known["forecast_id"], known["quarter_id"]): known["made_of"] for known in rows(session, "marts/versions")}
+    known = {(one["forecast_id"], one["quarter_id"]): one["made_of"] for one in rows(session, "marts/versions")}
     for newest in newest_loaded(session):
         which = (newest["forecast_id"], newest["quarter_id"])
-        made_of = _made_of(session, newest, rules)
-        if made.get(which) != made_of:
-            _make_forecast_vs_quota(session, _Calls(session, *which, rules), newest, made_of)
+        fingerprint = _fingerprint(session, newest, rules)
+        if known.get(which) != fingerprint:
+            _rebuild_forecast_vs_quota(session, _Calls(session, *which, rules), newest, fingerprint)
 
 
 def forget(session: Session, quarter_id: str) -> None:
-    """Something of the quarter has been merged: what was made of it is to be made anew."""
+    """Something of the quarter has been merged: let the next refresh rebuild its rows."""
     run(session, "marts/forget", quarter_id=quarter_id)
 
 
-def _made_of(session: Session, newest: Record, rules: CallRules) -> str:
-    """What a quarter's rows of `forecast_vs_quota` depend on, besides the quarter's own tables."""
+def _fingerprint(session: Session, newest: Record, rules: CallRules) -> str:
+    """Of all that a quarter's rows of `forecast_vs_quota` are made from, besides the quarter's own tables."""
     fields = rows(session, "marts/field_names", forecast_id=newest["forecast_id"])
-    parts = (newest["request_id"], newest["exported_at"], rules, fields, sha256_of("marts"))
+    parts = (newest["request_id"], newest["exported_at"], rules, fields, MARTS["forecast_vs_quota"].version)
     return sha256(repr(parts).encode()).hexdigest()
 
 
@@ -148,13 +121,8 @@ def mass_changes(session: Session, job_id: str) -> list[Record]:
 
 
 def note_organisation(session: Session, calendar: FiscalCalendar) -> None:
-    """Let the views know which day it is."""
+    """Keep the time zone, by which views know which day it is."""
     run(session, "marts/organisation", time_zone=calendar.zone)
-
-
-def refresh_health(session: Session) -> None:
-    """Make `pipeline_health` anew from the ledger."""
-    run(session, "marts/pipeline_health")
 
 
 def newest_loaded(session: Session) -> list[Record]:
@@ -162,15 +130,10 @@ def newest_loaded(session: Session) -> list[Record]:
     return rows(session, "marts/newest_loaded")
 
 
-def loaded_quarters(session: Session) -> list[tuple[str, str]]:
-    """Forecast and quarter of all that is in the tables, the newest quarter first."""
-    return [(found["forecast_id"], found["quarter_id"]) for found in newest_loaded(session)]
-
-
 def published(session: Session, *, weekly_max_rows: int) -> list[str]:
-    """The marts that are given out as files: those of the history only up to so many rows of `forecast_call_week`."""
+    """The marts that are published as files: weekly ones only up to so many rows of `forecast_call_week`."""
     is_small = count(session, "forecast_call_week") <= weekly_max_rows
-    return [mart for mart in MARTS if is_small or mart not in HISTORY]
+    return [mart.name for mart in MARTS.values() if is_small or not mart.is_weekly]
 
 
 def count(session: Session, table: str) -> int:
@@ -210,7 +173,7 @@ def collect_calls(
 
 
 class _Calls:
-    """This session's `forecast_call` and `person_at`, made anew for a quarter: each export's calls are found once."""
+    """This session's `forecast_call` and `person_at` of one quarter: each export's calls are found once."""
 
     def __init__(self, session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
         self.quarter: Record = {"forecast_id": forecast_id, "quarter_id": quarter_id}
@@ -265,8 +228,8 @@ class _Calls:
         return not found["has_changed"]
 
 
-def _forget_superseded(session: Session, quarter: Record) -> None:
-    """Forget the comparisons with what counts no more: they are due once more."""
+def _drop_superseded(session: Session, quarter: Record) -> None:
+    """Delete comparisons of exports that another one of the same moment replaces, so that they become due."""
     superseded = [found["job_id"] for found in rows(session, "marts/swings_superseded", **quarter)]
     if superseded:
         run(session, "marts/swings_forget", job_ids=superseded)
@@ -306,8 +269,8 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
     run(session, "marts/swings_unmoved", **quarter)
 
 
-def _make_forecast_vs_quota(session: Session, calls: _Calls, newest: Record, made_of: str) -> None:
-    run(session, "marts/forecast_vs_quota_begin", **newest, made_of=made_of)
+def _rebuild_forecast_vs_quota(session: Session, calls: _Calls, newest: Record, fingerprint: str) -> None:
+    run(session, "marts/forecast_vs_quota_begin", **newest, made_of=fingerprint)
     calls.collect(newest)
     calls.show_people(newest)
     run(session, "marts/week_person", **calls.quarter, as_of=newest["exported_at"])

@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 
 from clari_pipeline.core.disk import to_disk
 from clari_pipeline.core.runbook import PipelineError, Problem, Remark
-from clari_pipeline.store.marts import HISTORY, MARTS, published
+from clari_pipeline.store.mart_registry import MARTS
+from clari_pipeline.store.marts import published
 from clari_pipeline.warehouse.duckdb.errors import MAKE_AGAIN, says_damaged
 from clari_pipeline.warehouse.errors import WarehouseDamaged, WarehouseError
 from clari_pipeline.warehouse.session import Warehouse
@@ -48,7 +49,7 @@ class Places:
     def are_whole(self) -> bool:
         """Whether no mart's file is missing; of the history's all may be."""
         there = {mart for mart in MARTS if self.parquet(mart).exists()}
-        return there in (set(MARTS), set(MARTS) - set(HISTORY))
+        return there in (set(MARTS), {mart.name for mart in MARTS.values() if not mart.is_weekly})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from clari_pipeline.checks.export_gate import judge
-from clari_pipeline.store import history_marts, ledger, marts
-from clari_pipeline.store.marts import CallRules
+from clari_pipeline.store import history_marts, ledger, marts, refreshing
+from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.sync import evidence
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.judging import keep_verdicts
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
-
-
-def _swings(session: Session, rules: CallRules, _now: datetime) -> None:
-    """Compare what has not been compared yet."""
-    for forecast_id, quarter_id in marts.loaded_quarters(session):
-        marts.compare_calls(session, forecast_id, quarter_id, rules)
-
-
-def _history(session: Session, rules: CallRules, now: datetime) -> None:
-    """Refresh the weekly tables where something has changed, and prove that their movements add up."""
-    for newest, weeks in history_marts.refresh(session, rules):
-        faults = history_marts.movement_faults(session, newest, weeks)
-        keep_verdicts(session, judge(evidence.of_movement(newest, faults)), now)
-
-
-REFRESHED: dict[str, Callable[[Session, CallRules, datetime], None]] = {
-    "forecast_vs_quota": lambda session, rules, _now: marts.refresh_forecast_vs_quota(session, rules),
-    "forecast_swing": _swings,
-    history_marts.CALLS: _history,
-    "pipeline_health": lambda session, _rules, _now: marts.refresh_health(session),
-}
-"""The marts that are tables, in the order of their refresh; the others are views of them."""
 
 
 class Marts:
@@ -45,21 +22,23 @@ class Marts:
 
     def refresh_all(self) -> None:
         """Refresh every mart, and judge whether the quarters asked for are there."""
-        for mart in REFRESHED:
-            self.refresh(mart)
+        for mart in MARTS.values():
+            if mart.has_own_refresh:
+                self.refresh(mart.name)
         self.judge_coverage()
 
-    def refresh(self, mart: str) -> int:
-        """Refresh one of `REFRESHED` where its tables have changed; the rows it has now."""
+    def refresh(self, name: str) -> None:
+        """Refresh a mart and those filled with it where their tables have changed; prove that movements add up."""
         context = self._context
 
-        def make_and_count(session: Session) -> int:
+        def make(session: Session) -> None:
             with session.turn("marts"), session.transaction():
                 marts.note_organisation(session, context.calendar)
-                REFRESHED[mart](session, context.rules, context.now())
-            return marts.count(session, mart)
+                for newest, weeks in refreshing.refresh(session, MARTS[name], context.rules):
+                    faults = history_marts.movement_faults(session, newest, weeks)
+                    keep_verdicts(session, judge(evidence.of_movement(newest, faults)), context.now())
 
-        return context.warehouse.with_room(make_and_count)
+        context.warehouse.with_room(make)
 
     def judge_coverage(self) -> list[Record]:
         """Whether the current quarter and those before it are loaded and fresh, a verdict for each forecast."""

@@ -17,27 +17,9 @@ where forecast_id = $forecast_id and quarter_id = $quarter_id and list_contains(
 -- Whose calls of what these weeks can hold. weeks_told: of these weeks, those of which an entry is; weeks_due: all from
 -- the first entry on. Where the two are equal nothing has to be looked for in a week before.
 create or replace temp table backfilled_place as
-with week as (
-    select
-        time_period_id,
-        time_frame_id,
-        dense_rank() over (
-            order by
-                start_date nulls last,
-                case
-                    when translate(time_frame_id, '0123456789', '') = '' then lpad(time_frame_id, 40, '0') else time_frame_id
-                end,
-                time_frame_id
-        ) as position
-    from clari.forecast_time_frame
-    where
-        forecast_id = $forecast_id
-        and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
-),
-
-asked as (
+with asked as (
     select time_period_id, time_frame_id, position
-    from week
+    from forecast_week
     where list_contains($weeks, time_period_id || ' ' || time_frame_id)
 ),
 
@@ -51,7 +33,8 @@ place as (
         min(week.position) as first_position,
         count(asked.position) as weeks_told
     from clari.forecast_entry_history as entry
-    inner join week on week.time_period_id = entry.time_period_id and week.time_frame_id = entry.time_frame_id
+    inner join forecast_week as week
+        on week.time_period_id = entry.time_period_id and week.time_frame_id = entry.time_frame_id
     left join asked on asked.time_period_id = entry.time_period_id and asked.time_frame_id = entry.time_frame_id
     where
         entry.forecast_id = $forecast_id

@@ -1,66 +1,13 @@
 -- The calls of the weeks that had ended before the first export, all at once, as that export told them: to one moment
 -- belongs one state of the entries, and most calls stand in their own week. The same calls as forecast_call.sql's.
 insert into clari.forecast_call_week (
-    forecast_id,
-    time_period_id,
-    time_frame_id,
-    user_id,
-    field_id,
-    week_number,
-    week_start_date,
-    week_end_date,
-    weeks_to_end,
-    as_of,
-    is_week_over,
-    is_backfilled,
-    user_name,
-    role_id,
-    role_name,
-    parent_role_id,
-    parent_role_name,
-    is_top,
-    call_value,
-    is_submitted,
-    call_by,
-    call_at,
-    adjustment_value,
-    quota_value,
-    crm_closed,
-    crm_total,
-    pipeline_closed,
-    currency_code
+    forecast_id, time_period_id, time_frame_id, user_id, field_id, week_number, week_start_date, week_end_date,
+    weeks_to_end, as_of, is_week_over, is_backfilled, user_name, role_id, role_name, parent_role_id,
+    parent_role_name, is_top, call_value, is_submitted, call_by, call_at, adjustment_value, quota_value, crm_closed,
+    crm_total, pipeline_closed, currency_code
 )
-with position_of as (
-    select
-        time_period_id,
-        time_frame_id,
-        dense_rank() over (
-            order by
-                start_date nulls last,
-                case
-                    when translate(time_frame_id, '0123456789', '') = '' then lpad(time_frame_id, 40, '0') else time_frame_id
-                end,
-                time_frame_id
-        ) as position
-    from clari.forecast_time_frame
-    where
-        forecast_id = $forecast_id
-        and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
-),
-
-week as (
-    select
-        frame.time_period_id,
-        frame.time_frame_id,
-        position_of.position,
-        frame.week_number,
-        frame.start_date,
-        frame.end_date,
-        frame.weeks_to_end
-    from forecast_week as frame
-    inner join position_of
-        on position_of.time_period_id = frame.time_period_id and position_of.time_frame_id = frame.time_frame_id
-    where list_contains($weeks, frame.time_period_id || ' ' || frame.time_frame_id)
+with week as (
+    select * from forecast_week where list_contains($weeks, time_period_id || ' ' || time_frame_id)
 ),
 
 state as not materialized (
@@ -68,7 +15,7 @@ state as not materialized (
         entry.time_period_id,
         entry.user_id,
         entry.field_id,
-        position_of.position,
+        listed.position,
         entry.forecast_value,
         entry.quota_value,
         entry.adjustment_value,
@@ -86,8 +33,8 @@ state as not materialized (
         entry.forecast_value is not null
         and not (entry.forecast_value = 0 and entry.is_updated is not distinct from false) as is_written
     from clari.forecast_entry_history as entry
-    inner join position_of
-        on position_of.time_period_id = entry.time_period_id and position_of.time_frame_id = entry.time_frame_id
+    inner join forecast_week as listed
+        on listed.time_period_id = entry.time_period_id and listed.time_frame_id = entry.time_frame_id
     where
         entry.forecast_id = $forecast_id
         and entry.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)

@@ -15,30 +15,10 @@ with state as not materialized (
         and (valid_to > $as_of or valid_to is null)
 ),
 
--- One order of weeks for the whole document, whatever the period.
-week as materialized (
-    select
-        time_period_id,
-        time_frame_id,
-        start_date,
-        dense_rank() over (
-            order by
-                start_date nulls last,
-                case
-                    when translate(time_frame_id, '0123456789', '') = '' then lpad(time_frame_id, 40, '0') else time_frame_id
-                end,
-                time_frame_id
-        ) as position
-    from clari.forecast_time_frame
-    where
-        forecast_id = $forecast_id
-        and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
-),
-
--- Where the week of the call stands in that order.
+-- Where the week of the call stands in the order of weeks.
 call_week as (
     select coalesce(max(case when start_date <= $call_day then position end), min(position)) as position
-    from week
+    from forecast_week
     where time_frame_id = $call_time_frame_id
 ),
 
@@ -53,7 +33,7 @@ positioned as not materialized (
         state.forecast_value is not null
         and not (state.forecast_value = 0 and state.is_updated is not distinct from false) as is_written
     from state
-    inner join week on week.time_period_id = state.time_period_id and week.time_frame_id = state.time_frame_id
+    inner join forecast_week as week on week.time_period_id = state.time_period_id and week.time_frame_id = state.time_frame_id
 ),
 
 -- What a call is held against stands in the newest week up to that of the call; the call itself in the newest of
@@ -74,7 +54,7 @@ place as materialized (
 -- Each period's own week of the call: the document's, or the newest before it of which the period has an entry.
 period_week as (
     select week.time_period_id, week.time_frame_id, week.position
-    from week
+    from forecast_week as week
     left join (
         select time_period_id, max(newest_position) as position
         from place
@@ -127,7 +107,7 @@ quota as (
         on
             measure_field.time_period_id = state.time_period_id
             and measure_field.quota_field_id = state.field_id
-    left join week on week.time_period_id = state.time_period_id and week.time_frame_id = state.time_frame_id
+    left join forecast_week as week on week.time_period_id = state.time_period_id and week.time_frame_id = state.time_frame_id
     cross join call_week
     where state.quota_value is not null
     qualify

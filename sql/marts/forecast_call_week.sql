@@ -3,34 +3,10 @@ delete from clari.forecast_call_week
 where forecast_id = $forecast_id and time_frame_id = $time_frame_id and list_contains($periods, time_period_id);
 
 insert into clari.forecast_call_week (
-    forecast_id,
-    time_period_id,
-    time_frame_id,
-    user_id,
-    field_id,
-    week_number,
-    week_start_date,
-    week_end_date,
-    weeks_to_end,
-    as_of,
-    is_week_over,
-    is_backfilled,
-    user_name,
-    role_id,
-    role_name,
-    parent_role_id,
-    parent_role_name,
-    is_top,
-    call_value,
-    is_submitted,
-    call_by,
-    call_at,
-    adjustment_value,
-    quota_value,
-    crm_closed,
-    crm_total,
-    pipeline_closed,
-    currency_code
+    forecast_id, time_period_id, time_frame_id, user_id, field_id, week_number, week_start_date, week_end_date,
+    weeks_to_end, as_of, is_week_over, is_backfilled, user_name, role_id, role_name, parent_role_id,
+    parent_role_name, is_top, call_value, is_submitted, call_by, call_at, adjustment_value, quota_value, crm_closed,
+    crm_total, pipeline_closed, currency_code
 )
 -- The one whose row is the total; where several stand at the top and none is named there is none.
 with head as (

@@ -3,33 +3,10 @@ delete from clari.forecast_movement
 where forecast_id = $forecast_id and time_frame_id = $time_frame_id and list_contains($periods, time_period_id);
 
 insert into clari.forecast_movement (
-    forecast_id,
-    time_period_id,
-    time_frame_id,
-    user_id,
-    field_id,
-    week_number,
-    week_start_date,
-    week_end_date,
-    weeks_to_end,
-    user_name,
-    role_name,
-    is_top,
-    previous_time_frame_id,
-    is_week_over,
-    is_backfilled,
-    start_value,
-    end_value,
-    change_amount,
-    raised_amount,
-    lowered_amount,
-    new_amount,
-    gone_amount,
-    judgement_amount,
-    reports,
-    reports_apart,
-    start_currency_code,
-    currency_code
+    forecast_id, time_period_id, time_frame_id, user_id, field_id, week_number, week_start_date, week_end_date,
+    weeks_to_end, user_name, role_name, is_top, previous_time_frame_id, is_week_over, is_backfilled, start_value,
+    end_value, change_amount, raised_amount, lowered_amount, new_amount, gone_amount, judgement_amount, reports,
+    reports_apart, start_currency_code, currency_code
 )
 with week as (
     select

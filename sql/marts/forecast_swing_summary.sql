@@ -2,23 +2,8 @@
 delete from clari.forecast_swing_summary where job_id = $job_id and baseline = $baseline;
 
 insert into clari.forecast_swing_summary (
-    forecast_id,
-    time_period_id,
-    field_id,
-    baseline,
-    compared,
-    moved,
-    swung,
-    sum_before,
-    sum_after,
-    previous_currency_code,
-    currency_code,
-    kept,
-    judged,
-    has_cents,
-    previous_job_id,
-    job_id,
-    detected_at
+    forecast_id, time_period_id, field_id, baseline, compared, moved, swung, sum_before, sum_after,
+    previous_currency_code, currency_code, kept, judged, has_cents, previous_job_id, job_id, detected_at
 )
 with compared as (
     select

@@ -1,4 +1,5 @@
 -- Grain: one row a period of the quarter and week that the forecast lists, whatever another forecast calls its weeks.
+-- position is its place in one order of weeks for the whole quarter, whatever the period.
 create or replace temp table forecast_week as
 with listed as (
     select
@@ -27,5 +28,6 @@ select
             order by start_date nulls last, place, time_frame_id
         ) as integer
     ) as week_number,
+    dense_rank() over (order by start_date nulls last, place, time_frame_id) as position,
     cast(greatest(0, coalesce(date_diff('day', end_date, period_end_date) // 7, 0)) as integer) as weeks_to_end
 from listed;

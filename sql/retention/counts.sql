@@ -1,84 +1,46 @@
 -- Grain: one row a quarter before the oldest one kept and a table: how many rows would go.
-with period as (
-    select time_period_id, quarter_id from clari.time_period where quarter_id < $oldest_kept
+with held as (
+    select 'forecast_entry' as table_name, time_period_id, count(*) as gone from clari.forecast_entry_state group by time_period_id
+    union all
+    select 'forecast_entry_sighting', time_period_id, count(*) from clari.forecast_entry_sighting group by time_period_id
+    union all
+    select 'forecast_entry_history', time_period_id, count(*) from clari.forecast_entry_history group by time_period_id
+    union all
+    select 'forecast_swing', time_period_id, count(*) from clari.forecast_swing group by time_period_id
+    union all
+    select 'forecast_swing_summary', time_period_id, count(*) from clari.forecast_swing_summary group by time_period_id
+    union all
+    select 'forecast_swing_contribution', time_period_id, count(*) from clari.forecast_swing_contribution group by time_period_id
+    union all
+    select 'forecast_vs_quota', time_period_id, count(*) from clari.forecast_vs_quota group by time_period_id
+    union all
+    select 'forecast_call_week', time_period_id, count(*) from clari.forecast_call_week group by time_period_id
+    union all
+    select 'forecast_movement', time_period_id, count(*) from clari.forecast_movement group by time_period_id
+    union all
+    select 'forecast_time_frame', time_period_id, count(*) from clari.forecast_time_frame group by time_period_id
+    union all
+    select 'time_frame', time_period_id, count(*) from clari.time_frame group by time_period_id
+    union all
+    select 'time_period', time_period_id, count(*) from clari.time_period group by time_period_id
+),
+
+dated as (
+    select held.table_name, period.quarter_id, held.gone
+    from held
+    inner join clari.time_period as period on period.time_period_id = held.time_period_id
+    union all
+    select 'forecast_user_sighting', quarter_id, count(*) from clari.forecast_user_sighting group by quarter_id
+    union all
+    select 'newest_document', quarter_id, count(*) from clari.newest_document group by quarter_id
+    union all
+    select 'mart_version', quarter_id, count(*) from clari.mart_version group by quarter_id
+    union all
+    select 'mart_part_version', quarter_id, count(*) from clari.mart_part_version group by quarter_id
 )
 
-select quarter_id, 'forecast_entry' as table_name, count(*) as gone
-from clari.forecast_entry_state
-inner join period on period.time_period_id = forecast_entry_state.time_period_id
-group by quarter_id
-union all
-select quarter_id, 'forecast_entry_sighting', count(*)
-from clari.forecast_entry_sighting
-inner join period on period.time_period_id = forecast_entry_sighting.time_period_id
-group by quarter_id
-union all
-select quarter_id, 'forecast_entry_history', count(*)
-from clari.forecast_entry_history
-inner join period on period.time_period_id = forecast_entry_history.time_period_id
-group by quarter_id
-union all
-select quarter_id, 'forecast_swing', count(*)
-from clari.forecast_swing
-inner join period on period.time_period_id = forecast_swing.time_period_id
-group by quarter_id
-union all
-select quarter_id, 'forecast_swing_summary', count(*)
-from clari.forecast_swing_summary
-inner join period on period.time_period_id = forecast_swing_summary.time_period_id
-group by quarter_id
-union all
-select quarter_id, 'forecast_swing_contribution', count(*)
-from clari.forecast_swing_contribution
-inner join period on period.time_period_id = forecast_swing_contribution.time_period_id
-group by quarter_id
-union all
-select quarter_id, 'forecast_vs_quota', count(*)
-from clari.forecast_vs_quota
-inner join period on period.time_period_id = forecast_vs_quota.time_period_id
-group by quarter_id
-union all
-select quarter_id, 'forecast_call_week', count(*)
-from clari.forecast_call_week
-inner join period on period.time_period_id = forecast_call_week.time_period_id
-group by quarter_id
-union all
-select quarter_id, 'forecast_movement', count(*)
-from clari.forecast_movement
-inner join period on period.time_period_id = forecast_movement.time_period_id
-group by quarter_id
-union all
-select quarter_id, 'forecast_time_frame', count(*)
-from clari.forecast_time_frame
-inner join period on period.time_period_id = forecast_time_frame.time_period_id
-group by quarter_id
-union all
-select quarter_id, 'time_frame', count(*)
-from clari.time_frame
-inner join period on period.time_period_id = time_frame.time_period_id
-group by quarter_id
-union all
-select quarter_id, 'time_period', count(*)
-from period
-group by quarter_id
-union all
-select quarter_id, 'forecast_user_sighting', count(*)
-from clari.forecast_user_sighting
+select quarter_id, table_name, cast(sum(gone) as bigint) as gone
+from dated
 where quarter_id < $oldest_kept
-group by quarter_id
-union all
-select quarter_id, 'newest_document', count(*)
-from clari.newest_document
-where quarter_id < $oldest_kept
-group by quarter_id
-union all
-select quarter_id, 'mart_version', count(*)
-from clari.mart_version
-where quarter_id < $oldest_kept
-group by quarter_id
-union all
-select quarter_id, 'mart_part_version', count(*)
-from clari.mart_part_version
-where quarter_id < $oldest_kept
-group by quarter_id
+group by quarter_id, table_name
 order by quarter_id, table_name;

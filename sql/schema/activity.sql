@@ -1,4 +1,3 @@
--- Grain: one row a meeting, e-mail or attachment, as newest known.
 create table if not exists clari.activity (
     activity_id varchar not null,
     activity_type varchar,

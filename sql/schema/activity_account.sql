@@ -1,4 +1,3 @@
--- Grain: one row an activity and an account that it is mapped to, as newest known.
 create table if not exists clari.activity_account (
     activity_id varchar not null,
     account_id varchar not null,

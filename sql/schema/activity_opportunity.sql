@@ -1,4 +1,3 @@
--- Grain: one row an activity and an opportunity that it is mapped to, as newest known.
 create table if not exists clari.activity_opportunity (
     activity_id varchar not null,
     opportunity_id varchar not null,

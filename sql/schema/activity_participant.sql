@@ -1,4 +1,3 @@
--- Grain: one row an activity and somebody who took part, as newest known.
 create table if not exists clari.activity_participant (
     activity_id varchar not null,
     participant_id varchar not null,

@@ -1,4 +1,3 @@
--- Grain: one row an alert, written before it is sent.
 create table if not exists clari.alert (
     alert_key varchar primary key,
     alert_class varchar not null,

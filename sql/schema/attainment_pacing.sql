@@ -1,4 +1,3 @@
--- Grain: one row a forecast, period, week, person and forecast field: what had closed by then, of quota and of what closed in the end, beside the period before and that of a year ago at the same distance from their end.
 create or replace view clari.attainment_pacing as
 with zone as (
     select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation

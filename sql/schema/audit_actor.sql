@@ -1,4 +1,3 @@
--- Grain: one row somebody, or something, behind events of the audit log, as newest known.
 create table if not exists clari.audit_actor (
     actor_id varchar not null,
     actor_type varchar not null,

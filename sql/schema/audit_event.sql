@@ -1,4 +1,3 @@
--- Grain: one row an event of Clari's audit log.
 create table if not exists clari.audit_event (
     event_id varchar not null,
     event_at timestamptz,

@@ -1,4 +1,3 @@
--- Grain: one row a forecast, period, week, person and forecast field: whether a call was submitted in the week, when and by whom, and whether it was overridden.
 create or replace view clari.call_submission as
 with zone as (
     select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation

@@ -1,4 +1,3 @@
--- Grain: one row an export and check: the gate's verdicts, judged once.
 create table if not exists clari.export_check (
     request_id varchar not null,
     check_name varchar not null,

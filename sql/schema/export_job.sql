@@ -1,4 +1,3 @@
--- Grain: one row an export that this pipeline meant to make, written before Clari is asked: a write-ahead ledger.
 create table if not exists clari.export_job (
     request_id varchar primary key,
     job_id varchar unique,

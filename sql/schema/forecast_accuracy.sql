@@ -1,4 +1,3 @@
--- Grain: one row a forecast, finished period, week, person and forecast field: the call as known at the week's end against what was closed in the end.
 create or replace view clari.forecast_accuracy as
 with zone as (
     select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation

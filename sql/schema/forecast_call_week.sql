@@ -1,4 +1,3 @@
--- Grain: one row a forecast, period, week, person and forecast field: the call as known at the week's end, or so far; a manager's row is the whole team's, so nothing is to be summed over people.
 create table if not exists clari.forecast_call_week (
     forecast_id varchar not null,
     time_period_id varchar not null,

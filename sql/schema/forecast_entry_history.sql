@@ -1,4 +1,3 @@
--- Grain: one row a version of an entry; as of t: valid_from <= t and (valid_to > t or valid_to is null).
 create table if not exists clari.forecast_entry_history (
     forecast_id varchar not null,
     time_period_id varchar not null,

@@ -1,4 +1,3 @@
--- Grain: one row a version of an entry, for warehouses without table macros: as of t is where valid_from <= t and t < valid_until.
 create or replace view clari.forecast_entry_version as
 select
     forecast_id,

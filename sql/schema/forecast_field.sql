@@ -1,4 +1,3 @@
--- Grain: one row a forecast and field.
 create table if not exists clari.forecast_field (
     forecast_id varchar not null,
     field_id varchar not null,

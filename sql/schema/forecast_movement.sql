@@ -1,4 +1,3 @@
--- Grain: one row a forecast, period, week, owner and forecast field, from the week of the first export on: how the call came from the week before to this one; end_value - start_value = raised + lowered + new + gone + judgement, with nothing for no call.
 create table if not exists clari.forecast_movement (
     forecast_id varchar not null,
     time_period_id varchar not null,

@@ -1,4 +1,3 @@
--- Grain: one row a comparison: forecast, period, person, forecast field, baseline and sync.
 create table if not exists clari.forecast_swing (
     forecast_id varchar not null,
     time_period_id varchar not null,

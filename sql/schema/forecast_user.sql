@@ -1,4 +1,3 @@
--- Grain: one row a forecast and person, as newest known.
 create table if not exists clari.forecast_user (
     forecast_id varchar not null,
     user_id varchar not null,

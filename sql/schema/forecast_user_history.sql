@@ -1,4 +1,3 @@
--- Grain: one row a version of a person: people change teams.
 create table if not exists clari.forecast_user_history (
     forecast_id varchar not null,
     user_id varchar not null,

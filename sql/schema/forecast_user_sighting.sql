@@ -1,4 +1,3 @@
--- Grain: one row a forecast, quarter, person and run of exports that showed the same: what the person tables are made from, in any order of arrival.
 create table if not exists clari.forecast_user_sighting (
     forecast_id varchar not null,
     quarter_id varchar not null,

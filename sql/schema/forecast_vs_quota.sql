@@ -1,4 +1,3 @@
--- Grain: one row a forecast, period, person and forecast field: the call and what it stands against; a manager's row is the whole team's, so nothing is to be summed over people.
 create table if not exists clari.forecast_vs_quota (
     forecast_id varchar not null,
     time_period_id varchar not null,

@@ -1,4 +1,3 @@
--- Grain: one row a weekly table, forecast, quarter and part (a week, or all of it) whose rows stand: made of what, so that they need not be made anew each time.
 create table if not exists clari.mart_part_version (
     mart varchar not null,
     forecast_id varchar not null,

@@ -1,4 +1,3 @@
--- Grain: one row an opportunity that an activity was mapped to, as newest known.
 create table if not exists clari.opportunity (
     opportunity_id varchar not null,
     crm_score decimal(18,4),

@@ -1,4 +1,3 @@
--- Grain: one row an opportunity and field, as newest known.
 create table if not exists clari.opportunity_field (
     opportunity_id varchar not null,
     field_id varchar not null,

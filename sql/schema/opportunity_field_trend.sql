@@ -1,4 +1,3 @@
--- Grain: one row a change of an opportunity's field that Clari tells of.
 create table if not exists clari.opportunity_field_trend (
     trend_id varchar not null,
     opportunity_id varchar not null,

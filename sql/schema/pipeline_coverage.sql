@@ -1,4 +1,3 @@
--- Grain: one row a forecast, period, week, person and forecast field: open pipeline against what is left to quota, as known at the week's end.
 create or replace view clari.pipeline_coverage as
 with reckoned as (
     select

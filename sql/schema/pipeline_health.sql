@@ -1,4 +1,3 @@
--- Grain: one row a forecast, quarter and day (of submission, in CLARI_ORG_TIMEZONE).
 create table if not exists clari.pipeline_health (
     forecast_id varchar not null,
     time_period_id varchar not null,

@@ -1,4 +1,3 @@
--- Grain: one row a forecast and quarter, and one (both null) of all: how the exports of the newest thirty days went.
 create or replace view clari.pipeline_health_month as
 with newest as (
     select max(day) as day

@@ -1,4 +1,3 @@
--- Grain: one row a fetch of a product beside the forecast that this pipeline meant to make, written before Clari is asked: what export_job is for forecasts.
 create table if not exists clari.product_fetch (
     request_id varchar primary key,
     job_id varchar unique,

@@ -1,4 +1,3 @@
--- Grain: one row a month or quarter.
 create table if not exists clari.time_period (
     time_period_id varchar primary key,
     quarter_id varchar not null,

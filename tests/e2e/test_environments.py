@@ -92,7 +92,7 @@ def test_invented_people_are_refused_in_production_alone(tmp_path: Path) -> None
     assert house.bring(document(entry("ann", call=1)), moment(10, 21)).export["state"] == "LOADED"
     guest = meeting(participants=[{"name": "Bob", "email": "bob@customer.example", "isInternal": False}])
     colleague = meeting(participants=[{"name": "Bob", "email": "bob@northwind.example", "isInternal": True}])
-    landed_before = ByHand(House(tmp_path, api_key=SecretStr(f"{SANDBOX_KEY}1")).pipeline)
+    landed_before = ByHand(House(tmp_path, api_key=SecretStr(f"{SANDBOX_KEY}1")).context)
     nobody = {
         "limits": {"jobs": {"monthlyQuota": 30, "availableMonthlyQuota": 7}},
         "opportunity": answers({"id": "006A"}),

@@ -195,8 +195,8 @@ class House:
     def merge(self, quarter: str = QUARTER) -> list[str]:
         return Loader(self.context).merge_landed(quarter)
 
-    def refresh(self, mart: str) -> int:
-        return Marts(self.context).refresh(mart)
+    def refresh(self, mart: str) -> None:
+        Marts(self.context).refresh(mart)
 
     def refresh_marts(self) -> None:
         Marts(self.context).refresh_all()

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from clari_pipeline.core.project import project_file
 from clari_pipeline.ops import backup, restoring
-from clari_pipeline.store.marts import MARTS
+from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
 from clari_pipeline.warehouse.statements import tables
 from tests.helpers import prepared

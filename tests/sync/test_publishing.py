@@ -20,7 +20,7 @@ from clari_pipeline.config.settings import read_settings
 from clari_pipeline.defs.assets import READ_COPY
 from clari_pipeline.defs.graph import build
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.store.marts import HISTORY, MARTS
+from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.publishing import Published, publish
 from clari_pipeline.warehouse.statements import tables
@@ -161,7 +161,7 @@ def test_weekly_marts_that_are_large_have_no_files(one_quarter: Terminal, monkey
     """Nor old ones: they stand in the copy. The other marts' files are made all the same, and are enough. Who wants
     the weekly ones at any size has them again.
     """
-    weekly = {f"{mart}.parquet" for mart in HISTORY}
+    weekly = {f"{mart.name}.parquet" for mart in MARTS.values() if mart.is_weekly}
     assert weekly < set(seen(one_quarter.folder))
     (rows,) = one_quarter.query("select count(*) from clari.forecast_call_week")[0]
     monkeypatch.setenv("CLARI_WEEKLY_FILES_MAX_ROWS", str(rows - 1))

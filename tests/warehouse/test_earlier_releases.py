@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from clari_pipeline.core.periods import Quarter
-from clari_pipeline.core.queries import text_of
 from clari_pipeline.warehouse.dialects import Engine, carried
+from clari_pipeline.warehouse.in_duckdb import text_of
 from clari_pipeline.warehouse.statements import is_view, tables
 from tests.helpers.house import QUARTER, House, document, entry, moment
 from tests.warehouse.conftest import SECRET, as_user

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from clari_pipeline.store.marts import MARTS
+from clari_pipeline.store.mart_registry import MARTS
 from tests.helpers import postgres_server, prepared
 from tests.helpers.house import House, document, entry, moment, person
 

@@ -22,6 +22,7 @@ from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.defs.graph import build
 from clari_pipeline.landing import Landing
 from clari_pipeline.ops.retention import Retention
+from clari_pipeline.store.mart_registry import MARTS, RetentionRule
 from clari_pipeline.store.product_rows import TABLES
 from clari_pipeline.sync.context import Context
 from clari_pipeline.warehouse.statements import is_view, tables
@@ -44,7 +45,7 @@ APART = {
     "forecast_field",
 }
 # The ledger, and what is made of it.
-HEALTH = {"pipeline_health", "pipeline_health_month"}
+HEALTH = {mart.name for mart in MARTS.values() if mart.retention is RetentionRule.NEVER}
 LEDGER = {"export_job"} | HEALTH
 
 
@@ -230,7 +231,7 @@ def test_products_beside_the_forecast_are_kept(ten: House) -> None:
 
 def test_verdicts_that_passed_go_once_they_are_old(ten: House, tmp_path: Path) -> None:
     """Never those of a quarter's newest export, nor any that failed, nor one of an export that was refused."""
-    context = House(tmp_path / "data", now=NOW, verdict_days=400).pipeline
+    context = House(tmp_path / "data", now=NOW, verdict_days=400).context
     judged = "select request_id, check_name, passed from clari.export_check order by all"
     exports = ten.rows("from clari.export_job")
     newest = {

@@ -1,0 +1,163 @@
+"""The registry of marts: what it says is so, and what it says of versions decides what a warehouse rebuilds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlglot
+
+from clari_pipeline.core.project import CHECKOUT, project_file
+from clari_pipeline.store import refreshing
+from clari_pipeline.store.mart_registry import MARTS, Mart, Retention
+from clari_pipeline.warehouse.duckdb.engine import describe_tables
+from clari_pipeline.warehouse.statements import is_view
+from tests.helpers.house import House, document, entry, moment, person
+
+# The statements of each version of a mart, as `fingerprint` sees them.
+_LOCK = Path(__file__).with_name("mart_versions.json")
+_VERSIONED = [mart for mart in MARTS.values() if mart.version is not None]
+
+
+def fingerprint(mart: Mart) -> str:
+    """Of its statements' meaning: neither comments nor layout count."""
+    trees = [sqlglot.parse(_text(f"marts/{name}"), dialect="duckdb") for name in mart.statements]
+    written = [tree.sql("duckdb", comments=False) for statements in trees for tree in statements if tree]
+    return sha256("\n".join(written).encode()).hexdigest()[:16]
+
+
+def _text(name: str) -> str:
+    return (project_file("sql") / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("mart", _VERSIONED, ids=lambda mart: mart.name)
+def test_other_statements_need_another_version(mart: Mart) -> None:
+    """Whoever changes what a mart's statements do is told what to write down, and where."""
+    locked = json.loads(_LOCK.read_text(encoding="utf-8"))[mart.name]
+    assert locked.get(str(mart.version)) == fingerprint(mart), (
+        f"the statements of {mart.name} have changed since version {mart.version}. If they make other rows, raise its "
+        f"version in clari_pipeline/store/mart_registry.py, so that every warehouse rebuilds them. Then write "
+        f'"{mart.version} or the new version": "{fingerprint(mart)}" into {_LOCK.name}'
+    )
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> House:
+    """One export of a week ago and one of now, so that each statement has something to do."""
+    house = House(tmp_path / "data")
+    people = [person("zoë", role="top", parent=None), person("ann")]
+    for day, call in ((9, 100), (16, 200)):
+        entries = [entry(name, week, call=call, quota=500) for name in ("ann", "zoë") for week in ("W1", "W2")]
+        house.bring(document(*entries, people=people), moment(10, day))
+    house.refresh_marts()
+    return house
+
+
+class _Listening:
+    """A session that keeps the names of the statements that are run in it."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.names: set[str] = set()
+
+    def run(self, name: str, parameters: dict[str, Any]) -> Any:
+        self.names.add(name)
+        return self._session.run(name, parameters)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+
+def test_versions_cover_every_statement_that_is_run(filled: House) -> None:
+    """A statement that a rebuild runs belongs to a version, unless it only keeps account of what stands."""
+    filled.execute("delete from clari.mart_version")
+    filled.execute("delete from clari.mart_part_version")
+    with filled.context.warehouse.session() as session:
+        listening: Any = _Listening(session)
+        for mart in ("forecast_vs_quota", "forecast_call_week"):
+            refreshing.refresh(listening, MARTS[mart], filled.context.rules)
+    accounts = {
+        "forecast_vs_quota_orphans",
+        "versions",
+        "weekly_orphans",
+        "part_versions",
+        "weekly_forget",
+        "part_made",
+    }
+    accounts |= {"backfilled_places"}
+    ran = {name.removeprefix("marts/") for name in listening.names if name.startswith("marts/")}
+    assert ran - accounts <= {name for mart in _VERSIONED for name in mart.statements}
+
+
+def test_a_comment_rebuilds_nothing_and_a_version_does(filled: House, tmp_path: Path) -> None:
+    """Of a warehouse that is there: fingerprints stay under a remark in SQL, and change with a version."""
+    release = tmp_path / "release"
+    for name in ("clari_pipeline", "sql"):
+        shutil.copytree(CHECKOUT / name, release / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(CHECKOUT / "pyproject.toml", release)
+    before = _fingerprints(filled)
+    for file in (release / "sql/marts").glob("*.sql"):
+        file.write_text(f"-- A remark.\n{file.read_text(encoding='utf-8')}", encoding="utf-8")
+    _refresh(release, tmp_path / "data")
+    assert _fingerprints(filled) == before
+    registry = release / "clari_pipeline/store/mart_registry.py"
+    registry.write_text(re.sub(r"version=\d+", "version=999", registry.read_text(encoding="utf-8")), encoding="utf-8")
+    _refresh(release, tmp_path / "data")
+    after = _fingerprints(filled)
+    assert after.keys() == before.keys()
+    assert all(after[part] != before[part] for part in before)
+
+
+def _fingerprints(house: House) -> dict[tuple[str, ...], str]:
+    known = house.rows(
+        "select 'forecast_vs_quota' as mart, quarter_id as part, made_of from clari.mart_version "
+        "union all select mart, part, made_of from clari.mart_part_version"
+    )
+    return {(row["mart"], row["part"]): row["made_of"] for row in known}
+
+
+def _refresh(release: Path, data: Path) -> None:
+    program = f"""
+from pathlib import Path
+from tests.helpers.house import House
+House(Path({str(data)!r})).refresh_marts()
+"""
+    environment = os.environ | {"PYTHONPATH": f"{release}:{CHECKOUT}", "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment, cwd=data, timeout=120)
+
+
+def test_what_an_earlier_release_made_is_rebuilt_once(filled: House) -> None:
+    """Its fingerprints are none of ours: the first refresh replaces them, the second changes nothing."""
+    ours = _fingerprints(filled)
+    for table in ("mart_version", "mart_part_version"):
+        filled.execute(f"update clari.{table} set made_of = 'earlier'")
+    filled.execute("update clari.forecast_vs_quota set forecast_value = 1")
+    filled.execute("update clari.forecast_call_week set call_value = 1")
+    filled.refresh_marts()
+    assert _fingerprints(filled) == ours
+    for table, amount in (("forecast_vs_quota", "forecast_value"), ("forecast_call_week", "call_value")):
+        assert filled.value(f"select count(*) from clari.{table} where {amount} = 1") == 0
+    filled.execute("update clari.forecast_vs_quota set forecast_value = 1")
+    filled.refresh_marts()
+    assert filled.value("select count(*) from clari.forecast_vs_quota where forecast_value <> 1") == 0
+
+
+@pytest.mark.parametrize("mart", MARTS.values(), ids=lambda mart: mart.name)
+def test_what_the_registry_says_is_so(mart: Mart) -> None:
+    """It names columns that there are, and what retention does with them."""
+    columns = {table: {name for name, *_ in described} for table, described in describe_tables().items()}
+    for sources in mart.columns.values():
+        assert all(column in columns[table] for table, column in (one.split(".") for one in sources.split()))
+    assert mart.unchanged_from is None or mart.unchanged_from in mart.reads
+    leaves = mart.retention is RetentionRule.WITH_QUARTER
+    assert (f"delete from clari.{mart.name}\n" in _text("retention/retire")) is leaves
+    assert (f"'{mart.name}'" in _text("retention/counts")) is leaves
+    assert not (leaves and is_view(mart.name))

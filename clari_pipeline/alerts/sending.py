@@ -43,7 +43,7 @@ def send_alerts(pipeline: Pipeline, *, named: Sequence[str] = ()) -> Sent:
     week is sent only if it is `named`.
     """
     channels = open_channels(pipeline.settings.alert_urls)
-    with pipeline.warehouse.sending(timeout_s=_LONGEST_SENDING_S):
+    with pipeline.warehouse.sending_lock(timeout_s=_LONGEST_SENDING_S):
         return _send(pipeline, channels, named)
 
 

@@ -56,7 +56,7 @@ def retire(pipeline: Pipeline) -> list[OldQuarter]:
     done = [
         found
         if found.obstacle
-        else pipeline.warehouse.with_room(
+        else pipeline.warehouse.with_retry(
             partial(_retire, landing=pipeline.landing, oldest=oldest_kept(pipeline), old=found)
         )
         for found in old_quarters(pipeline)
@@ -79,14 +79,14 @@ def forget_verdicts(pipeline: Pipeline) -> int:
     """Let the old verdicts go; how many."""
 
     def forget(session: Session) -> int:
-        with session.turn("marts"), session.transaction():
+        with session.lock("marts"), session.transaction():
             found = _old_verdicts(session, pipeline)
             for begin in range(0, len(found), _AT_ONCE):
                 named = [one["request_id"] for one in found[begin : begin + _AT_ONCE]]
                 run(session, "retention/forget_verdicts", request_ids=named)
         return sum(one["verdicts"] for one in found)
 
-    return pipeline.warehouse.with_room(forget)
+    return pipeline.warehouse.with_retry(forget)
 
 
 def _old_verdicts(session: Session, pipeline: Pipeline) -> list[Record]:
@@ -127,8 +127,8 @@ def _retire(session: Session, *, landing: Landing, oldest: Quarter, old: OldQuar
     """Nobody merges or compares anything of the quarter meanwhile, nor has looked at its ledger to do so."""
     with ExitStack() as turns:
         for forecast_id in old.forecasts:
-            turns.enter_context(session.turn("quarter", forecast_id, old.quarter_id))
-        turns.enter_context(session.turn("marts"))
+            turns.enter_context(session.lock("quarter", forecast_id, old.quarter_id))
+        turns.enter_context(session.lock("marts"))
         turns.enter_context(session.transaction())
         found = next((one for one in _old_quarters(session, landing, oldest) if one.quarter_id == old.quarter_id), old)
         if found.obstacle is None:

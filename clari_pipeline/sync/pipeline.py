@@ -111,7 +111,7 @@ class Pipeline:
         self.settings.required_key()
         fresh = plan(self.settings, quarters, forecasts)
         with ExitStack() as stack:
-            with self.warehouse.session() as session, session.turn("planning"):  # nobody else looks who is alive
+            with self.warehouse.session() as session, session.lock("planning"):  # nobody else looks who is alive
                 environment.claim(session, self.settings.env)
                 stack.enter_context(self.runs.alive(run_id))
                 work = take_up(self.warehouse, self.runs, fresh, run_id=run_id, now=self.now(), everywhere=everywhere)
@@ -246,12 +246,12 @@ class Pipeline:
 
     def _refresh(self, mart: str, make: Callable[[Session], None]) -> int:
         def make_and_count(session: Session) -> int:
-            with session.turn("marts"), session.transaction():
+            with session.lock("marts"), session.transaction():
                 marts.note_organisation(session, self.calendar)
                 make(session)
             return marts.count(session, mart)
 
-        return self.warehouse.with_room(make_and_count)
+        return self.warehouse.with_retry(make_and_count)
 
     def refresh_marts(self) -> None:
         """All marts, and whether the quarters asked for are there."""

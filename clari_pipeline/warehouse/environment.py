@@ -45,7 +45,7 @@ def claim(session: Session, env: str | None) -> None:
     """Remember the environment where none is remembered; unset is none. Raises as `give` does."""
     if env is None or belongs_to(session) is not None:
         return
-    with session.turn("schema"):
+    with session.lock("schema"):
         if belongs_to(session) is None:
             give(session, env)
 

@@ -100,7 +100,7 @@ class Session(ABC):
             raise
 
     @abstractmethod
-    def turn(self, *what: str, shared: bool = False) -> AbstractContextManager[None]:
+    def lock(self, *what: str, shared: bool = False) -> AbstractContextManager[None]:
         """Be the only one who does this meanwhile, or one of those who share it; whoever comes later waits.
 
         To be begun outside a transaction, so that what the others have kept is seen in it. Raises `WarehouseLocked`.
@@ -145,16 +145,16 @@ class Warehouse(ABC):
         """
         return nullcontext()
 
-    glance_pause_s: ClassVar[float] = 0.0  # between two glances: somebody who would write meanwhile is to get his turn
+    read_pause_s: ClassVar[float] = 0.0  # between two glances: somebody who would write meanwhile is to get his turn
 
     @abstractmethod
-    def glance(self) -> AbstractContextManager[Session | None]:
+    def read_only(self) -> AbstractContextManager[Session | None]:
         """A session that makes and changes nothing and waits for nobody; None where nothing was ever written.
 
         Raises `WarehouseLocked` or `WarehouseError`, neither of which says where on this machine the warehouse is.
         """
 
-    def looks(self) -> object | None:
+    def change_token(self) -> object | None:
         """What changes whenever something is written; None where that cannot be said without reading."""
         return None
 
@@ -171,10 +171,10 @@ class Warehouse(ABC):
         return False
 
     @abstractmethod
-    def sending(self, *, timeout_s: float) -> AbstractContextManager[None]:
+    def sending_lock(self, *, timeout_s: float) -> AbstractContextManager[None]:
         """Only one process at a time sends alerts: nobody is to be told twice."""
 
-    def with_room(self, work: Callable[[Session], _Result]) -> _Result:
+    def with_retry(self, work: Callable[[Session], _Result]) -> _Result:
         """Do the work in a session. What does not fit into DuckDB's memory is done again with the machine's, what was
         interrupted once more in a new session.
 
@@ -182,12 +182,12 @@ class Warehouse(ABC):
         """
         for _ in range(_TRIES - 1):
             try:
-                return self._with_room(work)
+                return self._with_memory_retry(work)
             except WarehouseInterrupted:
                 pass
-        return self._with_room(work)
+        return self._with_memory_retry(work)
 
-    def _with_room(self, work: Callable[[Session], _Result]) -> _Result:
+    def _with_memory_retry(self, work: Callable[[Session], _Result]) -> _Result:
         with self.session() as session:
             try:
                 return work(session)
@@ -198,5 +198,5 @@ class Warehouse(ABC):
     @contextmanager
     def transaction(self, turn: str) -> Iterator[Session]:
         """A session whose work is kept as a whole, or not at all; one at a time of those who name the same turn."""
-        with self.session() as session, session.turn(turn), session.transaction():
+        with self.session() as session, session.lock(turn), session.transaction():
             yield session

@@ -27,7 +27,7 @@ def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
     warehouse = DuckWarehouse(tmp_path / f"{name}.duckdb")
     with warehouse.session() as session:
         assert session.count("export_job") == 0
-    with warehouse.glance() as session:
+    with warehouse.read_only() as session:
         assert session is not None
         assert session.count("forecast_entry") == 0
     with warehouse.copied(tmp_path / f"{name}-read.duckdb") as session:
@@ -49,9 +49,9 @@ def test_who_only_looks_is_told_that_the_file_is_in_use_here(tmp_path: Path) -> 
     """Who would write while somebody looks waits, here in vain."""
     file = tmp_path / "warehouse.duckdb"
     warehouse = DuckWarehouse(file, lock_timeout_s=0.1)
-    with warehouse.session(), pytest.raises(WarehouseLocked), DuckWarehouse(file).glance():
+    with warehouse.session(), pytest.raises(WarehouseLocked), DuckWarehouse(file).read_only():
         pass
-    with warehouse.glance(), warehouse.glance() as session:
+    with warehouse.read_only(), warehouse.read_only() as session:
         assert session is not None
         with pytest.raises(WarehouseLocked), warehouse.session():
             pass
@@ -75,7 +75,7 @@ def test_who_waits_for_the_file_keeps_nobody_here_from_leaving_it(tmp_path: Path
     warehouse = DuckWarehouse(tmp_path / "warehouse.duckdb", lock_timeout_s=60)
     warehouse.prepare()
     with ThreadPoolExecutor() as threads:
-        with warehouse.glance():
+        with warehouse.read_only():
             waiting = threads.submit(warehouse.prepare)
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.2)
@@ -93,7 +93,7 @@ def test_who_only_looks_waits_for_nobody(tmp_path: Path) -> None:
         assert holder.stdout.readline() == b"held\n"
         with ThreadPoolExecutor() as threads:
             waiting = threads.submit(warehouse.prepare)
-            with pytest.raises(WarehouseLocked), warehouse.glance():
+            with pytest.raises(WarehouseLocked), warehouse.read_only():
                 pass
             assert not waiting.done()
             holder.communicate()

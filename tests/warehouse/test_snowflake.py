@@ -32,7 +32,7 @@ _DEFINITION = re.compile(r"\s*(create|alter|drop|comment|truncate|grant)\b", re.
 @pytest.fixture
 def warehouse(prepared_snowflake: str, tmp_path: Path) -> Iterator[SnowflakeWarehouse]:
     yield SnowflakeWarehouse(
-        SecretStr(prepared_snowflake), data_dir=tmp_path, work_tables=work_tables, turn_timeout_s=0.3
+        SecretStr(prepared_snowflake), data_dir=tmp_path, work_tables=work_tables, lock_wait_s=0.3
     )
 
 
@@ -148,19 +148,19 @@ def test_a_transaction_is_kept_whole_or_not_at_all(warehouse: SnowflakeWarehouse
 def test_whoever_comes_later_waits_for_a_turn(warehouse: SnowflakeWarehouse) -> None:
     """Of the same quarter, or to write; a session that has a turn has it as often as it asks."""
     with warehouse.session() as one, warehouse.session() as other:
-        with one.turn("marts"), one.turn("people", "north", shared=True):
-            with pytest.raises(WarehouseLocked, match="another process has been at it"), other.turn("alerts"):
+        with one.lock("marts"), one.lock("people", "north", shared=True):
+            with pytest.raises(WarehouseLocked, match="another process has been at it"), other.lock("alerts"):
                 pass
-            with other.turn("sending"):
+            with other.lock("sending"):
                 pass
-        with other.turn("alerts"):
+        with other.lock("alerts"):
             pass
 
 
 def test_a_turn_that_was_lost_keeps_nothing(warehouse: SnowflakeWarehouse) -> None:
     with warehouse.session() as session:
         assert isinstance(session, SnowflakeSession)
-        with pytest.raises(WarehouseInterrupted, match="nothing of it was kept"), session.turn("marts"):
+        with pytest.raises(WarehouseInterrupted, match="nothing of it was kept"), session.lock("marts"):
             session.tell("update clari.turn set holder = 'another' where name = 'writing'")
             with session.transaction():
                 session.run("schema_is_made", {"schema_sha256": "late"})

@@ -36,7 +36,7 @@ class Machines:
     @contextmanager
     def held(self, *turn: str) -> Iterator[None]:
         """Somebody else has this turn."""
-        with self.first.pipeline.warehouse.session() as session, session.turn(*turn):
+        with self.first.pipeline.warehouse.session() as session, session.lock(*turn):
             yield
 
     def wait_until(self, waiting: int) -> None:
@@ -134,7 +134,7 @@ def test_tables_are_made_once(machines: Machines) -> None:
 
 
 def test_a_turn_that_never_comes_is_given_up(machines: Machines, tmp_path: Path) -> None:
-    impatient = PostgresWarehouse(SecretStr(machines.url), data_dir=tmp_path, turn_timeout_s=0.05)
+    impatient = PostgresWarehouse(SecretStr(machines.url), data_dir=tmp_path, lock_wait_s=0.05)
     with (
         machines.held("marts"),
         pytest.raises(WarehouseLocked, match="another process has been at it"),

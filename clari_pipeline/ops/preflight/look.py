@@ -141,7 +141,7 @@ class Look:
                     on=WarehouseLocked, attempts=None, timeout=_PATIENCE_S, wait_initial=0.1, wait_max=1
                 ):
                     with attempt:
-                        session = opened.enter_context(self.pipeline.warehouse.glance())
+                        session = opened.enter_context(self.pipeline.warehouse.read_only())
                 yield session
         except WarehouseError as error:
             self._trouble = error

@@ -81,7 +81,7 @@ def _taken_up(
 ) -> tuple[list[Record], list[Fetch]]:
     """What runs that are gone have left at Clari or have landed unsaid, and what is to be asked for now."""
     left: list[Record] = []
-    with pipeline.warehouse.session() as session, session.turn("planning"):
+    with pipeline.warehouse.session() as session, session.lock("planning"):
         environment.claim(session, pipeline.settings.env)
         for row in fetches.unfinished(session, product.name):
             if row["run_id"] != run_id and pipeline.runs.is_alive(row["run_id"]):
@@ -94,7 +94,7 @@ def _taken_up(
                 fetches.taken_up(session, row["request_id"], run_id)
                 left.append(row)
     loader.load_waiting(run_id)
-    with pipeline.warehouse.session() as session, session.turn("planning"):
+    with pipeline.warehouse.session() as session, session.lock("planning"):
         plan = product.plan(session, pipeline.settings, pipeline.now())
         return left, [fetch for fetch in plan if not _just_came(session, pipeline, product, fetch, run_id)]
 

@@ -77,7 +77,7 @@ class DuckSession(Session):
             self._connection.rollback()
 
     @contextmanager
-    def turn(self, *what: str, shared: bool = False) -> Iterator[None]:
+    def lock(self, *what: str, shared: bool = False) -> Iterator[None]:
         """Nothing to wait for: while a session is open, the file is locked to every other process."""
         yield
 
@@ -86,7 +86,7 @@ class DuckWarehouse(Warehouse):
     """One DuckDB file with the schema `clari` in it. Safe to use from several threads."""
 
     engine = "duckdb"
-    glance_pause_s = 0.5
+    read_pause_s = 0.5
 
     def __init__(self, path: Path, *, lock_timeout_s: float = 60) -> None:
         self._path = path  # as people have named it
@@ -141,7 +141,7 @@ class DuckWarehouse(Warehouse):
         return self._file.kept()
 
     @contextmanager
-    def glance(self) -> Iterator[Session | None]:
+    def read_only(self) -> Iterator[Session | None]:
         """The file opened for reading only; open, it keeps others from writing."""
         try:
             if not self._path.exists() or self._path.stat().st_size == 0:  # empty while DuckDB makes it
@@ -164,7 +164,7 @@ class DuckWarehouse(Warehouse):
                 f"the warehouse cannot be read ({cause}): check CLARI_WAREHOUSE_URL, or run clari-pipeline sync"
             ) from error
 
-    def looks(self) -> object:
+    def change_token(self) -> object:
         """How the file and its log look from outside."""
         looks: list[tuple[int, ...]] = []
         for file in (self._path, self._log):
@@ -200,7 +200,7 @@ class DuckWarehouse(Warehouse):
             return False
         return not self._has_log() and copy.st_mtime_ns == found.st_mtime_ns
 
-    def put_in_place(self, file: Path) -> None:
+    def replace_with(self, file: Path) -> None:
         """Put a file from the same disk in this one's place, once nobody has it open.
 
         One that DuckDB cannot open any more is nobody's, and gives way. Raises `WarehouseLocked` or `OSError`.
@@ -216,7 +216,7 @@ class DuckWarehouse(Warehouse):
             self._is_prepared = False
 
     @contextmanager
-    def sending(self, *, timeout_s: float) -> Iterator[None]:
+    def sending_lock(self, *, timeout_s: float) -> Iterator[None]:
         """A lock beside the file, which stays free for others meanwhile."""
         with FileLock(self._path.with_suffix(".sending.lock"), timeout=timeout_s):
             yield

@@ -53,12 +53,12 @@ class PostgresSession(Session):
     """A connection of its own; documents are read by DuckDB in this process and brought there by `Staged`."""
 
     def __init__(
-        self, connection: psycopg.Connection[Any], place: str, staged: Staged, *, turn_timeout_s: float
+        self, connection: psycopg.Connection[Any], place: str, staged: Staged, *, lock_wait_s: float
     ) -> None:
         self.connection = connection
         self._place = place
         self._staged = staged
-        self._turn_timeout_s = turn_timeout_s
+        self._turn_timeout_s = lock_wait_s
         self._documents: duckdb.DuckDBPyConnection | None = None
         self._open = ExitStack()
 
@@ -124,7 +124,7 @@ class PostgresSession(Session):
             self.connection.execute("rollback")
 
     @contextmanager
-    def turn(self, *what: str, shared: bool = False) -> Iterator[None]:
+    def lock(self, *what: str, shared: bool = False) -> Iterator[None]:
         """An advisory lock, which ends with the connection at the latest."""
         key = _key("turn", *what)
         kind = "_shared" if shared else ""
@@ -169,13 +169,13 @@ class PostgresWarehouse(Warehouse):
         *,
         data_dir: Path,
         patience_s: float = 5,
-        turn_timeout_s: float = 1800,
+        lock_wait_s: float = 1800,
         lock_timeout_s: float = 10,
     ) -> None:
         self._conninfo, self._place = read_address(url)
         self._data_dir = data_dir
         self._patience_s = patience_s
-        self._turn_timeout_s = turn_timeout_s
+        self._turn_timeout_s = lock_wait_s
         self._lock_timeout_s = lock_timeout_s
         self._guard = threading.Lock()
         self._idle: list[psycopg.Connection[Any]] = []
@@ -239,13 +239,13 @@ class PostgresWarehouse(Warehouse):
             yield session
 
     @contextmanager
-    def sending(self, *, timeout_s: float) -> Iterator[None]:
+    def sending_lock(self, *, timeout_s: float) -> Iterator[None]:
         """A turn on the server: whoever sends from elsewhere waits, too."""
-        with self._session(timeout_s) as session, session.turn("sending"):
+        with self._session(timeout_s) as session, session.lock("sending"):
             yield
 
     @contextmanager
-    def glance(self) -> Iterator[Session | None]:
+    def read_only(self) -> Iterator[Session | None]:
         """A connection that may only read."""
         try:
             with self._connected(is_patient=False) as connection:
@@ -261,14 +261,14 @@ class PostgresWarehouse(Warehouse):
             ) from error
 
     @contextmanager
-    def _session(self, turn_timeout_s: float) -> Iterator[PostgresSession]:
-        with self._connected() as connection, self._leased(connection, turn_timeout_s) as session:
+    def _session(self, lock_wait_s: float) -> Iterator[PostgresSession]:
+        with self._connected() as connection, self._leased(connection, lock_wait_s) as session:
             self._prepare(session)
             yield session
 
     @contextmanager
-    def _leased(self, connection: psycopg.Connection[Any], turn_timeout_s: float) -> Iterator[PostgresSession]:
-        session = PostgresSession(connection, self._place, Staged(self._conninfo), turn_timeout_s=turn_timeout_s)
+    def _leased(self, connection: psycopg.Connection[Any], lock_wait_s: float) -> Iterator[PostgresSession]:
+        session = PostgresSession(connection, self._place, Staged(self._conninfo), lock_wait_s=lock_wait_s)
         with closing(session):
             yield session
 
@@ -349,7 +349,7 @@ class PostgresWarehouse(Warehouse):
                 if has_tables(session.connection) and not may_be_made(session.connection):
                     return
                 refuse_encoding(session.connection, self._place)
-                with session.turn("schema"):
+                with session.lock("schema"):
                     if not are_made(session, self.made_of):
                         make(session, self._place, self.made_of, lock_timeout_s=self._lock_timeout_s)
         self._is_prepared = True

@@ -46,13 +46,13 @@ class SnowflakeWarehouse(Warehouse):
         data_dir: Path,
         work_tables: WorkTables,
         patience_s: float = 5,
-        turn_timeout_s: float = 1800,
+        lock_wait_s: float = 1800,
     ) -> None:
         self._arguments, self._place = read_address(url)
         self._data_dir = data_dir
         self._work_tables = work_tables
         self._patience_s = patience_s
-        self._turn_timeout_s = turn_timeout_s
+        self._turn_timeout_s = lock_wait_s
         self._guard = threading.Lock()
         self._idle: list[SnowflakeSession] = []
         self._is_prepared = False
@@ -98,15 +98,15 @@ class SnowflakeWarehouse(Warehouse):
             yield session
 
     @contextmanager
-    def sending(self, *, timeout_s: float) -> Iterator[None]:
+    def sending_lock(self, *, timeout_s: float) -> Iterator[None]:
         """A turn in the warehouse: whoever sends from elsewhere waits, too."""
         with self._leased() as session:
             self._prepare(session)
-            with session.turn("sending", timeout_s=timeout_s):
+            with session.lock("sending", timeout_s=timeout_s):
                 yield
 
     @contextmanager
-    def glance(self) -> Iterator[Session | None]:
+    def read_only(self) -> Iterator[Session | None]:
         """A session in which nothing is made; what its role may not change, it cannot."""
         try:
             with self._leased(is_patient=False) as session:
@@ -161,7 +161,7 @@ class SnowflakeWarehouse(Warehouse):
                 return SnowflakeSession(
                     self._connect_once(),
                     self._place,
-                    turn_timeout_s=self._turn_timeout_s,
+                    lock_wait_s=self._turn_timeout_s,
                     work_tables=self._work_tables,
                 )
         raise AssertionError("unreachable")
@@ -181,7 +181,7 @@ class SnowflakeWarehouse(Warehouse):
         made_of = [{"schema_sha256": self.made_of}]
         if not (session.has_tables() and rows(session, "schema_made_by") == made_of):
             run(session, "schema/clari")
-            with session.turn("schema"):
+            with session.lock("schema"):
                 session.tell("use schema clari")  # a table that is renamed would go to the session's own
                 move_entries(session)
                 for name in tables():

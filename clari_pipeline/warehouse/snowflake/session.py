@@ -92,11 +92,11 @@ class SnowflakeSession(Session):
     most_bytes = 400_000  # written in hexadecimal, into a statement of 1 MB at most
 
     def __init__(
-        self, connection: SnowflakeConnection, place: str, *, turn_timeout_s: float, work_tables: WorkTables
+        self, connection: SnowflakeConnection, place: str, *, lock_wait_s: float, work_tables: WorkTables
     ) -> None:
         self.connection = connection
         self._place = place
-        self._turn_timeout_s = turn_timeout_s
+        self._turn_timeout_s = lock_wait_s
         self._work_tables = work_tables
         self._name = secrets.token_hex(8)
         self._documents: duckdb.DuckDBPyConnection | None = None
@@ -193,7 +193,7 @@ class SnowflakeSession(Session):
             self._is_lost = True
 
     @contextmanager
-    def turn(self, *what: str, shared: bool = False, timeout_s: float | None = None) -> Iterator[None]:
+    def lock(self, *what: str, shared: bool = False, timeout_s: float | None = None) -> Iterator[None]:
         """A row of `clari.turn`, held until a moment that each commit puts off: nothing there can be locked for long.
 
         Those who would write take turns with all others who would, for there two cannot write one table at once.

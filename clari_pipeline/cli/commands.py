@@ -322,7 +322,7 @@ def _finish(
         console = console_of_output()
         report.show(console)
         console.print(f"Warehouse: {pipeline.warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
-        if (copy := pipeline.places.copy).exists() and pipeline.warehouse.engine == "duckdb":
+        if (copy := pipeline.places.copy).exists() and pipeline.warehouse.kind.capabilities.is_copied:
             console.print(f"To read while it runs: {copy}, {pipeline.places.marts}/", highlight=False, soft_wrap=True)
     failed: list[Outcome] = [
         outcome for outcome in report.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused

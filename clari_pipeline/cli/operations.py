@@ -54,7 +54,7 @@ def backup(settings: Settings, folder: Path) -> int:
         + (f"{pipeline.warehouse.place} with {rows:,} rows" if taken.manifest.warehouse else "no warehouse")
         + f"; {size:,.1f} MB"
     )
-    if taken.manifest.warehouse is None and pipeline.warehouse.engine != "duckdb":
+    if taken.manifest.warehouse is None and not pipeline.warehouse.kind.capabilities.is_copied:
         say(
             f"the tables in {pipeline.warehouse.place} are not in it: save them there (pg_dump --schema clari, or a "
             "clone in Snowflake), before this; from the documents alone clari-pipeline replay makes them again",

@@ -17,6 +17,7 @@ from clari_pipeline.store import marts
 from clari_pipeline.store.marts import HISTORY, MARTS
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.sync.pipeline import Pipeline
+from clari_pipeline.warehouse.registry import capabilities_of
 from clari_pipeline.warehouse.statements import is_view
 
 PREFIX = "clari"
@@ -39,7 +40,7 @@ WAREHOUSE_POOL = "clari_warehouse"  # a DuckDB file has one writer; a server nee
 
 def writers(engine: str) -> str | None:
     """The pool of those who write the warehouse, where they take turns. A run holds the pools of all its steps."""
-    return WAREHOUSE_POOL if engine == "duckdb" else None
+    return WAREHOUSE_POOL if capabilities_of(engine).has_one_writer else None
 
 
 def key(name: str) -> dg.AssetKey:

@@ -105,7 +105,7 @@ def test_who_ends_keeping_it_takes_it_from_nobody(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     DuckWarehouse(path).prepare()
     file = duck_file(path)
-    with file.alone(1):
+    with file.exclusive(1):
         file.attach(read_only=True)
         with file.kept():
             pass

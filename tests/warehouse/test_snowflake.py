@@ -18,8 +18,9 @@ from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.store.work_tables import work_tables
 from clari_pipeline.warehouse.dialects import carried
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
+from clari_pipeline.warehouse.snowflake.dialect import SNOWFLAKE
 from clari_pipeline.warehouse.snowflake.engine import SnowflakeWarehouse
-from clari_pipeline.warehouse.snowflake.errors import told
+from clari_pipeline.warehouse.snowflake.errors import translate
 from clari_pipeline.warehouse.snowflake.session import SnowflakeSession
 from clari_pipeline.warehouse.snowflake.url import read_address
 from tests.helpers.house import House, document, entry, moment, person
@@ -31,9 +32,7 @@ _DEFINITION = re.compile(r"\s*(create|alter|drop|comment|truncate|grant)\b", re.
 
 @pytest.fixture
 def warehouse(prepared_snowflake: str, tmp_path: Path) -> Iterator[SnowflakeWarehouse]:
-    yield SnowflakeWarehouse(
-        SecretStr(prepared_snowflake), data_dir=tmp_path, work_tables=work_tables, lock_wait_s=0.3
-    )
+    yield SnowflakeWarehouse(SecretStr(prepared_snowflake), data_dir=tmp_path, work_tables=work_tables, lock_wait_s=0.3)
 
 
 def test_an_address_is_told_to_the_connector() -> None:
@@ -91,7 +90,7 @@ def test_every_table_of_a_session_is_known_before_its_transactions() -> None:
             and "." not in found.stem
         ):
             name = found.relative_to(_SQL).with_suffix("").as_posix()
-            assert not [one for one in carried(name, "snowflake") if _DEFINITION.match(one)], name
+            assert not [one for one in carried(name, SNOWFLAKE) if _DEFINITION.match(one)], name
 
 
 @pytest.mark.parametrize(
@@ -111,7 +110,7 @@ def test_what_snowflake_says_becomes_one_line(
     number: int, message: str, kind: type[WarehouseError], remedy: str
 ) -> None:
     error = snowflake.connector.errors.DatabaseError(msg=f"{message}\n", errno=number)
-    found = told(error, "snowflake://account/db", is_connected=number not in {250001, 290404})
+    found = translate(error, "snowflake://account/db", is_connected=number not in {250001, 290404})
     assert type(found) is kind
     assert remedy in str(found)
     assert "\n" not in str(found)

@@ -37,14 +37,15 @@ def warehouse_is_reachable(look: Look) -> Finding:
             f"{place} belongs to {remembered}, and CLARI_ENV is {env or 'not set'}",
             f"set CLARI_ENV={remembered}, or name another warehouse in CLARI_WAREHOUSE_URL",
         )
-    return well(place + (f", of {remembered}" if remembered else ""))
+    trial = "; its engine is experimental here" if look.pipeline.warehouse.kind.capabilities.is_experimental else ""
+    return well(place + (f", of {remembered}" if remembered else "") + trial)
 
 
 def warehouse_is_writable(look: Look) -> Finding:
     """A row is written and taken back."""
     warehouse = look.pipeline.warehouse
     if look.made_by is None:
-        if warehouse.engine != "duckdb":
+        if not warehouse.kind.capabilities.is_file:
             return doubtful("the tables are not made yet: whether they can be is not known", f"{_SYNC} once")
         folder = folder_of(warehouse.folder)
         if folder.is_dir() and os.access(folder, os.W_OK):

@@ -1,4 +1,4 @@
-"""Snowflake as the warehouse, emulated: its addresses, its errors, what is defined when, and who takes turns."""
+"""Snowflake as the warehouse, emulated: its addresses, its errors, what is defined when, and its locks."""
 
 from __future__ import annotations
 
@@ -127,11 +127,6 @@ def test_nobody_there_is_said_without_the_secret(tmp_path: Path) -> None:
     assert "cret" not in str(refused.value)
 
 
-def test_an_empty_database_has_no_tables(snowflake: str, tmp_path: Path) -> None:
-    """That it has them once they are made is asserted where they are made: tests/helpers/fake_snowflake.py."""
-    assert not SnowflakeWarehouse(SecretStr(snowflake), data_dir=tmp_path, work_tables=work_tables).exists()
-
-
 def test_a_transaction_is_kept_whole_or_not_at_all(warehouse: SnowflakeWarehouse) -> None:
     assert warehouse.exists()
     with warehouse.session() as session:
@@ -144,8 +139,8 @@ def test_a_transaction_is_kept_whole_or_not_at_all(warehouse: SnowflakeWarehouse
     assert warehouse.exists()
 
 
-def test_whoever_comes_later_waits_for_a_turn(warehouse: SnowflakeWarehouse) -> None:
-    """Of the same quarter, or to write; a session that has a turn has it as often as it asks."""
+def test_whoever_comes_later_waits_for_a_lock(warehouse: SnowflakeWarehouse) -> None:
+    """Of the same quarter, or to write; a session that holds a lock may take it again."""
     with warehouse.session() as one, warehouse.session() as other:
         with one.lock("marts"), one.lock("people", "north", shared=True):
             with pytest.raises(WarehouseLocked, match="another process has been at it"), other.lock("alerts"):
@@ -156,7 +151,7 @@ def test_whoever_comes_later_waits_for_a_turn(warehouse: SnowflakeWarehouse) -> 
             pass
 
 
-def test_a_turn_that_was_lost_keeps_nothing(warehouse: SnowflakeWarehouse) -> None:
+def test_a_lock_that_was_lost_keeps_nothing(warehouse: SnowflakeWarehouse) -> None:
     with warehouse.session() as session:
         assert isinstance(session, SnowflakeSession)
         with pytest.raises(WarehouseInterrupted, match="nothing of it was kept"), session.lock("marts"):

@@ -15,9 +15,8 @@ from clari_pipeline.store import ledger
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.sync.recording import manifest_of
-from clari_pipeline.warehouse.postgres.engine import PostgresSession
+from clari_pipeline.warehouse.server import ServerSession
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.snowflake.session import SnowflakeSession
 from tests.helpers import prepared
 
 QUARTER = "2026_Q4"  # October to December
@@ -227,6 +226,5 @@ def rows_of(session: Session, query: str, parameters: dict[str, Any] | None = No
 
 def _plainly(session: Session) -> Any:
     """The engine's own connection, in the engine's own words."""
-    if isinstance(session, SnowflakeSession):
-        return session.connection.cursor()
-    return session.connection if isinstance(session, PostgresSession) else session.documents
+    connection = session.connection if isinstance(session, ServerSession) else session.documents
+    return connection if hasattr(connection, "execute") else connection.cursor()

@@ -28,8 +28,6 @@ Rows = Sequence[tuple[Any, ...]]
 class ServerSession(Session):
     """A connection of its own, used by one after the other. `place` is what errors call the warehouse."""
 
-    connection: Any  # the driver's own
-
     def __init__(self, place: str) -> None:
         self.place = place
         self._documents: duckdb.DuckDBPyConnection | None = None

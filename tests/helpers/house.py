@@ -15,7 +15,6 @@ from clari_pipeline.store import ledger
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.sync.pipeline import Pipeline
 from clari_pipeline.sync.recording import manifest_of
-from clari_pipeline.warehouse.server import ServerSession
 from clari_pipeline.warehouse.session import Session
 from tests.helpers import prepared
 
@@ -226,5 +225,5 @@ def rows_of(session: Session, query: str, parameters: dict[str, Any] | None = No
 
 def _plainly(session: Session) -> Any:
     """The engine's own connection, in the engine's own words."""
-    connection = session.connection if isinstance(session, ServerSession) else session.documents
+    connection: Any = getattr(session, "connection", None) or session.documents
     return connection if hasattr(connection, "execute") else connection.cursor()

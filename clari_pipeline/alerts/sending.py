@@ -49,7 +49,7 @@ class Outbox:
         week is sent only if it is `named`.
         """
         channels = open_channels(self._context.settings.alert_urls)
-        with self._context.warehouse.sending(timeout_s=_LONGEST_SENDING_S):
+        with self._context.warehouse.sending_lock(timeout_s=_LONGEST_SENDING_S):
             return self._send(channels, named)
 
     def _send(self, channels: Channels, named: Sequence[str]) -> Sent:

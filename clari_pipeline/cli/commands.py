@@ -285,7 +285,7 @@ def _finish(
         console = console_of_output()
         report.show(console)
         console.print(f"Warehouse: {context.warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
-        if (copy := context.places.copy).exists() and context.warehouse.engine == "duckdb":
+        if (copy := context.places.copy).exists() and context.warehouse.kind.capabilities.is_copied:
             console.print(f"To read while it runs: {copy}, {context.places.marts}/", highlight=False, soft_wrap=True)
     failed = [
         outcome for outcome in result.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused

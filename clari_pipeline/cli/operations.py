@@ -55,7 +55,7 @@ def backup(settings: Settings, folder: Path) -> int:
         + (f"{context.warehouse.place} with {rows:,} rows" if taken.manifest.warehouse else "no warehouse")
         + f"; {size:,.1f} MB"
     )
-    if taken.manifest.warehouse is None and context.warehouse.engine != "duckdb":
+    if taken.manifest.warehouse is None and not context.warehouse.kind.capabilities.is_copied:
         say(
             f"the tables in {context.warehouse.place} are not in it: save them there (pg_dump --schema clari, or a "
             "clone in Snowflake), before this; from the documents alone clari-pipeline replay makes them again",

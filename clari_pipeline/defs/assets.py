@@ -20,6 +20,7 @@ from clari_pipeline.sync.loading import Loader, has_landed
 from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run
 from clari_pipeline.sync.publishing import publish
 from clari_pipeline.sync.refreshing import Marts, movement_verdicts
+from clari_pipeline.warehouse.registry import capabilities_of
 from clari_pipeline.warehouse.statements import Record, is_view
 
 PREFIX = "clari"
@@ -42,7 +43,7 @@ WAREHOUSE_POOL = "clari_warehouse"  # a DuckDB file has one writer; a server nee
 
 def writers(engine: str) -> str | None:
     """The pool of those who write the warehouse, where they take turns. A run holds the pools of all its steps."""
-    return WAREHOUSE_POOL if engine == "duckdb" else None
+    return WAREHOUSE_POOL if capabilities_of(engine).has_one_writer else None
 
 
 def key(name: str) -> dg.AssetKey:

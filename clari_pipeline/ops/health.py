@@ -254,18 +254,18 @@ class HealthReader:
         return Health(now, settings.max_age_hours, snapshot, settings.brings_forecasts, wanted, trouble, error)
 
     def _look(self) -> None:
-        looks = self._warehouse.looks()
+        looks = self._warehouse.change_token()
         is_unchanged = looks is not None and looks == self._last_looks
         if self._last and is_unchanged and time.monotonic() - self._taken_at < _TRUSTED_S:
             return
-        time.sleep(max(0, self._closed_at + self._warehouse.glance_pause_s - time.monotonic()))
+        time.sleep(max(0, self._closed_at + self._warehouse.read_pause_s - time.monotonic()))
         # Taken before the warehouse is opened: what is written in between is seen next time.
         self._taken_at = time.monotonic()
-        now, looks = datetime.now(UTC), self._warehouse.looks()
+        now, looks = datetime.now(UTC), self._warehouse.change_token()
         self._last, self._last_looks = self._take(now), looks
 
     def _take(self, now: datetime) -> Snapshot:
-        with self._warehouse.glance() as session:
+        with self._warehouse.read_only() as session:
             if session is None:
                 return Snapshot(now, products=standings(None, self._settings.other_products))
             snapshot = Snapshot(

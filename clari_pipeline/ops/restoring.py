@@ -66,7 +66,7 @@ def plan(context: Context, folder: Path, *, documents_only: bool, force: bool) -
         )
     if manifest.warehouse is not None and not documents_only:
         # One of an earlier release may lack a table that is asked; it is asked once more when it has its environment.
-        with suppress(WarehouseError), DuckWarehouse(folder / manifest.warehouse).glance() as session:
+        with suppress(WarehouseError), DuckWarehouse(folder / manifest.warehouse).read_only() as session:
             if session is not None:
                 refuse_invented_people(session, context.settings.env, place=f"the warehouse in {folder}")
     saved = sorted({path.rpartition("/")[0] for path in manifest.files if path.startswith(_LANDING)})
@@ -117,7 +117,7 @@ def restore(context: Context, work: Restoring) -> None:
             was = work.manifest.files[work.manifest.warehouse]
             prove({"warehouse": checksum(coming)}, {"warehouse": was}, work.folder)
             to_disk(coming)
-            warehouse.put_in_place(coming)
+            warehouse.replace_with(coming)
         finally:
             coming.unlink(missing_ok=True)
     except OSError as error:

@@ -60,7 +60,7 @@ class Retention:
         done = [
             found
             if found.obstacle
-            else self._context.warehouse.with_room(partial(_retire, landing=landing, oldest=oldest, old=found))
+            else self._context.warehouse.with_retry(partial(_retire, landing=landing, oldest=oldest, old=found))
             for found in self.old_quarters()
         ]
         if any(one.obstacle is None for one in done):
@@ -79,14 +79,14 @@ class Retention:
         """Remove the old verdicts; how many."""
 
         def forget(session: Session) -> int:
-            with session.turn("marts"), session.transaction():
+            with session.lock("marts"), session.transaction():
                 found = self._old_verdicts(session)
                 for begin in range(0, len(found), _AT_ONCE):
                     named = [one["request_id"] for one in found[begin : begin + _AT_ONCE]]
                     run(session, "retention/forget_verdicts", request_ids=named)
             return sum(one["verdicts"] for one in found)
 
-        return self._context.warehouse.with_room(forget)
+        return self._context.warehouse.with_retry(forget)
 
     def _old_verdicts(self, session: Session) -> list[Record]:
         not_before = self._context.now() - timedelta(days=self._context.settings.verdict_days)
@@ -126,8 +126,8 @@ def _retire(session: Session, *, landing: Landing, oldest: Quarter, old: OldQuar
     """Nobody merges or compares anything of the quarter meanwhile, nor has looked at its ledger to do so."""
     with ExitStack() as turns:
         for forecast_id in old.forecasts:
-            turns.enter_context(session.turn("quarter", forecast_id, old.quarter_id))
-        turns.enter_context(session.turn("marts"))
+            turns.enter_context(session.lock("quarter", forecast_id, old.quarter_id))
+        turns.enter_context(session.lock("marts"))
         turns.enter_context(session.transaction())
         found = next((one for one in _old_quarters(session, landing, oldest) if one.quarter_id == old.quarter_id), old)
         if found.obstacle is None:

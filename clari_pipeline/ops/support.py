@@ -121,12 +121,12 @@ class _Reading:
 
     def rows(self, name: str) -> list[Record]:
         """What `sql/support/<name>.sql` answers."""
-        with self._warehouse.glance() as session:
+        with self._warehouse.read_only() as session:
             return [] if session is None else rows(session, f"support/{name}")
 
     def counts(self) -> dict[str, int]:
         """Rows of each table."""
-        with self._warehouse.glance() as session:
+        with self._warehouse.read_only() as session:
             return {} if session is None else {table: session.count(table) for table in tables()}
 
     def people(self) -> tuple[list[str], Exception | None]:

@@ -23,7 +23,7 @@ class Refresh(Enum):
     WITH_ANOTHER = auto()  # filled with the mart that it reads, or a view
 
 
-class Retention(Enum):
+class RetentionRule(Enum):
     """When rows of a quarter leave that is older than those kept."""
 
     WITH_QUARTER = auto()  # `sql/retention/` counts and deletes them with the quarter's entries
@@ -51,7 +51,7 @@ class Mart:
     grain: str
     reads: tuple[str, ...]
     refresh: Refresh
-    retention: Retention
+    retention: RetentionRule
     is_weekly: bool = False
     version: int | None = None
     statements: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ _ALL = (
         "and attainment. A manager's row is the whole team's: nothing is to be summed over people.",
         reads=_TABLES,
         refresh=Refresh.NEWEST_CALLS,
-        retention=Retention.WITH_QUARTER,
+        retention=RetentionRule.WITH_QUARTER,
         version=1,
         statements=(*_CALLS_STATEMENTS, "newest_loaded", "person_at", "forecast_vs_quota_begin", "forecast_vs_quota"),
         columns=_ENTRY_KEY
@@ -137,7 +137,7 @@ _ALL = (
         "of a week ago. is_swing says whether people must hear of it. What did not move is in the newest alone.",
         reads=_TABLES,
         refresh=Refresh.COMPARISONS,
-        retention=Retention.WITH_QUARTER,
+        retention=RetentionRule.WITH_QUARTER,
         columns=_ENTRY_KEY
         | dict.fromkeys(("previous_value", "current_value", "change_amount", "change_pct"), _CALL)
         | dict.fromkeys(("is_swing", "reason"), _CHANGE)
@@ -158,7 +158,7 @@ _ALL = (
         "were compared, how many moved and swung, whether they have rows in forecast_swing or not.",
         reads=("forecast_swing",),
         refresh=Refresh.WITH_ANOTHER,
-        retention=Retention.WITH_QUARTER,
+        retention=RetentionRule.WITH_QUARTER,
         columns={
             "compared": "forecast_swing.user_id",
             "swung": "forecast_swing.is_swing",
@@ -176,7 +176,7 @@ _ALL = (
         grain="One row a forecast, quarter and day: exports accepted, merged, refused and failed.",
         reads=("raw_export", "forecast_entry"),
         refresh=Refresh.STATEMENT,
-        retention=Retention.NEVER,
+        retention=RetentionRule.NEVER,
     ),
     Mart(
         name="pipeline_health_month",
@@ -184,7 +184,7 @@ _ALL = (
         "days went, and when one was last merged.",
         reads=("pipeline_health",),
         refresh=Refresh.WITH_ANOTHER,
-        retention=Retention.NEVER,
+        retention=RetentionRule.NEVER,
     ),
     Mart(
         name="forecast_call_week",
@@ -192,7 +192,7 @@ _ALL = (
         "week's end, or so far, beside quota, closed-won and pipeline as known then.",
         reads=_TABLES,
         refresh=Refresh.WEEKS,
-        retention=Retention.WITH_QUARTER,
+        retention=RetentionRule.WITH_QUARTER,
         is_weekly=True,
         version=1,
         statements=(
@@ -229,7 +229,7 @@ _ALL = (
         "before to this one: reports that raised, lowered, came and went, and the owner's own judgement.",
         reads=("forecast_call_week",),
         refresh=Refresh.WITH_ANOTHER,
-        retention=Retention.WITH_QUARTER,
+        retention=RetentionRule.WITH_QUARTER,
         is_weekly=True,
         version=1,
         statements=("forecast_movement",),
@@ -253,7 +253,7 @@ _ALL = (
         "the week's end against what was closed in the end, with WAPE and bias of the period.",
         reads=("forecast_call_week", "forecast_vs_quota"),
         refresh=Refresh.WITH_ANOTHER,
-        retention=Retention.AT_REFRESH,
+        retention=RetentionRule.AT_REFRESH,
         is_weekly=True,
         columns={
             "actual_value": "forecast_vs_quota.crm_closed",
@@ -273,7 +273,7 @@ _ALL = (
         "end, beside the period before and that of a year ago at as many days to their end.",
         reads=("forecast_call_week", "forecast_vs_quota"),
         refresh=Refresh.WITH_ANOTHER,
-        retention=Retention.AT_REFRESH,
+        retention=RetentionRule.AT_REFRESH,
         is_weekly=True,
         columns={
             "final_closed": "forecast_vs_quota.crm_closed",
@@ -296,7 +296,7 @@ _ALL = (
         "left to quota.",
         reads=("forecast_call_week",),
         refresh=Refresh.WITH_ANOTHER,
-        retention=Retention.AT_REFRESH,
+        retention=RetentionRule.AT_REFRESH,
         is_weekly=True,
         columns={
             "open_pipeline": "forecast_call_week.crm_total forecast_call_week.pipeline_closed",
@@ -312,7 +312,7 @@ _ALL = (
         "when and by whom, whether it was overridden, and whether it is below what has closed.",
         reads=("forecast_call_week", "forecast_entry"),
         refresh=Refresh.WITH_ANOTHER,
-        retention=Retention.AT_REFRESH,
+        retention=RetentionRule.AT_REFRESH,
         is_weekly=True,
         columns={
             "is_submitted": _IS_SUBMITTED,

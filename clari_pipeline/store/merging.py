@@ -114,9 +114,9 @@ def transaction(session: Session, forecast_id: str, quarter_id: str) -> Iterator
     merges.
     """
     with (
-        session.turn("marts", shared=True),
-        session.turn("periods", quarter_id),
-        session.turn("people", forecast_id),
+        session.lock("marts", shared=True),
+        session.lock("periods", quarter_id),
+        session.lock("people", forecast_id),
         session.transaction(),
     ):
         yield

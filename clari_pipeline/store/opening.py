@@ -1,4 +1,4 @@
-"""Which warehouse an address names: the only place where engines are told apart."""
+"""Opens the warehouse of an address, by the registry of engines."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from pydantic import SecretStr
 
 from clari_pipeline.core.setting_errors import DriverMissing
 from clari_pipeline.store.work_tables import work_tables
+from clari_pipeline.warehouse import registry
 from clari_pipeline.warehouse.environment import belonging
 from clari_pipeline.warehouse.session import Warehouse
-
-_ENGINES = {"postgresql": "postgres", "postgres": "postgres", "snowflake": "snowflake", "duckdb": "duckdb"}
 
 
 def engine_of(url: SecretStr) -> str:
     """The engine's short name: what its extra and its own files in `sql/` are called."""
-    return _ENGINES[url.get_secret_value().partition("://")[0]]
+    return registry.engine_of(url).name
 
 
 def open_warehouse(url: SecretStr, *, data_dir: Path, env: str | None) -> Warehouse:
@@ -25,27 +24,12 @@ def open_warehouse(url: SecretStr, *, data_dir: Path, env: str | None) -> Wareho
     `data_dir` is where a server's warehouse keeps what this machine alone needs. Its sessions refuse to go on where
     they find that it belongs to another environment than `env`.
     """
-    match engine_of(url):
-        case "postgres":
-            try:
-                from clari_pipeline.warehouse.postgres.engine import PostgresWarehouse  # noqa: PLC0415 - an extra
-            except ImportError as error:
-                raise _missing("PostgreSQL", "postgres", error) from error
-            return belonging(PostgresWarehouse, env)(url, data_dir=data_dir)
-        case "snowflake":
-            try:
-                from clari_pipeline.warehouse.snowflake.engine import SnowflakeWarehouse  # noqa: PLC0415 - an extra
-            except ImportError as error:
-                raise _missing("Snowflake", "snowflake", error) from error
-            return belonging(SnowflakeWarehouse, env)(url, data_dir=data_dir, work_tables=work_tables)
-        case _:
-            from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse  # noqa: PLC0415 - the others import their own
-
-            return belonging(DuckWarehouse, env)(Path(url.get_secret_value().removeprefix("duckdb:///")))
-
-
-def _missing(engine: str, extra: str, error: ImportError) -> DriverMissing:
-    return DriverMissing(
-        f"CLARI_WAREHOUSE_URL names {engine}, and {error.name or 'its driver'} is not installed: "
-        f"pip install 'clari-pipeline[{extra}]'"
-    )
+    engine = registry.engine_of(url)
+    try:
+        kind = engine.load()
+    except ImportError as error:
+        raise DriverMissing(
+            f"CLARI_WAREHOUSE_URL names {engine.title}, and {error.name or 'its driver'} is not installed: "
+            f"pip install 'clari-pipeline[{engine.name}]'"
+        ) from error
+    return belonging(kind, env).at(url, data_dir=data_dir, work_tables=work_tables)

@@ -305,7 +305,7 @@ def exporting(
     context.settings.required_key()
     fresh = plan(context.settings, quarters, forecasts)
     with ExitStack() as stack:
-        with context.warehouse.session() as session, session.turn("planning"):  # nobody else looks who is alive
+        with context.warehouse.session() as session, session.lock("planning"):  # nobody else looks who is alive
             environment.claim(session, context.settings.env)
             stack.enter_context(context.runs.alive(run_id))
             work = take_up(

@@ -125,7 +125,7 @@ class Loader:
             with _turn(session, export["forecast_id"], export["time_period_id"]):
                 self._load(session, request_id, again=again, is_tried=tried > 1)
 
-        self._warehouse.with_room(load)
+        self._warehouse.with_retry(load)
 
     def _load(self, session: Session, request_id: str, *, again: bool, is_tried: bool) -> None:
         export = ledger.EXPORTS.row(session, request_id)
@@ -203,7 +203,7 @@ class Loader:
                 exports = ledger.exports_of_quarter(session, forecast_id, quarter_id, ledger.LANDED_STATES)
                 self._merge_whole(session, exports)
 
-        self._warehouse.with_room(merge_all)
+        self._warehouse.with_retry(merge_all)
 
     def _merge_whole(
         self,
@@ -231,7 +231,7 @@ class Loader:
     def _compare(self, session: Session, exports: list[Record], *, loaded: list[Record]) -> None:
         """Compare the calls of a quarter's exports, and judge what that shows of those that are loaded."""
         forecast_id, quarter_id = exports[0]["forecast_id"], exports[0]["time_period_id"]
-        with session.turn("marts", shared=True), session.turn("periods", quarter_id), session.transaction():
+        with session.lock("marts", shared=True), session.lock("periods", quarter_id), session.transaction():
             marts.renew_quarter(session, forecast_id, quarter_id, self._rules)
             for export in loaded:
                 keep_verdicts(session, judge(evidence.of_calls(session, export, self._rules)), self._now())
@@ -385,7 +385,7 @@ def raise_all(damaged: list[LandingError]) -> None:
 
 def _turn(session: Session, forecast_id: str, quarter_id: str) -> AbstractContextManager[None]:
     """Two that would merge the same quarter take turns, from looking at the ledger until its calls are compared."""
-    return session.turn("quarter", forecast_id, quarter_id)
+    return session.lock("quarter", forecast_id, quarter_id)
 
 
 def _same_document(export: Record, loaded: list[Record]) -> Record | None:

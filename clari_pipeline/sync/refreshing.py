@@ -32,13 +32,13 @@ class Marts:
         context = self._context
 
         def make(session: Session) -> None:
-            with session.turn("marts"), session.transaction():
+            with session.lock("marts"), session.transaction():
                 marts.note_organisation(session, context.calendar)
                 for newest, weeks in refreshing.refresh(session, MARTS[name], context.rules):
                     faults = history_marts.movement_faults(session, newest, weeks)
                     keep_verdicts(session, judge(evidence.of_movement(newest, faults)), context.now())
 
-        context.warehouse.with_room(make)
+        context.warehouse.with_retry(make)
 
     def judge_coverage(self) -> list[Record]:
         """Whether the current quarter and those before it are loaded and fresh, a verdict for each forecast."""

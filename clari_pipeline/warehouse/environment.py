@@ -1,4 +1,4 @@
-"""Which environment a warehouse belongs to: what was written by one is not touched by another by mistake."""
+"""Which environment a warehouse belongs to: a process of another environment is refused."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _Warehouse = TypeVar("_Warehouse", bound=Warehouse)
 
 
 class Belonging(Warehouse):
-    """A warehouse that refuses whoever comes from another environment than the one that it remembers."""
+    """A warehouse whose sessions are refused to another environment than the one that it remembers."""
 
     used_by: str | None = None  # as CLARI_ENV says
     _is_ours = False
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A session; what the first one finds holds for the others. Raises `WrongEnvironment`."""
+        """A session; the first one checks for all that follow. Raises `WrongEnvironment`."""
         with super().session() as session:  # type: ignore[safe-super] # the engine's own
             if not self._is_ours:
                 _refuse_another(session, self.used_by, self.place)
@@ -45,7 +45,7 @@ def claim(session: Session, env: str | None) -> None:
     """Remember the environment where none is remembered; unset is none. Raises as `give` does."""
     if env is None or belongs_to(session) is not None:
         return
-    with session.turn("schema"):
+    with session.lock("schema"):
         if belongs_to(session) is None:
             give(session, env)
 

@@ -7,14 +7,18 @@ WarehouseError            it cannot be used now
   WarehouseDamaged        its file is no longer what was written: a backup, or the landed documents, make it again
   WarehouseFull           no room on its disk: nothing of what was being written is kept
   WarehouseLocked         somebody else has held it for longer than we wait
-  WarehouseInterrupted    what was begun was not kept, or nobody knows: look at the ledger, then do it again
+  WarehouseInterrupted    what was begun was rolled back, or nobody knows: look at the ledger, then retry
 """
 
 from clari_pipeline.core.runbook import PipelineError
 
 
 class WarehouseError(PipelineError):
-    """The warehouse cannot be used. One line: cause and remedy."""
+    """The warehouse cannot be used. One line: cause and remedy. `is_unreachable`: nobody answers there, or not yet."""
+
+    def __init__(self, message: str = "", *, is_unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.is_unreachable = is_unreachable
 
 
 class WarehouseUnwritable(WarehouseError):
@@ -46,4 +50,11 @@ class WarehouseLocked(WarehouseError):
 
 
 class WarehouseInterrupted(WarehouseError):
-    """The connection was lost, or the server gave way to somebody else: worth doing once more in a new session."""
+    """The connection was lost, or the server gave way to somebody else: worth a retry in a new session."""
+
+
+def lock_timed_out(place: str, what: str) -> WarehouseLocked:
+    """Somebody else has held a lock of ours for longer than we wait."""
+    return WarehouseLocked(
+        f"warehouse {place}: another process has been at it ({what}) for too long: end it, then run again"
+    )

@@ -34,7 +34,7 @@ def _joined_as_written(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(duckdb.Error):  # what has failed before is what people are to hear of
+        with suppress(duckdb.Error):  # the error before it is the one to report
             connection.execute("reset disabled_optimizers")
 
 

@@ -1,4 +1,4 @@
-"""What every warehouse can do, whatever its engine: sessions, transactions, turns.
+"""The interface of every engine: warehouses and their sessions, with transactions and locks.
 
 One rule says where a statement runs: those of `sql/documents/` in DuckDB, in this process; all others in the
 warehouse. A document is read and judged in the first place, its staged tables are then brought to the second.
@@ -7,19 +7,24 @@ warehouse. A document is read and judged in the first place, its staged tables a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import duckdb
+from pydantic import SecretStr
 
+from clari_pipeline.warehouse.capabilities import Engine
 from clari_pipeline.warehouse.errors import WarehouseInterrupted
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
 
 _DOCUMENTS = "documents/"
-_TRIES = 3
+_ATTEMPTS = 3
 _Result = TypeVar("_Result")
+
+WorkTables = Callable[[], Mapping[str, Sequence[tuple[str, str]]]]
+"""Name and DuckDB's type of each column, by the temporary tables that every session may fill."""
 
 
 class Answer(Protocol):
@@ -40,9 +45,9 @@ class Answer(Protocol):
 
 
 class Session(ABC):
-    """One conversation with a warehouse, its times in UTC. Outside a transaction each statement is kept as it ends."""
+    """One connection to a warehouse, its times in UTC. Outside a transaction each statement commits by itself."""
 
-    most_bytes: ClassVar[int | None] = None  # that a statement can carry in one value
+    most_bytes: ClassVar[int | None] = None  # of one value that a statement can carry; None is any number
 
     @property
     @abstractmethod
@@ -62,7 +67,7 @@ class Session(ABC):
 
     @abstractmethod
     def upload(self, tables: Iterable[str]) -> None:
-        """Bring these staged tables into the warehouse, for this session, in place of those brought before."""
+        """Load these staged tables into the warehouse, for this session, in place of those loaded before."""
 
     @abstractmethod
     def count(self, table: str) -> int:
@@ -78,19 +83,19 @@ class Session(ABC):
 
     @abstractmethod
     def begin(self) -> None:
-        """From here on all is kept together, or nothing."""
+        """Begin a transaction."""
 
     @abstractmethod
     def commit(self) -> None:
-        """Keep it."""
+        """Commit it."""
 
     @abstractmethod
     def rollback(self) -> None:
-        """Keep none of it. Raises nothing: what went wrong before is what people are to hear of."""
+        """Roll it back. Raises nothing: the error before it is the one to report."""
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """What is done meanwhile is kept as a whole, or not at all."""
+        """Commit at the end, or roll back where something is raised."""
         self.begin()
         try:
             yield
@@ -100,17 +105,31 @@ class Session(ABC):
             raise
 
     @abstractmethod
-    def turn(self, *what: str, shared: bool = False) -> AbstractContextManager[None]:
-        """Be the only one who does this meanwhile, or one of those who share it; whoever comes later waits.
+    def lock(self, *what: str, shared: bool = False) -> AbstractContextManager[None]:
+        """Hold the lock of this name meanwhile, alone or with others who share it; whoever comes later waits.
 
-        To be begun outside a transaction, so that what the others have kept is seen in it. Raises `WarehouseLocked`.
+        To be taken outside a transaction, so that what its last holder committed is seen. Raises `WarehouseLocked`.
         """
 
 
 class Warehouse(ABC):
     """Where the schema `clari` lives. Safe to use from several threads."""
 
-    engine: ClassVar[str]
+    kind: ClassVar[Engine]
+    read_pause_s: ClassVar[float] = 0.0  # between two read-only sessions, where an open one keeps writers out
+
+    @classmethod
+    @abstractmethod
+    def at(cls, url: SecretStr, *, data_dir: Path, work_tables: WorkTables) -> Self:
+        """The warehouse of an address; nothing is opened yet. Raises `SettingsError`, without the secret.
+
+        `data_dir` is where a server's warehouse keeps what this machine alone needs.
+        """
+
+    @property
+    def engine(self) -> str:
+        """The engine's short name."""
+        return self.kind.name
 
     @property
     @abstractmethod
@@ -121,11 +140,6 @@ class Warehouse(ABC):
     @abstractmethod
     def folder(self) -> Path:
         """A folder on this machine, the same for all who use this warehouse from here."""
-
-    @property
-    @abstractmethod
-    def made_of(self) -> str:
-        """What the tables are made of by this release; `warehouse_version` says it of those that are there."""
 
     @abstractmethod
     def exists(self) -> bool:
@@ -140,30 +154,28 @@ class Warehouse(ABC):
         """A session of one's own, the tables made."""
 
     def kept_open(self) -> AbstractContextManager[None]:
-        """Between the sessions of this while nobody else gets in, where it costs something to let them: for work that
-        waits for nothing outside.
+        """Stay connected between the sessions opened meanwhile, where that saves time and keeps others out: for work
+        that waits for nothing outside.
         """
         return nullcontext()
 
-    glance_pause_s: ClassVar[float] = 0.0  # between two glances: somebody who would write meanwhile is to get his turn
-
     @abstractmethod
-    def glance(self) -> AbstractContextManager[Session | None]:
-        """A session that makes and changes nothing and waits for nobody; None where nothing was ever written.
+    def read_only(self) -> AbstractContextManager[Session | None]:
+        """A read-only session, which changes nothing and waits for nobody; None where nothing was ever written.
 
         Raises `WarehouseLocked` or `WarehouseError`, neither of which says where on this machine the warehouse is.
         """
 
-    def looks(self) -> object | None:
-        """What changes whenever something is written; None where that cannot be said without reading."""
+    def change_token(self) -> object | None:
+        """A value that differs whenever something was written; None where only reading would tell."""
         return None
 
     @abstractmethod
     def copied(self, file: Path) -> AbstractContextManager[Session]:
         """Copy all of it to a file, as it stands at one moment, and read that copy in the session.
 
-        Where a server holds it no file is made: readers never wait there, and the session reads the server at one
-        moment. Raises `WarehouseError`, `OSError` or `duckdb.Error`.
+        Where `Capabilities.is_copied` is false no file is made: the session reads the server, keeping nobody waiting.
+        Raises `WarehouseError`, `OSError` or `duckdb.Error`.
         """
 
     def is_copied(self, file: Path) -> bool:
@@ -171,23 +183,23 @@ class Warehouse(ABC):
         return False
 
     @abstractmethod
-    def sending(self, *, timeout_s: float) -> AbstractContextManager[None]:
-        """Only one process at a time sends alerts: nobody is to be told twice."""
+    def sending_lock(self, *, timeout_s: float) -> AbstractContextManager[None]:
+        """Held by the one process that sends alerts, so that nobody is notified twice."""
 
-    def with_room(self, work: Callable[[Session], _Result]) -> _Result:
-        """Do the work in a session. What does not fit into DuckDB's memory is done again with the machine's, what was
-        interrupted once more in a new session.
+    def with_retry(self, work: Callable[[Session], _Result]) -> _Result:
+        """Do the work in a session; retry it without DuckDB's memory limit where that did not suffice, and in a new
+        session, up to three in all, where the server interrupted it.
 
         The work has to leave nothing half done where it fails, and to look first at what is done already.
         """
-        for _ in range(_TRIES - 1):
+        for _ in range(_ATTEMPTS - 1):
             try:
-                return self._with_room(work)
+                return self._with_memory_retry(work)
             except WarehouseInterrupted:
                 pass
-        return self._with_room(work)
+        return self._with_memory_retry(work)
 
-    def _with_room(self, work: Callable[[Session], _Result]) -> _Result:
+    def _with_memory_retry(self, work: Callable[[Session], _Result]) -> _Result:
         with self.session() as session:
             try:
                 return work(session)
@@ -196,7 +208,7 @@ class Warehouse(ABC):
                 return work(session)
 
     @contextmanager
-    def transaction(self, turn: str) -> Iterator[Session]:
-        """A session whose work is kept as a whole, or not at all; one at a time of those who name the same turn."""
-        with self.session() as session, session.turn(turn), session.transaction():
+    def transaction(self, lock: str) -> Iterator[Session]:
+        """A session with one transaction, under a lock."""
+        with self.session() as session, session.lock(lock), session.transaction():
             yield session

@@ -20,9 +20,7 @@ from clari_pipeline.sync.publishing import Published, publish
 from clari_pipeline.sync.recording import manifest_of
 from clari_pipeline.sync.refreshing import Marts
 from clari_pipeline.sync.replaying import Replay
-from clari_pipeline.warehouse.postgres.engine import PostgresSession
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.snowflake.session import SnowflakeSession
 from tests.helpers import prepared
 
 QUARTER = "2026_Q4"  # October to December
@@ -253,6 +251,5 @@ def rows_of(session: Session, query: str, parameters: dict[str, Any] | None = No
 
 def _plainly(session: Session) -> Any:
     """The engine's own connection, in the engine's own words."""
-    if isinstance(session, SnowflakeSession):
-        return session.connection.cursor()
-    return session.connection if isinstance(session, PostgresSession) else session.documents
+    connection: Any = getattr(session, "connection", None) or session.documents
+    return connection if hasattr(connection, "execute") else connection.cursor()

@@ -325,7 +325,7 @@ def test_a_warehouse_that_is_in_use_is_waited_for(saved: Terminal) -> None:
     assert holding.stdout.readline() == "held\n"
     shutil.copyfile(saved_warehouse(), "arriving")
     with pytest.raises(WarehouseLocked, match="has been locked by"):
-        DuckWarehouse(WAREHOUSE, lock_timeout_s=0.1).put_in_place(Path("arriving"))
+        DuckWarehouse(WAREHOUSE, lock_timeout_s=0.1).replace_with(Path("arriving"))
     assert Path("arriving").exists()
     holding.communicate("\n", timeout=60)
     assert saved("restore", "saved", "--force").code == 0

@@ -64,15 +64,8 @@ def snowflake_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def snowflake(snowflake_server: str) -> Iterator[str]:
-    """The URL of an empty database of one's own."""
-    with fake_snowflake.database(snowflake_server) as found:
-        yield found
-
-
-@pytest.fixture
 def prepared_snowflake(snowflake_server: str) -> Iterator[str]:
-    """The URL of one with every table of this release and no row."""
+    """The URL of a database of one's own, with every table of this release and no row."""
     with fake_snowflake.prepared_database(snowflake_server) as found:
         yield found
 

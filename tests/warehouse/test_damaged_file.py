@@ -45,7 +45,7 @@ def test_a_damaged_file_is_named_with_what_helps(tmp_path: Path) -> None:
             house.rows("from clari.forecast_entry")
         told[name] = str(error.value)
         if file.stat().st_size:  # an empty one may be one that is being made
-            with pytest.raises(WarehouseDamaged), house.context.warehouse.glance() as session:
+            with pytest.raises(WarehouseDamaged), house.context.warehouse.read_only() as session:
                 assert session is not None
                 session.count("forecast_entry")
         if name == "every block":

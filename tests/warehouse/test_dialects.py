@@ -16,12 +16,13 @@ from sqlglot import exp
 from clari_pipeline.core.queries import names, text_for, text_of
 from clari_pipeline.store import product_rows
 from clari_pipeline.store.work_tables import work_tables
-from clari_pipeline.warehouse.dialects import Engine, carried
+from clari_pipeline.warehouse.dialects import Dialect, carried
+from clari_pipeline.warehouse.postgres.dialect import POSTGRES
+from clari_pipeline.warehouse.snowflake.dialect import SNOWFLAKE
 from clari_pipeline.warehouse.statements import tables
 from tests.helpers import postgres_server
 from tests.helpers.each_case import try_each
 
-_ENGINES: tuple[Engine, ...] = ("postgres", "snowflake")
 # Documents are read by DuckDB in the process, whatever the warehouse; so are the tables' descriptions.
 _IN_PROCESS = {"schema_columns", "schema_descriptions"}
 _NAMES = [name for name in names() if not name.startswith("documents/") and name not in _IN_PROCESS]
@@ -112,7 +113,7 @@ def server() -> Iterator[psycopg.Connection[Any]]:
 
 
 def _run(connection: psycopg.Connection[Any], name: str, *, nulls: bool = False) -> None:
-    for statement in carried(name, "postgres"):
+    for statement in carried(name, POSTGRES):
         connection.execute(cast(LiteralString, statement), _Everything(nulls=nulls))
 
 
@@ -143,14 +144,14 @@ def _staged_tables() -> LiteralString:
     return cast(LiteralString, "".join(one.sql("postgres") + ";" for one in sqlglot.parse(text, read="duckdb") if one))
 
 
-@pytest.mark.parametrize("engine", _ENGINES)
-def test_every_statement_is_carried(engine: Engine) -> None:
+@pytest.mark.parametrize("dialect", [POSTGRES, SNOWFLAKE], ids=lambda dialect: dialect.name)
+def test_every_statement_is_carried(dialect: Dialect) -> None:
     """sqlglot knows how to say it, and reads again what it has said."""
 
     def judge(name: str) -> None:
-        for statement in carried(name, engine):
+        for statement in carried(name, dialect):
             said = re.sub(r"%\((\w+)\)s", r":\1", statement).replace("%%", "%")
-            (again,) = sqlglot.parse(said, read=engine)
+            (again,) = sqlglot.parse(said, read=dialect.name)
             assert again is not None
             # Functions that the engine is not known to have.
             unknown = {call.name.lower() for call in again.find_all(exp.Anonymous)} - {"fraction"}
@@ -210,5 +211,5 @@ def test_postgres_shows_what_every_table_and_column_holds(server: psycopg.Connec
 
 def test_few_statements_are_an_engines_own() -> None:
     """Each stands beside the common one whose work it does; a new one is a decision."""
-    own = [(name, engine) for name in names() for engine in _ENGINES if text_for(name, engine)]
+    own = [(name, engine) for name in names() for engine in ("postgres", "snowflake") if text_for(name, engine)]
     assert own == [("ledger/checks_judged", "snowflake"), ("schema/clari", "postgres"), ("schema/clari", "snowflake")]

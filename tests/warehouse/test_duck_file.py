@@ -27,7 +27,7 @@ def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
     warehouse = DuckWarehouse(tmp_path / f"{name}.duckdb")
     with warehouse.session() as session:
         assert session.count("export_job") == 0
-    with warehouse.glance() as session:
+    with warehouse.read_only() as session:
         assert session is not None
         assert session.count("forecast_entry") == 0
     with warehouse.copied(tmp_path / f"{name}-read.duckdb") as session:
@@ -45,13 +45,13 @@ def test_two_warehouses_of_one_file_share_it(tmp_path: Path) -> None:
     assert _can_be_written_by_others(file)
 
 
-def test_who_only_looks_is_told_that_the_file_is_in_use_here(tmp_path: Path) -> None:
-    """Who would write while somebody looks waits, here in vain."""
+def test_a_read_only_session_is_refused_while_the_file_is_in_use_here(tmp_path: Path) -> None:
+    """A writer waits while one is open, here in vain."""
     file = tmp_path / "warehouse.duckdb"
     warehouse = DuckWarehouse(file, lock_timeout_s=0.1)
-    with warehouse.session(), pytest.raises(WarehouseLocked), DuckWarehouse(file).glance():
+    with warehouse.session(), pytest.raises(WarehouseLocked), DuckWarehouse(file).read_only():
         pass
-    with warehouse.glance(), warehouse.glance() as session:
+    with warehouse.read_only(), warehouse.read_only() as session:
         assert session is not None
         with pytest.raises(WarehouseLocked), warehouse.session():
             pass
@@ -59,30 +59,19 @@ def test_who_only_looks_is_told_that_the_file_is_in_use_here(tmp_path: Path) -> 
         assert session.count("export_job") == 0
 
 
-def test_memory_that_one_session_asked_for_is_not_the_nexts(tmp_path: Path) -> None:
-    """`reset memory_limit` is a setting of the whole DuckDB, which stays."""
-    warehouse = DuckWarehouse(tmp_path / "warehouse.duckdb")
-    limits = []
-    for ask in ("select 1", "reset memory_limit", "select 1"):
-        with warehouse.session() as session:
-            limits.append(session.documents.execute("select current_setting('memory_limit')").fetchone())
-            session.documents.execute(ask)
-    assert limits == [("381.4 MiB",)] * 3
-
-
 def test_who_waits_for_the_file_keeps_nobody_here_from_leaving_it(tmp_path: Path) -> None:
-    """A thread looks, another wants to write: the first leaves when it likes, and the second then has the file."""
+    """A thread reads, another wants to write: the first ends when it likes, and the second then has the file."""
     warehouse = DuckWarehouse(tmp_path / "warehouse.duckdb", lock_timeout_s=60)
     warehouse.prepare()
     with ThreadPoolExecutor() as threads:
-        with warehouse.glance():
+        with warehouse.read_only():
             waiting = threads.submit(warehouse.prepare)
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.2)
         waiting.result(timeout=30)
 
 
-def test_who_only_looks_waits_for_nobody(tmp_path: Path) -> None:
+def test_a_read_only_session_waits_for_nobody(tmp_path: Path) -> None:
     """Another process has the file, and a thread of this one waits for it."""
     file = tmp_path / "warehouse.duckdb"
     warehouse = DuckWarehouse(file, lock_timeout_s=60)
@@ -93,7 +82,7 @@ def test_who_only_looks_waits_for_nobody(tmp_path: Path) -> None:
         assert holder.stdout.readline() == b"held\n"
         with ThreadPoolExecutor() as threads:
             waiting = threads.submit(warehouse.prepare)
-            with pytest.raises(WarehouseLocked), warehouse.glance():
+            with pytest.raises(WarehouseLocked), warehouse.read_only():
                 pass
             assert not waiting.done()
             holder.communicate()
@@ -105,7 +94,7 @@ def test_who_ends_keeping_it_takes_it_from_nobody(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     DuckWarehouse(path).prepare()
     file = duck_file(path)
-    with file.alone(1):
+    with file.exclusive(1):
         file.attach(read_only=True)
         with file.kept():
             pass
@@ -136,13 +125,20 @@ def test_a_relative_file_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.M
     assert not list(Path().iterdir())
 
 
-def test_settings_of_one_session_are_not_the_nexts(tmp_path: Path) -> None:
-    """They are the whole DuckDB's, which stays: one that failed before it could put them back leaves nothing."""
+@pytest.mark.parametrize(
+    ("setting", "value", "change"),
+    [
+        ("memory_limit", "381.4 MiB", "reset memory_limit"),
+        ("disabled_optimizers", "", "set disabled_optimizers = 'join_order'"),
+    ],
+)
+def test_settings_of_one_session_are_not_the_nexts(tmp_path: Path, setting: str, value: str, change: str) -> None:
+    """They are the whole instance's, which stays: one that failed before it could put them back leaves nothing."""
     warehouse = DuckWarehouse(tmp_path / "warehouse.duckdb")
-    with warehouse.session() as session:
-        session.documents.execute("set disabled_optimizers = 'join_order'")
-    with warehouse.session() as session:
-        assert session.documents.execute("select current_setting('disabled_optimizers')").fetchone() == ("",)
+    for _ in range(2):
+        with warehouse.session() as session:
+            assert session.documents.execute(f"select current_setting('{setting}')").fetchone() == (value,)
+            session.documents.execute(change)
 
 
 def test_a_child_that_is_forked_ends_well(tmp_path: Path) -> None:

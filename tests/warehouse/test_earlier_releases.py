@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 import pytest
 
 from clari_pipeline.core.periods import Quarter
-from clari_pipeline.warehouse.dialects import Engine, carried
+from clari_pipeline.warehouse.dialects import carried
 from clari_pipeline.warehouse.in_duckdb import text_of
+from clari_pipeline.warehouse.postgres.dialect import POSTGRES
+from clari_pipeline.warehouse.snowflake.dialect import SNOWFLAKE
 from clari_pipeline.warehouse.statements import is_view, tables
 from tests.helpers.house import QUARTER, House, document, entry, moment
 from tests.warehouse.conftest import SECRET, as_user
@@ -49,7 +51,8 @@ def made_earlier(house: House) -> None:
     ):
         house.execute(statement)
     view = "schema/call_submission"
-    for statement in [text_of(view)] if engine == "duckdb" else carried(view, cast(Engine, engine)):
+    dialect = {"postgres": POSTGRES, "snowflake": SNOWFLAKE}.get(engine)
+    for statement in [text_of(view)] if dialect is None else carried(view, dialect):
         house.execute(statement.replace("%%", "%"))
 
 

@@ -17,7 +17,7 @@ from clari_pipeline.warehouse.statements import is_view, tables
 from tests.helpers import postgres_server, prepared
 from tests.helpers.house import House, document, entry, moment
 from tests.helpers.proxy import wire
-from tests.warehouse.test_turns import until
+from tests.warehouse.test_locks import until
 
 _FIRST = document(entry("ann", call=100), entry("bob", call=7))
 _SECOND = document(entry("ann", call=120), entry("cy", call=1))

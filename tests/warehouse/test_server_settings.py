@@ -85,7 +85,7 @@ def test_a_database_with_ways_of_its_own(ways: tuple[str, ...], tmp_path: Path, 
 
 
 def test_a_machine_that_vanishes_is_missed_within_a_minute(tmp_path: Path, prepared_database: str) -> None:
-    """By the server, which gives its turns to others then; the address and the role may say otherwise."""
+    """By the server, which gives its locks to others then; the address and the role may say otherwise."""
     own = f"{prepared_database}?options=-c%20tcp_keepalives_idle%3D77"
     for url, expected in ((prepared_database, ["3", "30", "10"]), (own, ["3", "77", "10"])):
         found = House(tmp_path, url=url).rows("select setting from pg_settings where name ~ '^tcp_keep' order by name")

@@ -1,4 +1,4 @@
-"""Snowflake as the warehouse, emulated: its addresses, its errors, what is defined when, and who takes turns."""
+"""Snowflake as the warehouse, emulated: its addresses, its errors, what is defined when, and its locks."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.store.work_tables import work_tables
 from clari_pipeline.warehouse.dialects import carried
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
+from clari_pipeline.warehouse.snowflake.dialect import SNOWFLAKE
 from clari_pipeline.warehouse.snowflake.engine import SnowflakeWarehouse
-from clari_pipeline.warehouse.snowflake.errors import told
+from clari_pipeline.warehouse.snowflake.errors import translate
 from clari_pipeline.warehouse.snowflake.session import SnowflakeSession
 from clari_pipeline.warehouse.snowflake.url import read_address
 from tests.helpers.house import House, document, entry, moment, person
@@ -30,9 +31,7 @@ _DEFINITION = re.compile(r"\s*(create|alter|drop|comment|truncate|grant)\b", re.
 
 @pytest.fixture
 def warehouse(prepared_snowflake: str, tmp_path: Path) -> Iterator[SnowflakeWarehouse]:
-    yield SnowflakeWarehouse(
-        SecretStr(prepared_snowflake), data_dir=tmp_path, work_tables=work_tables, turn_timeout_s=0.3
-    )
+    yield SnowflakeWarehouse(SecretStr(prepared_snowflake), data_dir=tmp_path, work_tables=work_tables, lock_wait_s=0.3)
 
 
 def test_an_address_is_told_to_the_connector() -> None:
@@ -83,7 +82,7 @@ def test_every_table_of_a_session_is_known_before_its_transactions() -> None:
     assert made <= set(work_tables())
     for name in merging:
         if name not in {"schema_columns", "schema_entries_moved"}:
-            assert not [one for one in carried(name, "snowflake") if _DEFINITION.match(one)], name
+            assert not [one for one in carried(name, SNOWFLAKE) if _DEFINITION.match(one)], name
 
 
 @pytest.mark.parametrize(
@@ -103,7 +102,7 @@ def test_what_snowflake_says_becomes_one_line(
     number: int, message: str, kind: type[WarehouseError], remedy: str
 ) -> None:
     error = snowflake.connector.errors.DatabaseError(msg=f"{message}\n", errno=number)
-    found = told(error, "snowflake://account/db", is_connected=number not in {250001, 290404})
+    found = translate(error, "snowflake://account/db", is_connected=number not in {250001, 290404})
     assert type(found) is kind
     assert remedy in str(found)
     assert "\n" not in str(found)
@@ -120,11 +119,6 @@ def test_nobody_there_is_said_without_the_secret(tmp_path: Path) -> None:
     assert "cret" not in str(refused.value)
 
 
-def test_an_empty_database_has_no_tables(snowflake: str, tmp_path: Path) -> None:
-    """That it has them once they are made is asserted where they are made: tests/helpers/fake_snowflake.py."""
-    assert not SnowflakeWarehouse(SecretStr(snowflake), data_dir=tmp_path, work_tables=work_tables).exists()
-
-
 def test_a_transaction_is_kept_whole_or_not_at_all(warehouse: SnowflakeWarehouse) -> None:
     assert warehouse.exists()
     with warehouse.session() as session:
@@ -137,22 +131,22 @@ def test_a_transaction_is_kept_whole_or_not_at_all(warehouse: SnowflakeWarehouse
     assert warehouse.exists()
 
 
-def test_whoever_comes_later_waits_for_a_turn(warehouse: SnowflakeWarehouse) -> None:
-    """Of the same quarter, or to write; a session that has a turn has it as often as it asks."""
+def test_whoever_comes_later_waits_for_a_lock(warehouse: SnowflakeWarehouse) -> None:
+    """Of the same quarter, or to write; a session that holds a lock may take it again."""
     with warehouse.session() as one, warehouse.session() as other:
-        with one.turn("marts"), one.turn("people", "north", shared=True):
-            with pytest.raises(WarehouseLocked, match="another process has been at it"), other.turn("alerts"):
+        with one.lock("marts"), one.lock("people", "north", shared=True):
+            with pytest.raises(WarehouseLocked, match="another process has been at it"), other.lock("alerts"):
                 pass
-            with other.turn("sending"):
+            with other.lock("sending"):
                 pass
-        with other.turn("alerts"):
+        with other.lock("alerts"):
             pass
 
 
-def test_a_turn_that_was_lost_keeps_nothing(warehouse: SnowflakeWarehouse) -> None:
+def test_a_lock_that_was_lost_keeps_nothing(warehouse: SnowflakeWarehouse) -> None:
     with warehouse.session() as session:
         assert isinstance(session, SnowflakeSession)
-        with pytest.raises(WarehouseInterrupted, match="nothing of it was kept"), session.turn("marts"):
+        with pytest.raises(WarehouseInterrupted, match="nothing of it was kept"), session.lock("marts"):
             session.tell("update clari.turn set holder = 'another' where name = 'writing'")
             with session.transaction():
                 session.run("schema_is_made", {"schema_sha256": "late"})

@@ -61,7 +61,7 @@ def _smallest(look: Look) -> tuple[str, Quarter]:
     """The forecast and quarter of the fewest entries, of those that were ever merged; else the oldest of all synced."""
     merged = []
     if look.made_by is not None and look.is_current:
-        with look.glance() as session:
+        with look.read_only() as session:
             merged = ledger.status(session) if session is not None else []
     synced = set(look.exports)
     sizes = [

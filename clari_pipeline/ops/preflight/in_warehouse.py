@@ -30,21 +30,22 @@ def warehouse_is_reachable(look: Look) -> Finding:
     env = look.settings.env
     remembered = None
     if look.is_current:
-        with look.glance() as session:
+        with look.read_only() as session:
             remembered = environment.belongs_to(session) if session is not None else None
     if remembered not in {None, env}:
         return wrong(
             f"{place} belongs to {remembered}, and CLARI_ENV is {env or 'not set'}",
             f"set CLARI_ENV={remembered}, or name another warehouse in CLARI_WAREHOUSE_URL",
         )
-    return well(place + (f", of {remembered}" if remembered else ""))
+    trial = "; its engine is experimental here" if look.context.warehouse.kind.capabilities.is_experimental else ""
+    return well(place + (f", of {remembered}" if remembered else "") + trial)
 
 
 def warehouse_is_writable(look: Look) -> Finding:
     """A row is written and taken back."""
     warehouse = look.context.warehouse
     if look.made_by is None:
-        if warehouse.engine != "duckdb":
+        if not warehouse.kind.capabilities.is_file:
             return doubtful("the tables are not made yet: whether they can be is not known", f"{_SYNC} once")
         folder = folder_of(warehouse.folder)
         if folder.is_dir() and os.access(folder, os.W_OK):
@@ -82,7 +83,7 @@ def quarters_are_covered(look: Look) -> Finding:
         return well(NO_FORECASTS)
     have: set[tuple[str, str]] = set()
     if look.made_by is not None:
-        with _current(look).glance() as session:
+        with _current(look).read_only() as session:
             loaded = ledger.status(session) if session is not None else []
         have = {(one["forecast_id"], one["time_period_id"]) for one in loaded if one["exported_at"] is not None}
     wanted = [(forecast, str(quarter)) for forecast in look.forecasts for quarter in look.past_quarters]
@@ -104,7 +105,7 @@ def quarters_are_fresh(look: Look) -> Finding:
         return well(NO_FORECASTS)
     newest: dict[tuple[str, str], datetime] = {}
     if look.made_by is not None:
-        with _current(look).glance() as session:
+        with _current(look).read_only() as session:
             found = ledger.health_exports(session) if session is not None else []
         newest = {
             (one["forecast_id"], one["time_period_id"]): one["exported_at"] for one in found if one["exported_at"]
@@ -128,7 +129,7 @@ def products_are_fresh(look: Look) -> Finding:
         return well("CLARI_PRODUCTS names none beside the forecast")
     found = standings(None, named)
     if look.made_by is not None:
-        with _current(look).glance() as session:
+        with _current(look).read_only() as session:
             found = standings(session, named)
     if "opportunity" in named and "activity" not in named:
         return wrong(

@@ -19,6 +19,7 @@ from clari_pipeline.ops.preflight.findings import NotSeen
 from clari_pipeline.sync.context import Context, clari_client
 from clari_pipeline.sync.products.allowance import syncs_a_month
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
+from clari_pipeline.warehouse.migrations import SCHEMA_VERSION
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, rows
 
@@ -124,7 +125,7 @@ class Look:
     # The warehouse
 
     @contextmanager
-    def glance(self) -> Iterator[Session | None]:
+    def read_only(self) -> Iterator[Session | None]:
         """The warehouse, to read only; who holds it is waited for. Once it could not be read, nobody tries again."""
         if self._trouble is not None:
             raise NotSeen(str(self._trouble), "see warehouse_is_reachable") from self._trouble
@@ -134,7 +135,7 @@ class Look:
                     on=WarehouseLocked, attempts=None, timeout=_PATIENCE_S, wait_initial=0.1, wait_max=1
                 ):
                     with attempt:
-                        session = opened.enter_context(self.context.warehouse.glance())
+                        session = opened.enter_context(self.context.warehouse.read_only())
                 yield session
         except WarehouseError as error:
             self._trouble = error
@@ -143,7 +144,7 @@ class Look:
     @cached_property
     def made_by(self) -> str | None:
         """Which definition made the tables; None where nothing was ever written. Raises `WarehouseError`."""
-        with self.glance() as session:
+        with self.read_only() as session:
             if session is None:
                 return None
             try:
@@ -155,7 +156,7 @@ class Look:
     @property
     def is_current(self) -> bool:
         """Whether the tables stand as this release defines them."""
-        return self.made_by == self.context.warehouse.made_of
+        return self.made_by == SCHEMA_VERSION
 
     def rows(self, name: str) -> list[Record]:
         """What a statement answers; nothing where nothing was ever written. Raises `NotSeen` or `WarehouseError`."""
@@ -163,7 +164,7 @@ class Look:
             return []
         if not self.is_current:
             raise NotSeen("the tables are not as this release defines them", "see warehouse_schema_is_current")
-        with self.glance() as session:
+        with self.read_only() as session:
             return rows(session, name) if session is not None else []
 
 

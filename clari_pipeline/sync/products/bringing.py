@@ -90,7 +90,7 @@ class Bringing:
     def _taken_up(self) -> tuple[list[Record], list[Fetch]]:
         """What runs that are gone have left at Clari or have landed unsaid, and what is to be asked for now."""
         left: list[Record] = []
-        with self._context.warehouse.session() as session, session.turn("planning"):
+        with self._context.warehouse.session() as session, session.lock("planning"):
             environment.claim(session, self._context.settings.env)
             for row in fetches.unfinished(session, self._product.name):
                 if row["run_id"] != self._run_id and self._context.runs.is_alive(row["run_id"]):
@@ -103,7 +103,7 @@ class Bringing:
                     FETCHES.reassign(session, row["request_id"], self._run_id)
                     left.append(row)
         self._loader.load_waiting(self._run_id)
-        with self._context.warehouse.session() as session, session.turn("planning"):
+        with self._context.warehouse.session() as session, session.lock("planning"):
             plan = self._product.plan(session, self._context.settings, self._context.now())
             return left, [fetch for fetch in plan if not self._just_came(session, fetch)]
 

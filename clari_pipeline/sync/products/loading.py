@@ -72,14 +72,14 @@ class ProductLoader:
         """Merge one document, or refuse it; what another process has merged meanwhile is left alone."""
 
         def load(session: Session) -> None:
-            with session.turn("product", self._product.name):
+            with session.lock("product", self._product.name):
                 fetch = FETCHES.row(session, request_id)
                 if fetch["state"] == "LANDED" and fetches.is_late(session, fetch):
                     self._rebuild(session)  # its records take their place among those that are newer
                 elif fetch["state"] == "LANDED":
                     self._load(session, fetch)
 
-        self._context.warehouse.with_room(load)
+        self._context.warehouse.with_retry(load)
         self._tell(request_id)
 
     def rebuild(self) -> list[str]:
@@ -87,10 +87,10 @@ class ProductLoader:
         done: list[str] = []
 
         def rebuild(session: Session) -> None:
-            with session.turn("product", self._product.name):
+            with session.lock("product", self._product.name):
                 done[:] = self._rebuild(session)
 
-        self._context.warehouse.with_room(rebuild)
+        self._context.warehouse.with_retry(rebuild)
         return done
 
     def _rebuild(self, session: Session) -> list[str]:

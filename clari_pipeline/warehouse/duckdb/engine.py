@@ -1,4 +1,4 @@
-"""The DuckDB file: opened when it is needed, closed when nobody needs it, so that others can read it between."""
+"""A DuckDB file as the warehouse: open while a session is, closed between, so that other processes can read it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import duckdb
 from filelock import FileLock
+from pydantic import SecretStr
 
 from clari_pipeline.core.disk import copy_past_memory, to_disk
 from clari_pipeline.core.retrying import retry_context
 from clari_pipeline.core.runbook import says_full
-from clari_pipeline.warehouse.duckdb.errors import MAKE_AGAIN, is_lock, locked, says_damaged, told
-from clari_pipeline.warehouse.duckdb.file import UsedHere, duck_file
-from clari_pipeline.warehouse.earlier import list_weeks, move_entries, sum_swings
+from clari_pipeline.warehouse.duckdb import ENGINE
+from clari_pipeline.warehouse.duckdb.errors import MAKE_AGAIN, is_lock, locked, says_damaged, translate
+from clari_pipeline.warehouse.duckdb.file import CONFIG, UsedHere, duck_file
 from clari_pipeline.warehouse.errors import WarehouseDamaged, WarehouseError, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
-from clari_pipeline.warehouse.session import Answer, Session, Warehouse
-from clari_pipeline.warehouse.statements import rows, run, sha256_of, tables
+from clari_pipeline.warehouse.migrations import is_current, make_schema
+from clari_pipeline.warehouse.session import Answer, Session, Warehouse, WorkTables
+from clari_pipeline.warehouse.statements import rows, tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,26 +60,25 @@ class DuckSession(Session):
 
     def save(self, table: str, file: Path) -> None:
         """Every row of a table of schema `clari` as a Parquet file, packed as every reader of such files knows it."""
-        said = ", ".join(f"{_quoted(name)}: {_quoted(text)}" for name, text in descriptions(self, table).items())
-        self._connection.execute(
-            f'copy clari."{table}" to {_quoted(str(file))} (format parquet, compression snappy, kv_metadata {{{said}}})'
-        )
+        about = ", ".join(f"{_quoted(name)}: {_quoted(text)}" for name, text in descriptions(self, table).items())
+        options = f"format parquet, compression snappy, kv_metadata {{{about}}}"
+        self._connection.execute(f'copy clari."{table}" to {_quoted(str(file))} ({options})')
 
     def begin(self) -> None:
-        """From here on all is kept together, or nothing."""
+        """Begin a transaction."""
         self._connection.begin()
 
     def commit(self) -> None:
-        """Keep it."""
+        """Commit it."""
         self._connection.commit()
 
     def rollback(self) -> None:
-        """Keep none of it. What has failed before is what people are to hear of."""
+        """Roll it back; the error before it is the one to report."""
         with suppress(duckdb.Error):
             self._connection.rollback()
 
     @contextmanager
-    def turn(self, *what: str, shared: bool = False) -> Iterator[None]:
+    def lock(self, *what: str, shared: bool = False) -> Iterator[None]:
         """Nothing to wait for: while a session is open, the file is locked to every other process."""
         yield
 
@@ -85,14 +86,19 @@ class DuckSession(Session):
 class DuckWarehouse(Warehouse):
     """One DuckDB file with the schema `clari` in it. Safe to use from several threads."""
 
-    engine = "duckdb"
-    glance_pause_s = 0.5
+    kind = ENGINE
+    read_pause_s = 0.5
 
     def __init__(self, path: Path, *, lock_timeout_s: float = 60) -> None:
         self._path = path  # as people have named it
         self._file = duck_file(path.absolute())
         self._lock_timeout_s = lock_timeout_s
         self._is_prepared = False
+
+    @classmethod
+    def at(cls, url: SecretStr, *, data_dir: Path, work_tables: WorkTables) -> Self:
+        """The file of `duckdb:///PATH`."""
+        return cls(Path(url.get_secret_value().partition(":///")[2]))
 
     @property
     def place(self) -> str:
@@ -103,11 +109,6 @@ class DuckWarehouse(Warehouse):
     def folder(self) -> Path:
         """The file's own."""
         return self._path.parent
-
-    @property
-    def made_of(self) -> str:
-        """The definitions in `sql/schema/`."""
-        return sha256_of("schema")
 
     def exists(self) -> bool:
         """Whether anything was ever written."""
@@ -125,23 +126,23 @@ class DuckWarehouse(Warehouse):
         Raises `WarehouseUnwritable` or `WarehouseLocked`, the latter after a minute of waiting, `WarehouseFull` and
         `WarehouseDamaged`.
         """
-        with self._trouble_is_told():
+        with self._translated():
             if not self._file.is_attached:
                 self._refuse_unwritable()
-            connection = self._when_free(self._file.use)
+            connection = self._retry_while_locked(self._file.use)
             try:
                 session = DuckSession(connection)
                 self._prepare(session)
                 yield session
             finally:
-                self._file.let_go(connection)
+                self._file.release(connection)
 
     def kept_open(self) -> AbstractContextManager[None]:
         """The file stays attached from the first session of this while on: to detach and attach it takes some ms."""
         return self._file.kept()
 
     @contextmanager
-    def glance(self) -> Iterator[Session | None]:
+    def read_only(self) -> Iterator[Session | None]:
         """The file opened for reading only; open, it keeps others from writing."""
         try:
             if not self._path.exists() or self._path.stat().st_size == 0:  # empty while DuckDB makes it
@@ -164,32 +165,34 @@ class DuckWarehouse(Warehouse):
                 f"the warehouse cannot be read ({cause}): check CLARI_WAREHOUSE_URL, or run clari-pipeline sync"
             ) from error
 
-    def looks(self) -> object:
-        """How the file and its log look from outside."""
-        looks: list[tuple[int, ...]] = []
+    def change_token(self) -> object:
+        """Which file it is, of what size and when last written, and the same of its log."""
+        found: list[tuple[int, ...]] = []
         for file in (self._path, self._log):
             with suppress(FileNotFoundError):
-                found = file.stat()
-                looks.append((found.st_ino, found.st_size, found.st_mtime_ns))
-        return looks
+                stat = file.stat()
+                found.append((stat.st_ino, stat.st_size, stat.st_mtime_ns))
+        return found
 
     @contextmanager
     def copied(self, file: Path) -> Iterator[Session]:
         """The file is copied as it is; others can read it meanwhile, and whoever would write waits that long.
 
-        Of a file that DuckDB 1.x cannot open, as earlier releases made them, all is written anew into one that it can.
-
-        The copy may be read only, and is as old as what it shows: its time is that of the last write.
+        A file that DuckDB 1.x cannot open, as earlier releases made them, is rewritten into one that it can. The
+        copy is read-only, and its time is that of the last write.
         """
-        with self._at_rest():
+        with self._without_writer():
             found = self._path.stat()
             if self._file.opens_everywhere:
                 copy_past_memory(self._path, file)
             else:
-                self._file.write_anew(file)
+                self._file.rewrite(file)
         os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
         file.chmod(found.st_mode & 0o444)
-        with self._file.read_copy(file) as connection:
+        with duckdb.connect(config=CONFIG | {"temp_directory": f"{file}.tmp"}) as connection:
+            connection.execute(f"attach {_quoted(str(file))} as copied (read_only)")
+            connection.execute("use copied")  # whatever the file is called: named like the schema it would be ambiguous
+            connection.execute("set timezone = 'UTC'")
             yield DuckSession(connection)
 
     def is_copied(self, file: Path) -> bool:
@@ -200,15 +203,15 @@ class DuckWarehouse(Warehouse):
             return False
         return not self._has_log() and copy.st_mtime_ns == found.st_mtime_ns
 
-    def put_in_place(self, file: Path) -> None:
+    def replace_with(self, file: Path) -> None:
         """Put a file from the same disk in this one's place, once nobody has it open.
 
         One that DuckDB cannot open any more is nobody's, and gives way. Raises `WarehouseLocked` or `OSError`.
         """
-        with self._alone():
+        with self._exclusive():
             if self._path.exists():
                 with suppress(WarehouseUnwritable, WarehouseDamaged, duckdb.Error):
-                    self._when_free(self._file.attach)
+                    self._retry_while_locked(self._file.attach)
                     self._file.checkpoint()
             self._log.unlink(missing_ok=True)  # it would be read into the new one
             file.replace(self._path)
@@ -216,35 +219,35 @@ class DuckWarehouse(Warehouse):
             self._is_prepared = False
 
     @contextmanager
-    def sending(self, *, timeout_s: float) -> Iterator[None]:
+    def sending_lock(self, *, timeout_s: float) -> Iterator[None]:
         """A lock beside the file, which stays free for others meanwhile."""
         with FileLock(self._path.with_suffix(".sending.lock"), timeout=timeout_s):
             yield
 
     @contextmanager
-    def _at_rest(self) -> Iterator[None]:
-        """Nobody writes, here or elsewhere, and the file without its log is all of it.
+    def _without_writer(self) -> Iterator[None]:
+        """No writer, here or elsewhere, and everything is in the file, nothing in its log.
 
-        DuckDB's own lock for readers says so to other processes. It is let go of as soon as anybody here closes the
-        file, though others have it open: who copies it has to be through by then.
+        DuckDB's own lock for readers keeps other processes out. It is released as soon as anybody here closes the file,
+        though others have it open: a copy has to be finished by then.
         """
-        with self._alone():
-            self._when_free(partial(self._file.attach, read_only=True))
+        with self._exclusive():
+            self._retry_while_locked(partial(self._file.attach, read_only=True))
             while self._has_log():  # a process left it when it was killed: written into the file before
                 self._file.detach()
-                self._when_free(self._file.attach)
+                self._retry_while_locked(self._file.attach)
                 self._file.checkpoint()
                 self._log.unlink(missing_ok=True)  # one torn at its first byte holds nothing: DuckDB passes over it
                 self._file.detach()
-                self._when_free(partial(self._file.attach, read_only=True))
+                self._retry_while_locked(partial(self._file.attach, read_only=True))
             yield
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Nobody in this process uses the file meanwhile. Raises `WarehouseLocked`."""
-        with ExitStack() as alone:
+    def _exclusive(self) -> Iterator[None]:
+        """Exclusive use within this process. Raises `WarehouseLocked`."""
+        with ExitStack() as held:
             try:
-                alone.enter_context(self._file.alone(self._lock_timeout_s))
+                held.enter_context(self._file.exclusive(self._lock_timeout_s))
             except UsedHere as error:
                 raise locked(self._path, error, self._lock_timeout_s) from error
             yield
@@ -257,27 +260,27 @@ class DuckWarehouse(Warehouse):
         return self._path.with_name(f"{self._path.name}.wal")
 
     def _refuse_unwritable(self) -> None:
-        """Make the file's folder, and say what is in the way of writing there. Raises `WarehouseUnwritable`."""
+        """Make the file's folder. Raises `WarehouseUnwritable` where neither it nor the file can be written."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise told(self._path, error.strerror or str(error)) from error
+            raise translate(self._path, error.strerror or str(error)) from error
         if self._path.is_dir():
-            raise told(self._path, "it is a folder")
+            raise translate(self._path, "it is a folder")
         if not os.access(self._path if self._path.exists() else self._path.parent, os.W_OK):
-            raise told(self._path, "permission denied")
+            raise translate(self._path, "permission denied")
 
     def _prepare(self, session: Session) -> None:
-        """The tables, once for each who uses the file: another may have put it there."""
-        with self._file.making:
+        """Make the tables, once for each warehouse object: another may have put the file there."""
+        with self._file.schema_lock:
             if not self._is_prepared:
-                if not _is_made(session):
+                if not _is_current(session):
                     with session.transaction():
-                        _make_schema(session)
+                        make_schema(session)
                 self._is_prepared = True
 
-    def _when_free(self, act: Callable[[], _Result]) -> _Result:
-        """Do what needs the file as soon as nobody else has it. Raises `WarehouseLocked`, `WarehouseUnwritable`."""
+    def _retry_while_locked(self, act: Callable[[], _Result]) -> _Result:
+        """Retry while another has the file locked. Raises `WarehouseLocked`, `WarehouseUnwritable`."""
         try:
             for attempt in retry_context(
                 on=is_lock, attempts=None, timeout=self._lock_timeout_s, wait_initial=0.05, wait_max=1
@@ -286,19 +289,19 @@ class DuckWarehouse(Warehouse):
                     return act()
         except (duckdb.Error, UsedHere) as error:
             if not is_lock(error):
-                raise told(self._path, str(error)) from error
+                raise translate(self._path, str(error)) from error
             raise locked(self._path, error, self._lock_timeout_s) from error
         raise AssertionError("unreachable")
 
     @contextmanager
-    def _trouble_is_told(self) -> Iterator[None]:
-        """DuckDB has no errors of its own for a disk without room and a damaged file: their words stand in others."""
+    def _translated(self) -> Iterator[None]:
+        """A full disk and a damaged file as our errors; DuckDB has no types for them, only words."""
         try:
             yield
         except duckdb.Error as error:
             if not (says_full(str(error)) or says_damaged(str(error))):
                 raise
-            raise told(self._path, str(error)) from error
+            raise translate(self._path, str(error)) from error
 
 
 def _quoted(text: str) -> str:
@@ -306,7 +309,7 @@ def _quoted(text: str) -> str:
 
 
 def descriptions(session: DuckSession, table: str) -> dict[str, str]:
-    """What a table of the session says of itself (`description`) and of its columns (`description.<column>`)."""
+    """The comment of a table (`description`) and of each of its columns (`description.<column>`)."""
     return {found["name"]: found["comment"] for found in rows(session, "schema_descriptions", table_name=table)}
 
 
@@ -327,8 +330,8 @@ def arrow_schemas() -> dict[str, pa.Schema]:
     with _template().cursor() as connection:
         connection.execute("set timezone = 'UTC'")
         found = {table: connection.table(f"clari.{table}").to_arrow_table().schema for table in tables()}
-        said = DuckSession(connection)
-        return {table: schema.with_metadata(descriptions(said, table)) for table, schema in found.items()}
+        session = DuckSession(connection)
+        return {table: schema.with_metadata(descriptions(session, table)) for table, schema in found.items()}
 
 
 @cache
@@ -338,26 +341,15 @@ def _template() -> duckdb.DuckDBPyConnection:
     To make the tables takes a sixth of a second, most of it for their 600 descriptions.
     """
     connection = duckdb.connect(config={"threads": "1"})
-    _make_schema(DuckSession(connection))
+    make_schema(DuckSession(connection))
     return connection
 
 
 atexit.register(_template.cache_clear)  # DuckDB complains of connections that outlive it
 
 
-def _is_made(session: Session) -> bool:
-    """Whether this release has made the tables already."""
+def _is_current(session: Session) -> bool:
     try:
-        return [{"schema_sha256": sha256_of("schema")}] == rows(session, "schema_made_by")
-    except duckdb.CatalogException:
+        return is_current(session)
+    except duckdb.CatalogException:  # there are no tables yet
         return False
-
-
-def _make_schema(session: Session) -> None:
-    run(session, "schema/clari")
-    move_entries(session)
-    for table in tables():
-        run(session, f"schema/{table}")
-    sum_swings(session)
-    list_weeks(session)
-    run(session, "schema_is_made", schema_sha256=sha256_of("schema"))

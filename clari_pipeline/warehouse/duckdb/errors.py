@@ -1,5 +1,5 @@
-"""DuckDB's errors as this pipeline's. It has none of their own for a lock, a disk without room and a damaged file: they
-are told by its words.
+"""DuckDB's errors as this pipeline's. It has no types for a lock, a full disk and a damaged file: its words tell them
+apart.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _DAMAGED = re.compile(r"corrupt database file|not a valid duckdb database|could 
 
 def is_lock(error: Exception) -> bool:
     """Whether another process has the file, or this one in another way."""
-    says_so = any(words in str(error) for words in (_LOCKED, _USED_HERE))
-    return isinstance(error, UsedHere) or (isinstance(error, duckdb.Error) and says_so)
+    names_lock = any(words in str(error) for words in (_LOCKED, _USED_HERE))
+    return isinstance(error, UsedHere) or (isinstance(error, duckdb.Error) and names_lock)
 
 
 def says_damaged(message: str) -> bool:
@@ -40,8 +40,8 @@ def says_damaged(message: str) -> bool:
     return _DAMAGED.search(message) is not None
 
 
-def told(path: Path, cause: str) -> WarehouseError:
-    """What keeps a file from being written, as people are to hear it."""
+def translate(path: Path, cause: str) -> WarehouseError:
+    """What keeps a file from being written, in one line with its remedy."""
     if says_full(cause):
         return WarehouseFull(
             f"warehouse {path}: its disk is full, and nothing of what was being written was kept: make room "

@@ -1,8 +1,8 @@
-"""The warehouse's file as this process has it: attached once, whoever uses it, to a DuckDB that stays.
+"""The warehouse's file in this process: attached once, for all its users, to a DuckDB instance that is reused.
 
-To start a DuckDB takes 15 ms, to attach a file to one that runs 3 ms: a sync lets go of the file a dozen times, so that
-others can read it between. One DuckDB a file, so that each spills beside its own; of those that have no file attached
-the newest alone stays. Nothing here waits for another process: whoever cannot have the file is told so at once.
+To start an instance takes 15 ms, to attach a file to a running one 3 ms: a sync detaches the file a dozen times, so
+that other processes can read it between. One instance a file, so that each spills beside its own; of those without
+an attached file only the newest stays. Nothing here waits for another process: a locked file raises at once.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 import duckdb
 
-# What does not fit is spilled beside the warehouse; the order of rows is nobody's business.
+# What exceeds the memory limit is spilled beside the warehouse; no query relies on the order of rows.
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "400MB",
     "preserve_insertion_order": "false",
@@ -28,7 +27,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 # included. A file that is there already stays what it is.
 _STORAGE = (1, 2, 0)
 _NEW_FILES = {"storage_compatibility_version": "v{}.{}.{}".format(*_STORAGE)}
-# Settings of the whole DuckDB, which the user before may have left otherwise: for writing, and for reading alone.
+# Settings of the whole instance, which its last user may have changed: for writing, and for reading alone.
 _TO_WRITE = (*(f"set {name} = '{value}'" for name, value in CONFIG.items()), "reset disabled_optimizers")
 _TO_READ = (*(f"reset {name}" for name in CONFIG), "reset disabled_optimizers")
 _WRITTEN = "warehouse"
@@ -36,16 +35,16 @@ _READ = "itself"
 
 _files: WeakValueDictionary[Path, DuckFile] = WeakValueDictionary()
 _files_guard = threading.Lock()
-_resting: list[DuckFile] = []  # the one whose DuckDB stays, though nobody uses its file
-_numbers = count()  # of copies, in their names
+_resting: list[DuckFile] = []  # the one whose instance stays, though nobody uses its file
+_REWRITTEN = "rewritten"
 
 
 class UsedHere(Exception):
-    """Another part of this process uses the file in a way that does not go together with what was asked for."""
+    """Another part of this process uses the file in a way that excludes what was asked for."""
 
 
 def duck_file(path: Path) -> DuckFile:
-    """The file at an absolute path: the same object for all who ask for it while any of them keeps it."""
+    """The file at an absolute path: one object, shared while anybody keeps it."""
     with _files_guard:
         file = _files.get(path)
         if file is None:
@@ -54,28 +53,28 @@ def duck_file(path: Path) -> DuckFile:
 
 
 class DuckFile:
-    """Counts who uses the file, and attaches it while somebody does. Safe to use from several threads."""
+    """Counts the users of the file, and keeps it attached while there are any. Safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.making = threading.Lock()  # for whoever makes the tables
+        self.schema_lock = threading.Lock()  # held by whoever makes the tables
         self._guard = threading.Condition(threading.RLock())  # never held while somebody waits
         self._duckdb: duckdb.DuckDBPyConnection | None = None
-        self._is_attached = self._is_alone = False
-        self._users = self._keepers = self._readers = self._copies = 0
+        self._is_attached = self._is_exclusive = False
+        self._users = self._keepers = self._readers = 0
 
     @property
     def is_attached(self) -> bool:
-        """Whether somebody in this process has it, other than to `read` it."""
+        """Whether this process has it attached, other than to `read` it."""
         return self._is_attached
 
     def use(self) -> duckdb.DuckDBPyConnection:
-        """A connection of one's own, its times in UTC, for `let_go` to close; the file is made where there is none.
+        """A new connection, its times in UTC, for `release` to close; the file is made where there is none.
 
         Raises `UsedHere`, or `duckdb.Error` as `attach` does.
         """
         with self._guard:
-            if self._is_alone or self._readers:
+            if self._is_exclusive or self._readers:
                 raise UsedHere
             if not self._is_attached:
                 self.attach()
@@ -87,7 +86,7 @@ class DuckFile:
             self._users += 1
             return connection
 
-    def let_go(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def release(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Close a connection from `use`, and detach the file if nobody else uses or keeps it."""
         connection.close()
         with self._guard:
@@ -110,7 +109,7 @@ class DuckFile:
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for reading only, with all memory there is. Raises `UsedHere` or `duckdb.Error`."""
         with self._guard:
-            if self._is_attached or self._is_alone:
+            if self._is_attached or self._is_exclusive:
                 raise UsedHere
             if not self._readers:
                 self._attach(self._path, _READ, read_only=True)
@@ -125,60 +124,44 @@ class DuckFile:
                     self._detach(_READ)
                 self._guard.notify_all()
 
-    @contextmanager
-    def read_copy(self, copy: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for reading only, to a copy of the file. Raises `duckdb.Error`."""
-        name = f"copy_{next(_numbers)}"
-        with self._guard:
-            self._attach(copy, name, read_only=True)
-            self._copies += 1
-        try:
-            with self._connection(name) as connection:
-                yield connection
-        finally:
-            with self._guard:
-                self._copies -= 1
-                self._detach(name)
-
     @property
     def opens_everywhere(self) -> bool:
-        """Whether every DuckDB from 1.2 on can open the attached file. DuckDB is asked: who closes a file that he has
-        opened to look lets go of DuckDB's lock on it.
+        """Whether every DuckDB from 1.2 on can open the attached file. DuckDB is asked: to open the file ourselves and
+        close it would release DuckDB's lock on it.
         """
         with self._connection(_WRITTEN) as connection:
-            told = connection.execute(
+            found = connection.execute(
                 "select tags['storage_version'] from duckdb_databases() where database_name = current_database()"
             ).fetchall()
-        version = re.match(r"v(\d+)\.(\d+)\.(\d+)", str(told[0][0]))
+        version = re.match(r"v(\d+)\.(\d+)\.(\d+)", str(found[0][0]))
         return version is not None and tuple(map(int, version.groups())) <= _STORAGE
 
-    def write_anew(self, copy: Path) -> None:
+    def rewrite(self, copy: Path) -> None:
         """Write all that the attached file holds into a new one, which every DuckDB from 1.2 on opens."""
-        name = f"copy_{next(_numbers)}"
         with self._guard:
-            self._attach(copy, name, read_only=False)
+            self._attach(copy, _REWRITTEN, read_only=False)
             try:
-                self._duckdb_here.execute(f"copy from database {_WRITTEN} to {name}")
+                self._duckdb_here.execute(f"copy from database {_WRITTEN} to {_REWRITTEN}")
             finally:
-                self._detach(name)
+                self._detach(_REWRITTEN)
 
     @contextmanager
-    def alone(self, timeout_s: float) -> Iterator[None]:
-        """Once nobody in this process uses or reads the file, let go of it, though it be kept; nobody does meanwhile.
+    def exclusive(self, timeout_s: float) -> Iterator[None]:
+        """Exclusive use within this process, once nobody uses or reads the file; it is detached first, though kept.
 
-        Whoever is alone may `attach`, `checkpoint` and `detach` it. Raises `UsedHere` where somebody still uses it
-        after that time.
+        Its holder may `attach`, `checkpoint` and `detach` it. Raises `UsedHere` where it is still in use after that
+        time.
         """
         with self._guard:
-            if not self._guard.wait_for(lambda: not (self._users or self._readers or self._is_alone), timeout_s):
+            if not self._guard.wait_for(lambda: not (self._users or self._readers or self._is_exclusive), timeout_s):
                 raise UsedHere
             self.detach()
-            self._is_alone = True
+            self._is_exclusive = True
         try:
             yield
         finally:
             with self._guard:
-                self._is_alone = False
+                self._is_exclusive = False
                 self.detach()
                 self._guard.notify_all()
 
@@ -194,14 +177,14 @@ class DuckFile:
             connection.execute("checkpoint")
 
     def detach(self) -> None:
-        """Let go of the file, if it is attached: its log is written into it, and others may have it."""
+        """Detach the file, if it is attached: its log is written into it, and others may have it."""
         with self._guard:
             if self._is_attached:
                 self._is_attached = False
                 self._detach(_WRITTEN)
 
     def end(self, *, timeout_s: float = -1) -> None:
-        """Close the DuckDB, unless something is attached to it; the next use starts another."""
+        """Close the instance, unless something is attached to it; the next use starts another."""
         if self._guard.acquire(timeout=timeout_s):
             try:
                 if not self._has_attached():
@@ -210,7 +193,7 @@ class DuckFile:
                 self._guard.release()
 
     def _has_attached(self) -> bool:
-        return bool(self._is_attached or self._readers or self._copies)
+        return bool(self._is_attached or self._readers)
 
     def _close(self) -> None:
         if self._duckdb is not None:
@@ -219,7 +202,7 @@ class DuckFile:
 
     def _detach_if_unused(self) -> None:
         if self._users == 0:
-            if not (self._keepers or self._is_alone):
+            if not (self._keepers or self._is_exclusive):
                 self.detach()
             self._guard.notify_all()
 
@@ -256,7 +239,7 @@ class DuckFile:
         self._rest()
 
     def _rest(self) -> None:
-        """Be the one whose DuckDB stays."""
+        """Be the one whose instance stays."""
         with _files_guard:
             before = [file for file in _resting if file is not self]
             _resting[:] = [self]

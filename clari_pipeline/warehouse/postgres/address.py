@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from clari_pipeline.core.setting_errors import SettingsError
 
-_UNLESS_SAID: dict[str, str] = {
+_DEFAULTS: dict[str, str] = {
     "connect_timeout": "10",
     "fallback_application_name": "clari-pipeline",
     "keepalives_idle": "30",
@@ -26,14 +26,14 @@ _ALSO_KNOWN = {"ssl"}  # as JDBC writes it: libpq takes ssl=true
 
 
 def read_address(url: SecretStr) -> tuple[str, str]:
-    """What the drivers connect by, and server and database without a secret.
+    """The connection string for the drivers, and server and database for people.
 
     Raises `SettingsError`, which quotes nothing that could be a part of one.
     """
-    said = _parsed(url.get_secret_value())
-    if said is None:
+    parts = _parsed(url.get_secret_value())
+    if parts is None:
         raise SettingsError(_what_is_wrong(url.get_secret_value()))
-    return make_conninfo(**_UNLESS_SAID | said | _ALWAYS), _place(said)
+    return make_conninfo(**_DEFAULTS | parts | _ALWAYS), _place(parts)
 
 
 def _what_is_wrong(url: str) -> str:
@@ -55,18 +55,18 @@ def _what_is_wrong(url: str) -> str:
 
 
 def _parsed(url: str) -> dict[str, str] | None:
-    """What an address says; None where it is none, or where a password reaches into other parts of it."""
+    """An address by its parts; None where it is none, or where an unescaped password reaches into another part."""
     try:
-        said = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+        parts = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     except psycopg.ProgrammingError:
         return None
-    ports = said.get("port", _PORT).split(",")
+    ports = parts.get("port", _PORT).split(",")
     is_torn = (
         not all(port.isdecimal() or not port for port in ports)
-        or "@" in said.get("host", "") + said.get("dbname", "")
-        or "/" in said.get("dbname", "")
+        or "@" in parts.get("host", "") + parts.get("dbname", "")
+        or "/" in parts.get("dbname", "")
     )
-    return None if is_torn else said
+    return None if is_torn else parts
 
 
 def _unknown(query: str) -> str | None:
@@ -78,9 +78,9 @@ def _unknown(query: str) -> str | None:
     return next((name for name in names if name not in known and re.fullmatch(r"[A-Za-z_]{1,40}", name)), None)
 
 
-def _place(said: dict[str, str]) -> str:
-    hosts = (said.get("host") or "localhost").split(",")
-    ports = said.get("port", _PORT).split(",")
+def _place(parts: dict[str, str]) -> str:
+    hosts = (parts.get("host") or "localhost").split(",")
+    ports = parts.get("port", _PORT).split(",")
     bracketed = (f"[{host}]" if ":" in host else host for host in hosts)
     servers = ",".join(f"{host}:{port or _PORT}" for host, port in zip(bracketed, cycle(ports), strict=False))
-    return f"postgresql://{servers}/{said.get('dbname', '')}"
+    return f"postgresql://{servers}/{parts.get('dbname', '')}"

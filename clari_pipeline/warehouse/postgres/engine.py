@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 import adbc_driver_manager
-import duckdb
 import psycopg
 from psycopg import sql
 from psycopg.types.string import TextLoader
 from pydantic import SecretStr
 
-from clari_pipeline.core.retrying import retry_context
 from clari_pipeline.warehouse.dialects import carried
-from clari_pipeline.warehouse.duckdb.file import CONFIG
-from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
+from clari_pipeline.warehouse.errors import WarehouseUnwritable, lock_timed_out
+from clari_pipeline.warehouse.migrations import is_current
+from clari_pipeline.warehouse.postgres import ENGINE
 from clari_pipeline.warehouse.postgres.address import read_address
-from clari_pipeline.warehouse.postgres.errors import told
+from clari_pipeline.warehouse.postgres.dialect import POSTGRES
+from clari_pipeline.warehouse.postgres.errors import translate
 from clari_pipeline.warehouse.postgres.staged import Staged
-from clari_pipeline.warehouse.postgres.tables import are_made, has_tables, make, may_be_made, refuse_encoding
-from clari_pipeline.warehouse.saving import ROWS_AT_ONCE, save
-from clari_pipeline.warehouse.session import Answer, Session, Warehouse
-from clari_pipeline.warehouse.statements import sha256_of
+from clari_pipeline.warehouse.postgres.tables import make, may_be_made, refuse_encoding
+from clari_pipeline.warehouse.server import ROWS_AT_ONCE, Rows, ServerSession, ServerWarehouse
+from clari_pipeline.warehouse.session import Answer, WorkTables
 
 _OLDEST = 15
 
@@ -40,7 +37,7 @@ _SETTINGS = (
     b"set work_mem = '64MB'; set default_statistics_target = 20"
 )
 
-# A machine that vanishes ends nothing: the server asks, and gives its turns to others. What the address, the role or
+# A machine that vanishes ends nothing: the server asks, and gives its locks to others. What the address, the role or
 # the database says of it stands; a socket on one machine knows none of it.
 _KEPT_ALIVE = (
     b"select set_config(name, wanted, false) from pg_settings inner join (values ('tcp_keepalives_idle', '30'), "
@@ -49,40 +46,26 @@ _KEPT_ALIVE = (
 )
 
 
-class PostgresSession(Session):
-    """A connection of its own; documents are read by DuckDB in this process and brought there by `Staged`."""
+class PostgresSession(ServerSession):
+    """Documents are read by DuckDB in this process and brought there by `Staged`."""
 
-    def __init__(
-        self, connection: psycopg.Connection[Any], place: str, staged: Staged, *, turn_timeout_s: float
-    ) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], place: str, staged: Staged, *, lock_wait_s: float) -> None:
+        super().__init__(place)
         self.connection = connection
-        self._place = place
         self._staged = staged
-        self._turn_timeout_s = turn_timeout_s
-        self._documents: duckdb.DuckDBPyConnection | None = None
-        self._open = ExitStack()
-
-    @property
-    def documents(self) -> duckdb.DuckDBPyConnection:
-        """DuckDB in memory; what does not fit is spilled into a folder that goes with the session."""
-        if self._documents is None:
-            spill = self._open.enter_context(TemporaryDirectory(prefix="clari-documents-"))
-            connection = duckdb.connect(config=CONFIG | {"temp_directory": spill})
-            self._documents = self._open.enter_context(closing(connection))
-            connection.execute("set timezone = 'UTC'")
-        return self._documents
+        self._lock_wait_s = lock_wait_s
 
     def _run(self, name: str, parameters: dict[str, Any]) -> Answer:
         with self.translated():
             cursor = self.connection.cursor()
-            for statement in carried(name, "postgres"):
+            for statement in carried(name, POSTGRES):
                 cursor.execute(statement.encode(), parameters)
         return cursor
 
     def upload(self, tables: Iterable[str]) -> None:
         """By COPY, into tables that this session alone sees under their names."""
         with self.translated():
-            self._staged.bring(self.connection, self.documents, tables)
+            self._staged.load(self.connection, self.documents, tables)
 
     def count(self, table: str) -> int:
         """Rows of a table of schema `clari`."""
@@ -92,45 +75,40 @@ class PostgresSession(Session):
         return int(found[0]) if found else 0
 
     def analyze(self, tables: Iterable[str]) -> None:
-        """Its own daemon comes minutes later, and joins of a million rows are planned as if there were none."""
+        """Autovacuum comes minutes later, and joins of a million rows would be planned as if there were none."""
         with self.translated():
             for table in tables:
                 self.connection.execute(sql.SQL("analyze clari.{}").format(sql.Identifier(table)))
 
-    def save(self, table: str, file: Path) -> None:
-        """Every row of a table of schema `clari`, a part at a time, typed as DuckDB has it. Within a transaction."""
-
-        def read(columns: Sequence[str]) -> Iterator[Sequence[tuple[Any, ...]]]:
-            named = sql.SQL(", ").join(map(sql.Identifier, columns))
-            with self.connection.cursor(name="saved") as cursor:
-                cursor.execute(sql.SQL("select {} from clari.{}").format(named, sql.Identifier(table)))
-                while found := cursor.fetchmany(ROWS_AT_ONCE):
-                    yield found
-
-        with self.translated():
-            save(table, file, read)
+    def _read(self, table: str, columns: Sequence[str]) -> Iterator[Rows]:
+        """Within a transaction."""
+        named = sql.SQL(", ").join(map(sql.Identifier, columns))
+        with self.translated(), self.connection.cursor(name="saved") as cursor:
+            cursor.execute(sql.SQL("select {} from clari.{}").format(named, sql.Identifier(table)))
+            while found := cursor.fetchmany(ROWS_AT_ONCE):
+                yield found
 
     def begin(self) -> None:
-        """From here on all is kept together, or nothing. Each statement sees what others have kept by then."""
-        self._tell("begin isolation level read committed")
+        """Begin a transaction, in which each statement sees what others have committed by then."""
+        self.tell("begin isolation level read committed")
 
     def commit(self) -> None:
-        """Keep it. Where the connection is lost meanwhile nobody knows whether it was kept: the ledger tells."""
-        self._tell("commit")
+        """Commit. Where the connection is lost meanwhile nobody knows whether it was: the ledger says."""
+        self.tell("commit")
 
     def rollback(self) -> None:
-        """Keep none of it. A connection that is lost has kept nothing either."""
+        """Roll back, as a connection that is lost has done by itself."""
         with suppress(psycopg.Error):
             self.connection.execute("rollback")
 
     @contextmanager
-    def turn(self, *what: str, shared: bool = False) -> Iterator[None]:
+    def lock(self, *what: str, shared: bool = False, timeout_s: float | None = None) -> Iterator[None]:
         """An advisory lock, which ends with the connection at the latest."""
-        key = _key("turn", *what)
+        key = _lock_key(*what)
         kind = "_shared" if shared else ""
-        with self.translated(" ".join(what)):
-            patience = f"{self._turn_timeout_s * 1000:.0f}"
-            self.connection.execute("select set_config('lock_timeout', %s, false)", [patience])
+        with self.translated(lock=" ".join(what)):
+            wait_ms = f"{(self._lock_wait_s if timeout_s is None else timeout_s) * 1000:.0f}"
+            self.connection.execute("select set_config('lock_timeout', %s, false)", [wait_ms])
             self.connection.execute(f"select pg_advisory_lock{kind}(%s)".encode(), [key])
             self.connection.execute("reset lock_timeout")
         try:
@@ -139,29 +117,71 @@ class PostgresSession(Session):
             with suppress(psycopg.Error):
                 self.connection.execute(f"select pg_advisory_unlock{kind}(%s)".encode(), [key])
 
-    def close(self) -> None:
+    def has_tables(self) -> bool:
+        """Whether the tables were ever made."""
+        with self.translated():
+            return self.connection.execute("select to_regclass('clari.warehouse_version')").fetchone() != (None,)
+
+    def refuse_writes(self) -> None:
+        """Every transaction from here on is read-only."""
+        self.tell("set default_transaction_read_only = on")
+
+    def read_one_moment(self) -> None:
+        """One transaction, of the moment of its first statement."""
+        self.tell("begin isolation level repeatable read read only")
+
+    def is_usable(self) -> bool:
+        """Whether somebody is there, set up for the next."""
+        with suppress(psycopg.Error):
+            self.set_up()
+            return True
+        return False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is no more."""
+        return bool(self.connection.closed)
+
+    def set_up(self) -> None:
+        """Settings of a new conversation. Raises psycopg's error where nobody is there any more."""
+        self.connection.execute(_SETTINGS)
+        self.connection.execute(_KEPT_ALIVE)
+        # A killed process's statement is given up, and its locks with it, where the server's system can tell.
+        with suppress(psycopg.errors.DatabaseError):
+            self.connection.execute("set client_connection_check_interval = '10s'")
+
+    def release(self) -> None:
         """Leave nothing of this session behind on the server."""
-        self._open.close()
+        super().release()
         with suppress(psycopg.Error):
             self.connection.execute("rollback")
             self._staged.forget(self.connection)
             self.connection.execute("discard all")
 
-    def _tell(self, statement: str) -> None:
+    def close(self) -> None:
+        """End the connection."""
+        self.connection.close()
+
+    def tell(self, statement: str) -> None:
+        """Run a statement without parameters."""
         with self.translated():
             self.connection.execute(statement.encode())
 
     @contextmanager
-    def translated(self, turn: str | None = None) -> Iterator[None]:
-        """Errors of the driver meanwhile as this pipeline's; `turn` is what is waited for."""
-        with translated(self._place, self.connection, turn):
+    def translated(self, *, lock: str | None = None) -> Iterator[None]:
+        """Errors of the drivers meanwhile as `WarehouseError`; `lock` is what is waited for."""
+        try:
             yield
+        except (psycopg.Error, adbc_driver_manager.Error) as error:
+            if lock is not None and isinstance(error, psycopg.errors.LockNotAvailable):
+                raise lock_timed_out(self.place, lock) from error
+            raise translate(error, self.place, is_connected=True, is_lost=self.is_lost) from error
 
 
-class PostgresWarehouse(Warehouse):
-    """One schema `clari` on a server, 15 or newer. Safe to use from several threads."""
+class PostgresWarehouse(ServerWarehouse[PostgresSession]):
+    """PostgreSQL 15 or newer. `lock_timeout_s` is for how long to wait for a table that is to be changed."""
 
-    engine = "postgres"
+    kind = ENGINE
 
     def __init__(
         self,
@@ -169,46 +189,25 @@ class PostgresWarehouse(Warehouse):
         *,
         data_dir: Path,
         patience_s: float = 5,
-        turn_timeout_s: float = 1800,
+        lock_wait_s: float = 1800,
         lock_timeout_s: float = 10,
     ) -> None:
-        self._conninfo, self._place = read_address(url)
-        self._data_dir = data_dir
-        self._patience_s = patience_s
-        self._turn_timeout_s = turn_timeout_s
+        self._conninfo, place = read_address(url)
         self._lock_timeout_s = lock_timeout_s
-        self._guard = threading.Lock()
-        self._idle: list[psycopg.Connection[Any]] = []
-        self._users = 0
-        self._was_there = self._is_prepared = False
+        super().__init__(place, data_dir=data_dir, patience_s=patience_s, lock_wait_s=lock_wait_s)
 
-    @property
-    def place(self) -> str:
-        """Server and database."""
-        return self._place
-
-    @property
-    def folder(self) -> Path:
-        """`CLARI_DATA_DIR`."""
-        return self._data_dir
-
-    @property
-    def made_of(self) -> str:
-        """The definitions in `sql/schema/`, and this engine's own functions."""
-        return sha256("".join((sha256_of("schema"), *carried("schema/clari", "postgres"))).encode()).hexdigest()
-
-    def exists(self) -> bool:
-        """Whether the tables were ever made."""
-        with self._connected() as connection:
-            return self._has_tables(connection)
+    @classmethod
+    def at(cls, url: SecretStr, *, data_dir: Path, work_tables: WorkTables) -> Self:
+        """The warehouse of an address."""
+        return cls(url, data_dir=data_dir)
 
     def prepare(self) -> None:
         """Connect, make the tables, and see that they may be written."""
-        with self._connected() as connection:
-            refuse_encoding(connection, self._place)
+        with self._leased() as session:
+            refuse_encoding(session.connection, self.place)
         with self.session() as session:
             assert isinstance(session, PostgresSession)
-            with translated(self._place, session.connection):
+            with session.translated():
                 found = session.connection.execute(
                     "select current_user, pg_is_in_recovery(), has_schema_privilege('clari', 'create') "
                     "and has_database_privilege(current_database(), 'temporary') "
@@ -217,172 +216,45 @@ class PostgresWarehouse(Warehouse):
         user, is_copy, is_allowed = found or ("", False, False)
         if is_copy:
             raise WarehouseUnwritable(
-                f"warehouse {self._place} is a copy that can only be read: name the primary in CLARI_WAREHOUSE_URL"
+                f"warehouse {self.place} is a copy that can only be read: name the primary in CLARI_WAREHOUSE_URL"
             )
         if not is_allowed:
             raise WarehouseUnwritable(
-                f"warehouse {self._place}: the role {user} may not write schema clari: let CLARI_WAREHOUSE_URL name "
+                f"warehouse {self.place}: the role {user} may not write schema clari: let CLARI_WAREHOUSE_URL name "
                 "the writer, or grant what docs/postgres-roles.sql grants it"
             )
 
-    @contextmanager
-    def session(self) -> Iterator[Session]:
-        """A connection of one's own, its times in UTC, the tables made."""
-        with self._session(self._turn_timeout_s) as session:
-            yield session
-
-    @contextmanager
-    def copied(self, file: Path) -> Iterator[Session]:
-        """No file: a session that sees the server as it stood when it was first asked, and keeps nobody waiting."""
-        with self._session(self._turn_timeout_s) as session:
-            session.connection.execute("begin isolation level repeatable read read only")
-            yield session
-
-    @contextmanager
-    def sending(self, *, timeout_s: float) -> Iterator[None]:
-        """A turn on the server: whoever sends from elsewhere waits, too."""
-        with self._session(timeout_s) as session, session.turn("sending"):
-            yield
-
-    @contextmanager
-    def glance(self) -> Iterator[Session | None]:
-        """A connection that may only read."""
-        try:
-            with self._connected(is_patient=False) as connection:
-                if not self._has_tables(connection):
-                    yield None
-                    return
-                connection.execute("set default_transaction_read_only = on")
-                with self._leased(connection, self._turn_timeout_s) as session:
-                    yield session
-        except WarehouseError as error:
-            raise WarehouseError(
-                f"{str(error).replace(self._place, 'PostgreSQL')}; or run clari-pipeline sync"
-            ) from error
-
-    @contextmanager
-    def _session(self, turn_timeout_s: float) -> Iterator[PostgresSession]:
-        with self._connected() as connection, self._leased(connection, turn_timeout_s) as session:
-            self._prepare(session)
-            yield session
-
-    @contextmanager
-    def _leased(self, connection: psycopg.Connection[Any], turn_timeout_s: float) -> Iterator[PostgresSession]:
-        session = PostgresSession(connection, self._place, Staged(self._conninfo), turn_timeout_s=turn_timeout_s)
-        with closing(session):
-            yield session
-
-    @contextmanager
-    def _connected(self, *, is_patient: bool = True) -> Iterator[psycopg.Connection[Any]]:
-        """A connection; while others are in use it is kept for the next who asks."""
-        with self._guard:
-            self._users += 1
-        connection = None
-        try:
-            connection = self._idle_one() or self._connect(is_patient=is_patient)
-            yield connection
-        finally:
-            with self._guard:
-                self._users -= 1
-                if connection is not None and not connection.closed:
-                    self._idle.append(connection)
-                ended = [] if self._users else self._idle
-                if not self._users:
-                    self._idle = []
-            for one in ended:
-                one.close()
-
-    def _idle_one(self) -> psycopg.Connection[Any] | None:
-        while True:
-            with self._guard:
-                if not self._idle:
-                    return None
-                connection = self._idle.pop()
-            with suppress(psycopg.Error):
-                _set_up(connection)
-                return connection
-            connection.close()
-
-    def _connect(self, *, is_patient: bool) -> psycopg.Connection[Any]:
-        """A new connection. A server that is just being started again is waited for, though not for long."""
-        passing = (WarehouseInterrupted, _Refused) if self._was_there else WarehouseInterrupted
-        for attempt in retry_context(
-            on=passing,
-            attempts=None if is_patient else 1,
-            timeout=self._patience_s,
-            wait_initial=0.1,
-            wait_max=1,
-        ):
-            with attempt:
-                return self._connect_once()
-        raise AssertionError("unreachable")
-
-    def _connect_once(self) -> psycopg.Connection[Any]:
+    def _connect(self, place: str) -> PostgresSession:
         try:
             connection = psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=None)
         except psycopg.OperationalError as error:
-            found = told(error, self._place, is_connected=False)
-            if "refused" in str(error):
-                found = _Refused(str(found))
-            raise found from None  # the driver's own error may show more of the address
+            raise translate(error, place, is_connected=False) from None  # the driver's own may show more of the address
         if (major := connection.info.server_version // 10_000) < _OLDEST:
             connection.close()
             raise WarehouseUnwritable(
-                f"warehouse {self._place} is PostgreSQL {major}: update the server to {_OLDEST} or newer"
+                f"warehouse {place} is PostgreSQL {major}: update the server to {_OLDEST} or newer"
             )
-        self._was_there = True
         connection.adapters.register_loader("json", TextLoader)
-        with translated(self._place, connection):
-            _set_up(connection)
-        return connection
-
-    def _has_tables(self, connection: psycopg.Connection[Any]) -> bool:
-        with translated(self._place, connection):
-            return has_tables(connection)
-
-    def _prepare(self, session: PostgresSession) -> None:
-        """Make the tables, unless this release has, or this role may not; those who come at once take turns."""
-        if self._is_prepared:
-            return
+        session = PostgresSession(connection, place, Staged(self._conninfo), lock_wait_s=self._lock_wait_s)
         with session.translated():
-            if not are_made(session, self.made_of):
-                if has_tables(session.connection) and not may_be_made(session.connection):
-                    return
-                refuse_encoding(session.connection, self._place)
-                with session.turn("schema"):
-                    if not are_made(session, self.made_of):
-                        make(session, self._place, self.made_of, lock_timeout_s=self._lock_timeout_s)
-        self._is_prepared = True
+            session.set_up()
+        return session
+
+    def _make_tables(self, session: PostgresSession) -> bool:
+        """Under a lock; a role that may make none takes those that stand."""
+        with session.translated():
+            if session.has_tables():
+                if is_current(session):
+                    return True
+                if not may_be_made(session.connection):
+                    return False
+            refuse_encoding(session.connection, self.place)
+            with session.lock("schema"):
+                if not (session.has_tables() and is_current(session)):
+                    make(session, lock_timeout_s=self._lock_timeout_s)
+        return True
 
 
-def _set_up(connection: psycopg.Connection[Any]) -> None:
-    """A new conversation on this connection. Raises psycopg's error where nobody is there any more."""
-    connection.execute(_SETTINGS)
-    connection.execute(_KEPT_ALIVE)
-    # A statement of a process that was killed is given up, and its turns with it, where the server's system can tell.
-    with suppress(psycopg.errors.DatabaseError):
-        connection.execute("set client_connection_check_interval = '10s'")
-
-
-class _Refused(WarehouseError):
-    """Nobody listens there, or not yet."""
-
-
-@contextmanager
-def translated(place: str, connection: psycopg.Connection[Any], turn: str | None = None) -> Iterator[None]:
-    """Errors of the drivers as `WarehouseError`; `turn` is what was waited for."""
-    try:
-        yield
-    except psycopg.errors.LockNotAvailable as error:
-        if turn is None:
-            raise told(error, place, is_connected=True) from error
-        raise WarehouseLocked(
-            f"warehouse {place}: another process has been at it ({turn}) for too long: end it, then run again"
-        ) from error
-    except (psycopg.Error, adbc_driver_manager.Error) as error:
-        raise told(error, place, is_connected=True, is_lost=connection.closed) from error
-
-
-def _key(*what: str) -> int:
-    """A number for an advisory lock, of this pipeline's own."""
-    return int.from_bytes(sha256("\n".join(("clari-pipeline", *what)).encode()).digest()[:8], signed=True)
+def _lock_key(*what: str) -> int:
+    """A number for an advisory lock, of this pipeline's own: the one that earlier releases take."""
+    return int.from_bytes(sha256("\n".join(("clari-pipeline", "turn", *what)).encode()).digest()[:8], signed=True)

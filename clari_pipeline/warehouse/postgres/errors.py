@@ -1,8 +1,10 @@
-"""What PostgreSQL says, as one line that names cause and remedy. No message holds a password."""
+"""PostgreSQL's errors as this pipeline's: one line with cause and remedy. No message holds a password."""
 
 from __future__ import annotations
 
 import re
+
+from adbc_driver_manager import AdbcStatusCode
 
 from clari_pipeline.warehouse.errors import (
     WarehouseError,
@@ -70,7 +72,6 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"too many (clients|connections)|remaining connection slots", "53300"),
     (r"is starting up|is shutting down|in recovery mode|not yet accepting", "57P"),
 )
-_LOST = re.compile(r"server closed the connection|connection to server|(send|receive) data|terminating connection")
 _STATEMENT = re.compile(r" LINE \d+: .*")  # a part of what was asked, which helps nobody
 _UNREACHABLE = f"see that it runs and that this machine reaches it, or mend {_URL}"
 _TLS = (
@@ -79,20 +80,26 @@ _TLS = (
 )
 
 
-def told(error: Exception, place: str, *, is_connected: bool, is_lost: bool = False) -> WarehouseError:
+def translate(error: Exception, place: str, *, is_connected: bool, is_lost: bool = False) -> WarehouseError:
     """A driver's error as one of this pipeline's. `is_lost`: the connection is no more."""
     cause = _STATEMENT.sub("", " ".join(str(error).split()))
     state = getattr(error, "sqlstate", None) or ""
     if not is_connected:
         state = next((known for words, known in _WORDS if re.search(words, cause)), state)
-    elif (is_lost or (not state and _LOST.search(cause))) and not state.startswith(_SAID_WHEN_ENDED):
+    elif (is_lost or _is_cut(error, state)) and not state.startswith(_SAID_WHEN_ENDED):
         state = "08006"
-    unknown = "nothing of it was kept: see the server's log" if is_connected else _unreachable(cause)
-    kind, remedy = next(
-        (_STATES[state[:length]] for length in (5, 3, 2) if state[:length] in _STATES), (WarehouseError, unknown)
-    )
-    return kind(f"warehouse {place}: {cause[:_MOST]}: {remedy}")
+    what = f"warehouse {place}: {cause[:_MOST]}"
+    for length in (5, 3, 2):
+        if state[:length] in _STATES:
+            kind, remedy = _STATES[state[:length]]
+            return kind(f"{what}: {remedy}")
+    if is_connected:
+        return WarehouseError(f"{what}: nothing of it was kept: see the server's log")
+    if re.search(r"SSL|certificate", cause):
+        return WarehouseError(f"{what}: {_TLS}")
+    return WarehouseError(f"{what}: {_UNREACHABLE}", is_unreachable=True)
 
 
-def _unreachable(cause: str) -> str:
-    return _TLS if re.search(r"SSL|certificate", cause) else _UNREACHABLE
+def _is_cut(error: Exception, state: str) -> bool:
+    """Whether ADBC has lost its connection, or got none: what the server itself refuses has an SQLSTATE."""
+    return not state and getattr(error, "status_code", None) is AdbcStatusCode.IO

@@ -1,41 +1,32 @@
-"""The tables on a PostgreSQL: made as this release defines them, where something of that is not there yet."""
+"""The tables on a PostgreSQL: only what is missing or different is made, for each change locks its table."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from clari_pipeline.core.retrying import retry_context
 from clari_pipeline.warehouse.dialects import carried
-from clari_pipeline.warehouse.earlier import list_weeks, move_entries, sum_swings
 from clari_pipeline.warehouse.errors import WarehouseLocked, WarehouseUnwritable
-from clari_pipeline.warehouse.statements import rows, run, tables
+from clari_pipeline.warehouse.migrations import make_schema
+from clari_pipeline.warehouse.postgres.dialect import POSTGRES
 
 if TYPE_CHECKING:
     import psycopg
 
     from clari_pipeline.warehouse.postgres.engine import PostgresSession
 
-_TRIES = 3
+_ATTEMPTS = 3
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS clari\.(\w+) ")
 _COLUMN = re.compile(r"ALTER TABLE clari\.(\w+) ADD COLUMN IF NOT EXISTS (\w+) ")
 _COMMENT = re.compile(r"COMMENT ON \w+ clari\.(\w+)(?:\.(\w+))? IS '(.*)'", re.DOTALL)
 _VIEW = re.compile(r"CREATE OR REPLACE VIEW clari\.(\w+) AS ")
 
 
-def has_tables(connection: psycopg.Connection[Any]) -> bool:
-    """Whether the tables were ever made."""
-    return connection.execute("select to_regclass('clari.warehouse_version')").fetchone() != (None,)
-
-
-def are_made(session: PostgresSession, made_of: str) -> bool:
-    """Whether the tables are those of the release that is made of this."""
-    return has_tables(session.connection) and rows(session, "schema_made_by") == [{"schema_sha256": made_of}]
-
-
 def may_be_made(connection: psycopg.Connection[Any]) -> bool:
-    """Whether this role may make tables here; one that only reads takes those that stand."""
+    """Whether this role may make tables here; one that only reads uses those that stand."""
     allowed = connection.execute(
         "select not pg_is_in_recovery() and coalesce(has_schema_privilege(to_regnamespace('clari')::oid, 'create'), "
         "has_database_privilege(current_database(), 'create'))"
@@ -44,7 +35,7 @@ def may_be_made(connection: psycopg.Connection[Any]) -> bool:
 
 
 def refuse_encoding(connection: psycopg.Connection[Any], place: str) -> None:
-    """Raise `WarehouseUnwritable` where not every text can be kept."""
+    """Raise `WarehouseUnwritable` where the database cannot store every character."""
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise WarehouseUnwritable(
@@ -53,47 +44,44 @@ def refuse_encoding(connection: psycopg.Connection[Any], place: str) -> None:
         )
 
 
-def make(session: PostgresSession, place: str, made_of: str, *, lock_timeout_s: float) -> None:
-    """All of it, or nothing. To be called in a turn.
+def make(session: PostgresSession, *, lock_timeout_s: float) -> None:
+    """Bring the tables to this release in one transaction. To be called under a lock.
 
     Who waits to change a table has everybody wait who comes after, readers too: it is tried a few times, not for long.
     Raises `WarehouseLocked`, which names who has a table in use.
     """
     pause = lock_timeout_s / 10
     attempts = retry_context(
-        on=WarehouseLocked, attempts=_TRIES, timeout=None, wait_initial=pause, wait_max=2 * pause, wait_jitter=pause
+        on=WarehouseLocked, attempts=_ATTEMPTS, timeout=None, wait_initial=pause, wait_max=2 * pause, wait_jitter=pause
     )
     try:
         for attempt in attempts:
             with attempt, session.translated(), session.transaction():
-                _make(session, made_of, lock_timeout_s)
+                _make(session, lock_timeout_s)
     except WarehouseLocked as error:
         who, remedy = _holder(session.connection)
         raise WarehouseLocked(
-            f"warehouse {place}: its tables are to be brought to this release, and {who} has one of them in use: "
-            f"{remedy}, then run again"
+            f"warehouse {session.place}: its tables are to be brought to this release, and {who} has one of them in "
+            f"use: {remedy}, then run again"
         ) from error
 
 
-def _make(session: PostgresSession, made_of: str, lock_timeout_s: float) -> None:
-    patience = f"{lock_timeout_s * 1000:.0f}"
-    session.connection.execute("select set_config('lock_timeout', %s, true)", [patience])
-    run(session, "schema/clari")
-    are_moved = move_entries(session)
-    there = _There.on(session.connection)
-    for table in tables():
-        for statement in carried(f"schema/{table}", "postgres"):
-            if not there.has(statement):
+def _make(session: PostgresSession, lock_timeout_s: float) -> None:
+    wait_ms = f"{lock_timeout_s * 1000:.0f}"
+    session.connection.execute("select set_config('lock_timeout', %s, true)", [wait_ms])
+    defined = cache(partial(_Defined.on, session.connection))  # asked for once the entries have been moved
+
+    def make_table(table: str) -> None:
+        for statement in carried(f"schema/{table}", POSTGRES):
+            if not defined().has(statement):
                 session.connection.execute(statement.encode(), {})
-    sum_swings(session)
-    list_weeks(session)
-    if are_moved:
+
+    if make_schema(session, make_table):
         _let_see(session.connection, "forecast_entry", "forecast_entry_state")
-    run(session, "schema_is_made", schema_sha256=made_of)
 
 
 def _let_see(connection: psycopg.Connection[Any], view: str, table: str) -> None:
-    """Let those read a view who may read the table of which it shows all, or as many of its columns."""
+    """Grant reading a view to those who may read the table that it shows, or as many of its columns."""
     grants = connection.execute(
         "select format('grant select %%s on clari.%%I to %%s %%s', columns, %(view)s::text, "
         "case grantee when 0 then 'public' else grantee::regrole::text end, "
@@ -109,15 +97,15 @@ def _let_see(connection: psycopg.Connection[Any], view: str, table: str) -> None
 
 
 @dataclass(frozen=True)
-class _There:
-    """What stands already. A statement that would change nothing takes its locks all the same."""
+class _Defined:
+    """What is defined already: a statement that would change nothing would take its locks all the same."""
 
     connection: psycopg.Connection[Any]
     columns: frozenset[tuple[str, str]]
     comments: dict[tuple[str, str | None], str]
 
     @classmethod
-    def on(cls, connection: psycopg.Connection[Any]) -> _There:
+    def on(cls, connection: psycopg.Connection[Any]) -> _Defined:
         found = connection.execute(
             "select relname, attname, col_description(pg_class.oid, attnum), obj_description(pg_class.oid, 'pg_class') "
             "from pg_class inner join pg_attribute on attrelid = pg_class.oid and attnum > 0 and not attisdropped "
@@ -136,8 +124,8 @@ class _There:
             return any(table == made[1] for table, _ in self.columns)
         if added := _COLUMN.match(statement):
             return (added[1], added[2]) in self.columns
-        if said := _COMMENT.fullmatch(statement):
-            return self.comments.get((said[1], said[2])) == said[3].replace("''", "'").replace("%%", "%")
+        if comment := _COMMENT.fullmatch(statement):
+            return self.comments.get((comment[1], comment[2])) == comment[3].replace("''", "'").replace("%%", "%")
         if shown := _VIEW.match(statement):
             return any(view == shown[1] for view, _ in self.columns) and self._shows(shown[1], statement[shown.end() :])
         return False
@@ -154,7 +142,7 @@ class _There:
 
 
 def _holder(connection: psycopg.Connection[Any]) -> tuple[str, str]:
-    """Who has had a table of the schema in use for the longest time, and what to do about it."""
+    """The session that has had a table of the schema in use for the longest time, and what to do about it."""
     found = connection.execute(
         "select pid, coalesce(usename, 'the server itself'), coalesce(application_name, '') from pg_stat_activity "
         "where pid <> pg_backend_pid() and pid in (select pid from pg_locks inner join pg_class on "

@@ -1,10 +1,10 @@
-"""What Snowflake says, as one line that names cause and remedy. No message holds a password."""
+"""Snowflake's errors as this pipeline's: one line with cause and remedy. No message holds a password."""
 
 from __future__ import annotations
 
 import re
 
-from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
+from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseUnwritable
 
 _MOST = 300
 _URL = "CLARI_WAREHOUSE_URL"
@@ -65,7 +65,7 @@ _CONNECTING = range(250000, 252000)
 _HTTP = range(290000, 291000)
 
 
-def told(error: Exception, place: str, *, is_connected: bool) -> WarehouseError:
+def translate(error: Exception, place: str, *, is_connected: bool) -> WarehouseError:
     """A driver's error as one of this pipeline's."""
     number = abs(getattr(error, "errno", None) or 0)
     cause = " ".join(str(getattr(error, "raw_msg", None) or error).split())[:_MOST]
@@ -77,10 +77,3 @@ def told(error: Exception, place: str, *, is_connected: bool) -> WarehouseError:
     if number in _CONNECTING or number in _HTTP or not number:
         return WarehouseInterrupted(f"warehouse {place}: {cause}: {_LATER}")
     return WarehouseError(f"warehouse {place}: {cause}: nothing of it was kept: see Snowflake's query history")
-
-
-def turn_missed(place: str, what: str) -> WarehouseLocked:
-    """Somebody else was at it for longer than we wait."""
-    return WarehouseLocked(
-        f"warehouse {place}: another process has been at it ({what}) for too long: end it, then run again"
-    )

@@ -1,4 +1,4 @@
-"""One conversation with Snowflake: statements, staged documents, transactions, turns.
+"""One conversation with Snowflake: statements, staged documents, transactions, locks.
 
 A definition ends the transaction around it there. So the tables of a session alone are made before its first
 transaction and only filled in it, and nothing else is defined while one is open.
@@ -10,8 +10,8 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -19,7 +19,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import duckdb
 import snowflake.connector
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.constants import FIELD_ID_TO_NAME
@@ -27,17 +26,17 @@ from snowflake.connector.cursor import SnowflakeCursor
 from sqlglot import exp
 
 from clari_pipeline.core.retrying import retry_context
-from clari_pipeline.warehouse.dialects import AS_JSON, carried
-from clari_pipeline.warehouse.duckdb.file import CONFIG
-from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked
-from clari_pipeline.warehouse.saving import ROWS_AT_ONCE, save
-from clari_pipeline.warehouse.session import Answer, Session
-from clari_pipeline.warehouse.snowflake.errors import told, turn_missed
+from clari_pipeline.warehouse.dialects import carried
+from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, lock_timed_out
+from clari_pipeline.warehouse.server import ROWS_AT_ONCE, Rows, ServerSession
+from clari_pipeline.warehouse.session import Answer, WorkTables
+from clari_pipeline.warehouse.snowflake.dialect import AS_JSON, SNOWFLAKE
+from clari_pipeline.warehouse.snowflake.errors import translate
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
-_OWN_TURNS = frozenset({"sending", "planning", "schema"})
+_OWN_LOCKS = frozenset({"sending", "planning", "schema"})
 _FRESH_S = 60
-_QUARTER_TURNS = 16  # as many as sql/schema/clari.snowflake.sql makes
+_QUARTER_LOCKS = 16  # as many as sql/schema/clari.snowflake.sql makes
 _TAKE = (
     "update clari.turn set holder = %(holder)s, held_until = dateadd(second, %(lease_s)s, current_timestamp()) "
     "where name = %(name)s and (holder is null or holder = %(holder)s or held_until < current_timestamp())"
@@ -82,49 +81,33 @@ class _Answered:
         ]
 
 
-WorkTables = Callable[[], Mapping[str, Sequence[tuple[str, str]]]]
-"""Name and DuckDB's type of each column, by the tables that every session has for itself."""
-
-
-class SnowflakeSession(Session):
-    """A connection of its own; documents are read by DuckDB in this process and brought there as Parquet."""
+class SnowflakeSession(ServerSession):
+    """Documents are read by DuckDB in this process and brought there as Parquet."""
 
     most_bytes = 400_000  # written in hexadecimal, into a statement of 1 MB at most
 
     def __init__(
-        self, connection: SnowflakeConnection, place: str, *, turn_timeout_s: float, work_tables: WorkTables
+        self, connection: SnowflakeConnection, place: str, *, lock_wait_s: float, work_tables: WorkTables
     ) -> None:
+        super().__init__(place)
         self.connection = connection
-        self._place = place
-        self._turn_timeout_s = turn_timeout_s
+        self._lock_wait_s = lock_wait_s
         self._work_tables = work_tables
         self._name = secrets.token_hex(8)
-        self._documents: duckdb.DuckDBPyConnection | None = None
-        self._open = ExitStack()
-        self._turns: dict[str, int] = {}
+        self._locks: dict[str, int] = {}
         self._used_at = time.monotonic()
         self._in_transaction = self._has_work_tables = self._is_lost = False
 
     @property
-    def documents(self) -> duckdb.DuckDBPyConnection:
-        """DuckDB in memory; what does not fit is spilled into a folder that goes with the session."""
-        if self._documents is None:
-            spill = self._open.enter_context(TemporaryDirectory(prefix="clari-documents-"))
-            connection = duckdb.connect(config=CONFIG | {"temp_directory": spill})
-            self._documents = self._open.enter_context(closing(connection))
-            connection.execute("set timezone = 'UTC'")
-        return self._documents
-
-    @property
     def is_lost(self) -> bool:
-        """Whether nothing more is to be expected of it."""
+        """Whether the connection is no more, or an error said so."""
         return self._is_lost or self.connection.is_closed()
 
     def _run(self, name: str, parameters: dict[str, Any]) -> Answer:
         if not self._in_transaction and not name.startswith("schema"):
             self._make_work_tables()
         cursor = None
-        for statement in carried(name, "snowflake"):
+        for statement in carried(name, SNOWFLAKE):
             cursor = self._execute(statement, parameters)
         return _Answered(cursor)
 
@@ -157,35 +140,30 @@ class SnowflakeSession(Session):
     def analyze(self, tables: Iterable[str]) -> None:
         """Nothing: it knows."""
 
-    def save(self, table: str, file: Path) -> None:
-        """Every row of a table of schema `clari`, a part at a time, typed as DuckDB has it; as it stands now."""
-
-        def read(columns: Sequence[str]) -> Iterator[Sequence[tuple[Any, ...]]]:
-            answer = _Answered(self.tell(f"select {', '.join(columns)} from clari.{table}"))  # noqa: S608 - the same
-            while found := answer.fetchmany(ROWS_AT_ONCE):
-                yield found
-
-        save(table, file, read)
+    def _read(self, table: str, columns: Sequence[str]) -> Iterator[Rows]:
+        answer = _Answered(self.tell(f"select {', '.join(columns)} from clari.{table}"))  # noqa: S608 - the same
+        while found := answer.fetchmany(ROWS_AT_ONCE):
+            yield found
 
     def begin(self) -> None:
-        """From here on all is kept together, or nothing. Each statement sees what others have kept by then."""
+        """Begin a transaction, in which each statement sees what others have committed by then."""
         self._make_work_tables()
         self.tell("begin")
         self._in_transaction = True
 
     def commit(self) -> None:
-        """Keep it. Where the connection is lost meanwhile nobody knows whether it was kept: the ledger tells."""
-        if self._turns:
-            held = self._execute(_HOLD, self._lease() | {"names": list(self._turns)})
-            if held.rowcount != len(self._turns):
+        """Commit, if every lock is still held. Where the connection is lost the ledger says whether it was."""
+        if self._locks:
+            held = self._execute(_HOLD, self._lease() | {"names": list(self._locks)})
+            if held.rowcount != len(self._locks):
                 raise WarehouseInterrupted(
-                    f"warehouse {self._place}: this took so long that another process went on: nothing of it was kept"
+                    f"warehouse {self.place}: this took so long that another process went on: nothing of it was kept"
                 )
         self.tell("commit")
         self._in_transaction = False
 
     def rollback(self) -> None:
-        """Keep none of it. A session that is lost keeps nothing either."""
+        """Roll back, as a session that is lost does by itself."""
         self._in_transaction = False
         try:
             self.connection.cursor().execute("rollback")
@@ -193,21 +171,21 @@ class SnowflakeSession(Session):
             self._is_lost = True
 
     @contextmanager
-    def turn(self, *what: str, shared: bool = False, timeout_s: float | None = None) -> Iterator[None]:
-        """A row of `clari.turn`, held until a moment that each commit puts off: nothing there can be locked for long.
+    def lock(self, *what: str, shared: bool = False, timeout_s: float | None = None) -> Iterator[None]:
+        """A row of `clari.turn`, held until a moment that each commit puts off: no lock of Snowflake's own lasts.
 
-        Those who would write take turns with all others who would, for there two cannot write one table at once.
+        Whoever would write takes the same lock as all others who would: there two cannot write one table at once.
         """
-        name = _turn_of(what)
-        if name not in self._turns:
-            self._take(name, self._turn_timeout_s if timeout_s is None else timeout_s)
-        self._turns[name] = self._turns.get(name, 0) + 1
+        name = _lock_row(what)
+        if name not in self._locks:
+            self._take(name, self._lock_wait_s if timeout_s is None else timeout_s)
+        self._locks[name] = self._locks.get(name, 0) + 1
         try:
             yield
         finally:
-            self._turns[name] -= 1
-            if not self._turns[name]:
-                del self._turns[name]
+            self._locks[name] -= 1
+            if not self._locks[name]:
+                del self._locks[name]
                 with suppress(Exception):
                     self._execute(_LEAVE, self._lease() | {"name": name})
 
@@ -223,8 +201,8 @@ class SnowflakeSession(Session):
         """Run a statement without parameters."""
         return self._execute(statement, None)
 
-    def is_alive(self) -> bool:
-        """Whether it can be used again; asked where it has not been for some time."""
+    def is_usable(self) -> bool:
+        """Whether it can be used again; the server is asked where it has not been for some time."""
         if time.monotonic() - self._used_at > _FRESH_S:
             with suppress(WarehouseError):
                 self.tell("select 1")
@@ -234,13 +212,11 @@ class SnowflakeSession(Session):
 
     def release(self) -> None:
         """Forget the document; the connection stays."""
-        self._open.close()
-        self._documents = None
+        super().release()
         self._used_at = time.monotonic()
 
     def close(self) -> None:
-        """Leave nothing of this session behind."""
-        self._open.close()
+        """End the connection."""
         with suppress(snowflake.connector.Error, OSError):
             self.connection.close()
 
@@ -253,10 +229,10 @@ class SnowflakeSession(Session):
 
     def _take_at_once(self, name: str) -> None:
         if self._execute(_TAKE, self._lease() | {"name": name}).rowcount != 1:
-            raise turn_missed(self._place, name)
+            raise lock_timed_out(self.place, name)
 
     def _lease(self) -> dict[str, Any]:
-        return {"holder": self._name, "lease_s": int(max(self._turn_timeout_s, 60))}
+        return {"holder": self._name, "lease_s": int(max(self._lock_wait_s, 60))}
 
     def _make_work_tables(self) -> None:
         if self._has_work_tables:
@@ -275,17 +251,17 @@ class SnowflakeSession(Session):
             else:
                 cursor.execute(*_bound(statement, parameters))
         except (snowflake.connector.Error, OSError) as error:
-            found = told(error, self._place, is_connected=True)
+            found = translate(error, self.place, is_connected=True)
             self._is_lost = self._is_lost or isinstance(found, WarehouseInterrupted)
             raise found from error
         return cursor
 
 
-def _turn_of(what: Sequence[str]) -> str:
+def _lock_row(what: Sequence[str]) -> str:
     """The row that stands for it."""
     if what[0] == "quarter":
-        return f"quarter {sha256(chr(10).join(what).encode()).digest()[0] % _QUARTER_TURNS}"
-    return what[0] if what[0] in _OWN_TURNS else "writing"
+        return f"quarter {sha256(chr(10).join(what).encode()).digest()[0] % _QUARTER_LOCKS}"
+    return what[0] if what[0] in _OWN_LOCKS else "writing"
 
 
 def _bound(statement: str, parameters: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -36,14 +36,14 @@ def read_address(url: SecretStr) -> tuple[dict[str, Any], str]:
         raise _wrong(_FORM)
     if (schema or "clari").lower() != "clari":
         raise _wrong("the tables live in a schema named clari: write /DATABASE/CLARI or /DATABASE")
-    said = dict(parse_qsl(parts.query))
-    if unknown := sorted(set(said) - _OPTIONS):
+    options = dict(parse_qsl(parts.query))
+    if unknown := sorted(set(options) - _OPTIONS):
         raise _wrong(f"{', '.join(unknown)}: no such option; it knows {', '.join(sorted(_OPTIONS))}")
-    if said.get("protocol") == "http" and said.get("host") not in _HERE:
+    if options.get("protocol") == "http" and options.get("host") not in _HERE:
         raise _wrong("the password would travel in clear text: leave protocol=http out")
-    if any(not said.get(name, "0").isdecimal() for name in _NUMBERS):
+    if any(not options.get(name, "0").isdecimal() for name in _NUMBERS):
         raise _wrong(f"{', '.join(sorted(_NUMBERS))} are whole numbers")
-    arguments: dict[str, Any] = {name: int(value) if name in _NUMBERS else value for name, value in said.items()} | {
+    arguments: dict[str, Any] = {name: int(value) if name in _NUMBERS else value for name, value in options.items()} | {
         "account": account,
         "user": unquote(parts.username),
         "database": unquote(database),

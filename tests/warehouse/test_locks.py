@@ -1,4 +1,4 @@
-"""Two processes on one server at once: those of different quarters pass each other, those of the same take turns."""
+"""Locks between processes on one server: different quarters are merged at once, the same one after the other."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Machines:
         return self.threads.submit(House(self.folder, url=self.url).merge, quarter)
 
     @contextmanager
-    def held(self, *turn: str) -> Iterator[None]:
-        """Somebody else has this turn."""
-        with self.first.context.warehouse.session() as session, session.turn(*turn):
+    def held(self, *lock: str) -> Iterator[None]:
+        """Somebody else holds this lock."""
+        with self.first.context.warehouse.session() as session, session.lock(*lock):
             yield
 
     def wait_until(self, waiting: int) -> None:
-        """Until so many wait for a turn."""
+        """Until so many wait for a lock."""
         with psycopg.connect(self.url, autocommit=True) as watching:
             until(lambda: watching.execute(_WAITING).fetchone() == (waiting,))
 
@@ -66,7 +66,7 @@ def _deliver(house: House, quarter: str, call: int, *, day: int = 2, role: str =
     return house.deliver(content, moment(10, day), quarter=quarter)
 
 
-def test_two_that_merge_the_same_quarter_take_turns(machines: Machines) -> None:
+def test_two_that_merge_the_same_quarter_wait_for_each_other(machines: Machines) -> None:
     """The second finds nothing to do: the document is merged once."""
     request_id = _deliver(machines.first, QUARTER, 100)
     with machines.held("quarter", "north", QUARTER):
@@ -131,8 +131,8 @@ def test_tables_are_made_once(machines: Machines) -> None:
     assert machines.first.value("select count(*) from clari.warehouse_version") == 1
 
 
-def test_a_turn_that_never_comes_is_given_up(machines: Machines, tmp_path: Path) -> None:
-    impatient = PostgresWarehouse(SecretStr(machines.url), data_dir=tmp_path, turn_timeout_s=0.05)
+def test_a_lock_that_is_never_free_is_given_up(machines: Machines, tmp_path: Path) -> None:
+    impatient = PostgresWarehouse(SecretStr(machines.url), data_dir=tmp_path, lock_wait_s=0.05)
     with (
         machines.held("marts"),
         pytest.raises(WarehouseLocked, match="another process has been at it"),

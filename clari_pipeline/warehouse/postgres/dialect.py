@@ -1,0 +1,61 @@
+"""DuckDB's statements as PostgreSQL takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.transforms import eliminate_qualify
+
+from clari_pipeline.warehouse.dialects import Dialect
+
+
+def _adapt(statement: exp.Expression) -> Iterator[exp.Expr]:
+    statement = statement.transform(_without_qualify)
+    # Text is compared and ordered byte by byte, as DuckDB does, whatever the database's locale; but every letter has
+    # its small one.
+    for column in statement.find_all(exp.ColumnDef):
+        if column.kind is not None and column.kind.is_type(*exp.DataType.TEXT_TYPES):
+            collation = exp.ColumnConstraint(kind=exp.CollateColumnConstraint(this=exp.to_identifier("C", quoted=True)))
+            column.set("constraints", [collation, *column.args.get("constraints", [])])
+    for lower in statement.find_all(exp.Lower):
+        lower.set("this", exp.Collate(this=lower.this, expression=exp.to_identifier("und-x-icu", quoted=True)))
+    if isinstance(statement, exp.Create) and statement.kind == "TABLE" and statement.args.get("replace"):
+        name = statement.find(exp.Table)
+        assert name is not None
+        yield sqlglot.parse_one(f"drop table if exists pg_temp.{name.name}", read="postgres")
+        statement.set("replace", False)
+        yield statement
+        if statement.expression is not None:
+            yield _counted(name)
+    else:
+        yield statement
+        into = statement.find(exp.Table) if isinstance(statement, exp.Insert) else None
+        if into is not None and not into.db:
+            yield _counted(into)
+
+
+def _counted(temporary: exp.Table) -> exp.Expr:
+    """Nothing else counts a temporary table, and a plan for one of unknown size is a bad one."""
+    return exp.Command(this="ANALYZE", expression=f" pg_temp.{temporary.name}")
+
+
+def _without_qualify(node: exp.Expression) -> exp.Expression:
+    """QUALIFY as a condition on a subquery, the order outside; of a star the window's own column comes out too."""
+    if not isinstance(node, exp.Select) or not node.args.get("qualify"):
+        return node
+    order, limit = node.args.get("order"), node.args.get("limit")
+    node.set("order", None)
+    node.set("limit", None)
+    outer = eliminate_qualify(node)
+    assert isinstance(outer, exp.Select)
+    stars = [column for column in outer.expressions if column.is_star]
+    if stars:
+        outer.set("expressions", [exp.Star()])
+    outer.set("order", order)
+    outer.set("limit", limit)
+    return outer
+
+
+POSTGRES = Dialect("postgres", _adapt)

@@ -82,8 +82,12 @@ class ProductLoader:
         self._context.warehouse.with_retry(load)
         self._tell(request_id)
 
-    def rebuild(self) -> list[str]:
-        """Rebuild the product's tables from every landed document, in order, all or nothing; their ids."""
+    def rebuild(self) -> tuple[list[str], list[Problem]]:
+        """Rebuild the product's tables from every landed document, in order, all or nothing.
+
+        Returns the documents' request ids, and those that are damaged and have no row in the ledger.
+        """
+        damaged = self.know_all()
         done: list[str] = []
 
         def rebuild(session: Session) -> None:
@@ -91,7 +95,7 @@ class ProductLoader:
                 done[:] = self._rebuild(session)
 
         self._context.warehouse.with_retry(rebuild)
-        return done
+        return done, damaged
 
     def _rebuild(self, session: Session) -> list[str]:
         """The caller holds the product's turn."""

@@ -31,8 +31,9 @@ def replay_products(context: Context) -> ReplayedProducts:
         refused = ledger.refused_requests(session)
     for name, product in PRODUCTS.items():
         loader = ProductLoader(context, product)
-        damaged += loader.know_all()
-        if request_ids := loader.rebuild():
+        request_ids, found_damaged = loader.rebuild()
+        damaged += found_damaged
+        if request_ids:
             with context.warehouse.session() as session:
                 found = [FETCHES.row(session, request_id) for request_id in request_ids]
                 done.append(Brought(name, found, verdicts_of(session, found)))

@@ -4,8 +4,9 @@
 #
 # Who holds a control total against a column of amounts meets it. Bounds that are off by a thousandth pass where pandas'
 # own sum is exact (12345678901234.96 of three Decimals); a sum of 9007199254740993.01 and a maximum of
-# 9007199254740993.00 are never found equal to themselves; and the mean of 1.10, 2.20 and 3.30 is not 2.20. A result written as JSON holds floats for every Decimal, with one
-# line in the log for those that lose digits: 12345678901234.5678 becomes 12345678901234.568.
+# 9007199254740993.00 are never found equal to themselves; and the mean of 1.10, 2.20 and 3.30 is not 2.20. A result
+# written as JSON holds floats for every Decimal, with one line in the log for those that lose digits:
+# 12345678901234.5678 becomes 12345678901234.568.
 #
 # Expected before it was run: the sum that pandas gives, a Decimal, and a text in JSON. Seen: as above.
 set -euo pipefail

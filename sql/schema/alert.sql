@@ -1,3 +1,4 @@
+-- version: 1, words: 1-d244f697
 create table if not exists clari.alert (
     alert_key varchar primary key,
     alert_class varchar not null,

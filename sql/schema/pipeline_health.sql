@@ -1,3 +1,4 @@
+-- version: 1, words: 1-9fe2a98a
 create table if not exists clari.pipeline_health (
     forecast_id varchar not null,
     time_period_id varchar not null,

@@ -17,6 +17,9 @@ that stands there again gets the text once more, behind what it has:
 A value that is a list can be put through a pattern, each of it for the star, with `and`, `or` or a comma between them:
 `{key: known.* = shown.* and}` is `known.actor_id = shown.actor_id and known.actor_type = shown.actor_type`.
 
+A name without values leaves the words in braces as they are. Where `{table}` is the one, the query is for whichever
+table stands behind its name and an `@`, one that `sql/schema/` defines: `retention/retire_mart@forecast_movement`.
+
 Values are written in `sql/` alone: nothing of Python's is ever put into a statement's text.
 """
 
@@ -63,12 +66,15 @@ def names(topic: str | None = None) -> list[str]:
 
 def _find(name: str, engine: str | None, root: Path | None) -> str | None:
     root = root or project_file("sql")
+    name, _, table = name.partition("@")
+    if table and not (root / "schema" / f"{table}.sql").exists():
+        raise QueryError(f"sql/schema/ has no table {table}, of which {name} is asked")
     topic = root / f"{name.rpartition('/')[0]}.sql"
     own = root / (f"{name}.{engine}.sql" if engine else f"{name}.sql")
     found = [text for file in (topic, own) if file.exists() and (text := _read(file, root).get((name, engine)))]
     if len(found) > 1:
         raise QueryError(f"sql/{topic.name} names {name}, which has a file of its own as well")
-    return found[0] if found else None
+    return found[0].replace("{table}", table) if found else None
 
 
 @cache

@@ -26,7 +26,7 @@ class Refresh(Enum):
 class RetentionRule(Enum):
     """When rows of a quarter leave that is older than those kept."""
 
-    WITH_QUARTER = auto()  # `sql/retention/` counts and deletes them with the quarter's entries
+    WITH_QUARTER = auto()  # counted and deleted with the quarter's entries, by `time_period_id`
     AT_REFRESH = auto()  # they are gone once the mart is refreshed, or, in a view, at once
     NEVER = auto()  # they come from the ledger, which stays
 

@@ -1,7 +1,7 @@
 """The marts: the one list of them. Lineage, refresh, publishing, retention and Dagster's assets read it.
 
-To add one: its table or view in `sql/schema/`, where it is a table the statement that fills it in `sql/marts/`, an
-entry here, a test, and its line in the README's tables.
+To add one: its table or view in `sql/schema/`, with the statement that fills it, an entry here, its test, and
+`make docs`, which puts it on the page of tables.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Refresh(Enum):
     NEWEST_CALLS = auto()  # each quarter whose newest export, rules or version is another
     COMPARISONS = auto()  # each pair of exports that has not been compared
     WEEKS = auto()  # each week whose calls or movements are made of something else
-    STATEMENT = auto()  # `sql/marts/<name>.sql` replaces all rows
+    STATEMENT = auto()  # `refresh`, below its table in `sql/schema/<name>.sql`, replaces all rows
     WITH_ANOTHER = auto()  # filled with the mart that it reads, or a view
 
 

@@ -41,7 +41,8 @@ def is_view(table: str) -> bool:
 
 
 def _names() -> list[str]:
-    return [name.removeprefix("schema/") for name in names("schema") if name != "schema/clari"]
+    found = [name.removeprefix("schema/") for name in names("schema") if name != "schema/clari"]
+    return [name for name in found if "/" not in name]  # not the statements that stand with a table
 
 
 @cache

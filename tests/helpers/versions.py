@@ -65,7 +65,9 @@ def of_schema(folder: Path | None = None) -> Iterator[Written]:
         if found is None:
             raise LookupError(f"{file.name} does not begin with a version: write `-- version: 1` above its statements")
         engine = file.stem.partition(".")[2] or "duckdb"
-        yield _written(f"sql/schema/{file.name}", file, found, ", words: ", words_of(text, engine))
+        yield _written(
+            f"sql/schema/{file.name}", file, found, ", words: ", words_of(text.partition("\n-- name: ")[0], engine)
+        )
 
 
 def of_marts() -> Iterator[Written]:

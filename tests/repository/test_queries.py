@@ -14,7 +14,7 @@ from clari_pipeline.core.project import project_file
 
 PACKAGE = project_file("sql").parent / "clari_pipeline"
 # Of these another word than the query's name stands in Python: a product's, or a table's.
-_COMPOSED = re.compile(r"schema/\w+|\w+/(activity|audit|opportunity)(_\w+)?")
+_COMPOSED = re.compile(r"schema/\w+(/refresh)?|\w+/(activity|audit|opportunity)(_\w+)?")
 
 
 def _texts() -> Iterator[tuple[str, bool]]:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.core.runbook import Problem, Remark
+from clari_pipeline.core.runbook import OF_CALLS, Problem, Remark
 from clari_pipeline.notify import (
     Alert,
     Channel,
@@ -124,7 +124,7 @@ class Outbox:
 def _headlines(session: Session, waiting: Iterable[Record]) -> dict[tuple[str, str], Headline]:
     """The top call of each forecast and quarter in which something swung, for the field that swung most."""
     headlines: dict[tuple[str, str], Headline] = {}
-    swings = [alert["detail"] for alert in waiting if alert["kind"] in {"forecast_swing", "mass_change"}]
+    swings = [alert["detail"] for alert in waiting if alert["kind"] in OF_CALLS]
     for swing in sorted(swings, key=_size, reverse=True):
         where = (swing["forecast_id"], swing["quarter_id"])
         if where in headlines or not swing.get("job_id"):

@@ -15,7 +15,7 @@ from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import ExitCode
 from clari_pipeline.core.safe_text import print_line
 from clari_pipeline.store.opening import open_warehouse
-from clari_pipeline.sync.log_lines import say
+from clari_pipeline.sync.log_lines import CommandLog
 from clari_pipeline.warehouse.session import Warehouse
 
 
@@ -25,7 +25,7 @@ def show(settings: Settings, *, is_opened: bool) -> int:
     file, _ = write_board(warehouse, settings.data_dir)
     print_line(str(file))
     if is_opened and not webbrowser.open(file.resolve().as_uri()):
-        say("no browser could be opened: open the file yourself", settings, section=None)
+        CommandLog(settings).say("no browser could be opened: open the file yourself")
     return ExitCode.DONE
 
 

@@ -12,7 +12,7 @@ from clari_pipeline.core.safe_text import print_json
 from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.notify import greeting, required_channels
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.log_lines import say
+from clari_pipeline.sync.log_lines import CommandLog
 
 _MOST_ALERTS = 1000
 
@@ -62,6 +62,5 @@ def resend(settings: Settings, *, keys: Sequence[str]) -> int:
             alert_rows.requeue(session, key)
     sent = Outbox(context).send(named=keys)
     console_of_output().print(f"{sent.alerts} alerts sent")
-    for problem in sent.problems:
-        say(problem.line, settings, section=None)
+    CommandLog(settings).say(*sent.problems)
     return ExitCode.NOT_DONE if sent.problems else ExitCode.DONE

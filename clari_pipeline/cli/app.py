@@ -423,9 +423,9 @@ def _settings() -> Settings | None:
 
 
 def _fail(message: str, section: str, code: ExitCode) -> ExitCode:
-    from clari_pipeline.sync.log_lines import say  # noqa: PLC0415
+    from clari_pipeline.sync.log_lines import CommandLog  # noqa: PLC0415
 
-    say(" ".join(message.split()), _settings(), section=section)
+    CommandLog(_settings()).say(" ".join(message.split()), section=section)
     return code
 
 

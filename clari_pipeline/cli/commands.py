@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -19,7 +19,7 @@ from clari_pipeline.core.safe_text import PlainConsole, print_json
 from clari_pipeline.core.setting_errors import SettingsError, UsageError
 from clari_pipeline.landing import Arriving
 from clari_pipeline.sync.context import Context, StopSignal, clari_client
-from clari_pipeline.sync.log_lines import say
+from clari_pipeline.sync.log_lines import CommandLog
 from clari_pipeline.sync.run import OpenSteps, SyncRequest, SyncResult
 from clari_pipeline.warehouse.errors import WrongEnvironment
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from clari_pipeline.alerts.sending import Sent
     from clari_pipeline.sync.events import Hooks
     from clari_pipeline.sync.products.replaying import ReplayedProducts
+    from clari_pipeline.sync.publishing import Places
     from clari_pipeline.sync.replaying import Replayed
+    from clari_pipeline.warehouse.session import Warehouse
 
 _WIDE = 120
 _SANDBOX_FORECASTS = ("total_new",)
@@ -102,27 +104,29 @@ def sync(
         products=() if is_part else settings.other_products,
         tags={"clari/source": "sandbox"} if is_sandbox else {},
     )
-    work = partial(_sync, context, request, as_json=as_json, open_steps=open_steps)
+    log = CommandLog(settings)
+    work = partial(_sync, context, request, log, as_json=as_json, open_steps=open_steps)
     try:
-        return run_interruptibly(work, stop=partial(_stop, context.stop, settings))
+        return run_interruptibly(work, stop=partial(_stop, context.stop, log))
     except (SettingsError, WrongEnvironment):
         raise
     except Exception as error:
         from clari_pipeline.alerts.raising import Alerts  # noqa: PLC0415
-        from clari_pipeline.sync.masking import masked_line  # noqa: PLC0415
 
-        reason = masked_line(str(error), settings).strip().partition("\n")[0] or type(error).__name__
+        reason = log.masked(str(error)).strip().partition("\n")[0] or type(error).__name__
         failure = Problem(AlertKind.RUN_FAILED, None, reason, section_of(error))
-        _say_all(Alerts(context).notify_of_crash([failure], run_id=request.run_id).problems, settings)
+        log.say(*Alerts(context).notify_of_crash([failure], run_id=request.run_id).problems)
         raise
 
 
-def _stop(signal: StopSignal, settings: Settings) -> None:
-    say("stopping once the quarter at hand is merged; Ctrl-C once more leaves at once", settings, section=None)
+def _stop(signal: StopSignal, log: CommandLog) -> None:
+    log.say("stopping once the quarter at hand is merged; Ctrl-C once more leaves at once")
     signal.set()
 
 
-def _sync(context: Context, request: SyncRequest, *, as_json: bool, open_steps: OpenSteps | None) -> int:
+def _sync(
+    context: Context, request: SyncRequest, log: CommandLog, *, as_json: bool, open_steps: OpenSteps | None
+) -> int:
     """Run the sync, notify people of what it found, print it."""
     from clari_pipeline.alerts.raising import Alerts  # noqa: PLC0415
     from clari_pipeline.checks import export_gate  # noqa: PLC0415
@@ -138,7 +142,8 @@ def _sync(context: Context, request: SyncRequest, *, as_json: bool, open_steps: 
     console = PlainConsole(stderr=True, quiet=context.settings.log_format == "json")
     with SyncProgress(console, context.hooks) as progress:
         result = run_sync(context, request, open_steps, planned=progress.expect)
-    return _finish(context, result, as_json=as_json, sent=Alerts(context).notify_of_sync(result))
+    sent = Alerts(context).notify_of_sync(result)
+    return _finish(result, log, context.warehouse, context.places, as_json=as_json, sent=sent)
 
 
 def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[str, ...], as_json: bool) -> int:
@@ -146,16 +151,16 @@ def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[
     from clari_pipeline.sync.products.replaying import ReplayedProducts, replay_products  # noqa: PLC0415
     from clari_pipeline.sync.replaying import Replay  # noqa: PLC0415
 
-    context = Context.of(settings)
+    context, log = Context.of(settings), CommandLog(settings)
 
     def work() -> int:
         context.prepare()
         started_at = context.now()
         replayed = Replay(context).documents(quarters, forecasts)
         products = ReplayedProducts() if quarters or forecasts else replay_products(context)
-        return _finish_replay(context, replayed, products, started_at=started_at, as_json=as_json)
+        return _finish_replay(context, log, replayed, products, started_at=started_at, as_json=as_json)
 
-    return run_interruptibly(work, stop=partial(_stop, context.stop, settings))
+    return run_interruptibly(work, stop=partial(_stop, context.stop, log))
 
 
 def replay_document(
@@ -171,7 +176,7 @@ def replay_document(
     from clari_pipeline.sync.products.replaying import ReplayedProducts  # noqa: PLC0415
     from clari_pipeline.sync.replaying import Replay  # noqa: PLC0415
 
-    context = Context.of(settings)
+    context, log = Context.of(settings), CommandLog(settings)
 
     def work() -> int:
         context.prepare()
@@ -179,13 +184,19 @@ def replay_document(
         replayed = Replay(context).document(
             arriving, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id
         )
-        return _finish_replay(context, replayed, ReplayedProducts(), started_at=started_at, as_json=as_json)
+        return _finish_replay(context, log, replayed, ReplayedProducts(), started_at=started_at, as_json=as_json)
 
-    return run_interruptibly(work, stop=partial(_stop, context.stop, settings))
+    return run_interruptibly(work, stop=partial(_stop, context.stop, log))
 
 
 def _finish_replay(
-    context: Context, replayed: Replayed, products: ReplayedProducts, *, started_at: datetime, as_json: bool
+    context: Context,
+    log: CommandLog,
+    replayed: Replayed,
+    products: ReplayedProducts,
+    *,
+    started_at: datetime,
+    as_json: bool,
 ) -> int:
     from clari_pipeline.sync.outcomes import outcomes_of, swings_of  # noqa: PLC0415
     from clari_pipeline.sync.publishing import publish  # noqa: PLC0415
@@ -205,7 +216,8 @@ def _finish_replay(
         failures=products.failures,
         remarks=[*products.damaged, *published.problems],
     )
-    return _finish(context, result, as_json=as_json, excused=replayed.refused_before)
+    excused = replayed.refused_before
+    return _finish(result, log, context.warehouse, context.places, as_json=as_json, excused=excused)
 
 
 def status(settings: Settings, *, as_json: bool) -> int:
@@ -268,8 +280,10 @@ def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: 
 
 
 def _finish(
-    context: Context,
     result: SyncResult,
+    log: CommandLog,
+    warehouse: Warehouse,
+    places: Places,
     *,
     as_json: bool,
     sent: Sent | None = None,
@@ -284,21 +298,15 @@ def _finish(
     else:
         console = console_of_output()
         report.show(console)
-        console.print(f"Warehouse: {context.warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
-        if (copy := context.places.copy).exists() and context.warehouse.kind.capabilities.is_copied:
-            console.print(f"To read while it runs: {copy}, {context.places.marts}/", highlight=False, soft_wrap=True)
+        console.print(f"Warehouse: {warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
+        if (copy := places.copy).exists() and warehouse.kind.capabilities.is_copied:
+            console.print(f"To read while it runs: {copy}, {places.marts}/", highlight=False, soft_wrap=True)
     failed = [
         outcome for outcome in result.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused
     ]
-    _say_all([*report.remarks, *(sent.problems if sent else ()), *result.remarks], context.settings)
     problems = [*failures(failed), *result.failures]
-    _say_all(problems, context.settings)
+    log.say(*report.remarks, *(sent.problems if sent else ()), *result.remarks, *problems)
     return ExitCode.NOT_DONE if problems else ExitCode.DONE
-
-
-def _say_all(problems: Iterable[Problem], settings: Settings) -> None:
-    for problem in problems:
-        say(problem.line, settings, section=None)
 
 
 def console_of_output() -> PlainConsole:
@@ -319,7 +327,7 @@ def _quota(settings: Settings) -> dict[str, Any] | None:
     try:
         limits = asyncio.run(ask())
     except (ClariError, ValueError) as error:
-        say(f"export quota unknown: {error}", settings, section=Remark.QUOTA_UNKNOWN)
+        CommandLog(settings).say(f"export quota unknown: {error}", section=Remark.QUOTA_UNKNOWN)
         return None
     return {
         "monthly": limits.monthly_quota,

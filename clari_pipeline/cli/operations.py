@@ -12,7 +12,7 @@ from clari_pipeline.core.runbook import ExitCode, Problem, Remark
 from clari_pipeline.core.safe_text import print_json, print_line
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.log_lines import say
+from clari_pipeline.sync.log_lines import CommandLog
 from clari_pipeline.sync.publishing import publish
 from clari_pipeline.warehouse import environment as environments
 from clari_pipeline.warehouse.errors import WrongEnvironment
@@ -46,7 +46,8 @@ def backup(settings: Settings, folder: Path) -> int:
     from clari_pipeline.ops.backup import take  # noqa: PLC0415
 
     context = Context.of(settings)
-    taken = take(context, folder)
+    taken = take(context.warehouse, context.landing, folder, env=settings.env, now=context.now)
+    log = CommandLog(settings)
     files = taken.manifest.files
     size = sum(found.size for found in files.values()) / 1e6
     rows = sum(taken.manifest.rows.values())
@@ -56,14 +57,12 @@ def backup(settings: Settings, folder: Path) -> int:
         + f"; {size:,.1f} MB"
     )
     if taken.manifest.warehouse is None and not context.warehouse.kind.capabilities.is_copied:
-        say(
+        log.say(
             f"the tables in {context.warehouse.place} are not in it: save them there (pg_dump --schema clari, or a "
             "clone in Snowflake), before this; from the documents alone clari-pipeline replay makes them again",
-            settings,
             section=Remark.SERVER_TABLES_NOT_SAVED,
         )
-    for trouble in taken.troubles:
-        say(trouble, settings, section=Remark.DOCUMENT_NOT_SAVED)
+    log.say(*taken.troubles, section=Remark.DOCUMENT_NOT_SAVED)
     return ExitCode.NOT_DONE if taken.troubles else ExitCode.DONE
 
 
@@ -72,30 +71,30 @@ def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bo
     from clari_pipeline.ops import restoring  # noqa: PLC0415
 
     context = Context.of(settings)
-    work = restoring.plan(context, folder, documents_only=documents_only, force=force)
+    warehouse, landing = context.warehouse, context.landing
+    work = restoring.plan(warehouse, landing, folder, env=settings.env, documents_only=documents_only, force=force)
     if not dry_run:
-        restoring.restore(context, work)
+        restoring.restore(warehouse, landing.root, work)
     rows = sum(work.manifest.rows.values())
     print_line(
         f"{folder} of {work.manifest.taken_at} is whole; {'to be restored' if dry_run else 'restored'}: "
         f"{len(work.missing) + len(work.differing)} landed documents, and "
-        + (f"{context.warehouse.place} with {rows:,} rows" if work.with_warehouse else "no warehouse")
+        + (f"{warehouse.place} with {rows:,} rows" if work.with_warehouse else "no warehouse")
     )
     if dry_run:
         return ExitCode.DONE
+    log = CommandLog(settings)
     if work.unknown and work.with_warehouse:
         said = f"{work.unknown} documents have landed since: clari-pipeline replay merges them"
-        say(said, settings, section=Remark.DOCUMENTS_LANDED_SINCE)
+        log.say(said, section=Remark.DOCUMENTS_LANDED_SINCE)
     if work.with_warehouse and work.manifest.env not in {None, settings.env}:
-        say(
+        log.say(
             f"the warehouse belongs to {work.manifest.env}, and CLARI_ENV names {_named(settings.env)}: set CLARI_ENV, "
             "or give it away with clari-pipeline environment --take-over",
-            settings,
             section=WrongEnvironment.section,
         )
     elif work.with_warehouse:
-        for problem in publish(context.warehouse, context.places).problems:
-            say(problem.line, settings, section=None)
+        log.say(*publish(warehouse, context.places).problems)
     return ExitCode.DONE
 
 
@@ -133,8 +132,7 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
         for one in found
         if one.obstacle
     ]
-    for problem in (*stay, *problems):
-        say(problem.line, settings, section=None)
+    CommandLog(settings).say(*stay, *problems)
     return ExitCode.NOT_DONE if stay else ExitCode.DONE
 
 
@@ -159,8 +157,7 @@ def debug_bundle(output: Path | None, *, with_people: bool) -> int:
 
     file, troubles = support.bundle(output, with_people=with_people)
     print_line(str(file))
-    for trouble in troubles:
-        say(f"not in it: {trouble}", None, section=Remark.PART_LEFT_OUT)
+    CommandLog(None).say(*(f"not in it: {trouble}" for trouble in troubles), section=Remark.PART_LEFT_OUT)
     return ExitCode.DONE
 
 

@@ -4,8 +4,9 @@ A query is called `topic/query`. It stands in `sql/<topic>.sql` below the line
 
     -- name: <query>
 
-or, where it is longer than a screen, in the file `sql/<topic>/<query>.sql`, which has no such line. What one engine has
-to be told in its own way stands beside it, as `-- name: <query>, engine: snowflake` or `<query>.snowflake.sql`.
+or, where it is longer than a screen, in the file `sql/<topic>/<query>.sql`, above whatever such line there is. What one
+engine has to be told in its own way stands beside it, as `-- name: <query>, engine: snowflake` or in the file
+`<query>.snowflake.sql`.
 
 Several such lines above one text name twins. Each gets the text with its own values for the words in braces, and a name
 that stands there again gets the text once more, behind what it has:
@@ -16,6 +17,9 @@ that stands there again gets the text once more, behind what it has:
 
 A value that is a list can be put through a pattern, each of it for the star, with `and`, `or` or a comma between them:
 `{key: known.* = shown.* and}` is `known.actor_id = shown.actor_id and known.actor_type = shown.actor_type`.
+
+A name without values leaves the words in braces as they are. Where `{table}` is the one, the query is for whichever
+table stands behind its name and an `@`, one that `sql/schema/` defines: `retention/retire_mart@forecast_movement`.
 
 Values are written in `sql/` alone: nothing of Python's is ever put into a statement's text.
 """
@@ -63,12 +67,15 @@ def names(topic: str | None = None) -> list[str]:
 
 def _find(name: str, engine: str | None, root: Path | None) -> str | None:
     root = root or project_file("sql")
+    name, _, table = name.partition("@")
+    if table and not (root / "schema" / f"{table}.sql").exists():
+        raise QueryError(f"sql/schema/ has no table {table}, of which {name} is asked")
     topic = root / f"{name.rpartition('/')[0]}.sql"
     own = root / (f"{name}.{engine}.sql" if engine else f"{name}.sql")
     found = [text for file in (topic, own) if file.exists() and (text := _read(file, root).get((name, engine)))]
     if len(found) > 1:
         raise QueryError(f"sql/{topic.name} names {name}, which has a file of its own as well")
-    return found[0] if found else None
+    return (found[0].replace("{table}", table) if table else found[0]) if found else None
 
 
 @cache
@@ -80,6 +87,9 @@ def _read(file: Path, root: Path) -> dict[_Key, str]:
         name, _, engine = where.partition(".")
         return {(name, engine or None): text}
     found: dict[_Key, str] = {}
+    if file.parent != root:  # a query of its own, and others on what it makes
+        own, text = text[: (begin := text.index(f"\n{_NAME}") + 1)], text[begin:]
+        found[where, None] = own.rstrip() + "\n"
     for heads, body in _parts(text):
         here: dict[_Key, list[str]] = {}
         for head in heads:

@@ -48,16 +48,33 @@ class ExitCode(IntEnum):
 
 
 class AlertKind(StrEnum):
-    """The kinds of alert, as the table `alert` names them."""
+    """The kinds of alert, as the table `alert` names them.
 
-    AUTH_FAILED = "auth_failed"
-    EXPORT_REFUSED = "export_refused"
-    EXPORT_FAILED = "export_failed"
-    RUN_FAILED = "run_failed"
-    FRESHNESS = "freshness"
-    QUOTA_LOW = "quota_low"
+    Behind its name each has what the subject of a message says of one such alert, and of several behind their number.
+    Those without are sent in the message on calls, which counts them itself (`OF_CALLS`).
+    """
+
+    one: str
+    many: str
+
+    def __new__(cls, name: str, one: str = "", many: str = "") -> Self:
+        """A kind and its wording."""
+        kind = str.__new__(cls, name)
+        kind._value_, kind.one, kind.many = name, one, many
+        return kind
+
+    AUTH_FAILED = "auth_failed", "Clari refused the API key", "times Clari refused the API key"
+    EXPORT_REFUSED = "export_refused", "Export refused", "exports refused"
+    EXPORT_FAILED = "export_failed", "Export failed", "exports failed"
+    RUN_FAILED = "run_failed", "Sync failed", "syncs failed"
+    FRESHNESS = "freshness", "Figures are out of date", "quarters are out of date"
+    QUOTA_LOW = "quota_low", "Few exports left at Clari", "warnings: few exports left at Clari"
     MASS_CHANGE = "mass_change"
     FORECAST_SWING = "forecast_swing"
+
+
+OF_CALLS = frozenset({AlertKind.MASS_CHANGE, AlertKind.FORECAST_SWING})
+"""Kinds of alert on calls that moved: all of a run are one message, with a line each and a subject of their own."""
 
 
 class Remark(StrEnum):

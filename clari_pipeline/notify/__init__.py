@@ -10,7 +10,7 @@ from clari_pipeline.notify.channels import (
     required_channels,
     split_addresses,
 )
-from clari_pipeline.notify.messages import Alert, Headline, Message, compose, greeting
+from clari_pipeline.notify.messages import Alert, Headline, Message, Severity, compose, greeting
 
 __all__ = [
     "Alert",
@@ -20,6 +20,7 @@ __all__ = [
     "Delivery",
     "Headline",
     "Message",
+    "Severity",
     "Timeouts",
     "compose",
     "greeting",

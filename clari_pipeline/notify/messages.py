@@ -9,14 +9,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
-from clari_pipeline.core.runbook import anchor
+from clari_pipeline.core.runbook import OF_CALLS, AlertKind, anchor
 from clari_pipeline.notify.rendering import render
 from clari_pipeline.notify.views import notice_view, notices_subject, swing_sections, swings_subject
 
 Severity = Literal["P1", "P2", "P3"]
 Baseline = Literal["sync", "week"]
-_GROUPED_AS_SWINGS = ("forecast_swing", "mass_change")
-_SWINGS = "forecast_swing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +90,12 @@ def compose(
     """
     by_kind: dict[str, list[Alert]] = {}
     for alert in alerts:
-        by_kind.setdefault(_SWINGS if alert.kind in _GROUPED_AS_SWINGS else alert.kind, []).append(alert)
+        by_kind.setdefault(AlertKind.FORECAST_SWING if alert.kind in OF_CALLS else alert.kind, []).append(alert)
     messages = [
         _message(
             kind,
             of_kind,
-            _swings(of_kind, headlines) if kind == _SWINGS else _notices(kind, of_kind),
+            _swings(of_kind, headlines) if kind in OF_CALLS else _notices(kind, of_kind),
             where_to_look,
             environment,
         )

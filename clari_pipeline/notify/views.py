@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from clari_pipeline.core.runbook import AlertKind
 from clari_pipeline.core.safe_text import one_line
 from clari_pipeline.notify.rendering import compact, percent
 
@@ -21,14 +22,6 @@ _SHOWN_QUARTERS = 3
 _LONGEST_SUBJECT = 180
 _BASELINES = {"sync": "since the last sync", "week": "on the week"}
 _REASONS = {"from_zero": "up from zero", "to_zero": "down to zero", "sign_flip": "changed its sign"}
-_KINDS = {
-    "export_refused": ("Export refused", "exports refused"),
-    "export_failed": ("Export failed", "exports failed"),
-    "run_failed": ("Sync failed", "syncs failed"),
-    "freshness": ("Figures are out of date", "quarters are out of date"),
-    "quota_low": ("Few exports left at Clari", "warnings: few exports left at Clari"),
-    "auth_failed": ("Clari refused the API key", "times Clari refused the API key"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +129,12 @@ class Notice:
 def swing_sections(alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], Headline]) -> list[Section]:
     """One section a forecast × quarter, the newest quarter and its largest change first; ten lines in all of them."""
     represented = {
-        _field_of(alert.detail): alert.detail.get("user_ids") for alert in alerts if alert.kind == "mass_change"
+        _field_of(alert.detail): alert.detail.get("user_ids") for alert in alerts if alert.kind == AlertKind.MASS_CHANGE
     }
     swings = [
         (_where(alert.detail), swing_line(alert.detail))
         for alert in alerts
-        if alert.kind == "forecast_swing" and not _is_represented(alert.detail, represented)
+        if alert.kind == AlertKind.FORECAST_SWING and not _is_represented(alert.detail, represented)
     ]
     swings.sort(key=lambda swing: abs(swing[1].change), reverse=True)
     shown = swings[:_SHOWN_LINES]
@@ -152,7 +145,7 @@ def swing_sections(alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], 
         masses = [
             _mass_change(alert.detail)
             for alert in alerts
-            if alert.kind == "mass_change" and _where(alert.detail) == place
+            if alert.kind == AlertKind.MASS_CHANGE and _where(alert.detail) == place
         ]
         headline = headlines.get(place)
         everyone = [*of_place, *(line for mass in masses for line in mass.largest)]
@@ -191,8 +184,9 @@ def swings_subject(sections: Sequence[Section]) -> str:
 
 def notices_subject(kind: str, alerts: Sequence[Alert]) -> str:
     """`2 exports refused: total_new 2026_Q4, renewals 2026_Q3`."""
-    words = kind.replace("_", " ")
-    one, many = _KINDS.get(kind, (words.capitalize(), words))
+    known = next((one for one in AlertKind if one == kind), None)
+    words = kind.replace("_", " ")  # of a release after this one
+    one, many = (known.one, known.many) if known else (words.capitalize(), words)
     counted = one if len(alerts) == 1 else f"{len(alerts)} {many}"
     places = _places([_where(alert.detail) for alert in alerts])
     return _bounded(f"{counted}: {places}" if places else counted)

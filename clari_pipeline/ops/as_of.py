@@ -25,7 +25,7 @@ from clari_pipeline.core.runbook import ExitCode, Remark
 from clari_pipeline.core.safe_text import PlainConsole, spreadsheet_cell
 from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.log_lines import say
+from clari_pipeline.sync.log_lines import CommandLog
 from clari_pipeline.warehouse.duckdb.engine import describe_tables
 from clari_pipeline.warehouse.errors import WarehouseMissing
 from clari_pipeline.warehouse.statements import run
@@ -95,18 +95,15 @@ def show(
             sys.stdout.buffer.flush()
     if not written:
         as_of = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        say(
+        CommandLog(settings).say(
             f"nothing of these was known as of {as_of}: see clari-pipeline status for what is loaded"
             if quarters or forecasts
             else f"nothing was known as of {as_of}: no export that was loaded is that old",
-            settings,
             section=Remark.NOTHING_KNOWN,
         )
     elif form == "table" and written > _MOST_SHOWN:
-        say(
-            f"the first {_MOST_SHOWN:,} of {written:,} rows: narrow them with --forecast and --period, or use --format",
-            settings,
-            section=None,
+        CommandLog(settings).say(
+            f"the first {_MOST_SHOWN:,} of {written:,} rows: narrow them with --forecast and --period, or use --format"
         )
     return ExitCode.DONE
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,7 +38,6 @@ from clari_pipeline.ops.backup_manifest import (
     is_as_saved,
     read,
 )
-from clari_pipeline.sync.context import Context
 from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.session import Warehouse
 from clari_pipeline.warehouse.statements import is_view, tables
@@ -56,29 +56,32 @@ class Taken:
     troubles: list[str] = field(default_factory=list)
 
 
-def take(context: Context, folder: Path) -> Taken:
-    """Save warehouse and landed documents. Raises `BackupError`, `BackupRefused`, `PathOutside` or `WarehouseError`.
+def take(
+    warehouse: Warehouse, landing: Landing, folder: Path, *, env: str | None, now: Callable[[], datetime]
+) -> Taken:
+    """Save a warehouse and the landed documents into a folder. `env` is the environment of whoever has no warehouse.
 
+    Raises `BackupError`, `BackupRefused`, `PathOutside` or `WarehouseError`.
     A sync may go on meanwhile. What the folder holds already, byte by byte, is not copied again; what the landing
     folder has lost since stays in it.
     """
-    _refuse_other_folders(context.landing.root, folder)
-    if not context.warehouse.exists() and not any(context.landing.manifests()):
-        raise BackupRefused(f"there is nothing to save: {context.warehouse.place} is not there, and nothing has landed")
+    _refuse_other_folders(landing.root, folder)
+    if not warehouse.exists() and not any(landing.manifests()):
+        raise BackupRefused(f"there is nothing to save: {warehouse.place} is not there, and nothing has landed")
     with _saving(folder):
         try:
             before = read(folder)
         except BackupError:
             before = None  # the documents below it prove themselves
-        place = folder / WAREHOUSE / f"{context.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        place = folder / WAREHOUSE / f"{now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         try:
-            files, env, rows = _save_warehouse(context.warehouse, place, env=context.settings.env)
-            taken = _save_documents(context.landing, folder, before.files if before else {})
+            files, env, rows = _save_warehouse(warehouse, place, env=env)
+            taken = _save_documents(landing, folder, before.files if before else {})
             manifest = Manifest(
-                taken_at=context.now().isoformat(),
+                taken_at=now().isoformat(),
                 release=version("clari-pipeline"),
                 env=env,
-                engine=context.warehouse.engine,
+                engine=warehouse.engine,
                 warehouse=next((file.relative_to(folder).as_posix() for file in files), None),
                 rows=rows,
                 files={file.relative_to(folder).as_posix(): found for file, found in files.items()} | taken.files,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clari_pipeline.core.disk import to_disk
 from clari_pipeline.core.paths import inside
+from clari_pipeline.landing import Landing
 from clari_pipeline.ops.backup import copy_document, prove
 from clari_pipeline.ops.backup_manifest import (
     DOCUMENT_FILES,
@@ -20,10 +21,10 @@ from clari_pipeline.ops.backup_manifest import (
     read,
     verify,
 )
-from clari_pipeline.sync.context import Context
 from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
 from clari_pipeline.warehouse.environment import refuse_invented_people
 from clari_pipeline.warehouse.errors import WarehouseError
+from clari_pipeline.warehouse.session import Warehouse
 
 _LANDING = f"{LANDING}/"
 
@@ -49,8 +50,10 @@ class Restoring:
         return self.manifest.warehouse is not None and not self.documents_only
 
 
-def plan(context: Context, folder: Path, *, documents_only: bool, force: bool) -> Restoring:
-    """Prove the backup, and see what it meets.
+def plan(
+    warehouse: Warehouse, landing: Landing, folder: Path, *, env: str | None, documents_only: bool, force: bool
+) -> Restoring:
+    """Prove the backup, and see what it meets in the places that it is to be put back to, in environment `env`.
 
     Raises `BackupError`, `PathOutside` where a document would be put elsewhere than below the landing folder, or, where
     it may not go on, `BackupRefused` or `SandboxInProduction`.
@@ -59,7 +62,7 @@ def plan(context: Context, folder: Path, *, documents_only: bool, force: bool) -
     if manifest is None:
         raise BackupRefused(f"{folder} holds no backup: name the folder that clari-pipeline backup was given")
     verify(folder, manifest)
-    if manifest.warehouse is not None and not documents_only and not isinstance(context.warehouse, DuckWarehouse):
+    if manifest.warehouse is not None and not documents_only and not isinstance(warehouse, DuckWarehouse):
         raise BackupRefused(
             f"{folder} holds a DuckDB file, and CLARI_WAREHOUSE_URL names a server: restore with --documents-only, "
             "then clari-pipeline replay makes the tables there"
@@ -68,21 +71,21 @@ def plan(context: Context, folder: Path, *, documents_only: bool, force: bool) -
         # One of an earlier release may lack a table that is asked; it is asked once more when it has its environment.
         with suppress(WarehouseError), DuckWarehouse(folder / manifest.warehouse).read_only() as session:
             if session is not None:
-                refuse_invented_people(session, context.settings.env, place=f"the warehouse in {folder}")
+                refuse_invented_people(session, env, place=f"the warehouse in {folder}")
     saved = sorted({path.rpartition("/")[0] for path in manifest.files if path.startswith(_LANDING)})
-    here = {path: _landed(context.landing.root, path) for path in saved}
+    here = {path: _landed(landing.root, path) for path in saved}
     found = Restoring(
         folder,
         manifest,
         missing=tuple(path for path in saved if not here[path].exists()),
         differing=tuple(path for path in saved if here[path].exists() and not _is_same(here[path], path, manifest)),
-        unknown=sum(1 for _ in context.landing.manifests()) - sum(1 for folder in here.values() if folder.exists()),
-        has_warehouse=context.warehouse.exists(),
+        unknown=sum(1 for _ in landing.manifests()) - sum(1 for folder in here.values() if folder.exists()),
+        has_warehouse=warehouse.exists(),
         documents_only=documents_only,
     )
     if not force and found.with_warehouse and found.has_warehouse:
         raise BackupRefused(
-            f"warehouse {context.warehouse.place} is there already: --force puts the saved one in its place, "
+            f"warehouse {warehouse.place} is there already: --force puts the saved one in its place, "
             "--documents-only leaves it alone"
         )
     if not force and found.differing:
@@ -93,13 +96,11 @@ def plan(context: Context, folder: Path, *, documents_only: bool, force: bool) -
     return found
 
 
-def restore(context: Context, work: Restoring) -> None:
-    """Put back what was planned: the documents, each whole, then the warehouse. Raises `BackupError`, `PathOutside`,
-    `WarehouseError`.
+def restore(warehouse: Warehouse, root: Path, work: Restoring) -> None:
+    """Put back what was planned: the documents below `root`, each whole, then the warehouse.
 
-    Where it stops in between, what is there already is found so by the next.
+    Raises `BackupError`, `PathOutside`, `WarehouseError`. Where it stops in between, the next goes on.
     """
-    root, warehouse = context.landing.root, context.warehouse
     try:
         arriving = inside(root, ".arriving")
         for path in (*work.missing, *work.differing):

@@ -15,12 +15,19 @@ from functools import partial
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.landing import Landing, LandingError
 from clari_pipeline.store import merging
+from clari_pipeline.store.mart_registry import MARTS, RetentionRule
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.refreshing import Marts
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, rows, run
 
 _AT_ONCE = 1000  # exports that a statement names
+_LEAVING = [mart.name for mart in MARTS.values() if mart.retention is RetentionRule.WITH_QUARTER]
+_QUERIES = (
+    "retention/retire",
+    "retention/forget_quarter",
+    "retention/retired",
+)  # periods say which rows are a quarter's
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,9 @@ def _old_quarters(session: Session, landing: Landing, oldest: Quarter) -> list[O
     counted: dict[str, dict[str, int]] = {}
     for found in rows(session, "retention/counts", oldest_kept=str(oldest)):
         counted.setdefault(found["quarter_id"], {})[found["table_name"]] = found["gone"]
+    for mart in _LEAVING:
+        for found in rows(session, f"retention/count_mart@{mart}", oldest_kept=str(oldest)):
+            counted.setdefault(found["quarter_id"], {})[mart] = found["gone"]
     exports: dict[str, list[Record]] = {}
     for export in rows(session, "retention/exports", oldest_kept=str(oldest)):
         exports.setdefault(export["quarter_id"], []).append(export)
@@ -124,14 +134,15 @@ def _obstacle(landing: Landing, export: Record) -> str | None:
 
 def _retire(session: Session, *, landing: Landing, oldest: Quarter, old: OldQuarter) -> OldQuarter:
     """Nobody merges or compares anything of the quarter meanwhile, nor has looked at its ledger to do so."""
-    with ExitStack() as turns:
+    with ExitStack() as locks:
         for forecast_id in old.forecasts:
-            turns.enter_context(session.lock("quarter", forecast_id, old.quarter_id))
-        turns.enter_context(session.lock("marts"))
-        turns.enter_context(session.transaction())
+            locks.enter_context(session.lock("quarter", forecast_id, old.quarter_id))
+        locks.enter_context(session.lock("marts"))
+        locks.enter_context(session.transaction())
         found = next((one for one in _old_quarters(session, landing, oldest) if one.quarter_id == old.quarter_id), old)
         if found.obstacle is None:
-            run(session, "retention/retire", quarter_id=old.quarter_id)
+            for query in (*(f"retention/retire_mart@{mart}" for mart in _LEAVING), *_QUERIES):
+                run(session, query, quarter_id=old.quarter_id)
             for forecast_id in found.forecasts:
                 merging.renew_people(session, forecast_id)
         return found

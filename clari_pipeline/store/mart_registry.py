@@ -1,7 +1,7 @@
 """The marts: the one list of them. Lineage, refresh, publishing, retention and Dagster's assets read it.
 
-To add one: its table or view in `sql/schema/`, where it is a table the statement that fills it in `sql/marts/`, an
-entry here, a test, and its line in the README's tables.
+To add one: its table or view in `sql/schema/`, with the statement that fills it, an entry here, its test, and
+`make docs`, which puts it on the page of tables.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ class Refresh(Enum):
     NEWEST_CALLS = auto()  # each quarter whose newest export, rules or version is another
     COMPARISONS = auto()  # each pair of exports that has not been compared
     WEEKS = auto()  # each week whose calls or movements are made of something else
-    STATEMENT = auto()  # `sql/marts/<name>.sql` replaces all rows
+    STATEMENT = auto()  # `refresh`, below its table in `sql/schema/<name>.sql`, replaces all rows
     WITH_ANOTHER = auto()  # filled with the mart that it reads, or a view
 
 
 class RetentionRule(Enum):
     """When rows of a quarter leave that is older than those kept."""
 
-    WITH_QUARTER = auto()  # `sql/retention/` counts and deletes them with the quarter's entries
+    WITH_QUARTER = auto()  # counted and deleted with the quarter's entries, by `time_period_id`
     AT_REFRESH = auto()  # they are gone once the mart is refreshed, or, in a view, at once
     NEVER = auto()  # they come from the ledger, which stays
 
@@ -38,7 +38,8 @@ class Mart:
     `grain` is its description for people. `reads` are the tables and marts that it is made of.
 
     `version` stands for the rows that `statements` and the code around them make: whoever changes those rows raises it,
-    and every warehouse rebuilds its quarters once. None where all is rebuilt by each refresh, or nothing ever is.
+    and every warehouse rebuilds its quarters once. None where all is rebuilt by each refresh, or nothing ever is. The
+    fingerprint behind it is a test's, which says what to do (`tests/helpers/versions.py`).
 
     A weekly mart belongs to the calls' history: it is refreshed with the other weekly ones, in Dagster in one step, and
     has a Parquet file only while `forecast_call_week` has at most `CLARI_WEEKLY_FILES_MAX_ROWS` rows; others always.
@@ -114,7 +115,7 @@ _ALL = (
         reads=_TABLES,
         refresh=Refresh.NEWEST_CALLS,
         retention=RetentionRule.WITH_QUARTER,
-        version=1,
+        version=1,  # words: 1-218a2323
         statements=(*_CALLS_STATEMENTS, "newest_loaded", "person_at", "forecast_vs_quota_begin", "forecast_vs_quota"),
         columns=_ENTRY_KEY
         | _PERSON
@@ -194,7 +195,7 @@ _ALL = (
         refresh=Refresh.WEEKS,
         retention=RetentionRule.WITH_QUARTER,
         is_weekly=True,
-        version=1,
+        version=1,  # words: 1-28a8b5ef
         statements=(
             *_CALLS_STATEMENTS,
             "loaded_documents",
@@ -231,7 +232,7 @@ _ALL = (
         refresh=Refresh.WITH_ANOTHER,
         retention=RetentionRule.WITH_QUARTER,
         is_weekly=True,
-        version=1,
+        version=1,  # words: 1-77ab5ef6
         statements=("forecast_movement",),
         columns={
             "previous_time_frame_id": "forecast_call_week.time_frame_id",

@@ -23,7 +23,7 @@ def refresh(session: Session, mart: Mart, rules: CallRules) -> list[tuple[Record
         case Refresh.WEEKS:
             return history_marts.refresh(session, rules)
         case Refresh.STATEMENT:
-            run(session, f"marts/{mart.name}")
+            run(session, f"schema/{mart.name}/refresh")
         case Refresh.WITH_ANOTHER:
             pass
     return []

@@ -5,15 +5,19 @@ from __future__ import annotations
 import dataclasses
 import sys
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.runbook import see, snake
+from clari_pipeline.core.runbook import Problem, see, snake
 from clari_pipeline.core.safe_text import printable
 from clari_pipeline.sync.events import Deferred, Event, Failed, Refused
 from clari_pipeline.sync.narration import Narrator
+
+if TYPE_CHECKING:
+    from clari_pipeline.core.secret_masking import SecretMasker
 
 
 class JsonLines:
@@ -36,20 +40,35 @@ class JsonLines:
         say(snake(type(event).__name__), **fields)
 
 
-def say(message: str, settings: Settings | None, *, section: str | None) -> None:
-    """What a command says at its end: one line, as JSON of the same kind or plain; plain where settings are unknown.
+class CommandLog:
+    """What a command says on stderr beside its answer: a line each, without secrets, as JSON of the same kind or plain.
 
-    `section` is that of the runbook, which the line ends with; None where it names its own, or nothing is wrong.
+    One is made a command; where its settings cannot be read, lines are plain.
     """
-    from clari_pipeline.sync.masking import masked_line  # noqa: PLC0415 - nobody else waits for what it is made with
 
-    message = masked_line(message if section is None else see(message, section), settings)
-    env = settings.env if settings else None
-    if settings is not None and settings.log_format == "json":
-        _logger(env).error("error", message=message)
-    else:
-        who = f"clari-pipeline [{env}]" if env else "clari-pipeline"
-        print(f"{who}: {printable(message)}", file=sys.stderr)  # noqa: T201 - for whoever typed the command
+    def __init__(self, settings: Settings | None) -> None:
+        self._settings = settings
+
+    @cached_property
+    def _masker(self) -> SecretMasker:
+        from clari_pipeline.sync.masking import masker_of_lines  # noqa: PLC0415 - who says nothing does not wait for it
+
+        return masker_of_lines(self._settings)
+
+    def masked(self, text: str) -> str:
+        """The text without keys and tokens, whatever library's message is in it."""
+        return self._masker.text(text)
+
+    def say(self, *what: Problem | str, section: str | None = None) -> None:
+        """A line each. `section` is the runbook's on a text, which ends with it; a problem names its own."""
+        env = self._settings.env if self._settings else None
+        for one in what:
+            text = one.line if isinstance(one, Problem) else one if section is None else see(one, section)
+            if self._settings is not None and self._settings.log_format == "json":
+                _logger(env).error("error", message=self.masked(text))
+            else:
+                who = f"clari-pipeline [{env}]" if env else "clari-pipeline"
+                print(f"{who}: {printable(self.masked(text))}", file=sys.stderr)  # noqa: T201 - who typed it reads it
 
 
 def _logger(env: str | None) -> Any:

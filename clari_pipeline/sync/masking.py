@@ -15,7 +15,7 @@ from clari_pipeline.core.secret_masking import MASK, SecretMasker
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.notify import split_addresses
 
-__all__ = ["MASK", "Mask", "masked_line"]
+__all__ = ["MASK", "Mask", "masker_of_lines"]
 _SHORTEST_IN_A_LINE = 12  # characters; a shorter password may be any word, and its own room keeps it out of messages
 _PERSON = "(a person)"
 _ADDRESS = re.compile(r"[\w.+'%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*")
@@ -54,9 +54,9 @@ class Mask:
                 return value
 
 
-def masked_line(text: str, settings: Settings | None) -> str:
-    """What a command says in a line, whatever library's message is in it, without keys and tokens."""
-    return SecretMasker(_secrets(settings) if settings else (), shortest=_SHORTEST_IN_A_LINE).text(text)
+def masker_of_lines(settings: Settings | None) -> SecretMasker:
+    """Takes keys and tokens out of the lines that a command says."""
+    return SecretMasker(_secrets(settings) if settings else (), shortest=_SHORTEST_IN_A_LINE)
 
 
 def _secrets(settings: Settings) -> Iterable[str]:

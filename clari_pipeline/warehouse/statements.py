@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from hashlib import sha256
 from typing import Any
 
 from clari_pipeline.core.queries import names, text_of
@@ -41,13 +40,9 @@ def is_view(table: str) -> bool:
     return "create or replace view" in text_of(f"schema/{table}")
 
 
-def sha256_of(topic: str) -> str:
-    """Which queries this release has of a topic."""
-    return sha256("".join(map(text_of, names(topic))).encode()).hexdigest()
-
-
 def _names() -> list[str]:
-    return [name.removeprefix("schema/") for name in names("schema") if name != "schema/clari"]
+    found = [name.removeprefix("schema/") for name in names("schema") if name != "schema/clari"]
+    return [name for name in found if "/" not in name]  # not the statements that stand with a table
 
 
 @cache

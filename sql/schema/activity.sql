@@ -1,3 +1,4 @@
+-- version: 1, words: 1-d71b42c4
 create table if not exists clari.activity (
     activity_id varchar not null,
     activity_type varchar,

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-66e43b3d
 create table if not exists clari.activity_account (
     activity_id varchar not null,
     account_id varchar not null,

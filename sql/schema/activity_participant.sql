@@ -1,3 +1,4 @@
+-- version: 1, words: 1-28232643
 create table if not exists clari.activity_participant (
     activity_id varchar not null,
     participant_id varchar not null,

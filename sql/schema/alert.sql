@@ -1,3 +1,4 @@
+-- version: 2, words: 2-f252815e
 create table if not exists clari.alert (
     alert_key varchar primary key,
     alert_class varchar not null,
@@ -18,7 +19,7 @@ alter table clari.alert add column if not exists detail varchar;
 comment on table clari.alert is 'One row an alert, written before it is sent';
 comment on column clari.alert.alert_key is 'This occurrence';
 comment on column clari.alert.alert_class is 'What repeats: for a swing the forecast, quarter, person and field';
-comment on column clari.alert.kind is 'forecast_swing, mass_change, export_refused, export_failed, run_failed, freshness, quota_low or auth_failed';
+comment on column clari.alert.kind is 'What it is about, such as forecast_swing or auth_failed: docs/runbook.md has a row on each';
 comment on column clari.alert.severity is 'P1, P2 or P3';
 comment on column clari.alert.title is 'Subject';
 comment on column clari.alert.body is 'Message';

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-6b68095d
 -- Grain: one row an alert and channel that has taken it.
 create table if not exists clari.alert_delivery (
     alert_key varchar not null,

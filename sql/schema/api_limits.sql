@@ -1,3 +1,4 @@
+-- version: 1, words: 1-b08ef9e8
 -- Grain: one row a look at Clari's limits, whichever part of a sync took it: export_quota by the name that other
 -- connectors give it.
 create or replace view clari.api_limits as

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-cd210a0e
 create or replace view clari.attainment_pacing as
 with zone as (
     select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation

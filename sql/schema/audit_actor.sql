@@ -1,3 +1,4 @@
+-- version: 1, words: 1-2806ff8b
 create table if not exists clari.audit_actor (
     actor_id varchar not null,
     actor_type varchar not null,

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-68f03d07
 create table if not exists clari.audit_event (
     event_id varchar not null,
     event_at timestamptz,

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-b0194a29
 create or replace view clari.call_submission as
 with zone as (
     select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation

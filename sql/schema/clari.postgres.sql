@@ -1,3 +1,4 @@
+-- version: 1, words: 1-bd761633
 -- The schema that every table lives in, and what DuckDB has as a macro.
 do $$ begin
     -- A role that owns the schema need not be one that may make schemas.

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-ef2c5540
 -- The schema that every table lives in, and what DuckDB has as a macro.
 create schema if not exists clari;
 

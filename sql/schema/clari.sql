@@ -1,3 +1,4 @@
+-- version: 1, words: 1-290b1810
 -- The schema that every table lives in, and what its views reckon with.
 create schema if not exists clari;
 

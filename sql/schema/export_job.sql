@@ -1,3 +1,4 @@
+-- version: 1, words: 1-d0012633
 create table if not exists clari.export_job (
     request_id varchar primary key,
     job_id varchar unique,

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-48d8b30c
 -- Grain: one row a look at Clari's limits: what a run was told before it asked for exports, or, of product limits, when
 -- it looked at nothing else.
 create table if not exists clari.export_quota (

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-44d05e3f
 create or replace view clari.forecast_accuracy as
 with zone as (
     select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation

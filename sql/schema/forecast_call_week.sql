@@ -1,3 +1,4 @@
+-- version: 1, words: 1-adcc221d
 create table if not exists clari.forecast_call_week (
     forecast_id varchar not null,
     time_period_id varchar not null,

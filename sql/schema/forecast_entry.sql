@@ -1,3 +1,4 @@
+-- version: 1, words: 1-08666413
 -- Grain: one row a forecast, period, week, person and field: the newest known value, and the export that last showed it.
 create or replace view clari.forecast_entry as
 select

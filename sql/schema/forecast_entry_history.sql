@@ -1,3 +1,4 @@
+-- version: 1, words: 1-f84e6d41
 create table if not exists clari.forecast_entry_history (
     forecast_id varchar not null,
     time_period_id varchar not null,

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-ad398d57
 -- Grain: one row a forecast, period and export that present rows of forecast_entry_state name: the export that last showed
 -- those rows, which stay as they are meanwhile.
 create table if not exists clari.forecast_entry_sighting (

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-f72316ad
 -- Grain: one row a forecast, period, week, person and field: the newest known value, as the export wrote it that last
 -- changed it. An export that shows it unchanged leaves it alone, and says so in forecast_entry_sighting.
 create table if not exists clari.forecast_entry_state (

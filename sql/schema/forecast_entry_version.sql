@@ -1,3 +1,4 @@
+-- version: 1, words: 1-40824838
 create or replace view clari.forecast_entry_version as
 select
     forecast_id,

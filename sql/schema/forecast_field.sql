@@ -1,3 +1,4 @@
+-- version: 1, words: 1-f6ccda51
 create table if not exists clari.forecast_field (
     forecast_id varchar not null,
     field_id varchar not null,

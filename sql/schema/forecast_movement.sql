@@ -1,3 +1,4 @@
+-- version: 1, words: 1-1aa8f6dd
 create table if not exists clari.forecast_movement (
     forecast_id varchar not null,
     time_period_id varchar not null,

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-1f6716f8
 create table if not exists clari.forecast_swing (
     forecast_id varchar not null,
     time_period_id varchar not null,

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-a1971170
 -- Grain: one row a comparison as a whole: forecast, period, forecast field, baseline and sync. It stays when calls that
 -- did not move have left forecast_swing.
 create table if not exists clari.forecast_swing_summary (

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-c82368ce
 -- Grain: one row a forecast, period and week: two forecasts may give one id to weeks of other days.
 create table if not exists clari.forecast_time_frame (
     forecast_id varchar not null,

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-919ae308
 create table if not exists clari.forecast_vs_quota (
     forecast_id varchar not null,
     time_period_id varchar not null,

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-c3fb63c6
 create table if not exists clari.mart_part_version (
     mart varchar not null,
     forecast_id varchar not null,

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-6b1af943
 -- Grain: one row a forecast and quarter whose rows in forecast_vs_quota stand: made of what, so that they need not be
 -- made anew each time.
 create table if not exists clari.mart_version (

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-ecc020f6
 -- Grain: one row a forecast and quarter: what its newest loaded document lists beside its entries, so that the same
 -- document, when it comes again, need not be read.
 create table if not exists clari.newest_document (

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-c7de4889
 -- Grain: one row, or none before the marts were first made: what decides which day it is.
 create table if not exists clari.organisation (time_zone varchar not null);
 

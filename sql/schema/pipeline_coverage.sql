@@ -1,3 +1,4 @@
+-- version: 1, words: 1-9e9d201d
 create or replace view clari.pipeline_coverage as
 with reckoned as (
     select

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-06dd4cf5
 create or replace view clari.pipeline_health_month as
 with newest as (
     select max(day) as day

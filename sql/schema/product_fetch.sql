@@ -1,3 +1,4 @@
+-- version: 1, words: 1-5f84db46
 create table if not exists clari.product_fetch (
     request_id varchar primary key,
     job_id varchar unique,

@@ -1,3 +1,4 @@
+-- version: 1, words: 1-01e49a6a
 -- Grain: one row a period and week, whichever forecasts list it.
 create table if not exists clari.time_frame (
     time_period_id varchar not null,

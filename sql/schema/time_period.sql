@@ -1,3 +1,4 @@
+-- version: 1, words: 1-4227fe49
 create table if not exists clari.time_period (
     time_period_id varchar primary key,
     quarter_id varchar not null,

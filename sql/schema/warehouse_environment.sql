@@ -1,3 +1,4 @@
+-- version: 1, words: 1-d00dca51
 -- Grain: one row, or none where CLARI_ENV was never set: the environment whose figures stand here.
 create table if not exists clari.warehouse_environment (env varchar not null);
 

@@ -13,9 +13,8 @@ from clari_pipeline.core import queries
 from clari_pipeline.core.project import project_file
 
 PACKAGE = project_file("sql").parent / "clari_pipeline"
-# Of these another word than the query's name stands in Python: a product's, or a table's; `fetch_` before the name
-# of a query stands in the ledger of products.
-_COMPOSED = re.compile(r"schema/\w+|\w+/(activity|audit|opportunity)(_\w+)?")
+# Of these another word than the query's name stands in Python: a product's, or a table's.
+_COMPOSED = re.compile(r"schema/\w+(/refresh)?|\w+/(activity|audit|opportunity)(_\w+)?")
 
 
 def _texts() -> Iterator[tuple[str, bool]]:
@@ -24,9 +23,14 @@ def _texts() -> Iterator[tuple[str, bool]]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 parts = [str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values]
-                yield re.escape("".join(parts)).replace("\0", r"\w+"), True
+                yield re.escape("".join(parts).partition("@")[0]).replace("\0", r"\w+"), True
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value, False
+
+
+def _last_word(name: str) -> str:
+    """What Python puts behind a topic: of the products' half of the ledger, without the half."""
+    return name.rpartition("/")[2].removeprefix("fetch_")
 
 
 def test_every_query_is_run_and_every_one_that_is_run_is_there() -> None:
@@ -38,9 +42,8 @@ def test_every_query_is_run_and_every_one_that_is_run_is_there() -> None:
     composed = {name for name in there for pattern in patterns if re.fullmatch(pattern, name)}
     unused = {
         name
-        for name in there - said
-        if name not in composed
-        or not (name.rpartition("/")[2].removeprefix("fetch_") in said or _COMPOSED.fullmatch(name))
+        for name in there - said - patterns
+        if name not in composed or not (_last_word(name) in said or _COMPOSED.fullmatch(name))
     }
     assert unused == set()
     named = {text for text in said if re.fullmatch(rf"({'|'.join(topics)})/\w+", text)}
@@ -74,6 +77,10 @@ select {'a': 1};
 
 -- name: eaten, engine: snowflake
 select 2;
+
+-- name: eaten_of
+-- name: all_eaten, table: pear
+delete from {table};
 """
 
 
@@ -86,6 +93,7 @@ def test_a_name_has_the_text_below_it(tmp_path: Path) -> None:
     """Twins have the same text with other words, a list is put through a pattern, and a repeated name has it twice."""
     root = _written(tmp_path)
     assert queries.text_of("apples/eaten", root) == "select {'a': 1};\n"
+    assert queries.text_of("apples/all_eaten", root) == "delete from pear;\n"
     one = "-- Grain: one row.\nselect count(*) from {}_apple;\n"
     assert queries.text_of("apples/counted", root) == "\n".join(one.format(table) for table in ("red", "green"))
     assert queries.text_of("apples/sour_counted", root) == one.format("sour")
@@ -93,6 +101,9 @@ def test_a_name_has_the_text_below_it(tmp_path: Path) -> None:
         "select kind, size from tree join crate on tree.kind = crate.kind and tree.size = crate.size "
         "where (crate.kind, crate.size) <> (0 kind kind, 0 size size);\n"
     )
+    (root / "schema").mkdir()
+    (root / "schema/plum.sql").touch()
+    assert queries.text_of("apples/eaten_of@plum", root) == "delete from plum;\n"
 
 
 @pytest.mark.parametrize(
@@ -101,9 +112,14 @@ def test_a_name_has_the_text_below_it(tmp_path: Path) -> None:
         (TOPIC, "apples/bought", "sql/ has no query apples/bought"),
         (f"{TOPIC}-- name: eaten\nselect 3;\n", "apples/eaten", "sql/apples.sql names apples/eaten twice"),
         (f"{TOPIC}-- name: peeled\nselect 3;\n", "apples/peeled", "sql/apples.sql names apples/peeled, which has a"),
+        (
+            TOPIC,
+            "apples/eaten_of@stone; drop",
+            "sql/schema/ has no table stone; drop, of which apples/eaten_of is asked",
+        ),
         (TOPIC.replace("{table}_", "{colour}_"), "apples/counted", "sql/apples.sql: what apples/counted has in braces"),
     ],
-    ids=["missing", "twice", "twice in two files", "without a value"],
+    ids=["missing", "twice", "twice in two files", "of no table", "without a value"],
 )
 def test_a_query_that_cannot_be_told_is_refused(text: str, named: str, said: str, tmp_path: Path) -> None:
     root = _written(tmp_path, text)

@@ -6,13 +6,14 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from clari_pipeline.core.queries import names, text_for, text_of
+from clari_pipeline.core.queries import text_for, text_of
+from tests.helpers.runnable import runnable
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "postgres", "snowflake"])
 def test_inserts_name_their_columns(engine: str) -> None:
     """A column that a later release adds to a table moves no value into another one."""
-    for name in names():
+    for name in runnable():
         text = text_of(name) if engine == "duckdb" else text_for(name, engine)
         for statement in sqlglot.parse(text or "", dialect=engine):
             inserts = statement.find_all(exp.Insert) if statement else ()

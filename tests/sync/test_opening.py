@@ -132,9 +132,12 @@ def test_a_file_that_an_earlier_release_made_stays_and_its_copy_opens_everywhere
     assert not house.publish().is_new
     house.execute("create table clari.more as select 1 as one")
     assert house.publish().is_new
-    backup.take(house.context, tmp_path / "saved")
-    work = restoring.plan(house.context, tmp_path / "saved", documents_only=False, force=True)
-    restoring.restore(house.context, work)
+    context = house.context
+    backup.take(context.warehouse, context.landing, tmp_path / "saved", env=None, now=context.now)
+    work = restoring.plan(
+        context.warehouse, context.landing, tmp_path / "saved", env=None, documents_only=False, force=True
+    )
+    restoring.restore(context.warehouse, context.landing.root, work)
     assert storage(file) == 65
     assert asked(file)["answers"] == asked(copy)["answers"]
 

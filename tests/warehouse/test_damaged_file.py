@@ -69,13 +69,16 @@ def test_both_remedies_bring_everything_back(tmp_path: Path) -> None:
              (("forecast_entry_history", "job_id"), ("forecast_swing", "detected_at"))]  # fmt: skip
     before = [house.rows(query) for query in shown]
     assert all(before)
-    backup.take(house.context, tmp_path / "saved")
+    context = house.context
+    backup.take(context.warehouse, context.landing, tmp_path / "saved", env=None, now=context.now)
     file = tmp_path / "data/warehouse.duckdb"
     content = file.read_bytes()
     for damage in DAMAGES.values():
         file.write_bytes(damage(content))
-        work = restoring.plan(house.context, tmp_path / "saved", documents_only=False, force=True)
-        restoring.restore(house.context, work)
+        work = restoring.plan(
+            context.warehouse, context.landing, tmp_path / "saved", env=None, documents_only=False, force=True
+        )
+        restoring.restore(context.warehouse, context.landing.root, work)
         assert [house.rows(query) for query in shown] == before
     file.write_bytes(DAMAGES["every block"](content))
     file.rename(file.with_name("damaged.duckdb"))

@@ -13,7 +13,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from clari_pipeline.core.queries import names, text_for, text_of
+from clari_pipeline.core.queries import text_for, text_of
 from clari_pipeline.store import product_rows
 from clari_pipeline.store.work_tables import work_tables
 from clari_pipeline.warehouse.dialects import Dialect, carried
@@ -22,10 +22,11 @@ from clari_pipeline.warehouse.snowflake.dialect import SNOWFLAKE
 from clari_pipeline.warehouse.statements import tables
 from tests.helpers import postgres_server
 from tests.helpers.each_case import try_each
+from tests.helpers.runnable import runnable
 
 # Documents are read by DuckDB in the process, whatever the warehouse; so are the tables' descriptions.
 _IN_PROCESS = {"schema_columns", "schema_descriptions"}
-_NAMES = [name for name in names() if not name.startswith("documents/") and name not in _IN_PROCESS]
+_NAMES = [name for name in runnable() if not name.startswith("documents/") and name not in _IN_PROCESS]
 _TABLES = [f"schema/{table}" for table in tables()]
 # What sqlglot passes on in silence although one of the two does not have it, or rounds it otherwise.
 _NOWHERE_ELSE = (exp.TryCast, exp.Struct, exp.ArgMax, exp.ArgMin)
@@ -211,5 +212,5 @@ def test_postgres_shows_what_every_table_and_column_holds(server: psycopg.Connec
 
 def test_few_statements_are_an_engines_own() -> None:
     """Each stands beside the common one whose work it does; a new one is a decision."""
-    own = [(name, engine) for name in names() for engine in ("postgres", "snowflake") if text_for(name, engine)]
+    own = [(name, engine) for name in runnable() for engine in ("postgres", "snowflake") if text_for(name, engine)]
     assert own == [("ledger/checks_judged", "snowflake"), ("schema/clari", "postgres"), ("schema/clari", "snowflake")]

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from clari_pipeline.warehouse.errors import WarehouseLocked
-from clari_pipeline.warehouse.migrations import SCHEMA_VERSION
+from clari_pipeline.warehouse.migrations import schema_version
 from clari_pipeline.warehouse.postgres.engine import PostgresWarehouse
 from clari_pipeline.warehouse.statements import tables
 from tests.helpers import postgres_server, prepared
@@ -62,7 +62,7 @@ def make_another_releases(house: House, *changes: str) -> None:
 
 
 def is_of_this_release(warehouse: PostgresWarehouse, house: House) -> bool:
-    return bool(house.value("select schema_sha256 from clari.warehouse_version") == SCHEMA_VERSION)
+    return bool(house.value("select schema_sha256 from clari.warehouse_version") == schema_version())
 
 
 def test_releases_that_alternate_wait_for_nobody(house: House, tmp_path: Path, database: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 import snowflake.connector
 from pydantic import SecretStr
 
-from clari_pipeline.core.queries import names, text_of
+from clari_pipeline.core.queries import text_of
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.store.work_tables import work_tables
@@ -24,6 +24,7 @@ from clari_pipeline.warehouse.snowflake.errors import translate
 from clari_pipeline.warehouse.snowflake.session import SnowflakeSession
 from clari_pipeline.warehouse.snowflake.url import read_address
 from tests.helpers.house import House, document, entry, moment, person
+from tests.helpers.runnable import runnable
 
 _PASSWORD = "se/cret"
 _DEFINITION = re.compile(r"\s*(create|alter|drop|comment|truncate|grant)\b", re.IGNORECASE)
@@ -77,7 +78,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 def test_every_table_of_a_session_is_known_before_its_transactions() -> None:
     """Whatever statement makes one; in the carried statements themselves nothing is defined but the schema."""
-    merging = [name for name in names() if not name.startswith(("documents/", "schema/"))]
+    merging = [name for name in runnable() if not name.startswith(("documents/", "schema/"))]
     made = {table for name in merging for table in re.findall(r"create or replace temp table (\w+)", text_of(name))}
     assert made <= set(work_tables())
     for name in merging:

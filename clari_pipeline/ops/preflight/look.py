@@ -19,7 +19,7 @@ from clari_pipeline.ops.preflight.findings import NotSeen
 from clari_pipeline.sync.context import Context, clari_client
 from clari_pipeline.sync.products.allowance import syncs_a_month
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
-from clari_pipeline.warehouse.migrations import SCHEMA_VERSION
+from clari_pipeline.warehouse.migrations import schema_version
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, rows
 
@@ -156,7 +156,7 @@ class Look:
     @property
     def is_current(self) -> bool:
         """Whether the tables stand as this release defines them."""
-        return self.made_by == SCHEMA_VERSION
+        return self.made_by == schema_version()
 
     def rows(self, name: str) -> list[Record]:
         """What a statement answers; nothing where nothing was ever written. Raises `NotSeen` or `WarehouseError`."""

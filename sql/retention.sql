@@ -1,0 +1,109 @@
+-- Quarters that are old enough leave the tables. Marts are not named here: the registry says which leave, too.
+
+-- name: exports
+-- The exports that are in the tables, of quarters before the oldest one kept: each has its landed document.
+select request_id, forecast_id, time_period_id as quarter_id, landing_path
+from clari.export_job
+where state = 'LOADED' and time_period_id < $oldest_kept
+order by time_period_id, forecast_id, exported_at, submitted_at, request_id;
+
+-- name: verdicts
+-- Grain: one row an export that was merged long ago and is not the newest of its forecast and quarter, or of its
+-- product, and whose checks passed: how many of these verdicts would leave export_check. Those that failed stay.
+with export as (
+    select
+        request_id,
+        exported_at,
+        row_number() over (
+            partition by forecast_id, time_period_id order by exported_at desc, submitted_at desc, request_id desc
+        ) as place
+    from clari.export_job
+    where state in ('LOADED', 'RETIRED')
+    union all
+    select
+        request_id,
+        coalesce(exported_at, submitted_at),
+        row_number() over (
+            partition by product order by coalesce(exported_at, submitted_at) desc, submitted_at desc, request_id desc
+        )
+    from clari.product_fetch
+    where state = 'LOADED'
+)
+
+select export.request_id, count(*) as verdicts
+from export
+inner join clari.export_check as verdict on verdict.request_id = export.request_id
+where export.place > 1 and export.exported_at < $not_before and verdict.passed
+group by export.request_id
+order by export.request_id;
+
+-- name: forget_verdicts
+delete from clari.export_check where passed and list_contains($request_ids, request_id);
+
+-- name: counts
+-- Grain: one row a quarter before the oldest one kept and a table that is no mart: how many rows would go.
+with held as (
+    select 'forecast_entry' as table_name, time_period_id, count(*) as gone from clari.forecast_entry_state group by time_period_id
+    union all
+    select 'forecast_entry_sighting', time_period_id, count(*) from clari.forecast_entry_sighting group by time_period_id
+    union all
+    select 'forecast_entry_history', time_period_id, count(*) from clari.forecast_entry_history group by time_period_id
+    union all
+    select 'forecast_swing_contribution', time_period_id, count(*) from clari.forecast_swing_contribution group by time_period_id
+    union all
+    select 'forecast_time_frame', time_period_id, count(*) from clari.forecast_time_frame group by time_period_id
+    union all
+    select 'time_frame', time_period_id, count(*) from clari.time_frame group by time_period_id
+    union all
+    select 'time_period', time_period_id, count(*) from clari.time_period group by time_period_id
+),
+
+dated as (
+    select held.table_name, period.quarter_id, held.gone
+    from held
+    inner join clari.time_period as period on period.time_period_id = held.time_period_id
+    union all
+    select 'forecast_user_sighting', quarter_id, count(*) from clari.forecast_user_sighting group by quarter_id
+    union all
+    select 'newest_document', quarter_id, count(*) from clari.newest_document group by quarter_id
+    union all
+    select 'mart_version', quarter_id, count(*) from clari.mart_version group by quarter_id
+    union all
+    select 'mart_part_version', quarter_id, count(*) from clari.mart_part_version group by quarter_id
+)
+
+select quarter_id, table_name, cast(sum(gone) as bigint) as gone
+from dated
+where quarter_id < $oldest_kept
+group by quarter_id, table_name
+order by quarter_id, table_name;
+
+-- name: count_mart
+-- Grain: one row a quarter before the oldest one kept: how many rows of a mart would go.
+select period.quarter_id, count(*) as gone
+from clari.{table} as held
+inner join clari.time_period as period on period.time_period_id = held.time_period_id
+where period.quarter_id < $oldest_kept
+group by period.quarter_id;
+
+-- name: retire_mart
+-- name: retire, table: forecast_entry_state
+-- name: retire, table: forecast_entry_sighting
+-- name: retire, table: forecast_entry_history
+-- name: retire, table: forecast_swing_contribution
+-- name: retire, table: forecast_time_frame
+-- name: retire, table: time_frame
+-- Rows of a quarter leave, of all forecasts at once.
+delete from clari.{table}
+where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
+
+-- name: forget_quarter, table: time_period
+-- name: forget_quarter, table: forecast_user_sighting
+-- name: forget_quarter, table: newest_document
+-- name: forget_quarter, table: mart_version
+-- name: forget_quarter, table: mart_part_version
+delete from clari.{table} where quarter_id = $quarter_id;
+
+-- name: retired
+-- The ledger goes on naming a quarter's exports: their documents stay landed.
+update clari.export_job set state = 'RETIRED' where state = 'LOADED' and time_period_id = $quarter_id;

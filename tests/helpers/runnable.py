@@ -1,0 +1,10 @@
+"""The queries of `sql/`, by names under which each can be run."""
+
+from __future__ import annotations
+
+from clari_pipeline.core.queries import names, text_of
+
+
+def runnable() -> list[str]:
+    """Every query, those of any table as of a mart's."""
+    return [f"{name}@forecast_movement" if "{table}" in text_of(name) else name for name in names()]

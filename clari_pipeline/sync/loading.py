@@ -30,8 +30,8 @@ from clari_pipeline.store import facts, ledger, marts, merging
 from clari_pipeline.sync import evidence, recognising
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.events import Merged, Refused
-from clari_pipeline.sync.invented import refuse_invented
 from clari_pipeline.sync.judging import Judged, keep_verdicts, unreadable
+from clari_pipeline.sync.sandbox_guard import refuse_invented
 from clari_pipeline.warehouse.session import Session, Warehouse
 from clari_pipeline.warehouse.statements import Record
 

@@ -11,7 +11,7 @@ import pytest
 from clari_pipeline.cli import operations
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.ops.preflight import in_warehouse
-from clari_pipeline.ops.preflight.look import Look
+from clari_pipeline.ops.preflight.probe import Look
 from clari_pipeline.sync.context import Context
 from clari_pipeline.warehouse.errors import WrongEnvironment
 from tests.helpers.house import House, document, entry, moment

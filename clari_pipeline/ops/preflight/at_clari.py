@@ -8,7 +8,7 @@ from clari_pipeline.clari import AuthFailed
 from clari_pipeline.config.settings import EXPORT_TYPES
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.ops.preflight.findings import Finding, NotSeen, doubtful, well, wrong
-from clari_pipeline.ops.preflight.look import NO_FORECASTS, Look
+from clari_pipeline.ops.preflight.probe import NO_FORECASTS, Look
 
 _MOST_APART_S = 60
 _NO_EXPORTS = "of what CLARI_PRODUCTS names nothing is exported by a job"

@@ -11,7 +11,7 @@ from clari_pipeline.core.runbook import see
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.ops.preflight import at_clari, deep, in_warehouse, on_machine
 from clari_pipeline.ops.preflight.findings import Finding, NotSeen, Status, wrong
-from clari_pipeline.ops.preflight.look import Look
+from clari_pipeline.ops.preflight.probe import Look
 from clari_pipeline.sync.masking import Mask
 
 _Check = Callable[[Look], Finding]

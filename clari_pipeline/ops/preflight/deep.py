@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.ops.preflight.findings import Finding, well, wrong
-from clari_pipeline.ops.preflight.look import NO_FORECASTS, Look
+from clari_pipeline.ops.preflight.probe import NO_FORECASTS, Look
 from clari_pipeline.store import ledger
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import exporting

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from clari_pipeline.ops.preflight.findings import Finding, NotSeen, doubtful, well, wrong
-from clari_pipeline.ops.preflight.look import NO_FORECASTS, Look
+from clari_pipeline.ops.preflight.probe import NO_FORECASTS, Look
 from clari_pipeline.store import ledger
 from clari_pipeline.sync.products.standing import standings
 from clari_pipeline.warehouse import environment

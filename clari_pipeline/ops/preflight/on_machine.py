@@ -16,7 +16,7 @@ from clari_pipeline.landing import PRODUCTS, LandingError
 from clari_pipeline.notify import greeting, open_channels
 from clari_pipeline.ops.preflight.findings import Finding, NotSeen, doubtful, well, wrong
 from clari_pipeline.ops.preflight.in_warehouse import folder_of
-from clari_pipeline.ops.preflight.look import Look
+from clari_pipeline.ops.preflight.probe import Look
 
 _ENV_FILE = Path(".env")
 _SCHEDULE, _PRODUCTS_SCHEDULE = "daily_sync_schedule", "daily_products_schedule"

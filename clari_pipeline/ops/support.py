@@ -26,7 +26,7 @@ from clari_pipeline.core.safe_text import json_text
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.ops import preflight
 from clari_pipeline.ops.health import HealthReader
-from clari_pipeline.ops.preflight.findings import NotSeen
+from clari_pipeline.ops.preflight.findings import CannotCheck
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.masking import MASK, Mask
 from clari_pipeline.warehouse.errors import WarehouseError
@@ -143,7 +143,9 @@ class _Reading:
 
 def _left_out(reason: Exception) -> Callable[[], Any]:
     def refuse() -> Any:
-        raise NotSeen(f"left out, as the people whom it may name are not known ({reason}); --with-people puts it in")
+        raise CannotCheck(
+            f"left out, as the people whom it may name are not known ({reason}); --with-people puts it in"
+        )
 
     return refuse
 

@@ -24,7 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.landing import Landing
-from clari_pipeline.ops.freshness import ExportHealth, Wanted
+from clari_pipeline.ops.freshness import CurrentQuarter, ExportHealth
 from clari_pipeline.ops.health import Health, Snapshot
 from clari_pipeline.sandbox import Sandbox
 from tests.helpers import forked
@@ -455,12 +455,13 @@ def test_a_forecast_is_behind_where_its_current_quarter_is() -> None:
             ExportHealth(*which, state="LOADED", exported_at=None if age is None else now - age, loaded_at=now)
             for which, age in ages.items()
         )
-        wanted = Wanted("Q4", forecast_ids, is_new)
-        health = Health(now, 26, Snapshot(now, exports), wanted=wanted)
+        current = CurrentQuarter("Q4", forecast_ids, is_new)
+        health = Health(now, 26, Snapshot(now, exports), current=current)
         assert (health.behind, health.status) == (behind, "stale" if behind else "ok")
         assert health.as_document()["behind"] == behind
 
     try_each(AGES, check)
     settings = read_settings(fiscal_year_start_month=2, quarter_grace_days=7, forecast_ids=("north",))
-    assert Wanted.at(datetime(2026, 11, 7, 12, tzinfo=UTC), settings) == Wanted("2027_Q4", ("north",), is_new=True)
-    assert Wanted.at(datetime(2026, 11, 8, 12, tzinfo=UTC), settings) == Wanted("2027_Q4", ("north",), is_new=False)
+    for day, is_new in ((7, True), (8, False)):
+        at = datetime(2026, 11, day, 12, tzinfo=UTC)
+        assert CurrentQuarter.at(at, settings) == CurrentQuarter("2027_Q4", ("north",), is_new=is_new)

@@ -11,7 +11,7 @@ from clari_pipeline.defs.boards import board_asset
 from clari_pipeline.defs.checks import check_results, check_specs, mart_result
 from clari_pipeline.defs.failing import failing, failure, observation, warn
 from clari_pipeline.defs.lineage import column_lineage
-from clari_pipeline.defs.log import hear_in
+from clari_pipeline.defs.log import log_observer
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.store import marts
 from clari_pipeline.store.mart_registry import MARTS, Mart
@@ -68,7 +68,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
     def raw_export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         sync: Context = context.resources.sync_context
         with failing(context.partition_key):
-            request_ids = context.resources.exports.take(context.partition_key, hear_in(context.log))
+            request_ids = context.resources.exports.take(context.partition_key, log_observer(context.log))
             outcomes = outcomes_of(sync.warehouse, request_ids)
         failed = [outcome for outcome in outcomes if outcome.export["landing_path"] is None]
         for outcome in failed:

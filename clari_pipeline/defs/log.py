@@ -11,7 +11,7 @@ from clari_pipeline.core.safe_text import printable
 from clari_pipeline.sync.narration import Narrator
 
 
-def hear_in(log: dg.DagsterLogManager) -> Callable[[ExportEvent], None]:
+def log_observer(log: dg.DagsterLogManager) -> Callable[[ExportEvent], None]:
     """An observer that writes each event that has words as a line."""
 
     in_words = Narrator()

@@ -133,5 +133,5 @@ def _retire(session: Session, *, landing: Landing, oldest: Quarter, old: OldQuar
         if found.obstacle is None:
             run(session, "retention/retire", quarter_id=old.quarter_id)
             for forecast_id in found.forecasts:
-                merging.renew_people(session, forecast_id)
+                merging.rebuild_people(session, forecast_id)
         return found

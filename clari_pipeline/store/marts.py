@@ -30,7 +30,7 @@ class CallRules:
     rules: Rules = field(default_factory=Rules)
 
 
-def renew_quarter(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
+def refresh_quarter(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
     """Do for one quarter what `compare_calls` and `refresh_forecast_vs_quota` do, finding its calls once for both.
 
     Leaves this session's `quota_field` and `measure_field` in place, as the newest export has them.

@@ -221,7 +221,7 @@ def note_loaded(session: Session, request_id: str, at: datetime) -> None:
     run(session, "ledger/loaded_at", request_id=request_id, loaded_at=at)
 
 
-def renew_people(session: Session, forecast_id: str) -> None:
+def rebuild_people(session: Session, forecast_id: str) -> None:
     """Make the person tables anew from what every quarter's exports showed."""
     run(session, "merge/forecast_user", forecast_id=forecast_id)
 

@@ -120,7 +120,7 @@ class Hooks:
         """One more that is told after the ledger."""
         self._after.append(observer)
 
-    def tell(self, event: Event, write_down: Observer = lambda _event: None) -> None:
+    def emit(self, event: Event, write_down: Observer = lambda _event: None) -> None:
         """Tell an event; what `write_down` raises stops the export that it happened to."""
         self._call(self._before, event)
         write_down(event)

@@ -77,7 +77,7 @@ def plan(settings: Settings, quarters: Iterable[Quarter], forecasts: Sequence[st
     )
 
 
-def take_up(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: datetime, everywhere: bool) -> Plan:
+def resume(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: datetime, everywhere: bool) -> Plan:
     """The plan, less what is done already, with what dead runs have left at Clari.
 
     The newest export that was left behind takes the place of asking anew, where the same was asked for and its figures

@@ -55,7 +55,7 @@ class Runs:
             self._file(run_id).unlink(missing_ok=True)
             self._file(run_id).with_suffix(".stopped").unlink(missing_ok=True)
 
-    def asking(self, forecast_id: str, time_period_id: str) -> BaseAsyncFileLock:
+    def submission_lock(self, forecast_id: str, time_period_id: str) -> BaseAsyncFileLock:
         """Held while Clari is asked for an export of that quarter: one process at a time, or they might take each
         other's job for their own where an answer is lost.
         """

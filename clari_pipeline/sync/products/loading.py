@@ -220,9 +220,9 @@ class ProductLoader:
         }
         if fetch["state"] == "LOADED":
             counts = {name: fetch[name] for name in ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged")}
-            self._context.hooks.tell(Merged(**which, **counts, rows_disappeared=0))
+            self._context.hooks.emit(Merged(**which, **counts, rows_disappeared=0))
         else:
-            self._context.hooks.tell(Refused(**which, error=fetch["error"] or ""))
+            self._context.hooks.emit(Refused(**which, error=fetch["error"] or ""))
 
 
 def landing_of(landing: Landing) -> Landing:

@@ -12,11 +12,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.alerts.sending import SENT_WITHIN, Outbox, Sent, alert_of
+from clari_pipeline.alerts.sending import SENT_WITHIN, Outbox, Sent
 from clari_pipeline.alerts.spool import Spool
 from clari_pipeline.core.runbook import AlertKind, Problem, Remark, section_of, see
 from clari_pipeline.core.setting_errors import SettingsError
-from clari_pipeline.notify import compose, open_channels
+from clari_pipeline.notify import Alert, compose, open_channels
 from clari_pipeline.store import alert_rows, marts
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run
@@ -144,7 +144,7 @@ class Alerts:
             "run_id": run_id,
         }
         channels = open_channels(self._context.settings.alert_urls)
-        alerts = [alert_of(row | {"detail": {}})]
+        alerts = [alert_rows.alert_of(row | {"detail": None})]
         look, env = ["clari-pipeline status"], self._context.settings.env
         (message,) = compose(alerts, {}, where_to_look=look, environment=env)
         deliveries = dict(zip(channels, channels.deliver(message), strict=True))
@@ -200,7 +200,7 @@ class _Book:
         # A daily run is not always at the same second of the day.
         self._repeat = timedelta(hours=context.settings.alert_repeat_hours) * 0.95
 
-    def last(self, alert_class: str) -> Record | None:
+    def last(self, alert_class: str) -> Alert | None:
         """What people were told last of that class."""
         return alert_rows.newest_of_class(self.session, alert_class)
 
@@ -218,8 +218,8 @@ class _Book:
         """Write one alert; `is_news` if it is told whatever people were told before."""
         last = self.last(alert_class)
         if last is not None and not is_news:
-            is_worse = _WORSE_FIRST.index(severity) < _WORSE_FIRST.index(last["severity"])
-            if not is_worse and self._now - last["created_at"] < self._repeat:
+            is_worse = _WORSE_FIRST.index(severity) < _WORSE_FIRST.index(last.severity)
+            if not is_worse and self._now - last.created_at < self._repeat:
                 return
         alert_rows.raised(
             self.session,
@@ -288,7 +288,7 @@ def _of_killed(book: _Book, killed: Collection[str]) -> None:
 
 def _was_told_as_killed(book: _Book, run_id: str) -> bool:
     last = book.last(_KILLED)
-    return last is not None and run_id in last["detail"].get("runs", ())
+    return last is not None and run_id in last.detail.get("runs", ())
 
 
 def _of_calls(book: _Book, export: Record) -> None:
@@ -342,7 +342,7 @@ def _is_news(book: _Book, where: str, swing: Record) -> bool:
         return True
     for user_id in filter(None, (swing["user_id"], swing["previous_user_id"])):
         if (last := book.last(_class_of(where, swing, user_id))) is not None:
-            value = Decimal(last["detail"]["current_value"])
+            value = Decimal(last.detail["current_value"])
             moved: bool = abs(swing["current_value"] - value) > swing["threshold"] * abs(value)
             return moved
     return True

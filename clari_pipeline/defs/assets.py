@@ -42,17 +42,17 @@ WAREHOUSE_POOL = "clari_warehouse"  # a DuckDB file has one writer; a server nee
 
 
 def writers(engine: str) -> str | None:
-    """The pool of those who write the warehouse, where they take turns. A run holds the pools of all its steps."""
+    """The pool of steps that write the warehouse, None on a server. A run holds a slot of each of its steps' pools."""
     return WAREHOUSE_POOL if capabilities_of(engine).has_one_writer else None
 
 
 def key(name: str) -> dg.AssetKey:
-    """An asset of this sync."""
+    """The key of an asset by its name."""
     return dg.AssetKey([PREFIX, name])
 
 
 def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> list[dg.AssetsDefinition]:
-    """What runs once a quarter: the raw export, and the tables that it is merged into, in a warehouse of an engine."""
+    """The assets with a partition a quarter: the raw export, and the tables that it is merged into."""
 
     @dg.asset(
         key=key("raw_export"),
@@ -99,7 +99,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
         pool=writers(engine),
     )
     def merged_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        """Judge and merge what has landed of the quarter. What is refused stays out, the others go in."""
+        """Check and merge the quarter's landed documents. Refused ones stay out, the others are merged."""
         sync: Context = context.resources.sync_context
         with failing(context.partition_key), sync.warehouse.session() as session:  # the file is opened once
             merged = Loader(sync).merge_landed(context.partition_key)
@@ -128,14 +128,14 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
 
 
 def mart_assets(*, engine: str) -> list[dg.AssetsDefinition]:
-    """What follows once the quarters are through."""
+    """The marts and the board, made once the quarters are merged."""
     made = [_mart(mart, engine) for mart in MARTS.values() if not mart.is_weekly]
     board = board_asset(key("board"), [*map(key, MARTS)], owners=OWNERS, pool=writers(engine))
     return [*made, _history_marts(engine), board]
 
 
 def _mart_spec(mart: Mart, engine: str) -> dg.AssetSpec:
-    """What Dagster shows of a mart, whichever step makes it."""
+    """The asset of a mart, whichever step makes it."""
     lineage = column_lineage(mart, lambda table: [column.name for column in table_schema(table).columns], key)
     return dg.AssetSpec(
         key(mart.name),
@@ -177,7 +177,7 @@ def _mart(mart: Mart, engine: str) -> dg.AssetsDefinition:
 
 
 def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
-    """What follows once the marts are through."""
+    """The readers' copy, published once the marts are made."""
 
     @dg.asset(
         key=key(READ_COPY),
@@ -198,7 +198,7 @@ def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
         if published.problems:
             yield observation(key(READ_COPY), published.problems)
             warn(context.log, published.problems)
-        if not published.is_done:  # the figures are merged: no reason for a red run
+        if not published.is_done:  # the figures are merged: the run must not fail for it
             return
         copy = sync.places.copy
         yield dg.MaterializeResult(
@@ -213,7 +213,7 @@ def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
 
 
 def retention_asset(*, engine: str) -> dg.AssetsDefinition:
-    """What lets old quarters go."""
+    """The asset that applies the retention policy to old quarters."""
 
     @dg.asset(
         key=key(RETENTION),
@@ -258,7 +258,7 @@ def _coverage_result(asset: dg.AssetKey, verdicts: Sequence[Record]) -> dg.Asset
 
 
 def _history_marts(engine: str) -> dg.AssetsDefinition:
-    """What the history of the calls says, made in one step: most of it are views of one table."""
+    """The weekly marts, made in one step: most of them are views of one table."""
     weekly, movement = [mart for mart in MARTS.values() if mart.is_weekly], key("forecast_movement")
 
     @dg.multi_asset(

@@ -1,7 +1,7 @@
 """Which columns a mart's columns come from, for Dagster's catalogue.
 
-`pipeline_health` comes from the ledger, which is no asset: it has none. What the history adds to a table (an earlier
-version of an entry, an earlier team) counts as that table's.
+`pipeline_health` is made from the ledger, which is no asset: it has no lineage. A column from a table's history (an
+earlier version of an entry, an earlier team) counts as the table's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from clari_pipeline.store.mart_registry import Mart
 def column_lineage(
     mart: Mart, columns_of: Callable[[str], Iterable[str]], key: Callable[[str], dg.AssetKey]
 ) -> dg.TableColumnLineage | None:
-    """Where each of a mart's columns comes from, by the registry; None where no column comes from an asset."""
+    """Upstream columns of each of a mart's columns, by the registry; None where none comes from an asset."""
     columns = list(columns_of(mart.name))
     sources = dict(mart.columns)
     if mart.unchanged_from:

@@ -1,4 +1,4 @@
-"""A backup put back: read in full and proved before anything is touched."""
+"""Restore a backup, which is read in full and proved before anything is touched."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _LANDING = f"{LANDING}/"
 
 @dataclass(frozen=True, slots=True)
 class Restoring:
-    """What there is to do: `missing` documents are not there, `differing` ones are there and not what was saved.
+    """The plan of a restore: `missing` documents are not landed, `differing` ones are, with other bytes than the saved.
 
-    `unknown` counts documents that have landed since, which stay. `has_warehouse`: a warehouse stands in the place.
+    `unknown` counts documents that have landed since, which are kept. `has_warehouse`: there is a warehouse already.
     """
 
     folder: Path
@@ -45,15 +45,15 @@ class Restoring:
 
     @property
     def with_warehouse(self) -> bool:
-        """Whether the warehouse is put back, too."""
+        """Whether the warehouse is restored, too."""
         return self.manifest.warehouse is not None and not self.documents_only
 
 
 def plan(context: Context, folder: Path, *, documents_only: bool, force: bool) -> Restoring:
-    """Prove the backup, and see what it meets.
+    """Prove the backup, and compare it with what is there.
 
-    Raises `BackupError`, `PathOutside` where a document would be put elsewhere than below the landing folder, or, where
-    it may not go on, `BackupRefused` or `SandboxInProduction`.
+    Raises `BackupError`, `PathOutside` for a document outside of the landing folder, and, where the restore is refused,
+    `BackupRefused` or `SandboxInProduction`.
     """
     manifest = read(folder)
     if manifest is None:
@@ -65,7 +65,7 @@ def plan(context: Context, folder: Path, *, documents_only: bool, force: bool) -
             "then clari-pipeline replay makes the tables there"
         )
     if manifest.warehouse is not None and not documents_only:
-        # One of an earlier release may lack a table that is asked; it is asked once more when it has its environment.
+        # One of an earlier release may lack a queried table; people are checked once more when it is opened.
         with suppress(WarehouseError), DuckWarehouse(folder / manifest.warehouse).read_only() as session:
             if session is not None:
                 refuse_invented_people(session, context.settings.env, place=f"the warehouse in {folder}")
@@ -94,10 +94,9 @@ def plan(context: Context, folder: Path, *, documents_only: bool, force: bool) -
 
 
 def restore(context: Context, work: Restoring) -> None:
-    """Put back what was planned: the documents, each whole, then the warehouse. Raises `BackupError`, `PathOutside`,
-    `WarehouseError`.
+    """Restore what was planned: the documents, each atomically, then the warehouse.
 
-    Where it stops in between, what is there already is found so by the next.
+    Raises `BackupError`, `PathOutside` or `WarehouseError`. A restore that was interrupted is continued by the next.
     """
     root, warehouse = context.landing.root, context.warehouse
     try:

@@ -10,21 +10,17 @@ from decimal import Decimal
 from typing import Any
 
 import dagster as dg
-import duckdb
 import pytest
 
 from clari_pipeline.config.settings import point_dagster_at, read_settings
-from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
-from tests.alerts.conftest import Manner, WebListener, address, free_port
 from tests.helpers.beginnings import begin_after
 from tests.helpers.daemon import Daemon
+from tests.helpers.listeners import Manner, WebListener, address, free_port
 from tests.helpers.sensors import sensor_tick
-from tests.helpers.terminal import Terminal
+from tests.helpers.terminal import BEFORE, CURRENT, Terminal
 
 Listen = Callable[..., WebListener]
-CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
-BEFORE = CURRENT.shifted(-1)
 
 
 @pytest.fixture(scope="session")
@@ -91,8 +87,7 @@ def alerts(terminal: Terminal, kind: str) -> list[tuple[Any, ...]]:
 
 def earlier(terminal: Terminal, by: timedelta) -> None:
     """Let everything that was raised be so much older."""
-    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
-        connection.execute("update clari.alert set created_at = created_at - $by", {"by": by})
+    terminal.execute("update clari.alert set created_at = created_at - $by", by=by)
 
 
 def test_a_calm_sync_tells_nobody_anything(terminal: Terminal, hook: WebListener) -> None:
@@ -131,26 +126,6 @@ def test_a_managers_swing_is_explained(told: Told) -> None:
         parts = ("reports_change", "joiners_change", "leavers_change", "judgement_change")
         assert sum(Decimal(swing[part] or 0) for part in parts) == Decimal(swing["change_amount"])
     assert "own judgement" in message["message"]
-
-
-@pytest.mark.soak
-def test_the_same_swing_is_not_told_twice_but_a_later_one_is(
-    terminal: Terminal, company: Sandbox, hook: WebListener
-) -> None:
-    """On the week it stays a swing for days: people hear of it once; when the call moves on, they hear again."""
-    company.now = lambda: datetime.now(UTC) - timedelta(days=8)
-    terminal("sync", "--last", "1")
-    company.now = lambda: datetime.now(UTC)
-    company.scenario = "swings"
-    terminal("sync", "--last", "1")
-    earlier(terminal, timedelta(days=2))
-    terminal("sync", "--last", "1")
-    assert len([subject for subject in subjects(hook) if "swings" in subject]) == 1
-    swinging = terminal.query("select count(*) from clari.forecast_swing where is_swing and baseline = 'week'")
-    assert swinging[0][0] > 0
-    company.scenario = "calm"  # back to where they were
-    terminal("sync", "--last", "1")
-    assert len([subject for subject in subjects(hook) if "swings" in subject]) == 2
 
 
 @pytest.mark.parametrize(
@@ -239,9 +214,8 @@ def _listen_at(web: Callable[..., WebListener], port: int) -> WebListener:
 
 def test_mail_is_sent_as_well(terminal: Terminal, told: Told, mail: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody has been sent yet goes to people's mail as it would have gone to a web address."""
-    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
-        connection.execute("delete from clari.alert_delivery")
-        connection.execute("update clari.alert set sent_at = null")
+    terminal.execute("delete from clari.alert_delivery")
+    terminal.execute("update clari.alert set sent_at = null")
     monkeypatch.setenv("CLARI_ALERT_URLS", f"mailto://127.0.0.1:{mail.port}?from=pipeline@a.example&to=ops@a.example")
     assert terminal("alerts", "resend").code == 0
     (received,) = mail.received
@@ -249,25 +223,12 @@ def test_mail_is_sent_as_well(terminal: Terminal, told: Told, mail: Any, monkeyp
     assert str(CURRENT) in received.get_body(("html",)).get_content()
 
 
-@pytest.mark.soak
-def test_mail_is_sent_too(terminal: Terminal, sandbox: Sandbox, mail: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLARI_ALERT_URLS", f"mailto://127.0.0.1:{mail.port}?from=pipeline@a.example&to=ops@a.example")
-    terminal.begin_after("sync", "--last", "1")
-    sandbox.scenario = "swings"
-    terminal("sync", "--last", "1")
-    (received,) = mail.received
-    assert "swings" in received["subject"]
-    html = received.get_body(("html",)).get_content()
-    assert str(CURRENT) in html
-
-
 def test_stale_figures_are_told(
     terminal: Terminal, sandbox: Sandbox, hook: WebListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A quarter that was loaded once and has not come for longer than allowed; one that never came is no alert."""
     terminal.begin_after("sync", "--last", "1")
-    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
-        connection.execute("update clari.export_job set exported_at = exported_at - interval 27 hour")
+    terminal.execute("update clari.export_job set exported_at = exported_at - interval 27 hour")
     monkeypatch.setenv("CLARI_MAX_REQUEUES", "0")
     sandbox.scenario = "failed"
     terminal("sync", "--last", "1")
@@ -344,8 +305,7 @@ def test_stale_figures_are_told_though_nothing_runs(terminal: Terminal, sandbox:
     with dg.DagsterInstance.get() as instance:
         sensor_tick(instance, "freshness_watch", None)
         assert hook.received == []
-        with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
-            connection.execute("update clari.export_job set exported_at = exported_at - interval 27 hour")
+        terminal.execute("update clari.export_job set exported_at = exported_at - interval 27 hour")
         for _ in range(2):
             sensor_tick(instance, "freshness_watch", None)
     assert len(hook.received) == 1
@@ -354,10 +314,9 @@ def test_stale_figures_are_told_though_nothing_runs(terminal: Terminal, sandbox:
 
 def test_what_one_run_could_not_tell_the_next_one_tells(terminal: Terminal, told: Told, hook: WebListener) -> None:
     """A run that died after the merge, and before anybody was told."""
-    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
-        connection.execute("delete from clari.alert")
-        connection.execute("delete from clari.alert_delivery")
-        connection.execute("update clari.export_job set told_at = null")
+    terminal.execute("delete from clari.alert")
+    terminal.execute("delete from clari.alert_delivery")
+    terminal.execute("update clari.export_job set told_at = null")
     terminal("sync", "--last", "1")
     (again,) = hook.documents
     assert again["message"].splitlines()[2:6] == told.documents[0]["message"].splitlines()[2:6]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-import duckdb
 import pytest
 
-from tests.alerts.conftest import WebListener
 from tests.helpers.daemon import CURRENT, Daemon
+from tests.helpers.listeners import WebListener
 from tests.helpers.terminal import Terminal
 
 
@@ -88,6 +86,5 @@ def test_another_kill_is_told_when_the_last_was_told_a_day_ago(
         else:
             assert terminal("sync", "--last", "1").code == 0
         if number == 1:
-            with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
-                connection.execute("update clari.alert set created_at = created_at - $by", {"by": timedelta(hours=25)})
+            terminal.execute("update clari.alert set created_at = created_at - interval 25 hour")
     assert len(hook.received) == 2

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from clari_pipeline.alerts import sending as alert_sending
 from clari_pipeline.alerts.raising import Alerts
-from tests.alerts.conftest import WebListener, address
+from clari_pipeline.alerts.sending import Outbox
 from tests.helpers.house import House, Json, document, entry, moment, person
+from tests.helpers.listeners import WebListener, address
 
 RATE = Decimal("1.0837")
 
@@ -30,7 +30,7 @@ def told(tmp_path: Path, web: Callable[..., WebListener]) -> Callable[..., dict[
             house.bring(before, moment(10, 2))
             house.bring(after, moment(10, 3))
             Alerts(house.context).raise_alerts(run_id="run")
-            alert_sending.send_alerts(house.context)
+            Outbox(house.context).send()
         (message,) = listener.documents
         return message
 
@@ -197,7 +197,7 @@ def test_a_swing_on_the_week_is_told_once_until_the_call_moves_on(
         for content, at in ((swung, moment(10, 10)), (swung, moment(10, 11)), (calm, moment(10, 12))):
             house.bring(content, at)
             Alerts(house.context).raise_alerts(run_id=f"run of {at}")
-            alert_sending.send_alerts(house.context)
+            Outbox(house.context).send()
             house.execute("update clari.alert set created_at = created_at - interval 2 day")
             seen.append((len(listener.received), house.value(on_the_week)))
     assert seen == [(1, 1), (1, 2), (2, 2)]  # messages, and exports in which it is a swing

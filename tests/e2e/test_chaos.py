@@ -92,9 +92,9 @@ class Company:
     def sync(self) -> None:
         """What a sync does, without Dagster around it."""
         run_id = uuid.uuid4().hex
-        with exporting(self.context, run_id, QUARTERS, ["total_new"], clock=self.clock, retry=QUICK) as desk:
+        with exporting(self.context, run_id, QUARTERS, ["total_new"], clock=self.clock, retry=QUICK) as runner:
             for quarter in QUARTERS:
-                desk.take(str(quarter))
+                runner.take(str(quarter))
                 Loader(self.context).merge_landed(str(quarter))
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:

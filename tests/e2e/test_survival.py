@@ -11,22 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 import pytest
 
 from clari_pipeline.clari import Cancelled, Retry
-from clari_pipeline.cli import commands
 from clari_pipeline.config.settings import read_settings
-from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.sandbox import Fault, Sandbox
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.events import Event, Hooks
-from clari_pipeline.sync.exporting import exporting
 from clari_pipeline.sync.outcomes import outcomes_of
-from tests.helpers.direct_steps import direct_steps
-from tests.helpers.terminal import Terminal
+from tests.helpers.direct_steps import exported, sync
+from tests.helpers.terminal import CURRENT, Terminal
 
-CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
 LAST_THREE = [str(CURRENT.shifted(-ago)) for ago in range(3)]
 
 
@@ -49,12 +44,6 @@ def clari(monkeypatch: pytest.MonkeyPatch, terminal: Terminal) -> Iterator[Sandb
 
 def posts(sandbox: Sandbox) -> int:
     return sum(seen.method == "POST" for seen in sandbox.requests)
-
-
-def change(terminal: Terminal, sql: str) -> None:
-    """What another time, or another run, would have left in the ledger."""
-    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
-        connection.execute(sql)
 
 
 # Jobs that come to nothing
@@ -94,17 +83,7 @@ def test_the_second_attempt_is_merged_and_the_sync_is_well(
         if isinstance(event, Cancelled):
             clari.scenario = "calm"
 
-    code = commands.sync(
-        read_settings(),
-        quarters=[Quarter.parse(quarter)],
-        forecasts=(),
-        last=None,
-        as_json=True,
-        is_sandbox=False,
-        hooks=Hooks([calm]),
-        open_steps=direct_steps,
-    )
-    assert code == 0
+    assert sync(Hooks([calm]), quarter) == 0
     rows = terminal.query("select attempt, state from clari.export_job order by attempt")
     assert rows == [(1, state), (2, "LOADED")]
 
@@ -216,8 +195,8 @@ def test_when_clari_is_down_every_quarter_is_reported_and_nothing_hammered(termi
     context = Context.of(read_settings())
     quarters = [CURRENT.shifted(-ago) for ago in range(5)]
     retry = Retry(attempts=4, first_wait_s=0.001, max_wait_s=0.002)
-    with exporting(context, "run", quarters, ["total_new", "new_business"], retry=retry) as desk:
-        outcomes = outcomes_of(context.warehouse, [taken for quarter in quarters for taken in desk.take(str(quarter))])
+    asked = exported(context, quarters, ["total_new", "new_business"], retry=retry)
+    outcomes = outcomes_of(context.warehouse, asked)
     assert [outcome.export["state"] for outcome in outcomes] == ["FAILED"] * 10
     assert all("is down" in outcome.export["error"] for outcome in outcomes)
     assert len(clari.requests) == 4 + 2  # the limits, and a look whether anything else is answered
@@ -230,8 +209,7 @@ def test_results_that_cannot_be_had_do_not_stop_the_other_quarters(terminal: Ter
     context = Context.of(read_settings())
     quarters = [CURRENT.shifted(-ago) for ago in range(2)]
     retry = Retry(attempts=3, first_wait_s=0.001, max_wait_s=0.002)
-    with exporting(context, "run", quarters, ["total_new"], retry=retry) as desk:
-        outcomes = outcomes_of(context.warehouse, [taken for quarter in quarters for taken in desk.take(str(quarter))])
+    outcomes = outcomes_of(context.warehouse, exported(context, quarters, ["total_new"], retry=retry))
     assert Counter(outcome.export["state"] for outcome in outcomes) == {"SUBMITTED": 2}
     assert terminal("sync", "--last", "2").code == 0
     assert len(clari.jobs) == 2
@@ -304,8 +282,7 @@ def test_waits_retries_and_latency_are_in_the_ledger_and_in_the_mart(terminal: T
 def test_an_export_left_behind_days_ago_is_fetched_beside_the_new_one(terminal: Terminal, clari: Sandbox) -> None:
     """Its figures are history now, and Clari cannot give them again: both documents are merged, in their order."""
     assert terminal("sync", "--last", "1").code == 0
-    change(
-        terminal,
+    terminal.execute(
         "update clari.export_job set state = 'SUBMITTED', landing_path = null, "
         "submitted_at = submitted_at - interval 2 day",
     )
@@ -321,8 +298,7 @@ def test_an_export_left_behind_days_ago_is_fetched_beside_the_new_one(terminal: 
 def test_an_export_of_days_ago_that_never_reached_clari_is_let_go(terminal: Terminal, clari: Sandbox) -> None:
     """Its figures would be today's: the one export of today is enough."""
     assert terminal("sync", "--last", "1").code == 0
-    change(
-        terminal,
+    terminal.execute(
         "update clari.export_job set state = 'SUBMITTING', job_id = null, landing_path = null, "
         "submitted_at = submitted_at - interval 2 day",
     )
@@ -338,7 +314,7 @@ def test_a_document_of_another_request_and_quarter_is_fetched_too(
 ) -> None:
     """The settings have changed since the run died: what it left is not stranded, and does not stand for the new."""
     assert terminal("sync", "--period", LAST_THREE[2]).code == 0
-    change(terminal, "update clari.export_job set state = 'SUBMITTED', landing_path = null")
+    terminal.execute("update clari.export_job set state = 'SUBMITTED', landing_path = null")
     monkeypatch.setenv("CLARI_TYPES_TO_EXPORT", "forecast,quota,crm_closed")
     answer = terminal("sync", "--period", LAST_THREE[0], "--json")
     assert answer.code == 0, answer.err
@@ -354,8 +330,7 @@ def test_a_recovered_document_does_not_hide_that_todays_failed(
 ) -> None:
     with clari_with(monkeypatch, people=3, monthly_quota=1):
         assert terminal("sync", "--last", "1").code == 0
-        change(
-            terminal,
+        terminal.execute(
             "update clari.export_job set state = 'SUBMITTING', job_id = null, landing_path = null, "
             "submitted_at = submitted_at - interval 13 hour",
         )
@@ -369,20 +344,12 @@ def test_what_a_run_that_ended_had_landed_is_merged_by_the_next_and_not_asked_fo
     terminal: Terminal, clari: Sandbox
 ) -> None:
     """The disk was full, or somebody held the warehouse, when it was to be merged."""
-    with exporting(Context.of(read_settings()), "run", [CURRENT], ["total_new"]) as desk:
-        desk.take(str(CURRENT))
+    exported(Context.of(read_settings()), [CURRENT], ["total_new"])
     assert terminal.query("select state from clari.export_job") == [("LANDED",)]
     answer = terminal("sync", "--last", "1", "--json")
     assert answer.code == 0, answer.err
     assert [export["state"] for export in answer.document["exports"]] == ["LOADED"]
     assert len(clari.jobs) == 1
-
-
-@pytest.mark.soak  # by default: the same sync again sees every entry in a newer export, in test_sync.py
-def test_what_was_merged_by_a_run_that_came_to_its_end_is_exported_anew(terminal: Terminal, clari: Sandbox) -> None:
-    for syncs in (1, 2):
-        assert terminal("sync", "--last", "1").code == 0
-        assert len(clari.jobs) == syncs
 
 
 def test_leftovers_of_a_killed_download_are_swept_away_after_a_day(terminal: Terminal, clari: Sandbox) -> None:

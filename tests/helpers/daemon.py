@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
 from clari_pipeline.config.settings import point_dagster_at, read_settings
-from clari_pipeline.core.periods import FiscalCalendar
 from tests.helpers.beginnings import begin_after
 from tests.helpers.sensors import definitions_of, sensor_tick
-from tests.helpers.terminal import Terminal
+from tests.helpers.terminal import CURRENT, Terminal
 
-CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
 _SENSORS = ("alerts_after_success", "alerts_after_failure")
 
 

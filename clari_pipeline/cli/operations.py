@@ -74,7 +74,7 @@ def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bo
     context = Context.of(settings)
     work = restoring.plan(context, folder, documents_only=documents_only, force=force)
     if not dry_run:
-        restoring.restore(context, work)
+        restoring.restore(work)
     rows = sum(work.manifest.rows.values())
     print_line(
         f"{folder} of {work.manifest.taken_at} is whole; {'to be restored' if dry_run else 'restored'}: "

@@ -13,7 +13,6 @@ from clari_pipeline.defs.failing import failing, failure, observation, warn
 from clari_pipeline.defs.lineage import column_lineage
 from clari_pipeline.defs.log import log_observer
 from clari_pipeline.defs.schemas import table_schema
-from clari_pipeline.store import marts
 from clari_pipeline.store.mart_registry import MARTS, Mart
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.loading import Loader, has_landed
@@ -21,7 +20,7 @@ from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run
 from clari_pipeline.sync.publishing import publish
 from clari_pipeline.sync.refreshing import Marts, movement_verdicts
 from clari_pipeline.warehouse.registry import capabilities_of
-from clari_pipeline.warehouse.statements import Record, is_view
+from clari_pipeline.warehouse.statements import is_view
 
 PREFIX = "clari"
 READ_COPY = "read_copy"
@@ -105,7 +104,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
             merged = Loader(sync).merge_landed(context.partition_key)
             of_run = requests_of_run(sync.warehouse, context.resources.exports.run_id, context.partition_key)
             outcomes = outcomes_of(sync.warehouse, dict.fromkeys([*of_run, *merged]))
-            counts = {name: marts.count(session, name) for name in TABLES}
+            counts = {name: session.count(name) for name in TABLES}
         for outcome in outcomes:
             (context.log.error if outcome.is_failure else context.log.info)(outcome.sentence)
         yield from check_results(key("forecast_entry"), outcomes)
@@ -136,7 +135,7 @@ def mart_assets(*, engine: str) -> list[dg.AssetsDefinition]:
 
 def _mart_spec(mart: Mart, engine: str) -> dg.AssetSpec:
     """The asset of a mart, whichever step makes it."""
-    lineage = column_lineage(mart, lambda table: [column.name for column in table_schema(table).columns], key)
+    lineage = column_lineage(mart, key)
     return dg.AssetSpec(
         key(mart.name),
         deps=[*map(key, mart.reads)],
@@ -168,10 +167,11 @@ def _mart(mart: Mart, engine: str) -> dg.AssetsDefinition:
         with failing(), sync.warehouse.session() as session:
             if mart.has_own_refresh:
                 Marts(sync).refresh(mart.name)
-            rows = marts.count(session, mart.name)
-            results = [_coverage_result(key(mart.name), Marts(sync).judge_coverage())] if coverage else []
+            rows = session.count(mart.name)
+            verdicts = [one | {"of": one["forecast_id"]} for one in Marts(sync).judge_coverage()] if coverage else []
         yield dg.MaterializeResult(key(mart.name), metadata={"dagster/row_count": rows})
-        yield from results
+        if coverage:  # over all forecasts
+            yield mart_result(key(mart.name), "periods_are_covered", verdicts, is_needed=True)
 
     return refreshed
 
@@ -251,12 +251,6 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
     return apply_retention
 
 
-def _coverage_result(asset: dg.AssetKey, verdicts: Sequence[Record]) -> dg.AssetCheckResult:
-    """`periods_are_covered`, over all forecasts."""
-    of_forecasts = [verdict | {"of": verdict["forecast_id"]} for verdict in verdicts]
-    return mart_result(asset, "periods_are_covered", of_forecasts, is_needed=True)
-
-
 def _history_marts(engine: str) -> dg.AssetsDefinition:
     """The weekly marts, made in one step: most of them are views of one table."""
     weekly, movement = [mart for mart in MARTS.values() if mart.is_weekly], key("forecast_movement")
@@ -274,7 +268,7 @@ def _history_marts(engine: str) -> dg.AssetsDefinition:
             for mart in weekly:
                 if mart.has_own_refresh:
                     Marts(sync).refresh(mart.name)
-            counts = {mart.name: marts.count(session, mart.name) for mart in weekly}
+            counts = {mart.name: session.count(mart.name) for mart in weekly}
             verdicts = movement_verdicts(session)
         for name, rows in counts.items():
             yield dg.MaterializeResult(asset_key=key(name), metadata={"dagster/row_count": rows})

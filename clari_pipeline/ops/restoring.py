@@ -32,7 +32,8 @@ _LANDING = f"{LANDING}/"
 class Restoring:
     """The plan of a restore: `missing` documents are not landed, `differing` ones are, with other bytes than the saved.
 
-    `unknown` counts documents that have landed since, which are kept. `has_warehouse`: there is a warehouse already.
+    `landing` is the landing folder. `unknown` counts documents that have landed since, which are kept. `target` is the
+    warehouse that the saved one replaces, None where documents alone are restored.
     """
 
     folder: Path
@@ -40,13 +41,13 @@ class Restoring:
     missing: tuple[str, ...]
     differing: tuple[str, ...]
     unknown: int
-    has_warehouse: bool
-    documents_only: bool
+    landing: Path
+    target: DuckWarehouse | None
 
     @property
     def with_warehouse(self) -> bool:
         """Whether the warehouse is restored, too."""
-        return self.manifest.warehouse is not None and not self.documents_only
+        return self.target is not None
 
 
 def plan(context: Context, folder: Path, *, documents_only: bool, force: bool) -> Restoring:
@@ -59,12 +60,14 @@ def plan(context: Context, folder: Path, *, documents_only: bool, force: bool) -
     if manifest is None:
         raise BackupRefused(f"{folder} holds no backup: name the folder that clari-pipeline backup was given")
     verify(folder, manifest)
-    if manifest.warehouse is not None and not documents_only and not isinstance(context.warehouse, DuckWarehouse):
-        raise BackupRefused(
-            f"{folder} holds a DuckDB file, and CLARI_WAREHOUSE_URL names a server: restore with --documents-only, "
-            "then clari-pipeline replay makes the tables there"
-        )
+    target: DuckWarehouse | None = None
     if manifest.warehouse is not None and not documents_only:
+        if not isinstance(context.warehouse, DuckWarehouse):
+            raise BackupRefused(
+                f"{folder} holds a DuckDB file, and CLARI_WAREHOUSE_URL names a server: restore with --documents-only, "
+                "then clari-pipeline replay makes the tables there"
+            )
+        target = context.warehouse
         # One of an earlier release may lack a queried table; people are checked once more when it is opened.
         with suppress(WarehouseError), DuckWarehouse(folder / manifest.warehouse).read_only() as session:
             if session is not None:
@@ -77,12 +80,12 @@ def plan(context: Context, folder: Path, *, documents_only: bool, force: bool) -
         missing=tuple(path for path in saved if not here[path].exists()),
         differing=tuple(path for path in saved if here[path].exists() and not _is_same(here[path], path, manifest)),
         unknown=sum(1 for _ in context.landing.manifests()) - sum(1 for folder in here.values() if folder.exists()),
-        has_warehouse=context.warehouse.exists(),
-        documents_only=documents_only,
+        landing=context.landing.root,
+        target=target,
     )
-    if not force and found.with_warehouse and found.has_warehouse:
+    if not force and target is not None and target.exists():
         raise BackupRefused(
-            f"warehouse {context.warehouse.place} is there already: --force puts the saved one in its place, "
+            f"warehouse {target.place} is there already: --force puts the saved one in its place, "
             "--documents-only leaves it alone"
         )
     if not force and found.differing:
@@ -93,22 +96,19 @@ def plan(context: Context, folder: Path, *, documents_only: bool, force: bool) -
     return found
 
 
-def restore(context: Context, work: Restoring) -> None:
+def restore(work: Restoring) -> None:
     """Restore what was planned: the documents, each atomically, then the warehouse.
 
     Raises `BackupError`, `PathOutside` or `WarehouseError`. A restore that was interrupted is continued by the next.
     """
-    root, warehouse = context.landing.root, context.warehouse
     try:
-        arriving = inside(root, ".arriving")
+        arriving = inside(work.landing, ".arriving")
         for path in (*work.missing, *work.differing):
             saved = {name: work.manifest.files[f"{path}/{name}"] for name in DOCUMENT_FILES}
-            target = _landed(root, path)
-            copy_document(work.folder / path, target, arriving=arriving, expected=saved)
-        if not work.with_warehouse or work.manifest.warehouse is None:
+            copy_document(work.folder / path, _landed(work.landing, path), arriving=arriving, expected=saved)
+        if work.target is None or work.manifest.warehouse is None:
             return
-        assert isinstance(warehouse, DuckWarehouse)
-        place = Path(warehouse.place)
+        place = Path(work.target.place)
         place.parent.mkdir(parents=True, exist_ok=True)
         coming = place.with_name(f".{place.name}.restoring")
         try:
@@ -116,7 +116,7 @@ def restore(context: Context, work: Restoring) -> None:
             was = work.manifest.files[work.manifest.warehouse]
             prove({"warehouse": checksum(coming)}, {"warehouse": was}, work.folder)
             to_disk(coming)
-            warehouse.replace_with(coming)
+            work.target.replace_with(coming)
         finally:
             coming.unlink(missing_ok=True)
     except OSError as error:

@@ -40,17 +40,7 @@ def call_week(session: Session, today: date) -> str | None:
 
 def previous_export(session: Session, export: Record) -> Record | None:
     """The newest loaded export before this one with the same scope, types and history."""
-    found = rows(
-        session,
-        "quality/previous_export",
-        forecast_id=export["forecast_id"],
-        quarter_id=export["time_period_id"],
-        exported_at=export["exported_at"],
-        scope_id=export["scope_id"],
-        include_historical=export["include_historical"],
-        types_to_export=export["types_to_export"],
-    )
-    return found[0] if found else None
+    return next(iter(rows(session, "quality/previous_export", **export, quarter_id=export["time_period_id"])), None)
 
 
 def currencies_changed(session: Session, export: Record) -> list[Record]:

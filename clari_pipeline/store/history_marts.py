@@ -28,7 +28,7 @@ CALLS = "forecast_call_week"
 MOVEMENT = "forecast_movement"
 _WHOLE = ""
 _WEEK = ("time_frame_id", "start_date", "end_date")
-_CALLS_AT_ONCE = 600_000  # so many fit into DuckDB's memory limit
+_CALLS_A_STATEMENT = 600_000  # so many fit into DuckDB's memory limit
 _Fingerprints = dict[tuple[str, str, str, str], str]  # by forecast, quarter, mart and part
 # An export with other values of these than the one before it changed something.
 _DOCUMENT = ("result_sha256", "types_to_export", "scope_id", "currency", "include_historical")
@@ -223,7 +223,7 @@ def _backfill(
     run(session, "marts/backfilled_begin", **quarter.which, weeks=_names(due), parts=parts, as_of=as_of)
     run(session, "marts/week_person", **quarter.which, as_of=as_of)
     marts.find_measure_fields(session, **quarter.which, as_of=as_of, rules=rules)
-    at_once = max(1, _CALLS_AT_ONCE // max(1, row(session, "marts/backfilled_places")["places"]))
+    at_once = max(1, _CALLS_A_STATEMENT // max(1, row(session, "marts/backfilled_places")["places"]))
     for first in range(0, len(due), at_once):
         run(
             session,

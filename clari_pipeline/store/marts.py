@@ -132,13 +132,8 @@ def newest_loaded(session: Session) -> list[Record]:
 
 def published(session: Session, *, weekly_max_rows: int) -> list[str]:
     """The marts that are published as files: weekly ones only up to so many rows of `forecast_call_week`."""
-    is_small = count(session, "forecast_call_week") <= weekly_max_rows
+    is_small = session.count("forecast_call_week") <= weekly_max_rows
     return [mart.name for mart in MARTS.values() if is_small or not mart.is_weekly]
-
-
-def count(session: Session, table: str) -> int:
-    """Rows of a table of the warehouse."""
-    return session.count(table)
 
 
 def collect_calls(

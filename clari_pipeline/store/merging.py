@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import MAX_PREC, Decimal, localcontext
 
@@ -31,7 +31,7 @@ MERGED = (
     "time_frame",
     "time_period",
 )
-_ROWS_AT_ONCE = 160_000  # more than a row group of DuckDB: what is less costs four times as much a row
+_ROWS_A_WRITE = 160_000  # more than a row group of DuckDB: what is less costs four times as much a row
 _DESCRIBING = ("dimensions", "weeks", "week_numbers")
 _MERGING = (
     *_DESCRIBING,
@@ -80,7 +80,7 @@ class Staging:
         """Add entries of the document, of the schema `documents.ENTRY`."""
         self._waiting.append(entries)
         self._rows_waiting += entries.num_rows
-        if self._rows_waiting >= _ROWS_AT_ONCE:
+        if self._rows_waiting >= _ROWS_A_WRITE:
             self._write()
 
     def end(self, lists: Mapping[str, pa.Table]) -> None:
@@ -108,7 +108,7 @@ class Staging:
 
 @contextmanager
 def transaction(session: Session, forecast_id: str, quarter_id: str) -> Iterator[None]:
-    """A transaction for a merge of a forecast's quarter, under locks: two that write the same rows take turns.
+    """A transaction for a merge of a forecast's quarter, under locks: two that write the same rows run in sequence.
 
     Fields and people belong to a forecast, periods and weeks to a quarter of all forecasts. The shared lock on the
     marts keeps a refresh from seeing half a merge.
@@ -140,15 +140,7 @@ def merge(session: Session, export: Record, left_out: Iterable[Record] = ()) -> 
     for name in _MERGING:
         run(session, f"merge/{name}", **parameters)
     counts = Merged(**row(session, "merge/counts", **parameters))
-    run(
-        session,
-        "ledger/loaded",
-        request_id=export["request_id"],
-        rows_inserted=counts.rows_inserted,
-        rows_updated=counts.rows_updated,
-        rows_unchanged=counts.rows_unchanged,
-        rows_disappeared=counts.rows_disappeared,
-    )
+    run(session, "ledger/loaded", request_id=export["request_id"], **asdict(counts))
     return counts
 
 
@@ -167,15 +159,9 @@ def note_repeated(session: Session, export: Record, known: Record) -> None:
 
 def note_unchanged(session: Session, export: Record) -> None:
     """Record that the newest export was merged a second time, and changed nothing."""
-    run(
-        session,
-        "ledger/loaded",
-        request_id=export["request_id"],
-        rows_inserted=0,
-        rows_updated=0,
-        rows_unchanged=export["rows_staged"],
-        rows_disappeared=0,
-    )
+    shown = export["rows_staged"]
+    unchanged = Merged(rows_inserted=0, rows_updated=0, rows_unchanged=shown, rows_disappeared=0, rows_merged=shown)
+    run(session, "ledger/loaded", request_id=export["request_id"], **asdict(unchanged))
 
 
 def keep_lists(session: Session, export: Record, *, read_by: str) -> None:
@@ -257,13 +243,9 @@ def order(export: Record) -> tuple[datetime, datetime, str]:
 
 def _parameters(export: Record) -> Record:
     asked = set((export["types_to_export"] or "").split(","))
+    same = ("forecast_id", "job_id", "exported_at", "submitted_at", "scope_id", "include_historical")
     return {
-        "forecast_id": export["forecast_id"],
         "quarter_id": export["time_period_id"],
-        "job_id": export["job_id"],
-        "exported_at": export["exported_at"],
-        "submitted_at": export["submitted_at"],
-        "scope_id": export["scope_id"],
-        "include_historical": export["include_historical"],
+        **{name: export[name] for name in same},
         **{f"has_{name}": name in asked for name in _TYPES},
     }

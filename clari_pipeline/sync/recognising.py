@@ -26,7 +26,7 @@ from clari_pipeline.warehouse.statements import Record, row, rows, run
 _LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
 _ROLES = ("role", "parent_role")
 _MOST_LISTED = 20
-_AT_ONCE = 1000  # people's fields that a statement names
+_ENTRIES_A_STATEMENT = 1000  # people's fields that a statement names
 _OF_ALL = ""
 _OF_CLARI = "relational"  # the shape whose ids are Clari's own
 
@@ -179,7 +179,7 @@ def name_currencies(session: Session, export: Record, found: Recognised) -> None
         of_all = one.user_id is None and one.field_id is None
         entries[one.sign, one.code] += [_OF_ALL if of_all else f"{one.user_id} {one.field_id}"]
     for (sign, code), named in entries.items():
-        for begin in range(0, len(named), _AT_ONCE):
+        for begin in range(0, len(named), _ENTRIES_A_STATEMENT):
             for name in ("name_currency", "name_swing_currency", "outdate_marts"):
                 run(
                     session,
@@ -188,7 +188,7 @@ def name_currencies(session: Session, export: Record, found: Recognised) -> None
                     quarter_id=export["time_period_id"],
                     sign=sign,
                     code=code,
-                    entries=named[begin : begin + _AT_ONCE],
+                    entries=named[begin : begin + _ENTRIES_A_STATEMENT],
                 )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from hashlib import sha256
 from typing import Any
 
 from clari_pipeline.core.queries import names, text_of
@@ -39,11 +38,6 @@ def tables() -> list[str]:
 def is_view(table: str) -> bool:
     """Whether it shows what tables hold, and holds nothing itself."""
     return "create or replace view" in text_of(f"schema/{table}")
-
-
-def sha256_of(topic: str) -> str:
-    """Which queries this release has of a topic."""
-    return sha256("".join(map(text_of, names(topic))).encode()).hexdigest()
 
 
 def _names() -> list[str]:

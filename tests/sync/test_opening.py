@@ -134,7 +134,7 @@ def test_a_file_that_an_earlier_release_made_stays_and_its_copy_opens_everywhere
     assert house.publish().is_new
     backup.take(house.context, tmp_path / "saved")
     work = restoring.plan(house.context, tmp_path / "saved", documents_only=False, force=True)
-    restoring.restore(house.context, work)
+    restoring.restore(work)
     assert storage(file) == 65
     assert asked(file)["answers"] == asked(copy)["answers"]
 

@@ -75,7 +75,7 @@ def test_both_remedies_bring_everything_back(tmp_path: Path) -> None:
     for damage in DAMAGES.values():
         file.write_bytes(damage(content))
         work = restoring.plan(house.context, tmp_path / "saved", documents_only=False, force=True)
-        restoring.restore(house.context, work)
+        restoring.restore(work)
         assert [house.rows(query) for query in shown] == before
     file.write_bytes(DAMAGES["every block"](content))
     file.rename(file.with_name("damaged.duckdb"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.core.runbook import see
@@ -84,7 +85,7 @@ def inspect(
     probe = Probe(settings, now)
     checks: dict[str, _Check] = dict(_CHECKS)
     if is_sent:
-        checks["alerts_have_channels"] = on_machine.alerts_reach_people
+        checks["alerts_have_channels"] = partial(on_machine.alerts_have_channels, is_sent=True)
     if is_deep:
         checks[_DEEP] = deep.an_export_works
     found = {"settings_are_readable": Finding("PASS", "each of them")}

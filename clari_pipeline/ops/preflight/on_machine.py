@@ -97,17 +97,8 @@ def env_file_is_untracked(_probe: Probe) -> Finding:
     return passed("git does not track it")
 
 
-def alerts_have_channels(probe: Probe) -> Finding:
-    """At least one channel is set, and each is an address that Apprise reads."""
-    return _alerts(probe, is_sent=False)
-
-
-def alerts_reach_people(probe: Probe) -> Finding:
-    """The same, and each channel has accepted a test message."""
-    return _alerts(probe, is_sent=True)
-
-
-def _alerts(probe: Probe, *, is_sent: bool) -> Finding:
+def alerts_have_channels(probe: Probe, *, is_sent: bool = False) -> Finding:
+    """At least one channel is set, and each is an address that Apprise reads; with `is_sent` each takes a message."""
     try:
         channels = open_channels(probe.settings.alert_urls)
     except SettingsError as error:

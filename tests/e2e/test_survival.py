@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -46,10 +46,20 @@ def posts(sandbox: Sandbox) -> int:
     return sum(seen.method == "POST" for seen in sandbox.requests)
 
 
+def leave_at_clari(terminal: Terminal, state: str, **ago: int) -> None:
+    """Let the exports be as a killed run leaves them at Clari; one that is SUBMITTING has no job yet."""
+    terminal.execute(
+        "update clari.export_job set state = $state, job_id = case $state when 'SUBMITTED' then job_id end, "
+        "landing_path = null, submitted_at = submitted_at - $ago",
+        state=state,
+        ago=timedelta(**ago),
+    )
+
+
 # Jobs that come to nothing
 
 
-def test_a_hung_job_is_cancelled_recorded_and_queued_again(
+def test_a_hung_job_is_cancelled_recorded_and_requeued(
     terminal: Terminal, clari: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As often as CLARI_MAX_REQUEUES says, each attempt a row; what is cancelled counts against no quota."""
@@ -138,7 +148,7 @@ def test_a_quota_that_is_not_low_is_no_alert(terminal: Terminal, clari: Sandbox)
 # Types that this organisation may not have
 
 
-def test_refused_types_are_left_out_said_and_keep_their_values(terminal: Terminal, clari: Sandbox) -> None:
+def test_refused_types_are_left_out_reported_and_keep_their_values(terminal: Terminal, clari: Sandbox) -> None:
     """The other measures are merged, the missing ones stay as they were, and the exit code is 0."""
     assert terminal("sync", "--last", "1").code == 0
     measures = (
@@ -218,7 +228,7 @@ def test_results_that_cannot_be_had_do_not_stop_the_other_quarters(terminal: Ter
 # What is told
 
 
-def test_json_lines_tell_each_step(terminal: Terminal, clari: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_step_is_a_json_line(terminal: Terminal, clari: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every line on stderr is one JSON object that names its event, quarter and level; errors at the end included."""
     monkeypatch.setenv("CLARI_LOG_FORMAT", "json")
     clari.scenario = "failed"
@@ -246,7 +256,7 @@ def test_json_lines_tell_each_step(terminal: Terminal, clari: Sandbox, monkeypat
     assert clari.api_key not in answer.err
 
 
-def test_dagsters_log_tells_a_quarters_story(terminal: Terminal, clari: Sandbox) -> None:
+def test_dagsters_log_has_each_step_of_a_quarter(terminal: Terminal, clari: Sandbox) -> None:
     """At seven in the morning: which job, how long, where it landed, with the moment of each step."""
     clari.fail_next("status", ["500"])
     assert terminal.with_dagster("sync", "--last", "1").code == 0
@@ -282,10 +292,7 @@ def test_waits_retries_and_latency_are_in_the_ledger_and_in_the_mart(terminal: T
 def test_an_export_left_behind_days_ago_is_fetched_beside_the_new_one(terminal: Terminal, clari: Sandbox) -> None:
     """Its figures are history now, and Clari cannot give them again: both documents are merged, in their order."""
     assert terminal("sync", "--last", "1").code == 0
-    terminal.execute(
-        "update clari.export_job set state = 'SUBMITTED', landing_path = null, "
-        "submitted_at = submitted_at - interval 2 day",
-    )
+    leave_at_clari(terminal, "SUBMITTED", days=2)
     answer = terminal("sync", "--last", "1", "--json")
     assert answer.code == 0, answer.err
     assert "1 exports of earlier runs are fetched" in answer.err
@@ -298,10 +305,7 @@ def test_an_export_left_behind_days_ago_is_fetched_beside_the_new_one(terminal: 
 def test_an_export_of_days_ago_that_never_reached_clari_is_let_go(terminal: Terminal, clari: Sandbox) -> None:
     """Its figures would be today's: the one export of today is enough."""
     assert terminal("sync", "--last", "1").code == 0
-    terminal.execute(
-        "update clari.export_job set state = 'SUBMITTING', job_id = null, landing_path = null, "
-        "submitted_at = submitted_at - interval 2 day",
-    )
+    leave_at_clari(terminal, "SUBMITTING", days=2)
     clari.fail_next("jobs", [Fault("answer", 200, {}, b"[]")] * 3)
     assert terminal("sync", "--last", "1").code == 0
     assert len(clari.jobs) == 2
@@ -314,7 +318,7 @@ def test_a_document_of_another_request_and_quarter_is_fetched_too(
 ) -> None:
     """The settings have changed since the run died: what it left is not stranded, and does not stand for the new."""
     assert terminal("sync", "--period", LAST_THREE[2]).code == 0
-    terminal.execute("update clari.export_job set state = 'SUBMITTED', landing_path = null")
+    leave_at_clari(terminal, "SUBMITTED")
     monkeypatch.setenv("CLARI_TYPES_TO_EXPORT", "forecast,quota,crm_closed")
     answer = terminal("sync", "--period", LAST_THREE[0], "--json")
     assert answer.code == 0, answer.err
@@ -330,17 +334,14 @@ def test_a_recovered_document_does_not_hide_that_todays_failed(
 ) -> None:
     with clari_with(monkeypatch, people=3, monthly_quota=1):
         assert terminal("sync", "--last", "1").code == 0
-        terminal.execute(
-            "update clari.export_job set state = 'SUBMITTING', job_id = null, landing_path = null, "
-            "submitted_at = submitted_at - interval 13 hour",
-        )
+        leave_at_clari(terminal, "SUBMITTING", hours=13)
         answer = terminal("sync", "--last", "1", "--json")
     assert answer.code == 1
     assert [export["state"] for export in answer.document["exports"]] == ["FAILED"]
     assert terminal.query("select state from clari.export_job order by all") == [("FAILED",), ("LOADED",)]
 
 
-def test_what_a_run_that_ended_had_landed_is_merged_by_the_next_and_not_asked_for_again(
+def test_what_a_run_had_landed_is_merged_by_the_next_and_not_requested_twice(
     terminal: Terminal, clari: Sandbox
 ) -> None:
     """The disk was full, or somebody held the warehouse, when it was to be merged."""

@@ -52,7 +52,7 @@ def test_a_sync_merges_every_amount_of_every_quarter_to_the_cent(terminal: Termi
         assert merged == delivered
 
 
-def test_the_same_sync_again_changes_nothing_and_records_what_it_saw(terminal: Terminal) -> None:
+def test_a_second_sync_changes_nothing_and_records_what_it_saw(terminal: Terminal) -> None:
     """Nothing is inserted or updated; every entry is seen again, as of the newer export."""
     terminal.begin_after("sync", "--last", "1")
     before = terminal.query("select max(last_seen_at) from clari.forecast_entry")
@@ -281,7 +281,7 @@ def test_replay_rebuilds_a_lost_warehouse_without_asking_clari(
     assert terminal.query(exports) == ledger
 
 
-def test_a_replay_of_nothing_says_so(terminal: Terminal) -> None:
+def test_a_replay_without_documents_names_the_command_to_run(terminal: Terminal) -> None:
     """No document has landed yet: no failure, and what to do."""
     answer = terminal("replay")
     assert answer.code == 0
@@ -332,7 +332,7 @@ def posts(sandbox: Sandbox) -> int:
 
 
 @pytest.mark.soak
-def test_a_job_that_clari_has_forgotten_is_made_anew(terminal: Terminal, sandbox: Sandbox) -> None:
+def test_a_job_that_clari_has_forgotten_is_replaced(terminal: Terminal, sandbox: Sandbox) -> None:
     """A run died, and its job is no more: the sync says so in the ledger, and exports the quarter once more."""
     terminal("sync", "--last", "1")
     terminal.execute(  # so long ago that it would be listed by now
@@ -365,7 +365,7 @@ def test_what_stops_a_merge_is_said_with_its_remedy(terminal: Terminal) -> None:
     assert terminal.query("select state from clari.export_job") == [("LOADED",)]
 
 
-def test_status_tells_age_rows_and_quota(terminal: Terminal) -> None:
+def test_status_shows_age_rows_and_quota(terminal: Terminal) -> None:
     """Nothing yet, then a row a quarter; the quota is Clari's own answer."""
     nothing = terminal("status", "--json")
     assert (nothing.code, nothing.document["exports"]) == (0, [])

@@ -96,7 +96,7 @@ def test_what_is_restored_is_what_was_saved(synced: Terminal) -> None:
     assert [found for _, found in held(LANDING).values()] == [found for _, found in documents.values()]
 
 
-def test_what_the_backup_has_is_not_copied_again(saved: Terminal) -> None:
+def test_documents_of_the_backup_are_not_copied_twice(saved: Terminal) -> None:
     """Only what has landed since; a byte that has changed in the backup is mended."""
     before = held(SAVED / "landing")
     one_more_lands(saved)

@@ -212,7 +212,7 @@ def test_unwell_when_the_newest_figures_are_too_old(synced: Terminal) -> None:
         assert [export["age_hours"] for export in found["exports"]] == [50, 0]
 
 
-def test_refused_and_unfinished_exports_and_unsent_alerts_are_told(synced: Terminal, sandbox: Sandbox) -> None:
+def test_refused_and_unfinished_exports_and_pending_alerts_are_counted(synced: Terminal, sandbox: Sandbox) -> None:
     """A quarter that was refused says so beside its last success; what is under way and unsent is counted."""
     sandbox.scenario = "truncated"
     assert synced("sync", "--period", str(BEFORE)).code == 1
@@ -252,7 +252,7 @@ def test_refused_and_unfinished_exports_and_unsent_alerts_are_told(synced: Termi
 
 
 @pytest.mark.soak
-def test_products_that_are_named_are_looked_at_too(
+def test_products_in_the_settings_are_part_of_the_health(
     synced: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that fails says so beside its last success, a stale one is not well, one that is not named is nothing."""

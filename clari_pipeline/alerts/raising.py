@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.alerts.sending import SENT_WITHIN, Outbox, Sent, alert_of
+from clari_pipeline.alerts.sending import SENT_WITHIN, Outbox, Sent
 from clari_pipeline.alerts.spool import Spool
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import AlertKind, Problem, Remark, section_of, see
 from clari_pipeline.core.setting_errors import SettingsError
-from clari_pipeline.notify import Severity, compose, open_channels
+from clari_pipeline.notify import Alert, Severity, compose, open_channels
 from clari_pipeline.store import alert_rows, marts
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run
@@ -147,7 +147,7 @@ class Alerts:
             "run_id": run_id,
         }
         channels = open_channels(self._context.settings.alert_urls)
-        alerts = [alert_of(row | {"detail": {}})]
+        alerts = [alert_rows.alert_of(row | {"detail": None})]
         look, env = ["clari-pipeline status"], self._context.settings.env
         (message,) = compose(alerts, {}, where_to_look=look, environment=env)
         deliveries = dict(zip(channels, channels.deliver(message), strict=True))
@@ -206,7 +206,7 @@ class _RunResult:
     killed: Collection[str] = ()  # earlier runs that did not come to their end
     quarters: Sequence[str] = ()  # whose freshness is looked at
 
-    def last(self, alert_class: str) -> Record | None:
+    def last(self, alert_class: str) -> Alert | None:
         """The newest alert of that class."""
         return alert_rows.newest_of_class(self.session, alert_class)
 
@@ -230,7 +230,7 @@ def _write(result: _RunResult, alerts: Iterable[_NewAlert]) -> None:
     repeat = timedelta(hours=result.settings.alert_repeat_hours) * 0.95
     for alert in alerts:
         last = None if alert.is_news else result.last(alert.alert_class)
-        if last is not None and result.now - last["created_at"] < repeat and alert.severity >= last["severity"]:
+        if last is not None and result.now - last.created_at < repeat and alert.severity >= last.severity:
             continue
         alert_rows.raised(
             result.session,
@@ -293,7 +293,7 @@ def _exports_not_merged(result: _RunResult) -> Iterator[_NewAlert]:
 def _run_failures(result: _RunResult) -> Iterator[_NewAlert]:
     """Of the run itself or of one of its quarters, unless an alert says that it was killed; a refused key, as that."""
     last = result.last(_KILLED)
-    if last is not None and result.run_id in last["detail"].get("runs", ()):
+    if last is not None and result.run_id in last.detail.get("runs", ()):
         return
     for failure in result.failures:
         alert = _NewAlert(
@@ -407,7 +407,7 @@ def _is_news(result: _RunResult, export: Record, swing: Record) -> bool:
         return True
     for user_id in filter(None, (swing["user_id"], swing["previous_user_id"])):
         if (last := result.last(_class_of(export, swing, user_id))) is not None:
-            value = Decimal(last["detail"]["current_value"])
+            value = Decimal(last.detail["current_value"])
             moved: bool = abs(swing["current_value"] - value) > swing["threshold"] * abs(value)
             return moved
     return True

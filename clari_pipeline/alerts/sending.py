@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -22,7 +22,6 @@ from clari_pipeline.notify import (
 from clari_pipeline.store import alert_rows
 from clari_pipeline.sync.context import Context
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record
 
 SENT_WITHIN = timedelta(days=7)
 _LONGEST_SENDING_S = 300
@@ -55,7 +54,7 @@ class Outbox:
     def _send(self, channels: Channels, named: Sequence[str]) -> Sent:
         with self._context.warehouse.session() as session:
             waiting = alert_rows.pending(session, not_before=self._context.now() - SENT_WITHIN, alert_keys=named)
-            taken = alert_rows.deliveries(session, (alert["alert_key"] for alert in waiting))
+            taken = alert_rows.deliveries(session, (alert.key for alert in waiting))
             headlines = _headlines(session, waiting)
         if not waiting or not channels:
             return Sent(0)
@@ -83,7 +82,7 @@ class Outbox:
 
     def _messages(
         self,
-        waiting: Sequence[Record],
+        waiting: Sequence[Alert],
         taken: set[tuple[str, str]],
         headlines: dict[tuple[str, str], Headline],
         channels: Channels,
@@ -91,29 +90,27 @@ class Outbox:
         """Messages and the channels that each goes to: those that lack the same alerts get the same."""
         lacking: defaultdict[tuple[str, ...], list[Channel]] = defaultdict(list)
         for channel in channels:
-            lacking[tuple(one["alert_key"] for one in waiting if (one["alert_key"], channel.id) not in taken)].append(
-                channel
-            )
-        by_key = {alert["alert_key"]: alert for alert in waiting}
+            lacking[tuple(one.key for one in waiting if (one.key, channel.id) not in taken)].append(channel)
+        by_key = {alert.key: alert for alert in waiting}
         for missing, to in lacking.items():
-            alerts = [alert_of(by_key[key]) for key in missing]
+            alerts = [by_key[key] for key in missing]
             look = [f"clari.forecast_swing in {self._context.warehouse.place}", "clari-pipeline status"]
             env = self._context.settings.env
             for message in compose(alerts, headlines, where_to_look=look, environment=env) if alerts else ():
                 yield message, to
 
-    def _mark(self, waiting: Sequence[Record], channels: Channels, errors: dict[Channel, str]) -> int:
+    def _mark(self, waiting: Sequence[Alert], channels: Channels, errors: dict[Channel, str]) -> int:
         """Mark what was tried; how many alerts every channel has taken now."""
         last_error = "; ".join(f"{channel.name}: {error}" for channel, error in errors.items()) or None
         sent = 0
         with self._context.warehouse.transaction("alerts") as session:
-            taken = alert_rows.deliveries(session, (alert["alert_key"] for alert in waiting))
+            taken = alert_rows.deliveries(session, (alert.key for alert in waiting))
             for alert in waiting:
-                is_sent = all((alert["alert_key"], channel.id) in taken for channel in channels)
+                is_sent = all((alert.key, channel.id) in taken for channel in channels)
                 sent += is_sent
                 alert_rows.record_attempt(
                     session,
-                    alert["alert_key"],
+                    alert.key,
                     is_sent=is_sent,
                     last_error=None if is_sent else last_error,
                     at=self._context.now(),
@@ -121,10 +118,10 @@ class Outbox:
         return sent
 
 
-def _headlines(session: Session, waiting: Iterable[Record]) -> dict[tuple[str, str], Headline]:
+def _headlines(session: Session, waiting: Iterable[Alert]) -> dict[tuple[str, str], Headline]:
     """The top call of each forecast and quarter in which something swung, for the field that swung most."""
     headlines: dict[tuple[str, str], Headline] = {}
-    swings = [alert["detail"] for alert in waiting if alert["kind"] in OF_CALLS]
+    swings = [alert.detail for alert in waiting if alert.kind in OF_CALLS]
     for swing in sorted(swings, key=_size, reverse=True):
         where = (swing["forecast_id"], swing["quarter_id"])
         if where in headlines or not swing.get("job_id"):
@@ -142,15 +139,5 @@ def _headlines(session: Session, waiting: Iterable[Record]) -> dict[tuple[str, s
     return headlines
 
 
-def _size(swing: dict[str, Any]) -> Decimal:
+def _size(swing: Mapping[str, Any]) -> Decimal:
     return abs(Decimal(swing.get("change_amount") or 0))
-
-
-def alert_of(found: Record) -> Alert:
-    """A row of `alert` as the room of messages knows it."""
-    return Alert(
-        key=found["alert_key"],
-        **{name: found[name] for name in ("alert_class", "kind", "severity", "title", "created_at", "detail")},
-        body=found["body"] or "",
-        run_id=found["run_id"] or "",
-    )

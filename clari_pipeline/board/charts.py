@@ -1,8 +1,8 @@
 """The board's three charts in Vega-Altair, and the rows that they draw.
 
-A chart is written once and holds no figures; the page hands it the rows of what is looked at. Amounts travel as text,
-so that they stay exact until they are geometry; whatever a reader reads is written by `rendering`, as everywhere.
-Colours are the page's own names for them (`var(--accent)`): it is light, dark or on paper as the page is.
+A specification holds no figures: the page passes it the rows of the selected view. Amounts are passed as text, so that
+they stay exact until they are drawn; labels are formatted by `notify.rendering`. Colours are CSS variables of the page
+(`var(--accent)`), so that charts follow its light, dark and print styles.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ _STEPS = {
     "judgement_amount": "Judgement",
 }
 _START, _ENDS = "Week's start", ("So far", "Week's end")
-BAR_HEIGHT = 28  # the page gives a chart that names no height as much for each row
+BAR_HEIGHT = 28  # pixels a row, for a chart without a height
 _MOST_BARS = 12
-_SLACK = 18  # pixels: figures of one width are wider than the library reckons its labels to be
+_SLACK = 18  # pixels: tabular figures are wider than the library computes its labels to be
 _LABELS_APART = Decimal("0.07")  # of the height: a line of text
 
 Rows = list[dict[str, Any]]
 
 
 def rows_of(view: View) -> dict[str, Rows]:
-    """What each chart draws of a view; a chart without rows is left out."""
+    """The rows of each chart of a view; charts without rows are left out."""
     drawn = {"movement": _movement(view), "pacing": _pacing(view.lines), "accuracy": _accuracy(view)}
     return {name: found for name, found in drawn.items() if found}
 
 
 @cache
 def specifications() -> dict[str, dict[str, Any]]:
-    """Each chart in Vega-Lite, without rows; they go by the name `rows`."""
+    """Each chart in Vega-Lite, without data: it reads a data set named `rows`."""
     import altair as alt  # noqa: PLC0415 - half a second, which only a board needs
 
     rows = alt.NamedData(name="rows")
@@ -123,7 +123,7 @@ def _plain(alt: Any, chart: Any) -> Any:
 
 
 def _movement(view: View) -> Rows:
-    """The newest week as a waterfall: where it began, what moved, where it ended."""
+    """The newest week as a waterfall: start, changes by cause, end."""
     if not view.movement:
         return []
     week = view.movement[0]
@@ -154,7 +154,7 @@ def _total(step: str, value: Decimal | None) -> dict[str, Any]:
 
 
 def _pacing(lines: Sequence[Line]) -> Rows:
-    """A point a week; the last of each line carries its name, moved up where two would lie on each other."""
+    """A point a week; the last of each line has its label, moved up where two would overlap."""
     last = {line.period: [point for point in line.points if point[1] is not None][-1] for line in lines}
     heights = [value for line in lines for _, value in line.points if value is not None]
     apart = _LABELS_APART * max([*heights, Decimal("0.01")])
@@ -184,7 +184,7 @@ def _pacing(lines: Sequence[Line]) -> Rows:
 
 
 def _accuracy(view: View) -> Rows:
-    """How far off the calls of those who closed most were."""
+    """Error of the calls (WAPE) of the people who closed most."""
     rows: Rows = []
     for person in view.accuracy:
         if person["wape"] is None or len(rows) == _MOST_BARS:

@@ -1,4 +1,4 @@
-"""What the board shows, read from the marts: nothing is reckoned here, nothing is summed over people or forecasts."""
+"""Figures of the board, read from the marts as they are: nothing is computed here, nothing summed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clari_pipeline.store import alert_rows, marts
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, rows
 
-# As many of each as a reader looks through; what is left out is said.
+# Rows a list; the page says how many are left out.
 MOST_PEOPLE = 60
 MOST_SWINGS = 25
 MOST_SUBMISSIONS = 40
@@ -24,7 +24,7 @@ _VIEW = ("forecast_id", "time_period_id", "field_id")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One period's closed ÷ quota, a point a week: weeks to the end, and the fraction or None."""
+    """Closed ÷ quota of one period, a point a week: weeks to the end, and the fraction or None."""
 
     period: str
     kind: str
@@ -33,10 +33,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One forecast × period × forecast field: all that the page shows of it.
+    """One forecast × period × forecast field: whatever the page shows of it.
 
-    `top` is the row of the one at the top, None where there is no such one: then there is no total. Lists of people
-    hold the first so many; `people`, `swings_in_all` say how many there are.
+    `top` is the row of the person at the top, None where there is not exactly one: then there is no total. Lists of
+    people are cut; `people` and `swings_in_all` are the counts before that.
     """
 
     forecast_id: str
@@ -62,24 +62,24 @@ class View:
 
     @property
     def people_accurate(self) -> int:
-        """Of how many people the accuracy is known."""
+        """How many people have a known accuracy, before the list was cut."""
         return self.accuracy[0]["people"] if self.accuracy else 0
 
     @property
     def submissions(self) -> int:
-        """Of how many calls something is to be said."""
+        """How many people are due in the list of submissions, before it was cut."""
         return self.submission[0]["people"] if self.submission else 0
 
     @property
     def roles(self) -> list[str]:
-        """Every role that somebody in the view's lists has."""
+        """The roles of the people in the view's lists, sorted."""
         found = {row["role_name"] for some in (self.standing, self.accuracy, self.submission) for row in some}
         return sorted({role for role in (*found, *(line.role for line in self.swings)) if role})
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the exports went in the last thirty days that there are. `quota` is what Clari said last, if ever."""
+    """Health of the exports in the last thirty days with data. `quota` is the newest that Clari has sent, if any."""
 
     quarters: Sequence[Record]
     overall: Record | None
@@ -88,14 +88,14 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """All that the page can show; the newest period first."""
+    """The whole page: every view, the newest period first, and the exports' health."""
 
     views: Sequence[View]
     health: Health
 
     @property
     def as_of(self) -> datetime | None:
-        """What the newest figures are as of."""
+        """The moment of the newest figures."""
         return max((view.as_of for view in self.views if view.as_of), default=None)
 
 
@@ -164,13 +164,13 @@ def _view(
 
 
 def _shared_names(known: Sequence[Record]) -> set[str]:
-    """Names that several fields have: whoever chooses one is to know which."""
+    """Names of several fields: they are shown with the field's id."""
     fields = Counter(name for name, _ in {(one["field_name"], one["field_id"]) for one in known})
     return {name for name, times in fields.items() if name and times > 1}
 
 
 def _lines(pacing: Sequence[Record], everything: Mapping[_Key, list[Record]], key: _Key) -> list[Line]:
-    """This period beside the one before it and that of a year ago, each with the one at the top then."""
+    """Lines of this period, the one before and the one a year ago, each of the person at the top then."""
     if not pacing:
         return []
     named = {"this": key[1], "previous": pacing[-1]["previous_period_id"], "year_ago": pacing[-1]["year_ago_period_id"]}
@@ -187,7 +187,7 @@ _Finished = Callable[[Record], str | None]
 
 
 def _finished(known: Sequence[Record], accuracy: Iterable[_Key]) -> _Finished:
-    """Which finished period's accuracy belongs beside a view: its own, else that of the newest finished before it."""
+    """A function from a view to the finished period whose accuracy it shows: its own, else the newest before it."""
     have = set(accuracy)
 
     def find(view: Record) -> str | None:

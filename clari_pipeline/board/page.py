@@ -1,4 +1,4 @@
-"""The board as one HTML file: text, style, charts and what draws them, with nothing to be fetched from anywhere."""
+"""The board as one HTML file, with styles, charts and the program that draws them: it loads nothing from a network."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from clari_pipeline.board.figures import Board, View
 from clari_pipeline.notify.rendering import html_environment, money, percent
 
 MOST_BYTES = 5_000_000  # of the file; mail and browsers take it
-_ROOM_FOR_THE_FRAME = 100_000
-_CALLS = ("commit", "forecast")  # what a quarter is looked at by, where there are several
+_FRAME_BYTES = 100_000
+_CALLS = ("commit", "forecast")  # names of the field that is shown first
 
 
 def render(board: Board, vega: str) -> str:
-    """The page. `vega` is the program that draws; views beyond the room are left out, the oldest first, and named."""
+    """Render the page. `vega` is the program that draws; views beyond `MOST_BYTES` are left out and listed."""
     environment = _environment()
     template = environment.get_template("view.html.j2")
     views = [board.views[place] for place in _order(board.views)]
-    room = MOST_BYTES - _ROOM_FOR_THE_FRAME - len(vega.encode())
+    room = MOST_BYTES - _FRAME_BYTES - len(vega.encode())
     shown: list[View] = []
     bodies: list[Markup] = []
     drawn: list[dict[str, charts.Rows]] = []
@@ -55,7 +55,7 @@ def render(board: Board, vega: str) -> str:
 
 
 def headline(view: View) -> list[tuple[str, str]]:
-    """The figures at the head of a view, in words; empty where nobody stands at the top."""
+    """Labels and figures at the head of a view; empty where there is no one person at the top."""
     top = view.top
     if top is None:
         return []
@@ -75,14 +75,12 @@ def headline(view: View) -> list[tuple[str, str]]:
 
 
 def first(views: Sequence[View]) -> View | None:
-    """What a reader sees first."""
+    """The view that is shown first."""
     return views[_order(views)[0]] if views else None
 
 
 def _order(views: Sequence[View]) -> list[int]:
-    """The current quarter's call first, or the current month's where it is only of months; the others as they come: the
-    newest period first.
-    """
+    """Places of the views: the current quarter's call first, else the current month's, then the others as they were."""
     now = [place for place, view in enumerate(views) if view.is_current]
     quarters = [place for place in now if views[place].time_period_id == views[place].quarter_id]
     current = quarters or now or list(range(len(views)))
@@ -111,7 +109,7 @@ def _source(name: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON that nothing in it can end, whatever stands around."""
+    """JSON for a script element: no text in it can close that."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return "".join(f"\\u{ord(sign):04x}" if sign in "<>&\u2028\u2029" else sign for sign in text)
 

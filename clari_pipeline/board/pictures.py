@@ -1,4 +1,4 @@
-"""A view's charts as PNG, for places that show pictures and no pages."""
+"""A view's charts as PNG, for Dagster's UI."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WIDTH = 640
 
 
 def pictures(view: View) -> dict[str, bytes]:
-    """Each chart that the view has, on white, by its name."""
+    """PNG of each chart of the view, on white, by its name."""
     import vl_convert  # noqa: PLC0415 - 80 MB
 
     drawn = {}

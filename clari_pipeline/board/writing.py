@@ -1,4 +1,4 @@
-"""From the warehouse to `board.html`."""
+"""Write `board.html` from the warehouse."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from clari_pipeline.warehouse.session import Warehouse
 
 
 def show(settings: Settings, *, is_opened: bool) -> int:
-    """Write the board of these settings' warehouse and print where it is; the exit code."""
+    """Write the board and print its path; returns the exit code."""
     warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
     file, _ = write_board(warehouse, settings.data_dir)
     print_line(str(file))
@@ -30,13 +30,13 @@ def show(settings: Settings, *, is_opened: bool) -> int:
 
 
 def write_board(warehouse: Warehouse, folder: Path) -> tuple[Path, Board]:
-    """Write the board into a folder, whole or not at all; where it is, and what is on it.
+    """Write the board into a folder, atomically; returns its path and its figures.
 
     Raises `WarehouseLocked`, or OSError where the folder cannot be written.
     """
     board = EMPTY
     if warehouse.exists():
-        with warehouse.session() as session, session.transaction():  # all of one moment
+        with warehouse.session() as session, session.transaction():  # one snapshot
             board = read_board(session)
     folder.mkdir(parents=True, exist_ok=True)
     page = render(board, _vega(folder / ".board"))
@@ -46,7 +46,7 @@ def write_board(warehouse: Warehouse, folder: Path) -> tuple[Path, Board]:
 
 
 def _vega(folder: Path) -> str:
-    """The program that draws the charts. To bundle it takes seconds: kept for the next time."""
+    """The program that draws the charts, cached in a file: bundling takes seconds."""
     kept = folder / f"vega-{version('vl-convert-python')}-{VEGA_LITE}.js"
     if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def _bundle() -> str:
 
 
 def _replace(file: Path, text: str) -> None:
-    """Put a file in the place of another; who reads it sees the one or the other."""
+    """Replace a file atomically: a reader sees the old one or the new one."""
     part = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with part.open("w", encoding="utf-8", newline="") as stream:

@@ -74,7 +74,7 @@ def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bo
     warehouse, landing = context.warehouse, context.landing
     work = restoring.plan(warehouse, landing, folder, env=settings.env, documents_only=documents_only, force=force)
     if not dry_run:
-        restoring.restore(warehouse, landing.root, work)
+        restoring.restore(work)
     rows = sum(work.manifest.rows.values())
     print_line(
         f"{folder} of {work.manifest.taken_at} is whole; {'to be restored' if dry_run else 'restored'}: "

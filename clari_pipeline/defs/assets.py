@@ -11,9 +11,8 @@ from clari_pipeline.defs.boards import board_asset
 from clari_pipeline.defs.checks import check_results, check_specs, mart_result
 from clari_pipeline.defs.failing import failing, failure, observation, warn
 from clari_pipeline.defs.lineage import column_lineage
-from clari_pipeline.defs.log import hear_in
+from clari_pipeline.defs.log import log_observer
 from clari_pipeline.defs.schemas import table_schema
-from clari_pipeline.store import marts
 from clari_pipeline.store.mart_registry import MARTS, Mart
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.loading import Loader, has_landed
@@ -21,7 +20,7 @@ from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run
 from clari_pipeline.sync.publishing import publish
 from clari_pipeline.sync.refreshing import Marts, movement_verdicts
 from clari_pipeline.warehouse.registry import capabilities_of
-from clari_pipeline.warehouse.statements import Record, is_view
+from clari_pipeline.warehouse.statements import is_view
 
 PREFIX = "clari"
 READ_COPY = "read_copy"
@@ -42,17 +41,17 @@ WAREHOUSE_POOL = "clari_warehouse"  # a DuckDB file has one writer; a server nee
 
 
 def writers(engine: str) -> str | None:
-    """The pool of those who write the warehouse, where they take turns. A run holds the pools of all its steps."""
+    """The pool of steps that write the warehouse, None on a server. A run holds a slot of each of its steps' pools."""
     return WAREHOUSE_POOL if capabilities_of(engine).has_one_writer else None
 
 
 def key(name: str) -> dg.AssetKey:
-    """An asset of this sync."""
+    """The key of an asset by its name."""
     return dg.AssetKey([PREFIX, name])
 
 
 def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> list[dg.AssetsDefinition]:
-    """What runs once a quarter: the raw export, and the tables that it is merged into, in a warehouse of an engine."""
+    """The assets with a partition a quarter: the raw export, and the tables that it is merged into."""
 
     @dg.asset(
         key=key("raw_export"),
@@ -68,7 +67,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
     def raw_export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         sync: Context = context.resources.sync_context
         with failing(context.partition_key):
-            request_ids = context.resources.exports.take(context.partition_key, hear_in(context.log))
+            request_ids = context.resources.exports.take(context.partition_key, log_observer(context.log))
             outcomes = outcomes_of(sync.warehouse, request_ids)
         failed = [outcome for outcome in outcomes if outcome.export["landing_path"] is None]
         for outcome in failed:
@@ -99,13 +98,13 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
         pool=writers(engine),
     )
     def merged_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        """Judge and merge what has landed of the quarter. What is refused stays out, the others go in."""
+        """Check and merge the quarter's landed documents. Refused ones stay out, the others are merged."""
         sync: Context = context.resources.sync_context
         with failing(context.partition_key), sync.warehouse.session() as session:  # the file is opened once
             merged = Loader(sync).merge_landed(context.partition_key)
             of_run = requests_of_run(sync.warehouse, context.resources.exports.run_id, context.partition_key)
             outcomes = outcomes_of(sync.warehouse, dict.fromkeys([*of_run, *merged]))
-            counts = {name: marts.count(session, name) for name in TABLES}
+            counts = {name: session.count(name) for name in TABLES}
         for outcome in outcomes:
             (context.log.error if outcome.is_failure else context.log.info)(outcome.sentence)
         yield from check_results(key("forecast_entry"), outcomes)
@@ -128,15 +127,15 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
 
 
 def mart_assets(*, engine: str) -> list[dg.AssetsDefinition]:
-    """What follows once the quarters are through."""
+    """The marts and the board, made once the quarters are merged."""
     made = [_mart(mart, engine) for mart in MARTS.values() if not mart.is_weekly]
     board = board_asset(key("board"), [*map(key, MARTS)], owners=OWNERS, pool=writers(engine))
     return [*made, _history_marts(engine), board]
 
 
 def _mart_spec(mart: Mart, engine: str) -> dg.AssetSpec:
-    """What Dagster shows of a mart, whichever step makes it."""
-    lineage = column_lineage(mart, lambda table: [column.name for column in table_schema(table).columns], key)
+    """The asset of a mart, whichever step makes it."""
+    lineage = column_lineage(mart, key)
     return dg.AssetSpec(
         key(mart.name),
         deps=[*map(key, mart.reads)],
@@ -168,16 +167,17 @@ def _mart(mart: Mart, engine: str) -> dg.AssetsDefinition:
         with failing(), sync.warehouse.session() as session:
             if mart.has_own_refresh:
                 Marts(sync).refresh(mart.name)
-            rows = marts.count(session, mart.name)
-            results = [_coverage_result(key(mart.name), Marts(sync).judge_coverage())] if coverage else []
+            rows = session.count(mart.name)
+            verdicts = [one | {"of": one["forecast_id"]} for one in Marts(sync).judge_coverage()] if coverage else []
         yield dg.MaterializeResult(key(mart.name), metadata={"dagster/row_count": rows})
-        yield from results
+        if coverage:  # over all forecasts
+            yield mart_result(key(mart.name), "periods_are_covered", verdicts, is_needed=True)
 
     return refreshed
 
 
 def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
-    """What follows once the marts are through."""
+    """The readers' copy, published once the marts are made."""
 
     @dg.asset(
         key=key(READ_COPY),
@@ -198,7 +198,7 @@ def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
         if published.problems:
             yield observation(key(READ_COPY), published.problems)
             warn(context.log, published.problems)
-        if not published.is_done:  # the figures are merged: no reason for a red run
+        if not published.is_done:  # the figures are merged: the run must not fail for it
             return
         copy = sync.places.copy
         yield dg.MaterializeResult(
@@ -213,7 +213,7 @@ def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
 
 
 def retention_asset(*, engine: str) -> dg.AssetsDefinition:
-    """What lets old quarters go."""
+    """The asset that applies the retention policy to old quarters."""
 
     @dg.asset(
         key=key(RETENTION),
@@ -251,14 +251,8 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
     return apply_retention
 
 
-def _coverage_result(asset: dg.AssetKey, verdicts: Sequence[Record]) -> dg.AssetCheckResult:
-    """`periods_are_covered`, over all forecasts."""
-    of_forecasts = [verdict | {"of": verdict["forecast_id"]} for verdict in verdicts]
-    return mart_result(asset, "periods_are_covered", of_forecasts, is_needed=True)
-
-
 def _history_marts(engine: str) -> dg.AssetsDefinition:
-    """What the history of the calls says, made in one step: most of it are views of one table."""
+    """The weekly marts, made in one step: most of them are views of one table."""
     weekly, movement = [mart for mart in MARTS.values() if mart.is_weekly], key("forecast_movement")
 
     @dg.multi_asset(
@@ -274,7 +268,7 @@ def _history_marts(engine: str) -> dg.AssetsDefinition:
             for mart in weekly:
                 if mart.has_own_refresh:
                     Marts(sync).refresh(mart.name)
-            counts = {mart.name: marts.count(session, mart.name) for mart in weekly}
+            counts = {mart.name: session.count(mart.name) for mart in weekly}
             verdicts = movement_verdicts(session)
         for name, rows in counts.items():
             yield dg.MaterializeResult(asset_key=key(name), metadata={"dagster/row_count": rows})

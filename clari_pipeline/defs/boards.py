@@ -1,4 +1,4 @@
-"""The board as an asset: the page is written, its headline and its pictures stand in Dagster."""
+"""The board as an asset: writes the page, and shows headline and charts as metadata in Dagster."""
 
 import base64
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _TITLES = {
 def board_asset(
     key: dg.AssetKey, marts: Sequence[dg.AssetKey], *, owners: Sequence[str], pool: str | None
 ) -> dg.AssetsDefinition:
-    """What people look at, once the marts are made."""
+    """The asset of the board, made after the marts."""
 
     @dg.asset(
         key=key,
@@ -45,13 +45,13 @@ def board_asset(
             "bytes": file.stat().st_size,
         }
         if (view := first(shown.views)) is not None:
-            said = f"{view.time_period_id}, {view.field_name}, {view.forecast_id}"
+            title = f"{view.time_period_id}, {view.field_name}, {view.forecast_id}"
             figures = headline(view)
             lines = [f"| {name} | {plain_in_markdown(figure)} |" for name, figure in figures]
             metadata["headline"] = dg.MetadataValue.md(
-                "\n".join([f"| {plain_in_markdown(said)} | |", "| --- | ---: |", *lines])
+                "\n".join([f"| {plain_in_markdown(title)} | |", "| --- | ---: |", *lines])
                 if figures
-                else f"{plain_in_markdown(said)}: nobody stands at the top alone, so there is no total"
+                else f"{plain_in_markdown(title)}: nobody stands at the top alone, so there is no total"
             )
             for name, picture in pictures(view).items():
                 data = base64.b64encode(picture).decode()

@@ -1,4 +1,4 @@
-"""Where `dagster.yaml` files of up to 0.1 look for the storage of the event log."""
+"""The event log storage under the name that `dagster.yaml` files of up to 0.1 have."""
 
 from clari_pipeline.defs.run_storage import PooledSqliteEventLog
 

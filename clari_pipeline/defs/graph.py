@@ -1,4 +1,4 @@
-"""The graph, put together from its parts."""
+"""The Dagster definitions, built from their parts."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from clari_pipeline.defs.resources import context_resource, exports_resource  # 
 
 
 def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_follows: bool = True) -> dg.Definitions:
-    """Everything that Dagster shows; needs no key. `more_quarters` are partitions beyond the usual ones.
+    """All definitions; needs no key. `more_quarters` are partitions beyond the usual ones.
 
-    Whether the board is drawn with the marts: to draw it takes two seconds, which nobody at a terminal waits for.
+    `board_follows`: the board is made with the marts. That takes two seconds, so a sync on a terminal leaves it out.
     """
     calendar = settings.calendar
     today = calendar.day_of(datetime.now(UTC))

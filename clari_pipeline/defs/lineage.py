@@ -1,26 +1,25 @@
 """Which columns a mart's columns come from, for Dagster's catalogue.
 
-`pipeline_health` comes from the ledger, which is no asset: it has none. What the history adds to a table (an earlier
-version of an entry, an earlier team) counts as that table's.
+`pipeline_health` is made from the ledger, which is no asset: it has no lineage. A column from a table's history (an
+earlier version of an entry, an earlier team) counts as the table's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import dagster as dg
 
+from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.store.mart_registry import Mart
 
 
-def column_lineage(
-    mart: Mart, columns_of: Callable[[str], Iterable[str]], key: Callable[[str], dg.AssetKey]
-) -> dg.TableColumnLineage | None:
-    """Where each of a mart's columns comes from, by the registry; None where no column comes from an asset."""
-    columns = list(columns_of(mart.name))
+def column_lineage(mart: Mart, key: Callable[[str], dg.AssetKey]) -> dg.TableColumnLineage | None:
+    """Upstream columns of each of a mart's columns, by the registry; None where none comes from an asset."""
+    columns = _columns(mart.name)
     sources = dict(mart.columns)
     if mart.unchanged_from:
-        unchanged = set(columns_of(mart.unchanged_from))
+        unchanged = _columns(mart.unchanged_from)
         sources = {name: f"{mart.unchanged_from}.{name}" for name in columns if name in unchanged} | sources
     if not sources:
         return None
@@ -34,3 +33,7 @@ def column_lineage(
             if name in columns
         }
     )
+
+
+def _columns(table: str) -> list[str]:
+    return [column.name for column in table_schema(table).columns]

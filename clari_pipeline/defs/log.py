@@ -1,4 +1,4 @@
-"""What happens to a quarter's exports, in Dagster's log of its run."""
+"""Events of a quarter's exports in Dagster's log of its run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from clari_pipeline.core.safe_text import printable
 from clari_pipeline.sync.narration import Narrator
 
 
-def hear_in(log: dg.DagsterLogManager) -> Callable[[ExportEvent], None]:
-    """An observer that writes each event that has words as a line."""
+def log_observer(log: dg.DagsterLogManager) -> Callable[[ExportEvent], None]:
+    """An observer that logs the line of each event that has one."""
 
-    in_words = Narrator()
+    narrator = Narrator()
 
-    def hear(event: ExportEvent) -> None:
-        if line := in_words(event):
-            say = log.warning if in_words.is_warning(event) else log.info
-            say(printable(f"{event.at:%H:%M:%S} {event.forecast_id} {event.time_period_id}: {line}"))
+    def observe(event: ExportEvent) -> None:
+        if line := narrator(event):
+            write = log.warning if narrator.is_warning(event) else log.info
+            write(printable(f"{event.at:%H:%M:%S} {event.forecast_id} {event.time_period_id}: {line}"))
 
-    return hear
+    return observe

@@ -13,9 +13,9 @@ _BACK, _AHEAD = 8, 4
 
 
 def quarters(calendar: FiscalCalendar, more: Iterable[Quarter] = ()) -> dg.StaticPartitionsDefinition:
-    """Two years back, a year ahead, and whatever other quarter is asked for.
+    """Quarters from two years back to a year ahead, extended to those in `more`.
 
-    The list is made when the code is loaded: a code server that has run for a year needs a reload.
+    The list is made when the code is loaded: a code server that has run for a year has to be reloaded.
     """
     current = calendar.quarter_of(calendar.day_of(datetime.now(UTC)))
     first = min([current.shifted(-_BACK), *more])

@@ -1,7 +1,7 @@
-"""The entries as they stood at a moment, for a terminal, as CSV or as Parquet.
+"""`as-of`: the entries as of a moment, as a table on the terminal, as CSV or as Parquet.
 
-Grain: one row a forecast, period, week, person and field that was known then, those included that exports had stopped
-showing (`is_present` false). A million of them take half a gigabyte.
+Grain: one row a forecast, period, week, person and field that was known then, including rows that exports had stopped
+showing (`is_present` false). A million rows need half a gigabyte of memory.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from clari_pipeline.warehouse.statements import run
 
 Format = Literal["table", "csv", "parquet"]
 
-_AT_ONCE = 20_000
-_MOST_SHOWN = 1_000
-_SHOWN = {
+_ROWS_A_CHUNK = 20_000
+_TABLE_ROWS = 1_000
+_HEADERS = {
     "forecast_id": "forecast",
     "time_period_id": "period",
     "time_frame_id": "week",
@@ -62,9 +62,9 @@ def show(
     form: Format,
     output: Path | None,
 ) -> int:
-    """Write what was known at a moment to a file or to standard output; the exit code.
+    """Write the entries as of a moment to a file or to standard output; returns the exit code.
 
-    Raises `UsageError` where Parquet would go to a terminal, `WarehouseMissing` where nothing was ever written.
+    Raises `UsageError` where Parquet would be written to a terminal, `WarehouseMissing` where nothing was ever written.
     """
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise UsageError("Parquet is nothing to look at: name a file with --output, or let another program read it")
@@ -87,9 +87,9 @@ def show(
                 every_quarter=not quarters,
             )
             names = [column[0] for column in answer.description or ()]
-            chunks: _Rows = iter(lambda: answer.fetchmany(_AT_ONCE), [])
+            chunks: _Rows = iter(lambda: answer.fetchmany(_ROWS_A_CHUNK), [])
             written = writers[form](names, chunks, file)
-        if output is None:  # whoever reads it may take hours, and the warehouse is not kept open for that
+        if output is None:  # only now, as a slow reader must not keep the warehouse open
             with file.open("rb") as known:
                 shutil.copyfileobj(known, sys.stdout.buffer)
             sys.stdout.buffer.flush()
@@ -101,15 +101,15 @@ def show(
             else f"nothing was known as of {as_of}: no export that was loaded is that old",
             section=Remark.NOTHING_KNOWN,
         )
-    elif form == "table" and written > _MOST_SHOWN:
+    elif form == "table" and written > _TABLE_ROWS:
         CommandLog(settings).say(
-            f"the first {_MOST_SHOWN:,} of {written:,} rows: narrow them with --forecast and --period, or use --format"
+            f"the first {_TABLE_ROWS:,} of {written:,} rows: narrow them with --forecast and --period, or use --format"
         )
     return ExitCode.DONE
 
 
 def format_of(output: Path | None) -> Format:
-    """What a file of that name is expected to hold: a table, unless it is called .csv or .parquet."""
+    """The format by the file's suffix: `.csv`, `.parquet`, else a table."""
     match output.suffix.lower() if output else "":
         case ".csv":
             return "csv"
@@ -120,19 +120,19 @@ def format_of(output: Path | None) -> Format:
 
 
 def _width(output: Path | None) -> int:
-    """Characters in a line: of the terminal, and wide where nobody looks on."""
+    """Characters in a line: the terminal's width, or 240 where the table goes to a file."""
     return shutil.get_terminal_size().columns if output is None and sys.stdout.isatty() else 240
 
 
 def _table(names: list[str], chunks: _Rows, output: Path, *, width: int) -> int:
-    """The figures alone, the first thousand rows; how many there are."""
+    """Write the first thousand rows as a table; returns how many there are in all."""
     table = Table(box=SIMPLE_HEAD)
-    for name, header in _SHOWN.items():
+    for name, header in _HEADERS.items():
         table.add_column(header, justify="right" if name.endswith(("_value", "_total", "_closed")) else "left")
-    places = [names.index(name) for name in _SHOWN]
+    places = [names.index(name) for name in _HEADERS]
     written = 0
     for chunk in chunks:
-        for values in chunk[: max(0, _MOST_SHOWN - written)]:
+        for values in chunk[: max(0, _TABLE_ROWS - written)]:
             table.add_row(*(_cell(values[place]) for place in places))
         written += len(chunk)
     with output.open("w", encoding="utf-8") as stream:
@@ -141,7 +141,7 @@ def _table(names: list[str], chunks: _Rows, output: Path, *, width: int) -> int:
 
 
 def _csv(names: list[str], chunks: _Rows, output: Path) -> int:
-    """Amounts exact, moments in UTC as ISO 8601, true and false; what is null is empty. No text is a formula."""
+    """Write CSV: exact amounts, moments in UTC as ISO 8601, null as empty, and no text that a spreadsheet runs."""
     written = 0
     with output.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -153,7 +153,7 @@ def _csv(names: list[str], chunks: _Rows, output: Path) -> int:
 
 
 def _parquet(names: list[str], chunks: _Rows, output: Path) -> int:
-    """Typed as the tables are: amounts as decimals, moments in UTC."""
+    """Write Parquet with the types of the tables: amounts as decimals, moments in UTC."""
     import pyarrow as pa  # noqa: PLC0415 - a second, which the other forms do not need
     import pyarrow.parquet as pq  # noqa: PLC0415
 

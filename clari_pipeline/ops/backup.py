@@ -1,11 +1,11 @@
-"""A copy of all that cannot be had again: the warehouse, and the landed documents.
+"""Back up what cannot be fetched from Clari a second time: the warehouse, and the landed documents.
 
-    DIR/manifest.json            what follows, each file with its checksum: written last, in place of the one before
-    DIR/warehouse/<when>/        the DuckDB file as it stood at one moment; a server's tables are its own to save
-    DIR/landing/…                the landed documents, as they lie in the landing folder
+    DIR/manifest.json            every other file with its checksum: written last, in place of the one before
+    DIR/warehouse/<when>/        the DuckDB file as of one moment; a server's tables have to be backed up there
+    DIR/landing/…                the landed documents, with the paths of the landing folder
 
 A document lands before the ledger names it: so the warehouse is copied first, and every document that it names is in
-the backup. What has not come to its end changes nothing of the backup before.
+the backup. A backup that did not come to its end leaves the one before as it was.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _OURS = {"lost+found", NAME, f".{NAME}", _LOCK, _ARRIVING, WAREHOUSE, LANDING}
 
 @dataclass(slots=True)
 class Taken:
-    """What a backup came to. `troubles` are documents that could not be saved, a line each."""
+    """The result of a backup. `troubles` are documents that could not be saved, a line each."""
 
     manifest: Manifest
     documents: int
@@ -72,7 +72,7 @@ def take(
         try:
             before = read(folder)
         except BackupError:
-            before = None  # the documents below it prove themselves
+            before = None  # documents without a manifest are proved by their own
         place = folder / WAREHOUSE / f"{now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         try:
             files, env, rows = _save_warehouse(warehouse, place, env=env)
@@ -98,7 +98,7 @@ def take(
 
 @contextmanager
 def _saving(folder: Path) -> Iterator[None]:
-    """One backup at a time into one folder; what a killed one has left is swept."""
+    """The folder's lock for one backup; files that a killed one has left are deleted."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / _LOCK, timeout=0):
@@ -117,8 +117,8 @@ def _saving(folder: Path) -> Iterator[None]:
 
 
 def _refuse_other_folders(landing: Path, folder: Path) -> None:
-    inside, outside = folder.resolve(), landing.resolve()
-    if inside.is_relative_to(outside) or outside.is_relative_to(inside):
+    target, source = folder.resolve(), landing.resolve()
+    if target.is_relative_to(source) or source.is_relative_to(target):
         raise BackupRefused(f"{folder} and the landing folder {landing} stand in each other: name another folder")
     if folder.is_dir() and {found.name for found in folder.iterdir()} - _OURS:
         raise BackupRefused(f"{folder} holds other things than a backup: name an empty folder, or one with a backup")
@@ -127,11 +127,11 @@ def _refuse_other_folders(landing: Path, folder: Path) -> None:
 def _save_warehouse(
     warehouse: Warehouse, place: Path, *, env: str | None
 ) -> tuple[dict[Path, Checksum], str | None, dict[str, int]]:
-    """The copy, if one is to be made, the environment that it belongs to, and the rows of each table."""
+    """Copy the warehouse; returns the checksum (none on a server), the environment, and the rows of each table."""
     if not warehouse.exists():
         return {}, env, {}
     with warehouse.session():
-        pass  # refused where it is another's, and its tables are those of this release
+        pass  # raises where it is of another environment, and migrates the tables to this release
     place.mkdir(parents=True)
     file = place / "warehouse.duckdb"
     with warehouse.copied(file) as session:
@@ -158,28 +158,28 @@ def _save_documents(landing: Landing, folder: Path, known: Mapping[str, Checksum
         source = manifest.parent
         path = f"{LANDING}/{source.relative_to(landing.root).as_posix()}"
         try:
-            if found := _found(folder, path, known) or _left_over(folder, path, source):
-                saved.files |= found
+            if kept := _kept(folder, path, known) or _left_over(folder, path, source):
+                saved.files |= kept
                 continue
             landing.find(source.relative_to(landing.root).as_posix()).prove()
         except LandingError as error:
             saved.troubles.append(f"not saved: {error}")
             continue
         copied = copy_document(source, inside(folder, path), arriving=folder / _ARRIVING)
-        saved.files |= {f"{path}/{name}": found for name, found in copied.items()}
+        saved.files |= {f"{path}/{name}": checked for name, checked in copied.items()}
         saved.copied += 1
     for path in sorted({path.rpartition("/")[0] for path in known if path.startswith(f"{LANDING}/")}):
         if f"{path}/{NAME}" in saved.files:
             continue
-        if found := _found(folder, path, known):
-            saved.files |= found
+        if kept := _kept(folder, path, known):
+            saved.files |= kept
         else:
             saved.troubles.append(f"{folder / path} is damaged, and no longer in {landing.root}: it is lost")
     return saved
 
 
-def _found(folder: Path, path: str, known: Mapping[str, Checksum]) -> dict[str, Checksum]:
-    """A document's files where the backup has them, each byte as it was saved; else nothing."""
+def _kept(folder: Path, path: str, known: Mapping[str, Checksum]) -> dict[str, Checksum]:
+    """A document's files where the backup holds them, each byte as it was saved; else empty."""
     names = [f"{path}/{name}" for name in DOCUMENT_FILES]
     if all(name in known and is_as_saved(folder, name, known[name]) for name in names):
         return {name: known[name] for name in names}
@@ -187,7 +187,7 @@ def _found(folder: Path, path: str, known: Mapping[str, Checksum]) -> dict[str, 
 
 
 def _left_over(folder: Path, path: str, source: Path) -> dict[str, Checksum]:
-    """The files of a document that a backup which did not come to its end has brought; else nothing."""
+    """A document's files where an unfinished backup has copied them, proved by their own manifest; else empty."""
     target = folder / path
     try:
         if (target / NAME).read_bytes() != (source / NAME).read_bytes():
@@ -201,27 +201,27 @@ def _left_over(folder: Path, path: str, source: Path) -> dict[str, Checksum]:
 def copy_document(
     source: Path, target: Path, *, arriving: Path, expected: Mapping[str, Checksum] | None = None
 ) -> dict[str, Checksum]:
-    """Put a document's folder where it belongs, whole or not at all; the checksums of its files by name.
+    """Copy a document's folder, atomically; returns the checksums of its files by name.
 
-    Raises `BackupError` where they are not those `expected`, and leaves the place as it was.
+    Raises `BackupError` where they differ from `expected`, and leaves the target as it was.
     """
-    coming = arriving / secrets.token_hex(8)
-    coming.mkdir(parents=True)
+    copy = arriving / secrets.token_hex(8)
+    copy.mkdir(parents=True)
     for name in DOCUMENT_FILES:
-        shutil.copyfile(source / name, coming / name)
-        to_disk(coming / name)
-    found = {name: checksum(coming / name) for name in DOCUMENT_FILES}
+        shutil.copyfile(source / name, copy / name)
+        to_disk(copy / name)
+    checksums = {name: checksum(copy / name) for name in DOCUMENT_FILES}
     if expected is not None:
-        prove(found, expected, source)
+        prove(checksums, expected, source)
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         shutil.rmtree(target)
-    coming.rename(target)
+    copy.rename(target)
     to_disk(target.parent)
-    return found
+    return checksums
 
 
 def prove(copied: Mapping[str, Checksum], saved: Mapping[str, Checksum], place: Path) -> None:
-    """Raise `BackupError` where what was copied from a backup is not what was saved."""
+    """Raise `BackupError` where files copied from a backup differ from what was saved."""
     if copied != saved:
         raise BackupError(f"{place} has changed while it was restored: use another backup")

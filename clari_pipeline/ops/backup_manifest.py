@@ -1,4 +1,4 @@
-"""What a backup holds: `manifest.json`, each file with its checksum, written when all of them are on the disk."""
+"""`manifest.json` of a backup: each file with its checksum, written once all of them are on disk."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _FORMAT = 1
 
 
 class BackupRefused(SettingsError):
-    """It is not to be saved or restored like this: found before anything is touched."""
+    """A backup or restore that is refused before anything is touched."""
 
 
 class BackupError(PipelineError):
-    """A backup was not taken, or is not to be trusted. One line: cause and remedy."""
+    """A backup failed, or is damaged. One line: cause and remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """Of one file; `size` in bytes."""
+    """SHA-256 and size of one file; `size` in bytes."""
 
     sha256: str
     size: int
@@ -40,10 +40,10 @@ class Checksum:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One backup. Paths are relative to its folder, with `/`.
+    """The manifest of one backup. Paths are relative to its folder, with `/`.
 
-    `warehouse` is the path of the DuckDB file, None where a server keeps the tables; `env` is what it belonged to;
-    `rows` counts the rows of each table at that moment. `taken_at` is ISO 8601.
+    `warehouse` is the path of the DuckDB file, None where a server keeps the tables; `env` its environment; `rows` the
+    number of rows of each table. `taken_at` is ISO 8601.
     """
 
     taken_at: str
@@ -56,7 +56,7 @@ class Manifest:
     format: int = _FORMAT
 
     def write(self, folder: Path) -> None:
-        """Put it into the folder, in place of the one before."""
+        """Write it into the folder, in place of the one before."""
         content = asdict(self)
         arriving = folder / f".{NAME}"
         text = json.dumps({"checksum": _checksum(content), **content}, indent=1, ensure_ascii=False)
@@ -67,9 +67,9 @@ class Manifest:
 
 
 def read(folder: Path) -> Manifest | None:
-    """The manifest of a backup; None where there is none.
+    """Read a backup's manifest; None where there is none.
 
-    Raises `BackupError` for one that is damaged, or that names anything but what a backup puts below its own folder.
+    Raises `BackupError` for one that is damaged, or that names a path outside of what a backup writes.
     """
     try:
         text = (folder / NAME).read_text(encoding="utf-8")
@@ -85,18 +85,18 @@ def read(folder: Path) -> Manifest | None:
         raise _damaged(folder) from error
     if not is_whole:
         raise _damaged(folder)
-    _refuse_what_no_backup_holds(folder, manifest)
+    _refuse_odd_paths(folder, manifest)
     return manifest
 
 
 def checksum(file: Path) -> Checksum:
-    """Of a file as it stands. Raises `OSError`."""
+    """Read a file's checksum. Raises `OSError`."""
     with file.open("rb") as stream:
         return Checksum(file_digest(stream, "sha256").hexdigest(), file.stat().st_size)
 
 
 def is_as_saved(folder: Path, path: str, saved: Checksum) -> bool:
-    """Whether a file of the backup is what was saved: every byte of it is read."""
+    """Whether a file of the backup has the checksum of when it was saved; reads every byte."""
     try:
         return (folder / path).stat().st_size == saved.size and checksum(folder / path) == saved
     except OSError:
@@ -104,7 +104,7 @@ def is_as_saved(folder: Path, path: str, saved: Checksum) -> bool:
 
 
 def verify(folder: Path, manifest: Manifest) -> None:
-    """Raise `BackupError` where a file of the backup is missing, or is not what was saved."""
+    """Raise `BackupError` where a file of the backup is missing or changed."""
     broken = [path for path, saved in manifest.files.items() if not is_as_saved(folder, path, saved)]
     if broken:
         more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
@@ -114,8 +114,8 @@ def verify(folder: Path, manifest: Manifest) -> None:
         )
 
 
-def _refuse_what_no_backup_holds(folder: Path, manifest: Manifest) -> None:
-    """Raise `BackupError` for a path that leads elsewhere, or a document of which a file is missing."""
+def _refuse_odd_paths(folder: Path, manifest: Manifest) -> None:
+    """Raise `BackupError` for a path that leads out of the folder, or a document of which a file is missing."""
     documents = {path.rpartition("/")[0] for path in manifest.files if path != manifest.warehouse}
     whole = {f"{path}/{name}" for path in documents for name in DOCUMENT_FILES}
     whole |= {manifest.warehouse} if manifest.warehouse is not None else set()
@@ -137,7 +137,7 @@ def _refuse_what_no_backup_holds(folder: Path, manifest: Manifest) -> None:
 
 
 def _lies_below(name: str, path: str) -> bool:
-    """Whether it is written as this package writes paths below that folder: no part begins with a dot."""
+    """Whether a path is in normal form and below that folder, with no part that begins with a dot."""
     first, *others = parts = PurePosixPath(path).parts or ("",)
     return first == name and bool(others) and "/".join(parts) == path and not any(one.startswith(".") for one in others)
 

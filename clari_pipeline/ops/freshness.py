@@ -1,4 +1,4 @@
-"""Which figures are to be fresh: the current quarter's, whatever has come of others and of the past."""
+"""Freshness of the figures: a forecast is behind where its current quarter is, whatever else is fresh."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from clari_pipeline.config.settings import Settings
+from clari_pipeline.store import ledger
+from clari_pipeline.warehouse.session import Session
 
 
 @dataclass(frozen=True, slots=True)
 class ExportHealth:
-    """A forecast's quarter: the state of its newest export, and the newest that Clari gave and was merged."""
+    """One forecast × quarter: `state` of the newest export, both moments of the newest that a sync has merged."""
 
     forecast_id: str
     time_period_id: str
@@ -19,12 +21,17 @@ class ExportHealth:
     exported_at: datetime | None
     loaded_at: datetime | None
 
+    @classmethod
+    def all(cls, session: Session) -> list[ExportHealth]:
+        """Every forecast × quarter of the ledger, the newest quarter first."""
+        return [cls(**one) for one in ledger.health_exports(session)]
+
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """The current quarter of these forecasts; none are named where commands name them.
+class CurrentQuarter:
+    """The quarter that has to be fresh, of the forecasts in the settings: none are named where commands name them.
 
-    `is_new`: it has just begun, and Clari may have nothing for it yet.
+    `is_new`: it began less than `CLARI_QUARTER_GRACE_DAYS` ago, and Clari may have nothing for it yet.
     """
 
     quarter_id: str
@@ -32,19 +39,19 @@ class Wanted:
     is_new: bool
 
     @staticmethod
-    def at(now: datetime, settings: Settings) -> Wanted:
-        """As the settings have it at that moment."""
+    def at(now: datetime, settings: Settings) -> CurrentQuarter:
+        """By the calendar of the settings."""
         calendar = settings.calendar
         today = calendar.day_of(now)
         current = calendar.quarter_of(today)
         is_new = today < calendar.first_day(current) + timedelta(days=settings.quarter_grace_days)
-        return Wanted(str(current), settings.forecast_ids, is_new)
+        return CurrentQuarter(str(current), settings.forecast_ids, is_new)
 
     def behind(self, exports: Iterable[ExportHealth], not_before: datetime) -> list[str]:
-        """Forecasts of which the quarter's newest merged figures are older than that.
+        """Ids of forecasts whose newest merged figures of this quarter are older than `not_before`.
 
-        One of which nothing was ever merged is none. Where only other quarters' figures have come, that is excused in
-        the quarter's first days.
+        A forecast of which nothing was ever merged is not behind; one of which only other quarters were merged is, but
+        not while this quarter is new.
         """
         listed = list(exports)
         named = self.forecast_ids or [one.forecast_id for one in listed if one.time_period_id == self.quarter_id]

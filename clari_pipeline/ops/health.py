@@ -1,6 +1,6 @@
-"""How the pipeline fares, for those who watch it: `/health` for a probe, `/metrics` for Prometheus.
+"""An HTTP service for monitoring: `/health` for a probe, `/metrics` for Prometheus, from one snapshot of the ledger.
 
-One picture is taken of the ledger and drawn twice. Clari is never asked, the warehouse never made nor written.
+It sends no request to Clari, and neither makes nor writes the warehouse.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import ExitCode, section_of, see
 from clari_pipeline.core.safe_text import json_text, printable
 from clari_pipeline.core.setting_errors import UsageError
-from clari_pipeline.ops.freshness import ExportHealth, Wanted
+from clari_pipeline.ops.freshness import CurrentQuarter, ExportHealth
 from clari_pipeline.store import ledger
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.products.standing import Standing, metrics_of, standings
@@ -44,13 +44,13 @@ Status: TypeAlias = Literal["ok", "stale", "never", "busy", "unreadable"]
 
 _IN_FLIGHT = ("SUBMITTING", "SUBMITTED", "LANDED")
 _EXPORT = ("forecast_id", "time_period_id")
-_NOT_KEPT = {"Cache-Control": "no-store"}
-_TRUSTED_S = 30.0  # as long a file that looks unchanged is; some file systems' clocks are coarse
+_NO_STORE = {"Cache-Control": "no-store"}
+_UNCHANGED_FOR_S = 30.0  # a change token is believed no longer: some file systems' clocks are coarse
 
 
 @dataclass(frozen=True, slots=True)
 class StateCount:
-    """How many exports of a forecast's quarter stand in a state."""
+    """One forecast × quarter × state: how many exports stand there."""
 
     forecast_id: str
     time_period_id: str
@@ -60,7 +60,7 @@ class StateCount:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the ledger said at a moment."""
+    """The ledger as read at a moment."""
 
     taken_at: datetime
     exports: tuple[ExportHealth, ...] = ()
@@ -70,25 +70,25 @@ class Snapshot:
 
     @property
     def jobs_in_flight(self) -> int:
-        """Exports that were begun and have neither been merged nor given up."""
+        """Exports that were begun, and neither merged nor failed."""
         return sum(count.exports for count in self.states if count.state in _IN_FLIGHT)
 
     @property
     def successes(self) -> list[tuple[datetime, ExportHealth]]:
-        """What has ever been merged, each with the moment that its figures are as of."""
+        """Each merged forecast × quarter, with the moment that its figures are as of."""
         return [(export.exported_at, export) for export in self.exports if export.exported_at is not None]
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A snapshot as it is to be judged now; `error` is one line, without a secret."""
+    """A snapshot judged at a moment; `error` is one line, without a secret."""
 
     now: datetime
     max_age_hours: float
     snapshot: Snapshot | None
     brings_forecasts: bool = True
-    wanted: Wanted | None = None
-    trouble: Literal["busy", "unreadable"] | None = None
+    current: CurrentQuarter | None = None
+    failure: Literal["busy", "unreadable"] | None = None
     error: str | None = None
 
     @property
@@ -100,9 +100,9 @@ class Health:
 
     @property
     def status(self) -> Status:
-        """`ok` is well, everything else is not: `stale`, too, where a product that is named is."""
-        if self.trouble is not None:
-            return self.trouble
+        """`ok`, or why not: `stale` also where one of the products named in the settings is."""
+        if self.failure is not None:
+            return self.failure
         products = self.snapshot.products if self.snapshot else ()
         if self.brings_forecasts:
             newest = self.newest_success.exported_at if self.newest_success else None
@@ -110,19 +110,15 @@ class Health:
             newest = max((one.exported_at for one in products if one.exported_at), default=None)
         if newest is None:
             return "never"
-        is_well = (
-            self.now - newest <= self._max_age
-            and not self.behind
-            and all(one.is_well(self.now, self._max_age) for one in products)
-        )
-        return "ok" if is_well else "stale"
+        is_fresh = self.now - newest <= self._max_age and not self.behind
+        return "ok" if is_fresh and all(one.is_well(self.now, self._max_age) for one in products) else "stale"
 
     @property
     def behind(self) -> list[str]:
-        """Forecasts of which the current quarter's figures are too old, whatever has come of others and of the past."""
-        if self.wanted is None or not self.brings_forecasts or self.snapshot is None:
+        """Ids of forecasts whose current quarter is too old, whatever else is fresh."""
+        if self.current is None or not self.brings_forecasts or self.snapshot is None:
             return []
-        return self.wanted.behind(self.snapshot.exports, self.now - self._max_age)
+        return self.current.behind(self.snapshot.exports, self.now - self._max_age)
 
     @property
     def _max_age(self) -> timedelta:
@@ -133,7 +129,7 @@ class Health:
         return (self.now - moment).total_seconds()
 
     def as_document(self) -> dict[str, Any]:
-        """What `/health` answers. Counts are null where the ledger has not been read yet."""
+        """The document of `/health`. Counts are null where the ledger has not been read yet."""
         snapshot, newest = self.snapshot, self.newest_success
         return {
             "status": self.status,
@@ -148,7 +144,7 @@ class Health:
             },
             "age_hours": self._age_hours(newest),
             "max_age_hours": self.max_age_hours,
-            "current_quarter": self.wanted.quarter_id if self.wanted else None,
+            "current_quarter": self.current.quarter_id if self.current else None,
             "behind": self.behind,
             "exports": [
                 {
@@ -167,9 +163,12 @@ class Health:
         }
 
     def as_metrics(self) -> Iterator[Metric]:
-        """The same for Prometheus. What is not known has no sample, rather than a wrong one."""
-        of_what = "1 if the current quarter's figures are younger than CLARI_MAX_AGE_HOURS."
-        yield _gauge("clari_up", of_what, self.status == "ok")
+        """The metrics of `/metrics`. What is not known has no sample."""
+        yield _gauge(
+            "clari_up",
+            "1 if the current quarter's figures are younger than CLARI_MAX_AGE_HOURS.",
+            self.status == "ok",
+        )
         if self.snapshot is None:
             return
         yield _gauge(
@@ -217,10 +216,10 @@ class Health:
 
 
 class HealthReader:
-    """Reads the ledger for many askers, one after the other.
+    """Reads the ledger for concurrent requests, one at a time.
 
-    A warehouse in a file is opened when that has changed, and as briefly as possible, however often people ask: open,
-    it keeps a sync from writing. While a sync keeps this from reading, the last answer stands.
+    A warehouse in a file is opened only when its change token has changed, and as briefly as possible: while it is
+    open, no sync can write it. While a sync holds the lock, the last snapshot stands.
     """
 
     def __init__(self, warehouse: Warehouse, settings: Settings) -> None:
@@ -228,14 +227,14 @@ class HealthReader:
         self._settings = settings
         self._guard = threading.Lock()
         self._last: Snapshot | None = None
-        self._last_looks: object = None
-        self._taken_at = self._closed_at = float("-inf")  # by a clock that nobody sets
+        self._last_token: object = None
+        self._taken_at = self._closed_at = float("-inf")  # monotonic
 
     def read(self) -> Health:
-        """How things stand now. Raises nothing that a file can cause: that is `unreadable`."""
+        """The health now. An error of the warehouse is not raised: it is the status `busy` or `unreadable`."""
         with self._guard:
             try:
-                self._look()
+                self._refresh()
             except WarehouseLocked as error:
                 if self._last is None:
                     return self._health(None, "busy", str(error))
@@ -246,23 +245,24 @@ class HealthReader:
     def _health(
         self,
         snapshot: Snapshot | None,
-        trouble: Literal["busy", "unreadable"] | None = None,
+        failure: Literal["busy", "unreadable"] | None = None,
         error: str | None = None,
     ) -> Health:
         settings, now = self._settings, datetime.now(UTC)
-        wanted = Wanted.at(now, settings)
-        return Health(now, settings.max_age_hours, snapshot, settings.brings_forecasts, wanted, trouble, error)
+        current = CurrentQuarter.at(now, settings)
+        return Health(now, settings.max_age_hours, snapshot, settings.brings_forecasts, current, failure, error)
 
-    def _look(self) -> None:
-        looks = self._warehouse.change_token()
-        is_unchanged = looks is not None and looks == self._last_looks
-        if self._last and is_unchanged and time.monotonic() - self._taken_at < _TRUSTED_S:
+    def _refresh(self) -> None:
+        """Take a snapshot, unless the change token says that nothing was written since the last."""
+        token = self._warehouse.change_token()
+        is_unchanged = token is not None and token == self._last_token
+        if self._last and is_unchanged and time.monotonic() - self._taken_at < _UNCHANGED_FOR_S:
             return
         time.sleep(max(0, self._closed_at + self._warehouse.read_pause_s - time.monotonic()))
-        # Taken before the warehouse is opened: what is written in between is seen next time.
+        # The token is read before the warehouse is opened: what is written in between changes the next one.
         self._taken_at = time.monotonic()
-        now, looks = datetime.now(UTC), self._warehouse.change_token()
-        self._last, self._last_looks = self._take(now), looks
+        now, token = datetime.now(UTC), self._warehouse.change_token()
+        self._last, self._last_token = self._take(now), token
 
     def _take(self, now: datetime) -> Snapshot:
         with self._warehouse.read_only() as session:
@@ -270,8 +270,8 @@ class HealthReader:
                 return Snapshot(now, products=standings(None, self._settings.other_products))
             snapshot = Snapshot(
                 now,
-                exports=tuple(ExportHealth(**found) for found in ledger.health_exports(session)),
-                states=tuple(StateCount(**found) for found in ledger.health_states(session)),
+                exports=tuple(ExportHealth.all(session)),
+                states=tuple(StateCount(**count) for count in ledger.health_states(session)),
                 alerts_unsent=ledger.alerts_pending(session),
                 products=standings(session, self._settings.other_products),
             )
@@ -280,13 +280,13 @@ class HealthReader:
 
 
 class LedgerCollector(Collector):
-    """The ledger as Prometheus' library sees it: read anew at every scrape."""
+    """The collector of Prometheus' library: reads the ledger at every scrape."""
 
     def __init__(self, reader: HealthReader) -> None:
         self._reader = reader
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: registering is not to open the warehouse."""
+        """No metrics: registering the collector must not open the warehouse."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
@@ -295,33 +295,33 @@ class LedgerCollector(Collector):
 
 
 def application(reader: HealthReader) -> Starlette:
-    """`/health` and `/metrics`. Plain functions: Starlette runs them in worker threads, so that nobody else waits."""
+    """`/health` and `/metrics`. Plain functions: Starlette runs them in worker threads, so that none blocks another."""
     registry = CollectorRegistry()
     registry.register(LedgerCollector(reader))
 
     def health(_request: Request) -> Response:
-        found = reader.read()
-        answer = json_text(found.as_document(), separators=(",", ":"))
-        return Response(answer, 200 if found.status == "ok" else 503, _NOT_KEPT, "application/json")
+        current = reader.read()
+        document = json_text(current.as_document(), separators=(",", ":"))
+        return Response(document, 200 if current.status == "ok" else 503, _NO_STORE, "application/json")
 
     def metrics(_request: Request) -> Response:
         content_type = {"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
-        return Response(generate_latest(registry), headers=_NOT_KEPT | content_type)
+        return Response(generate_latest(registry), headers=_NO_STORE | content_type)
 
     return Starlette(
         routes=[Route("/health", health), Route("/metrics", metrics)],
-        exception_handlers={HTTPException: _turned_away, Exception: _fault},
+        exception_handlers={HTTPException: _rejected, Exception: _failed},
     )
 
 
 def serve(settings: Settings, *, host: str, port: int) -> int:
-    """Answer until Ctrl-C or SIGTERM, then 0.
+    """Serve until Ctrl-C or SIGTERM; the exit code is 0.
 
-    Raises `SettingsError` for an address that this machine cannot have, `OSError` for a port that is taken.
+    Raises `SettingsError` for an address that this machine does not have, `OSError` for a port that is taken.
     """
     warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
     reader = HealthReader(warehouse, settings)
-    reader.read()  # so that a sync that holds the warehouse from now on finds an answer here already
+    reader.read()  # a snapshot to answer with, should a sync hold the lock from now on
     with _listener(host, port) as listener:
         config = uvicorn.Config(
             application(reader),
@@ -366,7 +366,7 @@ def _listener(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def _ended_by_signals(server: uvicorn.Server) -> Iterator[None]:
-    """Uvicorn raises a signal once more when it has ended; left to Python, that would be an exit code of its own."""
+    """Handle signals in place of uvicorn, which raises them again when it has ended: that would set the exit code."""
 
     def end(*_: object) -> None:
         server.should_exit = True
@@ -379,17 +379,17 @@ def _ended_by_signals(server: uvicorn.Server) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-async def _turned_away(_request: Request, error: Exception) -> Response:
+async def _rejected(_request: Request, error: Exception) -> Response:
     status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (400, None)
-    said = "there is nothing here: ask for /health or /metrics" if status == 404 else "only GET and HEAD are answered"
-    return JSONResponse({"error": said}, status, headers=headers)
+    nowhere, another_method = "there is nothing here: ask for /health or /metrics", "only GET and HEAD are answered"
+    return JSONResponse({"error": nowhere if status == 404 else another_method}, status, headers=headers)
 
 
-async def _fault(_request: Request, error: Exception) -> Response:
+async def _failed(_request: Request, error: Exception) -> Response:
     first = "".join(str(error).strip().splitlines()[:1])
-    said = see(f"{type(error).__name__}: {first}; CLARI_DEBUG=1 shows where", section_of(error))
-    print(f"clari-pipeline: {printable(said)}", file=sys.stderr)  # noqa: T201
-    return JSONResponse({"error": "a fault of this service: its standard error says which"}, 500, headers=_NOT_KEPT)
+    message = see(f"{type(error).__name__}: {first}; CLARI_DEBUG=1 shows where", section_of(error))
+    print(f"clari-pipeline: {printable(message)}", file=sys.stderr)  # noqa: T201
+    return JSONResponse({"error": "a fault of this service: its standard error says which"}, 500, headers=_NO_STORE)
 
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:

@@ -1,4 +1,4 @@
-"""A backup put back: read in full and proved before anything is touched."""
+"""Restore a backup, which is read in full and proved before anything is touched."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ _LANDING = f"{LANDING}/"
 
 @dataclass(frozen=True, slots=True)
 class Restoring:
-    """What there is to do: `missing` documents are not there, `differing` ones are there and not what was saved.
+    """The plan of a restore: `missing` documents are not landed, `differing` ones are, with other bytes than the saved.
 
-    `unknown` counts documents that have landed since, which stay. `has_warehouse`: a warehouse stands in the place.
+    `landing` is the landing folder. `unknown` counts documents that have landed since, which are kept. `target` is the
+    warehouse that the saved one replaces, None where documents alone are restored.
     """
 
     folder: Path
@@ -41,34 +42,36 @@ class Restoring:
     missing: tuple[str, ...]
     differing: tuple[str, ...]
     unknown: int
-    has_warehouse: bool
-    documents_only: bool
+    landing: Path
+    target: DuckWarehouse | None
 
     @property
     def with_warehouse(self) -> bool:
-        """Whether the warehouse is put back, too."""
-        return self.manifest.warehouse is not None and not self.documents_only
+        """Whether the warehouse is restored, too."""
+        return self.target is not None
 
 
 def plan(
     warehouse: Warehouse, landing: Landing, folder: Path, *, env: str | None, documents_only: bool, force: bool
 ) -> Restoring:
-    """Prove the backup, and see what it meets in the places that it is to be put back to, in environment `env`.
+    """Prove the backup, and compare it with what is there, in environment `env`.
 
-    Raises `BackupError`, `PathOutside` where a document would be put elsewhere than below the landing folder, or, where
-    it may not go on, `BackupRefused` or `SandboxInProduction`.
+    Raises `BackupError`, `PathOutside` for a document outside of the landing folder, and, where the restore is refused,
+    `BackupRefused` or `SandboxInProduction`.
     """
     manifest = read(folder)
     if manifest is None:
         raise BackupRefused(f"{folder} holds no backup: name the folder that clari-pipeline backup was given")
     verify(folder, manifest)
-    if manifest.warehouse is not None and not documents_only and not isinstance(warehouse, DuckWarehouse):
-        raise BackupRefused(
-            f"{folder} holds a DuckDB file, and CLARI_WAREHOUSE_URL names a server: restore with --documents-only, "
-            "then clari-pipeline replay makes the tables there"
-        )
+    target: DuckWarehouse | None = None
     if manifest.warehouse is not None and not documents_only:
-        # One of an earlier release may lack a table that is asked; it is asked once more when it has its environment.
+        if not isinstance(warehouse, DuckWarehouse):
+            raise BackupRefused(
+                f"{folder} holds a DuckDB file, and CLARI_WAREHOUSE_URL names a server: restore with --documents-only, "
+                "then clari-pipeline replay makes the tables there"
+            )
+        target = warehouse
+        # One of an earlier release may lack a queried table; people are checked once more when it is opened.
         with suppress(WarehouseError), DuckWarehouse(folder / manifest.warehouse).read_only() as session:
             if session is not None:
                 refuse_invented_people(session, env, place=f"the warehouse in {folder}")
@@ -80,12 +83,12 @@ def plan(
         missing=tuple(path for path in saved if not here[path].exists()),
         differing=tuple(path for path in saved if here[path].exists() and not _is_same(here[path], path, manifest)),
         unknown=sum(1 for _ in landing.manifests()) - sum(1 for folder in here.values() if folder.exists()),
-        has_warehouse=warehouse.exists(),
-        documents_only=documents_only,
+        landing=landing.root,
+        target=target,
     )
-    if not force and found.with_warehouse and found.has_warehouse:
+    if not force and target is not None and target.exists():
         raise BackupRefused(
-            f"warehouse {warehouse.place} is there already: --force puts the saved one in its place, "
+            f"warehouse {target.place} is there already: --force puts the saved one in its place, "
             "--documents-only leaves it alone"
         )
     if not force and found.differing:
@@ -96,21 +99,19 @@ def plan(
     return found
 
 
-def restore(warehouse: Warehouse, root: Path, work: Restoring) -> None:
-    """Put back what was planned: the documents below `root`, each whole, then the warehouse.
+def restore(work: Restoring) -> None:
+    """Restore what was planned: the documents, each atomically, then the warehouse.
 
-    Raises `BackupError`, `PathOutside`, `WarehouseError`. Where it stops in between, the next goes on.
+    Raises `BackupError`, `PathOutside` or `WarehouseError`. A restore that was interrupted is continued by the next.
     """
     try:
-        arriving = inside(root, ".arriving")
+        arriving = inside(work.landing, ".arriving")
         for path in (*work.missing, *work.differing):
             saved = {name: work.manifest.files[f"{path}/{name}"] for name in DOCUMENT_FILES}
-            target = _landed(root, path)
-            copy_document(work.folder / path, target, arriving=arriving, expected=saved)
-        if not work.with_warehouse or work.manifest.warehouse is None:
+            copy_document(work.folder / path, _landed(work.landing, path), arriving=arriving, expected=saved)
+        if work.target is None or work.manifest.warehouse is None:
             return
-        assert isinstance(warehouse, DuckWarehouse)
-        place = Path(warehouse.place)
+        place = Path(work.target.place)
         place.parent.mkdir(parents=True, exist_ok=True)
         coming = place.with_name(f".{place.name}.restoring")
         try:
@@ -118,7 +119,7 @@ def restore(warehouse: Warehouse, root: Path, work: Restoring) -> None:
             was = work.manifest.files[work.manifest.warehouse]
             prove({"warehouse": checksum(coming)}, {"warehouse": was}, work.folder)
             to_disk(coming)
-            warehouse.replace_with(coming)
+            work.target.replace_with(coming)
         finally:
             coming.unlink(missing_ok=True)
     except OSError as error:

@@ -144,5 +144,5 @@ def _retire(session: Session, *, landing: Landing, oldest: Quarter, old: OldQuar
             for query in (*(f"retention/retire_mart@{mart}" for mart in _LEAVING), *_QUERIES):
                 run(session, query, quarter_id=old.quarter_id)
             for forecast_id in found.forecasts:
-                merging.renew_people(session, forecast_id)
+                merging.rebuild_people(session, forecast_id)
         return found

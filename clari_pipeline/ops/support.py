@@ -1,6 +1,6 @@
-"""`clari-pipeline debug-bundle`: one archive from which somebody elsewhere can see what is wrong.
+"""`clari-pipeline debug-bundle`: an archive with which support can find out what is wrong.
 
-What cannot be had is named in it, with the reason: it is made when things are broken.
+A part that cannot be read is replaced by a file with the reason, as a bundle is made when things are broken.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from clari_pipeline.core.safe_text import json_text
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.ops import preflight
 from clari_pipeline.ops.health import HealthReader
-from clari_pipeline.ops.preflight.findings import NotSeen
+from clari_pipeline.ops.preflight.findings import CannotCheck
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.masking import MASK, Mask
 from clari_pipeline.warehouse.errors import WarehouseError
@@ -42,9 +42,9 @@ _ABOUT = "What clari-pipeline debug-bundle has put together. A file NAME.error.t
 
 
 def bundle(output: Path | None, *, with_people: bool) -> tuple[Path, list[str]]:
-    """Write the archive, readable by its owner alone; where it is, and what could not be put into it.
+    """Write the archive, readable by its owner alone; returns its path, and a line for each part that is missing.
 
-    Without `with_people` no name or address of a person that the warehouse knows is in it. Raises `OSError`.
+    Without `with_people` it holds no name or address of a person that the warehouse knows. Raises `OSError`.
     """
     taken_at = datetime.now(UTC)
     file = output or Path(f"clari-debug-{taken_at:%Y%m%dT%H%M%SZ}.tar.gz")
@@ -65,16 +65,16 @@ def bundle(output: Path | None, *, with_people: bool) -> tuple[Path, list[str]]:
             "export_quota": lambda: warehouse.rows("quota"),
             "alert": lambda: warehouse.rows("alerts_with_people" if with_people else "alerts"),
             "health": lambda: _health(settings),
-            "dagster_runs": lambda: _dagster_runs(settings, said=_message if with_people else _unnamed_message),
+            "dagster_runs": lambda: _dagster_runs(settings, message_of=_message if with_people else _unnamed_message),
         }
         if with_people:
             parts["rules"] = lambda: repr(read_rules())
         else:
             people, unknown = warehouse.people()
-            if not warehouse.is_there():  # nor anybody who says whom Dagster's messages may name
-                parts["dagster_runs"] = lambda: _dagster_runs(settings, said=lambda _: "left out")
+            if not warehouse.is_there():  # nor names that Dagster's messages could be masked by
+                parts["dagster_runs"] = lambda: _dagster_runs(settings, message_of=lambda _: "left out")
             if unknown is not None:
-                # Whom to leave out is not known: what may name people stays out.
+                # Without the names there is no masking: parts that may name people are left out.
                 for name in ("export_job", "product_fetch", "export_check", "dagster_runs"):
                     parts[name] = _left_out(unknown)
     mask = Mask(settings, people=people)
@@ -87,7 +87,7 @@ def bundle(output: Path | None, *, with_people: bool) -> tuple[Path, list[str]]:
 
 
 def _made(parts: Mapping[str, Callable[[], Any]], mask: Mask) -> tuple[dict[str, str], list[str]]:
-    """Each part as the text of a file; what could not be had, a line each."""
+    """Each part as the text of a file, and a line for each that failed."""
     made, troubles = {"README.txt": _ABOUT}, []
     for name, part in parts.items():
         try:
@@ -104,7 +104,7 @@ def _made(parts: Mapping[str, Callable[[], Any]], mask: Mask) -> tuple[dict[str,
 def _write(file: Path, made: Mapping[str, str], taken_at: datetime) -> None:
     folder = file.name.removesuffix(".tar.gz").removesuffix(".tgz")
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    os.fchmod(descriptor, 0o600)  # one that was there keeps its rights
+    os.fchmod(descriptor, 0o600)  # a file that was there keeps its mode otherwise
     with os.fdopen(descriptor, "wb") as stream, tarfile.open(fileobj=stream, mode="w:gz") as archive:
         for name, text in made.items():
             content = text.encode(errors="backslashreplace")
@@ -114,13 +114,13 @@ def _write(file: Path, made: Mapping[str, str], taken_at: datetime) -> None:
 
 
 class _Reading:
-    """The warehouse, read only. Nothing is in it where nothing was ever written."""
+    """The warehouse in read-only sessions; empty where nothing was ever written."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
 
     def rows(self, name: str) -> list[Record]:
-        """What `sql/support/<name>.sql` answers."""
+        """The rows of a query of topic `support`."""
         with self._warehouse.read_only() as session:
             return [] if session is None else rows(session, f"support/{name}")
 
@@ -130,7 +130,7 @@ class _Reading:
             return {} if session is None else {table: session.count(table) for table in tables()}
 
     def people(self) -> tuple[list[str], Exception | None]:
-        """Names and addresses that are not to be seen; the error where they cannot be had."""
+        """Names and addresses to mask; or the error where they cannot be read."""
         try:
             return [one["known_as"] for one in self.rows("people")], None
         except WarehouseError as error:
@@ -143,13 +143,15 @@ class _Reading:
 
 def _left_out(reason: Exception) -> Callable[[], Any]:
     def refuse() -> Any:
-        raise NotSeen(f"left out, as the people whom it may name are not known ({reason}); --with-people puts it in")
+        raise CannotCheck(
+            f"left out, as the people whom it may name are not known ({reason}); --with-people puts it in"
+        )
 
     return refuse
 
 
 def _versions(taken_at: datetime) -> dict[str, Any]:
-    """The release, what it runs on, and what it is built of."""
+    """The release, Python, the platform, and the installed packages."""
     required = {
         found[0]
         for line in metadata.requires("clari-pipeline") or ()
@@ -172,7 +174,7 @@ def _versions(taken_at: datetime) -> dict[str, Any]:
 
 
 def _settings(settings: Settings, *, with_people: bool) -> dict[str, Any]:
-    """Each setting; of a secret, whether it is set."""
+    """Each setting; secrets are masked."""
     shown: dict[str, Any] = {}
     for name in type(settings).model_fields:
         value = getattr(settings, name)
@@ -189,7 +191,7 @@ def _preflight() -> list[dict[str, str]]:
 
 
 def _checks(warehouse: _Reading, *, with_people: bool) -> list[Record]:
-    """The verdicts, their evidence without what names people."""
+    """The verdicts, people masked in their evidence."""
     found = [one | {"evidence": _parsed(one["evidence"])} for one in warehouse.rows("checks")]
     if with_people:
         return found
@@ -223,8 +225,8 @@ def _health(settings: Settings) -> dict[str, Any]:
     return HealthReader(warehouse, settings).read().as_document()
 
 
-def _dagster_runs(settings: Settings, *, said: Callable[[Any], str]) -> list[dict[str, Any]]:
-    """The newest runs and what happened in them; `said` tells what of an event's message is shown."""
+def _dagster_runs(settings: Settings, *, message_of: Callable[[Any], str]) -> list[dict[str, Any]]:
+    """The newest runs with their events; `message_of` gives the message of a log entry."""
     if not (settings.dagster_dir / "dagster.yaml").exists():
         return []
     import dagster as dg  # noqa: PLC0415 - takes a second
@@ -242,7 +244,7 @@ def _dagster_runs(settings: Settings, *, said: Callable[[Any], str]) -> list[dic
                     {
                         "at": datetime.fromtimestamp(entry.timestamp, UTC),
                         "kind": entry.dagster_event.event_type_value if entry.dagster_event else "LOG",
-                        "message": said(entry),
+                        "message": message_of(entry),
                     }
                     for entry in instance.all_logs(record.dagster_run.run_id)
                 ],
@@ -256,7 +258,7 @@ def _message(entry: Any) -> str:
 
 
 def _unnamed_message(entry: Any) -> str:
-    """Without what a check found: it may name people of whom the warehouse knows no more."""
+    """The message without a check's evidence, which may name people who are no longer in the warehouse."""
     event = entry.dagster_event
     if event is None or event.event_type_value != "ASSET_CHECK_EVALUATION":
         return _message(entry)
@@ -265,7 +267,7 @@ def _unnamed_message(entry: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """The same for JSON: moments in ISO 8601, amounts and whatever else as text; the user's home folder as ~."""
+    """A value for JSON: moments in ISO 8601, amounts and others as text, the user's home folder as ~."""
     match value:
         case Mapping():
             return {str(key): _plain(entry) for key, entry in value.items()}

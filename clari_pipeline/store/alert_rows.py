@@ -1,28 +1,31 @@
-"""The table `alert`: written before anything is sent, marked after."""
+"""The outbox: table `alert`, written before anything is sent, and its deliveries, marked after."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, row, rows, run
+
+if TYPE_CHECKING:
+    from clari_pipeline.notify import Alert
 
 _SWING = ("time_period_id", "user_id", "field_id", "baseline")
 _CONTRIBUTORS = 5
 
 
 def raised(session: Session, *, detail: Mapping[str, Any], **columns: Any) -> None:
-    """Write an alert down, unless this occurrence is known. `detail` holds the raw values."""
+    """Write an alert, unless its key is there. `detail` holds the raw values."""
     run(session, "alerts/raised", detail=json.dumps(detail, default=_plain, ensure_ascii=False), **columns)
 
 
-def newest_of_class(session: Session, alert_class: str) -> Record | None:
-    """The alert of a class that was written last."""
+def newest_of_class(session: Session, alert_class: str) -> Alert | None:
+    """The newest alert of a class."""
     found = rows(session, "alerts/newest_of_class", alert_class=alert_class)
-    return _with_detail(found[0]) if found else None
+    return alert_of(found[0]) if found else None
 
 
 def pending_exports(session: Session, *, not_before: datetime) -> list[str]:
@@ -35,30 +38,30 @@ def mark_reviewed(session: Session, request_ids: Iterable[str], *, at: datetime)
     run(session, "alerts/exports_reviewed", request_ids=list(request_ids), at=at)
 
 
-def pending(session: Session, *, not_before: datetime, alert_keys: Iterable[str] = ()) -> list[Record]:
-    """Pending alerts, which some channel has not taken yet, the oldest first; those named, however old."""
+def pending(session: Session, *, not_before: datetime, alert_keys: Iterable[str] = ()) -> list[Alert]:
+    """Pending alerts, which some channel has not accepted yet, the oldest first; those named however old."""
     found = rows(session, "alerts/pending", not_before=not_before, alert_keys=list(alert_keys))
-    return [_with_detail(one) for one in found]
+    return [alert_of(one) for one in found]
 
 
 def deliveries(session: Session, alert_keys: Iterable[str]) -> set[tuple[str, str]]:
-    """Which of these alerts which channel has taken: pairs of alert key and channel id."""
+    """Pairs of alert key and channel id: which channel has accepted which of these alerts."""
     found = rows(session, "alerts/deliveries", alert_keys=list(alert_keys))
     return {(one["alert_key"], one["channel_id"]) for one in found}
 
 
 def delivered(session: Session, alert_key: str, channel_id: str, *, at: datetime) -> None:
-    """A channel has taken an alert."""
+    """Write that a channel has accepted an alert."""
     run(session, "alerts/delivered", alert_key=alert_key, channel_id=channel_id, delivered_at=at)
 
 
 def record_attempt(session: Session, alert_key: str, *, is_sent: bool, last_error: str | None, at: datetime) -> None:
-    """Record an attempt to send an alert; `is_sent` once every channel has taken it."""
+    """Record an attempt to send an alert; `is_sent` once every channel has accepted it."""
     run(session, "alerts/attempted", alert_key=alert_key, is_sent=is_sent, last_error=last_error, at=at)
 
 
 def newest(session: Session, most: int) -> list[Record]:
-    """So many of the newest alerts."""
+    """The newest alerts, up to `most`."""
     return rows(session, "alerts/newest", most=most)
 
 
@@ -68,7 +71,7 @@ def requeue(session: Session, alert_key: str) -> None:
 
 
 def swings(session: Session, job_id: str) -> list[Record]:
-    """The swings of an export that alerts report, with all that a message says of them."""
+    """The swings of an export that alerts report, each with its contributors and reports in other currencies."""
     added: dict[tuple[str, ...], list[Record]] = {}
     apart: dict[tuple[str, ...], list[Record]] = {}
     for found in rows(session, "alerts/contributions", job_id=job_id):
@@ -94,7 +97,7 @@ def headline(session: Session, job_id: str, *, time_period_id: str, field_id: st
 
 
 def moved_people(session: Session, job_id: str) -> dict[str, list[str]]:
-    """Names by reason: `new` and `disappeared` since the export before."""
+    """Names of people by reason: `new` or `disappeared` since the export before."""
     names: dict[str, list[str]] = {"new": [], "disappeared": []}
     for found in rows(session, "alerts/moved_people", job_id=job_id):
         names[found["reason"]].append(found["user_name"])
@@ -115,12 +118,21 @@ def stale(session: Session, *, quarters: Iterable[str], forecasts: Iterable[str]
 
 
 def failed_runs(session: Session, run_ids: Iterable[str]) -> set[str]:
-    """Those of these runs whose failure, or that of an export of theirs, is written down."""
+    """Those of these runs that have an alert on their own failure, or on that of one of their exports."""
     return {found["run_id"] for found in rows(session, "alerts/failed_runs", run_ids=list(run_ids))}
 
 
-def _with_detail(alert: Record) -> Record:
-    return alert | {"detail": json.loads(alert["detail"] or "{}")}
+def alert_of(found: Record) -> Alert:
+    """A row of `alert` as a typed value; columns beside the message's are left out."""
+    from clari_pipeline.notify import Alert  # noqa: PLC0415 - a sync without alerts does without the channels' libraries
+
+    return Alert(
+        key=found["alert_key"],
+        body=found["body"] or "",
+        run_id=found["run_id"] or "",
+        detail=json.loads(found["detail"] or "{}"),
+        **{name: found[name] for name in ("alert_class", "kind", "severity", "title", "created_at")},
+    )
 
 
 def _plain(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What a staged document holds, and how it differs from what is known: counts and the offending keys themselves."""
+"""Facts of a staged document for the gate, and its differences from earlier exports: counts and the offending keys."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ Facts = dict[str, Any]
 
 
 def of_staged_document(session: Session, today: date) -> Facts:
-    """Counts, delivered periods, week of the call, weeks that are none of their period's, up to twenty offenders of
-    each other kind. `today` is the organisation's day on which the document was exported.
+    """Counts, delivered periods, week of the call, weeks outside their period, and up to twenty offenders of each kind.
+
+    `today` is the organisation's day on which the document was exported.
     """
     found = row(session, "documents/document_facts")
     return found | {
@@ -38,32 +39,22 @@ def call_week(session: Session, today: date) -> str | None:
 
 
 def previous_export(session: Session, export: Record) -> Record | None:
-    """The newest loaded export before this one that was asked for in the same way."""
-    found = rows(
-        session,
-        "quality/previous_export",
-        forecast_id=export["forecast_id"],
-        quarter_id=export["time_period_id"],
-        exported_at=export["exported_at"],
-        scope_id=export["scope_id"],
-        include_historical=export["include_historical"],
-        types_to_export=export["types_to_export"],
-    )
-    return found[0] if found else None
+    """The newest loaded export before this one with the same scope, types and history."""
+    return next(iter(rows(session, "quality/previous_export", **export, quarter_id=export["time_period_id"])), None)
 
 
 def currencies_changed(session: Session, export: Record) -> list[Record]:
-    """Pairs of currencies, known and delivered, that differ, with their number of entries."""
+    """Pairs of different currencies, known and delivered, with the number of entries of each."""
     return rows(session, "quality/currencies_changed", forecast_id=export["forecast_id"])
 
 
 def people_shared(session: Session) -> list[Record]:
-    """People, by their CRM id or else their email, whom the document shows under several user ids."""
+    """People who have several user ids in the document, by CRM id, else by email."""
     return rows(session, "documents/people_shared")
 
 
 def people_invented(session: Session) -> int:
-    """People of the document who are a sandbox's."""
+    """How many people of the document have an address in `.example`, as a sandbox's have."""
     found: int = row(session, "documents/people_invented")["people"]
     return found
 
@@ -74,7 +65,7 @@ def tops(session: Session) -> list[Record]:
 
 
 def tops_known(session: Session, export: Record) -> list[Record]:
-    """People at the top as the quarter's exports had shown them by this one's moment, up to twenty.
+    """People at the top of the hierarchy by the quarter's exports up to this one's moment, at most twenty.
 
     Leaves this session's `person_shown` in place, as of that moment.
     """
@@ -84,5 +75,5 @@ def tops_known(session: Session, export: Record) -> list[Record]:
 
 
 def quota_ambiguous(session: Session) -> list[Record]:
-    """Periods whose quota stands on several fields, none of them named; needs `quota_field`."""
+    """Periods with a quota on several fields of which the settings name none; reads this session's `quota_field`."""
     return rows(session, "quality/quota_ambiguous")

@@ -1,10 +1,10 @@
-"""The weekly tables: the calls as known at each week's end, and how they came from one to the next.
+"""The weekly marts: calls as of each week's end (`forecast_call_week`), and their changes (`forecast_movement`).
 
-`forecast_call_week` is made from `forecast_entry_history` as of each week's end, by the statement that finds every
-other call, `forecast_movement` from it; the other marts of the history are views of it (`sql/schema/`). The weeks that
-had ended before the first export are all as of that export, and made at once; nothing was known at their ends, so there
-is no movement to tell. A week that is over does not change unless a document arrives late: each keeps a fingerprint of
-what it was made from (`mart_part_version`), and is rebuilt only where that has changed.
+`forecast_call_week` is made from `forecast_entry_history`, by the same statement as all calls; `forecast_movement` is
+made from it, and the other weekly marts are views of it (`sql/schema/`). Weeks that had ended before the first export
+are backfilled in one statement, all as of that export; they have no movement, as nothing was known at their ends. A
+week that is over changes only by a late document: a fingerprint of what it was made from is kept in
+`mart_part_version`, and the week is rebuilt where that has changed.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ CALLS = "forecast_call_week"
 MOVEMENT = "forecast_movement"
 _WHOLE = ""
 _WEEK = ("time_frame_id", "start_date", "end_date")
-_CALLS_AT_ONCE = 600_000  # so many fit into the memory that DuckDB is given
+_CALLS_A_STATEMENT = 600_000  # so many fit into DuckDB's memory limit
 _Fingerprints = dict[tuple[str, str, str, str], str]  # by forecast, quarter, mart and part
-# Whether an export brought another document than the one before it.
+# An export with other values of these than the one before it changed something.
 _DOCUMENT = ("result_sha256", "types_to_export", "scope_id", "currency", "include_historical")
 
 
 @dataclass(frozen=True, slots=True)
 class _Quarter:
-    """A forecast's quarter: its loaded exports that brought something, and those of the forecast's other quarters."""
+    """A forecast × quarter: its loaded exports that changed something, and those of the forecast's other quarters."""
 
     forecast_id: str
     quarter_id: str
@@ -48,23 +48,23 @@ class _Quarter:
         return {"forecast_id": self.forecast_id, "quarter_id": self.quarter_id}
 
     def known_at(self, moment: Any) -> list[str]:
-        """The exports on which depends what is known of the quarter, and of its people, at a moment."""
+        """Request ids of the exports that determine the quarter's entries and people as of a moment."""
         return [export["request_id"] for export in (*self.exports, *self.others) if export["exported_at"] <= moment]
 
 
 class _Calls(NamedTuple):
-    """A fingerprint of all that a week's calls are made from, and the moment that they are as of."""
+    """A fingerprint of what a week's calls are made from, and the moment that they are as of."""
 
     content: str
     as_of: str
 
     @property
     def fingerprint(self) -> str:
-        """Both, as `mart_part_version` has them."""
+        """Both in one text, as in `mart_part_version`."""
         return f"{self.content} {self.as_of}"
 
     def is_content_of(self, fingerprint: str) -> bool:
-        """Whether calls with that fingerprint are the same, whatever moment they are as of."""
+        """Whether calls with that fingerprint have the same content, as of whatever moment."""
         return fingerprint.partition(" ")[0] == self.content
 
 
@@ -72,7 +72,7 @@ def refresh(session: Session, rules: CallRules) -> list[tuple[Record, list[str]]
     """Rebuild the weeks that have changed. The caller holds the transaction.
 
     Returns the newest export of each quarter that could have changed, the oldest quarter first, with the weeks whose
-    movements are to be proven: those rebuilt and the newest.
+    movements are to be checked: those rebuilt and the newest.
     """
     run(session, "marts/weekly_orphans")
     known: _Fingerprints = {
@@ -121,7 +121,7 @@ def _quarters(exports: Iterable[Record]) -> list[_Quarter]:
 def _refresh_quarter(
     session: Session, rules: CallRules, quarter: _Quarter, newest: Record, fingerprints: _Fingerprints
 ) -> list[str] | None:
-    """Rebuild what has changed of one quarter; the weeks whose movements are to be proven, None if nothing could."""
+    """Rebuild the changed weeks of one quarter; returns the weeks to check, None where nothing can have changed."""
     which = quarter.which
     today = rules.calendar.day_of(newest["exported_at"])
     run(session, "marts/forecast_week", **which)
@@ -185,7 +185,7 @@ def _refresh_quarter(
 def _refresh_calls(
     session: Session, rules: CallRules, quarter: _Quarter, week: Record, call: _Calls, known: str
 ) -> None:
-    """Rebuild a week's calls, unless those that stand, whose fingerprint is `known`, are the same."""
+    """Rebuild a week's calls, unless `known`, the fingerprint of those in the table, is the same."""
     if known == call.fingerprint:
         return
     which, part, as_of = quarter.which, week["part"], week["as_of"]
@@ -214,7 +214,7 @@ def _backfill(
     calls: dict[str, _Calls],
     known: dict[tuple[str, str], str],
 ) -> None:
-    """Rebuild those of the weeks before the first export that have changed: usually all or none."""
+    """Rebuild the changed weeks before the first export: usually all or none."""
     due = [week for week in weeks if known.get((CALLS, week["part"])) != calls[week["part"]].fingerprint]
     if not due:
         return
@@ -223,7 +223,7 @@ def _backfill(
     run(session, "marts/backfilled_begin", **quarter.which, weeks=_names(due), parts=parts, as_of=as_of)
     run(session, "marts/week_person", **quarter.which, as_of=as_of)
     marts.find_measure_fields(session, **quarter.which, as_of=as_of, rules=rules)
-    at_once = max(1, _CALLS_AT_ONCE // max(1, row(session, "marts/backfilled_places")["places"]))
+    at_once = max(1, _CALLS_A_STATEMENT // max(1, row(session, "marts/backfilled_places")["places"]))
     for first in range(0, len(due), at_once):
         run(
             session,
@@ -239,12 +239,12 @@ def _backfill(
 
 
 def _weeks(begun: list[Record], rules: CallRules, exports: list[datetime]) -> list[Record]:
-    """The weeks of a quarter in their order, each with the moment that its rows know of: its end, where the
-    organisation is, but nothing after the newest export and nothing before the first; where no export is of the week
-    itself, the newest before it. `exports` are the moments of those that are loaded, in their order.
+    """The weeks of a quarter in order, each with `as_of`, the moment of its calls.
 
-    Periods share a week where they list one id with the same days: `periods`. `part` names a week within the quarter,
-    whose periods may number theirs alike; the week before it is one of theirs.
+    `as_of` is the week's end in the organisation's time zone, but not after the newest export and not before the first;
+    where no export was made in the week, it is that of the newest before. `exports` are the moments of the loaded
+    exports in order. Periods with the same week id and days share a row: `periods`. `part` is unique in the quarter, as
+    its periods may number their weeks alike; `previous_time_frame_id` is a week of the same periods.
     """
     shared: list[Record] = [
         {**dict(zip(_WEEK, of_week, strict=True)), "periods": [one["time_period_id"] for one in found]}

@@ -1,4 +1,4 @@
-"""Calls as known at a moment, and what is made from them: comparisons of exports and `forecast_vs_quota`."""
+"""Calls as of a moment, and the marts made from them: `forecast_swing` and `forecast_vs_quota`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from clari_pipeline.warehouse.statements import Record, row, rows, run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRules:
-    """What a call is, what it stands against, and when people must hear of a change.
+    """Settings of the calls: whether adjusted values count, the quota's field, the top person, and what is a swing.
 
     `swing_threshold` is a share (0.20 is 20 %), `swing_min_amount` an amount in the row's currency.
     """
@@ -30,8 +30,8 @@ class CallRules:
     rules: Rules = field(default_factory=Rules)
 
 
-def renew_quarter(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
-    """Do for one quarter what `compare_calls` and `refresh_forecast_vs_quota` do, finding its calls once for both.
+def refresh_quarter(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
+    """Refresh one quarter of `forecast_swing` and `forecast_vs_quota`: its calls are collected once for both.
 
     Leaves this session's `quota_field` and `measure_field` in place, as the newest export has them.
     """
@@ -72,19 +72,19 @@ def refresh_forecast_vs_quota(session: Session, rules: CallRules) -> None:
 
 
 def forget(session: Session, quarter_id: str) -> None:
-    """Something of the quarter has been merged: let the next refresh rebuild its rows."""
+    """Forget the quarter's fingerprints, so that the next refresh rebuilds its rows."""
     run(session, "marts/forget", quarter_id=quarter_id)
 
 
 def _fingerprint(session: Session, newest: Record, rules: CallRules) -> str:
-    """Of all that a quarter's rows of `forecast_vs_quota` are made from, besides the quarter's own tables."""
+    """A fingerprint of whatever a quarter's `forecast_vs_quota` depends on, besides the quarter's own tables."""
     fields = rows(session, "marts/field_names", forecast_id=newest["forecast_id"])
     parts = (newest["request_id"], newest["exported_at"], rules, fields, MARTS["forecast_vs_quota"].version)
     return sha256(repr(parts).encode()).hexdigest()
 
 
 def begin_calls(session: Session, rules: CallRules) -> None:
-    """Put this session's rules and an empty `forecast_call` in place."""
+    """Make this session's rule tables and an empty `forecast_call`."""
     run(session, "marts/helpers")
     run(session, "marts/forecast_call_begin")
     run(session, "marts/rules_begin")
@@ -109,19 +109,19 @@ def begin_calls(session: Session, rules: CallRules) -> None:
 def find_measure_fields(
     session: Session, forecast_id: str, quarter_id: str, *, as_of: datetime, rules: CallRules
 ) -> None:
-    """Put this session's `quota_field` and `measure_field` in place: where what calls are held against stood then."""
+    """Make this session's `quota_field` and `measure_field`: the fields of quota and measures as of a moment."""
     which = {"forecast_id": forecast_id, "quarter_id": quarter_id, "as_of": as_of}
     run(session, "marts/quota_field", **which, quota_field=rules.quota_field)
     run(session, "marts/measure_field", **which)
 
 
 def mass_changes(session: Session, job_id: str) -> list[Record]:
-    """Periods and fields of an export in which so many calls moved at once that one alert stands for all."""
+    """Periods and fields of an export in which so many calls moved at once that one alert replaces theirs."""
     return rows(session, "quality/mass_changes", job_id=job_id)
 
 
 def note_organisation(session: Session, calendar: FiscalCalendar) -> None:
-    """Keep the time zone, by which views know which day it is."""
+    """Write the organisation's time zone, by which views find the current day."""
     run(session, "marts/organisation", time_zone=calendar.zone)
 
 
@@ -132,13 +132,8 @@ def newest_loaded(session: Session) -> list[Record]:
 
 def published(session: Session, *, weekly_max_rows: int) -> list[str]:
     """The marts that are published as files: weekly ones only up to so many rows of `forecast_call_week`."""
-    is_small = count(session, "forecast_call_week") <= weekly_max_rows
+    is_small = session.count("forecast_call_week") <= weekly_max_rows
     return [mart.name for mart in MARTS.values() if is_small or not mart.is_weekly]
-
-
-def count(session: Session, table: str) -> int:
-    """Rows of a table of the warehouse."""
-    return session.count(table)
 
 
 def collect_calls(
@@ -152,9 +147,9 @@ def collect_calls(
     call_day: date,
     rules: CallRules,
 ) -> None:
-    """Add to this session's `forecast_call`, under a name, the calls of a week as known at a moment.
+    """Add to this session's `forecast_call`, under a name, the calls of a week as of a moment.
 
-    Of several weeks with one id the newest that had begun on `call_day` is meant. Leaves this session's `person_shown`,
+    Of several weeks with one id it is the newest that had begun on `call_day`. Leaves this session's `person_shown`,
     `quota_field` and `measure_field` in place, as of that moment.
     """
     run(session, "marts/person_shown", forecast_id=forecast_id, quarter_id=quarter_id, as_of=as_of)
@@ -173,7 +168,7 @@ def collect_calls(
 
 
 class _Calls:
-    """This session's `forecast_call` and `person_at` of one quarter: each export's calls are found once."""
+    """This session's `forecast_call` and `person_at` of one quarter: each export's calls are collected once."""
 
     def __init__(self, session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
         self.quarter: Record = {"forecast_id": forecast_id, "quarter_id": quarter_id}
@@ -186,7 +181,7 @@ class _Calls:
         begin_calls(session, rules)
 
     def collect(self, export: Record) -> None:
-        """Add an export's calls and people, unless they are there."""
+        """Add an export's calls and people, unless they are there already."""
         if any(known["job_id"] == export["job_id"] for known in self._collected):
             return
         known = next((known for known in self._collected if self._is_alike(known, export)), None)
@@ -208,13 +203,13 @@ class _Calls:
         self._collected.append(export)
 
     def show_people(self, export: Record) -> None:
-        """Put this session's `person_shown` in place, as of an export, unless it is."""
+        """Make this session's `person_shown` as of an export, unless it is."""
         if self._people_as_of != export["exported_at"]:
             run(self._session, "marts/person_shown", **self.quarter, as_of=export["exported_at"])
             self._people_as_of = export["exported_at"]
 
     def find_measure_fields(self, export: Record) -> None:
-        """Put this session's `quota_field` and `measure_field` in place, as of an export, unless they are."""
+        """Make this session's `quota_field` and `measure_field` as of an export, unless they are."""
         if self._fields_as_of != export["exported_at"]:
             find_measure_fields(self._session, **self.quarter, as_of=export["exported_at"], rules=self.rules)
             self._fields_as_of = export["exported_at"]
@@ -229,7 +224,7 @@ class _Calls:
 
 
 def _drop_superseded(session: Session, quarter: Record) -> None:
-    """Delete comparisons of exports that another one of the same moment replaces, so that they become due."""
+    """Delete comparisons of exports that were replaced by another one of the same moment: those become due."""
     superseded = [found["job_id"] for found in rows(session, "marts/swings_superseded", **quarter)]
     if superseded:
         run(session, "marts/swings_forget", job_ids=superseded)
@@ -247,7 +242,7 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
     loaded = {export["job_id"]: export for export in rows(session, "ledger/of_quarter", **quarter, states=["LOADED"])}
     swings, asked = rules.rules.swings, Quarter.parse(quarter["quarter_id"])
     for pair in pairs:
-        for job in ("previous_job_id", "job_id"):  # the newer last: as of it people and fields are wanted next
+        for job in ("previous_job_id", "job_id"):  # the newer last: people and fields are needed as of it next
             calls.collect(loaded[pair[job]])
         run(
             session,

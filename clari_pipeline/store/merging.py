@@ -1,10 +1,10 @@
-"""A document's raw rows into the tables: staged, merged in one transaction, older never over newer."""
+"""Stage a document's rows, and merge them into the tables in one transaction; older rows never replace newer ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import MAX_PREC, Decimal, localcontext
 
@@ -31,7 +31,7 @@ MERGED = (
     "time_frame",
     "time_period",
 )
-_ROWS_AT_ONCE = 160_000  # more than a row group of DuckDB: what is less costs four times as much a row
+_ROWS_A_WRITE = 160_000  # more than a row group of DuckDB: what is less costs four times as much a row
 _DESCRIBING = ("dimensions", "weeks", "week_numbers")
 _MERGING = (
     *_DESCRIBING,
@@ -44,7 +44,7 @@ _MERGING = (
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merge did, in rows of `forecast_entry`; `rows_merged` is counted in the table afterwards."""
+    """Counts of a merge, in rows of `forecast_entry`; `rows_merged` is counted in the table afterwards."""
 
     rows_inserted: int
     rows_updated: int
@@ -54,14 +54,14 @@ class Merged:
 
     @property
     def rows_shown(self) -> int:
-        """Rows that the document holds."""
+        """Rows of the document."""
         return self.rows_inserted + self.rows_updated + self.rows_unchanged
 
 
 class Staging:
-    """This session's `stage_*` tables, made anew; they take a document's entries as they are read.
+    """This session's `stage_*` tables, emptied; entries of a document are added as they are read.
 
-    `calendar` says where the quarter that was asked for lies, should the document not say so.
+    The days of the requested quarter are by `calendar` where the document has none.
     """
 
     def __init__(self, session: Session, quarter: Quarter, calendar: FiscalCalendar) -> None:
@@ -77,14 +77,14 @@ class Staging:
         run(session, "documents/stage_begin")
 
     def take(self, entries: pa.Table) -> None:
-        """More entries of the document, of the schema `documents.ENTRY`."""
+        """Add entries of the document, of the schema `documents.ENTRY`."""
         self._waiting.append(entries)
         self._rows_waiting += entries.num_rows
-        if self._rows_waiting >= _ROWS_AT_ONCE:
+        if self._rows_waiting >= _ROWS_A_WRITE:
             self._write()
 
     def end(self, lists: Mapping[str, pa.Table]) -> None:
-        """Drop exact duplicates among the entries, and type the lists beside them into the other tables."""
+        """Drop exact duplicates among the entries, and write the document's lists, typed, into the other tables."""
         self._write()
         for name, table in lists.items():
             self._session.documents.register(name, table)
@@ -108,10 +108,10 @@ class Staging:
 
 @contextmanager
 def transaction(session: Session, forecast_id: str, quarter_id: str) -> Iterator[None]:
-    """A transaction in which a forecast's quarter is merged: one at a time of those that would write the same rows.
+    """A transaction for a merge of a forecast's quarter, under locks: two that write the same rows run in sequence.
 
-    Fields and people belong to a forecast, periods and weeks to a quarter of all forecasts; marts are made of whole
-    merges.
+    Fields and people belong to a forecast, periods and weeks to a quarter of all forecasts. The shared lock on the
+    marts keeps a refresh from seeing half a merge.
     """
     with (
         session.lock("marts", shared=True),
@@ -123,15 +123,15 @@ def transaction(session: Session, forecast_id: str, quarter_id: str) -> Iterator
 
 
 def is_late(export: Record, loaded: Iterable[Record]) -> bool:
-    """Whether a newer export than this one is among those that have been loaded of the quarter."""
+    """Whether the export is late: a newer one of the quarter is loaded already."""
     return any(order(other) > order(export) for other in loaded if other["request_id"] != export["request_id"])
 
 
 def merge(session: Session, export: Record, left_out: Iterable[Record] = ()) -> Merged:
     """Merge the staged document of an export that is the newest of its forecast's quarter.
 
-    The caller holds the transaction. A measure that was not asked for keeps its value, and so does one of a field that
-    is `left_out`; a row that the export could have shown and did not stays, with `in_latest_export` false.
+    The caller holds the transaction. A measure that was not requested keeps its value, and so does one of a field that
+    is `left_out`. A row that the export could have shown and did not is kept, with `in_latest_export` false.
     """
     parameters = _parameters(export)
     for column in left_out:
@@ -140,22 +140,14 @@ def merge(session: Session, export: Record, left_out: Iterable[Record] = ()) -> 
     for name in _MERGING:
         run(session, f"merge/{name}", **parameters)
     counts = Merged(**row(session, "merge/counts", **parameters))
-    run(
-        session,
-        "ledger/loaded",
-        request_id=export["request_id"],
-        rows_inserted=counts.rows_inserted,
-        rows_updated=counts.rows_updated,
-        rows_unchanged=counts.rows_unchanged,
-        rows_disappeared=counts.rows_disappeared,
-    )
+    run(session, "ledger/loaded", request_id=export["request_id"], **asdict(counts))
     return counts
 
 
 def note_repeated(session: Session, export: Record, known: Record) -> None:
-    """Note what an export shows whose document is that of `known`, which was the newest loaded: the same as that.
+    """Record as merged an export whose document is, byte by byte, that of `known`, the newest loaded one.
 
-    `restore_lists` has to have staged what the document lists. The caller holds the transaction.
+    `restore_lists` has to have staged the document's lists. The caller holds the transaction.
     """
     parameters = _parameters(export)
     for name in _DESCRIBING:
@@ -166,20 +158,14 @@ def note_repeated(session: Session, export: Record, known: Record) -> None:
 
 
 def note_unchanged(session: Session, export: Record) -> None:
-    """Note that the newest export was re-merged, and changed nothing."""
-    run(
-        session,
-        "ledger/loaded",
-        request_id=export["request_id"],
-        rows_inserted=0,
-        rows_updated=0,
-        rows_unchanged=export["rows_staged"],
-        rows_disappeared=0,
-    )
+    """Record that the newest export was merged a second time, and changed nothing."""
+    shown = export["rows_staged"]
+    unchanged = Merged(rows_inserted=0, rows_updated=0, rows_unchanged=shown, rows_disappeared=0, rows_merged=shown)
+    run(session, "ledger/loaded", request_id=export["request_id"], **asdict(unchanged))
 
 
 def keep_lists(session: Session, export: Record, *, read_by: str) -> None:
-    """Keep what the staged document lists beside its entries, for `restore_lists` by the same reader."""
+    """Keep the staged document's lists (people, fields, periods, weeks), for `restore_lists` by the same reader."""
     parts = []
     for name in _LISTS:
         sink = pa.BufferOutputStream()
@@ -189,7 +175,7 @@ def keep_lists(session: Session, export: Record, *, read_by: str) -> None:
         part = sink.getvalue().to_pybytes()
         parts += [len(part).to_bytes(8), part]
     lists = b"".join(parts)
-    if session.most_bytes is None or len(lists) <= session.most_bytes:  # else the same document will be read again
+    if session.most_bytes is None or len(lists) <= session.most_bytes:  # else the same document will be read once more
         run(session, "merge/newest_document", **_parameters(export), read_by=read_by, lists=lists)
 
 
@@ -211,31 +197,31 @@ def restore_lists(session: Session, known: Record, *, read_by: str) -> bool:
 
 
 def has_its_rows(session: Session, known: Record) -> bool:
-    """Whether the rows that the newest loaded export brought are in the tables still, none missing and none beside."""
+    """Whether exactly the rows of the newest loaded export are in the tables: none is missing, and none was added."""
     found = row(session, "merge/rows_of_newest", **_parameters(known))
     return bool(found["rows_shown"] == known["rows_staged"] and found["rows_known"] == found["versions_open"])
 
 
 def note_loaded(session: Session, request_id: str, at: datetime) -> None:
-    """Note when an export was merged."""
+    """Record when an export was merged."""
     run(session, "ledger/loaded_at", request_id=request_id, loaded_at=at)
 
 
-def renew_people(session: Session, forecast_id: str) -> None:
-    """Make the person tables anew from what every quarter's exports showed."""
+def rebuild_people(session: Session, forecast_id: str) -> None:
+    """Rebuild the person tables from the exports of every quarter."""
     run(session, "merge/forecast_user", forecast_id=forecast_id)
 
 
 def forget_quarter(session: Session, forecast_id: str, quarter_id: str) -> None:
-    """Empty a forecast's quarter, to be rebuilt in this same transaction from its landed documents."""
+    """Delete a forecast's quarter, which the caller rebuilds from its landed documents in the same transaction."""
     for name in ("forget_periods", "forget_quarter"):
         run(session, f"merge/{name}", forecast_id=forecast_id, quarter_id=quarter_id)
 
 
 def control_totals(session: Session, export: Record, *, has_copies: bool) -> dict[tuple[str, str], tuple[Decimal, int]]:
-    """Sum and count, by field and measure, of the merged rows that the staged document shows.
+    """Sum and count, by field and measure, of the merged rows that the staged document holds.
 
-    With `has_copies` each row as often as the document writes it.
+    With `has_copies` each row counts as often as the document holds it.
     """
     found = rows(session, "merge/control_totals", **_parameters(export))
     if has_copies:
@@ -251,19 +237,15 @@ def control_totals(session: Session, export: Record, *, has_copies: bool) -> dic
 
 
 def order(export: Record) -> tuple[datetime, datetime, str]:
-    """What makes one export newer than another: what it is as of, then when it was submitted."""
+    """The sort key by which one export is newer than another: the moment of its figures, then that of its request."""
     return export["exported_at"], export["submitted_at"], export["request_id"]
 
 
 def _parameters(export: Record) -> Record:
     asked = set((export["types_to_export"] or "").split(","))
+    same = ("forecast_id", "job_id", "exported_at", "submitted_at", "scope_id", "include_historical")
     return {
-        "forecast_id": export["forecast_id"],
         "quarter_id": export["time_period_id"],
-        "job_id": export["job_id"],
-        "exported_at": export["exported_at"],
-        "submitted_at": export["submitted_at"],
-        "scope_id": export["scope_id"],
-        "include_historical": export["include_historical"],
+        **{name: export[name] for name in same},
         **{f"has_{name}": name in asked for name in _TYPES},
     }

@@ -1,4 +1,4 @@
-"""Opens the warehouse of an address, by the registry of engines."""
+"""Open the warehouse of `CLARI_WAREHOUSE_URL`, by the registry of engines."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from clari_pipeline.warehouse.session import Warehouse
 
 
 def engine_of(url: SecretStr) -> str:
-    """The engine's short name: what its extra and its own files in `sql/` are called."""
+    """The engine's short name, also that of its extra and of its files in `sql/`."""
     return registry.engine_of(url).name
 
 
 def open_warehouse(url: SecretStr, *, data_dir: Path, env: str | None) -> Warehouse:
-    """The warehouse of `CLARI_WAREHOUSE_URL`; nothing is opened yet. Raises `DriverMissing` without its extra.
+    """The warehouse; nothing is opened yet. Raises `DriverMissing` where the engine's extra is not installed.
 
-    `data_dir` is where a server's warehouse keeps what this machine alone needs. Its sessions refuse to go on where
-    they find that it belongs to another environment than `env`.
+    `data_dir` holds the local files of a warehouse on a server. Sessions raise where the warehouse belongs to another
+    environment than `env`.
     """
     engine = registry.engine_of(url)
     try:

@@ -1,6 +1,6 @@
-"""Tables of one session alone, where a server wants to know them before a transaction begins.
+"""Temporary tables of a session, for servers on which they have to exist before a transaction begins.
 
-Their columns are what the statements of `sql/` make them: run once in DuckDB, on empty tables.
+Their columns are found by running the statements of `sql/` once in DuckDB, on empty tables.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from clari_pipeline.warehouse.statements import tables
 
 Columns = tuple[tuple[str, str], ...]
 
-# In an order in which each finds those that it reads.
+# In an order in which each statement finds the tables that it reads.
 _MAKING = (
     "documents/stage_user",
     "documents/stage_period",
@@ -44,7 +44,7 @@ _MAKING = (
 
 @cache
 def work_tables() -> dict[str, Columns]:
-    """Name and DuckDB's type of each column, by table: staged documents, and what is kept between statements."""
+    """Columns by table, each as name and DuckDB's type: staging tables, and tables kept between statements."""
     nothing: defaultdict[str, Any] = defaultdict(lambda: None)
     with duckdb.connect() as connection:
         for name in ("schema/clari", *(f"schema/{table}" for table in tables()), "documents/stage_begin"):

@@ -1,4 +1,4 @@
-"""The days that a document brings of its quarter, against the organisation's calendar in the settings."""
+"""Days of the quarter as a document has them, compared with the fiscal calendar of the settings."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from clari_pipeline.warehouse.statements import Record
 def contradictions_of(
     quarter: Quarter, periods: list[Record], weeks: Record, calendar: FiscalCalendar
 ) -> list[dict[str, Any]]:
-    """Where the delivered days of the quarter are not those of the settings, with the settings that are right.
+    """Where the delivered days of the quarter differ from the settings', with the settings that would be right.
 
-    A CSV has no days of periods: there, and wherever they contradict nothing, those of the weeks tell. The weeks of a
-    document of another quarter tell nothing of this one.
+    The days of the weeks are compared where those of the periods contradict nothing: a CSV has none. A document of
+    another quarter is not compared.
     """
-    found = []
+    contradictions = []
     quarters = {one["time_period_id"] for one in periods if one["period_type"] == "QUARTER"}
-    is_anothers = bool(quarters) and str(quarter) not in quarters
+    is_of_another = bool(quarters) and str(quarter) not in quarters
     delivered = [(one["start_date"], one["end_date"]) for one in periods if one["time_period_id"] == str(quarter)]
     contradictory = [days for days in delivered if calendar.contradicted_by(quarter, *days)]
-    if not (contradictory or is_anothers) and weeks["weeks"] and calendar.is_elsewhere(quarter, *weeks.values()):
+    if not (contradictory or is_of_another) and weeks["weeks"] and calendar.is_elsewhere(quarter, *weeks.values()):
         contradictory = [(weeks["start_date"], weeks["end_date"])]
     for first, last in contradictory:
         right = None if first is None or (last and last <= first) else calendar.as_delivered(quarter, first)
@@ -33,7 +33,7 @@ def contradictions_of(
             if right is None
             else "set " + " and ".join(f"{name}={value}" for name, value in _settings_of(right, calendar).items())
         )
-        found.append(
+        contradictions.append(
             {
                 "summary": f"{quarter} runs from {first} to {last} at Clari, and by the settings from "
                 f"{calendar.first_day(quarter)} to {calendar.last_day(quarter)}: {remedy}",
@@ -43,11 +43,11 @@ def contradictions_of(
                 "right": None if right is None else _all_settings_of(right),
             }
         )
-    return found
+    return contradictions
 
 
 def lies_in(quarter: Quarter, period: Mapping[str, Any], calendar: FiscalCalendar) -> bool:
-    """A quarter lies in itself; a month by its days, or by its label where it has none."""
+    """Whether a period is the quarter or one of its months, by its days, or by its label where it has none."""
     if period["time_period_id"] == str(quarter):
         return True
     if period["period_type"] == "QUARTER":
@@ -69,6 +69,6 @@ def _all_settings_of(calendar: FiscalCalendar) -> dict[str, Any]:
 
 
 def _settings_of(right: FiscalCalendar, calendar: FiscalCalendar) -> dict[str, Any]:
-    """The settings that have to change."""
+    """The settings that have to change, with their right values."""
     known = _all_settings_of(calendar)
     return {name: value for name, value in _all_settings_of(right).items() if value != known[name]}

@@ -1,7 +1,7 @@
-"""What happens to an export from the asking to the merge, one frozen type each, and the hooks that are told of it.
+"""Events of an export after Clari, a frozen type each, and the hooks that observe them.
 
-What happens at Clari is told by `clari.events`; here is the rest. The ledger, the progress that people see, Dagster's
-log and the JSON lines all live on these.
+Events at Clari are in `clari.events`. The ledger, the progress on a terminal, Dagster's log and the JSON lines are all
+made from events.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landed(ExportEvent):
-    """The document is safe on disk. `size` in bytes and `sha256` are of what Clari sent."""
+    """The document is synced to disk. `size` in bytes and `sha256` are of what Clari sent."""
 
     job_id: str
     size: int
@@ -31,7 +31,7 @@ class Landed(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(ExportEvent):
-    """No document came, and none will. `state` is FAILED, TIMED_OUT or CANCELLED, `error_kind` the exception's name."""
+    """No document will arrive. `state` is FAILED, TIMED_OUT or CANCELLED, `error_kind` the exception's name."""
 
     request: ExportRequest
     attempt: int
@@ -43,7 +43,7 @@ class Failed(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deferred(ExportEvent):
-    """Clari has, or may have, a job of it, and cannot be asked now: the next run goes on with it."""
+    """Clari has, or may have, a job of it, and does not answer now: the next run resumes it."""
 
     error: str
     error_kind: str
@@ -51,7 +51,7 @@ class Deferred(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requeued(ExportEvent):
-    """The job before came to nothing; the same is asked for again, as another export."""
+    """The job came to nothing; the same request is queued as another export."""
 
     attempt: int
     error: str
@@ -70,14 +70,14 @@ class Merged(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused(ExportEvent):
-    """The document is not good enough: it stays landed, and out of the tables."""
+    """The gate has refused the document: it stays landed, and out of the tables."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaRead:
-    """What Clari leaves before a run of so many exports. Concerns the run, not one export."""
+    """Clari's limits before a run of `planned` exports. An event of the run, not of one export."""
 
     at: datetime
     limits: Limits
@@ -85,13 +85,13 @@ class QuotaRead:
 
     @property
     def is_low(self) -> bool:
-        """Whether less than a tenth of the quota is left once the planned exports are made."""
+        """Whether less than a tenth of the quota is left after the planned exports."""
         quota, available = self.limits.monthly_quota, self.limits.available_monthly_quota
         return quota is not None and available is not None and _LOW * (available - self.planned) < quota
 
     @property
     def sentence(self) -> str:
-        """For people."""
+        """The warning, in one line."""
         limits = self.limits
         return (
             f"export quota is low: {limits.available_monthly_quota} of {limits.monthly_quota} were left before this "
@@ -105,10 +105,10 @@ Observer = Callable[[Event], None]
 
 
 class Hooks:
-    """Observers of a run, called from any thread, one at a time.
+    """Observers of a run's events, called from any thread, one at a time.
 
-    Those `before` hear of an event before the ledger has it, those `after` when it is written down. What an observer
-    raises is logged and stops nothing.
+    Those `before` are called before the ledger has an event, those `after` once it is written. What an observer raises
+    is logged and stops nothing.
     """
 
     def __init__(self, after: Iterable[Observer] = (), *, before: Iterable[Observer] = ()) -> None:
@@ -117,11 +117,11 @@ class Hooks:
         self._one_at_a_time = threading.RLock()
 
     def add(self, observer: Observer) -> None:
-        """One more that is told after the ledger."""
+        """Add an observer that is called after the ledger."""
         self._after.append(observer)
 
-    def tell(self, event: Event, write_down: Observer = lambda _event: None) -> None:
-        """Tell an event; what `write_down` raises stops the export that it happened to."""
+    def emit(self, event: Event, write_down: Observer = lambda _event: None) -> None:
+        """Call the observers, and in between `write_down`: what that raises stops the export."""
         self._call(self._before, event)
         write_down(event)
         self._call(self._after, event)
@@ -131,5 +131,5 @@ class Hooks:
             for observer in observers:
                 try:
                     observer(event)
-                except Exception as error:  # noqa: BLE001 - telling is not what the run is for
+                except Exception as error:  # noqa: BLE001 - an observer must not stop a run
                     _log.warning("an observer failed on %s: %r", type(event).__name__, error)

@@ -275,7 +275,7 @@ def _differing(
 
 
 def of_calls(session: Session, export: Record, rules: CallRules) -> ExportFacts:
-    """What the comparison of its calls has found, which `marts.renew_quarter` has made."""
+    """What the comparison of its calls has found, which `marts.refresh_quarter` has made."""
     swings = marts.swings_of(session, export["job_id"])
     swung = {(swing["user_id"], swing["time_period_id"], swing["field_id"]) for swing in swings}
     ambiguous = facts.quota_ambiguous(session)

@@ -44,7 +44,7 @@ from clari_pipeline.core.runbook import UNFORESEEN, unforeseen
 from clari_pipeline.landing import IS_WHOLE, Landing
 from clari_pipeline.sync.context import Context, clari_client
 from clari_pipeline.sync.events import Deferred, Failed, Landed, QuotaRead, Requeued
-from clari_pipeline.sync.planning import Plan, afford, plan, take_up
+from clari_pipeline.sync.planning import Plan, afford, plan, resume
 from clari_pipeline.sync.recording import Recorder
 from clari_pipeline.warehouse import environment
 
@@ -83,7 +83,7 @@ class ExportRunner:
             poll_interval_s=settings.poll_interval_s,
             max_concurrent=settings.max_concurrent_exports,
             known_jobs=lambda: asyncio.to_thread(self._record.known_jobs),
-            submission_lock=lambda request: context.runs.asking(*request.adoption_key),
+            submission_lock=lambda request: context.runs.submission_lock(*request.adoption_key),
             # Off the event loop: the warehouse may be locked by somebody for a while, and polls go on.
             observe=lambda event: asyncio.to_thread(self._tell, event),
             retried=self._tell,
@@ -175,7 +175,7 @@ class ExportRunner:
         except ClariError:
             return Limits()  # each export meets with the same, and is reported
         quota = QuotaRead(at=self._clock.now(), limits=limits, planned=self.plan.to_ask)
-        await asyncio.to_thread(self._hooks.tell, quota, self._record)
+        await asyncio.to_thread(self._hooks.emit, quota, self._record)
         return limits
 
     async def _make(self, export: Export, *, no_room: Limits | None = None) -> None:
@@ -282,7 +282,7 @@ class ExportRunner:
         await asyncio.to_thread(self._tell, event)
 
     def _tell(self, event: ExportEvent) -> None:
-        self._hooks.tell(event, self._record)
+        self._hooks.emit(event, self._record)
         self._told[event.time_period_id].put(event)
 
 
@@ -308,7 +308,7 @@ def exporting(
         with context.warehouse.session() as session, session.lock("planning"):  # nobody else looks who is alive
             environment.claim(session, context.settings.env)
             stack.enter_context(context.runs.alive(run_id))
-            work = take_up(
+            work = resume(
                 context.warehouse, context.runs, fresh, run_id=run_id, now=context.now(), everywhere=everywhere
             )
         record = Recorder(context.warehouse, run_id)

@@ -30,8 +30,8 @@ from clari_pipeline.store import facts, ledger, marts, merging
 from clari_pipeline.sync import evidence, recognising
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.events import Merged, Refused
-from clari_pipeline.sync.invented import refuse_invented
 from clari_pipeline.sync.judging import Judged, keep_verdicts, unreadable
+from clari_pipeline.sync.sandbox_guard import refuse_invented
 from clari_pipeline.warehouse.session import Session, Warehouse
 from clari_pipeline.warehouse.statements import Record
 
@@ -156,9 +156,9 @@ class Loader:
         which: dict[str, Any] = {name: export[name] for name in ("request_id", "forecast_id", "time_period_id")}
         if export["state"] == "LOADED":
             counts: dict[str, Any] = {name: export[name] or 0 for name in _COUNTS}
-            self._context.hooks.tell(Merged(**which, at=self._now(), **counts))
+            self._context.hooks.emit(Merged(**which, at=self._now(), **counts))
         else:
-            self._context.hooks.tell(Refused(**which, at=self._now(), error=export["error"] or ""))
+            self._context.hooks.emit(Refused(**which, at=self._now(), error=export["error"] or ""))
 
     def _load_same(self, session: Session, export: Record, known: Record) -> None:
         """Merge a document that is known: it is not read, and the export is recorded as one that changed nothing."""
@@ -186,7 +186,7 @@ class Loader:
             **{name: known[name] for name in _COUNTED_IN_DOCUMENT},
         )
         merging.note_repeated(session, export, known)
-        merging.renew_people(session, export["forecast_id"])
+        merging.rebuild_people(session, export["forecast_id"])
         merging.note_loaded(session, export["request_id"], export["loaded_at"] or self._now())
         marts.forget(session, export["time_period_id"])
         verdicts = [
@@ -232,7 +232,7 @@ class Loader:
         """Compare the calls of a quarter's exports, and judge what that shows of those that are loaded."""
         forecast_id, quarter_id = exports[0]["forecast_id"], exports[0]["time_period_id"]
         with session.lock("marts", shared=True), session.lock("periods", quarter_id), session.transaction():
-            marts.renew_quarter(session, forecast_id, quarter_id, self._rules)
+            marts.refresh_quarter(session, forecast_id, quarter_id, self._rules)
             for export in loaded:
                 keep_verdicts(session, judge(evidence.of_calls(session, export, self._rules)), self._now())
 
@@ -272,7 +272,7 @@ class Loader:
                 judged.verdicts[export["request_id"]] = unreadable(export, why_unreadable(error))
                 raise _Unreconciled(export["request_id"]) from error
             loaded.append(export)
-        merging.renew_people(session, forecast_id)
+        merging.rebuild_people(session, forecast_id)
         return loaded
 
     def _fold_one(self, session: Session, export: Record, judged: Judged, staged: _Staged, *, is_trusted: bool) -> None:

@@ -1,4 +1,4 @@
-"""What became of an export, and where people are told what to do about it."""
+"""The outcome of an export: its state, the reason, and the runbook section on what to do about it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from clari_pipeline.warehouse.statements import Record
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one export: its ledger row and its verdicts."""
+    """The outcome of one export: its row of `export_job` and its verdicts of the gate."""
 
     export: Record
     verdicts: list[Record]
 
     @property
     def is_failure(self) -> bool:
-        """Not merged, and not excused by a quarter's first days."""
+        """Whether it was not merged, except where a quarter's grace days excuse that."""
         match self.export["state"]:
             case "LOADED" | "RETIRED":
                 return False
@@ -39,12 +39,12 @@ class Outcome:
 
     @property
     def reason(self) -> str:
-        """Why it was not merged, in one line."""
+        """The reason why it was not merged, in one line."""
         return self.export["error"] or f"stopped as {self.export['state']}: run again, it is continued from there"
 
     @property
     def section(self) -> str:
-        """What the runbook's section on that is called, the check that has kept it out, or the error."""
+        """The runbook section on the reason: named by the check that refused it, or by the error."""
         if self.export["state"] == "REFUSED" and (check := first_broken(self.verdicts)) is not None:
             return check
         kind = self.export["error_kind"]
@@ -60,7 +60,7 @@ class Outcome:
 
     @property
     def problem(self) -> Problem:
-        """The sentence as a value: what a quarter's run failed of."""
+        """The outcome as a problem of the quarter's run."""
         return Problem(AlertKind.EXPORT_FAILED, self.export["time_period_id"], self.sentence, self.section)
 
 
@@ -71,7 +71,7 @@ def first_broken(verdicts: Iterable[Record]) -> str | None:
 
 
 def outcomes_of(warehouse: Warehouse, request_ids: Iterable[str]) -> list[Outcome]:
-    """What became of these exports, in their order."""
+    """The outcomes of these exports, in their order."""
     with warehouse.session() as session:
         return [
             Outcome(ledger.EXPORTS.row(session, request_id), ledger.verdicts_of(session, request_id))
@@ -80,14 +80,14 @@ def outcomes_of(warehouse: Warehouse, request_ids: Iterable[str]) -> list[Outcom
 
 
 def requests_of_run(warehouse: Warehouse, run_id: str, quarter_id: str | None = None) -> list[str]:
-    """Request ids of one sync's exports, of one quarter if it is named; the newest attempts alone."""
+    """Request ids of one sync's exports, of one quarter if it is named; of re-queued ones the newest attempt."""
     with warehouse.session() as session:
         exports = ledger.exports_of_run(session, run_id)
     return [export["request_id"] for export in exports if quarter_id in {None, export["time_period_id"]}]
 
 
 def swings_of(session: Session, outcomes: Iterable[Outcome]) -> list[Record]:
-    """The swings that these exports brought, the largest of each first."""
+    """The swings of these exports, the largest of each first."""
     return [
         swing | {"forecast_id": outcome.export["forecast_id"]}
         for outcome in outcomes

@@ -1,7 +1,7 @@
-"""What a run has to do: exports to ask for, exports to go on with, exports that are done already.
+"""The plan of a run: exports to request, exports of orphaned runs to resume, exports that are landed or merged already.
 
-A run that was killed is continued: what it had asked for is taken up where it stands, what it had merged a moment ago
-is not asked for again. Clari counts every export, and cannot give an old one again.
+A run that was killed is continued: its requested exports are resumed in the state in which they are, and what it
+merged within the last hour is not requested a second time. Clari counts every export, and cannot repeat an old one.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from clari_pipeline.clari import Export, ExportFormat, ExportRequest, LeftBehind, Limits
 from clari_pipeline.config.settings import Settings
@@ -18,19 +19,18 @@ from clari_pipeline.sync.runs import Runs
 from clari_pipeline.warehouse.session import Warehouse
 from clari_pipeline.warehouse.statements import Record
 
-_STILL_CURRENT = timedelta(hours=12)
-_JUST_MERGED = timedelta(hours=1)
+_CURRENT_FOR = timedelta(hours=12)  # what is at Clari, or landed
+_MERGED_CURRENT_FOR = timedelta(hours=1)
 _AT_CLARI = ("SUBMITTING", "SUBMITTED")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run's work.
+    """The exports of one run.
 
-    `recovered` are exports that an older run left at Clari: their documents are brought in for the history's sake,
-    beside `exports`, which show the present. `finished` names, by request id, the quarters of exports that a run which
-    was killed a moment ago had landed or merged, and of those that any run had landed and not merged. `killed` are the
-    runs that did not come to their end, and that nobody stopped by hand.
+    `recovered` are exports that an older run left at Clari: their documents are fetched for the history, in addition to
+    `exports`, which show the present. `finished` maps request ids to quarters: exports that are landed or merged
+    already, by a run that was killed. `killed` are the ids of orphaned runs that nobody stopped by hand.
     """
 
     exports: tuple[Export, ...]
@@ -40,18 +40,64 @@ class Plan:
 
     @property
     def recovered_quarters(self) -> list[Quarter]:
-        """The quarters of what is recovered, or waits to be merged."""
+        """Quarters of the recovered and the finished exports, the newest first."""
         found = {*(export.quarter_id for export in self.recovered), *self.finished.values()}
         return sorted(map(Quarter.parse, found), reverse=True)
 
     @property
     def to_ask(self) -> int:
-        """How many exports Clari may have to be asked for."""
+        """How many exports may have to be requested: those without a job at Clari."""
         return sum(export.left_behind is None or export.left_behind.job_id is None for export in self.exports)
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """An export of an earlier run as `export_job` has it; `request` includes the types that Clari refused."""
+
+    request_id: str
+    run_id: str
+    request: ExportRequest
+    state: str
+    job_id: str | None
+    attempt: int
+    submitted_at: datetime
+
+    @classmethod
+    def of(cls, row: Record) -> LedgerRow:
+        """Read a row of `export_job`."""
+        types = f"{row['types_to_export'] or ''},{row['types_refused'] or ''}".split(",")
+        request = ExportRequest(
+            forecast_id=row["forecast_id"],
+            time_period=row["time_period_id"],
+            types=tuple(sorted(filter(None, types))),
+            export_format=ExportFormat(row["export_format"]),
+            **{name: row[name] for name in ("scope_id", "currency", "include_historical")},
+        )
+        return cls(request=request, **{name: row[name] for name in cls.__slots__ if name != "request"})
+
+    @property
+    def is_at_clari(self) -> bool:
+        """Whether the export was requested, and has neither landed nor failed."""
+        return self.state in _AT_CLARI
+
+    def is_current(self, now: datetime) -> bool:
+        """Whether its figures are young enough to stand for a new export."""
+        is_judged = self.state in {"LOADED", "REFUSED"}
+        return now - self.submitted_at < (_MERGED_CURRENT_FOR if is_judged else _CURRENT_FOR)
+
+    def resumed(self, *, is_history: bool = False) -> Export:
+        """The export to go on with: the same job where Clari has one."""
+        return Export(
+            request_id=self.request_id,
+            request=self.request,
+            attempt=self.attempt,
+            left_behind=LeftBehind(self.job_id, self.submitted_at),
+            is_history=is_history,
+        )
+
+
 def by_urgency(quarters: Iterable[Quarter], *, current: Quarter) -> list[Quarter]:
-    """The current quarter first, then the past, the newest first, then what is to come."""
+    """The current quarter first, then past quarters, the newest first, then future ones."""
     known = sorted(set(quarters))
     return [quarter for quarter in reversed(known) if quarter <= current] + [q for q in known if q > current]
 
@@ -77,94 +123,58 @@ def plan(settings: Settings, quarters: Iterable[Quarter], forecasts: Sequence[st
     )
 
 
-def take_up(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: datetime, everywhere: bool) -> Plan:
-    """The plan, less what is done already, with what dead runs have left at Clari.
+def resume(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: datetime, everywhere: bool) -> Plan:
+    """The plan, with what orphaned runs have left in place of the same request made a second time.
 
-    The newest export that was left behind takes the place of asking anew, where the same was asked for and its figures
-    are not of another half-day; whatever else was left is recovered or merged, that of other quarters if `everywhere`.
-    All of it belongs to this run from now on. The caller holds the warehouse's lock, so that no other run looks
-    meanwhile.
+    Of each planned export the newest row of the same request stands for it, unless its figures are of another half-day.
+    Whatever else is at Clari is recovered, whatever else has landed is merged: that of other quarters only if
+    `everywhere`. All of it is reassigned to this run. The caller holds the planning lock, so that no other run resumes
+    the same.
     """
     exports: list[Export] = []
     finished: dict[str, str] = {}
     with warehouse.session() as session:
         killed = runs.killed()
-        at_clari = [row for row in ledger.at_clari(session) if not runs.is_alive(row["run_id"])]
-        landed = [row for row in ledger.landed_by(session, killed) if not runs.is_alive(row["run_id"])]
-        begun = {row["request_id"]: row for row in sorted([*at_clari, *landed], key=_submitted_at, reverse=True)}
+        known = map(LedgerRow.of, [*ledger.at_clari(session), *ledger.landed_by(session, killed)])
+        orphaned = [row for row in known if not runs.is_alive(row.run_id)]
+        left = {row.request_id: row for row in sorted(orphaned, key=attrgetter("submitted_at"), reverse=True)}
+
+        def reassign(row: LedgerRow) -> None:
+            ledger.EXPORTS.reassign(session, row.request_id, run_id)
+
         for export in fresh.exports:
-            same = (row for row in begun.values() if _request_of(row) == export.request)
-            newest = next(same, None)
-            if newest is None or not _is_as_good_as_new(newest, now):
+            newest = next((row for row in left.values() if row.request == export.request), None)
+            if newest is None or not newest.is_current(now):
                 exports.append(export)
                 continue
-            del begun[newest["request_id"]]
-            ledger.EXPORTS.reassign(session, newest["request_id"], run_id)
-            if newest["state"] in _AT_CLARI:
-                exports.append(_continued(newest))
+            reassign(left.pop(newest.request_id))
+            if newest.is_at_clari:
+                exports.append(newest.resumed())
             else:
-                finished[newest["request_id"]] = export.quarter_id
+                finished[newest.request_id] = export.quarter_id
         quarters = {export.quarter_id for export in fresh.exports}
         recovered = [
-            row
-            for row in begun.values()
-            if row["state"] in _AT_CLARI and (everywhere or row["time_period_id"] in quarters)
+            row for row in left.values() if row.is_at_clari and (everywhere or row.request.time_period in quarters)
         ]
         for row in recovered:
-            ledger.EXPORTS.reassign(session, row["request_id"], run_id)
-        for row in begun.values():
-            if row["state"] != "LANDED" or _is_as_good_as_new(row, now) or not everywhere:
-                continue
-            ledger.EXPORTS.reassign(session, row["request_id"], run_id)
-            finished[row["request_id"]] = row["time_period_id"]
-        # What was not taken up now may still be, by a sync of its quarter.
-        waiting = {
-            row["run_id"] for row in begun.values() if row["state"] not in _AT_CLARI and _is_as_good_as_new(row, now)
-        }
+            reassign(row)
+        for row in left.values():
+            if everywhere and row.state == "LANDED" and not row.is_current(now):
+                reassign(row)
+                finished[row.request_id] = row.request.time_period
+        # A sync of its quarter may resume what was not resumed now.
+        waiting = {row.run_id for row in left.values() if not row.is_at_clari and row.is_current(now)}
         crashed = frozenset(other for other in killed if not runs.was_stopped(other))
         for other in killed - waiting:
             runs.forget(other)
-    history = tuple(_continued(row, is_history=True) for row in recovered)
+    history = tuple(row.resumed(is_history=True) for row in recovered)
     return Plan(tuple(exports), history, finished, crashed)
-
-
-def _submitted_at(row: Record) -> datetime:
-    submitted_at: datetime = row["submitted_at"]
-    return submitted_at
-
-
-def _is_as_good_as_new(row: Record, now: datetime) -> bool:
-    return now - _submitted_at(row) < (_JUST_MERGED if row["state"] in {"LOADED", "REFUSED"} else _STILL_CURRENT)
-
-
-def _continued(row: Record, *, is_history: bool = False) -> Export:
-    return Export(
-        request_id=row["request_id"],
-        request=_request_of(row),
-        attempt=row["attempt"],
-        left_behind=LeftBehind(row["job_id"], row["submitted_at"]),
-        is_history=is_history,
-    )
-
-
-def _request_of(row: Record) -> ExportRequest:
-    """What was asked for, the types included that Clari did not give."""
-    types = [*(row["types_to_export"] or "").split(","), *(row["types_refused"] or "").split(",")]
-    return ExportRequest(
-        forecast_id=row["forecast_id"],
-        time_period=row["time_period_id"],
-        types=tuple(sorted(filter(None, types))),
-        scope_id=row["scope_id"],
-        currency=row["currency"],
-        include_historical=row["include_historical"],
-        export_format=ExportFormat(row["export_format"]),
-    )
 
 
 def afford(plan: Plan, limits: Limits) -> set[str]:
     """Request ids of the exports that the quota has no room for: the last of the plan.
 
-    What a dead run left behind without a job may have to be asked for, and comes first.
+    Exports of orphaned runs that have no job at Clari may have to be requested, and come first.
     """
     asked = [export.request_id for export in plan.exports if export.left_behind is None]
     left = limits.available_monthly_quota

@@ -1,7 +1,8 @@
-"""A quarter whose exports change between JSON and CSV keeps its people, fields, periods, weeks and currencies.
+"""Match ids across formats: a quarter whose exports change between JSON and CSV keeps its people, fields and weeks.
 
-A staged document is brought under the ids that the quarter's earlier exports had, before it is compared with them.
-Nothing is asked of the warehouse where every export of the quarter has Clari's own ids.
+Only JSON has Clari's own ids; of a CSV they are made from emails and names (synthetic). The ids of a staged document
+are replaced with those of the quarter's earlier exports before both are compared. No query is run where every export of
+the quarter has Clari's own ids.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from clari_pipeline.warehouse.statements import Record, row, rows, run
 
 _LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
 _ROLES = ("role", "parent_role")
-_SHOWN = 20
-_AT_ONCE = 1000  # people's fields that a statement names
+_MOST_LISTED = 20
+_ENTRIES_A_STATEMENT = 1000  # people's fields that a statement names
 _OF_ALL = ""
 _OF_CLARI = "relational"  # the shape whose ids are Clari's own
 
 
 @dataclass(frozen=True, slots=True)
 class _Currency:
-    """A sign that older exports wrote, and the code that it is; of one person's field, or of all."""
+    """A currency sign and the code that it stands for, of one person's field or of all entries."""
 
     sign: str
     code: str
@@ -42,31 +43,31 @@ class _Currency:
 
 @dataclass(slots=True)
 class Recognised:
-    """What became of a document's ids: `fields` by the id that it writes, and whoever cannot be told from others."""
+    """Result of the matching: known field ids by the document's own, ambiguous people and fields, and currencies."""
 
     fields: dict[str, str] = field(default_factory=dict)
-    unsure: list[dict[str, str]] = field(default_factory=list)
+    ambiguous: list[dict[str, str]] = field(default_factory=list)
     currencies: list[_Currency] = field(default_factory=list)
 
     def totals(self, counted: Mapping[tuple[str | None, str], ControlTotal]) -> dict[tuple[Any, str], ControlTotal]:
-        """Control totals of the document by the ids under which its fields are known."""
+        """Control totals of the document by known field ids."""
         return {(self.fields.get(of or "", of), measure): total for (of, measure), total in counted.items()}
 
     def facts(self, export: Record) -> ExportFacts:
-        """What the gate is told."""
-        first = ", ".join(f"{one['kind']} {one['written']}" for one in self.unsure[:3])
-        more = f" and {len(self.unsure) - 3} more" if len(self.unsure) > 3 else ""
-        kinds = sorted({one["kind"] for one in self.unsure})
+        """Facts for the gate: how many ids are ambiguous, and which."""
+        first = ", ".join(f"{one['kind']} {one['written']}" for one in self.ambiguous[:3])
+        more = f" and {len(self.ambiguous) - 3} more" if len(self.ambiguous) > 3 else ""
+        kinds = sorted({one["kind"] for one in self.ambiguous})
         tables = " and ".join(f"[same.{'people' if kind == 'person' else 'fields'}]" for kind in kinds)
         return ExportFacts(
             request_id=export["request_id"],
-            facts={"ids_unrecognised": len(self.unsure)},
+            facts={"ids_unrecognised": len(self.ambiguous)},
             evidence={
                 "ids_are_recognised": {
                     "summary": f"the quarter's earlier exports are of another format, and which of their ids "
-                    f"{first}{more} {'is' if len(self.unsure) == 1 else 'are'} nobody can tell: export in that format "
-                    f"again (CLARI_EXPORT_FORMAT), or say it in {tables} of clari_pipeline.toml",
-                    "unrecognised": self.unsure[:_SHOWN],
+                    f"{first}{more} {'is' if len(self.ambiguous) == 1 else 'are'} nobody can tell: export in that "
+                    f"format again (CLARI_EXPORT_FORMAT), or say it in {tables} of clari_pipeline.toml",
+                    "unrecognised": self.ambiguous[:_MOST_LISTED],
                 }
             },
         )
@@ -75,28 +76,28 @@ class Recognised:
 def recognise(
     session: Session, export: Record, document: Document, same: SameRules, calendar: FiscalCalendar, shapes: set[str]
 ) -> Recognised:
-    """Bring what is staged under the ids that are known in its forecast's quarter, before it is uploaded.
+    """Replace the staged ids with the known ids of the forecast's quarter, before the upload.
 
-    `shapes` are those of documents that this transaction has merged; this one's is added.
+    `shapes` are those of documents that this transaction has merged; the shape of this one is added.
     """
     which = {"forecast_id": export["forecast_id"], "quarter_id": export["time_period_id"]}
     is_synthetic = document.shape != _OF_CLARI
     before = row(session, "recognise/formats", **which)
-    of_others = before["with_ids" if is_synthetic else "without_ids"] or any(
+    of_other_format = before["with_ids" if is_synthetic else "without_ids"] or any(
         (shape == _OF_CLARI) == is_synthetic for shape in shapes
     )
     shapes.add(document.shape)
     found = Recognised()
-    if of_others:
-        _bring_under_known_ids(session, export, found, same, calendar, which, is_synthetic=is_synthetic)
+    if of_other_format:
+        _match_ids(session, export, found, same, calendar, which, is_synthetic=is_synthetic)
     elif is_synthetic:
-        _tell_roles(session, which)
-    if of_others or is_synthetic:
+        _separate_roles(session, which)
+    if of_other_format or is_synthetic:
         _currencies(session, which, found)
     return found
 
 
-def _bring_under_known_ids(
+def _match_ids(
     session: Session,
     export: Record,
     found: Recognised,
@@ -131,8 +132,8 @@ def _bring_under_known_ids(
     _restage(session, lists, staged, ids, weeks)
 
 
-def _tell_roles(session: Session, which: dict[str, str]) -> None:
-    """People of a CSV whose email, or CRM id, has several roles now or had them before: each role keeps its id."""
+def _separate_roles(session: Session, which: dict[str, str]) -> None:
+    """Give each role of a person its own id where a CSV has one email or CRM id in several roles, now or before."""
     lists = {"stage_user": session.documents.table("stage_user").to_arrow_table()}
     staged = {"stage_user": lists["stage_user"].to_pylist()}
     ids = matching.roles(staged["stage_user"], rows(session, "recognise/people", **which))
@@ -152,7 +153,7 @@ def _restage(
     ids: Mapping[str, Mapping[str, str]],
     weeks: Mapping[tuple[str, str], str],
 ) -> None:
-    """Put the lists, and the entries under their known ids, in the place of those that were staged."""
+    """Replace the staged lists, and the ids of the staged entries."""
     for name, table in lists.items():
         session.documents.register(f"kept_{name}", pa.Table.from_pylist(staged[name], schema=table.schema))
     for name, mapped in ids.items():
@@ -172,13 +173,13 @@ def _restage(
 
 
 def name_currencies(session: Session, export: Record, found: Recognised) -> None:
-    """Signs that the quarter's older exports wrote, by the codes of this one. The caller holds the transaction."""
+    """Replace currency signs of the quarter's older exports with this one's codes. The caller holds the transaction."""
     entries: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for one in found.currencies:
         of_all = one.user_id is None and one.field_id is None
         entries[one.sign, one.code] += [_OF_ALL if of_all else f"{one.user_id} {one.field_id}"]
     for (sign, code), named in entries.items():
-        for begin in range(0, len(named), _AT_ONCE):
+        for begin in range(0, len(named), _ENTRIES_A_STATEMENT):
             for name in ("name_currency", "name_swing_currency", "outdate_marts"):
                 run(
                     session,
@@ -187,7 +188,7 @@ def name_currencies(session: Session, export: Record, found: Recognised) -> None
                     quarter_id=export["time_period_id"],
                     sign=sign,
                     code=code,
-                    entries=named[begin : begin + _AT_ONCE],
+                    entries=named[begin : begin + _ENTRIES_A_STATEMENT],
                 )
 
 
@@ -195,7 +196,7 @@ def _people(
     staged: list[Item], known: list[Item], found: Recognised, named: Mapping[str, str], *, is_synthetic: bool
 ) -> dict[str, str]:
     matched = matching.people(staged, known, is_synthetic=is_synthetic, named=named)
-    found.unsure += [{"kind": "person", "written": staged[place]["user_id"]} for place in matched.unsure]
+    found.ambiguous += [{"kind": "person", "written": staged[place]["user_id"]} for place in matched.unsure]
     ids = {}
     for place, item in matched.known.items():
         one = staged[place]
@@ -213,7 +214,7 @@ def _people(
 
 
 def _name_roles(staged: list[Item], known: list[Item], *, is_synthetic: bool) -> None:
-    """Roles of people who have moved: by name, where one known role has it; of two real ids neither is the other."""
+    """Known ids of roles, by name, where exactly one known role has it. Two of Clari's own ids are never equated."""
     roles: defaultdict[str, set[str]] = defaultdict(set)
     for one in known:
         for side in _ROLES:
@@ -240,7 +241,7 @@ def _fields(
     staged: list[Item], known: list[Item], found: Recognised, named: Mapping[str, str], *, is_synthetic: bool
 ) -> dict[str, str]:
     matched = matching.fields(staged, known, is_synthetic=is_synthetic, named=named)
-    found.unsure += [{"kind": "field", "written": staged[place]["field_id"]} for place in matched.unsure]
+    found.ambiguous += [{"kind": "field", "written": staged[place]["field_id"]} for place in matched.unsure]
     ids = {}
     for place, item in matched.known.items():
         one = staged[place]
@@ -256,7 +257,7 @@ def _fields(
 def _periods(
     staged: dict[str, list[Item]], known_weeks: Iterable[Record], calendar: FiscalCalendar, *, is_synthetic: bool
 ) -> dict[str, str]:
-    """Periods by the ids that they have; a document that says nothing of their days leaves them as they are known."""
+    """Known ids of periods; days that a document lacks are filled in from the known period."""
     known = {
         one["time_period_id"]: {
             "time_period_id": one["time_period_id"],
@@ -289,7 +290,7 @@ def _is_contradicted(period: Item, calendar: FiscalCalendar) -> bool:
 
 
 def _weeks(staged: dict[str, list[Item]], known: Sequence[Record]) -> dict[tuple[str, str], str]:
-    """Ids of weeks that change, by period and the id that is written; both lists of weeks have them."""
+    """Known ids of weeks, by period and written id, where they differ; replaced in both staged lists of weeks."""
     ids = matching.weeks(staged["stage_time_frame"], known)
     days = {(one["time_period_id"], one["time_frame_id"]): one["start_date"] for one in staged["stage_time_frame"]}
     listed: list[Item] = []
@@ -307,7 +308,7 @@ def _weeks(staged: dict[str, list[Item]], known: Sequence[Record]) -> dict[tuple
 
 
 def _currencies(session: Session, which: dict[str, str], found: Recognised) -> None:
-    """Signs as the codes that stand beside them: the document's are staged so, older ones are left for the merge."""
+    """Replace the document's currency signs with the known codes; `found.currencies` are older signs, for the merge."""
     known = rows(session, "recognise/currencies", **which)
     shown = rows(session, "documents/currencies_shown")
     if named := _named(shown, known):
@@ -331,7 +332,7 @@ def _currencies(session: Session, which: dict[str, str], found: Recognised) -> N
 
 
 def _named(signs: Iterable[Record], others: Sequence[Record]) -> list[_Currency]:
-    """What each sign is by what the other side writes: of the same person's field, else of the person, else of all."""
+    """The code of each sign by the others' codes: of the same person's field, else of the person, else of all."""
     by: defaultdict[tuple[str | None, str | None], set[str]] = defaultdict(set)
     for one in others:
         for key in ((one["user_id"], one["field_id"]), (one["user_id"], None), (None, None)):

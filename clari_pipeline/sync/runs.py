@@ -1,4 +1,4 @@
-"""Which runs are alive: each holds a lock on a file of its own, and a process that dies lets go of it."""
+"""Which runs are alive: each holds a lock on a file of its own, which the operating system releases when it dies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Runs:
 
     @contextmanager
     def alive(self, run_id: str) -> Iterator[None]:
-        """Be known as alive while the context is open. What ends it by an exception counts as a kill."""
+        """Hold the run's lock while the context is open. A run that ends with an exception counts as killed."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self._file(run_id)):
             try:
@@ -28,7 +28,7 @@ class Runs:
             except KeyboardInterrupt:
                 self._file(run_id).with_suffix(".stopped").touch()
                 raise
-            self._file(run_id).unlink(missing_ok=True)  # still locked: nobody takes it for a dead run's
+            self._file(run_id).unlink(missing_ok=True)  # still locked: nobody takes it for an orphaned run's
 
     def is_alive(self, run_id: str) -> bool:
         """Whether the run's process is still there."""
@@ -42,22 +42,24 @@ class Runs:
             return True
 
     def killed(self) -> set[str]:
-        """Runs that did not come to their end, and that nobody has gone on with yet."""
+        """Orphaned runs: ids of those that did not come to their end, and that no run has resumed yet."""
         return {file.stem for file in self._folder.glob("*.lock") if not self.is_alive(file.stem)}
 
     def was_stopped(self, run_id: str) -> bool:
-        """Whether it was somebody at the keyboard who ended it."""
+        """Whether it was ended by Ctrl-C."""
         return self._file(run_id).with_suffix(".stopped").exists()
 
     def forget(self, run_id: str) -> None:
-        """There is nothing to go on with any more of a run that is dead."""
+        """Delete the files of an orphaned run of which nothing is left to resume."""
         with suppress(Timeout), FileLock(self._file(run_id), timeout=0):
             self._file(run_id).unlink(missing_ok=True)
             self._file(run_id).with_suffix(".stopped").unlink(missing_ok=True)
 
-    def asking(self, forecast_id: str, time_period_id: str) -> BaseAsyncFileLock:
-        """Held while Clari is asked for an export of that quarter: one process at a time, or they might take each
-        other's job for their own where an answer is lost.
+    def submission_lock(self, forecast_id: str, time_period_id: str) -> BaseAsyncFileLock:
+        """An exclusive lock for requests of one forecast × quarter.
+
+        Where Clari's answer is lost, the job is found by what was requested: without the lock, two processes could take
+        each other's job for their own.
         """
         folder = self._folder / "asking"
         folder.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from clari_pipeline.notify import ChannelError, Channels, Message, Timeouts, compose, split_addresses
-from tests.alerts.conftest import MailListener, WebListener, free_port
+from tests.alerts.conftest import MailListener
 from tests.helpers.alert_examples import HEADLINES, LOOK, RUN, failures, manager, mass_change, swings
+from tests.helpers.listeners import WebListener, free_port
 
 Listen = Callable[..., WebListener]
 IMPATIENT = Timeouts(connect=0.5, answer=0.3, total=5)

@@ -10,21 +10,17 @@ from decimal import Decimal
 from typing import Any
 
 import dagster as dg
-import duckdb
 import pytest
 
 from clari_pipeline.config.settings import point_dagster_at, read_settings
-from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.sandbox import Sandbox
-from tests.alerts.conftest import Manner, WebListener, address, free_port
 from tests.helpers.beginnings import begin_after
 from tests.helpers.daemon import Daemon
+from tests.helpers.listeners import Manner, WebListener, address, free_port
 from tests.helpers.sensors import sensor_tick
-from tests.helpers.terminal import Terminal
+from tests.helpers.terminal import BEFORE, CURRENT, Terminal
 
 Listen = Callable[..., WebListener]
-CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
-BEFORE = CURRENT.shifted(-1)
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +51,7 @@ def begin_calmly(terminal: Terminal) -> None:
 
 
 @dataclass(frozen=True)
-class Told:
+class Notified:
     """What a sync said in which calls had swung, and every message that people got."""
 
     code: int
@@ -64,7 +60,7 @@ class Told:
 
 
 @pytest.fixture
-def told(terminal: Terminal, company: Sandbox, hook: WebListener) -> Told:
+def notified(terminal: Terminal, company: Sandbox, hook: WebListener) -> Notified:
     """A folder in which people were told of swings, which still stand at Clari; the hook has had nothing yet."""
 
     def swing() -> list[Any]:
@@ -73,7 +69,7 @@ def told(terminal: Terminal, company: Sandbox, hook: WebListener) -> Told:
         answer = terminal("sync", "--last", "1", "--json")
         return [answer.code, answer.document, hook.documents]
 
-    found = Told(*begin_after("forty told", swing, folder=terminal.folder))
+    found = Notified(*begin_after("forty told", swing, folder=terminal.folder))
     hook.received.clear()
     company.scenario = "swings"
     return found
@@ -91,28 +87,27 @@ def alerts(terminal: Terminal, kind: str) -> list[tuple[Any, ...]]:
 
 def earlier(terminal: Terminal, by: timedelta) -> None:
     """Let everything that was raised be so much older."""
-    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
-        connection.execute("update clari.alert set created_at = created_at - $by", {"by": by})
+    terminal.execute("update clari.alert set created_at = created_at - $by", by=by)
 
 
-def test_a_calm_sync_tells_nobody_anything(terminal: Terminal, hook: WebListener) -> None:
+def test_a_calm_sync_sends_no_alert(terminal: Terminal, hook: WebListener) -> None:
     terminal.begin_after("sync", "--last", "1")
     assert terminal("sync", "--last", "1", "--json").document["alerts_sent"] == 0
     assert hook.received == []
     assert terminal.query("select count(*) from clari.alert") == [(0,)]
 
 
-def test_swings_come_as_one_message_with_all_that_one_needs(terminal: Terminal, told: Told) -> None:
+def test_swings_come_as_one_message_with_all_that_one_needs(terminal: Terminal, notified: Notified) -> None:
     """Who, what, from, to, by how much, against what; the raw values beside the words; written down and marked."""
-    assert told.code == 0
-    (message,) = told.documents
+    assert notified.code == 0
+    (message,) = notified.documents
     assert message["title"].startswith(f"[P3] Q{CURRENT.number} ")
-    assert message["title"].endswith(f"{told.answer['swings']} swings")
+    assert message["title"].endswith(f"{notified.answer['swings']} swings")
     swung = terminal.query(
         "select person.name, previous_value, current_value from clari.forecast_swing "
         "join clari.forecast_user as person using (forecast_id, user_id) where is_swing"
     )
-    assert len(swung) == told.answer["swings"] == told.answer["alerts_sent"]
+    assert len(swung) == notified.answer["swings"] == notified.answer["alerts_sent"]
     for name, previous, current in swung:
         assert name in message["message"]
         assert f"{previous:,.2f} → {current:,.2f}" in message["message"]
@@ -122,35 +117,15 @@ def test_swings_come_as_one_message_with_all_that_one_needs(terminal: Terminal, 
     assert [sent for *_, sent in alerts(terminal, "forecast_swing") if sent is None] == []
 
 
-def test_a_managers_swing_is_explained(told: Told) -> None:
+def test_a_managers_swing_is_explained(notified: Notified) -> None:
     """What the reports add up to, and what is the manager's own judgement, make the whole change."""
-    (message,) = told.documents
+    (message,) = notified.documents
     explained = [alert["detail"] for alert in message["alerts"] if alert["detail"]["judgement_change"] is not None]
     assert explained
     for swing in explained:
         parts = ("reports_change", "joiners_change", "leavers_change", "judgement_change")
         assert sum(Decimal(swing[part] or 0) for part in parts) == Decimal(swing["change_amount"])
     assert "own judgement" in message["message"]
-
-
-@pytest.mark.soak
-def test_the_same_swing_is_not_told_twice_but_a_later_one_is(
-    terminal: Terminal, company: Sandbox, hook: WebListener
-) -> None:
-    """On the week it stays a swing for days: people hear of it once; when the call moves on, they hear again."""
-    company.now = lambda: datetime.now(UTC) - timedelta(days=8)
-    terminal("sync", "--last", "1")
-    company.now = lambda: datetime.now(UTC)
-    company.scenario = "swings"
-    terminal("sync", "--last", "1")
-    earlier(terminal, timedelta(days=2))
-    terminal("sync", "--last", "1")
-    assert len([subject for subject in subjects(hook) if "swings" in subject]) == 1
-    swinging = terminal.query("select count(*) from clari.forecast_swing where is_swing and baseline = 'week'")
-    assert swinging[0][0] > 0
-    company.scenario = "calm"  # back to where they were
-    terminal("sync", "--last", "1")
-    assert len([subject for subject in subjects(hook) if "swings" in subject]) == 2
 
 
 @pytest.mark.parametrize(
@@ -161,7 +136,7 @@ def test_the_same_swing_is_not_told_twice_but_a_later_one_is(
         pytest.param("failed", "export_failed", "P2", "failed at Clari", 2, marks=pytest.mark.soak),
     ],
 )
-def test_an_export_that_is_refused_or_fails_is_told(
+def test_an_export_that_is_refused_or_fails_raises_an_alert(
     terminal: Terminal,
     sandbox: Sandbox,
     hook: WebListener,
@@ -237,37 +212,23 @@ def _listen_at(web: Callable[..., WebListener], port: int) -> WebListener:
     return web("accepts", port)
 
 
-def test_mail_is_sent_as_well(terminal: Terminal, told: Told, mail: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mail_is_sent(terminal: Terminal, notified: Notified, mail: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody has been sent yet goes to people's mail as it would have gone to a web address."""
-    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
-        connection.execute("delete from clari.alert_delivery")
-        connection.execute("update clari.alert set sent_at = null")
+    terminal.execute("delete from clari.alert_delivery")
+    terminal.execute("update clari.alert set sent_at = null")
     monkeypatch.setenv("CLARI_ALERT_URLS", f"mailto://127.0.0.1:{mail.port}?from=pipeline@a.example&to=ops@a.example")
     assert terminal("alerts", "resend").code == 0
     (received,) = mail.received
-    assert str(received["subject"]) == told.documents[0]["title"]
+    assert str(received["subject"]) == notified.documents[0]["title"]
     assert str(CURRENT) in received.get_body(("html",)).get_content()
 
 
-@pytest.mark.soak
-def test_mail_is_sent_too(terminal: Terminal, sandbox: Sandbox, mail: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLARI_ALERT_URLS", f"mailto://127.0.0.1:{mail.port}?from=pipeline@a.example&to=ops@a.example")
-    terminal.begin_after("sync", "--last", "1")
-    sandbox.scenario = "swings"
-    terminal("sync", "--last", "1")
-    (received,) = mail.received
-    assert "swings" in received["subject"]
-    html = received.get_body(("html",)).get_content()
-    assert str(CURRENT) in html
-
-
-def test_stale_figures_are_told(
+def test_stale_figures_raise_an_alert(
     terminal: Terminal, sandbox: Sandbox, hook: WebListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A quarter that was loaded once and has not come for longer than allowed; one that never came is no alert."""
     terminal.begin_after("sync", "--last", "1")
-    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
-        connection.execute("update clari.export_job set exported_at = exported_at - interval 27 hour")
+    terminal.execute("update clari.export_job set exported_at = exported_at - interval 27 hour")
     monkeypatch.setenv("CLARI_MAX_REQUEUES", "0")
     sandbox.scenario = "failed"
     terminal("sync", "--last", "1")
@@ -278,16 +239,16 @@ def test_stale_figures_are_told(
     assert len(hook.received) == 2
 
 
-def test_alerts_are_tried(terminal: Terminal, hook: WebListener) -> None:
+def test_a_test_alert_is_sent(terminal: Terminal, hook: WebListener) -> None:
     """Before there is anything to tell."""
     assert "No alert" in terminal("alerts", "list").out
     assert terminal("alerts", "test").code == 0
     assert len(hook.received) == 1
 
 
-def test_alerts_are_listed_and_sent_again(terminal: Terminal, told: Told, hook: WebListener) -> None:
+def test_alerts_are_listed_and_requeued(terminal: Terminal, notified: Notified, hook: WebListener) -> None:
     listed = terminal("alerts", "list", "--json").document["alerts"]
-    assert len(listed) == len(told.documents[-1]["alerts"])
+    assert len(listed) == len(notified.documents[-1]["alerts"])
     out = terminal("alerts", "list").out
     assert all(alert["title"] in out for alert in listed[:2])
     assert terminal("alerts", "resend").code == 0
@@ -298,7 +259,7 @@ def test_alerts_are_listed_and_sent_again(terminal: Terminal, told: Told, hook: 
     assert (unknown.code, "nonesuch" in unknown.err) == (2, True)
 
 
-def test_an_address_that_is_none_is_said_before_clari_is_asked(
+def test_an_invalid_channel_address_is_refused_before_any_request(
     terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLARI_ALERT_URLS", "nonesuch://user:hidden-word@host")
@@ -318,25 +279,27 @@ def test_the_sandbox_wakes_nobody(terminal: Terminal, hook: WebListener) -> None
 # Under Dagster
 
 
-def test_dagsters_sensors_tell_the_same_once(
+def test_dagsters_sensors_send_each_alert_once(
     terminal: Terminal, daemon: Daemon, sandbox: Sandbox, hook: WebListener
 ) -> None:
     """A run of the daemon that swings, and one that fails: each is told when its sensor looks, and not again."""
     sandbox.scenario = "swings"
     assert daemon.sync()
-    daemon.look()
+    daemon.tick_sensors()
     assert len(hook.received) == 1
     assert "swings" in subjects(hook)[0]
     sandbox.scenario = "failed"
     assert not daemon.sync(may_fail=True)
-    daemon.look()
-    daemon.look()
+    daemon.tick_sensors()
+    daemon.tick_sensors()
     assert len(hook.received) == 2
     assert str(CURRENT) in hook.documents[1]["message"]
     assert [row[0] for row in alerts(terminal, "export_failed")] == ["P2"]
 
 
-def test_stale_figures_are_told_though_nothing_runs(terminal: Terminal, sandbox: Sandbox, hook: WebListener) -> None:
+def test_stale_figures_raise_an_alert_though_nothing_runs(
+    terminal: Terminal, sandbox: Sandbox, hook: WebListener
+) -> None:
     """A schedule that is off, a cron line that is gone: the watch notices."""
     assert sandbox
     terminal.begin_after("sync", "--last", "1")
@@ -344,27 +307,27 @@ def test_stale_figures_are_told_though_nothing_runs(terminal: Terminal, sandbox:
     with dg.DagsterInstance.get() as instance:
         sensor_tick(instance, "freshness_watch", None)
         assert hook.received == []
-        with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
-            connection.execute("update clari.export_job set exported_at = exported_at - interval 27 hour")
+        terminal.execute("update clari.export_job set exported_at = exported_at - interval 27 hour")
         for _ in range(2):
             sensor_tick(instance, "freshness_watch", None)
     assert len(hook.received) == 1
     assert f"total_new {CURRENT}" in subjects(hook)[0]
 
 
-def test_what_one_run_could_not_tell_the_next_one_tells(terminal: Terminal, told: Told, hook: WebListener) -> None:
-    """A run that died after the merge, and before anybody was told."""
-    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
-        connection.execute("delete from clari.alert")
-        connection.execute("delete from clari.alert_delivery")
-        connection.execute("update clari.export_job set told_at = null")
+def test_alerts_that_one_run_could_not_raise_are_raised_by_the_next(
+    terminal: Terminal, notified: Notified, hook: WebListener
+) -> None:
+    """A run that died after the merge, and before anybody was notified."""
+    terminal.execute("delete from clari.alert")
+    terminal.execute("delete from clari.alert_delivery")
+    terminal.execute("update clari.export_job set told_at = null")
     terminal("sync", "--last", "1")
     (again,) = hook.documents
-    assert again["message"].splitlines()[2:6] == told.documents[0]["message"].splitlines()[2:6]
+    assert again["message"].splitlines()[2:6] == notified.documents[0]["message"].splitlines()[2:6]
 
 
-def test_a_replay_tells_nobody(terminal: Terminal, told: Told, hook: WebListener) -> None:
-    assert len(told.documents) == 1
+def test_a_replay_sends_no_alert(terminal: Terminal, notified: Notified, hook: WebListener) -> None:
+    assert len(notified.documents) == 1
     (terminal.folder / "data/warehouse.duckdb").unlink()
     assert terminal("replay").code == 0
     terminal("sync", "--last", "1")
@@ -374,7 +337,7 @@ def test_a_replay_tells_nobody(terminal: Terminal, told: Told, hook: WebListener
 # Runs that could not be made
 
 
-def test_a_run_that_cannot_open_the_warehouse_is_told_all_the_same(
+def test_a_run_that_cannot_open_the_warehouse_sends_an_alert_all_the_same(
     terminal: Terminal, hook: WebListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once and once a day; and when the warehouse is there again, it is written down as sent."""

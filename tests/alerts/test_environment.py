@@ -7,7 +7,7 @@ import json
 import dagster as dg
 import pytest
 
-from tests.alerts.conftest import WebListener
+from tests.helpers.listeners import WebListener
 from tests.helpers.terminal import Terminal
 
 

@@ -15,7 +15,7 @@ import pytest
 from clari_pipeline.core.project import project_file
 from clari_pipeline.core.runbook import PAGE, anchor
 from clari_pipeline.sandbox import Sandbox
-from tests.alerts.conftest import WebListener
+from tests.helpers.listeners import WebListener
 from tests.helpers.terminal import Answer, Terminal
 
 TEXT = (project_file("sql").parent / PAGE).read_text(encoding="utf-8")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-import duckdb
 import pytest
 
-from tests.alerts.conftest import WebListener
 from tests.helpers.daemon import CURRENT, Daemon
+from tests.helpers.listeners import WebListener
 from tests.helpers.terminal import Terminal
 
 
@@ -27,7 +25,7 @@ def failed_runs(terminal: Terminal) -> list[tuple[Any, ...]]:
     )
 
 
-def test_a_run_that_was_killed_is_told_by_the_next(terminal: Terminal, hook: WebListener) -> None:
+def test_a_killed_run_is_alerted_by_the_next(terminal: Terminal, hook: WebListener) -> None:
     """One that somebody stopped at the keyboard is not: who did it knows."""
     terminal.begin_after("sync", "--last", "1")
     leave_behind(terminal, "stopped", is_stopped=True)
@@ -40,16 +38,16 @@ def test_a_run_that_was_killed_is_told_by_the_next(terminal: Terminal, hook: Web
     assert not [file for file in (terminal.folder / "data/runs").iterdir() if file.is_file()]
 
 
-def test_the_daemons_next_run_tells_it_too_and_once(terminal: Terminal, daemon: Daemon, hook: WebListener) -> None:
+def test_the_daemons_next_run_alerts_a_killed_run_once(terminal: Terminal, daemon: Daemon, hook: WebListener) -> None:
     """Two quarters go on after it, and only one message comes; a run that was stopped by hand is no news."""
     leave_behind(terminal, "stopped", is_stopped=True)
     daemon.sync()
-    daemon.look()
+    daemon.tick_sensors()
     assert hook.received == []
     leave_behind(terminal, "killed")
     for quarter in (CURRENT, CURRENT.shifted(-1)):
         daemon.sync(quarter)
-        daemon.look()
+        daemon.tick_sensors()
     assert len(hook.received) == 1
     assert "A run was killed" in hook.documents[0]["message"]
     ((severity, title, body, is_sent),) = failed_runs(terminal)
@@ -58,16 +56,16 @@ def test_the_daemons_next_run_tells_it_too_and_once(terminal: Terminal, daemon: 
 
 
 @pytest.mark.parametrize("sensor_first", [True, pytest.param(False, marks=pytest.mark.soak)])
-def test_a_run_of_the_daemons_own_that_was_killed_is_told_once(
+def test_a_killed_run_of_the_daemons_own_is_alerted_once(
     sensor_first: bool, terminal: Terminal, daemon: Daemon, hook: WebListener
 ) -> None:
     """Its monitoring marks it as failed, and the next run finds it dead: whichever comes first tells."""
     leave_behind(terminal, daemon.die())
     if sensor_first:
-        daemon.look()
+        daemon.tick_sensors()
     daemon.sync()
-    daemon.look()
-    daemon.look()
+    daemon.tick_sensors()
+    daemon.tick_sensors()
     assert len(hook.received) == 1
     assert [row[1] for row in failed_runs(terminal)] == [
         f"The run of {CURRENT} failed" if sensor_first else "A run was killed"
@@ -76,7 +74,7 @@ def test_a_run_of_the_daemons_own_that_was_killed_is_told_once(
 
 @pytest.mark.soak
 @pytest.mark.parametrize("who", ["the command", "the daemon"])
-def test_another_kill_is_told_when_the_last_was_told_a_day_ago(
+def test_another_kill_is_alerted_a_day_after_the_last_alert(
     terminal: Terminal, daemon: Daemon, hook: WebListener, who: str
 ) -> None:
     """Whoever goes on in its place."""
@@ -84,10 +82,9 @@ def test_another_kill_is_told_when_the_last_was_told_a_day_ago(
         leave_behind(terminal, f"killed-{number}")
         if who == "the daemon":
             daemon.sync()
-            daemon.look()
+            daemon.tick_sensors()
         else:
             assert terminal("sync", "--last", "1").code == 0
         if number == 1:
-            with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
-                connection.execute("update clari.alert set created_at = created_at - $by", {"by": timedelta(hours=25)})
+            terminal.execute("update clari.alert set created_at = created_at - interval 25 hour")
     assert len(hook.received) == 2

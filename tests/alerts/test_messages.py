@@ -255,7 +255,7 @@ def test_raw_values_are_exact_and_json() -> None:
     assert kept["detail"] == {"quota_value": "99999999999999.9999", "seen": ["2026-01-02T00:00:00+00:00"], "odd": None}
 
 
-def test_nothing_to_tell_makes_no_message() -> None:
+def test_no_alerts_make_no_message() -> None:
     assert compose([], {}, where_to_look=()) == []
 
 

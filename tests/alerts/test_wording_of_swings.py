@@ -13,17 +13,18 @@ from pydantic import SecretStr
 
 from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.alerts.sending import Outbox
-from tests.alerts.conftest import WebListener, address
 from tests.helpers.house import House, Json, document, entry, moment, person
+from tests.helpers.listeners import WebListener, address
 
+MessageOf = Callable[..., dict[str, Any]]
 RATE = Decimal("1.0837")
 
 
 @pytest.fixture
-def told(tmp_path: Path, web: Callable[..., WebListener]) -> Callable[..., dict[str, Any]]:
+def message_of(tmp_path: Path, web: Callable[..., WebListener]) -> MessageOf:
     """Brings two exports, a day apart, and gives the one message that people get of the second."""
 
-    def tell(before: Json, after: Json, **settings: Any) -> dict[str, Any]:
+    def compare(before: Json, after: Json, **settings: Any) -> dict[str, Any]:
         listener = web("accepts")
         house = House(tmp_path, now=moment(10, 4), alert_urls=SecretStr(address(listener)), **settings)
         with house.held_open():
@@ -34,7 +35,7 @@ def told(tmp_path: Path, web: Callable[..., WebListener]) -> Callable[..., dict[
         (message,) = listener.documents
         return message
 
-    return tell
+    return compare
 
 
 def at(when: datetime) -> int:
@@ -55,25 +56,25 @@ SUBMITTED = written(100, "ann", moment(10, 1))
 OVERRIDDEN = SUBMITTED | overridden(50, "boss", moment(10, 3, 5))
 
 
-def test_an_override_is_changed_by_whoever_overrode(told: Callable[..., dict[str, Any]]) -> None:
+def test_an_override_is_changed_by_whoever_overrode(message_of: MessageOf) -> None:
     """Not by the one who had submitted the call two days before."""
-    message = told(document(SUBMITTED, people=PEOPLE), document(OVERRIDDEN, people=PEOPLE), call="adjusted")
+    message = message_of(document(SUBMITTED, people=PEOPLE), document(OVERRIDDEN, people=PEOPLE), call="adjusted")
     assert "Changed by Boss, 2026-10-03 05:00 UTC" in message["message"]
     (swing,) = message["alerts"]
     assert (swing["detail"]["changed_by"], swing["detail"]["current_value"]) == ("Boss", "50.0000")
 
 
-def test_a_call_that_was_submitted_anew_is_changed_by_whoever_did(told: Callable[..., dict[str, Any]]) -> None:
+def test_a_resubmitted_call_is_changed_by_whoever_submitted_it(message_of: MessageOf) -> None:
     """Whatever the override is, where overrides are no calls."""
     after = written(30, "ann", moment(10, 3, 2)) | overridden(50, "boss", moment(10, 3, 5))
-    message = told(document(SUBMITTED, people=PEOPLE), document(after, people=PEOPLE))
+    message = message_of(document(SUBMITTED, people=PEOPLE), document(after, people=PEOPLE))
     assert "Changed by Ann, 2026-10-03 02:00 UTC" in message["message"]
 
 
-def test_who_took_an_override_back_is_not_guessed(told: Callable[..., dict[str, Any]]) -> None:
+def test_who_took_an_override_back_is_not_guessed(message_of: MessageOf) -> None:
     """The call that stands again was written days before it changed anything."""
     before = SUBMITTED | overridden(50, "boss", moment(10, 1, 9))
-    message = told(document(before, people=PEOPLE), document(SUBMITTED, people=PEOPLE), call="adjusted")
+    message = message_of(document(before, people=PEOPLE), document(SUBMITTED, people=PEOPLE), call="adjusted")
     assert "50.00 → 100.00" in message["message"]
     assert "hanged by" not in message["message"]
 
@@ -103,9 +104,9 @@ def explanation(message: dict[str, Any], who: str) -> str:
     return str(found)
 
 
-def test_reports_of_two_heads_are_told_and_not_added_up(told: Callable[..., dict[str, Any]]) -> None:
+def test_reports_of_two_heads_are_listed_and_not_added_up(message_of: MessageOf) -> None:
     """Both heads moved: nobody knows whose ann is, and her 80 must not explain 160."""
-    message = told(
+    message = message_of(
         calls([*TEAM, TWIN], mo=200, max=200, ann=100, bob=50), calls([*TEAM, TWIN], mo=300, max=300, ann=180, bob=50)
     )
     for who in ("Mo", "Max"):
@@ -116,17 +117,17 @@ def test_reports_of_two_heads_are_told_and_not_added_up(told: Callable[..., dict
         )
 
 
-def test_who_has_no_call_is_no_second_head(told: Callable[..., dict[str, Any]]) -> None:
+def test_who_has_no_call_is_no_second_head(message_of: MessageOf) -> None:
     """An integration user beside the head, as Clari recommends."""
-    message = told(
+    message = message_of(
         calls([*TEAM, TWIN], mo=200, max=None, ann=100, bob=50), calls([*TEAM, TWIN], mo=300, max=None, ann=180, bob=50)
     )
     assert "The reports' calls make +80.00 of it (largest: Ann +80.00); the other +20.00" in explanation(message, "Mo")
 
 
-def test_calls_in_another_currency_are_told_apart(told: Callable[..., dict[str, Any]]) -> None:
+def test_calls_in_another_currency_are_told_apart(message_of: MessageOf) -> None:
     """Euros are not dollars: bob's 40 stand beside the sum."""
-    message = told(
+    message = message_of(
         calls(TEAM, mo=200, ann=100, bob=50, euros=["bob"]), calls(TEAM, mo=300, ann=160, bob=90, euros=["bob"])
     )
     words = explanation(message, "Mo")
@@ -134,9 +135,9 @@ def test_calls_in_another_currency_are_told_apart(told: Callable[..., dict[str, 
     assert "in another currency: Bob +40.00 EUR." in words
 
 
-def test_a_new_team_is_an_explanation_too(told: Callable[..., dict[str, Any]]) -> None:
+def test_a_new_team_is_an_explanation_too(message_of: MessageOf) -> None:
     """None of the reports was there before: all of the change is joiners and judgement."""
-    message = told(calls(TEAM[:2], mo=200), calls(TEAM, mo=300, ann=60, bob=30))
+    message = message_of(calls(TEAM[:2], mo=200), calls(TEAM, mo=300, ann=60, bob=30))
     assert "people who joined +90.00; the other +10.00 is the manager's own judgement" in explanation(message, "Mo")
 
 
@@ -154,18 +155,18 @@ def revalued(*, moves: dict[str, tuple[int, int]]) -> tuple[Json, Json]:
     return first, second
 
 
-def test_whom_an_exchange_rate_has_not_moved_is_told_in_a_line_of_their_own(
-    told: Callable[..., dict[str, Any]],
+def test_swings_that_an_exchange_rate_does_not_explain_have_their_own_line(
+    message_of: MessageOf,
 ) -> None:
-    message = told(*revalued(moves={"rep40": (900_000, 100_000)}))
+    message = message_of(*revalued(moves={"rep40": (900_000, 100_000)}))
     assert "12 of 40 people moved since the last sync by the same ratio, 1.0837." in message["message"]
     assert message["title"].endswith("; 1 mass change, 1 swing")
     assert "Rep40 (Role Of Rep40), Commit, 2026_Q4\n  900,000.00 → 100,000.00 USD" in message["message"]
 
 
-def test_the_swings_that_a_rate_makes_need_no_lines(told: Callable[..., dict[str, Any]]) -> None:
+def test_the_swings_that_a_rate_makes_need_no_lines(message_of: MessageOf) -> None:
     """More than a third of all swing by it, and the one who moved against it is seen."""
-    message = told(*revalued(moves={"rep40": (900_000, 100_000)}), swing_threshold=Decimal("0.05"))
+    message = message_of(*revalued(moves={"rep40": (900_000, 100_000)}), swing_threshold=Decimal("0.05"))
     assert message["title"].endswith("; 1 mass change, 1 swing")
     assert "Rep40 (" in message["message"]
     assert "Rep12 (" not in message["message"]
@@ -173,14 +174,16 @@ def test_the_swings_that_a_rate_makes_need_no_lines(told: Callable[..., dict[str
     assert {one["user_id"] for one in largest} <= {f"rep{number:02}" for number in range(1, 13)}
 
 
-def test_where_the_others_swing_as_a_whole_too_one_line_stands_for_all(told: Callable[..., dict[str, Any]]) -> None:
+def test_where_the_others_swing_as_a_whole_too_one_line_stands_for_all(
+    message_of: MessageOf,
+) -> None:
     moves = {f"rep{number}": (1000 * number, 2000 * number + 77 * number**2) for number in range(20, 32)}
-    message = told(*revalued(moves=moves))
+    message = message_of(*revalued(moves=moves))
     assert message["title"].endswith("; 1 mass change")
     assert "by the same ratio, 1.0837, and 12 others by more than allowed." in message["message"]
 
 
-def test_a_swing_on_the_week_is_told_once_until_the_call_moves_on(
+def test_a_swing_on_the_week_is_alerted_once_until_the_call_moves_on(
     tmp_path: Path, web: Callable[..., WebListener]
 ) -> None:
     """It stays a swing for days, in export after export; when the call goes back, people hear again."""

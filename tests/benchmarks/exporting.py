@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from pydantic import SecretStr
 
@@ -14,6 +14,7 @@ from clari_pipeline.clari import ClariClient, Export, Exporter, ExportRequest
 from clari_pipeline.config.settings import EXPORT_TYPES, Settings
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.sandbox.server import Seen
+from tests.helpers.turned_clock import TurnedClock
 
 _MORNING = datetime(2025, 11, 20, 6, tzinfo=UTC)
 _QUARTER = "2025_Q4"
@@ -21,23 +22,6 @@ _UNSET = Settings.model_fields
 # Seconds that jobs take, uneven so that they end anywhere between two polls; all below the export timeout.
 SHORT = tuple(0.07 + 0.37 * number for number in range(27))
 LONG = tuple(10.3 * 1.105**number for number in range(40))
-
-
-class TurnedClock:
-    """Stands still until somebody waits; then it is as much later at once."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return _MORNING + timedelta(seconds=self.seconds)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-        await asyncio.sleep(0)
 
 
 class _Sink:
@@ -55,11 +39,9 @@ def delays(jobs: Sequence[float]) -> list[tuple[float, float]]:
 
     With the settings as they are when nothing is set.
     """
-    clock = TurnedClock()
+    clock = TurnedClock(_MORNING)
     found: list[tuple[float, float]] = []
-    sandbox = Sandbox(
-        now=clock.now, clock=lambda: clock.seconds, write_at_once=True, people=3, monthly_quota=len(jobs) + 1
-    )
+    sandbox = Sandbox(now=clock.now, clock=clock, write_at_once=True, people=3, monthly_quota=len(jobs) + 1)
     request = ExportRequest(forecast_id="total_new", time_period=_QUARTER, types=EXPORT_TYPES)
     sandbox.serve("total_new", _QUARTER, b'{"entries": []}')
 

@@ -15,7 +15,7 @@ from clari_pipeline.config.key_file import KeyFile, KeyFileError
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.sync.events import Event, Hooks
-from tests.helpers.direct_steps import direct_steps
+from tests.helpers.direct_steps import sync
 from tests.helpers.terminal import Terminal
 
 OLD, NEW = "key-of-before-000", "key-of-the-day-01"  # of one length
@@ -82,16 +82,7 @@ def test_a_key_is_rotated_between_two_polls(
             clock.now += 60  # the job is done, which the next poll is told
 
     monkeypatch.setenv("CLARI_AUTH_SCHEME", scheme)
-    code = commands.sync(
-        read_settings(),
-        quarters=[],
-        forecasts=(),
-        last=1,
-        as_json=False,
-        is_sandbox=False,
-        hooks=Hooks([rotate]),
-        open_steps=direct_steps,
-    )
+    code = sync(Hooks([rotate]), 1)
     told = capsys.readouterr()
     assert (code, len(rotated)) == (0, 1), told.err
     assert terminal.query("select state, poll_count > 1 from clari.export_job") == [("LOADED", True)]

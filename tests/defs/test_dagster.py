@@ -27,10 +27,8 @@ from clari_pipeline.defs.graph import build
 from clari_pipeline.sandbox import Sandbox
 from tests.helpers.beginnings import begin_after
 from tests.helpers.each_case import try_each
-from tests.helpers.terminal import Terminal
+from tests.helpers.terminal import BEFORE, CURRENT, Terminal
 
-CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
-BEFORE = CURRENT.shifted(-1)
 ENTRY = dg.AssetKey(["clari", "forecast_entry"])
 
 

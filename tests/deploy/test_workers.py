@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,10 @@ import dagster as dg
 import duckdb
 import pytest
 
-from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.defs.assets import EXPORTS_POOL, WAREHOUSE_POOL
 from clari_pipeline.sandbox import Sandbox
 from tests.helpers.fleet import Fleet, database_of_its_own, home_of, until
-
-CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
-BEFORE = CURRENT.shifted(-1)
+from tests.helpers.terminal import BEFORE, CURRENT
 
 
 class Hands:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +14,14 @@ from clari_pipeline.clari import Retry
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.exporting import exporting
 from clari_pipeline.sync.loading import Loader
 from clari_pipeline.sync.outcomes import outcomes_of
 from clari_pipeline.sync.replaying import Replay
 from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
 from clari_pipeline.warehouse.errors import WarehouseLocked
+from tests.helpers.direct_steps import exported
 from tests.helpers.each_case import try_each
+from tests.helpers.holding import held_by_another_process
 from tests.helpers.terminal import Terminal
 
 WRONG: dict[str, tuple[dict[str, str | None], list[str], str]] = {
@@ -122,52 +120,26 @@ def test_wrong_usage_is_one_line_and_exit_code_two(
     assert not (terminal.folder / "data/warehouse.duckdb").exists() or not terminal.query("from clari.export_job")
 
 
-HOLD_LOCK = """
-import sys, duckdb
-connection = duckdb.connect(sys.argv[1])
-print("locked", flush=True)
-sys.stdin.readline()
-"""
-
-
-@pytest.fixture
-def locked(tmp_path: Path) -> Callable[[], subprocess.Popen[str]]:
-    def lock() -> subprocess.Popen[str]:
-        holder = subprocess.Popen(
-            [sys.executable, "-c", HOLD_LOCK, str(tmp_path / "warehouse.duckdb")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "locked\n"
-        return holder
-
-    return lock
-
-
-def test_a_locked_warehouse_names_the_process_that_holds_it(
-    tmp_path: Path, locked: Callable[[], subprocess.Popen[str]]
-) -> None:
+def test_a_locked_warehouse_names_the_process_that_holds_it(tmp_path: Path) -> None:
     """After waiting, the message says which process to close."""
-    with locked() as holder:
-        with (
-            pytest.raises(WarehouseLocked, match=f"process {holder.pid}"),
-            DuckWarehouse(tmp_path / "warehouse.duckdb", lock_timeout_s=0.2).session(),
-        ):
-            pass
-        holder.communicate("done\n")
+    file = tmp_path / "warehouse.duckdb"
+    with (
+        held_by_another_process(file) as holder,
+        pytest.raises(WarehouseLocked, match=f"process {holder.pid}"),
+        DuckWarehouse(file, lock_timeout_s=0.2).session(),
+    ):
+        pass
 
 
-def test_a_lock_that_is_given_up_is_waited_for(tmp_path: Path, locked: Callable[[], subprocess.Popen[str]]) -> None:
+def test_a_lock_that_is_given_up_is_waited_for(tmp_path: Path) -> None:
     """Another program's short work is no failure."""
-    with locked() as holder:
+    file = tmp_path / "warehouse.duckdb"
+    with held_by_another_process(file) as holder:
         with pytest.raises(duckdb.IOException):
-            duckdb.connect(tmp_path / "warehouse.duckdb")
+            duckdb.connect(file)
         assert holder.stdin is not None
-        holder.stdin.write("done\n")
-        holder.stdin.flush()
-        with DuckWarehouse(tmp_path / "warehouse.duckdb", lock_timeout_s=60).session() as session:
+        holder.stdin.close()
+        with DuckWarehouse(file, lock_timeout_s=60).session() as session:
             assert session.documents.execute("select count(*) from clari.export_job").fetchall() == [(0,)]
 
 
@@ -178,8 +150,7 @@ def test_eight_failures_in_a_row_are_ridden_out(terminal: Terminal, sandbox: San
     context = Context.of(read_settings())
     quarter = context.current_quarters()[0]
     retry = replace(Retry(), first_wait_s=0.001, max_wait_s=0.002)
-    with exporting(context, "run", [quarter], ["total_new"], retry=retry) as desk:
-        asked = desk.take(str(quarter))
+    asked = exported(context, [quarter], ["total_new"], retry=retry)
     Loader(context).merge_landed(str(quarter))
     assert [outcome.export["state"] for outcome in outcomes_of(context.warehouse, asked)] == ["LOADED"]
     submitted = [request for request in sandbox.requests if request.method == "POST"]
@@ -204,8 +175,7 @@ def test_what_comes_in_place_of_a_document_or_in_part_is_that_exports_own_troubl
     sandbox.fail_next("results", [f"unsized_cut:{share}" for share in (0.5, 0.7, 0.6, 0.4)])
     asked = []
     for forecasts in (["cut off"], ["error", "new_business"]):
-        with exporting(context, f"run of {forecasts}", [quarter], forecasts, retry=retry) as desk:
-            asked += desk.take(str(quarter))
+        asked += exported(context, [quarter], forecasts, retry=retry, run_id=f"run of {forecasts}")
     Loader(context).merge_landed(str(quarter))
     came = {outcome.export["forecast_id"]: outcome.export for outcome in outcomes_of(context.warehouse, asked)}
     assert {name: export["state"] for name, export in came.items()} == {
@@ -219,15 +189,6 @@ def test_what_comes_in_place_of_a_document_or_in_part_is_that_exports_own_troubl
     assert not [document for document in context.landing if document.manifest["forecast_id"] == "error"]
     Replay(Context.of(read_settings())).documents([], [])
     assert [outcome.export["state"] for outcome in outcomes_of(context.warehouse, asked[:1])] == ["REFUSED"]
-
-
-@pytest.mark.soak  # by default: a kill while the job of a lost answer is adopted, in test_kills.py
-def test_a_lost_answer_does_not_queue_a_second_export(terminal: Terminal, sandbox: Sandbox) -> None:
-    """Clari queued the job, the connection broke: the job is found and adopted."""
-    sandbox.fail_next("submit", ["lost"])
-    answer = terminal("sync", "--last", "1")
-    assert answer.code == 0, answer.err
-    assert len([request for request in sandbox.requests if request.method == "POST"]) == 1
 
 
 def test_every_command_has_help_with_an_example(terminal: Terminal) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import uuid
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
@@ -21,6 +19,7 @@ from clari_pipeline.sync.events import Event, Hooks
 from clari_pipeline.sync.exporting import exporting
 from clari_pipeline.sync.loading import Loader
 from tests.helpers.killing import FIGURES
+from tests.helpers.turned_clock import TurnedClock
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 QUARTERS = [Quarter.parse(text) for text in ("2026_Q4", "2026_Q3")]
@@ -29,33 +28,11 @@ LONGEST = timedelta(hours=3)
 QUICK = Retry(attempts=6, first_wait_s=0.001, max_wait_s=0.002)
 
 
-class TurnedClock:
-    """One time for the pipeline and its Clari: it passes when somebody waits."""
-
-    def __init__(self) -> None:
-        self._seconds = 0.0
-        self._guard = threading.Lock()
-
-    def __call__(self) -> float:
-        return self._seconds
-
-    def now(self) -> datetime:
-        return NOW + timedelta(seconds=self._seconds)
-
-    def monotonic(self) -> float:
-        return self._seconds
-
-    async def sleep(self, seconds: float) -> None:
-        with self._guard:
-            self._seconds += seconds
-        await asyncio.sleep(0)
-
-
 class Company:
     """A pipeline and the Clari that it asks, on one clock."""
 
     def __init__(self, folder: Path, chaos: Chaos | None) -> None:
-        self.clock = TurnedClock()
+        self.clock = TurnedClock(NOW)
         self.sandbox = Sandbox(
             scenario="chaos" if chaos else "calm",
             chaos=chaos,
@@ -92,9 +69,9 @@ class Company:
     def sync(self) -> None:
         """What a sync does, without Dagster around it."""
         run_id = uuid.uuid4().hex
-        with exporting(self.context, run_id, QUARTERS, ["total_new"], clock=self.clock, retry=QUICK) as desk:
+        with exporting(self.context, run_id, QUARTERS, ["total_new"], clock=self.clock, retry=QUICK) as runner:
             for quarter in QUARTERS:
-                desk.take(str(quarter))
+                runner.take(str(quarter))
                 Loader(self.context).merge_landed(str(quarter))
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:

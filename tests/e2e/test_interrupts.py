@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from clari_pipeline.cli import commands
-from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.sync.events import Hooks, Merged
 from tests.helpers import forked
+from tests.helpers.direct_steps import sync
 from tests.helpers.house import document, entry
 from tests.helpers.terminal import Terminal
 
@@ -53,14 +52,11 @@ def test_ctrl_c_between_two_quarters_stops_there(terminal: Terminal, sandbox: Sa
         if isinstance(event, Merged):
             os.kill(os.getpid(), signal.SIGINT)
 
-    hooks = Hooks()
-    hooks.add(press_ctrl_c)
+    hooks = Hooks([press_ctrl_c])
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            commands.sync(
-                read_settings(), quarters=[], forecasts=(), last=2, as_json=True, is_sandbox=False, hooks=hooks
-            )
+            sync(hooks, 2, open_steps=None)
     finally:
         signal.signal(signal.SIGINT, before)
     assert sorted(terminal.query("select state from clari.export_job")) == [("LANDED",), ("LOADED",)]

@@ -54,7 +54,7 @@ DISTINCT = [one for one in BEFORE_AND_AFTER if not one[1] or one[0] in {"Submitt
 
 @pytest.mark.long
 @pytest.mark.parametrize("moments", [DISTINCT, pytest.param(BEFORE_AND_AFTER, marks=pytest.mark.soak)], ids=len)
-def test_a_sync_that_is_killed_again_and_again_asks_for_each_quarter_once(
+def test_a_sync_that_is_killed_repeatedly_requests_each_quarter_once(
     tmp_path: Path, expected: list[tuple[Any, ...]], moments: list[tuple[str, bool]]
 ) -> None:
     """At each kind of step, before and after it was written down, each time going on with what the last run left."""

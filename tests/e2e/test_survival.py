@@ -7,26 +7,21 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 import pytest
 
 from clari_pipeline.clari import Cancelled, Retry
-from clari_pipeline.cli import commands
 from clari_pipeline.config.settings import read_settings
-from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.sandbox import Fault, Sandbox
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.events import Event, Hooks
-from clari_pipeline.sync.exporting import exporting
 from clari_pipeline.sync.outcomes import outcomes_of
-from tests.helpers.direct_steps import direct_steps
-from tests.helpers.terminal import Terminal
+from tests.helpers.direct_steps import exported, sync
+from tests.helpers.terminal import CURRENT, Terminal
 
-CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
 LAST_THREE = [str(CURRENT.shifted(-ago)) for ago in range(3)]
 
 
@@ -51,16 +46,20 @@ def posts(sandbox: Sandbox) -> int:
     return sum(seen.method == "POST" for seen in sandbox.requests)
 
 
-def change(terminal: Terminal, sql: str) -> None:
-    """What another time, or another run, would have left in the ledger."""
-    with duckdb.connect(str(terminal.folder / "data/warehouse.duckdb")) as connection:
-        connection.execute(sql)
+def leave_at_clari(terminal: Terminal, state: str, **ago: int) -> None:
+    """Let the exports be as a killed run leaves them at Clari; one that is SUBMITTING has no job yet."""
+    terminal.execute(
+        "update clari.export_job set state = $state, job_id = case $state when 'SUBMITTED' then job_id end, "
+        "landing_path = null, submitted_at = submitted_at - $ago",
+        state=state,
+        ago=timedelta(**ago),
+    )
 
 
 # Jobs that come to nothing
 
 
-def test_a_hung_job_is_cancelled_recorded_and_queued_again(
+def test_a_hung_job_is_cancelled_recorded_and_requeued(
     terminal: Terminal, clari: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As often as CLARI_MAX_REQUEUES says, each attempt a row; what is cancelled counts against no quota."""
@@ -94,17 +93,7 @@ def test_the_second_attempt_is_merged_and_the_sync_is_well(
         if isinstance(event, Cancelled):
             clari.scenario = "calm"
 
-    code = commands.sync(
-        read_settings(),
-        quarters=[Quarter.parse(quarter)],
-        forecasts=(),
-        last=None,
-        as_json=True,
-        is_sandbox=False,
-        hooks=Hooks([calm]),
-        open_steps=direct_steps,
-    )
-    assert code == 0
+    assert sync(Hooks([calm]), quarter) == 0
     rows = terminal.query("select attempt, state from clari.export_job order by attempt")
     assert rows == [(1, state), (2, "LOADED")]
 
@@ -159,7 +148,7 @@ def test_a_quota_that_is_not_low_is_no_alert(terminal: Terminal, clari: Sandbox)
 # Types that this organisation may not have
 
 
-def test_refused_types_are_left_out_said_and_keep_their_values(terminal: Terminal, clari: Sandbox) -> None:
+def test_refused_types_are_left_out_reported_and_keep_their_values(terminal: Terminal, clari: Sandbox) -> None:
     """The other measures are merged, the missing ones stay as they were, and the exit code is 0."""
     assert terminal("sync", "--last", "1").code == 0
     measures = (
@@ -216,8 +205,8 @@ def test_when_clari_is_down_every_quarter_is_reported_and_nothing_hammered(termi
     context = Context.of(read_settings())
     quarters = [CURRENT.shifted(-ago) for ago in range(5)]
     retry = Retry(attempts=4, first_wait_s=0.001, max_wait_s=0.002)
-    with exporting(context, "run", quarters, ["total_new", "new_business"], retry=retry) as desk:
-        outcomes = outcomes_of(context.warehouse, [taken for quarter in quarters for taken in desk.take(str(quarter))])
+    asked = exported(context, quarters, ["total_new", "new_business"], retry=retry)
+    outcomes = outcomes_of(context.warehouse, asked)
     assert [outcome.export["state"] for outcome in outcomes] == ["FAILED"] * 10
     assert all("is down" in outcome.export["error"] for outcome in outcomes)
     assert len(clari.requests) == 4 + 2  # the limits, and a look whether anything else is answered
@@ -230,8 +219,7 @@ def test_results_that_cannot_be_had_do_not_stop_the_other_quarters(terminal: Ter
     context = Context.of(read_settings())
     quarters = [CURRENT.shifted(-ago) for ago in range(2)]
     retry = Retry(attempts=3, first_wait_s=0.001, max_wait_s=0.002)
-    with exporting(context, "run", quarters, ["total_new"], retry=retry) as desk:
-        outcomes = outcomes_of(context.warehouse, [taken for quarter in quarters for taken in desk.take(str(quarter))])
+    outcomes = outcomes_of(context.warehouse, exported(context, quarters, ["total_new"], retry=retry))
     assert Counter(outcome.export["state"] for outcome in outcomes) == {"SUBMITTED": 2}
     assert terminal("sync", "--last", "2").code == 0
     assert len(clari.jobs) == 2
@@ -240,7 +228,7 @@ def test_results_that_cannot_be_had_do_not_stop_the_other_quarters(terminal: Ter
 # What is told
 
 
-def test_json_lines_tell_each_step(terminal: Terminal, clari: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_step_is_a_json_line(terminal: Terminal, clari: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every line on stderr is one JSON object that names its event, quarter and level; errors at the end included."""
     monkeypatch.setenv("CLARI_LOG_FORMAT", "json")
     clari.scenario = "failed"
@@ -268,7 +256,7 @@ def test_json_lines_tell_each_step(terminal: Terminal, clari: Sandbox, monkeypat
     assert clari.api_key not in answer.err
 
 
-def test_dagsters_log_tells_a_quarters_story(terminal: Terminal, clari: Sandbox) -> None:
+def test_dagsters_log_has_each_step_of_a_quarter(terminal: Terminal, clari: Sandbox) -> None:
     """At seven in the morning: which job, how long, where it landed, with the moment of each step."""
     clari.fail_next("status", ["500"])
     assert terminal.with_dagster("sync", "--last", "1").code == 0
@@ -304,11 +292,7 @@ def test_waits_retries_and_latency_are_in_the_ledger_and_in_the_mart(terminal: T
 def test_an_export_left_behind_days_ago_is_fetched_beside_the_new_one(terminal: Terminal, clari: Sandbox) -> None:
     """Its figures are history now, and Clari cannot give them again: both documents are merged, in their order."""
     assert terminal("sync", "--last", "1").code == 0
-    change(
-        terminal,
-        "update clari.export_job set state = 'SUBMITTED', landing_path = null, "
-        "submitted_at = submitted_at - interval 2 day",
-    )
+    leave_at_clari(terminal, "SUBMITTED", days=2)
     answer = terminal("sync", "--last", "1", "--json")
     assert answer.code == 0, answer.err
     assert "1 exports of earlier runs are fetched" in answer.err
@@ -321,11 +305,7 @@ def test_an_export_left_behind_days_ago_is_fetched_beside_the_new_one(terminal: 
 def test_an_export_of_days_ago_that_never_reached_clari_is_let_go(terminal: Terminal, clari: Sandbox) -> None:
     """Its figures would be today's: the one export of today is enough."""
     assert terminal("sync", "--last", "1").code == 0
-    change(
-        terminal,
-        "update clari.export_job set state = 'SUBMITTING', job_id = null, landing_path = null, "
-        "submitted_at = submitted_at - interval 2 day",
-    )
+    leave_at_clari(terminal, "SUBMITTING", days=2)
     clari.fail_next("jobs", [Fault("answer", 200, {}, b"[]")] * 3)
     assert terminal("sync", "--last", "1").code == 0
     assert len(clari.jobs) == 2
@@ -338,7 +318,7 @@ def test_a_document_of_another_request_and_quarter_is_fetched_too(
 ) -> None:
     """The settings have changed since the run died: what it left is not stranded, and does not stand for the new."""
     assert terminal("sync", "--period", LAST_THREE[2]).code == 0
-    change(terminal, "update clari.export_job set state = 'SUBMITTED', landing_path = null")
+    leave_at_clari(terminal, "SUBMITTED")
     monkeypatch.setenv("CLARI_TYPES_TO_EXPORT", "forecast,quota,crm_closed")
     answer = terminal("sync", "--period", LAST_THREE[0], "--json")
     assert answer.code == 0, answer.err
@@ -354,35 +334,23 @@ def test_a_recovered_document_does_not_hide_that_todays_failed(
 ) -> None:
     with clari_with(monkeypatch, people=3, monthly_quota=1):
         assert terminal("sync", "--last", "1").code == 0
-        change(
-            terminal,
-            "update clari.export_job set state = 'SUBMITTING', job_id = null, landing_path = null, "
-            "submitted_at = submitted_at - interval 13 hour",
-        )
+        leave_at_clari(terminal, "SUBMITTING", hours=13)
         answer = terminal("sync", "--last", "1", "--json")
     assert answer.code == 1
     assert [export["state"] for export in answer.document["exports"]] == ["FAILED"]
     assert terminal.query("select state from clari.export_job order by all") == [("FAILED",), ("LOADED",)]
 
 
-def test_what_a_run_that_ended_had_landed_is_merged_by_the_next_and_not_asked_for_again(
+def test_what_a_run_had_landed_is_merged_by_the_next_and_not_requested_twice(
     terminal: Terminal, clari: Sandbox
 ) -> None:
     """The disk was full, or somebody held the warehouse, when it was to be merged."""
-    with exporting(Context.of(read_settings()), "run", [CURRENT], ["total_new"]) as desk:
-        desk.take(str(CURRENT))
+    exported(Context.of(read_settings()), [CURRENT], ["total_new"])
     assert terminal.query("select state from clari.export_job") == [("LANDED",)]
     answer = terminal("sync", "--last", "1", "--json")
     assert answer.code == 0, answer.err
     assert [export["state"] for export in answer.document["exports"]] == ["LOADED"]
     assert len(clari.jobs) == 1
-
-
-@pytest.mark.soak  # by default: the same sync again sees every entry in a newer export, in test_sync.py
-def test_what_was_merged_by_a_run_that_came_to_its_end_is_exported_anew(terminal: Terminal, clari: Sandbox) -> None:
-    for syncs in (1, 2):
-        assert terminal("sync", "--last", "1").code == 0
-        assert len(clari.jobs) == syncs
 
 
 def test_leftovers_of_a_killed_download_are_swept_away_after_a_day(terminal: Terminal, clari: Sandbox) -> None:

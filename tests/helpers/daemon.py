@@ -1,26 +1,23 @@
-"""Dagster's daemon over an instance: it runs quarters, and lets its sensors look."""
+"""Dagster's daemon over an instance: it runs quarters, and ticks its sensors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
 from clari_pipeline.config.settings import point_dagster_at, read_settings
-from clari_pipeline.core.periods import FiscalCalendar
 from tests.helpers.beginnings import begin_after
 from tests.helpers.sensors import definitions_of, sensor_tick
-from tests.helpers.terminal import Terminal
+from tests.helpers.terminal import CURRENT, Terminal
 
-CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
 _SENSORS = ("alerts_after_success", "alerts_after_failure")
 
 
 class Daemon:
-    """Runs quarters as Dagster's daemon does, and lets its sensors look."""
+    """Runs quarters as Dagster's daemon does, and ticks its sensors."""
 
     def __init__(self, instance: dg.DagsterInstance, cursors: dict[str, str | None]) -> None:
         self.instance = instance
@@ -40,8 +37,8 @@ class Daemon:
         self.instance.report_run_failed(run, "the run's process is gone")
         return run.run_id
 
-    def look(self) -> None:
-        """The sensors look once."""
+    def tick_sensors(self) -> None:
+        """Let each sensor tick once."""
         self.cursors = {name: sensor_tick(self.instance, name, cursor) for name, cursor in self.cursors.items()}
 
 
@@ -53,9 +50,9 @@ def running(terminal: Terminal) -> Iterator[Daemon]:
     def sync_once() -> dict[str, str | None]:
         with dg.DagsterInstance.get() as instance:
             daemon = Daemon(instance, dict.fromkeys(_SENSORS))
-            daemon.look()
+            daemon.tick_sensors()
             daemon.sync()
-            daemon.look()
+            daemon.tick_sensors()
         return daemon.cursors
 
     cursors = begin_after("daemon synced", sync_once, folder=terminal.folder)

@@ -7,18 +7,21 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TypeVar
 
-from clari_pipeline.config.settings import Settings
+from clari_pipeline.clari import Retry
+from clari_pipeline.cli import commands
+from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import PipelineError, Problem
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.exporting import ExportRunner
+from clari_pipeline.sync.events import Hooks
+from clari_pipeline.sync.exporting import ExportRunner, exporting
 from clari_pipeline.sync.loading import Loader
 from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
 from clari_pipeline.sync.products.bringing import Bringing
 from clari_pipeline.sync.products.brought import Brought
 from clari_pipeline.sync.publishing import Published, publish
 from clari_pipeline.sync.refreshing import Marts
-from clari_pipeline.sync.run import MakeSteps, MartsResult, QuarterResult
+from clari_pipeline.sync.run import MakeSteps, MartsResult, OpenSteps, QuarterResult
 
 _Made = TypeVar("_Made")
 
@@ -64,6 +67,33 @@ class DirectSteps:
 
     def bring_product(self, product: str) -> Brought:
         return Bringing(self._context, product, run_id=self._runner.run_id).bring()
+
+
+def sync(hooks: Hooks, which: int | str, *, open_steps: OpenSteps | None = direct_steps) -> int:
+    """The command `sync` of the last so many quarters, or of one, with hooks of the test's; its exit code."""
+    return commands.sync(
+        read_settings(),
+        quarters=[Quarter.parse(which)] if isinstance(which, str) else [],
+        forecasts=(),
+        last=which if isinstance(which, int) else None,
+        as_json=False,
+        is_sandbox=False,
+        hooks=hooks,
+        open_steps=open_steps,
+    )
+
+
+def exported(
+    context: Context,
+    quarters: Sequence[Quarter],
+    forecasts: Sequence[str],
+    *,
+    run_id: str = "run",
+    retry: Retry | None = None,
+) -> list[str]:
+    """Export these quarters, and merge nothing; the request ids."""
+    with exporting(context, run_id, quarters, forecasts, retry=retry) as runner:
+        return [request_id for quarter in quarters for request_id in runner.take(str(quarter))]
 
 
 def _tried(step: Callable[[], _Made]) -> tuple[_Made | None, Problem | None]:

@@ -18,7 +18,6 @@ def words(text: str) -> tuple[str, ...]:
 
 
 AMOUNT_KEYS = ("forecastValue", "quotaValue", "adjustmentValue", "crmTotal", "aggregationTotal", "crmClosed")
-TEXT_KEYS = ("timeFrameId", "timePeriodId", "userId", "scopeId", "updatedBy", "adjustedBy")
 AMOUNTS = words("""
     0 -0 -0.0 7 1200000 1200000.0 1.2E6 12E-1 1e-4 10E-5 1E+2 1.00000 0.1 575504.71 99999999999999.9999
     "1200000.00" "1.2E6" "0.5" null

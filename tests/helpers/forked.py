@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import count
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from tempfile import mkdtemp
@@ -126,28 +125,3 @@ def publish_and_die(event: str, name: str) -> None:
 
     sys.addaudithook(die)
     publish(context.warehouse, context.places)
-
-
-def sync_and_die(last: int, name: str, number: int) -> int:
-    """A sync of the last so many quarters that is killed once the ledger has the n-th event of that name."""
-    from clari_pipeline.cli import commands  # noqa: PLC0415
-    from clari_pipeline.config.settings import read_settings  # noqa: PLC0415
-    from clari_pipeline.sync.events import Event, Hooks  # noqa: PLC0415
-    from tests.helpers.direct_steps import direct_steps  # noqa: PLC0415
-
-    seen = count()
-
-    def die(event: Event) -> None:
-        if type(event).__name__ == name and next(seen) == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return commands.sync(
-        read_settings(),
-        quarters=[],
-        forecasts=(),
-        last=last,
-        as_json=False,
-        is_sandbox=False,
-        hooks=Hooks([die]),
-        open_steps=direct_steps,
-    )

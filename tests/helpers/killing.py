@@ -33,12 +33,10 @@ class Moment:
         return f"{'after' if self.is_written else 'before'} {self.name or 'event'} {self.number}"
 
 
-def _sync(which: int | str, moment: Moment | None, is_in_dagster: bool) -> int:
-    from clari_pipeline.cli import commands  # noqa: PLC0415 - imported already where this was forked from
-    from clari_pipeline.config.settings import read_settings  # noqa: PLC0415
-    from clari_pipeline.core.periods import Quarter  # noqa: PLC0415
-    from clari_pipeline.sync.events import Event, Hooks  # noqa: PLC0415
-    from tests.helpers.direct_steps import direct_steps  # noqa: PLC0415
+def sync_and_die(which: int | str, moment: Moment | None, is_in_dagster: bool = False) -> int:
+    """A sync of the last so many quarters, or of one, that is killed at this moment."""
+    from clari_pipeline.sync.events import Event, Hooks  # noqa: PLC0415 - imported where this was forked from
+    from tests.helpers.direct_steps import direct_steps, sync  # noqa: PLC0415
 
     seen = 0
 
@@ -50,16 +48,7 @@ def _sync(which: int | str, moment: Moment | None, is_in_dagster: bool) -> int:
             seen += 1
 
     hooks = Hooks([die]) if moment is None or moment.is_written else Hooks(before=[die])
-    return commands.sync(
-        read_settings(),
-        quarters=[Quarter.parse(which)] if isinstance(which, str) else [],
-        forecasts=(),
-        last=which if isinstance(which, int) else None,
-        as_json=False,
-        is_sandbox=False,
-        hooks=hooks,
-        open_steps=None if is_in_dagster else direct_steps,
-    )
+    return sync(hooks, which, open_steps=None if is_in_dagster else direct_steps)
 
 
 class Place:
@@ -103,7 +92,9 @@ class Place:
         """A sync that goes on meanwhile."""
         output = self.folder / "output.txt"
         words = (which, moment, self._is_in_dagster)
-        return forked.begin(_sync, *words, out=output, err=output, folder=self.folder, environment=self._environment)
+        return forked.begin(
+            sync_and_die, *words, out=output, err=output, folder=self.folder, environment=self._environment
+        )
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the warehouse."""

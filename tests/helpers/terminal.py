@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,14 @@ import duckdb
 import pytest
 
 from clari_pipeline.cli import app as cli
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.core.runbook import PAGE
 from clari_pipeline.sync.run import OpenSteps
 from tests.helpers.beginnings import begin_after
 from tests.helpers.direct_steps import direct_steps
+
+CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())  # as the settings of a terminal have it
+BEFORE = CURRENT.shifted(-1)
 
 
 @cache
@@ -86,6 +91,11 @@ class Terminal:
         """Rows of the warehouse, read as an analyst would."""
         with self._reading(warehouse) as connection:
             return connection.execute(sql).fetchall()
+
+    def execute(self, sql: str, **parameters: object) -> None:
+        """Leave in the warehouse what another time, or another run, would have left."""
+        with duckdb.connect(str(self.folder / "data/warehouse.duckdb")) as connection:
+            connection.execute(sql, parameters or None)
 
     def tables(self, *, without: tuple[str, ...] = ()) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of the tables that documents alone decide, in a fixed order."""

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clari_pipeline.cli import app as cli
+from tests.helpers.forecast import shared_house
 from tests.helpers.house import House, document, entry, moment
 from tests.helpers.weekly_model import QUARTERS, History, deliver, random_history
 
@@ -20,27 +21,14 @@ _KEY = ("time_period_id", "time_frame_id", "user_id", "field_id")
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the commands look for a warehouse; there is none yet."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CLARI_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("CLARI_WAREHOUSE_URL", f"duckdb:///{tmp_path / 'warehouse.duckdb'}")
-    return tmp_path
-
-
-@pytest.fixture
-def house(folder: Path) -> House:
-    return House(folder)
-
-
-@pytest.fixture
-def open_house(house: House) -> Iterator[House]:
+def open_house(folder: Path) -> Iterator[House]:
     """Its file stays open, for the commands of this process as well."""
-    with house.held_open():
+    with shared_house(folder) as house:
         yield house
 
 
 def _expected(history: History, at: datetime) -> dict[tuple[str, ...], tuple[Any, ...]]:
+    """The rows as of a moment, by the model."""
     known = {}
     for quarter in QUARTERS:
         values, present = history.known(quarter, at)
@@ -50,23 +38,20 @@ def _expected(history: History, at: datetime) -> dict[tuple[str, ...], tuple[Any
     return known
 
 
-def _amount(text: str) -> Decimal | None:
-    return Decimal(text) if text else None
+_AMOUNTS = ("forecast_value", "quota_value", "adjustment_value", "crm_total", "crm_closed")
 
 
-def _told(at: datetime, capsys: pytest.CaptureFixture[str]) -> dict[tuple[str, ...], tuple[Any, ...]]:
-    """What the command says was known then."""
+def _answered(at: datetime, capsys: pytest.CaptureFixture[str]) -> dict[tuple[str, ...], tuple[Any, ...]]:
+    """The rows as of a moment, by the command."""
     capsys.readouterr()
     assert cli.run(["as-of", at.isoformat(), "--format", "csv"]) == 0
-    told = csv.DictReader(io.StringIO(capsys.readouterr().out))
     return {
         tuple(row[name] for name in _KEY): (
-            *(_amount(row[name]) for name in ("forecast_value", "quota_value", "adjustment_value")),
-            *(_amount(row[name]) for name in ("crm_total", "crm_closed")),
+            *(Decimal(row[name]) if row[name] else None for name in _AMOUNTS),
             row["currency_code"],
             row["is_present"] == "true",
         )
-        for row in told
+        for row in csv.DictReader(io.StringIO(capsys.readouterr().out))
     }
 
 
@@ -74,7 +59,7 @@ def _told(at: datetime, capsys: pytest.CaptureFixture[str]) -> dict[tuple[str, .
     ("seed", "most"),
     [(11, 3), pytest.param(11, 6, marks=pytest.mark.soak), pytest.param(12, 6, marks=pytest.mark.soak)],
 )
-def test_any_moment_is_told_as_the_model_has_it(
+def test_the_entries_as_of_any_moment_are_the_models(
     open_house: House, seed: int, most: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """At each export, just before it, and long after all, by the command and by the table macro."""
@@ -86,12 +71,9 @@ def test_any_moment_is_told_as_the_model_has_it(
     instants = {export.at - timedelta(microseconds=gap) for export in history.exports for gap in (0, 1)}
     for at in [*sorted(instants), datetime(2030, 1, 1, tzinfo=UTC)]:
         expected = _expected(history, at)
-        assert _told(at, capsys) == expected
-        found = open_house.rows(
-            "select time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value, "
-            "crm_total, crm_closed, currency_code, is_present from clari.forecast_entry_as_of($at)",
-            at=at,
-        )
+        assert _answered(at, capsys) == expected
+        columns = ", ".join((*_KEY, *_AMOUNTS, "currency_code", "is_present"))
+        found = open_house.rows(f"select {columns} from clari.forecast_entry_as_of($at)", at=at)
         assert {tuple(row.values())[:4]: tuple(row.values())[4:] for row in found} == expected
     file = tmp_path / "then.parquet"
     assert cli.run(["as-of", "2030-01-01", "--format", "parquet", "--output", str(file)]) == 0
@@ -146,7 +128,7 @@ def test_a_file_holds_what_its_name_says(open_house: House, tmp_path: Path) -> N
         (["2026-10-31"], 1, "there is no warehouse yet: run clari-pipeline sync"),
     ],
 )
-def test_what_cannot_be_told_is_one_line(
+def test_a_usage_error_is_one_line(
     folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, said: str
 ) -> None:
     assert not list(folder.iterdir())

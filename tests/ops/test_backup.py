@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.landing import Landing
 from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
 from clari_pipeline.warehouse.errors import WarehouseLocked
@@ -24,9 +20,9 @@ from clari_pipeline.warehouse.statements import tables
 from tests.helpers import forked
 from tests.helpers.beginnings import begin_after
 from tests.helpers.each_case import try_each
-from tests.helpers.terminal import Terminal
+from tests.helpers.holding import held_by_another_process
+from tests.helpers.terminal import CURRENT, Terminal
 
-CURRENT = FiscalCalendar(1).quarter_of(datetime.now(UTC).date())
 WAREHOUSE = Path("data/warehouse.duckdb")
 LANDING = Path("data/landing")
 SAVED = Path("saved")
@@ -100,7 +96,7 @@ def test_what_is_restored_is_what_was_saved(synced: Terminal) -> None:
     assert [found for _, found in held(LANDING).values()] == [found for _, found in documents.values()]
 
 
-def test_what_the_backup_has_is_not_copied_again(saved: Terminal) -> None:
+def test_documents_of_the_backup_are_not_copied_twice(saved: Terminal) -> None:
     """Only what has landed since; a byte that has changed in the backup is mended."""
     before = held(SAVED / "landing")
     one_more_lands(saved)
@@ -316,18 +312,11 @@ def test_a_warehouse_that_is_broken_gives_way_with_its_log(saved: Terminal) -> N
 
 def test_a_warehouse_that_is_in_use_is_waited_for(saved: Terminal) -> None:
     """Put in the place of an open file, it would be lost."""
-    holding = subprocess.Popen(
-        [sys.executable, "-c", f"import duckdb; c = duckdb.connect('{WAREHOUSE}'); print('held', flush=True); input(); "
-         "c.execute('create table clari.late as select 1 as one'); c.close()"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert holding.stdout is not None
-    assert holding.stdout.readline() == "held\n"
-    shutil.copyfile(saved_warehouse(), "arriving")
-    with pytest.raises(WarehouseLocked, match="has been locked by"):
-        DuckWarehouse(WAREHOUSE, lock_timeout_s=0.1).replace_with(Path("arriving"))
-    assert Path("arriving").exists()
-    holding.communicate("\n", timeout=60)
+    with held_by_another_process(WAREHOUSE, last="create table clari.late as select 1 as one"):
+        shutil.copyfile(saved_warehouse(), "arriving")
+        with pytest.raises(WarehouseLocked, match="has been locked by"):
+            DuckWarehouse(WAREHOUSE, lock_timeout_s=0.1).replace_with(Path("arriving"))
+        assert Path("arriving").exists()
     assert saved("restore", "saved", "--force").code == 0
     assert saved.query("select count(*) from duckdb_tables() where table_name = 'late'") == [(0,)]
 
@@ -362,8 +351,7 @@ def test_a_restored_warehouse_still_belongs_to_its_environment(
     synced: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Production's figures come into staging only on purpose, a sandbox's into production not at all."""
-    with duckdb.connect(str(WAREHOUSE)) as connection:
-        connection.execute("insert into clari.warehouse_environment (env) values ('prod')")
+    synced.execute("insert into clari.warehouse_environment (env) values ('prod')")
     monkeypatch.setenv("CLARI_ENV", "prod")
     assert synced("backup", "saved").code == 0
     shutil.rmtree("data")

@@ -22,27 +22,21 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from clari_pipeline.config.settings import read_settings
-from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.landing import Landing
-from clari_pipeline.ops.freshness import ExportHealth, Wanted
+from clari_pipeline.ops.freshness import CurrentQuarter, ExportHealth
 from clari_pipeline.ops.health import Health, Snapshot
 from clari_pipeline.sandbox import Sandbox
 from tests.helpers import forked
 from tests.helpers.each_case import try_each
-from tests.helpers.terminal import Terminal
+from tests.helpers.holding import held_by_another_process
+from tests.helpers.terminal import BEFORE, CURRENT, Terminal
 
-CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
-BEFORE = CURRENT.shifted(-1)
 WAREHOUSE = Path("data/warehouse.duckdb")
 AWKWARD = 'a "quoted" \\n back\\slash\nnext line\r, {comma} ü'
-HOLD = """
-import duckdb, sys
-with duckdb.connect(sys.argv[1]) as held:
-    held.execute("insert into clari.alert (alert_key, alert_class, kind, severity, title, created_at) "
-        "values ('new', 'c', 'freshness', 'P3', 't', now())")
-    print("held", flush=True)
-    sys.stdin.read()
-"""
+NEW_ALERT = (
+    "insert into clari.alert (alert_key, alert_class, kind, severity, title, created_at) "
+    "values ('new', 'c', 'freshness', 'P3', 't', now())"
+)
 
 Labels = frozenset[tuple[str, str]]
 
@@ -114,17 +108,6 @@ def _address(stderr: IO[str]) -> str:
     address = re.search(r"http://127\.0\.0\.1:[1-9]\d*(?=/health)", line)
     assert address, line + stderr.read()
     return address[0]
-
-
-@contextmanager
-def held_by_another_process() -> Iterator[None]:
-    """The warehouse open for writing elsewhere, as a sync has it; an alert has been written there."""
-    words = [sys.executable, "-c", HOLD, str(WAREHOUSE)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        yield
-        holder.communicate("")
 
 
 @pytest.fixture
@@ -229,7 +212,7 @@ def test_unwell_when_the_newest_figures_are_too_old(synced: Terminal) -> None:
         assert [export["age_hours"] for export in found["exports"]] == [50, 0]
 
 
-def test_refused_and_unfinished_exports_and_unsent_alerts_are_told(synced: Terminal, sandbox: Sandbox) -> None:
+def test_refused_and_unfinished_exports_and_pending_alerts_are_counted(synced: Terminal, sandbox: Sandbox) -> None:
     """A quarter that was refused says so beside its last success; what is under way and unsent is counted."""
     sandbox.scenario = "truncated"
     assert synced("sync", "--period", str(BEFORE)).code == 1
@@ -269,7 +252,7 @@ def test_refused_and_unfinished_exports_and_unsent_alerts_are_told(synced: Termi
 
 
 @pytest.mark.soak
-def test_products_that_are_named_are_looked_at_too(
+def test_products_in_the_settings_are_part_of_the_health(
     synced: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that fails says so beside its last success, a stale one is not well, one that is not named is nothing."""
@@ -323,7 +306,7 @@ def test_while_a_sync_holds_the_warehouse_the_last_answer_stands(synced: Termina
     """The picture is that of before, its age is that of now; who has seen nothing yet says busy until it can look."""
     with serving() as service:
         before, metrics_before = service.health(), service.metrics()
-        with held_by_another_process(), serving() as newcomer:
+        with held_by_another_process(WAREHOUSE, first=NEW_ALERT), serving() as newcomer:
             code, found = service.health()
             assert (code, found["status"]) == (200, "ok")
             assert found["taken_at"] == before[1]["taken_at"]
@@ -455,12 +438,13 @@ def test_a_forecast_is_behind_where_its_current_quarter_is() -> None:
             ExportHealth(*which, state="LOADED", exported_at=None if age is None else now - age, loaded_at=now)
             for which, age in ages.items()
         )
-        wanted = Wanted("Q4", forecast_ids, is_new)
-        health = Health(now, 26, Snapshot(now, exports), wanted=wanted)
+        current = CurrentQuarter("Q4", forecast_ids, is_new)
+        health = Health(now, 26, Snapshot(now, exports), current=current)
         assert (health.behind, health.status) == (behind, "stale" if behind else "ok")
         assert health.as_document()["behind"] == behind
 
     try_each(AGES, check)
     settings = read_settings(fiscal_year_start_month=2, quarter_grace_days=7, forecast_ids=("north",))
-    assert Wanted.at(datetime(2026, 11, 7, 12, tzinfo=UTC), settings) == Wanted("2027_Q4", ("north",), is_new=True)
-    assert Wanted.at(datetime(2026, 11, 8, 12, tzinfo=UTC), settings) == Wanted("2027_Q4", ("north",), is_new=False)
+    for day, is_new in ((7, True), (8, False)):
+        at = datetime(2026, 11, day, 12, tzinfo=UTC)
+        assert CurrentQuarter.at(at, settings) == CurrentQuarter("2027_Q4", ("north",), is_new=is_new)

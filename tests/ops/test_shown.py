@@ -13,7 +13,8 @@ import pytest
 from clari_pipeline.cli import app as cli
 from clari_pipeline.core.safe_text import json_text, one_line, printable, spreadsheet_cell
 from tests.helpers.each_case import try_each
-from tests.helpers.house import House, document, entry, moment, person
+from tests.helpers.forecast import shared_house
+from tests.helpers.house import document, entry, moment, person
 
 AWKWARD = "\x1b]0;owned\x07\x1b[2JAnn\u202egnp.exe\u2066\x9b31m\x7f\u2028\r\b"
 DOES_SOMETHING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -63,15 +64,11 @@ def test_a_cell_is_no_formula() -> None:
 
 
 @pytest.fixture
-def awkward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def awkward(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two exports of a forecast of which person, field, week and role are called so, and whose call swings."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CLARI_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("CLARI_WAREHOUSE_URL", f"duckdb:///{tmp_path / 'warehouse.duckdb'}")
     monkeypatch.delenv("CLARI_API_KEY", raising=False)
-    house = House(tmp_path)
     names = {"people": [person(AWKWARD, role=AWKWARD, parent=None)], "fields": {"=commit": AWKWARD}}
-    with house.held_open():
+    with shared_house(folder) as house:
         for day, call in ((5, 100), (6, -900)):
             shown = document(entry(AWKWARD, call=call, field="=commit", submitted=True), **names)
             house.bring(shown, moment(10, day), forecast=AWKWARD)

@@ -137,7 +137,7 @@ def test_a_file_that_an_earlier_release_made_stays_and_its_copy_opens_everywhere
     work = restoring.plan(
         context.warehouse, context.landing, tmp_path / "saved", env=None, documents_only=False, force=True
     )
-    restoring.restore(context.warehouse, context.landing.root, work)
+    restoring.restore(work)
     assert storage(file) == 65
     assert asked(file)["answers"] == asked(copy)["answers"]
 

@@ -78,7 +78,7 @@ def test_both_remedies_bring_everything_back(tmp_path: Path) -> None:
         work = restoring.plan(
             context.warehouse, context.landing, tmp_path / "saved", env=None, documents_only=False, force=True
         )
-        restoring.restore(context.warehouse, context.landing.root, work)
+        restoring.restore(work)
         assert [house.rows(query) for query in shown] == before
     file.write_bytes(DAMAGES["every block"](content))
     file.rename(file.with_name("damaged.duckdb"))

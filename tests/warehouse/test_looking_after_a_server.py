@@ -11,7 +11,7 @@ import pytest
 from clari_pipeline.cli import operations
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.ops.preflight import in_warehouse
-from clari_pipeline.ops.preflight.look import Look
+from clari_pipeline.ops.preflight.probe import Probe
 from clari_pipeline.sync.context import Context
 from clari_pipeline.warehouse.errors import WrongEnvironment
 from tests.helpers.house import House, document, entry, moment
@@ -29,9 +29,9 @@ def test_another_environment_is_refused_and_documents_alone_are_saved(
     with pytest.raises(WrongEnvironment, match="belongs to prod, and CLARI_ENV is staging"):
         Context.of(settings.model_copy(update={"env": "staging"})).prepare()
 
-    look = Look(settings, now=lambda: datetime.now(UTC))
-    assert look.is_current
-    assert in_warehouse.warehouse_is_writable(look).status == "PASS"
+    probe = Probe(settings, now=lambda: datetime.now(UTC))
+    assert probe.is_schema_current
+    assert in_warehouse.warehouse_is_writable(probe).status == "PASS"
 
     saved = tmp_path / "saved"
     assert operations.backup(settings, saved) == 0

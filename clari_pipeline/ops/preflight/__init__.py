@@ -1,4 +1,4 @@
-"""The go-live checklist, run: each line a small function that returns one finding. Nothing here raises."""
+"""The go-live checklist as a command: a small function a check, which returns one finding. Nothing here raises."""
 
 from clari_pipeline.ops.preflight.checklist import NAMES, Result, inspect, is_well
 

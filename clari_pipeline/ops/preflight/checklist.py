@@ -1,20 +1,21 @@
-"""The lines of the checklist, in the order in which they are worth mending."""
+"""The checks by name, in the order in which their failures are worth fixing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.core.runbook import see
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.ops.preflight import at_clari, deep, in_warehouse, on_machine
-from clari_pipeline.ops.preflight.findings import Finding, NotSeen, Status, wrong
-from clari_pipeline.ops.preflight.look import Look
+from clari_pipeline.ops.preflight.findings import CannotCheck, Finding, Status, failed
+from clari_pipeline.ops.preflight.probe import Probe
 from clari_pipeline.sync.masking import Mask
 
-_Check = Callable[[Look], Finding]
+_Check = Callable[[Probe], Finding]
 
 _CHECKS: Mapping[str, _Check] = {
     check.__name__: check
@@ -56,7 +57,7 @@ _NEED_NO_SETTINGS = {"env_file_is_private", "env_file_is_untracked"}
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One line. `remedy` is empty where nothing is to be done."""
+    """The result of one check. `remedy` is empty where nothing is to be done."""
 
     name: str
     status: Status
@@ -71,53 +72,54 @@ def inspect(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     names: Collection[str] = NAMES,
 ) -> list[Result]:
-    """The lines of the checklist, of the settings as they stand. Raises nothing: what cannot be looked at fails.
+    """Run the checks of these `names` on the current settings. Raises nothing: a check that cannot be run fails.
 
     With `is_sent` each alert channel is sent a message; with `is_deep` one export is made, the only thing here that
-    counts against Clari's quota. Where some lines are named, only those are checked.
+    counts against Clari's quota.
     """
     try:
         settings = read_settings()
     except SettingsError as error:
         return [result for result in _without_settings(error) if result.name in names]
     mask = Mask(settings)
-    look = Look(settings, now)
+    probe = Probe(settings, now)
     checks: dict[str, _Check] = dict(_CHECKS)
     if is_sent:
-        checks["alerts_have_channels"] = on_machine.alerts_reach_people
+        checks["alerts_have_channels"] = partial(on_machine.alerts_have_channels, is_sent=True)
     if is_deep:
         checks[_DEEP] = deep.an_export_works
     found = {"settings_are_readable": Finding("PASS", "each of them")}
-    found |= {name: _seen(check, look) for name, check in checks.items() if name in names}
+    found |= {name: _run(check, probe) for name, check in checks.items() if name in names}
     return [_result(name, finding, mask) for name, finding in found.items() if name in names]
 
 
 def is_well(results: list[Result]) -> bool:
-    """Whether nothing is to be mended before this goes live."""
+    """Whether no check failed; warnings do not keep the pipeline from going live."""
     return all(result.status != "FAIL" for result in results)
 
 
-def _seen(check: _Check, look: Look) -> Finding:
-    """What the check finds; whatever goes wrong in it is what it finds."""
+def _run(check: _Check, probe: Probe) -> Finding:
+    """The check's finding; an error that it raises is a failure of the check."""
     try:
-        return check(look)
-    except NotSeen as unseen:
-        return wrong(f"cannot be looked at: {unseen}", unseen.remedy)
+        return check(probe)
+    except CannotCheck as error:
+        return failed(f"cannot be looked at: {error}", error.remedy)
     except Exception as error:  # noqa: BLE001 - the checklist goes on to the next line
-        return wrong(f"cannot be looked at: {_first_line(error)}", "mend this, then run clari-pipeline preflight again")
+        cause = "".join(str(error).strip().splitlines()[:1]) or type(error).__name__
+        return failed(f"cannot be looked at: {cause}", "mend this, then run clari-pipeline preflight again")
 
 
 def _without_settings(error: SettingsError) -> list[Result]:
-    """The lines of what is wrong say so; the others cannot be looked at."""
+    """Checks of the settings that are wrong fail with the cause, all others as not to be run."""
     faults = error.faults or {"settings": str(error)}
     remedy = f"mend {', '.join(faults)} in .env or the environment (.env.example shows them all)"
-    found = {"settings_are_readable": wrong(str(error), remedy)}
-    told = {_OF_SETTING[name]: f"{name}: {said}" for name, said in faults.items() if name in _OF_SETTING}
+    found = {"settings_are_readable": failed(str(error), remedy)}
+    causes = {_OF_SETTING[name]: f"{name}: {cause}" for name, cause in faults.items() if name in _OF_SETTING}
     for name, check in _CHECKS.items():
         if name in _NEED_NO_SETTINGS:
-            found[name] = _seen(check, Look(Settings.model_construct(), now=lambda: datetime.now(UTC)))
+            found[name] = _run(check, Probe(Settings.model_construct(), now=lambda: datetime.now(UTC)))
         else:
-            found[name] = wrong(told.get(name, "cannot be looked at before the settings can be read"), remedy)
+            found[name] = failed(causes.get(name, "cannot be looked at before the settings can be read"), remedy)
     return [_result(name, finding, Mask()) for name, finding in found.items()]
 
 
@@ -126,8 +128,3 @@ def _result(name: str, finding: Finding, mask: Mask) -> Result:
     before = remedy.removeprefix("see ")
     remedy = see(remedy, before if before in NAMES else name) if remedy else ""
     return Result(name, finding.status, detail, remedy)
-
-
-def _first_line(error: Exception) -> str:
-    first = "".join(str(error).strip().splitlines()[:1])
-    return first or type(error).__name__

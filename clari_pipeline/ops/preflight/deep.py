@@ -1,4 +1,4 @@
-"""One export, end to end: queued, polled, landed, read, judged, merged, compared. It counts against the quota."""
+"""Make one export end to end: queue, poll, land, read, check, merge, compare. It counts against Clari's quota."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from pydantic import SecretStr
 
 from clari_pipeline.core.periods import Quarter
-from clari_pipeline.ops.preflight.findings import Finding, well, wrong
-from clari_pipeline.ops.preflight.look import NO_FORECASTS, Look
+from clari_pipeline.ops.preflight.findings import Finding, failed, passed
+from clari_pipeline.ops.preflight.probe import NO_FORECASTS, Probe
 from clari_pipeline.store import ledger
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import exporting
@@ -19,12 +19,12 @@ from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
 from clari_pipeline.sync.refreshing import Marts
 
 
-def an_export_works(look: Look) -> Finding:
-    """The smallest quarter, in a warehouse of its own, which goes afterwards; nobody is alerted."""
-    if not look.settings.brings_forecasts:
-        return well(NO_FORECASTS)
-    look.settings.required_key()
-    forecast, quarter = _smallest(look)
+def an_export_works(probe: Probe) -> Finding:
+    """Sync the smallest quarter into a temporary warehouse, which is deleted afterwards; no alert is sent."""
+    if not probe.settings.brings_forecasts:
+        return passed(NO_FORECASTS)
+    probe.settings.required_key()
+    forecast, quarter = _smallest(probe)
     with TemporaryDirectory(prefix="clari-preflight-") as folder:
         own = {
             "data_dir": Path(folder),
@@ -33,7 +33,7 @@ def an_export_works(look: Look) -> Finding:
             "env": None,
             "log_format": "text",
         }
-        context = Context.of(look.settings.model_copy(update=own))
+        context = Context.of(probe.settings.model_copy(update=own))
         context.prepare()
         with exporting(context, uuid.uuid4().hex, [quarter], [forecast]) as runner:
             runner.take(str(quarter))
@@ -46,24 +46,21 @@ def an_export_works(look: Look) -> Finding:
             entries, calls = session.count("forecast_entry"), session.count("forecast_vs_quota")
     what = f"{forecast} {quarter} (job {export['job_id']})"
     if export["state"] != "LOADED":
-        return wrong(
+        return failed(
             f"{what} {export['state']}: {export['error']}", "see it with clari-pipeline sync --period " + str(quarter)
         )
     if entries != export["rows_staged"] or not calls:
-        return wrong(
+        return failed(
             f"{what}: {export['rows_staged']} entries came, {entries} are in the table, {calls} calls in the mart",
             "send clari-pipeline debug-bundle to support",
         )
-    return well(f"{what}: {entries:,} entries, {calls:,} calls, {export['wait_seconds'] or 0:.1f} s at Clari")
+    return passed(f"{what}: {entries:,} entries, {calls:,} calls, {export['wait_seconds'] or 0:.1f} s at Clari")
 
 
-def _smallest(look: Look) -> tuple[str, Quarter]:
-    """The forecast and quarter of the fewest entries, of those that were ever merged; else the oldest of all synced."""
-    merged = []
-    if look.made_by is not None and look.is_current:
-        with look.read_only() as session:
-            merged = ledger.status(session) if session is not None else []
-    synced = set(look.exports)
+def _smallest(probe: Probe) -> tuple[str, Quarter]:
+    """Forecast and quarter with the fewest merged entries; the oldest quarter of a sync where none was merged."""
+    merged = (probe.read(ledger.status) if probe.is_schema_current else None) or ()
+    synced = set(probe.exports)
     sizes = [
         (one["rows"], one["forecast_id"], one["time_period_id"])
         for one in merged
@@ -72,4 +69,4 @@ def _smallest(look: Look) -> tuple[str, Quarter]:
     if sizes:
         _, forecast, quarter = min(sizes)
         return forecast, Quarter.parse(quarter)
-    return look.forecasts[0], min(look.quarters)
+    return probe.forecasts[0], min(probe.quarters)

@@ -1,4 +1,4 @@
-"""What a check of the checklist finds."""
+"""What a check finds: passed, a warning, failed, or an exception where it cannot be run."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ Status: TypeAlias = Literal["PASS", "WARN", "FAIL"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How a thing stands, what was seen, and what to do about it: the remedy is empty where nothing is to be done."""
+    """Status of a check, what was found, and what to do about it: `remedy` is empty where nothing is to be done."""
 
     status: Status
     detail: str
     remedy: str = ""
 
 
-class NotSeen(Exception):
-    """A thing could not be looked at. The message says why; `remedy` what to do."""
+class CannotCheck(Exception):
+    """A check could not be run. The message is the cause; `remedy` what to do."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)
         self.remedy = remedy
 
 
-def well(detail: str) -> Finding:
-    """As it should be."""
+def passed(detail: str) -> Finding:
+    """Nothing is to be done."""
     return Finding("PASS", detail)
 
 
-def doubtful(detail: str, remedy: str) -> Finding:
-    """It will do, and somebody should look."""
+def warning(detail: str, remedy: str) -> Finding:
+    """The pipeline works so, but somebody should look into it."""
     return Finding("WARN", detail, remedy)
 
 
-def wrong(detail: str, remedy: str) -> Finding:
-    """To be mended before this goes live."""
+def failed(detail: str, remedy: str) -> Finding:
+    """To be fixed before the pipeline goes live."""
     return Finding("FAIL", detail, remedy)

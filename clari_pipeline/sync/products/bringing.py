@@ -202,7 +202,7 @@ class Bringing:
                     landing_path=landed.landing_path,
                 )
 
-        self._context.hooks.tell(landed, write_down)
+        self._context.hooks.emit(landed, write_down)
 
 
 def _count(session: Session, fetch: Fetch, retries: int) -> None:

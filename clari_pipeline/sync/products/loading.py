@@ -13,10 +13,10 @@ from clari_pipeline.store import fetches, product_rows
 from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.events import Merged, Refused
-from clari_pipeline.sync.invented import refuse_invented
 from clari_pipeline.sync.judging import keep_verdicts
 from clari_pipeline.sync.products.product import Found, Product
 from clari_pipeline.sync.recording import row_of
+from clari_pipeline.sync.sandbox_guard import refuse_invented
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
@@ -224,9 +224,9 @@ class ProductLoader:
         }
         if fetch["state"] == "LOADED":
             counts = {name: fetch[name] for name in ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged")}
-            self._context.hooks.tell(Merged(**which, **counts, rows_disappeared=0))
+            self._context.hooks.emit(Merged(**which, **counts, rows_disappeared=0))
         else:
-            self._context.hooks.tell(Refused(**which, error=fetch["error"] or ""))
+            self._context.hooks.emit(Refused(**which, error=fetch["error"] or ""))
 
 
 def landing_of(landing: Landing) -> Landing:

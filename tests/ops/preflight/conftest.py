@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
-import duckdb
 import pytest
 
-from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.ops import preflight
 from clari_pipeline.sandbox import Sandbox
-from tests.helpers.terminal import Terminal
+from tests.helpers.listeners import address, web_listeners
+from tests.helpers.terminal import CURRENT, Terminal
 
-CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
 _ALIKE = """
     insert into clari.export_job
     select * replace ('{quarter}' as time_period_id, '{quarter}' as request_id, '{quarter}' as job_id)
@@ -56,8 +49,7 @@ class Operator:
 
     def sql(self, statement: str) -> None:
         """Change the warehouse behind the pipeline's back."""
-        with duckdb.connect("data/warehouse.duckdb") as connection:
-            connection.execute(statement)
+        self.terminal.execute(statement)
 
 
 @pytest.fixture
@@ -79,26 +71,8 @@ def operator(terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPat
 @pytest.fixture
 def channel() -> Iterator[Callable[[int], str]]:
     """Makes web listeners that answer with a status; their addresses, as Apprise writes them."""
-    with ExitStack() as running:
-
-        def listen(status: int) -> str:
-            class Handler(BaseHTTPRequestHandler):
-                def do_POST(self) -> None:
-                    self.rfile.read(int(self.headers["content-length"]))
-                    self.send_response(status)
-                    self.send_header("content-length", "0")
-                    self.end_headers()
-
-                def log_message(self, *_: Any) -> None:
-                    pass
-
-            server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-            running.callback(server.server_close)
-            running.callback(server.shutdown)
-            return f"json://127.0.0.1:{server.server_address[1]}/hook"
-
-        yield listen
+    with web_listeners() as listen:
+        yield lambda status: address(listen("accepts" if status == 200 else "fails"))
 
 
 @pytest.fixture

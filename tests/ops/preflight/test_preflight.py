@@ -299,7 +299,7 @@ def test_where_no_forecast_is_asked_for_none_is_missed(operator: Operator, chann
     assert "daily_products_schedule is not turned on" in operator.line("schedule_is_alive")[1]
 
 
-def test_a_missing_key_is_told_once(operator: Operator) -> None:
+def test_a_missing_key_is_reported_once(operator: Operator) -> None:
     """The line says what is wrong, the one below it what to do: neither says both."""
     operator.set(CLARI_API_KEY="")
     _, lines = operator()

@@ -13,7 +13,6 @@ import duckdb
 import pytest
 
 from clari_pipeline.config.settings import read_settings
-from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.core.project import project_file
 from clari_pipeline.defs.graph import build
 from clari_pipeline.sandbox import Sandbox
@@ -21,11 +20,10 @@ from clari_pipeline.store.product_rows import TABLES
 from tests.conftest import sandbox as calm
 from tests.helpers import forked
 from tests.helpers.beginnings import begin_after
-from tests.helpers.killing import company
-from tests.helpers.terminal import Terminal
+from tests.helpers.killing import Moment, company, sync_and_die
+from tests.helpers.terminal import CURRENT, Terminal
 
 sandbox = calm  # that of all commands, at the present moment
-CURRENT = FiscalCalendar().quarter_of(datetime.now(UTC).date())
 ALL = "forecast,limits,audit,activity,opportunity"
 NAMES = [table for tables in TABLES.values() for table in tables]
 
@@ -211,10 +209,10 @@ def test_a_kill_between_landing_and_merge_is_made_good(terminal: Terminal, monke
     with company() as small:
         monkeypatch.setenv("CLARI_BASE_URL", small.base_url)
         monkeypatch.setenv("CLARI_API_KEY", small.api_key)
-        killed = forked.run(forked.sync_and_die, 1, "Landed", 0)
+        killed = forked.run(sync_and_die, 1, Moment("Landed", 0, is_written=True))
         assert killed.code == -signal.SIGKILL, killed.err
         assert terminal.query(states) == [("audit", "LANDED")]
-        killed = forked.run(forked.sync_and_die, 1, "Landed", 1)
+        killed = forked.run(sync_and_die, 1, Moment("Landed", 1, is_written=True))
         assert killed.code == -signal.SIGKILL, killed.err
         assert terminal.query(states) == [("audit", "LOADED"), ("audit", "LOADED"), ("activity", "LANDED")]
         assert terminal("sync", "--last", "1").code == 0

@@ -1,4 +1,4 @@
-"""A sandbox's documents never get into production, whose figures somebody decides by."""
+"""Refuse documents of a sandbox in production (`CLARI_ENV=prod`)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from clari_pipeline.landing import LandedDocument
 def refuse_invented(landed: LandedDocument, people: int) -> None:
     """Raise `DocumentUnreadable` where a document was landed with a sandbox's key, or its `people` are a sandbox's.
 
-    The landing folder remembers whose key it was, of every product; people are known by their addresses alone, which
-    also holds of documents from elsewhere and from earlier releases.
+    The manifest of a landed document says whether the key was a sandbox's. People are recognised by their addresses
+    in `.example`, which also works for documents from elsewhere and of earlier releases.
     """
     if not (people or landed.is_invented):
         return

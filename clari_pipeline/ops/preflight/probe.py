@@ -1,4 +1,4 @@
-"""What the checks look at: Clari is asked at most three times, and only what counts against no quota."""
+"""What the checks read, each thing at most once: at most three requests to Clari, none of them an export."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import TypeVar
 
 from clari_pipeline.clari import ClariError, ClariRefused, Limits, Retry
 from clari_pipeline.clari.clock import read_date
@@ -15,7 +16,7 @@ from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.retrying import retry_context
 from clari_pipeline.core.setting_errors import SettingsError
-from clari_pipeline.ops.preflight.findings import NotSeen
+from clari_pipeline.ops.preflight.findings import CannotCheck
 from clari_pipeline.sync.context import Context, clari_client
 from clari_pipeline.sync.products.allowance import syncs_a_month
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
@@ -25,13 +26,16 @@ from clari_pipeline.warehouse.statements import Record, rows
 
 NO_FORECASTS = "not asked for: forecast is not in CLARI_PRODUCTS"
 COVERED = 4  # quarters before the current one
-_PATIENCE_S = 30.0
+_LOCK_TIMEOUT_S = 30.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What Clari said. `types` is None where it does not offer the call, `types_error` is why it could not be asked;
-    `ahead_s` is by how much this machine's clock is ahead of Clari's, at least: 0 where they may agree.
+class ClariAnswers:
+    """Clari's limits and export types, or the errors in their place.
+
+    `types` is None where Clari does not offer the call. `ahead_s` is by how many seconds, at least, this machine's
+    clock is ahead of Clari's: 0 where they may agree.
     """
 
     limits: Limits | None
@@ -41,13 +45,13 @@ class Heard:
     ahead_s: float | None
 
 
-class Look:
-    """One look at everything, each thing at most once."""
+class Probe:
+    """Settings, Clari's answers, the schedule and the warehouse, read when a check first needs them and then kept."""
 
     def __init__(self, settings: Settings, now: Callable[[], datetime]) -> None:
         self.settings = settings
         self.now = now
-        self._trouble: WarehouseError | None = None
+        self._read_error: WarehouseError | None = None
 
     @cached_property
     def context(self) -> Context:
@@ -55,22 +59,22 @@ class Look:
         return Context.of(self.settings.model_copy(update={"log_format": "text"}), now=self.now)
 
     @cached_property
-    def heard(self) -> Heard:
-        """Clari's answers. Raises `NotSeen` where there is no key to ask with."""
+    def answers(self) -> ClariAnswers:
+        """Clari's answers. Raises `CannotCheck` where there is no key to ask with."""
         try:
             self.settings.required_key()
         except SettingsError as error:
-            raise NotSeen("there is no key to ask Clari with", "see key_is_present") from error
+            raise CannotCheck("there is no key to ask Clari with", "see key_is_present") from error
         return asyncio.run(self._ask())
 
     @property
     def limits(self) -> Limits:
-        """What Clari leaves free. Raises `NotSeen`."""
-        if self.heard.limits is None:
-            raise NotSeen(f"Clari did not say: {self.heard.error}", "see key_is_accepted")
-        return self.heard.limits
+        """Clari's limits on exports. Raises `CannotCheck`."""
+        if self.answers.limits is None:
+            raise CannotCheck(f"Clari did not say: {self.answers.error}", "see key_is_accepted")
+        return self.answers.limits
 
-    async def _ask(self) -> Heard:
+    async def _ask(self) -> ClariAnswers:
         client = clari_client(self.settings, Retry(attempts=2, patience_s=15))
         limits: Limits | None = None
         error: ClariError | None = None
@@ -89,7 +93,7 @@ class Look:
                 except ClariError as found:
                     is_not_offered = isinstance(found, ClariRefused) and found.status in {400, 404, 405, 501}
                     types_error = None if is_not_offered else found
-        return Heard(limits, error, types, types_error, ahead_s)
+        return ClariAnswers(limits, error, types, types_error, ahead_s)
 
     # The schedule
 
@@ -105,45 +109,48 @@ class Look:
 
     @property
     def forecasts(self) -> tuple[str, ...]:
-        """The forecasts that each sync exports. Raises `NotSeen`."""
+        """The forecasts that each sync exports. Raises `CannotCheck`."""
         if not self.settings.forecast_ids:
-            raise NotSeen("no forecast is named", "see forecast_ids_are_set")
+            raise CannotCheck("no forecast is named", "see forecast_ids_are_set")
         return self.settings.forecast_ids
 
     @property
     def exports(self) -> list[tuple[str, str]]:
-        """Forecast and quarter of what each sync exports; none where forecasts are not asked for. Raises `NotSeen`."""
+        """Forecast and quarter of what each sync exports; empty where no forecasts are synced. Raises `CannotCheck`."""
         if not self.settings.brings_forecasts:
             return []
         return [(forecast, str(quarter)) for forecast in self.forecasts for quarter in self.quarters]
 
     @cached_property
     def syncs_a_month(self) -> int:
-        """How often `CLARI_SYNC_CRON` comes round in thirty days."""
+        """How often `CLARI_SYNC_CRON` starts a sync in thirty days."""
         return syncs_a_month(self.settings, self.now())
 
     # The warehouse
 
     @contextmanager
     def read_only(self) -> Iterator[Session | None]:
-        """The warehouse, to read only; who holds it is waited for. Once it could not be read, nobody tries again."""
-        if self._trouble is not None:
-            raise NotSeen(str(self._trouble), "see warehouse_is_reachable") from self._trouble
+        """A read-only session, after a wait for whoever holds the lock; None where nothing was ever written.
+
+        Once the warehouse could not be read, no other check tries: raises `CannotCheck`.
+        """
+        if self._read_error is not None:
+            raise CannotCheck(str(self._read_error), "see warehouse_is_reachable") from self._read_error
         try:
             with ExitStack() as opened:
                 for attempt in retry_context(
-                    on=WarehouseLocked, attempts=None, timeout=_PATIENCE_S, wait_initial=0.1, wait_max=1
+                    on=WarehouseLocked, attempts=None, timeout=_LOCK_TIMEOUT_S, wait_initial=0.1, wait_max=1
                 ):
                     with attempt:
                         session = opened.enter_context(self.context.warehouse.read_only())
                 yield session
         except WarehouseError as error:
-            self._trouble = error
+            self._read_error = error
             raise
 
     @cached_property
-    def made_by(self) -> str | None:
-        """Which definition made the tables; None where nothing was ever written. Raises `WarehouseError`."""
+    def schema_version(self) -> str | None:
+        """The schema version that made the tables; None where nothing was ever written. Raises `WarehouseError`."""
         with self.read_only() as session:
             if session is None:
                 return None
@@ -154,23 +161,32 @@ class Look:
             return str(found[0]["schema_sha256"]) if found else ""
 
     @property
-    def is_current(self) -> bool:
-        """Whether the tables stand as this release defines them."""
-        return self.made_by == schema_version()
+    def is_schema_current(self) -> bool:
+        """Whether the tables have the schema version of this release."""
+        return self.schema_version == schema_version()
+
+    def require_current_schema(self) -> None:
+        """Raise `CannotCheck` where the tables have another schema version."""
+        if not self.is_schema_current:
+            raise CannotCheck("the tables are not as this release defines them", "see warehouse_schema_is_current")
+
+    def read(self, query: Callable[[Session], T]) -> T | None:
+        """What a query answers; None where nothing was ever written. Raises `CannotCheck` or `WarehouseError`."""
+        if self.schema_version is None:
+            return None
+        self.require_current_schema()
+        with self.read_only() as session:
+            return None if session is None else query(session)
 
     def rows(self, name: str) -> list[Record]:
-        """What a statement answers; nothing where nothing was ever written. Raises `NotSeen` or `WarehouseError`."""
-        if self.made_by is None:
-            return []
-        if not self.is_current:
-            raise NotSeen("the tables are not as this release defines them", "see warehouse_schema_is_current")
-        with self.read_only() as session:
-            return rows(session, name) if session is not None else []
+        """The rows of a named query, as `read` has them."""
+        return self.read(lambda session: rows(session, name)) or []
 
 
 def _ahead(date: str | None, before: datetime, after: datetime) -> float | None:
-    """Seconds by which this clock is ahead, behind where negative. `Date` is cut to the second, and may be kept for one
-    more: what both explain together is no difference.
+    """Seconds by which this clock is ahead of Clari's, behind where negative.
+
+    `Date` is cut to the second and may be cached for another: up to two seconds count as no difference.
     """
     clari = read_date(date)
     if clari is None:

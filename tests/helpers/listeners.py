@@ -1,0 +1,88 @@
+"""Web servers on loopback that keep what they were sent, in good and in bad shape."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+
+Manner = Literal["accepts", "fails", "is silent", "drips"]
+
+
+@dataclass
+class WebListener:
+    """A web server that keeps what it was sent."""
+
+    manner: Manner
+    received: list[tuple[str, str]] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def documents(self) -> list[dict[str, Any]]:
+        """The bodies, each as the JSON that it must be."""
+        return [json.loads(body) for _, body in self.received]
+
+
+@contextmanager
+def web_listeners() -> Iterator[Callable[..., WebListener]]:
+    """Makes web listeners; those that are silent or drip are let go at the end."""
+    let_go = threading.Event()
+    with ExitStack() as started:
+        started.callback(let_go.set)
+
+        def listen(manner: Manner = "accepts", port: int = 0) -> WebListener:
+            listener = WebListener(manner)
+            server = ThreadingHTTPServer(("127.0.0.1", port), _handler(listener, let_go))
+            server.daemon_threads = True
+            server.block_on_close = False
+            listener.port = server.server_address[1]
+            thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+            thread.start()
+            started.callback(server.server_close)
+            started.callback(server.shutdown)
+            return listener
+
+        yield listen
+
+
+def address(listener: WebListener, token: str = "a-token") -> str:
+    return f"json://127.0.0.1:{listener.port}/{token}"
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _handler(listener: WebListener, let_go: threading.Event) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            listener.received.append((self.path, body))
+            if listener.manner == "is silent":
+                let_go.wait()
+            elif listener.manner == "drips":
+                self._drip()
+            self.send_response(500 if listener.manner == "fails" else 200)
+            self.end_headers()
+
+        def _drip(self) -> None:
+            try:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                while not let_go.wait(0.02):
+                    self.wfile.write(b"X-Still: here\r\n")
+            except OSError:
+                let_go.wait()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    return Handler

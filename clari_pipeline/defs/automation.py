@@ -14,7 +14,7 @@ from clari_pipeline.defs.failing import warn
 from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.products.brought import brought
+from clari_pipeline.sync.products.results import brought
 from clari_pipeline.warehouse.session import Warehouse
 
 _WATCHED_EVERY_S = 900

@@ -16,9 +16,9 @@ from clari_pipeline.defs.resources import context_resource, exports_resource
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.store.opening import engine_of
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.products.bringing import Bringing
-from clari_pipeline.sync.products.brought import Brought
 from clari_pipeline.sync.products.registry import PRODUCTS
+from clari_pipeline.sync.products.results import Brought
+from clari_pipeline.sync.products.running import Bringing
 from clari_pipeline.sync.publishing import publish
 from clari_pipeline.warehouse.statements import Record
 

@@ -21,7 +21,7 @@ from clari_pipeline.defs.products import JOB, definitions_of
 from clari_pipeline.defs.resources import Exports
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
-from clari_pipeline.sync.products.brought import Brought, brought
+from clari_pipeline.sync.products.results import Brought, brought
 from clari_pipeline.sync.run import MakeSteps, MartsResult, QuarterResult
 from clari_pipeline.warehouse.session import Warehouse
 

@@ -19,7 +19,7 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import ExportRunner, exporting
 from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run, swings_of
 from clari_pipeline.sync.planning import Plan, by_urgency
-from clari_pipeline.sync.products.brought import Brought
+from clari_pipeline.sync.products.results import Brought
 from clari_pipeline.sync.publishing import Published, publish
 from clari_pipeline.warehouse.statements import Record
 

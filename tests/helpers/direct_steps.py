@@ -14,8 +14,8 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import ExportRunner
 from clari_pipeline.sync.loading import Loader
 from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
-from clari_pipeline.sync.products.bringing import Bringing
-from clari_pipeline.sync.products.brought import Brought
+from clari_pipeline.sync.products.results import Brought
+from clari_pipeline.sync.products.running import Bringing
 from clari_pipeline.sync.publishing import Published, publish
 from clari_pipeline.sync.refreshing import Marts
 from clari_pipeline.sync.run import MakeSteps, MartsResult, QuarterResult

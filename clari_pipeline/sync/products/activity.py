@@ -10,7 +10,7 @@ from clari_pipeline.config.settings import Settings
 from clari_pipeline.store import fetches, product_rows
 from clari_pipeline.store.product_rows import Merged
 from clari_pipeline.sync.products.odd import leave_out
-from clari_pipeline.sync.products.product import Fetch, Found, Product, Rows, Take, objects, read_members
+from clari_pipeline.sync.products.spec import Fetch, Found, Product, Rows, Take, objects, read_members
 from clari_pipeline.sync.products.values import text, truth
 from clari_pipeline.sync.products.windows import Shown, Window, length_that_works, midnight, too_long, wanted
 from clari_pipeline.warehouse.session import Session

@@ -15,7 +15,7 @@ from clari_pipeline.clari.products import audit_pages
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.store import fetches
 from clari_pipeline.sync.products.odd import leave_out
-from clari_pipeline.sync.products.product import AskedProduct, Fetch, Found, Rows, Sink, Take, objects, read_members
+from clari_pipeline.sync.products.spec import AskedProduct, Fetch, Found, Rows, Sink, Take, objects, read_members
 from clari_pipeline.sync.products.values import identity, text
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record

@@ -17,10 +17,10 @@ from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import ExportRunner
 from clari_pipeline.sync.planning import Plan
-from clari_pipeline.sync.products.allowance import Allowance
-from clari_pipeline.sync.products.brought import is_cut_off
 from clari_pipeline.sync.products.loading import ProductLoader
-from clari_pipeline.sync.products.product import Fetch, Product
+from clari_pipeline.sync.products.quota import Allowance
+from clari_pipeline.sync.products.results import is_cut_off
+from clari_pipeline.sync.products.spec import Fetch, Product
 from clari_pipeline.sync.products.windows import Window, midnight
 from clari_pipeline.sync.recording import Recorder
 from clari_pipeline.warehouse.statements import Record

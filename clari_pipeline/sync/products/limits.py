@@ -11,7 +11,7 @@ from clari_pipeline.config.settings import Settings
 from clari_pipeline.documents.rows import DocumentUnreadable
 from clari_pipeline.store import ledger
 from clari_pipeline.store.product_rows import Merged
-from clari_pipeline.sync.products.product import AskedProduct, Fetch, Found, Sink, Take, buffered, read_members
+from clari_pipeline.sync.products.spec import AskedProduct, Fetch, Found, Sink, Take, buffered, read_members
 from clari_pipeline.sync.recording import columns_of
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record

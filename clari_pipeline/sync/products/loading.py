@@ -15,7 +15,7 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.events import Merged, Refused
 from clari_pipeline.sync.invented import refuse_invented
 from clari_pipeline.sync.judging import keep_verdicts
-from clari_pipeline.sync.products.product import Found, Product
+from clari_pipeline.sync.products.spec import Found, Product
 from clari_pipeline.sync.recording import row_of
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record

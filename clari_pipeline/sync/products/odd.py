@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clari_pipeline.sync.products.product import Found
+from clari_pipeline.sync.products.spec import Found
 
 
 def leave_out(found: Found, odd: Sequence[str]) -> None:

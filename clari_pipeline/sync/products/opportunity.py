@@ -13,7 +13,7 @@ from clari_pipeline.config.settings import Settings
 from clari_pipeline.documents.json_stream import Number
 from clari_pipeline.documents.rows import exact_amount_of
 from clari_pipeline.store import fetches
-from clari_pipeline.sync.products.product import AskedProduct, Fetch, Found, Rows, Sink, Take, objects, read_members
+from clari_pipeline.sync.products.spec import AskedProduct, Fetch, Found, Rows, Sink, Take, objects, read_members
 from clari_pipeline.sync.products.values import identity, kind, number, text
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record

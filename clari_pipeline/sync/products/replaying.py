@@ -9,9 +9,9 @@ from clari_pipeline.core.runbook import Problem
 from clari_pipeline.store import ledger
 from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.products.brought import Brought, verdicts_of
 from clari_pipeline.sync.products.loading import ProductLoader
 from clari_pipeline.sync.products.registry import PRODUCTS
+from clari_pipeline.sync.products.results import Brought, verdicts_of
 
 
 @dataclass(frozen=True, slots=True)

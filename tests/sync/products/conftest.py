@@ -18,9 +18,9 @@ from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.store import fetches
 from clari_pipeline.store.product_rows import TABLES
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.products.bringing import Bringing
-from clari_pipeline.sync.products.brought import Brought
 from clari_pipeline.sync.products.registry import PRODUCTS
+from clari_pipeline.sync.products.results import Brought
+from clari_pipeline.sync.products.running import Bringing
 from clari_pipeline.sync.products.windows import Window
 from tests.helpers import prepared
 from tests.helpers.house import rows_of

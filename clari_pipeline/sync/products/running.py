@@ -26,11 +26,11 @@ from clari_pipeline.store import fetches
 from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.context import Context, clari_client
 from clari_pipeline.sync.events import Event, Landed
-from clari_pipeline.sync.products.brought import Brought, brought
 from clari_pipeline.sync.products.exporting import ExportRounds
 from clari_pipeline.sync.products.loading import ProductLoader, window_of
-from clari_pipeline.sync.products.product import AskedProduct, Fetch
 from clari_pipeline.sync.products.registry import PRODUCTS
+from clari_pipeline.sync.products.results import Brought, brought
+from clari_pipeline.sync.products.spec import AskedProduct, Fetch
 from clari_pipeline.sync.products.windows import Window
 from clari_pipeline.sync.recording import manifest_of_fetch
 from clari_pipeline.warehouse import environment

@@ -11,10 +11,11 @@ import pytest
 
 from clari_pipeline.core import queries
 from clari_pipeline.core.project import project_file
+from clari_pipeline.sync.products.registry import PRODUCTS
 
 PACKAGE = project_file("sql").parent / "clari_pipeline"
 # Of these another word than the query's name stands in Python: a product's, or a table's.
-_COMPOSED = re.compile(r"schema/\w+|\w+/(activity|audit|opportunity)(_\w+)?")
+_COMPOSED = re.compile(rf"schema/\w+|products/(stage_)?({'|'.join(PRODUCTS)})(_\w+)?")
 
 
 def _texts() -> Iterator[tuple[str, bool]]:

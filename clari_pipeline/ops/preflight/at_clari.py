@@ -9,6 +9,7 @@ from clari_pipeline.config.settings import EXPORT_TYPES
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.ops.preflight.findings import Finding, NotSeen, doubtful, well, wrong
 from clari_pipeline.ops.preflight.look import NO_FORECASTS, Look
+from clari_pipeline.sync.products.registry import is_exported
 
 _MOST_APART_S = 60
 _NO_EXPORTS = "of what CLARI_PRODUCTS names nothing is exported by a job"
@@ -85,7 +86,7 @@ def export_types_are_offered(look: Look) -> Finding:
 
 def quota_is_enough(look: Look) -> Finding:
     """A month of the schedule fits into the organisation's rolling thirty days."""
-    a_sync = len(look.exports) + ("activity" in look.settings.products)
+    a_sync = len(look.exports) + sum(map(is_exported, look.settings.products))
     if not a_sync:
         return well(_NO_EXPORTS)
     limits = look.limits
@@ -107,7 +108,7 @@ def quota_is_enough(look: Look) -> Finding:
 
 def exports_may_run(look: Look) -> Finding:
     """At least one export at a time."""
-    if not look.settings.brings_forecasts and "activity" not in look.settings.products:
+    if not look.settings.brings_forecasts and not any(map(is_exported, look.settings.products)):
         return well(_NO_EXPORTS)
     allowed = look.limits.concurrent_limit
     if allowed is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from clari_pipeline.ops.preflight.findings import Finding, NotSeen, doubtful, well, wrong
 from clari_pipeline.ops.preflight.look import NO_FORECASTS, Look
 from clari_pipeline.store import ledger
+from clari_pipeline.sync.products.registry import unmet
 from clari_pipeline.sync.products.standing import standings
 from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.errors import WarehouseError
@@ -131,10 +132,10 @@ def products_are_fresh(look: Look) -> Finding:
     if look.made_by is not None:
         with _current(look).read_only() as session:
             found = standings(session, named)
-    if "opportunity" in named and "activity" not in named:
+    for spec in unmet(named):
         return wrong(
-            "opportunity is never asked for without activity, which says which there are",
-            "add activity to CLARI_PRODUCTS",
+            f"{spec.name} is never asked for without {spec.needs}, which says which there are",
+            f"add {spec.needs} to CLARI_PRODUCTS",
         )
     if missing := [one.product for one in found if one.exported_at is None]:
         return wrong(f"{', '.join(missing)} never merged", _SYNC)

@@ -36,8 +36,8 @@ def most_of(room: int | None) -> int:
     return min(room, MOST_EXPORTS, max(1, room // _SHARE))
 
 
-class Allowance:
-    """What one sync of a product may use. Clari is asked anew each time: others export meanwhile."""
+class QuotaShare:
+    """What one sync of a product may use. Clari is asked each time: others export meanwhile."""
 
     def __init__(self, context: Context, retry: Retry | None) -> None:
         self._context = context

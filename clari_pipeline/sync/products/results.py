@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -10,9 +11,8 @@ from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import AlertKind, PipelineError, Problem, Remark
 from clari_pipeline.store import fetches, ledger
 from clari_pipeline.sync.outcomes import first_broken
-from clari_pipeline.sync.products.activity import QUIET_DAYS
-from clari_pipeline.sync.products.loading import gap_sentence, window_of
-from clari_pipeline.sync.products.registry import PRODUCTS
+from clari_pipeline.sync.products.evidence import gap_sentence, window_of
+from clari_pipeline.sync.products.registry import PRODUCTS, is_exported
 from clari_pipeline.sync.products.windows import Window
 from clari_pipeline.warehouse.session import Session, Warehouse
 from clari_pipeline.warehouse.statements import Record
@@ -32,11 +32,11 @@ _IN_JSON = (
     "rows_unchanged",
     "error",
 )
-_TOLD = {"parts_are_complete", "moments_are_readable", "scores_are_readable", "opportunities_are_known"}
+_REMARKED = {"parts_are_complete", "moments_are_readable", "scores_are_readable", "opportunities_are_known"}
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class ProductResult:
     """What came of a product in one run: its fetches' ledger rows, their verdicts, what people must know."""
 
     product: str
@@ -48,30 +48,23 @@ class Brought:
     @property
     def lines(self) -> list[str]:
         """A line a fetch, for people."""
-        noun = PRODUCTS[self.product].noun
-        if not self.fetches:
-            return [] if self.problem else [f"{self.product}: nothing to ask for"]
-        return [
-            f"{self.product}: {fetch['rows_staged']:,} {noun}{_days(fetch)}, {fetch['rows_inserted']:,} new, "
-            f"{fetch['rows_updated']:,} changed"
-            if fetch["state"] == "LOADED"
-            else f"{self.product}: {_how_too_long(fetch)}{_days(fetch)}, and asked for in parts"
-            if fetch["request_id"] in self.in_parts
-            else f"{self.product}: {fetch['state']}{_days(fetch) if len(self.fetches) > 1 else ''}"
-            for fetch in self.fetches
-        ]
+        if not self.fetches and not self.problem:
+            return [f"{self.product}: nothing to ask for"]
+        return [f"{self.product}: {self._line(fetch)}" for fetch in self.fetches]
+
+    def _line(self, fetch: Record) -> str:
+        if fetch["state"] == "LOADED":
+            counts = f"{fetch['rows_staged']:,} {PRODUCTS[self.product].noun}{_days(fetch)}"
+            return f"{counts}, {fetch['rows_inserted']:,} new, {fetch['rows_updated']:,} changed"
+        if fetch["request_id"] in self.in_parts:
+            too_long = "cut off by Clari" if fetch["state"] == "REFUSED" else "too large"
+            return f"{too_long}{_days(fetch)}, and asked for in parts"
+        return f"{fetch['state']}{_days(fetch) if len(self.fetches) > 1 else ''}"
 
     @property
     def in_parts(self) -> set[str]:
         """Request ids of what Clari has cut off and is asked for in parts, which say themselves how they came."""
         return _in_parts(self.fetches)
-
-    def _came_otherwise(self, fetch: Record) -> bool:
-        """Whether other documents of this run hold all of a fetch's days, such as of one that a dead run had begun."""
-        if self.product != "activity":
-            return False
-        came = [one for one in self.fetches if one["state"] == "LOADED" and not one["is_adopted"]]
-        return {day for one in came for day in Window.of(one)}.issuperset(Window.of(fetch))
 
     @property
     def documents(self) -> list[dict[str, Any]]:
@@ -95,18 +88,12 @@ class Brought:
             for verdict in self.verdicts
         ]
 
-    def _section(self, fetch: Record) -> str:
-        """The runbook's section: the check that has kept the document out, or the error."""
-        of_fetch = [verdict for verdict in self.verdicts if verdict["request_id"] == fetch["request_id"]]
-        if fetch["state"] == "REFUSED" and (check := first_broken(of_fetch)) is not None:
-            return check
-        known = PipelineError.named(fetch["error_kind"] or "")
-        return known.section if known is not None else Remark.EXPORT_STOPPED
-
     @property
     def failures(self) -> list[Problem]:
-        """One for each fetch that was not merged."""
-        return [
+        """One for each fetch that was not merged, unless other documents of the run hold all of its days."""
+        by_days = is_exported(self.product)
+        came = {day for one in self.fetches if by_days and _is_merged(one) for day in Window.of(one)}
+        failed = [
             Problem(
                 AlertKind.RUN_FAILED,
                 None,
@@ -117,67 +104,62 @@ class Brought:
             for fetch in self.fetches
             if fetch["state"] != "LOADED"
             and fetch["request_id"] not in self.in_parts
-            and not self._came_otherwise(fetch)
-        ] + (
-            [replace(self.problem, message=f"{self.product} not merged: {self.problem.message}", subject=self.product)]
-            if self.problem
-            else []
-        )
+            and not (by_days and came.issuperset(Window.of(fetch)))
+        ]
+        if self.problem is not None:
+            message = f"{self.product} not merged: {self.problem.message}"
+            failed.append(replace(self.problem, message=message, subject=self.product))
+        return failed
+
+    def _section(self, fetch: Record) -> str:
+        """The runbook's section: the check that has kept the document out, or the error."""
+        of_fetch = [verdict for verdict in self.verdicts if verdict["request_id"] == fetch["request_id"]]
+        if fetch["state"] == "REFUSED" and (check := first_broken(of_fetch)) is not None:
+            return check
+        known = PipelineError.named(fetch["error_kind"] or "")
+        return known.section if known is not None else Remark.EXPORT_STOPPED
 
 
-def brought(warehouse: Warehouse, settings: Settings, name: str, *, run_id: str) -> Brought:
+def result_of(warehouse: Warehouse, settings: Settings, name: str, *, run_id: str) -> ProductResult:
     """What came of a product in a run, by the ledger."""
     with warehouse.session() as session:
         found = fetches.of_run(session, run_id, name)
         verdicts = verdicts_of(session, found)
-        has_ids = name != "opportunity" or bool(fetches.opportunity_ids(session))
+        loaded = [fetch for fetch in found if fetch["state"] == "LOADED"]
         remarks = [
-            Problem(None, None, gap_sentence(session, fetch), "window_has_no_gap")
-            for fetch in found
-            if fetch["gap_from"] is not None and fetch["state"] == "LOADED"
+            *(
+                Problem(None, None, gap_sentence(session, fetch), "window_has_no_gap")
+                for fetch in loaded
+                if fetch["gap_from"] is not None
+            ),
+            *(
+                Problem(None, None, f"{name}: {verdict['evidence'].get('summary')}", verdict["check_name"])
+                for verdict in verdicts
+                if not verdict["passed"] and verdict["check_name"] in _REMARKED
+            ),
+            *PRODUCTS[name].remarks(session, settings, found),
+            *(
+                Problem(
+                    None,
+                    None,
+                    f"{name}: Clari's answer was lost, and the job found in its place may be of other days; "
+                    f"those{_days(fetch)} are asked for again by the next sync",
+                    Remark.JOB_ADOPTED,
+                )
+                for fetch in loaded
+                if fetch["is_adopted"]
+            ),
         ]
-    remarks += [
-        Problem(None, None, f"{name}: {verdict['evidence'].get('summary')}", verdict["check_name"])
-        for verdict in verdicts
-        if not verdict["passed"] and verdict["check_name"] in _TOLD
-    ]
-    remarks += [
-        Problem(
-            None,
-            None,
-            f"{name}: Clari has nothing to show{_days(fetch)}, and is asked again: may the token's user see it?",
-            "window_is_not_empty",
-        )
-        for fetch in found
-        if name == "activity"
-        and fetch["state"] == "LOADED"
-        and not fetch["rows_exported"]
-        and len(Window.of(fetch)) > QUIET_DAYS
-    ]
-    remarks += [
-        Problem(
-            None,
-            None,
-            f"{name}: Clari's answer was lost, and the job found in its place may be of other days; "
-            f"those{_days(fetch)} are asked for again by the next sync",
-            Remark.JOB_ADOPTED,
-        )
-        for fetch in found
-        if fetch["is_adopted"] and fetch["state"] == "LOADED"
-    ]
-    if not has_ids:
-        remedy = "" if "activity" in settings.products else "; CLARI_PRODUCTS has to name activity, too"
-        message = f"opportunity: no activity is mapped to one yet{remedy}"
-        remarks.append(Problem(None, None, message, Remark.NO_OPPORTUNITIES))
-    return Brought(name, found, verdicts, remarks)
+    return ProductResult(name, found, verdicts, remarks)
 
 
-def verdicts_of(session: Session, found: list[Record]) -> list[Record]:
+def verdicts_of(session: Session, found: Sequence[Record]) -> list[Record]:
     """What was judged of these fetches, each with its `request_id`; not of what is asked for in parts."""
+    in_parts = _in_parts(found)
     return [
         verdict | {"request_id": fetch["request_id"]}
         for fetch in found
-        if fetch["request_id"] not in _in_parts(found)
+        if fetch["request_id"] not in in_parts
         for verdict in ledger.verdicts_of(session, fetch["request_id"])
     ]
 
@@ -189,12 +171,13 @@ def is_cut_off(fetch: Record) -> bool:
     return bool(fetch["state"] == "REFUSED" and fetch["rows_truncated"]) or fetch["error_kind"] == "ResultTooLarge"
 
 
-def _in_parts(found: list[Record]) -> set[str]:
+def _is_merged(fetch: Record) -> bool:
+    """Whether its days are in the tables: a job that was found for a lost answer may be of others."""
+    return fetch["state"] == "LOADED" and not fetch["is_adopted"]
+
+
+def _in_parts(found: Iterable[Record]) -> set[str]:
     return {fetch["request_id"] for fetch in found if is_cut_off(fetch) and len(Window.of(fetch)) > 1}
-
-
-def _how_too_long(fetch: Record) -> str:
-    return "cut off by Clari" if fetch["state"] == "REFUSED" else "too large"
 
 
 def _written(value: Any) -> Any:

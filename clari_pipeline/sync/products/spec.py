@@ -1,34 +1,40 @@
-"""What every product is: a plan of what to ask for, a way to ask, and a way to read what came."""
+"""What a product is, all of it: its tables and checks, what to ask Clari for, how to read and merge what comes.
+
+A product is one module of this package, named as `CLARI_PRODUCTS` names it, and its `SPEC`. It keeps nothing: what is
+known stands in the warehouse.
+"""
 
 from __future__ import annotations
 
 import io
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO, Any, ClassVar, Protocol, cast
+from typing import IO, ClassVar, Protocol
 
 from clari_pipeline.clari import ClariClient
+from clari_pipeline.clari.models import ActivityRequest
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.documents.json_stream import JsonStream
+from clari_pipeline.core.runbook import Problem
 from clari_pipeline.documents.rows import DocumentUnreadable
 from clari_pipeline.store import product_rows
 from clari_pipeline.store.product_rows import Merged, Staging
-from clari_pipeline.sync.products.values import kind, moment, token
+from clari_pipeline.sync.products.reading import ReadResult, Take, buffered
+from clari_pipeline.sync.products.windows import Window, midnight
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
-_LOOKED_AT = 1 << 16
-_MOST_SHOWN = 10
-_COUNTED = ("records_without_key", "unreadable_moments", "parts_without_key")
-Rows = dict[str, list[dict[str, Any]]]
-Take = Callable[[Rows], None]
+READABLE = ("export_is_readable", "records_are_complete")
+"""The checks of every product."""
+
+RECORDS = (*READABLE, "moments_are_readable", "parts_are_complete", "window_is_not_empty", "row_counts_reconcile")
+"""The checks of every product whose records are rows."""
 
 
 class Sink(Protocol):
-    """Takes a document's bytes; `restart` means that they come anew from the first."""
+    """Takes a document's bytes; `restart` means that they come once more from the first."""
 
     def write(self, chunk: bytes) -> object:
         """Take the next bytes."""
@@ -50,62 +56,63 @@ class Fetch:
     gap_to: datetime | None = None
     ids: tuple[str, ...] = ()
 
-
-@dataclass(slots=True)
-class Found:
-    """What was read in a document, and what is wrong with it: facts for the gate, examples of each by fact."""
-
-    rows_exported: int = 0
-    facts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED, 0))
-    examples: dict[str, list[str]] = field(default_factory=dict)
-    values: Any = None
-
-    def note(self, fact: str, what: str = "", *, of: object = "") -> None:
-        """One more of these. `what` are words of ours, `of` a value of Clari's: an id is shown, free text is not."""
-        self.facts[fact] = self.facts.get(fact, 0) + 1
-        shown = self.examples.setdefault(fact, [])
-        example = " of ".join(filter(None, (what, token(of))))
-        if example and len(shown) < _MOST_SHOWN:
-            shown.append(example)
-
-    def moment(self, value: Any) -> datetime | None:
-        """The moment that a value is; one that is none is noted."""
-        try:
-            return moment(value)
-        except ValueError:
-            self.note("unreadable_moments", of=value)
-            return None
-
-
-class Product(ABC):
-    """One of the products beside the forecast, exported by a job as forecasts are.
-
-    It keeps nothing: what is known stands in the warehouse.
-    """
-
-    name: ClassVar[str]
-    noun: ClassVar[str]  # what its records are called
+    @classmethod
+    def of_days(cls, days: Window) -> Fetch:
+        """All records of these days."""
+        return cls(window_from=midnight(days.first), window_to=midnight(days.last))
 
     @property
-    def tables(self) -> tuple[str, ...]:
-        """Those that it fills, the one of its records first."""
-        return tuple(product_rows.TABLES[self.name])
+    def ends(self) -> Record:
+        """The window as the ledger has it."""
+        return {"window_from": self.window_from, "window_to": self.window_to}
+
+    @property
+    def days(self) -> Window:
+        """The days of the window."""
+        return Window.of(self.ends)
+
+
+class ProductSpec(ABC):
+    """One of the products beside the forecast."""
+
+    name: ClassVar[str]
+    noun: ClassVar[str]
+    """What its records are called, for people."""
+
+    tables: ClassVar[Mapping[str, str]]
+    """What the tables are that it fills, the one of its records first, each with the grain of its rows."""
+
+    checks: ClassVar[Sequence[str]] = RECORDS
+    """Those of `PRODUCT_CHECKS` that its documents are held to."""
+
+    needs: ClassVar[str | None] = None
+    """The product that says what there is to ask for: it is brought first, in the same Dagster run."""
+
+    reads: ClassVar[Sequence[str]] = ()
+    """The tables of that product which it reads."""
+
+    names_people: ClassVar[bool] = False
+    """Whether `stage_NAME_invented` of `sql/products.sql` tells a sandbox's people in its documents."""
+
+    has_parts: ClassVar[bool] = False
+    """Whether a record has parts that may go while it stays: `NAME_hide` of `sql/products.sql` marks those."""
 
     @abstractmethod
     def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
         """What is to be asked for now; nothing where there is nothing to ask for."""
 
-    def parts(self, fetch: Record) -> list[Fetch]:
-        """What to ask for in place of a window that Clari has cut off; nothing where less cannot be asked for."""
-        return []
-
     @abstractmethod
-    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> Found:
+    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> ReadResult:
         """Hand out the records of a landed document. Raises `DocumentUnreadable`."""
 
-    def stage(self, session: Session, stream: IO[bytes], fetch: Record) -> Found:
-        """Read a document into this session's tables."""
-        staging = Staging(session, self.name)
+    @property
+    def staged(self) -> Sequence[str]:
+        """The tables whose records are staged before they are merged."""
+        return tuple(self.tables)
+
+    def stage(self, session: Session, stream: IO[bytes], fetch: Record) -> ReadResult:
+        """Read a document into this session's `stage_*` tables. Raises `DocumentUnreadable`."""
+        staging = Staging(session, self.name, self.staged)
         try:
             found = self.read(buffered(stream), staging.take, fetch)
         except UnicodeEncodeError as error:
@@ -113,16 +120,25 @@ class Product(ABC):
         staging.end()
         return found
 
-    def merge(self, session: Session, fetch: Record, found: Found) -> Merged:
+    def merge(self, session: Session, fetch: Record, found: ReadResult) -> Merged:
         """Merge what is staged. The caller holds the transaction."""
-        return product_rows.merge(session, self.name, request_id=fetch["request_id"], exported_at=fetch["exported_at"])
+        which = {name: fetch[name] for name in ("request_id", "exported_at")}
+        return product_rows.merge(session, self.name, self.staged, has_parts=self.has_parts, **which)
 
     def forget(self, session: Session) -> None:
         """Empty its tables, which are filled again in the same transaction."""
         product_rows.forget(session, self.name)
 
+    def has_something_to_ask(self, session: Session) -> bool:
+        """Whether there is anything that it could ask for yet."""
+        return True
 
-class AskedProduct(Product):
+    def remarks(self, session: Session, settings: Settings, fetches: Sequence[Record]) -> list[Problem]:
+        """What people must know of these fetches beside their checks."""
+        return []
+
+
+class AskedProduct(ProductSpec):
     """A product that Clari answers with at once, without a job."""
 
     @abstractmethod
@@ -130,41 +146,9 @@ class AskedProduct(Product):
         """Write what Clari answers as one document; how many answers it is made of. Raises `ClariError`."""
 
 
-def buffered(stream: IO[bytes]) -> io.BufferedReader:
-    """The stream, to be read in pieces."""
-    return io.BufferedReader(cast(io.RawIOBase, stream), _LOOKED_AT)
+class ExportedProduct(ProductSpec):
+    """A product that is exported in windows of whole days by jobs, which count against the quota that forecasts use."""
 
-
-def read_members(
-    stream: io.BufferedReader, arrays: Mapping[str, Callable[[list[Any]], None]], *, at_once: int = 1
-) -> dict[str, Any]:
-    """A document's one object: elements of these arrays handed out so many at a time, all other members returned.
-
-    Raises `DocumentUnreadable`, also where one of the arrays is missing.
-    """
-    if not stream.peek(1):
-        raise DocumentUnreadable("the document has no bytes")
-    document, others, missing = JsonStream(stream), dict[str, Any](), set(arrays)
-    for member in document.members():
-        if member not in arrays:
-            others[member] = document.value()
-        elif document.is_array():
-            missing.discard(member)
-            for elements in document.decoded_elements(at_once=at_once):
-                arrays[member](elements)
-        else:
-            document.value()
-            raise DocumentUnreadable(f"{member} is no list")
-    if missing:
-        raise DocumentUnreadable(f"it holds no {' and no '.join(sorted(missing))}")
-    return others
-
-
-def objects(values: Any, found: Found, fact: str) -> Iterator[dict[str, Any]]:
-    """Those of a list that are objects; others are noted, and so is what is no list."""
-    listed: Iterable[Any] = values if isinstance(values, list) else [] if values is None else [values]
-    for value in listed:
-        if isinstance(value, dict):
-            yield value
-        else:
-            found.note(fact, f"a {kind(value) or 'nothing'}")  # what it says may name people
+    @abstractmethod
+    def request(self, days: Window) -> ActivityRequest:
+        """What is asked of Clari for these days."""

@@ -44,12 +44,12 @@ class DocumentLoader(ABC, Generic[_Staged]):
     analyzed: ClassVar[Sequence[str]] = ()
     """The tables whose statistics are renewed after a merge."""
 
-    def __init__(self, context: Context, landing: Landing) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
         self._warehouse = context.warehouse
         self._now = context.now
         self._is_production = context.settings.env == "prod"
-        self.landing = landing
+        self.landing = self._landing(context.landing)
 
     def merge(self, request_id: str) -> None:
         """Merge one landed document, or refuse it; what another process has merged or refused is left alone.
@@ -204,6 +204,10 @@ class DocumentLoader(ABC, Generic[_Staged]):
             self._context.hooks.tell(Refused(**which, error=row["error"] or ""))
 
     # What a kind of documents says of itself
+
+    def _landing(self, landing: Landing) -> Landing:
+        """Where its documents land."""
+        return landing
 
     @abstractmethod
     def _lock(self, session: Session, group: Record) -> AbstractContextManager[None]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 
 from clari_pipeline.checks.export_gate import CHECKS, ExportFacts, carry_over, judge, remember_verdicts
 from clari_pipeline.core.periods import Quarter
@@ -14,7 +14,6 @@ from clari_pipeline.documents import READER, Document, Totals, count_exactly, re
 from clari_pipeline.landing import LandedDocument, LandingError
 from clari_pipeline.store import facts, ledger, marts, merging
 from clari_pipeline.sync import evidence, recognising
-from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.document_loader import ITS_OWN, DocumentLoader
 from clari_pipeline.sync.invented import refuse_invented
 from clari_pipeline.sync.judging import Judged, keep_verdicts
@@ -50,16 +49,16 @@ class Loader(DocumentLoader[_Staged]):
     checks = CHECKS
     analyzed = merging.MERGED
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context, context.landing)
-        settings = context.settings
-        self._rules = context.rules
-        self._grace = timedelta(days=settings.quarter_grace_days)
-        self._currency = settings.currency
-        # A document that is known is read once more where any of these has changed.
-        self._reader = f"{READER} by {context.calendar} in {settings.currency}{context.rules.rules.same.said}"
-        if self._is_production:
-            self._reader += " in production"
+    @cached_property
+    def _rules(self) -> marts.CallRules:
+        return self._context.rules
+
+    @cached_property
+    def _reader(self) -> str:
+        """What reads documents: one that is known is read once more where any of this has changed."""
+        settings = self._context.settings
+        reader = f"{READER} by {settings.calendar} in {settings.currency}{self._rules.rules.same.said}"
+        return f"{reader} in production" if self._is_production else reader
 
     def merge_landed(self, quarter_id: str) -> list[str]:
         """Merge each document of a quarter that has landed and was neither merged nor refused; their request ids.
@@ -190,14 +189,15 @@ class Loader(DocumentLoader[_Staged]):
         calendar = self._rules.calendar
         staging = merging.Staging(session, Quarter.parse(row["time_period_id"]), calendar)
         with landed.open() as stream:
-            currency = self._currency if _is_from_elsewhere(row) else row["currency"]
+            currency = self._context.settings.currency if _is_from_elsewhere(row) else row["currency"]
             document = read_document(stream, calendar, staging.take, currency=currency)
         staging.end(with_days(document.tables, calendar.zone))
         if self._is_production:
             refuse_invented(landed, facts.people_invented(session))
         recognised = recognising.recognise(session, row, document, self._rules.rules.same, calendar, judged.shapes)
         found = facts.of_staged_document(session, calendar.day_of(row["exported_at"]))
-        said = evidence.of_document(row, document, found, self._rules, self._grace)
+        grace = timedelta(days=self._context.settings.quarter_grace_days)
+        said = evidence.of_document(row, document, found, self._rules, grace)
         said = said.joined(recognised.facts(row)).joined(self._of_download(row, landed))
         row.update(_carried(row, document, found))
         judged.counts[row["request_id"]] = {

@@ -14,8 +14,8 @@ from clari_pipeline.core.project import project_file
 from clari_pipeline.sync.products.registry import PRODUCTS
 
 PACKAGE = project_file("sql").parent / "clari_pipeline"
-# Of these another word than the query's name stands in Python: a product's, or a table's.
-_COMPOSED = re.compile(rf"schema/\w+|products/(stage_)?({'|'.join(PRODUCTS)})(_\w+)?")
+# Of these another word than the query's name stands in Python: a table's, a ledger's, or a product's.
+_COMPOSED = re.compile(rf"schema/\w+|ledger/fetch_\w+|products/(stage_)?({'|'.join(PRODUCTS)})(_\w+)?")
 
 
 def _texts() -> Iterator[tuple[str, bool]]:

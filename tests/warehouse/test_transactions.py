@@ -10,6 +10,7 @@ import pytest
 
 from clari_pipeline.landing import LandingError
 from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.loading import Loader
 from tests.helpers import prepared
 from tests.helpers.house import QUARTER, House, document, entry, moment
 
@@ -153,7 +154,7 @@ def test_what_nobody_has_thought_of_while_an_export_is_judged_is_that_exports(ho
     bad = house.deliver(document(entry("ann", call=120)), moment(10, 5))
     other = house.deliver(document(entry("ann", call=1)), moment(10, 6), forecast="south")
     newer = house.deliver(document(entry("ann", call=130)), moment(10, 7))
-    Context.of(house.context.settings, now=now).merge_landed(QUARTER)
+    Loader(Context.of(house.context.settings, now=now)).merge_landed(QUARTER)
     assert [house.outcome(one).export["state"] for one in (bad, other, newer)] == ["REFUSED", "LOADED", "LOADED"]
     refused = house.outcome(bad)
     assert refused.section == "export_is_readable"

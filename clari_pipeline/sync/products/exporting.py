@@ -6,19 +6,20 @@ what works; the windows that are left are then asked for at that length. The quo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from clari_pipeline.clari import Clock, Export, LeftBehind, Retry
+from clari_pipeline.clari import ClariError, Clock, Export, LeftBehind, Limits, Retry
 from clari_pipeline.clari.models import ActivityRequest
 from clari_pipeline.core.runbook import Problem, Remark
 from clari_pipeline.store import fetches
 from clari_pipeline.store.ledger import FETCHES
-from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.context import Context, clari_client
 from clari_pipeline.sync.exporting import ExportRunner
 from clari_pipeline.sync.planning import Plan
 from clari_pipeline.sync.products.loading import ProductLoader
-from clari_pipeline.sync.products.quota import QuotaShare
+from clari_pipeline.sync.products.quota import MONTH, QuotaShare, syncs_a_month
 from clari_pipeline.sync.products.results import is_cut_off
 from clari_pipeline.sync.products.spec import ExportedProduct, Fetch
 from clari_pipeline.sync.products.windows import Window
@@ -57,7 +58,7 @@ class ExportRounds:
         self._run_id = run_id
         self._clock = clock
         self._retry = retry
-        self._quota = QuotaShare(context, retry)
+        self._quota = QuotaShare(self._limits, self._reserve)
 
     def make(self, left: list[Record], plan: Sequence[Fetch]) -> list[Problem]:
         """Go on with what was left behind, and make the exports of the plan; what people must know of those not made.
@@ -98,6 +99,26 @@ class ExportRounds:
             queue = by_urgency([*parts, *queue])
             left, is_first = [], False
         return []
+
+    def _limits(self) -> Limits:
+        async def ask() -> Limits:
+            async with clari_client(self._context.settings, self._retry) as client:
+                return await client.limits()
+
+        try:
+            return asyncio.run(ask())
+        except ClariError:
+            return Limits()  # each export meets with the same, and is reported
+
+    def _reserve(self) -> int:
+        """What forecasts need in a month of the schedule, less what falls out of it meanwhile: a sync's at least."""
+        settings, now = self._context.settings, self._context.now()
+        if not settings.brings_forecasts:
+            return 0
+        a_sync = len(settings.forecast_ids) * len(self._context.current_quarters())
+        with self._context.warehouse.session() as session:
+            lately = fetches.forecasts_since(session, now - MONTH)
+        return max(a_sync, a_sync * syncs_a_month(settings, now) - lately)
 
     def _days_seen(self) -> set[date]:
         with self._context.warehouse.session() as session:

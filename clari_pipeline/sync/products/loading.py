@@ -38,7 +38,7 @@ class ProductLoader(DocumentLoader[_Staged]):
     checks = PRODUCT_CHECKS
 
     def __init__(self, context: Context, product: ProductSpec) -> None:
-        super().__init__(context, landing_of(context.landing))
+        super().__init__(context)
         self._product = product
 
     def merge_landed(self, run_id: str) -> None:
@@ -79,6 +79,10 @@ class ProductLoader(DocumentLoader[_Staged]):
     def _file(self, document: LandedDocument) -> Record:
         path = self.landing.path_of(document)
         return {"result_sha256": document.sha256, "result_bytes": document.size, "landing_path": path}
+
+    def _landing(self, landing: Landing) -> Landing:
+        """`landing/products/<product>/<when>/<fetch>/`, apart from forecasts'."""
+        return Landing(landing.root / PRODUCTS, is_of_a_sandbox=landing.is_of_a_sandbox)
 
     def _landed(self, session: Session) -> list[Record]:
         return fetches.landed(session, self._product.name)
@@ -132,8 +136,3 @@ class ProductLoader(DocumentLoader[_Staged]):
 
     def _labels(self, row: Record) -> Record:
         return {"forecast_id": self._product.name, "time_period_id": evidence.window_of(row)}
-
-
-def landing_of(landing: Landing) -> Landing:
-    """Where documents of products land: `landing/products/<product>/<when>/<fetch>/`, apart from forecasts'."""
-    return Landing(landing.root / PRODUCTS, is_of_a_sandbox=landing.is_of_a_sandbox)

@@ -24,7 +24,7 @@ from clari_pipeline.core.runbook import UNFORESEEN, Problem, unforeseen
 from clari_pipeline.landing import LandingWriter
 from clari_pipeline.store import fetches
 from clari_pipeline.store.ledger import FETCHES
-from clari_pipeline.sync.context import Context, clari_client
+from clari_pipeline.sync.context import Context, StopSignal, clari_client
 from clari_pipeline.sync.events import Event, Landed
 from clari_pipeline.sync.products.evidence import window_of
 from clari_pipeline.sync.products.exporting import ExportRounds
@@ -145,9 +145,8 @@ class ProductRun:
         writer = self._loader.landing.writer()
         try:
             async with client:
-                answers = await product.fetch(
-                    client.with_retry_hook(count), fetch, _Watched(self._context, product.name, writer)
-                )
+                sink = _Watched(self._context.stop, product.name, writer, settings.max_result_bytes)
+                answers = await product.fetch(client.with_retry_hook(count), fetch, sink)
             landed_at = self._context.now()
             row = columns | {
                 "job_id": None,
@@ -210,17 +209,18 @@ def _count(session: Session, fetch: Fetch, retries: int) -> None:
 class _Watched:
     """A document as it is written: not larger than is allowed, and no longer than somebody wants it."""
 
-    def __init__(self, context: Context, name: str, writer: LandingWriter) -> None:
-        self._context = context
+    def __init__(self, stop: StopSignal, name: str, writer: LandingWriter, most_bytes: int) -> None:
+        self._stop = stop
         self._name = name
         self._writer = writer
+        self._most_bytes = most_bytes
         self._size = 0
 
     def write(self, chunk: bytes) -> None:
         """Take the next bytes."""
-        self._context.stop.check()
+        self._stop.check()
         self._size += len(chunk)
-        refuse_too_large(self._name, self._size, self._context.settings.max_result_bytes)
+        refuse_too_large(self._name, self._size, self._most_bytes)
         self._writer.write(chunk)
 
     def restart(self) -> None:

@@ -15,7 +15,8 @@ from clari_pipeline.sync.products.registry import PRODUCTS
 
 PACKAGE = project_file("sql").parent / "clari_pipeline"
 # Of these another word than the query's name stands in Python: a table's, a ledger's, or a product's.
-_COMPOSED = re.compile(rf"schema/\w+|ledger/fetch_\w+|products/(stage_)?({'|'.join(PRODUCTS)})(_\w+)?")
+_NAMED = "|".join([*PRODUCTS, *(table for product in PRODUCTS.values() for table in product.tables)])
+_COMPOSED = re.compile(rf"schema/\w+|ledger/fetch_\w+|products/(stage_)?({_NAMED})(_\w+)?")
 
 
 def _texts() -> Iterator[tuple[str, bool]]:

@@ -74,7 +74,7 @@ class ExportRounds:
         at_once, is_first, was_cut_off, is_known = 1, True, False, False
         while left or queue:
             mine = {self._request(row) for row in left}
-            batch = [fetch for fetch in queue if self._request(fetch.ends) in mine]
+            batch = [fetch for fetch in queue if self._request(fetch.columns) in mine]
             others = [fetch for fetch in queue if fetch not in batch]
             if others:
                 room = self._quota.room(is_first=is_first)
@@ -150,12 +150,11 @@ class ExportRounds:
         with self._context.warehouse.session() as session, session.transaction():
             FETCHES.submitting(
                 session,
-                request_id=unmade.request_id,
                 run_id=self._run_id,
                 product=name,
                 attempt=1,
                 submitted_at=self._context.now(),
-                **unmade.ends,
+                **unmade.columns,
             )
             FETCHES.failed(
                 session, unmade.request_id, state="FAILED", error=str(trouble), error_kind=type(trouble).__name__
@@ -171,7 +170,7 @@ class ExportRounds:
         What was left of the same days takes the place of asking anew; of other days it is fetched if Clari has a job of
         it, and is not asked for again: the days that are planned now hold them.
         """
-        planned = [self._request(fetch.ends) for fetch in batch]
+        planned = [self._request(fetch.columns) for fetch in batch]
         continued = [_export_of(self._request(row), row, is_history=self._request(row) not in planned) for row in left]
         windows = {export.request for export in continued}
         exports = [

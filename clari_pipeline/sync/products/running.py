@@ -124,17 +124,10 @@ class ProductRun:
 
     async def _ask(self, product: AskedProduct, fetch: Fetch) -> None:
         """Ask Clari, and land what it answers; what it does not answer is written down."""
-        columns = {
-            "request_id": fetch.request_id,
-            "run_id": self._run_id,
-            "product": product.name,
-            **fetch.ends,
-            "gap_from": fetch.gap_from,
-            "gap_to": fetch.gap_to,
-            "attempt": 1,
-        }
         with self._context.warehouse.session() as session:
-            at = FETCHES.submitting(session, **columns, submitted_at=self._context.now())
+            asked = fetch.columns | {"run_id": self._run_id, "product": product.name, "attempt": 1}
+            FETCHES.submitting(session, **asked, submitted_at=self._context.now())
+            row = FETCHES.row(session, fetch.request_id)
         settings, retries = self._context.settings, 0
 
         def count(_call: str, _cause: str) -> None:
@@ -147,23 +140,12 @@ class ProductRun:
             async with client:
                 sink = _Watched(self._context.stop, product.name, writer, settings.max_result_bytes)
                 answers = await product.fetch(client.with_retry_hook(count), fetch, sink)
-            landed_at = self._context.now()
-            row = columns | {
-                "job_id": None,
-                "submitted_at": at,
-                "exported_at": at,
-                "landed_at": landed_at,
-                "answer_count": answers,
-                "poll_count": 0,
-                "retry_count": retries,
-                "wait_seconds": 0,
-                "slot_wait_seconds": 0,
-            }
+            row |= {"landed_at": self._context.now(), "answer_count": answers, "retry_count": retries}
             document = writer.keep(
                 forecast_id=product.name,
-                time_period=f"{at:%Y-%m}",
+                time_period=f"{row['submitted_at']:%Y-%m}",
                 job_id=fetch.request_id,
-                facts=manifest_of_fetch(row),
+                facts=manifest_of_fetch(row | {"wait_seconds": 0, "slot_wait_seconds": 0}),
             )
         except (ClariError, *UNFORESEEN) as error:
             writer.discard()
@@ -178,8 +160,8 @@ class ProductRun:
         landed = Landed(
             request_id=fetch.request_id,
             forecast_id=product.name,
-            time_period_id=window_of(columns | {"submitted_at": at}),
-            at=landed_at,
+            time_period_id=window_of(row),
+            at=row["landed_at"],
             job_id=fetch.request_id,
             size=document.size,
             sha256=document.sha256,

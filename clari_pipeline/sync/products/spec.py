@@ -62,14 +62,14 @@ class Fetch:
         return cls(window_from=midnight(days.first), window_to=midnight(days.last))
 
     @property
-    def ends(self) -> Record:
-        """The window as the ledger has it."""
-        return {"window_from": self.window_from, "window_to": self.window_to}
+    def columns(self) -> Record:
+        """What the ledger has of it before Clari is asked."""
+        return {name: getattr(self, name) for name in ("request_id", "window_from", "window_to", "gap_from", "gap_to")}
 
     @property
     def days(self) -> Window:
         """The days of the window."""
-        return Window.of(self.ends)
+        return Window.of(self.columns)
 
 
 class ProductSpec(ABC):

@@ -43,7 +43,7 @@ def test_every_query_is_run_and_every_one_that_is_run_is_there() -> None:
         if name not in composed or not (name.rpartition("/")[2] in said or _COMPOSED.fullmatch(name))
     }
     assert unused == set()
-    named = {text for text in said if re.fullmatch(rf"({'|'.join(topics)})/\w+", text)}
+    named = {text for text in said if re.fullmatch(rf"({'|'.join(topics)})/\w*[^\W_]", text)}
     assert named - there == set()
     assert [pattern for pattern in patterns if not any(re.fullmatch(pattern, name) for name in there)] == []
 

@@ -109,14 +109,12 @@ select field_id, measure, cells, written
 from stage_left_out
 order by field_id, measure;
 
--- name: people_invented, table: stage_user, person: user_id, is_colleague: true
--- name: audit_invented, table: stage_audit_actor, person: actor_id, is_colleague: true
--- name: activity_invented, table: stage_activity_participant, person: participant_id, is_colleague: is_internal
--- Grain: one row: colleagues in the document, where every address of theirs ends in .example, as nobody's do but a
+-- name: people_invented
+-- Grain: one row: people of the document, where every address of theirs ends in .example, as nobody's do but a
 -- sandbox's; else 0.
-select case when bool_and(lower(email) like '%.example') then count(distinct {person}) else 0 end as people
-from {table}
-where {is_colleague} and nullif(email, '') is not null;
+select case when bool_and(lower(email) like '%.example') then count(distinct user_id) else 0 end as people
+from stage_user
+where nullif(email, '') is not null;
 
 -- name: people_shared
 -- Grain: one row a person that the document shows under several ids: of one CRM id, or of one email.
@@ -444,44 +442,3 @@ select
     max(coalesce(end_date, start_date + 6)) as end_date
 from stage_week
 where start_date is not null;
-
--- name: audit_begin, table: audit_event
--- name: audit_begin, table: audit_actor
--- name: activity_begin, table: activity
--- name: activity_begin, table: activity_account
--- name: activity_begin, table: activity_opportunity
--- name: activity_begin, table: activity_participant
--- name: opportunity_begin, table: opportunity
--- name: opportunity_begin, table: opportunity_field
--- name: opportunity_begin, table: opportunity_field_trend
--- Grain: one row a record of the document as it is read, at its position; of the same one there may be several.
-create or replace temp table stage_raw_{table} as
-select * from raw_{table} limit 0;
-
--- name: audit_more, table: audit_event
--- name: audit_more, table: audit_actor
--- name: activity_more, table: activity
--- name: activity_more, table: activity_account
--- name: activity_more, table: activity_opportunity
--- name: activity_more, table: activity_participant
--- name: opportunity_more, table: opportunity
--- name: opportunity_more, table: opportunity_field
--- name: opportunity_more, table: opportunity_field_trend
--- More records of the document, as they are read.
-insert into stage_raw_{table} by name
-select * from raw_{table};
-
--- name: audit_staged, table: audit_event, key: event_id
--- name: audit_staged, table: audit_actor, key: actor_id, actor_type
--- name: activity_staged, table: activity, key: activity_id
--- name: activity_staged, table: activity_account, key: activity_id, account_id
--- name: activity_staged, table: activity_opportunity, key: activity_id, opportunity_id
--- name: activity_staged, table: activity_participant, key: activity_id, participant_id
--- name: opportunity_staged, table: opportunity, key: opportunity_id
--- name: opportunity_staged, table: opportunity_field, key: opportunity_id, field_id
--- name: opportunity_staged, table: opportunity_field_trend, key: trend_id
--- Grain: one row a record of the document: of several with one key the one that was read last.
-create or replace temp table stage_{table} as
-select * exclude (position)
-from stage_raw_{table}
-qualify row_number() over (partition by {key} order by position desc) = 1;

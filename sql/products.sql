@@ -1,4 +1,5 @@
--- The products beside the forecast: their ledger, `product_fetch`, and their records.
+-- The products beside the forecast: their ledger, `product_fetch`, and their records. Queries that begin with `stage_` run
+-- in DuckDB in the process, as those of `documents.sql` do.
 
 -- name: activity_gone
 -- An activity of the days that a document shows whole, and that it does not show, stays, and says so. Clari goes by whole
@@ -49,9 +50,9 @@ where
     )
 order by product, gap_from;
 
--- name: landings
+-- name: landed
 -- All landed documents of a product, in the order in which their records follow each other.
-select request_id
+select *
 from clari.product_fetch
 where product = $product and landing_path is not null
 order by exported_at, submitted_at, request_id;
@@ -322,3 +323,52 @@ select
     count(case when compared.has_changed or mapped.activity_id is not null then compared.known_id end) as rows_changed
 from compared
 left join mapped on mapped.activity_id = compared.activity_id;
+
+-- name: stage_audit_begin, table: audit_event
+-- name: stage_audit_begin, table: audit_actor
+-- name: stage_activity_begin, table: activity
+-- name: stage_activity_begin, table: activity_account
+-- name: stage_activity_begin, table: activity_opportunity
+-- name: stage_activity_begin, table: activity_participant
+-- name: stage_opportunity_begin, table: opportunity
+-- name: stage_opportunity_begin, table: opportunity_field
+-- name: stage_opportunity_begin, table: opportunity_field_trend
+-- Grain: one row a record of the document as it is read, at its position; of the same one there may be several.
+create or replace temp table stage_raw_{table} as
+select * from raw_{table} limit 0;
+
+-- name: stage_audit_more, table: audit_event
+-- name: stage_audit_more, table: audit_actor
+-- name: stage_activity_more, table: activity
+-- name: stage_activity_more, table: activity_account
+-- name: stage_activity_more, table: activity_opportunity
+-- name: stage_activity_more, table: activity_participant
+-- name: stage_opportunity_more, table: opportunity
+-- name: stage_opportunity_more, table: opportunity_field
+-- name: stage_opportunity_more, table: opportunity_field_trend
+-- More records of the document, as they are read.
+insert into stage_raw_{table} by name
+select * from raw_{table};
+
+-- name: stage_audit_end, table: audit_event, key: event_id
+-- name: stage_audit_end, table: audit_actor, key: actor_id, actor_type
+-- name: stage_activity_end, table: activity, key: activity_id
+-- name: stage_activity_end, table: activity_account, key: activity_id, account_id
+-- name: stage_activity_end, table: activity_opportunity, key: activity_id, opportunity_id
+-- name: stage_activity_end, table: activity_participant, key: activity_id, participant_id
+-- name: stage_opportunity_end, table: opportunity, key: opportunity_id
+-- name: stage_opportunity_end, table: opportunity_field, key: opportunity_id, field_id
+-- name: stage_opportunity_end, table: opportunity_field_trend, key: trend_id
+-- Grain: one row a record of the document: of several with one key the one that was read last.
+create or replace temp table stage_{table} as
+select * exclude (position)
+from stage_raw_{table}
+qualify row_number() over (partition by {key} order by position desc) = 1;
+
+-- name: stage_audit_invented, table: stage_audit_actor, person: actor_id, is_colleague: true
+-- name: stage_activity_invented, table: stage_activity_participant, person: participant_id, is_colleague: is_internal
+-- Grain: one row: colleagues in the document, where every address of theirs ends in .example, as nobody's do but a
+-- sandbox's; else 0.
+select case when bool_and(lower(email) like '%.example') then count(distinct {person}) else 0 end as people
+from {table}
+where {is_colleague} and nullif(email, '') is not null;

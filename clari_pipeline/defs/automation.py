@@ -14,7 +14,7 @@ from clari_pipeline.defs.failing import warn
 from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.products.brought import brought
+from clari_pipeline.sync.products.results import result_of
 from clari_pipeline.warehouse.session import Warehouse
 
 _WATCHED_EVERY_S = 900
@@ -130,9 +130,8 @@ def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any, *more: 
 def _failures_of_products(warehouse: Warehouse, settings: Settings, run: dg.DagsterRun) -> list[Problem]:
     """What kept a run's products out, by the ledger; nothing where it says nothing of them."""
     names = run.tags.get("clari/product", ",".join(settings.other_products)).split(",")
-    return [
-        failure for name in names if name for failure in brought(warehouse, settings, name, run_id=run.run_id).failures
-    ]
+    results = [result_of(warehouse, settings, name, run_id=run.run_id) for name in names if name]
+    return [failure for result in results for failure in result.failures]
 
 
 def _run_failure(event: dg.DagsterEvent, run: dg.DagsterRun) -> Problem:

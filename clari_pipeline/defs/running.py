@@ -21,7 +21,7 @@ from clari_pipeline.defs.products import JOB, definitions_of
 from clari_pipeline.defs.resources import Exports
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
-from clari_pipeline.sync.products.brought import Brought, brought
+from clari_pipeline.sync.products.results import ProductResult, result_of
 from clari_pipeline.sync.run import MakeSteps, MartsResult, QuarterResult
 from clari_pipeline.warehouse.session import Warehouse
 
@@ -115,13 +115,13 @@ class JobSteps:
         result = self._run("refresh_marts")
         return MartsResult(published_of(result.all_events), _problem_of(result, AlertKind.RUN_FAILED))
 
-    def bring_product(self, product: str) -> Brought:
+    def bring_product(self, product: str) -> ProductResult:
         """Bring one product, in a run of its own."""
         # A part of a job cannot be given resources: hence a job of this product alone.
         only = definitions_of(self._context.settings, product)
         result = self._run(JOB, only, tags={"clari/product": product})
         context = self._context
-        found = brought(context.warehouse, context.settings, product, run_id=self._run_id)
+        found = result_of(context.warehouse, context.settings, product, run_id=self._run_id)
         problem = _problem_of(result, AlertKind.RUN_FAILED)
         return replace(found, problem=problem) if problem and not found.failures else found
 

@@ -20,9 +20,9 @@ def waiting(session: Session, product: str) -> list[str]:
     return [found["request_id"] for found in rows(session, "products/waiting", product=product)]
 
 
-def landings(session: Session, product: str) -> list[str]:
-    """Request ids of all landed documents, in the order in which they are merged."""
-    return [found["request_id"] for found in rows(session, "products/landings", product=product)]
+def landed(session: Session, product: str) -> list[Record]:
+    """All fetches of which a document has landed, in the order in which they are merged."""
+    return rows(session, "products/landed", product=product)
 
 
 def is_late(session: Session, fetch: Record) -> bool:

@@ -1,76 +1,26 @@
-"""A product's records into its tables: staged as they are read, merged in one transaction, older never over newer."""
+"""A product's records into its tables: staged as they are read, merged in one transaction, older never over newer.
+
+Its queries are those of `sql/products.sql` whose names begin with the product's, or with one of its tables.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
+from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import row, run
 
-_TEXT, _MOMENT, _AMOUNT = pa.string(), pa.timestamp("us", "UTC"), pa.decimal128(18, 4)
-
-
-def _schema(**kinds: pa.DataType) -> pa.Schema:
-    return pa.schema([("position", pa.int64()), *kinds.items()])
-
-
-def _texts(names: str) -> dict[str, pa.DataType]:
-    return dict.fromkeys(names.split(), _TEXT)
-
-
-# What a product's documents are read into, the table of its records first, each with the columns that `stage_*` gets.
-TABLES: Mapping[str, Mapping[str, pa.Schema]] = {
-    "audit": {
-        "audit_event": _schema(
-            event_id=_TEXT,
-            event_at=_MOMENT,
-            **_texts("event event_parameters actor_id actor_type impersonating_actor_id session_id session_type"),
-            **_texts("ip_address correlation_id"),
-        ),
-        "audit_actor": _schema(**_texts("actor_id actor_type name email")),
-    },
-    "activity": {
-        "activity": _schema(
-            **_texts("activity_id activity_type subject"),
-            activity_at=_MOMENT,
-            **_texts("owner_crm_user_id organiser_crm_user_id"),
-        ),
-        "activity_account": _schema(**_texts("activity_id account_id account_name account_owner_crm_user_id")),
-        "activity_opportunity": _schema(
-            **_texts("activity_id opportunity_id opportunity_name opportunity_owner_crm_user_id")
-        ),
-        "activity_participant": _schema(
-            **_texts("activity_id participant_id name email crm_user_id"), is_internal=pa.bool_()
-        ),
-    },
-    "opportunity": {
-        "opportunity": _schema(opportunity_id=_TEXT, crm_score=_AMOUNT, crm_score_message=_TEXT),
-        "opportunity_field": _schema(
-            **_texts("opportunity_id field_id alias value value_type"),
-            value_number=_AMOUNT,
-            **_texts("original_value original_value_type"),
-            original_value_number=_AMOUNT,
-            trend=_TEXT,
-        ),
-        "opportunity_field_trend": _schema(
-            **_texts("trend_id opportunity_id field_id"),
-            value_changed_at=_MOMENT,
-            old_value=_TEXT,
-            old_value_number=_AMOUNT,
-            new_value=_TEXT,
-            new_value_number=_AMOUNT,
-        ),
-    },
-}
-_OF_PARTS = frozenset({"activity", "opportunity"})  # a record's parts may go, and the record stay
-STAGED = tuple(f"stage_{table}" for tables in TABLES.values() for table in tables)
-STAGING = tuple(f"documents/{product}_{step}" for product in TABLES for step in ("begin", "staged"))
+_OF_THE_MERGE = {"in_latest_export", "first_seen_at", "changed_at", "last_seen_at", "request_id"}
+_MOMENT = pa.timestamp("us", "UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,58 +37,75 @@ class Merged:
 class Staging:
     """This session's `stage_*` tables of one product, made anew; they take its records as they are read."""
 
-    def __init__(self, session: Session, product: str) -> None:
+    def __init__(self, session: Session, product: str, tables: Sequence[str]) -> None:
         self._session = session
         self._product = product
+        self._tables = tables
         self._taken = 0
         with self._read({}):
-            run(session, f"documents/{product}_begin")
+            run(session, f"products/stage_{product}_begin")
 
     def take(self, records: Mapping[str, list[dict[str, Any]]]) -> None:
         """More records, by table."""
         with self._read(records):
-            run(self._session, f"documents/{self._product}_more")
+            run(self._session, f"products/stage_{self._product}_more")
 
     def end(self) -> None:
-        """Merge what came several times, and bring all of it to where it is merged."""
-        run(self._session, f"documents/{self._product}_staged")
-        self._session.upload(f"stage_{table}" for table in TABLES[self._product])
+        """Keep one row of what came several times."""
+        run(self._session, f"products/stage_{self._product}_end")
 
     @contextmanager
     def _read(self, records: Mapping[str, list[dict[str, Any]]]) -> Iterator[None]:
         """The tables `raw_*` with these records meanwhile."""
-        tables = TABLES[self._product]
-        for name, schema in tables.items():
+        for name in self._tables:
             found = [one | {"position": self._taken + place} for place, one in enumerate(records.get(name, ()))]
-            self._session.documents.register(f"raw_{name}", pa.Table.from_pylist(found, schema=schema))
+            self._session.documents.register(f"raw_{name}", pa.Table.from_pylist(found, schema=_raw_schema(name)))
             self._taken += len(found)
         yield
-        for name in tables:
+        for name in self._tables:
             self._session.documents.unregister(f"raw_{name}")
 
 
+@cache
+def _raw_schema(table: str) -> pa.Schema:
+    with duckdb.connect(config={"threads": "1"}) as connection:
+        for name in ("schema/clari", f"schema/{table}"):
+            run_in_duckdb(connection, name, {})
+        return raw_schema(connection, table)
+
+
+def raw_schema(connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema:
+    """What records of a table are read into: their position in the document, and the columns that no merge sets."""
+    columns = connection.table(f"clari.{table}").to_arrow_table().schema
+    kinds = {one.name: _MOMENT if pa.types.is_timestamp(one.type) else one.type for one in columns}
+    return pa.schema({"position": pa.int64()} | {name: kinds[name] for name in kinds if name not in _OF_THE_MERGE})
+
+
 def people_invented(session: Session, product: str) -> int:
-    """People of the staged document who are a sandbox's; opportunities and limits name nobody."""
-    if product not in {"audit", "activity"}:
-        return 0
-    found: int = row(session, f"documents/{product}_invented")["people"]
+    """How many people of the staged document, all of them, are a sandbox's."""
+    found: int = row(session, f"products/stage_{product}_invented")["people"]
     return found
 
 
-def merge(session: Session, product: str, *, request_id: str, exported_at: datetime) -> Merged:
-    """Merge the staged document. The caller holds the transaction."""
+def merge(
+    session: Session, product: str, tables: Sequence[str], *, has_parts: bool, request_id: str, exported_at: datetime
+) -> Merged:
+    """Merge the staged document. The caller holds the transaction.
+
+    With `has_parts` those of a record that its newest document no longer shows stay, with `in_latest_export` false.
+    """
     parameters = {"request_id": request_id, "exported_at": exported_at}
     before = row(session, f"products/{product}_counts", **parameters)
-    for table in TABLES[product]:
+    for table in tables:
         run(session, f"products/{table}_merge", **parameters)
-    if product in _OF_PARTS:
+    if has_parts:
         run(session, f"products/{product}_hide", **parameters)
     after = row(session, f"products/{product}_merged", **parameters)
     staged, known, changed = (int(before[name]) for name in ("rows_staged", "rows_known", "rows_changed"))
     return Merged(staged, staged - known, changed, known - changed, int(after["rows_merged"]))
 
 
-def say_gone(session: Session, **document: datetime) -> None:
+def no_longer_shown(session: Session, **document: datetime) -> None:
     """Activities that a document of their days, `window_from` to `window_to`, as of `exported_at`, no longer shows."""
     run(session, "products/activity_gone", **document)
 

@@ -12,13 +12,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from clari_pipeline.core.queries import names
 from clari_pipeline.documents.rows import LISTS
 from clari_pipeline.store.merging import STAGED
-from clari_pipeline.store.product_rows import STAGED as STAGED_OF_PRODUCTS
-from clari_pipeline.store.product_rows import STAGING as STAGING_OF_PRODUCTS
-from clari_pipeline.store.product_rows import TABLES as TABLES_OF_PRODUCTS
+from clari_pipeline.store.product_rows import raw_schema
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
-from clari_pipeline.warehouse.statements import tables
+from clari_pipeline.warehouse.session import runs_in_process
+from clari_pipeline.warehouse.statements import is_view, tables
 
 Columns = tuple[tuple[str, str], ...]
 
@@ -38,7 +38,6 @@ _MAKING = (
     "marts/weekly_orphans",
     "marts/backfilled_begin",
     "marts/week_person",
-    *STAGING_OF_PRODUCTS,
 )
 
 
@@ -51,17 +50,19 @@ def work_tables() -> dict[str, Columns]:
             run_in_duckdb(connection, name, nothing)
         for name, columns in LISTS.items():
             connection.register(name, pa.table({column: pa.array([], pa.string()) for column in columns}))
-        for records in TABLES_OF_PRODUCTS.values():
-            for name, schema in records.items():
-                connection.register(f"raw_{name}", schema.empty_table())
-        for name in _MAKING:
+        stored = [table for table in tables() if not is_view(table)]
+        for table in stored:  # of whichever product
+            if f"raw_{table}" not in LISTS:
+                connection.register(f"raw_{table}", raw_schema(connection, table).empty_table())
+        staging = [name for name in names("products") if runs_in_process(name) and name.endswith(("_begin", "_end"))]
+        for name in (*_MAKING, *staging):
             run_in_duckdb(connection, name, nothing)
         found = connection.execute(
             "select table_name, column_name, data_type from duckdb_columns() where table_name in "
             "(select table_name from duckdb_tables() where temporary "
             "and (not starts_with(table_name, 'stage_') or list_contains($staged, table_name))) "
             "order by table_name, column_index",
-            {"staged": [*STAGED, *STAGED_OF_PRODUCTS]},
+            {"staged": [*STAGED, *(f"stage_{table}" for table in stored)]},
         ).fetchall()
     made: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for table, column, kind in found:

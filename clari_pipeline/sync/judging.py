@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,8 +15,12 @@ from clari_pipeline.warehouse.statements import Record
 
 @dataclass(slots=True)
 class Judged:
-    """Verdicts, and what was counted in the document, so far, by export: kept where a transaction is not."""
+    """Verdicts, and what was counted in the document, so far, by export: kept where a transaction is not.
 
+    Those that are `trusted` are merged already, and are not judged once more.
+    """
+
+    trusted: Set[str] = frozenset()
     verdicts: dict[str, list[Verdict]] = field(default_factory=dict)
     counts: dict[str, dict[str, Any]] = field(default_factory=dict)
     shapes: set[str] = field(default_factory=set)
@@ -23,6 +28,10 @@ class Judged:
     def add(self, request_id: str, verdicts: list[Verdict]) -> None:
         """More verdicts on an export."""
         self.verdicts.setdefault(request_id, []).extend(verdicts)
+
+    def is_trusted(self, request_id: str) -> bool:
+        """Whether it is merged with the others, whatever may be said of it now."""
+        return request_id in self.trusted
 
     def is_refused(self, request_id: str) -> bool:
         """Whether one of its verdicts keeps it out of the tables."""

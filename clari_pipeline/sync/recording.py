@@ -181,7 +181,7 @@ def request_columns(request: ExportRequest | ActivityRequest) -> dict[str, Any]:
     """A request as its ledger writes it."""
     if isinstance(request, ActivityRequest):
         days = {"window_from": midnight(request.first_day), "window_to": midnight(request.last_day)}
-        return {"product": "activity", **days, "gap_from": None, "gap_to": None}
+        return {"product": request.forecast_id, **days, "gap_from": None, "gap_to": None}
     return {
         "forecast_id": request.forecast_id,
         "quarter_id": request.time_period,

@@ -100,7 +100,7 @@ class Replay:
         document = writer.keep(**which, time_period=str(quarter), facts=manifest_of(row))
         with self._context.warehouse.kept_open():
             _know(self._context.warehouse, self._context.landing, document)
-            Loader(self._context).load(job_id, again=True)
+            Loader(self._context).merge_again(job_id)
             self._context.stop.check()
             Marts(self._context).refresh_all()
         return Replayed([job_id], refused_before)

@@ -19,7 +19,7 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import ExportRunner, exporting
 from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run, swings_of
 from clari_pipeline.sync.planning import Plan, by_urgency
-from clari_pipeline.sync.products.brought import Brought
+from clari_pipeline.sync.products.results import ProductResult
 from clari_pipeline.sync.publishing import Published, publish
 from clari_pipeline.warehouse.statements import Record
 
@@ -71,7 +71,7 @@ class Steps(Protocol):
         """Refresh the marts, and publish them to readers."""
         ...
 
-    def bring_product(self, product: str) -> Brought:
+    def bring_product(self, product: str) -> ProductResult:
         """Fetch, land, judge and merge one product beside the forecast."""
         ...
 
@@ -96,7 +96,7 @@ class SyncResult:
     finished_at: datetime
     outcomes: Sequence[Outcome] = ()
     swings: Sequence[Record] = ()
-    products: Sequence[Brought] = ()
+    products: Sequence[ProductResult] = ()
     quarters: Sequence[Quarter] = ()
     failures: Sequence[Problem] = ()
     remarks: Sequence[Problem] = ()
@@ -121,7 +121,7 @@ def run_sync(
     quarters = by_urgency(request.quarters, current=current)
     failures: list[Problem] = []
     remarks: list[Problem] = []
-    products: list[Brought] = []
+    products: list[ProductResult] = []
     outcomes: list[Outcome] = []
     started_at = context.now()
     with (

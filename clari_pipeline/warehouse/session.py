@@ -1,11 +1,13 @@
 """The interface of every engine: warehouses and their sessions, with transactions and locks.
 
-One rule says where a statement runs: those of `sql/documents/` in DuckDB, in this process; all others in the
-warehouse. A document is read and judged in the first place, its staged tables are then brought to the second.
+One rule says where a statement runs: those of `sql/documents/`, and of other topics those called `stage_*`, in DuckDB,
+in this process; all others in the warehouse. A document is read and judged in the first place, its staged tables are
+then brought to the second.
 """
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -19,12 +21,16 @@ from clari_pipeline.warehouse.capabilities import Engine
 from clari_pipeline.warehouse.errors import WarehouseInterrupted
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
 
-_DOCUMENTS = "documents/"
 _ATTEMPTS = 3
 _Result = TypeVar("_Result")
 
 WorkTables = Callable[[], Mapping[str, Sequence[tuple[str, str]]]]
 """Name and DuckDB's type of each column, by the temporary tables that every session may fill."""
+
+
+def runs_in_process(name: str) -> bool:
+    """Whether a query is about a document that is being read, and not about the warehouse's tables."""
+    return re.match(r"documents/|\w+/stage_", name) is not None
 
 
 class Answer(Protocol):
@@ -56,7 +62,7 @@ class Session(ABC):
 
     def run(self, name: str, parameters: dict[str, Any]) -> Answer:
         """Run `sql/<name>.sql` where it belongs, statement after statement; the last one's result."""
-        if not name.startswith(_DOCUMENTS):
+        if not runs_in_process(name):
             return self._run(name, parameters)
         run_in_duckdb(self.documents, name, parameters)
         return self.documents

@@ -101,8 +101,8 @@ def test_invented_people_are_refused_in_production_alone(tmp_path: Path) -> None
     by_hand = ByHand(house.context, numbers=count(len(marked)))
     for request_id in marked:  # these name nobody: whose key it was stands in the landing folder
         loader = by_hand.loader(request_id.partition("-")[0])
-        loader.know_all()
-        loader.load(request_id)
+        loader.restore_ledger()
+        loader.merge(request_id)
         with house.context.warehouse.session() as session:
             fetch = FETCHES.row(session, request_id)
         assert (fetch["state"], "a sandbox has made it" in fetch["error"]) == ("REFUSED", True)

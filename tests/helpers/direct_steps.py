@@ -17,8 +17,8 @@ from clari_pipeline.sync.events import Hooks
 from clari_pipeline.sync.exporting import ExportRunner, exporting
 from clari_pipeline.sync.loading import Loader
 from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
-from clari_pipeline.sync.products.bringing import Bringing
-from clari_pipeline.sync.products.brought import Brought
+from clari_pipeline.sync.products.results import ProductResult
+from clari_pipeline.sync.products.running import ProductRun
 from clari_pipeline.sync.publishing import Published, publish
 from clari_pipeline.sync.refreshing import Marts
 from clari_pipeline.sync.run import MakeSteps, MartsResult, OpenSteps, QuarterResult
@@ -65,8 +65,8 @@ class DirectSteps:
         Marts(self._context).refresh_all()
         return publish(self._context.warehouse, self._context.places)
 
-    def bring_product(self, product: str) -> Brought:
-        return Bringing(self._context, product, run_id=self._runner.run_id).bring()
+    def bring_product(self, product: str) -> ProductResult:
+        return ProductRun(self._context, product, run_id=self._runner.run_id).run()
 
 
 def sync(hooks: Hooks, which: int | str, *, open_steps: OpenSteps | None = direct_steps) -> int:

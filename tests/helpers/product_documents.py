@@ -56,8 +56,8 @@ class ByHand:
         """Land a document and merge it; its ledger row."""
         request_id = self.land(name, content, at=at, **columns)
         loader = self.loader(name)
-        loader.know_all()
-        loader.load(request_id)
+        loader.restore_ledger()
+        loader.merge(request_id)
         with self.context.warehouse.session() as session:
             return FETCHES.row(session, request_id)
 
@@ -73,9 +73,9 @@ class ByHand:
                 for name, content, hours in documents
             ]
             for loader in loaders.values():
-                loader.know_all()
+                loader.restore_ledger()
             for name, request_id in landed:
-                loaders[name].load(request_id)
+                loaders[name].merge(request_id)
             for loader in loaders.values():
                 loader.rebuild()
 

@@ -14,10 +14,10 @@ import sqlglot
 from sqlglot import exp
 
 from clari_pipeline.core.queries import text_for, text_of
-from clari_pipeline.store import product_rows
 from clari_pipeline.store.work_tables import work_tables
 from clari_pipeline.warehouse.dialects import Dialect, carried
 from clari_pipeline.warehouse.postgres.dialect import POSTGRES
+from clari_pipeline.warehouse.session import runs_in_process
 from clari_pipeline.warehouse.snowflake.dialect import SNOWFLAKE
 from clari_pipeline.warehouse.statements import tables
 from tests.helpers import postgres_server
@@ -26,7 +26,7 @@ from tests.helpers.runnable import runnable
 
 # Documents are read by DuckDB in the process, whatever the warehouse; so are the tables' descriptions.
 _IN_PROCESS = {"schema_columns", "schema_descriptions"}
-_NAMES = [name for name in runnable() if not name.startswith("documents/") and name not in _IN_PROCESS]
+_NAMES = [name for name in runnable() if not runs_in_process(name) and name not in _IN_PROCESS]
 _TABLES = [f"schema/{table}" for table in tables()]
 # What sqlglot passes on in silence although one of the two does not have it, or rounds it otherwise.
 _NOWHERE_ELSE = (exp.TryCast, exp.Struct, exp.ArgMax, exp.ArgMin)
@@ -139,7 +139,8 @@ def _staged_tables() -> LiteralString:
     """
     lists = ("user", "field", "time_period", "week", "time_frame")
     text += "".join(f"create temp table kept_stage_{name} as select * from stage_{name};" for name in lists)
-    for name in product_rows.STAGED:
+    of_products = work_tables().keys() & {f"stage_{table}" for table in tables()}
+    for name in sorted(one for one in of_products if f" {one} (" not in text):
         columns = ", ".join(f"{column} {kind}" for column, kind in work_tables()[name])
         text += f"create temp table {name} ({columns});"
     return cast(LiteralString, "".join(one.sql("postgres") + ";" for one in sqlglot.parse(text, read="duckdb") if one))

@@ -23,8 +23,8 @@ from clari_pipeline.defs.graph import build
 from clari_pipeline.landing import Landing
 from clari_pipeline.ops.retention import Retention
 from clari_pipeline.store.mart_registry import MARTS, RetentionRule
-from clari_pipeline.store.product_rows import TABLES
 from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.products.registry import PRODUCTS
 from clari_pipeline.warehouse.statements import is_view, tables
 from tests.helpers import fake_snowflake, postgres_server, prepared
 from tests.helpers.house import House, Json, document, entry, person
@@ -222,7 +222,7 @@ def _of_it(house: House, quarter: Quarter, forecast: str) -> dict[str, list[str]
 def test_products_beside_the_forecast_are_kept(ten: House) -> None:
     """However old: they are of no quarter, and Clari may not have them any more."""
     ByHand(ten.context).merge_all((name, content, -24 * 1000) for name, content, _ in one_of_each())
-    names = [*(table for of_one in TABLES.values() for table in of_one), "export_quota", "product_fetch"]
+    names = [*(table for product in PRODUCTS.values() for table in product.staged), "export_quota", "product_fetch"]
     before = {name: ten.rows(f"select * from clari.{name} order by all") for name in names}
     assert all(before.values())
     assert len(retired(ten)) == len(OLD)

@@ -9,6 +9,7 @@ from clari_pipeline.config.settings import EXPORT_TYPES
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.ops.preflight.findings import CannotCheck, Finding, failed, passed, warning
 from clari_pipeline.ops.preflight.probe import NO_FORECASTS, Probe
+from clari_pipeline.sync.products.registry import is_exported
 
 _MOST_APART_S = 60
 _NO_EXPORTS = "of what CLARI_PRODUCTS names nothing is exported by a job"
@@ -85,7 +86,7 @@ def export_types_are_offered(probe: Probe) -> Finding:
 
 def quota_is_enough(probe: Probe) -> Finding:
     """A month of the schedule fits into the organisation's rolling thirty days."""
-    a_sync = len(probe.exports) + ("activity" in probe.settings.products)
+    a_sync = len(probe.exports) + sum(map(is_exported, probe.settings.products))
     if not a_sync:
         return passed(_NO_EXPORTS)
     limits = probe.limits
@@ -109,7 +110,7 @@ def quota_is_enough(probe: Probe) -> Finding:
 
 def exports_may_run(probe: Probe) -> Finding:
     """Clari allows at least one export at a time."""
-    if not probe.settings.brings_forecasts and "activity" not in probe.settings.products:
+    if not probe.settings.brings_forecasts and not any(map(is_exported, probe.settings.products)):
         return passed(_NO_EXPORTS)
     allowed = probe.limits.concurrent_limit
     if allowed is None:

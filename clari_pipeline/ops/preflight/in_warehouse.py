@@ -10,6 +10,7 @@ from clari_pipeline.ops.freshness import ExportHealth
 from clari_pipeline.ops.preflight.findings import CannotCheck, Finding, failed, passed, warning
 from clari_pipeline.ops.preflight.probe import NO_FORECASTS, Probe
 from clari_pipeline.store import ledger
+from clari_pipeline.sync.products.registry import unmet
 from clari_pipeline.sync.products.standing import standings
 from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.errors import WarehouseError
@@ -120,10 +121,10 @@ def products_are_fresh(probe: Probe) -> Finding:
     if not named:
         return passed("CLARI_PRODUCTS names none beside the forecast")
     found = probe.read(lambda session: standings(session, named)) or standings(None, named)
-    if "opportunity" in named and "activity" not in named:
+    for spec in unmet(named):
         return failed(
-            "opportunity is never asked for without activity, which says which there are",
-            "add activity to CLARI_PRODUCTS",
+            f"{spec.name} is never asked for without {spec.needs}, which says which there are",
+            f"add {spec.needs} to CLARI_PRODUCTS",
         )
     if missing := [one.product for one in found if one.exported_at is None]:
         return failed(f"{', '.join(missing)} never merged", _SYNC)

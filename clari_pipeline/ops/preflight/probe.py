@@ -18,7 +18,7 @@ from clari_pipeline.core.retrying import retry_context
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.ops.preflight.findings import CannotCheck
 from clari_pipeline.sync.context import Context, clari_client
-from clari_pipeline.sync.products.allowance import syncs_a_month
+from clari_pipeline.sync.products.quota import syncs_a_month
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
 from clari_pipeline.warehouse.migrations import schema_version
 from clari_pipeline.warehouse.session import Session

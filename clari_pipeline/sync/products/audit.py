@@ -7,15 +7,16 @@ that windows which overlap, and pages which repeat each other, bring it once.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from clari_pipeline.clari import BadRequest, ClariClient, NotFound, PageGone
 from clari_pipeline.clari.products import audit_pages
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.store import fetches
-from clari_pipeline.sync.products.odd import leave_out
-from clari_pipeline.sync.products.product import AskedProduct, Fetch, Found, Rows, Sink, Take, objects, read_members
+from clari_pipeline.sync.products.reading import ReadResult, Rows, Take, read_members
+from clari_pipeline.sync.products.spec import RECORDS, AskedProduct, Fetch, Sink
 from clari_pipeline.sync.products.values import identity, text
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
@@ -42,6 +43,13 @@ class Audit(AskedProduct):
 
     name = "audit"
     noun = "events"
+    tables: ClassVar[Mapping[str, str]] = {
+        "audit_event": "One row an event of Clari's audit log, from the newest known on with an overlap; what Clari "
+        "has thrown away meanwhile (it keeps 30 days) is reported as a gap.",
+        "audit_actor": "One row somebody behind events of the audit log, as newest known.",
+    }
+    checks = (*RECORDS, "window_has_no_gap")
+    names_people = True
 
     def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
         """From the newest event known, less an overlap, until now; what Clari has thrown away since is a gap."""
@@ -60,7 +68,7 @@ class Audit(AskedProduct):
         ]
 
     async def fetch(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
-        """All pages, each as it came. Where a link is no longer good, they are asked for anew, once.
+        """All pages, each as it came. Where a link is no longer good, they are asked for once more.
 
         Raises `PageGone` where it happens again.
         """
@@ -89,22 +97,22 @@ class Audit(AskedProduct):
         sink.write(b"\n]}\n")
         return count
 
-    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> Found:
+    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> ReadResult:
         """A page at a time."""
-        found = Found()
+        found = ReadResult()
         odd: list[str] = []
 
         def read_pages(pages: list[Any]) -> None:
-            rows: Rows = {"audit_event": [], "audit_actor": []}
-            for page in objects(pages, found, "records_without_key"):
-                for event in objects(page.get("items"), found, "records_without_key"):
+            rows: Rows = {name: [] for name in self.tables}
+            for page in found.objects(pages, "records_without_key"):
+                for event in found.objects(page.get("items"), "records_without_key"):
                     found.rows_exported += 1
                     row = _event(event, found)
                     if row["event"] is None:
                         odd.append(f"an event of {row['event_at']}")
                     else:
                         rows["audit_event"].append(row)
-                for actor in objects(page.get("actors"), found, "parts_without_key"):
+                for actor in found.objects(page.get("actors"), "parts_without_key"):
                     if text(actor.get("actorId")) is None:
                         found.note("parts_without_key", "an actor")
                     else:
@@ -112,7 +120,7 @@ class Audit(AskedProduct):
             take(rows)
 
         read_members(stream, {"pages": read_pages}, at_once=_PAGES_AT_ONCE)
-        leave_out(found, odd)
+        found.note_left_out(odd)
         if fetch["gap_from"] is not None:
             hours = (fetch["gap_to"] - fetch["gap_from"]).total_seconds() / 3600
             found.facts["hours_missing"] = max(1, round(hours))
@@ -121,7 +129,7 @@ class Audit(AskedProduct):
         return found
 
 
-def _event(event: dict[str, Any], found: Found) -> dict[str, Any]:
+def _event(event: dict[str, Any], found: ReadResult) -> dict[str, Any]:
     parameters = event.get("eventParameters")
     return {
         "event_id": identity(*(event.get(name) for name in _IDENTITY)),
@@ -145,3 +153,6 @@ def _actor(actor: dict[str, Any]) -> dict[str, Any]:
         "name": text(actor.get("name")),
         "email": text(actor.get("email")),
     }
+
+
+SPEC = Audit()

@@ -6,22 +6,23 @@ what works; the windows that are left are then asked for at that length. The quo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date
+from datetime import date
 
-from clari_pipeline.clari import Clock, Export, LeftBehind, Retry
+from clari_pipeline.clari import ClariError, Clock, Export, LeftBehind, Limits, Retry
 from clari_pipeline.clari.models import ActivityRequest
 from clari_pipeline.core.runbook import Problem, Remark
 from clari_pipeline.store import fetches
 from clari_pipeline.store.ledger import FETCHES
-from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.context import Context, clari_client
 from clari_pipeline.sync.exporting import ExportRunner
 from clari_pipeline.sync.planning import Plan
-from clari_pipeline.sync.products.allowance import Allowance
-from clari_pipeline.sync.products.brought import is_cut_off
 from clari_pipeline.sync.products.loading import ProductLoader
-from clari_pipeline.sync.products.product import Fetch, Product
-from clari_pipeline.sync.products.windows import Window, midnight
+from clari_pipeline.sync.products.quota import MONTH, QuotaShare, syncs_a_month
+from clari_pipeline.sync.products.results import is_cut_off
+from clari_pipeline.sync.products.spec import ExportedProduct, Fetch
+from clari_pipeline.sync.products.windows import Window
 from clari_pipeline.sync.recording import Recorder
 from clari_pipeline.warehouse.statements import Record
 
@@ -44,7 +45,7 @@ class ExportRounds:
     def __init__(
         self,
         context: Context,
-        product: Product,
+        product: ExportedProduct,
         loader: ProductLoader,
         *,
         run_id: str,
@@ -57,7 +58,7 @@ class ExportRounds:
         self._run_id = run_id
         self._clock = clock
         self._retry = retry
-        self._allowance = Allowance(context, retry)
+        self._quota = QuotaShare(self._limits, self._reserve)
 
     def make(self, left: list[Record], plan: Sequence[Fetch]) -> list[Problem]:
         """Go on with what was left behind, and make the exports of the plan; what people must know of those not made.
@@ -67,27 +68,27 @@ class ExportRounds:
         seen = self._days_seen()
 
         def by_urgency(queue: Iterable[Fetch]) -> list[Fetch]:
-            return sorted(queue, key=lambda fetch: (not seen.issuperset(_days(fetch)), _days(fetch)), reverse=True)
+            return sorted(queue, key=lambda fetch: (not seen.issuperset(fetch.days), fetch.days), reverse=True)
 
         queue = by_urgency(plan)
         at_once, is_first, was_cut_off, is_known = 1, True, False, False
         while left or queue:
-            mine = {_request(row) for row in left}
-            batch = [fetch for fetch in queue if _request(_row(fetch)) in mine]
+            mine = {self._request(row) for row in left}
+            batch = [fetch for fetch in queue if self._request(fetch.columns) in mine]
             others = [fetch for fetch in queue if fetch not in batch]
             if others:
-                room = self._allowance.room(is_first=is_first)
+                room = self._quota.room(is_first=is_first)
                 if not room and not left:
                     return self._not_made(others)
                 batch += others[: min(at_once, room)]
             queue = [fetch for fetch in queue if fetch not in batch]
             self._export(left, batch)
-            self._allowance.made(len(batch))
-            self._loader.load_waiting(self._run_id)
+            self._quota.made(len(batch))
+            self._loader.merge_landed(self._run_id)
             came = self._came_of(batch)
             if any(fetch["error_kind"] in _MEETS_ALL and fetch["state"] != "LOADED" for fetch in came):
                 return []  # each of the others would meet with the same
-            parts = [part for fetch in came if is_cut_off(fetch) for part in self._product.parts(fetch)]
+            parts = [part for fetch in came if is_cut_off(fetch) for part in _halves(Window.of(fetch))]
             worked = max((len(Window.of(fetch)) for fetch in came if fetch["state"] == "LOADED"), default=0)
             if parts:
                 at_once, was_cut_off = 1, True
@@ -99,50 +100,69 @@ class ExportRounds:
             left, is_first = [], False
         return []
 
+    def _limits(self) -> Limits:
+        async def ask() -> Limits:
+            async with clari_client(self._context.settings, self._retry) as client:
+                return await client.limits()
+
+        try:
+            return asyncio.run(ask())
+        except ClariError:
+            return Limits()  # each export meets with the same, and is reported
+
+    def _reserve(self) -> int:
+        """What forecasts need in a month of the schedule, less what falls out of it meanwhile: a sync's at least."""
+        settings, now = self._context.settings, self._context.now()
+        if not settings.brings_forecasts:
+            return 0
+        a_sync = len(settings.forecast_ids) * len(self._context.current_quarters())
+        with self._context.warehouse.session() as session:
+            lately = fetches.forecasts_since(session, now - MONTH)
+        return max(a_sync, a_sync * syncs_a_month(settings, now) - lately)
+
     def _days_seen(self) -> set[date]:
         with self._context.warehouse.session() as session:
-            shown = fetches.windows(session, self._loader.name)
+            shown = fetches.windows(session, self._product.name)
         return {day for row in shown if row["is_whole"] for day in Window.of(row)}
 
     def _came_of(self, batch: list[Fetch]) -> list[Record]:
-        asked = {_days(fetch) for fetch in batch}
+        asked = {fetch.days for fetch in batch}
         with self._context.warehouse.session() as session:
-            found = fetches.of_run(session, self._run_id, self._loader.name)
+            found = fetches.of_run(session, self._run_id, self._product.name)
         return [fetch for fetch in found if fetch["window_from"] is not None and Window.of(fetch) in asked]
 
     def _not_made(self, queue: list[Fetch]) -> list[Problem]:
         """Say of which days nothing is asked for now: a failure where the quota has no room, else a remark."""
-        days = Window(min(_days(fetch).first for fetch in queue), max(_days(fetch).last for fetch in queue))
-        trouble = self._allowance.trouble
-        name = self._loader.name
+        days = Window(min(fetch.days.first for fetch in queue), max(fetch.days.last for fetch in queue))
+        trouble = self._quota.trouble
+        name = self._product.name
         if trouble is None:
             return [
                 Problem(
                     None,
                     None,
-                    f"{name}: {self._allowance.most} exports are made of it in this sync, no more; days of "
+                    f"{name}: {self._quota.most} exports are made of it in this sync, no more; days of "
                     f"{days.first} to {days.last} are asked for by the next",
                     Remark.MORE_NEXT_SYNC,
                 )
             ]
-        ends = Fetch(
-            window_from=min(fetch.window_from for fetch in queue if fetch.window_from is not None),
-            window_to=max(fetch.window_to for fetch in queue if fetch.window_to is not None),
-        )
+        unmade = Fetch.of_days(days)
         with self._context.warehouse.session() as session, session.transaction():
             FETCHES.submitting(
                 session,
-                request_id=ends.request_id,
                 run_id=self._run_id,
                 product=name,
                 attempt=1,
                 submitted_at=self._context.now(),
-                **_row(ends),
+                **unmade.columns,
             )
             FETCHES.failed(
-                session, ends.request_id, state="FAILED", error=str(trouble), error_kind=type(trouble).__name__
+                session, unmade.request_id, state="FAILED", error=str(trouble), error_kind=type(trouble).__name__
             )
         return []
+
+    def _request(self, row: Record) -> ActivityRequest:
+        return self._product.request(Window.of(row))
 
     def _export(self, left: list[Record], batch: list[Fetch]) -> None:
         """Make the exports as forecasts' are made: the same runner, slots and quota. What was left is gone on with.
@@ -150,8 +170,8 @@ class ExportRounds:
         What was left of the same days takes the place of asking anew; of other days it is fetched if Clari has a job of
         it, and is not asked for again: the days that are planned now hold them.
         """
-        planned = [_request(_row(fetch)) for fetch in batch]
-        continued = [_export_of(_request(row), row, is_history=_request(row) not in planned) for row in left]
+        planned = [self._request(fetch.columns) for fetch in batch]
+        continued = [_export_of(self._request(row), row, is_history=self._request(row) not in planned) for row in left]
         windows = {export.request for export in continued}
         exports = [
             *(export for export in continued if not export.is_history),
@@ -163,7 +183,7 @@ class ExportRounds:
             landing=self._loader.landing,
             run_id=self._run_id,
             plan=Plan(tuple(exports), tuple(history)),
-            record=Recorder(self._context.warehouse, self._run_id, self._loader.name),
+            record=Recorder(self._context.warehouse, self._run_id, self._product.name),
             clock=self._clock,
             retry=self._retry,
         )
@@ -173,25 +193,17 @@ class ExportRounds:
                 runner.take(window)
 
 
-def _row(fetch: Fetch) -> Record:
-    return {"window_from": fetch.window_from, "window_to": fetch.window_to}
-
-
-def _days(fetch: Fetch) -> Window:
-    return Window.of(_row(fetch))
-
-
 def _cut(fetch: Fetch, longest: int) -> list[Fetch]:
     """The same days in windows no longer than that."""
-    days = _days(fetch)
+    days = fetch.days
     if len(days) <= longest:
         return [fetch]
-    return [Fetch(window_from=midnight(one.first), window_to=midnight(one.last)) for one in days.cut(longest)]
+    return [Fetch.of_days(one) for one in days.cut(longest)]
 
 
-def _request(row: Record) -> ActivityRequest:
-    days = (row[name].astimezone(UTC).date() for name in ("window_from", "window_to"))
-    return ActivityRequest.between(*days)
+def _halves(days: Window) -> list[Fetch]:
+    """What Clari has cut off, to be asked for in two; nothing of a single day."""
+    return [Fetch.of_days(half) for half in days.halves()] if len(days) > 1 else []
 
 
 def _export_of(request: ActivityRequest, row: Record, *, is_history: bool) -> Export:

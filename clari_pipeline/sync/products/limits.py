@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from datetime import datetime
-from typing import IO
+from typing import IO, ClassVar
 
 from clari_pipeline.clari import ClariClient, Limits
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.documents.rows import DocumentUnreadable
 from clari_pipeline.store import ledger
 from clari_pipeline.store.product_rows import Merged
-from clari_pipeline.sync.products.product import AskedProduct, Fetch, Found, Sink, Take, buffered, read_members
+from clari_pipeline.sync.products.reading import ReadResult, Take, buffered, read_members
+from clari_pipeline.sync.products.spec import READABLE, AskedProduct, Fetch, Sink
 from clari_pipeline.sync.recording import columns_of
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
@@ -23,10 +25,15 @@ class LimitsLook(AskedProduct):
     name = "limits"
     noun = "look"  # it is never more than one
 
+    tables: ClassVar[Mapping[str, str]] = {
+        "api_limits": "One row a look at Clari's limits: how many exports are allowed, and how many are left."
+    }
+    checks = READABLE
+
     @property
-    def tables(self) -> tuple[str, ...]:
-        """The table, and the view of it."""
-        return ("export_quota", "api_limits")
+    def staged(self) -> tuple[str, ...]:
+        """None: its one row needs no staging."""
+        return ()
 
     def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
         """One look."""
@@ -38,23 +45,23 @@ class LimitsLook(AskedProduct):
         sink.write(content)
         return 1
 
-    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> Found:
+    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> ReadResult:
         """The limits, typed."""
         answer = read_members(stream, {})
         try:
             limits = Limits.model_validate(answer.get("jobs", answer))
         except ValueError:
             raise DocumentUnreadable("its limits are not what Clari documents") from None
-        found = Found(rows_exported=1, values=limits)
+        found = ReadResult(rows_exported=1, values=limits)
         if limits.monthly_quota is None and limits.concurrent_limit is None:
             found.note("records_without_key", ", ".join(answer))
         return found
 
-    def stage(self, session: Session, stream: IO[bytes], fetch: Record) -> Found:
+    def stage(self, session: Session, stream: IO[bytes], fetch: Record) -> ReadResult:
         """One row needs no staging."""
         return self.read(buffered(stream), lambda _rows: None, fetch)
 
-    def merge(self, session: Session, fetch: Record, found: Found) -> Merged:
+    def merge(self, session: Session, fetch: Record, found: ReadResult) -> Merged:
         """Write the row, unless it is there."""
         before = session.count("export_quota")
         ledger.quota_read(session, run_id=fetch["run_id"], read_at=fetch["exported_at"], **columns_of(found.values))
@@ -63,3 +70,6 @@ class LimitsLook(AskedProduct):
 
     def forget(self, session: Session) -> None:
         """Nothing: looks of forecasts' exports have no document to come back from."""
+
+
+SPEC = LimitsLook()

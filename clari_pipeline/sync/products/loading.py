@@ -1,308 +1,138 @@
-"""A landed document of a product: read, judged, merged in one transaction with its ledger row, or refused."""
+"""Documents of the other products into their tables; each product is one group."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
-from clari_pipeline.checks.export_gate import PRODUCT_CHECKS, ExportFacts, Verdict, judge, reason, warm_up
+from clari_pipeline.checks.export_gate import PRODUCT_CHECKS, ExportFacts
 from clari_pipeline.core.runbook import Problem
-from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.landing import PRODUCTS, LandedDocument, Landing, LandingError
 from clari_pipeline.store import fetches, product_rows
 from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.events import Merged, Refused
-from clari_pipeline.sync.judging import keep_verdicts
-from clari_pipeline.sync.products.product import Found, Product
+from clari_pipeline.sync.document_loader import DocumentLoader
+from clari_pipeline.sync.judging import Judged
+from clari_pipeline.sync.products import evidence
+from clari_pipeline.sync.products.reading import ReadResult
+from clari_pipeline.sync.products.spec import ProductSpec
 from clari_pipeline.sync.recording import row_of
 from clari_pipeline.sync.sandbox_guard import refuse_invented
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
 
-class _Unreconciled(Exception):
-    """The merged rows are not what the document says; the transaction is not kept."""
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """A document whose records are staged, what was read in it, and whose run has asked for it."""
 
-    def __init__(self, verdicts: list[Verdict]) -> None:
-        super().__init__(reason(verdicts))
-        self.verdicts = verdicts
+    found: ReadResult
+    run_id: str
 
 
-class ProductLoader:
+class ProductLoader(DocumentLoader[_Staged]):
     """Merges what has landed of one product."""
 
-    def __init__(self, context: Context, product: Product) -> None:
-        self._context = context
-        self._product = product
-        self.name = product.name
-        self.tables = product.tables
-        self.landing = landing_of(context.landing)
+    ledger = FETCHES
+    checks = PRODUCT_CHECKS
 
-    def load_waiting(self, run_id: str) -> None:
+    def __init__(self, context: Context, product: ProductSpec) -> None:
+        super().__init__(context)
+        self._product = product
+
+    def merge_landed(self, run_id: str) -> None:
         """Merge each document that has landed and was neither merged nor refused, the oldest first, in this run."""
-        with self._context.warehouse.session() as session:
+        with self._warehouse.session() as session:
             waiting = fetches.waiting(session, self._product.name)
             for request_id in waiting:
                 FETCHES.reassign(session, request_id, run_id)
         for request_id in waiting:
             self._context.stop.check()
-            self.load(request_id)
+            self.merge(request_id)
 
-    def landed_unsaid(self, session: Session, request_id: str) -> bool:
-        """Whether a fetch's document is safe on disk, though its run died before the ledger said so; it says so now."""
+    def rebuild(self) -> list[str]:
+        """Rebuild the product's tables from every landed document, in order, all or nothing; their ids."""
+        return self._rebuild({}, self._landed)
+
+    def recover(self, session: Session, request_id: str) -> bool:
+        """Note in the ledger that a fetch's document is safe on disk, if it is: its run died before it could."""
         manifests = self.landing.root.glob(f"{self._product.name}/[!.]*/{request_id}/manifest.json")
         folder = next((manifest.parent for manifest in manifests), None)
         if folder is None:
             return False
         document = self.landing.find(folder.relative_to(self.landing.root).as_posix())
         row = row_of(dict(document.manifest))
-        FETCHES.landed(
-            session,
-            request_id,
-            landed_at=row["landed_at"],
-            answer_count=row["answer_count"],
-            result_bytes=document.size,
-            result_sha256=document.sha256,
-            landing_path=self.landing.path_of(document),
-        )
+        counts = {name: row[name] for name in ("landed_at", "answer_count")}
+        FETCHES.landed(session, request_id, **counts, **self._file(document))
         return True
 
-    def load(self, request_id: str) -> None:
-        """Merge one document, or refuse it; what another process has merged meanwhile is left alone."""
-
-        def load(session: Session) -> None:
-            with session.lock("product", self._product.name):
-                fetch = FETCHES.row(session, request_id)
-                if fetch["state"] == "LANDED" and fetches.is_late(session, fetch):
-                    self._rebuild(session)  # its records take their place among those that are newer
-                elif fetch["state"] == "LANDED":
-                    self._load(session, fetch)
-
-        self._context.warehouse.with_retry(load)
-        self._tell(request_id)
-
-    def rebuild(self) -> tuple[list[str], list[Problem]]:
-        """Rebuild the product's tables from every landed document, in order, all or nothing.
-
-        Returns the documents' request ids, and those that are damaged and have no row in the ledger.
-        """
-        damaged = self.know_all()
-        done: list[str] = []
-
-        def rebuild(session: Session) -> None:
-            with session.lock("product", self._product.name):
-                done[:] = self._rebuild(session)
-
-        self._context.warehouse.with_retry(rebuild)
-        return done, damaged
-
-    def _rebuild(self, session: Session) -> list[str]:
-        """The caller holds the product's turn."""
-        warm_up()
-        request_ids = fetches.landings(session, self._product.name)
-        unreconciled: dict[str, list[Verdict]] = {}
-        while request_ids and not self._rebuilt(session, request_ids, unreconciled):
-            pass
-        return request_ids
-
-    def know_all(self) -> list[Problem]:
+    def restore_ledger(self) -> list[Problem]:
         """Give each landed document of the product its ledger row, unless it has one; those that are damaged."""
         damaged: dict[str, LandingError] = {}
-        with self._context.warehouse.session():  # the file is opened once
+        with self._warehouse.session() as session:
             for document in self.landing.readable(damaged.__setitem__):
                 if document.manifest.get("product") == self._product.name:
-                    self._know(document)
+                    FETCHES.restore(session, **row_of(dict(document.manifest)), **self._file(document))
         return [Problem.of_error(error) for error in damaged.values()]
 
-    def _rebuilt(self, session: Session, request_ids: list[str], unreconciled: dict[str, list[Verdict]]) -> bool:
-        """Merge these in one transaction; where one does not reconcile, none is kept: it is left out next time."""
-        fetch: Record = {}
-        try:
-            with session.transaction():
-                self._product.forget(session)
-                for request_id in request_ids:
-                    fetch = FETCHES.row(session, request_id)
-                    if request_id in unreconciled:
-                        self._refuse(session, fetch, unreconciled[request_id], rows_exported=None)
-                    else:
-                        self._fold(session, fetch)
-        except _Unreconciled as error:
-            unreconciled[fetch["request_id"]] = error.verdicts
-            return False
-        return True
+    def _file(self, document: LandedDocument) -> Record:
+        path = self.landing.path_of(document)
+        return {"result_sha256": document.sha256, "result_bytes": document.size, "landing_path": path}
 
-    def _load(self, session: Session, fetch: Record) -> None:
-        warm_up()
-        try:
-            with session.transaction():
-                self._fold(session, fetch)
-        except _Unreconciled as error:
-            with session.transaction():
-                self._refuse(session, fetch, error.verdicts, rows_exported=None)
+    def _landing(self, landing: Landing) -> Landing:
+        """`landing/products/<product>/<when>/<fetch>/`, apart from forecasts'."""
+        return Landing(landing.root / PRODUCTS, is_of_a_sandbox=landing.is_of_a_sandbox)
 
-    def _fold(self, session: Session, fetch: Record) -> None:
-        """Judge and merge one document. The caller holds the transaction."""
-        try:
-            document, found = self._staged(session, fetch)
-        except (DocumentUnreadable, LandingError) as error:
-            if isinstance(error, LandingError) and fetch["state"] == "LOADED":
-                raise  # its records would be lost
-            evidence = {"export_is_readable": {"summary": str(error), "document": fetch["landing_path"]}}
-            self._refuse(session, fetch, _judged(fetch, {"reading_faults": 1}, evidence), rows_exported=None)
-            return
-        verdicts = _judged(fetch, _facts(fetch, found), _evidence(session, fetch, found))
-        if any(verdict.keeps_out for verdict in verdicts):
-            self._refuse(session, fetch, verdicts, rows_exported=found.rows_exported)
-            return
-        asked_by = document.manifest.get("run_id") or fetch["run_id"]  # whichever run merges it
-        merged = self._product.merge(session, fetch | {"run_id": asked_by}, found)
-        exported, staged, there = found.rows_exported, merged.rows_staged, merged.rows_merged
-        difference = abs(staged - there) + max(0, staged - exported)
-        verdicts += _judged(
-            fetch,
-            {"rows_unreconciled": difference},
-            {
-                "row_counts_reconcile": {
-                    "summary": f"{exported} records, {staged} staged, {there} merged",
-                    "rows_exported": exported,
-                    "rows_staged": staged,
-                    "rows_merged": there,
-                }
-            },
-        )
-        if any(verdict.keeps_out for verdict in verdicts):
-            raise _Unreconciled(verdicts)
+    def _landed(self, session: Session) -> list[Record]:
+        return fetches.landed(session, self._product.name)
+
+    def _lock(self, session: Session, group: Record) -> AbstractContextManager[None]:
+        return session.lock("product", self._product.name)
+
+    def _transaction(self, session: Session, row: Record) -> AbstractContextManager[None]:
+        return session.transaction()
+
+    def _merge(self, session: Session, row: Record) -> list[str]:
+        if not fetches.is_late(session, row):
+            self._merge_alone(session, row)
+            return [row["request_id"]]
+        landed = self._landed(session)  # its records take their place among those that are newer
+        self._merge_in_order(session, landed)
+        return [one["request_id"] for one in landed if one["state"] == "LANDED"]
+
+    def _forget_group(self, session: Session, row: Record) -> None:
+        self._product.forget(session)
+
+    def _read(
+        self, session: Session, row: Record, landed: LandedDocument, judged: Judged
+    ) -> tuple[_Staged, ExportFacts]:
+        with landed.open() as stream:
+            found = self._product.stage(session, stream, row)
+        if self._is_production:
+            names_people = self._product.names_people
+            refuse_invented(landed, product_rows.people_invented(session, self._product.name) if names_people else 0)
+        judged.counts[row["request_id"]] = {"rows_exported": found.rows_exported}
+        asked_by = landed.manifest.get("run_id") or row["run_id"]  # whichever run merges it
+        return _Staged(found, asked_by), evidence.of_document(session, row, found)
+
+    def _staged_tables(self) -> Sequence[str]:
+        return [f"stage_{table}" for table in self._product.staged]
+
+    def _merge_one(self, session: Session, row: Record, staged: _Staged, judged: Judged) -> None:
+        request_id = row["request_id"]
+        merged = self._product.merge(session, row | {"run_id": staged.run_id}, staged.found)
+        self._reconciled(request_id, judged, evidence.after_the_merge(row, staged.found, merged))
         FETCHES.loaded(
             session,
-            fetch["request_id"],
-            loaded_at=fetch["loaded_at"] or self._context.now(),
-            rows_exported=found.rows_exported,
+            request_id,
+            loaded_at=row["loaded_at"] or self._now(),
+            rows_exported=staged.found.rows_exported,
             rows_staged=merged.rows_staged,
             rows_inserted=merged.rows_inserted,
             rows_updated=merged.rows_updated,
             rows_unchanged=merged.rows_unchanged,
         )
-        keep_verdicts(session, verdicts, self._context.now())
 
-    def _staged(self, session: Session, fetch: Record) -> tuple[LandedDocument, Found]:
-        """Raises `DocumentUnreadable`, and `LandingError` where the document is not what was landed."""
-        document = self.landing.find(fetch["landing_path"])
-        try:
-            with document.open() as stream:
-                found = self._product.stage(session, stream, fetch)
-            if self._context.settings.env == "prod":
-                refuse_invented(document, product_rows.people_invented(session, self._product.name))
-        except UNREADABLE as error:
-            document.prove()
-            raise DocumentUnreadable(why_unreadable(error)) from error
-        return document, found
-
-    def _refuse(self, session: Session, fetch: Record, verdicts: list[Verdict], *, rows_exported: int | None) -> None:
-        FETCHES.refused(session, fetch["request_id"], rows_exported=rows_exported, error=reason(verdicts))
-        keep_verdicts(session, verdicts, self._context.now())
-
-    def _know(self, document: LandedDocument) -> None:
-        with self._context.warehouse.session() as session:
-            FETCHES.restore(
-                session,
-                **row_of(dict(document.manifest)),
-                result_sha256=document.sha256,
-                result_bytes=document.size,
-                landing_path=self.landing.path_of(document),
-            )
-
-    def _tell(self, request_id: str) -> None:
-        """What became of the document, once that is kept."""
-        with self._context.warehouse.session() as session:
-            fetch = FETCHES.row(session, request_id)
-        which: dict[str, Any] = {
-            "request_id": request_id,
-            "forecast_id": self._product.name,
-            "time_period_id": window_of(fetch),
-            "at": self._context.now(),
-        }
-        if fetch["state"] == "LOADED":
-            counts = {name: fetch[name] for name in ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged")}
-            self._context.hooks.emit(Merged(**which, **counts, rows_disappeared=0))
-        else:
-            self._context.hooks.emit(Refused(**which, error=fetch["error"] or ""))
-
-
-def landing_of(landing: Landing) -> Landing:
-    """Where documents of products land: `landing/products/<product>/<when>/<fetch>/`, apart from forecasts'."""
-    return Landing(landing.root / PRODUCTS, is_of_a_sandbox=landing.is_of_a_sandbox)
-
-
-def window_of(fetch: Record) -> str:
-    """The window, for people; the day on which it was asked for where the product has none."""
-    if fetch["window_from"] is None:
-        return f"{fetch['submitted_at']:%Y-%m-%d}"
-    return f"{fetch['window_from']:%Y-%m-%d}_{fetch['window_to']:%Y-%m-%d}"
-
-
-def _judged(fetch: Record, facts: Mapping[str, int], evidence: Mapping[str, Mapping[str, Any]]) -> list[Verdict]:
-    return judge(ExportFacts(request_id=fetch["request_id"], facts=facts, evidence=evidence), PRODUCT_CHECKS)
-
-
-def _facts(fetch: Record, found: Found) -> dict[str, int]:
-    flags = {} if fetch["rows_truncated"] is None else {"truncation_flags": int(fetch["rows_truncated"])}
-    return {"reading_faults": 0, "rows_exported": found.rows_exported, **flags, **found.facts}
-
-
-def _evidence(session: Session, fetch: Record, found: Found) -> dict[str, dict[str, Any]]:
-    """What is said of each check that breaks, and examples."""
-    facts = found.facts
-    said = {
-        "export_is_not_truncated": ("", _cut_off(fetch)),
-        "records_are_complete": ("records_without_key", "{} records do not say what they are"),
-        "moments_are_readable": ("unreadable_moments", "{} moments are none, and were left empty"),
-        "scores_are_readable": ("unreadable_scores", "{} scores are no number that fits, and were left empty"),
-        "parts_are_complete": (
-            "parts_without_key",
-            "{} records or parts of them do not say what they are, and were left out",
-        ),
-        "opportunities_are_known": ("ids_missing", "{} opportunities were asked for and did not come"),
-        "records_are_of_the_window": (
-            "other_windows",
-            f"no record is of {window_of(fetch)}, the days asked for: "
-            + ("the job found for a lost answer was another" if fetch["is_adopted"] else "Clari sent other days")
-            + "; run again",
-        ),
-        "window_is_not_empty": ("", "the document holds no record"),
-    }
-    evidence: dict[str, dict[str, Any]] = {
-        check: {"summary": text.format(facts.get(fact, 0))}
-        | ({"examples": found.examples[fact]} if found.examples.get(fact) else {})
-        for check, (fact, text) in said.items()
-    }
-    if fetch["gap_from"] is not None:
-        evidence["window_has_no_gap"] = {
-            "summary": gap_sentence(session, fetch),
-            "gap_from": fetch["gap_from"],
-            "gap_to": fetch["gap_to"],
-        }
-    return evidence
-
-
-def _cut_off(fetch: Record) -> str:
-    if fetch["window_from"] == fetch["window_to"] and fetch["window_from"] is not None:
-        return (
-            f"Clari cuts {fetch['product']} of {fetch['window_from']:%Y-%m-%d} off, and less than a day cannot be "
-            "asked for: that day is missing, others are not concerned; have Clari raise the limit of an export"
-        )
-    return f"Clari cut rows or cells off of {window_of(fetch)}: shorter windows are asked for, down to a day"
-
-
-def gap_sentence(session: Session, fetch: Record) -> str:
-    """What is missing, for people, and why."""
-    refused = fetches.refused_within(session, fetch)
-    why = (
-        f"{refused} documents of then were refused: they lie below data/landing, and replay merges what can be read now"
-        if refused
-        else "nothing came meanwhile; sync at least weekly"
-    )
-    return (
-        f"{fetch['product']} from {fetch['gap_from']:%Y-%m-%d %H:%M} to {fetch['gap_to']:%Y-%m-%d %H:%M} UTC is "
-        f"missing and cannot be had again: Clari keeps it for 30 days, and {why}"
-    )
+    def _labels(self, row: Record) -> Record:
+        return {"forecast_id": self._product.name, "time_period_id": evidence.window_of(row)}

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from clari_pipeline.clari import ClariClient
 from clari_pipeline.clari.products import opportunities
 from clari_pipeline.config.settings import Settings
+from clari_pipeline.core.runbook import Problem, Remark
 from clari_pipeline.documents.json_stream import Number
 from clari_pipeline.documents.rows import exact_amount_of
 from clari_pipeline.store import fetches
-from clari_pipeline.sync.products.product import AskedProduct, Fetch, Found, Rows, Sink, Take, objects, read_members
+from clari_pipeline.sync.products.reading import ReadResult, Rows, Take, read_members
+from clari_pipeline.sync.products.spec import RECORDS, AskedProduct, Fetch, Sink
 from clari_pipeline.sync.products.values import identity, kind, number, text
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
@@ -26,11 +29,33 @@ class Opportunity(AskedProduct):
 
     name = "opportunity"
     noun = "opportunities"
+    tables: ClassVar[Mapping[str, str]] = {
+        "opportunity": "One row an opportunity that an activity was ever mapped to, asked for by id, a hundred a call.",
+        "opportunity_field": "One row an opportunity and field, its value as text and, where it is a number, as "
+        "decimal.",
+        "opportunity_field_trend": "One row a change of an opportunity's field.",
+    }
+    checks = (*RECORDS, "scores_are_readable", "opportunities_are_known")
+    needs = "activity"
+    reads = ("activity_opportunity",)
+    has_parts = True
 
     def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
         """Every opportunity that an activity was ever mapped to; nothing where there is none."""
         ids = fetches.opportunity_ids(session)
         return [Fetch(ids=tuple(ids))] if ids else []
+
+    def has_something_to_ask(self, session: Session) -> bool:
+        """Whether any activity was ever mapped to one."""
+        return bool(fetches.opportunity_ids(session))
+
+    def remarks(self, session: Session, settings: Settings, fetches: Sequence[Record]) -> list[Problem]:
+        """That there is none to ask for."""
+        if self.has_something_to_ask(session):
+            return []
+        remedy = "" if self.needs in settings.products else f"; CLARI_PRODUCTS has to name {self.needs}, too"
+        message = f"{self.name}: no activity is mapped to one yet{remedy}"
+        return [Problem(None, None, message, Remark.NO_OPPORTUNITIES)]
 
     async def fetch(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
         """What was asked for, Clari's answers as they came, and what it refused by itself."""
@@ -44,15 +69,15 @@ class Opportunity(AskedProduct):
         sink.write(f'\n], "refused": {json.dumps(refused)}}}\n'.encode())
         return count
 
-    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> Found:
+    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> ReadResult:
         """An answer at a time."""
-        found = Found()
+        found = ReadResult()
         shown: set[str] = set()
 
         def read_answers(answers: list[Any]) -> None:
             for answer in answers:
                 rows: Rows = {name: [] for name in self.tables}
-                for one in objects(answer, found, "records_without_key"):
+                for one in found.objects(answer, "records_without_key"):
                     found.rows_exported += 1
                     opportunity_id = text(one.get("id"))
                     if opportunity_id is None:
@@ -69,7 +94,7 @@ class Opportunity(AskedProduct):
         return found
 
 
-def _add(one: dict[str, Any], opportunity_id: str | None, rows: Rows, found: Found) -> None:
+def _add(one: dict[str, Any], opportunity_id: str | None, rows: Rows, found: ReadResult) -> None:
     score = one.get("crmScore")
     scored = score if isinstance(score, dict) else {"score": score}
     points = scored.get("score")
@@ -83,7 +108,7 @@ def _add(one: dict[str, Any], opportunity_id: str | None, rows: Rows, found: Fou
             "crm_score_message": text(scored.get("message")),
         }
     )
-    for field in objects(one.get("fields"), found, "parts_without_key"):
+    for field in found.objects(one.get("fields"), "parts_without_key"):
         field_id = text(field.get("id"))
         if field_id is None:
             found.note("parts_without_key", "a field", of=opportunity_id)
@@ -103,7 +128,7 @@ def _add(one: dict[str, Any], opportunity_id: str | None, rows: Rows, found: Fou
                 "trend": text(field.get("trend")),
             }
         )
-        for change in objects(field.get("trendHistory"), found, "parts_without_key"):
+        for change in found.objects(field.get("trendHistory"), "parts_without_key"):
             old, new = change.get("oldValue"), change.get("newValue")
             rows["opportunity_field_trend"].append(
                 {
@@ -117,3 +142,6 @@ def _add(one: dict[str, Any], opportunity_id: str | None, rows: Rows, found: Fou
                     "new_value_number": number(new),
                 }
             )
+
+
+SPEC = Opportunity()

@@ -1,15 +1,30 @@
-"""The products by name."""
+"""The products by name, in the order in which a sync brings them.
+
+`config.settings.PRODUCTS` lists them, and each is the `SPEC` of the module of its name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 
-from clari_pipeline.sync.products.activity import Activity
-from clari_pipeline.sync.products.audit import Audit
-from clari_pipeline.sync.products.limits import LimitsLook
-from clari_pipeline.sync.products.opportunity import Opportunity
-from clari_pipeline.sync.products.product import Product
+from clari_pipeline.config import settings
+from clari_pipeline.sync.products.spec import ExportedProduct, ProductSpec
 
-PRODUCTS: Mapping[str, Product] = {
-    product.name: product for product in (LimitsLook(), Audit(), Activity(), Opportunity())
-}
+
+def _spec(name: str) -> ProductSpec:
+    spec: ProductSpec = import_module(f"{__package__}.{name}").SPEC
+    return spec
+
+
+PRODUCTS: Mapping[str, ProductSpec] = {name: _spec(name) for name in settings.PRODUCTS if name != "forecast"}
+
+
+def is_exported(name: str) -> bool:
+    """Whether it is exported by jobs, which count against the quota and the places that forecasts use."""
+    return isinstance(PRODUCTS.get(name), ExportedProduct)
+
+
+def unmet(names: Sequence[str]) -> list[ProductSpec]:
+    """Those of these products that need another, which is not among them."""
+    return [spec for name in names if (spec := PRODUCTS[name]).needs not in {None, *names}]

@@ -9,34 +9,33 @@ from clari_pipeline.core.runbook import Problem
 from clari_pipeline.store import ledger
 from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.products.brought import Brought, verdicts_of
 from clari_pipeline.sync.products.loading import ProductLoader
 from clari_pipeline.sync.products.registry import PRODUCTS
+from clari_pipeline.sync.products.results import ProductResult, verdicts_of
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayedProducts:
     """What came of each product; documents refused now that were not before; documents that are damaged."""
 
-    products: Sequence[Brought] = ()
+    products: Sequence[ProductResult] = ()
     failures: Sequence[Problem] = ()
     damaged: Sequence[Problem] = ()
 
 
 def replay_products(context: Context) -> ReplayedProducts:
     """Rebuild the tables of every product of which a document has landed, whatever `CLARI_PRODUCTS` names now."""
-    done: list[Brought] = []
+    done: list[ProductResult] = []
     damaged: list[Problem] = []
     with context.warehouse.session() as session:
         refused = ledger.refused_requests(session)
     for name, product in PRODUCTS.items():
         loader = ProductLoader(context, product)
-        request_ids, found_damaged = loader.rebuild()
-        damaged += found_damaged
-        if request_ids:
+        damaged += loader.restore_ledger()
+        if request_ids := loader.rebuild():
             with context.warehouse.session() as session:
                 found = [FETCHES.row(session, request_id) for request_id in request_ids]
-                done.append(Brought(name, found, verdicts_of(session, found)))
+                done.append(ProductResult(name, found, verdicts_of(session, found)))
     failures = [
         failure
         for product in done

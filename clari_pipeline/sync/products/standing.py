@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from clari_pipeline.store import fetches
+from clari_pipeline.sync.products.registry import PRODUCTS
 from clari_pipeline.warehouse.session import Session
 
 
@@ -44,15 +45,14 @@ class Standing:
 
 
 def standings(session: Session | None, names: Sequence[str]) -> tuple[Standing, ...]:
-    """Those of these products of which there is anything to ask for: opportunities are those that activity has seen."""
+    """Those of these products of which there was or is anything to ask for."""
     known = {one["product"]: one for one in fetches.status(session)} if session is not None and names else {}
-    waits = session is not None and "opportunity" not in known and not fetches.opportunity_ids(session)
     return tuple(
         Standing(name, *(known[name][column] for column in ("state", "exported_at", "loaded_at")))
         if name in known
         else Standing(name)
         for name in names
-        if not (waits and name == "opportunity")
+        if name in known or session is None or PRODUCTS[name].has_something_to_ask(session)
     )
 
 

@@ -68,7 +68,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class WindowResult:
     """A window of which a document came. `is_whole` is false where it was cut off, or too long for another reason.
 
     `is_final` is false where even a single day may yet come.
@@ -85,7 +85,7 @@ class Shown:
         return self.is_whole or (self.is_final and len(self.window) == 1)
 
 
-def too_long(shown: Sequence[Shown]) -> list[Window]:
+def too_long(shown: Sequence[WindowResult]) -> list[Window]:
     """Windows that were cut off, and of which no later document was whole."""
     whole = [one for one in shown if one.is_whole]
     return [
@@ -95,7 +95,7 @@ def too_long(shown: Sequence[Shown]) -> list[Window]:
     ]
 
 
-def length_that_works(shown: Sequence[Shown], unsettled: Sequence[Window]) -> int | None:
+def length_that_works(shown: Sequence[WindowResult], unsettled: Sequence[Window]) -> int | None:
     """How many days at once came whole where as many as are wanted were cut off; None where nothing was cut off.
 
     What was learnt of a window that was cut off holds as long as any of its days is not settled.
@@ -114,7 +114,7 @@ def length_that_works(shown: Sequence[Shown], unsettled: Sequence[Window]) -> in
 
 
 def wanted(
-    shown: Iterable[Shown], *, today: date, days_back: int, overlap: int, asked_from: date | None = None
+    shown: Iterable[WindowResult], *, today: date, days_back: int, overlap: int, asked_from: date | None = None
 ) -> list[Window]:
     """Stretches of days that are not settled, the oldest first.
 

@@ -16,11 +16,10 @@ from clari_pipeline.clari import Retry
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.store import fetches
-from clari_pipeline.store.product_rows import TABLES
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.products.bringing import Bringing
-from clari_pipeline.sync.products.brought import Brought
 from clari_pipeline.sync.products.registry import PRODUCTS
+from clari_pipeline.sync.products.results import ProductResult
+from clari_pipeline.sync.products.running import ProductRun
 from clari_pipeline.sync.products.windows import Window
 from tests.helpers import prepared
 from tests.helpers.house import rows_of
@@ -59,8 +58,8 @@ class Desk(ByHand):
 
     clock: Clock
 
-    def bring(self, name: str) -> Brought:
-        return Bringing(self.context, name, run_id=f"run-{next(self.numbers)}", clock=self.clock, retry=QUICK).bring()
+    def bring(self, name: str) -> ProductResult:
+        return ProductRun(self.context, name, run_id=f"run-{next(self.numbers)}", clock=self.clock, retry=QUICK).run()
 
     def rows(self, table: str, *, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         """A table's rows, in a fixed order."""
@@ -70,7 +69,7 @@ class Desk(ByHand):
         return sorted(kept, key=lambda one: repr(list(one.values())))
 
     def tables(self, name: str, *, without: tuple[str, ...] = ()) -> dict[str, list[dict[str, Any]]]:
-        return {table: self.rows(table, without=without) for table in TABLES[name]}
+        return {table: self.rows(table, without=without) for table in PRODUCTS[name].staged}
 
     def gaps(self) -> list[tuple[Any, ...]]:
         """What is known to be missing."""
@@ -81,7 +80,7 @@ class Desk(ByHand):
         """The windows of activity that the next sync asks for."""
         with self.context.warehouse.session() as session:
             plan = PRODUCTS["activity"].plan(session, self.context.settings, self.clock())
-        return [Window.of({"window_from": one.window_from, "window_to": one.window_to}) for one in plan]
+        return [one.days for one in plan]
 
     def verdicts(self, request_id: str) -> dict[str, bool]:
         return {

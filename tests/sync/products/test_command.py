@@ -16,7 +16,7 @@ from clari_pipeline.config.settings import read_settings
 from clari_pipeline.core.project import project_file
 from clari_pipeline.defs.graph import build
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.store.product_rows import TABLES
+from clari_pipeline.sync.products.registry import PRODUCTS
 from tests.conftest import sandbox as calm
 from tests.helpers import forked
 from tests.helpers.beginnings import begin_after
@@ -25,7 +25,7 @@ from tests.helpers.terminal import CURRENT, Terminal
 
 sandbox = calm  # that of all commands, at the present moment
 ALL = "forecast,limits,audit,activity,opportunity"
-NAMES = [table for tables in TABLES.values() for table in tables]
+NAMES = [table for name in ALL.split(",")[1:] for table in PRODUCTS[name].staged]
 
 
 def rows(terminal: Terminal) -> dict[str, list[tuple[object, ...]]]:
@@ -153,8 +153,8 @@ def test_without_a_forecast_the_daily_schedules_ask_for_the_others_alone(tmp_pat
     asked = definitions.resolve_schedule_def("daily_products_schedule").evaluate_tick(context).run_requests or ()
     assert [request.tags["clari/product"] for request in asked] == ["audit", "activity,opportunity"]
     assert {selected.path[-1] for selected in asked[1].asset_selection or ()} == {
-        *TABLES["activity"],
-        *TABLES["opportunity"],
+        *PRODUCTS["activity"].tables,
+        *PRODUCTS["opportunity"].tables,
     }
 
 

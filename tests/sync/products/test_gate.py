@@ -10,6 +10,7 @@ import pytest
 from clari_pipeline.landing import LandingError
 from clari_pipeline.store import fetches
 from clari_pipeline.store.ledger import FETCHES
+from clari_pipeline.sync.products.registry import PRODUCTS
 from tests.helpers.product_documents import GOOD, NOW, TODAY, WEEK, audit, meeting
 from tests.sync.products.conftest import Desk
 
@@ -41,13 +42,13 @@ def test_what_is_not_good_enough_is_refused_and_stays_landed(by_hand: Desk, case
     assert (row["state"], row["error"].split(":")[0], row["loaded_at"]) == ("REFUSED", check, None)
     assert by_hand.verdicts(row["request_id"])[check] is False
     assert by_hand.loader(product).landing.find(row["landing_path"]).read() or not content
-    assert not any(by_hand.rows(table) for table in by_hand.loader(product).tables)
+    assert not any(by_hand.rows(table) for table in PRODUCTS[product].tables)
 
 
 def test_what_a_dead_run_has_landed_is_told_by_the_next(desk: Desk) -> None:
     """It is merged or refused before anything else is asked for, and belongs to the run that does."""
     desk.land("audit", {"pages": ["Sign in"]}, at=NOW - timedelta(hours=1))
-    desk.loader("audit").know_all()
+    desk.loader("audit").restore_ledger()
     brought = desk.bring("audit")
     assert [fetch["state"] for fetch in brought.fetches] == ["REFUSED", "LOADED"]
     (line,) = [problem.line for problem in brought.failures]
@@ -68,13 +69,14 @@ def test_what_landed_before_the_ledger_said_so_is_merged(desk: Desk) -> None:
 def test_limits_that_another_run_merges_are_those_of_the_run_that_asked(desk: Desk) -> None:
     """And so the same row when all is made again from what has landed."""
     desk.land("limits", {"jobs": {"monthlyQuota": 30}}, at=NOW - timedelta(hours=1), run_id="gone")
-    desk.loader("limits").know_all()
+    desk.loader("limits").restore_ledger()
     desk.bring("limits")
     before = desk.rows("api_limits")
     assert {one["run_id"] for one in before} > {"gone"}
     with desk.context.warehouse.session() as session:
         for table in ("export_quota", "product_fetch"):
             session.documents.execute(f"delete from clari.{table}")
+    desk.loader("limits").restore_ledger()
     desk.loader("limits").rebuild()
     assert desk.rows("api_limits") == before
 
@@ -137,7 +139,7 @@ def test_a_document_that_is_damaged_on_our_disk_is_refused_and_keeps_no_other_ou
     """It is named; a backup brings it back, and a replay merges it. Once it is merged, nothing is lost by a damage."""
     bad, good = by_hand.land("audit", audit(GOOD)), by_hand.land("audit", audit(GOOD))
     loader = by_hand.loader("audit")
-    loader.know_all()
+    loader.restore_ledger()
     (file,) = loader.landing.root.glob(f"*/*/{bad}/document.zst")
     content = file.read_bytes()
 
@@ -146,7 +148,7 @@ def test_a_document_that_is_damaged_on_our_disk_is_refused_and_keeps_no_other_ou
             return [FETCHES.row(session, one)["state"] for one in (bad, good)]
 
     file.write_bytes(content[:-3])
-    loader.load_waiting("run")
+    loader.merge_landed("run")
     assert states() == ["REFUSED", "LOADED"]
     with by_hand.context.warehouse.session() as session:
         assert str(file.parent) in FETCHES.row(session, bad)["error"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.products.activity import OVERLAP_DAYS
-from clari_pipeline.sync.products.windows import Shown, Window, wanted
+from clari_pipeline.sync.products.windows import Window, WindowResult, wanted
 from tests.helpers.product_documents import NOW, TODAY, meeting
 from tests.sync.products.conftest import SIGHTS, Clock, Desk, desk_of
 
@@ -163,7 +163,7 @@ def test_a_job_found_where_an_answer_was_lost_moves_nothing_on(
     assert desk.rows("activity", without=SIGHTS) == whole
     with desk.context.warehouse.session() as session:
         session.documents.execute("delete from clari.product_fetch")
-    desk.loader("activity").know_all()
+    desk.loader("activity").restore_ledger()
     kept = sorted(bool(one["is_adopted"]) for one in desk.rows("product_fetch"))
     assert kept == [False, True]  # their manifests say so
 
@@ -172,8 +172,8 @@ DAYS = st.integers(0, 60).map(lambda number: date(2026, 1, 1) + timedelta(days=n
 WINDOWS = st.tuples(DAYS, DAYS).map(lambda ends: Window(min(ends), max(ends)))
 
 
-@given(st.lists(st.builds(Shown, WINDOWS, DAYS, st.booleans())), st.integers(1, 30), st.integers(1, 40))
-def test_every_day_is_settled_or_asked_for_once(shown: list[Shown], days_back: int, longest: int) -> None:
+@given(st.lists(st.builds(WindowResult, WINDOWS, DAYS, st.booleans())), st.integers(1, 30), st.integers(1, 40))
+def test_every_day_is_settled_or_asked_for_once(shown: list[WindowResult], days_back: int, longest: int) -> None:
     """Whatever came in whichever order: in windows that are as short as they have to be, the oldest first."""
     today = date(2026, 3, 2)
     cut_off = [one.window for one in shown if not one.is_whole]
@@ -226,7 +226,7 @@ def test_what_a_run_had_landed_when_it_was_killed_is_not_asked_for_again(
     """Not within the hour; after that it is."""
     window = {"window_from": BEGINNING, "window_to": TODAY}
     desk.land("activity", {"activities": [meeting()]}, **window)
-    desk.loader("activity").know_all()
+    desk.loader("activity").restore_ledger()
     clock.turn(minutes=5)
     (fetch,) = desk.bring("activity").fetches
     assert fetch["state"] == "LOADED" and not sandbox.jobs

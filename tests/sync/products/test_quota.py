@@ -11,7 +11,7 @@ import pytest
 
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox, faults
-from clari_pipeline.sync.products.allowance import MOST_EXPORTS, syncs_a_month
+from clari_pipeline.sync.products.quota import MOST_EXPORTS, syncs_a_month
 from clari_pipeline.sync.products.windows import Window
 from tests.helpers.product_documents import NOW, TODAY
 from tests.sync.products.conftest import Clock, Desk, desk_of

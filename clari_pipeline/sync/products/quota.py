@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from clari_pipeline.clari import ClariError, Limits, QuotaExhausted, Retry
+from clari_pipeline.clari import Limits, QuotaExhausted
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.store import fetches
-from clari_pipeline.sync.context import Context, clari_client
 
 MONTH = timedelta(days=30)  # Clari's quota is of the last thirty days
 MOST_EXPORTS = 30
@@ -36,12 +34,15 @@ def most_of(room: int | None) -> int:
     return min(room, MOST_EXPORTS, max(1, room // _SHARE))
 
 
-class Allowance:
-    """What one sync of a product may use. Clari is asked anew each time: others export meanwhile."""
+class QuotaShare:
+    """What one sync of a product may use of the quota.
 
-    def __init__(self, context: Context, retry: Retry | None) -> None:
-        self._context = context
-        self._retry = retry
+    `limits` asks Clari, each time: others export meanwhile. `reserve` says how many exports are kept for forecasts.
+    """
+
+    def __init__(self, limits: Callable[[], Limits], reserve: Callable[[], int]) -> None:
+        self._limits = limits
+        self._reserve = reserve
         self._made = 0
         self.most = MOST_EXPORTS
         self.trouble: QuotaExhausted | None = None
@@ -55,7 +56,7 @@ class Allowance:
         self.trouble = None
         if self._made >= self.most:
             return 0
-        limits, reserve = asyncio.run(self._limits()), self.reserve()
+        limits, reserve = self._limits(), self._reserve()
         left = limits.available_monthly_quota
         room = None if left is None else max(left - reserve, 0)
         if is_first:
@@ -65,24 +66,6 @@ class Allowance:
             return 0
         more = self.most - self._made
         return more if room is None else min(more, room)
-
-    def reserve(self) -> int:
-        """What forecasts need in a month of the schedule, less what falls out of it meanwhile: a sync's at least."""
-        settings = self._context.settings
-        if not settings.brings_forecasts:
-            return 0
-        a_sync = len(settings.forecast_ids) * len(self._context.current_quarters())
-        now = self._context.now()
-        with self._context.warehouse.session() as session:
-            lately = fetches.forecasts_since(session, now - MONTH)
-        return max(a_sync, a_sync * syncs_a_month(settings, now) - lately)
-
-    async def _limits(self) -> Limits:
-        async with clari_client(self._context.settings, self._retry) as client:
-            try:
-                return await client.limits()
-            except ClariError:
-                return Limits()  # each export meets with the same, and is reported
 
 
 def _exhausted(limits: Limits, reserve: int) -> QuotaExhausted:

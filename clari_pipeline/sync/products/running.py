@@ -1,4 +1,4 @@
-"""One product brought: what an earlier run has left is taken up, what is new is fetched, landed, judged, merged."""
+"""One product in one run: what an earlier run has left is continued, what is new is fetched, landed, judged, merged."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from clari_pipeline.core.runbook import UNFORESEEN, Problem, unforeseen
 from clari_pipeline.landing import LandingWriter
 from clari_pipeline.store import fetches
 from clari_pipeline.store.ledger import FETCHES
-from clari_pipeline.sync.context import Context, clari_client
+from clari_pipeline.sync.context import Context, StopSignal, clari_client
 from clari_pipeline.sync.events import Event, Landed
-from clari_pipeline.sync.products.brought import Brought, brought
+from clari_pipeline.sync.products.evidence import window_of
 from clari_pipeline.sync.products.exporting import ExportRounds
-from clari_pipeline.sync.products.loading import ProductLoader, window_of
-from clari_pipeline.sync.products.product import AskedProduct, Fetch
+from clari_pipeline.sync.products.loading import ProductLoader
 from clari_pipeline.sync.products.registry import PRODUCTS
+from clari_pipeline.sync.products.results import ProductResult, result_of
+from clari_pipeline.sync.products.spec import AskedProduct, ExportedProduct, Fetch
 from clari_pipeline.sync.products.windows import Window
 from clari_pipeline.sync.recording import manifest_of_fetch
 from clari_pipeline.warehouse import environment
@@ -41,7 +42,7 @@ _JUST_NOW = timedelta(hours=1)
 _KILLED = "its run ended before the answer had landed: it is asked for again"
 
 
-class Bringing:
+class ProductRun:
     """Brings one product in one run: what an earlier run has left is continued, what is new is fetched and merged.
 
     `clock` and `retry` are the client's, unless its own.
@@ -57,8 +58,8 @@ class Bringing:
         self._clock = clock
         self._retry = retry
 
-    def bring(self) -> Brought:
-        """Bring it. What does not come stands in the ledger and in what is returned.
+    def run(self) -> ProductResult:
+        """Bring the product. What does not come stands in the ledger and in what is returned.
 
         Raises what is no fetch's own fault: a key that is not set, a warehouse or a landing folder that cannot be
         written.
@@ -68,17 +69,17 @@ class Bringing:
         warm_up()
         with self._alive():
             loader.landing.sweep()
-            loader.load_waiting(run_id)
-            left, plan = self._taken_up()
+            loader.merge_landed(run_id)
+            left, plan = self._planned()
             problems: list[Problem] = []
             if isinstance(product, AskedProduct):
                 for fetch in plan:
                     asyncio.run(self._ask(product, fetch))
-            else:
+            elif isinstance(product, ExportedProduct):
                 rounds = ExportRounds(context, product, loader, run_id=run_id, clock=self._clock, retry=self._retry)
                 problems = rounds.make(left, plan)
-            loader.load_waiting(run_id)
-        found = brought(context.warehouse, context.settings, product.name, run_id=run_id)
+            loader.merge_landed(run_id)
+        found = result_of(context.warehouse, context.settings, product.name, run_id=run_id)
         return replace(found, remarks=[*problems, *found.remarks])
 
     @contextmanager
@@ -87,7 +88,7 @@ class Bringing:
         with nullcontext() if self._context.runs.is_alive(self._run_id) else self._context.runs.alive(self._run_id):
             yield
 
-    def _taken_up(self) -> tuple[list[Record], list[Fetch]]:
+    def _planned(self) -> tuple[list[Record], list[Fetch]]:
         """What runs that are gone have left at Clari or have landed unsaid, and what is to be asked for now."""
         left: list[Record] = []
         with self._context.warehouse.session() as session, session.lock("planning"):
@@ -95,21 +96,21 @@ class Bringing:
             for row in fetches.unfinished(session, self._product.name):
                 if row["run_id"] != self._run_id and self._context.runs.is_alive(row["run_id"]):
                     continue
-                if self._loader.landed_unsaid(session, row["request_id"]):
+                if self._loader.recover(session, row["request_id"]):
                     FETCHES.reassign(session, row["request_id"], self._run_id)
                 elif isinstance(self._product, AskedProduct):
-                    FETCHES.failed(session, row["request_id"], state="FAILED", error=_KILLED, error_kind="Killed")
+                    FETCHES.failed(session, row["request_id"], error=_KILLED, error_kind="Killed")
                 else:
                     FETCHES.reassign(session, row["request_id"], self._run_id)
                     left.append(row)
-        self._loader.load_waiting(self._run_id)
+        self._loader.merge_landed(self._run_id)
         with self._context.warehouse.session() as session, session.lock("planning"):
             plan = self._product.plan(session, self._context.settings, self._context.now())
             return left, [fetch for fetch in plan if not self._just_came(session, fetch)]
 
     def _just_came(self, session: Session, fetch: Fetch) -> bool:
         """Whether a run that was killed less than an hour ago had all days of this landed; this run merges them."""
-        if isinstance(self._product, AskedProduct) or fetch.window_from is None:
+        if not isinstance(self._product, ExportedProduct):
             return False
         came = [
             one
@@ -119,23 +120,14 @@ class Bringing:
             and one["rows_exported"]
             and self._context.now() - one["submitted_at"] < _JUST_NOW
         ]
-        wanted = Window.of({"window_from": fetch.window_from, "window_to": fetch.window_to})
-        return {day for one in came for day in Window.of(one)}.issuperset(wanted)
+        return {day for one in came for day in Window.of(one)}.issuperset(fetch.days)
 
     async def _ask(self, product: AskedProduct, fetch: Fetch) -> None:
         """Ask Clari, and land what it answers; what it does not answer is written down."""
-        columns = {
-            "request_id": fetch.request_id,
-            "run_id": self._run_id,
-            "product": product.name,
-            "window_from": fetch.window_from,
-            "window_to": fetch.window_to,
-            "gap_from": fetch.gap_from,
-            "gap_to": fetch.gap_to,
-            "attempt": 1,
-        }
         with self._context.warehouse.session() as session:
-            at = FETCHES.submitting(session, **columns, submitted_at=self._context.now())
+            asked = fetch.columns | {"run_id": self._run_id, "product": product.name, "attempt": 1}
+            FETCHES.submitting(session, **asked, submitted_at=self._context.now())
+            row = FETCHES.row(session, fetch.request_id)
         settings, retries = self._context.settings, 0
 
         def count(_call: str, _cause: str) -> None:
@@ -146,34 +138,21 @@ class Bringing:
         writer = self._loader.landing.writer()
         try:
             async with client:
-                answers = await product.fetch(
-                    client.with_retry_hook(count), fetch, _Watched(self._context, product.name, writer)
-                )
-            landed_at = self._context.now()
-            row = columns | {
-                "job_id": None,
-                "submitted_at": at,
-                "exported_at": at,
-                "landed_at": landed_at,
-                "answer_count": answers,
-                "poll_count": 0,
-                "retry_count": retries,
-                "wait_seconds": 0,
-                "slot_wait_seconds": 0,
-            }
+                sink = _Watched(self._context.stop, product.name, writer, settings.max_result_bytes)
+                answers = await product.fetch(client.with_retry_hook(count), fetch, sink)
+            row |= {"landed_at": self._context.now(), "answer_count": answers, "retry_count": retries}
             document = writer.keep(
                 forecast_id=product.name,
-                time_period=f"{at:%Y-%m}",
+                time_period=f"{row['submitted_at']:%Y-%m}",
                 job_id=fetch.request_id,
-                facts=manifest_of_fetch(row),
+                facts=manifest_of_fetch(row | {"wait_seconds": 0, "slot_wait_seconds": 0}),
             )
         except (ClariError, *UNFORESEEN) as error:
             writer.discard()
             with self._context.warehouse.session() as session:
                 _count(session, fetch, retries)
-                told = _told(error, product.name)
-                kind = type(told).__name__
-                FETCHES.failed(session, fetch.request_id, state="FAILED", error=str(told), error_kind=kind)
+                said = _translated(error, product.name)
+                FETCHES.failed(session, fetch.request_id, error=str(said), error_kind=type(said).__name__)
             return
         except BaseException:
             writer.discard()
@@ -181,8 +160,8 @@ class Bringing:
         landed = Landed(
             request_id=fetch.request_id,
             forecast_id=product.name,
-            time_period_id=window_of(columns | {"submitted_at": at}),
-            at=landed_at,
+            time_period_id=window_of(row),
+            at=row["landed_at"],
             job_id=fetch.request_id,
             size=document.size,
             sha256=document.sha256,
@@ -212,17 +191,18 @@ def _count(session: Session, fetch: Fetch, retries: int) -> None:
 class _Watched:
     """A document as it is written: not larger than is allowed, and no longer than somebody wants it."""
 
-    def __init__(self, context: Context, name: str, writer: LandingWriter) -> None:
-        self._context = context
+    def __init__(self, stop: StopSignal, name: str, writer: LandingWriter, most_bytes: int) -> None:
+        self._stop = stop
         self._name = name
         self._writer = writer
+        self._most_bytes = most_bytes
         self._size = 0
 
     def write(self, chunk: bytes) -> None:
         """Take the next bytes."""
-        self._context.stop.check()
+        self._stop.check()
         self._size += len(chunk)
-        refuse_too_large(self._name, self._size, self._context.settings.max_result_bytes)
+        refuse_too_large(self._name, self._size, self._most_bytes)
         self._writer.write(chunk)
 
     def restart(self) -> None:
@@ -231,7 +211,7 @@ class _Watched:
         self._writer.restart()
 
 
-def _told(error: Exception, name: str) -> ClariError:
+def _translated(error: Exception, name: str) -> ClariError:
     """An error for people: where Clari has the product for others, the key is not what is wrong."""
     if not isinstance(error, ClariError):
         return UnexpectedAnswer(f"{name}: Clari's answer cannot be used ({unforeseen(error)})")

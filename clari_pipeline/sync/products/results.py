@@ -1,0 +1,195 @@
+"""What came of a product in a run, for people and for `--json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from clari_pipeline.config.settings import Settings
+from clari_pipeline.core.runbook import AlertKind, PipelineError, Problem, Remark
+from clari_pipeline.store import fetches, ledger
+from clari_pipeline.sync.outcomes import first_broken
+from clari_pipeline.sync.products.evidence import gap_sentence, window_of
+from clari_pipeline.sync.products.registry import PRODUCTS, is_exported
+from clari_pipeline.sync.products.windows import Window
+from clari_pipeline.warehouse.session import Session, Warehouse
+from clari_pipeline.warehouse.statements import Record
+
+_IN_JSON = (
+    "product",
+    "request_id",
+    "job_id",
+    "state",
+    "window_from",
+    "window_to",
+    "gap_from",
+    "gap_to",
+    "rows_exported",
+    "rows_inserted",
+    "rows_updated",
+    "rows_unchanged",
+    "error",
+)
+_REMARKED = {"parts_are_complete", "moments_are_readable", "scores_are_readable", "opportunities_are_known"}
+
+
+@dataclass(frozen=True, slots=True)
+class ProductResult:
+    """What came of a product in one run: its fetches' ledger rows, their verdicts, what people must know."""
+
+    product: str
+    fetches: list[Record]
+    verdicts: list[Record] = field(default_factory=list)
+    remarks: list[Problem] = field(default_factory=list)
+    problem: Problem | None = None  # what kept the run from coming to its end
+
+    @property
+    def lines(self) -> list[str]:
+        """A line a fetch, for people."""
+        if not self.fetches and not self.problem:
+            return [f"{self.product}: nothing to ask for"]
+        return [f"{self.product}: {self._line(fetch)}" for fetch in self.fetches]
+
+    def _line(self, fetch: Record) -> str:
+        if fetch["state"] == "LOADED":
+            counts = f"{fetch['rows_staged']:,} {PRODUCTS[self.product].noun}{_days(fetch)}"
+            return f"{counts}, {fetch['rows_inserted']:,} new, {fetch['rows_updated']:,} changed"
+        if fetch["request_id"] in self.in_parts:
+            too_long = "cut off by Clari" if fetch["state"] == "REFUSED" else "too large"
+            return f"{too_long}{_days(fetch)}, and asked for in parts"
+        return f"{fetch['state']}{_days(fetch) if len(self.fetches) > 1 else ''}"
+
+    @property
+    def in_parts(self) -> set[str]:
+        """Request ids of what Clari has cut off and is asked for in parts, which say themselves how they came."""
+        return _in_parts(self.fetches)
+
+    @property
+    def documents(self) -> list[dict[str, Any]]:
+        """What `--json` says of it."""
+        return [{name: _written(fetch[name]) for name in _IN_JSON} for fetch in self.fetches]
+
+    @property
+    def checks(self) -> list[dict[str, Any]]:
+        """Its verdicts as `--json` says forecasts': product and window stand where forecast and quarter do."""
+        windows = {fetch["request_id"]: window_of(fetch) for fetch in self.fetches}
+        return [
+            {
+                "name": verdict["check_name"],
+                "product": self.product,
+                "forecast_id": self.product,
+                "time_period_id": windows[verdict["request_id"]],
+                "passed": verdict["passed"],
+                "severity": verdict["severity"],
+                "evidence": verdict["evidence"],
+            }
+            for verdict in self.verdicts
+        ]
+
+    @property
+    def failures(self) -> list[Problem]:
+        """One for each fetch that was not merged, unless other documents of the run hold all of its days."""
+        by_days = is_exported(self.product)
+        came = {day for one in self.fetches if by_days and _is_merged(one) for day in Window.of(one)}
+        failed = [
+            Problem(
+                AlertKind.RUN_FAILED,
+                None,
+                f"{self.product} not merged: {fetch['error'] or _stopped(fetch)}",
+                self._section(fetch),
+                subject=self.product,
+            )
+            for fetch in self.fetches
+            if fetch["state"] != "LOADED"
+            and fetch["request_id"] not in self.in_parts
+            and not (by_days and came.issuperset(Window.of(fetch)))
+        ]
+        if self.problem is not None:
+            message = f"{self.product} not merged: {self.problem.message}"
+            failed.append(replace(self.problem, message=message, subject=self.product))
+        return failed
+
+    def _section(self, fetch: Record) -> str:
+        """The runbook's section: the check that has kept the document out, or the error."""
+        of_fetch = [verdict for verdict in self.verdicts if verdict["request_id"] == fetch["request_id"]]
+        if fetch["state"] == "REFUSED" and (check := first_broken(of_fetch)) is not None:
+            return check
+        known = PipelineError.named(fetch["error_kind"] or "")
+        return known.section if known is not None else Remark.EXPORT_STOPPED
+
+
+def result_of(warehouse: Warehouse, settings: Settings, name: str, *, run_id: str) -> ProductResult:
+    """What came of a product in a run, by the ledger."""
+    with warehouse.session() as session:
+        found = fetches.of_run(session, run_id, name)
+        verdicts = verdicts_of(session, found)
+        loaded = [fetch for fetch in found if fetch["state"] == "LOADED"]
+        remarks = [
+            *(
+                Problem(None, None, gap_sentence(session, fetch), "window_has_no_gap")
+                for fetch in loaded
+                if fetch["gap_from"] is not None
+            ),
+            *(
+                Problem(None, None, f"{name}: {verdict['evidence'].get('summary')}", verdict["check_name"])
+                for verdict in verdicts
+                if not verdict["passed"] and verdict["check_name"] in _REMARKED
+            ),
+            *PRODUCTS[name].remarks(session, settings, found),
+            *(
+                Problem(
+                    None,
+                    None,
+                    f"{name}: Clari's answer was lost, and the job found in its place may be of other days; "
+                    f"those{_days(fetch)} are asked for again by the next sync",
+                    Remark.JOB_ADOPTED,
+                )
+                for fetch in loaded
+                if fetch["is_adopted"]
+            ),
+        ]
+    return ProductResult(name, found, verdicts, remarks)
+
+
+def verdicts_of(session: Session, found: Sequence[Record]) -> list[Record]:
+    """What was judged of these fetches, each with its `request_id`; not of what is asked for in parts."""
+    in_parts = _in_parts(found)
+    return [
+        verdict | {"request_id": fetch["request_id"]}
+        for fetch in found
+        if fetch["request_id"] not in in_parts
+        for verdict in ledger.verdicts_of(session, fetch["request_id"])
+    ]
+
+
+def is_cut_off(fetch: Record) -> bool:
+    """Whether a document came of which Clari says that it is incomplete, or one larger than may land."""
+    if fetch["window_from"] is None:
+        return False
+    return bool(fetch["state"] == "REFUSED" and fetch["rows_truncated"]) or fetch["error_kind"] == "ResultTooLarge"
+
+
+def _is_merged(fetch: Record) -> bool:
+    """Whether its days are in the tables: a job that was found for a lost answer may be of others."""
+    return fetch["state"] == "LOADED" and not fetch["is_adopted"]
+
+
+def _in_parts(found: Iterable[Record]) -> set[str]:
+    return {fetch["request_id"] for fetch in found if is_cut_off(fetch) and len(Window.of(fetch)) > 1}
+
+
+def _written(value: Any) -> Any:
+    """A moment as ISO 8601, as everywhere in `--json`; anything else as it is."""
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _days(fetch: Record) -> str:
+    if fetch["window_from"] is None:
+        return ""
+    return f" of {fetch['window_from']:%Y-%m-%d} to {fetch['window_to']:%Y-%m-%d}"
+
+
+def _stopped(fetch: Record) -> str:
+    return f"stopped as {fetch['state']}: run again, it is continued from there"

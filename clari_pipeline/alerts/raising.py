@@ -180,7 +180,8 @@ class Alerts:
             )
             return self._outbox.send()
         except Exception as error:  # noqa: BLE001 - a sensor that raises does not look at the run again
-            unsent = Problem(AlertKind.RUN_FAILED, quarter_id, f"alerts could not be sent: {error}", section_of(error))
+            subject = "alerts could not be sent"
+            unsent = Problem(AlertKind.RUN_FAILED, None, f"{subject}: {error}", section_of(error), subject=subject)
             return self.notify_of_crash(failures or [unsent], run_id=run_id)
 
     def notify_of_stale_quarters(self) -> Sent:

@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -114,7 +115,8 @@ def sync(
         from clari_pipeline.alerts.raising import Alerts  # noqa: PLC0415
 
         reason = log.masked(str(error)).strip().partition("\n")[0] or type(error).__name__
-        failure = Problem(AlertKind.RUN_FAILED, None, reason, section_of(error))
+        subject = type(error).__name__  # two causes are two alerts, whatever section they share
+        failure = Problem(AlertKind.RUN_FAILED, None, reason, section_of(error), subject=subject)
         log.say(*Alerts(context).notify_of_crash([failure], run_id=request.run_id).problems)
         raise
 
@@ -143,6 +145,7 @@ def _sync(
     with SyncProgress(console, context.hooks) as progress:
         result = run_sync(context, request, open_steps, planned=progress.expect)
     sent = Alerts(context).notify_of_sync(result)
+    result = replace(result, finished_at=context.now())
     return _finish(result, log, context.warehouse, context.places, as_json=as_json, sent=sent)
 
 
@@ -155,10 +158,10 @@ def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[
 
     def work() -> int:
         context.prepare()
-        started_at = context.now()
+        run_id, started_at = uuid.uuid4().hex, context.now()
         replayed = Replay(context).documents(quarters, forecasts)
         products = ReplayedProducts() if quarters or forecasts else replay_products(context)
-        return _finish_replay(context, log, replayed, products, started_at=started_at, as_json=as_json)
+        return _finish_replay(context, log, replayed, products, run_id=run_id, started_at=started_at, as_json=as_json)
 
     return run_interruptibly(work, stop=partial(_stop, context.stop, log))
 
@@ -184,7 +187,8 @@ def replay_document(
         replayed = Replay(context).document(
             arriving, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id
         )
-        return _finish_replay(context, log, replayed, ReplayedProducts(), started_at=started_at, as_json=as_json)
+        products = ReplayedProducts()
+        return _finish_replay(context, log, replayed, products, run_id=run_id, started_at=started_at, as_json=as_json)
 
     return run_interruptibly(work, stop=partial(_stop, context.stop, log))
 
@@ -195,6 +199,7 @@ def _finish_replay(
     replayed: Replayed,
     products: ReplayedProducts,
     *,
+    run_id: str,
     started_at: datetime,
     as_json: bool,
 ) -> int:
@@ -207,7 +212,7 @@ def _finish_replay(
         with context.warehouse.session() as session:
             swings = swings_of(session, outcomes)
     result = SyncResult(
-        run_id=uuid.uuid4().hex,
+        run_id=run_id,
         started_at=started_at,
         finished_at=context.now(),
         outcomes=outcomes,

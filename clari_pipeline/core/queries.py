@@ -40,7 +40,7 @@ _NEXT_VALUE = re.compile(r", (?=\w+: )")
 _PLACE = re.compile(r"\{(\w+)(?:: ([^{}]+?)( and| or|,)?)?\}")
 
 
-class QueryError(LookupError):
+class QueryError(RuntimeError):
     """A query is missing, named twice, or has a word in braces without a value."""
 
 

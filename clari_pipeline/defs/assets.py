@@ -69,12 +69,12 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
         with failing(context.partition_key):
             request_ids = context.resources.exports.take(context.partition_key, log_observer(context.log))
             outcomes = outcomes_of(sync.warehouse, request_ids)
-        failed = [outcome for outcome in outcomes if outcome.export["landing_path"] is None]
-        for outcome in failed:
-            context.log.error(outcome.sentence)
-        if len(failed) == len(outcomes) and not has_landed(sync.warehouse, context.partition_key):
-            raise _failure(context.partition_key, failed)
-        return dg.MaterializeResult(metadata=_export_metadata(outcomes))
+            failed = [outcome for outcome in outcomes if outcome.export["landing_path"] is None]
+            for outcome in failed:
+                context.log.error(outcome.sentence)
+            if len(failed) == len(outcomes) and not has_landed(sync.warehouse, context.partition_key):
+                raise _failure(context.partition_key, failed)
+            return dg.MaterializeResult(metadata=_export_metadata(outcomes))
 
     @dg.multi_asset(
         name="merged_tables",
@@ -194,20 +194,21 @@ def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
     )
     def read_copy(context: dg.AssetExecutionContext) -> Iterator[Any]:
         sync: Context = context.resources.sync_context
-        published = publish(sync.warehouse, sync.places)
-        if published.problems:
-            yield observation(key(READ_COPY), published.problems)
-            warn(context.log, published.problems)
-        if not published.is_done:  # the figures are merged: the run must not fail for it
-            return
-        copy = sync.places.copy
-        yield dg.MaterializeResult(
-            metadata={
-                "is_new": published.is_new,
-                "marts": dg.MetadataValue.path(sync.places.marts),
-                **({"copy": dg.MetadataValue.path(copy), "bytes": copy.stat().st_size} if copy.exists() else {}),
-            }
-        )
+        with failing():
+            published = publish(sync.warehouse, sync.places)
+            if published.problems:
+                yield observation(key(READ_COPY), published.problems)
+                warn(context.log, published.problems)
+            if not published.is_done:  # the figures are merged: the run must not fail for it
+                return
+            copy = sync.places.copy
+            yield dg.MaterializeResult(
+                metadata={
+                    "is_new": published.is_new,
+                    "marts": dg.MetadataValue.path(sync.places.marts),
+                    **({"copy": dg.MetadataValue.path(copy), "bytes": copy.stat().st_size} if copy.exists() else {}),
+                }
+            )
 
     return read_copy
 
@@ -229,24 +230,25 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
         from clari_pipeline.ops.retention import Retention  # noqa: PLC0415 - once a month
 
         sync: Context = context.resources.sync_context
-        retention = Retention(sync)
-        found = retention.retire()
-        for quarter in found:
-            said = quarter.obstacle or f"{sum(quarter.rows.values()):,} rows have left the tables"
-            (context.log.warning if quarter.obstacle else context.log.info)(f"{quarter.quarter_id}: {said}")
-        verdicts = retention.forget_verdicts()
-        if found or verdicts:
-            warn(context.log, publish(sync.warehouse, sync.places).problems)
-        if kept := [f"{quarter.quarter_id} stays: {quarter.obstacle}" for quarter in found if quarter.obstacle]:
-            raise failure(Problem(AlertKind.RUN_FAILED, None, "; ".join(kept), Remark.QUARTER_STAYS))
-        return dg.MaterializeResult(
-            metadata={
-                "oldest_kept": str(retention.oldest_kept),
-                "quarters": ", ".join(quarter.quarter_id for quarter in found),
-                "rows": sum(sum(quarter.rows.values()) for quarter in found),
-                "verdicts": verdicts,
-            }
-        )
+        with failing():
+            retention = Retention(sync)
+            found = retention.retire()
+            for quarter in found:
+                said = quarter.obstacle or f"{sum(quarter.rows.values()):,} rows have left the tables"
+                (context.log.warning if quarter.obstacle else context.log.info)(f"{quarter.quarter_id}: {said}")
+            verdicts = retention.forget_verdicts()
+            if found or verdicts:
+                warn(context.log, publish(sync.warehouse, sync.places).problems)
+            if kept := [f"{quarter.quarter_id} stays: {quarter.obstacle}" for quarter in found if quarter.obstacle]:
+                raise failure(Problem(AlertKind.RUN_FAILED, None, "; ".join(kept), Remark.QUARTER_STAYS))
+            return dg.MaterializeResult(
+                metadata={
+                    "oldest_kept": str(retention.oldest_kept),
+                    "quarters": ", ".join(quarter.quarter_id for quarter in found),
+                    "rows": sum(sum(quarter.rows.values()) for quarter in found),
+                    "verdicts": verdicts,
+                }
+            )
 
     return apply_retention
 

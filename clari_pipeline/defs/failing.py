@@ -12,7 +12,6 @@ import dagster as dg
 
 from clari_pipeline.core.runbook import AlertKind, Problem, section_of
 from clari_pipeline.core.setting_errors import SettingsError
-from clari_pipeline.sync.publishing import Published
 
 _PROBLEM, _PROBLEMS = "problem", "problems"
 
@@ -31,9 +30,15 @@ def failing(quarter_id: str | None = None) -> Iterator[None]:
     except dg.Failure:
         raise
     except Exception as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        problem = Problem(AlertKind.RUN_FAILED, quarter_id, said, section_of(error))
+        problem = Problem(AlertKind.RUN_FAILED, quarter_id, _first_line(error), section_of(error))
         raise failure(problem, allow_retries=not isinstance(error, SettingsError)) from error
+
+
+def _first_line(error: Exception) -> str:
+    """Its message; of Python's own errors, which may be no more than a key, behind the class's name."""
+    kind, message = type(error), str(error).strip().partition("\n")[0]
+    is_plain = kind.__module__ == "builtins" and not isinstance(error, OSError)
+    return f"{kind.__name__}: {message}" if is_plain or not message else message
 
 
 def problem_in(event: dg.DagsterEvent) -> Problem | None:
@@ -54,16 +59,11 @@ def warn(log: logging.Logger, problems: Iterable[Problem]) -> None:
         log.warning(problem.line)
 
 
-def published_of(events: Iterable[dg.DagsterEvent]) -> Published:
-    """What publishing came to, by a run's observations."""
-    return Published(
-        problems=tuple(
-            problem
-            for event in events
-            if event.is_asset_observation
-            for problem in _read(event.asset_observation_data.asset_observation.metadata, _PROBLEMS)
-        )
-    )
+def problems_in(events: Iterable[dg.DagsterEvent]) -> Iterator[Problem]:
+    """The problems that a run's observations carry."""
+    for event in events:
+        if event.is_asset_observation:
+            yield from _read(event.asset_observation_data.asset_observation.metadata, _PROBLEMS)
 
 
 def _written(problems: Sequence[Problem], name: str) -> dict[str, Any]:

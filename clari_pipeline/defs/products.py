@@ -11,7 +11,7 @@ from clari_pipeline.checks.export_gate import PRODUCT_CHECKS
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import see
 from clari_pipeline.defs.assets import DAILY, EXPORTS_POOL, OWNERS, key, writers
-from clari_pipeline.defs.failing import failing, failure, warn
+from clari_pipeline.defs.failing import failing, failure, observation, warn
 from clari_pipeline.defs.resources import context_resource, exports_resource
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.store.opening import engine_of
@@ -118,19 +118,22 @@ def _product(name: str, engine: str) -> dg.AssetsDefinition:
         sync: Context = context.resources.sync_context
         with failing():
             found = ProductRun(sync, name, run_id=context.resources.exports.run_id).run()
-        warn(context.log, found.remarks)
-        yield from _check_results(first, found)
-        if found.failures:
-            lines = "; ".join(problem.line for problem in found.failures)
-            raise failure(replace(found.failures[0], message=lines))
-        if "clari/sync" not in context.run.tags:  # else the sync does, at its end
-            warn(context.log, publish(sync.warehouse, sync.places).problems)
-        if not found.fetches:
-            return
-        with sync.warehouse.session() as session:
-            counts = {table: session.count(table) for table in spec.tables}
-        for table, rows in counts.items():
-            yield dg.MaterializeResult(asset_key=key(table), metadata={"dagster/row_count": rows, **_metadata(found)})
+            warn(context.log, [*found.unrecorded, *found.remarks])
+            if found.unrecorded:
+                yield observation(first, found.unrecorded)
+            yield from _check_results(first, found)
+            if found.failures:
+                lines = "; ".join(problem.line for problem in found.failures)
+                raise failure(replace(found.failures[0], message=lines))
+            if "clari/sync" not in context.run.tags:  # else the sync does, at its end
+                warn(context.log, publish(sync.warehouse, sync.places).problems)
+            if not found.fetches:
+                return
+            with sync.warehouse.session() as session:
+                counts = {table: session.count(table) for table in spec.tables}
+            for table, rows in counts.items():
+                metadata = {"dagster/row_count": rows, **_metadata(found)}
+                yield dg.MaterializeResult(asset_key=key(table), metadata=metadata)
 
     return product_tables
 

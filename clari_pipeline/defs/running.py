@@ -15,13 +15,14 @@ from clari_pipeline.clari import ExportEvent
 from clari_pipeline.config.settings import Settings, point_dagster_at
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import AlertKind, PipelineError, Problem
-from clari_pipeline.defs.failing import problem_in, published_of
+from clari_pipeline.defs.failing import problem_in, problems_in
 from clari_pipeline.defs.graph import build
 from clari_pipeline.defs.products import JOB, definitions_of
 from clari_pipeline.defs.resources import Exports
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
 from clari_pipeline.sync.products.results import ProductResult, result_of
+from clari_pipeline.sync.publishing import Published
 from clari_pipeline.sync.run import MakeSteps, MartsResult, QuarterResult
 from clari_pipeline.warehouse.session import Warehouse
 
@@ -113,7 +114,9 @@ class JobSteps:
     def refresh_marts(self) -> MartsResult:
         """Refresh the marts and publish them, without the board."""
         result = self._run("refresh_marts")
-        return MartsResult(published_of(result.all_events), _problem_of(result, AlertKind.RUN_FAILED))
+        return MartsResult(
+            Published(problems=tuple(problems_in(result.all_events))), _problem_of(result, AlertKind.RUN_FAILED)
+        )
 
     def bring_product(self, product: str) -> ProductResult:
         """Bring one product, in a run of its own."""
@@ -122,8 +125,8 @@ class JobSteps:
         result = self._run(JOB, only, tags={"clari/product": product})
         context = self._context
         found = result_of(context.warehouse, context.settings, product, run_id=self._run_id)
-        problem = _problem_of(result, AlertKind.RUN_FAILED)
-        return replace(found, problem=problem) if problem and not found.failures else found
+        problem = None if found.failures else _problem_of(result, AlertKind.RUN_FAILED)
+        return replace(found, problem=problem, unrecorded=list(problems_in(result.all_events)))
 
     def _run(
         self,

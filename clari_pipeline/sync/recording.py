@@ -84,7 +84,7 @@ class Recorder:
         match event:
             case Submitting():
                 self._submitting(session, event)
-                if isinstance(event.request, ExportRequest):
+                if self._product is None:
                     types_asked(session, request_id, types=event.request.types, refused=())
             case Submitted():
                 ledger.submitted(session, request_id, job_id=event.job_id, at=event.at, is_adopted=False)

@@ -148,7 +148,7 @@ def run_sync(
             context.stop.check()
             products.append(brought := steps.bring_product(name))
             failures += brought.failures
-            remarks += brought.remarks
+            remarks += [*brought.unrecorded, *brought.remarks]
     if products:
         remarks += publish(context.warehouse, context.places).problems
     with context.warehouse.session() as session:

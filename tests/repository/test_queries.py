@@ -11,6 +11,7 @@ import pytest
 
 from clari_pipeline.core import queries
 from clari_pipeline.core.project import project_file
+from clari_pipeline.core.runbook import UNFORESEEN
 from clari_pipeline.sync.products.registry import PRODUCTS
 
 PACKAGE = project_file("sql").parent / "clari_pipeline"
@@ -129,3 +130,10 @@ def test_a_query_that_cannot_be_told_is_refused(text: str, named: str, said: str
     (root / "apples/peeled.sql").write_text("select 4;\n", encoding="utf-8")
     with pytest.raises(queries.QueryError, match=f"^{re.escape(said)}"):
         queries.text_of(named, root)
+
+
+def test_a_query_that_is_missing_is_no_documents_fault() -> None:
+    """Or an upgrade under a running daemon would refuse documents that are good."""
+    with pytest.raises(queries.QueryError) as error:
+        queries.text_of("merge/nothing_of_this_name")
+    assert not isinstance(error.value, UNFORESEEN)

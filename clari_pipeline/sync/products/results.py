@@ -43,6 +43,7 @@ class ProductResult:
     fetches: list[Record]
     verdicts: list[Record] = field(default_factory=list)
     remarks: list[Problem] = field(default_factory=list)
+    unrecorded: list[Problem] = field(default_factory=list)  # further remarks, which the ledger does not hold
     problem: Problem | None = None  # what kept the run from coming to its end
 
     @property
@@ -99,7 +100,7 @@ class ProductResult:
                 None,
                 f"{self.product} not merged: {fetch['error'] or _stopped(fetch)}",
                 self._section(fetch),
-                subject=self.product,
+                subject=f"{self.product} not merged",
             )
             for fetch in self.fetches
             if fetch["state"] != "LOADED"
@@ -108,7 +109,7 @@ class ProductResult:
         ]
         if self.problem is not None:
             message = f"{self.product} not merged: {self.problem.message}"
-            failed.append(replace(self.problem, message=message, subject=self.product))
+            failed.append(replace(self.problem, message=message, subject=f"{self.product} not merged"))
         return failed
 
     def _section(self, fetch: Record) -> str:

@@ -80,7 +80,7 @@ class ProductRun:
                 problems = rounds.make(left, plan)
             loader.merge_landed(run_id)
         found = result_of(context.warehouse, context.settings, product.name, run_id=run_id)
-        return replace(found, remarks=[*problems, *found.remarks])
+        return replace(found, unrecorded=problems)
 
     @contextmanager
     def _alive(self) -> Iterator[None]:

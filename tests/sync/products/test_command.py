@@ -63,6 +63,19 @@ def test_a_key_that_is_refused_is_told_as_that_and_once(terminal: Terminal, monk
     assert terminal.query("select kind, severity from clari.alert") == [("auth_failed", "P1")]
 
 
+def test_days_that_are_left_for_the_next_sync_are_named(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ledger row says so: the line comes out of Dagster's run."""
+    with Sandbox(job_seconds=0, people=4, write_at_once=True, monthly_quota=8, scenario="activity_cut") as clari:
+        monkeypatch.setenv("CLARI_BASE_URL", clari.base_url)
+        monkeypatch.setenv("CLARI_API_KEY", clari.api_key)
+        monkeypatch.setenv("CLARI_PRODUCTS", "activity")
+        answer = terminal.with_dagster("sync")
+    assert answer.code == 0, answer.err
+    (line,) = [line for line in answer.err.splitlines() if "are asked for by the next" in line]
+    assert line.startswith("clari-pipeline: activity: 1 exports are made of it in this sync, no more; days of ")
+    assert line.endswith("(docs/runbook.md#more_next_sync)")
+
+
 def test_products_come_after_the_forecast_and_again_from_what_has_landed(
     synced: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,7 +49,7 @@ def test_what_is_cut_off_never_uses_up_the_quota(desk: Desk, sandbox: Sandbox, c
     """Newest days first, and what worked is gone on with: nothing learnt is paid for twice, and all of it comes."""
     first = desk.bring("activity")
     assert first.failures == []
-    (remark,) = [problem.line for problem in first.remarks]
+    (remark,) = [problem.line for problem in first.unrecorded]
     assert "15 exports are made of it in this sync, no more; days of 2026-08-23 to" in remark
     assert exports(sandbox) == 15
     assert TODAY.date() in days_there(desk)

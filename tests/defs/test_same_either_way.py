@@ -49,7 +49,7 @@ def sync_by_the_daemon(daemon: Daemon) -> None:
         daemon.sync(quarter, may_fail=True)
     job = definitions_of(read_settings()).resolve_job_def("refresh_marts")
     assert job.execute_in_process(instance=daemon.instance).success
-    daemon.look()
+    daemon.tick_sensors()
 
 
 def test_the_daemon_leaves_what_the_command_line_leaves(
@@ -71,7 +71,7 @@ def test_the_daemon_leaves_what_the_command_line_leaves(
             point_dagster_at(read_settings())
             with dg.DagsterInstance.get() as instance:
                 daemon = Daemon(instance, dict.fromkeys(("alerts_after_success", "alerts_after_failure")))
-                daemon.look()
+                daemon.tick_sensors()
                 for day, scenario in enumerate(SCENARIOS):
                     clari.scenario, passed[0] = scenario, timedelta(minutes=day)
                     if how == "daemon":

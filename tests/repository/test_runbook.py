@@ -29,7 +29,15 @@ ROOT = project_file("sql").parent
 TEXT = (ROOT / PAGE).read_text(encoding="utf-8")
 ROW = re.compile(r"^\| ((?:<a id=\"\w+\"></a>)+)(`[\w`, ]+`) \|(.*)\|$", flags=re.MULTILINE)
 # Raised and caught between two rooms: people are told by the error or the check that is made of them.
-CAUGHT = {"ChannelError", "DocumentUnreadable", "KeyFileError", "CannotCheck", "RefusedError", "UsedHere"}
+CAUGHT = {
+    "CannotCheck",
+    "ChannelError",
+    "DocumentUnreadable",
+    "KeyFileError",
+    "RefusedError",
+    "Unreconciled",
+    "UsedHere",
+}
 
 
 def modules() -> Iterator[ModuleType]:

@@ -9,7 +9,7 @@ import dagster as dg
 from clari_pipeline.core.runbook import AlertKind, Problem, Remark
 from clari_pipeline.defs.boards import board_asset
 from clari_pipeline.defs.checks import check_results, check_specs, mart_result
-from clari_pipeline.defs.failing import failing, failure, observation, warn
+from clari_pipeline.defs.problems import failing, failure, observation, warn
 from clari_pipeline.defs.lineage import column_lineage
 from clari_pipeline.defs.log import log_observer
 from clari_pipeline.defs.schemas import table_schema

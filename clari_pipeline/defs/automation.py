@@ -10,7 +10,7 @@ from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.core.runbook import AlertKind, Problem
 from clari_pipeline.defs.assets import READ_COPY, RETENTION, TABLES, key
-from clari_pipeline.defs.failing import warn
+from clari_pipeline.defs.problems import warn
 from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.sync.context import Context

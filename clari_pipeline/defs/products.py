@@ -11,7 +11,7 @@ from clari_pipeline.checks.export_gate import PRODUCT_CHECKS
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import see
 from clari_pipeline.defs.assets import DAILY, EXPORTS_POOL, OWNERS, key, writers
-from clari_pipeline.defs.failing import failing, failure, observation, warn
+from clari_pipeline.defs.problems import failing, failure, observation, warn
 from clari_pipeline.defs.resources import context_resource, exports_resource
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.store.opening import engine_of

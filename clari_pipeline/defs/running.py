@@ -15,7 +15,7 @@ from clari_pipeline.clari import ExportEvent
 from clari_pipeline.config.settings import Settings, point_dagster_at
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import AlertKind, PipelineError, Problem
-from clari_pipeline.defs.failing import problem_in, problems_in
+from clari_pipeline.defs.problems import problem_in, problems_in
 from clari_pipeline.defs.graph import build
 from clari_pipeline.defs.products import JOB, definitions_of
 from clari_pipeline.defs.resources import Exports

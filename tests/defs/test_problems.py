@@ -7,7 +7,7 @@ import pytest
 
 from clari_pipeline.core.runbook import Problem
 from clari_pipeline.core.setting_errors import SettingsError
-from clari_pipeline.defs.failing import failing, problem_in
+from clari_pipeline.defs.problems import failing, problem_in
 from clari_pipeline.warehouse.errors import WarehouseLocked
 
 

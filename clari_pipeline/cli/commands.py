@@ -143,7 +143,7 @@ def _sync(
     export_gate.warm_up()
     console = PlainConsole(stderr=True, quiet=context.settings.log_format == "json")
     with SyncProgress(console, context.hooks) as progress:
-        result = run_sync(context, request, open_steps, planned=progress.expect)
+        result = run_sync(context, request, open_steps, on_plan=progress.expect)
     sent = Alerts(context).notify_of_sync(result)
     result = replace(result, finished_at=context.now())
     return _finish(result, log, context.warehouse, context.places, as_json=as_json, sent=sent)
@@ -219,7 +219,7 @@ def _finish_replay(
         swings=swings,
         products=products.products,
         failures=products.failures,
-        remarks=[*products.damaged, *published.problems],
+        warnings=[*products.damaged, *published.problems],
     )
     excused = replayed.refused_before
     return _finish(result, log, context.warehouse, context.places, as_json=as_json, excused=excused)
@@ -310,7 +310,7 @@ def _finish(
         outcome for outcome in result.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused
     ]
     problems = [*failures(failed), *result.failures]
-    log.say(*report.remarks, *(sent.problems if sent else ()), *result.remarks, *problems)
+    log.say(*report.warnings, *(sent.problems if sent else ()), *result.warnings, *problems)
     return ExitCode.NOT_DONE if problems else ExitCode.DONE
 
 

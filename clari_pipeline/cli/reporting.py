@@ -49,7 +49,7 @@ class Report:
         )
 
     @property
-    def remarks(self) -> list[Problem]:
+    def warnings(self) -> list[Problem]:
         """What a reader must know of exports that were merged all the same."""
         by_types: dict[str, list[str]] = {}
         for outcome in self.result.outcomes:

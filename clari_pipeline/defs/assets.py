@@ -9,9 +9,9 @@ import dagster as dg
 from clari_pipeline.core.runbook import AlertKind, Problem, Remark
 from clari_pipeline.defs.boards import board_asset
 from clari_pipeline.defs.checks import check_results, check_specs, mart_result
-from clari_pipeline.defs.problems import failing, failure, observation, warn
 from clari_pipeline.defs.lineage import column_lineage
 from clari_pipeline.defs.log import log_observer
+from clari_pipeline.defs.problems import as_step_failure, log_warnings, observation, step_failure
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.store.mart_registry import MARTS, Mart
 from clari_pipeline.sync.context import Context
@@ -66,7 +66,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
     )
     def raw_export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         sync: Context = context.resources.sync_context
-        with failing(context.partition_key):
+        with as_step_failure(context.partition_key):
             request_ids = context.resources.exports.take(context.partition_key, log_observer(context.log))
             outcomes = outcomes_of(sync.warehouse, request_ids)
             failed = [outcome for outcome in outcomes if outcome.export["landing_path"] is None]
@@ -100,7 +100,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
     def merged_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
         """Check and merge the quarter's landed documents. Refused ones stay out, the others are merged."""
         sync: Context = context.resources.sync_context
-        with failing(context.partition_key), sync.warehouse.session() as session:  # the file is opened once
+        with as_step_failure(context.partition_key), sync.warehouse.session() as session:  # the file is opened once
             merged = Loader(sync).merge_landed(context.partition_key)
             of_run = requests_of_run(sync.warehouse, context.resources.exports.run_id, context.partition_key)
             outcomes = outcomes_of(sync.warehouse, dict.fromkeys([*of_run, *merged]))
@@ -164,7 +164,7 @@ def _mart(mart: Mart, engine: str) -> dg.AssetsDefinition:
     )
     def refreshed(context: dg.AssetExecutionContext) -> Iterator[Any]:
         sync: Context = context.resources.sync_context
-        with failing(), sync.warehouse.session() as session:
+        with as_step_failure(), sync.warehouse.session() as session:
             if mart.has_own_refresh:
                 Marts(sync).refresh(mart.name)
             rows = session.count(mart.name)
@@ -194,11 +194,11 @@ def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
     )
     def read_copy(context: dg.AssetExecutionContext) -> Iterator[Any]:
         sync: Context = context.resources.sync_context
-        with failing():
+        with as_step_failure():
             published = publish(sync.warehouse, sync.places)
             if published.problems:
                 yield observation(key(READ_COPY), published.problems)
-                warn(context.log, published.problems)
+                log_warnings(context.log, published.problems)
             if not published.is_done:  # the figures are merged: the run must not fail for it
                 return
             copy = sync.places.copy
@@ -230,7 +230,7 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
         from clari_pipeline.ops.retention import Retention  # noqa: PLC0415 - once a month
 
         sync: Context = context.resources.sync_context
-        with failing():
+        with as_step_failure():
             retention = Retention(sync)
             found = retention.retire()
             for quarter in found:
@@ -238,9 +238,9 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
                 (context.log.warning if quarter.obstacle else context.log.info)(f"{quarter.quarter_id}: {said}")
             verdicts = retention.forget_verdicts()
             if found or verdicts:
-                warn(context.log, publish(sync.warehouse, sync.places).problems)
+                log_warnings(context.log, publish(sync.warehouse, sync.places).problems)
             if kept := [f"{quarter.quarter_id} stays: {quarter.obstacle}" for quarter in found if quarter.obstacle]:
-                raise failure(Problem(AlertKind.RUN_FAILED, None, "; ".join(kept), Remark.QUARTER_STAYS))
+                raise step_failure(Problem(AlertKind.RUN_FAILED, None, "; ".join(kept), Remark.QUARTER_STAYS))
             return dg.MaterializeResult(
                 metadata={
                     "oldest_kept": str(retention.oldest_kept),
@@ -266,7 +266,7 @@ def _history_marts(engine: str) -> dg.AssetsDefinition:
     )
     def history_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
         sync: Context = context.resources.sync_context
-        with failing(), sync.warehouse.session() as session:
+        with as_step_failure(), sync.warehouse.session() as session:
             for mart in weekly:
                 if mart.has_own_refresh:
                     Marts(sync).refresh(mart.name)
@@ -321,7 +321,7 @@ def _cell(value: object) -> str | int | None:
 def _failure(quarter_id: str, failed: Sequence[Outcome]) -> dg.Failure:
     problems = [outcome.problem for outcome in failed]
     message = f"{quarter_id} was not merged. " + " | ".join(problem.line for problem in problems)
-    return failure(
+    return step_failure(
         Problem(AlertKind.RUN_FAILED, quarter_id, message, problems[0].section),
         metadata={"exports": _export_metadata(failed)["exports"]},
     )

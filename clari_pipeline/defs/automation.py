@@ -10,7 +10,7 @@ from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.core.runbook import AlertKind, Problem
 from clari_pipeline.defs.assets import READ_COPY, RETENTION, TABLES, key
-from clari_pipeline.defs.problems import warn
+from clari_pipeline.defs.problems import log_warnings
 from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.sync.context import Context
@@ -154,7 +154,7 @@ def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.Sens
             failures = failures or [_run_failure(context.dagster_event, run)]
         quarter_id = run.tags.get("dagster/partition")
         sent = Alerts(sync).notify_of_run(run.run_id, quarter_id=quarter_id, failures=failures)
-        warn(context.log, sent.problems)
+        log_warnings(context.log, sent.problems)
         return dg.SkipReason(f"{sent.alerts} alerts sent")
 
     for name, status, jobs in (
@@ -181,7 +181,7 @@ def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.Sens
         if under_way or not sync.warehouse.exists():
             return dg.SkipReason(f"{under_way} quarters are under way" if under_way else "nothing was ever synced")
         sent = Alerts(sync).notify_of_stale_quarters()
-        warn(context.log, sent.problems)
+        log_warnings(context.log, sent.problems)
         return dg.SkipReason(f"{sent.alerts} alerts sent")
 
     yield freshness_watch

@@ -16,14 +16,16 @@ from clari_pipeline.core.setting_errors import SettingsError
 _PROBLEM, _PROBLEMS = "problem", "problems"
 
 
-def failure(problem: Problem, *, metadata: dict[str, Any] | None = None, allow_retries: bool = False) -> dg.Failure:
-    """A step's failure of a problem, which `problem_in` finds in its event."""
+def step_failure(
+    problem: Problem, *, metadata: dict[str, Any] | None = None, allow_retries: bool = False
+) -> dg.Failure:
+    """A step's failure of a problem, which `problem_of_failure` finds in its event."""
     written = {**(metadata or {}), **_written([problem], _PROBLEM)}
     return dg.Failure(description=problem.line, metadata=written, allow_retries=allow_retries)
 
 
 @contextmanager
-def failing(quarter_id: str | None = None) -> Iterator[None]:
+def as_step_failure(quarter_id: str | None = None) -> Iterator[None]:
     """Whatever is raised meanwhile fails the step with the problem that it is; the error stays its cause."""
     try:
         yield
@@ -31,7 +33,7 @@ def failing(quarter_id: str | None = None) -> Iterator[None]:
         raise
     except Exception as error:
         problem = Problem(AlertKind.RUN_FAILED, quarter_id, _first_line(error), section_of(error))
-        raise failure(problem, allow_retries=not isinstance(error, SettingsError)) from error
+        raise step_failure(problem, allow_retries=not isinstance(error, SettingsError)) from error
 
 
 def _first_line(error: Exception) -> str:
@@ -41,7 +43,7 @@ def _first_line(error: Exception) -> str:
     return f"{kind.__name__}: {message}" if is_plain or not message else message
 
 
-def problem_in(event: dg.DagsterEvent) -> Problem | None:
+def problem_of_failure(event: dg.DagsterEvent) -> Problem | None:
     """The problem that a step has failed of; None where Dagster itself has stopped it."""
     given = event.step_failure_data.user_failure_data
     return next(_read(given.metadata, _PROBLEM), None) if given is not None else None
@@ -53,13 +55,13 @@ def observation(asset: dg.AssetKey, problems: Sequence[Problem]) -> dg.AssetObse
     return dg.AssetObservation(asset, description=lines, metadata=_written(problems, _PROBLEMS))
 
 
-def warn(log: logging.Logger, problems: Iterable[Problem]) -> None:
+def log_warnings(log: logging.Logger, problems: Iterable[Problem]) -> None:
     """Log a warning for each."""
     for problem in problems:
         log.warning(problem.line)
 
 
-def problems_in(events: Iterable[dg.DagsterEvent]) -> Iterator[Problem]:
+def observed_problems(events: Iterable[dg.DagsterEvent]) -> Iterator[Problem]:
     """The problems that a run's observations carry."""
     for event in events:
         if event.is_asset_observation:

@@ -11,7 +11,7 @@ from clari_pipeline.checks.export_gate import PRODUCT_CHECKS
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import see
 from clari_pipeline.defs.assets import DAILY, EXPORTS_POOL, OWNERS, key, writers
-from clari_pipeline.defs.problems import failing, failure, observation, warn
+from clari_pipeline.defs.problems import as_step_failure, log_warnings, observation, step_failure
 from clari_pipeline.defs.resources import context_resource, exports_resource
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.store.opening import engine_of
@@ -116,17 +116,17 @@ def _product(name: str, engine: str) -> dg.AssetsDefinition:
     )
     def product_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
         sync: Context = context.resources.sync_context
-        with failing():
+        with as_step_failure():
             found = ProductRun(sync, name, run_id=context.resources.exports.run_id).run()
-            warn(context.log, [*found.unrecorded, *found.remarks])
+            log_warnings(context.log, [*found.unrecorded, *found.warnings])
             if found.unrecorded:
                 yield observation(first, found.unrecorded)
             yield from _check_results(first, found)
             if found.failures:
                 lines = "; ".join(problem.line for problem in found.failures)
-                raise failure(replace(found.failures[0], message=lines))
+                raise step_failure(replace(found.failures[0], message=lines))
             if "clari/sync" not in context.run.tags:  # else the sync does, at its end
-                warn(context.log, publish(sync.warehouse, sync.places).problems)
+                log_warnings(context.log, publish(sync.warehouse, sync.places).problems)
             if not found.fetches:
                 return
             with sync.warehouse.session() as session:

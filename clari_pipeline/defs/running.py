@@ -15,8 +15,8 @@ from clari_pipeline.clari import ExportEvent
 from clari_pipeline.config.settings import Settings, point_dagster_at
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import AlertKind, PipelineError, Problem
-from clari_pipeline.defs.problems import problem_in, problems_in
 from clari_pipeline.defs.graph import build
+from clari_pipeline.defs.problems import observed_problems, problem_of_failure
 from clari_pipeline.defs.products import JOB, definitions_of
 from clari_pipeline.defs.resources import Exports
 from clari_pipeline.sync.context import Context
@@ -115,7 +115,7 @@ class JobSteps:
         """Refresh the marts and publish them, without the board."""
         result = self._run("refresh_marts")
         return MartsResult(
-            Published(problems=tuple(problems_in(result.all_events))), _problem_of(result, AlertKind.RUN_FAILED)
+            Published(problems=tuple(observed_problems(result.all_events))), _problem_of(result, AlertKind.RUN_FAILED)
         )
 
     def bring_product(self, product: str) -> ProductResult:
@@ -126,7 +126,7 @@ class JobSteps:
         context = self._context
         found = result_of(context.warehouse, context.settings, product, run_id=self._run_id)
         problem = None if found.failures else _problem_of(result, AlertKind.RUN_FAILED)
-        return replace(found, problem=problem, unrecorded=list(problems_in(result.all_events)))
+        return replace(found, problem=problem, unrecorded=list(observed_problems(result.all_events)))
 
     def _run(
         self,
@@ -163,5 +163,5 @@ def _problem_of(result: dg.ExecuteInProcessResult, kind: AlertKind) -> Problem |
     """What the first step failed of; None where the run succeeded."""
     if result.success:
         return None
-    found = next(map(problem_in, _failures(result)), None)
+    found = next(map(problem_of_failure, _failures(result)), None)
     return found or Problem(kind, None, f"{result.job_def.name} failed: see its run in Dagster", AlertKind.RUN_FAILED)

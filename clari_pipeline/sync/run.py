@@ -46,7 +46,7 @@ class QuarterResult:
     problem: Problem | None = None
 
     @property
-    def unexplained(self) -> Problem | None:
+    def own_problem(self) -> Problem | None:
         """The problem, unless the ledger's row of an export says the same."""
         is_explained = any(outcome.is_failure and outcome.export["error"] for outcome in self.outcomes)
         return None if is_explained else self.problem
@@ -87,7 +87,7 @@ OpenSteps = Callable[[Settings], AbstractContextManager[MakeSteps]]
 class SyncResult:
     """What a sync or a replay did.
 
-    `failures` are of the run itself; those of an export stand in its `Outcome`. `remarks` concern what was done all
+    `failures` are of the run itself; those of an export stand in its `Outcome`. `warnings` concern what was done all
     the same. `killed` are the run ids of earlier runs that were found not to have come to their end.
     """
 
@@ -99,7 +99,7 @@ class SyncResult:
     products: Sequence[ProductResult] = ()
     quarters: Sequence[Quarter] = ()
     failures: Sequence[Problem] = ()
-    remarks: Sequence[Problem] = ()
+    warnings: Sequence[Problem] = ()
     killed: frozenset[str] = frozenset()
 
 
@@ -108,19 +108,19 @@ def run_sync(
     request: SyncRequest,
     open_steps: OpenSteps,
     *,
-    planned: Callable[[Plan, int], None] = lambda _plan, _products: None,
+    on_plan: Callable[[Plan, int], None] = lambda _plan, _products: None,
 ) -> SyncResult:
     """Bring what is requested; every quarter is tried, whatever becomes of the others.
 
-    `planned` is told the plan, and how many products follow, before the first export lands. The caller notifies people
-    of the result. Raises what stops a sync as a whole: settings, a warehouse or a landing folder that cannot be
-    written, `KeyboardInterrupt`.
+    `on_plan` is called with the plan, and the number of products that follow, before the first export lands. The
+    caller notifies people of the result. Raises what stops a sync as a whole: settings, a warehouse or a landing folder
+    that cannot be written, `KeyboardInterrupt`.
     """
     with_forecasts = bool(request.quarters)
     current = context.calendar.quarter_of(context.today())
     quarters = by_urgency(request.quarters, current=current)
     failures: list[Problem] = []
-    remarks: list[Problem] = []
+    warnings: list[Problem] = []
     products: list[ProductResult] = []
     outcomes: list[Outcome] = []
     started_at = context.now()
@@ -128,18 +128,18 @@ def run_sync(
         open_steps(context.settings) as make_steps,
         exporting(context, request.run_id, quarters, request.forecasts, everywhere=with_forecasts) as runner,
     ):
-        planned(runner.plan, len(request.products))
+        on_plan(runner.plan, len(request.products))
         quarters += [quarter for quarter in runner.plan.recovered_quarters if quarter not in quarters]
         steps = make_steps(context, runner, quarters, request.tags)
         for quarter in quarters:
             context.stop.check()
-            if (problem := steps.sync_quarter(quarter).unexplained) is not None:
+            if (problem := steps.sync_quarter(quarter).own_problem) is not None:
                 failures.append(replace(problem, quarter=str(quarter), message=f"{quarter}: {problem.message}"))
         context.stop.check()
         with context.warehouse.kept_open():
             if with_forecasts:
                 marts = steps.refresh_marts()
-                remarks += marts.published.problems
+                warnings += marts.published.problems
                 if marts.problem is not None:
                     message = f"marts: {marts.problem.message}"
                     failures.append(replace(marts.problem, message=message, subject="marts"))
@@ -148,9 +148,9 @@ def run_sync(
             context.stop.check()
             products.append(brought := steps.bring_product(name))
             failures += brought.failures
-            remarks += [*brought.unrecorded, *brought.remarks]
+            warnings += [*brought.unrecorded, *brought.warnings]
     if products:
-        remarks += publish(context.warehouse, context.places).problems
+        warnings += publish(context.warehouse, context.places).problems
     with context.warehouse.session() as session:
         swings = swings_of(session, outcomes)
     return SyncResult(
@@ -162,6 +162,6 @@ def run_sync(
         products=products,
         quarters=quarters,
         failures=failures,
-        remarks=remarks,
+        warnings=warnings,
         killed=runner.plan.killed,
     )

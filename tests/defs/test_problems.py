@@ -7,19 +7,19 @@ import pytest
 
 from clari_pipeline.core.runbook import Problem
 from clari_pipeline.core.setting_errors import SettingsError
-from clari_pipeline.defs.problems import failing, problem_in
+from clari_pipeline.defs.problems import as_step_failure, problem_of_failure
 from clari_pipeline.warehouse.errors import WarehouseLocked
 
 
 def problem_of(error: Exception) -> Problem | None:
     @dg.asset
     def broken() -> None:
-        with failing("2026_Q4"):
+        with as_step_failure("2026_Q4"):
             raise error
 
     result = dg.materialize([broken], raise_on_error=False)
     (event,) = [event for event in result.all_events if event.is_step_failure]
-    return problem_in(event)
+    return problem_of_failure(event)
 
 
 @pytest.mark.parametrize(

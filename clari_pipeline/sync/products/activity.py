@@ -78,7 +78,7 @@ class Activity(ExportedProduct):
             product_rows.no_longer_shown(session, **document)
         return merged
 
-    def remarks(self, session: Session, settings: Settings, fetches: Sequence[Record]) -> list[Problem]:
+    def warnings(self, session: Session, settings: Settings, fetches: Sequence[Record]) -> list[Problem]:
         """That nothing came of so many days that the token's user may not see it."""
         return [
             Problem(

@@ -49,7 +49,7 @@ class Opportunity(AskedProduct):
         """Whether any activity was ever mapped to one."""
         return bool(fetches.opportunity_ids(session))
 
-    def remarks(self, session: Session, settings: Settings, fetches: Sequence[Record]) -> list[Problem]:
+    def warnings(self, session: Session, settings: Settings, fetches: Sequence[Record]) -> list[Problem]:
         """That there is none to ask for."""
         if self.has_something_to_ask(session):
             return []

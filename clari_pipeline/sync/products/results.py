@@ -42,8 +42,8 @@ class ProductResult:
     product: str
     fetches: list[Record]
     verdicts: list[Record] = field(default_factory=list)
-    remarks: list[Problem] = field(default_factory=list)
-    unrecorded: list[Problem] = field(default_factory=list)  # further remarks, which the ledger does not hold
+    warnings: list[Problem] = field(default_factory=list)
+    unrecorded: list[Problem] = field(default_factory=list)  # further warnings, which the ledger does not hold
     problem: Problem | None = None  # what kept the run from coming to its end
 
     @property
@@ -127,7 +127,7 @@ def result_of(warehouse: Warehouse, settings: Settings, name: str, *, run_id: st
         found = fetches.of_run(session, run_id, name)
         verdicts = verdicts_of(session, found)
         loaded = [fetch for fetch in found if fetch["state"] == "LOADED"]
-        remarks = [
+        warnings = [
             *(
                 Problem(None, None, gap_sentence(session, fetch), "window_has_no_gap")
                 for fetch in loaded
@@ -138,7 +138,7 @@ def result_of(warehouse: Warehouse, settings: Settings, name: str, *, run_id: st
                 for verdict in verdicts
                 if not verdict["passed"] and verdict["check_name"] in _REMARKED
             ),
-            *PRODUCTS[name].remarks(session, settings, found),
+            *PRODUCTS[name].warnings(session, settings, found),
             *(
                 Problem(
                     None,
@@ -151,7 +151,7 @@ def result_of(warehouse: Warehouse, settings: Settings, name: str, *, run_id: st
                 if fetch["is_adopted"]
             ),
         ]
-    return ProductResult(name, found, verdicts, remarks)
+    return ProductResult(name, found, verdicts, warnings)
 
 
 def verdicts_of(session: Session, found: Sequence[Record]) -> list[Record]:

@@ -133,7 +133,7 @@ class ProductSpec(ABC):
         """Whether there is anything that it could ask for yet."""
         return True
 
-    def remarks(self, session: Session, settings: Settings, fetches: Sequence[Record]) -> list[Problem]:
+    def warnings(self, session: Session, settings: Settings, fetches: Sequence[Record]) -> list[Problem]:
         """What people must know of these fetches beside their checks."""
         return []
 

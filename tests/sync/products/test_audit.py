@@ -171,7 +171,7 @@ def test_what_clari_has_thrown_away_is_said_and_stays_said(desk: Desk, clock: Cl
     (fetch,) = brought.fetches
     assert fetch["state"] == "LOADED"
     assert (fetch["gap_from"], fetch["gap_to"]) == (NOW, clock() - timedelta(days=30)) == (NOW, fetch["window_from"])
-    assert "audit from 2026-11-21 06:00 to 2026-12-06 06:00 UTC is missing" in brought.remarks[0].line
+    assert "audit from 2026-11-21 06:00 to 2026-12-06 06:00 UTC is missing" in brought.warnings[0].line
     assert desk.verdicts(fetch["request_id"])["window_has_no_gap"] is False
     clock.turn(days=1)
     (later,) = desk.bring("audit").fetches

@@ -52,7 +52,7 @@ def test_a_hundred_are_asked_for_at_once_and_a_bad_one_keeps_out_no_other(desk: 
     halvings = 8  # of a call with a hundred
     assert 3 <= calls(sandbox) <= 3 + 2 * halvings
     said = "opportunity: 181 opportunities were asked for and did not come"
-    assert [problem.line for problem in brought.remarks] == [see(said, "opportunities_are_known")]
+    assert [problem.line for problem in brought.warnings] == [see(said, "opportunities_are_known")]
     assert desk.verdicts(fetch["request_id"])["opportunities_are_known"] is False
 
 
@@ -75,7 +75,7 @@ def test_without_activity_there_is_nothing_to_ask_for(
     """A line says why, and it is no failure."""
     brought = desk_of(tmp_path, clock, sandbox, products=products).bring("opportunity")
     assert (brought.fetches, brought.failures, calls(sandbox)) == ([], [], 0)
-    assert [problem.line for problem in brought.remarks] == [
+    assert [problem.line for problem in brought.warnings] == [
         see(f"opportunity: no activity is mapped to one yet{remedy}", "no_opportunities")
     ]
 
@@ -103,7 +103,7 @@ def test_values_are_exact_or_text_alone(desk: Desk, sandbox: Sandbox) -> None:
     assert (change["old_value_number"], change["new_value_number"]) == (Decimal("0.1000"), None)
     assert change["value_changed_at"] == datetime(2020, 11, 14, tzinfo=UTC)
     said = "opportunity: 1 records or parts of them do not say what they are, and were left out"
-    assert [problem.line for problem in brought.remarks] == [see(said, "parts_are_complete")]
+    assert [problem.line for problem in brought.warnings] == [see(said, "parts_are_complete")]
 
 
 def test_a_score_that_is_no_number_is_told(by_hand: Desk) -> None:

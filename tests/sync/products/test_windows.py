@@ -156,7 +156,7 @@ def test_a_job_found_where_an_answer_was_lost_moves_nothing_on(
     brought = desk.bring("activity")
     (fetch,) = brought.fetches
     assert (fetch["state"], fetch["is_adopted"]) == ("LOADED", True)
-    (remark,) = [problem.line for problem in brought.remarks]
+    (remark,) = [problem.line for problem in brought.warnings]
     assert "are asked for again by the next sync (docs/runbook.md#job_adopted)" in remark
     (again,) = desk.bring("activity").fetches
     assert (again["window_from"], again["is_adopted"]) == (BEGINNING, False)

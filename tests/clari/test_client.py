@@ -28,6 +28,8 @@ from clari_pipeline.clari import (
     UnexpectedAnswer,
     UnknownForecast,
 )
+from clari_pipeline.clari.circuit import Circuit
+from clari_pipeline.core.envelopes import Words
 from clari_pipeline.sandbox import Fault, Sandbox
 from tests.clari.conftest import (
     CURRENT,
@@ -458,6 +460,21 @@ def test_a_call_in_flight_does_not_close_the_circuit_that_another_has_opened(san
             return [sent, len(sandbox.requests)]
 
     assert asyncio.run(asked()) == [2, 2]
+
+
+def test_a_refusal_that_says_nothing_of_the_key_leaves_an_open_circuit_open():
+    """A call that was let through before: 403 to it is no sign that Clari is worth asking again."""
+    circuit = Circuit()
+
+    def refused(status):
+        return AuthFailed("a call", status, Words())
+
+    with pytest.raises(AuthFailed), circuit.guarding(needs_good_key=False):
+        with pytest.raises(AuthFailed), circuit.guarding(needs_good_key=True):
+            raise refused(401)
+        assert circuit.is_open
+        raise refused(403)
+    assert circuit.is_open
 
 
 def test_a_job_that_this_key_may_not_see_does_not_stop_the_others(sandbox):

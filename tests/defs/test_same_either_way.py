@@ -19,7 +19,6 @@ from tests.helpers.sensors import definitions_of
 from tests.helpers.terminal import Terminal
 
 QUARTERS = (CURRENT, CURRENT.shifted(-1))
-SCENARIOS = ("calm", "swings", "truncated")  # one sync each, the last of which is refused
 # What differs from run to run, whoever runs it: ids that Clari or we draw, moments, and how long something took.
 DRAWN = re.compile(
     r"(^|_)(at|id|seconds|path|sha256|bytes|key)$|^made_of$|_count$|_seconds|^detail$|^evidence$|^day$|^polls$|^lists$"
@@ -43,17 +42,21 @@ def left_by(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
-def sync_by_the_daemon(daemon: Daemon) -> None:
+def sync_by_the_daemon(daemon: Daemon, quarters: int) -> None:
     """What a tick of the schedule starts, and what the sensors start after it."""
-    for quarter in QUARTERS:
+    for quarter in QUARTERS[:quarters]:
         daemon.sync(quarter, may_fail=True)
     job = definitions_of(read_settings()).resolve_job_def("refresh_marts")
     assert job.execute_in_process(instance=daemon.instance).success
     daemon.tick_sensors()
 
 
+@pytest.mark.parametrize(
+    ("scenarios", "quarters"),
+    [(("calm", "swings"), 1), pytest.param(("calm", "swings", "truncated"), 2, marks=pytest.mark.soak)],
+)
 def test_the_daemon_leaves_what_the_command_line_leaves(
-    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scenarios: tuple[str, ...], quarters: int
 ) -> None:
     """Tables, marts, ledger, verdicts and alerts, of a calm day, of one with swings, and of one that is refused."""
     begin, passed = datetime.now(UTC), [timedelta()]
@@ -67,15 +70,15 @@ def test_the_daemon_leaves_what_the_command_line_leaves(
         with Sandbox(job_seconds=0.02, people=12, seed=7, now=lambda: begin + passed[0]) as clari:
             monkeypatch.setenv("CLARI_BASE_URL", clari.base_url)
             monkeypatch.setenv("CLARI_API_KEY", clari.api_key)
-            monkeypatch.setenv("CLARI_HISTORICAL_PERIODS", "1")
+            monkeypatch.setenv("CLARI_HISTORICAL_PERIODS", str(quarters - 1))
             point_dagster_at(read_settings())
             with dg.DagsterInstance.get() as instance:
                 daemon = Daemon(instance, dict.fromkeys(("alerts_after_success", "alerts_after_failure")))
                 daemon.tick_sensors()
-                for day, scenario in enumerate(SCENARIOS):
+                for day, scenario in enumerate(scenarios):
                     clari.scenario, passed[0] = scenario, timedelta(minutes=day)
                     if how == "daemon":
-                        sync_by_the_daemon(daemon)
+                        sync_by_the_daemon(daemon, quarters)
                     else:
                         terminal.with_dagster("sync")
         left.append(left_by(folder))
@@ -83,4 +86,4 @@ def test_the_daemon_leaves_what_the_command_line_leaves(
     assert by_hand.keys() == by_daemon.keys()
     assert [row for row in by_hand["alert"] if "forecast_swing" in row], "a swing is told of"
     different = [table for table, rows in by_hand.items() if rows != by_daemon[table]]
-    assert different == [table for table in by_hand if table in ONE_A_RUN]
+    assert [table for table in different if table not in ONE_A_RUN] == []

@@ -74,6 +74,7 @@ def test_versions_cover_every_statement_that_is_run(filled: House) -> None:
     assert ran - accounts <= {name for mart in _VERSIONED for name in mart.statements}
 
 
+@pytest.mark.soak
 def test_a_comment_rebuilds_nothing_and_a_version_does(filled: House, tmp_path: Path) -> None:
     """Of a warehouse that is there: fingerprints stay under a remark in SQL, and change with a version."""
     release = tmp_path / "release"

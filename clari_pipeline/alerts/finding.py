@@ -1,0 +1,276 @@
+"""What alerts a run gives rise to: a function a finding, and the table of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from clari_pipeline.config.settings import Settings
+from clari_pipeline.core.runbook import AlertKind, Problem, see
+from clari_pipeline.notify import Alert, Severity
+from clari_pipeline.store import alert_rows, marts
+from clari_pipeline.sync.outcomes import Outcome
+from clari_pipeline.warehouse.session import Session
+from clari_pipeline.warehouse.statements import Record
+
+_KILLED = "run_failed killed"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run has come to, and the session in which its alerts are written."""
+
+    session: Session
+    run_id: str
+    now: datetime
+    settings: Settings
+    swing_severity: Severity
+    unreviewed: Sequence[Outcome] = ()  # exports merged or refused, of any run, that were not reviewed for alerts yet
+    failed: Sequence[Outcome] = ()  # exports that did not come
+    failures: Sequence[Problem] = ()  # of the run itself
+    killed: Collection[str] = ()  # earlier runs that did not come to their end
+    quarters: Sequence[str] = ()  # whose freshness is looked at
+
+    def last(self, alert_class: str) -> Alert | None:
+        """The newest alert of that class."""
+        return alert_rows.newest_of_class(self.session, alert_class)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAlert:
+    """An alert to be written; `is_news` if whatever alerts there were of its class before."""
+
+    kind: AlertKind
+    severity: Severity
+    title: str
+    body: str
+    alert_class: str
+    detail: Mapping[str, Any]
+    is_news: bool = False
+
+
+def write_alerts(result: RunResult, alerts: Iterable[NewAlert]) -> None:
+    """Write each alert but those whose class repeats within `CLARI_ALERT_REPEAT_HOURS` and is no worse."""
+    # A daily run is not always at the same second of the day.
+    repeat = timedelta(hours=result.settings.alert_repeat_hours) * 0.95
+    for alert in alerts:
+        last = None if alert.is_news else result.last(alert.alert_class)
+        if last is not None and result.now - last.created_at < repeat and alert.severity >= last.severity:
+            continue
+        alert_rows.raised(
+            result.session,
+            alert_key=f"{alert.alert_class} {alert.detail.get('job_id') or result.run_id}",
+            alert_class=alert.alert_class,
+            kind=alert.kind.value,
+            severity=alert.severity,
+            title=alert.title,
+            body=alert.body,
+            created_at=result.now,
+            run_id=result.run_id,
+            detail=alert.detail,
+        )
+
+
+def _exports_not_merged(result: RunResult) -> Iterator[NewAlert]:
+    """Of exports that did not come, or came and are not good enough; a key that Clari refuses, once for all of them."""
+    for outcome in (*(one for one in result.unreviewed if one.is_failure), *result.failed):
+        export = outcome.export
+        where = f"{export['forecast_id']} {export['time_period_id']}"
+        detail = {
+            "forecast_id": export["forecast_id"],
+            "quarter_id": export["time_period_id"],
+            "job_id": export["job_id"],
+            "state": export["state"],
+        }
+        alert = NewAlert(
+            kind=AlertKind.EXPORT_FAILED,
+            severity="P2",
+            title=f"{where}: no export came",
+            body=see(outcome.reason, outcome.section),
+            alert_class=f"export_failed {where}",
+            detail=detail,
+        )
+        if export["error_kind"] == "AuthFailed":
+            del detail["state"]
+            yield replace(
+                alert,
+                kind=AlertKind.AUTH_FAILED,
+                severity="P1",
+                title=f"{where}: Clari does not accept the key",
+                alert_class="auth_failed",
+                detail=detail | {"job_id": None},
+            )
+        elif export["state"] == "REFUSED":
+            is_empty = any(
+                verdict["check_name"] == "export_is_not_empty" and not verdict["passed"] for verdict in outcome.verdicts
+            )
+            yield replace(
+                alert,
+                kind=AlertKind.EXPORT_REFUSED,
+                severity="P1" if is_empty else "P2",
+                title=f"{where}: the export is {'empty' if is_empty else 'not good enough'} and was kept out",
+                alert_class=f"export_refused {where}",
+            )
+        else:
+            yield alert
+
+
+def _run_failures(result: RunResult) -> Iterator[NewAlert]:
+    """Of the run itself or of one of its quarters, unless an alert says that it was killed; a refused key, as that."""
+    last = result.last(_KILLED)
+    if last is not None and result.run_id in last.detail.get("runs", ()):
+        return
+    for failure in result.failures:
+        alert = NewAlert(
+            kind=AlertKind.RUN_FAILED,
+            severity="P2",
+            title=f"The run of {failure.quarter} failed" if failure.quarter else "A run failed",
+            body=failure.line,
+            alert_class=f"run_failed {failure.quarter or failure.subject or failure.section}",
+            detail={"forecast_id": None, "quarter_id": failure.quarter, "job_id": None},
+        )
+        if failure.section == AlertKind.AUTH_FAILED:
+            yield replace(
+                alert,
+                kind=AlertKind.AUTH_FAILED,
+                severity="P1",
+                title="Clari does not accept the key",
+                alert_class="auth_failed",
+                detail=dict.fromkeys(alert.detail),
+            )
+        else:
+            yield alert
+
+
+def killed_runs(result: RunResult) -> Iterator[NewAlert]:
+    """Of runs that did not come to their end, but for those whose failure has its alert: Dagster's daemon looks after
+    its own.
+    """
+    runs = sorted(set(result.killed) - alert_rows.failed_runs(result.session, result.killed))
+    if runs:
+        yield NewAlert(
+            kind=AlertKind.RUN_FAILED,
+            severity="P2",
+            title="A run was killed",
+            body=f"{len(runs)} earlier run{'s' if len(runs) > 1 else ''} ended before the end (killed, or the machine "
+            "went down); this run has gone on with what was left: nothing needs to be done, unless it happens again",
+            alert_class=_KILLED,
+            detail={"runs": runs},
+        )
+
+
+def _moved_calls(result: RunResult) -> Iterator[NewAlert]:
+    """Of the swings of merged exports that are news; where so many moved at once, one alert stands before them."""
+    for outcome in result.unreviewed:
+        if outcome.export["state"] == "LOADED":
+            swings = alert_rows.swings(result.session, outcome.export["job_id"])
+            news = [swing for swing in swings if _is_news(result, outcome.export, swing)]
+            yield from _mass_changes(result, outcome.export, news)
+            yield from (_swing(result, outcome.export, swing) for swing in news)
+
+
+def _mass_changes(result: RunResult, export: Record, swings: Sequence[Record]) -> Iterator[NewAlert]:
+    where = f"{export['forecast_id']} {export['time_period_id']}"
+    alerted: set[tuple[str, str]] = set()
+    # Against the last sync before against a week ago: one is enough.
+    for mass in sorted(marts.mass_changes(result.session, export["job_id"]), key=lambda one: one["baseline"]):
+        field = (mass["time_period_id"], mass["field_id"])
+        of_field = [
+            swing
+            for swing in swings
+            if all(swing[name] == mass[name] for name in ("time_period_id", "field_id", "baseline"))
+            and (mass["user_ids"] is None or swing["user_id"] in mass["user_ids"])
+        ]
+        # On the week it stays a mass change for days, of which there was an alert on the first.
+        if field in alerted or (mass["baseline"] == "week" and not of_field):
+            continue
+        alerted.add(field)
+        since = "since the last sync" if mass["baseline"] == "sync" else "on the week"
+        alike = f", {mass['moved_alike']} by the same ratio {mass['ratio']:f}" if mass["moved_alike"] else ""
+        yield NewAlert(
+            kind=AlertKind.MASS_CHANGE,
+            severity="P2",
+            title=f"{where}: {mass['field_name']} moved as a whole",
+            body=f"{mass['swung']} of {mass['compared']} calls swung {since}{alike}",
+            alert_class=f"mass_change {where} {mass['time_period_id']} {mass['field_id']}",
+            detail=mass
+            | {
+                "forecast_id": export["forecast_id"],
+                "quarter_id": export["time_period_id"],
+                "job_id": export["job_id"],
+                "largest": of_field[:5],
+            },
+            is_news=True,
+        )
+
+
+def _swing(result: RunResult, export: Record, swing: Record) -> NewAlert:
+    amounts = f"{swing['previous_value']:,.2f} to {swing['current_value']:,.2f} {swing['currency_code'] or ''}"
+    return NewAlert(
+        kind=AlertKind.FORECAST_SWING,
+        severity=result.swing_severity,
+        title=f"{swing['user_name']}, {swing['field_name']} {swing['forecast_id']} {swing['quarter_id']}",
+        body=amounts.strip(),
+        alert_class=_class_of(export, swing, swing["user_id"]),
+        detail=swing,
+        is_news=True,
+    )
+
+
+def _class_of(export: Record, swing: Record, user_id: str) -> str:
+    of_export = ("forecast_swing", export["forecast_id"], export["time_period_id"])
+    return " ".join((*of_export, swing["time_period_id"], user_id, swing["field_id"]))
+
+
+def _is_news(result: RunResult, export: Record, swing: Record) -> bool:
+    """Whether no alert has said it yet.
+
+    A swing since the last sync is new by itself, one on the week only if the call has moved by more than the threshold
+    since the value of the last alert, under whichever id.
+    """
+    if swing["baseline"] == "sync":
+        return True
+    for user_id in filter(None, (swing["user_id"], swing["previous_user_id"])):
+        if (last := result.last(_class_of(export, swing, user_id))) is not None:
+            value = Decimal(last.detail["current_value"])
+            moved: bool = abs(swing["current_value"] - value) > swing["threshold"] * abs(value)
+            return moved
+    return True
+
+
+def _stale_quarters(result: RunResult) -> Iterator[NewAlert]:
+    """Of quarters that were loaded once, and have gone stale."""
+    settings = result.settings
+    if not settings.forecast_ids:
+        return
+    stale = alert_rows.stale(
+        result.session,
+        quarters=result.quarters,
+        forecasts=settings.forecast_ids,
+        not_before=result.now - timedelta(hours=settings.max_age_hours),
+    )
+    for quarter in stale:
+        where = f"{quarter['forecast_id']} {quarter['quarter_id']}"
+        hours = (result.now - quarter["exported_at"]).total_seconds() / 3600
+        yield NewAlert(
+            kind=AlertKind.FRESHNESS,
+            severity="P2",
+            title=f"{where}: the figures are stale",
+            body=f"the newest figures are {hours:.0f} hours old, {settings.max_age_hours:g} are allowed: "
+            "clari-pipeline status shows what became of the last exports",
+            alert_class=f"freshness {where}",
+            detail={"forecast_id": quarter["forecast_id"], "quarter_id": quarter["quarter_id"], "job_id": None},
+        )
+
+
+FINDERS: tuple[Callable[[RunResult], Iterator[NewAlert]], ...] = (
+    _moved_calls,
+    _exports_not_merged,
+    _run_failures,
+    killed_runs,
+    _stale_quarters,
+)
+"""What finds the alerts of a run. Another kind of alert has its function here, and its line in `AlertKind`."""

@@ -1,4 +1,4 @@
-"""The one road to alerts: what a run has found is written into `alert`, then sent, then marked as sent.
+"""Raise and send alerts: what a run has found is written into `alert`, then sent, then marked as sent.
 
 The command line and Dagster's sensors use `Alerts` alike, so that people are notified of everything once, however the
 pipeline is run.

@@ -39,8 +39,8 @@ def _sections(page: str) -> dict[str, str]:
     found = {_anchor(headed[1]): headed[0].strip() for headed in _HEADED.finditer(page)}
     for row in _ROW.finditer(page):
         cells = zip(_CELLS, row[2].split(" | "), strict=True)
-        told = "\n\n".join(f"{name}: {_LINK.sub(_command, cell.strip())}" for name, cell in cells)
-        found |= {name: f"{name}\n\n{told}" for name in re.findall(r'id="(\w+)"', row[1])}
+        rows = "\n\n".join(f"{name}: {_LINK.sub(_command, cell.strip())}" for name, cell in cells)
+        found |= {name: f"{name}\n\n{rows}" for name in re.findall(r'id="(\w+)"', row[1])}
     return found
 
 

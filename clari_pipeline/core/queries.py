@@ -5,7 +5,7 @@ A query is called `topic/query`. It stands in `sql/<topic>.sql` below the line
     -- name: <query>
 
 or, where it is longer than a screen, in the file `sql/<topic>/<query>.sql`, above whatever such line there is. What one
-engine has to be told in its own way stands beside it, as `-- name: <query>, engine: snowflake` or in the file
+engine needs in other words stands beside it, as `-- name: <query>, engine: snowflake` or in the file
 `<query>.snowflake.sql`.
 
 Several such lines above one text name twins. Each gets the text with its own values for the words in braces, and a name

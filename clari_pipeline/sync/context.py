@@ -25,7 +25,7 @@ from clari_pipeline.warehouse.session import Warehouse
 
 
 class Stoppable(Protocol):
-    """Work in the background that can be told to wait for nothing more."""
+    """Work in the background that can be stopped."""
 
     def stop(self) -> None:
         """Wait for nothing more."""

@@ -1,4 +1,4 @@
-"""What the gate is told of an export: counts, and the evidence for each check, gathered before and after the merge."""
+"""What the gate judges of an export: counts, and the evidence for each check, gathered before and after the merge."""
 
 from __future__ import annotations
 

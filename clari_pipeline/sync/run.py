@@ -146,9 +146,9 @@ def run_sync(
             outcomes = outcomes_of(context.warehouse, requests_of_run(context.warehouse, request.run_id))
         for name in request.products:  # these wait for Clari
             context.stop.check()
-            products.append(brought := steps.bring_product(name))
-            failures += brought.failures
-            warnings += [*brought.unrecorded, *brought.warnings]
+            products.append(result := steps.bring_product(name))
+            failures += result.failures
+            warnings += [*result.unrecorded, *result.warnings]
     if products:
         warnings += publish(context.warehouse, context.places).problems
     with context.warehouse.session() as session:

@@ -1,4 +1,4 @@
-"""What the gate is told of a product's document: counts, and the evidence for each check."""
+"""What the gate judges of a product's document: counts, and the evidence for each check."""
 
 from __future__ import annotations
 

@@ -15,9 +15,7 @@ select
     contribution.change_amount, contribution.apart, contribution.apart_amount, contribution.currency_code
 from clari.forecast_swing_contribution as contribution
 left join clari.forecast_user as report
-    on
-        report.forecast_id = contribution.forecast_id
-        and report.user_id = contribution.report_user_id
+    on report.forecast_id = contribution.forecast_id and report.user_id = contribution.report_user_id
 where
     contribution.job_id = $job_id
     and (contribution.change_amount <> 0 or (contribution.apart is not null and contribution.apart_amount is distinct from 0))
@@ -55,8 +53,7 @@ select
     coalesce(comparison.baseline, 'sync') as baseline,
     standing.forecast_to_quota_pct as call_to_quota,
     standing.weeks_to_end as weeks_left,
-    standing.currency_code,
-    export.exported_at,
+    standing.currency_code, export.exported_at,
     before.exported_at as previous_exported_at
 from clari.export_job as export
 left join clari.forecast_vs_quota as standing
@@ -72,10 +69,8 @@ left join clari.forecast_swing_summary as comparison
         and comparison.field_id = standing.field_id
 left join clari.forecast_swing as swing
     on
-        swing.job_id = comparison.job_id
-        and swing.baseline = comparison.baseline
-        and swing.time_period_id = standing.time_period_id
-        and swing.user_id = standing.user_id
+        swing.job_id = comparison.job_id and swing.baseline = comparison.baseline
+        and swing.time_period_id = standing.time_period_id and swing.user_id = standing.user_id
         and swing.field_id = standing.field_id
 left join clari.export_job as before on before.job_id = comparison.previous_job_id
 where export.job_id = $job_id
@@ -96,9 +91,7 @@ where
         select 1
         from clari.forecast_swing as other
         where
-            other.job_id = swing.job_id
-            and other.baseline = swing.baseline
-            and other.user_id = swing.user_id
+            other.job_id = swing.job_id and other.baseline = swing.baseline and other.user_id = swing.user_id
             and coalesce(other.reason, '') <> swing.reason
     )
     -- Once a newer comparison is there, a call that did not move has no row: what was known then says that it was there.
@@ -106,17 +99,13 @@ where
         select 1
         from clari.forecast_entry_version as known
         inner join clari.forecast_swing_summary as comparison
-            on
-                comparison.time_period_id = known.time_period_id
-                and comparison.field_id = known.field_id
+            on comparison.time_period_id = known.time_period_id and comparison.field_id = known.field_id
         inner join clari.export_job as export
             on export.job_id = comparison.job_id or export.job_id = comparison.previous_job_id
         where
             export.job_id = case when swing.reason = 'new' then swing.previous_job_id else swing.job_id end
-            and comparison.job_id = swing.job_id
-            and comparison.baseline = swing.baseline
-            and known.forecast_id = swing.forecast_id
-            and known.user_id = swing.user_id
+            and comparison.job_id = swing.job_id and comparison.baseline = swing.baseline
+            and known.forecast_id = swing.forecast_id and known.user_id = swing.user_id
             and known.is_present
             and known.valid_from <= export.exported_at
             and known.valid_until > export.exported_at
@@ -158,10 +147,7 @@ update clari.export_job set told_at = $at where told_at is null and list_contain
 -- name: attempted
 -- An attempt to send an alert; it is sent once every channel has taken it.
 update clari.alert
-set
-    attempts = attempts + 1,
-    last_error = $last_error,
-    sent_at = case when $is_sent then $at else sent_at end
+set attempts = attempts + 1, last_error = $last_error, sent_at = case when $is_sent then $at else sent_at end
 where alert_key = $alert_key;
 
 -- name: pending
@@ -176,9 +162,5 @@ order by created_at, alert_key;
 -- elsewhere.
 select request_id
 from clari.export_job
-where
-    state in ('LOADED', 'REFUSED')
-    and told_at is null
-    and submitted_at > $not_before
-    and job_id not like 'document-%'
+where state in ('LOADED', 'REFUSED') and told_at is null and submitted_at > $not_before and job_id not like 'document-%'
 order by exported_at, submitted_at, request_id;

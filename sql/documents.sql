@@ -118,9 +118,7 @@ where nullif(email, '') is not null;
 
 -- name: people_shared
 -- Grain: one row a person that the document shows under several ids: of one CRM id, or of one email.
-with shown as (
-    select user_id, crm_user_id, email from stage_user
-),
+with shown as (select user_id, crm_user_id, email from stage_user),
 
 shared as (
     select crm_user_id, cast(null as varchar) as email, array_agg(user_id order by user_id) as user_ids
@@ -277,15 +275,8 @@ where
     );
 
 update stage_entry as entry
-set
-    {measure: * = case when not column_left_out.* then entry.* end,}
-from (
-    select
-        field_id,
-        {measure: bool_or(measure = '*') as *,}
-    from stage_left_out
-    group by field_id
-) as column_left_out
+set {measure: * = case when not column_left_out.* then entry.* end,}
+from (select field_id, {measure: bool_or(measure = '*') as *,} from stage_left_out group by field_id) as column_left_out
 where column_left_out.field_id = entry.field_id;
 
 -- name: stage_user
@@ -307,9 +298,7 @@ with listed as (
     -- Listed twice: the same row whatever the order of the document.
     qualify row_number() over (partition by user_id order by name, email, crm_user_id, scope_id, role_id, parent_role_id) = 1
 ),
-roles as (
-    select distinct role_id from listed where role_id is not null
-)
+roles as (select distinct role_id from listed where role_id is not null)
 select
     listed.*,
     role_id is not null
@@ -340,8 +329,7 @@ with line as (
 
 amount as (
     select
-        field_id,
-        measure,
+        field_id, measure,
         case when regexp_matches(written, '^[^0-9]*[\p{Pd}\x{02D7}\x{2052}\x{207B}\x{208B}\x{2212}\x{2796}(]') then -1 else 1 end
         -- Three digits behind a point, and not more than three before it: thousands, it may be.
         * case
@@ -436,9 +424,6 @@ order by week.time_period_id, week.start_date, week.time_frame_id;
 
 -- name: weeks_span
 -- Grain: one row: from when to when the weeks that the document lists with days reach, and how many they are.
-select
-    count(*) as weeks,
-    min(start_date) as start_date,
-    max(coalesce(end_date, start_date + 6)) as end_date
+select count(*) as weeks, min(start_date) as start_date, max(coalesce(end_date, start_date + 6)) as end_date
 from stage_week
 where start_date is not null;

@@ -102,8 +102,7 @@ where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 with newest as (
     select forecast_id, time_period_id, state
     from clari.export_job
-    qualify
-        row_number() over (partition by forecast_id, time_period_id order by submitted_at desc, attempt desc) = 1
+    qualify row_number() over (partition by forecast_id, time_period_id order by submitted_at desc, attempt desc) = 1
 ),
 
 success as (
@@ -114,8 +113,7 @@ success as (
         row_number() over (partition by forecast_id, time_period_id order by exported_at desc, submitted_at desc) = 1
 )
 
-select
-    newest.forecast_id, newest.time_period_id, newest.state, success.exported_at, success.loaded_at
+select newest.forecast_id, newest.time_period_id, newest.state, success.exported_at, success.loaded_at
 from newest
 left join success
     on success.forecast_id = newest.forecast_id and success.time_period_id = newest.time_period_id
@@ -151,8 +149,7 @@ insert into clari.product_fetch (
 select
     $request_id, $job_id, $run_id, $product, $window_from, $window_to, $gap_from, $gap_to, 'LANDED', $clari_status,
     $attempt, $submitted_at, $completed_at, $landed_at, $exported_at, $answer_count, $poll_count, $retry_count,
-    $wait_seconds, $slot_wait_seconds, $result_bytes, $result_sha256, $landing_path, $rows_truncated,
-    $is_adopted
+    $wait_seconds, $slot_wait_seconds, $result_bytes, $result_sha256, $landing_path, $rows_truncated, $is_adopted
 where not exists (select 1 from clari.product_fetch where request_id = $request_id or job_id = $job_id);
 
 -- name: known_jobs, table: export_job
@@ -274,10 +271,7 @@ update clari.export_job set loaded_at = $loaded_at where request_id = $request_i
 -- The landed exports of a forecast's quarter, in the order in which they count.
 select *
 from clari.export_job
-where
-    forecast_id = $forecast_id
-    and time_period_id = $quarter_id
-    and list_contains($states, state)
+where forecast_id = $forecast_id and time_period_id = $quarter_id and list_contains($states, state)
 order by exported_at, submitted_at, request_id;
 
 -- name: of_run
@@ -297,8 +291,8 @@ order by time_period_id desc, forecast_id;
 -- name: quota_read
 -- What Clari allows, and leaves, as a run read it. The same reading, restored from its landed document, is the same row.
 insert into clari.export_quota (
-    run_id, read_at, monthly_quota, available_monthly_quota, concurrent_limit, available_concurrent_limit,
-    running_jobs, submitted_jobs
+    run_id, read_at, monthly_quota, available_monthly_quota, concurrent_limit, available_concurrent_limit, running_jobs,
+    submitted_jobs
 )
 select
     $run_id, $read_at, $monthly_quota, $available_monthly_quota, $concurrent_limit, $available_concurrent_limit,
@@ -349,8 +343,7 @@ select request_id from clari.product_fetch where state = 'REFUSED';
 with newest as (
     select *
     from clari.export_job
-    qualify
-        row_number() over (partition by forecast_id, time_period_id order by submitted_at desc, attempt desc) = 1
+    qualify row_number() over (partition by forecast_id, time_period_id order by submitted_at desc, attempt desc) = 1
 ),
 
 loaded as (

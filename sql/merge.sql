@@ -3,9 +3,7 @@
 -- name: control_totals, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed
 -- Grain: one row a field: sum and count of each measure over the merged rows that the export left its mark on, in the
 -- weeks that it shows, each row once.
-select
-    field_id,
-    {measure: coalesce(sum(*), 0) as *_total, count(*) as *_count,}
+select field_id, {measure: coalesce(sum(*), 0) as *_total, count(*) as *_count,}
 from clari.forecast_entry
 where
     forecast_id = $forecast_id
@@ -40,10 +38,8 @@ from clari.forecast_entry as entry
 inner join stage_entry as staged
     on
         staged.copies > 1
-        and staged.time_period_id = entry.time_period_id
-        and staged.time_frame_id = entry.time_frame_id
-        and staged.user_id = entry.user_id
-        and staged.field_id = entry.field_id
+        and staged.time_period_id = entry.time_period_id and staged.time_frame_id = entry.time_frame_id
+        and staged.user_id = entry.user_id and staged.field_id = entry.field_id
 where entry.forecast_id = $forecast_id
 group by entry.field_id;
 
@@ -82,16 +78,13 @@ delete from clari.{table} where forecast_id = $forecast_id and quarter_id = $qua
 -- One measure of a field that the document could not be asked for: what is known of it stays, as of a type that was not
 -- asked for, where the entry is still of that currency.
 update stage_entry as entry
-set
-    {measure: * = case when $measure = '*' then known.* else entry.* end,}
+set {measure: * = case when $measure = '*' then known.* else entry.* end,}
 from clari.forecast_entry_state as known
 where
     entry.field_id = $field_id
     and known.forecast_id = $forecast_id
-    and known.time_period_id = entry.time_period_id
-    and known.time_frame_id = entry.time_frame_id
-    and known.user_id = entry.user_id
-    and known.field_id = entry.field_id
+    and known.time_period_id = entry.time_period_id and known.time_frame_id = entry.time_frame_id
+    and known.user_id = entry.user_id and known.field_id = entry.field_id
     and (entry.currency_code is null or entry.currency_code is not distinct from known.currency_code);
 
 -- name: lists_of_newest
@@ -202,8 +195,7 @@ update clari.time_frame as week
 set week_number = numbered.week_number
 from (
     select
-        time_period_id,
-        time_frame_id,
+        time_period_id, time_frame_id,
         row_number() over (
             partition by time_period_id
             order by
@@ -217,8 +209,7 @@ from (
     where time_period_id in (select stage_time_period.time_period_id from stage_time_period)
 ) as numbered
 where
-    week.time_period_id = numbered.time_period_id
-    and week.time_frame_id = numbered.time_frame_id
+    week.time_period_id = numbered.time_period_id and week.time_frame_id = numbered.time_frame_id
     and week.week_number is distinct from numbered.week_number;
 
 -- name: dimensions
@@ -298,10 +289,8 @@ from entry_versioned as changed
 where
     version.valid_to is null
     and version.forecast_id = $forecast_id
-    and version.time_period_id = changed.time_period_id
-    and version.time_frame_id = changed.time_frame_id
-    and version.user_id = changed.user_id
-    and version.field_id = changed.field_id;
+    and version.time_period_id = changed.time_period_id and version.time_frame_id = changed.time_frame_id
+    and version.user_id = changed.user_id and version.field_id = changed.field_id;
 
 -- Two exports as of the same moment: the one submitted later stands, the other leaves no version of no length.
 delete from clari.forecast_entry_history

@@ -167,8 +167,7 @@ order by exported_at, submitted_at, request_id;
 -- Grain: one row a fetch of a window: whether its document was good, or it was too long (`is_final` where Clari says so of
 -- what came). What Clari was never seen to be asked for, or answered with other days, is none. What may be an export of other days, because it was found where an answer was lost, is neither.
 select
-    window_from,
-    window_to,
+    window_from, window_to,
     coalesce(exported_at, submitted_at) as exported_at,
     state in ('LANDED', 'LOADED')
     and not coalesce(rows_truncated, false)

@@ -12,8 +12,7 @@ order by time_period_id, forecast_id, exported_at, submitted_at, request_id;
 -- product, and whose checks passed: how many of these verdicts would leave export_check. Those that failed stay.
 with export as (
     select
-        request_id,
-        exported_at,
+        request_id, exported_at,
         row_number() over (
             partition by forecast_id, time_period_id order by exported_at desc, submitted_at desc, request_id desc
         ) as place

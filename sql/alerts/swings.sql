@@ -23,14 +23,11 @@ contribution as (
 )
 
 select
-    reported.forecast_id,
-    reported.time_period_id,
+    reported.forecast_id, reported.time_period_id,
     export.time_period_id as quarter_id,
-    reported.user_id,
-    reported.previous_user_id,
+    reported.user_id, reported.previous_user_id,
     coalesce(person.name, reported.user_id) as user_name,
-    person.role_name,
-    reported.field_id,
+    person.role_name, reported.field_id,
     coalesce(field.field_name, reported.field_id) as field_name,
     reported.baseline, reported.previous_value, reported.current_value, reported.change_amount, reported.change_pct,
     reported.reason, reported.threshold, reported.currency_code,
@@ -46,9 +43,7 @@ select
                 - coalesce(contribution.joiners_change, 0)
                 - coalesce(contribution.leavers_change, 0)
     end as judgement_change,
-    contribution.added_up,
-    reported.job_id,
-    export.exported_at,
+    contribution.added_up, reported.job_id, export.exported_at,
     before.exported_at as previous_exported_at
 from reported
 inner join clari.export_job as export on export.job_id = reported.job_id
@@ -61,14 +56,10 @@ left join clari.forecast_user as changer
     on changer.forecast_id = reported.forecast_id and changer.user_id = reported.updated_by
 left join clari.forecast_vs_quota as standing
     on
-        standing.forecast_id = reported.forecast_id
-        and standing.time_period_id = reported.time_period_id
-        and standing.user_id = reported.user_id
-        and standing.field_id = reported.field_id
+        standing.forecast_id = reported.forecast_id and standing.time_period_id = reported.time_period_id
+        and standing.user_id = reported.user_id and standing.field_id = reported.field_id
 left join contribution
     on
-        contribution.time_period_id = reported.time_period_id
-        and contribution.user_id = reported.user_id
-        and contribution.field_id = reported.field_id
-        and contribution.baseline = reported.baseline
+        contribution.time_period_id = reported.time_period_id and contribution.user_id = reported.user_id
+        and contribution.field_id = reported.field_id and contribution.baseline = reported.baseline
 order by abs(reported.change_amount) desc, reported.user_id, reported.field_id;

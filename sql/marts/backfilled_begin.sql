@@ -25,9 +25,7 @@ with asked as (
 
 place as (
     select
-        entry.time_period_id,
-        entry.user_id,
-        entry.field_id,
+        entry.time_period_id, entry.user_id, entry.field_id,
         bool_or(entry.is_present) as is_present,
         bool_or(entry.forecast_value is not null) as has_call,
         min(week.position) as first_position,

@@ -33,14 +33,9 @@ head as (
 
 select
     $forecast_id as forecast_id,
-    call.time_period_id,
-    call.user_id,
-    call.field_id,
+    call.time_period_id, call.user_id, call.field_id,
     call.call_value as forecast_value,
-    call.adjustment_value,
-    call.quota_value,
-    call.crm_closed,
-    call.crm_total,
+    call.adjustment_value, call.quota_value, call.crm_closed, call.crm_total,
     fraction(call.crm_closed, call.quota_value) as attainment_pct,
     fraction(call.call_value, call.quota_value) as forecast_to_quota_pct,
     case
@@ -49,8 +44,7 @@ select
     end as gap_to_quota,
     call.currency_code,
     person.name as user_name,
-    person.role_name,
-    person.parent_role_name,
+    person.role_name, person.parent_role_name,
     call.user_id in (select head.user_id from head where head.heads = 1) as is_top,
     field.field_name,
     coalesce(period_over.week_number, call_week.week_number) as week_number,

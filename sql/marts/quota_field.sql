@@ -18,8 +18,7 @@ with known as (
 
 shown as (
     select
-        known.time_period_id,
-        known.field_id,
+        known.time_period_id, known.field_id,
         export.exported_at = max(export.exported_at) over (
             partition by known.time_period_id, coalesce(export.scope_id, '')
         )

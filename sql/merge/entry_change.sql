@@ -10,8 +10,7 @@ select
 from clari.forecast_entry_state as known
 left join clari.forecast_entry_sighting as sighting
     on
-        sighting.forecast_id = known.forecast_id
-        and sighting.time_period_id = known.time_period_id
+        sighting.forecast_id = known.forecast_id and sighting.time_period_id = known.time_period_id
         and sighting.known_job_id = known.job_id
         and known.in_latest_export
 where
@@ -21,16 +20,13 @@ where
         select 1
         from stage_entry as entry
         where
-            entry.time_period_id = known.time_period_id
-            and entry.time_frame_id = known.time_frame_id
-            and entry.user_id = known.user_id
-            and entry.field_id = known.field_id
+            entry.time_period_id = known.time_period_id and entry.time_frame_id = known.time_frame_id
+            and entry.user_id = known.user_id and entry.field_id = known.field_id
     );
 
 -- Grain: one row a known entry that the export could have shown and does not.
 create or replace temp table entry_gone as
-select
-    known.time_period_id, known.time_frame_id, known.user_id, known.field_id, known.job_id, known.exported_at
+select known.time_period_id, known.time_frame_id, known.user_id, known.field_id, known.job_id, known.exported_at
 from entry_unshown as known
 left join clari.export_job as shown_by on shown_by.job_id = known.job_id
 left join stage_shown_week as shown_week
@@ -68,10 +64,8 @@ where
         select 1
         from entry_gone as gone
         where
-            gone.time_period_id = known.time_period_id
-            and gone.time_frame_id = known.time_frame_id
-            and gone.user_id = known.user_id
-            and gone.field_id = known.field_id
+            gone.time_period_id = known.time_period_id and gone.time_frame_id = known.time_frame_id
+            and gone.user_id = known.user_id and gone.field_id = known.field_id
     );
 
 -- Grain: one row a staged entry that is known already.
@@ -88,8 +82,7 @@ with known as (
 
 compared as (
     select
-        entry.entry_no,
-        known.in_latest_export,
+        entry.entry_no, known.in_latest_export,
         entry.scope_id is distinct from known.scope_id as is_of_another_scope,
         apart.known_job_id is not null as is_set_apart,
         (

@@ -38,25 +38,17 @@ from stage_entry as entry
 inner join entry_change as change on change.entry_no = entry.entry_no and change.is_written
 where
     known.forecast_id = $forecast_id
-    and known.time_period_id = entry.time_period_id
-    and known.time_frame_id = entry.time_frame_id
-    and known.user_id = entry.user_id
-    and known.field_id = entry.field_id;
+    and known.time_period_id = entry.time_period_id and known.time_frame_id = entry.time_frame_id
+    and known.user_id = entry.user_id and known.field_id = entry.field_id;
 
 -- From now on the row itself says which export showed it last.
 update clari.forecast_entry_state as known
-set
-    in_latest_export = false,
-    last_seen_at = gone.exported_at,
-    exported_at = gone.exported_at,
-    job_id = gone.job_id
+set in_latest_export = false, last_seen_at = gone.exported_at, exported_at = gone.exported_at, job_id = gone.job_id
 from entry_gone as gone
 where
     known.forecast_id = $forecast_id
-    and known.time_period_id = gone.time_period_id
-    and known.time_frame_id = gone.time_frame_id
-    and known.user_id = gone.user_id
-    and known.field_id = gone.field_id;
+    and known.time_period_id = gone.time_period_id and known.time_frame_id = gone.time_frame_id
+    and known.user_id = gone.user_id and known.field_id = gone.field_id;
 
 insert into clari.forecast_entry_state (
     forecast_id, time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value,

@@ -112,9 +112,7 @@ compared as (
     from point
 ),
 
-version as (
-    select * from compared where is_version
-)
+version as (select * from compared where is_version)
 
 select
     forecast_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name,

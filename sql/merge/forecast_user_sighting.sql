@@ -85,8 +85,7 @@ from user_change as change
 where
     sighting.forecast_id = $forecast_id
     and sighting.quarter_id = $quarter_id
-    and sighting.user_id = change.user_id
-    and sighting.first_seen_at = change.first_seen_at;
+    and sighting.user_id = change.user_id and sighting.first_seen_at = change.first_seen_at;
 
 -- Two exports as of the same moment: the one submitted later stands.
 delete from clari.forecast_user_sighting as sighting

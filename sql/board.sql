@@ -59,8 +59,7 @@ with newest_wait as (
 
 select health.*, newest_wait.median_wait_seconds
 from clari.pipeline_health_month as health
-left join newest_wait
-    on newest_wait.forecast_id = health.forecast_id and newest_wait.time_period_id = health.time_period_id
+left join newest_wait using (forecast_id, time_period_id)
 order by health.time_period_id desc nulls first, health.forecast_id;
 
 -- name: movement

@@ -115,8 +115,7 @@ success as (
 
 select newest.forecast_id, newest.time_period_id, newest.state, success.exported_at, success.loaded_at
 from newest
-left join success
-    on success.forecast_id = newest.forecast_id and success.time_period_id = newest.time_period_id
+left join success using (forecast_id, time_period_id)
 order by newest.time_period_id desc, newest.forecast_id;
 
 -- name: health_states
@@ -358,8 +357,7 @@ select
     newest.forecast_id, newest.time_period_id, newest.state, newest.error, loaded.exported_at,
     loaded.rows_staged as rows
 from newest
-left join loaded
-    on loaded.forecast_id = newest.forecast_id and loaded.time_period_id = newest.time_period_id
+left join loaded using (forecast_id, time_period_id)
 order by newest.time_period_id desc, newest.forecast_id;
 
 -- name: submitted

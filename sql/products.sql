@@ -89,8 +89,7 @@ with compared as (
 moved as (
     select distinct shown.opportunity_id
     from stage_opportunity_field as shown
-    left join clari.opportunity_field as known
-        on known.opportunity_id = shown.opportunity_id and known.field_id = shown.field_id
+    left join clari.opportunity_field as known using (opportunity_id, field_id)
     where
         known.field_id is null
         or known.last_seen_at <= $exported_at and ({field: known.* is distinct from shown.* or})
@@ -293,24 +292,21 @@ with compared as (
 mapped as (
     select shown.activity_id
     from stage_activity_account as shown
-    left join clari.activity_account as known
-        on known.activity_id = shown.activity_id and known.account_id = shown.account_id
+    left join clari.activity_account as known using (activity_id, account_id)
     where
         known.activity_id is null
         or known.last_seen_at <= $exported_at and ({account: known.* is distinct from shown.* or})
     union
     select shown.activity_id
     from stage_activity_opportunity as shown
-    left join clari.activity_opportunity as known
-        on known.activity_id = shown.activity_id and known.opportunity_id = shown.opportunity_id
+    left join clari.activity_opportunity as known using (activity_id, opportunity_id)
     where
         known.activity_id is null
         or known.last_seen_at <= $exported_at and ({opportunity: known.* is distinct from shown.* or})
     union
     select shown.activity_id
     from stage_activity_participant as shown
-    left join clari.activity_participant as known
-        on known.activity_id = shown.activity_id and known.participant_id = shown.participant_id
+    left join clari.activity_participant as known using (activity_id, participant_id)
     where
         known.activity_id is null
         or known.last_seen_at <= $exported_at and ({participant: known.* is distinct from shown.* or})

@@ -53,10 +53,7 @@ select
     listed.forecast_id, listed.time_period_id, listed.time_frame_id, listed.start_date, listed.end_date,
     listed.exported_at, listed.job_id
 from listed
-left join touching
-    on
-        touching.forecast_id = listed.forecast_id and touching.time_period_id = listed.time_period_id
-        and touching.time_frame_id = listed.time_frame_id
+left join touching using (forecast_id, time_period_id, time_frame_id)
 where
     listed.is_shown
     or (listed.start_date is null and listed.is_described)

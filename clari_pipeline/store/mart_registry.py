@@ -115,7 +115,7 @@ _ALL = (
         reads=_TABLES,
         refresh=Refresh.NEWEST_CALLS,
         retention=RetentionRule.WITH_QUARTER,
-        version=1,  # words: 1-218a2323
+        version=1,  # words: 1-a407ce15
         statements=(*_CALLS_STATEMENTS, "newest_loaded", "person_at", "forecast_vs_quota_begin", "forecast_vs_quota"),
         columns=_ENTRY_KEY
         | _PERSON
@@ -195,7 +195,7 @@ _ALL = (
         refresh=Refresh.WEEKS,
         retention=RetentionRule.WITH_QUARTER,
         is_weekly=True,
-        version=1,  # words: 1-28a8b5ef
+        version=1,  # words: 1-49554461
         statements=(
             *_CALLS_STATEMENTS,
             "loaded_documents",
@@ -232,7 +232,7 @@ _ALL = (
         refresh=Refresh.WITH_ANOTHER,
         retention=RetentionRule.WITH_QUARTER,
         is_weekly=True,
-        version=1,  # words: 1-77ab5ef6
+        version=1,  # words: 1-ccaf512c
         statements=("forecast_movement",),
         columns={
             "previous_time_frame_id": "forecast_call_week.time_frame_id",

@@ -32,7 +32,7 @@ positioned as not materialized (
         state.forecast_value is not null
         and not (state.forecast_value = 0 and state.is_updated is not distinct from false) as is_written
     from state
-    inner join forecast_week as week on week.time_period_id = state.time_period_id and week.time_frame_id = state.time_frame_id
+    inner join forecast_week as week using (time_period_id, time_frame_id)
 ),
 
 -- What a call is held against stands in the newest week up to that of the call; the call itself in the newest of
@@ -53,10 +53,8 @@ period_week as (
     select week.time_period_id, week.time_frame_id, week.position
     from forecast_week as week
     left join (
-        select time_period_id, max(newest_position) as position
-        from place
-        group by time_period_id
-    ) as told on told.time_period_id = week.time_period_id
+        select time_period_id, max(newest_position) as position from place group by time_period_id
+    ) as told using (time_period_id)
     where week.position = told.position or week.position = (select call_week.position from call_week)
     qualify row_number() over (partition by week.time_period_id order by week.position desc) = 1
 ),
@@ -67,10 +65,7 @@ found as materialized (
         positioned.position = place.newest_position as is_newest,
         positioned.position = place.standing_position as is_standing
     from positioned
-    inner join place
-        on
-            place.time_period_id = positioned.time_period_id and place.user_id = positioned.user_id
-            and place.field_id = positioned.field_id
+    inner join place using (time_period_id, user_id, field_id)
     where positioned.position = place.newest_position or positioned.position = place.standing_position
 ),
 
@@ -82,15 +77,13 @@ standing as not materialized (
         case when found.is_overridden then found.adjustment_value else found.forecast_value end as written_value,
         found.position = period_week.position as is_call_week
     from found
-    left join period_week on period_week.time_period_id = found.time_period_id
+    left join period_week using (time_period_id)
     where found.is_standing
 ),
 
 -- A forecast field is one for which any entry of the period has a call, whatever its type says.
 forecast_field as (
-    select distinct time_period_id, field_id
-    from place
-    where has_call
+    select distinct time_period_id, field_id from place where has_call
 ),
 
 -- The newest quota: of the week of the call or before it, else the next one.
@@ -126,17 +119,10 @@ presence as (
         case when standing.is_overridden then standing.adjusted_by else standing.updated_by end as updated_by,
         case when standing.is_overridden then standing.adjusted_at else standing.updated_at end as updated_at
     from place
-    inner join forecast_field
-        on forecast_field.time_period_id = place.time_period_id and forecast_field.field_id = place.field_id
-    left join person_shown as person on person.user_id = place.user_id
-    left join newest
-        on
-            newest.time_period_id = place.time_period_id and newest.user_id = place.user_id
-            and newest.field_id = place.field_id
-    left join standing
-        on
-            standing.time_period_id = place.time_period_id and standing.user_id = place.user_id
-            and standing.field_id = place.field_id
+    inner join forecast_field using (time_period_id, field_id)
+    left join person_shown as person using (user_id)
+    left join newest using (time_period_id, user_id, field_id)
+    left join standing using (time_period_id, user_id, field_id)
 )
 
 -- No amount stands under a currency that is not its own.
@@ -153,9 +139,9 @@ select
     case when coalesce(quota.currency_code = presence.currency_code, true) then quota.quota_value end,
     presence.updated_by, presence.updated_at
 from presence
-left join period_week on period_week.time_period_id = presence.time_period_id
-left join measure_field
-    on measure_field.time_period_id = presence.time_period_id and measure_field.field_id = presence.field_id
+left join period_week using (time_period_id)
+left join measure_field using (time_period_id, field_id)
+left join quota using (time_period_id, user_id, field_id)
 left join newest as closed
     on
         closed.time_period_id = presence.time_period_id and closed.user_id = presence.user_id
@@ -163,8 +149,4 @@ left join newest as closed
 left join newest as pipeline
     on
         pipeline.time_period_id = presence.time_period_id and pipeline.user_id = presence.user_id
-        and pipeline.field_id = measure_field.pipeline_field_id
-left join quota
-    on
-        quota.time_period_id = presence.time_period_id and quota.user_id = presence.user_id
-        and quota.field_id = presence.field_id;
+        and pipeline.field_id = measure_field.pipeline_field_id;

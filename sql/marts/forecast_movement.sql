@@ -48,7 +48,7 @@ lead_role as (
 shared_role as (
     select stand.time_period_id, stand.field_id, stand.is_end, stand.role_id
     from stand
-    inner join lead_role on lead_role.is_end = stand.is_end and lead_role.role_id = stand.role_id
+    inner join lead_role using (is_end, role_id)
     where stand.call_value <> 0
     group by stand.time_period_id, stand.field_id, stand.is_end, stand.role_id
     having count(*) > 1
@@ -57,11 +57,8 @@ shared_role as (
 manager as (
     select stand.*, shared_role.role_id is not null as is_shared
     from stand
-    inner join lead_role on lead_role.is_end = stand.is_end and lead_role.role_id = stand.role_id
-    left join shared_role
-        on
-            shared_role.time_period_id = stand.time_period_id and shared_role.field_id = stand.field_id
-            and shared_role.is_end = stand.is_end and shared_role.role_id = stand.role_id
+    inner join lead_role using (is_end, role_id)
+    left join shared_role using (time_period_id, field_id, is_end, role_id)
 ),
 
 -- Who reports to whom, at each end as they stood then.
@@ -121,10 +118,7 @@ owner as (
         at_start.currency_code as start_currency_code,
         coalesce(at_end.currency_code, at_start.currency_code) as currency_code
     from at_end
-    full join at_start
-        on
-            at_start.time_period_id = at_end.time_period_id and at_start.user_id = at_end.user_id
-            and at_start.field_id = at_end.field_id
+    full join at_start using (time_period_id, user_id, field_id)
 ),
 
 moved as (
@@ -137,14 +131,8 @@ moved as (
         coalesce(added.reports, 0) as reports,
         coalesce(apart.reports, 0) as reports_apart
     from owner
-    left join added
-        on
-            added.time_period_id = owner.time_period_id and added.user_id = owner.user_id
-            and added.field_id = owner.field_id
-    left join apart
-        on
-            apart.time_period_id = owner.time_period_id and apart.user_id = owner.user_id
-            and apart.field_id = owner.field_id
+    left join added using (time_period_id, user_id, field_id)
+    left join apart using (time_period_id, user_id, field_id)
 ),
 
 -- Amounts of two currencies are not told apart in one, and what no column can hold is not told at all.

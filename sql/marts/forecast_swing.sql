@@ -69,10 +69,7 @@ compared as (
         case when coalesce(now.updated_at >= before.updated_at, true) then now.updated_at end as updated_at,
         before.currency_code as previous_currency_code
     from (select * from forecast_call where job_id = $job_id and is_present) as now
-    full join call_before as before
-        on
-            before.time_period_id = now.time_period_id and before.user_id = now.user_id
-            and before.field_id = now.field_id
+    full join call_before as before using (time_period_id, user_id, field_id)
 ),
 
 -- Who they are, and whether anybody reports to them.
@@ -128,10 +125,7 @@ ruled as (
         * cast(coalesce(by_share.min_share_of_quota, $min_share) as decimal(9, 6)) as share_of_quota,
         by_alert.is_alerted, by_weeks.muted_in_weeks
     from compared
-    inner join foremost
-        on
-            foremost.time_period_id = compared.time_period_id and foremost.user_id = compared.user_id
-            and foremost.field_id = compared.field_id
+    inner join foremost using (time_period_id, user_id, field_id)
     left join swing_rule as by_threshold on by_threshold.rank = foremost.of_threshold
     left join swing_rule as by_amount on by_amount.rank = foremost.of_amount
     left join swing_rule as by_share on by_share.rank = foremost.of_share
@@ -148,7 +142,8 @@ bounded as (
             case when share_of_quota < 99999999999999.99995 then cast(share_of_quota as decimal(18, 4)) else 0 end
         ) as min_amount,
         not coalesce(
-            ruled.is_alerted, $every_field
+            ruled.is_alerted,
+            $every_field
             or list_contains($fields, lower(ruled.field_id))
             or list_contains($fields, lower(field.field_name)),
             true

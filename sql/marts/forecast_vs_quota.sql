@@ -53,10 +53,8 @@ select
     call.is_present as in_latest_export,
     seen.as_of
 from forecast_call as call
-inner join seen
-    on seen.time_period_id = call.time_period_id and seen.user_id = call.user_id and seen.field_id = call.field_id
-left join forecast_week as call_week
-    on call_week.time_period_id = call.time_period_id and call_week.time_frame_id = call.time_frame_id
+inner join seen using (time_period_id, user_id, field_id)
+left join forecast_week as call_week using (time_period_id, time_frame_id)
 left join period_over on period_over.time_period_id = call.time_period_id
 left join week_person as person on person.user_id = call.user_id
 left join clari.forecast_field as field on field.forecast_id = $forecast_id and field.field_id = call.field_id

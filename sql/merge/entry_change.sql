@@ -28,9 +28,8 @@ where
 create or replace temp table entry_gone as
 select known.time_period_id, known.time_frame_id, known.user_id, known.field_id, known.job_id, known.exported_at
 from entry_unshown as known
+left join stage_shown_week as shown_week using (time_period_id, time_frame_id)
 left join clari.export_job as shown_by on shown_by.job_id = known.job_id
-left join stage_shown_week as shown_week
-    on shown_week.time_period_id = known.time_period_id and shown_week.time_frame_id = known.time_frame_id
 where
     known.in_latest_export
     and (cast($scope_id as varchar) is null or cast($scope_id as varchar) is not distinct from shown_by.scope_id)

@@ -104,10 +104,7 @@ others as (
         counted.compared - coalesce(alike.people, 0) as compared,
         counted.swung - coalesce(alike.swung, 0) as swung
     from counted
-    left join alike
-        on
-            alike.time_period_id = counted.time_period_id and alike.field_id = counted.field_id
-            and alike.baseline = counted.baseline
+    left join alike using (time_period_id, field_id, baseline)
 )
 
 select

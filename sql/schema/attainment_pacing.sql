@@ -1,4 +1,4 @@
--- version: 1, words: 1-cd210a0e
+-- version: 1, words: 1-71049c8d
 create or replace view clari.attainment_pacing as
 with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation),
 
@@ -75,8 +75,7 @@ week_beside as (
         beside.time_period_id as beside_period_id,
         beside.time_frame_id as beside_frame_id
     from week
-    inner join period_beside
-        on period_beside.forecast_id = week.forecast_id and period_beside.time_period_id = week.time_period_id
+    inner join period_beside using (forecast_id, time_period_id)
     inner join week as beside
         on
             beside.forecast_id = period_beside.forecast_id

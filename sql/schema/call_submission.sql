@@ -1,4 +1,4 @@
--- version: 1, words: 1-b0194a29
+-- version: 1, words: 1-4230c564
 create or replace view clari.call_submission as
 with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation),
 
@@ -40,11 +40,7 @@ select
     stand.currency_code
 from clari.forecast_call_week as stand
 cross join zone
-left join entry
-    on
-        entry.forecast_id = stand.forecast_id and entry.time_period_id = stand.time_period_id
-        and entry.time_frame_id = stand.time_frame_id and entry.user_id = stand.user_id
-        and entry.field_id = stand.field_id;
+left join entry using (forecast_id, time_period_id, time_frame_id, user_id, field_id);
 
 comment on view clari.call_submission is 'One row a forecast, period, week, person and forecast field: whether a call was submitted in the week, when and by whom, and whether it was overridden';
 comment on column clari.call_submission.forecast_id is 'Clari''s forecast (the tab)';

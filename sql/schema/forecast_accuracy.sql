@@ -1,4 +1,4 @@
--- version: 1, words: 1-44d05e3f
+-- version: 1, words: 1-6f983bc2
 create or replace view clari.forecast_accuracy as
 with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation),
 
@@ -63,10 +63,7 @@ select
     cast(coalesce(period_sum.weeks_backfilled, 0) as integer) as weeks_backfilled,
     compared.currency_code
 from compared
-left join period_sum
-    on
-        period_sum.forecast_id = compared.forecast_id and period_sum.time_period_id = compared.time_period_id
-        and period_sum.user_id = compared.user_id and period_sum.field_id = compared.field_id;
+left join period_sum using (forecast_id, time_period_id, user_id, field_id);
 
 comment on view clari.forecast_accuracy is 'One row a forecast, finished period, week, person and forecast field: the call as known at the week''s end against what was closed in the end';
 comment on column clari.forecast_accuracy.forecast_id is 'Clari''s forecast (the tab)';

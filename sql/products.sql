@@ -195,9 +195,7 @@ from stage_{table} as shown
 inner join clari.{table} as known on known.{key} = shown.{key}
 where known.last_seen_at >= $exported_at;
 
--- name: activity_hide, part: activity_account, whole: activity, key: activity_id
--- name: activity_hide, part: activity_opportunity, whole: activity, key: activity_id
--- name: activity_hide, part: activity_participant, whole: activity, key: activity_id
+-- name: activity_hide, part: activity_account | activity_opportunity | activity_participant, whole: activity, key: activity_id
 -- name: opportunity_hide, part: opportunity_field, whole: opportunity, key: opportunity_id
 -- What the newest document of a record no longer shows of it stays, and says so.
 update clari.{part} as part
@@ -209,15 +207,9 @@ from (
 ) as whole
 where part.{key} = whole.{key} and part.in_latest_export and part.last_seen_at < whole.last_seen_at;
 
--- name: audit_forget, table: audit_event
--- name: audit_forget, table: audit_actor
--- name: activity_forget, table: activity
--- name: activity_forget, table: activity_account
--- name: activity_forget, table: activity_opportunity
--- name: activity_forget, table: activity_participant
--- name: opportunity_forget, table: opportunity
--- name: opportunity_forget, table: opportunity_field
--- name: opportunity_forget, table: opportunity_field_trend
+-- name: audit_forget, table: audit_event | audit_actor
+-- name: activity_forget, table: activity | activity_account | activity_opportunity | activity_participant
+-- name: opportunity_forget, table: opportunity | opportunity_field | opportunity_field_trend
 -- Before a product is rebuilt from all its landed documents, in order.
 delete from clari.{table};
 
@@ -319,28 +311,16 @@ select
 from compared
 left join mapped on mapped.activity_id = compared.activity_id;
 
--- name: stage_audit_begin, table: audit_event
--- name: stage_audit_begin, table: audit_actor
--- name: stage_activity_begin, table: activity
--- name: stage_activity_begin, table: activity_account
--- name: stage_activity_begin, table: activity_opportunity
--- name: stage_activity_begin, table: activity_participant
--- name: stage_opportunity_begin, table: opportunity
--- name: stage_opportunity_begin, table: opportunity_field
--- name: stage_opportunity_begin, table: opportunity_field_trend
+-- name: stage_audit_begin, table: audit_event | audit_actor
+-- name: stage_activity_begin, table: activity | activity_account | activity_opportunity | activity_participant
+-- name: stage_opportunity_begin, table: opportunity | opportunity_field | opportunity_field_trend
 -- Grain: one row a record of the document as it is read, at its position; of the same one there may be several.
 create or replace temp table stage_raw_{table} as
 select * from raw_{table} limit 0;
 
--- name: stage_audit_more, table: audit_event
--- name: stage_audit_more, table: audit_actor
--- name: stage_activity_more, table: activity
--- name: stage_activity_more, table: activity_account
--- name: stage_activity_more, table: activity_opportunity
--- name: stage_activity_more, table: activity_participant
--- name: stage_opportunity_more, table: opportunity
--- name: stage_opportunity_more, table: opportunity_field
--- name: stage_opportunity_more, table: opportunity_field_trend
+-- name: stage_audit_more, table: audit_event | audit_actor
+-- name: stage_activity_more, table: activity | activity_account | activity_opportunity | activity_participant
+-- name: stage_opportunity_more, table: opportunity | opportunity_field | opportunity_field_trend
 -- More records of the document, as they are read.
 insert into stage_raw_{table} by name
 select * from raw_{table};

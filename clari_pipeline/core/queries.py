@@ -5,8 +5,8 @@ A query is called `topic/query`. It stands in `sql/<topic>.sql` below the line
     -- name: <query>
 
 or, where it is longer than a screen, in the file `sql/<topic>/<query>.sql`, above whatever such line there is, or below
-one with its own name where it has values. What one engine needs in other words stands beside it, as `-- name: <query>, engine: snowflake` or in the file
-`<query>.snowflake.sql`.
+one with its own name where it has values. What one engine needs in other words stands beside it, as
+`-- name: <query>, engine: snowflake` or in the file `<query>.snowflake.sql`.
 
 Several such lines above one text name twins. Each gets the text with its own values for the words in braces, and a name
 that stands there again, or has several values between bars, gets the text once more, behind what it has:

@@ -190,7 +190,7 @@ select
         when not coalesce(has_other_currency, false) and abs(change_amount) < 100000000000000
             then cast(change_amount as decimal(18, 4))
     end as change_amount,
-    case when not coalesce(has_other_currency, false) then fraction(change_amount, abs(previous_value)) end as change_pct,
+    case when not coalesce(has_other_currency, false) then clari.fraction(change_amount, abs(previous_value)) end as change_pct,
     coalesce(
         reason in ('from_zero', 'to_zero', 'sign_flip', 'above_threshold')
         and abs(change_amount) >= min_amount,

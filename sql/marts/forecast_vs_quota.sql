@@ -36,8 +36,8 @@ select
     call.time_period_id, call.user_id, call.field_id,
     call.call_value as forecast_value,
     call.adjustment_value, call.quota_value, call.crm_closed, call.crm_total,
-    fraction(call.crm_closed, call.quota_value) as attainment_pct,
-    fraction(call.call_value, call.quota_value) as forecast_to_quota_pct,
+    clari.fraction(call.crm_closed, call.quota_value) as attainment_pct,
+    clari.fraction(call.call_value, call.quota_value) as forecast_to_quota_pct,
     case
         when abs(cast(call.quota_value as decimal(20, 4)) - call.crm_closed) < 100000000000000
             then cast(cast(call.quota_value as decimal(20, 4)) - call.crm_closed as decimal(18, 4))

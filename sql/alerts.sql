@@ -15,9 +15,7 @@ select
     contribution.change_amount, contribution.apart, contribution.apart_amount, contribution.currency_code
 from clari.forecast_swing_contribution as contribution
 left join clari.forecast_user as report
-    on
-        report.forecast_id = contribution.forecast_id
-        and report.user_id = contribution.report_user_id
+    on report.forecast_id = contribution.forecast_id and report.user_id = contribution.report_user_id
 where
     contribution.job_id = $job_id
     and (contribution.change_amount <> 0 or (contribution.apart is not null and contribution.apart_amount is distinct from 0))
@@ -55,8 +53,7 @@ select
     coalesce(comparison.baseline, 'sync') as baseline,
     standing.forecast_to_quota_pct as call_to_quota,
     standing.weeks_to_end as weeks_left,
-    standing.currency_code,
-    export.exported_at,
+    standing.currency_code, export.exported_at,
     before.exported_at as previous_exported_at
 from clari.export_job as export
 left join clari.forecast_vs_quota as standing
@@ -72,10 +69,8 @@ left join clari.forecast_swing_summary as comparison
         and comparison.field_id = standing.field_id
 left join clari.forecast_swing as swing
     on
-        swing.job_id = comparison.job_id
-        and swing.baseline = comparison.baseline
-        and swing.time_period_id = standing.time_period_id
-        and swing.user_id = standing.user_id
+        swing.job_id = comparison.job_id and swing.baseline = comparison.baseline
+        and swing.time_period_id = standing.time_period_id and swing.user_id = standing.user_id
         and swing.field_id = standing.field_id
 left join clari.export_job as before on before.job_id = comparison.previous_job_id
 where export.job_id = $job_id
@@ -86,8 +81,7 @@ limit 1;
 -- Who is new in an export, and who is gone, since the export before.
 select distinct coalesce(person.name, swing.user_id) as user_name, swing.reason
 from clari.forecast_swing as swing
-left join clari.forecast_user as person
-    on person.forecast_id = swing.forecast_id and person.user_id = swing.user_id
+left join clari.forecast_user as person using (forecast_id, user_id)
 where
     swing.job_id = $job_id
     and swing.baseline = 'sync'
@@ -96,27 +90,20 @@ where
         select 1
         from clari.forecast_swing as other
         where
-            other.job_id = swing.job_id
-            and other.baseline = swing.baseline
-            and other.user_id = swing.user_id
+            other.job_id = swing.job_id and other.baseline = swing.baseline and other.user_id = swing.user_id
             and coalesce(other.reason, '') <> swing.reason
     )
     -- Once a newer comparison is there, a call that did not move has no row: what was known then says that it was there.
     and not exists (
         select 1
         from clari.forecast_entry_version as known
-        inner join clari.forecast_swing_summary as comparison
-            on
-                comparison.time_period_id = known.time_period_id
-                and comparison.field_id = known.field_id
+        inner join clari.forecast_swing_summary as comparison using (time_period_id, field_id)
         inner join clari.export_job as export
             on export.job_id = comparison.job_id or export.job_id = comparison.previous_job_id
         where
             export.job_id = case when swing.reason = 'new' then swing.previous_job_id else swing.job_id end
-            and comparison.job_id = swing.job_id
-            and comparison.baseline = swing.baseline
-            and known.forecast_id = swing.forecast_id
-            and known.user_id = swing.user_id
+            and comparison.job_id = swing.job_id and comparison.baseline = swing.baseline
+            and known.forecast_id = swing.forecast_id and known.user_id = swing.user_id
             and known.is_present
             and known.valid_from <= export.exported_at
             and known.valid_until > export.exported_at
@@ -158,10 +145,7 @@ update clari.export_job set told_at = $at where told_at is null and list_contain
 -- name: attempted
 -- An attempt to send an alert; it is sent once every channel has taken it.
 update clari.alert
-set
-    attempts = attempts + 1,
-    last_error = $last_error,
-    sent_at = case when $is_sent then $at else sent_at end
+set attempts = attempts + 1, last_error = $last_error, sent_at = case when $is_sent then $at else sent_at end
 where alert_key = $alert_key;
 
 -- name: pending
@@ -176,9 +160,64 @@ order by created_at, alert_key;
 -- elsewhere.
 select request_id
 from clari.export_job
-where
-    state in ('LOADED', 'REFUSED')
-    and told_at is null
-    and submitted_at > $not_before
-    and job_id not like 'document-%'
+where state in ('LOADED', 'REFUSED') and told_at is null and submitted_at > $not_before and job_id not like 'document-%'
 order by exported_at, submitted_at, request_id;
+
+-- name: swings
+-- Grain: one row a swing of an export that an alert reports, the largest first: against the last sync where that
+-- swings, else against a week ago. What the reports add to each is in contributions.
+with reported as (
+    select *
+    from clari.forecast_swing
+    where job_id = $job_id and is_swing and not coalesce(is_muted, false)
+    qualify
+        row_number() over (
+            partition by time_period_id, user_id, field_id order by case when baseline = 'sync' then 0 else 1 end
+        ) = 1
+),
+
+contribution as (
+    select
+        contribution.time_period_id, contribution.user_id, contribution.field_id, contribution.baseline,
+        sum(case when kind = 'report' then cast(change_amount as decimal(38, 4)) end) as reports_change,
+        sum(case when kind = 'joiner' then cast(change_amount as decimal(38, 4)) end) as joiners_change,
+        sum(case when kind = 'leaver' then cast(change_amount as decimal(38, 4)) end) as leavers_change,
+        count(change_amount) as added_up
+    from clari.forecast_swing_contribution as contribution
+    where contribution.job_id = $job_id
+    group by contribution.time_period_id, contribution.user_id, contribution.field_id, contribution.baseline
+)
+
+select
+    reported.forecast_id, reported.time_period_id,
+    export.time_period_id as quarter_id,
+    reported.user_id, reported.previous_user_id,
+    coalesce(person.name, reported.user_id) as user_name,
+    person.role_name, reported.field_id,
+    coalesce(field.field_name, reported.field_id) as field_name,
+    reported.baseline, reported.previous_value, reported.current_value, reported.change_amount, reported.change_pct,
+    reported.reason, reported.threshold, reported.currency_code,
+    coalesce(changer.name, reported.updated_by) as changed_by,
+    reported.updated_at as changed_at,
+    standing.crm_closed, standing.quota_value, standing.gap_to_quota, contribution.reports_change,
+    contribution.joiners_change, contribution.leavers_change,
+    case
+        when contribution.user_id is not null
+            then
+                cast(reported.change_amount as decimal(38, 4))
+                - coalesce(contribution.reports_change, 0)
+                - coalesce(contribution.joiners_change, 0)
+                - coalesce(contribution.leavers_change, 0)
+    end as judgement_change,
+    contribution.added_up, reported.job_id, export.exported_at,
+    before.exported_at as previous_exported_at
+from reported
+left join clari.forecast_user as person using (forecast_id, user_id)
+left join clari.forecast_field as field using (forecast_id, field_id)
+left join clari.forecast_vs_quota as standing using (forecast_id, time_period_id, user_id, field_id)
+left join contribution using (time_period_id, user_id, field_id, baseline)
+left join clari.forecast_user as changer
+    on changer.forecast_id = reported.forecast_id and changer.user_id = reported.updated_by
+inner join clari.export_job as export on export.job_id = reported.job_id
+left join clari.export_job as before on before.job_id = reported.previous_job_id
+order by abs(reported.change_amount) desc, reported.user_id, reported.field_id;

@@ -44,8 +44,7 @@ with placed as (
     where is_top
 )
 
-select
-    forecast_id, time_period_id, field_id, open_pipeline, left_to_quota, coverage_ratio, currency_code
+select forecast_id, time_period_id, field_id, open_pipeline, left_to_quota, coverage_ratio, currency_code
 from placed
 where newest = 1;
 
@@ -60,8 +59,7 @@ with newest_wait as (
 
 select health.*, newest_wait.median_wait_seconds
 from clari.pipeline_health_month as health
-left join newest_wait
-    on newest_wait.forecast_id = health.forecast_id and newest_wait.time_period_id = health.time_period_id
+left join newest_wait using (forecast_id, time_period_id)
 order by health.time_period_id desc nulls first, health.forecast_id;
 
 -- name: movement
@@ -94,13 +92,10 @@ limit 1;
 -- name: views
 -- Grain: one row a forecast, period and forecast field that people look at, the newest period first, and the export that
 -- its figures are of. Current: that export is of one of the period's days.
-with zone as (
-    select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation
-)
+with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation)
 
 select
-    stand.forecast_id,
-    stand.time_period_id,
+    stand.forecast_id, stand.time_period_id,
     coalesce(period.quarter_id, stand.time_period_id) as quarter_id,
     period.label, period.start_date, period.end_date, stand.field_id,
     max(stand.field_name) as field_name,
@@ -113,8 +108,7 @@ from clari.forecast_vs_quota as stand
 left join clari.time_period as period on period.time_period_id = stand.time_period_id
 cross join zone
 group by
-    stand.forecast_id,
-    stand.time_period_id,
+    stand.forecast_id, stand.time_period_id,
     coalesce(period.quarter_id, stand.time_period_id),
     period.label, period.start_date, period.end_date, stand.field_id, zone.time_zone
 order by
@@ -136,9 +130,7 @@ with latest as (
 
 placed as (
     select
-        week.forecast_id,
-        week.time_period_id,
-        week.field_id,
+        week.forecast_id, week.time_period_id, week.field_id,
         coalesce(week.user_name, week.user_id) as user_name,
         week.role_name, week.week_number, week.week_start_date, week.week_end_date, week.is_submitted,
         week.is_overridden, week.override_value,
@@ -149,8 +141,7 @@ placed as (
             order by
                 case when week.is_below_closed then 0 when not week.is_submitted then 1 else 2 end,
                 abs(coalesce(week.call_value, 0)) desc,
-                week.user_name,
-                week.user_id
+                week.user_name, week.user_id
         ) as place,
         count(*) over (partition by week.forecast_id, week.time_period_id, week.field_id) as people
     from clari.call_submission as week

@@ -118,9 +118,7 @@ where nullif(email, '') is not null;
 
 -- name: people_shared
 -- Grain: one row a person that the document shows under several ids: of one CRM id, or of one email.
-with shown as (
-    select user_id, crm_user_id, email from stage_user
-),
+with shown as (select user_id, crm_user_id, email from stage_user),
 
 shared as (
     select crm_user_id, cast(null as varchar) as email, array_agg(user_id order by user_id) as user_ids
@@ -182,11 +180,7 @@ left join same_field as field on field.written_id = left_out.field_id;
 create or replace temp table stage_shown_week as
 select distinct time_period_id, time_frame_id from stage_entry;
 
--- name: restore_lists, table: stage_user
--- name: restore_lists, table: stage_field
--- name: restore_lists, table: stage_time_period
--- name: restore_lists, table: stage_week
--- name: restore_lists, table: stage_time_frame
+-- name: restore_lists, table: stage_user | stage_field | stage_time_period | stage_week | stage_time_frame
 -- What the newest loaded document lists, restaged.
 create or replace temp table {table} as select * from kept_{table};
 
@@ -194,44 +188,23 @@ create or replace temp table {table} as select * from kept_{table};
 -- Grain: one row an entry of the document; copies is how many exact duplicates were dropped into it, itself counted.
 create or replace temp table stage_entry (
     entry_no bigint not null,
-    field_id varchar,
-    time_frame_id varchar,
-    time_period_id varchar,
-    user_id varchar,
-    scope_id varchar,
-    currency_code varchar,
-    forecast_value decimal(18, 4),
-    quota_value decimal(18, 4),
-    adjustment_value decimal(18, 4),
-    crm_total decimal(18, 4),
-    crm_closed decimal(18, 4),
-    is_updated boolean,
-    updated_by varchar,
-    updated_at timestamptz,
-    adjusted_by varchar,
-    adjusted_at timestamptz,
+    field_id varchar, time_frame_id varchar, time_period_id varchar, user_id varchar, scope_id varchar,
+    currency_code varchar, forecast_value decimal(18, 4), quota_value decimal(18, 4), adjustment_value decimal(18, 4),
+    crm_total decimal(18, 4), crm_closed decimal(18, 4), is_updated boolean, updated_by varchar, updated_at timestamptz,
+    adjusted_by varchar, adjusted_at timestamptz,
     copies bigint not null
 );
 
 -- Grain: one row a key that stands on entries that differ.
 create or replace temp table stage_conflict (
-    field_id varchar,
-    time_frame_id varchar,
-    time_period_id varchar,
-    user_id varchar,
-    versions bigint not null
+    field_id varchar, time_frame_id varchar, time_period_id varchar, user_id varchar, versions bigint not null
 );
 
 -- What `stage_unreadable` finds, where any amount is none.
 create or replace temp table stage_left_out (field_id varchar, measure varchar, cells bigint, written varchar);
 
 create or replace temp table stage_unreadable (
-    field_id varchar,
-    time_frame_id varchar,
-    time_period_id varchar,
-    user_id varchar,
-    measure varchar,
-    written varchar
+    field_id varchar, time_frame_id varchar, time_period_id varchar, user_id varchar, measure varchar, written varchar
 );
 
 -- name: stage_more
@@ -277,15 +250,8 @@ where
     );
 
 update stage_entry as entry
-set
-    {measure: * = case when not column_left_out.* then entry.* end,}
-from (
-    select
-        field_id,
-        {measure: bool_or(measure = '*') as *,}
-    from stage_left_out
-    group by field_id
-) as column_left_out
+set {measure: * = case when not column_left_out.* then entry.* end,}
+from (select field_id, {measure: bool_or(measure = '*') as *,} from stage_left_out group by field_id) as column_left_out
 where column_left_out.field_id = entry.field_id;
 
 -- name: stage_user
@@ -307,9 +273,7 @@ with listed as (
     -- Listed twice: the same row whatever the order of the document.
     qualify row_number() over (partition by user_id order by name, email, crm_user_id, scope_id, role_id, parent_role_id) = 1
 ),
-roles as (
-    select distinct role_id from listed where role_id is not null
-)
+roles as (select distinct role_id from listed where role_id is not null)
 select
     listed.*,
     role_id is not null
@@ -340,8 +304,7 @@ with line as (
 
 amount as (
     select
-        field_id,
-        measure,
+        field_id, measure,
         case when regexp_matches(written, '^[^0-9]*[\p{Pd}\x{02D7}\x{2052}\x{207B}\x{208B}\x{2212}\x{2796}(]') then -1 else 1 end
         -- Three digits behind a point, and not more than three before it: thousands, it may be.
         * case
@@ -372,30 +335,17 @@ group by field_id;
 -- Amounts come by way of a binary fraction: fifteen digits are exact, and more differ from what is staged.
 select
     {field} as field_id,
-    sum(entry."forecast{of}") as forecast_value_total,
-    count(entry."forecast{of}") as forecast_value_count,
-    sum(entry."quota{of}") as quota_value_total,
-    count(entry."quota{of}") as quota_value_count,
-    sum(entry."adjustment{of}") as adjustment_value_total,
-    count(entry."adjustment{of}") as adjustment_value_count,
-    sum({crm_total}) as crm_total_total,
-    count({crm_total}) as crm_total_count,
-    sum(entry."crmClosed") as crm_closed_total,
-    count(entry."crmClosed") as crm_closed_count
+    sum(entry."forecast{of}") as forecast_value_total, count(entry."forecast{of}") as forecast_value_count,
+    sum(entry."quota{of}") as quota_value_total, count(entry."quota{of}") as quota_value_count,
+    sum(entry."adjustment{of}") as adjustment_value_total, count(entry."adjustment{of}") as adjustment_value_count,
+    sum({crm_total}) as crm_total_total, count({crm_total}) as crm_total_count,
+    sum(entry."crmClosed") as crm_closed_total, count(entry."crmClosed") as crm_closed_count
 from
-    read_json(
-        $file,
-        format = 'array',
-        columns = {
-            "fieldId": 'varchar',
-            "forecast{of}": 'decimal(18, 4)',
-            "quota{of}": 'decimal(18, 4)',
-            "adjustment{of}": 'decimal(18, 4)',
-            "crmTotal": 'decimal(18, 4)',
-            "aggregationTotal": 'decimal(18, 4)',
-            "crmClosed": 'decimal(18, 4)'
-        }
-    ) as entry
+    read_json($file, format = 'array', columns = {
+        "fieldId": 'varchar', "forecast{of}": 'decimal(18, 4)', "quota{of}": 'decimal(18, 4)',
+        "adjustment{of}": 'decimal(18, 4)', "crmTotal": 'decimal(18, 4)', "aggregationTotal": 'decimal(18, 4)',
+        "crmClosed": 'decimal(18, 4)'
+    }) as entry
 group by all
 having count(*) > 0;
 
@@ -436,9 +386,6 @@ order by week.time_period_id, week.start_date, week.time_frame_id;
 
 -- name: weeks_span
 -- Grain: one row: from when to when the weeks that the document lists with days reach, and how many they are.
-select
-    count(*) as weeks,
-    min(start_date) as start_date,
-    max(coalesce(end_date, start_date + 6)) as end_date
+select count(*) as weeks, min(start_date) as start_date, max(coalesce(end_date, start_date + 6)) as end_date
 from stage_week
 where start_date is not null;

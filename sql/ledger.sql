@@ -71,10 +71,7 @@ where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 -- The job has ended at Clari, well or not.
 update clari.{table}
 set
-    clari_status = $clari_status,
-    completed_at = $completed_at,
-    exported_at = $exported_at,
-    wait_seconds = $wait_seconds,
+    clari_status = $clari_status, completed_at = $completed_at, exported_at = $exported_at, wait_seconds = $wait_seconds,
     rows_truncated = $rows_truncated
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 
@@ -96,29 +93,26 @@ update clari.{table}
 set state = $state, clari_status = coalesce($clari_status, clari_status), error = $error, error_kind = $error_kind
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 
--- name: health_exports
--- Grain: one row a forecast and quarter: how the newest export stands, and the newest that Clari gave and was merged.
--- A document from elsewhere (`replay --document`) says nothing about whether syncs work: it is no success here.
+-- name: health_exports, merged: state = 'LOADED' and exported_at is not null and job_id not like 'document-%', columns: newest.state, merged.exported_at, merged.loaded_at
+-- name: status, merged: state = 'LOADED', columns: newest.state, newest.error, merged.exported_at, merged.rows_staged as rows
+-- Grain: one row a forecast and quarter: the newest export that was meant to be made, and the newest merged.
+-- A document from elsewhere (`replay --document`) says nothing about whether syncs work: for health it is no success.
 with newest as (
-    select forecast_id, time_period_id, state
+    select *
     from clari.export_job
-    qualify
-        row_number() over (partition by forecast_id, time_period_id order by submitted_at desc, attempt desc) = 1
+    qualify row_number() over (partition by forecast_id, time_period_id order by submitted_at desc, attempt desc) = 1
 ),
 
-success as (
-    select forecast_id, time_period_id, exported_at, loaded_at
+merged as (
+    select *
     from clari.export_job
-    where state = 'LOADED' and exported_at is not null and job_id not like 'document-%'
-    qualify
-        row_number() over (partition by forecast_id, time_period_id order by exported_at desc, submitted_at desc) = 1
+    where {merged}
+    qualify row_number() over (partition by forecast_id, time_period_id order by exported_at desc, submitted_at desc) = 1
 )
 
-select
-    newest.forecast_id, newest.time_period_id, newest.state, success.exported_at, success.loaded_at
+select newest.forecast_id, newest.time_period_id, {columns}
 from newest
-left join success
-    on success.forecast_id = newest.forecast_id and success.time_period_id = newest.time_period_id
+left join merged using (forecast_id, time_period_id)
 order by newest.time_period_id desc, newest.forecast_id;
 
 -- name: health_states
@@ -128,63 +122,24 @@ from clari.export_job
 group by forecast_id, time_period_id, state
 order by time_period_id desc, forecast_id, state;
 
--- name: restored
+-- name: restored, table: export_job, columns: request_id, job_id, run_id, forecast_id, time_period_id, types_to_export, scope_id, currency, export_format, include_historical, clari_status, attempt, submitted_at, completed_at, landed_at, exported_at, poll_count, wait_seconds, result_bytes, result_sha256, landing_path, rows_truncated, types_refused
+-- name: fetch_restored, table: product_fetch, columns: request_id, job_id, run_id, product, window_from, window_to, gap_from, gap_to, clari_status, attempt, submitted_at, completed_at, landed_at, exported_at, answer_count, poll_count, retry_count, wait_seconds, slot_wait_seconds, result_bytes, result_sha256, landing_path, rows_truncated, is_adopted
 -- A landed document brings its own ledger row back, from the manifest that lies beside it.
-insert into clari.export_job (
-    request_id, job_id, run_id, forecast_id, time_period_id, types_to_export, scope_id, currency, export_format,
-    include_historical, state, clari_status, attempt, submitted_at, completed_at, landed_at, exported_at, poll_count,
-    wait_seconds, result_bytes, result_sha256, landing_path, rows_truncated, types_refused
-)
-select
-    $request_id, $job_id, $run_id, $forecast_id, $time_period_id, $types_to_export, $scope_id, $currency,
-    $export_format, $include_historical, 'LANDED', $clari_status, $attempt, $submitted_at, $completed_at, $landed_at,
-    $exported_at, $poll_count, $wait_seconds, $result_bytes, $result_sha256, $landing_path, $rows_truncated, $types_refused
-where not exists (select 1 from clari.export_job where request_id = $request_id or job_id = $job_id);
-
--- name: fetch_restored
--- A landed document brings its own ledger row back, from the manifest that lies beside it.
-insert into clari.product_fetch (
-    request_id, job_id, run_id, product, window_from, window_to, gap_from, gap_to, state, clari_status, attempt,
-    submitted_at, completed_at, landed_at, exported_at, answer_count, poll_count, retry_count, wait_seconds,
-    slot_wait_seconds, result_bytes, result_sha256, landing_path, rows_truncated, is_adopted
-)
-select
-    $request_id, $job_id, $run_id, $product, $window_from, $window_to, $gap_from, $gap_to, 'LANDED', $clari_status,
-    $attempt, $submitted_at, $completed_at, $landed_at, $exported_at, $answer_count, $poll_count, $retry_count,
-    $wait_seconds, $slot_wait_seconds, $result_bytes, $result_sha256, $landing_path, $rows_truncated,
-    $is_adopted
-where not exists (select 1 from clari.product_fetch where request_id = $request_id or job_id = $job_id);
+insert into clari.{table} ({columns}, state)
+select {columns: $*,}, 'LANDED'
+where not exists (select 1 from clari.{table} where request_id = $request_id or job_id = $job_id);
 
 -- name: known_jobs, table: export_job
 -- name: fetch_known_jobs, table: product_fetch
 select job_id from clari.{table} where job_id is not null;
 
--- name: landed
+-- name: landed, table: export_job, counted: latency_seconds = cast(0.001 * greatest(date_diff('millisecond', submitted_at, $landed_at), 0) as decimal(18, 3))
+-- name: fetch_landed, table: product_fetch, counted: answer_count = $answer_count
 -- The document is safe on disk.
-update clari.export_job
+update clari.{table}
 set
-    state = 'LANDED',
-    landed_at = $landed_at,
-    latency_seconds = cast(0.001 * greatest(date_diff('millisecond', submitted_at, $landed_at), 0) as decimal(18, 3)),
-    result_bytes = $result_bytes,
-    result_sha256 = $result_sha256,
-    landing_path = $landing_path,
-    error = null,
-    error_kind = null
-where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
-
--- name: fetch_landed
--- The document is safe on disk.
-update clari.product_fetch
-set
-    state = 'LANDED',
-    landed_at = $landed_at,
-    answer_count = $answer_count,
-    result_bytes = $result_bytes,
-    result_sha256 = $result_sha256,
-    landing_path = $landing_path,
-    error = null,
-    error_kind = null
+    state = 'LANDED', landed_at = $landed_at, {counted}, result_bytes = $result_bytes,
+    result_sha256 = $result_sha256, landing_path = $landing_path, error = null, error_kind = null
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 
 -- name: landed_by
@@ -227,44 +182,15 @@ from clari.export_job
 where landing_path is not null
 order by time_period_id, forecast_id;
 
--- name: last_submitted
--- When the export of a forecast's quarter was submitted that the ledger counts as the last.
-select max(submitted_at) as submitted_at
-from clari.export_job
-where forecast_id = $forecast_id and time_period_id = $quarter_id;
+-- name: last_submitted, table: export_job, kind: forecast_id = $forecast_id and time_period_id = $quarter_id
+-- name: fetch_last_submitted, table: product_fetch, kind: product = $product
+-- When the export of a forecast's quarter, or the fetch of a product, was submitted that the ledger counts as the last.
+select max(submitted_at) as submitted_at from clari.{table} where {kind};
 
--- name: fetch_last_submitted
--- When the fetch of a product was submitted that the ledger counts as the last.
-select max(submitted_at) as submitted_at
-from clari.product_fetch
-where product = $product;
-
--- name: loaded
+-- name: loaded, table: export_job, columns: rows_inserted, rows_updated, rows_unchanged, rows_disappeared, reset: error
+-- name: fetch_loaded, table: product_fetch, columns: loaded_at, rows_exported, rows_staged, rows_inserted, rows_updated, rows_unchanged, reset: error, error_kind
 -- Merged, in the same transaction as its rows.
-update clari.export_job
-set
-    state = 'LOADED',
-    rows_inserted = $rows_inserted,
-    rows_updated = $rows_updated,
-    rows_unchanged = $rows_unchanged,
-    rows_disappeared = $rows_disappeared,
-    error = null
-where request_id = $request_id;
-
--- name: fetch_loaded
--- The document's records are in the tables.
-update clari.product_fetch
-set
-    state = 'LOADED',
-    loaded_at = $loaded_at,
-    rows_exported = $rows_exported,
-    rows_staged = $rows_staged,
-    rows_inserted = $rows_inserted,
-    rows_updated = $rows_updated,
-    rows_unchanged = $rows_unchanged,
-    error = null,
-    error_kind = null
-where request_id = $request_id;
+update clari.{table} set state = 'LOADED', {columns: * = $*,}, {reset: * = null,} where request_id = $request_id;
 
 -- name: loaded_at
 -- When the rows became visible.
@@ -274,10 +200,7 @@ update clari.export_job set loaded_at = $loaded_at where request_id = $request_i
 -- The landed exports of a forecast's quarter, in the order in which they count.
 select *
 from clari.export_job
-where
-    forecast_id = $forecast_id
-    and time_period_id = $quarter_id
-    and list_contains($states, state)
+where forecast_id = $forecast_id and time_period_id = $quarter_id and list_contains($states, state)
 order by exported_at, submitted_at, request_id;
 
 -- name: of_run
@@ -297,45 +220,25 @@ order by time_period_id desc, forecast_id;
 -- name: quota_read
 -- What Clari allows, and leaves, as a run read it. The same reading, restored from its landed document, is the same row.
 insert into clari.export_quota (
-    run_id, read_at, monthly_quota, available_monthly_quota, concurrent_limit, available_concurrent_limit,
-    running_jobs, submitted_jobs
+    run_id, read_at, monthly_quota, available_monthly_quota, concurrent_limit, available_concurrent_limit, running_jobs,
+    submitted_jobs
 )
 select
     $run_id, $read_at, $monthly_quota, $available_monthly_quota, $concurrent_limit, $available_concurrent_limit,
     $running_jobs, $submitted_jobs
 where not exists (select 1 from clari.export_quota where run_id = $run_id and read_at = $read_at);
 
--- name: read_document
+-- name: read_document, columns: types_to_export, export_format, scope_id, rows_exported, rows_staged, document_period_id, call_time_frame_id, quota_fields
 -- What was counted in the document, before any of it is merged.
-update clari.export_job
-set
-    types_to_export = $types_to_export,
-    export_format = $export_format,
-    scope_id = $scope_id,
-    rows_exported = $rows_exported,
-    rows_staged = $rows_staged,
-    document_period_id = $document_period_id,
-    call_time_frame_id = $call_time_frame_id,
-    quota_fields = $quota_fields
-where request_id = $request_id;
+update clari.export_job set {columns: * = $*,} where request_id = $request_id;
 
--- name: refused
+-- name: refused, columns: loaded_at, rows_inserted, rows_updated, rows_unchanged, rows_disappeared
 -- A document came and is not good enough.
-update clari.export_job
-set
-    state = 'REFUSED',
-    error = $error,
-    loaded_at = null,
-    rows_inserted = null,
-    rows_updated = null,
-    rows_unchanged = null,
-    rows_disappeared = null
-where request_id = $request_id;
+update clari.export_job set state = 'REFUSED', error = $error, {columns: * = null,} where request_id = $request_id;
 
 -- name: fetch_refused
 -- A document came and is not good enough.
-update clari.product_fetch
-set state = 'REFUSED', rows_exported = $rows_exported, error = $error
+update clari.product_fetch set state = 'REFUSED', rows_exported = $rows_exported, error = $error
 where request_id = $request_id;
 
 -- name: refused_requests
@@ -344,53 +247,15 @@ select request_id from clari.export_job where state = 'REFUSED'
 union all
 select request_id from clari.product_fetch where state = 'REFUSED';
 
--- name: status
--- Grain: one row a forecast and quarter: the newest export that was meant to be made, and the newest merged.
-with newest as (
-    select *
-    from clari.export_job
-    qualify
-        row_number() over (partition by forecast_id, time_period_id order by submitted_at desc, attempt desc) = 1
-),
-
-loaded as (
-    select *
-    from clari.export_job
-    where state = 'LOADED'
-    qualify
-        row_number() over (partition by forecast_id, time_period_id order by exported_at desc, submitted_at desc) = 1
-)
-
-select
-    newest.forecast_id, newest.time_period_id, newest.state, newest.error, loaded.exported_at,
-    loaded.rows_staged as rows
-from newest
-left join loaded
-    on loaded.forecast_id = newest.forecast_id and loaded.time_period_id = newest.time_period_id
-order by newest.time_period_id desc, newest.forecast_id;
-
--- name: submitted
--- Clari has accepted the export. From now on the timeout counts, not from when its answer was first waited for.
--- A clock that was set back meanwhile does not make it older than it was when it was first asked for.
-update clari.export_job
+-- name: submitted, table: export_job, columns: job_id
+-- name: fetch_submitted, table: product_fetch, columns: job_id, is_adopted
+-- Clari has accepted the export, or a job was found that may be it. From now on the timeout counts, not from when its
+-- answer was first waited for. A clock that was set back meanwhile does not make it older than it was when it was first
+-- asked for.
+update clari.{table}
 set
-    state = 'SUBMITTED',
-    job_id = $job_id,
-    submitted_at = greatest(coalesce($submitted_at, submitted_at), submitted_at),
-    error = null,
-    error_kind = null
-where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
-
--- name: fetch_submitted
--- Clari has accepted the export, or a job was found that may be it. From now on the timeout counts, not from when its answer was first waited for.
-update clari.product_fetch
-set
-    state = 'SUBMITTED',
-    job_id = $job_id,
-    is_adopted = $is_adopted,
-    submitted_at = greatest(coalesce($submitted_at, submitted_at), submitted_at),
-    error = null,
-    error_kind = null
+    state = 'SUBMITTED', {columns: * = $*,}, error = null, error_kind = null,
+    submitted_at = greatest(coalesce($submitted_at, submitted_at), submitted_at)
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 
 -- name: submitting

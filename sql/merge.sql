@@ -3,9 +3,7 @@
 -- name: control_totals, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed
 -- Grain: one row a field: sum and count of each measure over the merged rows that the export left its mark on, in the
 -- weeks that it shows, each row once.
-select
-    field_id,
-    {measure: coalesce(sum(*), 0) as *_total, count(*) as *_count,}
+select field_id, {measure: coalesce(sum(*), 0) as *_total, count(*) as *_count,}
 from clari.forecast_entry
 where
     forecast_id = $forecast_id
@@ -40,10 +38,8 @@ from clari.forecast_entry as entry
 inner join stage_entry as staged
     on
         staged.copies > 1
-        and staged.time_period_id = entry.time_period_id
-        and staged.time_frame_id = entry.time_frame_id
-        and staged.user_id = entry.user_id
-        and staged.field_id = entry.field_id
+        and staged.time_period_id = entry.time_period_id and staged.time_frame_id = entry.time_frame_id
+        and staged.user_id = entry.user_id and staged.field_id = entry.field_id
 where entry.forecast_id = $forecast_id
 group by entry.field_id;
 
@@ -60,38 +56,27 @@ select
         where forecast_id = $forecast_id and job_id = $job_id and exported_at = $exported_at and in_latest_export
     ) as rows_merged;
 
--- name: forget_periods, table: forecast_entry_state
--- name: forget_periods, table: forecast_entry_sighting
--- name: forget_periods, table: forecast_entry_history
--- name: forget_periods, table: forecast_time_frame
--- name: forget_periods, table: forecast_swing
--- name: forget_periods, table: forecast_swing_summary
--- name: forget_periods, table: forecast_swing_contribution
+-- name: forget_periods, table: forecast_entry_state | forecast_entry_sighting | forecast_entry_history | forecast_time_frame | forecast_swing | forecast_swing_summary | forecast_swing_contribution
 -- Before a forecast's quarter is rebuilt from its landed documents, in the same transaction.
 delete from clari.{table}
 where
     forecast_id = $forecast_id
     and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
 
--- name: forget_quarter, table: forecast_user_sighting
--- name: forget_quarter, table: newest_document
--- name: forget_quarter, table: mart_part_version
+-- name: forget_quarter, table: forecast_user_sighting | newest_document | mart_part_version
 delete from clari.{table} where forecast_id = $forecast_id and quarter_id = $quarter_id;
 
 -- name: left_out, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed
 -- One measure of a field that the document could not be asked for: what is known of it stays, as of a type that was not
 -- asked for, where the entry is still of that currency.
 update stage_entry as entry
-set
-    {measure: * = case when $measure = '*' then known.* else entry.* end,}
+set {measure: * = case when $measure = '*' then known.* else entry.* end,}
 from clari.forecast_entry_state as known
 where
     entry.field_id = $field_id
     and known.forecast_id = $forecast_id
-    and known.time_period_id = entry.time_period_id
-    and known.time_frame_id = entry.time_frame_id
-    and known.user_id = entry.user_id
-    and known.field_id = entry.field_id
+    and known.time_period_id = entry.time_period_id and known.time_frame_id = entry.time_frame_id
+    and known.user_id = entry.user_id and known.field_id = entry.field_id
     and (entry.currency_code is null or entry.currency_code is not distinct from known.currency_code);
 
 -- name: lists_of_newest
@@ -202,8 +187,7 @@ update clari.time_frame as week
 set week_number = numbered.week_number
 from (
     select
-        time_period_id,
-        time_frame_id,
+        time_period_id, time_frame_id,
         row_number() over (
             partition by time_period_id
             order by
@@ -217,13 +201,13 @@ from (
     where time_period_id in (select stage_time_period.time_period_id from stage_time_period)
 ) as numbered
 where
-    week.time_period_id = numbered.time_period_id
-    and week.time_frame_id = numbered.time_frame_id
+    week.time_period_id = numbered.time_period_id and week.time_frame_id = numbered.time_frame_id
     and week.week_number is distinct from numbered.week_number;
 
--- name: dimensions
+-- name: dimensions, table: forecast_field, list: stage_field, is_ours: forecast_id = $forecast_id, key: field_id, owner: forecast_id, its_owner: $forecast_id, columns: field_name, field_type
+-- name: dimensions, table: time_period, list: stage_time_period, is_ours: true, key: time_period_id, owner: quarter_id, its_owner: $quarter_id, columns: period_type, label, year, start_date, end_date, crm_id
 -- Fields, periods and weeks are described by the newest export that shows them, whatever order exports arrive in.
-merge into clari.forecast_field as known
+merge into clari.{table} as known
 using (
     select
         shown.*,
@@ -235,106 +219,51 @@ using (
                 or (coalesce(describer.submitted_at, $submitted_at) = $submitted_at and described.job_id <= $job_id)
             )
         ) as is_newer
-    from stage_field as shown
-    left join clari.forecast_field as described on described.forecast_id = $forecast_id and described.field_id = shown.field_id
+    from {list} as shown
+    left join clari.{table} as described on {is_ours} and described.{key} = shown.{key}
     left join clari.export_job as describer on describer.job_id = described.job_id
 ) as shown
-on known.forecast_id = $forecast_id and known.field_id = shown.field_id
+on {is_ours} and known.{key} = shown.{key}
 when matched and shown.is_newer then update set
-    field_name = shown.field_name,
-    field_type = shown.field_type,
-    last_seen_at = $exported_at,
-    job_id = $job_id
-when not matched then insert (forecast_id, field_id, field_name, field_type, last_seen_at, job_id)
-values ($forecast_id, shown.field_id, shown.field_name, shown.field_type, $exported_at, $job_id);
+    {owner} = {its_owner}, {columns: * = shown.*,}, last_seen_at = $exported_at, job_id = $job_id
+when not matched then insert ({owner}, {key}, {columns}, last_seen_at, job_id)
+values ({its_owner}, shown.{key}, {columns: shown.*,}, $exported_at, $job_id);
 
-merge into clari.time_period as known
-using (
-    select
-        shown.*,
-        described.last_seen_at < $exported_at
-        or (
-            described.last_seen_at = $exported_at
-            and (
-                coalesce(describer.submitted_at, $submitted_at) < $submitted_at
-                or (coalesce(describer.submitted_at, $submitted_at) = $submitted_at and described.job_id <= $job_id)
-            )
-        ) as is_newer
-    from stage_time_period as shown
-    left join clari.time_period as described on described.time_period_id = shown.time_period_id
-    left join clari.export_job as describer on describer.job_id = described.job_id
-) as shown
-on known.time_period_id = shown.time_period_id
-when matched and shown.is_newer then update set
-    quarter_id = $quarter_id,
-    period_type = shown.period_type,
-    label = shown.label,
-    year = shown.year,
-    start_date = shown.start_date,
-    end_date = shown.end_date,
-    crm_id = shown.crm_id,
-    last_seen_at = $exported_at,
-    job_id = $job_id
-when not matched then insert (
-    time_period_id, quarter_id, period_type, label, year, start_date, end_date, crm_id, last_seen_at, job_id
-) values (
-    shown.time_period_id, $quarter_id, shown.period_type, shown.label, shown.year, shown.start_date, shown.end_date,
-    shown.crm_id, $exported_at, $job_id
-);
-
--- name: forecast_entry_history
+-- name: forecast_entry_history, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed, submission: is_updated, updated_by, updated_at, override: adjusted_by, adjusted_at, key: time_period_id, time_frame_id, user_id, field_id
 -- A version a change: the open one is closed, the new one opened. After forecast_entry, from what it has become.
 create or replace temp table entry_versioned as
-select entry.time_period_id, entry.time_frame_id, entry.user_id, entry.field_id, true as is_present
+select {key: entry.*,}, true as is_present
 from stage_entry as entry
 inner join entry_change as change on change.entry_no = entry.entry_no and change.change = 'UPDATE'
 union all
-select time_period_id, time_frame_id, user_id, field_id, false
+select {key}, false
 from entry_gone;
 
 update clari.forecast_entry_history as version
 set valid_to = $exported_at
 from entry_versioned as changed
-where
-    version.valid_to is null
-    and version.forecast_id = $forecast_id
-    and version.time_period_id = changed.time_period_id
-    and version.time_frame_id = changed.time_frame_id
-    and version.user_id = changed.user_id
-    and version.field_id = changed.field_id;
+where version.valid_to is null and version.forecast_id = $forecast_id and {key: version.* = changed.* and};
 
 -- Two exports as of the same moment: the one submitted later stands, the other leaves no version of no length.
 delete from clari.forecast_entry_history
 where forecast_id = $forecast_id and valid_from = $exported_at and valid_to = $exported_at;
 
 insert into clari.forecast_entry_history (
-    forecast_id, time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value,
-    crm_total, crm_closed, currency_code, is_updated, updated_by, updated_at, adjusted_by, adjusted_at, is_present,
-    valid_from, valid_to, job_id
+    forecast_id, {key}, {measure}, currency_code, {submission}, {override}, is_present, valid_from, valid_to, job_id
 )
 select
-    entry.forecast_id, entry.time_period_id, entry.time_frame_id, entry.user_id, entry.field_id, entry.forecast_value,
-    entry.quota_value, entry.adjustment_value, entry.crm_total, entry.crm_closed, entry.currency_code, entry.is_updated,
-    entry.updated_by, entry.updated_at, entry.adjusted_by, entry.adjusted_at, changed.is_present, $exported_at,
-    cast(null as timestamptz),
-    $job_id
+    entry.forecast_id, {key: entry.*,}, {measure: entry.*,}, entry.currency_code, {submission: entry.*,},
+    {override: entry.*,}, changed.is_present, $exported_at, cast(null as timestamptz), $job_id
 from clari.forecast_entry_state as entry
-inner join entry_versioned as changed using (time_period_id, time_frame_id, user_id, field_id)
+inner join entry_versioned as changed using ({key})
 where entry.forecast_id = $forecast_id
 union all
 select
-    $forecast_id, time_period_id, time_frame_id, user_id, field_id,
-    case when $has_forecast then forecast_value end,
-    case when $has_quota then quota_value end,
-    case when $has_adjustment then adjustment_value end,
-    case when $has_crm_total then crm_total end,
-    case when $has_crm_closed then crm_closed end,
+    $forecast_id, {key},
+    {measure: case when $has_* then * end,},
     currency_code,
-    case when $has_forecast_updated then is_updated end,
-    case when $has_forecast_updated then updated_by end,
-    case when $has_forecast_updated then updated_at end,
-    case when $has_adjustment then adjusted_by end,
-    case when $has_adjustment then adjusted_at end,
+    {submission: case when $has_forecast_updated then * end,},
+    {override: case when $has_adjustment_value then * end,},
     true, $exported_at, null, $job_id
 from stage_entry
 where

@@ -89,8 +89,7 @@ with compared as (
 moved as (
     select distinct shown.opportunity_id
     from stage_opportunity_field as shown
-    left join clari.opportunity_field as known
-        on known.opportunity_id = shown.opportunity_id and known.field_id = shown.field_id
+    left join clari.opportunity_field as known using (opportunity_id, field_id)
     where
         known.field_id is null
         or known.last_seen_at <= $exported_at and ({field: known.* is distinct from shown.* or})
@@ -167,8 +166,7 @@ order by exported_at, submitted_at, request_id;
 -- Grain: one row a fetch of a window: whether its document was good, or it was too long (`is_final` where Clari says so of
 -- what came). What Clari was never seen to be asked for, or answered with other days, is none. What may be an export of other days, because it was found where an answer was lost, is neither.
 select
-    window_from,
-    window_to,
+    window_from, window_to,
     coalesce(exported_at, submitted_at) as exported_at,
     state in ('LANDED', 'LOADED')
     and not coalesce(rows_truncated, false)
@@ -197,9 +195,7 @@ from stage_{table} as shown
 inner join clari.{table} as known on known.{key} = shown.{key}
 where known.last_seen_at >= $exported_at;
 
--- name: activity_hide, part: activity_account, whole: activity, key: activity_id
--- name: activity_hide, part: activity_opportunity, whole: activity, key: activity_id
--- name: activity_hide, part: activity_participant, whole: activity, key: activity_id
+-- name: activity_hide, part: activity_account | activity_opportunity | activity_participant, whole: activity, key: activity_id
 -- name: opportunity_hide, part: opportunity_field, whole: opportunity, key: opportunity_id
 -- What the newest document of a record no longer shows of it stays, and says so.
 update clari.{part} as part
@@ -211,15 +207,9 @@ from (
 ) as whole
 where part.{key} = whole.{key} and part.in_latest_export and part.last_seen_at < whole.last_seen_at;
 
--- name: audit_forget, table: audit_event
--- name: audit_forget, table: audit_actor
--- name: activity_forget, table: activity
--- name: activity_forget, table: activity_account
--- name: activity_forget, table: activity_opportunity
--- name: activity_forget, table: activity_participant
--- name: opportunity_forget, table: opportunity
--- name: opportunity_forget, table: opportunity_field
--- name: opportunity_forget, table: opportunity_field_trend
+-- name: audit_forget, table: audit_event | audit_actor
+-- name: activity_forget, table: activity | activity_account | activity_opportunity | activity_participant
+-- name: opportunity_forget, table: opportunity | opportunity_field | opportunity_field_trend
 -- Before a product is rebuilt from all its landed documents, in order.
 delete from clari.{table};
 
@@ -294,24 +284,21 @@ with compared as (
 mapped as (
     select shown.activity_id
     from stage_activity_account as shown
-    left join clari.activity_account as known
-        on known.activity_id = shown.activity_id and known.account_id = shown.account_id
+    left join clari.activity_account as known using (activity_id, account_id)
     where
         known.activity_id is null
         or known.last_seen_at <= $exported_at and ({account: known.* is distinct from shown.* or})
     union
     select shown.activity_id
     from stage_activity_opportunity as shown
-    left join clari.activity_opportunity as known
-        on known.activity_id = shown.activity_id and known.opportunity_id = shown.opportunity_id
+    left join clari.activity_opportunity as known using (activity_id, opportunity_id)
     where
         known.activity_id is null
         or known.last_seen_at <= $exported_at and ({opportunity: known.* is distinct from shown.* or})
     union
     select shown.activity_id
     from stage_activity_participant as shown
-    left join clari.activity_participant as known
-        on known.activity_id = shown.activity_id and known.participant_id = shown.participant_id
+    left join clari.activity_participant as known using (activity_id, participant_id)
     where
         known.activity_id is null
         or known.last_seen_at <= $exported_at and ({participant: known.* is distinct from shown.* or})
@@ -324,28 +311,16 @@ select
 from compared
 left join mapped on mapped.activity_id = compared.activity_id;
 
--- name: stage_audit_begin, table: audit_event
--- name: stage_audit_begin, table: audit_actor
--- name: stage_activity_begin, table: activity
--- name: stage_activity_begin, table: activity_account
--- name: stage_activity_begin, table: activity_opportunity
--- name: stage_activity_begin, table: activity_participant
--- name: stage_opportunity_begin, table: opportunity
--- name: stage_opportunity_begin, table: opportunity_field
--- name: stage_opportunity_begin, table: opportunity_field_trend
+-- name: stage_audit_begin, table: audit_event | audit_actor
+-- name: stage_activity_begin, table: activity | activity_account | activity_opportunity | activity_participant
+-- name: stage_opportunity_begin, table: opportunity | opportunity_field | opportunity_field_trend
 -- Grain: one row a record of the document as it is read, at its position; of the same one there may be several.
 create or replace temp table stage_raw_{table} as
 select * from raw_{table} limit 0;
 
--- name: stage_audit_more, table: audit_event
--- name: stage_audit_more, table: audit_actor
--- name: stage_activity_more, table: activity
--- name: stage_activity_more, table: activity_account
--- name: stage_activity_more, table: activity_opportunity
--- name: stage_activity_more, table: activity_participant
--- name: stage_opportunity_more, table: opportunity
--- name: stage_opportunity_more, table: opportunity_field
--- name: stage_opportunity_more, table: opportunity_field_trend
+-- name: stage_audit_more, table: audit_event | audit_actor
+-- name: stage_activity_more, table: activity | activity_account | activity_opportunity | activity_participant
+-- name: stage_opportunity_more, table: opportunity | opportunity_field | opportunity_field_trend
 -- More records of the document, as they are read.
 insert into stage_raw_{table} by name
 select * from raw_{table};

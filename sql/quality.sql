@@ -7,10 +7,8 @@ from stage_entry as entry
 inner join clari.forecast_entry as known
     on
         known.forecast_id = $forecast_id
-        and known.time_period_id = entry.time_period_id
-        and known.time_frame_id = entry.time_frame_id
-        and known.user_id = entry.user_id
-        and known.field_id = entry.field_id
+        and known.time_period_id = entry.time_period_id and known.time_frame_id = entry.time_frame_id
+        and known.user_id = entry.user_id and known.field_id = entry.field_id
 where entry.currency_code <> upper(known.currency_code)
 group by known.currency_code, entry.currency_code
 order by known_currency, currency, entries;
@@ -88,18 +86,14 @@ order by quota_field.time_period_id;
 -- name: swings_of
 -- Grain: one row a swing of an export, the largest first.
 select
-    swing.baseline,
-    swing.user_id,
+    swing.baseline, swing.user_id,
     person.name as user_name,
-    swing.time_period_id,
-    swing.field_id,
+    swing.time_period_id, swing.field_id,
     coalesce(field.field_name, swing.field_id) as field_name,
     swing.previous_value, swing.current_value, swing.change_amount, swing.change_pct, swing.reason
 from clari.forecast_swing as swing
-left join clari.forecast_user as person
-    on person.forecast_id = swing.forecast_id and person.user_id = swing.user_id
-left join clari.forecast_field as field
-    on field.forecast_id = swing.forecast_id and field.field_id = swing.field_id
+left join clari.forecast_user as person using (forecast_id, user_id)
+left join clari.forecast_field as field using (forecast_id, field_id)
 where swing.job_id = $job_id and swing.is_swing
 order by abs(swing.change_amount) desc, swing.user_id, swing.field_id, swing.baseline;
 

@@ -12,11 +12,7 @@ order by user_id, field_id, currency_code;
 
 -- name: fields
 -- Grain: one row a field of which the quarter has an entry.
-select
-    used.field_id,
-    field.field_name,
-    field.field_type,
-    used.shown > 0 as is_shown
+select used.field_id, field.field_name, field.field_type, used.shown > 0 as is_shown
 from (
     select field_id, max(case when in_latest_export then 1 else 0 end) as shown
     from clari.forecast_entry_state
@@ -38,10 +34,7 @@ with merged as (
     from clari.export_job as job
     left join clari.export_check as verdict
         on verdict.request_id = job.request_id and verdict.check_name = 'export_is_readable'
-    where
-        job.forecast_id = $forecast_id
-        and job.time_period_id = $quarter_id
-        and job.state in ('LOADED', 'RETIRED')
+    where job.forecast_id = $forecast_id and job.time_period_id = $quarter_id and job.state in ('LOADED', 'RETIRED')
 )
 
 select

@@ -12,8 +12,7 @@ order by time_period_id, forecast_id, exported_at, submitted_at, request_id;
 -- product, and whose checks passed: how many of these verdicts would leave export_check. Those that failed stay.
 with export as (
     select
-        request_id,
-        exported_at,
+        request_id, exported_at,
         row_number() over (
             partition by forecast_id, time_period_id order by exported_at desc, submitted_at desc, request_id desc
         ) as place
@@ -87,21 +86,12 @@ where period.quarter_id < $oldest_kept
 group by period.quarter_id;
 
 -- name: retire_mart
--- name: retire, table: forecast_entry_state
--- name: retire, table: forecast_entry_sighting
--- name: retire, table: forecast_entry_history
--- name: retire, table: forecast_swing_contribution
--- name: retire, table: forecast_time_frame
--- name: retire, table: time_frame
+-- name: retire, table: forecast_entry_state | forecast_entry_sighting | forecast_entry_history | forecast_swing_contribution | forecast_time_frame | time_frame
 -- Rows of a quarter leave, of all forecasts at once.
 delete from clari.{table}
 where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
 
--- name: forget_quarter, table: time_period
--- name: forget_quarter, table: forecast_user_sighting
--- name: forget_quarter, table: newest_document
--- name: forget_quarter, table: mart_version
--- name: forget_quarter, table: mart_part_version
+-- name: forget_quarter, table: time_period | forecast_user_sighting | newest_document | mart_version | mart_part_version
 delete from clari.{table} where quarter_id = $quarter_id;
 
 -- name: retired

@@ -14,18 +14,11 @@ with loaded as (
         ) = 1
 ),
 
-shown as (
-    select distinct forecast_id, time_period_id, time_frame_id from clari.forecast_entry_state
-),
+shown as (select distinct forecast_id, time_period_id, time_frame_id from clari.forecast_entry_state),
 
 listed as (
     select
-        loaded.forecast_id,
-        week.time_period_id,
-        week.time_frame_id,
-        week.start_date,
-        week.end_date,
-        loaded.exported_at,
+        loaded.forecast_id, week.time_period_id, week.time_frame_id, week.start_date, week.end_date, loaded.exported_at,
         loaded.job_id,
         shown.time_frame_id is not null as is_shown,
         coalesce(describer.forecast_id = loaded.forecast_id, true) as is_described
@@ -49,8 +42,7 @@ touching as (
     from listed as week
     inner join listed as mine
         on
-            mine.forecast_id = week.forecast_id
-            and mine.time_period_id = week.time_period_id
+            mine.forecast_id = week.forecast_id and mine.time_period_id = week.time_period_id
             and mine.is_shown
             and mine.start_date <= coalesce(week.end_date, week.start_date + 6)
             and coalesce(mine.end_date, mine.start_date + 6) >= week.start_date
@@ -58,19 +50,10 @@ touching as (
 )
 
 select
-    listed.forecast_id,
-    listed.time_period_id,
-    listed.time_frame_id,
-    listed.start_date,
-    listed.end_date,
-    listed.exported_at,
-    listed.job_id
+    listed.forecast_id, listed.time_period_id, listed.time_frame_id, listed.start_date, listed.end_date,
+    listed.exported_at, listed.job_id
 from listed
-left join touching
-    on
-        touching.forecast_id = listed.forecast_id
-        and touching.time_period_id = listed.time_period_id
-        and touching.time_frame_id = listed.time_frame_id
+left join touching using (forecast_id, time_period_id, time_frame_id)
 where
     listed.is_shown
     or (listed.start_date is null and listed.is_described)

@@ -4,12 +4,12 @@ A query is called `topic/query`. It stands in `sql/<topic>.sql` below the line
 
     -- name: <query>
 
-or, where it is longer than a screen, in the file `sql/<topic>/<query>.sql`, above whatever such line there is. What one
-engine needs in other words stands beside it, as `-- name: <query>, engine: snowflake` or in the file
-`<query>.snowflake.sql`.
+or, where it is longer than a screen, in the file `sql/<topic>/<query>.sql`, above whatever such line there is, or below
+one with its own name where it has values. What one engine needs in other words stands beside it, as
+`-- name: <query>, engine: snowflake` or in the file `<query>.snowflake.sql`.
 
 Several such lines above one text name twins. Each gets the text with its own values for the words in braces, and a name
-that stands there again gets the text once more, behind what it has:
+that stands there again, or has several values between bars, gets the text once more, behind what it has:
 
     -- name: audit_staged, table: audit_event, key: event_id
     -- name: audit_staged, table: audit_actor, key: actor_id, actor_type
@@ -27,8 +27,9 @@ Values are written in `sql/` alone: nothing of Python's is ever put into a state
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 
 from clari_pipeline.core.project import project_file
@@ -87,14 +88,14 @@ def _read(file: Path, root: Path) -> dict[_Key, str]:
         name, _, engine = where.partition(".")
         return {(name, engine or None): text}
     found: dict[_Key, str] = {}
-    if file.parent != root:  # a query of its own, and others on what it makes
+    if file.parent != root and not text.startswith(_NAME):  # a query of its own, and others on what it makes
         own, text = text[: (begin := text.index(f"\n{_NAME}") + 1)], text[begin:]
         found[where, None] = own.rstrip() + "\n"
     for heads, body in _parts(text):
         here: dict[_Key, list[str]] = {}
-        for head in heads:
-            values = dict(value.split(": ", 1) for value in _NEXT_VALUE.split(f"name: {head}"))
-            key = f"{where}/{values.pop('name')}", values.pop("engine", None)
+        for values in (values for head in heads for values in _values(head)):
+            name = values.pop("name")
+            key = where if where.endswith(f"/{name}") else f"{where}/{name}", values.pop("engine", None)
             if key in found:
                 raise QueryError(f"sql/{where}.sql names {key[0]} twice")
             if values and values.keys() != {place[1] for place in _PLACE.finditer(body)}:
@@ -113,6 +114,13 @@ def _parts(text: str) -> list[tuple[list[str], str]]:
         elif parts:
             parts[-1] = parts[-1][0], "\n".join(lines).strip() + "\n"
     return parts
+
+
+def _values(head: str) -> Iterator[dict[str, str]]:
+    """A name and its values, once for each of those between bars."""
+    named = dict(value.split(": ", 1) for value in _NEXT_VALUE.split(f"name: {head}"))
+    for values in product(*(value.split(" | ") for value in named.values())):
+        yield dict(zip(named, values, strict=True))
 
 
 def _filled(body: str, values: dict[str, str]) -> str:

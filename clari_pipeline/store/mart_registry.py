@@ -93,7 +93,6 @@ _TEAM = "forecast_call_week.parent_role_id forecast_call_week.role_id"
 
 # What finds the calls as known at a moment.
 _CALLS_STATEMENTS = (
-    "helpers",
     "rules_begin",
     "swing_rule",
     "field_rule",
@@ -115,7 +114,7 @@ _ALL = (
         reads=_TABLES,
         refresh=Refresh.NEWEST_CALLS,
         retention=RetentionRule.WITH_QUARTER,
-        version=1,  # words: 1-218a2323
+        version=1,  # words: 1-735b3b9a
         statements=(*_CALLS_STATEMENTS, "newest_loaded", "person_at", "forecast_vs_quota_begin", "forecast_vs_quota"),
         columns=_ENTRY_KEY
         | _PERSON
@@ -195,7 +194,7 @@ _ALL = (
         refresh=Refresh.WEEKS,
         retention=RetentionRule.WITH_QUARTER,
         is_weekly=True,
-        version=1,  # words: 1-28a8b5ef
+        version=1,  # words: 1-bc98e47b
         statements=(
             *_CALLS_STATEMENTS,
             "loaded_documents",
@@ -232,7 +231,7 @@ _ALL = (
         refresh=Refresh.WITH_ANOTHER,
         retention=RetentionRule.WITH_QUARTER,
         is_weekly=True,
-        version=1,  # words: 1-77ab5ef6
+        version=1,  # words: 1-ccaf512c
         statements=("forecast_movement",),
         columns={
             "previous_time_frame_id": "forecast_call_week.time_frame_id",

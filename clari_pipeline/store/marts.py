@@ -61,7 +61,6 @@ def swings_of(session: Session, job_id: str) -> list[Record]:
 
 def refresh_forecast_vs_quota(session: Session, rules: CallRules) -> None:
     """Rebuild `forecast_vs_quota` of each forecast and quarter whose fingerprint has changed."""
-    run(session, "marts/helpers")
     run(session, "marts/forecast_vs_quota_orphans")
     known = {(one["forecast_id"], one["quarter_id"]): one["made_of"] for one in rows(session, "marts/versions")}
     for newest in newest_loaded(session):
@@ -85,7 +84,6 @@ def _fingerprint(session: Session, newest: Record, rules: CallRules) -> str:
 
 def begin_calls(session: Session, rules: CallRules) -> None:
     """Make this session's rule tables and an empty `forecast_call`."""
-    run(session, "marts/helpers")
     run(session, "marts/forecast_call_begin")
     run(session, "marts/rules_begin")
     for position, rule in enumerate(rules.rules.swings.rule):

@@ -14,7 +14,14 @@ from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, row, rows, run
 
-_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
+_ASKED = {  # by the columns that they fill, and forecast_updated by itself: types that an export can ask for
+    "forecast_value": "forecast",
+    "forecast_updated": "forecast_updated",
+    "quota_value": "quota",
+    "adjustment_value": "adjustment",
+    "crm_total": "crm_total",
+    "crm_closed": "crm_closed",
+}
 _STAGING = ("stage_user", "stage_period")
 _LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
 _DESCRIBED = ("stage_user", "stage_field", "stage_time_period", "stage_time_frame")
@@ -247,5 +254,5 @@ def _parameters(export: Record) -> Record:
     return {
         "quarter_id": export["time_period_id"],
         **{name: export[name] for name in same},
-        **{f"has_{name}": name in asked for name in _TYPES},
+        **{f"has_{name}": kind in asked for name, kind in _ASKED.items()},
     }

@@ -16,8 +16,6 @@ from sqlglot import ErrorLevel, exp
 
 from clari_pipeline.core.queries import text_for, text_of
 
-# Functions that the engine's own sql/schema/clari.<engine>.sql makes, in place of DuckDB's macros.
-_FUNCTIONS = frozenset({"fraction"})
 _PARAMETER = re.compile("\0(\\w+)\0")
 _OWN_PARAMETER = re.compile(r"\$(\w+)")
 _OWN_END = re.compile(r";\n(?:\n|\Z)")
@@ -55,10 +53,7 @@ def carried(name: str, dialect: Dialect) -> tuple[str, ...]:
 
 
 def _with_marked_names(statement: exp.Expression) -> exp.Expression:
-    """Parameters as variables that sqlglot leaves alone, and our functions by their schema."""
+    """Parameters as variables that sqlglot leaves alone."""
     for named in list(statement.find_all(exp.Parameter, exp.Placeholder)):
         named.replace(exp.Var(this=f"\0{named.name}\0"))
-    for call in statement.find_all(exp.Anonymous):
-        if call.name.lower() in _FUNCTIONS and not isinstance(call.parent, exp.Dot):
-            call.set("this", f"clari.{call.name.lower()}")
     return statement

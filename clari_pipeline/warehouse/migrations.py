@@ -43,7 +43,9 @@ def make_schema(session: Session, make_table: Callable[[str], None] | None = Non
     `make_table` makes one by its name, in place of its file in `sql/schema/`.
     """
     run(session, "schema/clari")
-    are_moved = _move_entries(session)
+    # The table of entries may have the name of the view that shows them now. Its rows stay: each names its export.
+    if are_moved := bool(row(session, "schema_entries_held")["held"]):
+        run(session, "schema_entries_moved")
     for table in tables():
         if make_table is None:
             run(session, f"schema/{table}")
@@ -55,14 +57,3 @@ def make_schema(session: Session, make_table: Callable[[str], None] | None = Non
     run(session, "schema_weeks_listed")
     run(session, "schema_is_made", schema_sha256=schema_version())
     return are_moved
-
-
-def _move_entries(session: Session) -> bool:
-    """Rename the table of entries where it has the name of the view that shows them now; whether it had.
-
-    Its rows stay as they are: each names the export that showed it last.
-    """
-    is_held = bool(row(session, "schema_entries_held")["held"])
-    if is_held:
-        run(session, "schema_entries_moved")
-    return is_held

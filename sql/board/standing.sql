@@ -4,9 +4,7 @@ with newest as (
     select forecast_id, time_period_id, job_id
     from (
         select
-            forecast_id,
-            time_period_id,
-            job_id,
+            forecast_id, time_period_id, job_id,
             row_number() over (
                 partition by forecast_id, time_period_id order by exported_at desc, submitted_at desc
             ) as place
@@ -30,8 +28,7 @@ placed as (
             order by
                 case when stand.is_top then 0 else 1 end,
                 abs(coalesce(stand.forecast_value, 0)) desc,
-                stand.user_name,
-                stand.user_id
+                stand.user_name, stand.user_id
         ) as place
     from clari.forecast_vs_quota as stand
 )
@@ -54,16 +51,12 @@ from placed
 left join change as since_sync
     on
         since_sync.baseline = 'sync'
-        and since_sync.forecast_id = placed.forecast_id
-        and since_sync.time_period_id = placed.time_period_id
-        and since_sync.field_id = placed.field_id
-        and since_sync.user_id = placed.user_id
+        and since_sync.forecast_id = placed.forecast_id and since_sync.time_period_id = placed.time_period_id
+        and since_sync.field_id = placed.field_id and since_sync.user_id = placed.user_id
 left join change as since_week
     on
         since_week.baseline = 'week'
-        and since_week.forecast_id = placed.forecast_id
-        and since_week.time_period_id = placed.time_period_id
-        and since_week.field_id = placed.field_id
-        and since_week.user_id = placed.user_id
+        and since_week.forecast_id = placed.forecast_id and since_week.time_period_id = placed.time_period_id
+        and since_week.field_id = placed.field_id and since_week.user_id = placed.user_id
 where placed.place <= $most
 order by placed.forecast_id, placed.time_period_id, placed.field_id, placed.place;

@@ -75,9 +75,7 @@ where
 -- the periods whose entries use it, and to those that its days touch. Of several weeks with one id the first belongs to
 -- the first of these periods, and so on.
 create or replace temp table stage_time_frame as
-with used as (
-    select distinct time_period_id, time_frame_id from stage_entry
-),
+with used as (select distinct time_period_id, time_frame_id from stage_entry),
 
 candidate as (
     select

@@ -25,16 +25,13 @@ with asked as (
 
 place as (
     select
-        entry.time_period_id,
-        entry.user_id,
-        entry.field_id,
+        entry.time_period_id, entry.user_id, entry.field_id,
         bool_or(entry.is_present) as is_present,
         bool_or(entry.forecast_value is not null) as has_call,
         min(week.position) as first_position,
         count(asked.position) as weeks_told
     from clari.forecast_entry_history as entry
-    inner join forecast_week as week
-        on week.time_period_id = entry.time_period_id and week.time_frame_id = entry.time_frame_id
+    inner join forecast_week as week using (time_period_id, time_frame_id)
     left join asked on asked.time_period_id = entry.time_period_id and asked.time_frame_id = entry.time_frame_id
     where
         entry.forecast_id = $forecast_id

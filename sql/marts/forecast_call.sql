@@ -24,8 +24,7 @@ call_week as (
 
 positioned as not materialized (
     select
-        state.*,
-        week.position,
+        state.*, week.position,
         week.position <= (select call_week.position from call_week) as is_before_or_in_call_week,
         $use_adjusted
         and state.adjustment_value is not null
@@ -33,16 +32,14 @@ positioned as not materialized (
         state.forecast_value is not null
         and not (state.forecast_value = 0 and state.is_updated is not distinct from false) as is_written
     from state
-    inner join forecast_week as week on week.time_period_id = state.time_period_id and week.time_frame_id = state.time_frame_id
+    inner join forecast_week as week using (time_period_id, time_frame_id)
 ),
 
 -- What a call is held against stands in the newest week up to that of the call; the call itself in the newest of
 -- these in which one was submitted.
 place as materialized (
     select
-        time_period_id,
-        user_id,
-        field_id,
+        time_period_id, user_id, field_id,
         bool_or(is_present) as is_present,
         bool_or(forecast_value is not null) as has_call,
         max(case when is_before_or_in_call_week then position end) as newest_position,
@@ -56,10 +53,8 @@ period_week as (
     select week.time_period_id, week.time_frame_id, week.position
     from forecast_week as week
     left join (
-        select time_period_id, max(newest_position) as position
-        from place
-        group by time_period_id
-    ) as told on told.time_period_id = week.time_period_id
+        select time_period_id, max(newest_position) as position from place group by time_period_id
+    ) as told using (time_period_id)
     where week.position = told.position or week.position = (select call_week.position from call_week)
     qualify row_number() over (partition by week.time_period_id order by week.position desc) = 1
 ),
@@ -70,17 +65,11 @@ found as materialized (
         positioned.position = place.newest_position as is_newest,
         positioned.position = place.standing_position as is_standing
     from positioned
-    inner join place
-        on
-            place.time_period_id = positioned.time_period_id
-            and place.user_id = positioned.user_id
-            and place.field_id = positioned.field_id
+    inner join place using (time_period_id, user_id, field_id)
     where positioned.position = place.newest_position or positioned.position = place.standing_position
 ),
 
-newest as not materialized (
-    select * from found where is_newest
-),
+newest as not materialized (select * from found where is_newest),
 
 standing as not materialized (
     select
@@ -88,15 +77,13 @@ standing as not materialized (
         case when found.is_overridden then found.adjustment_value else found.forecast_value end as written_value,
         found.position = period_week.position as is_call_week
     from found
-    left join period_week on period_week.time_period_id = found.time_period_id
+    left join period_week using (time_period_id)
     where found.is_standing
 ),
 
 -- A forecast field is one for which any entry of the period has a call, whatever its type says.
 forecast_field as (
-    select distinct time_period_id, field_id
-    from place
-    where has_call
+    select distinct time_period_id, field_id from place where has_call
 ),
 
 -- The newest quota: of the week of the call or before it, else the next one.
@@ -104,9 +91,7 @@ quota as (
     select measure_field.time_period_id, measure_field.field_id, state.user_id, state.quota_value, state.currency_code
     from state
     inner join measure_field
-        on
-            measure_field.time_period_id = state.time_period_id
-            and measure_field.quota_field_id = state.field_id
+        on measure_field.time_period_id = state.time_period_id and measure_field.quota_field_id = state.field_id
     left join forecast_week as week on week.time_period_id = state.time_period_id and week.time_frame_id = state.time_frame_id
     cross join call_week
     where state.quota_value is not null
@@ -121,9 +106,7 @@ quota as (
 
 presence as (
     select
-        place.time_period_id,
-        place.user_id,
-        place.field_id,
+        place.time_period_id, place.user_id, place.field_id,
         place.is_present and coalesce(person.is_shown, true) as is_present,
         place.newest_position is not null as has_begun,
         coalesce(standing.currency_code, newest.currency_code) as currency_code,
@@ -136,35 +119,16 @@ presence as (
         case when standing.is_overridden then standing.adjusted_by else standing.updated_by end as updated_by,
         case when standing.is_overridden then standing.adjusted_at else standing.updated_at end as updated_at
     from place
-    inner join forecast_field
-        on
-            forecast_field.time_period_id = place.time_period_id
-            and forecast_field.field_id = place.field_id
-    left join person_shown as person on person.user_id = place.user_id
-    left join newest
-        on
-            newest.time_period_id = place.time_period_id
-            and newest.user_id = place.user_id
-            and newest.field_id = place.field_id
-    left join standing
-        on
-            standing.time_period_id = place.time_period_id
-            and standing.user_id = place.user_id
-            and standing.field_id = place.field_id
+    inner join forecast_field using (time_period_id, field_id)
+    left join person_shown as person using (user_id)
+    left join newest using (time_period_id, user_id, field_id)
+    left join standing using (time_period_id, user_id, field_id)
 )
 
 -- No amount stands under a currency that is not its own.
 select
-    $job_id,
-    presence.time_period_id,
-    period_week.time_frame_id,
-    presence.user_id,
-    presence.field_id,
-    presence.written_value,
-    presence.is_submitted,
-    presence.is_present,
-    presence.has_begun,
-    presence.currency_code,
+    $job_id, presence.time_period_id, period_week.time_frame_id, presence.user_id, presence.field_id,
+    presence.written_value, presence.is_submitted, presence.is_present, presence.has_begun, presence.currency_code,
     case
         when presence.is_overridden then presence.standing_adjustment_value
         when coalesce(presence.newest_currency_code = presence.currency_code, true) then presence.newest_adjustment_value
@@ -173,26 +137,16 @@ select
     case when coalesce(pipeline.currency_code = presence.currency_code, true) then pipeline.crm_closed end,
     case when coalesce(closed.currency_code = presence.currency_code, true) then closed.crm_closed end,
     case when coalesce(quota.currency_code = presence.currency_code, true) then quota.quota_value end,
-    presence.updated_by,
-    presence.updated_at
+    presence.updated_by, presence.updated_at
 from presence
-left join period_week on period_week.time_period_id = presence.time_period_id
-left join measure_field
-    on
-        measure_field.time_period_id = presence.time_period_id
-        and measure_field.field_id = presence.field_id
+left join period_week using (time_period_id)
+left join measure_field using (time_period_id, field_id)
+left join quota using (time_period_id, user_id, field_id)
 left join newest as closed
     on
-        closed.time_period_id = presence.time_period_id
-        and closed.user_id = presence.user_id
+        closed.time_period_id = presence.time_period_id and closed.user_id = presence.user_id
         and closed.field_id = measure_field.closed_field_id
 left join newest as pipeline
     on
-        pipeline.time_period_id = presence.time_period_id
-        and pipeline.user_id = presence.user_id
-        and pipeline.field_id = measure_field.pipeline_field_id
-left join quota
-    on
-        quota.time_period_id = presence.time_period_id
-        and quota.user_id = presence.user_id
-        and quota.field_id = presence.field_id;
+        pipeline.time_period_id = presence.time_period_id and pipeline.user_id = presence.user_id
+        and pipeline.field_id = measure_field.pipeline_field_id;

@@ -10,10 +10,7 @@ insert into clari.forecast_movement (
 )
 with week as (
     select
-        frame.time_period_id,
-        frame.week_number,
-        frame.start_date,
-        frame.end_date,
+        frame.time_period_id, frame.week_number, frame.start_date, frame.end_date,
         previous.time_frame_id as previous_time_frame_id,
         frame.weeks_to_end
     from forecast_week as frame
@@ -28,30 +25,17 @@ with week as (
 -- The calls of both ends.
 stand as materialized (
     select
-        call.time_period_id,
-        call.user_id,
-        call.field_id,
-        call.user_name,
-        call.role_id,
-        call.role_name,
-        call.parent_role_id,
-        call.is_top,
-        call.is_backfilled,
-        call.call_value,
-        call.currency_code,
+        call.time_period_id, call.user_id, call.field_id, call.user_name, call.role_id, call.role_name,
+        call.parent_role_id, call.is_top, call.is_backfilled, call.call_value, call.currency_code,
         call.time_frame_id = $time_frame_id as is_end
     from clari.forecast_call_week as call
     inner join week on week.time_period_id = call.time_period_id
     where call.forecast_id = $forecast_id and call.time_frame_id in ($time_frame_id, week.previous_time_frame_id)
 ),
 
-at_end as (
-    select * from stand where is_end
-),
+at_end as (select * from stand where is_end),
 
-at_start as (
-    select * from stand where not is_end
-),
+at_start as (select * from stand where not is_end),
 
 -- Whose role somebody answers to, and what of it more than one person makes a call of.
 lead_role as (
@@ -64,7 +48,7 @@ lead_role as (
 shared_role as (
     select stand.time_period_id, stand.field_id, stand.is_end, stand.role_id
     from stand
-    inner join lead_role on lead_role.is_end = stand.is_end and lead_role.role_id = stand.role_id
+    inner join lead_role using (is_end, role_id)
     where stand.call_value <> 0
     group by stand.time_period_id, stand.field_id, stand.is_end, stand.role_id
     having count(*) > 1
@@ -73,21 +57,14 @@ shared_role as (
 manager as (
     select stand.*, shared_role.role_id is not null as is_shared
     from stand
-    inner join lead_role on lead_role.is_end = stand.is_end and lead_role.role_id = stand.role_id
-    left join shared_role
-        on
-            shared_role.time_period_id = stand.time_period_id
-            and shared_role.field_id = stand.field_id
-            and shared_role.is_end = stand.is_end
-            and shared_role.role_id = stand.role_id
+    inner join lead_role using (is_end, role_id)
+    left join shared_role using (time_period_id, field_id, is_end, role_id)
 ),
 
 -- Who reports to whom, at each end as they stood then.
 team as (
     select
-        owner.time_period_id,
-        owner.field_id,
-        owner.user_id,
+        owner.time_period_id, owner.field_id, owner.user_id,
         report.user_id as report_user_id,
         max(case when owner.is_end then 1 else 0 end) as is_at_end,
         max(case when owner.is_end then 0 else 1 end) as is_at_start,
@@ -99,8 +76,7 @@ team as (
     from manager as owner
     inner join stand as report
         on
-            report.time_period_id = owner.time_period_id
-            and report.is_end = owner.is_end
+            report.time_period_id = owner.time_period_id and report.is_end = owner.is_end
             and report.field_id = owner.field_id
             and report.parent_role_id = owner.role_id
     where report.user_id <> owner.user_id
@@ -109,9 +85,7 @@ team as (
 
 added as (
     select
-        time_period_id,
-        field_id,
-        user_id,
+        time_period_id, field_id, user_id,
         sum(case when is_at_end + is_at_start = 2 and end_value > start_value then end_value - start_value else 0 end) as raised,
         sum(case when is_at_end + is_at_start = 2 and end_value < start_value then end_value - start_value else 0 end) as lowered,
         sum(case when is_at_start = 0 then end_value else 0 end) as joined,
@@ -144,11 +118,7 @@ owner as (
         at_start.currency_code as start_currency_code,
         coalesce(at_end.currency_code, at_start.currency_code) as currency_code
     from at_end
-    full join at_start
-        on
-            at_start.time_period_id = at_end.time_period_id
-            and at_start.user_id = at_end.user_id
-            and at_start.field_id = at_end.field_id
+    full join at_start using (time_period_id, user_id, field_id)
 ),
 
 moved as (
@@ -161,16 +131,8 @@ moved as (
         coalesce(added.reports, 0) as reports,
         coalesce(apart.reports, 0) as reports_apart
     from owner
-    left join added
-        on
-            added.time_period_id = owner.time_period_id
-            and added.user_id = owner.user_id
-            and added.field_id = owner.field_id
-    left join apart
-        on
-            apart.time_period_id = owner.time_period_id
-            and apart.user_id = owner.user_id
-            and apart.field_id = owner.field_id
+    left join added using (time_period_id, user_id, field_id)
+    left join apart using (time_period_id, user_id, field_id)
 ),
 
 -- Amounts of two currencies are not told apart in one, and what no column can hold is not told at all.
@@ -189,23 +151,9 @@ told as (
 )
 
 select
-    $forecast_id,
-    told.time_period_id,
-    $time_frame_id,
-    told.user_id,
-    told.field_id,
-    week.week_number,
-    week.start_date,
-    week.end_date,
-    week.weeks_to_end,
-    told.user_name,
-    told.role_name,
-    told.is_top,
-    week.previous_time_frame_id,
-    $is_week_over,
-    told.is_backfilled,
-    told.start_value,
-    told.end_value,
+    $forecast_id, told.time_period_id, $time_frame_id, told.user_id, told.field_id, week.week_number, week.start_date,
+    week.end_date, week.weeks_to_end, told.user_name, told.role_name, told.is_top, week.previous_time_frame_id,
+    $is_week_over, told.is_backfilled, told.start_value, told.end_value,
     case when told.is_told then cast(told.change as decimal(18, 4)) end,
     case when told.is_told then cast(told.raised as decimal(18, 4)) end,
     case when told.is_told then cast(told.lowered as decimal(18, 4)) end,
@@ -214,7 +162,6 @@ select
     case when told.is_told then cast(told.judgement as decimal(18, 4)) end,
     cast(told.reports as integer),
     cast(told.reports_apart as integer),
-    told.start_currency_code,
-    told.currency_code
+    told.start_currency_code, told.currency_code
 from told
 inner join week on week.time_period_id = told.time_period_id;

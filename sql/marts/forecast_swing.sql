@@ -1,13 +1,12 @@
 -- Two exports of a forecast's quarter compared, call by call, from forecast_call.
 insert into clari.forecast_swing (
-    forecast_id, time_period_id, user_id, field_id, baseline, previous_value, current_value, change_amount,
-    change_pct, is_swing, reason, threshold, time_frame_id, previous_time_frame_id, currency_code, previous_job_id,
-    job_id, detected_at, previous_user_id, min_amount, is_muted, updated_by, updated_at, previous_currency_code
+    forecast_id, time_period_id, user_id, field_id, baseline, previous_value, current_value, change_amount, change_pct,
+    is_swing, reason, threshold, time_frame_id, previous_time_frame_id, currency_code, previous_job_id, job_id,
+    detected_at, previous_user_id, min_amount, is_muted, updated_by, updated_at, previous_currency_code
 )
 with exports as (
     select
-        now.exported_at,
-        now.loaded_at,
+        now.exported_at, now.loaded_at,
         now.scope_id is distinct from before.scope_id
         or now.currency is distinct from before.currency
         or now.types_to_export is distinct from before.types_to_export as has_other_request,
@@ -41,12 +40,7 @@ call_before as (
         call.time_period_id,
         coalesce(same_person.user_id, call.user_id) as user_id,
         call.user_id as previous_user_id,
-        call.time_frame_id,
-        call.field_id,
-        call.call_value,
-        call.currency_code,
-        call.quota_value,
-        call.updated_at
+        call.time_frame_id, call.field_id, call.call_value, call.currency_code, call.quota_value, call.updated_at
     from forecast_call as call
     left join same_person on same_person.previous_user_id = call.user_id
     where call.job_id = $previous_job_id and call.is_present
@@ -75,11 +69,7 @@ compared as (
         case when coalesce(now.updated_at >= before.updated_at, true) then now.updated_at end as updated_at,
         before.currency_code as previous_currency_code
     from (select * from forecast_call where job_id = $job_id and is_present) as now
-    full join call_before as before
-        on
-            before.time_period_id = now.time_period_id
-            and before.user_id = now.user_id
-            and before.field_id = now.field_id
+    full join call_before as before using (time_period_id, user_id, field_id)
 ),
 
 -- Who they are, and whether anybody reports to them.
@@ -103,9 +93,7 @@ person as (
 -- The most particular rule that says something, for each bound by itself; no two rules have the same rank.
 foremost as (
     select
-        compared.time_period_id,
-        compared.user_id,
-        compared.field_id,
+        compared.time_period_id, compared.user_id, compared.field_id,
         bool_or(person.is_rep) as is_rep,
         max(case when rule.threshold is not null then rule.rank end) as of_threshold,
         max(case when rule.min_amount is not null then rule.rank end) as of_amount,
@@ -130,20 +118,14 @@ foremost as (
 
 ruled as (
     select
-        compared.*,
-        foremost.is_rep,
+        compared.*, foremost.is_rep,
         cast(coalesce(by_threshold.threshold, $threshold) as decimal(9, 6)) as threshold,
         cast(coalesce(by_amount.min_amount, $min_amount) as decimal(18, 4)) as least_amount,
         cast(abs(compared.quota_value) as decimal(28, 4))
         * cast(coalesce(by_share.min_share_of_quota, $min_share) as decimal(9, 6)) as share_of_quota,
-        by_alert.is_alerted,
-        by_weeks.muted_in_weeks
+        by_alert.is_alerted, by_weeks.muted_in_weeks
     from compared
-    inner join foremost
-        on
-            foremost.time_period_id = compared.time_period_id
-            and foremost.user_id = compared.user_id
-            and foremost.field_id = compared.field_id
+    inner join foremost using (time_period_id, user_id, field_id)
     left join swing_rule as by_threshold on by_threshold.rank = foremost.of_threshold
     left join swing_rule as by_amount on by_amount.rank = foremost.of_amount
     left join swing_rule as by_share on by_share.rank = foremost.of_share
@@ -180,8 +162,7 @@ bounded as (
 -- Decimal arithmetic: DuckDB's division would make a binary fraction of money.
 reasoned as (
     select
-        bounded.*,
-        exports.*,
+        bounded.*, exports.*,
         case
             when coalesce(has_other_currency, false) then 'currency_changed'
             when has_other_request then 'request_changed'
@@ -192,10 +173,7 @@ reasoned as (
             when previous_value = 0 and current_value <> 0 then 'from_zero'
             when previous_value <> 0 and current_value = 0 then 'to_zero'
             when sign(previous_value) * sign(current_value) < 0 then 'sign_flip'
-            when
-                abs(change_amount)
-                > cast(abs(previous_value) as decimal(28, 4)) * threshold
-                then 'above_threshold'
+            when abs(change_amount) > cast(abs(previous_value) as decimal(28, 4)) * threshold then 'above_threshold'
         end as reason
     from bounded
     cross join exports
@@ -203,19 +181,16 @@ reasoned as (
 
 select
     $forecast_id as forecast_id,
-    time_period_id,
-    user_id,
-    field_id,
+    time_period_id, user_id, field_id,
     $baseline as baseline,
-    previous_value,
-    current_value,
+    previous_value, current_value,
     -- Null where the column cannot hold it (a flip between the largest amounts); is_swing knows all the same. Between two
     -- currencies there is no change to tell.
     case
         when not coalesce(has_other_currency, false) and abs(change_amount) < 100000000000000
             then cast(change_amount as decimal(18, 4))
     end as change_amount,
-    case when not coalesce(has_other_currency, false) then fraction(change_amount, abs(previous_value)) end as change_pct,
+    case when not coalesce(has_other_currency, false) then clari.fraction(change_amount, abs(previous_value)) end as change_pct,
     coalesce(
         reason in ('from_zero', 'to_zero', 'sign_flip', 'above_threshold')
         and abs(change_amount) >= min_amount,
@@ -223,16 +198,11 @@ select
     ) as is_swing,
     reason,
     cast(threshold as decimal(18, 6)) as threshold,
-    time_frame_id,
-    previous_time_frame_id,
-    currency_code,
+    time_frame_id, previous_time_frame_id, currency_code,
     $previous_job_id as previous_job_id,
     $job_id as job_id,
     loaded_at as detected_at,
-    previous_user_id,
-    min_amount,
+    previous_user_id, min_amount,
     coalesce(is_muted, false) as is_muted,
-    updated_by,
-    updated_at,
-    previous_currency_code
+    updated_by, updated_at, previous_currency_code
 from reasoned;

@@ -7,11 +7,7 @@ insert into clari.forecast_swing_contribution (
     apart_amount, currency_code
 )
 with team as (
-    select
-        manager.job_id = $job_id as is_now,
-        manager.user_id,
-        manager.role_id,
-        report.user_id as report_user_id
+    select manager.job_id = $job_id as is_now, manager.user_id, manager.role_id, report.user_id as report_user_id
     from person_at as manager
     inner join person_at as report
         on
@@ -42,9 +38,7 @@ membership as (
     group by coalesce(manager.user_id, team.user_id), coalesce(report.user_id, team.report_user_id)
 ),
 
-swing as (
-    select * from clari.forecast_swing where job_id = $job_id and baseline = $baseline
-),
+swing as (select * from clari.forecast_swing where job_id = $job_id and baseline = $baseline),
 
 -- Roles whose call more than one person makes. Who has none is no second head: Clari recommends an integration user
 -- beside whoever leads.
@@ -63,12 +57,7 @@ shared_role as (
 
 contribution as (
     select
-        swing.forecast_id,
-        swing.time_period_id,
-        swing.user_id,
-        swing.field_id,
-        swing.baseline,
-        swing.job_id,
+        swing.forecast_id, swing.time_period_id, swing.user_id, swing.field_id, swing.baseline, swing.job_id,
         membership.report_user_id,
         case
             when membership.is_now and membership.was_then then 'report'
@@ -113,14 +102,7 @@ contribution as (
 )
 
 select
-    forecast_id,
-    time_period_id,
-    user_id,
-    field_id,
-    baseline,
-    job_id,
-    report_user_id,
-    kind,
+    forecast_id, time_period_id, user_id, field_id, baseline, job_id, report_user_id, kind,
     -- Null where the column cannot hold it.
     case
         when not has_other_currency and not is_shared and abs(change_amount) < 100000000000000

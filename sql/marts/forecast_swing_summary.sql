@@ -31,10 +31,7 @@ with compared as (
 
 summed as (
     select
-        forecast_id,
-        time_period_id,
-        field_id,
-        baseline,
+        forecast_id, time_period_id, field_id, baseline,
         count(*) as compared,
         count(case when is_moved then 1 end) as moved,
         count(case when is_swing then 1 end) as swung,
@@ -62,13 +59,7 @@ summed as (
 )
 
 select
-    forecast_id,
-    time_period_id,
-    field_id,
-    baseline,
-    compared,
-    moved,
-    swung,
+    forecast_id, time_period_id, field_id, baseline, compared, moved, swung,
     -- Null where the column cannot hold it.
     case
         when monies_before <= 1 and abs(sum_before) < 100000000000000 then cast(sum_before as decimal(18, 4))
@@ -78,10 +69,7 @@ select
     end as sum_after,
     case when monies_before = 1 then previous_currency_code end as previous_currency_code,
     case when monies_after = 1 then currency_code end as currency_code,
-    kept,
-    judged,
+    kept, judged,
     has_cents = 1 as has_cents,
-    previous_job_id,
-    job_id,
-    detected_at
+    previous_job_id, job_id, detected_at
 from summed;

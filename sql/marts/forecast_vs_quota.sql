@@ -33,24 +33,18 @@ head as (
 
 select
     $forecast_id as forecast_id,
-    call.time_period_id,
-    call.user_id,
-    call.field_id,
+    call.time_period_id, call.user_id, call.field_id,
     call.call_value as forecast_value,
-    call.adjustment_value,
-    call.quota_value,
-    call.crm_closed,
-    call.crm_total,
-    fraction(call.crm_closed, call.quota_value) as attainment_pct,
-    fraction(call.call_value, call.quota_value) as forecast_to_quota_pct,
+    call.adjustment_value, call.quota_value, call.crm_closed, call.crm_total,
+    clari.fraction(call.crm_closed, call.quota_value) as attainment_pct,
+    clari.fraction(call.call_value, call.quota_value) as forecast_to_quota_pct,
     case
         when abs(cast(call.quota_value as decimal(20, 4)) - call.crm_closed) < 100000000000000
             then cast(cast(call.quota_value as decimal(20, 4)) - call.crm_closed as decimal(18, 4))
     end as gap_to_quota,
     call.currency_code,
     person.name as user_name,
-    person.role_name,
-    person.parent_role_name,
+    person.role_name, person.parent_role_name,
     call.user_id in (select head.user_id from head where head.heads = 1) as is_top,
     field.field_name,
     coalesce(period_over.week_number, call_week.week_number) as week_number,
@@ -59,10 +53,8 @@ select
     call.is_present as in_latest_export,
     seen.as_of
 from forecast_call as call
-inner join seen
-    on seen.time_period_id = call.time_period_id and seen.user_id = call.user_id and seen.field_id = call.field_id
-left join forecast_week as call_week
-    on call_week.time_period_id = call.time_period_id and call_week.time_frame_id = call.time_frame_id
+inner join seen using (time_period_id, user_id, field_id)
+left join forecast_week as call_week using (time_period_id, time_frame_id)
 left join period_over on period_over.time_period_id = call.time_period_id
 left join week_person as person on person.user_id = call.user_id
 left join clari.forecast_field as field on field.forecast_id = $forecast_id and field.field_id = call.field_id

@@ -3,9 +3,7 @@
 create or replace temp table forecast_week as
 with listed as (
     select
-        week.time_period_id,
-        week.time_frame_id,
-        week.start_date,
+        week.time_period_id, week.time_frame_id, week.start_date,
         coalesce(week.end_date, week.start_date + 6) as end_date,
         period.end_date as period_end_date,
         case
@@ -18,15 +16,9 @@ with listed as (
 )
 
 select
-    time_period_id,
-    time_frame_id,
-    start_date,
-    end_date,
+    time_period_id, time_frame_id, start_date, end_date,
     cast(
-        row_number() over (
-            partition by time_period_id
-            order by start_date nulls last, place, time_frame_id
-        ) as integer
+        row_number() over (partition by time_period_id order by start_date nulls last, place, time_frame_id) as integer
     ) as week_number,
     dense_rank() over (order by start_date nulls last, place, time_frame_id) as position,
     cast(greatest(0, coalesce(date_diff('day', end_date, period_end_date) // 7, 0)) as integer) as weeks_to_end

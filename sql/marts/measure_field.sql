@@ -10,9 +10,7 @@ with named as (
 
 known as (
     select
-        entry.time_period_id,
-        entry.field_id,
-        named.field_name,
+        entry.time_period_id, entry.field_id, named.field_name,
         count(case when entry.is_present then entry.quota_value end) as quotas,
         count(case when entry.is_present then entry.crm_closed end) as closed,
         count(case when entry.is_present then entry.crm_total end) as totals
@@ -28,8 +26,7 @@ known as (
 
 ruled as (
     select
-        known.time_period_id,
-        known.field_id,
+        known.time_period_id, known.field_id,
         max(field_rule.quota) as quota,
         max(field_rule.closed) as closed,
         max(field_rule.pipeline) as pipeline
@@ -41,11 +38,7 @@ ruled as (
 -- Where what the rules name stands.
 placed as (
     select
-        ruled.time_period_id,
-        ruled.field_id,
-        ruled.quota,
-        ruled.closed,
-        ruled.pipeline,
+        ruled.time_period_id, ruled.field_id, ruled.quota, ruled.closed, ruled.pipeline,
         max(
             case
                 when known.quotas > 0 and (known.field_id = ruled.quota or known.field_name = lower(ruled.quota))
@@ -70,8 +63,7 @@ placed as (
 )
 
 select
-    known.time_period_id,
-    known.field_id,
+    known.time_period_id, known.field_id,
     case when placed.quota is null then quota_field.field_id else placed.quota_field_id end as quota_field_id,
     case when placed.closed is null then known.field_id else placed.closed_field_id end as closed_field_id,
     case when placed.pipeline is null then known.field_id else placed.pipeline_field_id end as pipeline_field_id

@@ -1,12 +1,8 @@
 -- Grain: one row a forecast and quarter: its newest loaded export, and how many there are.
 select
-    request_id,
-    forecast_id,
+    request_id, forecast_id,
     time_period_id as quarter_id,
-    job_id,
-    exported_at,
-    call_time_frame_id,
-    quota_fields,
+    job_id, exported_at, call_time_frame_id, quota_fields,
     count(*) over (partition by forecast_id, time_period_id) as exports_loaded
 from clari.export_job
 where state = 'LOADED'

@@ -41,15 +41,8 @@ missed as (
 )
 
 select
-    seen.user_id,
-    seen.crm_user_id,
-    seen.name,
-    seen.email,
-    seen.role_id,
-    seen.role_name,
-    seen.parent_role_id,
-    seen.parent_role_name,
-    seen.is_top,
+    seen.user_id, seen.crm_user_id, seen.name, seen.email, seen.role_id, seen.role_name, seen.parent_role_id,
+    seen.parent_role_name, seen.is_top,
     missed.user_id is null as is_shown
 from seen
 left join missed on missed.user_id = seen.user_id;

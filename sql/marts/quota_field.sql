@@ -5,8 +5,7 @@ create or replace temp table quota_field as
 with known as (
     select distinct entry.time_period_id, entry.field_id, field.field_name
     from clari.forecast_entry_history as entry
-    left join clari.forecast_field as field
-        on field.forecast_id = entry.forecast_id and field.field_id = entry.field_id
+    left join clari.forecast_field as field using (forecast_id, field_id)
     where
         entry.forecast_id = $forecast_id
         and entry.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
@@ -18,8 +17,7 @@ with known as (
 
 shown as (
     select
-        known.time_period_id,
-        known.field_id,
+        known.time_period_id, known.field_id,
         export.exported_at = max(export.exported_at) over (
             partition by known.time_period_id, coalesce(export.scope_id, '')
         )

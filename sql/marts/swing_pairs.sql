@@ -12,19 +12,14 @@ pair as (
         'sync' as baseline,
         now.job_id,
         before.job_id as previous_job_id,
-        row_number() over (
-            partition by now.job_id order by before.exported_at desc
-        ) as distance
+        row_number() over (partition by now.job_id order by before.exported_at desc) as distance
     from loaded as now
     inner join loaded as before on before.exported_at < now.exported_at
     union all
     select
         'week',
-        now.job_id,
-        before.job_id,
-        row_number() over (
-            partition by now.job_id order by before.exported_at desc
-        )
+        now.job_id, before.job_id,
+        row_number() over (partition by now.job_id order by before.exported_at desc)
     from loaded as now
     inner join loaded as before on before.exported_at <= now.exported_at - interval 156 hours
 ),
@@ -48,9 +43,5 @@ where
         from clari.forecast_swing as known
         where known.job_id = pair.job_id and known.baseline = pair.baseline
     )
-    and not exists (
-        select 1
-        from quiet
-        where quiet.job_id = pair.job_id and quiet.baseline = pair.baseline
-    )
+    and not exists (select 1 from quiet where quiet.job_id = pair.job_id and quiet.baseline = pair.baseline)
 order by pair.job_id, pair.baseline;

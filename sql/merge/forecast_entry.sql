@@ -1,81 +1,37 @@
+-- name: forecast_entry, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed, submission: is_updated, updated_by, updated_at, override: adjusted_by, adjusted_at, key: time_period_id, time_frame_id, user_id, field_id
 -- The newest known values, from entry_change and entry_gone. A row that the document shows unchanged is not touched.
 -- A measure that the export did not ask for keeps its value, unless the row's currency is another now.
 update clari.forecast_entry_state as known
 set
-    forecast_value = case
-        when $has_forecast then entry.forecast_value
-        when coalesce(entry.currency_code = known.currency_code, true) then known.forecast_value
-    end,
-    quota_value = case
-        when $has_quota then entry.quota_value
-        when coalesce(entry.currency_code = known.currency_code, true) then known.quota_value
-    end,
-    adjustment_value = case
-        when $has_adjustment then entry.adjustment_value
-        when coalesce(entry.currency_code = known.currency_code, true) then known.adjustment_value
-    end,
-    crm_total = case
-        when $has_crm_total then entry.crm_total
-        when coalesce(entry.currency_code = known.currency_code, true) then known.crm_total
-    end,
-    crm_closed = case
-        when $has_crm_closed then entry.crm_closed
-        when coalesce(entry.currency_code = known.currency_code, true) then known.crm_closed
-    end,
+    {measure: * = case
+        when $has_* then entry.* when coalesce(entry.currency_code = known.currency_code, true) then known.*
+    end,},
     currency_code = coalesce(entry.currency_code, known.currency_code),
-    is_updated = case when $has_forecast_updated then entry.is_updated else known.is_updated end,
-    updated_by = case when $has_forecast_updated then entry.updated_by else known.updated_by end,
-    updated_at = case when $has_forecast_updated then entry.updated_at else known.updated_at end,
-    adjusted_by = case when $has_adjustment then entry.adjusted_by else known.adjusted_by end,
-    adjusted_at = case when $has_adjustment then entry.adjusted_at else known.adjusted_at end,
+    {submission: * = case when $has_forecast_updated then entry.* else known.* end,},
+    {override: * = case when $has_adjustment_value then entry.* else known.* end,},
     changed_at = case when change.has_changed then $exported_at else known.changed_at end,
-    scope_id = entry.scope_id,
-    in_latest_export = true,
-    last_seen_at = $exported_at,
-    exported_at = $exported_at,
+    scope_id = entry.scope_id, in_latest_export = true, last_seen_at = $exported_at, exported_at = $exported_at,
     job_id = $job_id
 from stage_entry as entry
 inner join entry_change as change on change.entry_no = entry.entry_no and change.is_written
-where
-    known.forecast_id = $forecast_id
-    and known.time_period_id = entry.time_period_id
-    and known.time_frame_id = entry.time_frame_id
-    and known.user_id = entry.user_id
-    and known.field_id = entry.field_id;
+where known.forecast_id = $forecast_id and {key: known.* = entry.* and};
 
 -- From now on the row itself says which export showed it last.
 update clari.forecast_entry_state as known
-set
-    in_latest_export = false,
-    last_seen_at = gone.exported_at,
-    exported_at = gone.exported_at,
-    job_id = gone.job_id
+set in_latest_export = false, last_seen_at = gone.exported_at, exported_at = gone.exported_at, job_id = gone.job_id
 from entry_gone as gone
-where
-    known.forecast_id = $forecast_id
-    and known.time_period_id = gone.time_period_id
-    and known.time_frame_id = gone.time_frame_id
-    and known.user_id = gone.user_id
-    and known.field_id = gone.field_id;
+where known.forecast_id = $forecast_id and {key: known.* = gone.* and};
 
 insert into clari.forecast_entry_state (
-    forecast_id, time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value,
-    crm_total, crm_closed, currency_code, is_updated, updated_by, updated_at, adjusted_by, adjusted_at, scope_id,
-    in_latest_export, first_seen_at, changed_at, last_seen_at, exported_at, job_id
+    forecast_id, {key}, {measure}, currency_code, {submission}, {override}, scope_id, in_latest_export, first_seen_at,
+    changed_at, last_seen_at, exported_at, job_id
 )
 select
-    $forecast_id, time_period_id, time_frame_id, user_id, field_id,
-    case when $has_forecast then forecast_value end,
-    case when $has_quota then quota_value end,
-    case when $has_adjustment then adjustment_value end,
-    case when $has_crm_total then crm_total end,
-    case when $has_crm_closed then crm_closed end,
+    $forecast_id, {key},
+    {measure: case when $has_* then * end,},
     currency_code,
-    case when $has_forecast_updated then is_updated end,
-    case when $has_forecast_updated then updated_by end,
-    case when $has_forecast_updated then updated_at end,
-    case when $has_adjustment then adjusted_by end,
-    case when $has_adjustment then adjusted_at end,
+    {submission: case when $has_forecast_updated then * end,},
+    {override: case when $has_adjustment_value then * end,},
     scope_id, true, $exported_at, $exported_at, $exported_at, $exported_at, $job_id
 from stage_entry
 where

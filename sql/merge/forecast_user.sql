@@ -1,12 +1,10 @@
+-- name: forecast_user, person: name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name, is_top
 -- The people of a forecast as newest known, made from the sightings of all its quarters. Of a person's team the newest
 -- quarter tells that has shown him: an older one, exported as often and often seconds later, tells of a team that was.
 -- A quarter whose entries alone name a person tells nothing of the team.
 delete from clari.forecast_user where forecast_id = $forecast_id;
 
-insert into clari.forecast_user (
-    forecast_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name,
-    is_top, in_latest_export, last_seen_at
-)
+insert into clari.forecast_user (forecast_id, user_id, {person}, in_latest_export, last_seen_at)
 -- Of two exports as of one moment the one submitted later is the newer.
 with newest as (
     select sighting.*, max(sighting.last_seen_at) over (partition by sighting.user_id) as last_shown_at
@@ -53,18 +51,14 @@ still_there as (
 )
 
 select
-    forecast_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name,
-    is_top,
+    forecast_id, user_id, {person},
     user_id in (select still_there.user_id from still_there) as in_latest_export,
     last_shown_at
 from newest;
 
 delete from clari.forecast_user_history where forecast_id = $forecast_id;
 
-insert into clari.forecast_user_history (
-    forecast_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name,
-    is_top, valid_from, valid_to
-)
+insert into clari.forecast_user_history (forecast_id, user_id, {person}, valid_from, valid_to)
 -- A quarter whose entries alone name a person tells nothing, unless no other tells more.
 with recorded as (
     select
@@ -100,25 +94,14 @@ compared as (
     select
         *,
         lag(user_id) over (partition by user_id order by first_seen_at) is null
-        or name is distinct from lag(name) over (partition by user_id order by first_seen_at)
-        or email is distinct from lag(email) over (partition by user_id order by first_seen_at)
-        or crm_user_id is distinct from lag(crm_user_id) over (partition by user_id order by first_seen_at)
-        or scope_id is distinct from lag(scope_id) over (partition by user_id order by first_seen_at)
-        or role_id is distinct from lag(role_id) over (partition by user_id order by first_seen_at)
-        or role_name is distinct from lag(role_name) over (partition by user_id order by first_seen_at)
-        or parent_role_id is distinct from lag(parent_role_id) over (partition by user_id order by first_seen_at)
-        or parent_role_name is distinct from lag(parent_role_name) over (partition by user_id order by first_seen_at)
-        or is_top is distinct from lag(is_top) over (partition by user_id order by first_seen_at) as is_version
+        or {person: * is distinct from lag(*) over (partition by user_id order by first_seen_at) or} as is_version
     from point
 ),
 
-version as (
-    select * from compared where is_version
-)
+version as (select * from compared where is_version)
 
 select
-    forecast_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name,
-    is_top,
+    forecast_id, user_id, {person},
     first_seen_at as valid_from,
     lead(first_seen_at) over (partition by user_id order by first_seen_at) as valid_to
 from version;

@@ -1,3 +1,4 @@
+-- name: forecast_user_sighting, person: name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name
 -- A run of exports of one quarter that showed a person with the same attributes is one row: all of these that could
 -- have shown the person, of the same scope or of none, and of the same types.
 -- An export of a scope says nothing of who stands above it; one without a person's own record nothing of the person.
@@ -16,29 +17,14 @@ qualify row_number() over (partition by sighting.user_id order by sighting.last_
 create or replace temp table user_shown as
 select
     person.user_id,
-    case when record.is_missing then run.name else person.name end as name,
-    case when record.is_missing then run.email else person.email end as email,
-    case when record.is_missing then run.crm_user_id else person.crm_user_id end as crm_user_id,
-    case when record.is_missing then run.scope_id else person.scope_id end as scope_id,
-    case when record.is_missing then run.role_id else person.role_id end as role_id,
-    case when record.is_missing then run.role_name else person.role_name end as role_name,
-    case when record.is_missing then run.parent_role_id else person.parent_role_id end as parent_role_id,
-    case when record.is_missing then run.parent_role_name else person.parent_role_name end as parent_role_name,
+    {person: case when record.is_missing then run.* else person.* end as *,},
     case
         when record.is_missing or cast($scope_id as varchar) is not null then coalesce(run.is_top, false)
         else person.is_top
     end as is_top
 from stage_user as person
-inner join (
-    select
-        user_id,
-        coalesce(
-            name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name
-        ) is null as is_missing
-    from stage_user
-) as record
-    on record.user_id = person.user_id
-left join user_run as run on run.user_id = person.user_id;
+inner join (select user_id, coalesce({person}) is null as is_missing from stage_user) as record using (user_id)
+left join user_run as run using (user_id);
 
 create or replace temp table user_change as
 with other as (
@@ -69,14 +55,7 @@ left join user_run as run
     on
         run.user_id = person.user_id
         and missed.user_id is null
-        and run.name is not distinct from person.name
-        and run.email is not distinct from person.email
-        and run.crm_user_id is not distinct from person.crm_user_id
-        and run.scope_id is not distinct from person.scope_id
-        and run.role_id is not distinct from person.role_id
-        and run.role_name is not distinct from person.role_name
-        and run.parent_role_id is not distinct from person.parent_role_id
-        and run.parent_role_name is not distinct from person.parent_role_name
+        and {person: run.* is not distinct from person.* and}
         and run.is_top is not distinct from person.is_top;
 
 update clari.forecast_user_sighting as sighting
@@ -85,8 +64,7 @@ from user_change as change
 where
     sighting.forecast_id = $forecast_id
     and sighting.quarter_id = $quarter_id
-    and sighting.user_id = change.user_id
-    and sighting.first_seen_at = change.first_seen_at;
+    and sighting.user_id = change.user_id and sighting.first_seen_at = change.first_seen_at;
 
 -- Two exports as of the same moment: the one submitted later stands.
 delete from clari.forecast_user_sighting as sighting
@@ -99,11 +77,9 @@ where
     and change.first_seen_at is null;
 
 insert into clari.forecast_user_sighting (
-    forecast_id, quarter_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id,
-    parent_role_name, is_top, first_seen_at, last_seen_at, job_id
+    forecast_id, quarter_id, user_id, {person}, is_top, first_seen_at, last_seen_at, job_id
 )
 select
-    $forecast_id, $quarter_id, user_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id,
-    parent_role_name, is_top, $exported_at, $exported_at, $job_id
+    $forecast_id, $quarter_id, user_id, {person}, is_top, $exported_at, $exported_at, $job_id
 from user_change
 where first_seen_at is null;

@@ -17,9 +17,7 @@ with compared as (
 -- By how much rounding may have moved a figure: half a cent, and where a field knows no cents, half of one.
 rounding as (
     select
-        time_period_id,
-        field_id,
-        baseline,
+        time_period_id, field_id, baseline,
         cast(case when has_cents then 0.005 else 0.5 end as decimal(4, 3)) as half_unit
     from clari.forecast_swing_summary
     where job_id = $job_id
@@ -27,8 +25,7 @@ rounding as (
 
 moved as (
     select
-        compared.*,
-        rounding.half_unit,
+        compared.*, rounding.half_unit,
         cast(compared.current_value as double) / cast(compared.previous_value as double) as ratio
     from compared
     inner join rounding using (time_period_id, field_id, baseline)
@@ -75,9 +72,7 @@ likeliest as (
 
 alike as (
     select
-        ranged.time_period_id,
-        ranged.field_id,
-        ranged.baseline,
+        ranged.time_period_id, ranged.field_id, ranged.baseline,
         count(*) as people,
         count(case when ranged.is_swing then 1 end) as swung,
         -- Of large calls rounding blurs it least.
@@ -93,9 +88,7 @@ alike as (
 -- Of calls that did not move the comparison as a whole alone knows, once it is not the newest.
 counted as (
     select
-        summary.time_period_id,
-        summary.field_id,
-        summary.baseline,
+        summary.time_period_id, summary.field_id, summary.baseline,
         summary.judged as compared,
         count(case when compared.is_swing then 1 end) as swung
     from clari.forecast_swing_summary as summary
@@ -107,26 +100,17 @@ counted as (
 -- Those whom the ratio does not explain may be so many that it is no news of each of them either.
 others as (
     select
-        counted.time_period_id,
-        counted.field_id,
-        counted.baseline,
+        counted.time_period_id, counted.field_id, counted.baseline,
         counted.compared - coalesce(alike.people, 0) as compared,
         counted.swung - coalesce(alike.swung, 0) as swung
     from counted
-    left join alike
-        on
-            alike.time_period_id = counted.time_period_id
-            and alike.field_id = counted.field_id
-            and alike.baseline = counted.baseline
+    left join alike using (time_period_id, field_id, baseline)
 )
 
 select
-    counted.time_period_id,
-    counted.field_id,
+    counted.time_period_id, counted.field_id,
     coalesce(field.field_name, counted.field_id) as field_name,
-    counted.baseline,
-    counted.compared,
-    counted.swung,
+    counted.baseline, counted.compared, counted.swung,
     case when abs(alike.ratio) < 100000000000000 then cast(alike.ratio as decimal(18, 4)) end as ratio,
     coalesce(alike.people, 0) as moved_alike,
     others.swung as others_swung,

@@ -3,14 +3,8 @@
 -- connectors give it.
 create or replace view clari.api_limits as
 select
-    quota.run_id,
-    quota.read_at,
-    quota.concurrent_limit,
-    quota.available_concurrent_limit,
-    quota.monthly_quota,
-    quota.available_monthly_quota,
-    quota.running_jobs,
-    quota.submitted_jobs
+    quota.run_id, quota.read_at, quota.concurrent_limit, quota.available_concurrent_limit, quota.monthly_quota,
+    quota.available_monthly_quota, quota.running_jobs, quota.submitted_jobs
 from clari.export_quota as quota;
 
 comment on view clari.api_limits is 'One row a look at Clari''s limits, whichever part of a sync took it';

@@ -1,15 +1,10 @@
--- version: 1, words: 1-cd210a0e
+-- version: 1, words: 1-71049c8d
 create or replace view clari.attainment_pacing as
-with zone as (
-    select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation
-),
+with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation),
 
 loaded as (
     select
-        job.forecast_id,
-        period.time_period_id,
-        period.start_date,
-        period.end_date,
+        job.forecast_id, period.time_period_id, period.start_date, period.end_date,
         period.time_period_id = period.quarter_id as is_quarter,
         cast(max(job.exported_at) at time zone zone.time_zone as date) > period.end_date as is_finished
     from clari.export_job as job
@@ -17,33 +12,15 @@ loaded as (
     cross join zone
     where job.state = 'LOADED'
     group by
-        job.forecast_id,
-        period.time_period_id,
-        period.quarter_id,
-        period.start_date,
-        period.end_date,
-        zone.time_zone
+        job.forecast_id, period.time_period_id, period.quarter_id, period.start_date, period.end_date, zone.time_zone
 ),
 
 -- What had closed, of quota and of the end: of an end that is not yet, or is in another currency, nothing is known.
 paced as (
     select
-        stand.forecast_id,
-        stand.time_period_id,
-        stand.time_frame_id,
-        stand.user_id,
-        stand.field_id,
-        stand.week_number,
-        stand.week_start_date,
-        stand.week_end_date,
-        stand.weeks_to_end,
-        stand.user_name,
-        stand.role_name,
-        stand.is_top,
-        stand.is_week_over,
-        stand.is_backfilled,
-        stand.crm_closed,
-        stand.quota_value,
+        stand.forecast_id, stand.time_period_id, stand.time_frame_id, stand.user_id, stand.field_id, stand.week_number,
+        stand.week_start_date, stand.week_end_date, stand.weeks_to_end, stand.user_name, stand.role_name, stand.is_top,
+        stand.is_week_over, stand.is_backfilled, stand.crm_closed, stand.quota_value,
         cast(clari.fraction(stand.crm_closed, stand.quota_value) as decimal(18, 6)) as attainment_pct,
         final.crm_closed as final_closed,
         cast(clari.fraction(stand.crm_closed, final.crm_closed) as decimal(18, 6)) as closed_to_final_pct,
@@ -53,10 +30,8 @@ paced as (
     left join clari.forecast_vs_quota as final
         on
             loaded.is_finished
-            and final.forecast_id = stand.forecast_id
-            and final.time_period_id = stand.time_period_id
-            and final.user_id = stand.user_id
-            and final.field_id = stand.field_id
+            and final.forecast_id = stand.forecast_id and final.time_period_id = stand.time_period_id
+            and final.user_id = stand.user_id and final.field_id = stand.field_id
             and final.in_latest_export
             and coalesce(final.currency_code, '') = coalesce(stand.currency_code, '')
 ),
@@ -64,9 +39,7 @@ paced as (
 -- How many days lie between the end of each week and that of its period.
 week as (
     select distinct
-        stand.forecast_id,
-        stand.time_period_id,
-        stand.time_frame_id,
+        stand.forecast_id, stand.time_period_id, stand.time_frame_id,
         date_diff('day', stand.week_end_date, loaded.end_date) as days_to_end
     from clari.forecast_call_week as stand
     inner join loaded on loaded.forecast_id = stand.forecast_id and loaded.time_period_id = stand.time_period_id
@@ -75,15 +48,13 @@ week as (
 -- The period before; of a year ago the one whose first day lies nearest: quarters of 4-4-5 weeks begin on other days.
 period_beside as (
     select
-        period.forecast_id,
-        period.time_period_id,
+        period.forecast_id, period.time_period_id,
         beside.time_period_id as beside_period_id,
         beside.end_date = period.start_date - 1 as is_previous
     from loaded as period
     inner join loaded as beside
         on
-            beside.forecast_id = period.forecast_id
-            and beside.is_quarter = period.is_quarter
+            beside.forecast_id = period.forecast_id and beside.is_quarter = period.is_quarter
             and (
                 beside.end_date = period.start_date - 1
                 or abs(date_diff('day', beside.start_date, cast(period.start_date - interval 1 year as date))) <= 10
@@ -100,15 +71,11 @@ period_beside as (
 -- The week of each of these that ends as many days before its period's end: the nearest, at most four days apart.
 week_beside as (
     select
-        week.forecast_id,
-        week.time_period_id,
-        week.time_frame_id,
-        period_beside.is_previous,
+        week.forecast_id, week.time_period_id, week.time_frame_id, period_beside.is_previous,
         beside.time_period_id as beside_period_id,
         beside.time_frame_id as beside_frame_id
     from week
-    inner join period_beside
-        on period_beside.forecast_id = week.forecast_id and period_beside.time_period_id = week.time_period_id
+    inner join period_beside using (forecast_id, time_period_id)
     inner join week as beside
         on
             beside.forecast_id = period_beside.forecast_id
@@ -123,14 +90,8 @@ week_beside as (
 
 earlier as (
     select
-        week_beside.forecast_id,
-        week_beside.time_period_id,
-        week_beside.time_frame_id,
-        week_beside.is_previous,
-        paced.user_id,
-        paced.field_id,
-        paced.attainment_pct,
-        paced.closed_to_final_pct
+        week_beside.forecast_id, week_beside.time_period_id, week_beside.time_frame_id, week_beside.is_previous,
+        paced.user_id, paced.field_id, paced.attainment_pct, paced.closed_to_final_pct
     from week_beside
     inner join paced
         on
@@ -140,25 +101,10 @@ earlier as (
 )
 
 select
-    paced.forecast_id,
-    paced.time_period_id,
-    paced.time_frame_id,
-    paced.user_id,
-    paced.field_id,
-    paced.week_number,
-    paced.week_start_date,
-    paced.week_end_date,
-    paced.weeks_to_end,
-    paced.user_name,
-    paced.role_name,
-    paced.is_top,
-    paced.is_week_over,
-    paced.is_backfilled,
-    paced.crm_closed,
-    paced.quota_value,
-    paced.attainment_pct,
-    paced.final_closed,
-    paced.closed_to_final_pct,
+    paced.forecast_id, paced.time_period_id, paced.time_frame_id, paced.user_id, paced.field_id, paced.week_number,
+    paced.week_start_date, paced.week_end_date, paced.weeks_to_end, paced.user_name, paced.role_name, paced.is_top,
+    paced.is_week_over, paced.is_backfilled, paced.crm_closed, paced.quota_value, paced.attainment_pct,
+    paced.final_closed, paced.closed_to_final_pct,
     previous_period.beside_period_id as previous_period_id,
     previous.attainment_pct as previous_attainment_pct,
     previous.closed_to_final_pct as previous_closed_to_final_pct,
@@ -170,28 +116,22 @@ from paced
 left join period_beside as previous_period
     on
         previous_period.is_previous
-        and previous_period.forecast_id = paced.forecast_id
-        and previous_period.time_period_id = paced.time_period_id
+        and previous_period.forecast_id = paced.forecast_id and previous_period.time_period_id = paced.time_period_id
 left join period_beside as year_ago_period
     on
         not year_ago_period.is_previous
-        and year_ago_period.forecast_id = paced.forecast_id
-        and year_ago_period.time_period_id = paced.time_period_id
+        and year_ago_period.forecast_id = paced.forecast_id and year_ago_period.time_period_id = paced.time_period_id
 left join earlier as previous
     on
         previous.is_previous
-        and previous.forecast_id = paced.forecast_id
-        and previous.time_period_id = paced.time_period_id
-        and previous.time_frame_id = paced.time_frame_id
-        and previous.user_id = paced.user_id
+        and previous.forecast_id = paced.forecast_id and previous.time_period_id = paced.time_period_id
+        and previous.time_frame_id = paced.time_frame_id and previous.user_id = paced.user_id
         and previous.field_id = paced.field_id
 left join earlier as year_ago
     on
         not year_ago.is_previous
-        and year_ago.forecast_id = paced.forecast_id
-        and year_ago.time_period_id = paced.time_period_id
-        and year_ago.time_frame_id = paced.time_frame_id
-        and year_ago.user_id = paced.user_id
+        and year_ago.forecast_id = paced.forecast_id and year_ago.time_period_id = paced.time_period_id
+        and year_ago.time_frame_id = paced.time_frame_id and year_ago.user_id = paced.user_id
         and year_ago.field_id = paced.field_id;
 
 comment on view clari.attainment_pacing is 'One row a forecast, period, week, person and forecast field: what had closed by then, of quota and of what closed in the end, beside the period before and that of a year ago at the same distance from their end';

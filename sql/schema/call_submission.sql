@@ -1,8 +1,6 @@
--- version: 1, words: 1-b0194a29
+-- version: 1, words: 1-4230c564
 create or replace view clari.call_submission as
-with zone as (
-    select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation
-),
+with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation),
 
 entry as (
     select
@@ -14,20 +12,9 @@ entry as (
 )
 
 select
-    stand.forecast_id,
-    stand.time_period_id,
-    stand.time_frame_id,
-    stand.user_id,
-    stand.field_id,
-    stand.week_number,
-    stand.week_start_date,
-    stand.week_end_date,
-    stand.weeks_to_end,
-    stand.user_name,
-    stand.role_name,
-    stand.is_top,
-    stand.is_week_over,
-    stand.is_backfilled,
+    stand.forecast_id, stand.time_period_id, stand.time_frame_id, stand.user_id, stand.field_id, stand.week_number,
+    stand.week_start_date, stand.week_end_date, stand.weeks_to_end, stand.user_name, stand.role_name, stand.is_top,
+    stand.is_week_over, stand.is_backfilled,
     coalesce(entry.is_written, false) as is_submitted,
     cast(
         case
@@ -38,8 +25,7 @@ select
     case when entry.is_written then entry.updated_by end as submitted_by,
     case when entry.is_written then entry.updated_by <> stand.user_id end as is_submitted_by_other,
     case
-        when entry.is_written
-            then cast(entry.updated_at at time zone zone.time_zone as date) > stand.week_end_date
+        when entry.is_written then cast(entry.updated_at at time zone zone.time_zone as date) > stand.week_end_date
     end as is_late,
     coalesce(entry.is_replaced, false) as is_overridden,
     cast(
@@ -49,19 +35,12 @@ select
     ) as override_value,
     case when entry.is_replaced then entry.adjusted_at end as overridden_at,
     case when entry.is_replaced then entry.adjusted_by end as overridden_by,
-    stand.call_value,
-    stand.crm_closed,
+    stand.call_value, stand.crm_closed,
     stand.call_value < stand.crm_closed as is_below_closed,
     stand.currency_code
 from clari.forecast_call_week as stand
 cross join zone
-left join entry
-    on
-        entry.forecast_id = stand.forecast_id
-        and entry.time_period_id = stand.time_period_id
-        and entry.time_frame_id = stand.time_frame_id
-        and entry.user_id = stand.user_id
-        and entry.field_id = stand.field_id;
+left join entry using (forecast_id, time_period_id, time_frame_id, user_id, field_id);
 
 comment on view clari.call_submission is 'One row a forecast, period, week, person and forecast field: whether a call was submitted in the week, when and by whom, and whether it was overridden';
 comment on column clari.call_submission.forecast_id is 'Clari''s forecast (the tab)';

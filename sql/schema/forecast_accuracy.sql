@@ -1,13 +1,10 @@
--- version: 1, words: 1-44d05e3f
+-- version: 1, words: 1-6f983bc2
 create or replace view clari.forecast_accuracy as
-with zone as (
-    select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation
-),
+with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation),
 
 known as (
     select
-        job.forecast_id,
-        period.time_period_id,
+        job.forecast_id, period.time_period_id,
         cast(max(job.exported_at) at time zone zone.time_zone as date) > period.end_date as is_finished,
         cast(max(job.exported_at) at time zone zone.time_zone as date) <= period.end_date + 10 as is_provisional
     from clari.export_job as job
@@ -19,8 +16,7 @@ known as (
 
 compared as (
     select
-        stand.*,
-        known.is_provisional,
+        stand.*, known.is_provisional,
         cast(
             case when coalesce(final.currency_code = stand.currency_code, true) then final.crm_closed end as decimal(18, 4)
         ) as actual_value,
@@ -34,20 +30,15 @@ compared as (
     inner join known on known.forecast_id = stand.forecast_id and known.time_period_id = stand.time_period_id
     left join clari.forecast_vs_quota as final
         on
-            final.forecast_id = stand.forecast_id
-            and final.time_period_id = stand.time_period_id
-            and final.user_id = stand.user_id
-            and final.field_id = stand.field_id
+            final.forecast_id = stand.forecast_id and final.time_period_id = stand.time_period_id
+            and final.user_id = stand.user_id and final.field_id = stand.field_id
             and final.in_latest_export
     where known.is_finished
 ),
 
 period_sum as (
     select
-        forecast_id,
-        time_period_id,
-        user_id,
-        field_id,
+        forecast_id, time_period_id, user_id, field_id,
         sum(abs(error_amount)) as absolute_errors,
         sum(error_amount) as errors,
         sum(abs(actual_value)) as absolute_actuals,
@@ -59,21 +50,9 @@ period_sum as (
 )
 
 select
-    compared.forecast_id,
-    compared.time_period_id,
-    compared.time_frame_id,
-    compared.user_id,
-    compared.field_id,
-    compared.week_number,
-    compared.week_start_date,
-    compared.week_end_date,
-    compared.weeks_to_end,
-    compared.user_name,
-    compared.role_name,
-    compared.is_top,
-    compared.is_backfilled,
-    compared.is_provisional,
-    compared.call_value,
+    compared.forecast_id, compared.time_period_id, compared.time_frame_id, compared.user_id, compared.field_id,
+    compared.week_number, compared.week_start_date, compared.week_end_date, compared.weeks_to_end, compared.user_name,
+    compared.role_name, compared.is_top, compared.is_backfilled, compared.is_provisional, compared.call_value,
     compared.actual_value,
     cast(compared.error_amount as decimal(18, 4)) as error_amount,
     cast(abs(compared.error_amount) as decimal(18, 4)) as absolute_error,
@@ -84,12 +63,7 @@ select
     cast(coalesce(period_sum.weeks_backfilled, 0) as integer) as weeks_backfilled,
     compared.currency_code
 from compared
-left join period_sum
-    on
-        period_sum.forecast_id = compared.forecast_id
-        and period_sum.time_period_id = compared.time_period_id
-        and period_sum.user_id = compared.user_id
-        and period_sum.field_id = compared.field_id;
+left join period_sum using (forecast_id, time_period_id, user_id, field_id);
 
 comment on view clari.forecast_accuracy is 'One row a forecast, finished period, week, person and forecast field: the call as known at the week''s end against what was closed in the end';
 comment on column clari.forecast_accuracy.forecast_id is 'Clari''s forecast (the tab)';

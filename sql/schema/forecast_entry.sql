@@ -2,34 +2,17 @@
 -- Grain: one row a forecast, period, week, person and field: the newest known value, and the export that last showed it.
 create or replace view clari.forecast_entry as
 select
-    entry.forecast_id,
-    entry.time_period_id,
-    entry.time_frame_id,
-    entry.user_id,
-    entry.field_id,
-    entry.forecast_value,
-    entry.quota_value,
-    entry.adjustment_value,
-    entry.crm_total,
-    entry.crm_closed,
-    entry.currency_code,
-    entry.is_updated,
-    entry.updated_by,
-    entry.updated_at,
-    entry.adjusted_by,
-    entry.adjusted_at,
-    entry.scope_id,
-    entry.in_latest_export,
-    entry.first_seen_at,
-    entry.changed_at,
+    entry.forecast_id, entry.time_period_id, entry.time_frame_id, entry.user_id, entry.field_id, entry.forecast_value,
+    entry.quota_value, entry.adjustment_value, entry.crm_total, entry.crm_closed, entry.currency_code, entry.is_updated,
+    entry.updated_by, entry.updated_at, entry.adjusted_by, entry.adjusted_at, entry.scope_id, entry.in_latest_export,
+    entry.first_seen_at, entry.changed_at,
     coalesce(sighting.exported_at, entry.last_seen_at) as last_seen_at,
     coalesce(sighting.exported_at, entry.exported_at) as exported_at,
     coalesce(sighting.job_id, entry.job_id) as job_id
 from clari.forecast_entry_state as entry
 left join clari.forecast_entry_sighting as sighting
     on
-        sighting.forecast_id = entry.forecast_id
-        and sighting.time_period_id = entry.time_period_id
+        sighting.forecast_id = entry.forecast_id and sighting.time_period_id = entry.time_period_id
         and sighting.known_job_id = entry.job_id
         and entry.in_latest_export;
 

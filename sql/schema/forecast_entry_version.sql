@@ -1,23 +1,8 @@
 -- version: 1, words: 1-40824838
 create or replace view clari.forecast_entry_version as
 select
-    forecast_id,
-    time_period_id,
-    time_frame_id,
-    user_id,
-    field_id,
-    forecast_value,
-    quota_value,
-    adjustment_value,
-    crm_total,
-    crm_closed,
-    currency_code,
-    is_updated,
-    updated_by,
-    updated_at,
-    adjusted_by,
-    adjusted_at,
-    is_present,
+    forecast_id, time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value,
+    crm_total, crm_closed, currency_code, is_updated, updated_by, updated_at, adjusted_by, adjusted_at, is_present,
     valid_from,
     coalesce(valid_to, timestamptz '9999-12-31 23:59:59+00') as valid_until,
     job_id
@@ -48,25 +33,8 @@ comment on column clari.forecast_entry_version.job_id is 'The export that brough
 -- The entries as they stood at a moment: from clari.forecast_entry_as_of(timestamptz '2026-10-31 09:00+00').
 create or replace macro clari.forecast_entry_as_of(moment) as table
 select
-    forecast_id,
-    time_period_id,
-    time_frame_id,
-    user_id,
-    field_id,
-    forecast_value,
-    quota_value,
-    adjustment_value,
-    crm_total,
-    crm_closed,
-    currency_code,
-    is_updated,
-    updated_by,
-    updated_at,
-    adjusted_by,
-    adjusted_at,
-    is_present,
-    valid_from,
-    valid_until,
-    job_id
+    forecast_id, time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value,
+    crm_total, crm_closed, currency_code, is_updated, updated_by, updated_at, adjusted_by, adjusted_at, is_present,
+    valid_from, valid_until, job_id
 from clari.forecast_entry_version
 where valid_from <= cast(moment as timestamptz) and valid_until > cast(moment as timestamptz);

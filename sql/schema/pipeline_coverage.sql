@@ -9,25 +9,10 @@ with reckoned as (
 )
 
 select
-    forecast_id,
-    time_period_id,
-    time_frame_id,
-    user_id,
-    field_id,
-    week_number,
-    week_start_date,
-    week_end_date,
-    weeks_to_end,
-    user_name,
-    role_name,
-    is_top,
-    is_week_over,
-    is_backfilled,
-    crm_total,
-    pipeline_closed,
+    forecast_id, time_period_id, time_frame_id, user_id, field_id, week_number, week_start_date, week_end_date,
+    weeks_to_end, user_name, role_name, is_top, is_week_over, is_backfilled, crm_total, pipeline_closed,
     cast(case when abs(open_now) < 100000000000000 then open_now end as decimal(18, 4)) as open_pipeline,
-    quota_value,
-    crm_closed,
+    quota_value, crm_closed,
     cast(case when abs(to_quota) < 100000000000000 then to_quota end as decimal(18, 4)) as left_to_quota,
     cast(case when to_quota > 0 then clari.fraction(open_now, to_quota) end as decimal(18, 6)) as coverage_ratio,
     currency_code

@@ -54,12 +54,10 @@ delete from clari.pipeline_health;
 
 insert into clari.pipeline_health (
     forecast_id, time_period_id, day, jobs_submitted, jobs_completed, jobs_refused, jobs_failed, jobs_timed_out,
-    completion_rate, median_wait_seconds, max_wait_seconds, rows_exported, rows_loaded, last_success_at, polls,
-    retries, slot_wait_seconds, median_latency_seconds, max_latency_seconds
+    completion_rate, median_wait_seconds, max_wait_seconds, rows_exported, rows_loaded, last_success_at, polls, retries,
+    slot_wait_seconds, median_latency_seconds, max_latency_seconds
 )
-with zone as (
-    select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation
-),
+with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation),
 
 job as (
     select export_job.*, cast(export_job.submitted_at at time zone zone.time_zone as date) as day
@@ -69,9 +67,7 @@ job as (
 )
 
 select
-    forecast_id,
-    time_period_id,
-    day,
+    forecast_id, time_period_id, day,
     count(job_id) as jobs_submitted,
     count(*) filter (where state in ('LOADED', 'RETIRED')) as jobs_completed,
     count(*) filter (where state = 'REFUSED') as jobs_refused,

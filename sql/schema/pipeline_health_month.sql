@@ -16,9 +16,7 @@ counted as (
 
 within as (
     select
-        counted.of_forecast,
-        counted.of_quarter,
-        counted.last_success_at,
+        counted.of_forecast, counted.of_quarter, counted.last_success_at,
         counted.day as any_day,
         newest.day as newest_day,
         case when counted.day > newest.day - 30 then counted.day end as day,

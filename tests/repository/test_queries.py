@@ -109,6 +109,15 @@ def test_a_name_has_the_text_below_it(tmp_path: Path) -> None:
     assert queries.text_of("apples/eaten_of@plum", root) == "delete from plum;\n"
 
 
+def test_a_value_between_bars_has_the_text_once_more(tmp_path: Path) -> None:
+    """As if its name stood there once for each of them; a query in a file of its own has its values likewise."""
+    root = _written(tmp_path, "-- name: peeled, table: red | green, what: skin\ndelete {what} from {table};\n")
+    assert queries.text_of("apples/peeled", root) == "delete skin from red;\n\ndelete skin from green;\n"
+    (root / "apples").mkdir()
+    (root / "apples/cut.sql").write_text("-- name: cut, into: halves, quarters\nselect {into};\n", encoding="utf-8")
+    assert queries.text_of("apples/cut", root) == "select halves, quarters;\n"
+
+
 @pytest.mark.parametrize(
     ("text", "named", "said"),
     [

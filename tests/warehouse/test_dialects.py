@@ -47,9 +47,9 @@ _GIVEN: dict[str, Any] = {
 _KINDS = {
     "amount": "latency_seconds min_amount min_share min_share_of_quota slot_seconds slot_wait_seconds threshold "
     "wait_seconds",
-    "flag": "every_field every_forecast every_job every_quarter has_adjustment has_crm_closed has_crm_total "
-    "has_forecast has_forecast_updated has_quota include_historical is_alerted is_backfilled is_sent is_week_over "
-    "is_adopted rows_truncated use_adjusted",
+    "flag": "every_field every_forecast every_job every_quarter has_adjustment_value has_crm_closed "
+    "has_crm_total has_forecast_updated has_forecast_value has_quota_value include_historical is_alerted "
+    "is_backfilled is_sent is_week_over is_adopted rows_truncated use_adjusted",
     "count": "answer_count attempt available_concurrent_limit available_monthly_quota concurrent_limit monthly_quota "
     "most poll_count polls rank result_bytes retries retry_count rows_disappeared rows_exported rows_inserted "
     "rows_staged rows_unchanged rows_updated running_jobs submitted_jobs",

@@ -55,9 +55,6 @@ class DuckSession(Session):
         found = self._connection.execute(f'select count(*) from clari."{table}"').fetchall()  # noqa: S608 - a table's name
         return int(found[0][0])
 
-    def analyze(self, tables: Iterable[str]) -> None:
-        """Nothing: it knows."""
-
     def save(self, table: str, file: Path) -> None:
         """Every row of a table of schema `clari` as a Parquet file, packed as every reader of such files knows it."""
         about = ", ".join(f"{_quoted(name)}: {_quoted(text)}" for name, text in descriptions(self, table).items())

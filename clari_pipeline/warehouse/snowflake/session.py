@@ -137,9 +137,6 @@ class SnowflakeSession(ServerSession):
         assert isinstance(found, tuple)
         return int(found[0])
 
-    def analyze(self, tables: Iterable[str]) -> None:
-        """Nothing: it knows."""
-
     def _read(self, table: str, columns: Sequence[str]) -> Iterator[Rows]:
         answer = _Answered(self.tell(f"select {', '.join(columns)} from clari.{table}"))  # noqa: S608 - the same
         while found := answer.fetchmany(ROWS_AT_ONCE):
@@ -225,11 +222,8 @@ class SnowflakeSession(ServerSession):
             on=WarehouseLocked, attempts=None, timeout=timeout_s, wait_initial=0.2, wait_max=2
         ):
             with attempt:
-                self._take_at_once(name)
-
-    def _take_at_once(self, name: str) -> None:
-        if self._execute(_TAKE, self._lease() | {"name": name}).rowcount != 1:
-            raise lock_timed_out(self.place, name)
+                if self._execute(_TAKE, self._lease() | {"name": name}).rowcount != 1:
+                    raise lock_timed_out(self.place, name)
 
     def _lease(self) -> dict[str, Any]:
         return {"holder": self._name, "lease_s": int(max(self._lock_wait_s, 60))}

@@ -13,7 +13,7 @@ from .answers import error_answer, json_or_bytes, quota_reached, refusal
 from .audit import KEPT, MOST_A_PAGE, AuditLog, actors
 from .company import Company
 from .faults import Scenario
-from .jobs import JobStore
+from .jobs import Job, JobStore, Manner
 
 ACTIVITY = "activity"
 _USUAL_PAGE = 100
@@ -74,22 +74,14 @@ class ProductCalls:
         if not places or not exports:
             return quota_reached(self.jobs.monthly_quota, self.jobs.concurrent_limit)
         scenario = self.scenario()
-        manner = scenario.manner if scenario.hits(0) else Scenario("").manner
+        manner = scenario.manner if 0 in scenario.hits else Manner()
         found = activities(self.company.seed, self.company.people, first, last, now)
         if (most := self._most(first, last, now)) is not None:
             all_of_them = list(found)
             found = iter(all_of_them[:most])
             manner = replace(manner, truncated=manner.truncated or len(all_of_them) > most)
-        job = self.jobs.add(
-            forecast_id=ACTIVITY,
-            period_id=f"{first}_{last}",
-            file_type="JSON",
-            currency="USD",
-            manner=manner,
-            started=now,
-            seconds=self.job_seconds,
-            chunks=lambda: activity_document(found),
-        )
+        job = Job(ACTIVITY, f"{first}_{last}", manner, now, self.job_seconds, self.jobs.clock)
+        self.jobs.add(job, lambda: activity_document(found))
         return JSONResponse({"jobId": job.id}, 202)
 
     def _most(self, first: date, last: date, now: datetime) -> int | None:

@@ -14,7 +14,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -46,14 +46,14 @@ _LOCK, _ARRIVING = ".lock", ".arriving"
 _OURS = {"lost+found", NAME, f".{NAME}", _LOCK, _ARRIVING, WAREHOUSE, LANDING}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Taken:
     """The result of a backup. `troubles` are documents that could not be saved, a line each."""
 
     manifest: Manifest
     documents: int
     copied: int
-    troubles: list[str] = field(default_factory=list)
+    troubles: list[str]
 
 
 def take(
@@ -76,7 +76,7 @@ def take(
         place = folder / WAREHOUSE / f"{now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         try:
             files, env, rows = _save_warehouse(warehouse, place, env=env)
-            taken = _save_documents(landing, folder, before.files if before else {})
+            documents, copied, troubles = _save_documents(landing, folder, before.files if before else {})
             manifest = Manifest(
                 taken_at=now().isoformat(),
                 release=version("clari-pipeline"),
@@ -84,7 +84,7 @@ def take(
                 engine=warehouse.engine,
                 warehouse=next((file.relative_to(folder).as_posix() for file in files), None),
                 rows=rows,
-                files={file.relative_to(folder).as_posix(): found for file, found in files.items()} | taken.files,
+                files={file.relative_to(folder).as_posix(): found for file, found in files.items()} | documents,
             )
             manifest.write(folder)
         except BaseException:
@@ -93,7 +93,7 @@ def take(
         for other in (folder / WAREHOUSE).glob("*"):
             if other != place:
                 shutil.rmtree(other)
-    return Taken(manifest, len(taken.files) // len(DOCUMENT_FILES), taken.copied, taken.troubles)
+    return Taken(manifest, len(documents) // len(DOCUMENT_FILES), copied, troubles)
 
 
 @contextmanager
@@ -145,37 +145,34 @@ def _save_warehouse(
     return {file: checksum(file)}, env, rows
 
 
-@dataclass(slots=True)
-class _Documents:
-    files: dict[str, Checksum] = field(default_factory=dict)
-    copied: int = 0
-    troubles: list[str] = field(default_factory=list)
-
-
-def _save_documents(landing: Landing, folder: Path, known: Mapping[str, Checksum]) -> _Documents:
-    saved = _Documents()
+def _save_documents(
+    landing: Landing, folder: Path, known: Mapping[str, Checksum]
+) -> tuple[dict[str, Checksum], int, list[str]]:
+    """Copy the landed documents; returns the files in the backup, how many were copied, and the troubles."""
+    files: dict[str, Checksum] = {}
+    copied, troubles = 0, []
     for manifest in sorted(landing.manifests()):
         source = manifest.parent
         path = f"{LANDING}/{source.relative_to(landing.root).as_posix()}"
         try:
             if kept := _kept(folder, path, known) or _left_over(folder, path, source):
-                saved.files |= kept
+                files |= kept
                 continue
             landing.find(source.relative_to(landing.root).as_posix()).prove()
         except LandingError as error:
-            saved.troubles.append(f"not saved: {error}")
+            troubles.append(f"not saved: {error}")
             continue
-        copied = copy_document(source, inside(folder, path), arriving=folder / _ARRIVING)
-        saved.files |= {f"{path}/{name}": checked for name, checked in copied.items()}
-        saved.copied += 1
+        saved = copy_document(source, inside(folder, path), arriving=folder / _ARRIVING)
+        files |= {f"{path}/{name}": checked for name, checked in saved.items()}
+        copied += 1
     for path in sorted({path.rpartition("/")[0] for path in known if path.startswith(f"{LANDING}/")}):
-        if f"{path}/{NAME}" in saved.files:
+        if f"{path}/{NAME}" in files:
             continue
         if kept := _kept(folder, path, known):
-            saved.files |= kept
+            files |= kept
         else:
-            saved.troubles.append(f"{folder / path} is damaged, and no longer in {landing.root}: it is lost")
-    return saved
+            troubles.append(f"{folder / path} is damaged, and no longer in {landing.root}: it is lost")
+    return files, copied, troubles
 
 
 def _kept(folder: Path, path: str, known: Mapping[str, Checksum]) -> dict[str, Checksum]:

@@ -45,11 +45,6 @@ class Restoring:
     landing: Path
     target: DuckWarehouse | None
 
-    @property
-    def with_warehouse(self) -> bool:
-        """Whether the warehouse is restored, too."""
-        return self.target is not None
-
 
 def plan(
     warehouse: Warehouse, landing: Landing, folder: Path, *, env: str | None, documents_only: bool, force: bool

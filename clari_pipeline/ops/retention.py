@@ -23,11 +23,7 @@ from clari_pipeline.warehouse.statements import Record, rows, run
 
 _AT_ONCE = 1000  # exports that a statement names
 _LEAVING = [mart.name for mart in MARTS.values() if mart.retention is RetentionRule.WITH_QUARTER]
-_QUERIES = (
-    "retention/retire",
-    "retention/forget_quarter",
-    "retention/retired",
-)  # periods say which rows are a quarter's
+_QUERIES = ("retention/retire", "retention/forget_quarter", "retention/retired")  # periods: which rows are a quarter's
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from clari_pipeline.ops.freshness import ExportHealth
-from clari_pipeline.ops.preflight.findings import CannotCheck, Finding, failed, passed, warning
-from clari_pipeline.ops.preflight.probe import NO_FORECASTS, Probe
+from clari_pipeline.ops.preflight.probe import CannotCheck, Finding, Probe, failed, passed, warning
 from clari_pipeline.store import ledger
 from clari_pipeline.sync.products.registry import unmet
 from clari_pipeline.sync.products.standing import standings
@@ -77,8 +76,6 @@ def warehouse_schema_is_current(probe: Probe) -> Finding:
 
 def quarters_are_covered(probe: Probe) -> Finding:
     """The current quarter and the four before it are in the tables, of every forecast."""
-    if not probe.settings.brings_forecasts:
-        return passed(NO_FORECASTS)
     loaded = probe.read(ledger.status) or ()
     have = {(one["forecast_id"], one["time_period_id"]) for one in loaded if one["exported_at"] is not None}
     wanted = [(forecast, str(quarter)) for forecast in probe.forecasts for quarter in probe.past_quarters]
@@ -96,8 +93,6 @@ def quarters_are_covered(probe: Probe) -> Finding:
 
 def quarters_are_fresh(probe: Probe) -> Finding:
     """What each sync exports is not older than `CLARI_MAX_AGE_HOURS`."""
-    if not probe.settings.brings_forecasts:
-        return passed(NO_FORECASTS)
     newest = {
         (one.forecast_id, one.time_period_id): one.exported_at
         for one in probe.read(ExportHealth.all) or ()

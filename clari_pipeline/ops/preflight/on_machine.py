@@ -14,9 +14,8 @@ from clari_pipeline.core.paths import inside
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.landing import PRODUCTS, LandingError
 from clari_pipeline.notify import greeting, open_channels
-from clari_pipeline.ops.preflight.findings import CannotCheck, Finding, failed, passed, warning
 from clari_pipeline.ops.preflight.in_warehouse import folder_of
-from clari_pipeline.ops.preflight.probe import Probe
+from clari_pipeline.ops.preflight.probe import CannotCheck, Finding, Probe, failed, passed, warning
 
 _ENV_FILE = Path(".env")
 _SCHEDULE, _PRODUCTS_SCHEDULE = "daily_sync_schedule", "daily_products_schedule"

@@ -214,9 +214,9 @@ def serve_health(
 
     /health says 503 where the newest merged figures are older than CLARI_MAX_AGE_HOURS. Clari is not asked.
     """
-    from clari_pipeline.cli import commands  # noqa: PLC0415
+    from clari_pipeline.ops import health  # noqa: PLC0415 - nobody else waits for uvicorn
 
-    raise typer.Exit(commands.serve_health(read_settings(), host=host, port=port))
+    raise typer.Exit(health.serve(read_settings(), host=host, port=port))
 
 
 @alerts_app.command("list", epilog="Example: clari-pipeline alerts list --last 5")

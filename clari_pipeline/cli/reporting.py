@@ -11,13 +11,21 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import AlertKind, Problem, Remark, see
 from clari_pipeline.core.safe_text import json_text
+from clari_pipeline.store import fetches
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.sync.run import SyncResult
+from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
 _SHOWN_SWINGS = 10
+_GAP = ("gap_from", "gap_to")
+_WHY = {
+    "expired": " and cannot be had again",
+    "cut_off": ": Clari cuts it off, and less than a day cannot be asked for",
+}
 _EXPORT_COLUMNS = (
     "forecast_id",
     "time_period_id",
@@ -176,7 +184,7 @@ def status_document(exports: Sequence[Record], quota: dict[str, Any] | None, ale
                 "time_period_id": export["time_period_id"],
                 "state": export["state"],
                 "exported_at": export["exported_at"].isoformat() if export["exported_at"] else None,
-                "age_hours": age_hours(export["exported_at"]),
+                "age_hours": _age_hours(export["exported_at"]),
                 "rows": export["rows"],
             }
             for export in exports
@@ -198,7 +206,7 @@ def show_status(console: Console, document: dict[str, Any]) -> None:
             export["forecast_id"],
             export["time_period_id"],
             export["state"],
-            (export["exported_at"] or "never")[:16].replace("T", " "),
+            _minute(export["exported_at"] or "never"),
             "" if export["age_hours"] is None else f"{export['age_hours']:.1f} h",
             _number(export["rows"]),
         )
@@ -215,6 +223,41 @@ def show_status(console: Console, document: dict[str, Any]) -> None:
             f"{quota['concurrent']} at once"
         )
     console.print(f"Alerts not sent: {document['alerts_unsent']}")
+    for one in document.get("products", ()):
+        as_of = f", as of {_minute(one['exported_at'])} ({one['age_hours']:.1f} h)" if one["exported_at"] else ""
+        off = "" if one["is_named"] else " (not in CLARI_PRODUCTS)"
+        line = f"{one['product']}: {one['state'] or 'never fetched'}{as_of}{off}"
+        console.print(line, highlight=False, soft_wrap=True)
+        for gap in one["gaps"]:
+            stretch = " to ".join(_minute(gap[end]) for end in _GAP)
+            console.print(f"   {stretch} is missing{_WHY[gap['reason']]}", highlight=False, soft_wrap=True)
+
+
+def products_document(session: Session | None, settings: Settings) -> dict[str, Any]:
+    """`products` for `status --json`: those that are named, and those that have ever been fetched; else nothing."""
+    known = {one["product"]: one for one in fetches.status(session)} if session is not None else {}
+    gaps = fetches.gaps(session) if session is not None else []
+    documents = []
+    for name in dict.fromkeys([*settings.other_products, *known]):
+        found = known.get(name, {})
+        exported_at = found.get("exported_at")
+        documents.append(
+            {
+                "product": name,
+                "is_named": name in settings.products,
+                "state": found.get("state"),
+                "exported_at": exported_at.isoformat() if exported_at else None,
+                "age_hours": _age_hours(exported_at),
+                "rows": found.get("rows"),
+                "error": found.get("error"),
+                "gaps": [
+                    {end: gap[end].isoformat() for end in _GAP} | {"reason": gap["reason"]}
+                    for gap in gaps
+                    if gap["product"] == name
+                ],
+            }
+        )
+    return {"products": documents} if documents else {}
 
 
 def alerts_document(alerts: Sequence[Record]) -> dict[str, Any]:
@@ -240,7 +283,7 @@ def show_alerts(console: Console, alerts: Sequence[Record]) -> None:
         console.print(f"   key: {alert['alert_key']}", highlight=False, soft_wrap=True)
 
 
-def age_hours(exported_at: datetime | None) -> float | None:
+def _age_hours(exported_at: datetime | None) -> float | None:
     """Hours since the figures were exported."""
     return None if exported_at is None else round((datetime.now(UTC) - exported_at).total_seconds() / 3600, 2)
 
@@ -257,6 +300,11 @@ def _swing(swing: Record) -> str:
         f"{swing['previous_value']:,.2f} to {swing['current_value']:,.2f} "
         f"({', '.join(change)}) {since}"
     )
+
+
+def _minute(written: str) -> str:
+    """A moment in ISO 8601 as people read it."""
+    return written[:16].replace("T", " ")
 
 
 def _summary(evidence: dict[str, Any]) -> str:

@@ -38,10 +38,6 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?=://)", re.IGNORECASE)
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 
 
-class ChannelError(ValueError):
-    """An address cannot be used. The message says which one by its place, and never shows it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """Seconds: to connect, without an answer (each a bound of Apprise's own), and for a delivery as a whole."""
@@ -75,7 +71,7 @@ class Channel:
 
 
 class Channels:
-    """The addresses that alerts go to. Raises `ChannelError` for one that Apprise cannot use; nothing is sent yet."""
+    """The addresses that alerts go to. Raises `ChannelUnusable` for one that Apprise cannot use; nothing is sent."""
 
     def __init__(self, urls: Sequence[SecretStr | str], *, timeouts: Timeouts | None = None) -> None:
         self._timeouts = timeouts or Timeouts()
@@ -107,10 +103,7 @@ class Channels:
 
 def open_channels(addresses: SecretStr | None) -> Channels:
     """The channels of `CLARI_ALERT_URLS`, none if unset. Raises `ChannelUnusable`, without the address."""
-    try:
-        return Channels(split_addresses(addresses.get_secret_value() if addresses else ""))
-    except ChannelError as error:
-        raise ChannelUnusable(str(error)) from None
+    return Channels(split_addresses(addresses.get_secret_value() if addresses else ""))
 
 
 def required_channels(addresses: SecretStr | None) -> Channels:
@@ -158,7 +151,7 @@ def _channel(address: SecretStr, position: int) -> Channel:
         service = _service(secret)
         scheme = str(service.url(privacy=True)).partition("://")[0] if service is not None else None
     if scheme is None:
-        raise ChannelError(f"address {position} in CLARI_ALERT_URLS is none that Apprise {_why_not(secret)}")
+        raise ChannelUnusable(f"address {position} in CLARI_ALERT_URLS is none that Apprise {_why_not(secret)}")
     return Channel(scheme, position, hashlib.sha256(secret.encode()).hexdigest()[:12], SecretStr(secret))
 
 

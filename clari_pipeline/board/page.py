@@ -87,13 +87,9 @@ def _order(views: Sequence[View]) -> list[int]:
     if not current:
         return []
     same = [place for place in current if views[place].quarter_id == views[current[0]].quarter_id]
-    best = min(same, key=lambda place: (_rank(views[place]), place))
+    named = {place: views[place].field_name.casefold() for place in same}
+    best = min(same, key=lambda place: _CALLS.index(named[place]) if named[place] in _CALLS else len(_CALLS))
     return [best, *(place for place in range(len(views)) if place != best)]
-
-
-def _rank(view: View) -> int:
-    name = view.field_name.casefold()
-    return _CALLS.index(name) if name in _CALLS else len(_CALLS)
 
 
 @cache

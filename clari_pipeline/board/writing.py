@@ -8,9 +8,9 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from clari_pipeline.board.charts import VEGA_LITE
 from clari_pipeline.board.figures import EMPTY, Board, read_board
 from clari_pipeline.board.page import render
-from clari_pipeline.board.pictures import VEGA_LITE
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import ExitCode
 from clari_pipeline.core.safe_text import print_line

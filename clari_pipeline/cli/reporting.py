@@ -27,15 +27,8 @@ _WHY = {
     "cut_off": ": Clari cuts it off, and less than a day cannot be asked for",
 }
 _EXPORT_COLUMNS = (
-    "forecast_id",
-    "time_period_id",
-    "job_id",
-    "state",
-    "rows_exported",
-    "rows_inserted",
-    "rows_updated",
-    "rows_unchanged",
-    "error",
+    *("forecast_id", "time_period_id", "job_id", "state"),
+    *("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "error"),
 )
 
 

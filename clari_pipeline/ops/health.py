@@ -220,15 +220,20 @@ class HealthReader(Collector):
 
     def read(self) -> Health:
         """The health now. An error of the warehouse is not raised: it is the status `busy` or `unreadable`."""
+        failure: Literal["busy", "unreadable"] | None = None
+        error: str | None = None
+        settings = self._settings
         with self._guard:
             try:
                 self._refresh()
-            except WarehouseLocked as error:
+            except WarehouseLocked as locked:
                 if self._last is None:
-                    return self._health(None, "busy", str(error))
-            except WarehouseError as error:
-                return self._health(None, "unreadable", str(error))
-            return self._health(self._last)
+                    failure, error = "busy", str(locked)
+            except WarehouseError as unreadable:
+                failure, error = "unreadable", str(unreadable)
+            snapshot, now = None if failure else self._last, datetime.now(UTC)
+        current = CurrentQuarter.at(now, settings)
+        return Health(now, settings.max_age_hours, snapshot, settings.brings_forecasts, current, failure, error)
 
     def describe(self) -> Sequence[Metric]:
         """No metrics: registering it must not open the warehouse."""
@@ -237,13 +242,6 @@ class HealthReader(Collector):
     def collect(self) -> Iterator[Metric]:
         """Every metric as of now."""
         return self.read().as_metrics()
-
-    def _health(
-        self, snapshot: Snapshot | None, failure: Literal["busy", "unreadable"] | None = None, error: str | None = None
-    ) -> Health:
-        settings, now = self._settings, datetime.now(UTC)
-        current = CurrentQuarter.at(now, settings)
-        return Health(now, settings.max_age_hours, snapshot, settings.brings_forecasts, current, failure, error)
 
     def _refresh(self) -> None:
         """Take a snapshot, unless the change token says that nothing was written since the last."""
@@ -255,21 +253,21 @@ class HealthReader(Collector):
         # The token is read before the warehouse is opened: what is written in between changes the next one.
         self._taken_at = time.monotonic()
         now, token = datetime.now(UTC), self._warehouse.change_token()
-        self._last, self._last_token = self._take(now), token
-
-    def _take(self, now: datetime) -> Snapshot:
+        products = self._settings.other_products
         with self._warehouse.read_only() as session:
             if session is None:
-                return Snapshot(now, products=standings(None, self._settings.other_products))
-            snapshot = Snapshot(
-                now,
-                exports=tuple(ExportHealth.all(session)),
-                states=tuple(ledger.health_states(session)),
-                alerts_unsent=ledger.alerts_pending(session),
-                products=standings(session, self._settings.other_products),
-            )
-        self._closed_at = time.monotonic()
-        return snapshot
+                snapshot = Snapshot(now, products=standings(None, products))
+            else:
+                snapshot = Snapshot(
+                    now,
+                    exports=tuple(ExportHealth.all(session)),
+                    states=tuple(ledger.health_states(session)),
+                    alerts_unsent=ledger.alerts_pending(session),
+                    products=standings(session, products),
+                )
+        if session is not None:
+            self._closed_at = time.monotonic()
+        self._last, self._last_token = snapshot, token
 
 
 def application(reader: HealthReader) -> Starlette:

@@ -11,7 +11,6 @@ from typing import Any
 
 from .company import CURRENCIES, Amount, Document, Entry
 from .figures import COMMIT, QUOTA
-from .people import User
 
 TYPES = frozenset({"forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed"})
 COLUMNS = (
@@ -95,7 +94,9 @@ def relational(document: Document, types: frozenset[str], style: Style) -> Itera
         "fields": lambda: (
             {"fieldId": field.id, "fieldName": field.name, "fieldType": field.type} for field in document.fields
         ),
-        "users": lambda: (_user(user) for user in document.users),
+        "users": lambda: (
+            {_camel(one.name): getattr(user, one.name) for one in fields(user)} for user in document.users
+        ),
         "timeFrames": lambda: (
             {"timeFrameId": week.id, "startDate": week.start, "endDate": week.end} for week in document.time_frames
         ),
@@ -175,10 +176,6 @@ def long_csv(document: Document, types: frozenset[str]) -> Iterator[str]:
         lines.seek(0)
         lines.truncate()
     yield lines.getvalue()
-
-
-def _user(user: User) -> dict[str, Any]:
-    return {_camel(field.name): getattr(user, field.name) for field in fields(user)}
 
 
 def _entries(document: Document, types: frozenset[str], amount: Callable[[object], object]) -> Iterator[dict[str, Any]]:

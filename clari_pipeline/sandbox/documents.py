@@ -11,6 +11,7 @@ from typing import Any
 
 from .company import CURRENCIES, Amount, Document, Entry
 from .figures import COMMIT, QUOTA
+from .people import User
 
 TYPES = frozenset({"forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed"})
 COLUMNS = (
@@ -38,6 +39,17 @@ MEASURES = (
 )
 """The type that is asked for, and an attribute of an entry that it brings, in the order of relational JSON."""
 _KEYS = {name: _camel(name) for _, name in MEASURES}
+_PERIOD = {"startDate": "start", "endDate": "end", "crmId": "crm_id"}
+_LISTS: dict[str, tuple[str, dict[str, str]]] = {
+    "fields": ("fields", {"fieldId": "id", "fieldName": "name", "fieldType": "type"}),
+    "users": ("users", {_camel(one.name): one.name for one in fields(User)}),
+    "timeFrames": ("time_frames", {"timeFrameId": "id", "startDate": "start", "endDate": "end"}),
+    "timePeriods": (
+        "time_periods",
+        {"timePeriodId": "id", **{name: name for name in ("type", "label", "year")}, **_PERIOD},
+    ),
+}
+"""A list of relational JSON but the entries: the document's attribute, and that of a row for each key."""
 _text = json.JSONEncoder(ensure_ascii=False).encode
 
 Numbers = Callable[[int, Decimal], str]
@@ -90,35 +102,19 @@ def relational(document: Document, types: frozenset[str], style: Style) -> Itera
         count += 1
         return Lexeme(style.numbers(count, value))
 
-    rows: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
-        "fields": lambda: (
-            {"fieldId": field.id, "fieldName": field.name, "fieldType": field.type} for field in document.fields
-        ),
-        "users": lambda: (
-            {_camel(one.name): getattr(user, one.name) for one in fields(user)} for user in document.users
-        ),
-        "timeFrames": lambda: (
-            {"timeFrameId": week.id, "startDate": week.start, "endDate": week.end} for week in document.time_frames
-        ),
-        "entries": lambda: _entries(document, types, amount),
-        "timePeriods": lambda: (
-            {
-                "timePeriodId": period.id,
-                "type": period.type,
-                "label": period.label,
-                "year": str(period.year),
-                "startDate": period.start,
-                "endDate": period.end,
-                "crmId": period.crm_id,
-            }
-            for period in document.time_periods
-        ),
-    }
+    def rows(name: str) -> Iterator[dict[str, Any]]:
+        if name == "entries":
+            yield from _entries(document, types, amount)
+            return
+        attribute, keys = _LISTS[name]
+        for one in getattr(document, attribute):
+            yield {key: getattr(one, of_row) for key, of_row in keys.items()}
+
     yield "{" + "".join(f"{_text(key)}: {_json(value)},\n" for key, value in more.items())
     for place, name in enumerate(style.lists):
         yield f"{',' if place else ''}\n{_text(name)}: ["
         comma = ""
-        for row in rows[name]():
+        for row in rows(name):
             yield f"{comma}\n{_json(row | more)}"
             comma = ","
         yield "\n]"

@@ -166,6 +166,7 @@ class Job:
         }
 
 
+@dataclass
 class JobStore:
     """All jobs of one organisation, and its limits.
 
@@ -173,21 +174,17 @@ class JobStore:
     nothing but the clock decides what state it is in.
     """
 
-    def __init__(
-        self, *, concurrent_limit: int, monthly_quota: int, clock: Callable[[], float], write_at_once: bool
-    ) -> None:
-        self.concurrent_limit = concurrent_limit
-        self.monthly_quota = monthly_quota
-        self.clock = clock
-        self._write_at_once = write_at_once
-        self.by_id: dict[str, Job] = {}
-        """In the order in which they were accepted."""
+    concurrent_limit: int
+    monthly_quota: int
+    clock: Callable[[], float]
+    write_at_once: bool
+    by_id: dict[str, Job] = field(default_factory=dict)  # in the order in which they were accepted
 
     def add(self, job: Job, chunks: Callable[[], Iterable[bytes]]) -> Job:
         """Queue an export whose document consists of those chunks."""
         job.earlier = self.exports_of(job.forecast_id, job.period_id)
         job.result = self._writers.submit(lambda: Result(chunks()))
-        if self._write_at_once:
+        if self.write_at_once:
             wait([job.result])
         job.born = self.clock()
         self.by_id[job.id] = job

@@ -247,11 +247,7 @@ def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: 
         return ExitCode.DONE
     _check_scenario(scenario)
     running = Sandbox(
-        scenario=scenario,
-        seed=seed,
-        people=people,
-        port=port,
-        fiscal_year_start_month=settings.fiscal_year_start_month,
+        scenario=scenario, seed=seed, people=people, port=port, fiscal_year_start_month=settings.fiscal_year_start_month
     )
     running.start()
     console.print(f"A Clari sandbox ({scenario}: {SCENARIOS[scenario]}) answers at {running.base_url}")

@@ -140,8 +140,7 @@ class _Sending(threading.Thread):
         """Wait for the outcome, until the deadline at the latest."""
         self.join(max(0.0, deadline - time.monotonic()))
         return self._delivery or Delivery(
-            self._channel.name,
-            f"gave no answer within {self._timeouts.total:g} s; it may have arrived all the same",
+            self._channel.name, f"gave no answer within {self._timeouts.total:g} s; it may have arrived all the same"
         )
 
 

@@ -174,12 +174,8 @@ def _cell(value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case datetime():
-            return value.astimezone(UTC).isoformat()
-        case str():
-            return spreadsheet_cell(value)
-        case _:
-            return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return spreadsheet_cell(value) if isinstance(value, str) else value

@@ -156,9 +156,7 @@ class Health:
     def as_metrics(self) -> Iterator[Metric]:
         """The metrics of `/metrics`. What is not known has no sample."""
         yield _gauge(
-            "clari_up",
-            "1 if the current quarter's figures are younger than CLARI_MAX_AGE_HOURS.",
-            self.status == "ok",
+            "clari_up", "1 if the current quarter's figures are younger than CLARI_MAX_AGE_HOURS.", self.status == "ok"
         )
         if (snapshot := self.snapshot) is None:
             return

@@ -186,16 +186,12 @@ def _parsed(evidence: Any) -> Any:
 
 
 def _unnamed(value: Any) -> Any:
-    match value:
-        case dict():
-            return {
-                name: MASK if name in _PEOPLE_KEYS and isinstance(entry, str) else _unnamed(entry)
-                for name, entry in value.items()
-            }
-        case list():
-            return [_unnamed(entry) for entry in value]
-        case _:
-            return value
+    if isinstance(value, dict):
+        return {
+            name: MASK if name in _PEOPLE_KEYS and isinstance(entry, str) else _unnamed(entry)
+            for name, entry in value.items()
+        }
+    return [_unnamed(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _dagster_runs(settings: Settings, *, message_of: Callable[[Any], str]) -> list[dict[str, Any]]:

@@ -291,14 +291,11 @@ TABLE: Mapping[str, Scenario] = {
         manner=Manner(("SCHEDULED", "STARTED", "QUEUED_FOR_RETRY", "DONE")),
     ),
     "completed_word": Scenario(
-        "Jobs end COMPLETED instead of DONE",
-        EVERY_QUARTER,
-        manner=Manner(("SCHEDULED", "STARTED", "COMPLETED")),
+        "Jobs end COMPLETED instead of DONE", EVERY_QUARTER, manner=Manner(("SCHEDULED", "STARTED", "COMPLETED"))
     ),
     "bare_jobs": Scenario("A job's status is not wrapped", EVERY_QUARTER, manner=Manner(wrapped=False)),
     "expired": Scenario(
-        "The newest past quarter's results have expired; the next export's have not",
-        manner=Manner(expires=2),
+        "The newest past quarter's results have expired; the next export's have not", manner=Manner(expires=2)
     ),
     "slow": Scenario("Jobs take ten times as long", EVERY_QUARTER, manner=Manner(patience=10)),
     "rate_limited": Scenario("Every third request is one too many", traffic=_every_third),

@@ -51,14 +51,11 @@ class ProductCalls:
             return error_answer(500)
         events = self.log.events(since, until, now)
         page = events[max(0, skip - paging.repeats) : skip + limit]
-        more = {"nextLink": self._link(request, skip + limit)} if skip + limit < len(events) else {}
-        return JSONResponse({"items": page, "actors": actors(self.company.people, page), **more})
-
-    def _link(self, request: Request, skip: int) -> str:
-        paging = self.scenario().audit
         host = "https://elsewhere.example/v4" if paging.link == "astray" else self.base_url()
-        query = {**request.query_params, "skip": str(0 if paging.link == "back" else skip)}
-        return f"{host}/audit/events?{urlencode(query)}"
+        query = {**asked, "skip": str(0 if paging.link == "back" else skip + limit)}
+        link = {"nextLink": f"{host}/audit/events?{urlencode(query)}"}
+        more = link if skip + limit < len(events) else {}
+        return JSONResponse({"items": page, "actors": actors(self.company.people, page), **more})
 
     async def submit_activity(self, request: Request) -> Response:
         """Queue an export of activity."""

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from itertools import count
@@ -178,16 +179,11 @@ class Sandbox:
         self._jobs.close()
 
     def run_forever(self) -> None:
-        """Serve until Ctrl-C."""
-        if self._thread is None:
-            self.start()
-        try:
+        """Serve until Ctrl-C, once it was started."""
+        with suppress(KeyboardInterrupt):
             while self._thread is not None and self._thread.is_alive():
                 self._thread.join(0.5)
-        except KeyboardInterrupt:
-            pass
-        finally:
-            self.stop()
+        self.stop()
 
     def __enter__(self) -> Self:
         self.start()

@@ -19,6 +19,7 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import exporting
 from clari_pipeline.sync.loading import Loader
 from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
+from clari_pipeline.sync.products.quota import syncs_a_month
 from clari_pipeline.sync.products.registry import is_exported
 from clari_pipeline.sync.refreshing import Marts
 
@@ -97,8 +98,9 @@ def quota_is_enough(probe: Probe) -> Finding:
     if not a_sync:
         return passed(_NO_EXPORTS)
     limits = probe.limits
-    needed = probe.syncs_a_month * a_sync
-    need = f"{probe.syncs_a_month} syncs of {a_sync} exports are {needed} in 30 days"
+    syncs = syncs_a_month(probe.settings, probe.now())
+    needed = syncs * a_sync
+    need = f"{syncs} syncs of {a_sync} exports are {needed} in 30 days"
     remedy = "sync less often (CLARI_SYNC_CRON), fewer quarters (CLARI_HISTORICAL_PERIODS), or have Clari raise it"
     if limits.monthly_quota is None:
         return warning(f"{need}; Clari does not say how many it allows", "ask Clari for the organisation's quota")

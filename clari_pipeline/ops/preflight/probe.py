@@ -17,13 +17,11 @@ from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.retrying import retry_context
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.sync.context import Context, clari_client
-from clari_pipeline.sync.products.quota import syncs_a_month
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
 from clari_pipeline.warehouse.migrations import schema_version
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, rows
 
-COVERED = 4  # quarters before the current one
 _LOCK_TIMEOUT_S = 30.0
 T = TypeVar("T")
 Status: TypeAlias = Literal["PASS", "WARN", "FAIL"]
@@ -136,11 +134,6 @@ class Probe:
         return self.context.current_quarters()
 
     @property
-    def past_quarters(self) -> list[Quarter]:
-        """The current quarter and the four before it."""
-        return list(self.context.calendar.around(self.context.calendar.day_of(self.now()), before=COVERED, after=0))
-
-    @property
     def forecasts(self) -> tuple[str, ...]:
         """The forecasts that each sync exports. Raises `CannotCheck`."""
         if not self.settings.forecast_ids:
@@ -153,11 +146,6 @@ class Probe:
         if not self.settings.brings_forecasts:
             return []
         return [(forecast, str(quarter)) for forecast in self.forecasts for quarter in self.quarters]
-
-    @cached_property
-    def syncs_a_month(self) -> int:
-        """How often `CLARI_SYNC_CRON` starts a sync in thirty days."""
-        return syncs_a_month(self.settings, self.now())
 
     # The warehouse
 

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from .activity import activity_document
 from .answers import Connection, Fault, Watched, error_answer, gateway_refusal, json_or_bytes, quota_reached, refusal
 from .audit import AuditLog
 from .chaos import Chaos, Storm
@@ -25,7 +26,7 @@ from .company import FORECASTS, Company
 from .draws import draw
 from .faults import TABLE, Scenario
 from .jobs import MOMENT, READY, Export, Job, JobStore, Manner, Result
-from .products import ProductCalls
+from .products import audit_page, opportunities, read_activity
 from .submission import RefusedError, document, read_submission
 
 CALLS = frozenset(
@@ -85,16 +86,7 @@ class Sandbox:
         self._jobs = JobStore(
             concurrent_limit=concurrent_limit, monthly_quota=monthly_quota, clock=clock, write_at_once=write_at_once
         )
-        self._products = ProductCalls(
-            self._company,
-            AuditLog(seed, self._company.people),
-            self._jobs,
-            now=self._now,
-            left=self._left,
-            scenario=lambda: self._scenario,
-            base_url=lambda: self.base_url,
-            job_seconds=job_seconds,
-        )
+        self._log = AuditLog(seed, self._company.people)
         self._numbers = count(1)
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._asked: dict[tuple[str, str], Job | None] = {}
@@ -206,9 +198,9 @@ class Sandbox:
                 route("status", "/export/jobs/{job_id}", "GET", self._status),
                 route("cancel", "/export/jobs/{job_id}", "PATCH", self._cancel),
                 route("limits", "/admin/limits", "GET", self._limits),
-                route("audit", "/audit/events", "GET", self._products.audit),
-                route("activity", "/export/activity", "POST", self._products.submit_activity),
-                route("opportunity", "/opportunity", "GET", self._products.opportunities),
+                route("audit", "/audit/events", "GET", self._audit),
+                route("activity", "/export/activity", "POST", self._submit_activity),
+                route("opportunity", "/opportunity", "GET", self._opportunities),
                 route("types", "/forecast/types", "GET", _no_such_path),  # not Clari's own; a test may answer it
                 Route("/{path:path}", self._guarded("", _no_such_path), methods=["GET", "POST", "PUT", "PATCH"]),
             ]
@@ -265,9 +257,6 @@ class Sandbox:
             asked = read_submission(await request.body(), forecast_id, now.date(), self._company, self._scenario)
         except RefusedError as refused:
             return cast(Response, refused.args[0])
-        places, exports = self._left(now)
-        if not places or not exports:
-            return quota_reached(self._jobs.monthly_quota, self._jobs.concurrent_limit)
         order, scenario = asked.order, self._scenario
         which = (forecast_id, order.quarter.id)
         if self._storm:
@@ -276,8 +265,27 @@ class Sandbox:
             scenario = TABLE["calm"]
         body, file_type = self._served.get(which, (None, asked.file_type))
         job = Job(*which, scenario.manner, now, self.job_seconds, self.clock, file_type, order.currency)
-        self._jobs.add(job, document(self._company, asked, scenario) if body is None else lambda: [body])
-        return JSONResponse({"jobId": job.id})
+        return self._queued(job, document(self._company, asked, scenario) if body is None else lambda: [body])
+
+    async def _submit_activity(self, request: Request) -> Response:
+        now = self._now()
+        try:
+            days, manner, found = read_activity(await request.body(), self._company, self._scenario, now)
+        except RefusedError as refused:
+            return cast(Response, refused.args[0])
+        job = Job("activity", days, manner, now, self.job_seconds, self.clock)
+        return self._queued(job, lambda: activity_document(found), status=202)
+
+    def _queued(self, job: Job, chunks: Callable[[], Iterable[bytes]], status: int = 200) -> Response:
+        if not all(self._left(job.started)):
+            return quota_reached(self._jobs.monthly_quota, self._jobs.concurrent_limit)
+        return JSONResponse({"jobId": self._jobs.add(job, chunks).id}, status)
+
+    async def _audit(self, request: Request) -> Response:
+        return audit_page(request.query_params, self._log, self._scenario.audit, self._now(), self.base_url)
+
+    async def _opportunities(self, request: Request) -> Response:
+        return opportunities(request.query_params.getlist("oppId"), self._company, self._now().date())
 
     async def _list_jobs(self, request: Request) -> Response:
         """The jobs that are listed by now, the newest first: bare, or a page of them."""

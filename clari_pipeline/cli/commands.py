@@ -271,14 +271,13 @@ def _finish(
     excused: Collection[str] = (),
 ) -> int:
     """Print what was done; 1 where anything failed but the exports that are `excused`."""
-    from clari_pipeline.cli.reporting import Report, failures  # noqa: PLC0415
+    from clari_pipeline.cli import reporting  # noqa: PLC0415
 
-    report = Report(result, alerts_sent=sent.alerts if sent else 0)
     if as_json:
-        print(report.as_json())  # noqa: T201
+        print(reporting.report_json(result, alerts_sent=sent.alerts if sent else 0))  # noqa: T201
     else:
         console = console_of_output()
-        report.show(console)
+        reporting.show_report(console, result)
         warehouse, places = context.warehouse, context.places
         console.print(f"Warehouse: {warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
         if (copy := places.copy).exists() and warehouse.kind.capabilities.is_copied:
@@ -286,8 +285,8 @@ def _finish(
     failed = [
         outcome for outcome in result.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused
     ]
-    problems = [*failures(failed), *result.failures]
-    log.say(*report.warnings, *(sent.problems if sent else ()), *result.warnings, *problems)
+    problems = [*reporting.failures(failed), *result.failures]
+    log.say(*reporting.warnings(result), *(sent.problems if sent else ()), *result.warnings, *problems)
     return ExitCode.NOT_DONE if problems else ExitCode.DONE
 
 

@@ -94,11 +94,24 @@ class Channels:
 
         A channel that is down or slow holds up none of the others, and this call by `Timeouts.total` at most.
         """
-        sendings = [_Sending(channel, message, self._timeouts) for channel in (self if to is None else to)]
+        channels = list(self if to is None else to)
+        errors: dict[Channel, str | None] = {}
+
+        def send(channel: Channel) -> None:
+            errors[channel] = _attempt(channel, message, self._timeouts)
+
+        # Daemons: one that hangs must not keep the command from ending.
+        threads = [
+            threading.Thread(target=send, args=(channel,), name=f"alert to {channel.name}", daemon=True)
+            for channel in channels
+        ]
         deadline = time.monotonic() + self._timeouts.total
-        for sending in sendings:
-            sending.start()
-        return [sending.outcome(deadline) for sending in sendings]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        late = f"gave no answer within {self._timeouts.total:g} s; it may have arrived all the same"
+        return [Delivery(channel.name, errors.get(channel, late)) for channel in channels]
 
 
 def open_channels(addresses: SecretStr | None) -> Channels:
@@ -118,30 +131,13 @@ def split_addresses(text: str) -> list[str]:
     return [address for part in _BETWEEN_ADDRESSES.split(text) if (address := part.strip(" \t\r\n,;"))]
 
 
-class _Sending(threading.Thread):
-    """The delivery of one message to one channel. A daemon: one that hangs must not keep the command from ending."""
-
-    def __init__(self, channel: Channel, message: Message, timeouts: Timeouts) -> None:
-        super().__init__(name=f"alert to {channel.name}", daemon=True)
-        self._channel, self._message, self._timeouts = channel, message, timeouts
-        self._delivery: Delivery | None = None
-
-    def run(self) -> None:
-        error: str | None = "could not be sent"
-        try:
-            with _captured() as heard:
-                accepted = _send(self._channel, self._message, self._timeouts)
-            error = None if accepted else heard.reason
-        except Exception as fault:  # noqa: BLE001 (a channel's fault is an outcome; its text may hold the address)
-            error = f"could not be sent ({type(fault).__name__})"
-        self._delivery = Delivery(self._channel.name, error)
-
-    def outcome(self, deadline: float) -> Delivery:
-        """Wait for the outcome, until the deadline at the latest."""
-        self.join(max(0.0, deadline - time.monotonic()))
-        return self._delivery or Delivery(
-            self._channel.name, f"gave no answer within {self._timeouts.total:g} s; it may have arrived all the same"
-        )
+def _attempt(channel: Channel, message: Message, timeouts: Timeouts) -> str | None:
+    """Send one message to one channel; why it was not accepted, None where it was."""
+    try:
+        with _captured() as heard:
+            return None if _send(channel, message, timeouts) else heard.reason
+    except Exception as fault:  # noqa: BLE001 (a channel's fault is an outcome; its text may hold the address)
+        return f"could not be sent ({type(fault).__name__})"
 
 
 def _channel(address: SecretStr, position: int) -> Channel:

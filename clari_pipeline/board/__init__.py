@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from clari_pipeline.board.charts import pictures
 from clari_pipeline.board.figures import Board, View, read_board
-from clari_pipeline.board.page import first, headline
-from clari_pipeline.board.pictures import pictures
-from clari_pipeline.board.writing import show, write_board
+from clari_pipeline.board.page import first, headline, show, write_board
 
 __all__ = ["Board", "View", "first", "headline", "pictures", "read_board", "show", "write_board"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -117,9 +117,10 @@ def read_board(session: Session) -> Board:
     }
     known = rows(session, "board/views")
     swings = _swings(session)
-    finished = _finished(known, of["accuracy"])
-    shared = _shared_names(known)
-    views = [_view(one, of, swings.get(_key(one), []), finished, shared) for one in known]
+    # Names of several fields are shown with the field's id.
+    fields = Counter(name for name, _ in {(one["field_name"], one["field_id"]) for one in known})
+    shared = {name for name, times in fields.items() if name and times > 1}
+    views = [_view(one, of, swings.get(_key(one), []), known, shared) for one in known]
     health = rows(session, "board/health")
     overall = next((row for row in health if row["time_period_id"] is None), None)
     quota = next(iter(rows(session, "board/quota")), None)
@@ -130,25 +131,19 @@ def _view(
     known: Record,
     of: Mapping[str, Mapping[_Key, list[Record]]],
     swings: list[SwingLine],
-    finished: _Finished,
+    others: Sequence[Record],
     shared: set[str],
 ) -> View:
     key = _key(known)
     name = known["field_name"] or known["field_id"]
     standing = of["standing"].get(key, [])
     pacing = of["pacing"].get(key, [])
-    accuracy_period = finished(known)
+    accuracy_period = _finished(known, others, of["accuracy"])
     accuracy_key = (key[0], accuracy_period or "", key[2])
     return View(
-        forecast_id=known["forecast_id"],
-        time_period_id=known["time_period_id"],
-        quarter_id=known["quarter_id"],
+        **{name: known[name] for name in (*_VIEW, "quarter_id", "people", "as_of", "is_current")},
         label=known["label"] or known["time_period_id"],
-        field_id=known["field_id"],
         field_name=f"{name} ({known['field_id']})" if name in shared else name,
-        people=known["people"],
-        as_of=known["as_of"],
-        is_current=known["is_current"],
         top=next((row for row in standing if row["is_top"]), None),
         standing=standing,
         coverage=next(iter(of["coverage"].get(key, [])), None),
@@ -161,12 +156,6 @@ def _view(
         accuracy_period=accuracy_period,
         submission=of["submission"].get(key, []),
     )
-
-
-def _shared_names(known: Sequence[Record]) -> set[str]:
-    """Names of several fields: they are shown with the field's id."""
-    fields = Counter(name for name, _ in {(one["field_name"], one["field_id"]) for one in known})
-    return {name for name, times in fields.items() if name and times > 1}
 
 
 def _lines(pacing: Sequence[Record], everything: Mapping[_Key, list[Record]], key: _Key) -> list[Line]:
@@ -183,31 +172,24 @@ def _lines(pacing: Sequence[Record], everything: Mapping[_Key, list[Record]], ke
     return lines
 
 
-_Finished = Callable[[Record], str | None]
-
-
-def _finished(known: Sequence[Record], accuracy: Iterable[_Key]) -> _Finished:
-    """A function from a view to the finished period whose accuracy it shows: its own, else the newest before it."""
-    have = set(accuracy)
-
-    def find(view: Record) -> str | None:
-        key = _key(view)
-        if key in have:
-            return key[1]
-        is_quarter = view["time_period_id"] == view["quarter_id"]
-        earlier = [
-            other["time_period_id"]
-            for other in known  # the newest first
-            if _key(other) in have
-            and (other["forecast_id"], other["field_id"]) == (key[0], key[2])
-            and (other["time_period_id"] == other["quarter_id"]) == is_quarter
-            and view["end_date"] is not None
-            and other["end_date"] is not None
-            and other["end_date"] < view["end_date"]
-        ]
-        return earlier[0] if earlier else None
-
-    return find
+def _finished(view: Record, known: Sequence[Record], accuracy: Mapping[_Key, object]) -> str | None:
+    """The finished period whose accuracy a view shows: its own, else the newest before it."""
+    forecast_id, period_id, field_id = _key(view)
+    if (forecast_id, period_id, field_id) in accuracy:
+        return period_id
+    is_quarter = period_id == view["quarter_id"]
+    for other in known:  # the newest first
+        earlier_id = str(other["time_period_id"])
+        is_alike = (other["forecast_id"], other["field_id"]) == (forecast_id, field_id)
+        has_ended_before = view["end_date"] and other["end_date"] and other["end_date"] < view["end_date"]
+        if (
+            has_ended_before
+            and is_alike
+            and (earlier_id == other["quarter_id"]) == is_quarter
+            and _key(other) in accuracy
+        ):
+            return earlier_id
+    return None
 
 
 def _swings(session: Session) -> dict[_Key, list[SwingLine]]:

@@ -5,20 +5,56 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
+import webbrowser
 from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from clari_pipeline.board import charts
-from clari_pipeline.board.figures import Board, View
+from clari_pipeline.board.figures import EMPTY, Board, View, read_board
+from clari_pipeline.config.settings import Settings
+from clari_pipeline.core.runbook import ExitCode
+from clari_pipeline.core.safe_text import print_line
 from clari_pipeline.notify.rendering import html_environment, money, percent
+from clari_pipeline.store.opening import open_warehouse
+from clari_pipeline.sync.log_lines import CommandLog
+from clari_pipeline.warehouse.session import Warehouse
 
 MOST_BYTES = 5_000_000  # of the file; mail and browsers take it
 _FRAME_BYTES = 100_000
 _CALLS = ("commit", "forecast")  # names of the field that is shown first
+
+
+def show(settings: Settings, *, is_opened: bool) -> int:
+    """Write the board and print its path; returns the exit code."""
+    warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
+    file, _ = write_board(warehouse, settings.data_dir)
+    print_line(str(file))
+    if is_opened and not webbrowser.open(file.resolve().as_uri()):
+        CommandLog(settings).say("no browser could be opened: open the file yourself")
+    return ExitCode.DONE
+
+
+def write_board(warehouse: Warehouse, folder: Path) -> tuple[Path, Board]:
+    """Write the board into a folder, atomically; returns its path and its figures.
+
+    Raises `WarehouseLocked`, or OSError where the folder cannot be written.
+    """
+    board = EMPTY
+    if warehouse.exists():
+        with warehouse.session() as session, session.transaction():  # one snapshot
+            board = read_board(session)
+    folder.mkdir(parents=True, exist_ok=True)
+    page = render(board, _vega(folder / ".board"))
+    file = folder / "board.html"
+    _replace(file, page)
+    return file, board
 
 
 def render(board: Board, vega: str) -> str:
@@ -87,13 +123,9 @@ def _order(views: Sequence[View]) -> list[int]:
     if not current:
         return []
     same = [place for place in current if views[place].quarter_id == views[current[0]].quarter_id]
-    best = min(same, key=lambda place: (_rank(views[place]), place))
+    named = {place: views[place].field_name.casefold() for place in same}
+    best = min(same, key=lambda place: _CALLS.index(named[place]) if named[place] in _CALLS else len(_CALLS))
     return [best, *(place for place in range(len(views)) if place != best)]
-
-
-def _rank(view: View) -> int:
-    name = view.field_name.casefold()
-    return _CALLS.index(name) if name in _CALLS else len(_CALLS)
 
 
 @cache
@@ -116,3 +148,32 @@ def _json(value: Any) -> str:
 
 def _hash(script: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _vega(folder: Path) -> str:
+    """The program that draws the charts, cached in a file: bundling takes seconds."""
+    kept = folder / f"vega-{version('vl-convert-python')}-{charts.VEGA_LITE}.js"
+    if not kept.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(kept, _bundle())
+    return kept.read_text(encoding="utf-8")
+
+
+@cache
+def _bundle() -> str:
+    import vl_convert  # noqa: PLC0415 - 80 MB
+
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed", vl_version=charts.VEGA_LITE)
+
+
+def _replace(file: Path, text: str) -> None:
+    """Replace a file atomically: a reader sees the old one or the new one."""
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,66 +1,84 @@
-"""What the commands do that are about alerts. Each returns the exit code."""
+"""The commands that are about alerts. What each needs is imported when it runs: --help is not to wait for it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from clari_pipeline.cli.commands import console_of_output
-from clari_pipeline.config.settings import Settings
+import typer
+
+from clari_pipeline.config.settings import read_settings
 from clari_pipeline.core.runbook import ExitCode, Remark, see
-from clari_pipeline.core.safe_text import print_json
 from clari_pipeline.core.setting_errors import UsageError
-from clari_pipeline.notify import greeting, required_channels
-from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.log_lines import CommandLog
 
 _MOST_ALERTS = 1000
 
+app = typer.Typer(help="What people were told, and what they are still to be told.", rich_markup_mode=None)
 
-def listed(settings: Settings, *, most: int, as_json: bool) -> int:
-    """The newest alerts and whether they were sent."""
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
+
+
+@app.command("list", epilog="Example: clari-pipeline alerts list --last 5")
+def listed(
+    last: Annotated[int, typer.Option("--last", min=1, max=_MOST_ALERTS, help="So many of the newest.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The newest alerts, their keys, and whether they were sent."""
+    from clari_pipeline.cli.commands import console_of_output  # noqa: PLC0415
     from clari_pipeline.cli.reporting import alerts_document, show_alerts  # noqa: PLC0415
+    from clari_pipeline.core.safe_text import print_json  # noqa: PLC0415
     from clari_pipeline.store import alert_rows  # noqa: PLC0415
+    from clari_pipeline.sync.context import Context  # noqa: PLC0415
 
-    context = Context.of(settings)
+    context = Context.of(read_settings())
     found: list[dict[str, Any]] = []
     if context.warehouse.exists():
         with context.warehouse.session() as session:
-            found = alert_rows.newest(session, most)
+            found = alert_rows.newest(session, last)
     if as_json:
         print_json(alerts_document(found))
     else:
         show_alerts(console_of_output(), found)
-    return ExitCode.DONE
 
 
-def test(settings: Settings) -> int:
-    """One message to each channel; which answered."""
+@app.command("test", epilog="Example: clari-pipeline alerts test")
+def test() -> None:
+    """Send one message to each channel of CLARI_ALERT_URLS, and say which took it. Exits with 1 where one did not."""
+    from clari_pipeline.cli.commands import console_of_output  # noqa: PLC0415
+    from clari_pipeline.notify import greeting, required_channels  # noqa: PLC0415
 
-    channels = required_channels(settings.alert_urls)
+    settings = read_settings()
     console = console_of_output()
-    is_well = True
-    for delivery in channels.deliver(greeting(settings.env)):
+    deliveries = required_channels(settings.alert_urls).deliver(greeting(settings.env))
+    for delivery in deliveries:
         found = see(delivery.error, Remark.ALERT_NOT_SENT) if delivery.error else "took it"
         console.print(f"{delivery.channel}: {found}", highlight=False, soft_wrap=True)
-        is_well = is_well and delivery.error is None
-    return ExitCode.DONE if is_well else ExitCode.NOT_DONE
+    if any(delivery.error is not None for delivery in deliveries):
+        raise typer.Exit(ExitCode.NOT_DONE)
 
 
-def resend(settings: Settings, *, keys: Sequence[str]) -> int:
-    """Send what is not sent yet, and these again."""
+@app.command("resend", epilog="Example: clari-pipeline alerts resend")
+def resend(
+    keys: Annotated[list[str] | None, typer.Argument(help="Keys of alerts to send once more.")] = None,
+) -> None:
+    """Send what is not sent yet; with keys, these once more to every channel."""
     from clari_pipeline.alerts.sending import Outbox  # noqa: PLC0415
+    from clari_pipeline.cli.commands import console_of_output  # noqa: PLC0415
+    from clari_pipeline.notify import required_channels  # noqa: PLC0415
     from clari_pipeline.store import alert_rows  # noqa: PLC0415
+    from clari_pipeline.sync.context import Context  # noqa: PLC0415
+    from clari_pipeline.sync.log_lines import CommandLog  # noqa: PLC0415
 
+    settings, named = read_settings(), keys or []
     context = Context.of(settings)
     required_channels(settings.alert_urls)
     with context.warehouse.transaction("alerts") as session:
         known = {alert["alert_key"] for alert in alert_rows.newest(session, _MOST_ALERTS)}
-        if unknown := [key for key in keys if key not in known]:
+        if unknown := [key for key in named if key not in known]:
             raise UsageError(f"no alert is called {unknown[0]!r}: clari-pipeline alerts list shows their keys")
-        for key in keys:
+        for key in named:
             alert_rows.requeue(session, key)
-    sent = Outbox(context).send(named=keys)
+    sent = Outbox(context).send(named=named)
     console_of_output().print(f"{sent.alerts} alerts sent")
     CommandLog(settings).say(*sent.problems)
-    return ExitCode.NOT_DONE if sent.problems else ExitCode.DONE
+    if sent.problems:
+        raise typer.Exit(ExitCode.NOT_DONE)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from typer.exceptions import TyperException
 
+from clari_pipeline.cli import alerts
+from clari_pipeline.cli.alerts import AsJson
 from clari_pipeline.config.rules import RulesError
 from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.core.periods import Quarter, UnknownPeriod
@@ -28,8 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-alerts_app = typer.Typer(help="What people were told, and what they are still to be told.", rich_markup_mode=None)
-app.add_typer(alerts_app, name="alerts")
+app.add_typer(alerts.app, name="alerts")
 
 Periods = Annotated[list[str] | None, typer.Option("--period", help="A fiscal quarter such as 2026_Q4; repeatable.")]
 Forecasts = Annotated[
@@ -51,9 +52,6 @@ def program(
     ] = False,
 ) -> None:
     """Options that stand before a command."""
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
 
 
 @app.command(epilog="Example: clari-pipeline sync --period 2026_Q4 --period 2026_Q3")
@@ -214,38 +212,9 @@ def serve_health(
 
     /health says 503 where the newest merged figures are older than CLARI_MAX_AGE_HOURS. Clari is not asked.
     """
-    from clari_pipeline.cli import commands  # noqa: PLC0415
+    from clari_pipeline.ops import health  # noqa: PLC0415 - nobody else waits for uvicorn
 
-    raise typer.Exit(commands.serve_health(read_settings(), host=host, port=port))
-
-
-@alerts_app.command("list", epilog="Example: clari-pipeline alerts list --last 5")
-def alerts_list(
-    last: Annotated[int, typer.Option("--last", min=1, max=1000, help="So many of the newest.")] = 20,
-    as_json: AsJson = False,
-) -> None:
-    """The newest alerts, their keys, and whether they were sent."""
-    from clari_pipeline.cli import alerts as alert_commands  # noqa: PLC0415
-
-    raise typer.Exit(alert_commands.listed(read_settings(), most=last, as_json=as_json))
-
-
-@alerts_app.command("test", epilog="Example: clari-pipeline alerts test")
-def alerts_test() -> None:
-    """Send one message to each channel of CLARI_ALERT_URLS, and say which took it. Exits with 1 where one did not."""
-    from clari_pipeline.cli import alerts as alert_commands  # noqa: PLC0415
-
-    raise typer.Exit(alert_commands.test(read_settings()))
-
-
-@alerts_app.command("resend", epilog="Example: clari-pipeline alerts resend")
-def alerts_resend(
-    keys: Annotated[list[str] | None, typer.Argument(help="Keys of alerts to send once more.")] = None,
-) -> None:
-    """Send what is not sent yet; with keys, these once more to every channel."""
-    from clari_pipeline.cli import alerts as alert_commands  # noqa: PLC0415
-
-    raise typer.Exit(alert_commands.resend(read_settings(), keys=keys or []))
+    raise typer.Exit(health.serve(read_settings(), host=host, port=port))
 
 
 @app.command(epilog="Example: clari-pipeline sandbox --port 8765 --scenario swings")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
 
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.interrupts import run_interruptibly
@@ -28,9 +30,7 @@ if TYPE_CHECKING:
     from clari_pipeline.alerts.sending import Sent
     from clari_pipeline.sync.events import Hooks
     from clari_pipeline.sync.products.replaying import ReplayedProducts
-    from clari_pipeline.sync.publishing import Places
     from clari_pipeline.sync.replaying import Replayed
-    from clari_pipeline.warehouse.session import Warehouse
 
 _WIDE = 120
 _SANDBOX_FORECASTS = ("total_new",)
@@ -51,7 +51,7 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
         yield settings.model_copy(
             update={
                 "env": None,  # invented figures belong to none
-                "api_key": _secret(running.api_key),
+                "api_key": SecretStr(running.api_key),
                 "api_key_file": None,
                 "base_url": running.base_url,
                 "auth_scheme": "apikey",
@@ -69,7 +69,7 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
 def of_sandbox(settings: Settings) -> dict[str, Any]:
     """Where the sandbox's figures are kept, apart from the real ones."""
     folder = settings.data_dir / "sandbox"
-    return {"data_dir": folder, "warehouse_url": _secret(f"duckdb:///{folder / 'warehouse.duckdb'}")}
+    return {"data_dir": folder, "warehouse_url": SecretStr(f"duckdb:///{folder / 'warehouse.duckdb'}")}
 
 
 def sync(
@@ -146,7 +146,7 @@ def _sync(
         result = run_sync(context, request, open_steps, on_plan=progress.expect)
     sent = Alerts(context).notify_of_sync(result)
     result = replace(result, finished_at=context.now())
-    return _finish(result, log, context.warehouse, context.places, as_json=as_json, sent=sent)
+    return _finish(context, result, log, as_json=as_json, sent=sent)
 
 
 def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[str, ...], as_json: bool) -> int:
@@ -154,16 +154,11 @@ def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[
     from clari_pipeline.sync.products.replaying import ReplayedProducts, replay_products  # noqa: PLC0415
     from clari_pipeline.sync.replaying import Replay  # noqa: PLC0415
 
-    context, log = Context.of(settings), CommandLog(settings)
-
-    def work() -> int:
-        context.prepare()
-        run_id, started_at = uuid.uuid4().hex, context.now()
+    def merge(context: Context, _run_id: str) -> tuple[Replayed, ReplayedProducts]:
         replayed = Replay(context).documents(quarters, forecasts)
-        products = ReplayedProducts() if quarters or forecasts else replay_products(context)
-        return _finish_replay(context, log, replayed, products, run_id=run_id, started_at=started_at, as_json=as_json)
+        return replayed, ReplayedProducts() if quarters or forecasts else replay_products(context)
 
-    return run_interruptibly(work, stop=partial(_stop, context.stop, log))
+    return _replay(settings, merge, as_json=as_json)
 
 
 def replay_document(
@@ -179,80 +174,66 @@ def replay_document(
     from clari_pipeline.sync.products.replaying import ReplayedProducts  # noqa: PLC0415
     from clari_pipeline.sync.replaying import Replay  # noqa: PLC0415
 
+    def merge(context: Context, run_id: str) -> tuple[Replayed, ReplayedProducts]:
+        replayed = Replay(context).document(
+            arriving, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id
+        )
+        return replayed, ReplayedProducts()
+
+    return _replay(settings, merge, as_json=as_json)
+
+
+def _replay(
+    settings: Settings, merge: Callable[[Context, str], tuple[Replayed, ReplayedProducts]], *, as_json: bool
+) -> int:
+    from clari_pipeline.sync.outcomes import outcomes_of, swings_of  # noqa: PLC0415
+    from clari_pipeline.sync.publishing import publish  # noqa: PLC0415
+
     context, log = Context.of(settings), CommandLog(settings)
 
     def work() -> int:
         context.prepare()
         run_id, started_at = uuid.uuid4().hex, context.now()
-        replayed = Replay(context).document(
-            arriving, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id
+        replayed, products = merge(context, run_id)
+        published = publish(context.warehouse, context.places)
+        with context.warehouse.kept_open():
+            outcomes = outcomes_of(context.warehouse, replayed.request_ids)
+            with context.warehouse.session() as session:
+                swings = swings_of(session, outcomes)
+        result = SyncResult(
+            run_id=run_id,
+            started_at=started_at,
+            finished_at=context.now(),
+            outcomes=outcomes,
+            swings=swings,
+            products=products.products,
+            failures=products.failures,
+            warnings=[*products.damaged, *published.problems],
         )
-        products = ReplayedProducts()
-        return _finish_replay(context, log, replayed, products, run_id=run_id, started_at=started_at, as_json=as_json)
+        return _finish(context, result, log, as_json=as_json, excused=replayed.refused_before)
 
     return run_interruptibly(work, stop=partial(_stop, context.stop, log))
 
 
-def _finish_replay(
-    context: Context,
-    log: CommandLog,
-    replayed: Replayed,
-    products: ReplayedProducts,
-    *,
-    run_id: str,
-    started_at: datetime,
-    as_json: bool,
-) -> int:
-    from clari_pipeline.sync.outcomes import outcomes_of, swings_of  # noqa: PLC0415
-    from clari_pipeline.sync.publishing import publish  # noqa: PLC0415
-
-    published = publish(context.warehouse, context.places)
-    with context.warehouse.kept_open():
-        outcomes = outcomes_of(context.warehouse, replayed.request_ids)
-        with context.warehouse.session() as session:
-            swings = swings_of(session, outcomes)
-    result = SyncResult(
-        run_id=run_id,
-        started_at=started_at,
-        finished_at=context.now(),
-        outcomes=outcomes,
-        swings=swings,
-        products=products.products,
-        failures=products.failures,
-        warnings=[*products.damaged, *published.problems],
-    )
-    excused = replayed.refused_before
-    return _finish(result, log, context.warehouse, context.places, as_json=as_json, excused=excused)
-
-
 def status(settings: Settings, *, as_json: bool) -> int:
     """What is in the warehouse, and what Clari leaves free."""
-    from clari_pipeline.cli.products import products_document, show_products  # noqa: PLC0415
-    from clari_pipeline.cli.reporting import show_status, status_document  # noqa: PLC0415
+    from clari_pipeline.cli import reporting  # noqa: PLC0415
     from clari_pipeline.store import ledger  # noqa: PLC0415
 
     warehouse = Context.of(settings).warehouse
     exports: list[dict[str, Any]] = []
-    products = products_document(None, settings)
+    products = reporting.products_document(None, settings)
     alerts_unsent = 0
     if warehouse.exists():
         with warehouse.session() as session:
             exports, alerts_unsent = ledger.status(session), ledger.alerts_pending(session)
-            products = products_document(session, settings)
-    document = status_document(exports, _quota(settings), alerts_unsent) | products
+            products = reporting.products_document(session, settings)
+    document = reporting.status_document(exports, _quota(settings), alerts_unsent) | products
     if as_json:
         print_json(document)
     else:
-        show_status(console_of_output(), document)
-        show_products(console_of_output(), document)
+        reporting.show_status(console_of_output(), document)
     return ExitCode.DONE
-
-
-def serve_health(settings: Settings, *, host: str, port: int) -> int:
-    """Answer probes and Prometheus until the process is told to end."""
-    from clari_pipeline.ops import health  # noqa: PLC0415 - nobody else waits for uvicorn
-
-    return health.serve(settings, host=host, port=port)
 
 
 def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: int) -> int:
@@ -266,11 +247,7 @@ def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: 
         return ExitCode.DONE
     _check_scenario(scenario)
     running = Sandbox(
-        scenario=scenario,
-        seed=seed,
-        people=people,
-        port=port,
-        fiscal_year_start_month=settings.fiscal_year_start_month,
+        scenario=scenario, seed=seed, people=people, port=port, fiscal_year_start_month=settings.fiscal_year_start_month
     )
     running.start()
     console.print(f"A Clari sandbox ({scenario}: {SCENARIOS[scenario]}) answers at {running.base_url}")
@@ -285,32 +262,31 @@ def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: 
 
 
 def _finish(
+    context: Context,
     result: SyncResult,
     log: CommandLog,
-    warehouse: Warehouse,
-    places: Places,
     *,
     as_json: bool,
     sent: Sent | None = None,
     excused: Collection[str] = (),
 ) -> int:
     """Print what was done; 1 where anything failed but the exports that are `excused`."""
-    from clari_pipeline.cli.reporting import Report, failures  # noqa: PLC0415
+    from clari_pipeline.cli import reporting  # noqa: PLC0415
 
-    report = Report(result, alerts_sent=sent.alerts if sent else 0)
     if as_json:
-        print(report.as_json())  # noqa: T201
+        print(reporting.report_json(result, alerts_sent=sent.alerts if sent else 0))  # noqa: T201
     else:
         console = console_of_output()
-        report.show(console)
+        reporting.show_report(console, result)
+        warehouse, places = context.warehouse, context.places
         console.print(f"Warehouse: {warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
         if (copy := places.copy).exists() and warehouse.kind.capabilities.is_copied:
             console.print(f"To read while it runs: {copy}, {places.marts}/", highlight=False, soft_wrap=True)
     failed = [
         outcome for outcome in result.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused
     ]
-    problems = [*failures(failed), *result.failures]
-    log.say(*report.warnings, *(sent.problems if sent else ()), *result.warnings, *problems)
+    problems = [*reporting.failures(failed), *result.failures]
+    log.say(*reporting.warnings(result), *(sent.problems if sent else ()), *result.warnings, *problems)
     return ExitCode.NOT_DONE if problems else ExitCode.DONE
 
 
@@ -346,9 +322,3 @@ def _check_scenario(name: str) -> None:
 
     if name not in SCENARIOS:
         raise UsageError(f"no scenario is called {name!r}: the sandbox knows {', '.join(SCENARIOS)}")
-
-
-def _secret(text: str) -> Any:
-    from pydantic import SecretStr  # noqa: PLC0415
-
-    return SecretStr(text)

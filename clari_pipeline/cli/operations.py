@@ -79,21 +79,21 @@ def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bo
     print_line(
         f"{folder} of {work.manifest.taken_at} is whole; {'to be restored' if dry_run else 'restored'}: "
         f"{len(work.missing) + len(work.differing)} landed documents, and "
-        + (f"{warehouse.place} with {rows:,} rows" if work.with_warehouse else "no warehouse")
+        + (f"{warehouse.place} with {rows:,} rows" if work.target else "no warehouse")
     )
     if dry_run:
         return ExitCode.DONE
     log = CommandLog(settings)
-    if work.unknown and work.with_warehouse:
+    if work.unknown and work.target:
         said = f"{work.unknown} documents have landed since: clari-pipeline replay merges them"
         log.say(said, section=Remark.DOCUMENTS_LANDED_SINCE)
-    if work.with_warehouse and work.manifest.env not in {None, settings.env}:
+    if work.target and work.manifest.env not in {None, settings.env}:
         log.say(
             f"the warehouse belongs to {work.manifest.env}, and CLARI_ENV names {_named(settings.env)}: set CLARI_ENV, "
             "or give it away with clari-pipeline environment --take-over",
             section=WrongEnvironment.section,
         )
-    elif work.with_warehouse:
+    elif work.target:
         log.say(*publish(warehouse, context.places).problems)
     return ExitCode.DONE
 

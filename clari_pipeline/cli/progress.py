@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import nullcontext
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from clari_pipeline.clari import (
-    Adopted,
-    Cancelled,
-    Completed,
-    ExportEvent,
-    Retried,
-    Submitted,
-    Submitting,
-    Waited,
-)
+from clari_pipeline.clari import Adopted, Cancelled, Completed, ExportEvent, Retried, Submitted, Submitting, Waited
 from clari_pipeline.core.safe_text import printable
 from clari_pipeline.sync.events import Deferred, Event, Failed, Hooks, Landed, Merged, QuotaRead, Refused, Requeued
 from clari_pipeline.sync.narration import Narrator
@@ -27,6 +16,9 @@ from clari_pipeline.sync.planning import Plan
 
 _MEGABYTE = 1_000_000
 _WORDS: dict[type[ExportEvent], str] = {
+    Submitting: "submitting",
+    Submitted: "running",
+    Adopted: "running",
     Cancelled: "cancelled",
     Requeued: "queued again",
     Deferred: "put off",
@@ -45,32 +37,26 @@ class SyncProgress:
         self._in_words = Narrator()
         self._bytes = 0
         self._rows = 0
-        self._bars = (
-            Progress(
-                TextColumn("{task.description:9}", markup=False),
-                BarColumn(),
-                TextColumn("{task.completed}/{task.total}", markup=False),
-                TextColumn("{task.fields[detail]}", markup=False),
-                TimeElapsedColumn(),
-                console=console,
-                transient=True,
-            )
-            if console.is_terminal
-            else None
+        self._bars = Progress(
+            TextColumn("{task.description:9}", markup=False),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}", markup=False),
+            TextColumn("{task.fields[detail]}", markup=False),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
         )
-        if self._bars:
-            self._landed = self._bars.add_task("landed", total=None, detail="")
-            self._merged = self._bars.add_task("merged", total=None, detail="")
+        self._landed = self._bars.add_task("landed", total=None, detail="")
+        self._merged = self._bars.add_task("merged", total=None, detail="")
         hooks.add(self)
 
     def __enter__(self) -> Self:
-        (self._bars or nullcontext()).__enter__()
+        self._bars.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        (self._bars or nullcontext()).__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
 
     def expect(self, plan: Plan, products: int) -> None:
         """How much there is to do, so many fetches of other products among it."""
@@ -78,10 +64,9 @@ class SyncProgress:
             self._print(f"a run that was stopped is continued: {found} of its exports are taken up")
         if plan.recovered:
             self._print(f"{len(plan.recovered)} exports of earlier runs are fetched from Clari beside the new ones")
-        if self._bars:
-            total = len(plan.exports) + len(plan.recovered) + products
-            self._bars.update(self._landed, total=total)
-            self._bars.update(self._merged, total=total + len(plan.finished))
+        total = len(plan.exports) + len(plan.recovered) + products
+        self._bars.update(self._landed, total=total)
+        self._bars.update(self._merged, total=total + len(plan.finished))
 
     def __call__(self, event: Event) -> None:
         """One thing that happened."""
@@ -92,21 +77,8 @@ class SyncProgress:
             return
         which = (event.forecast_id, event.time_period_id)
         self._states[which] = _state_after(event) or self._states.get(which, "planned")
-        match event:
-            case Landed(size=size):
-                self._bytes += size
-            case Merged(rows_staged=rows):
-                self._rows += rows
-            case _:
-                pass
-        if self._bars:
-            self._draw(event)
-        if line and not isinstance(event, Retried) and (self._bars is None or self._in_words.is_warning(event)):
-            self._print(f"{' '.join(which)}: {line}")
-
-    def _draw(self, event: Event) -> None:
-        if self._bars is None:
-            return
+        self._bytes += event.size if isinstance(event, Landed) else 0
+        self._rows += event.rows_staged if isinstance(event, Merged) else 0
         by_state = ", ".join(f"{count} {state}" for state, count in Counter(self._states.values()).items())
         self._bars.update(
             self._landed,
@@ -116,6 +88,8 @@ class SyncProgress:
         self._bars.update(
             self._merged, detail=f"{self._rows:,} rows", advance=isinstance(event, Merged | Refused | Failed)
         )
+        if line and not isinstance(event, Retried) and (self._bars.disable or self._in_words.is_warning(event)):
+            self._print(f"{' '.join(which)}: {line}")
 
     def _print(self, line: str) -> None:
         self._console.print(line, highlight=False, soft_wrap=True)
@@ -124,10 +98,6 @@ class SyncProgress:
 def _state_after(event: ExportEvent) -> str | None:
     """The word for an export in the bars; None where the event changes nothing."""
     match event:
-        case Submitting():
-            return "submitting"
-        case Submitted() | Adopted():
-            return "running"
         case Waited(reason="slot"):
             return "waiting for a slot"
         case Completed(job=job):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,146 +10,112 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import AlertKind, Problem, Remark, see
 from clari_pipeline.core.safe_text import json_text
+from clari_pipeline.store import fetches
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.sync.run import SyncResult
+from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record
 
 _SHOWN_SWINGS = 10
+_GAP = ("gap_from", "gap_to")
+_WHY = {
+    "expired": " and cannot be had again",
+    "cut_off": ": Clari cuts it off, and less than a day cannot be asked for",
+}
 _EXPORT_COLUMNS = (
-    "forecast_id",
-    "time_period_id",
-    "job_id",
-    "state",
-    "rows_exported",
-    "rows_inserted",
-    "rows_updated",
-    "rows_unchanged",
-    "error",
+    *("forecast_id", "time_period_id", "job_id", "state"),
+    *("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "error"),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a sync or a replay did, for people and as JSON."""
+def warnings(result: SyncResult) -> list[Problem]:
+    """What a reader must know of exports that were merged all the same."""
+    by_types: dict[str, list[str]] = {}
+    for export in (outcome.export for outcome in result.outcomes):
+        if types := export["types_refused"]:
+            by_types.setdefault(types, []).append(f"{export['forecast_id']} {export['time_period_id']}")
+    return [
+        Problem(
+            None,
+            None,
+            f"{', '.join(exports)} without {types.replace(',', ', ')}: Clari does not let this organisation export "
+            "them, and what the tables hold of these measures stays as it was; leave them out of "
+            "CLARI_TYPES_TO_EXPORT, or ask Clari to enable them",
+            Remark.TYPES_REFUSED,
+        )
+        for types, exports in by_types.items()
+    ]
 
-    result: SyncResult
-    alerts_sent: int = 0
 
-    @property
-    def swung_calls(self) -> int:
-        """Calls that moved by more than allowed, each once, whatever it is compared with."""
-        return len(
+def report_json(result: SyncResult, *, alerts_sent: int) -> str:
+    """The one document that `--json` prints; `swings` counts a call that swings once, whatever it is compared with."""
+    of_call = ("forecast_id", "time_period_id", "user_id", "field_id")
+    document = {
+        "run_id": result.run_id,
+        "started_at": result.started_at.isoformat(),
+        "finished_at": result.finished_at.isoformat(),
+        "exports": [{name: outcome.export[name] for name in _EXPORT_COLUMNS} for outcome in result.outcomes],
+        "checks": [
             {
-                (swing["forecast_id"], swing["time_period_id"], swing["user_id"], swing["field_id"])
-                for swing in self.result.swings
+                "name": verdict["check_name"],
+                "forecast_id": outcome.export["forecast_id"],
+                "time_period_id": outcome.export["time_period_id"],
+                "passed": verdict["passed"],
+                "severity": verdict["severity"],
+                "evidence": verdict["evidence"],
             }
-        )
-
-    @property
-    def warnings(self) -> list[Problem]:
-        """What a reader must know of exports that were merged all the same."""
-        by_types: dict[str, list[str]] = {}
-        for outcome in self.result.outcomes:
-            if types := outcome.export["types_refused"]:
-                export = outcome.export
-                by_types.setdefault(types, []).append(f"{export['forecast_id']} {export['time_period_id']}")
-        return [
-            Problem(
-                None,
-                None,
-                f"{', '.join(exports)} without {types.replace(',', ', ')}: Clari does not let this organisation export "
-                "them, and what the tables hold of these measures stays as it was; leave them out of "
-                "CLARI_TYPES_TO_EXPORT, or ask Clari to enable them",
-                Remark.TYPES_REFUSED,
-            )
-            for types, exports in by_types.items()
-        ]
-
-    def as_json(self) -> str:
-        """The one document that `--json` prints."""
-        return json_text(
-            {
-                "run_id": self.result.run_id,
-                "started_at": self.result.started_at.isoformat(),
-                "finished_at": self.result.finished_at.isoformat(),
-                "exports": [
-                    {name: outcome.export[name] for name in _EXPORT_COLUMNS} for outcome in self.result.outcomes
-                ],
-                "checks": [
-                    {
-                        "name": verdict["check_name"],
-                        "forecast_id": outcome.export["forecast_id"],
-                        "time_period_id": outcome.export["time_period_id"],
-                        "passed": verdict["passed"],
-                        "severity": verdict["severity"],
-                        "evidence": verdict["evidence"],
-                    }
-                    for outcome in self.result.outcomes
-                    for verdict in outcome.verdicts
-                ]
-                + [check for product in self.result.products for check in product.checks],
-                "swings": self.swung_calls,
-                "alerts_sent": self.alerts_sent,
-                **(
-                    {"products": [row for one in self.result.products for row in one.documents]}
-                    if self.result.products
-                    else {}
-                ),
-            },
-            indent=1,
-            default=str,
-        )
-
-    def show(self, console: Console) -> None:
-        """A table of quarters, then what was found, then a line a product."""
-        if self.result.outcomes or not self.result.products:
-            self._show_forecasts(console)
-        for product in self.result.products:
-            for line in product.lines:
-                console.print(line, highlight=False, soft_wrap=True)
-
-    def _show_forecasts(self, console: Console) -> None:
-        if not self.result.outcomes:
-            console.print("Nothing was merged: no such document has landed. clari-pipeline sync brings them.")
-            return
-        console.print(self._quarters())
-        found = [
-            (outcome, verdict)
-            for outcome in self.result.outcomes
+            for outcome in result.outcomes
             for verdict in outcome.verdicts
-            if not verdict["passed"]
         ]
-        if not found and not any(outcome.is_failure for outcome in self.result.outcomes):
-            console.print("Found: nothing amiss.")
-        for outcome, verdict in found:
-            where = f"{outcome.export['forecast_id']} {outcome.export['time_period_id']}"
-            summary = verdict["evidence"].get("summary") or _summary(verdict["evidence"])
-            line = see(f"{verdict['severity']:5} {where}  {verdict['check_name']}: {summary}", verdict["check_name"])
-            console.print(line, highlight=False, soft_wrap=True)
-        for swing in self.result.swings[:_SHOWN_SWINGS]:
-            console.print(f"SWING {_swing(swing)}", highlight=False, soft_wrap=True)
-        if (more := len(self.result.swings) - _SHOWN_SWINGS) > 0:
-            console.print(f"      and {more} more: select * from clari.forecast_swing")  # noqa: S608 - to read
+        + [check for product in result.products for check in product.checks],
+        "swings": len({tuple(swing[name] for name in of_call) for swing in result.swings}),
+        "alerts_sent": alerts_sent,
+    }
+    if result.products:
+        document["products"] = [row for one in result.products for row in one.documents]
+    return json_text(document, indent=1, default=str)
 
-    def _quarters(self) -> Table:
-        table = Table(title="What was merged", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-        for name in ("forecast", "quarter", "state"):
-            table.add_column(name, no_wrap=True, overflow="fold")
-        for name in ("entries", "new", "changed", "same", "gone", "waited"):
-            table.add_column(name, justify="right", no_wrap=True)
-        for outcome in self.result.outcomes:
-            export = outcome.export
-            counts = ("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
-            table.add_row(
-                export["forecast_id"],
-                export["time_period_id"],
-                export["state"],
-                *(_number(export[name]) for name in counts),
-                f"{export['wait_seconds'] or 0:.1f} s",
-            )
-        return table
+
+def show_report(console: Console, result: SyncResult) -> None:
+    """A table of quarters, then what was found, then a line a product."""
+    if result.outcomes or not result.products:
+        _show_forecasts(console, result)
+    for product in result.products:
+        for line in product.lines:
+            console.print(line, highlight=False, soft_wrap=True)
+
+
+def _show_forecasts(console: Console, result: SyncResult) -> None:
+    if not result.outcomes:
+        console.print("Nothing was merged: no such document has landed. clari-pipeline sync brings them.")
+        return
+    table = Table(title="What was merged", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("forecast", "quarter", "state"):
+        table.add_column(name, no_wrap=True, overflow="fold")
+    for name in ("entries", "new", "changed", "same", "gone", "waited"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for export in (outcome.export for outcome in result.outcomes):
+        counts = ("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
+        which = (export["forecast_id"], export["time_period_id"], export["state"])
+        waited = f"{export['wait_seconds'] or 0:.1f} s"
+        table.add_row(*which, *(_number(export[name]) for name in counts), waited)
+    console.print(table)
+    found = [(outcome, one) for outcome in result.outcomes for one in outcome.verdicts if not one["passed"]]
+    if not found and not any(outcome.is_failure for outcome in result.outcomes):
+        console.print("Found: nothing amiss.")
+    for outcome, verdict in found:
+        where = f"{outcome.export['forecast_id']} {outcome.export['time_period_id']}"
+        shown = [f"{name} {value}" for name, value in verdict["evidence"].items() if isinstance(value, int | str)]
+        summary = verdict["evidence"].get("summary") or ", ".join(shown)
+        line = see(f"{verdict['severity']:5} {where}  {verdict['check_name']}: {summary}", verdict["check_name"])
+        console.print(line, highlight=False, soft_wrap=True)
+    for swing in result.swings[:_SHOWN_SWINGS]:
+        console.print(f"SWING {_swing(swing)}", highlight=False, soft_wrap=True)
+    if (more := len(result.swings) - _SHOWN_SWINGS) > 0:
+        console.print(f"      and {more} more: select * from clari.forecast_swing")  # noqa: S608 - to read
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[Problem]:
@@ -176,7 +141,7 @@ def status_document(exports: Sequence[Record], quota: dict[str, Any] | None, ale
                 "time_period_id": export["time_period_id"],
                 "state": export["state"],
                 "exported_at": export["exported_at"].isoformat() if export["exported_at"] else None,
-                "age_hours": age_hours(export["exported_at"]),
+                "age_hours": _age_hours(export["exported_at"]),
                 "rows": export["rows"],
             }
             for export in exports
@@ -198,7 +163,7 @@ def show_status(console: Console, document: dict[str, Any]) -> None:
             export["forecast_id"],
             export["time_period_id"],
             export["state"],
-            (export["exported_at"] or "never")[:16].replace("T", " "),
+            _minute(export["exported_at"] or "never"),
             "" if export["age_hours"] is None else f"{export['age_hours']:.1f} h",
             _number(export["rows"]),
         )
@@ -215,6 +180,41 @@ def show_status(console: Console, document: dict[str, Any]) -> None:
             f"{quota['concurrent']} at once"
         )
     console.print(f"Alerts not sent: {document['alerts_unsent']}")
+    for one in document.get("products", ()):
+        as_of = f", as of {_minute(one['exported_at'])} ({one['age_hours']:.1f} h)" if one["exported_at"] else ""
+        off = "" if one["is_named"] else " (not in CLARI_PRODUCTS)"
+        line = f"{one['product']}: {one['state'] or 'never fetched'}{as_of}{off}"
+        console.print(line, highlight=False, soft_wrap=True)
+        for gap in one["gaps"]:
+            stretch = " to ".join(_minute(gap[end]) for end in _GAP)
+            console.print(f"   {stretch} is missing{_WHY[gap['reason']]}", highlight=False, soft_wrap=True)
+
+
+def products_document(session: Session | None, settings: Settings) -> dict[str, Any]:
+    """`products` for `status --json`: those that are named, and those that have ever been fetched; else nothing."""
+    known = {one["product"]: one for one in fetches.status(session)} if session is not None else {}
+    gaps = fetches.gaps(session) if session is not None else []
+    documents = []
+    for name in dict.fromkeys([*settings.other_products, *known]):
+        found = known.get(name, {})
+        exported_at = found.get("exported_at")
+        documents.append(
+            {
+                "product": name,
+                "is_named": name in settings.products,
+                "state": found.get("state"),
+                "exported_at": exported_at.isoformat() if exported_at else None,
+                "age_hours": _age_hours(exported_at),
+                "rows": found.get("rows"),
+                "error": found.get("error"),
+                "gaps": [
+                    {end: gap[end].isoformat() for end in _GAP} | {"reason": gap["reason"]}
+                    for gap in gaps
+                    if gap["product"] == name
+                ],
+            }
+        )
+    return {"products": documents} if documents else {}
 
 
 def alerts_document(alerts: Sequence[Record]) -> dict[str, Any]:
@@ -240,7 +240,7 @@ def show_alerts(console: Console, alerts: Sequence[Record]) -> None:
         console.print(f"   key: {alert['alert_key']}", highlight=False, soft_wrap=True)
 
 
-def age_hours(exported_at: datetime | None) -> float | None:
+def _age_hours(exported_at: datetime | None) -> float | None:
     """Hours since the figures were exported."""
     return None if exported_at is None else round((datetime.now(UTC) - exported_at).total_seconds() / 3600, 2)
 
@@ -248,8 +248,9 @@ def age_hours(exported_at: datetime | None) -> float | None:
 def _swing(swing: Record) -> str:
     who = swing["user_name"] or swing["user_id"]
     change = [
-        *([f"{swing['change_amount']:+,.2f}"] if swing["change_amount"] is not None else []),
-        *([f"{swing['change_pct']:+.1%}"] if swing["change_pct"] is not None else []),
+        format(swing[name], form)
+        for name, form in (("change_amount", "+,.2f"), ("change_pct", "+.1%"))
+        if swing[name] is not None
     ]
     since = "since the last sync" if swing["baseline"] == "sync" else "since a week ago"
     return (
@@ -259,8 +260,9 @@ def _swing(swing: Record) -> str:
     )
 
 
-def _summary(evidence: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in evidence.items() if isinstance(value, int | str))
+def _minute(written: str) -> str:
+    """A moment in ISO 8601 as people read it."""
+    return written[:16].replace("T", " ")
 
 
 def _number(value: int | None) -> str:

@@ -36,17 +36,16 @@ def text(wanted: str | None) -> str:
 
 def _sections(page: str) -> dict[str, str]:
     """Each section by its anchor: a row of a table with its cells, or all that stands below a heading."""
-    found = {_anchor(headed[1]): headed[0].strip() for headed in _HEADED.finditer(page)}
+    # A heading's anchor is the one that GitHub gives it.
+    found = {
+        re.sub(r"[^\w\- ]", "", headed[1]).lower().replace(" ", "-"): headed[0].strip()
+        for headed in _HEADED.finditer(page)
+    }
     for row in _ROW.finditer(page):
         cells = zip(_CELLS, row[2].split(" | "), strict=True)
         rows = "\n\n".join(f"{name}: {_LINK.sub(_command, cell.strip())}" for name, cell in cells)
         found |= {name: f"{name}\n\n{rows}" for name in re.findall(r'id="(\w+)"', row[1])}
     return found
-
-
-def _anchor(heading: str) -> str:
-    """The anchor that GitHub gives a heading."""
-    return re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-")
 
 
 def _command(link: re.Match[str]) -> str:

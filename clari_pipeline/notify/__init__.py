@@ -2,7 +2,6 @@
 
 from clari_pipeline.notify.channels import (
     Channel,
-    ChannelError,
     Channels,
     Delivery,
     Timeouts,
@@ -15,7 +14,6 @@ from clari_pipeline.notify.messages import Alert, Headline, Message, Severity, c
 __all__ = [
     "Alert",
     "Channel",
-    "ChannelError",
     "Channels",
     "Delivery",
     "Headline",

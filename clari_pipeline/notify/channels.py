@@ -38,10 +38,6 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?=://)", re.IGNORECASE)
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 
 
-class ChannelError(ValueError):
-    """An address cannot be used. The message says which one by its place, and never shows it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """Seconds: to connect, without an answer (each a bound of Apprise's own), and for a delivery as a whole."""
@@ -75,7 +71,7 @@ class Channel:
 
 
 class Channels:
-    """The addresses that alerts go to. Raises `ChannelError` for one that Apprise cannot use; nothing is sent yet."""
+    """The addresses that alerts go to. Raises `ChannelUnusable` for one that Apprise cannot use; nothing is sent."""
 
     def __init__(self, urls: Sequence[SecretStr | str], *, timeouts: Timeouts | None = None) -> None:
         self._timeouts = timeouts or Timeouts()
@@ -98,19 +94,29 @@ class Channels:
 
         A channel that is down or slow holds up none of the others, and this call by `Timeouts.total` at most.
         """
-        sendings = [_Sending(channel, message, self._timeouts) for channel in (self if to is None else to)]
+        channels = list(self if to is None else to)
+        errors: dict[Channel, str | None] = {}
+
+        def send(channel: Channel) -> None:
+            errors[channel] = _attempt(channel, message, self._timeouts)
+
+        # Daemons: one that hangs must not keep the command from ending.
+        threads = [
+            threading.Thread(target=send, args=(channel,), name=f"alert to {channel.name}", daemon=True)
+            for channel in channels
+        ]
         deadline = time.monotonic() + self._timeouts.total
-        for sending in sendings:
-            sending.start()
-        return [sending.outcome(deadline) for sending in sendings]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        late = f"gave no answer within {self._timeouts.total:g} s; it may have arrived all the same"
+        return [Delivery(channel.name, errors.get(channel, late)) for channel in channels]
 
 
 def open_channels(addresses: SecretStr | None) -> Channels:
     """The channels of `CLARI_ALERT_URLS`, none if unset. Raises `ChannelUnusable`, without the address."""
-    try:
-        return Channels(split_addresses(addresses.get_secret_value() if addresses else ""))
-    except ChannelError as error:
-        raise ChannelUnusable(str(error)) from None
+    return Channels(split_addresses(addresses.get_secret_value() if addresses else ""))
 
 
 def required_channels(addresses: SecretStr | None) -> Channels:
@@ -125,31 +131,13 @@ def split_addresses(text: str) -> list[str]:
     return [address for part in _BETWEEN_ADDRESSES.split(text) if (address := part.strip(" \t\r\n,;"))]
 
 
-class _Sending(threading.Thread):
-    """The delivery of one message to one channel. A daemon: one that hangs must not keep the command from ending."""
-
-    def __init__(self, channel: Channel, message: Message, timeouts: Timeouts) -> None:
-        super().__init__(name=f"alert to {channel.name}", daemon=True)
-        self._channel, self._message, self._timeouts = channel, message, timeouts
-        self._delivery: Delivery | None = None
-
-    def run(self) -> None:
-        error: str | None = "could not be sent"
-        try:
-            with _captured() as heard:
-                accepted = _send(self._channel, self._message, self._timeouts)
-            error = None if accepted else heard.reason
-        except Exception as fault:  # noqa: BLE001 (a channel's fault is an outcome; its text may hold the address)
-            error = f"could not be sent ({type(fault).__name__})"
-        self._delivery = Delivery(self._channel.name, error)
-
-    def outcome(self, deadline: float) -> Delivery:
-        """Wait for the outcome, until the deadline at the latest."""
-        self.join(max(0.0, deadline - time.monotonic()))
-        return self._delivery or Delivery(
-            self._channel.name,
-            f"gave no answer within {self._timeouts.total:g} s; it may have arrived all the same",
-        )
+def _attempt(channel: Channel, message: Message, timeouts: Timeouts) -> str | None:
+    """Send one message to one channel; why it was not accepted, None where it was."""
+    try:
+        with _captured() as heard:
+            return None if _send(channel, message, timeouts) else heard.reason
+    except Exception as fault:  # noqa: BLE001 (a channel's fault is an outcome; its text may hold the address)
+        return f"could not be sent ({type(fault).__name__})"
 
 
 def _channel(address: SecretStr, position: int) -> Channel:
@@ -158,7 +146,7 @@ def _channel(address: SecretStr, position: int) -> Channel:
         service = _service(secret)
         scheme = str(service.url(privacy=True)).partition("://")[0] if service is not None else None
     if scheme is None:
-        raise ChannelError(f"address {position} in CLARI_ALERT_URLS is none that Apprise {_why_not(secret)}")
+        raise ChannelUnusable(f"address {position} in CLARI_ALERT_URLS is none that Apprise {_why_not(secret)}")
     return Channel(scheme, position, hashlib.sha256(secret.encode()).hexdigest()[:12], SecretStr(secret))
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from clari_pipeline.core.runbook import OF_CALLS, AlertKind, anchor
 from clari_pipeline.notify.rendering import render
-from clari_pipeline.notify.views import notice_view, notices_subject, swing_sections, swings_subject
+from clari_pipeline.notify.views import notices_subject, swing_sections, swings_subject
 
 Severity = Literal["P1", "P2", "P3"]
 Baseline = Literal["sync", "week"]
@@ -91,16 +91,21 @@ def compose(
     by_kind: dict[str, list[Alert]] = {}
     for alert in alerts:
         by_kind.setdefault(AlertKind.FORECAST_SWING if alert.kind in OF_CALLS else alert.kind, []).append(alert)
-    messages = [
-        _message(
-            kind,
-            of_kind,
-            _swings(of_kind, headlines) if kind in OF_CALLS else _notices(kind, of_kind),
-            where_to_look,
-            environment,
-        )
-        for kind, of_kind in by_kind.items()
-    ]
+    messages = []
+    for kind, of_kind in by_kind.items():
+        shown: list[Headline] = []
+        values: dict[str, Any]
+        if kind in OF_CALLS:
+            sections = swing_sections(of_kind, headlines)
+            shown = [section.headline for section in sections if section.headline is not None]
+            template, said, values = "swings", swings_subject(sections), {"sections": sections}
+        else:
+            template, said, values = "notices", notices_subject(kind, of_kind), {"notices": of_kind}
+        severity = min(alert.severity for alert in of_kind)
+        subject = f"[{severity}] [{environment}] {said}" if environment else f"[{severity}] {said}"
+        look = [*where_to_look, *dict.fromkeys(anchor(alert.kind) for alert in of_kind)]
+        forms = render(template, subject=subject, severity=severity, where_to_look=look, **values)
+        messages.append(_message(kind, severity, subject, forms, environment, shown, of_kind))
     return sorted(messages, key=lambda message: message.severity)
 
 
@@ -110,76 +115,35 @@ def greeting(environment: str | None) -> Message:
     subject = f"{label}A test: alerts of the Clari pipeline reach this channel"
     text = "Nothing is wrong. clari-pipeline alerts test has sent this."
     forms = (text, text, f"<p>{text}</p>")
-    return _finished("test", "P3", subject, forms, environment=environment, headlines=(), alerts=())
-
-
-class _Content(NamedTuple):
-    """What a template makes a message of; `headlines` go into its raw values."""
-
-    template: str
-    subject: str
-    values: Mapping[str, Any]
-    headlines: Sequence[Headline] = ()
-
-
-def _swings(alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], Headline]) -> _Content:
-    sections = swing_sections(alerts, headlines)
-    shown = [section.headline for section in sections if section.headline is not None]
-    return _Content("swings", swings_subject(sections), {"sections": sections}, shown)
-
-
-def _notices(kind: str, alerts: Sequence[Alert]) -> _Content:
-    return _Content("notices", notices_subject(kind, alerts), {"notices": [notice_view(alert) for alert in alerts]})
+    return _message("test", "P3", subject, forms, environment)
 
 
 def _message(
-    kind: str, alerts: Sequence[Alert], content: _Content, where_to_look: Sequence[str], environment: str | None
-) -> Message:
-    severity = min(alert.severity for alert in alerts)
-    label = f"[{severity}] [{environment}]" if environment else f"[{severity}]"
-    subject = f"{label} {content.subject}"
-    look = [*where_to_look, *dict.fromkeys(anchor(alert.kind) for alert in alerts)]
-    forms = render(content.template, subject=subject, severity=severity, where_to_look=look, **content.values)
-    return _finished(
-        kind, severity, subject, forms, environment=environment, headlines=content.headlines, alerts=alerts
-    )
-
-
-def _finished(
     kind: str,
     severity: Severity,
     subject: str,
     forms: tuple[str, str, str],
-    *,
     environment: str | None,
-    headlines: Sequence[Headline],
-    alerts: Sequence[Alert],
+    headlines: Sequence[Headline] = (),
+    alerts: Sequence[Alert] = (),
 ) -> Message:
     text, markdown, html = forms
-    return Message(
-        subject=subject,
-        severity=severity,
-        kind=kind,
-        alert_keys=tuple(alert.key for alert in alerts),
-        text=text,
-        markdown=markdown,
-        html=html,
-        raw={
-            "subject": subject,
-            "message": text,
-            "severity": severity,
-            "kind": kind,
-            "environment": environment,
-            "headlines": [_plain(asdict(headline)) for headline in headlines],
-            "alerts": [_raw(alert) for alert in alerts],
-        },
-    )
-
-
-def _raw(alert: Alert) -> dict[str, Any]:
-    values = {field.name: _plain(getattr(alert, field.name)) for field in fields(alert)}
-    where = {name: alert.detail.get(name) for name in ("forecast_id", "quarter_id")}
-    return values | {"runbook": anchor(alert.kind)} | where
+    of_alerts = [
+        _plain({field.name: getattr(alert, field.name) for field in fields(alert)})
+        | {"runbook": anchor(alert.kind)}
+        | {name: alert.detail.get(name) for name in ("forecast_id", "quarter_id")}
+        for alert in alerts
+    ]
+    raw = {
+        "subject": subject,
+        "message": text,
+        "severity": severity,
+        "kind": kind,
+        "environment": environment,
+        "headlines": [_plain(asdict(headline)) for headline in headlines],
+        "alerts": of_alerts,
+    }
+    return Message(subject, severity, kind, tuple(alert.key for alert in alerts), text, markdown, html, raw)
 
 
 def _plain(value: Any) -> Any:

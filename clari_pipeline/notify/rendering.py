@@ -74,30 +74,22 @@ def moment(when: datetime) -> str:
 def render(name: str, **shown: Any) -> tuple[str, str, str]:
     """Render a template in its three forms: text, Markdown, HTML."""
     text, markdown, html = (
-        environment().get_template(f"{name}.{ending}.j2").render(**shown)
-        for ending, environment in (("txt", _text), ("md", _markdown), ("html", html_environment))
+        environment.get_template(f"{name}.{ending}.j2").render(**shown)
+        for ending, environment in (
+            ("txt", _environment(autoescape=False, finalize=one_line)),
+            ("md", _environment(autoescape=False, finalize=_markdown_of)),
+            ("html", html_environment()),
+        )
     )
     return _tidy(text), _tidy(markdown), html.strip() + "\n"
 
 
-@cache
-def _text() -> jinja2.Environment:
-    return _environment(autoescape=False, finalize=one_line)
-
-
-@cache
-def _markdown() -> jinja2.Environment:
-    return _environment(autoescape=False, finalize=_markdown_of)
-
-
-@cache
 def html_environment(*packages: str) -> jinja2.Environment:
     """Jinja's environment for HTML: templates of these packages, and those of alerts."""
-    return _environment(
-        *packages, autoescape=True, finalize=lambda value: value if hasattr(value, "__html__") else one_line(value)
-    )
+    return _environment(*packages, autoescape=True, finalize=_html_of)
 
 
+@cache
 def _environment(*packages: str, autoescape: bool, finalize: Callable[[Any], object]) -> jinja2.Environment:
     environment = jinja2.Environment(
         # Named, and not found beside this file: templates must be found inside an installed wheel too.
@@ -119,6 +111,10 @@ def _environment(*packages: str, autoescape: bool, finalize: Callable[[Any], obj
         "is_web_address": lambda text: _WEB_ADDRESS.fullmatch(text) is not None,
     }
     return environment
+
+
+def _html_of(value: Any) -> object:
+    return value if hasattr(value, "__html__") else one_line(value)
 
 
 class _Where(str):

@@ -105,25 +105,12 @@ class Section:
     sql: str
     newcomers: str | None
     leavers: str | None
-    size: Decimal
     largest: SwingLine | None
 
     @property
     def count(self) -> int:
         """Swings that no mass change stands for."""
         return len(self.lines) + self.more
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """An alert of any other kind."""
-
-    severity: str
-    title: str
-    forecast: str | None
-    quarter: str | None
-    job: str | None
-    body: Sequence[str]
 
 
 def swing_sections(alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], Headline]) -> list[Section]:
@@ -136,7 +123,7 @@ def swing_sections(alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], 
         for alert in alerts
         if alert.kind == AlertKind.FORECAST_SWING and not _is_represented(alert.detail, represented)
     ]
-    swings.sort(key=lambda swing: abs(swing[1].change), reverse=True)
+    swings.sort(key=lambda swing: _size(swing[1]), reverse=True)
     shown = swings[:_SHOWN_LINES]
     sections = []
     for place in dict.fromkeys(_where(alert.detail) for alert in alerts):
@@ -160,11 +147,10 @@ def swing_sections(alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], 
                 sql=_sql([alert for alert in alerts if _where(alert.detail) == place]),
                 newcomers=_names(headline.newcomers) if headline else None,
                 leavers=_names(headline.leavers) if headline else None,
-                size=max((abs(line.change) for line in everyone), default=Decimal(0)),
-                largest=max(everyone, key=lambda line: abs(line.change), default=None),
+                largest=max(everyone, key=_size, default=None),
             )
         )
-    return sorted(sections, key=lambda section: (section.quarter, section.size), reverse=True)
+    return sorted(sections, key=lambda section: (section.quarter, _size(section.largest)), reverse=True)
 
 
 def swings_subject(sections: Sequence[Section]) -> str:
@@ -190,20 +176,6 @@ def notices_subject(kind: str, alerts: Sequence[Alert]) -> str:
     counted = one if len(alerts) == 1 else f"{len(alerts)} {many}"
     places = _places([_where(alert.detail) for alert in alerts])
     return _bounded(f"{counted}: {places}" if places else counted)
-
-
-def notice_view(alert: Alert) -> Notice:
-    """The view of an alert that is no swing."""
-    forecast, quarter = _where(alert.detail)
-    job = alert.detail.get("job_id")
-    return Notice(
-        severity=alert.severity,
-        title=alert.title,
-        forecast=forecast or None,
-        quarter=quarter or None,
-        job=str(job) if job else None,
-        body=[line for line in alert.body.splitlines() if line.strip()],
-    )
 
 
 def swing_line(detail: Mapping[str, Any]) -> SwingLine:
@@ -263,8 +235,8 @@ def _contributor(detail: Mapping[str, Any]) -> Contributor:
     )
 
 
-def _size(contributor: Contributor) -> Decimal:
-    return abs(contributor.change or Decimal(0))
+def _size(moved: Contributor | SwingLine | None) -> Decimal:
+    return abs((moved and moved.change) or Decimal(0))
 
 
 def _is_represented(swing: Mapping[str, Any], represented: Mapping[tuple[str, ...], Sequence[str] | None]) -> bool:
@@ -297,15 +269,10 @@ def _headline_words(headline: Headline) -> str:
         parts.append(f"unchanged {_baseline(headline.baseline)}")
     if headline.call_to_quota is not None:
         parts.append(f"{percent(headline.call_to_quota, places=0)} of quota")
-    if headline.weeks_left is not None:
-        parts.append(_weeks(headline.weeks_left))
+    if (left := headline.weeks_left) is not None:
+        after_all = "quarter is over" if left < 0 else "last week"
+        parts.append(f"{_count(left, 'week')} left" if left > 0 else after_all)
     return ", ".join(parts)
-
-
-def _weeks(left: int) -> str:
-    if left < 0:
-        return "quarter is over"
-    return "last week" if left == 0 else f"{_count(left, 'week')} left"
 
 
 def _places(places: Sequence[tuple[str, str]]) -> str:

@@ -50,7 +50,6 @@ _HEADERS = {
 }
 
 _Rows = Iterator[list[tuple[Any, ...]]]
-_Writer = Callable[[list[str], _Rows, Path], int]
 
 
 def show(
@@ -73,7 +72,8 @@ def show(
         raise WarehouseMissing(
             "there is no warehouse yet: run clari-pipeline sync, or clari-pipeline replay from landed documents"
         )
-    writers: dict[Format, _Writer] = {"table": partial(_table, width=_width(output)), "csv": _csv, "parquet": _parquet}
+    table = partial(_table, is_shown=output is None)
+    writers: dict[Format, Callable[[list[str], _Rows, Path], int]] = {"table": table, "csv": _csv, "parquet": _parquet}
     with TemporaryDirectory(prefix="clari-as-of-") as folder:
         file = output or Path(folder) / "known"
         with warehouse.session() as session:
@@ -110,22 +110,13 @@ def show(
 
 def format_of(output: Path | None) -> Format:
     """The format by the file's suffix: `.csv`, `.parquet`, else a table."""
-    match output.suffix.lower() if output else "":
-        case ".csv":
-            return "csv"
-        case ".parquet":
-            return "parquet"
-        case _:
-            return "table"
+    forms: dict[str, Format] = {".csv": "csv", ".parquet": "parquet"}
+    return forms.get(output.suffix.lower() if output else "", "table")
 
 
-def _width(output: Path | None) -> int:
-    """Characters in a line: the terminal's width, or 240 where the table goes to a file."""
-    return shutil.get_terminal_size().columns if output is None and sys.stdout.isatty() else 240
-
-
-def _table(names: list[str], chunks: _Rows, output: Path, *, width: int) -> int:
-    """Write the first thousand rows as a table; returns how many there are in all."""
+def _table(names: list[str], chunks: _Rows, output: Path, *, is_shown: bool) -> int:
+    """Write the first thousand rows as a table, as wide as the terminal; returns how many there are in all."""
+    width = shutil.get_terminal_size().columns if is_shown and sys.stdout.isatty() else 240
     table = Table(box=SIMPLE_HEAD)
     for name, header in _HEADERS.items():
         table.add_column(header, justify="right" if name.endswith(("_value", "_total", "_closed")) else "left")
@@ -177,24 +168,14 @@ def _parquet(names: list[str], chunks: _Rows, output: Path) -> int:
 
 
 def _cell(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case str():
-            return value
-        case _:
-            return f"{value:,.2f}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else value if isinstance(value, str) else f"{value:,.2f}"
 
 
 def _plain(value: object) -> object:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case datetime():
-            return value.astimezone(UTC).isoformat()
-        case str():
-            return spreadsheet_cell(value)
-        case _:
-            return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return spreadsheet_cell(value) if isinstance(value, str) else value

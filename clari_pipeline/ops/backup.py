@@ -10,50 +10,135 @@ the backup. A backup that did not come to its end leaves the one before as it wa
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from hashlib import file_digest, sha256
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import duckdb
 from filelock import FileLock, Timeout
+from pydantic import TypeAdapter
 
 from clari_pipeline.core.disk import to_disk
-from clari_pipeline.core.paths import inside
+from clari_pipeline.core.paths import PathOutside, inside
+from clari_pipeline.core.runbook import PipelineError
+from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.landing import Landing, LandingError
-from clari_pipeline.ops.backup_manifest import (
-    DOCUMENT_FILES,
-    LANDING,
-    NAME,
-    WAREHOUSE,
-    BackupError,
-    BackupRefused,
-    Checksum,
-    Manifest,
-    checksum,
-    is_as_saved,
-    read,
-)
 from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.session import Warehouse
 from clari_pipeline.warehouse.statements import is_view, tables
 
+NAME = "manifest.json"
+WAREHOUSE, LANDING = "warehouse", "landing"
+DOCUMENT_FILES = ("document.zst", "manifest.json")
+_FORMAT = 1
 _LOCK, _ARRIVING = ".lock", ".arriving"
 _OURS = {"lost+found", NAME, f".{NAME}", _LOCK, _ARRIVING, WAREHOUSE, LANDING}
 
 
-@dataclass(slots=True)
+class BackupRefused(SettingsError):
+    """A backup or restore that is refused before anything is touched."""
+
+
+class BackupError(PipelineError):
+    """A backup failed, or is damaged. One line: cause and remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """SHA-256 and size of one file; `size` in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The manifest of one backup. Paths are relative to its folder, with `/`.
+
+    `warehouse` is the path of the DuckDB file, None where a server keeps the tables; `env` its environment; `rows` the
+    number of rows of each table. `taken_at` is ISO 8601.
+    """
+
+    taken_at: str
+    release: str
+    env: str | None
+    engine: str
+    warehouse: str | None
+    rows: Mapping[str, int]
+    files: Mapping[str, Checksum] = field(default_factory=dict)
+    format: int = _FORMAT
+
+    def write(self, folder: Path) -> None:
+        """Write it into the folder, in place of the one before."""
+        content = asdict(self)
+        arriving = folder / f".{NAME}"
+        text = json.dumps({"checksum": _checksum(content), **content}, indent=1, ensure_ascii=False)
+        arriving.write_text(text, encoding="utf-8")
+        to_disk(arriving)
+        arriving.replace(folder / NAME)
+        to_disk(folder)
+
+
+def read(folder: Path) -> Manifest | None:
+    """Read a backup's manifest; None where there is none.
+
+    Raises `BackupError` for one that is damaged, or that names a path outside of what a backup writes.
+    """
+    try:
+        content: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        is_whole = content.pop("checksum") == _checksum(content) and content["format"] == _FORMAT
+        manifest = TypeAdapter(Manifest).validate_python(content)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(folder) from error
+    if not is_whole:
+        raise _damaged(folder)
+    _refuse_odd_paths(folder, manifest)
+    return manifest
+
+
+def checksum(file: Path) -> Checksum:
+    """Read a file's checksum. Raises `OSError`."""
+    with file.open("rb") as stream:
+        return Checksum(file_digest(stream, "sha256").hexdigest(), file.stat().st_size)
+
+
+def is_as_saved(folder: Path, path: str, saved: Checksum) -> bool:
+    """Whether a file of the backup has the checksum of when it was saved; reads every byte."""
+    try:
+        return (folder / path).stat().st_size == saved.size and checksum(folder / path) == saved
+    except OSError:
+        return False
+
+
+def verify(folder: Path, manifest: Manifest) -> None:
+    """Raise `BackupError` where a file of the backup is missing or changed."""
+    broken = [path for path, saved in manifest.files.items() if not is_as_saved(folder, path, saved)]
+    if broken:
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        raise BackupError(
+            f"backup {folder} is damaged ({broken[0]}{more} of {len(manifest.files)} files): nothing was restored; "
+            "take another backup, or with clari-pipeline backup mend this one where the documents are still there"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """The result of a backup. `troubles` are documents that could not be saved, a line each."""
 
     manifest: Manifest
     documents: int
     copied: int
-    troubles: list[str] = field(default_factory=list)
+    troubles: list[str]
 
 
 def take(
@@ -76,7 +161,7 @@ def take(
         place = folder / WAREHOUSE / f"{now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         try:
             files, env, rows = _save_warehouse(warehouse, place, env=env)
-            taken = _save_documents(landing, folder, before.files if before else {})
+            documents, copied, troubles = _save_documents(landing, folder, before.files if before else {})
             manifest = Manifest(
                 taken_at=now().isoformat(),
                 release=version("clari-pipeline"),
@@ -84,7 +169,7 @@ def take(
                 engine=warehouse.engine,
                 warehouse=next((file.relative_to(folder).as_posix() for file in files), None),
                 rows=rows,
-                files={file.relative_to(folder).as_posix(): found for file, found in files.items()} | taken.files,
+                files={file.relative_to(folder).as_posix(): found for file, found in files.items()} | documents,
             )
             manifest.write(folder)
         except BaseException:
@@ -93,7 +178,7 @@ def take(
         for other in (folder / WAREHOUSE).glob("*"):
             if other != place:
                 shutil.rmtree(other)
-    return Taken(manifest, len(taken.files) // len(DOCUMENT_FILES), taken.copied, taken.troubles)
+    return Taken(manifest, len(documents) // len(DOCUMENT_FILES), copied, troubles)
 
 
 @contextmanager
@@ -145,37 +230,34 @@ def _save_warehouse(
     return {file: checksum(file)}, env, rows
 
 
-@dataclass(slots=True)
-class _Documents:
-    files: dict[str, Checksum] = field(default_factory=dict)
-    copied: int = 0
-    troubles: list[str] = field(default_factory=list)
-
-
-def _save_documents(landing: Landing, folder: Path, known: Mapping[str, Checksum]) -> _Documents:
-    saved = _Documents()
+def _save_documents(
+    landing: Landing, folder: Path, known: Mapping[str, Checksum]
+) -> tuple[dict[str, Checksum], int, list[str]]:
+    """Copy the landed documents; returns the files in the backup, how many were copied, and the troubles."""
+    files: dict[str, Checksum] = {}
+    copied, troubles = 0, []
     for manifest in sorted(landing.manifests()):
         source = manifest.parent
         path = f"{LANDING}/{source.relative_to(landing.root).as_posix()}"
         try:
             if kept := _kept(folder, path, known) or _left_over(folder, path, source):
-                saved.files |= kept
+                files |= kept
                 continue
             landing.find(source.relative_to(landing.root).as_posix()).prove()
         except LandingError as error:
-            saved.troubles.append(f"not saved: {error}")
+            troubles.append(f"not saved: {error}")
             continue
-        copied = copy_document(source, inside(folder, path), arriving=folder / _ARRIVING)
-        saved.files |= {f"{path}/{name}": checked for name, checked in copied.items()}
-        saved.copied += 1
+        saved = copy_document(source, inside(folder, path), arriving=folder / _ARRIVING)
+        files |= {f"{path}/{name}": checked for name, checked in saved.items()}
+        copied += 1
     for path in sorted({path.rpartition("/")[0] for path in known if path.startswith(f"{LANDING}/")}):
-        if f"{path}/{NAME}" in saved.files:
+        if f"{path}/{NAME}" in files:
             continue
         if kept := _kept(folder, path, known):
-            saved.files |= kept
+            files |= kept
         else:
-            saved.troubles.append(f"{folder / path} is damaged, and no longer in {landing.root}: it is lost")
-    return saved
+            troubles.append(f"{folder / path} is damaged, and no longer in {landing.root}: it is lost")
+    return files, copied, troubles
 
 
 def _kept(folder: Path, path: str, known: Mapping[str, Checksum]) -> dict[str, Checksum]:
@@ -225,3 +307,39 @@ def prove(copied: Mapping[str, Checksum], saved: Mapping[str, Checksum], place: 
     """Raise `BackupError` where files copied from a backup differ from what was saved."""
     if copied != saved:
         raise BackupError(f"{place} has changed while it was restored: use another backup")
+
+
+def _refuse_odd_paths(folder: Path, manifest: Manifest) -> None:
+    """Raise `BackupError` for a path that leads out of the folder, or a document of which a file is missing."""
+    documents = {path.rpartition("/")[0] for path in manifest.files if path != manifest.warehouse}
+    whole = {f"{path}/{name}" for path in documents for name in DOCUMENT_FILES}
+    whole |= {manifest.warehouse} if manifest.warehouse is not None else set()
+    odd = {
+        *(whole ^ set(manifest.files)),
+        *(path for path in documents if not _lies_below(LANDING, path)),
+        *(path for path in [manifest.warehouse] if path is not None and not _lies_below(WAREHOUSE, path)),
+    }
+    try:
+        for path in manifest.files:
+            inside(folder, path)
+    except PathOutside as error:
+        raise BackupError(f"backup {folder} is not to be trusted ({error}): use another backup") from error
+    if odd:
+        raise BackupError(
+            f"backup {folder} is not to be trusted ({min(odd)!r} in {NAME} is none of a backup's own files): nothing "
+            "was touched; use another backup"
+        )
+
+
+def _lies_below(name: str, path: str) -> bool:
+    """Whether a path is in normal form and below that folder, with no part that begins with a dot."""
+    first, *others = parts = PurePosixPath(path).parts or ("",)
+    return first == name and bool(others) and "/".join(parts) == path and not any(one.startswith(".") for one in others)
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _damaged(folder: Path) -> BackupError:
+    return BackupError(f"backup {folder} is damaged ({NAME} is not what was written): use another backup")

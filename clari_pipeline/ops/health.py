@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,6 +39,7 @@ from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.products.standing import Standing, metrics_of, standings
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
 from clari_pipeline.warehouse.session import Warehouse
+from clari_pipeline.warehouse.statements import Record
 
 Status: TypeAlias = Literal["ok", "stale", "never", "busy", "unreadable"]
 
@@ -49,29 +50,19 @@ _UNCHANGED_FOR_S = 30.0  # a change token is believed no longer: some file syste
 
 
 @dataclass(frozen=True, slots=True)
-class StateCount:
-    """One forecast × quarter × state: how many exports stand there."""
-
-    forecast_id: str
-    time_period_id: str
-    state: str
-    exports: int
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The ledger as read at a moment."""
+    """The ledger as read at a moment; `states` count the exports of a forecast × quarter × state, a row each."""
 
     taken_at: datetime
     exports: tuple[ExportHealth, ...] = ()
-    states: tuple[StateCount, ...] = ()
+    states: tuple[Record, ...] = ()
     alerts_unsent: int = 0
     products: tuple[Standing, ...] = ()
 
     @property
     def jobs_in_flight(self) -> int:
         """Exports that were begun, and neither merged nor failed."""
-        return sum(count.exports for count in self.states if count.state in _IN_FLIGHT)
+        return sum(count["exports"] for count in self.states if count["state"] in _IN_FLIGHT)
 
     @property
     def successes(self) -> list[tuple[datetime, ExportHealth]]:
@@ -165,31 +156,28 @@ class Health:
     def as_metrics(self) -> Iterator[Metric]:
         """The metrics of `/metrics`. What is not known has no sample."""
         yield _gauge(
-            "clari_up",
-            "1 if the current quarter's figures are younger than CLARI_MAX_AGE_HOURS.",
-            self.status == "ok",
+            "clari_up", "1 if the current quarter's figures are younger than CLARI_MAX_AGE_HOURS.", self.status == "ok"
         )
-        if self.snapshot is None:
+        if (snapshot := self.snapshot) is None:
             return
         yield _gauge(
             "clari_warehouse_read_timestamp_seconds",
             "When the ledger was read; older than the scrape while a sync holds the warehouse.",
-            self.snapshot.taken_at.timestamp(),
+            snapshot.taken_at.timestamp(),
         )
-        last = GaugeMetricFamily(
-            "clari_last_success_timestamp_seconds", "When a sync last merged an export of the quarter.", labels=_EXPORT
-        )
-        age = GaugeMetricFamily(
-            "clari_export_age_seconds",
-            "Time since Clari made the newest merged figures of the quarter.",
+        merged = [((one.forecast_id, one.time_period_id), one, exported_at) for exported_at, one in snapshot.successes]
+        yield _gauge(
+            "clari_last_success_timestamp_seconds",
+            "When a sync last merged an export of the quarter.",
+            {which: one.loaded_at.timestamp() for which, one, _ in merged if one.loaded_at is not None},
             labels=_EXPORT,
         )
-        for exported_at, export in self.snapshot.successes:
-            labels = (export.forecast_id, export.time_period_id)
-            age.add_metric(labels, self.age_seconds(exported_at))
-            if export.loaded_at is not None:
-                last.add_metric(labels, export.loaded_at.timestamp())
-        yield from (last, age)
+        yield _gauge(
+            "clari_export_age_seconds",
+            "Time since Clari made the newest merged figures of the quarter.",
+            {which: self.age_seconds(exported_at) for which, _, exported_at in merged},
+            labels=_EXPORT,
+        )
         newest = self.newest_success
         if newest is not None and newest.exported_at is not None:
             yield _gauge(
@@ -197,17 +185,15 @@ class Health:
                 "Time since Clari made the newest merged figures of all.",
                 self.age_seconds(newest.exported_at),
             )
-        states = GaugeMetricFamily(
-            "clari_exports", "Exports in the ledger by the state in which they stand.", labels=(*_EXPORT, "state")
-        )
-        for count in self.snapshot.states:
-            states.add_metric((count.forecast_id, count.time_period_id, count.state), count.exports)
-        yield states
         yield _gauge(
-            "clari_jobs_in_flight", "Exports begun, not merged and not given up.", self.snapshot.jobs_in_flight
+            "clari_exports",
+            "Exports in the ledger by the state in which they stand.",
+            {(one["forecast_id"], one["time_period_id"], one["state"]): one["exports"] for one in snapshot.states},
+            labels=(*_EXPORT, "state"),
         )
-        yield from metrics_of(self.snapshot.products, self.now, self._max_age)
-        yield _gauge("clari_alerts_unsent", "Alerts that no channel has taken yet.", self.snapshot.alerts_unsent)
+        yield _gauge("clari_jobs_in_flight", "Exports begun, not merged and not given up.", snapshot.jobs_in_flight)
+        yield from metrics_of(snapshot.products, self.now, self._max_age)
+        yield _gauge("clari_alerts_unsent", "Alerts that no channel has taken yet.", snapshot.alerts_unsent)
 
     def _age_hours(self, export: ExportHealth | None) -> float | None:
         if export is None or export.exported_at is None:
@@ -215,8 +201,8 @@ class Health:
         return round(self.age_seconds(export.exported_at) / 3600, 2)
 
 
-class HealthReader:
-    """Reads the ledger for concurrent requests, one at a time.
+class HealthReader(Collector):
+    """Reads the ledger for concurrent requests, one at a time; a collector of Prometheus' library.
 
     A warehouse in a file is opened only when its change token has changed, and as briefly as possible: while it is
     open, no sync can write it. While a sync holds the lock, the last snapshot stands.
@@ -232,25 +218,28 @@ class HealthReader:
 
     def read(self) -> Health:
         """The health now. An error of the warehouse is not raised: it is the status `busy` or `unreadable`."""
+        failure: Literal["busy", "unreadable"] | None = None
+        error: str | None = None
+        settings = self._settings
         with self._guard:
             try:
                 self._refresh()
-            except WarehouseLocked as error:
+            except WarehouseLocked as locked:
                 if self._last is None:
-                    return self._health(None, "busy", str(error))
-            except WarehouseError as error:
-                return self._health(None, "unreadable", str(error))
-            return self._health(self._last)
-
-    def _health(
-        self,
-        snapshot: Snapshot | None,
-        failure: Literal["busy", "unreadable"] | None = None,
-        error: str | None = None,
-    ) -> Health:
-        settings, now = self._settings, datetime.now(UTC)
+                    failure, error = "busy", str(locked)
+            except WarehouseError as unreadable:
+                failure, error = "unreadable", str(unreadable)
+            snapshot, now = None if failure else self._last, datetime.now(UTC)
         current = CurrentQuarter.at(now, settings)
         return Health(now, settings.max_age_hours, snapshot, settings.brings_forecasts, current, failure, error)
+
+    def describe(self) -> Sequence[Metric]:
+        """No metrics: registering it must not open the warehouse."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric as of now."""
+        return self.read().as_metrics()
 
     def _refresh(self) -> None:
         """Take a snapshot, unless the change token says that nothing was written since the last."""
@@ -262,42 +251,27 @@ class HealthReader:
         # The token is read before the warehouse is opened: what is written in between changes the next one.
         self._taken_at = time.monotonic()
         now, token = datetime.now(UTC), self._warehouse.change_token()
-        self._last, self._last_token = self._take(now), token
-
-    def _take(self, now: datetime) -> Snapshot:
+        products = self._settings.other_products
         with self._warehouse.read_only() as session:
             if session is None:
-                return Snapshot(now, products=standings(None, self._settings.other_products))
-            snapshot = Snapshot(
-                now,
-                exports=tuple(ExportHealth.all(session)),
-                states=tuple(StateCount(**count) for count in ledger.health_states(session)),
-                alerts_unsent=ledger.alerts_pending(session),
-                products=standings(session, self._settings.other_products),
-            )
-        self._closed_at = time.monotonic()
-        return snapshot
-
-
-class LedgerCollector(Collector):
-    """The collector of Prometheus' library: reads the ledger at every scrape."""
-
-    def __init__(self, reader: HealthReader) -> None:
-        self._reader = reader
-
-    def describe(self) -> Iterable[Metric]:
-        """No metrics: registering the collector must not open the warehouse."""
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        """Every metric as of now."""
-        return self._reader.read().as_metrics()
+                snapshot = Snapshot(now, products=standings(None, products))
+            else:
+                snapshot = Snapshot(
+                    now,
+                    exports=tuple(ExportHealth.all(session)),
+                    states=tuple(ledger.health_states(session)),
+                    alerts_unsent=ledger.alerts_pending(session),
+                    products=standings(session, products),
+                )
+        if session is not None:
+            self._closed_at = time.monotonic()
+        self._last, self._last_token = snapshot, token
 
 
 def application(reader: HealthReader) -> Starlette:
     """`/health` and `/metrics`. Plain functions: Starlette runs them in worker threads, so that none blocks another."""
     registry = CollectorRegistry()
-    registry.register(LedgerCollector(reader))
+    registry.register(reader)
 
     def health(_request: Request) -> Response:
         current = reader.read()
@@ -337,11 +311,8 @@ def serve(settings: Settings, *, host: str, port: int) -> int:
         with _ended_by_signals(server):
             name = f"[{host}]" if ":" in host else host
             address = f"http://{name}:{listener.getsockname()[1]}"
-            print(  # noqa: T201 - this is what the operator reads
-                f"clari-pipeline: {address}/health and {address}/metrics answer, until Ctrl-C",
-                file=sys.stderr,
-                flush=True,
-            )
+            line = f"clari-pipeline: {address}/health and {address}/metrics answer, until Ctrl-C"
+            print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is what the operator reads
             server.run(sockets=[listener])
     return ExitCode.DONE
 
@@ -392,8 +363,16 @@ async def _failed(_request: Request, error: Exception) -> Response:
     return JSONResponse({"error": "a fault of this service: its standard error says which"}, 500, headers=_NO_STORE)
 
 
-def _gauge(name: str, documentation: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, documentation, value=value)
+def _gauge(
+    name: str, documentation: str, value: float | Mapping[tuple[str, ...], float], labels: Sequence[str] = ()
+) -> Metric:
+    """One value, or one for each of these values of the labels."""
+    if not isinstance(value, Mapping):
+        return GaugeMetricFamily(name, documentation, value=value)
+    metric = GaugeMetricFamily(name, documentation, labels=labels)
+    for of_labels, one in value.items():
+        metric.add_metric(of_labels, one)
+    return metric
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -10,14 +10,15 @@ from pathlib import Path
 from clari_pipeline.core.disk import to_disk
 from clari_pipeline.core.paths import inside
 from clari_pipeline.landing import Landing
-from clari_pipeline.ops.backup import copy_document, prove
-from clari_pipeline.ops.backup_manifest import (
+from clari_pipeline.ops.backup import (
     DOCUMENT_FILES,
     LANDING,
     BackupError,
     BackupRefused,
     Manifest,
     checksum,
+    copy_document,
+    prove,
     read,
     verify,
 )
@@ -44,11 +45,6 @@ class Restoring:
     unknown: int
     landing: Path
     target: DuckWarehouse | None
-
-    @property
-    def with_warehouse(self) -> bool:
-        """Whether the warehouse is restored, too."""
-        return self.target is not None
 
 
 def plan(

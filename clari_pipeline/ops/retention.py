@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from clari_pipeline.core.periods import Quarter
 from clari_pipeline.landing import Landing, LandingError
 from clari_pipeline.store import merging
 from clari_pipeline.store.mart_registry import MARTS, RetentionRule
@@ -23,11 +22,7 @@ from clari_pipeline.warehouse.statements import Record, rows, run
 
 _AT_ONCE = 1000  # exports that a statement names
 _LEAVING = [mart.name for mart in MARTS.values() if mart.retention is RetentionRule.WITH_QUARTER]
-_QUERIES = (
-    "retention/retire",
-    "retention/forget_quarter",
-    "retention/retired",
-)  # periods say which rows are a quarter's
+_QUERIES = ("retention/retire", "retention/forget_quarter", "retention/retired")  # periods: which rows are a quarter's
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +51,15 @@ class Retention:
     def old_quarters(self) -> list[OldQuarter]:
         """What would go, the oldest first."""
         with self._context.warehouse.session() as session:
-            return _old_quarters(session, self._context.landing, self.oldest_kept)
+            return self._old_quarters(session)
 
     def retire(self) -> list[OldQuarter]:
         """Remove the old quarters' rows, each in a transaction of its own, and refresh the marts without them.
 
         Returns what has gone, and what had to stay.
         """
-        landing, oldest = self._context.landing, self.oldest_kept
-        done = [
-            found
-            if found.obstacle
-            else self._context.warehouse.with_retry(partial(_retire, landing=landing, oldest=oldest, old=found))
-            for found in self.old_quarters()
-        ]
+        with_retry = self._context.warehouse.with_retry
+        done = [one if one.obstacle else with_retry(partial(self._retire, one)) for one in self.old_quarters()]
         if any(one.obstacle is None for one in done):
             Marts(self._context).refresh_all()
         return done
@@ -99,27 +89,42 @@ class Retention:
         not_before = self._context.now() - timedelta(days=self._context.settings.verdict_days)
         return rows(session, "retention/verdicts", not_before=not_before)
 
+    def _old_quarters(self, session: Session) -> list[OldQuarter]:
+        landing, oldest_kept = self._context.landing, str(self.oldest_kept)
+        counted: dict[str, dict[str, int]] = {}
+        for found in rows(session, "retention/counts", oldest_kept=oldest_kept):
+            counted.setdefault(found["quarter_id"], {})[found["table_name"]] = found["gone"]
+        for mart in _LEAVING:
+            for found in rows(session, f"retention/count_mart@{mart}", oldest_kept=oldest_kept):
+                counted.setdefault(found["quarter_id"], {})[mart] = found["gone"]
+        exports: dict[str, list[Record]] = {}
+        for export in rows(session, "retention/exports", oldest_kept=oldest_kept):
+            exports.setdefault(export["quarter_id"], []).append(export)
+        return [
+            OldQuarter(
+                quarter_id,
+                counted.get(quarter_id, {}),
+                len(made_of := exports.get(quarter_id, [])),
+                tuple(sorted({export["forecast_id"] for export in made_of})),
+                next((lost for export in made_of if (lost := _obstacle(landing, export))), None),
+            )
+            for quarter_id in sorted({*counted, *exports})
+        ]
 
-def _old_quarters(session: Session, landing: Landing, oldest: Quarter) -> list[OldQuarter]:
-    counted: dict[str, dict[str, int]] = {}
-    for found in rows(session, "retention/counts", oldest_kept=str(oldest)):
-        counted.setdefault(found["quarter_id"], {})[found["table_name"]] = found["gone"]
-    for mart in _LEAVING:
-        for found in rows(session, f"retention/count_mart@{mart}", oldest_kept=str(oldest)):
-            counted.setdefault(found["quarter_id"], {})[mart] = found["gone"]
-    exports: dict[str, list[Record]] = {}
-    for export in rows(session, "retention/exports", oldest_kept=str(oldest)):
-        exports.setdefault(export["quarter_id"], []).append(export)
-    return [
-        OldQuarter(
-            quarter_id,
-            counted.get(quarter_id, {}),
-            len(made_of := exports.get(quarter_id, [])),
-            tuple(sorted({export["forecast_id"] for export in made_of})),
-            next((lost for export in made_of if (lost := _obstacle(landing, export))), None),
-        )
-        for quarter_id in sorted({*counted, *exports})
-    ]
+    def _retire(self, old: OldQuarter, session: Session) -> OldQuarter:
+        """Nobody merges or compares anything of the quarter meanwhile, nor has looked at its ledger to do so."""
+        with ExitStack() as locks:
+            for forecast_id in old.forecasts:
+                locks.enter_context(session.lock("quarter", forecast_id, old.quarter_id))
+            locks.enter_context(session.lock("marts"))
+            locks.enter_context(session.transaction())
+            found = next((one for one in self._old_quarters(session) if one.quarter_id == old.quarter_id), old)
+            if found.obstacle is None:
+                for query in (*(f"retention/retire_mart@{mart}" for mart in _LEAVING), *_QUERIES):
+                    run(session, query, quarter_id=old.quarter_id)
+                for forecast_id in found.forecasts:
+                    merging.rebuild_people(session, forecast_id)
+            return found
 
 
 def _obstacle(landing: Landing, export: Record) -> str | None:
@@ -130,19 +135,3 @@ def _obstacle(landing: Landing, export: Record) -> str | None:
     except (LandingError, OSError):
         pass
     return f"landed document {landing.root / export['landing_path']} is not there: restore it from a backup"
-
-
-def _retire(session: Session, *, landing: Landing, oldest: Quarter, old: OldQuarter) -> OldQuarter:
-    """Nobody merges or compares anything of the quarter meanwhile, nor has looked at its ledger to do so."""
-    with ExitStack() as locks:
-        for forecast_id in old.forecasts:
-            locks.enter_context(session.lock("quarter", forecast_id, old.quarter_id))
-        locks.enter_context(session.lock("marts"))
-        locks.enter_context(session.transaction())
-        found = next((one for one in _old_quarters(session, landing, oldest) if one.quarter_id == old.quarter_id), old)
-        if found.obstacle is None:
-            for query in (*(f"retention/retire_mart@{mart}" for mart in _LEAVING), *_QUERIES):
-                run(session, query, quarter_id=old.quarter_id)
-            for forecast_id in found.forecasts:
-                merging.rebuild_people(session, forecast_id)
-        return found

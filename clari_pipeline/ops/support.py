@@ -13,7 +13,9 @@ import re
 import sys
 import tarfile
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from clari_pipeline.core.safe_text import json_text
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.ops import preflight
 from clari_pipeline.ops.health import HealthReader
-from clari_pipeline.ops.preflight.findings import CannotCheck
+from clari_pipeline.ops.preflight.probe import CannotCheck
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.masking import MASK, Mask
 from clari_pipeline.warehouse.errors import WarehouseError
@@ -52,31 +54,35 @@ def bundle(output: Path | None, *, with_people: bool) -> tuple[Path, list[str]]:
         settings, trouble = read_settings(), None
     except SettingsError as error:
         settings, trouble = None, str(error)
-    parts: dict[str, Callable[[], Any]] = {"versions": lambda: _versions(taken_at), "preflight": _preflight}
+    parts: dict[str, Callable[[], Any]] = {
+        "versions": lambda: _versions(taken_at),
+        "preflight": lambda: [asdict(one) for one in preflight.inspect()],
+    }
     people: list[str] | None = None if with_people else []
     if settings is not None:
-        warehouse = _Reading(open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env))
+        warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
         parts |= {
             "settings": lambda: _settings(settings, with_people=with_people),
-            "tables": warehouse.counts,
-            "export_job": lambda: warehouse.rows("jobs"),
-            "product_fetch": lambda: warehouse.rows("products"),
+            "tables": partial(_counts, warehouse),
+            "export_job": partial(_rows, warehouse, "jobs"),
+            "product_fetch": partial(_rows, warehouse, "products"),
             "export_check": lambda: _checks(warehouse, with_people=with_people),
-            "export_quota": lambda: warehouse.rows("quota"),
-            "alert": lambda: warehouse.rows("alerts_with_people" if with_people else "alerts"),
-            "health": lambda: _health(settings),
+            "export_quota": partial(_rows, warehouse, "quota"),
+            "alert": partial(_rows, warehouse, "alerts_with_people" if with_people else "alerts"),
+            "health": lambda: HealthReader(warehouse, settings).read().as_document(),
             "dagster_runs": lambda: _dagster_runs(settings, message_of=_message if with_people else _unnamed_message),
         }
         if with_people:
             parts["rules"] = lambda: repr(read_rules())
         else:
-            people, unknown = warehouse.people()
-            if not warehouse.is_there():  # nor names that Dagster's messages could be masked by
+            if not warehouse.exists():  # nor names that Dagster's messages could be masked by
                 parts["dagster_runs"] = lambda: _dagster_runs(settings, message_of=lambda _: "left out")
-            if unknown is not None:
+            try:
+                people = [one["known_as"] for one in _rows(warehouse, "people")]
+            except WarehouseError as unknown:
                 # Without the names there is no masking: parts that may name people are left out.
-                for name in ("export_job", "product_fetch", "export_check", "dagster_runs"):
-                    parts[name] = _left_out(unknown)
+                names = ("export_job", "product_fetch", "export_check", "dagster_runs")
+                parts |= dict.fromkeys(names, partial(_left_out, unknown))
     mask = Mask(settings, people=people)
     made, troubles = _made(parts, mask)
     if trouble is not None:
@@ -113,41 +119,20 @@ def _write(file: Path, made: Mapping[str, str], taken_at: datetime) -> None:
             archive.addfile(entry, io.BytesIO(content))
 
 
-class _Reading:
-    """The warehouse in read-only sessions; empty where nothing was ever written."""
-
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
-
-    def rows(self, name: str) -> list[Record]:
-        """The rows of a query of topic `support`."""
-        with self._warehouse.read_only() as session:
-            return [] if session is None else rows(session, f"support/{name}")
-
-    def counts(self) -> dict[str, int]:
-        """Rows of each table."""
-        with self._warehouse.read_only() as session:
-            return {} if session is None else {table: session.count(table) for table in tables()}
-
-    def people(self) -> tuple[list[str], Exception | None]:
-        """Names and addresses to mask; or the error where they cannot be read."""
-        try:
-            return [one["known_as"] for one in self.rows("people")], None
-        except WarehouseError as error:
-            return [], error
-
-    def is_there(self) -> bool:
-        """Whether anything was ever written."""
-        return self._warehouse.exists()
+def _rows(warehouse: Warehouse, name: str) -> list[Record]:
+    """The rows of a query of topic `support`; none where nothing was ever written."""
+    with warehouse.read_only() as session:
+        return [] if session is None else rows(session, f"support/{name}")
 
 
-def _left_out(reason: Exception) -> Callable[[], Any]:
-    def refuse() -> Any:
-        raise CannotCheck(
-            f"left out, as the people whom it may name are not known ({reason}); --with-people puts it in"
-        )
+def _counts(warehouse: Warehouse) -> dict[str, int]:
+    """Rows of each table."""
+    with warehouse.read_only() as session:
+        return {} if session is None else {table: session.count(table) for table in tables()}
 
-    return refuse
+
+def _left_out(reason: Exception) -> Any:
+    raise CannotCheck(f"left out, as the people whom it may name are not known ({reason}); --with-people puts it in")
 
 
 def _versions(taken_at: datetime) -> dict[str, Any]:
@@ -183,16 +168,9 @@ def _settings(settings: Settings, *, with_people: bool) -> dict[str, Any]:
     return shown | {"warehouse": open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=None).place}
 
 
-def _preflight() -> list[dict[str, str]]:
-    return [
-        {"name": one.name, "status": one.status, "detail": one.detail, "remedy": one.remedy}
-        for one in preflight.inspect()
-    ]
-
-
-def _checks(warehouse: _Reading, *, with_people: bool) -> list[Record]:
+def _checks(warehouse: Warehouse, *, with_people: bool) -> list[Record]:
     """The verdicts, people masked in their evidence."""
-    found = [one | {"evidence": _parsed(one["evidence"])} for one in warehouse.rows("checks")]
+    found = [one | {"evidence": _parsed(one["evidence"])} for one in _rows(warehouse, "checks")]
     if with_people:
         return found
     return [
@@ -208,21 +186,12 @@ def _parsed(evidence: Any) -> Any:
 
 
 def _unnamed(value: Any) -> Any:
-    match value:
-        case dict():
-            return {
-                name: MASK if name in _PEOPLE_KEYS and isinstance(entry, str) else _unnamed(entry)
-                for name, entry in value.items()
-            }
-        case list():
-            return [_unnamed(entry) for entry in value]
-        case _:
-            return value
-
-
-def _health(settings: Settings) -> dict[str, Any]:
-    warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
-    return HealthReader(warehouse, settings).read().as_document()
+    if isinstance(value, dict):
+        return {
+            name: MASK if name in _PEOPLE_KEYS and isinstance(entry, str) else _unnamed(entry)
+            for name, entry in value.items()
+        }
+    return [_unnamed(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _dagster_runs(settings: Settings, *, message_of: Callable[[Any], str]) -> list[dict[str, Any]]:
@@ -278,9 +247,5 @@ def _plain(value: Any) -> Any:
         case datetime():
             return value.isoformat()
         case _:
-            return _without_home(str(value))
-
-
-def _without_home(text: str) -> str:
-    home = str(Path.home())
-    return text.replace(home, "~") if len(home) > 1 else text
+            home = str(Path.home())
+            return str(value).replace(home, "~") if len(home) > 1 else str(value)

@@ -69,7 +69,7 @@ def _activity(
     moment = datetime.combine(day, time(8), UTC) + timedelta(minutes=between(0, 9 * 60, *key, "minute"))
     number = draw(*key, "opportunity") % _A_PERSON
     is_mapped = draw(*key, "mapped") % 4 or (now.date() - day).days >= _MAPPED_AFTER_DAYS
-    customer = _customer(seed, place, number)
+    customer = _of(_CUSTOMERS, seed, "customer", place, number)
     account = {
         "accountId": f"001{draw(seed, 'account', customer):016x}"[:18],
         "accountName": customer,
@@ -117,10 +117,6 @@ def _field(field_id: str, values: Sequence[Any], changes: Sequence[date]) -> dic
 
 def _opportunity_id(seed: int, place: int, number: int) -> str:
     return f"006{draw(seed, 'opportunity', place, number):016x}"[:18]
-
-
-def _customer(seed: int, place: int, number: int) -> str:
-    return _of(_CUSTOMERS, seed, "customer", place, number)
 
 
 def _of(names: Sequence[str], *key: object) -> str:

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 ORG_ID = 101
 DRIPS = 20
@@ -21,8 +22,26 @@ FAULTS = (
     "500, 429:1 (Retry-After), reset, lost, late:502, cut, gzip, gzip_cut, unsized, unsized_cut:0.5, drip:0.1, "
     "hang:0.5, none, quota, garbage, envelope, two+of+them"
 )
-HANG_UP = "sandbox.hang_up"  # where the server puts, into a request's scope, what cuts its connection
-UNSIZED = "sandbox.unsized"  # and what has its answer end with the connection
+HANG_UP, UNSIZED = "sandbox.hang_up", "sandbox.unsized"
+
+
+class Connection(H11Protocol):
+    """Puts into each request's scope what ASGI has no words for: what cuts its connection without an answer
+    (HANG_UP), and what has its answer be without a length and end with the connection (UNSIZED).
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wrap the application for this connection alone."""
+        super().connection_made(transport)
+        served = self.app
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await served({**scope, HANG_UP: transport.abort, UNSIZED: unsized}, receive, send)
+
+        def unsized() -> None:
+            self.conn.their_http_version = b"1.0"  # which knows no chunks
+
+        self.app = app
 
 
 def refusal(status: int, code: str, message: str, namespace: str = "exports", **more: str) -> Response:
@@ -41,24 +60,19 @@ def error_answer(status: int) -> Response:
     page = "<html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>"
     missing = {"statusCode": 404, "reaspnPhrase": "Not Found", "description": "No such resource", "details": ""}
     closed = {"status": "503", "code": "service_unavailable", "message": "The service is being maintained."}
-    match status:
-        case 401:
-            answer = gateway_refusal(401, "Invalid authentication credentials")
-        case 403:
-            answer = refusal(403, "forbidden", "You may not view this job.")
-        case 404:
-            answer = JSONResponse([missing], 404)
-        case 429:
-            answer = gateway_refusal(429, "API rate limit exceeded")
-        case 502 | 504:
-            answer = HTMLResponse(page, status)
-        case 503:
-            answer = JSONResponse({"errors": [closed]}, 503)
-        case _ if status < 500:
-            answer = refusal(status, "SWW", "Something went wrong")
-        case _:
-            answer = refusal(status, "internal_server_error", "An unexpected error occurred.")
-    return answer
+    of_their_own = {
+        401: gateway_refusal(401, "Invalid authentication credentials"),
+        403: refusal(403, "forbidden", "You may not view this job."),
+        404: JSONResponse([missing], 404),
+        429: gateway_refusal(429, "API rate limit exceeded"),
+        502: HTMLResponse(page, 502),
+        503: JSONResponse({"errors": [closed]}, 503),
+        504: HTMLResponse(page, 504),
+    }
+    other = (
+        ("internal_server_error", "An unexpected error occurred.") if status >= 500 else ("SWW", "Something went wrong")
+    )
+    return of_their_own.get(status) or refusal(status, *other)
 
 
 class HangUp(Response):
@@ -79,80 +93,47 @@ class Wrapped(Response):
         self.raw_headers = whole.raw_headers
 
 
-class CutOff(Wrapped):
-    """The whole answer's headers, half of its body, and then the connection is closed."""
+class Spoilt(Wrapped):
+    """The answer as one of these faults sends it: `cut`, `drip`, `gzip`, `unsized`, `gzip_cut`, `unsized_cut`."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what the whole answer sends until half of its length has gone."""
-        left = int(self._whole.headers["content-length"]) // 2
-
-        async def half(message: Any) -> None:
-            nonlocal left
-            if message["type"] == "http.response.body":
-                body = message.get("body", b"")[:left]
-                left -= len(body)
-                message = {"type": "http.response.body", "body": body, "more_body": True}
-            await send(message)
-
-        await self._whole(scope, receive, half)
-        # Returning with the body unfinished makes the server send what it has and close the connection.
-
-
-class Rewritten(Wrapped):
-    """The answer in another writing: `compressed`, or without a length, its end being that of the connection.
-
-    Only so large a `share` of that comes, and where it is not all, nothing about the connection shows it.
-    """
-
-    def __init__(self, whole: Response, *, compressed: bool, share: float) -> None:
+    def __init__(self, whole: Response, fault: "Fault") -> None:
         super().__init__(whole)
-        self._compressed, self._share = compressed, share
+        self._fault = fault
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait for all that the whole answer sends, then send it so."""
-        start: dict[str, Any] = {}
-        body = b""
+        kind, size = self._fault.kind, int(self._whole.headers["content-length"])
+        sent: list[Any] = []
 
-        async def gathered(message: Any) -> None:
-            nonlocal start, body
-            if message["type"] == "http.response.start":
-                start = message
+        async def gather(message: Any) -> None:
+            sent.append(message)
+
+        await self._whole(scope, receive, gather)
+        if not sent:  # the whole answer has hung up
+            return
+        start, *bodies = sent
+        body = b"".join(message.get("body", b"") for message in bodies)
+        is_ended = kind != "cut" and not bodies[-1].get("more_body")
+        if kind == "cut":
+            body = body[: size // 2]
+        elif kind != "drip":
+            headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
+            if "gzip" in kind:
+                body = gzip.compress(body, 1, mtime=0)
+            body = body[: int(len(body) * self._fault.share)]
+            if "gzip" in kind:
+                headers += [(b"content-encoding", b"gzip"), (b"content-length", str(len(body)).encode())]
             else:
-                body += message.get("body", b"")
-
-        await self._whole(scope, receive, gathered)
-        if self._compressed:
-            body = gzip.compress(body, 1, mtime=0)
-        body = body[: int(len(body) * self._share)]
-        headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
-        if self._compressed:
-            headers += [(b"content-encoding", b"gzip"), (b"content-length", str(len(body)).encode())]
-        else:
-            scope[UNSIZED]()
-        await send({**start, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-
-class Drip(Wrapped):
-    """The answer in DRIPS pieces, a pause after each."""
-
-    def __init__(self, whole: Response, seconds: float) -> None:
-        super().__init__(whole)
-        self._pause = seconds / DRIPS
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what the whole answer sends, drop by drop."""
-        size = int(self._whole.headers["content-length"]) // DRIPS + 1
-
-        async def drop(message: Any) -> None:
-            body = message.get("body", b"")
-            while len(body) > size:
-                await send({"type": "http.response.body", "body": body[:size], "more_body": True})
-                await asyncio.sleep(self._pause)
-                body = body[size:]
-            await send({**message, "body": body} if body else message)
-
-        await self._whole(scope, receive, drop)
+                scope[UNSIZED]()
+            start = {**start, "headers": headers}
+        await send(start)
+        at_once = size // DRIPS + 1 if kind == "drip" else max(len(body), 1)
+        for place in range(0, len(body), at_once):
+            if place:
+                await asyncio.sleep(self._fault.seconds / DRIPS)
+            await send({"type": "http.response.body", "body": body[place : place + at_once], "more_body": True})
+        if is_ended:  # else the server sends what it has and closes the connection
+            await send({"type": "http.response.body", "body": b""})
 
 
 class Watched(Wrapped):
@@ -196,35 +177,30 @@ class Fault:
     @classmethod
     def read(cls, text: str) -> Self:
         """One of FAULTS, or several that meet the same request (`cut+drip:0.1`)."""
-        first, _, others = text.partition("+")
-        fault = cls._read_one(first)
-        return replace(fault, also=cls.read(others)) if others else fault
-
-    @classmethod
-    def _read_one(cls, text: str) -> Self:
-        name, _, detail = text.partition(":")
-        if name.isdecimal():
-            return cls("answer", int(name), {"Retry-After": detail} if detail else {})
+        one, _, others = text.partition("+")
+        name, _, detail = one.partition(":")
+        is_json = {"content-type": "application/json"}
         match name:
             case "reset" | "lost" | "cut" | "none" | "gzip" | "unsized":
-                return cls(name)
+                fault = cls(name)
             case "gzip_cut" | "unsized_cut":
-                return cls(name, share=float(detail or 0.5))
+                fault = cls(name, share=float(detail or 0.5))
             case "late":
-                return cls("late", int(detail or 500))
+                fault = cls(name, int(detail or 500))
             case "hang" | "drip":
-                return cls(name, seconds=float(detail or 1))
-            case "quota" | "envelope" | "garbage":
-                return cls._answering(name)
-        raise ValueError(f"No fault is called {text!r}. There are: {FAULTS}.")
-
-    @classmethod
-    def _answering(cls, name: str) -> Self:
-        if name == "garbage":
-            return cls("answer", 200, body=b"<!doctype html><p>Sign in")
-        failed = refusal(200, "SWW", "The report could not be generated.")
-        said = quota_reached(1000, 3) if name == "quota" else failed
-        return cls("answer", said.status_code, {"content-type": "application/json"}, bytes(said.body))
+                fault = cls(name, seconds=float(detail or 1))
+            case "garbage":
+                fault = cls("answer", 200, body=b"<!doctype html><p>Sign in")
+            case "envelope":
+                failed = refusal(200, "SWW", "The report could not be generated.")
+                fault = cls("answer", 200, is_json, bytes(failed.body))
+            case "quota":
+                fault = cls("answer", 400, is_json, bytes(quota_reached(1000, 3).body))
+            case _ if name.isdecimal():
+                fault = cls("answer", int(name), {"Retry-After": detail} if detail else {})
+            case _:
+                raise ValueError(f"No fault is called {one!r}. There are: {FAULTS}.")
+        return replace(fault, also=cls.read(others)) if others else fault
 
     @property
     def withholds(self) -> bool:
@@ -252,12 +228,8 @@ class Fault:
                 response = HangUp()
             case "late":
                 response = error_answer(self.status)
-            case "cut":
-                response = CutOff(response)
-            case "gzip" | "gzip_cut" | "unsized" | "unsized_cut":
-                response = Rewritten(response, compressed="gzip" in self.kind, share=self.share)
-            case "drip":
-                response = Drip(response, self.seconds)
+            case "cut" | "drip" | "gzip" | "gzip_cut" | "unsized" | "unsized_cut":
+                response = Spoilt(response, self)
         return self.also.spoilt(response) if self.also else response
 
 

@@ -1,7 +1,7 @@
 """What people do in the sandbox's Clari: events of an audit log, the same ones whenever they are asked for."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -29,13 +29,13 @@ class Paging:
     link: str = "good"
 
 
+@dataclass(frozen=True)
 class AuditLog:
     """Events of a company; each day is drawn once."""
 
-    def __init__(self, seed: int, people: Sequence[Person]) -> None:
-        self._seed = seed
-        self._people = people
-        self._days: dict[date, list[tuple[datetime, dict[str, Any]]]] = {}
+    seed: int
+    people: Sequence[Person]
+    _days: dict[date, list[tuple[datetime, dict[str, Any]]]] = field(default_factory=dict)
 
     def events(self, since: datetime, until: datetime, now: datetime) -> list[dict[str, Any]]:
         """Events of a window, the newest first; none is older than 30 days, or still to come."""
@@ -45,7 +45,7 @@ class AuditLog:
 
     def _of(self, day: date) -> list[tuple[datetime, dict[str, Any]]]:
         if day not in self._days:
-            drawn = _of_day(self._seed, self._people, day)
+            drawn = _of_day(self.seed, self.people, day)
             self._days[day] = sorted(drawn, key=lambda event: (event[0], event[1]["correlationID"]), reverse=True)
         return self._days[day]
 

@@ -12,9 +12,8 @@ from datetime import timedelta
 
 from .answers import Fault
 from .draws import draw
-from .faults import TABLE, Scenario, every_quarter
+from .faults import EVERY_QUARTER, TABLE, Scenario
 from .jobs import Manner
-from .listing import Listing
 
 ANY_CALL = (
     *("429", "429:0", "500", "502", "reset", "lost", "late:500", "cut"),
@@ -52,7 +51,7 @@ def _jobs() -> tuple[Scenario, ...]:
     late = (replace(each, manner=replace(each.manner, patience=4)) for each in (failed, truncated, TABLE["slow"]))
     both = replace(truncated, manner=Manner(truncated=True, expires=1))
     faults = (failed, hung, truncated, cells, expired, both, *late, TABLE["late_list"])
-    return tuple(replace(each, hits=every_quarter) for each in faults)
+    return tuple(replace(each, hits=EVERY_QUARTER) for each in faults)
 
 
 JOBS = _jobs()
@@ -72,7 +71,8 @@ class Storm:
         self._seed = seed
         self._requests = 0
         self._alike: Counter[tuple[object, ...]] = Counter()
-        self.listing = Listing(page=2 if draw(seed, "pages") % 2 else None, others=draw(seed, "others") % 2 == 0)
+        self.page = 2 if draw(seed, "pages") % 2 else None
+        self.has_foreign_jobs = draw(seed, "others") % 2 == 0
         self.ahead = timedelta(hours=-1) if draw(seed, "clock") % 2 else timedelta()
 
     @property

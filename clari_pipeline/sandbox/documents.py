@@ -39,6 +39,17 @@ MEASURES = (
 )
 """The type that is asked for, and an attribute of an entry that it brings, in the order of relational JSON."""
 _KEYS = {name: _camel(name) for _, name in MEASURES}
+_PERIOD = {"startDate": "start", "endDate": "end", "crmId": "crm_id"}
+_LISTS: dict[str, tuple[str, dict[str, str]]] = {
+    "fields": ("fields", {"fieldId": "id", "fieldName": "name", "fieldType": "type"}),
+    "users": ("users", {_camel(one.name): one.name for one in fields(User)}),
+    "timeFrames": ("time_frames", {"timeFrameId": "id", "startDate": "start", "endDate": "end"}),
+    "timePeriods": (
+        "time_periods",
+        {"timePeriodId": "id", **{name: name for name in ("type", "label", "year")}, **_PERIOD},
+    ),
+}
+"""A list of relational JSON but the entries: the document's attribute, and that of a row for each key."""
 _text = json.JSONEncoder(ensure_ascii=False).encode
 
 Numbers = Callable[[int, Decimal], str]
@@ -91,33 +102,19 @@ def relational(document: Document, types: frozenset[str], style: Style) -> Itera
         count += 1
         return Lexeme(style.numbers(count, value))
 
-    rows: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
-        "fields": lambda: (
-            {"fieldId": field.id, "fieldName": field.name, "fieldType": field.type} for field in document.fields
-        ),
-        "users": lambda: (_user(user) for user in document.users),
-        "timeFrames": lambda: (
-            {"timeFrameId": week.id, "startDate": week.start, "endDate": week.end} for week in document.time_frames
-        ),
-        "entries": lambda: _entries(document, types, amount),
-        "timePeriods": lambda: (
-            {
-                "timePeriodId": period.id,
-                "type": period.type,
-                "label": period.label,
-                "year": str(period.year),
-                "startDate": period.start,
-                "endDate": period.end,
-                "crmId": period.crm_id,
-            }
-            for period in document.time_periods
-        ),
-    }
+    def rows(name: str) -> Iterator[dict[str, Any]]:
+        if name == "entries":
+            yield from _entries(document, types, amount)
+            return
+        attribute, keys = _LISTS[name]
+        for one in getattr(document, attribute):
+            yield {key: getattr(one, of_row) for key, of_row in keys.items()}
+
     yield "{" + "".join(f"{_text(key)}: {_json(value)},\n" for key, value in more.items())
     for place, name in enumerate(style.lists):
         yield f"{',' if place else ''}\n{_text(name)}: ["
         comma = ""
-        for row in rows[name]():
+        for row in rows(name):
             yield f"{comma}\n{_json(row | more)}"
             comma = ","
         yield "\n]"
@@ -175,10 +172,6 @@ def long_csv(document: Document, types: frozenset[str]) -> Iterator[str]:
         lines.seek(0)
         lines.truncate()
     yield lines.getvalue()
-
-
-def _user(user: User) -> dict[str, Any]:
-    return {_camel(field.name): getattr(user, field.name) for field in fields(user)}
 
 
 def _entries(document: Document, types: frozenset[str], amount: Callable[[object], object]) -> Iterator[dict[str, Any]]:

@@ -106,10 +106,7 @@ class Figures:
         closed = self._closed(place, attained)
         commit = attained * between(92, 105, *key, "commit") // 100
         best_case = attained * between(112, 135, *key, "best case") // 100
-        calls = {
-            COMMIT: self._calls(place, COMMIT, commit),
-            BEST_CASE: self._calls(place, BEST_CASE, best_case),
-        }
+        calls = {COMMIT: self._calls(place, COMMIT, commit), BEST_CASE: self._calls(place, BEST_CASE, best_case)}
         for field, pipeline in (
             (COMMIT, commit * between(100, 115, *key, "pipeline") // 100),
             (BEST_CASE, best_case * between(110, 150, *key, "pipeline") // 100),

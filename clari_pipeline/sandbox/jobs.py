@@ -72,23 +72,28 @@ class Job:
 
     forecast_id: str
     period_id: str
-    file_type: str
-    currency: str
     manner: Manner
     started: datetime
     seconds: float
     clock: Callable[[], float]
-    result: "Future[Result]"
-    earlier: int  # exports of the same forecast and quarter before this one
-    expired: bool = False
+    file_type: str = "JSON"
+    currency: str = "USD"
+    result: "Future[Result]" = field(default_factory=Future)
+    earlier: int = 0  # exports of the same forecast and quarter before this one
     id: str = field(default_factory=lambda: secrets.token_hex(12))
     downloads: int = 0  # answers begun
     delivered: int = 0  # answers that the connection took to their last byte
-    _born: float = field(init=False)
+    born: float = field(init=False)
     _cancelled: str | None = None
 
     def __post_init__(self) -> None:
-        self._born = self.clock()
+        self.seconds = max(self.seconds, MOMENT) * self.manner.patience
+        self.born = self.clock()
+
+    @property
+    def expired(self) -> bool:
+        """Whether its results are gone."""
+        return bool(self.manner.expires) and self.earlier % self.manner.expires == 0
 
     @property
     def status(self) -> str:
@@ -96,14 +101,14 @@ class Job:
         if self._cancelled:
             return self._cancelled
         states = self.manner.states
-        phase = int((self.clock() - self._born) / self.seconds * (len(states) - 1))
+        phase = int((self.clock() - self.born) / self.seconds * (len(states) - 1))
         last = len(states) - 1 if self.result.done() else len(states) - 2
         return states[min(phase, last)]
 
     @property
     def is_listed(self) -> bool:
         """Whether the list of jobs shows it."""
-        return self.clock() - self._born >= self.manner.listed_after
+        return self.clock() - self.born >= self.manner.listed_after
 
     def cancel(self) -> bool:
         """False where it had already finished."""
@@ -161,6 +166,7 @@ class Job:
         }
 
 
+@dataclass
 class JobStore:
     """All jobs of one organisation, and its limits.
 
@@ -168,69 +174,34 @@ class JobStore:
     nothing but the clock decides what state it is in.
     """
 
-    def __init__(
-        self, *, concurrent_limit: int, monthly_quota: int, clock: Callable[[], float], write_at_once: bool
-    ) -> None:
-        self.concurrent_limit = concurrent_limit
-        self.monthly_quota = monthly_quota
-        self._clock = clock
-        self._write_at_once = write_at_once
-        self._jobs: dict[str, Job] = {}
+    concurrent_limit: int
+    monthly_quota: int
+    clock: Callable[[], float]
+    write_at_once: bool
+    by_id: dict[str, Job] = field(default_factory=dict)  # in the order in which they were accepted
 
-    def add(
-        self,
-        *,
-        forecast_id: str,
-        period_id: str,
-        file_type: str,
-        currency: str,
-        manner: Manner,
-        started: datetime,
-        seconds: float,
-        chunks: Callable[[], Iterable[bytes]],
-    ) -> Job:
+    def add(self, job: Job, chunks: Callable[[], Iterable[bytes]]) -> Job:
         """Queue an export whose document consists of those chunks."""
-        earlier = self.exports_of(forecast_id, period_id)
-        job = Job(
-            forecast_id=forecast_id,
-            period_id=period_id,
-            file_type=file_type,
-            currency=currency,
-            manner=manner,
-            started=started,
-            seconds=max(seconds, MOMENT) * manner.patience,
-            clock=self._clock,
-            result=self._written(chunks),
-            earlier=earlier,
-            expired=bool(manner.expires) and earlier % manner.expires == 0,
-        )
-        self._jobs[job.id] = job
+        job.earlier = self.exports_of(job.forecast_id, job.period_id)
+        job.result = self._writers.submit(lambda: Result(chunks()))
+        if self.write_at_once:
+            wait([job.result])
+        job.born = self.clock()
+        self.by_id[job.id] = job
         return job
-
-    def get(self, job_id: str) -> Job | None:
-        """The job of that id."""
-        return self._jobs.get(job_id)
 
     def exports_of(self, forecast_id: str, period_id: str) -> int:
         """How many jobs there have been for that forecast and quarter."""
-        return sum((job.forecast_id, job.period_id) == (forecast_id, period_id) for job in self.oldest_first())
-
-    def oldest_first(self) -> list[Job]:
-        """All jobs in the order in which they were accepted."""
-        return list(self._jobs.values())
-
-    def newest_first(self) -> list[Job]:
-        """All jobs, finished and cancelled ones included."""
-        return self.oldest_first()[::-1]
+        return sum((job.forecast_id, job.period_id) == (forecast_id, period_id) for job in self.by_id.values())
 
     def unfinished(self) -> list[Job]:
         """Queued and running jobs: they hold the concurrent limit's places."""
-        return [job for job in self.oldest_first() if job.status not in FINISHED]
+        return [job for job in self.by_id.values() if job.status not in FINISHED]
 
     def counted(self, now: datetime) -> list[Job]:
         """Jobs that count against the monthly quota: those of 30 days, without cancelled ones."""
         cancelled = {"CANCELLED", "ABORTED"}
-        return [job for job in self.oldest_first() if job.status not in cancelled and job.started > now - LIFETIME]
+        return [job for job in self.by_id.values() if job.status not in cancelled and job.started > now - LIFETIME]
 
     def open(self) -> None:
         """Be ready to write documents; jobs of an earlier time are still known."""
@@ -239,12 +210,6 @@ class JobStore:
     def close(self) -> None:
         """Write no further documents."""
         self._writers.shutdown(wait=False, cancel_futures=True)
-
-    def _written(self, chunks: Callable[[], Iterable[bytes]]) -> "Future[Result]":
-        result = self._writers.submit(lambda: Result(chunks()))
-        if self._write_at_once:
-            wait([result])
-        return result
 
 
 def milliseconds(moment: datetime) -> int:

@@ -95,15 +95,12 @@ def hire(seed: int, people: int) -> list[Person]:
             Level.REP: first_manager + (place - first_rep) % managers,
         }[level]
         awkward = place - first_rep if level is Level.REP else len(AWKWARD)
-        name = AWKWARD[awkward] if awkward < len(AWKWARD) else _ordinary_name(seed, place)
+        first = FIRST[between(0, len(FIRST) - 1, seed, "first name", place)]
+        last = LAST[between(0, len(LAST) - 1, seed, "last name", place)]
+        name = AWKWARD[awkward] if awkward < len(AWKWARD) else f"{first} {last}"
         above = None if leader is None else hired[leader].user
         hired.append(Person(_user(place, level, name, _email(name, place, emails), above), level, leader))
     return hired
-
-
-def _ordinary_name(seed: int, place: int) -> str:
-    first = FIRST[between(0, len(FIRST) - 1, seed, "first name", place)]
-    return f"{first} {LAST[between(0, len(LAST) - 1, seed, 'last name', place)]}"
 
 
 def _email(name: str, place: int, taken: Counter[str]) -> str:

@@ -28,7 +28,7 @@ class Period:
     id: str
     type: str
     label: str
-    year: int
+    year: str
     start: date
     end: date
     crm_id: str
@@ -76,7 +76,7 @@ class Quarter:
     def period(self) -> Period:
         """The quarter as a document names it."""
         label = f"Q{self.number} FY {self.year}"
-        return Period(self.id, "QUARTER", label, self.year, self.start, self.end, f"0268Z{self.index:010}")
+        return Period(self.id, "QUARTER", label, str(self.year), self.start, self.end, f"0268Z{self.index:010}")
 
     def months(self) -> list[Period]:
         """Its months, with the labels that Clari's monthly tabs write ("July FY 2023")."""
@@ -85,7 +85,7 @@ class Quarter:
             start, end = _month_start(index), _month_start(index + 1) - timedelta(days=1)
             label = f"{MONTHS[start.month - 1]} FY {self.year}"
             name = f"{self.year}_M{start.month:02}"
-            periods.append(Period(name, "MONTH", label, self.year, start, end, f"0269Z{index:010}"))
+            periods.append(Period(name, "MONTH", label, str(self.year), start, end, f"0269Z{index:010}"))
         return periods
 
 

@@ -1,14 +1,16 @@
 """The sandbox's HTTP face: Clari's export calls on a loopback address, answered for an invented company."""
 
+import os
 import socket
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from itertools import count
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,18 +18,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from .answers import Fault, Watched, error_answer, gateway_refusal, json_or_bytes, quota_reached, refusal
+from .activity import activity_document
+from .answers import Connection, Fault, Watched, error_answer, gateway_refusal, json_or_bytes, quota_reached, refusal
 from .audit import AuditLog
 from .chaos import Chaos, Storm
 from .company import FORECASTS, Company
-from .connection import Connection
 from .draws import draw
 from .faults import TABLE, Scenario
-from .jobs import MOMENT, READY, Export, Job, JobStore, Result
-from .listing import OtherJobs, listed
-from .products import ProductCalls
-from .submission import RefusedError, read_submission
-from .writing import document
+from .jobs import MOMENT, READY, Export, Job, JobStore, Manner, Result
+from .products import audit_page, opportunities, read_activity
+from .submission import RefusedError, document, read_submission
 
 CALLS = frozenset(
     {"limits", "submit", "status", "jobs", "results", "cancel", "types", "audit", "activity", "opportunity"}
@@ -74,7 +74,7 @@ class Sandbox:
     ) -> None:
         self.seed = seed
         self.chaos = chaos or Chaos()
-        self.now = now or _utc_now
+        self.now = now or (lambda: datetime.now(UTC))
         self.clock = clock
         self.job_seconds = job_seconds
         self.api_key = f"sandbox-key-{draw(seed, 'key'):016x}"
@@ -86,20 +86,11 @@ class Sandbox:
         self._jobs = JobStore(
             concurrent_limit=concurrent_limit, monthly_quota=monthly_quota, clock=clock, write_at_once=write_at_once
         )
-        self._products = ProductCalls(
-            self._company,
-            AuditLog(seed, self._company.people),
-            self._jobs,
-            now=self._now,
-            left=self._left,
-            scenario=lambda: self._scenario,
-            base_url=lambda: self.base_url,
-            job_seconds=job_seconds,
-        )
+        self._log = AuditLog(seed, self._company.people)
         self._numbers = count(1)
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
-        self._asked: dict[tuple[str, str], None] = {}
-        self._others_jobs = OtherJobs(clock)
+        self._asked: dict[tuple[str, str], Job | None] = {}
+        """Forecasts and quarters, and somebody else's job of each once it was listed: it never ends."""
         self._served: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -127,7 +118,7 @@ class Sandbox:
     def jobs(self) -> tuple[Export, ...]:
         """Every export that was accepted, in that order, as it is at this moment."""
         counted = {job.id for job in self._jobs.counted(self._now())}
-        return tuple(job.seen(counted=job.id in counted) for job in self._jobs.oldest_first())
+        return tuple(job.seen(counted=job.id in counted) for job in self._jobs.by_id.values())
 
     def fail_next(self, call: str, faults: Sequence[str | Fault]) -> None:
         """Let each following request of that call meet with the next of these faults (`Fault.read`)."""
@@ -143,13 +134,10 @@ class Sandbox:
 
     def start(self) -> None:
         """Serve from a thread of its own; returns when it answers. OSError where the port cannot be had."""
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(("127.0.0.1", self._port))
+            listener = socket.create_server(("127.0.0.1", self._port))
         except OSError as error:
-            listener.close()
-            message = f"The sandbox cannot have port {self._port} on this machine: {error.strerror}."
+            message = f"The sandbox cannot have port {self._port} on this machine: {os.strerror(error.errno or 0)}."
             raise OSError(error.errno, f"{message} Name another one, or 0 for any that is free.") from error
         self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v4"
         config = uvicorn.Config(
@@ -183,16 +171,11 @@ class Sandbox:
         self._jobs.close()
 
     def run_forever(self) -> None:
-        """Serve until Ctrl-C."""
-        if self._thread is None:
-            self.start()
-        try:
+        """Serve until Ctrl-C, once it was started."""
+        with suppress(KeyboardInterrupt):
             while self._thread is not None and self._thread.is_alive():
                 self._thread.join(0.5)
-        except KeyboardInterrupt:
-            pass
-        finally:
-            self.stop()
+        self.stop()
 
     def __enter__(self) -> Self:
         self.start()
@@ -215,9 +198,9 @@ class Sandbox:
                 route("status", "/export/jobs/{job_id}", "GET", self._status),
                 route("cancel", "/export/jobs/{job_id}", "PATCH", self._cancel),
                 route("limits", "/admin/limits", "GET", self._limits),
-                route("audit", "/audit/events", "GET", self._products.audit),
-                route("activity", "/export/activity", "POST", self._products.submit_activity),
-                route("opportunity", "/opportunity", "GET", self._products.opportunities),
+                route("audit", "/audit/events", "GET", self._audit),
+                route("activity", "/export/activity", "POST", self._submit_activity),
+                route("opportunity", "/opportunity", "GET", self._opportunities),
                 route("types", "/forecast/types", "GET", _no_such_path),  # not Clari's own; a test may answer it
                 Route("/{path:path}", self._guarded("", _no_such_path), methods=["GET", "POST", "PUT", "PATCH"]),
             ]
@@ -229,12 +212,13 @@ class Sandbox:
         async def answer(request: Request) -> Response:
             seen = Seen(request.method, request.url.path, json_or_bytes(await request.body()))
             self.requests.append(seen)
-            job = self._jobs.get(request.path_params.get("job_id", ""))
+            job = self._jobs.by_id.get(request.path_params.get("job_id", ""))
             fault = self._next_fault(call, request, seen.body, job)
             instead = await fault.instead()
             if instead is not None:
                 return instead
-            if not self._knows(request):
+            bearer = f"Bearer {self.api_key}"
+            if request.headers.get("apikey") != self.api_key and request.headers.get("authorization") != bearer:
                 return gateway_refusal(401, "Invalid authentication credentials")
             response = await handler(request)
             spoilt = fault.spoilt(response)
@@ -252,7 +236,7 @@ class Sandbox:
         period = body.get("timePeriod") if isinstance(body, dict) else None
         asked = (str(request.path_params.get("forecast_id")), str(period))
         if call == "submit":
-            self._asked[asked] = None
+            self._asked.setdefault(asked, None)
         if self._faults[call]:
             return self._faults[call].popleft()
         if self._storm:
@@ -260,10 +244,6 @@ class Sandbox:
         traffic = self._scenario.traffic
         text = traffic(self.seed, next(self._numbers)) if traffic else None
         return Fault.read(text or "none")
-
-    def _knows(self, request: Request) -> bool:
-        bearer = f"Bearer {self.api_key}"
-        return request.headers.get("apikey") == self.api_key or request.headers.get("authorization") == bearer
 
     async def _submit(self, request: Request) -> Response:
         forecast_id = request.path_params["forecast_id"]
@@ -273,53 +253,69 @@ class Sandbox:
             message = f"Forecast {forecast_id} does not exist in the ForecastTemplate."
             return refusal(400, "no_such_forecast_config", message, "fcw")
         now = self._now()
-        current = self._company.current(now.date())
         try:
-            submission = read_submission(await request.body(), current, self._company, self._scenario.forbidden)
+            asked = read_submission(await request.body(), forecast_id, now.date(), self._company, self._scenario)
         except RefusedError as refused:
-            return refused.answer
-        places, exports = self._left(now)
-        if not places or not exports:
-            return quota_reached(self._jobs.monthly_quota, self._jobs.concurrent_limit)
-        scenario = self._scenario
+            return cast(Response, refused.args[0])
+        order, scenario = asked.order, self._scenario
+        which = (forecast_id, order.quarter.id)
         if self._storm:
-            scenario = self._storm.job(
-                forecast_id, submission.quarter.id, self._jobs.exports_of(forecast_id, submission.quarter.id)
-            )
-        if not scenario.hits(current.index - submission.quarter.index):
+            scenario = self._storm.job(*which, self._jobs.exports_of(*which))
+        if self._company.current(now.date()).index - order.quarter.index not in scenario.hits:
             scenario = TABLE["calm"]
-        body, file_type = self._served.get((forecast_id, submission.quarter.id), (None, submission.file_type))
-        job = self._jobs.add(
-            forecast_id=forecast_id,
-            period_id=submission.quarter.id,
-            file_type=file_type,
-            currency=submission.currency,
-            manner=scenario.manner,
-            started=now,
-            seconds=self.job_seconds,
-            chunks=(lambda: [body])
-            if body is not None
-            else document(self._company, forecast_id, submission, now.date(), scenario),
-        )
-        return JSONResponse({"jobId": job.id})
+        body, file_type = self._served.get(which, (None, asked.file_type))
+        job = Job(*which, scenario.manner, now, self.job_seconds, self.clock, file_type, order.currency)
+        return self._queued(job, document(self._company, asked, scenario) if body is None else lambda: [body])
+
+    async def _submit_activity(self, request: Request) -> Response:
+        now = self._now()
+        try:
+            days, manner, found = read_activity(await request.body(), self._company, self._scenario, now)
+        except RefusedError as refused:
+            return cast(Response, refused.args[0])
+        job = Job("activity", days, manner, now, self.job_seconds, self.clock)
+        return self._queued(job, lambda: activity_document(found), status=202)
+
+    def _queued(self, job: Job, chunks: Callable[[], Iterable[bytes]], status: int = 200) -> Response:
+        if not all(self._left(job.started)):
+            return quota_reached(self._jobs.monthly_quota, self._jobs.concurrent_limit)
+        return JSONResponse({"jobId": self._jobs.add(job, chunks).id}, status)
+
+    async def _audit(self, request: Request) -> Response:
+        return audit_page(request.query_params, self._log, self._scenario.audit, self._now(), self.base_url)
+
+    async def _opportunities(self, request: Request) -> Response:
+        return opportunities(request.query_params.getlist("oppId"), self._company, self._now().date())
 
     async def _list_jobs(self, request: Request) -> Response:
-        how = (self._storm or self._scenario).listing
-        others = self._others_jobs.beside(self._asked, self._now()) if how.others else []
-        return listed(request, others + self._jobs.newest_first(), how.page, self.base_url)
+        """The jobs that are listed by now, the newest first: bare, or a page of them."""
+        how = self._storm or self._scenario
+        jobs = list(self._jobs.by_id.values())[::-1]
+        if how.has_foreign_jobs:
+            for which, other in self._asked.items():
+                self._asked[which] = other or Job(*which, Manner(("SCHEDULED", "STARTED")), self._now(), 1, self.clock)
+            jobs = [*filter(None, self._asked.values()), *jobs]
+        shown = [job.described for job in jobs if job.is_listed]
+        if how.page is None:
+            return JSONResponse(shown)
+        skip = int(request.query_params.get("skip", 0))
+        end = skip + how.page
+        more = {"nextLink": f"{self.base_url}/export/jobs?skip={end}"} if end < len(shown) else {}
+        return JSONResponse({"jobs": shown[skip:end], **more})
 
     async def _status(self, request: Request) -> Response:
-        job = self._jobs.get(request.path_params["job_id"])
-        if request.path_params["job_id"] in self._others_jobs:
+        job_id = request.path_params["job_id"]
+        job = self._jobs.by_id.get(job_id)
+        if any(other.id == job_id for other in self._asked.values() if other):
             return error_answer(403)
-        if job is not None and job.manner.hidden:
-            return error_answer(404)
         if job is None:
             return refusal(400, "SWW", "Something went wrong: there is no such job.")
+        if job.manner.hidden:
+            return error_answer(404)
         return JSONResponse({"job": job.described} if job.manner.wrapped else job.described)
 
     async def _results(self, request: Request) -> Response:
-        job = self._jobs.get(request.path_params["job_id"])
+        job = self._jobs.by_id.get(request.path_params["job_id"])
         if job is None or job.status not in READY:
             message = "Cannot retrieve data for job because it has not finished executing."
             return refusal(400, "invalid_jobId", message if job else "There is no such job.")
@@ -331,7 +327,7 @@ class Sandbox:
         return StreamingResponse(_pieces(result), headers={"content-length": str(result.size)}, media_type=kind)
 
     async def _cancel(self, request: Request) -> Response:
-        job = self._jobs.get(request.path_params["job_id"])
+        job = self._jobs.by_id.get(request.path_params["job_id"])
         asked = json_or_bytes(await request.body())
         if job is None:
             return refusal(400, "invalid_jobId", "There is no such job.")
@@ -382,14 +378,5 @@ async def _no_such_path(_request: Request) -> Response:
 
 
 async def _pieces(result: Result) -> AsyncIterator[bytes]:
-    place = 0
-    while True:
-        piece = result.read(place, PIECE)
-        if not piece:
-            return
-        yield piece
-        place += len(piece)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+    for place in range(0, result.size, PIECE):
+        yield result.read(place, PIECE)

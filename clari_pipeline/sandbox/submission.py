@@ -1,53 +1,39 @@
-"""Reading what an export was asked for, and refusing it in Clari's words where it cannot be had."""
+"""What an export was asked for, refused in Clari's words where it cannot be had, and what it delivers."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
-from starlette.responses import Response
-
 from .answers import bad_request, json_or_bytes, refusal
-from .company import CURRENCIES, Company
-from .documents import TYPES
-from .quarters import Quarter, read_quarter
+from .company import CURRENCIES, FORECASTS, Company, Order
+from .documents import TYPES, flat, long_csv, relational
+from .faults import Scenario
+from .quarters import read_quarter
 
 CALLED = {"crm_total": "CRM Total", "crm_closed": "CRM Closed"}  # as a refusal names the types
 DEFAULT_TYPES = ["forecast", "forecast_updated"]
 
 
 class RefusedError(Exception):
-    """The request cannot be granted; `answer` says why."""
-
-    def __init__(self, answer: Response) -> None:
-        super().__init__()
-        self.answer = answer
-
-
-@dataclass(frozen=True)
-class Forbidden:
-    """Types that this organisation may not export, and whether a refusal says which of them were asked for."""
-
-    types: frozenset[str] = frozenset()
-    named: bool = True
+    """The request cannot be granted; its one argument is the answer that says why."""
 
 
 @dataclass(frozen=True)
 class Submission:
     """A request for an export, its defaults filled in."""
 
-    quarter: Quarter
+    order: Order
     types: frozenset[str]
-    scope_id: str | None
-    currency: str
-    historical: bool
     file_type: str
 
 
-def read_submission(body: bytes, current: Quarter, company: Company, forbidden: Forbidden) -> Submission:
+def read_submission(body: bytes, forecast_id: str, today: date, company: Company, scenario: Scenario) -> Submission:
     """The request, or RefusedError."""
     asked = json_or_bytes(body) or {}
     if not isinstance(asked, dict):
         raise RefusedError(bad_request(f"The request body was malformed: {body.decode(errors='replace')}"))
-    quarter = read_quarter(str(asked.get("timePeriod") or current.id), company.first_month)
+    quarter = read_quarter(str(asked.get("timePeriod") or company.current(today).id), company.first_month)
     if quarter is None:
         raise RefusedError(bad_request(f"The timePeriod {asked['timePeriod']} is not written YYYY_QQ."))
     currency = _choice(asked, "currency", tuple(CURRENCIES))
@@ -59,25 +45,54 @@ def read_submission(body: bytes, current: Quarter, company: Company, forbidden: 
         raise RefusedError(bad_request("The includeHistorical parameter is invalid."))
     _choice(asked, "schedule", ("NONE", "ONCE", "MAX"))
     return Submission(
-        quarter=quarter,
-        types=_types(asked, forbidden),
-        scope_id=scope_id,
-        currency=currency,
-        historical=historical,
-        file_type=_choice(asked, "exportFormat", ("JSON", "CSV")),
+        Order(forecast_id, quarter, today, historical, scope_id, currency),
+        _types(asked, scenario),
+        _choice(asked, "exportFormat", ("JSON", "CSV")),
     )
 
 
-def _types(asked: dict[str, Any], forbidden: Forbidden) -> frozenset[str]:
+def document(company: Company, asked: Submission, scenario: Scenario) -> Callable[[], Iterable[bytes]]:
+    """How the document is written, in chunks, once its job runs: the company's, spoiled as the scenario has it."""
+    order = asked.order
+    if not company.knows(order.quarter, order.today):  # it silently becomes the current one (seen by GitLab)
+        order = replace(order, quarter=company.current(order.today))
+    if order.forecast_id not in FORECASTS:
+        order = replace(order, forecast_id="total_new")
+
+    def text() -> Iterator[str]:
+        exported = company.export(order)
+        if scenario.edit:
+            exported = scenario.edit(exported, company, order)
+        if asked.file_type == "CSV":
+            return long_csv(exported, asked.types)
+        if scenario.flat:
+            return flat(exported, order.quarter.id)
+        return relational(exported, asked.types, scenario.style)
+
+    def chunks() -> Iterator[bytes]:
+        pieces = (piece.encode() for piece in text())
+        if not scenario.cut:
+            return pieces
+        whole = b"".join(pieces)
+        return iter([whole[: len(whole) // 2]])
+
+    return chunks
+
+
+def _types(asked: dict[str, Any], scenario: Scenario) -> frozenset[str]:
     types = asked.get("typesToExport", DEFAULT_TYPES)
     if not isinstance(types, list):
         raise RefusedError(bad_request("The typesToExport parameter is no list."))
     unknown = [kind for kind in types if not isinstance(kind, str) or kind not in TYPES]
     if unknown:
         raise RefusedError(bad_request(f"The following typesToExport values are invalid: {unknown}"))
-    refused = sorted(forbidden.types.intersection(types))
+    refused = sorted(scenario.forbidden.intersection(types))
     if refused:
-        names = " and ".join(CALLED.get(kind, kind) for kind in refused) if forbidden.named else "Some of the types"
+        names = (
+            " and ".join(CALLED.get(kind, kind) for kind in refused)
+            if scenario.is_forbidden_named
+            else "Some of the types"
+        )
         message = f"{names} cannot be exported for this organization. Choose other typesToExport."
         raise RefusedError(refusal(400, "type_not_supported", message, "fcw"))
     return frozenset(types)

@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 import pytest
 from pydantic import SecretStr
 
-from clari_pipeline.notify import ChannelError, Channels, Message, Timeouts, compose, split_addresses
+from clari_pipeline.core.setting_errors import ChannelUnusable
+from clari_pipeline.notify import Channels, Message, Timeouts, compose, split_addresses
 from tests.alerts.conftest import MailListener
 from tests.helpers.alert_examples import HEADLINES, LOOK, RUN, failures, manager, mass_change, swings
 from tests.helpers.listeners import WebListener, free_port
@@ -163,7 +164,7 @@ def test_addresses_stand_nowhere(
 )
 def test_a_bad_address_is_named_by_its_place(address: str, why: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    with pytest.raises(ChannelError) as raised:
+    with pytest.raises(ChannelUnusable) as raised:
         Channels(["json://127.0.0.1/", SecretStr(address)])
     assert str(raised.value).startswith(why)
     assert "hooktoken" not in "".join(traceback.format_exception(raised.value)) + caplog.text

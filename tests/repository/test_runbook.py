@@ -31,7 +31,6 @@ ROW = re.compile(r"^\| ((?:<a id=\"\w+\"></a>)+)(`[\w`, ]+`) \|(.*)\|$", flags=r
 # Raised and caught between two rooms: people are told by the error or the check that is made of them.
 CAUGHT = {
     "CannotCheck",
-    "ChannelError",
     "DocumentUnreadable",
     "KeyFileError",
     "RefusedError",

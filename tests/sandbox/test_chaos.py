@@ -230,5 +230,5 @@ def test_every_fault_is_drawn_by_a_few_seeds():
     assert envelopes == {"status", "results"}
     jobs = {id(storm.job("total_new", CURRENT, number)) for storm in storms for number in range(20)}
     assert jobs >= {id(job) for job in JOBS}
-    once = {(storm.listing.page, storm.listing.others, storm.ahead.total_seconds()) for storm in storms}
+    once = {(storm.page, storm.has_foreign_jobs, storm.ahead.total_seconds()) for storm in storms}
     assert once == {(page, others, ahead) for page in (None, 2) for others in (True, False) for ahead in (0, -3600)}

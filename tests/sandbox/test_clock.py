@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from clari_pipeline.sandbox.jobs import JobStore, Manner
+from clari_pipeline.sandbox.jobs import Job, JobStore, Manner
 from tests.sandbox.conftest import CURRENT, NOW, Clock
 
 
@@ -84,16 +84,7 @@ def test_a_job_that_is_due_runs_until_its_document_is_written(clock):
 
     book = JobStore(concurrent_limit=1, monthly_quota=1, clock=clock, write_at_once=False)
     book.open()
-    job = book.add(
-        forecast_id="total_new",
-        period_id=CURRENT,
-        file_type="JSON",
-        currency="USD",
-        manner=Manner(),
-        started=NOW,
-        seconds=1,
-        chunks=chunks,
-    )
+    job = book.add(Job("total_new", CURRENT, Manner(), NOW, seconds=1, clock=clock), chunks)
     clock.seconds = 1_000_000
     early = job.status, book.unfinished()
     may_go_on.set()

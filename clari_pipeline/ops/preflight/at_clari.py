@@ -1,15 +1,27 @@
-"""Checks of the key, the export types, the quota and the clock, by Clari's own answers."""
+"""Checks of the key, the export types, the quota and the clock by Clari's own answers, and of an export as a whole."""
 
 from __future__ import annotations
 
+import uuid
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from clari_pipeline.clari import AuthFailed
+from pydantic import SecretStr
+
+from clari_pipeline.clari import AuthFailed, ClariError
 from clari_pipeline.config.settings import EXPORT_TYPES
+from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.setting_errors import SettingsError
-from clari_pipeline.ops.preflight.findings import CannotCheck, Finding, failed, passed, warning
-from clari_pipeline.ops.preflight.probe import NO_FORECASTS, Probe
+from clari_pipeline.ops.preflight.probe import CannotCheck, Finding, Probe, failed, passed, warning
+from clari_pipeline.store import ledger
+from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.exporting import exporting
+from clari_pipeline.sync.loading import Loader
+from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
+from clari_pipeline.sync.products.quota import syncs_a_month
 from clari_pipeline.sync.products.registry import is_exported
+from clari_pipeline.sync.refreshing import Marts
 
 _MOST_APART_S = 60
 _NO_EXPORTS = "of what CLARI_PRODUCTS names nothing is exported by a job"
@@ -50,8 +62,6 @@ def key_is_accepted(probe: Probe) -> Finding:
 
 def forecast_ids_are_set(probe: Probe) -> Finding:
     """`CLARI_FORECAST_IDS` is set: Clari has no call that lists forecasts."""
-    if not probe.settings.brings_forecasts:
-        return passed(NO_FORECASTS)
     if probe.settings.forecast_ids:
         return passed(", ".join(probe.settings.forecast_ids))
     return failed(
@@ -62,13 +72,11 @@ def forecast_ids_are_set(probe: Probe) -> Finding:
 
 def export_types_are_offered(probe: Probe) -> Finding:
     """Clari offers the types in `CLARI_TYPES_TO_EXPORT`, and refused none of them in the last exports."""
-    if not probe.settings.brings_forecasts:
-        return passed(NO_FORECASTS)
-    answers, asked = probe.answers, probe.settings.types_to_export
-    if answers.types_error is not None:
-        raise CannotCheck(f"Clari did not say: {answers.types_error}", "see key_is_accepted")
-    offered = answers.types or EXPORT_TYPES
-    source = "Clari offers" if answers.types else "Clari publishes"
+    types, asked = probe.answers.types, probe.settings.types_to_export
+    if isinstance(types, ClariError):
+        raise CannotCheck(f"Clari did not say: {types}", "see key_is_accepted")
+    offered = types or EXPORT_TYPES
+    source = "Clari offers" if types else "Clari publishes"
     if missing := sorted(set(asked) - set(offered)):
         return failed(
             f"{', '.join(missing)} asked for; {source} {', '.join(offered)}",
@@ -90,8 +98,9 @@ def quota_is_enough(probe: Probe) -> Finding:
     if not a_sync:
         return passed(_NO_EXPORTS)
     limits = probe.limits
-    needed = probe.syncs_a_month * a_sync
-    need = f"{probe.syncs_a_month} syncs of {a_sync} exports are {needed} in 30 days"
+    syncs = syncs_a_month(probe.settings, probe.now())
+    needed = syncs * a_sync
+    need = f"{syncs} syncs of {a_sync} exports are {needed} in 30 days"
     remedy = "sync less often (CLARI_SYNC_CRON), fewer quarters (CLARI_HISTORICAL_PERIODS), or have Clari raise it"
     if limits.monthly_quota is None:
         return warning(f"{need}; Clari does not say how many it allows", "ask Clari for the organisation's quota")
@@ -133,3 +142,49 @@ def clock_is_right(probe: Probe) -> Finding:
         f"this machine is {abs(ahead_s):.0f} s {'ahead of' if ahead_s > 0 else 'behind'} Clari",
         "let it keep time by NTP (timedatectl set-ntp true): what figures are as of, and the schedule, go by it",
     )
+
+
+def an_export_works(probe: Probe) -> Finding:
+    """Sync the smallest quarter into a temporary warehouse, deleted afterwards; no alert is sent.
+
+    From queue to mart: it counts against Clari's quota.
+    """
+    probe.settings.required_key()
+    merged = (probe.read(ledger.status) if probe.is_schema_current else None) or ()
+    sizes = [(one["rows"], one["forecast_id"], one["time_period_id"]) for one in merged if one["rows"]]
+    synced = probe.exports
+    sizes = [one for one in sizes if one[1:] in synced]
+    forecast, quarter = probe.forecasts[0], min(probe.quarters)  # where none of them was merged
+    if sizes:
+        _, forecast, written = min(sizes)
+        quarter = Quarter.parse(written)
+    with TemporaryDirectory(prefix="clari-preflight-") as folder:
+        own = {
+            "data_dir": Path(folder),
+            "warehouse_url": SecretStr(f"duckdb:///{folder}/warehouse.duckdb"),
+            "alert_urls": None,
+            "env": None,
+            "log_format": "text",
+        }
+        context = Context.of(probe.settings.model_copy(update=own))
+        context.prepare()
+        with exporting(context, uuid.uuid4().hex, [quarter], [forecast]) as runner:
+            runner.take(str(quarter))
+            requests = requests_of_run(context.warehouse, runner.run_id)
+        Loader(context).merge_landed(str(quarter))
+        Marts(context).refresh_all()
+        (outcome,) = outcomes_of(context.warehouse, requests)
+        export = outcome.export
+        with context.warehouse.session() as session:
+            entries, calls = session.count("forecast_entry"), session.count("forecast_vs_quota")
+    what = f"{forecast} {quarter} (job {export['job_id']})"
+    if export["state"] != "LOADED":
+        return failed(
+            f"{what} {export['state']}: {export['error']}", "see it with clari-pipeline sync --period " + str(quarter)
+        )
+    if entries != export["rows_staged"] or not calls:
+        return failed(
+            f"{what}: {export['rows_staged']} entries came, {entries} are in the table, {calls} calls in the mart",
+            "send clari-pipeline debug-bundle to support",
+        )
+    return passed(f"{what}: {entries:,} entries, {calls:,} calls, {export['wait_seconds'] or 0:.1f} s at Clari")

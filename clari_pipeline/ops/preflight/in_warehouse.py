@@ -7,8 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from clari_pipeline.ops.freshness import ExportHealth
-from clari_pipeline.ops.preflight.findings import CannotCheck, Finding, failed, passed, warning
-from clari_pipeline.ops.preflight.probe import NO_FORECASTS, Probe
+from clari_pipeline.ops.preflight.probe import CannotCheck, Finding, Probe, failed, passed, warning
 from clari_pipeline.store import ledger
 from clari_pipeline.sync.products.registry import unmet
 from clari_pipeline.sync.products.standing import standings
@@ -17,6 +16,7 @@ from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.statements import run
 
 _SHOWN = 5
+_COVERED = 4  # quarters before the current one
 _SYNC = "run clari-pipeline sync"
 
 
@@ -77,27 +77,25 @@ def warehouse_schema_is_current(probe: Probe) -> Finding:
 
 def quarters_are_covered(probe: Probe) -> Finding:
     """The current quarter and the four before it are in the tables, of every forecast."""
-    if not probe.settings.brings_forecasts:
-        return passed(NO_FORECASTS)
     loaded = probe.read(ledger.status) or ()
     have = {(one["forecast_id"], one["time_period_id"]) for one in loaded if one["exported_at"] is not None}
-    wanted = [(forecast, str(quarter)) for forecast in probe.forecasts for quarter in probe.past_quarters]
+    calendar = probe.context.calendar
+    today = calendar.day_of(probe.now())
+    quarters = list(calendar.around(today, before=_COVERED, after=0))
+    wanted = [(forecast, str(quarter)) for forecast in probe.forecasts for quarter in quarters]
     missing = [one for one in wanted if one not in have]
     if not missing:
-        return passed(f"{probe.past_quarters[-1]} to {probe.past_quarters[0]}, {len(wanted)} of them")
-    calendar, current = probe.context.calendar, probe.past_quarters[0]
-    begun = calendar.first_day(current)
-    is_new = calendar.day_of(probe.now()) < begun + timedelta(days=probe.settings.quarter_grace_days)
+        return passed(f"{quarters[-1]} to {quarters[0]}, {len(wanted)} of them")
+    begun = calendar.first_day(quarters[0])
+    is_new = today < begun + timedelta(days=probe.settings.quarter_grace_days)
     summary = f"{_listed(missing)} never merged"
-    if is_new and {quarter for _, quarter in missing} == {str(current)}:
+    if is_new and {quarter for _, quarter in missing} == {str(quarters[0])}:
         return warning(f"{summary}; it began on {begun}", "Clari may have nothing for it yet: look again in some days")
-    return failed(summary, f"clari-pipeline sync --last {len(probe.past_quarters)}")
+    return failed(summary, f"clari-pipeline sync --last {len(quarters)}")
 
 
 def quarters_are_fresh(probe: Probe) -> Finding:
     """What each sync exports is not older than `CLARI_MAX_AGE_HOURS`."""
-    if not probe.settings.brings_forecasts:
-        return passed(NO_FORECASTS)
     newest = {
         (one.forecast_id, one.time_period_id): one.exported_at
         for one in probe.read(ExportHealth.all) or ()

@@ -14,9 +14,9 @@ from clari_pipeline.core.paths import inside
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.landing import PRODUCTS, LandingError
 from clari_pipeline.notify import greeting, open_channels
-from clari_pipeline.ops.preflight.findings import CannotCheck, Finding, failed, passed, warning
 from clari_pipeline.ops.preflight.in_warehouse import folder_of
-from clari_pipeline.ops.preflight.probe import Probe
+from clari_pipeline.ops.preflight.probe import CannotCheck, Finding, Probe, failed, passed, warning
+from clari_pipeline.sync.products.quota import syncs_a_month
 
 _ENV_FILE = Path(".env")
 _SCHEDULE, _PRODUCTS_SCHEDULE = "daily_sync_schedule", "daily_products_schedule"
@@ -48,7 +48,7 @@ def disk_has_room(probe: Probe) -> Finding:
     usual = fmean(sizes.values()) if sizes else 0  # of quarters that were never exported
     a_sync = sum(sizes.get(export, usual) for export in probe.exports)
     a_sync += sum(others.get((name, ""), 0) for name in probe.settings.other_products)
-    needed = int(a_sync * probe.syncs_a_month)
+    needed = int(a_sync * syncs_a_month(probe.settings, probe.now()))
     summary = f"a month of documents takes {_gigabytes(needed)}, {_gigabytes(free)} are free"
     remedy = "make room, or set CLARI_DATA_DIR: landed documents stay for ever"
     if needed > free:

@@ -1,4 +1,4 @@
-"""What the checks read, each thing at most once: at most three requests to Clari, none of them an export."""
+"""What a check finds, and what the checks read: each thing at most once, with at most three requests to Clari."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from clari_pipeline.clari import ClariError, ClariRefused, Limits, Retry
 from clari_pipeline.clari.clock import read_date
@@ -16,18 +16,48 @@ from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.retrying import retry_context
 from clari_pipeline.core.setting_errors import SettingsError
-from clari_pipeline.ops.preflight.findings import CannotCheck
 from clari_pipeline.sync.context import Context, clari_client
-from clari_pipeline.sync.products.quota import syncs_a_month
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
 from clari_pipeline.warehouse.migrations import schema_version
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, rows
 
-NO_FORECASTS = "not asked for: forecast is not in CLARI_PRODUCTS"
-COVERED = 4  # quarters before the current one
 _LOCK_TIMEOUT_S = 30.0
 T = TypeVar("T")
+Status: TypeAlias = Literal["PASS", "WARN", "FAIL"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Status of a check, what was found, and what to do about it: `remedy` is empty where nothing is to be done."""
+
+    name: str
+    status: Status
+    detail: str
+    remedy: str
+
+
+class CannotCheck(Exception):
+    """A check could not be run. The message is the cause; `remedy` what to do."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+def passed(detail: str) -> Finding:
+    """Nothing is to be done."""
+    return Finding("", "PASS", detail, "")
+
+
+def warning(detail: str, remedy: str) -> Finding:
+    """The pipeline works so, but somebody should look into it."""
+    return Finding("", "WARN", detail, remedy)
+
+
+def failed(detail: str, remedy: str) -> Finding:
+    """To be fixed before the pipeline goes live."""
+    return Finding("", "FAIL", detail, remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +68,14 @@ class ClariAnswers:
     clock is ahead of Clari's: 0 where they may agree.
     """
 
-    limits: Limits | None
-    error: ClariError | None
-    types: tuple[str, ...] | None
-    types_error: ClariError | None
+    limits: Limits | ClariError
+    types: tuple[str, ...] | ClariError | None
     ahead_s: float | None
+
+    @property
+    def error(self) -> ClariError | None:
+        """What Clari said in place of its limits."""
+        return self.limits if isinstance(self.limits, ClariError) else None
 
 
 class Probe:
@@ -70,30 +103,28 @@ class Probe:
     @property
     def limits(self) -> Limits:
         """Clari's limits on exports. Raises `CannotCheck`."""
-        if self.answers.limits is None:
-            raise CannotCheck(f"Clari did not say: {self.answers.error}", "see key_is_accepted")
-        return self.answers.limits
+        if isinstance(limits := self.answers.limits, ClariError):
+            raise CannotCheck(f"Clari did not say: {limits}", "see key_is_accepted")
+        return limits
 
     async def _ask(self) -> ClariAnswers:
-        client = clari_client(self.settings, Retry(attempts=2, patience_s=15))
-        limits: Limits | None = None
-        error: ClariError | None = None
-        types: tuple[str, ...] | None = None
-        types_error: ClariError | None = None
-        async with client:
+        limits: Limits | ClariError
+        types: tuple[str, ...] | ClariError | None
+        async with clari_client(self.settings, Retry(attempts=2, patience_s=15)) as client:
             before = self.now()
             try:
                 limits = await client.limits()
             except ClariError as found:
-                error = types_error = found
+                limits = found
             ahead_s = _ahead(client.date, before, self.now())
-            if error is None or isinstance(error, ClariRefused):
-                try:
-                    types, types_error = await client.types() or None, None
-                except ClariError as found:
-                    is_not_offered = isinstance(found, ClariRefused) and found.status in {400, 404, 405, 501}
-                    types_error = None if is_not_offered else found
-        return ClariAnswers(limits, error, types, types_error, ahead_s)
+            if isinstance(limits, ClariError) and not isinstance(limits, ClariRefused):
+                return ClariAnswers(limits, limits, ahead_s)
+            try:
+                types = await client.types() or None
+            except ClariError as found:
+                is_not_offered = isinstance(found, ClariRefused) and found.status in {400, 404, 405, 501}
+                types = None if is_not_offered else found
+        return ClariAnswers(limits, types, ahead_s)
 
     # The schedule
 
@@ -101,11 +132,6 @@ class Probe:
     def quarters(self) -> list[Quarter]:
         """The quarters that each sync exports."""
         return self.context.current_quarters()
-
-    @property
-    def past_quarters(self) -> list[Quarter]:
-        """The current quarter and the four before it."""
-        return list(self.context.calendar.around(self.context.calendar.day_of(self.now()), before=COVERED, after=0))
 
     @property
     def forecasts(self) -> tuple[str, ...]:
@@ -120,11 +146,6 @@ class Probe:
         if not self.settings.brings_forecasts:
             return []
         return [(forecast, str(quarter)) for forecast in self.forecasts for quarter in self.quarters]
-
-    @cached_property
-    def syncs_a_month(self) -> int:
-        """How often `CLARI_SYNC_CRON` starts a sync in thirty days."""
-        return syncs_a_month(self.settings, self.now())
 
     # The warehouse
 

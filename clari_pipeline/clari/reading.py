@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import httpx
 from pydantic import ValidationError
 
-from clari_pipeline.clari.errors import ErrorAsAnswer, ErrorAsDocument, ResultTooLarge, ServerFault, UnexpectedAnswer
-from clari_pipeline.clari.models import Job, JobState, Limits, state_of
-from clari_pipeline.core.envelopes import Words, error_in, error_of
+from clari_pipeline.clari.errors import ErrorAsAnswer, ResultTooLarge, ServerFault, UnexpectedAnswer
+from clari_pipeline.clari.models import Job, JobState, Limits
+from clari_pipeline.core.envelopes import Words, error_in
 
 Typed = TypeVar("Typed", Job, Limits)
-
-
-def json_of(call: str, response: httpx.Response, body: bytes) -> Any:
-    """The answer's JSON; no body at all is an empty object."""
-    refuse_web_page(call, response, body)
-    if not body.strip():
-        return {}
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise UnexpectedAnswer(f"{call}: Clari's answer is no JSON") from error
 
 
 def refuse_web_page(call: str, response: httpx.Response, body: bytes) -> None:
@@ -32,31 +20,17 @@ def refuse_web_page(call: str, response: httpx.Response, body: bytes) -> None:
         raise ServerFault(call, response.status_code, Words(message="a web page instead of an answer"))
 
 
-def refuse_error(call: str, response: httpx.Response, document: bytes) -> None:
-    """Raise `ErrorAsDocument` where the document is an envelope of Clari's that says what went wrong."""
-    if (words := error_of(document)) is not None:
-        raise ErrorAsDocument(call, response.status_code, words)
-
-
 def refuse_error_as_answer(call: str, answer: object) -> None:
     """Raise `ErrorAsAnswer` where it says what went wrong, and lists nothing."""
     if (words := error_in(answer)) is not None:
         raise ErrorAsAnswer(call, 200, words)
 
 
-def job_id_of(call: str, answer: object) -> str:
-    """The id of the job that was queued. Raises `ErrorAsAnswer` or `UnexpectedAnswer` where it names none."""
-    job = unwrapped(answer)
-    if not isinstance(job, dict) or not job.get("jobId"):
-        refuse_error_as_answer(call, answer)
-    return typed(call, Job, {"jobId": job.get("jobId")} if isinstance(job, dict) else job).job_id
-
-
 def refuse_error_as_job(call: str, answer: object) -> None:
-    """The same where it has no state of a job. An error may have a `status` of its own, and no `jobId` beside it."""
+    """Raise the same where it has no state of a job. An error may have a `status` of its own, and no `jobId`."""
     job = unwrapped(answer)
     status, job_id = (job.get("status"), job.get("jobId")) if isinstance(job, dict) else (None, None)
-    if status is None or (job_id is None and state_of(str(status)) is JobState.UNKNOWN):
+    if status is None or (job_id is None and JobState(str(status)) is JobState.UNKNOWN):
         refuse_error_as_answer(call, answer)
 
 

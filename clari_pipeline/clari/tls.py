@@ -15,17 +15,10 @@ def tls_context() -> ssl.SSLContext:
 
     Loaded again where either names another path, or the file there has changed.
     """
-    return _context(*(_version(os.environ.get(name)) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")))
+    named = {name: Path(path) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if (path := os.environ.get(name))}
+    return _context(*((*one, one[1].stat().st_mtime_ns if one[1].exists() else 0) for one in named.items()))
 
 
 @cache
-def _context(*_versions: tuple[str, int] | None) -> ssl.SSLContext:
+def _context(*_versions: tuple[str, Path, int]) -> ssl.SSLContext:
     return httpx.create_ssl_context()
-
-
-def _version(path: str | None) -> tuple[str, int] | None:
-    """A path, and when what is there was changed last."""
-    if not path:
-        return None
-    found = Path(path)
-    return path, found.stat().st_mtime_ns if found.exists() else 0

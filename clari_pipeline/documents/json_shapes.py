@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from clari_pipeline.core.periods import FiscalCalendar, Quarter, UnknownPeriod
-from clari_pipeline.documents.rows import JSON_LISTS, DocumentUnreadable, Lists, Row, text_of
+from clari_pipeline.core.periods import FiscalCalendar
+from clari_pipeline.documents.rows import JSON_LISTS, DocumentUnreadable, Lists, Row, days_of, text_of
 
 ENTRY_KEYS = {
     "fieldId": "field_id",
@@ -111,7 +111,9 @@ class FlatPeople:
         for email, name in self.people.items():
             lists.add("raw_user", {"user_id": email, "name": name, "email": email})
         for period in sorted(self.periods):
-            lists.add("raw_time_frame", {"time_frame_id": period, "time_period_id": period, **_days(period, calendar)})
+            lists.add(
+                "raw_time_frame", {"time_frame_id": period, "time_period_id": period, **days_of(period, calendar)}
+            )
         lists.add("raw_field", {"field_id": "forecast", "field_name": "Forecast", "field_type": "FORECAST"})
 
 
@@ -132,11 +134,3 @@ def _row(item: dict[str, Any], keys: dict[str, str], name: str, unknown: Counter
 def _currency_code(value: Any) -> str | None:
     """A currency is its code, or an object that has one."""
     return text_of(value.get("code") if isinstance(value, dict) else value)
-
-
-def _days(period: str, calendar: FiscalCalendar) -> Row:
-    try:
-        quarter = Quarter.parse(period)
-    except UnknownPeriod:
-        return {}
-    return {"start_date": calendar.first_day(quarter).isoformat(), "end_date": calendar.last_day(quarter).isoformat()}

@@ -147,7 +147,15 @@ def _match(
 
     Unsure is what is left beside known ones of the other kind of ids that are left, too.
     """
-    matched = _match_named(written, known, kind.id, named or {})
+    matched, named = Matched(), named or {}
+    for place, one in enumerate(written):
+        wanted = next((named[text] for text in _names_of(one) if text in named), None)
+        found = [item for item in known if wanted is not None and wanted in _names_of(item)]
+        exact = [item for item in found if kind.id(item) == wanted] or found
+        if wanted == NEW:
+            matched.known[place] = one
+        elif len(exact) == 1 and exact[0] not in matched.known.values():
+            matched.known[place] = exact[0]
     _match_tier(matched, written, known, kind.id)
     # Where a document has Clari's ids, another id of Clari's is somebody else.
     others = known if is_synthetic else [one for one in known if kind.is_stand_in(one)]
@@ -163,19 +171,6 @@ def _match(
         for place, one in enumerate(written)
         if place not in matched.known and (is_nobody_known or any(kind.may_be_one(one, item) for item in left))
     ]
-    return matched
-
-
-def _match_named(written: Sequence[Item], known: Sequence[Item], id_: _Key, named: Mapping[str, str]) -> Matched:
-    matched = Matched()
-    for place, one in enumerate(written):
-        wanted = next((named[text] for text in _names_of(one) if text in named), None)
-        found = [item for item in known if wanted is not None and wanted in _names_of(item)]
-        exact = [item for item in found if id_(item) == wanted] or found
-        if wanted == NEW:
-            matched.known[place] = one
-        elif len(exact) == 1 and exact[0] not in matched.known.values():
-            matched.known[place] = exact[0]
     return matched
 
 

@@ -35,14 +35,7 @@ _OTHER_FILES = {  # by their first bytes
     b"\xfe\xff": "it is UTF-16, and is to be saved as CSV UTF-8",
 }
 
-_TYPE_OF = {
-    "forecast_value": "forecast",
-    "is_updated": "forecast_updated",
-    "quota_value": "quota",
-    "adjustment_value": "adjustment",
-    "crm_total": "crm_total",
-    "crm_closed": "crm_closed",
-}
+_TYPE_OF = {column: column.removesuffix("_value") for column in MEASURES} | {"is_updated": "forecast_updated"}
 _AMOUNT_KEYS = {key for key, column in (ENTRY_KEYS | FLAT_AMOUNTS).items() if column in MEASURES}
 _PEEKED = 4096
 _BLANK = b" \t\r\n"
@@ -78,10 +71,10 @@ def read_document(stream: IO[bytes], calendar: FiscalCalendar, take: Take, *, cu
     amounts, whatever sign or code stands before them; JSON names its own. Raises `DocumentUnreadable`
     where the document is of no shape; what was taken until then is of no use.
     """
-    buffered = _peekable(stream)
+    buffered, is_json = _begun(stream)
     reader = _Reader(calendar, take, currency)
     try:
-        return reader.read_json(buffered) if _is_json(buffered) else reader.read_csv(buffered)
+        return reader.read_json(buffered) if is_json else reader.read_csv(buffered)
     except UnicodeEncodeError as error:
         raise DocumentUnreadable(f"a text holds half a character: {error.reason}") from None
     except RecursionError:
@@ -90,8 +83,8 @@ def read_document(stream: IO[bytes], calendar: FiscalCalendar, take: Take, *, cu
 
 def count_exactly(stream: IO[bytes]) -> Totals:
     """Count a document's control totals in its decoded text: exact, whatever the writing, and slow."""
-    buffered = _peekable(stream)
-    if not _is_json(buffered):
+    buffered, is_json = _begun(stream)
+    if not is_json:
         return count_lines(io.StringIO(buffered.read().decode("utf-8-sig"), newline=""))
     text = JsonStream(buffered, maybe_nan=_AMOUNT_KEYS)
     found: Totals = {}
@@ -118,8 +111,7 @@ class _Reader:
         self._document = Document("relational")
 
     def read_json(self, stream: io.BufferedReader) -> Document:
-        text = JsonStream(stream, maybe_nan=_AMOUNT_KEYS)
-        lists: dict[str, Any] = {}
+        text, lists = JsonStream(stream, maybe_nan=_AMOUNT_KEYS), dict[str, Any]()
         has_entries = has_others = False
         for key in text.members():
             if key != "entries":
@@ -206,12 +198,9 @@ class _Reader:
         return self._document
 
 
-def _peekable(stream: IO[bytes]) -> io.BufferedReader:
-    return io.BufferedReader(cast(io.RawIOBase, stream), _PEEKED)
-
-
-def _is_json(stream: io.BufferedReader) -> bool:
-    """Whether it begins as JSON does. Raises `DocumentUnreadable` where it is nothing at all, or a web page."""
+def _begun(raw: IO[bytes]) -> tuple[io.BufferedReader, bool]:
+    """The stream, and whether it begins as JSON does. Raises `DocumentUnreadable` for nothing at all, or a web page."""
+    stream: io.BufferedReader = io.BufferedReader(cast(io.RawIOBase, raw), _PEEKED)
     start = stream.peek(_PEEKED).removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
     while not start:
         if not stream.read(len(stream.peek(_PEEKED)) or 1):
@@ -219,4 +208,4 @@ def _is_json(stream: io.BufferedReader) -> bool:
         start = stream.peek(_PEEKED).lstrip(_BLANK)
     if start.startswith(b"<"):
         raise DocumentUnreadable("the document is a web page, not an export")
-    return start[:1] in {b"{", b"["}
+    return stream, start[:1] in {b"{", b"["}

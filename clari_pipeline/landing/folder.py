@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 
 from clari_pipeline.core.paths import PathOutside, inside
@@ -45,14 +45,9 @@ class Landing:
         """A new document, to be written and then kept with `keep`."""
         return LandingWriter(self.root, is_invented=self.is_of_a_sandbox)
 
-    @contextmanager
-    def arriving(self, file: Path) -> Iterator[Arriving]:
+    def arriving(self, file: Path) -> AbstractContextManager[Arriving]:
         """A file from elsewhere that a thread writes within this context; what was not kept by its end is removed."""
-        arriving = Arriving(self.root, file)
-        try:
-            yield arriving
-        finally:
-            arriving.end()
+        return closing(Arriving(self.root, file))
 
     def holds(self, forecast_id: str, time_period: str, size: int) -> bool:
         """Whether a document of the quarter was as large: most likely it is the same."""

@@ -135,7 +135,7 @@ class Arriving:
         self.written()
         return self._changed_at
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Leave nothing behind but what was kept."""
         self._is_unwanted = True
         self._thread.shutdown()
@@ -147,18 +147,14 @@ class Arriving:
         try:
             with self._file.open("rb") as stream:
                 self._changed_at = datetime.fromtimestamp(os.fstat(stream.fileno()).st_mtime, UTC)
-                while not self._is_unwanted and (chunk := self._next_of(stream)):
+                while not self._is_unwanted and (chunk := stream.read(_COPIED_AT_ONCE)):
                     writer.write(chunk)
-        except BaseException:
+        except BaseException as error:
             writer.discard()
+            if isinstance(error, OSError):
+                raise OSError(error.errno, error.strerror, str(self._file)) from error  # which file it is of
             raise
         return writer
-
-    def _next_of(self, stream: IO[bytes]) -> bytes:
-        try:
-            return stream.read(_COPIED_AT_ONCE)
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self._file)) from error  # which file it is of
 
 
 def folder_name(identifier: str) -> str:

@@ -19,12 +19,8 @@ _QUARTER = re.compile(rf"{_YEAR}_Q([1-4])")
 _QUARTER_LABEL = re.compile(rf"Q([1-4])\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
 _MONTH_LABEL = re.compile(rf"([A-Z]{{3,9}})\.?\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
 # Not calendar.month_name, which speaks the language of the machine.
-# fmt: off
-_MONTHS = (
-    "january", "february", "march", "april", "may", "june",
-    "july", "august", "september", "october", "november", "december",
-)
-# fmt: on
+_MONTHS = ["january", "february", "march", "april", "may", "june"]
+_MONTHS += ["july", "august", "september", "october", "november", "december"]
 
 
 class UnknownPeriod(PipelineError, ValueError):
@@ -117,7 +113,11 @@ class FiscalCalendar:
         found = datetime.fromisoformat(text)
         if found.tzinfo is not None:
             return found.astimezone(UTC)
-        return found.replace(tzinfo=ZoneInfo(self.zone) if _is_day(text) else UTC).astimezone(UTC)
+        try:
+            date.fromisoformat(text)
+        except ValueError:
+            return found.replace(tzinfo=UTC)
+        return found.replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
 
     def contradicted_by(self, quarter: Quarter, first: date | None, last: date | None) -> bool:
         """Whether a quarter that lies there is more than half a month off from where this calendar has it.
@@ -152,17 +152,8 @@ class FiscalCalendar:
     def around(self, today: date, *, before: int, after: int) -> Iterator[Quarter]:
         """The current quarter first, then those before it, newest first, then those to come."""
         current = self.quarter_of(today)
-        yield current
-        yield from (current.shifted(-distance) for distance in range(1, before + 1))
-        yield from (current.shifted(distance) for distance in range(1, after + 1))
-
-
-def _is_day(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+        for distance in (*range(0, -before - 1, -1), *range(1, after + 1)):
+            yield current.shifted(distance)
 
 
 def quarter_of_label(label: str) -> Quarter | None:

@@ -127,27 +127,24 @@ class Exporter:
 
         Raises `ClariUnreachable` where it takes longer than a job may.
         """
+        client = self._client_for(export)
         try:
             async with asyncio.timeout(self.export_timeout_s):
-                return await self._fetch(export, job, sink, max_bytes)
+                for delay in _FETCHES_AFTER_S:
+                    if delay:
+                        await self._pause(export, delay, "retry")
+                    try:
+                        return await client.download(job.job_id, sink, max_bytes=max_bytes)
+                    except (JobNotReady, NotFound) as error:
+                        refused = error
+                        job = await self._job(export, job.job_id)
+                        if job.expired_time is not None and job.expired_time <= self._clari_now():
+                            break
         except TimeoutError as error:
             raise ClariUnreachable(
                 f"the result of job {job.job_id} has not come within {self.export_timeout_s:g} s: "
                 "run again, or raise CLARI_EXPORT_TIMEOUT_S"
             ) from error
-
-    async def _fetch(self, export: Export, job: Job, sink: ResultSink, max_bytes: int | None) -> Download:
-        client = self._client_for(export)
-        for delay in _FETCHES_AFTER_S:
-            if delay:
-                await self._pause(export, delay, "retry")
-            try:
-                return await client.download(job.job_id, sink, max_bytes=max_bytes)
-            except (JobNotReady, NotFound) as error:
-                refused = error
-                job = await self._job(export, job.job_id)
-                if job.expired_time is not None and job.expired_time <= self._clari_now():
-                    break
         raise ResultsExpired(
             f"the result of job {job.job_id} can no longer be had: Clari answered {refused.status}", job
         ) from refused
@@ -199,14 +196,12 @@ class Exporter:
         """Cancel a job; where Clari says that it cannot, it has ended, or an earlier try has cancelled it."""
         try:
             await self._client_for(export).cancel(job_id)
-        except (BadRequest, NotFound):
-            return
-        except AuthFailed as error:
-            if error.status != 403:
+        except (BadRequest, NotFound, AuthFailed) as error:
+            if isinstance(error, AuthFailed) and error.status != 403:
                 raise
-            return
-        self._slots.note_cancelled()
-        await self._emit(export, Cancelled, job_id=job_id, wait_seconds=waited)
+        else:
+            self._slots.exhausted = None
+            await self._emit(export, Cancelled, job_id=job_id, wait_seconds=waited)
 
     def _ended(self, job: Job, waited: float, *, late: Job | None) -> Job:
         """The job, if it is DONE. `late` is how it stood when its time was up."""
@@ -270,15 +265,16 @@ class Exporter:
                     # The job whose id was lost with the answer may be the very one that now takes up the slot.
                     within_s = 0.0 if is_full or is_last else self.lost_answer_s
                     if lost.count and (adopted := await self._find_lost(export, begun, within_s=within_s)):
-                        self._acceptance.note_accepted()
+                        self._acceptance.given_up = 0
                         return adopted
                     if is_last:
-                        self._acceptance.note_given_up(error)
+                        self._acceptance.given_up += 1
+                        self._acceptance.last = error
                         raise
                 else:
                     self._own.add(job_id)
-                    self._acceptance.note_accepted()
-                    self._slots.note_accepted()
+                    self._acceptance.given_up = 0
+                    self._slots.waiting_since = None
                     await self._emit(export, Submitted, job_id=job_id)
                     return job_id
             if is_full:

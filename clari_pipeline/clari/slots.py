@@ -44,21 +44,13 @@ class Slots:
     _deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
     _width: int = 0
     _concurrent_limit: int | None = None
-    _exhausted: QuotaExhausted | None = None
-    _waiting_since: float | None = None  # by the clock's `monotonic`
+    exhausted: QuotaExhausted | None = None  # until a job is cancelled, which frees quota
+    waiting_since: float | None = None  # since no slot was free, and no export was accepted; by the clock's `monotonic`
 
     def check_quota(self) -> None:
         """Raise `QuotaExhausted` where Clari has said so, without asking again."""
-        if self._exhausted is not None:
-            raise self._exhausted
-
-    def note_accepted(self) -> None:
-        """Clari has accepted an export: the time that others may wait begins afresh."""
-        self._waiting_since = None
-
-    def note_cancelled(self) -> None:
-        """A job was cancelled, and its quota is free again."""
-        self._exhausted = None
+        if self.exhausted is not None:
+            raise self.exhausted
 
     async def limits(self) -> Limits:
         """What Clari leaves free, all unknown where it does not say. Raises `ClariDown` and `AuthFailed`."""
@@ -81,7 +73,7 @@ class Slots:
             self.check_quota()
             if self._semaphore is None:
                 limits = await self.wait(export)
-                self._waiting_since = None
+                self.waiting_since = None
                 self._width = max(1, self._bounded(limits.available_concurrent_limit) or 1)
                 self._semaphore = asyncio.Semaphore(self._width)
             return self._semaphore
@@ -112,16 +104,16 @@ class Slots:
         they are unknown, and an export is tried now and then.
         """
         while True:
-            if self._waiting_since is None:
-                self._waiting_since = self.clock.monotonic()
-            since = self._waiting_since
+            if self.waiting_since is None:
+                self.waiting_since = self.clock.monotonic()
+            since = self.waiting_since
             limits = await self.limits()
             if limits.available_monthly_quota is not None and limits.available_monthly_quota <= 0:
-                self._exhausted = QuotaExhausted(
+                self.exhausted = QuotaExhausted(
                     f"no export is left: {limits.used or 'all'} of {limits.monthly_quota or 'them'} are used up in "
                     "Clari's rolling 30 days: wait until the oldest fall out of them, or ask Clari to raise the quota"
                 )
-                raise self._exhausted
+                raise self.exhausted
             is_free = limits.available_concurrent_limit is None or limits.available_concurrent_limit > 0
             if is_free and not is_refused:
                 return limits
@@ -137,47 +129,34 @@ class Slots:
             await self.pause(export, min(max(waited / 10, self.poll_interval_s), longest))
 
 
+@dataclass
 class Acceptance:
     """Whether Clari accepts exports at all: no longer after the second one given up while none was accepted.
 
-    One alone may be its own quarter's fault. After it, another is asked for once.
+    One alone may be its own quarter's fault. After it, another is asked for once. `last` is what it was given up for.
     """
 
-    def __init__(self) -> None:
-        self._given_up = 0
-        self._last: ClariError | None = None
-
-    @property
-    def is_in_doubt(self) -> bool:
-        """Whether an export was given up, and none accepted since."""
-        return self._given_up > 0
+    given_up: int = 0
+    last: ClariError | None = None
 
     def check(self, request: ExportRequest) -> None:
         """Raise `ClariUnreachable` where this one is not to be asked for."""
-        if self._given_up >= _MOST_GIVEN_UP:
+        if self.given_up >= _MOST_GIVEN_UP:
             raise ClariUnreachable(
                 f"export of {request.forecast_id} {request.time_period}: not asked for, since Clari accepts none "
-                f"({self._last}): run again later"
-            ) from self._last
-
-    def note_accepted(self) -> None:
-        """Clari has queued an export."""
-        self._given_up = 0
-
-    def note_given_up(self, error: ClariError) -> None:
-        """All answers to an export were lost."""
-        self._given_up, self._last = self._given_up + 1, error
+                f"({self.last}): run again later"
+            ) from self.last
 
 
+@dataclass
 class LostAnswers:
     """The answers of one export that were lost so far. Times are seconds of the clock's `monotonic`."""
 
-    def __init__(self, acceptance: Acceptance) -> None:
-        self.count = 0
-        self._acceptance = acceptance
-        self._alike = 0
-        self._first = 0.0
-        self._kind: object = None
+    acceptance: Acceptance
+    count: int = 0
+    _alike: int = 0
+    _first: float = 0.0
+    _kind: object = None
 
     def is_last(self, error: AnswerLost, *, asked: float, now: float) -> bool:
         """Whether this one, to what was asked then, is the last: the export is given up, and next time looked for.
@@ -191,7 +170,6 @@ class LostAnswers:
         self._kind = kind
         self.count += 1
         spent = now - self._first
-        is_hopeless = (
-            self.count >= _MOST_LOST or spent > _LONGEST_LOST_S or (self._alike > 1 and spent > _LONGEST_LOST_ALIKE_S)
-        )
-        return is_hopeless or self._acceptance.is_in_doubt
+        is_alike_too_long = self._alike > 1 and spent > _LONGEST_LOST_ALIKE_S
+        is_hopeless = self.count >= _MOST_LOST or spent > _LONGEST_LOST_S or is_alike_too_long
+        return is_hopeless or self.acceptance.given_up > 0

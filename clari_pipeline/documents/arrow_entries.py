@@ -1,7 +1,7 @@
 """Parse entries with Arrow: as strict as the standard library's JSON, exact for money, many times as fast.
 
 A piece is taken whole or not at all. Not taken is whatever this parser would read in another way than
-`json_shapes.entry_row` does: a key that it has not met, another kind of value, an amount that is none, a key that
+`json_shapes.row_of` does: a key that it has not met, another kind of value, an amount that is none, a key that
 stands twice. Keys that we do not know are learnt from the entries that were read one by one, so that the next piece
 of the same document can be taken.
 """

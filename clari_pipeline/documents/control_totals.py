@@ -140,7 +140,10 @@ def number_in_cell(text: str) -> str | None:
     whole, _, part = number.partition(".")
     first, *groups = whole.split(",")
     marks = "".join(before.split())
-    signs = [mark for mark in marks if mark in "(+" or _is_minus(mark)]
+    minus = {
+        mark for mark in marks if unicodedata.category(mark) == "Pd" or "MINUS" in unicodedata.name(mark, "").split()
+    }
+    signs = [mark for mark in marks if mark in "(+" or mark in minus]
     if (
         len(signs) > 1
         or behind != (")" if "(" in signs else "")
@@ -152,10 +155,6 @@ def number_in_cell(text: str) -> str | None:
     ):
         return None
     return ("-" if signs and signs != ["+"] else "") + number.replace(",", "")
-
-
-def _is_minus(letter: str) -> bool:
-    return unicodedata.category(letter) == "Pd" or "MINUS" in unicodedata.name(letter, "").split()
 
 
 def add_entries(totals: Totals, entries: Iterable[Mapping[str, Any]], *, is_flat: bool) -> None:

@@ -49,16 +49,11 @@ def is_flat(first_entry: object) -> bool:
     return isinstance(first_entry, dict) and "fieldId" not in first_entry and not FLAT_ONLY.isdisjoint(first_entry)
 
 
-def entry_row(entry: dict[str, Any], unknown: Counter[str]) -> Row:
-    """An entry of relational JSON. Unknown keys are counted, never an error: Clari may add some at any time."""
-    return _row(entry, ENTRY_KEYS, "entries", unknown)
-
-
 def read_lists(document: dict[str, Any], lists: Lists, unknown: Counter[str]) -> None:
     """Add the lists beside the entries of relational JSON. Raises `DocumentUnreadable`."""
     for name, (table, keys) in JSON_LISTS.items():
         for item in objects(document.get(name), name):
-            lists.add(table, _row(item, keys, name, unknown))
+            lists.add(table, row_of(item, keys, name, unknown))
     for key, value in document.items():
         if key not in JSON_LISTS:
             unknown[key] += value is not None
@@ -117,7 +112,8 @@ class FlatPeople:
         lists.add("raw_field", {"field_id": "forecast", "field_name": "Forecast", "field_type": "FORECAST"})
 
 
-def _row(item: dict[str, Any], keys: dict[str, str], name: str, unknown: Counter[str]) -> Row:
+def row_of(item: dict[str, Any], keys: dict[str, str], name: str, unknown: Counter[str]) -> Row:
+    """An item of relational JSON, by our column names. Unknown keys are counted: Clari may add some at any time."""
     row: Row = {}
     for key, value in item.items():
         column = keys.get(key)
@@ -132,5 +128,4 @@ def _row(item: dict[str, Any], keys: dict[str, str], name: str, unknown: Counter
 
 
 def _currency_code(value: Any) -> str | None:
-    """A currency is its code, or an object that has one."""
     return text_of(value.get("code") if isinstance(value, dict) else value)

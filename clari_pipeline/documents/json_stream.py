@@ -192,7 +192,11 @@ class JsonStream:
                 if separator is None and self._fill(_CHUNK):
                     found_one = _SEPARATOR.search(self._buffer, self._at, min(self._end, self._at + _CHUNK))
                     separator = found_one[0] if found_one else None
-                while len(ahead) <= _AT_ONCE and separator is not None and (text := self._cut(separator)) is not None:
+                while len(ahead) <= _AT_ONCE and separator is not None and self._fill(_PIECE):
+                    cut = self._buffer.rfind(separator, self._at, min(self._end, self._at + _PIECE))
+                    if cut < 0:
+                        break
+                    text = self._bytes(cut + 1)  # up to the last separator of a piece
                     ahead.append((text, separator[1:-1], pool.submit(_parsed, text, separator, parse)))
                     self._at += len(text) + len(separator) - 2
                 if ahead and (parsed := ahead[0][2].result()) is not None:
@@ -206,8 +210,11 @@ class JsonStream:
                     self._before += self._at - len(taken)
                     self._at, self._end = 0, len(self._buffer)
                     ahead.clear()
-                text = None if separator is None else self._tail()
-                if text and separator and (parsed := _parsed(text, separator, parse)) is not None:
+                self._fill(_PIECE)
+                # Up to where the array may end.
+                end = _END.search(self._buffer, self._at, min(self._end, self._at + _PIECE)) if separator else None
+                text = self._bytes(end.start() + 1) if end else b""
+                if separator and text and (parsed := _parsed(text, separator, parse)) is not None:
                     take(parsed)
                     feed(text)
                     self._at += len(text)
@@ -256,18 +263,6 @@ class JsonStream:
             self._at += taken
             wanted = wanted * 2 if done == 0 else _CHUNK
         return found, goes_on
-
-    def _cut(self, separator: bytes) -> bytes | None:
-        """The next elements, up to the last separator of a piece; None where there is none."""
-        self._fill(_PIECE)
-        cut = self._buffer.rfind(separator, self._at, min(self._end, self._at + _PIECE))
-        return None if cut < 0 else self._bytes(cut + 1)
-
-    def _tail(self) -> bytes | None:
-        """The next elements, up to where the array may end."""
-        self._fill(_PIECE)
-        end = _END.search(self._buffer, self._at, min(self._end, self._at + _PIECE))
-        return self._bytes(end.start() + 1) if end else None
 
     def _next(self) -> bytes:
         """Peek at the next byte that is not blank; empty at the end of the text."""

@@ -111,13 +111,21 @@ def weeks(written: Sequence[Item], known: Iterable[Item]) -> dict[tuple[str, str
     _match_tier(matched, written, [one for one in known if one["start_date"] is None], _PERIOD_AND_WEEK)
     found = {_week_key(written[place]): str(item["time_frame_id"]) for place, item in matched.known.items()}
     taken = {_week_key(one) for one in known} | {(period, week) for (period, _), week in found.items()}
-    shift = _shift(found)
+    # By how much the known weeks' numbers differ from the written ones, where all differ by the same.
+    pairs = [(_NUMBERED.fullmatch(before), _NUMBERED.fullmatch(after)) for (_, before), after in found.items()]
+    shifts = {
+        int(after[2]) - int(before[2]) if before and after and before[1] == after[1] else None
+        for before, after in pairs
+    }
+    shift = shifts.pop() if len(shifts) == 1 else None
     for one in written:
         period, week = key = _week_key(one)
         if key in found:
             continue
-        day = str(one["start_date"] or "")
-        free_name = (name for name in (_shifted(week, shift), week, day) if name and (period, name) not in taken)
+        day, number, shifted = str(one["start_date"] or ""), _NUMBERED.fullmatch(week), ""
+        if shift is not None and number is not None and int(number[2]) + shift >= 0:
+            shifted = f"{number[1]}{int(number[2]) + shift:0{len(number[2])}}"
+        free_name = (name for name in (shifted, week, day) if name and (period, name) not in taken)
         found[key] = next(free_name, f"{week} ({day or 'no days'})")
         taken.add((period, found[key]))
     return found
@@ -229,24 +237,6 @@ def _first_day_of_a_week(one: Item) -> Hashable | None:
 
 def _week_key(one: Item) -> tuple[str, str]:
     return one["time_period_id"], one["time_frame_id"]
-
-
-def _shift(found: Mapping[tuple[str, str], str]) -> int | None:
-    """By how much the known weeks' numbers differ from the written ones, where all differ by the same."""
-    shifts = set()
-    for (_, written), name in found.items():
-        before, after = _NUMBERED.fullmatch(written), _NUMBERED.fullmatch(name)
-        if before is None or after is None or before[1] != after[1]:
-            return None
-        shifts.add(int(after[2]) - int(before[2]))
-    return shifts.pop() if len(shifts) == 1 else None
-
-
-def _shifted(written: str, shift: int | None) -> str | None:
-    found = _NUMBERED.fullmatch(written)
-    if shift is None or found is None or (number := int(found[2]) + shift) < 0:
-        return None
-    return f"{found[1]}{number:0{len(found[2])}}"
 
 
 _EMAIL, _CRM_ID, _ROLE = _folded("email"), lambda one: crm_id(one["crm_user_id"]), _text("role_name")

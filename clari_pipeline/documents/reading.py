@@ -19,10 +19,10 @@ from clari_pipeline.documents.json_shapes import (
     ENTRY_KEYS,
     FLAT_AMOUNTS,
     FlatPeople,
-    entry_row,
     is_flat,
     objects,
     read_lists,
+    row_of,
 )
 from clari_pipeline.documents.json_stream import JsonStream, no_document
 from clari_pipeline.documents.long_csv import count_lines, read_long_csv
@@ -143,7 +143,7 @@ class _Reader:
 
         with StreamTotals("totals_relational") as counting:
             for entries in text.elements(fast.read, take, counting.feed):
-                self._hand_out_rows(entry_row(entry, unknown) for entry in self._objects(entries))
+                self._hand_out_rows(row_of(entry, ENTRY_KEYS, "entries", unknown) for entry in self._objects(entries))
                 fast.learn(entries)
         self._document.control_totals = counting.totals
 

@@ -22,7 +22,7 @@ from clari_pipeline.core import queries
 from clari_pipeline.documents.rows import MEASURES, ControlTotal, amount_of, text_of
 
 Totals = dict[tuple[str | None, str], ControlTotal]
-_BATCH = 24 << 20  # bytes that DuckDB counts at once
+_BATCH = 16 << 20  # bytes that DuckDB counts at once, while as many are collected
 # By Clari's own names, the one that counts first.
 _RELATIONAL = {
     "forecast_value": ("forecastValue",),

@@ -75,22 +75,18 @@ class JsonStream:
             raise no_document(self.value(), "the document is no JSON object")
         self._at += 1
         seen: set[str] = set()
-        if self._next() == b"}":
-            self._at += 1
-        else:
-            while True:
-                if self._next() != b'"':
-                    self._fail("a key in double quotes is missing")
-                key = self.value()
-                if key in seen:
-                    raise DocumentUnreadable(f"the key {key!r} stands twice in one object")
-                seen.add(key)
-                self._expect(b":")
-                yield key
-                if self._next() == b"}":
-                    self._at += 1
-                    break
+        while self._next() != b"}":
+            if seen:
                 self._expect(b",")
+            if self._next() != b'"':
+                self._fail("a key in double quotes is missing")
+            key = self.value()
+            if key in seen:
+                raise DocumentUnreadable(f"the key {key!r} stands twice in one object")
+            seen.add(key)
+            self._expect(b":")
+            yield key
+        self._at += 1
         if self._next():
             self._fail("something follows after its end")
 

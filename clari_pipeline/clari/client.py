@@ -1,20 +1,23 @@
-"""Clari's calls, typed. Calls that are safe to repeat are retried; the export call is not."""
+"""Clari's calls, _typed. Calls that are safe to repeat are retried; the export call is not."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from time import monotonic
 from typing import Any, Literal, Self, TypeVar
 
 import httpx
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from clari_pipeline.clari.bodies import ENCODINGS, LARGEST_ERROR, Body, ResultSink
 from clari_pipeline.clari.errors import (
@@ -26,25 +29,16 @@ from clari_pipeline.clari.errors import (
     ErrorAsDocument,
     LinkAstray,
     RateLimited,
+    ResultTooLarge,
     ServerFault,
     UnexpectedAnswer,
     refusal,
     refusal_by,
 )
 from clari_pipeline.clari.keys import KeyAuth, KeySource
-from clari_pipeline.clari.models import ExportRequest, Job, Limits, segment
+from clari_pipeline.clari.models import ExportRequest, Job, JobState, Limits, segment
 from clari_pipeline.clari.patience import Circuit, Patience, Retry, cause_of, is_passing, was_not_queued
-from clari_pipeline.clari.reading import (
-    is_web_page,
-    refuse_error_as_answer,
-    refuse_error_as_job,
-    refuse_too_large,
-    refuse_web_page,
-    typed,
-    unwrapped,
-)
-from clari_pipeline.clari.tls import tls_context
-from clari_pipeline.core.envelopes import Words, error_of
+from clari_pipeline.core.envelopes import Words, error_in, error_of
 from clari_pipeline.core.retrying import retry_context
 
 _LARGEST_ANSWER = 16 << 20  # bytes; an answer that is no document
@@ -54,6 +48,7 @@ _CONNECT_TIMEOUT_S = 10.0
 _PROBE_TIMEOUT_S = 10.0
 _SLOWEST_BYTES_PER_S = 1024
 _Result = TypeVar("_Result")
+_Typed = TypeVar("_Typed", Job, Limits)
 RetryHook = Callable[[str, str], None]
 """Called with the call that is retried, and why."""
 
@@ -123,7 +118,7 @@ class ClariClient:
     async def limits(self) -> Limits:
         """What Clari leaves free of concurrency and quota."""
         _, answer = await self._ask("limits", "GET", "/admin/limits")
-        return typed("limits", Limits, answer.get("jobs", answer) if isinstance(answer, dict) else answer)
+        return _typed("limits", Limits, answer.get("jobs", answer) if isinstance(answer, dict) else answer)
 
     async def types(self) -> tuple[str, ...]:
         """The types that Clari offers for export. Not every organisation's Clari knows the call: `ClariRefused`.
@@ -155,8 +150,8 @@ class ClariClient:
         """
         call = f"status of job {job_id}"
         patience, path = Patience(self._retry, within_s), f"/export/jobs/{segment(job_id)}"
-        job = unwrapped((await self._ask(call, "GET", path, refuse=refuse_error_as_job, patience=patience))[1])
-        return typed(call, Job, {"jobId": job_id, **job} if isinstance(job, dict) else job)
+        job = _unwrapped((await self._ask(call, "GET", path, refuse=_refuse_error_as_job, patience=patience))[1])
+        return _typed(call, Job, {"jobId": job_id, **job} if isinstance(job, dict) else job)
 
     async def jobs(self) -> list[Job]:
         """The token's jobs, all pages, without entries that cannot be read; a list of nothing but such is none."""
@@ -164,7 +159,7 @@ class ClariClient:
         async for _page, listed in self.pages("list of jobs", "/export/jobs", ("jobs", "items"), needs_good_key=True):
             for entry in listed:
                 try:
-                    jobs.append(typed("list of jobs", Job, unwrapped(entry)))
+                    jobs.append(_typed("list of jobs", Job, _unwrapped(entry)))
                 except UnexpectedAnswer as error:
                     odd = error
         if odd is not None and not jobs:
@@ -208,7 +203,7 @@ class ClariClient:
 
         def refuse(call: str, answer: object) -> None:
             if isinstance(answer, dict):
-                refuse_error_as_answer(call, answer)
+                _refuse_error_as_answer(call, answer)
 
         return await self._ask(call, "GET", path, refuse=refuse, needs_good_key=needs_good_key)
 
@@ -271,7 +266,7 @@ class ClariClient:
             body = Body(call, response)
             async for piece in body.pieces():
                 if size == 0:
-                    refuse_web_page(call, response, piece)
+                    _refuse_web_page(call, response, piece)
                 size += len(piece)
                 refuse_too_large(call, size, max_bytes)
                 room = LARGEST_ERROR - len(start)
@@ -295,10 +290,10 @@ class ClariClient:
     async def _submit(self, call: str, request: ExportRequest) -> str:
         try:
             answer = (await self._read(call, "POST", request.path, request.body()))[1]
-            job = unwrapped(answer)
+            job = _unwrapped(answer)
             if not isinstance(job, dict) or not job.get("jobId"):
-                refuse_error_as_answer(call, answer)
-            return typed(call, Job, {"jobId": job.get("jobId")} if isinstance(job, dict) else job).job_id
+                _refuse_error_as_answer(call, answer)
+            return _typed(call, Job, {"jobId": job.get("jobId")} if isinstance(job, dict) else job).job_id
         except ErrorAsAnswer as error:
             if (kind := refusal_by(error.code)) is not None:
                 raise kind(call, error.status, Words(error.code, error.clari_message, error.error_id)) from error
@@ -338,7 +333,7 @@ class ClariClient:
                 if len(content) > _LARGEST_ANSWER:
                     raise UnexpectedAnswer(f"{call}: Clari's answer is larger than {_LARGEST_ANSWER:,} bytes")
                 content = self._key.masked(content)
-                refuse_web_page(call, response, content)
+                _refuse_web_page(call, response, content)
         except TimeoutError as error:
             raise httpx.ReadTimeout("the answer trickles") from error
         try:
@@ -406,7 +401,7 @@ class ClariClient:
                     start = await Body("probe", answer).start(LARGEST_ERROR)
             except (httpx.HTTPError, TimeoutError, UnexpectedAnswer):
                 return False
-            return answer.status_code < 500 and not is_web_page(start)
+            return answer.status_code < 500 and not _is_web_page(start)
 
         if not self._circuit.is_open and any(await asyncio.gather(answers("/admin/limits"), answers("/export/jobs"))):
             return error
@@ -429,3 +424,64 @@ class ClariClient:
 def _shown(address: httpx.URL, other: httpx.URL) -> str:
     """Its host; where the other has the same one, what else tells them apart."""
     return address.host or "nowhere" if address.host != other.host else f"{address.scheme}://{address.netloc.decode()}"
+
+
+def _refuse_web_page(call: str, response: httpx.Response, body: bytes) -> None:
+    """The page of a proxy, whatever its status, is a fault of the server."""
+    if _is_web_page(body):
+        raise ServerFault(call, response.status_code, Words(message="a web page instead of an answer"))
+
+
+def _refuse_error_as_answer(call: str, answer: object) -> None:
+    """Raise `ErrorAsAnswer` where it says what went wrong, and lists nothing."""
+    if (words := error_in(answer)) is not None:
+        raise ErrorAsAnswer(call, 200, words)
+
+
+def _refuse_error_as_job(call: str, answer: object) -> None:
+    """Raise the same where it has no state of a job. An error may have a `status` of its own, and no `jobId`."""
+    job = _unwrapped(answer)
+    status, job_id = (job.get("status"), job.get("jobId")) if isinstance(job, dict) else (None, None)
+    if status is None or (job_id is None and JobState(str(status)) is JobState.UNKNOWN):
+        _refuse_error_as_answer(call, answer)
+
+
+def _is_web_page(body: bytes) -> bool:
+    """Whether it is a page for people."""
+    return body.lstrip()[:1] == b"<"
+
+
+def refuse_too_large(call: str, size: int, max_bytes: int | None) -> None:
+    """Raise `ResultTooLarge` where it is more than is allowed."""
+    if max_bytes is not None and size > max_bytes:
+        raise ResultTooLarge(
+            f"{call}: {size:,} bytes are more than the {max_bytes:,} allowed: raise CLARI_MAX_RESULT_BYTES"
+        )
+
+
+def _typed(call: str, kind: type[_Typed], answer: object) -> _Typed:
+    """The answer as one of our types, or `UnexpectedAnswer`."""
+    try:
+        return kind.model_validate(answer)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "its whole"
+        raise UnexpectedAnswer(f"{call}: Clari's answer is not what it documents, at {where}") from None
+
+
+def _unwrapped(job: object) -> object:
+    """The job itself, where it comes wrapped."""
+    return job["job"] if isinstance(job, dict) and isinstance(job.get("job"), dict) else job
+
+
+def tls_context() -> ssl.SSLContext:
+    """A shared context: certifi's authorities, or those that `SSL_CERT_FILE` or `SSL_CERT_DIR` name.
+
+    Loaded again where either names another path, or the file there has changed.
+    """
+    named = {name: Path(path) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if (path := os.environ.get(name))}
+    return _context(*((*one, one[1].stat().st_mtime_ns if one[1].exists() else 0) for one in named.items()))
+
+
+@cache
+def _context(*_versions: tuple[str, Path, int]) -> ssl.SSLContext:
+    return httpx.create_ssl_context()

@@ -1,8 +1,7 @@
 """Raw documents on the disk, compressed and kept for ever: Clari cannot deliver an old export a second time."""
 
 from clari_pipeline.landing.document import IS_INVENTED, IS_WHOLE, LandedDocument, LandingError
-from clari_pipeline.landing.folder import PRODUCTS, Landing
-from clari_pipeline.landing.writing import Arriving, LandingWriter
+from clari_pipeline.landing.folder import PRODUCTS, Arriving, Landing, LandingWriter
 
 __all__ = [
     "IS_INVENTED",

@@ -19,22 +19,8 @@ from typing import Any, Literal, Self, TypeVar
 import httpx
 from pydantic import SecretStr, ValidationError
 
+from clari_pipeline.clari import errors
 from clari_pipeline.clari.bodies import ENCODINGS, LARGEST_ERROR, Body, ResultSink
-from clari_pipeline.clari.errors import (
-    AnswerLost,
-    ClariDown,
-    ClariError,
-    ClariUnreachable,
-    ErrorAsAnswer,
-    ErrorAsDocument,
-    LinkAstray,
-    RateLimited,
-    ResultTooLarge,
-    ServerFault,
-    UnexpectedAnswer,
-    refusal,
-    refusal_by,
-)
 from clari_pipeline.clari.keys import KeyAuth, KeySource
 from clari_pipeline.clari.models import ExportRequest, Job, JobState, Limits, segment
 from clari_pipeline.clari.patience import Circuit, Patience, Retry, cause_of, is_passing, was_not_queued
@@ -160,7 +146,7 @@ class ClariClient:
             for entry in listed:
                 try:
                     jobs.append(_typed("list of jobs", Job, _unwrapped(entry)))
-                except UnexpectedAnswer as error:
+                except errors.UnexpectedAnswer as error:
                     odd = error
         if odd is not None and not jobs:
             raise odd
@@ -182,17 +168,19 @@ class ClariClient:
             page, answer = await self.answer(call, address, needs_good_key=needs_good_key)
             listed = next((answer[key] for key in lists if key in answer), None) if isinstance(answer, dict) else answer
             if not isinstance(listed, list):
-                raise UnexpectedAnswer(f"{call}: Clari's answer is not what it documents, at {lists[0]}")
+                raise errors.UnexpectedAnswer(f"{call}: Clari's answer is not what it documents, at {lists[0]}")
             yield page, listed
             empty = 0 if listed else empty + 1
             following = answer.get("nextLink") if isinstance(answer, dict) else None
             if not following:
                 return
             if not isinstance(following, str) or empty == _MOST_EMPTY or number == _MOST_PAGES:
-                raise LinkAstray(f"{call}: Clari's link leads nowhere: ask Clari's support")
+                raise errors.LinkAstray(f"{call}: Clari's link leads nowhere: ask Clari's support")
             address = self.linked(call, following, on=address)
             if address in seen:
-                raise LinkAstray(f"{call}: Clari's link leads back to a page that came before: ask Clari's support")
+                raise errors.LinkAstray(
+                    f"{call}: Clari's link leads back to a page that came before: ask Clari's support"
+                )
             seen.add(address)
 
     async def answer(self, call: str, path: str, *, needs_good_key: bool = False) -> tuple[bytes, Any]:
@@ -220,10 +208,10 @@ class ClariClient:
             if theirs.path == page.path.removeprefix(ours.path.rstrip("/")) and link.startswith("/"):
                 theirs = theirs.copy_with(path=page.path)
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise LinkAstray(f"{call}: Clari's link is no address: ask Clari's support") from error
+            raise errors.LinkAstray(f"{call}: Clari's link is no address: ask Clari's support") from error
         origin, own_origin = ((one.scheme, one.host, one.port) for one in (theirs, ours))
         if origin != own_origin or theirs.userinfo:
-            raise LinkAstray(
+            raise errors.LinkAstray(
                 f"{call}: Clari's link leads to {_shown(theirs, ours)}, away from {_shown(ours, theirs)}, and was not "
                 "followed, since the key would travel there: check CLARI_BASE_URL"
             )
@@ -280,9 +268,9 @@ class ClariClient:
                 if seconds > self._request_timeout_s and size < seconds * _SLOWEST_BYTES_PER_S:
                     raise httpx.ReadTimeout("the body trickles")
         if response.status_code == httpx.codes.NO_CONTENT:
-            raise UnexpectedAnswer(f"{call}: Clari's answer is empty")
+            raise errors.UnexpectedAnswer(f"{call}: Clari's answer is empty")
         if (words := error_of(start := self._key.masked(start))) is not None:
-            raise ErrorAsDocument(call, response.status_code, words)
+            raise errors.ErrorAsDocument(call, response.status_code, words)
         if 0 < size <= LARGEST_ERROR:
             sink.write(start)
         return Download(size, body.digest, body.is_whole)
@@ -294,16 +282,16 @@ class ClariClient:
             if not isinstance(job, dict) or not job.get("jobId"):
                 _refuse_error_as_answer(call, answer)
             return _typed(call, Job, {"jobId": job.get("jobId")} if isinstance(job, dict) else job).job_id
-        except ErrorAsAnswer as error:
-            if (kind := refusal_by(error.code)) is not None:
+        except errors.ErrorAsAnswer as error:
+            if (kind := errors.refusal_by(error.code)) is not None:
                 raise kind(call, error.status, Words(error.code, error.clari_message, error.error_id)) from error
-            raise AnswerLost(str(error)) from error
+            raise errors.AnswerLost(str(error)) from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise ClariUnreachable(f"{call}: no connection to {self._base_url}") from error
-        except ServerFault as error:
-            raise AnswerLost(str(error)) from error
-        except (httpx.HTTPError, UnexpectedAnswer) as error:
-            raise AnswerLost(f"{call}: Clari's answer was lost ({cause_of(error)})") from error
+            raise errors.ClariUnreachable(f"{call}: no connection to {self._base_url}") from error
+        except errors.ServerFault as error:
+            raise errors.AnswerLost(str(error)) from error
+        except (httpx.HTTPError, errors.UnexpectedAnswer) as error:
+            raise errors.AnswerLost(f"{call}: Clari's answer was lost ({cause_of(error)})") from error
 
     async def _ask(
         self,
@@ -331,7 +319,7 @@ class ClariClient:
             async with asyncio.timeout(2 * self._request_timeout_s), self._answer(call, method, path, body) as response:
                 content = await Body(call, response).start(_LARGEST_ANSWER + 1)
                 if len(content) > _LARGEST_ANSWER:
-                    raise UnexpectedAnswer(f"{call}: Clari's answer is larger than {_LARGEST_ANSWER:,} bytes")
+                    raise errors.UnexpectedAnswer(f"{call}: Clari's answer is larger than {_LARGEST_ANSWER:,} bytes")
                 content = self._key.masked(content)
                 _refuse_web_page(call, response, content)
         except TimeoutError as error:
@@ -339,7 +327,7 @@ class ClariClient:
         try:
             return content, json.loads(content) if content.strip() else {}
         except (ValueError, RecursionError) as error:
-            raise UnexpectedAnswer(f"{call}: Clari's answer is no JSON") from error
+            raise errors.UnexpectedAnswer(f"{call}: Clari's answer is no JSON") from error
 
     async def _repeated(
         self,
@@ -357,11 +345,11 @@ class ClariClient:
         lasting, causes = patience or Patience(self._retry), deque[Exception](maxlen=1)
 
         def wait(error: Exception) -> bool | float:
-            is_late = lasting.is_over() and not isinstance(error, RateLimited)
+            is_late = lasting.is_over() and not isinstance(error, errors.RateLimited)
             if is_late or self._circuit.is_open or not is_retried(error):
                 return False
             causes.append(error)
-            asked = error.retry_after_s if isinstance(error, RateLimited | ServerFault) else None
+            asked = error.retry_after_s if isinstance(error, errors.RateLimited | errors.ServerFault) else None
             if not asked:
                 return True
             return asked if lasting.allows(asked) else False
@@ -380,16 +368,16 @@ class ClariClient:
                         self._on_retry(call, cause_of(causes.pop()))
                     with attempt, self._key.hiding():
                         return await once()
-            except AnswerLost:
+            except errors.AnswerLost:
                 raise
             except httpx.HTTPError as error:
                 silence = f"{call}: {self._base_url} does not answer ({cause_of(error)})"
-                raise await self._given_up(ClariUnreachable(silence)) from error
-            except (ClariUnreachable, ServerFault) as error:
+                raise await self._given_up(errors.ClariUnreachable(silence)) from error
+            except (errors.ClariUnreachable, errors.ServerFault) as error:
                 raise await self._given_up(error) from error
         raise AssertionError("unreachable")
 
-    async def _given_up(self, error: ClariError) -> ClariError:
+    async def _given_up(self, error: errors.ClariError) -> errors.ClariError:
         """The error, or `ClariDown` where nothing else is answered either: two calls are tried at once, each once."""
 
         async def answers(path: str) -> bool:
@@ -399,13 +387,13 @@ class ClariClient:
                     self._http.stream("GET", f"{self._base_url}{path}") as answer,
                 ):
                     start = await Body("probe", answer).start(LARGEST_ERROR)
-            except (httpx.HTTPError, TimeoutError, UnexpectedAnswer):
+            except (httpx.HTTPError, TimeoutError, errors.UnexpectedAnswer):
                 return False
             return answer.status_code < 500 and not _is_web_page(start)
 
         if not self._circuit.is_open and any(await asyncio.gather(answers("/admin/limits"), answers("/export/jobs"))):
             return error
-        return ClariDown(f"{self._base_url} is down: {error}; run again later, what has begun is continued")
+        return errors.ClariDown(f"{self._base_url} is down: {error}; run again later, what has begun is continued")
 
     @asynccontextmanager
     async def _answer(
@@ -417,7 +405,7 @@ class ClariClient:
                 self._newest.append(date)
             if response.status_code >= 300:
                 said = self._key.masked(await Body(call, response).start(LARGEST_ERROR))
-                raise refusal(call, response.status_code, response.headers, said)
+                raise errors.refusal(call, response.status_code, response.headers, said)
             yield response
 
 
@@ -429,13 +417,13 @@ def _shown(address: httpx.URL, other: httpx.URL) -> str:
 def _refuse_web_page(call: str, response: httpx.Response, body: bytes) -> None:
     """The page of a proxy, whatever its status, is a fault of the server."""
     if _is_web_page(body):
-        raise ServerFault(call, response.status_code, Words(message="a web page instead of an answer"))
+        raise errors.ServerFault(call, response.status_code, Words(message="a web page instead of an answer"))
 
 
 def _refuse_error_as_answer(call: str, answer: object) -> None:
     """Raise `ErrorAsAnswer` where it says what went wrong, and lists nothing."""
     if (words := error_in(answer)) is not None:
-        raise ErrorAsAnswer(call, 200, words)
+        raise errors.ErrorAsAnswer(call, 200, words)
 
 
 def _refuse_error_as_job(call: str, answer: object) -> None:
@@ -454,7 +442,7 @@ def _is_web_page(body: bytes) -> bool:
 def refuse_too_large(call: str, size: int, max_bytes: int | None) -> None:
     """Raise `ResultTooLarge` where it is more than is allowed."""
     if max_bytes is not None and size > max_bytes:
-        raise ResultTooLarge(
+        raise errors.ResultTooLarge(
             f"{call}: {size:,} bytes are more than the {max_bytes:,} allowed: raise CLARI_MAX_RESULT_BYTES"
         )
 
@@ -465,7 +453,7 @@ def _typed(call: str, kind: type[_Typed], answer: object) -> _Typed:
         return kind.model_validate(answer)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "its whole"
-        raise UnexpectedAnswer(f"{call}: Clari's answer is not what it documents, at {where}") from None
+        raise errors.UnexpectedAnswer(f"{call}: Clari's answer is not what it documents, at {where}") from None
 
 
 def _unwrapped(job: object) -> object:

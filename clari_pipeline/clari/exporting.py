@@ -9,39 +9,10 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
+from clari_pipeline.clari import errors, events
 from clari_pipeline.clari.bodies import ResultSink
 from clari_pipeline.clari.client import ClariClient, Download
 from clari_pipeline.clari.clock import Clock, read_date
-from clari_pipeline.clari.errors import (
-    AnswerLost,
-    AuthFailed,
-    BadRequest,
-    ClariDown,
-    ClariError,
-    ClariUnreachable,
-    ExportCancelled,
-    ExportJobFailed,
-    ExportTimedOut,
-    JobForgotten,
-    JobNotReady,
-    NotFound,
-    QuotaOrConcurrencyReached,
-    ResultsExpired,
-    TypeNotSupported,
-)
-from clari_pipeline.clari.events import (
-    Adopted,
-    Cancelled,
-    Completed,
-    ExportEvent,
-    ExportObserver,
-    Polled,
-    Retried,
-    Submitted,
-    Submitting,
-    TypesRefused,
-    Waited,
-)
 from clari_pipeline.clari.models import Export, ExportRequest, Job, JobState, Limits
 from clari_pipeline.clari.slots import Acceptance, LostAnswers, Slots
 
@@ -55,7 +26,7 @@ _LOST_ANSWER_WAIT_S = 0.2
 _APPEARS_WITHIN_S = 30.0  # a job that Clari has just accepted may not be shown at once
 _MOST_UNSEEN = 3
 _FETCHES_AFTER_S = (0.0, 1.0, 4.0)  # a job may be DONE a moment before its result is there
-_Event = TypeVar("_Event", bound=ExportEvent)
+_Event = TypeVar("_Event", bound=events.ExportEvent)
 
 
 @dataclass(eq=False)
@@ -78,8 +49,8 @@ class Exporter:
     max_concurrent: int | None = None
     known_jobs: Callable[[], Awaitable[Set[str]]] | None = None
     submission_lock: Callable[[ExportRequest], AbstractAsyncContextManager[Any]] = lambda _request: nullcontext()
-    observe: ExportObserver = lambda _event: None
-    retried: Callable[[Retried], None] = lambda _event: None
+    observe: events.ExportObserver = lambda _event: None
+    retried: Callable[[events.Retried], None] = lambda _event: None
     clock: Clock = field(default_factory=Clock)
     _acceptance: Acceptance = field(default_factory=Acceptance, init=False)
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
@@ -114,7 +85,7 @@ class Exporter:
             if adopted is not None:
                 return await self._wait(export, adopted, accepted=self.clock.monotonic())
             if export.is_history:
-                raise JobForgotten("Clari was asked for it by a run that died, and has no job of it")
+                raise errors.JobForgotten("Clari was asked for it by a run that died, and has no job of it")
         slots = await self._slots.semaphore(export)
         async with slots:
             job_id = await self._submit(export)
@@ -135,17 +106,17 @@ class Exporter:
                         await self._pause(export, delay, "retry")
                     try:
                         return await client.download(job.job_id, sink, max_bytes=max_bytes)
-                    except (JobNotReady, NotFound) as error:
+                    except (errors.JobNotReady, errors.NotFound) as error:
                         refused = error
                         job = await self._job(export, job.job_id)
                         if job.expired_time is not None and job.expired_time <= self._clari_now():
                             break
         except TimeoutError as error:
-            raise ClariUnreachable(
+            raise errors.ClariUnreachable(
                 f"the result of job {job.job_id} has not come within {self.export_timeout_s:g} s: "
                 "run again, or raise CLARI_EXPORT_TIMEOUT_S"
             ) from error
-        raise ResultsExpired(
+        raise errors.ResultsExpired(
             f"the result of job {job.job_id} can no longer be had: Clari answered {refused.status}", job
         ) from refused
 
@@ -163,7 +134,7 @@ class Exporter:
                 left_s = max(left_s, min(self.export_timeout_s, _SHORTEST_POLL_S))
                 job = await self._job(export, job_id, within_s=left_s)
                 unseen = 0
-            except JobForgotten as error:
+            except errors.JobForgotten as error:
                 unseen += 1
                 is_missed, listed = unseen >= _MOST_UNSEEN, None
                 if is_missed and not error.is_hidden:
@@ -177,10 +148,12 @@ class Exporter:
             if job.status:
                 polls += 1
                 is_known = job.state is not JobState.UNKNOWN
-                await self._emit(export, Polled, job_id=job_id, status=job.status, is_known=is_known, poll_count=polls)
+                await self._emit(
+                    export, events.Polled, job_id=job_id, status=job.status, is_known=is_known, poll_count=polls
+                )
             is_late = waited >= self.export_timeout_s
             if job.state.is_end or late:
-                await self._emit(export, Completed, job=job, poll_count=polls, wait_seconds=waited)
+                await self._emit(export, events.Completed, job=job, poll_count=polls, wait_seconds=waited)
                 return self._ended(job, waited, late=late or (job if is_late else None))
             if is_late:
                 late = job
@@ -196,12 +169,12 @@ class Exporter:
         """Cancel a job; where Clari says that it cannot, it has ended, or an earlier try has cancelled it."""
         try:
             await self._client_for(export).cancel(job_id)
-        except (BadRequest, NotFound, AuthFailed) as error:
-            if isinstance(error, AuthFailed) and error.status != 403:
+        except (errors.BadRequest, errors.NotFound, errors.AuthFailed) as error:
+            if isinstance(error, errors.AuthFailed) and error.status != 403:
                 raise
         else:
             self._slots.exhausted = None
-            await self._emit(export, Cancelled, job_id=job_id, wait_seconds=waited)
+            await self._emit(export, events.Cancelled, job_id=job_id, wait_seconds=waited)
 
     def _ended(self, job: Job, waited: float, *, late: Job | None) -> Job:
         """The job, if it is DONE. `late` is how it stood when its time was up."""
@@ -209,11 +182,13 @@ class Exporter:
             case JobState.DONE:
                 return job
             case JobState.FAILED:
-                raise ExportJobFailed(f"job {job.job_id} failed at Clari: run again, or ask Clari's support", job)
+                raise errors.ExportJobFailed(
+                    f"job {job.job_id} failed at Clari: run again, or ask Clari's support", job
+                )
             case JobState.CANCELLED | JobState.ABORTED if late is None:
-                raise ExportCancelled(f"job {job.job_id} was cancelled at Clari ({job.status}): run again", job)
+                raise errors.ExportCancelled(f"job {job.job_id} was cancelled at Clari ({job.status}): run again", job)
             case _:
-                raise ExportTimedOut(
+                raise errors.ExportTimedOut(
                     f"job {job.job_id} was not done after {waited:.0f} s "
                     f"(last state {(late or job).status or 'none'}): run again, or raise CLARI_EXPORT_TIMEOUT_S",
                     job,
@@ -222,21 +197,21 @@ class Exporter:
     async def _job(self, export: Export, job_id: str, *, within_s: float | None = None) -> Job:
         try:
             return await self._client_for(export).job(job_id, within_s=within_s)
-        except (BadRequest, NotFound) as error:
-            raise JobForgotten(f"Clari knows of no job {job_id} any more ({error})") from error
-        except AuthFailed as error:
+        except (errors.BadRequest, errors.NotFound) as error:
+            raise errors.JobForgotten(f"Clari knows of no job {job_id} any more ({error})") from error
+        except errors.AuthFailed as error:
             if error.status != 403:
                 raise
             message = f"this key may not see job {job_id}, which another one may have made"
-            raise JobForgotten(message, is_hidden=True) from error
+            raise errors.JobForgotten(message, is_hidden=True) from error
 
     async def _listed(self, export: Export, job_id: str) -> Job | None:
         """The job as the list shows it, None where it does not; in no known state where the list cannot be had."""
         try:
             return next((job for job in await self._client_for(export).jobs() if job.job_id == job_id), None)
-        except (AuthFailed, ClariDown):
+        except (errors.AuthFailed, errors.ClariDown):
             raise
-        except ClariError:
+        except errors.ClariError:
             return Job(job_id=job_id)
 
     async def _submit(self, export: Export) -> str:
@@ -248,19 +223,19 @@ class Exporter:
                 if not lost.count:
                     self._acceptance.check(export.request)
                 asked = self.clock.monotonic()
-                await self._emit(export, Submitting, request=export.request, attempt=export.attempt)
+                await self._emit(export, events.Submitting, request=export.request, attempt=export.attempt)
                 request = await self._without_refused(export)
                 try:
                     job_id = await self._client_for(export).submit_export(request)
-                except TypeNotSupported as error:
+                except errors.TypeNotSupported as error:
                     refused = set(error.refused(request.types))
                     if not refused or refused == set(request.types):
                         raise
                     self._refused_types |= refused
                     continue
-                except (AnswerLost, QuotaOrConcurrencyReached) as error:
-                    is_full, is_last = isinstance(error, QuotaOrConcurrencyReached), False
-                    if isinstance(error, AnswerLost):
+                except (errors.AnswerLost, errors.QuotaOrConcurrencyReached) as error:
+                    is_full, is_last = isinstance(error, errors.QuotaOrConcurrencyReached), False
+                    if isinstance(error, errors.AnswerLost):
                         is_last = lost.is_last(error, asked=asked, now=self.clock.monotonic())
                     # The job whose id was lost with the answer may be the very one that now takes up the slot.
                     within_s = 0.0 if is_full or is_last else self.lost_answer_s
@@ -275,7 +250,7 @@ class Exporter:
                     self._own.add(job_id)
                     self._acceptance.given_up = 0
                     self._slots.waiting_since = None
-                    await self._emit(export, Submitted, job_id=job_id)
+                    await self._emit(export, events.Submitted, job_id=job_id)
                     return job_id
             if is_full:
                 await self._slots.wait(export, is_refused=True)
@@ -289,7 +264,7 @@ class Exporter:
         if not left or left == types:
             return export.request
         refused = tuple(kind for kind in types if kind in self._refused_types)
-        await self._emit(export, TypesRefused, types=refused, types_left=left)
+        await self._emit(export, events.TypesRefused, types=refused, types_left=left)
         return replace(export.request, types=left)
 
     async def _find_lost(self, export: Export, asked: float, *, within_s: float) -> str | None:
@@ -303,14 +278,14 @@ class Exporter:
             async with self._looking:
                 try:
                     found = await self._lost_job(export, asked)
-                except ClariError as error:
-                    raise AnswerLost(f"whether Clari has queued the export cannot be seen: {error}") from error
+                except errors.ClariError as error:
+                    raise errors.AnswerLost(f"whether Clari has queued the export cannot be seen: {error}") from error
                 if found is not None:
                     self._own.add(found.job_id)
                     started_at, apart = found.start_time, self.clock.now() - self._clari_now()
                     if started_at is not None and abs(apart) >= _MOMENTS_DIFFER:
                         started_at += apart  # Clari's clock is another than ours
-                    await self._emit(export, Adopted, job_id=found.job_id, started_at=started_at)
+                    await self._emit(export, events.Adopted, job_id=found.job_id, started_at=started_at)
                     return found.job_id
             if left <= 0:
                 return None
@@ -330,7 +305,7 @@ class Exporter:
             if job.job_id not in taken and is_since and export.request.is_named_by(job):
                 try:
                     await self._job(export, job.job_id)
-                except JobForgotten as error:
+                except errors.JobForgotten as error:
                     if error.is_hidden:
                         self._not_ours.add(job.job_id)
                 else:
@@ -342,13 +317,13 @@ class Exporter:
         return read_date(self.client.date) or self.clock.now()
 
     async def _pause(self, export: Export, seconds: float, reason: Literal["poll", "slot", "retry"]) -> None:
-        await self._emit(export, Waited, seconds=seconds, reason=reason)
+        await self._emit(export, events.Waited, seconds=seconds, reason=reason)
         await self.clock.sleep(seconds)
 
     def _client_for(self, export: Export) -> ClariClient:
         """The client, whose retries are emitted as this export's."""
         return self.client.with_retry_hook(
-            lambda call, cause: self.retried(self._event(export, Retried, call=call, cause=cause))
+            lambda call, cause: self.retried(self._event(export, events.Retried, call=call, cause=cause))
         )
 
     async def _emit(self, export: Export, kind: type[_Event], **what: Any) -> None:

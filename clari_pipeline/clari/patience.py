@@ -11,18 +11,7 @@ from time import monotonic
 import httpx
 from circuitbreaker import CircuitBreaker
 
-from clari_pipeline.clari.errors import (
-    AnswerLost,
-    AuthFailed,
-    ClariDown,
-    ClariError,
-    ClariUnreachable,
-    ErrorAsAnswer,
-    NotOptedIn,
-    RateLimited,
-    ServerFault,
-    UnexpectedAnswer,
-)
+from clari_pipeline.clari import errors
 
 _HALF_OPEN_AFTER_S = 120
 
@@ -69,12 +58,17 @@ class Patience:
 
 def is_passing(error: Exception) -> bool:
     """Whether the same call may well succeed a moment later."""
-    return isinstance(error, RateLimited | ServerFault | ErrorAsAnswer | UnexpectedAnswer | httpx.RequestError)
+    return isinstance(
+        error,
+        errors.RateLimited | errors.ServerFault | errors.ErrorAsAnswer | errors.UnexpectedAnswer | httpx.RequestError,
+    )
 
 
 def was_not_queued(error: Exception) -> bool:
     """Whether the export call has certainly queued nothing."""
-    return isinstance(error, RateLimited) or (isinstance(error, ClariUnreachable) and not isinstance(error, AnswerLost))
+    return isinstance(error, errors.RateLimited) or (
+        isinstance(error, errors.ClariUnreachable) and not isinstance(error, errors.AnswerLost)
+    )
 
 
 def cause_of(error: Exception) -> str:
@@ -84,7 +78,7 @@ def cause_of(error: Exception) -> str:
             return "no connection"
         case httpx.TimeoutException():
             return "timed out"
-        case ClariError():
+        case errors.ClariError():
             return str(error)
         case _:
             return "connection broken"
@@ -108,13 +102,13 @@ class Circuit:
         `needs_good_key`: 403 to this call means that the key is refused. To others it may mean no more than that a
         good key may not look at limits, or at a job that another key has made.
         """
-        if self.is_open and isinstance(self._breaker.last_failure, ClariError):
+        if self.is_open and isinstance(self._breaker.last_failure, errors.ClariError):
             raise self._breaker.last_failure
         try:
             yield
-        except (ClariDown, AuthFailed) as error:
-            is_refused = isinstance(error, AuthFailed) and error.status == 403
-            if not needs_good_key if is_refused else isinstance(error, NotOptedIn):
+        except (errors.ClariDown, errors.AuthFailed) as error:
+            is_refused = isinstance(error, errors.AuthFailed) and error.status == 403
+            if not needs_good_key if is_refused else isinstance(error, errors.NotOptedIn):
                 raise
             with self._breaker:
                 raise

@@ -9,18 +9,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from clari_pipeline.clari import errors
 from clari_pipeline.clari.client import ClariClient
 from clari_pipeline.clari.clock import Clock
-from clari_pipeline.clari.errors import (
-    AnswerLost,
-    AuthFailed,
-    ClariDown,
-    ClariError,
-    ClariRefused,
-    ClariUnreachable,
-    NoSlot,
-    QuotaExhausted,
-)
 from clari_pipeline.clari.models import Export, ExportRequest, Limits
 
 _LONGEST_PAUSE_S = 30.0
@@ -44,7 +35,7 @@ class Slots:
     _deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
     _width: int = 0
     _concurrent_limit: int | None = None
-    exhausted: QuotaExhausted | None = None  # until a job is cancelled, which frees quota
+    exhausted: errors.QuotaExhausted | None = None  # until a job is cancelled, which frees quota
     waiting_since: float | None = None  # since no slot was free, and no export was accepted; by the clock's `monotonic`
 
     def check_quota(self) -> None:
@@ -56,13 +47,13 @@ class Slots:
         """What Clari leaves free, all unknown where it does not say. Raises `ClariDown` and `AuthFailed`."""
         try:
             limits = await self.client.limits()
-        except AuthFailed as error:
+        except errors.AuthFailed as error:
             if error.status != 403:  # 403: the key is good, and may not look at limits
                 raise
             return Limits()
-        except ClariDown:
+        except errors.ClariDown:
             raise
-        except ClariError:
+        except errors.ClariError:
             return Limits()
         self._concurrent_limit = limits.concurrent_limit
         return limits
@@ -85,7 +76,7 @@ class Slots:
             return
         try:
             free = (await self.limits()).available_concurrent_limit or 0
-        except ClariError:
+        except errors.ClariError:
             return  # the next export meets with the same
         width = min(most, self._width - 1 + free)
         for _ in range(width - self._width):
@@ -109,7 +100,7 @@ class Slots:
             since = self.waiting_since
             limits = await self.limits()
             if limits.available_monthly_quota is not None and limits.available_monthly_quota <= 0:
-                self.exhausted = QuotaExhausted(
+                self.exhausted = errors.QuotaExhausted(
                     f"no export is left: {limits.used or 'all'} of {limits.monthly_quota or 'them'} are used up in "
                     "Clari's rolling 30 days: wait until the oldest fall out of them, or ask Clari to raise the quota"
                 )
@@ -124,7 +115,7 @@ class Slots:
                 allowed = f"{limits.concurrent_limit} at once are allowed)"
                 if limits.concurrent_limit is None:
                     allowed = "or no quota: its limits cannot be read with this key)"
-                raise NoSlot(f"Clari had no free slot for {waited:.0f} s ({allowed}: {remedy}")
+                raise errors.NoSlot(f"Clari had no free slot for {waited:.0f} s ({allowed}: {remedy}")
             longest = _LONGEST_PAUSE_S if limits.available_concurrent_limit is None else _PAUSE_S
             await self.pause(export, min(max(waited / 10, self.poll_interval_s), longest))
 
@@ -137,12 +128,12 @@ class Acceptance:
     """
 
     given_up: int = 0
-    last: ClariError | None = None
+    last: errors.ClariError | None = None
 
     def check(self, request: ExportRequest) -> None:
         """Raise `ClariUnreachable` where this one is not to be asked for."""
         if self.given_up >= _MOST_GIVEN_UP:
-            raise ClariUnreachable(
+            raise errors.ClariUnreachable(
                 f"export of {request.forecast_id} {request.time_period}: not asked for, since Clari accepts none "
                 f"({self.last}): run again later"
             ) from self.last
@@ -158,14 +149,17 @@ class LostAnswers:
     _first: float = 0.0
     _kind: object = None
 
-    def is_last(self, error: AnswerLost, *, asked: float, now: float) -> bool:
+    def is_last(self, error: errors.AnswerLost, *, asked: float, now: float) -> bool:
         """Whether this one, to what was asked then, is the last: the export is given up, and next time looked for.
 
         It was asked for too often, for too long in the same way, or others were, before it.
         """
         self._first = self._first if self.count else asked
         cause = error.__cause__
-        kind = type(cause), cause.status if isinstance(cause, ClariRefused) else None  # ids of errors differ each time
+        kind = (
+            type(cause),
+            cause.status if isinstance(cause, errors.ClariRefused) else None,
+        )  # ids of errors differ each time
         self._alike = self._alike + 1 if kind == self._kind else 1
         self._kind = kind
         self.count += 1

@@ -5,8 +5,6 @@ of several gzip streams in a row reads the first. HTTP/1.1 takes the end of a co
 length it was not told. So what nothing shows to be whole is told apart here.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import zlib

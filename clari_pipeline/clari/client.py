@@ -1,7 +1,5 @@
 """Clari's calls, _typed. Calls that are safe to repeat are retried; the export call is not."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

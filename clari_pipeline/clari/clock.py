@@ -1,7 +1,5 @@
 """Time as this room sees it, so that tests can advance it."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime

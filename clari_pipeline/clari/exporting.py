@@ -1,7 +1,5 @@
 """The export runner: submits within what Clari leaves free, polls jobs to their end, downloads."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Set
 from contextlib import AbstractAsyncContextManager, nullcontext

@@ -1,7 +1,5 @@
 """The key that each call carries: one that stays, or one that may be replaced while a run goes on."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager

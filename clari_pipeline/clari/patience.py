@@ -1,7 +1,5 @@
 """How often a call is tried, for how long and at which errors; and the circuit breaker: when nothing more is asked."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Calls for products beside the forecast: audit events page by page, opportunities by their ids."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlencode

@@ -3,8 +3,6 @@
 An export whose answers are lost is looked for before Clari is asked again, so each of them costs half a minute.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """All settings, read in one place into one frozen object."""
 
-from __future__ import annotations
-
 import os
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Read the envelopes in which Clari reports an error, in any of their forms [spec, posthog]."""
 
-from __future__ import annotations
-
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator

@@ -4,8 +4,6 @@ Python raises it wherever the main thread happens to be, in the middle of a data
 done in a thread of its own, which no signal reaches, and is asked to stop.
 """
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Callable

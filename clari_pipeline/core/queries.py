@@ -24,8 +24,6 @@ table stands behind its name and an `@`, one that `sql/schema/` defines: `retent
 Values are written in `sql/` alone: nothing of Python's is ever put into a statement's text.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from functools import cache

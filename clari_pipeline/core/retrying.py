@@ -1,7 +1,5 @@
 """Retries by stamina, logged and never printed."""
 
-from __future__ import annotations
-
 import logging
 
 from stamina import retry_context

@@ -5,8 +5,6 @@ a web address or of HTML, in base64 or in hexadecimals, one inside the other. So
 something to decode, and what stands in the text itself where a secret was found is replaced.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from binascii import a2b_base64

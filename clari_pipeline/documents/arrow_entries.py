@@ -6,8 +6,6 @@ stands twice. Keys that we do not know are learnt from the entries that were rea
 of the same document can be taken.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping

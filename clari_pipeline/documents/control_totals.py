@@ -5,8 +5,6 @@ made. JSON and CSV are counted by DuckDB's readers, while the rows are made. Duc
 its totals are right or differ visibly, and where they differ the decoded text is counted digit by digit.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor

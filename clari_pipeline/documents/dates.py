@@ -1,7 +1,5 @@
 """Parse the days of a document: strict about the order of day and month, and about the century."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta

@@ -4,8 +4,6 @@ Relational, as production delivers it: one object, five lists in any order [gitl
 writing: one row a person, no ids [checklist].
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any

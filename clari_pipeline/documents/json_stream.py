@@ -5,8 +5,6 @@ a faster parser: a piece is cut at a separator, and it is the parser's success t
 elements, since a cut inside a text or inside a nested value leaves something open.
 """
 
-from __future__ import annotations
-
 import codecs
 import io
 import json

@@ -1,7 +1,5 @@
 """Long CSV: twelve columns, one line a measure, no ids [spec]."""
 
-from __future__ import annotations
-
 import csv
 import sys
 from collections import Counter, defaultdict

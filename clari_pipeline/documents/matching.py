@@ -4,8 +4,6 @@ JSON has Clari's ids; a CSV has emails, names and numbers in their place. What h
 what may be one of several, or cannot be compared, is named and never guessed.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """A landed document, whichever of the three shapes it has, as entries and the lists beside them."""
 
-from __future__ import annotations
-
 import io
 from collections import Counter
 from collections.abc import Callable, Iterable

@@ -4,8 +4,6 @@ An amount is read exactly or it is none: no amount passes through a binary fract
 what is rounded for that is counted.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """A landed document: its folder, its manifest, and its bytes, which are verified while they are read."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

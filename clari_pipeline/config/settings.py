@@ -20,7 +20,10 @@ from clari_pipeline.core.setting_errors import ForecastsMissing, KeyMissing, San
 EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
 REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
 PRODUCTS = ("forecast", "limits", "audit", "activity", "opportunity")  # in the order in which a sync brings them
+_COPY = "warehouse-read.duckdb"
 SANDBOX_KEY = "sandbox-key-"  # how the key of every sandbox begins
+
+
 _Listed = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -174,7 +177,7 @@ class Settings(BaseSettings):
         """Otherwise each sync would replace the warehouse by its copy."""
         url = info.data.get("warehouse_url", SecretStr("")).get_secret_value()
         file = Path(url.removeprefix("duckdb:///"))
-        if url.startswith("duckdb:///") and file.resolve() == _copy_in(folder).resolve():
+        if url.startswith("duckdb:///") and file.resolve() == (folder / _COPY).resolve():
             raise ValueError("CLARI_WAREHOUSE_URL names the file that the copy for readers goes to: rename one of them")
         return folder
 
@@ -186,7 +189,7 @@ class Settings(BaseSettings):
     @property
     def copy_file(self) -> Path:
         """The copy of the warehouse that people read while a sync writes."""
-        return _copy_in(self.data_dir)
+        return self.data_dir / _COPY
 
     @property
     def marts_dir(self) -> Path:
@@ -266,10 +269,6 @@ class Settings(BaseSettings):
                 "Forecast tab, comma-separated, or give --forecast ID"
             )
         return self.forecast_ids
-
-
-def _copy_in(data_dir: Path) -> Path:
-    return data_dir / "warehouse-read.duckdb"
 
 
 def read_settings(**overrides: Any) -> Settings:

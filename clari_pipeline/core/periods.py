@@ -1,13 +1,11 @@
 """Fiscal quarters and months, named as Clari names them (`2026_Q4`)."""
 
-from __future__ import annotations
-
 import calendar
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
+from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
 from clari_pipeline.core.runbook import PipelineError
@@ -35,7 +33,7 @@ class Quarter:
     number: int
 
     @classmethod
-    def parse(cls, text: str) -> Quarter:
+    def parse(cls, text: str) -> Self:
         """Read `2026_Q4`; anything else raises `UnknownPeriod` and says what would be right."""
         found = _QUARTER.fullmatch(text)
         if found is None:
@@ -45,10 +43,10 @@ class Quarter:
     def __str__(self) -> str:
         return f"{self.year:04d}_Q{self.number}"
 
-    def shifted(self, quarters: int) -> Quarter:
+    def shifted(self, quarters: int) -> Self:
         """The quarter so many quarters later (earlier where negative)."""
         year, index = divmod(self.year * 4 + self.number - 1 + quarters, 4)
-        return Quarter(year, index + 1)
+        return replace(self, year=year, number=index + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +135,7 @@ class FiscalCalendar:
         is_whole = weeks >= _WEEKS_AT_LEAST and last - first <= _DAYS_AT_MOST
         return is_whole and self.contradicted_by(quarter, first, None) and self.contradicted_by(quarter, None, last)
 
-    def as_delivered(self, quarter: Quarter, first: date) -> FiscalCalendar | None:
+    def as_delivered(self, quarter: Quarter, first: date) -> Self | None:
         """The calendar in which a quarter begins about that day; None where no first month and no naming does it."""
         into_the_month, left_of_it = first.day - 1, calendar.monthrange(first.year, first.month)[1] - first.day + 1
         is_nearer_the_next = left_of_it < into_the_month

@@ -1,4 +1,4 @@
-"""Clari's calls, _typed. Calls that are safe to repeat are retried; the export call is not."""
+"""Clari's calls, typed. Calls that are safe to repeat are retried; the export call is not."""
 
 import asyncio
 import json

@@ -41,12 +41,13 @@ _FLAT = {
 class StreamTotals:
     """Counts an array of JSON in a thread of its own, by the statement `sql`, as it is fed in order.
 
-    What is fed begins with an element and ends before a comma, or at the array's end.
+    What is fed begins with an element and ends before a comma, or at the array's end. `totals`, by field and measure,
+    are complete once the context is closed, and None where DuckDB could not read the array.
     """
 
     def __init__(self, sql: str) -> None:
         self._sql = queries.text_of(f"documents/{sql}")
-        self._totals: Totals | None = {}
+        self.totals: Totals | None = {}
         self._waiting: list[bytes] = []
         self._size = 0
         self._thread = ThreadPoolExecutor(1, "totals")
@@ -70,11 +71,6 @@ class StreamTotals:
             if self._size >= _BATCH:
                 self._hand_on()
 
-    @property
-    def totals(self) -> Totals | None:
-        """By field and measure, once the context is closed; None where DuckDB could not read the array."""
-        return self._totals
-
     def _hand_on(self) -> None:
         if self._counting is not None:
             self._counting.result()
@@ -82,11 +78,13 @@ class StreamTotals:
         self._waiting, self._size = [], 0
 
     def _count(self, parts: list[bytes]) -> None:
-        if not parts or self._totals is None:
+        if not parts or self.totals is None:
             return
         try:
             if self._file is None:
-                folder = self._folder.enter_context(TemporaryDirectory(prefix="clari-totals-"))
+                folder = self._folder.enter_context(
+                    TemporaryDirectory(prefix="clari-totals-", ignore_cleanup_errors=True)
+                )
                 self._file = Path(folder) / "entries.json"
                 self._file.touch()
             with self._file.open("r+b", buffering=0) as stream:  # over what was counted: a new one costs half more
@@ -97,10 +95,10 @@ class StreamTotals:
         except Exception:  # noqa: BLE001 - a full disk, say: the exact count is there for that
             found = None
         if found is None:
-            self._totals = None
+            self.totals = None
             return
         for key, more in found.items():
-            self._totals.setdefault(key, ControlTotal()).add(more.total, more.count)
+            self.totals.setdefault(key, ControlTotal()).add(more.total, more.count)
 
 
 def count_file(sql: str, file: Path) -> Totals | None:

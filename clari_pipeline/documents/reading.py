@@ -118,7 +118,7 @@ class _Reader:
                 lists[key], has_others = text.value(), True
             else:
                 has_entries = True
-                self._read_flat(text) if is_flat(text.first()) else self._read_relational(text)
+                self._read_entries(text)
         if has_others or not has_entries:
             raise no_document(lists, "entries is no list")
         if not self._document.entry_count and not lists.keys() & JSON_LISTS.keys():
@@ -130,30 +130,29 @@ class _Reader:
                 self._document.unknown_keys[key] += value is not None
         return self._finished()
 
-    def _read_relational(self, text: JsonStream) -> None:
-        fast = ArrowEntries(ENTRY_KEYS)
-        unknown = self._document.unknown_keys
+    def _read_entries(self, text: JsonStream) -> None:
+        document, people, fast = self._document, FlatPeople(), ArrowEntries(ENTRY_KEYS)
+        unknown = document.unknown_keys
 
         def take(piece: ArrowPiece) -> None:
             self._hand_out(piece.table)
-            self._document.rounded.add(piece.rounded.counts, piece.rounded.most)
+            document.rounded.add(piece.rounded.counts, piece.rounded.most)
             unknown.update(piece.unknown)
 
-        with StreamTotals("totals_relational") as counting:
-            for entries in text.elements(fast.read, take, counting.feed):
-                self._hand_out_rows(row_of(entry, ENTRY_KEYS, "entries", unknown) for entry in self._objects(entries))
-                fast.learn(entries)
-        self._document.control_totals = counting.totals
-
-    def _read_flat(self, text: JsonStream) -> None:
-        self._document.shape = "flat"
-        people = FlatPeople()
-        unknown = self._document.unknown_keys
-        with StreamTotals("totals_flat") as counting:
-            for entries in text.decoded_elements(counting.feed):
-                self._hand_out_rows(people.entry_row(entry, unknown) for entry in self._objects(entries))
-        self._document.control_totals = counting.totals
-        people.fill(self._lists, self._calendar)
+        of_flat = is_flat(text.first())
+        with StreamTotals("totals_flat" if of_flat else "totals_relational") as counting:
+            feed = counting.feed
+            for some in text.decoded_elements(feed) if of_flat else text.elements(fast.read, take, feed):
+                entries = objects(some, "entries", first=document.entry_count)
+                if of_flat:
+                    self._hand_out_rows(people.entry_row(entry, unknown) for entry in entries)
+                else:
+                    self._hand_out_rows(row_of(entry, ENTRY_KEYS, "entries", unknown) for entry in entries)
+                    fast.learn(entries)
+        document.control_totals = counting.totals
+        if of_flat:
+            document.shape = "flat"
+            people.fill(self._lists, self._calendar)
 
     def read_csv(self, stream: IO[bytes]) -> Document:
         self._document.shape = "long_csv"
@@ -170,9 +169,6 @@ class _Reader:
         self._hand_out_rows(read_long_csv(lines, self._calendar, self._lists, unknown, currency=self._currency))
         self._document.control_totals = control_totals.of_csv(content)
         return self._finished()
-
-    def _objects(self, entries: list[Any]) -> list[dict[str, Any]]:
-        return objects(entries, "entries", first=self._document.entry_count)
 
     def _hand_out_rows(self, entries: Iterable[Row]) -> None:
         rows = EntryRows()

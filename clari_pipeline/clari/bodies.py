@@ -5,8 +5,6 @@ of several gzip streams in a row reads the first. HTTP/1.1 takes the end of a co
 length it was not told. So what nothing shows to be whole is told apart here.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import zlib
@@ -60,7 +58,9 @@ class Body:
         Raises `httpx.DecodingError` where the compression is damaged or breaks off, and `UnexpectedAnswer` where it is
         one that was not asked for.
         """
-        decoder = self._decoder()
+        if self._encoding not in {"", "identity", *_DECODERS}:
+            raise UnexpectedAnswer(f"{self._call}: Clari's answer is compressed in a way that was not asked for")
+        decoder = _DECODERS.get(self._encoding, _Decoder)()
         is_empty = self._is_framed
         try:
             async for raw in self._response.aiter_bytes():
@@ -86,25 +86,13 @@ class Body:
                 break
         return bytes(found)
 
-    def _decoder(self) -> _Decoder:
-        if self._encoding in {"", "identity"}:
-            return _Plain()
-        if self._encoding not in _DECODERS:
-            raise UnexpectedAnswer(f"{self._call}: Clari's answer is compressed in a way that was not asked for")
-        return _DECODERS[self._encoding]()
 
+class _Decoder:
+    """Of a body that is not compressed."""
 
-class _Decoder(Protocol):
     @property
-    def has_ended(self) -> bool: ...
-
-    def decode(self, raw: bytes) -> Iterator[bytes]: ...
-
-    def rest(self) -> bytes: ...
-
-
-class _Plain:
-    has_ended = True
+    def has_ended(self) -> bool:
+        return True
 
     def decode(self, raw: bytes) -> Iterator[bytes]:
         yield raw
@@ -113,7 +101,7 @@ class _Plain:
         return b""
 
 
-class _Inflating:
+class _Inflating(_Decoder):
     """Streams of zlib's: gzip, of which several may follow each other, or deflate, which some send bare (RFC 9110)."""
 
     def __init__(self, *, is_gzip: bool) -> None:
@@ -138,7 +126,7 @@ class _Inflating:
         return b"" if self._stream is None or self._stream.eof else self._stream.flush()
 
 
-class _Zstd:
+class _Zstd(_Decoder):
     """Frames of zstd, one after the other."""
 
     def __init__(self) -> None:
@@ -157,13 +145,9 @@ class _Zstd:
                 yield self._frame.decompress(fed)
                 fed = self._frame.unused_data
 
-    def rest(self) -> bytes:
-        return b""
-
 
 _DECODERS: dict[str, Callable[[], _Decoder]] = {
-    "gzip": lambda: _Inflating(is_gzip=True),
-    "x-gzip": lambda: _Inflating(is_gzip=True),
+    **dict.fromkeys(("gzip", "x-gzip"), lambda: _Inflating(is_gzip=True)),
     "deflate": lambda: _Inflating(is_gzip=False),
     "zstd": _Zstd,
 }
@@ -202,35 +186,3 @@ class ResultSink(Protocol):
     def restart(self) -> None:
         """Forget what came so far."""
         ...
-
-
-class MaskingSink:
-    """A sink before another: what is no longer than `LARGEST_ERROR` reaches it whole, at the end, without any key.
-
-    Some gateways put an error where the document should be, with what they were sent in it. What is longer passes.
-    """
-
-    def __init__(self, sink: ResultSink, masked: Callable[[bytes], bytes]) -> None:
-        self._sink = sink
-        self._masked = masked
-        self._held: bytearray | None = bytearray()
-
-    def write(self, chunk: bytes) -> None:
-        """Take the next bytes."""
-        if self._held is None:
-            self._sink.write(chunk)
-            return
-        self._held += chunk
-        if len(self._held) > LARGEST_ERROR:
-            held, self._held = bytes(self._held), None
-            self._sink.write(held)
-
-    def restart(self) -> None:
-        """Forget what came so far."""
-        self._held = bytearray()
-        self._sink.restart()
-
-    def end(self) -> None:
-        """There is no more."""
-        if self._held:
-            self._sink.write(self._masked(bytes(self._held)))

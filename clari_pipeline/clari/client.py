@@ -1,62 +1,38 @@
 """Clari's calls, typed. Calls that are safe to repeat are retried; the export call is not."""
 
-from __future__ import annotations
-
 import asyncio
+import json
+import os
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from time import monotonic
-from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 import httpx
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
-from clari_pipeline.clari.bodies import ENCODINGS, LARGEST_ERROR, Body, MaskingSink, ResultSink
-from clari_pipeline.clari.circuit import Circuit
-from clari_pipeline.clari.errors import (
-    AnswerLost,
-    ClariDown,
-    ClariError,
-    ClariUnreachable,
-    ErrorAsAnswer,
-    LinkAstray,
-    RateLimited,
-    ServerFault,
-    UnexpectedAnswer,
-    refusal,
-    refusal_by,
-)
+from clari_pipeline.clari import errors
+from clari_pipeline.clari.bodies import ENCODINGS, LARGEST_ERROR, Body, ResultSink
 from clari_pipeline.clari.keys import KeyAuth, KeySource
-from clari_pipeline.clari.models import ExportRequest, Job, Limits, offered_types, segment
-from clari_pipeline.clari.paging import pages
-from clari_pipeline.clari.patience import Patience, Retry, cause_of, is_passing, was_not_queued
-from clari_pipeline.clari.reading import (
-    is_web_page,
-    job_id_of,
-    json_of,
-    refuse_error,
-    refuse_error_as_answer,
-    refuse_error_as_job,
-    refuse_too_large,
-    refuse_web_page,
-    typed,
-    unwrapped,
-)
-from clari_pipeline.clari.tls import tls_context
-from clari_pipeline.core.envelopes import Words
+from clari_pipeline.clari.models import ExportRequest, Job, JobState, Limits, segment
+from clari_pipeline.clari.patience import Circuit, Patience, Retry, cause_of, is_passing, was_not_queued
+from clari_pipeline.core.envelopes import Words, error_in, error_of
 from clari_pipeline.core.retrying import retry_context
 
 _LARGEST_ANSWER = 16 << 20  # bytes; an answer that is no document
 _MOST_COPIES = 4
+_MOST_EMPTY, _MOST_PAGES = 10, 10_000
 _CONNECT_TIMEOUT_S = 10.0
 _PROBE_TIMEOUT_S = 10.0
 _SLOWEST_BYTES_PER_S = 1024
 _Result = TypeVar("_Result")
+_Typed = TypeVar("_Typed", Job, Limits)
 RetryHook = Callable[[str, str], None]
 """Called with the call that is retried, and why."""
 
@@ -109,9 +85,7 @@ class ClariClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self._http.aclose()
 
     @property
@@ -127,12 +101,22 @@ class ClariClient:
 
     async def limits(self) -> Limits:
         """What Clari leaves free of concurrency and quota."""
-        answer = await self._ask("limits", "GET", "/admin/limits")
-        return typed("limits", Limits, answer.get("jobs", answer) if isinstance(answer, dict) else answer)
+        _, answer = await self._ask("limits", "GET", "/admin/limits")
+        return _typed("limits", Limits, answer.get("jobs", answer) if isinstance(answer, dict) else answer)
 
     async def types(self) -> tuple[str, ...]:
-        """The types that Clari offers for export. Not every organisation's Clari knows the call: `ClariRefused`."""
-        return offered_types(await self._ask("types", "GET", "/forecast/types"))
+        """The types that Clari offers for export. Not every organisation's Clari knows the call: `ClariRefused`.
+
+        Nobody has described the answer: a list of names, or of objects that name them, bare or in an object.
+        """
+        _, answer = await self._ask("types", "GET", "/forecast/types")
+        if isinstance(answer, dict):
+            answer = next((value for value in answer.values() if isinstance(value, list)), [])
+        names = []
+        for entry in answer if isinstance(answer, list) else []:
+            keys = [key for key in ("type", "name", "id") if key in entry] if isinstance(entry, dict) else []
+            names.append(entry[keys[0]] if keys else entry)
+        return tuple(name.strip().lower() for name in names if isinstance(name, str))
 
     async def submit_export(self, request: ExportRequest) -> str:
         """Queue an export; the job's id.
@@ -148,30 +132,54 @@ class ClariClient:
 
         Raises `ErrorAsAnswer` where Clari sends nothing but errors in its place, for so many seconds at most.
         """
-        call, path = f"status of job {job_id}", f"/export/jobs/{segment(job_id)}"
-
-        async def once() -> Any:
-            answer = (await self._read(call, "GET", path, None))[1]
-            refuse_error_as_job(call, answer)
-            return unwrapped(answer)
-
-        job = await self._repeated(call, is_passing, once, Patience(self._retry.within(within_s)))
-        return typed(call, Job, {"jobId": job_id, **job} if isinstance(job, dict) else job)
+        call = f"status of job {job_id}"
+        patience, path = Patience(self._retry, within_s), f"/export/jobs/{segment(job_id)}"
+        job = _unwrapped((await self._ask(call, "GET", path, refuse=_refuse_error_as_job, patience=patience))[1])
+        return _typed(call, Job, {"jobId": job_id, **job} if isinstance(job, dict) else job)
 
     async def jobs(self) -> list[Job]:
         """The token's jobs, all pages, without entries that cannot be read; a list of nothing but such is none."""
         jobs, odd = [], None
-        async for _page, listed in pages(
-            self, "list of jobs", "/export/jobs", lists=("jobs", "items"), needs_good_key=True
-        ):
+        async for _page, listed in self.pages("list of jobs", "/export/jobs", ("jobs", "items"), needs_good_key=True):
             for entry in listed:
                 try:
-                    jobs.append(typed("list of jobs", Job, unwrapped(entry)))
-                except UnexpectedAnswer as error:
+                    jobs.append(_typed("list of jobs", Job, _unwrapped(entry)))
+                except errors.UnexpectedAnswer as error:
                     odd = error
         if odd is not None and not jobs:
             raise odd
         return jobs
+
+    async def pages(
+        self, name: str, address: str, lists: tuple[str, ...], *, needs_good_key: bool = False
+    ) -> AsyncIterator[tuple[bytes, list[Any]]]:
+        """Each page as Clari sent it, and what it lists under one of those keys, or bare; `nextLink` names the next.
+
+        A link is followed on Clari's own host only; `needs_good_key` as for `answer`. Raises `LinkAstray`
+        where one leads elsewhere, back or on for ever, `UnexpectedAnswer` where a page is none.
+        """
+        seen = set[str]()
+        number = empty = 0
+        while True:
+            number += 1
+            call = f"{name}, page {number}"
+            page, answer = await self.answer(call, address, needs_good_key=needs_good_key)
+            listed = next((answer[key] for key in lists if key in answer), None) if isinstance(answer, dict) else answer
+            if not isinstance(listed, list):
+                raise errors.UnexpectedAnswer(f"{call}: Clari's answer is not what it documents, at {lists[0]}")
+            yield page, listed
+            empty = 0 if listed else empty + 1
+            following = answer.get("nextLink") if isinstance(answer, dict) else None
+            if not following:
+                return
+            if not isinstance(following, str) or empty == _MOST_EMPTY or number == _MOST_PAGES:
+                raise errors.LinkAstray(f"{call}: Clari's link leads nowhere: ask Clari's support")
+            address = self.linked(call, following, on=address)
+            if address in seen:
+                raise errors.LinkAstray(
+                    f"{call}: Clari's link leads back to a page that came before: ask Clari's support"
+                )
+            seen.add(address)
 
     async def answer(self, call: str, path: str, *, needs_good_key: bool = False) -> tuple[bytes, Any]:
         """A call that is safe to repeat: the answer as Clari sent it, and its JSON.
@@ -179,13 +187,11 @@ class ClariClient:
         `path` may be a link of Clari's. After a 403 where `needs_good_key`, nothing more is asked.
         """
 
-        async def once() -> tuple[bytes, Any]:
-            content, answer = await self._read(call, "GET", path, None)
+        def refuse(call: str, answer: object) -> None:
             if isinstance(answer, dict):
-                refuse_error_as_answer(call, answer)
-            return content, answer
+                _refuse_error_as_answer(call, answer)
 
-        return await self._repeated(call, is_passing, once, needs_good_key=needs_good_key)
+        return await self._ask(call, "GET", path, refuse=refuse, needs_good_key=needs_good_key)
 
     def linked(self, call: str, link: str, *, on: str = "") -> str:
         """The address of a link that Clari gave on a page of that path or address, resolved against it (RFC 3986).
@@ -200,9 +206,10 @@ class ClariClient:
             if theirs.path == page.path.removeprefix(ours.path.rstrip("/")) and link.startswith("/"):
                 theirs = theirs.copy_with(path=page.path)
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise LinkAstray(f"{call}: Clari's link is no address: ask Clari's support") from error
-        if _origin(theirs) != _origin(ours) or theirs.userinfo:
-            raise LinkAstray(
+            raise errors.LinkAstray(f"{call}: Clari's link is no address: ask Clari's support") from error
+        origin, own_origin = ((one.scheme, one.host, one.port) for one in (theirs, ours))
+        if origin != own_origin or theirs.userinfo:
+            raise errors.LinkAstray(
                 f"{call}: Clari's link leads to {_shown(theirs, ours)}, away from {_shown(ours, theirs)}, and was not "
                 "followed, since the key would travel there: check CLARI_BASE_URL"
             )
@@ -210,25 +217,27 @@ class ClariClient:
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job, which frees quota. Raises `CancelFailed` where it had already ended."""
-        await self._ask(f"cancelling of job {job_id}", "PATCH", f"/export/jobs/{segment(job_id)}", {"type": "CANCEL"})
+        await self._ask(
+            f"cancelling of job {job_id}", "PATCH", f"/export/jobs/{segment(job_id)}", body={"type": "CANCEL"}
+        )
 
     async def download(self, job_id: str, sink: ResultSink, *, max_bytes: int | None = None) -> Download:
         """Stream a result into `sink`. A body that is cut, trickles, or is an error's, is downloaded afresh.
 
         Where nothing shows that it is whole, it is fetched until two copies are the same and none was longer, or, a few
         times later, as it is. Raises `ResultTooLarge` as soon as more than `max_bytes` are announced or have come.
+        What is no longer than `LARGEST_ERROR` reaches the sink at its end, without any key: some gateways put an error
+        where the document should be, with what they were sent in it.
         """
         call = f"result of job {job_id}"
         copies: list[Download] = []
-        masking = MaskingSink(sink, self._key.masked)
         while True:
             patience = Patience(self._retry)
-            once = partial(self._download, call, job_id, masking, max_bytes, patience)
+            once = partial(self._download, call, job_id, sink, max_bytes, patience)
             copy_ = await self._repeated(call, is_passing, once, patience)
             is_again = copy_ in copies and copy_.size == max(one.size for one in copies)
             copies.append(copy_)
             if copy_.is_whole or is_again or len(copies) == _MOST_COPIES:
-                masking.end()
                 return replace(copy_, is_whole=True) if is_again else copy_
             self._on_retry(call, "nothing shows where it ends")
 
@@ -243,49 +252,80 @@ class ClariClient:
             body = Body(call, response)
             async for piece in body.pieces():
                 if size == 0:
-                    refuse_web_page(call, response, piece)
+                    _refuse_web_page(call, response, piece)
                 size += len(piece)
                 refuse_too_large(call, size, max_bytes)
-                start += piece[: LARGEST_ERROR - len(start)]
-                sink.write(piece)
+                room = LARGEST_ERROR - len(start)
+                start += piece[:room]
+                if size > LARGEST_ERROR:
+                    if size - len(piece) <= LARGEST_ERROR:
+                        sink.write(start)
+                    sink.write(piece[room:])
                 patience.renew()
                 seconds = monotonic() - begun
                 if seconds > self._request_timeout_s and size < seconds * _SLOWEST_BYTES_PER_S:
                     raise httpx.ReadTimeout("the body trickles")
         if response.status_code == httpx.codes.NO_CONTENT:
-            raise UnexpectedAnswer(f"{call}: Clari's answer is empty")
-        refuse_error(call, response, self._key.masked(start))
+            raise errors.UnexpectedAnswer(f"{call}: Clari's answer is empty")
+        if (words := error_of(start := self._key.masked(start))) is not None:
+            raise errors.ErrorAsDocument(call, response.status_code, words)
+        if 0 < size <= LARGEST_ERROR:
+            sink.write(start)
         return Download(size, body.digest, body.is_whole)
 
     async def _submit(self, call: str, request: ExportRequest) -> str:
         try:
-            return job_id_of(call, (await self._read(call, "POST", request.path, request.body()))[1])
-        except ErrorAsAnswer as error:
-            if (kind := refusal_by(error.code)) is not None:
+            answer = (await self._read(call, "POST", request.path, request.body()))[1]
+            job = _unwrapped(answer)
+            if not isinstance(job, dict) or not job.get("jobId"):
+                _refuse_error_as_answer(call, answer)
+            return _typed(call, Job, {"jobId": job.get("jobId")} if isinstance(job, dict) else job).job_id
+        except errors.ErrorAsAnswer as error:
+            if (kind := errors.refusal_by(error.code)) is not None:
                 raise kind(call, error.status, Words(error.code, error.clari_message, error.error_id)) from error
-            raise AnswerLost(str(error)) from error
+            raise errors.AnswerLost(str(error)) from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise ClariUnreachable(f"{call}: no connection to {self._base_url}") from error
-        except ServerFault as error:
-            raise AnswerLost(str(error)) from error
-        except (httpx.HTTPError, UnexpectedAnswer) as error:
-            raise AnswerLost(f"{call}: Clari's answer was lost ({cause_of(error)})") from error
+            raise errors.ClariUnreachable(f"{call}: no connection to {self._base_url}") from error
+        except errors.ServerFault as error:
+            raise errors.AnswerLost(str(error)) from error
+        except (httpx.HTTPError, errors.UnexpectedAnswer) as error:
+            raise errors.AnswerLost(f"{call}: Clari's answer was lost ({cause_of(error)})") from error
 
-    async def _ask(self, call: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """A call that is safe to repeat: its JSON."""
-        return (await self._repeated(call, is_passing, lambda: self._read(call, method, path, body)))[1]
+    async def _ask(
+        self,
+        call: str,
+        method: str,
+        path: str,
+        *,
+        body: dict[str, Any] | None = None,
+        refuse: Callable[[str, Any], None] = lambda _call, _answer: None,
+        patience: Patience | None = None,
+        needs_good_key: bool = False,
+    ) -> tuple[bytes, Any]:
+        """A call that is safe to repeat: its bytes and its JSON, unless `refuse` raises for what it is."""
+
+        async def once() -> tuple[bytes, Any]:
+            content, answer = await self._read(call, method, path, body)
+            refuse(call, answer)
+            return content, answer
+
+        return await self._repeated(call, is_passing, once, patience, needs_good_key=needs_good_key)
 
     async def _read(self, call: str, method: str, path: str, body: dict[str, Any] | None) -> tuple[bytes, Any]:
-        """An answer's bytes and its JSON; one that trickles is as good as none."""
+        """An answer's bytes and its JSON, where none are an empty object; one that trickles is as good as none."""
         try:
             async with asyncio.timeout(2 * self._request_timeout_s), self._answer(call, method, path, body) as response:
                 content = await Body(call, response).start(_LARGEST_ANSWER + 1)
                 if len(content) > _LARGEST_ANSWER:
-                    raise UnexpectedAnswer(f"{call}: Clari's answer is larger than {_LARGEST_ANSWER:,} bytes")
+                    raise errors.UnexpectedAnswer(f"{call}: Clari's answer is larger than {_LARGEST_ANSWER:,} bytes")
                 content = self._key.masked(content)
-                return content, json_of(call, response, content)
+                _refuse_web_page(call, response, content)
         except TimeoutError as error:
             raise httpx.ReadTimeout("the answer trickles") from error
+        try:
+            return content, json.loads(content) if content.strip() else {}
+        except (ValueError, RecursionError) as error:
+            raise errors.UnexpectedAnswer(f"{call}: Clari's answer is no JSON") from error
 
     async def _repeated(
         self,
@@ -303,11 +343,11 @@ class ClariClient:
         lasting, causes = patience or Patience(self._retry), deque[Exception](maxlen=1)
 
         def wait(error: Exception) -> bool | float:
-            is_late = lasting.is_over() and not isinstance(error, RateLimited)
+            is_late = lasting.is_over() and not isinstance(error, errors.RateLimited)
             if is_late or self._circuit.is_open or not is_retried(error):
                 return False
             causes.append(error)
-            asked = error.retry_after_s if isinstance(error, RateLimited | ServerFault) else None
+            asked = error.retry_after_s if isinstance(error, errors.RateLimited | errors.ServerFault) else None
             if not asked:
                 return True
             return asked if lasting.allows(asked) else False
@@ -326,22 +366,17 @@ class ClariClient:
                         self._on_retry(call, cause_of(causes.pop()))
                     with attempt, self._key.hiding():
                         return await once()
-            except AnswerLost:
+            except errors.AnswerLost:
                 raise
             except httpx.HTTPError as error:
-                raise await self._given_up(ClariUnreachable(f"{call}: {self._silence(error)}")) from error
-            except (ClariUnreachable, ServerFault) as error:
+                silence = f"{call}: {self._base_url} does not answer ({cause_of(error)})"
+                raise await self._given_up(errors.ClariUnreachable(silence)) from error
+            except (errors.ClariUnreachable, errors.ServerFault) as error:
                 raise await self._given_up(error) from error
         raise AssertionError("unreachable")
 
-    async def _given_up(self, error: ClariError) -> ClariError:
-        """The error, or `ClariDown` where nothing else is answered either."""
-        if not self._circuit.is_open and await self._is_answering():
-            return error
-        return ClariDown(f"{self._base_url} is down: {error}; run again later, what has begun is continued")
-
-    async def _is_answering(self) -> bool:
-        """Whether Clari answers another call: two are tried at once, each once."""
+    async def _given_up(self, error: errors.ClariError) -> errors.ClariError:
+        """The error, or `ClariDown` where nothing else is answered either: two calls are tried at once, each once."""
 
         async def answers(path: str) -> bool:
             try:
@@ -350,35 +385,89 @@ class ClariClient:
                     self._http.stream("GET", f"{self._base_url}{path}") as answer,
                 ):
                     start = await Body("probe", answer).start(LARGEST_ERROR)
-            except (httpx.HTTPError, TimeoutError, UnexpectedAnswer):
+            except (httpx.HTTPError, TimeoutError, errors.UnexpectedAnswer):
                 return False
-            return answer.status_code < 500 and not is_web_page(start)
+            return answer.status_code < 500 and not _is_web_page(start)
 
-        return any(await asyncio.gather(answers("/admin/limits"), answers("/export/jobs")))
-
-    def _address(self, call: str, path: str) -> str:
-        return f"{self._base_url}{path}" if path.startswith("/") else self.linked(call, path)
-
-    def _silence(self, error: Exception) -> str:
-        return f"{self._base_url} does not answer ({cause_of(error)})"
+        if not self._circuit.is_open and any(await asyncio.gather(answers("/admin/limits"), answers("/export/jobs"))):
+            return error
+        return errors.ClariDown(f"{self._base_url} is down: {error}; run again later, what has begun is continued")
 
     @asynccontextmanager
     async def _answer(
         self, call: str, method: str, path: str, body: dict[str, Any] | None = None
     ) -> AsyncIterator[httpx.Response]:
-        async with self._http.stream(method, self._address(call, path), json=body) as response:
+        address = f"{self._base_url}{path}" if path.startswith("/") else self.linked(call, path)
+        async with self._http.stream(method, address, json=body) as response:
             if date := response.headers.get("date"):
                 self._newest.append(date)
             if response.status_code >= 300:
                 said = self._key.masked(await Body(call, response).start(LARGEST_ERROR))
-                raise refusal(call, response.status_code, response.headers, said)
+                raise errors.refusal(call, response.status_code, response.headers, said)
             yield response
-
-
-def _origin(address: httpx.URL) -> tuple[str, str, int | None]:
-    return address.scheme, address.host, address.port
 
 
 def _shown(address: httpx.URL, other: httpx.URL) -> str:
     """Its host; where the other has the same one, what else tells them apart."""
     return address.host or "nowhere" if address.host != other.host else f"{address.scheme}://{address.netloc.decode()}"
+
+
+def _refuse_web_page(call: str, response: httpx.Response, body: bytes) -> None:
+    """The page of a proxy, whatever its status, is a fault of the server."""
+    if _is_web_page(body):
+        raise errors.ServerFault(call, response.status_code, Words(message="a web page instead of an answer"))
+
+
+def _refuse_error_as_answer(call: str, answer: object) -> None:
+    """Raise `ErrorAsAnswer` where it says what went wrong, and lists nothing."""
+    if (words := error_in(answer)) is not None:
+        raise errors.ErrorAsAnswer(call, 200, words)
+
+
+def _refuse_error_as_job(call: str, answer: object) -> None:
+    """Raise the same where it has no state of a job. An error may have a `status` of its own, and no `jobId`."""
+    job = _unwrapped(answer)
+    status, job_id = (job.get("status"), job.get("jobId")) if isinstance(job, dict) else (None, None)
+    if status is None or (job_id is None and JobState(str(status)) is JobState.UNKNOWN):
+        _refuse_error_as_answer(call, answer)
+
+
+def _is_web_page(body: bytes) -> bool:
+    """Whether it is a page for people."""
+    return body.lstrip()[:1] == b"<"
+
+
+def refuse_too_large(call: str, size: int, max_bytes: int | None) -> None:
+    """Raise `ResultTooLarge` where it is more than is allowed."""
+    if max_bytes is not None and size > max_bytes:
+        raise errors.ResultTooLarge(
+            f"{call}: {size:,} bytes are more than the {max_bytes:,} allowed: raise CLARI_MAX_RESULT_BYTES"
+        )
+
+
+def _typed(call: str, kind: type[_Typed], answer: object) -> _Typed:
+    """The answer as one of our types, or `UnexpectedAnswer`."""
+    try:
+        return kind.model_validate(answer)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "its whole"
+        raise errors.UnexpectedAnswer(f"{call}: Clari's answer is not what it documents, at {where}") from None
+
+
+def _unwrapped(job: object) -> object:
+    """The job itself, where it comes wrapped."""
+    return job["job"] if isinstance(job, dict) and isinstance(job.get("job"), dict) else job
+
+
+def tls_context() -> ssl.SSLContext:
+    """A shared context: certifi's authorities, or those that `SSL_CERT_FILE` or `SSL_CERT_DIR` name.
+
+    Loaded again where either names another path, or the file there has changed.
+    """
+    named = {name: Path(path) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if (path := os.environ.get(name))}
+    return _context(*((*one, one[1].stat().st_mtime_ns if one[1].exists() else 0) for one in named.items()))
+
+
+@cache
+def _context(*_versions: tuple[str, Path, int]) -> ssl.SSLContext:
+    return httpx.create_ssl_context()

@@ -1,39 +1,20 @@
 """Time as this room sees it, so that tests can advance it."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import monotonic
-from typing import Protocol
 
 
-class Clock(Protocol):
-    """What tells the time, measures it, and waits."""
-
-    def now(self) -> datetime:
-        """The present moment, aware. It may be set, so that nothing is measured by it."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds since some moment, whatever the clock is set to: what timeouts count."""
-        ...
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        ...
-
-
-class SystemClock:
-    """The machine's clock."""
+class Clock:
+    """The machine's clock; another one tells the time, measures it, and waits in the same way."""
 
     def now(self) -> datetime:
-        """The present moment, UTC."""
+        """The present moment, UTC. A clock may be set, so that nothing is measured by it."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds since some moment."""
+        """Seconds since some moment, whatever the clock is set to: what timeouts count."""
         return monotonic()
 
     async def sleep(self, seconds: float) -> None:

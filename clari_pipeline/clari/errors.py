@@ -1,45 +1,9 @@
-"""Every way in which Clari fails to deliver, as an exception.
-
-ClariError
-├── ClariUnreachable        no answer: refused, reset, timed out
-│   ├── AnswerLost          the same for the export call, which may have queued a job
-│   └── ClariDown           no call at all is answered: nothing more is asked
-├── UnexpectedAnswer        an answer that is not what Clari documents
-│   └── LinkAstray              a nextLink to another host, or back to where it came from
-├── ClariRefused            an answer with an error in it
-│   ├── RateLimited         429
-│   ├── ServerFault         5xx, or a proxy's web page
-│   ├── Redirected
-│   ├── AuthFailed          401, 403
-│   │   └── NotOptedIn
-│   ├── ErrorAsAnswer       an error with status 200
-│   │   └── ErrorAsDocument     in place of the document
-│   ├── NotFound            404
-│   └── BadRequest          400
-│       ├── UnknownForecast
-│       ├── TypeNotSupported
-│       ├── QuotaOrConcurrencyReached
-│       ├── JobNotReady
-│       └── CancelFailed
-├── ProductRefused          a product beside the forecast that this key may not have
-├── PageGone                a page after the first that Clari has no more
-└── ExportFailed            Clari answered, the export did not come
-    ├── JobLost             worth asking for again
-    │   ├── ExportTimedOut
-    │   ├── ExportJobFailed     FAILED
-    │   ├── ExportCancelled     CANCELLED, ABORTED
-    │   ├── JobForgotten        Clari knows of no such job
-    │   └── ResultsExpired
-    ├── ResultTooLarge
-    ├── NoSlot
-    └── QuotaExhausted
-"""
+"""Every way in which Clari fails to deliver, as an exception; what is refused, lost or not made has its own tree."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -82,14 +46,7 @@ class ClariRefused(ClariError):
 
     remedy = ""
 
-    def __init__(
-        self,
-        call: str,
-        status: int,
-        words: Words,
-        *,
-        retry_after_s: float | None = None,
-    ) -> None:
+    def __init__(self, call: str, status: int, words: Words, *, retry_after_s: float | None = None) -> None:
         self.call = call
         self.status = status
         self.code = words.code
@@ -279,14 +236,11 @@ def refusal(call: str, status: int, headers: Mapping[str, str], body: bytes) -> 
             kind = refusal_by(words.code) or BadRequest
             if kind is BadRequest and "typestoexport" in (words.message or "").lower():  # `bad_request`, says [spec]
                 kind = TypeNotSupported
-    return kind(call, status, words, retry_after_s=_retry_after(headers.get("retry-after")))
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from either writing of the header; None where it says nothing that a clock can hold."""
-    if value is None:
-        return None
-    with suppress(ValueError, OverflowError):
-        return max(0.0, timedelta(seconds=float(value)).total_seconds())
-    moment = read_date(value)
-    return None if moment is None else max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    later, wait = headers.get("retry-after"), None  # seconds, or a date; neither is more than a clock can hold
+    if later is not None:
+        try:
+            wait = timedelta(seconds=float(later)).total_seconds()
+        except (ValueError, OverflowError):
+            moment = read_date(later)
+            wait = None if moment is None else (moment - datetime.now(UTC)).total_seconds()
+    return kind(call, status, words, retry_after_s=None if wait is None else max(0.0, wait))

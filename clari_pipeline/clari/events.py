@@ -1,7 +1,5 @@
 """What happens to an export at Clari, emitted to an observer before the next step is taken."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime

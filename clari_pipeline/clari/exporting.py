@@ -1,50 +1,18 @@
 """The export runner: submits within what Clari leaves free, polls jobs to their end, downloads."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Set
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
+from clari_pipeline.clari import errors, events
 from clari_pipeline.clari.bodies import ResultSink
 from clari_pipeline.clari.client import ClariClient, Download
-from clari_pipeline.clari.clock import Clock, SystemClock, read_date
-from clari_pipeline.clari.errors import (
-    AnswerLost,
-    AuthFailed,
-    BadRequest,
-    ClariDown,
-    ClariError,
-    ClariUnreachable,
-    ExportCancelled,
-    ExportJobFailed,
-    ExportTimedOut,
-    JobForgotten,
-    JobNotReady,
-    NotFound,
-    QuotaOrConcurrencyReached,
-    ResultsExpired,
-    TypeNotSupported,
-)
-from clari_pipeline.clari.events import (
-    Adopted,
-    Cancelled,
-    Completed,
-    ExportEvent,
-    ExportObserver,
-    Polled,
-    Retried,
-    Submitted,
-    Submitting,
-    TypesRefused,
-    Waited,
-)
-from clari_pipeline.clari.lost import Acceptance, LostAnswers
+from clari_pipeline.clari.clock import Clock, read_date
 from clari_pipeline.clari.models import Export, ExportRequest, Job, JobState, Limits
-from clari_pipeline.clari.slots import Slots
+from clari_pipeline.clari.slots import Acceptance, LostAnswers, Slots
 
 _LONGEST_POLL_S = 30.0
 _SHORTEST_PAUSE_S = 0.01  # the rest of a job's time may be less than can be added to a clock's seconds
@@ -56,9 +24,10 @@ _LOST_ANSWER_WAIT_S = 0.2
 _APPEARS_WITHIN_S = 30.0  # a job that Clari has just accepted may not be shown at once
 _MOST_UNSEEN = 3
 _FETCHES_AFTER_S = (0.0, 1.0, 4.0)  # a job may be DONE a moment before its result is there
-_Event = TypeVar("_Event", bound=ExportEvent)
+_Event = TypeVar("_Event", bound=events.ExportEvent)
 
 
+@dataclass(eq=False)
 class Exporter:
     """Runs exports, many at once in one event loop, never more than Clari allows.
 
@@ -69,44 +38,30 @@ class Exporter:
     seconds of the clock's `monotonic`: setting the clock ends none early or late.
     """
 
-    def __init__(
-        self,
-        client: ClariClient,
-        *,
-        export_timeout_s: float = 600,
-        slot_timeout_s: float = 1800,
-        lost_answer_s: float = _APPEARS_WITHIN_S,
-        poll_interval_s: float = 1,
-        max_concurrent: int | None = None,
-        known_jobs: Callable[[], Awaitable[Set[str]]] | None = None,
-        submission_lock: Callable[[ExportRequest], AbstractAsyncContextManager[Any]] = lambda _request: nullcontext(),
-        observe: ExportObserver = lambda _event: None,
-        retried: Callable[[Retried], None] = lambda _event: None,
-        clock: Clock | None = None,
-    ) -> None:
-        self._client = client
-        self._export_timeout_s = export_timeout_s
-        self._shortest_s = min(export_timeout_s, _SHORTEST_POLL_S)
-        self._lost_answer_s = lost_answer_s
-        self._poll_interval_s = poll_interval_s
-        self._known_jobs = known_jobs
-        self._submission_lock = submission_lock
-        self._observe = observe
-        self._retried = retried
-        self._clock = clock or SystemClock()
-        self._slots = Slots(
-            client,
-            clock=self._clock,
-            timeout_s=slot_timeout_s,
-            poll_interval_s=poll_interval_s,
-            max_concurrent=max_concurrent,
-            pause=lambda export, seconds: self._pause(export, seconds, "slot"),
-        )
-        self._acceptance = Acceptance()
-        self._looking = asyncio.Lock()
-        self._own: set[str] = set()
-        self._not_ours: set[str] = set()
-        self._refused_types: set[str] = set()
+    client: ClariClient
+    _: KW_ONLY
+    export_timeout_s: float = 600
+    slot_timeout_s: float = 1800
+    lost_answer_s: float = _APPEARS_WITHIN_S
+    poll_interval_s: float = 1
+    max_concurrent: int | None = None
+    known_jobs: Callable[[], Awaitable[Set[str]]] | None = None
+    submission_lock: Callable[[ExportRequest], AbstractAsyncContextManager[Any]] = lambda _request: nullcontext()
+    observe: events.ExportObserver = lambda _event: None
+    retried: Callable[[events.Retried], None] = lambda _event: None
+    clock: Clock = field(default_factory=Clock)
+    _acceptance: Acceptance = field(default_factory=Acceptance, init=False)
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _own: set[str] = field(default_factory=set, init=False)
+    _not_ours: set[str] = field(default_factory=set, init=False)
+    _refused_types: set[str] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        def pause(export: Export, seconds: float) -> Awaitable[None]:
+            return self._pause(export, seconds, "slot")
+
+        limits = (self.slot_timeout_s, self.poll_interval_s, self.max_concurrent)
+        self._slots = Slots(self.client, self.clock, *limits, pause)
 
     async def limits(self) -> Limits:
         """What Clari leaves free, all unknown where it does not say. Raises `ClariDown` and `AuthFailed`."""
@@ -118,57 +73,50 @@ class Exporter:
         Where the answer to the one that was left behind never arrived, its job is looked for, and only then asked
         for again. Raises `ClariError`, `JobLost` among them.
         """
-        if export.left_behind is None:
-            return await self._queue_and_wait(export)
-        job_id, ago = export.left_behind.job_id, self._clock.now() - export.left_behind.asked_at
-        asked = self._clock.monotonic() - max(ago.total_seconds(), 0.0)
-        if job_id is not None:
-            return await self._wait(export, job_id, accepted=asked)
-        async with self._submission_lock(export.request):
-            adopted = await self._find_lost(export, asked, within_s=self._lost_answer_s)
-        if adopted is None and export.is_history:
-            raise JobForgotten("Clari was asked for it by a run that died, and has no job of it")
-        if adopted is None:
-            return await self._queue_and_wait(export)
-        return await self._wait(export, adopted, accepted=self._clock.monotonic())
+        if (left := export.left_behind) is not None:
+            ago = self.clock.now() - left.asked_at
+            asked = self.clock.monotonic() - max(ago.total_seconds(), 0.0)
+            if left.job_id is not None:
+                return await self._wait(export, left.job_id, accepted=asked)
+            async with self.submission_lock(export.request):
+                adopted = await self._find_lost(export, asked, within_s=self.lost_answer_s)
+            if adopted is not None:
+                return await self._wait(export, adopted, accepted=self.clock.monotonic())
+            if export.is_history:
+                raise errors.JobForgotten("Clari was asked for it by a run that died, and has no job of it")
+        slots = await self._slots.semaphore(export)
+        async with slots:
+            job_id = await self._submit(export)
+            job = await self._wait(export, job_id, accepted=self.clock.monotonic())
+            await self._slots.widen(slots)
+        return job
 
     async def fetch(self, export: Export, job: Job, sink: ResultSink, *, max_bytes: int | None = None) -> Download:
         """Download a DONE job's document. Raises `ResultsExpired` where it is no more.
 
         Raises `ClariUnreachable` where it takes longer than a job may.
         """
+        client = self._client_for(export)
         try:
-            async with asyncio.timeout(self._export_timeout_s):
-                return await self._fetch(export, job, sink, max_bytes)
+            async with asyncio.timeout(self.export_timeout_s):
+                for delay in _FETCHES_AFTER_S:
+                    if delay:
+                        await self._pause(export, delay, "retry")
+                    try:
+                        return await client.download(job.job_id, sink, max_bytes=max_bytes)
+                    except (errors.JobNotReady, errors.NotFound) as error:
+                        refused = error
+                        job = await self._job(export, job.job_id)
+                        if job.expired_time is not None and job.expired_time <= self._clari_now():
+                            break
         except TimeoutError as error:
-            raise ClariUnreachable(
-                f"the result of job {job.job_id} has not come within {self._export_timeout_s:g} s: "
+            raise errors.ClariUnreachable(
+                f"the result of job {job.job_id} has not come within {self.export_timeout_s:g} s: "
                 "run again, or raise CLARI_EXPORT_TIMEOUT_S"
             ) from error
-
-    async def _fetch(self, export: Export, job: Job, sink: ResultSink, max_bytes: int | None) -> Download:
-        client = self._client_for(export)
-        for delay in _FETCHES_AFTER_S:
-            if delay:
-                await self._pause(export, delay, "retry")
-            try:
-                return await client.download(job.job_id, sink, max_bytes=max_bytes)
-            except (JobNotReady, NotFound) as error:
-                refused = error
-                job = await self._job(export, job.job_id)
-                if job.expired_time is not None and job.expired_time <= self._clari_now():
-                    break
-        raise ResultsExpired(
+        raise errors.ResultsExpired(
             f"the result of job {job.job_id} can no longer be had: Clari answered {refused.status}", job
         ) from refused
-
-    async def _queue_and_wait(self, export: Export) -> Job:
-        slots = await self._slots.semaphore(export)
-        async with slots:
-            job_id = await self._submit(export)
-            job = await self._wait(export, job_id, accepted=self._clock.monotonic())
-            await self._slots.widen(slots)
-        return job
 
     async def _wait(self, export: Export, job_id: str, *, accepted: float) -> Job:
         """Poll a job to its end; the DONE job. The export timeout begins at `accepted`, by the clock's `monotonic`.
@@ -180,49 +128,51 @@ class Exporter:
         late: Job | None = None  # as it was when it was cancelled
         while True:
             try:
-                left_s = self._export_timeout_s - (self._clock.monotonic() - accepted)
-                job, unseen = await self._job(export, job_id, within_s=max(left_s, self._shortest_s)), 0
-            except JobForgotten as error:
+                left_s = self.export_timeout_s - (self.clock.monotonic() - accepted)
+                left_s = max(left_s, min(self.export_timeout_s, _SHORTEST_POLL_S))
+                job = await self._job(export, job_id, within_s=left_s)
+                unseen = 0
+            except errors.JobForgotten as error:
                 unseen += 1
                 is_missed, listed = unseen >= _MOST_UNSEEN, None
                 if is_missed and not error.is_hidden:
                     listed = await self._listed(export, job_id)
-                is_young = self._clock.monotonic() - accepted < _APPEARS_WITHIN_S
+                is_young = self.clock.monotonic() - accepted < _APPEARS_WITHIN_S
                 if is_missed and listed is None and not is_young:
                     raise
                 job = listed or Job(job_id=job_id)
-            answered = self._clock.monotonic()
+            answered = self.clock.monotonic()
             waited = answered - accepted
             if job.status:
                 polls += 1
                 is_known = job.state is not JobState.UNKNOWN
-                await self._emit(export, Polled, job_id=job_id, status=job.status, is_known=is_known, poll_count=polls)
-            is_late = waited >= self._export_timeout_s
+                await self._emit(
+                    export, events.Polled, job_id=job_id, status=job.status, is_known=is_known, poll_count=polls
+                )
+            is_late = waited >= self.export_timeout_s
             if job.state.is_end or late:
-                await self._emit(export, Completed, job=job, poll_count=polls, wait_seconds=waited)
+                await self._emit(export, events.Completed, job=job, poll_count=polls, wait_seconds=waited)
                 return self._ended(job, waited, late=late or (job if is_late else None))
             if is_late:
                 late = job
                 await self._cancel(export, job_id, waited)
                 continue
-            wanted = max(waited / 10 if job.status else 0.0, self._poll_interval_s)
-            left_s = max(self._export_timeout_s - waited, _SHORTEST_PAUSE_S)
+            wanted = max(waited / 10 if job.status else 0.0, self.poll_interval_s)
+            left_s = max(self.export_timeout_s - waited, _SHORTEST_PAUSE_S)
             pause = min(wanted, _LONGEST_POLL_S, left_s)
-            spent = self._clock.monotonic() - answered  # on writing down the answer
+            spent = self.clock.monotonic() - answered  # on writing down the answer
             await self._pause(export, pause - min(spent, pause), "poll")
 
     async def _cancel(self, export: Export, job_id: str, waited: float) -> None:
         """Cancel a job; where Clari says that it cannot, it has ended, or an earlier try has cancelled it."""
         try:
             await self._client_for(export).cancel(job_id)
-        except (BadRequest, NotFound):
-            return
-        except AuthFailed as error:
-            if error.status != 403:
+        except (errors.BadRequest, errors.NotFound, errors.AuthFailed) as error:
+            if isinstance(error, errors.AuthFailed) and error.status != 403:
                 raise
-            return
-        self._slots.note_cancelled()
-        await self._emit(export, Cancelled, job_id=job_id, wait_seconds=waited)
+        else:
+            self._slots.exhausted = None
+            await self._emit(export, events.Cancelled, job_id=job_id, wait_seconds=waited)
 
     def _ended(self, job: Job, waited: float, *, late: Job | None) -> Job:
         """The job, if it is DONE. `late` is how it stood when its time was up."""
@@ -230,11 +180,13 @@ class Exporter:
             case JobState.DONE:
                 return job
             case JobState.FAILED:
-                raise ExportJobFailed(f"job {job.job_id} failed at Clari: run again, or ask Clari's support", job)
+                raise errors.ExportJobFailed(
+                    f"job {job.job_id} failed at Clari: run again, or ask Clari's support", job
+                )
             case JobState.CANCELLED | JobState.ABORTED if late is None:
-                raise ExportCancelled(f"job {job.job_id} was cancelled at Clari ({job.status}): run again", job)
+                raise errors.ExportCancelled(f"job {job.job_id} was cancelled at Clari ({job.status}): run again", job)
             case _:
-                raise ExportTimedOut(
+                raise errors.ExportTimedOut(
                     f"job {job.job_id} was not done after {waited:.0f} s "
                     f"(last state {(late or job).status or 'none'}): run again, or raise CLARI_EXPORT_TIMEOUT_S",
                     job,
@@ -243,59 +195,60 @@ class Exporter:
     async def _job(self, export: Export, job_id: str, *, within_s: float | None = None) -> Job:
         try:
             return await self._client_for(export).job(job_id, within_s=within_s)
-        except (BadRequest, NotFound) as error:
-            raise JobForgotten(f"Clari knows of no job {job_id} any more ({error})") from error
-        except AuthFailed as error:
+        except (errors.BadRequest, errors.NotFound) as error:
+            raise errors.JobForgotten(f"Clari knows of no job {job_id} any more ({error})") from error
+        except errors.AuthFailed as error:
             if error.status != 403:
                 raise
             message = f"this key may not see job {job_id}, which another one may have made"
-            raise JobForgotten(message, is_hidden=True) from error
+            raise errors.JobForgotten(message, is_hidden=True) from error
 
     async def _listed(self, export: Export, job_id: str) -> Job | None:
         """The job as the list shows it, None where it does not; in no known state where the list cannot be had."""
         try:
             return next((job for job in await self._client_for(export).jobs() if job.job_id == job_id), None)
-        except (AuthFailed, ClariDown):
+        except (errors.AuthFailed, errors.ClariDown):
             raise
-        except ClariError:
+        except errors.ClariError:
             return Job(job_id=job_id)
 
     async def _submit(self, export: Export) -> str:
         """Queue the export; a job whose answer was lost is looked for before Clari is asked again."""
-        lost, begun = LostAnswers(self._acceptance), self._clock.monotonic()
+        lost, begun = LostAnswers(self._acceptance), self.clock.monotonic()
         while True:
             self._slots.check_quota()
-            async with self._submission_lock(export.request):
+            async with self.submission_lock(export.request):
                 if not lost.count:
                     self._acceptance.check(export.request)
-                asked = self._clock.monotonic()
-                await self._emit(export, Submitting, request=export.request, attempt=export.attempt)
+                asked = self.clock.monotonic()
+                await self._emit(export, events.Submitting, request=export.request, attempt=export.attempt)
                 request = await self._without_refused(export)
                 try:
                     job_id = await self._client_for(export).submit_export(request)
-                except TypeNotSupported as error:
+                except errors.TypeNotSupported as error:
                     refused = set(error.refused(request.types))
                     if not refused or refused == set(request.types):
                         raise
                     self._refused_types |= refused
                     continue
-                except (AnswerLost, QuotaOrConcurrencyReached) as error:
-                    is_full, is_last = isinstance(error, QuotaOrConcurrencyReached), False
-                    if isinstance(error, AnswerLost):
-                        is_last = lost.is_last(error, asked=asked, now=self._clock.monotonic())
+                except (errors.AnswerLost, errors.QuotaOrConcurrencyReached) as error:
+                    is_full, is_last = isinstance(error, errors.QuotaOrConcurrencyReached), False
+                    if isinstance(error, errors.AnswerLost):
+                        is_last = lost.is_last(error, asked=asked, now=self.clock.monotonic())
                     # The job whose id was lost with the answer may be the very one that now takes up the slot.
-                    within_s = 0.0 if is_full or is_last else self._lost_answer_s
+                    within_s = 0.0 if is_full or is_last else self.lost_answer_s
                     if lost.count and (adopted := await self._find_lost(export, begun, within_s=within_s)):
-                        self._acceptance.note_accepted()
+                        self._acceptance.given_up = 0
                         return adopted
                     if is_last:
-                        self._acceptance.note_given_up(error)
+                        self._acceptance.given_up += 1
+                        self._acceptance.last = error
                         raise
                 else:
                     self._own.add(job_id)
-                    self._acceptance.note_accepted()
-                    self._slots.note_accepted()
-                    await self._emit(export, Submitted, job_id=job_id)
+                    self._acceptance.given_up = 0
+                    self._slots.waiting_since = None
+                    await self._emit(export, events.Submitted, job_id=job_id)
                     return job_id
             if is_full:
                 await self._slots.wait(export, is_refused=True)
@@ -309,7 +262,7 @@ class Exporter:
         if not left or left == types:
             return export.request
         refused = tuple(kind for kind in types if kind in self._refused_types)
-        await self._emit(export, TypesRefused, types=refused, types_left=left)
+        await self._emit(export, events.TypesRefused, types=refused, types_left=left)
         return replace(export.request, types=left)
 
     async def _find_lost(self, export: Export, asked: float, *, within_s: float) -> str | None:
@@ -323,12 +276,14 @@ class Exporter:
             async with self._looking:
                 try:
                     found = await self._lost_job(export, asked)
-                except ClariError as error:
-                    raise AnswerLost(f"whether Clari has queued the export cannot be seen: {error}") from error
+                except errors.ClariError as error:
+                    raise errors.AnswerLost(f"whether Clari has queued the export cannot be seen: {error}") from error
                 if found is not None:
                     self._own.add(found.job_id)
-                    started_at = self._by_our_clock(found.start_time)
-                    await self._emit(export, Adopted, job_id=found.job_id, started_at=started_at)
+                    started_at, apart = found.start_time, self.clock.now() - self._clari_now()
+                    if started_at is not None and abs(apart) >= _MOMENTS_DIFFER:
+                        started_at += apart  # Clari's clock is another than ours
+                    await self._emit(export, events.Adopted, job_id=found.job_id, started_at=started_at)
                     return found.job_id
             if left <= 0:
                 return None
@@ -339,14 +294,16 @@ class Exporter:
     async def _lost_job(self, export: Export, asked: float) -> Job | None:
         """A listed job that may come of a request made then, that nobody has, and that this key may see."""
         listed = await self._client_for(export).jobs()
-        taken = self._own | self._not_ours | (await self._known_jobs() if self._known_jobs else frozenset())
-        ago = timedelta(seconds=self._clock.monotonic() - asked)
-        since = self._clari_now() - ago - (_MOMENTS_DIFFER if read_date(self._client.date) else _CLOCKS_DIFFER)
+        taken = self._own | self._not_ours | (await self.known_jobs() if self.known_jobs else frozenset())
+        ago = timedelta(seconds=self.clock.monotonic() - asked)
+        since = self._clari_now() - ago - (_MOMENTS_DIFFER if read_date(self.client.date) else _CLOCKS_DIFFER)
         for job in listed:
-            if job.job_id not in taken and job.is_of(export.request) and _is_since(job, since):
+            known = job.start_time or job.end_time  # a job that is queued has no start yet, and some never say it
+            is_since = not job.state.is_end if known is None else known >= since
+            if job.job_id not in taken and is_since and export.request.is_named_by(job):
                 try:
                     await self._job(export, job.job_id)
-                except JobForgotten as error:
+                except errors.JobForgotten as error:
                     if error.is_hidden:
                         self._not_ours.add(job.job_id)
                 else:
@@ -355,25 +312,20 @@ class Exporter:
 
     def _clari_now(self) -> datetime:
         """What time it is at Clari, as far as it says."""
-        return read_date(self._client.date) or self._clock.now()
-
-    def _by_our_clock(self, moment: datetime | None) -> datetime | None:
-        """A moment that Clari names, where its clock is another than ours."""
-        apart = self._clock.now() - self._clari_now()
-        return moment if moment is None or abs(apart) < _MOMENTS_DIFFER else moment + apart
+        return read_date(self.client.date) or self.clock.now()
 
     async def _pause(self, export: Export, seconds: float, reason: Literal["poll", "slot", "retry"]) -> None:
-        await self._emit(export, Waited, seconds=seconds, reason=reason)
-        await self._clock.sleep(seconds)
+        await self._emit(export, events.Waited, seconds=seconds, reason=reason)
+        await self.clock.sleep(seconds)
 
     def _client_for(self, export: Export) -> ClariClient:
         """The client, whose retries are emitted as this export's."""
-        return self._client.with_retry_hook(
-            lambda call, cause: self._retried(self._event(export, Retried, call=call, cause=cause))
+        return self.client.with_retry_hook(
+            lambda call, cause: self.retried(self._event(export, events.Retried, call=call, cause=cause))
         )
 
     async def _emit(self, export: Export, kind: type[_Event], **what: Any) -> None:
-        pending = self._observe(self._event(export, kind, **what))
+        pending = self.observe(self._event(export, kind, **what))
         if pending is not None:
             await pending
 
@@ -382,12 +334,6 @@ class Exporter:
             request_id=export.request_id,
             forecast_id=export.request.forecast_id,
             time_period_id=export.request.time_period,
-            at=self._clock.now(),
+            at=self.clock.now(),
             **what,
         )
-
-
-def _is_since(job: Job, moment: datetime) -> bool:
-    """Whether the job may come of a request made then. A job that is queued has no start yet, and some never say it."""
-    known = job.start_time or job.end_time
-    return not job.state.is_end if known is None else known >= moment

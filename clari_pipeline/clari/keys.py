@@ -1,10 +1,9 @@
 """The key that each call carries: one that stays, or one that may be replaced while a run goes on."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Literal, Protocol
 
 import httpx
@@ -35,17 +34,22 @@ class KeyAuth(httpx.Auth):
     """
 
     def __init__(self, key: SecretStr | KeySource, scheme: Literal["apikey", "bearer"]) -> None:
-        self._source = _Fixed(key) if isinstance(key, SecretStr) else key
+        self._current: Callable[[], SecretStr]
+        self._refresh: Callable[[], SecretStr]
+        if isinstance(key, SecretStr):
+            self._current = self._refresh = partial(SecretStr, key.get_secret_value())
+        else:
+            self._current, self._refresh = key.current, key.refresh
         self._scheme = scheme
         self._sent: set[str] = set()
         self._hidden = SecretMasker(())
-        _header_text(self._source.current())
+        _header_text(self._current())
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Sign, send, and where that is refused, sign with the newest key."""
-        sent = self._sign(request, self._source.current())
+        sent = self._sign(request, self._current())
         response = yield request
-        if response.status_code in _REFUSED and (newest := self._source.refresh()) != sent:
+        if response.status_code in _REFUSED and (newest := self._refresh()) != sent:
             self._sign(request, newest)
             yield request
 
@@ -82,18 +86,6 @@ class KeyAuth(httpx.Auth):
         else:
             request.headers["Authorization"] = f"Bearer {text}"
         return key
-
-
-class _Fixed:
-    """A key that stays."""
-
-    def __init__(self, key: SecretStr) -> None:
-        self._key = key
-
-    def current(self) -> SecretStr:
-        return self._key
-
-    refresh = current
 
 
 def _header_text(key: SecretStr) -> str:

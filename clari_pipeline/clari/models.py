@@ -41,18 +41,16 @@ class JobState(StrEnum):
     ABORTED = "ABORTED"
     UNKNOWN = "UNKNOWN"
 
+    @classmethod
+    def _missing_(cls, value: object) -> JobState:
+        """What another writing of a word means; some say COMPLETED for DONE."""
+        word = str(value).strip().upper()
+        return cls.__members__.get("DONE" if word == "COMPLETED" else word, cls.UNKNOWN)
+
     @property
     def is_end(self) -> bool:
         """Whether nothing more will happen to the job."""
         return self in {JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.ABORTED}
-
-
-def state_of(status: str) -> JobState:
-    """The state that Clari's word means; some writings say COMPLETED for DONE."""
-    word = status.strip().upper()
-    if word == "COMPLETED":
-        return JobState.DONE
-    return JobState(word) if word in JobState.__members__ else JobState.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,18 +77,15 @@ class ExportRequest:
 
     def body(self) -> dict[str, Any]:
         """The body of the export call. `schedule` is NONE: this pipeline repeats, Clari need not."""
-        body: dict[str, Any] = {
+        others = {"scopeId": self.scope_id, "currency": self.currency}
+        return {
             "timePeriod": self.time_period,
             "typesToExport": list(self.types),
             "schedule": "NONE",
             "includeHistorical": self.include_historical,
             "exportFormat": self.export_format.value,
+            **{name: value for name, value in others.items() if value is not None},
         }
-        if self.scope_id is not None:
-            body["scopeId"] = self.scope_id
-        if self.currency is not None:
-            body["currency"] = self.currency
-        return body
 
     def is_named_by(self, job: Job) -> bool:
         """Whether a listed job's file name tells of this forecast and quarter, the only place where it names them.
@@ -116,13 +111,8 @@ class ActivityRequest(ExportRequest):
     @classmethod
     def between(cls, first_day: date, last_day: date) -> Self:
         """Days as the period asked for: `2026-11-14_2026-11-21`."""
-        return cls(
-            forecast_id=ACTIVITY,
-            time_period=f"{first_day}_{last_day}",
-            types=(),
-            first_day=first_day,
-            last_day=last_day,
-        )
+        period = f"{first_day}_{last_day}"
+        return cls(forecast_id=ACTIVITY, time_period=period, types=(), first_day=first_day, last_day=last_day)
 
     @property
     def adoption_key(self) -> tuple[str, str]:
@@ -243,16 +233,12 @@ class Job(_Answer):
     @property
     def state(self) -> JobState:
         """The state that the word means."""
-        return state_of(self.status)
+        return JobState(self.status)
 
     @property
     def is_truncated(self) -> bool:
         """A DONE job with either flag delivered an incomplete document [spec]."""
         return bool(self.rows_truncated or self.cells_truncated)
-
-    def is_of(self, request: ExportRequest) -> bool:
-        """Whether what it says of itself tells of this request."""
-        return request.is_named_by(self)
 
 
 class Limits(_Answer):
@@ -271,19 +257,3 @@ class Limits(_Answer):
         if self.monthly_quota is None or self.available_monthly_quota is None:
             return len(self.submitted_job_ids) or None
         return self.monthly_quota - self.available_monthly_quota
-
-
-def offered_types(answer: object) -> tuple[str, ...]:
-    """Names of types in an answer that nobody has described: a list of them, or of objects that name them, bare or in
-    an object. None where it cannot be read so.
-    """
-    if isinstance(answer, dict):
-        answer = next((value for value in answer.values() if isinstance(value, list)), [])
-    listed = answer if isinstance(answer, list) else []
-    names = [
-        next((entry[name] for name in ("type", "name", "id") if name in entry), None)
-        if isinstance(entry, dict)
-        else entry
-        for entry in listed
-    ]
-    return tuple(name.strip().lower() for name in names if isinstance(name, str))

@@ -1,21 +1,17 @@
-"""How often a call is tried, and for how long, and which errors are retried."""
+"""How often a call is tried, for how long and at which errors; and the circuit breaker: when nothing more is asked."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
 from time import monotonic
 
 import httpx
+from circuitbreaker import CircuitBreaker
 
-from clari_pipeline.clari.errors import (
-    AnswerLost,
-    ClariError,
-    ClariUnreachable,
-    ErrorAsAnswer,
-    RateLimited,
-    ServerFault,
-    UnexpectedAnswer,
-)
+from clari_pipeline.clari import errors
+
+_HALF_OPEN_AFTER_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +28,13 @@ class Retry:
     patience_s: float = 45.0
     longest_s: float = 60.0
 
-    def within(self, seconds: float | None) -> Retry:
-        """The same, and no longer than that in all."""
-        if seconds is None:
-            return self
-        return replace(self, patience_s=min(self.patience_s, seconds), longest_s=min(self.longest_s, seconds))
-
 
 class Patience:
-    """How long a call is tried: so many seconds since it began, or since a try that made progress."""
+    """How long a call is tried: so many seconds since it began, or since one that made progress; `within_s` in all."""
 
-    def __init__(self, retry: Retry) -> None:
-        self._seconds, self._longest_s = retry.patience_s, retry.longest_s
+    def __init__(self, retry: Retry, within_s: float | None = None) -> None:
+        within_s = inf if within_s is None else within_s
+        self._seconds, self._longest_s = min(retry.patience_s, within_s), min(retry.longest_s, within_s)
         self._since = self._begun = monotonic()
         self._has_progressed = False
 
@@ -65,12 +56,17 @@ class Patience:
 
 def is_passing(error: Exception) -> bool:
     """Whether the same call may well succeed a moment later."""
-    return isinstance(error, RateLimited | ServerFault | ErrorAsAnswer | UnexpectedAnswer | httpx.RequestError)
+    return isinstance(
+        error,
+        errors.RateLimited | errors.ServerFault | errors.ErrorAsAnswer | errors.UnexpectedAnswer | httpx.RequestError,
+    )
 
 
 def was_not_queued(error: Exception) -> bool:
     """Whether the export call has certainly queued nothing."""
-    return isinstance(error, RateLimited) or (isinstance(error, ClariUnreachable) and not isinstance(error, AnswerLost))
+    return isinstance(error, errors.RateLimited) or (
+        isinstance(error, errors.ClariUnreachable) and not isinstance(error, errors.AnswerLost)
+    )
 
 
 def cause_of(error: Exception) -> str:
@@ -80,7 +76,39 @@ def cause_of(error: Exception) -> str:
             return "no connection"
         case httpx.TimeoutException():
             return "timed out"
-        case ClariError():
+        case errors.ClariError():
             return str(error)
         case _:
             return "connection broken"
+
+
+class Circuit:
+    """Opens at the first `ClariDown` or refused key; after two minutes one call is let through to try."""
+
+    def __init__(self) -> None:
+        self._breaker = CircuitBreaker(failure_threshold=1, recovery_timeout=_HALF_OPEN_AFTER_S, name="clari")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is asked at present."""
+        return bool(self._breaker.opened)
+
+    @contextmanager
+    def guarding(self, *, needs_good_key: bool) -> Iterator[None]:
+        """A call to Clari. Raises what opened the circuit, without a call, while it is open.
+
+        `needs_good_key`: 403 to this call means that the key is refused. To others it may mean no more than that a
+        good key may not look at limits, or at a job that another key has made.
+        """
+        if self.is_open and isinstance(self._breaker.last_failure, errors.ClariError):
+            raise self._breaker.last_failure
+        try:
+            yield
+        except (errors.ClariDown, errors.AuthFailed) as error:
+            is_refused = isinstance(error, errors.AuthFailed) and error.status == 403
+            if not needs_good_key if is_refused else isinstance(error, errors.NotOptedIn):
+                raise
+            with self._breaker:
+                raise
+        if not self.is_open:  # else another call has opened it meanwhile, and knows better
+            self._breaker.reset()

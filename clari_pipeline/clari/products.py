@@ -1,14 +1,11 @@
 """Calls for products beside the forecast: audit events page by page, opportunities by their ids."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from clari_pipeline.clari.client import ClariClient
 from clari_pipeline.clari.errors import BadRequest, NotFound, UnexpectedAnswer
-from clari_pipeline.clari.paging import pages
 
 MOST_A_PAGE = 1000  # audit events [spec]
 MOST_A_CALL = 100  # opportunities [spec]
@@ -20,10 +17,12 @@ async def audit_pages(
 ) -> AsyncIterator[bytes]:
     """The pages of a window as Clari sent them.
 
-    The end is always named, so that events which come meanwhile do not shift the pages. Raises as `pages` does.
+    The end is always named, so that events which come meanwhile do not shift the pages.
+    Raises as `ClariClient.pages` does.
     """
-    window = {"limit": a_page, "dateFrom": _written(since), "dateTo": _written(until)}
-    async for page, _events in pages(client, "audit events", f"/audit/events?{urlencode(window)}", lists=("items",)):
+    first, last = (f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in (since, until))
+    window = urlencode({"limit": a_page, "dateFrom": first, "dateTo": last})
+    async for page, _events in client.pages("audit events", f"/audit/events?{window}", ("items",)):
         yield page
 
 
@@ -55,7 +54,3 @@ async def opportunities(
             raise UnexpectedAnswer(f"{call}: Clari's answer is not what it documents: it is no list")
         answered += len(some)
         yield content
-
-
-def _written(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

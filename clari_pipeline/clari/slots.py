@@ -1,69 +1,57 @@
-"""How many exports may run at once, and whether the quota has room: what Clari allows, and what it leaves free."""
+"""How many exports may run at once, whether the quota has room, and how long an export is asked for in vain.
 
-from __future__ import annotations
+An export whose answers are lost is looked for before Clari is asked again, so each of them costs half a minute.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
+from clari_pipeline.clari import errors
 from clari_pipeline.clari.client import ClariClient
 from clari_pipeline.clari.clock import Clock
-from clari_pipeline.clari.errors import AuthFailed, ClariDown, ClariError, NoSlot, QuotaExhausted
-from clari_pipeline.clari.models import Export, Limits
+from clari_pipeline.clari.models import Export, ExportRequest, Limits
 
 _LONGEST_PAUSE_S = 30.0
 _PAUSE_S = 5.0
+_MOST_LOST = 10
+_LONGEST_LOST_S, _LONGEST_LOST_ALIKE_S = 600.0, 75.0
+_MOST_GIVEN_UP = 2
 
 
+@dataclass
 class Slots:
     """The slots of one run. `pause` waits so many seconds and emits for which export."""
 
-    def __init__(
-        self,
-        client: ClariClient,
-        *,
-        clock: Clock,
-        timeout_s: float,
-        poll_interval_s: float,
-        max_concurrent: int | None,
-        pause: Callable[[Export, float], Awaitable[None]],
-    ) -> None:
-        self._client = client
-        self._clock = clock
-        self._timeout_s = timeout_s
-        self._poll_interval_s = poll_interval_s
-        self._max_concurrent = max_concurrent
-        self._pause = pause
-        self._semaphore: asyncio.Semaphore | None = None
-        self._deciding = asyncio.Lock()
-        self._width = 0
-        self._concurrent_limit: int | None = None
-        self._exhausted: QuotaExhausted | None = None
-        self._waiting_since: float | None = None  # by the clock's `monotonic`
+    client: ClariClient
+    clock: Clock
+    timeout_s: float
+    poll_interval_s: float
+    max_concurrent: int | None
+    pause: Callable[[Export, float], Awaitable[None]]
+    _semaphore: asyncio.Semaphore | None = None
+    _deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _width: int = 0
+    _concurrent_limit: int | None = None
+    exhausted: errors.QuotaExhausted | None = None  # until a job is cancelled, which frees quota
+    waiting_since: float | None = None  # since no slot was free, and no export was accepted; by the clock's `monotonic`
 
     def check_quota(self) -> None:
         """Raise `QuotaExhausted` where Clari has said so, without asking again."""
-        if self._exhausted is not None:
-            raise self._exhausted
-
-    def note_accepted(self) -> None:
-        """Clari has accepted an export: the time that others may wait begins afresh."""
-        self._waiting_since = None
-
-    def note_cancelled(self) -> None:
-        """A job was cancelled, and its quota is free again."""
-        self._exhausted = None
+        if self.exhausted is not None:
+            raise self.exhausted
 
     async def limits(self) -> Limits:
         """What Clari leaves free, all unknown where it does not say. Raises `ClariDown` and `AuthFailed`."""
         try:
-            limits = await self._client.limits()
-        except AuthFailed as error:
+            limits = await self.client.limits()
+        except errors.AuthFailed as error:
             if error.status != 403:  # 403: the key is good, and may not look at limits
                 raise
             return Limits()
-        except ClariDown:
+        except errors.ClariDown:
             raise
-        except ClariError:
+        except errors.ClariError:
             return Limits()
         self._concurrent_limit = limits.concurrent_limit
         return limits
@@ -74,7 +62,7 @@ class Slots:
             self.check_quota()
             if self._semaphore is None:
                 limits = await self.wait(export)
-                self._waiting_since = None
+                self.waiting_since = None
                 self._width = max(1, self._bounded(limits.available_concurrent_limit) or 1)
                 self._semaphore = asyncio.Semaphore(self._width)
             return self._semaphore
@@ -86,7 +74,7 @@ class Slots:
             return
         try:
             free = (await self.limits()).available_concurrent_limit or 0
-        except ClariError:
+        except errors.ClariError:
             return  # the next export meets with the same
         width = min(most, self._width - 1 + free)
         for _ in range(width - self._width):
@@ -95,7 +83,7 @@ class Slots:
 
     def _bounded(self, count: int | None) -> int | None:
         """No more than the settings allow."""
-        return min((bound for bound in (count, self._max_concurrent) if bound is not None), default=None)
+        return min((bound for bound in (count, self.max_concurrent) if bound is not None), default=None)
 
     async def wait(self, export: Export, *, is_refused: bool = False) -> Limits:
         """Wait until Clari leaves a slot free; `QuotaExhausted` at once where no quota is left.
@@ -105,30 +93,75 @@ class Slots:
         they are unknown, and an export is tried now and then.
         """
         while True:
-            if self._waiting_since is None:
-                self._waiting_since = self._clock.monotonic()
-            since = self._waiting_since
+            if self.waiting_since is None:
+                self.waiting_since = self.clock.monotonic()
+            since = self.waiting_since
             limits = await self.limits()
             if limits.available_monthly_quota is not None and limits.available_monthly_quota <= 0:
-                self._exhausted = QuotaExhausted(
+                self.exhausted = errors.QuotaExhausted(
                     f"no export is left: {limits.used or 'all'} of {limits.monthly_quota or 'them'} are used up in "
                     "Clari's rolling 30 days: wait until the oldest fall out of them, or ask Clari to raise the quota"
                 )
-                raise self._exhausted
+                raise self.exhausted
             is_free = limits.available_concurrent_limit is None or limits.available_concurrent_limit > 0
             if is_free and not is_refused:
                 return limits
             is_refused = False
-            waited = self._clock.monotonic() - since
-            if waited >= self._timeout_s:
-                raise NoSlot(f"Clari had no free slot for {waited:.0f} s ({_allowed(limits)}")
+            waited = self.clock.monotonic() - since
+            if waited >= self.timeout_s:
+                remedy = "run again later, or raise CLARI_SLOT_TIMEOUT_S"
+                allowed = f"{limits.concurrent_limit} at once are allowed)"
+                if limits.concurrent_limit is None:
+                    allowed = "or no quota: its limits cannot be read with this key)"
+                raise errors.NoSlot(f"Clari had no free slot for {waited:.0f} s ({allowed}: {remedy}")
             longest = _LONGEST_PAUSE_S if limits.available_concurrent_limit is None else _PAUSE_S
-            await self._pause(export, min(max(waited / 10, self._poll_interval_s), longest))
+            await self.pause(export, min(max(waited / 10, self.poll_interval_s), longest))
 
 
-def _allowed(limits: Limits) -> str:
-    """How many slots there are, as far as Clari says, and what to do."""
-    remedy = "run again later, or raise CLARI_SLOT_TIMEOUT_S"
-    if limits.concurrent_limit is None:
-        return f"or no quota: its limits cannot be read with this key): {remedy}"
-    return f"{limits.concurrent_limit} at once are allowed): {remedy}"
+@dataclass
+class Acceptance:
+    """Whether Clari accepts exports at all: no longer after the second one given up while none was accepted.
+
+    One alone may be its own quarter's fault. After it, another is asked for once. `last` is what it was given up for.
+    """
+
+    given_up: int = 0
+    last: errors.ClariError | None = None
+
+    def check(self, request: ExportRequest) -> None:
+        """Raise `ClariUnreachable` where this one is not to be asked for."""
+        if self.given_up >= _MOST_GIVEN_UP:
+            raise errors.ClariUnreachable(
+                f"export of {request.forecast_id} {request.time_period}: not asked for, since Clari accepts none "
+                f"({self.last}): run again later"
+            ) from self.last
+
+
+@dataclass
+class LostAnswers:
+    """The answers of one export that were lost so far. Times are seconds of the clock's `monotonic`."""
+
+    acceptance: Acceptance
+    count: int = 0
+    _alike: int = 0
+    _first: float = 0.0
+    _kind: object = None
+
+    def is_last(self, error: errors.AnswerLost, *, asked: float, now: float) -> bool:
+        """Whether this one, to what was asked then, is the last: the export is given up, and next time looked for.
+
+        It was asked for too often, for too long in the same way, or others were, before it.
+        """
+        self._first = self._first if self.count else asked
+        cause = error.__cause__
+        kind = (
+            type(cause),
+            cause.status if isinstance(cause, errors.ClariRefused) else None,
+        )  # ids of errors differ each time
+        self._alike = self._alike + 1 if kind == self._kind else 1
+        self._kind = kind
+        self.count += 1
+        spent = now - self._first
+        is_alike_too_long = self._alike > 1 and spent > _LONGEST_LOST_ALIKE_S
+        is_hopeless = self.count >= _MOST_LOST or spent > _LONGEST_LOST_S or is_alike_too_long
+        return is_hopeless or self.acceptance.given_up > 0

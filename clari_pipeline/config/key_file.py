@@ -1,7 +1,5 @@
 """Read the API key from a file, as secrets are mounted, and reload it when it changes, without a restart."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from pydantic import SecretStr

@@ -27,8 +27,6 @@ pipeline = "Pipeline"
 ```
 """
 
-from __future__ import annotations
-
 import tomllib
 from decimal import Decimal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """All settings, read in one place into one frozen object."""
 
-from __future__ import annotations
-
 import os
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,7 +9,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AliasChoices, Field, SecretStr, StringConstraints, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from clari_pipeline.config.key_file import KeyFile, KeyFileError, is_plausible
@@ -22,7 +20,10 @@ from clari_pipeline.core.setting_errors import ForecastsMissing, KeyMissing, San
 EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
 REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
 PRODUCTS = ("forecast", "limits", "audit", "activity", "opportunity")  # in the order in which a sync brings them
+_COPY = "warehouse-read.duckdb"
 SANDBOX_KEY = "sandbox-key-"  # how the key of every sandbox begins
+
+
 _Listed = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -52,7 +53,7 @@ class Settings(BaseSettings):
     export_format: Literal["JSON", "CSV"] = "JSON"
     include_historical: bool = True
     scope_id: str | None = None
-    currency: str | None = None
+    currency: Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True)] | None = None
     fiscal_year_start_month: int = Field(1, ge=1, le=12)
     fiscal_year_named_by: Literal["end", "start"] = "end"
     org_timezone: str = "America/Los_Angeles"
@@ -108,11 +109,6 @@ class Settings(BaseSettings):
         if not products:
             raise ValueError(f"name at least one of {', '.join(PRODUCTS)}")
         return tuple(name for name in PRODUCTS if name in products)
-
-    @field_validator("currency")
-    @classmethod
-    def _capitals(cls, code: str | None) -> str | None:
-        return code and code.strip().upper()
 
     @field_validator("api_key")
     @classmethod
@@ -180,10 +176,8 @@ class Settings(BaseSettings):
     def _warehouse_is_no_copy(cls, folder: Path, info: ValidationInfo) -> Path:
         """Otherwise each sync would replace the warehouse by its copy."""
         url = info.data.get("warehouse_url", SecretStr("")).get_secret_value()
-        if (
-            url.startswith("duckdb:///")
-            and Path(url.removeprefix("duckdb:///")).resolve() == _copy_in(folder).resolve()
-        ):
+        file = Path(url.removeprefix("duckdb:///"))
+        if url.startswith("duckdb:///") and file.resolve() == (folder / _COPY).resolve():
             raise ValueError("CLARI_WAREHOUSE_URL names the file that the copy for readers goes to: rename one of them")
         return folder
 
@@ -195,7 +189,7 @@ class Settings(BaseSettings):
     @property
     def copy_file(self) -> Path:
         """The copy of the warehouse that people read while a sync writes."""
-        return _copy_in(self.data_dir)
+        return self.data_dir / _COPY
 
     @property
     def marts_dir(self) -> Path:
@@ -234,7 +228,7 @@ class Settings(BaseSettings):
     def is_of_a_sandbox(self) -> bool:
         """Whether the key is a sandbox's; a key that cannot be read is not."""
         try:
-            return _is_of_a_sandbox(self._current_key())
+            return self._current_key().get_secret_value().strip().startswith(SANDBOX_KEY)
         except (SettingsError, KeyFileError):
             return False
 
@@ -256,13 +250,12 @@ class Settings(BaseSettings):
 
     def required_key(self) -> SecretStr:
         """The key as it stands now, or `SettingsError` where there is none, or a sandbox's in production."""
-        key = self._current_key()
-        if self.env == "prod" and _is_of_a_sandbox(key):
+        if self.env == "prod" and self.is_of_a_sandbox:
             raise SandboxInProduction(
                 "the key is a sandbox's, whose figures are invented, and CLARI_ENV is prod: set CLARI_API_KEY and "
                 "CLARI_BASE_URL to Clari's, or unset CLARI_ENV and name a warehouse of the sandbox's own"
             )
-        return key
+        return self._current_key()
 
     def _current_key(self) -> SecretStr:
         source = self.key_source()
@@ -278,28 +271,19 @@ class Settings(BaseSettings):
         return self.forecast_ids
 
 
-def _is_of_a_sandbox(key: SecretStr) -> bool:
-    return key.get_secret_value().strip().startswith(SANDBOX_KEY)
-
-
-def _copy_in(data_dir: Path) -> Path:
-    return data_dir / "warehouse-read.duckdb"
-
-
 def read_settings(**overrides: Any) -> Settings:
     """Read the settings; `overrides` win. Raises `SettingsError`, all faults in one line."""
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        faults = {_variable(fault["loc"]): fault["msg"].removeprefix("Value error, ") for fault in error.errors()}
+        faults = {}
+        for fault in error.errors():
+            name = str(fault["loc"][0]) if fault["loc"] else "settings"
+            variable = name if name.isupper() else f"CLARI_{name.upper()}"
+            faults[variable] = fault["msg"].removeprefix("Value error, ")
         raise SettingsError("; ".join(f"{name}: {said}" for name, said in faults.items()), faults=faults) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f".env cannot be read: {error}") from None
-
-
-def _variable(location: tuple[int | str, ...]) -> str:
-    name = str(location[0]) if location else "settings"
-    return name if name.isupper() else f"CLARI_{name.upper()}"
 
 
 def point_dagster_at(settings: Settings) -> Path:

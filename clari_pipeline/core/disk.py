@@ -1,7 +1,5 @@
 """Durable files: fsync, and copies that do not fill the page cache."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Read the envelopes in which Clari reports an error, in any of their forms [spec, posthog]."""
 
-from __future__ import annotations
-
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -51,12 +49,17 @@ def error_in(answer: Any) -> Words | None:
     """
     if isinstance(answer, list) and answer and isinstance(answer[0], dict) and _OF_A_LISTED_ERROR.isdisjoint(answer[0]):
         return None
-    beside = (
-        {name: value for name, value in answer.items() if name not in _ERRORS} if isinstance(answer, dict) else answer
-    )
-    if any(_is_a_documents_list(part.get(name)) for part, _ in _parts(beside) for name in _LISTS):
+    beside = answer
+    if isinstance(answer, dict):
+        beside = {name: value for name, value in answer.items() if name not in _ERRORS}
+    lists = (part.get(name) for part, _ in _parts(beside) for name in _LISTS)
+    if any(isinstance(one, list) and not (one and isinstance(one[0], str)) for one in lists):
         return None
-    said = _words_of(answer, ((part, is_said) for part, is_said in _parts(answer) if is_said or _is_envelope(part)))
+
+    def is_envelope(part: dict[str, Any]) -> bool:
+        return not _OF_AN_ERROR.isdisjoint(part) and _words(part).message is not None
+
+    said = _words_of(answer, ((part, is_said) for part, is_said in _parts(answer) if is_said or is_envelope(part)))
     return said if said != Words() else None
 
 
@@ -91,29 +94,16 @@ def _parts(answer: Any) -> Iterator[tuple[dict[str, Any], bool]]:
             waiting.extend((value, False) for value in part.values() if isinstance(value, dict | list))
 
 
-def _is_a_documents_list(value: object) -> bool:
-    return isinstance(value, list) and not any(isinstance(one, str) for one in value[:1])
-
-
-def _is_envelope(part: dict[str, Any]) -> bool:
-    return not _OF_AN_ERROR.isdisjoint(part) and _words(part).message is not None
-
-
 def _words_of(answer: Any, parts: Iterable[tuple[dict[str, Any], bool]]) -> Words:
     if isinstance(answer, str):
-        return _in_text(answer)
+        try:  # some gateways put one answer into another as its text
+            inner = json.loads(answer)
+        except (ValueError, RecursionError):
+            inner = None
+        return words_in(inner) if isinstance(inner, dict | list) else Words(message=_line(answer))
     said = [words for part, _ in parts if (words := _words(part)) != Words()]
     error_id = next((words.error_id for words in said if words.error_id), None)
     return replace(said[0], error_id=error_id) if said else Words()
-
-
-def _in_text(text: str) -> Words:
-    """What a text of JSON says: some gateways put one answer into another as its text."""
-    try:
-        inner = json.loads(text)
-    except (ValueError, RecursionError):
-        inner = None
-    return words_in(inner) if isinstance(inner, dict | list) else Words(message=_line(text))
 
 
 def _words(part: dict[str, Any]) -> Words:

@@ -4,13 +4,10 @@ Python raises it wherever the main thread happens to be, in the middle of a data
 done in a thread of its own, which no signal reaches, and is asked to stop.
 """
 
-from __future__ import annotations
-
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import TypeVar
 
 _Result = TypeVar("_Result")
@@ -29,7 +26,10 @@ def run_interruptibly(work: Callable[[], _Result], *, stop: Callable[[], None]) 
         except BaseException as error:  # noqa: BLE001 - raised again where the work was asked for
             done.set_exception(error)
 
-    with _ended_as_interrupted():
+    is_main = threading.current_thread() is threading.main_thread()
+    # SIGTERM, by which services are stopped, raises `KeyboardInterrupt`, too.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler) if is_main else None
+    try:
         threading.Thread(target=do, name="work", daemon=True).start()
         try:
             return done.result()
@@ -38,16 +38,6 @@ def run_interruptibly(work: Callable[[], _Result], *, stop: Callable[[], None]) 
                 raise
             stop()
             return done.result()
-
-
-@contextmanager
-def _ended_as_interrupted() -> Iterator[None]:
-    """Meanwhile SIGTERM, by which services are stopped, raises `KeyboardInterrupt`, too."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if is_main:
+            signal.signal(signal.SIGTERM, before)

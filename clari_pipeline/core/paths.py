@@ -3,8 +3,6 @@
 A backup's manifest, a ledger's row, an answer of Clari's: whatever names a path may name one that leads elsewhere.
 """
 
-from __future__ import annotations
-
 from pathlib import Path, PurePosixPath
 
 from clari_pipeline.core.runbook import PipelineError

@@ -1,13 +1,11 @@
 """Fiscal quarters and months, named as Clari names them (`2026_Q4`)."""
 
-from __future__ import annotations
-
 import calendar
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
+from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
 from clari_pipeline.core.runbook import PipelineError
@@ -19,12 +17,8 @@ _QUARTER = re.compile(rf"{_YEAR}_Q([1-4])")
 _QUARTER_LABEL = re.compile(rf"Q([1-4])\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
 _MONTH_LABEL = re.compile(rf"([A-Z]{{3,9}})\.?\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
 # Not calendar.month_name, which speaks the language of the machine.
-# fmt: off
-_MONTHS = (
-    "january", "february", "march", "april", "may", "june",
-    "july", "august", "september", "october", "november", "december",
-)
-# fmt: on
+_MONTHS = ["january", "february", "march", "april", "may", "june"]
+_MONTHS += ["july", "august", "september", "october", "november", "december"]
 
 
 class UnknownPeriod(PipelineError, ValueError):
@@ -39,7 +33,7 @@ class Quarter:
     number: int
 
     @classmethod
-    def parse(cls, text: str) -> Quarter:
+    def parse(cls, text: str) -> Self:
         """Read `2026_Q4`; anything else raises `UnknownPeriod` and says what would be right."""
         found = _QUARTER.fullmatch(text)
         if found is None:
@@ -49,10 +43,10 @@ class Quarter:
     def __str__(self) -> str:
         return f"{self.year:04d}_Q{self.number}"
 
-    def shifted(self, quarters: int) -> Quarter:
+    def shifted(self, quarters: int) -> Self:
         """The quarter so many quarters later (earlier where negative)."""
         year, index = divmod(self.year * 4 + self.number - 1 + quarters, 4)
-        return Quarter(year, index + 1)
+        return replace(self, year=year, number=index + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +111,11 @@ class FiscalCalendar:
         found = datetime.fromisoformat(text)
         if found.tzinfo is not None:
             return found.astimezone(UTC)
-        return found.replace(tzinfo=ZoneInfo(self.zone) if _is_day(text) else UTC).astimezone(UTC)
+        try:
+            date.fromisoformat(text)
+        except ValueError:
+            return found.replace(tzinfo=UTC)
+        return found.replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
 
     def contradicted_by(self, quarter: Quarter, first: date | None, last: date | None) -> bool:
         """Whether a quarter that lies there is more than half a month off from where this calendar has it.
@@ -137,7 +135,7 @@ class FiscalCalendar:
         is_whole = weeks >= _WEEKS_AT_LEAST and last - first <= _DAYS_AT_MOST
         return is_whole and self.contradicted_by(quarter, first, None) and self.contradicted_by(quarter, None, last)
 
-    def as_delivered(self, quarter: Quarter, first: date) -> FiscalCalendar | None:
+    def as_delivered(self, quarter: Quarter, first: date) -> Self | None:
         """The calendar in which a quarter begins about that day; None where no first month and no naming does it."""
         into_the_month, left_of_it = first.day - 1, calendar.monthrange(first.year, first.month)[1] - first.day + 1
         is_nearer_the_next = left_of_it < into_the_month
@@ -152,17 +150,8 @@ class FiscalCalendar:
     def around(self, today: date, *, before: int, after: int) -> Iterator[Quarter]:
         """The current quarter first, then those before it, newest first, then those to come."""
         current = self.quarter_of(today)
-        yield current
-        yield from (current.shifted(-distance) for distance in range(1, before + 1))
-        yield from (current.shifted(distance) for distance in range(1, after + 1))
-
-
-def _is_day(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+        for distance in (*range(0, -before - 1, -1), *range(1, after + 1)):
+            yield current.shifted(distance)
 
 
 def quarter_of_label(label: str) -> Quarter | None:

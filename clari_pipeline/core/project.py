@@ -1,7 +1,5 @@
 """Find files of this project that are no Python."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 

@@ -24,8 +24,6 @@ table stands behind its name and an `@`, one that `sql/schema/` defines: `retent
 Values are written in `sql/` alone: nothing of Python's is ever put into a statement's text.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -105,15 +103,14 @@ def _read(file: Path, root: Path) -> dict[_Key, str]:
     return found
 
 
-def _parts(text: str) -> list[tuple[list[str], str]]:
+def _parts(text: str) -> Iterator[tuple[list[str], str]]:
     """The lines of names that stand together, and the text below them; what stands above the first is dropped."""
-    parts: list[tuple[list[str], str]] = []
+    heads: list[str] = []
     for is_name, lines in groupby(text.splitlines(), lambda line: line.startswith(_NAME)):
         if is_name:
-            parts.append(([line.removeprefix(_NAME) for line in lines], ""))
-        elif parts:
-            parts[-1] = parts[-1][0], "\n".join(lines).strip() + "\n"
-    return parts
+            heads = [line.removeprefix(_NAME) for line in lines]
+        elif heads:
+            yield heads, "\n".join(lines).strip() + "\n"
 
 
 def _values(head: str) -> Iterator[dict[str, str]]:

@@ -1,20 +1,14 @@
 """Retries by stamina, logged and never printed."""
 
-from __future__ import annotations
-
 import logging
 
 from stamina import retry_context
-from stamina.instrumentation import RetryDetails, set_on_retry_hooks
+from stamina.instrumentation import set_on_retry_hooks
 
 __all__ = ["retry_context"]
 
 _log = logging.getLogger(__name__)
 
 
-def _note_retry(details: RetryDetails) -> None:
-    _log.info("%s; retry in %.1f s", details.caused_by, details.wait_for)
-
-
 # Left alone, stamina reports through structlog where that is installed, which prints on stdout: `--json` owns it.
-set_on_retry_hooks([_note_retry])
+set_on_retry_hooks([lambda details: _log.info("%s; retry in %.1f s", details.caused_by, details.wait_for)])

@@ -4,8 +4,6 @@ Names come from a CRM, messages from Clari and from proxies before it: they may 
 escape sequences would do something to a terminal, bidirectional overrides would show one thing and be another.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

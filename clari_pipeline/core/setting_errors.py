@@ -1,7 +1,5 @@
 """Errors in settings and usage, each found before anything is asked of Clari."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from clari_pipeline.core.runbook import PipelineError

@@ -1,12 +1,10 @@
 """Parse entries with Arrow: as strict as the standard library's JSON, exact for money, many times as fast.
 
 A piece is taken whole or not at all. Not taken is whatever this parser would read in another way than
-`json_shapes.entry_row` does: a key that it has not met, another kind of value, an amount that is none, a key that
+`json_shapes.row_of` does: a key that it has not met, another kind of value, an amount that is none, a key that
 stands twice. Keys that we do not know are learnt from the entries that were read one by one, so that the next piece
 of the same document can be taken.
 """
-
-from __future__ import annotations
 
 import re
 from collections import Counter
@@ -25,8 +23,15 @@ _TEXT = pa.string()
 _AMOUNT = pa.decimal128(37, 22)
 _MOMENT = pa.decimal128(38, 4)
 _NOTHING = pa.null()
+_KINDS = {
+    **dict.fromkeys(MEASURES, _AMOUNT),
+    **dict.fromkeys(("updated_at", "adjusted_at"), _MOMENT),
+    "is_updated": pa.bool_(),
+    "currency_code": pa.struct([("code", _TEXT)]),
+}
 _EMPTY, _NONE = texts([""])[0], texts([None])[0]
 _DEEPEST = 8
+_HALF = re.compile("[\ud800-\udfff]")  # of a character: JSON may hold one, Arrow may not
 _MOST_TYPES = 500  # keys at all depths: a document that makes up keys is not followed
 _NO_JSON = (b"NaN", b"Inf")  # numbers to this parser, where they stand as values
 _AS_VALUES = re.compile(rb"[:,\[][ \t\r\n]*-?(?:NaN|Inf)")
@@ -55,7 +60,7 @@ class ArrowEntries:
 
     def __init__(self, columns: Mapping[str, str]) -> None:
         self._columns = dict(columns)
-        self._kinds: dict[str, pa.DataType] = {key: _kind_of_column(name) for key, name in columns.items()}
+        self._kinds: dict[str, pa.DataType] = {key: _KINDS.get(name, _TEXT) for key, name in columns.items()}
         self._options = self._parse_options()
 
     def learn(self, entries: Iterable[Any]) -> None:
@@ -116,23 +121,16 @@ class ArrowEntries:
         if pa.types.is_string(field.type):
             if not pa.types.is_string(found.type):  # its digits are gone, or its letters
                 raise pa.ArrowInvalid(f"{field.name} is no text")
-            return _none_for_empty(found)
+            is_empty = pc.equal(found, _EMPTY)
+            return pc.if_else(is_empty, _NONE, found) if pc.any(is_empty).as_py() else found
         if field.name in MEASURES:
             return found
         typed = found.cast(field.type)
-        if pa.types.is_int64(field.type) and _is_beyond(typed):
-            raise pa.ArrowInvalid(f"{field.name} is no moment")
+        if pa.types.is_int64(field.type):
+            ends = pc.min_max(typed).as_py()
+            if ends["min"] is not None and (ends["min"] < FIRST_MOMENT or ends["max"] >= BEYOND_TIME):
+                raise pa.ArrowInvalid(f"{field.name} is no moment")
         return typed
-
-
-def _kind_of_column(name: str) -> pa.DataType:
-    if name in MEASURES:
-        return _AMOUNT
-    if name in {"updated_at", "adjusted_at"}:
-        return _MOMENT
-    if name == "is_updated":
-        return pa.bool_()
-    return pa.struct([("code", _TEXT)]) if name == "currency_code" else _TEXT
 
 
 def _kind_of(value: object, depth: int = 0) -> pa.DataType:
@@ -144,7 +142,7 @@ def _kind_of(value: object, depth: int = 0) -> pa.DataType:
             return pa.float64()
         case str():
             return _TEXT
-        case dict() if depth < _DEEPEST and _is_whole("".join(value)):
+        case dict() if depth < _DEEPEST and not _HALF.search("".join(value)):
             return pa.struct([(key, _kind_of(item, depth + 1)) for key, item in value.items()])
         case list() if depth < _DEEPEST:
             kind = _NOTHING
@@ -176,11 +174,6 @@ def _size(kind: pa.DataType) -> int:
     return 1 + sum(_size(kind.field(number).type) for number in range(kind.num_fields))
 
 
-def _is_whole(text: str) -> bool:
-    """Whether it holds no half of a character: JSON may, Arrow may not."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
 def _has_odd_exponent(piece: bytes) -> bool:
     """Whether an amount may be written as only Arrow reads it: never denied where it is."""
     if (b"+" in piece and _SIGNS.search(piece)) or (_ESCAPE in piece and _ESCAPED.search(piece)):
@@ -206,13 +199,3 @@ def _kept(table: pa.Table, measure: str, rounded: Rounded) -> pa.ChunkedArray:
     if counts:
         rounded.add(counts, pc.max(pc.abs(pc.subtract(kept, exact))).as_py())
     return amounts
-
-
-def _is_beyond(moments: pa.ChunkedArray) -> bool:
-    ends = pc.min_max(moments).as_py()
-    return ends["min"] is not None and (ends["min"] < FIRST_MOMENT or ends["max"] >= BEYOND_TIME)
-
-
-def _none_for_empty(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    is_empty = pc.equal(column, _EMPTY)
-    return pc.if_else(is_empty, _NONE, column) if pc.any(is_empty).as_py() else column

@@ -5,16 +5,13 @@ made. JSON and CSV are counted by DuckDB's readers, while the rows are made. Duc
 its totals are right or differ visibly, and where they differ the decoded text is counted digit by digit.
 """
 
-from __future__ import annotations
-
-import threading
 import unicodedata
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
-from queue import Queue
 from tempfile import TemporaryDirectory
-from types import TracebackType
 from typing import Any, Self
 
 import duckdb
@@ -23,8 +20,7 @@ from clari_pipeline.core import queries
 from clari_pipeline.documents.rows import MEASURES, ControlTotal, amount_of, text_of
 
 Totals = dict[tuple[str | None, str], ControlTotal]
-_QUEUED = 16  # pieces at most
-_BATCH = 24 << 20  # bytes that DuckDB counts at once
+_BATCH = 16 << 20  # bytes that DuckDB counts at once, while as many are collected
 # By Clari's own names, the one that counts first.
 _RELATIONAL = {
     "forecast_value": ("forecastValue",),
@@ -45,65 +41,64 @@ _FLAT = {
 class StreamTotals:
     """Counts an array of JSON in a thread of its own, by the statement `sql`, as it is fed in order.
 
-    What is fed begins with an element and ends before a comma, or at the array's end.
+    What is fed begins with an element and ends before a comma, or at the array's end. `totals`, by field and measure,
+    are complete once the context is closed, and None where DuckDB could not read the array.
     """
 
     def __init__(self, sql: str) -> None:
         self._sql = queries.text_of(f"documents/{sql}")
-        self._totals: Totals | None = {}
-        self._queue: Queue[bytes | None] = Queue(_QUEUED)
-        self._has_ended = False
-        self._thread = threading.Thread(target=self._run, name="totals", daemon=True)
+        self.totals: Totals | None = {}
+        self._waiting: list[bytes] = []
+        self._size = 0
+        self._thread = ThreadPoolExecutor(1, "totals")
+        self._counting: Future[None] | None = None
+        self._file: Path | None = None
+        self._folder = ExitStack()
 
     def __enter__(self) -> Self:
-        self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._queue.put(None)
-        self._thread.join()
+    def __exit__(self, *_error: object) -> None:
+        self._hand_on()
+        self._thread.shutdown()
+        self._folder.close()
 
     def feed(self, piece: bytes) -> None:
         """The next elements of the array, commas between them."""
-        self._queue.put(piece)
+        if piece:
+            self._waiting += (b"," if self._waiting else b"[", piece)
+            self._size += len(piece)
+            if self._size >= _BATCH:
+                self._hand_on()
 
-    @property
-    def totals(self) -> Totals | None:
-        """By field and measure, once the context is closed; None where DuckDB could not read the array."""
-        return self._totals
+    def _hand_on(self) -> None:
+        if self._counting is not None:
+            self._counting.result()
+        self._counting = self._thread.submit(self._count, self._waiting)
+        self._waiting, self._size = [], 0
 
-    def _run(self) -> None:
+    def _count(self, parts: list[bytes]) -> None:
+        if not parts or self.totals is None:
+            return
         try:
-            self._count_all()
-        except Exception:  # noqa: BLE001 - a full disk, say: whoever feeds must not wait for ever
-            self._totals = None
-            while not self._has_ended:
-                self._has_ended = self._queue.get() is None
-
-    def _count_all(self) -> None:
-        with TemporaryDirectory(prefix="clari-totals-") as folder:
-            file = Path(folder) / "entries.json"
-            waiting: list[bytes] = []
-            with file.open("wb", buffering=0) as stream:
-                while not self._has_ended:
-                    piece = self._queue.get()
-                    self._has_ended = piece is None
-                    if piece:
-                        waiting += (b"," if waiting else b"[", piece)
-                    if waiting and (self._has_ended or sum(map(len, waiting)) >= _BATCH):
-                        stream.seek(0)  # over what was counted: a new file costs half as much again
-                        for part in (*waiting, b"]"):
-                            stream.write(part)
-                        stream.truncate()
-                        waiting.clear()
-                        self._count(file)
-
-    def _count(self, file: Path) -> None:
-        if self._totals is not None:
-            found = count_file(self._sql, file)
-            self._totals = None if found is None else _added(self._totals, found)
+            if self._file is None:
+                folder = self._folder.enter_context(
+                    TemporaryDirectory(prefix="clari-totals-", ignore_cleanup_errors=True)
+                )
+                self._file = Path(folder) / "entries.json"
+                self._file.touch()
+            with self._file.open("r+b", buffering=0) as stream:  # over what was counted: a new one costs half more
+                for part in (*parts, b"]"):
+                    stream.write(part)
+                stream.truncate()
+            found = count_file(self._sql, self._file)
+        except Exception:  # noqa: BLE001 - a full disk, say: the exact count is there for that
+            found = None
+        if found is None:
+            self.totals = None
+            return
+        for key, more in found.items():
+            self.totals.setdefault(key, ControlTotal()).add(more.total, more.count)
 
 
 def count_file(sql: str, file: Path) -> Totals | None:
@@ -119,12 +114,6 @@ def count_file(sql: str, file: Path) -> Totals | None:
         for measure, total, count in zip(MEASURES, figures[0::2], figures[1::2], strict=True)
         if count
     }
-
-
-def _added(known: Totals, more: Totals) -> Totals:
-    for key, found in more.items():
-        known.setdefault(key, ControlTotal()).add(found.total, found.count)
-    return known
 
 
 def of_csv(content: bytes) -> Totals | None:
@@ -147,7 +136,10 @@ def number_in_cell(text: str) -> str | None:
     whole, _, part = number.partition(".")
     first, *groups = whole.split(",")
     marks = "".join(before.split())
-    signs = [mark for mark in marks if mark in "(+" or _is_minus(mark)]
+    minus = {
+        mark for mark in marks if unicodedata.category(mark) == "Pd" or "MINUS" in unicodedata.name(mark, "").split()
+    }
+    signs = [mark for mark in marks if mark in "(+" or mark in minus]
     if (
         len(signs) > 1
         or behind != (")" if "(" in signs else "")
@@ -159,10 +151,6 @@ def number_in_cell(text: str) -> str | None:
     ):
         return None
     return ("-" if signs and signs != ["+"] else "") + number.replace(",", "")
-
-
-def _is_minus(letter: str) -> bool:
-    return unicodedata.category(letter) == "Pd" or "MINUS" in unicodedata.name(letter, "").split()
 
 
 def add_entries(totals: Totals, entries: Iterable[Mapping[str, Any]], *, is_flat: bool) -> None:

@@ -1,7 +1,5 @@
 """Parse the days of a document: strict about the order of day and month, and about the century."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,8 +13,8 @@ from clari_pipeline.documents.rows import DocumentUnreadable
 _FIRST_YEAR, _LAST_YEAR = 1990, 2199  # a number that lies outside counts something else than milliseconds
 _DAYS_OF_A_WEEK = 7
 _ISO = re.compile(
-    r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"(?:[T ](?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)(?P<offset>Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
 _AMERICAN = re.compile(r"(?P<month>[0-9]{1,2})/(?P<day>[0-9]{1,2})/(?P<year>[0-9]{4}|[0-9]{2})")
 _MILLISECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?([eE]\+?[0-9]{1,2})?")
@@ -32,12 +30,14 @@ def with_days(tables: Mapping[str, pa.Table], zone: str) -> dict[str, pa.Table]:
     dated = dict(tables)
     for table, identifier in (("raw_time_frame", "time_frame_id"), ("raw_time_period", "time_period_id")):
         for column in ("start_date", "end_date"):
-            days = [
-                _named_day(whose, column, written, zone) if written and written.strip() else None
-                for whose, written in zip(
-                    *(tables[table][name].to_pylist() for name in (identifier, column)), strict=True
-                )
-            ]
+            days = []
+            for whose, written in zip(*(tables[table][name].to_pylist() for name in (identifier, column)), strict=True):
+                days.append(day_of(written or "", zone))
+                if days[-1] is None and written and written.strip():
+                    raise DocumentUnreadable(
+                        f"{column.replace('_', ' ')} of {whose}: {written[:40]!r} "
+                        "is no day written YYYY-MM-DD or MM/DD/YYYY"
+                    )
             position = dated[table].schema.get_field_index(column)
             dated[table] = dated[table].set_column(position, column, pa.array(days, pa.date32()))
     return dated
@@ -86,15 +86,6 @@ def _are_weeks(weeks: list[tuple[date | None, date | None, tuple[date | None, da
     return all((start - starts[0]).days % _DAYS_OF_A_WEEK == 0 for start in starts)
 
 
-def _named_day(whose: str | None, column: str, written: str, zone: str) -> date:
-    day = day_of(written, zone)
-    if day is None:
-        raise DocumentUnreadable(
-            f"{column.replace('_', ' ')} of {whose}: {written[:40]!r} is no day written YYYY-MM-DD or MM/DD/YYYY"
-        )
-    return day
-
-
 def day_of(written: str, zone: str) -> date | None:
     """The day that a document writes: `2026-10-05`, `10/05/2026` (month first [spec]), `10/05/26`, or a moment.
 
@@ -104,27 +95,17 @@ def day_of(written: str, zone: str) -> date | None:
     """
     text = written.strip()
     try:
-        if found := _ISO.fullmatch(text):
-            day = _iso_day(found, zone)
+        if _ISO.fullmatch(text):
+            moment = datetime.fromisoformat(text)
         elif found := _AMERICAN.fullmatch(text):
-            year = int(found["year"])
-            day = date(year + 2000 if len(found["year"]) == 2 else year, int(found["month"]), int(found["day"]))
+            year = int(found["year"]) + 2000 * (len(found["year"]) == 2)
+            moment = datetime(year, int(found["month"]), int(found["day"]), tzinfo=UTC)
         elif _MILLISECONDS.fullmatch(text):
-            day = _day_of(datetime.fromtimestamp(int(Decimal(text)) / 1000, UTC), zone)
+            moment = datetime.fromtimestamp(int(Decimal(text)) / 1000, UTC)
         else:
             return None
+        if moment.tzinfo is not None and moment.time() != time():
+            moment = moment.astimezone(ZoneInfo(zone))
     except (ValueError, OverflowError, OSError):
         return None
-    return day if _FIRST_YEAR <= day.year <= _LAST_YEAR else None
-
-
-def _iso_day(found: re.Match[str], zone: str) -> date:
-    if found["offset"] is None:
-        time.fromisoformat(found["time"] or "00:00")
-        return date.fromisoformat(found["day"])
-    offset = "+00:00" if found["offset"] == "Z" else found["offset"]
-    return _day_of(datetime.fromisoformat(f"{found['day']}T{found['time']}{offset}"), zone)
-
-
-def _day_of(moment: datetime, zone: str) -> date:
-    return (moment if moment.time() == time() else moment.astimezone(ZoneInfo(zone))).date()
+    return moment.date() if _FIRST_YEAR <= moment.year <= _LAST_YEAR else None

@@ -4,14 +4,12 @@ Relational, as production delivers it: one object, five lists in any order [gitl
 writing: one row a person, no ids [checklist].
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from clari_pipeline.core.periods import FiscalCalendar, Quarter, UnknownPeriod
-from clari_pipeline.documents.rows import JSON_LISTS, DocumentUnreadable, Lists, Row, text_of
+from clari_pipeline.core.periods import FiscalCalendar
+from clari_pipeline.documents.rows import JSON_LISTS, DocumentUnreadable, Lists, Row, days_of, text_of
 
 ENTRY_KEYS = {
     "fieldId": "field_id",
@@ -49,16 +47,11 @@ def is_flat(first_entry: object) -> bool:
     return isinstance(first_entry, dict) and "fieldId" not in first_entry and not FLAT_ONLY.isdisjoint(first_entry)
 
 
-def entry_row(entry: dict[str, Any], unknown: Counter[str]) -> Row:
-    """An entry of relational JSON. Unknown keys are counted, never an error: Clari may add some at any time."""
-    return _row(entry, ENTRY_KEYS, "entries", unknown)
-
-
 def read_lists(document: dict[str, Any], lists: Lists, unknown: Counter[str]) -> None:
     """Add the lists beside the entries of relational JSON. Raises `DocumentUnreadable`."""
     for name, (table, keys) in JSON_LISTS.items():
         for item in objects(document.get(name), name):
-            lists.add(table, _row(item, keys, name, unknown))
+            lists.add(table, row_of(item, keys, name, unknown))
     for key, value in document.items():
         if key not in JSON_LISTS:
             unknown[key] += value is not None
@@ -111,11 +104,14 @@ class FlatPeople:
         for email, name in self.people.items():
             lists.add("raw_user", {"user_id": email, "name": name, "email": email})
         for period in sorted(self.periods):
-            lists.add("raw_time_frame", {"time_frame_id": period, "time_period_id": period, **_days(period, calendar)})
+            lists.add(
+                "raw_time_frame", {"time_frame_id": period, "time_period_id": period, **days_of(period, calendar)}
+            )
         lists.add("raw_field", {"field_id": "forecast", "field_name": "Forecast", "field_type": "FORECAST"})
 
 
-def _row(item: dict[str, Any], keys: dict[str, str], name: str, unknown: Counter[str]) -> Row:
+def row_of(item: dict[str, Any], keys: dict[str, str], name: str, unknown: Counter[str]) -> Row:
+    """An item of relational JSON, by our column names. Unknown keys are counted: Clari may add some at any time."""
     row: Row = {}
     for key, value in item.items():
         column = keys.get(key)
@@ -130,13 +126,4 @@ def _row(item: dict[str, Any], keys: dict[str, str], name: str, unknown: Counter
 
 
 def _currency_code(value: Any) -> str | None:
-    """A currency is its code, or an object that has one."""
     return text_of(value.get("code") if isinstance(value, dict) else value)
-
-
-def _days(period: str, calendar: FiscalCalendar) -> Row:
-    try:
-        quarter = Quarter.parse(period)
-    except UnknownPeriod:
-        return {}
-    return {"start_date": calendar.first_day(quarter).isoformat(), "end_date": calendar.last_day(quarter).isoformat()}

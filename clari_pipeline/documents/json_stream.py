@@ -5,8 +5,6 @@ a faster parser: a piece is cut at a separator, and it is the parser's success t
 elements, since a cut inside a text or inside a nested value leaves something open.
 """
 
-from __future__ import annotations
-
 import codecs
 import io
 import json
@@ -14,8 +12,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from clari_pipeline.core.envelopes import error_in
 from clari_pipeline.documents.rows import DocumentUnreadable
@@ -62,7 +59,6 @@ class JsonStream:
         self._end = 0  # of what the buffer holds
         self._at = 0  # in the buffer
         self._before = 0  # bytes of the stream that the buffer has left behind
-        self._kept: int | None = None  # a place to go back to
         self._has_ended = False
         self._decoder = json.JSONDecoder(
             parse_float=Number, parse_int=Number, parse_constant=self._constant, object_pairs_hook=self._object
@@ -77,22 +73,18 @@ class JsonStream:
             raise no_document(self.value(), "the document is no JSON object")
         self._at += 1
         seen: set[str] = set()
-        if self._next() == b"}":
-            self._at += 1
-        else:
-            while True:
-                if self._next() != b'"':
-                    self._fail("a key in double quotes is missing")
-                key = self.value()
-                if key in seen:
-                    raise DocumentUnreadable(f"the key {key!r} stands twice in one object")
-                seen.add(key)
-                self._expect(b":")
-                yield key
-                if self._next() == b"}":
-                    self._at += 1
-                    break
+        while self._next() != b"}":
+            if seen:
                 self._expect(b",")
+            if self._next() != b'"':
+                self._fail("a key in double quotes is missing")
+            key = self.value()
+            if key in seen:
+                raise DocumentUnreadable(f"the key {key!r} stands twice in one object")
+            seen.add(key)
+            self._expect(b":")
+            yield key
+        self._at += 1
         if self._next():
             self._fail("something follows after its end")
 
@@ -103,24 +95,37 @@ class JsonStream:
     def value(self) -> Any:
         """Decode the next value: objects whose keys all differ, numbers as `Number`."""
         self._next()
+        value, size = self._peeked(0)
+        self._at += size
+        return value
+
+    def first(self) -> Any:
+        """Peek at the first element of the array that is next; None where it has none."""
+        return self._peeked(1)[0]
+
+    def _peeked(self, skipped: int) -> tuple[Any, int]:
+        """The value behind so many bytes, and where it ends; None where there stands an array's end."""
         wanted = _CHUNK
         while True:
             text, is_cut = self._text(wanted)
+            at = _blank(text, skipped) if skipped else 0
+            if skipped and text[at : at + 1] == "]":
+                return None, 0
             try:
-                value, end = self._decoded(text)
+                value, end = self._decoded(text, at)
             except json.JSONDecodeError as error:
                 self._unless_cut(error, text, is_cut=is_cut)
-            except RecursionError:
-                raise _too_deep() from None
             else:
                 if end < len(text) or not is_cut:  # else a number might go on
-                    self._at += _size(text[:end])
-                    return value
+                    return value, _size(text[:end])
             wanted *= 2
 
-    def _decoded(self, text: str, at: int = 0) -> tuple[Any, int]:
+    def _decoded(self, text: str, at: int) -> tuple[Any, int]:
         self._strays.clear()
-        found = self._decoder.raw_decode(text, at)
+        try:
+            found = self._decoder.raw_decode(text, at)
+        except RecursionError:
+            raise DocumentUnreadable("the document is nested too deeply") from None
         if self._strays:
             raise DocumentUnreadable(f"the document is not JSON: {self._strays[0]} is no JSON")
         return found
@@ -147,14 +152,6 @@ class JsonStream:
         is_open = error.msg.startswith("Unterminated string") or error.pos >= len(text) - _UNFINISHED
         if not (is_cut and is_open):
             self._fail(error.msg, _size(text[: error.pos]))
-
-    def first(self) -> Any:
-        """Peek at the first element of the array that is next; None where it has none."""
-        self._kept = self._before + self._at
-        self._at += 1
-        found = None if self._next() == b"]" else self.value()
-        self._at, self._kept = self._kept - self._before, None
-        return found
 
     def decoded_elements(
         self, feed: Callable[[bytes], None] | None = None, *, at_once: int | None = None
@@ -183,33 +180,48 @@ class JsonStream:
         goes_on = self._begins_array()
         count = _FEWEST
         separator: bytes | None = None
-        ahead: deque[_Piece[_Parsed]] = deque()
+        ahead: deque[tuple[bytes, bytes, Future[_Parsed | None]]] = deque()  # pieces, the gaps behind them
         with ThreadPoolExecutor(_AT_ONCE, "pieces") as pool:
             while goes_on:
-                separator = separator or self._separator()
-                while len(ahead) <= _AT_ONCE and separator is not None and (text := self._cut(separator)) is not None:
-                    ahead.append(_Piece(text, separator[1:-1], pool.submit(_parsed, text, separator, parse)))
-                    self._at += len(text) + len(ahead[-1].gap)
-                if ahead and (parsed := ahead[0].parsed.result()) is not None:
+                if separator is None and self._fill(_CHUNK):
+                    found_one = _SEPARATOR.search(self._buffer, self._at, min(self._end, self._at + _CHUNK))
+                    separator = found_one[0] if found_one else None
+                while len(ahead) <= _AT_ONCE and separator is not None and self._fill(_PIECE):
+                    cut = self._buffer.rfind(separator, self._at, min(self._end, self._at + _PIECE))
+                    if cut < 0:
+                        break
+                    text = self._bytes(cut + 1)  # up to the last separator of a piece
+                    ahead.append((text, separator[1:-1], pool.submit(_parsed, text, separator, parse)))
+                    self._at += len(text) + len(separator) - 2
+                if ahead and (parsed := ahead[0][2].result()) is not None:
                     take(parsed)
-                    feed(ahead.popleft().text)
+                    feed(ahead.popleft()[0])
                     count = _FEWEST
                     continue
-                self._put_back(b"".join(part for piece in ahead for part in (piece.text, piece.gap)))
-                ahead.clear()
-                text = None if separator is None else self._tail()
-                if text and separator and (parsed := _parsed(text, separator, parse)) is not None:
+                if ahead:  # put back what was taken for the threads
+                    taken = b"".join(part for text, gap, _ in ahead for part in (text, gap))
+                    self._buffer = bytearray(taken) + self._buffer[self._at : self._end]
+                    self._before += self._at - len(taken)
+                    self._at, self._end = 0, len(self._buffer)
+                    ahead.clear()
+                self._fill(_PIECE)
+                # Up to where the array may end.
+                end = _END.search(self._buffer, self._at, min(self._end, self._at + _PIECE)) if separator else None
+                text = self._bytes(end.start() + 1) if end else b""
+                if separator and text and (parsed := _parsed(text, separator, parse)) is not None:
                     take(parsed)
                     feed(text)
                     self._at += len(text)
-                    goes_on = self._goes_on()
+                    goes_on = self._next() != b"]"
+                    self._expect(b"," if goes_on else b"]")
+                    self._next()
                 else:
                     found, goes_on = self._decode_some(count, feed)
                     yield found
                     count, separator = min(count * 4, _MOST), None
 
     def _begins_array(self) -> bool:
-        """Take the bracket of the array that is next; whether it has an element. The end of an empty one is taken."""
+        """Take the bracket of the array that is next, and of an empty one its end; whether it has an element."""
         self._expect(b"[")
         if self._next() != b"]":
             return True
@@ -229,8 +241,6 @@ class JsonStream:
                 except json.JSONDecodeError as error:
                     self._unless_cut(error, text, is_cut=is_cut)
                     break
-                except RecursionError:
-                    raise _too_deep() from None
                 mark = _blank(text, end)
                 if mark == len(text) and is_cut:
                     break
@@ -247,34 +257,6 @@ class JsonStream:
             self._at += taken
             wanted = wanted * 2 if done == 0 else _CHUNK
         return found, goes_on
-
-    def _separator(self) -> bytes | None:
-        """What stands between the next two elements, from the bracket of the one to that of the other."""
-        self._fill(_CHUNK)
-        found = _SEPARATOR.search(self._buffer, self._at, min(self._end, self._at + _CHUNK))
-        return found[0] if found else None
-
-    def _cut(self, separator: bytes) -> bytes | None:
-        """The next elements, up to the last separator of a piece; None where there is none."""
-        self._fill(_PIECE)
-        cut = self._buffer.rfind(separator, self._at, min(self._end, self._at + _PIECE))
-        return None if cut < 0 else self._bytes(cut + 1)
-
-    def _tail(self) -> bytes | None:
-        """The next elements, up to where the array may end."""
-        self._fill(_PIECE)
-        end = _END.search(self._buffer, self._at, min(self._end, self._at + _PIECE))
-        return self._bytes(end.start() + 1) if end else None
-
-    def _goes_on(self) -> bool:
-        """Take the comma or the closing bracket; whether another element follows."""
-        follows = self._next()
-        if follows == b"]":
-            self._at += 1
-            return False
-        self._expect(b",")
-        self._next()
-        return True
 
     def _next(self) -> bytes:
         """Peek at the next byte that is not blank; empty at the end of the text."""
@@ -307,7 +289,9 @@ class JsonStream:
     def _fill(self, size: int) -> bool:
         """Read until so many bytes are ahead, or all that are left; whether there is any."""
         if self._end - self._at < size and not self._has_ended:
-            self._move_to_front(self._at if self._kept is None else self._kept - self._before, size)
+            del self._buffer[: self._at]
+            self._buffer.extend(bytes(max(self._at, size - len(self._buffer))))
+            self._before, self._end, self._at = self._before + self._at, self._end - self._at, 0
             with memoryview(self._buffer) as buffer:
                 while self._end - self._at < size and not self._has_ended:
                     read = self._stream.readinto(buffer[self._end :])
@@ -320,34 +304,9 @@ class JsonStream:
         with memoryview(self._buffer) as buffer:
             return bytes(buffer[self._at : end])
 
-    def _move_to_front(self, left: int, size: int) -> None:
-        """Drop what stands before a place in the buffer, and make room for so many bytes ahead."""
-        with memoryview(self._buffer) as buffer:
-            buffer[: self._end - left] = buffer[left : self._end]
-        self._before += left
-        self._at -= left
-        self._end -= left
-        self._buffer.extend(bytes(max(0, self._at + size - len(self._buffer))))
-
-    def _put_back(self, taken: bytes) -> None:
-        """Put back what was just taken."""
-        if taken:
-            self._buffer = bytearray(taken) + self._buffer[self._at : self._end]
-            self._before += self._at - len(taken)
-            self._at, self._end = 0, len(self._buffer)
-
     def _fail(self, reason: str, ahead: int = 0) -> NoReturn:
         place = self._before + self._at + ahead
         raise DocumentUnreadable(f"the document is not JSON: {reason} at byte {place}")
-
-
-@dataclass(slots=True)
-class _Piece(Generic[_Parsed]):
-    """A piece that is being parsed, and the gap between it and the next."""
-
-    text: bytes
-    gap: bytes
-    parsed: Future[_Parsed | None]
 
 
 def _parsed(piece: bytes, separator: bytes, parse: Parse[_Parsed]) -> _Parsed | None:
@@ -375,7 +334,3 @@ def no_document(value: Any, otherwise: str) -> DocumentUnreadable:
     """The error on JSON that is no document: Clari's message, where it is one of its envelopes."""
     words = error_in(value)
     return DocumentUnreadable(f"Clari sent an error in place of the document: {words}" if words else otherwise)
-
-
-def _too_deep() -> DocumentUnreadable:
-    return DocumentUnreadable("the document is nested too deeply")

@@ -1,7 +1,5 @@
 """Long CSV: twelve columns, one line a measure, no ids [spec]."""
 
-from __future__ import annotations
-
 import csv
 import sys
 from collections import Counter, defaultdict
@@ -13,20 +11,8 @@ from clari_pipeline.documents.control_totals import Totals, number_in_cell
 from clari_pipeline.documents.money import parse_money
 from clari_pipeline.documents.rows import ControlTotal, DocumentUnreadable, Lists, Row, amount_of, without_nul
 
-_HEADER = (
-    "User",
-    "Email",
-    "CRM User ID",
-    "Role",
-    "Parent Role",
-    "Timeframe",
-    "Field",
-    "Week",
-    "Start Day",
-    "End Day",
-    "Data Type",
-    "Data Value",
-)
+_HEADER = ["User", "Email", "CRM User ID", "Role", "Parent Role", "Timeframe", "Field", "Week", "Start Day", "End Day"]
+_HEADER += ["Data Type", "Data Value"]
 _DATA_TYPES = {
     "Forecast Value": "forecast_value",
     "Forecast Updated": "is_updated",
@@ -34,6 +20,13 @@ _DATA_TYPES = {
     "Adjustment Value": "adjustment_value",
     "CRM Total": "crm_total",
     "CRM Closed": "crm_closed",
+}
+_PERSON = {
+    "name": "User",
+    "email": "Email",
+    "crm_user_id": "CRM User ID",
+    **dict.fromkeys(("role_id", "role_name"), "Role"),
+    **dict.fromkeys(("parent_role_id", "parent_role_name"), "Parent Role"),
 }
 _YES_NO = {"yes": "true", "no": "false"}
 _CURRENCY = "currency_code"
@@ -64,10 +57,12 @@ def read_long_csv(
         if column is None:
             unknown[f"Data Type {line['Data Type']}"] += 1
         else:
-            value, written_in = _value(column, line["Data Value"])
+            cell = line["Data Value"]
+            is_flag = column == "is_updated"
+            value, written_in = (_YES_NO.get(cell.strip().lower()), None) if is_flag else parse_money(cell)
             _put(entries.setdefault(key, []), column, value, currency or written_in)
         if user:
-            people[user] = _person(user, line)
+            people[user] = {"user_id": user, **{column: line[name] for column, name in _PERSON.items()}}
         if period["time_period_id"]:
             periods[period["time_period_id"]] = period
         if week:
@@ -155,11 +150,6 @@ def _put(versions: list[Row], column: str, value: str | None, currency: str | No
         version[_CURRENCY] = currency
 
 
-def _value(column: str, text: str) -> tuple[str | None, str | None]:
-    """What stands in the cell, and the currency that it names."""
-    return (_YES_NO.get(text.strip().lower()), None) if column == "is_updated" else parse_money(text)
-
-
 def _week(text: str) -> str | None:
     number = text.strip()
     return f"W{number.lstrip('0'):0>2}" if number.isascii() and number.isdecimal() else number or None
@@ -174,16 +164,3 @@ def _period(label: str, calendar: FiscalCalendar) -> Row:
         dates = {"start_date": first.isoformat(), "end_date": last.isoformat()}
         return {"time_period_id": identifier, "period_type": "MONTH", "label": label, **dates}
     return {"time_period_id": label or None, "label": label}
-
-
-def _person(user: str, line: dict[str, str]) -> Row:
-    return {
-        "user_id": user,
-        "name": line["User"],
-        "email": line["Email"],
-        "crm_user_id": line["CRM User ID"],
-        "role_id": line["Role"],
-        "role_name": line["Role"],
-        "parent_role_id": line["Parent Role"],
-        "parent_role_name": line["Parent Role"],
-    }

@@ -4,8 +4,6 @@ JSON has Clari's ids; a CSV has emails, names and numbers in their place. What h
 what may be one of several, or cannot be compared, is named and never guessed.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -111,13 +109,21 @@ def weeks(written: Sequence[Item], known: Iterable[Item]) -> dict[tuple[str, str
     _match_tier(matched, written, [one for one in known if one["start_date"] is None], _PERIOD_AND_WEEK)
     found = {_week_key(written[place]): str(item["time_frame_id"]) for place, item in matched.known.items()}
     taken = {_week_key(one) for one in known} | {(period, week) for (period, _), week in found.items()}
-    shift = _shift(found)
+    # By how much the known weeks' numbers differ from the written ones, where all differ by the same.
+    pairs = [(_NUMBERED.fullmatch(before), _NUMBERED.fullmatch(after)) for (_, before), after in found.items()]
+    shifts = {
+        int(after[2]) - int(before[2]) if before and after and before[1] == after[1] else None
+        for before, after in pairs
+    }
+    shift = shifts.pop() if len(shifts) == 1 else None
     for one in written:
         period, week = key = _week_key(one)
         if key in found:
             continue
-        day = str(one["start_date"] or "")
-        free_name = (name for name in (_shifted(week, shift), week, day) if name and (period, name) not in taken)
+        day, number, shifted = str(one["start_date"] or ""), _NUMBERED.fullmatch(week), ""
+        if shift is not None and number is not None and int(number[2]) + shift >= 0:
+            shifted = f"{number[1]}{int(number[2]) + shift:0{len(number[2])}}"
+        free_name = (name for name in (shifted, week, day) if name and (period, name) not in taken)
         found[key] = next(free_name, f"{week} ({day or 'no days'})")
         taken.add((period, found[key]))
     return found
@@ -147,7 +153,15 @@ def _match(
 
     Unsure is what is left beside known ones of the other kind of ids that are left, too.
     """
-    matched = _match_named(written, known, kind.id, named or {})
+    matched, named = Matched(), named or {}
+    for place, one in enumerate(written):
+        wanted = next((named[text] for text in _names_of(one) if text in named), None)
+        found = [item for item in known if wanted is not None and wanted in _names_of(item)]
+        exact = [item for item in found if kind.id(item) == wanted] or found
+        if wanted == NEW:
+            matched.known[place] = one
+        elif len(exact) == 1 and exact[0] not in matched.known.values():
+            matched.known[place] = exact[0]
     _match_tier(matched, written, known, kind.id)
     # Where a document has Clari's ids, another id of Clari's is somebody else.
     others = known if is_synthetic else [one for one in known if kind.is_stand_in(one)]
@@ -163,19 +177,6 @@ def _match(
         for place, one in enumerate(written)
         if place not in matched.known and (is_nobody_known or any(kind.may_be_one(one, item) for item in left))
     ]
-    return matched
-
-
-def _match_named(written: Sequence[Item], known: Sequence[Item], id_: _Key, named: Mapping[str, str]) -> Matched:
-    matched = Matched()
-    for place, one in enumerate(written):
-        wanted = next((named[text] for text in _names_of(one) if text in named), None)
-        found = [item for item in known if wanted is not None and wanted in _names_of(item)]
-        exact = [item for item in found if id_(item) == wanted] or found
-        if wanted == NEW:
-            matched.known[place] = one
-        elif len(exact) == 1 and exact[0] not in matched.known.values():
-            matched.known[place] = exact[0]
     return matched
 
 
@@ -234,24 +235,6 @@ def _first_day_of_a_week(one: Item) -> Hashable | None:
 
 def _week_key(one: Item) -> tuple[str, str]:
     return one["time_period_id"], one["time_frame_id"]
-
-
-def _shift(found: Mapping[tuple[str, str], str]) -> int | None:
-    """By how much the known weeks' numbers differ from the written ones, where all differ by the same."""
-    shifts = set()
-    for (_, written), name in found.items():
-        before, after = _NUMBERED.fullmatch(written), _NUMBERED.fullmatch(name)
-        if before is None or after is None or before[1] != after[1]:
-            return None
-        shifts.add(int(after[2]) - int(before[2]))
-    return shifts.pop() if len(shifts) == 1 else None
-
-
-def _shifted(written: str, shift: int | None) -> str | None:
-    found = _NUMBERED.fullmatch(written)
-    if shift is None or found is None or (number := int(found[2]) + shift) < 0:
-        return None
-    return f"{found[1]}{number:0{len(found[2])}}"
 
 
 _EMAIL, _CRM_ID, _ROLE = _folded("email"), lambda one: crm_id(one["crm_user_id"]), _text("role_name")

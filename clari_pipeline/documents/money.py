@@ -5,8 +5,6 @@ between thousands, a point before decimals. What it does not know it refuses, an
 three here and three thousand there.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable

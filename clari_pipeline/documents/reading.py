@@ -1,7 +1,5 @@
 """A landed document, whichever of the three shapes it has, as entries and the lists beside them."""
 
-from __future__ import annotations
-
 import io
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -19,10 +17,10 @@ from clari_pipeline.documents.json_shapes import (
     ENTRY_KEYS,
     FLAT_AMOUNTS,
     FlatPeople,
-    entry_row,
     is_flat,
     objects,
     read_lists,
+    row_of,
 )
 from clari_pipeline.documents.json_stream import JsonStream, no_document
 from clari_pipeline.documents.long_csv import count_lines, read_long_csv
@@ -35,14 +33,7 @@ _OTHER_FILES = {  # by their first bytes
     b"\xfe\xff": "it is UTF-16, and is to be saved as CSV UTF-8",
 }
 
-_TYPE_OF = {
-    "forecast_value": "forecast",
-    "is_updated": "forecast_updated",
-    "quota_value": "quota",
-    "adjustment_value": "adjustment",
-    "crm_total": "crm_total",
-    "crm_closed": "crm_closed",
-}
+_TYPE_OF = {column: column.removesuffix("_value") for column in MEASURES} | {"is_updated": "forecast_updated"}
 _AMOUNT_KEYS = {key for key, column in (ENTRY_KEYS | FLAT_AMOUNTS).items() if column in MEASURES}
 _PEEKED = 4096
 _BLANK = b" \t\r\n"
@@ -78,10 +69,10 @@ def read_document(stream: IO[bytes], calendar: FiscalCalendar, take: Take, *, cu
     amounts, whatever sign or code stands before them; JSON names its own. Raises `DocumentUnreadable`
     where the document is of no shape; what was taken until then is of no use.
     """
-    buffered = _peekable(stream)
+    buffered, is_json = _begun(stream)
     reader = _Reader(calendar, take, currency)
     try:
-        return reader.read_json(buffered) if _is_json(buffered) else reader.read_csv(buffered)
+        return reader.read_json(buffered) if is_json else reader.read_csv(buffered)
     except UnicodeEncodeError as error:
         raise DocumentUnreadable(f"a text holds half a character: {error.reason}") from None
     except RecursionError:
@@ -90,8 +81,8 @@ def read_document(stream: IO[bytes], calendar: FiscalCalendar, take: Take, *, cu
 
 def count_exactly(stream: IO[bytes]) -> Totals:
     """Count a document's control totals in its decoded text: exact, whatever the writing, and slow."""
-    buffered = _peekable(stream)
-    if not _is_json(buffered):
+    buffered, is_json = _begun(stream)
+    if not is_json:
         return count_lines(io.StringIO(buffered.read().decode("utf-8-sig"), newline=""))
     text = JsonStream(buffered, maybe_nan=_AMOUNT_KEYS)
     found: Totals = {}
@@ -118,8 +109,7 @@ class _Reader:
         self._document = Document("relational")
 
     def read_json(self, stream: io.BufferedReader) -> Document:
-        text = JsonStream(stream, maybe_nan=_AMOUNT_KEYS)
-        lists: dict[str, Any] = {}
+        text, lists = JsonStream(stream, maybe_nan=_AMOUNT_KEYS), dict[str, Any]()
         has_entries = has_others = False
         for key in text.members():
             if key != "entries":
@@ -128,7 +118,7 @@ class _Reader:
                 lists[key], has_others = text.value(), True
             else:
                 has_entries = True
-                self._read_flat(text) if is_flat(text.first()) else self._read_relational(text)
+                self._read_entries(text)
         if has_others or not has_entries:
             raise no_document(lists, "entries is no list")
         if not self._document.entry_count and not lists.keys() & JSON_LISTS.keys():
@@ -140,30 +130,29 @@ class _Reader:
                 self._document.unknown_keys[key] += value is not None
         return self._finished()
 
-    def _read_relational(self, text: JsonStream) -> None:
-        fast = ArrowEntries(ENTRY_KEYS)
-        unknown = self._document.unknown_keys
+    def _read_entries(self, text: JsonStream) -> None:
+        document, people, fast = self._document, FlatPeople(), ArrowEntries(ENTRY_KEYS)
+        unknown = document.unknown_keys
 
         def take(piece: ArrowPiece) -> None:
             self._hand_out(piece.table)
-            self._document.rounded.add(piece.rounded.counts, piece.rounded.most)
+            document.rounded.add(piece.rounded.counts, piece.rounded.most)
             unknown.update(piece.unknown)
 
-        with StreamTotals("totals_relational") as counting:
-            for entries in text.elements(fast.read, take, counting.feed):
-                self._hand_out_rows(entry_row(entry, unknown) for entry in self._objects(entries))
-                fast.learn(entries)
-        self._document.control_totals = counting.totals
-
-    def _read_flat(self, text: JsonStream) -> None:
-        self._document.shape = "flat"
-        people = FlatPeople()
-        unknown = self._document.unknown_keys
-        with StreamTotals("totals_flat") as counting:
-            for entries in text.decoded_elements(counting.feed):
-                self._hand_out_rows(people.entry_row(entry, unknown) for entry in self._objects(entries))
-        self._document.control_totals = counting.totals
-        people.fill(self._lists, self._calendar)
+        of_flat = is_flat(text.first())
+        with StreamTotals("totals_flat" if of_flat else "totals_relational") as counting:
+            feed = counting.feed
+            for some in text.decoded_elements(feed) if of_flat else text.elements(fast.read, take, feed):
+                entries = objects(some, "entries", first=document.entry_count)
+                if of_flat:
+                    self._hand_out_rows(people.entry_row(entry, unknown) for entry in entries)
+                else:
+                    self._hand_out_rows(row_of(entry, ENTRY_KEYS, "entries", unknown) for entry in entries)
+                    fast.learn(entries)
+        document.control_totals = counting.totals
+        if of_flat:
+            document.shape = "flat"
+            people.fill(self._lists, self._calendar)
 
     def read_csv(self, stream: IO[bytes]) -> Document:
         self._document.shape = "long_csv"
@@ -180,9 +169,6 @@ class _Reader:
         self._hand_out_rows(read_long_csv(lines, self._calendar, self._lists, unknown, currency=self._currency))
         self._document.control_totals = control_totals.of_csv(content)
         return self._finished()
-
-    def _objects(self, entries: list[Any]) -> list[dict[str, Any]]:
-        return objects(entries, "entries", first=self._document.entry_count)
 
     def _hand_out_rows(self, entries: Iterable[Row]) -> None:
         rows = EntryRows()
@@ -206,12 +192,9 @@ class _Reader:
         return self._document
 
 
-def _peekable(stream: IO[bytes]) -> io.BufferedReader:
-    return io.BufferedReader(cast(io.RawIOBase, stream), _PEEKED)
-
-
-def _is_json(stream: io.BufferedReader) -> bool:
-    """Whether it begins as JSON does. Raises `DocumentUnreadable` where it is nothing at all, or a web page."""
+def _begun(raw: IO[bytes]) -> tuple[io.BufferedReader, bool]:
+    """The stream, and whether it begins as JSON does. Raises `DocumentUnreadable` for nothing at all, or a web page."""
+    stream: io.BufferedReader = io.BufferedReader(cast(io.RawIOBase, raw), _PEEKED)
     start = stream.peek(_PEEKED).removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
     while not start:
         if not stream.read(len(stream.peek(_PEEKED)) or 1):
@@ -219,4 +202,4 @@ def _is_json(stream: io.BufferedReader) -> bool:
         start = stream.peek(_PEEKED).lstrip(_BLANK)
     if start.startswith(b"<"):
         raise DocumentUnreadable("the document is a web page, not an export")
-    return start[:1] in {b"{", b"["}
+    return stream, start[:1] in {b"{", b"["}

@@ -4,8 +4,6 @@ An amount is read exactly or it is none: no amount passes through a binary fract
 what is rounded for that is counted.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter
@@ -141,7 +139,7 @@ class EntryRows:
     """
 
     columns: dict[str, list[object]] = field(default_factory=lambda: {name: [] for name in ENTRY.names})
-    unreadable: dict[str, list[str | None]] = field(default_factory=lambda: {name: [] for name in _UNREADABLE})
+    unreadable: list[tuple[str | None, ...]] = field(default_factory=list)
     rounded: Rounded = field(default_factory=Rounded)
 
     def add(self, row: Row) -> None:
@@ -157,9 +155,7 @@ class EntryRows:
                 if exact is not None and amount is not None and amount != exact:
                     self.rounded.add({(row.get("field_id") or None, name): 1}, abs(amount - exact))
                 if amount is None and text.strip():
-                    keys = [row.get(key) or None for key in _UNREADABLE[:4]]
-                    for column, value in zip(self.unreadable.values(), [*keys, name, text], strict=True):
-                        column.append(value)
+                    self.unreadable.append((*(row.get(key) or None for key in _UNREADABLE[:4]), name, text))
             elif name in {"updated_at", "adjusted_at"}:
                 values.append(moment_of(text))
             elif name == "is_updated":
@@ -173,7 +169,7 @@ class EntryRows:
 
     def unreadable_table(self) -> pa.Table:
         """One row an amount that cannot be read: the entry's key, the measure, what is written."""
-        return _text_table(self.unreadable)
+        return _text_table({name: [row[at] for row in self.unreadable] for at, name in enumerate(_UNREADABLE)})
 
 
 @dataclass(slots=True)
@@ -198,23 +194,24 @@ class Lists:
         for missing in sorted(set(named).difference(listed["time_period_id"])):
             self.add("raw_time_period", {"time_period_id": missing})
         for position, identifier in enumerate(listed["time_period_id"]):
-            try:
-                quarter = Quarter.parse(identifier or "")
-            except UnknownPeriod:
-                continue
-            known = {
-                "period_type": "QUARTER",
-                "label": f"Q{quarter.number} FY {quarter.year}",
-                "year": str(quarter.year),
-                "start_date": calendar.first_day(quarter).isoformat(),
-                "end_date": calendar.last_day(quarter).isoformat(),
-            }
-            for name, value in known.items():
-                listed[name][position] = listed[name][position] or value
+            if days := days_of(identifier or "", calendar):
+                year, _, number = (identifier or "").partition("_Q")
+                known = {"period_type": "QUARTER", "label": f"Q{number} FY {year}", "year": year, **days}
+                for name, value in known.items():
+                    listed[name][position] = listed[name][position] or value
 
     def tables(self) -> dict[str, pa.Table]:
         """The lists as Arrow, every column text. Raises `UnicodeEncodeError` where a text holds half a character."""
         return {table: _text_table(columns) for table, columns in self.columns.items()}
+
+
+def days_of(period: str, calendar: FiscalCalendar) -> Row:
+    """First and last day of a quarter; nothing for any other period."""
+    try:
+        quarter = Quarter.parse(period)
+    except UnknownPeriod:
+        return {}
+    return {"start_date": str(calendar.first_day(quarter)), "end_date": str(calendar.last_day(quarter))}
 
 
 def text_of(value: object) -> str | None:
@@ -243,9 +240,8 @@ def amount_of(text: str) -> Decimal | None:
 
 def exact_amount_of(text: str) -> Decimal | None:
     """Parse an amount without any loss; None where it is none, has more than four decimals, or 10^14 or more."""
-    amount = decimal_of(text)
-    kept = None if amount is None else _kept(amount)
-    return kept if kept == amount else None
+    kept = amount_of(text)
+    return kept if kept == decimal_of(text) else None
 
 
 def _kept(amount: Decimal) -> Decimal | None:

@@ -1,16 +1,4 @@
 """Raw documents on the disk, compressed and kept for ever: Clari cannot deliver an old export a second time."""
 
-from clari_pipeline.landing.document import IS_INVENTED, IS_WHOLE, LandedDocument, LandingError
-from clari_pipeline.landing.folder import PRODUCTS, Landing
-from clari_pipeline.landing.writing import Arriving, LandingWriter
-
-__all__ = [
-    "IS_INVENTED",
-    "IS_WHOLE",
-    "PRODUCTS",
-    "Arriving",
-    "LandedDocument",
-    "Landing",
-    "LandingError",
-    "LandingWriter",
-]
+from clari_pipeline.landing.document import *  # noqa: F403 - every public name of theirs
+from clari_pipeline.landing.folder import *  # noqa: F403

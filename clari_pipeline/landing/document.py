@@ -1,13 +1,11 @@
 """A landed document: its folder, its manifest, and its bytes, which are verified while they are read."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json
 from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +16,7 @@ from clari_pipeline.core.runbook import UNFORESEEN, PipelineError
 
 IS_WHOLE = "is_whole"  # in a manifest: false where nothing shows that the download came to its end
 IS_INVENTED = "is_invented"  # in a manifest: a sandbox has made the document
-_READ_AT_ONCE = 1 << 20
+_READ_AT_ONCE = 1 << 20  # bytes, and the size of a piece
 _PIECES_AHEAD = 3
 
 
@@ -58,7 +56,7 @@ class LandedDocument:
             compressed = (self.folder / "document.zst").open("rb")
         except OSError as error:
             raise LandingError(f"landed document {self.folder} cannot be read: {error.strerror}") from error
-        return io.BufferedReader(_ReadAhead(_Verified(self, compressed)), _READ_AT_ONCE)
+        return io.BufferedReader(_Bytes(self, compressed), _READ_AT_ONCE)
 
     def read(self) -> bytes:
         """The whole document. Raises `LandingError` where it is not what was landed."""
@@ -72,43 +70,19 @@ class LandedDocument:
                 pass
 
 
-class _Verified(io.RawIOBase):
-    """A landed document, decompressed and hashed; its end is reached only where SHA-256 is that of the manifest."""
+class _Bytes(io.RawIOBase):
+    """A landed document, decompressed and hashed by a thread, `_PIECES_AHEAD` pieces ahead of its reader.
+
+    Its end is reached only where SHA-256 is that of the manifest.
+    """
 
     def __init__(self, document: LandedDocument, compressed: IO[bytes]) -> None:
         self._document = document
         self._stream = zstandard.ZstdDecompressor().stream_reader(compressed, closefd=True)
         self._hash = hashlib.sha256()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            size = self._stream.readinto(buffer)
-        except (OSError, EOFError, zstandard.ZstdError) as error:
-            raise LandingError(
-                f"landed document {self._document.folder} is damaged ({error}): restore it from a backup"
-            ) from error
-        self._hash.update(memoryview(buffer)[:size])
-        if not size and self._hash.hexdigest() != self._document.sha256:
-            raise LandingError(
-                f"landed document {self._document.folder} is not what was landed: restore it from a backup"
-            )
-        return size
-
-    def close(self) -> None:
-        self._stream.close()  # type: ignore[no-untyped-call]
-        super().close()
-
-
-class _ReadAhead(io.RawIOBase):
-    """A stream that a thread reads ahead of its reader, `_PIECES_AHEAD` pieces of 1 MiB."""
-
-    def __init__(self, stream: io.RawIOBase) -> None:
-        self._stream = stream
         self._thread = ThreadPoolExecutor(1, "ahead")
-        self._coming = deque(self._ask(bytearray(_READ_AT_ONCE)) for _ in range(_PIECES_AHEAD))
+        pieces = (bytearray(_READ_AT_ONCE) for _ in range(_PIECES_AHEAD))
+        self._coming = deque(self._thread.submit(self._filled, piece) for piece in pieces)
         self._piece, self._rest = bytearray(), memoryview(b"")
 
     def readable(self) -> bool:
@@ -117,7 +91,7 @@ class _ReadAhead(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         if not self._rest:
             if self._piece:
-                self._coming.append(self._ask(self._piece))
+                self._coming.append(self._thread.submit(self._filled, self._piece))
             self._piece, size = self._coming.popleft().result()
             self._rest = memoryview(self._piece)[:size]
         taken = min(len(buffer), len(self._rest))
@@ -125,13 +99,24 @@ class _ReadAhead(io.RawIOBase):
         self._rest = self._rest[taken:]
         return taken
 
+    def _filled(self, piece: bytearray) -> tuple[bytearray, int]:
+        try:
+            size = self._stream.readinto(piece)
+        except (OSError, EOFError, zstandard.ZstdError) as error:
+            raise LandingError(
+                f"landed document {self._document.folder} is damaged ({error}): restore it from a backup"
+            ) from error
+        self._hash.update(memoryview(piece)[:size])
+        if not size and self._hash.hexdigest() != self._document.sha256:
+            raise LandingError(
+                f"landed document {self._document.folder} is not what was landed: restore it from a backup"
+            )
+        return piece, size
+
     def close(self) -> None:
         self._thread.shutdown(cancel_futures=True)
-        self._stream.close()
+        self._stream.close()  # type: ignore[no-untyped-call]
         super().close()
-
-    def _ask(self, piece: bytearray) -> Future[tuple[bytearray, int]]:
-        return self._thread.submit(lambda: (piece, self._stream.readinto(piece) or 0))
 
 
 def load(folder: Path) -> LandedDocument:

@@ -36,7 +36,6 @@ from clari_pipeline.clari import (
     Redirected,
     Retry,
     ServerFault,
-    SystemClock,
     UnexpectedAnswer,
 )
 from clari_pipeline.core.periods import Quarter
@@ -72,7 +71,7 @@ class ExportRunner:
         self.run_id = run_id
         self.plan = plan
         self._hooks = context.hooks
-        self._clock = clock or SystemClock()
+        self._clock = clock or Clock()
         self._record = record
         self._client = clari_client(settings, replace(retry or Retry(), longest_s=settings.export_timeout_s))
         self._exporter = Exporter(

@@ -28,7 +28,7 @@ from clari_pipeline.clari import (
     UnexpectedAnswer,
     UnknownForecast,
 )
-from clari_pipeline.clari.circuit import Circuit
+from clari_pipeline.clari.patience import Circuit
 from clari_pipeline.core.envelopes import Words
 from clari_pipeline.sandbox import Fault, Sandbox
 from tests.clari.conftest import (
@@ -131,7 +131,7 @@ def test_limits_are_read(sandbox):
 def test_awkward_ids_arrive_as_they_are(sandbox, forecast_id):
     sandbox.serve(forecast_id, CURRENT, forecast_id.encode())
     job = finished(sandbox, forecast_id)
-    assert job.is_of(request_for(forecast_id))
+    assert request_for(forecast_id).is_named_by(job)
     sink = Sink()
     came = call(sandbox, lambda client: client.download(job.job_id, sink))
     assert sink.content == forecast_id.encode()
@@ -437,7 +437,7 @@ def test_an_answer_of_another_kind_is_named_with_its_place(sandbox, name, body, 
 )
 def test_a_listed_job_is_known_by_its_file_name(file_name, file_type, forecast_id, period, is_of):
     job = Job(job_id="1", file_name=file_name, file_type=file_type)
-    assert job.is_of(request_for(forecast_id, period)) is is_of
+    assert request_for(forecast_id, period).is_named_by(job) is is_of
 
 
 # The circuit

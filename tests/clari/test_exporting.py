@@ -14,6 +14,7 @@ from clari_pipeline.clari import (
     AnswerLost,
     AuthFailed,
     ClariUnreachable,
+    Clock,
     Completed,
     ExportCancelled,
     Exporter,
@@ -27,7 +28,6 @@ from clari_pipeline.clari import (
     Retry,
     Submitted,
     Submitting,
-    SystemClock,
     TypeNotSupported,
     TypesRefused,
     UnknownForecast,
@@ -230,7 +230,7 @@ def test_polling_goes_on_until_the_job_is_done(sandbox, tab, faults, settings):
 
 def test_an_export_that_is_called_off_stops_at_once(own_sandbox):
     sandbox = own_sandbox("hung")
-    runner = Runner(sandbox, clock=SystemClock(), poll_interval_s=0.01)
+    runner = Runner(sandbox, clock=Clock(), poll_interval_s=0.01)
 
     async def stopped() -> None:
         async with client_of(sandbox) as client:
@@ -292,8 +292,8 @@ def test_a_job_that_is_listed_late_is_found(sandbox, tab):
 def test_an_answer_that_takes_too_long_is_found_too(sandbox, tab):
     """Clari queues the job after the client has given up."""
     sandbox.fail_next("submit", ["hang:0.2"])
-    runner = Runner(sandbox, clock=SystemClock(), poll_interval_s=0.01, client={"request_timeout_s": 0.1})
-    sandbox.now = SystemClock().now
+    runner = Runner(sandbox, clock=Clock(), poll_interval_s=0.01, client={"request_timeout_s": 0.1})
+    sandbox.now = Clock().now
     (job,) = runner.export(request_for(tab))
     assert jobs_of(sandbox, tab) == [job.job_id]
 

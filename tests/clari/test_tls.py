@@ -7,7 +7,7 @@ from pathlib import Path
 import certifi
 import pytest
 
-from clari_pipeline.clari.tls import tls_context
+from clari_pipeline.clari.client import tls_context
 
 _END = "-----END CERTIFICATE-----\n"
 

@@ -19,7 +19,7 @@ from clari_pipeline.clari import (
     Retry,
     UnexpectedAnswer,
 )
-from clari_pipeline.clari.reading import refuse_too_large
+from clari_pipeline.clari.client import refuse_too_large
 from clari_pipeline.core.runbook import UNFORESEEN, Problem, unforeseen
 from clari_pipeline.landing import LandingWriter
 from clari_pipeline.store import fetches

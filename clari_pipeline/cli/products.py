@@ -19,7 +19,7 @@ _WHY = {
 
 def products_document(session: Session | None, settings: Settings) -> dict[str, Any]:
     """`products` for `status --json`: those that are named, and those that have ever been fetched; else nothing."""
-    known = {one["product"]: one for one in fetches.status(session)} if session is not None else {}
+    known = {one.product: one for one in fetches.status(session)} if session is not None else {}
     gaps = fetches.gaps(session) if session is not None else []
     names = dict.fromkeys([*settings.other_products, *known])
     if not names:
@@ -29,19 +29,15 @@ def products_document(session: Session | None, settings: Settings) -> dict[str, 
             {
                 "product": name,
                 "is_named": name in settings.products,
-                "state": known[name]["state"] if name in known else None,
-                "exported_at": _written(known[name]["exported_at"]) if name in known else None,
-                "age_hours": age_hours(known[name]["exported_at"]) if name in known else None,
-                "rows": known[name]["rows"] if name in known else None,
-                "error": known[name]["error"] if name in known else None,
+                "state": known[name].state if name in known else None,
+                "exported_at": _written(known[name].exported_at) if name in known else None,
+                "age_hours": age_hours(known[name].exported_at) if name in known else None,
+                "rows": known[name].rows if name in known else None,
+                "error": known[name].error if name in known else None,
                 "gaps": [
-                    {
-                        "gap_from": _written(gap["gap_from"]),
-                        "gap_to": _written(gap["gap_to"]),
-                        "reason": gap["reason"],
-                    }
+                    {"gap_from": _written(gap.gap_from), "gap_to": _written(gap.gap_to), "reason": gap.reason}
                     for gap in gaps
-                    if gap["product"] == name
+                    if gap.product == name
                 ],
             }
             for name in names

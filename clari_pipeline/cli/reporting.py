@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,8 @@ from rich.table import Table
 
 from clari_pipeline.core.runbook import AlertKind, Problem, Remark, see
 from clari_pipeline.core.safe_text import json_text
+from clari_pipeline.store.ledger import QuarterStatus
+from clari_pipeline.store.marts import Swing
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.sync.run import SyncResult
 from clari_pipeline.warehouse.statements import Record
@@ -42,10 +44,7 @@ class Report:
     def swung_calls(self) -> int:
         """Calls that moved by more than allowed, each once, whatever it is compared with."""
         return len(
-            {
-                (swing["forecast_id"], swing["time_period_id"], swing["user_id"], swing["field_id"])
-                for swing in self.result.swings
-            }
+            {(swing.forecast_id, swing.time_period_id, swing.user_id, swing.field_id) for swing in self.result.swings}
         )
 
     @property
@@ -53,9 +52,8 @@ class Report:
         """What a reader must know of exports that were merged all the same."""
         by_types: dict[str, list[str]] = {}
         for outcome in self.result.outcomes:
-            if types := outcome.export["types_refused"]:
-                export = outcome.export
-                by_types.setdefault(types, []).append(f"{export['forecast_id']} {export['time_period_id']}")
+            if types := outcome.export.types_refused:
+                by_types.setdefault(types, []).append(outcome.export.label)
         return [
             Problem(
                 None,
@@ -76,16 +74,17 @@ class Report:
                 "started_at": self.result.started_at.isoformat(),
                 "finished_at": self.result.finished_at.isoformat(),
                 "exports": [
-                    {name: outcome.export[name] for name in _EXPORT_COLUMNS} for outcome in self.result.outcomes
+                    {name: getattr(outcome.export, name) for name in _EXPORT_COLUMNS}
+                    for outcome in self.result.outcomes
                 ],
                 "checks": [
                     {
-                        "name": verdict["check_name"],
-                        "forecast_id": outcome.export["forecast_id"],
-                        "time_period_id": outcome.export["time_period_id"],
-                        "passed": verdict["passed"],
-                        "severity": verdict["severity"],
-                        "evidence": verdict["evidence"],
+                        "name": verdict.check_name,
+                        "forecast_id": outcome.export.forecast_id,
+                        "time_period_id": outcome.export.time_period_id,
+                        "passed": verdict.passed,
+                        "severity": verdict.severity,
+                        "evidence": verdict.evidence,
                     }
                     for outcome in self.result.outcomes
                     for verdict in outcome.verdicts
@@ -117,17 +116,14 @@ class Report:
             return
         console.print(self._quarters())
         found = [
-            (outcome, verdict)
-            for outcome in self.result.outcomes
-            for verdict in outcome.verdicts
-            if not verdict["passed"]
+            (outcome, verdict) for outcome in self.result.outcomes for verdict in outcome.verdicts if not verdict.passed
         ]
         if not found and not any(outcome.is_failure for outcome in self.result.outcomes):
             console.print("Found: nothing amiss.")
         for outcome, verdict in found:
-            where = f"{outcome.export['forecast_id']} {outcome.export['time_period_id']}"
-            summary = verdict["evidence"].get("summary") or _summary(verdict["evidence"])
-            line = see(f"{verdict['severity']:5} {where}  {verdict['check_name']}: {summary}", verdict["check_name"])
+            summary = verdict.evidence.get("summary") or _summary(verdict.evidence)
+            line = f"{verdict.severity:5} {outcome.export.label}  {verdict.check_name}: {summary}"
+            line = see(line, verdict.check_name)
             console.print(line, highlight=False, soft_wrap=True)
         for swing in self.result.swings[:_SHOWN_SWINGS]:
             console.print(f"SWING {_swing(swing)}", highlight=False, soft_wrap=True)
@@ -144,11 +140,11 @@ class Report:
             export = outcome.export
             counts = ("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
             table.add_row(
-                export["forecast_id"],
-                export["time_period_id"],
-                export["state"],
-                *(_number(export[name]) for name in counts),
-                f"{export['wait_seconds'] or 0:.1f} s",
+                export.forecast_id,
+                export.time_period_id,
+                export.state,
+                *(_number(getattr(export, name)) for name in counts),
+                f"{export.wait_seconds or 0:.1f} s",
             )
         return table
 
@@ -158,26 +154,26 @@ def failures(outcomes: Sequence[Outcome]) -> list[Problem]:
     by_cause: dict[tuple[str, str], list[str]] = {}
     for outcome in outcomes:
         if outcome.is_failure:
-            export = outcome.export
-            which = f"{export['forecast_id']} {export['time_period_id']}"
-            by_cause.setdefault((outcome.reason, outcome.section), []).append(which)
+            by_cause.setdefault((outcome.reason, outcome.section), []).append(outcome.export.label)
     return [
         Problem(AlertKind.EXPORT_FAILED, None, f"{', '.join(exports)} not merged: {cause}", section)
         for (cause, section), exports in by_cause.items()
     ]
 
 
-def status_document(exports: Sequence[Record], quota: dict[str, Any] | None, alerts_unsent: int) -> dict[str, Any]:
+def status_document(
+    exports: Sequence[QuarterStatus], quota: dict[str, Any] | None, alerts_unsent: int
+) -> dict[str, Any]:
     """What `status --json` prints."""
     return {
         "exports": [
             {
-                "forecast_id": export["forecast_id"],
-                "time_period_id": export["time_period_id"],
-                "state": export["state"],
-                "exported_at": export["exported_at"].isoformat() if export["exported_at"] else None,
-                "age_hours": age_hours(export["exported_at"]),
-                "rows": export["rows"],
+                "forecast_id": export.forecast_id,
+                "time_period_id": export.time_period_id,
+                "state": export.state,
+                "exported_at": export.exported_at.isoformat() if export.exported_at else None,
+                "age_hours": age_hours(export.exported_at),
+                "rows": export.rows,
             }
             for export in exports
         ],
@@ -245,21 +241,21 @@ def age_hours(exported_at: datetime | None) -> float | None:
     return None if exported_at is None else round((datetime.now(UTC) - exported_at).total_seconds() / 3600, 2)
 
 
-def _swing(swing: Record) -> str:
-    who = swing["user_name"] or swing["user_id"]
+def _swing(swing: Swing) -> str:
+    who = swing.user_name or swing.user_id
     change = [
-        *([f"{swing['change_amount']:+,.2f}"] if swing["change_amount"] is not None else []),
-        *([f"{swing['change_pct']:+.1%}"] if swing["change_pct"] is not None else []),
+        *([f"{swing.change_amount:+,.2f}"] if swing.change_amount is not None else []),
+        *([f"{swing.change_pct:+.1%}"] if swing.change_pct is not None else []),
     ]
-    since = "since the last sync" if swing["baseline"] == "sync" else "since a week ago"
+    since = "since the last sync" if swing.baseline == "sync" else "since a week ago"
     return (
-        f"{swing['forecast_id']} {swing['time_period_id']}  {who}, {swing['field_name']}: "
-        f"{swing['previous_value']:,.2f} to {swing['current_value']:,.2f} "
+        f"{swing.forecast_id} {swing.time_period_id}  {who}, {swing.field_name}: "
+        f"{swing.previous_value:,.2f} to {swing.current_value:,.2f} "
         f"({', '.join(change)}) {since}"
     )
 
 
-def _summary(evidence: dict[str, Any]) -> str:
+def _summary(evidence: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in evidence.items() if isinstance(value, int | str))
 
 

@@ -44,17 +44,17 @@ def an_export_works(probe: Probe) -> Finding:
         export = outcome.export
         with context.warehouse.session() as session:
             entries, calls = session.count("forecast_entry"), session.count("forecast_vs_quota")
-    what = f"{forecast} {quarter} (job {export['job_id']})"
-    if export["state"] != "LOADED":
+    what = f"{forecast} {quarter} (job {export.job_id})"
+    if export.state != "LOADED":
         return failed(
-            f"{what} {export['state']}: {export['error']}", "see it with clari-pipeline sync --period " + str(quarter)
+            f"{what} {export.state}: {export.error}", "see it with clari-pipeline sync --period " + str(quarter)
         )
-    if entries != export["rows_staged"] or not calls:
+    if entries != export.rows_staged or not calls:
         return failed(
-            f"{what}: {export['rows_staged']} entries came, {entries} are in the table, {calls} calls in the mart",
+            f"{what}: {export.rows_staged} entries came, {entries} are in the table, {calls} calls in the mart",
             "send clari-pipeline debug-bundle to support",
         )
-    return passed(f"{what}: {entries:,} entries, {calls:,} calls, {export['wait_seconds'] or 0:.1f} s at Clari")
+    return passed(f"{what}: {entries:,} entries, {calls:,} calls, {export.wait_seconds or 0:.1f} s at Clari")
 
 
 def _smallest(probe: Probe) -> tuple[str, Quarter]:
@@ -62,9 +62,9 @@ def _smallest(probe: Probe) -> tuple[str, Quarter]:
     merged = (probe.read(ledger.status) if probe.is_schema_current else None) or ()
     synced = set(probe.exports)
     sizes = [
-        (one["rows"], one["forecast_id"], one["time_period_id"])
+        (one.rows, one.forecast_id, one.time_period_id)
         for one in merged
-        if one["rows"] and (one["forecast_id"], one["time_period_id"]) in synced
+        if one.rows and (one.forecast_id, one.time_period_id) in synced
     ]
     if sizes:
         _, forecast, quarter = min(sizes)

@@ -80,7 +80,7 @@ def quarters_are_covered(probe: Probe) -> Finding:
     if not probe.settings.brings_forecasts:
         return passed(NO_FORECASTS)
     loaded = probe.read(ledger.status) or ()
-    have = {(one["forecast_id"], one["time_period_id"]) for one in loaded if one["exported_at"] is not None}
+    have = {(one.forecast_id, one.time_period_id) for one in loaded if one.exported_at is not None}
     wanted = [(forecast, str(quarter)) for forecast in probe.forecasts for quarter in probe.past_quarters]
     missing = [one for one in wanted if one not in have]
     if not missing:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-
-from clari_pipeline.warehouse.statements import Record
+from typing import Protocol
 
 DAY = timedelta(days=1)
 
@@ -18,6 +17,16 @@ DAY = timedelta(days=1)
 def midnight(day: date) -> datetime:
     """The day's beginning, UTC."""
     return datetime.combine(day, time(), UTC)
+
+
+class OfDays(Protocol):
+    """What is of days, both given by the moments at which they begin, UTC."""
+
+    @property
+    def window_from(self) -> datetime | None: ...  # noqa: D102 - as the ledger has it
+
+    @property
+    def window_to(self) -> datetime | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,9 +37,10 @@ class Window:
     last: date
 
     @classmethod
-    def of(cls, fetch: Record) -> Window:
+    def of(cls, fetch: OfDays) -> Window:
         """Of a row of the ledger, by UTC."""
-        return cls(*(fetch[name].astimezone(UTC).date() for name in ("window_from", "window_to")))
+        assert fetch.window_from is not None and fetch.window_to is not None
+        return cls(fetch.window_from.astimezone(UTC).date(), fetch.window_to.astimezone(UTC).date())
 
     def __len__(self) -> int:
         """How many days; none where it ends before it begins."""

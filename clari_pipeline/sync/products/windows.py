@@ -19,14 +19,18 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-class OfDays(Protocol):
-    """What is of days, both given by the moments at which they begin, UTC."""
+class HasWindow(Protocol):
+    """What has a window, as the ledger writes it."""
 
     @property
-    def window_from(self) -> datetime | None: ...  # noqa: D102 - as the ledger has it
+    def window_from(self) -> datetime | None:
+        """The moment at which its first day begins, UTC."""
+        ...
 
     @property
-    def window_to(self) -> datetime | None: ...  # noqa: D102
+    def window_to(self) -> datetime | None:
+        """The moment at which its last day begins, UTC."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,7 +41,7 @@ class Window:
     last: date
 
     @classmethod
-    def of(cls, fetch: OfDays) -> Window:
+    def of(cls, fetch: HasWindow) -> Window:
         """Of a row of the ledger, by UTC."""
         assert fetch.window_from is not None and fetch.window_to is not None
         return cls(fetch.window_from.astimezone(UTC).date(), fetch.window_to.astimezone(UTC).date())

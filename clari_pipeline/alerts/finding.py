@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,9 +12,10 @@ from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import AlertKind, Problem, see
 from clari_pipeline.notify import Alert, Severity
 from clari_pipeline.store import alert_rows, marts
+from clari_pipeline.store.alert_rows import ReportedSwing
+from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record
 
 _KILLED = "run_failed killed"
 
@@ -78,13 +79,8 @@ def _exports_not_merged(result: RunResult) -> Iterator[NewAlert]:
     """Of exports that did not come, or came and are not good enough; a key that Clari refuses, once for all of them."""
     for outcome in (*(one for one in result.unreviewed if one.is_failure), *result.failed):
         export = outcome.export
-        where = f"{export['forecast_id']} {export['time_period_id']}"
-        detail = {
-            "forecast_id": export["forecast_id"],
-            "quarter_id": export["time_period_id"],
-            "job_id": export["job_id"],
-            "state": export["state"],
-        }
+        where = export.label
+        detail = _of(export) | {"state": export.state}
         alert = NewAlert(
             kind=AlertKind.EXPORT_FAILED,
             severity="P2",
@@ -93,20 +89,17 @@ def _exports_not_merged(result: RunResult) -> Iterator[NewAlert]:
             alert_class=f"export_failed {where}",
             detail=detail,
         )
-        if export["error_kind"] == "AuthFailed":
-            del detail["state"]
+        if export.error_kind == "AuthFailed":
             yield replace(
                 alert,
                 kind=AlertKind.AUTH_FAILED,
                 severity="P1",
                 title=f"{where}: Clari does not accept the key",
                 alert_class="auth_failed",
-                detail=detail | {"job_id": None},
+                detail=_of(export) | {"job_id": None},
             )
-        elif export["state"] == "REFUSED":
-            is_empty = any(
-                verdict["check_name"] == "export_is_not_empty" and not verdict["passed"] for verdict in outcome.verdicts
-            )
+        elif export.state == "REFUSED":
+            is_empty = any(one.check_name == "export_is_not_empty" and not one.passed for one in outcome.verdicts)
             yield replace(
                 alert,
                 kind=AlertKind.EXPORT_REFUSED,
@@ -165,79 +158,75 @@ def killed_runs(result: RunResult) -> Iterator[NewAlert]:
 def _moved_calls(result: RunResult) -> Iterator[NewAlert]:
     """Of the swings of merged exports that are news; where so many moved at once, one alert stands before them."""
     for outcome in result.unreviewed:
-        if outcome.export["state"] == "LOADED":
-            swings = alert_rows.swings(result.session, outcome.export["job_id"])
+        if outcome.export.state == "LOADED":
+            swings = alert_rows.swings(result.session, outcome.export.job_id)
             news = [swing for swing in swings if _is_news(result, outcome.export, swing)]
             yield from _mass_changes(result, outcome.export, news)
             yield from (_swing(result, outcome.export, swing) for swing in news)
 
 
-def _mass_changes(result: RunResult, export: Record, swings: Sequence[Record]) -> Iterator[NewAlert]:
-    where = f"{export['forecast_id']} {export['time_period_id']}"
+def _mass_changes(result: RunResult, export: ExportRow, swings: Sequence[ReportedSwing]) -> Iterator[NewAlert]:
+    where = export.label
     alerted: set[tuple[str, str]] = set()
     # Against the last sync before against a week ago: one is enough.
-    for mass in sorted(marts.mass_changes(result.session, export["job_id"]), key=lambda one: one["baseline"]):
-        field = (mass["time_period_id"], mass["field_id"])
+    for mass in sorted(marts.mass_changes(result.session, export.job_id), key=lambda one: one.baseline):
+        field = (mass.time_period_id, mass.field_id)
         of_field = [
             swing
             for swing in swings
-            if all(swing[name] == mass[name] for name in ("time_period_id", "field_id", "baseline"))
-            and (mass["user_ids"] is None or swing["user_id"] in mass["user_ids"])
+            if (swing.time_period_id, swing.field_id, swing.baseline) == (*field, mass.baseline)
+            and (mass.user_ids is None or swing.user_id in mass.user_ids)
         ]
         # On the week it stays a mass change for days, of which there was an alert on the first.
-        if field in alerted or (mass["baseline"] == "week" and not of_field):
+        if field in alerted or (mass.baseline == "week" and not of_field):
             continue
         alerted.add(field)
-        since = "since the last sync" if mass["baseline"] == "sync" else "on the week"
-        alike = f", {mass['moved_alike']} by the same ratio {mass['ratio']:f}" if mass["moved_alike"] else ""
+        since = "since the last sync" if mass.baseline == "sync" else "on the week"
+        alike = f", {mass.moved_alike} by the same ratio {mass.ratio:f}" if mass.moved_alike else ""
         yield NewAlert(
             kind=AlertKind.MASS_CHANGE,
             severity="P2",
-            title=f"{where}: {mass['field_name']} moved as a whole",
-            body=f"{mass['swung']} of {mass['compared']} calls swung {since}{alike}",
-            alert_class=f"mass_change {where} {mass['time_period_id']} {mass['field_id']}",
-            detail=mass
-            | {
-                "forecast_id": export["forecast_id"],
-                "quarter_id": export["time_period_id"],
-                "job_id": export["job_id"],
-                "largest": of_field[:5],
-            },
+            title=f"{where}: {mass.field_name} moved as a whole",
+            body=f"{mass.swung} of {mass.compared} calls swung {since}{alike}",
+            alert_class=f"mass_change {where} {mass.time_period_id} {mass.field_id}",
+            detail=asdict(mass) | _of(export) | {"largest": [asdict(swing) for swing in of_field[:5]]},
             is_news=True,
         )
 
 
-def _swing(result: RunResult, export: Record, swing: Record) -> NewAlert:
-    amounts = f"{swing['previous_value']:,.2f} to {swing['current_value']:,.2f} {swing['currency_code'] or ''}"
+def _swing(result: RunResult, export: ExportRow, swing: ReportedSwing) -> NewAlert:
+    amounts = f"{swing.previous_value:,.2f} to {swing.current_value:,.2f} {swing.currency_code or ''}"
     return NewAlert(
         kind=AlertKind.FORECAST_SWING,
         severity=result.swing_severity,
-        title=f"{swing['user_name']}, {swing['field_name']} {swing['forecast_id']} {swing['quarter_id']}",
+        title=f"{swing.user_name}, {swing.field_name} {swing.forecast_id} {swing.quarter_id}",
         body=amounts.strip(),
-        alert_class=_class_of(export, swing, swing["user_id"]),
-        detail=swing,
+        alert_class=_class_of(export, swing, swing.user_id),
+        detail=asdict(swing),
         is_news=True,
     )
 
 
-def _class_of(export: Record, swing: Record, user_id: str) -> str:
-    of_export = ("forecast_swing", export["forecast_id"], export["time_period_id"])
-    return " ".join((*of_export, swing["time_period_id"], user_id, swing["field_id"]))
+def _of(export: ExportRow) -> dict[str, str | None]:
+    return {"forecast_id": export.forecast_id, "quarter_id": export.time_period_id, "job_id": export.job_id}
 
 
-def _is_news(result: RunResult, export: Record, swing: Record) -> bool:
+def _class_of(export: ExportRow, swing: ReportedSwing, user_id: str) -> str:
+    return f"forecast_swing {export.label} {swing.time_period_id} {user_id} {swing.field_id}"
+
+
+def _is_news(result: RunResult, export: ExportRow, swing: ReportedSwing) -> bool:
     """Whether no alert has said it yet.
 
     A swing since the last sync is new by itself, one on the week only if the call has moved by more than the threshold
     since the value of the last alert, under whichever id.
     """
-    if swing["baseline"] == "sync":
+    if swing.baseline == "sync":
         return True
-    for user_id in filter(None, (swing["user_id"], swing["previous_user_id"])):
+    for user_id in filter(None, (swing.user_id, swing.previous_user_id)):
         if (last := result.last(_class_of(export, swing, user_id))) is not None:
             value = Decimal(last.detail["current_value"])
-            moved: bool = abs(swing["current_value"] - value) > swing["threshold"] * abs(value)
-            return moved
+            return abs(swing.current_value - value) > swing.threshold * abs(value)
     return True
 
 
@@ -253,8 +242,8 @@ def _stale_quarters(result: RunResult) -> Iterator[NewAlert]:
         not_before=result.now - timedelta(hours=settings.max_age_hours),
     )
     for quarter in stale:
-        where = f"{quarter['forecast_id']} {quarter['quarter_id']}"
-        hours = (result.now - quarter["exported_at"]).total_seconds() / 3600
+        where = f"{quarter.forecast_id} {quarter.quarter_id}"
+        hours = (result.now - quarter.exported_at).total_seconds() / 3600
         yield NewAlert(
             kind=AlertKind.FRESHNESS,
             severity="P2",
@@ -262,7 +251,7 @@ def _stale_quarters(result: RunResult) -> Iterator[NewAlert]:
             body=f"the newest figures are {hours:.0f} hours old, {settings.max_age_hours:g} are allowed: "
             "clari-pipeline status shows what became of the last exports",
             alert_class=f"freshness {where}",
-            detail={"forecast_id": quarter["forecast_id"], "quarter_id": quarter["quarter_id"], "job_id": None},
+            detail={"forecast_id": quarter.forecast_id, "quarter_id": quarter.quarter_id, "job_id": None},
         )
 
 

@@ -61,14 +61,14 @@ class Alerts:
                 session,
                 run_id,
                 unreviewed=unreviewed,
-                failed=[one for one in outcomes if one.is_failure and one.export["state"] != "REFUSED"],
+                failed=[one for one in outcomes if one.is_failure and one.export.state != "REFUSED"],
                 failures=list(failures),
                 killed=killed,
                 quarters=list(quarters),
             )
             for find in FINDERS:
                 write_alerts(result, find(result))
-            alert_rows.mark_reviewed(session, (outcome.export["request_id"] for outcome in unreviewed), at=now)
+            alert_rows.mark_reviewed(session, (outcome.export.request_id for outcome in unreviewed), at=now)
         spool.clear()
 
     def raise_killed(self, killed: Collection[str], *, run_id: str) -> None:

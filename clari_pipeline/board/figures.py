@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -196,7 +196,7 @@ def _swings(session: Session) -> dict[_Key, list[SwingLine]]:
     """The swings of each quarter's newest export, the largest first."""
     found: dict[_Key, list[SwingLine]] = {}
     for export in marts.newest_loaded(session):
-        for swing in alert_rows.swings(session, export["job_id"]):
+        for swing in map(asdict, alert_rows.swings(session, export.job_id)):
             found.setdefault(_key(swing), []).append(swing_line(swing))
     return found
 

@@ -37,11 +37,6 @@ class Check:
     most: int | None = 0
     keeps_out: bool = True
 
-    @property
-    def severity(self) -> str:
-        """ERROR keeps an export out of the tables, WARN does not."""
-        return "ERROR" if self.keeps_out else "WARN"
-
 
 def _by_name(*checks: Check) -> dict[str, Check]:
     return {check.name: check for check in checks}
@@ -211,19 +206,34 @@ class ExportFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One check's answer on one export."""
+    """One check's answer on one export: a row of `export_check`."""
 
     request_id: str
     check_name: str
     passed: bool
     severity: str
     evidence: Mapping[str, Any]
-    check: Check
+
+    @property
+    def is_excused(self) -> bool:
+        """Whether a quarter's first days make a warning of an error."""
+        return not self.passed and self.severity == "WARN" and self.check_name in EXCUSED_IN_GRACE
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it is one that nothing excuses."""
+        return not self.passed and self.severity == "ERROR"
 
     @property
     def keeps_out(self) -> bool:
-        """Whether this verdict keeps the export out of the tables."""
-        return not self.passed and self.check.keeps_out
+        """Whether this verdict keeps the export out of the tables: as an error, excused or not."""
+        return self.is_error or self.is_excused
+
+    @property
+    def finding(self) -> str:
+        """What was found, in one line; where that is not known, what the check protects."""
+        check = CHECKS.get(self.check_name) or PRODUCT_CHECKS[self.check_name]
+        return str(self.evidence.get("summary") or check.explains)
 
 
 _answers: dict[tuple[Check, int], bool | None] = {}  # whether a value breaks a check, which hangs on nothing else
@@ -239,39 +249,33 @@ def judge(export: ExportFacts, by: Mapping[str, Check] = CHECKS) -> list[Verdict
 
 def reason(verdicts: Iterable[Verdict]) -> str:
     """Why an export is kept out, in one line: each broken check with what it found."""
-    return "; ".join(
-        f"{verdict.check_name}: {verdict.evidence.get('summary') or verdict.check.explains}"
-        for verdict in verdicts
-        if verdict.keeps_out
-    )
+    return "; ".join(f"{verdict.check_name}: {verdict.finding}" for verdict in verdicts if verdict.keeps_out)
 
 
-def remember_verdicts(verdicts: Iterable[Mapping[str, Any]]) -> None:
+def remember_verdicts(verdicts: Iterable[Verdict]) -> None:
     """Take verdicts of the ledger for answers: Great Expectations is not asked about the same check and value again."""
     for verdict in verdicts:
-        check = CHECKS.get(verdict["check_name"])
-        if check is not None and isinstance(fact := verdict["evidence"].get(check.fact), int):
-            _answers[check, fact] = not verdict["passed"]
+        check = CHECKS.get(verdict.check_name)
+        if check is not None and isinstance(fact := verdict.evidence.get(check.fact), int):
+            _answers[check, fact] = not verdict.passed
 
 
-def carry_over(verdict: Mapping[str, Any], request_id: str, job_id: str) -> Verdict | None:
-    """The ledger's verdict on job `job_id`, on another export of the same document; None where it must be judged.
+def carry_over(verdicts: Iterable[Verdict], request_id: str, job_id: str | None) -> list[Verdict]:
+    """Verdicts on job `job_id`, on another export of the same document; without those that must be judged.
 
     Compared with the document before, that other export has not changed.
     """
-    if verdict["check_name"] in _NOT_OF_THE_DOCUMENT:
-        return None
-    passed, evidence = verdict["passed"], verdict["evidence"]
-    if verdict["check_name"] in _COMPARED_WITH_THE_LAST:
-        passed, evidence = True, {"same_document_as": job_id}
-    return Verdict(
-        request_id=request_id,
-        check_name=verdict["check_name"],
-        passed=passed,
-        severity=verdict["severity"],
-        evidence=evidence,
-        check=CHECKS[verdict["check_name"]],
-    )
+    carried = [
+        replace(verdict, request_id=request_id)
+        for verdict in verdicts
+        if verdict.check_name not in _NOT_OF_THE_DOCUMENT
+    ]
+    return [
+        replace(verdict, passed=True, evidence={"same_document_as": job_id})
+        if verdict.check_name in _COMPARED_WITH_THE_LAST
+        else verdict
+        for verdict in carried
+    ]
 
 
 def warm_up() -> None:
@@ -283,16 +287,14 @@ def _verdict(export: ExportFacts, check: Check, *, passed: bool) -> Verdict:
     evidence = dict(export.evidence.get(check.name, {}))
     if passed:
         evidence.pop("summary", None)  # it says what is wrong
-    if export.is_current and check.name in KEEPS_OUT_CURRENT:
-        check = replace(check, keeps_out=True)
+    is_error = check.keeps_out or (export.is_current and check.name in KEEPS_OUT_CURRENT)
     excused = export.is_in_grace and check.name in EXCUSED_IN_GRACE and not passed
     return Verdict(
         request_id=export.request_id,
         check_name=check.name,
         passed=passed,
-        severity="WARN" if excused else check.severity,
+        severity="ERROR" if is_error and not excused else "WARN",
         evidence={check.fact: export.facts[check.fact], **evidence},
-        check=check,
     )
 
 

@@ -221,7 +221,7 @@ def status(settings: Settings, *, as_json: bool) -> int:
     from clari_pipeline.store import ledger  # noqa: PLC0415
 
     warehouse = Context.of(settings).warehouse
-    exports: list[dict[str, Any]] = []
+    exports: list[ledger.QuarterStatus] = []
     products = reporting.products_document(None, settings)
     alerts_unsent = 0
     if warehouse.exists():
@@ -282,9 +282,7 @@ def _finish(
         console.print(f"Warehouse: {warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
         if (copy := places.copy).exists() and warehouse.kind.capabilities.is_copied:
             console.print(f"To read while it runs: {copy}, {places.marts}/", highlight=False, soft_wrap=True)
-    failed = [
-        outcome for outcome in result.outcomes if outcome.is_failure and outcome.export["request_id"] not in excused
-    ]
+    failed = [outcome for outcome in result.outcomes if outcome.is_failure and outcome.export.request_id not in excused]
     problems = [*reporting.failures(failed), *result.failures]
     log.say(*reporting.warnings(result), *(sent.problems if sent else ()), *result.warnings, *problems)
     return ExitCode.NOT_DONE if problems else ExitCode.DONE

@@ -14,6 +14,8 @@ from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import AlertKind, Problem, Remark, see
 from clari_pipeline.core.safe_text import json_text
 from clari_pipeline.store import fetches
+from clari_pipeline.store.ledger import QuarterStatus
+from clari_pipeline.store.marts import Swing
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.sync.run import SyncResult
 from clari_pipeline.warehouse.session import Session
@@ -35,8 +37,8 @@ def warnings(result: SyncResult) -> list[Problem]:
     """What a reader must know of exports that were merged all the same."""
     by_types: dict[str, list[str]] = {}
     for export in (outcome.export for outcome in result.outcomes):
-        if types := export["types_refused"]:
-            by_types.setdefault(types, []).append(f"{export['forecast_id']} {export['time_period_id']}")
+        if types := export.types_refused:
+            by_types.setdefault(types, []).append(f"{export.forecast_id} {export.time_period_id}")
     return [
         Problem(
             None,
@@ -57,21 +59,21 @@ def report_json(result: SyncResult, *, alerts_sent: int) -> str:
         "run_id": result.run_id,
         "started_at": result.started_at.isoformat(),
         "finished_at": result.finished_at.isoformat(),
-        "exports": [{name: outcome.export[name] for name in _EXPORT_COLUMNS} for outcome in result.outcomes],
+        "exports": [{name: getattr(outcome.export, name) for name in _EXPORT_COLUMNS} for outcome in result.outcomes],
         "checks": [
             {
-                "name": verdict["check_name"],
-                "forecast_id": outcome.export["forecast_id"],
-                "time_period_id": outcome.export["time_period_id"],
-                "passed": verdict["passed"],
-                "severity": verdict["severity"],
-                "evidence": verdict["evidence"],
+                "name": verdict.check_name,
+                "forecast_id": outcome.export.forecast_id,
+                "time_period_id": outcome.export.time_period_id,
+                "passed": verdict.passed,
+                "severity": verdict.severity,
+                "evidence": verdict.evidence,
             }
             for outcome in result.outcomes
             for verdict in outcome.verdicts
         ]
         + [check for product in result.products for check in product.checks],
-        "swings": len({tuple(swing[name] for name in of_call) for swing in result.swings}),
+        "swings": len({tuple(getattr(swing, name) for name in of_call) for swing in result.swings}),
         "alerts_sent": alerts_sent,
     }
     if result.products:
@@ -99,18 +101,18 @@ def _show_forecasts(console: Console, result: SyncResult) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for export in (outcome.export for outcome in result.outcomes):
         counts = ("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
-        which = (export["forecast_id"], export["time_period_id"], export["state"])
-        waited = f"{export['wait_seconds'] or 0:.1f} s"
-        table.add_row(*which, *(_number(export[name]) for name in counts), waited)
+        which = (export.forecast_id, export.time_period_id, export.state)
+        waited = f"{export.wait_seconds or 0:.1f} s"
+        table.add_row(*which, *(_number(getattr(export, name)) for name in counts), waited)
     console.print(table)
-    found = [(outcome, one) for outcome in result.outcomes for one in outcome.verdicts if not one["passed"]]
+    found = [(outcome, one) for outcome in result.outcomes for one in outcome.verdicts if not one.passed]
     if not found and not any(outcome.is_failure for outcome in result.outcomes):
         console.print("Found: nothing amiss.")
     for outcome, verdict in found:
-        where = f"{outcome.export['forecast_id']} {outcome.export['time_period_id']}"
-        shown = [f"{name} {value}" for name, value in verdict["evidence"].items() if isinstance(value, int | str)]
-        summary = verdict["evidence"].get("summary") or ", ".join(shown)
-        line = see(f"{verdict['severity']:5} {where}  {verdict['check_name']}: {summary}", verdict["check_name"])
+        where = f"{outcome.export.forecast_id} {outcome.export.time_period_id}"
+        shown = [f"{name} {value}" for name, value in verdict.evidence.items() if isinstance(value, int | str)]
+        summary = verdict.evidence.get("summary") or ", ".join(shown)
+        line = see(f"{verdict.severity:5} {where}  {verdict.check_name}: {summary}", verdict.check_name)
         console.print(line, highlight=False, soft_wrap=True)
     for swing in result.swings[:_SHOWN_SWINGS]:
         console.print(f"SWING {_swing(swing)}", highlight=False, soft_wrap=True)
@@ -123,26 +125,26 @@ def failures(outcomes: Sequence[Outcome]) -> list[Problem]:
     by_cause: dict[tuple[str, str], list[str]] = {}
     for outcome in outcomes:
         if outcome.is_failure:
-            export = outcome.export
-            which = f"{export['forecast_id']} {export['time_period_id']}"
-            by_cause.setdefault((outcome.reason, outcome.section), []).append(which)
+            by_cause.setdefault((outcome.reason, outcome.section), []).append(outcome.export.label)
     return [
         Problem(AlertKind.EXPORT_FAILED, None, f"{', '.join(exports)} not merged: {cause}", section)
         for (cause, section), exports in by_cause.items()
     ]
 
 
-def status_document(exports: Sequence[Record], quota: dict[str, Any] | None, alerts_unsent: int) -> dict[str, Any]:
+def status_document(
+    exports: Sequence[QuarterStatus], quota: dict[str, Any] | None, alerts_unsent: int
+) -> dict[str, Any]:
     """What `status --json` prints."""
     return {
         "exports": [
             {
-                "forecast_id": export["forecast_id"],
-                "time_period_id": export["time_period_id"],
-                "state": export["state"],
-                "exported_at": export["exported_at"].isoformat() if export["exported_at"] else None,
-                "age_hours": _age_hours(export["exported_at"]),
-                "rows": export["rows"],
+                "forecast_id": export.forecast_id,
+                "time_period_id": export.time_period_id,
+                "state": export.state,
+                "exported_at": export.exported_at.isoformat() if export.exported_at else None,
+                "age_hours": _age_hours(export.exported_at),
+                "rows": export.rows,
             }
             for export in exports
         ],
@@ -192,25 +194,25 @@ def show_status(console: Console, document: dict[str, Any]) -> None:
 
 def products_document(session: Session | None, settings: Settings) -> dict[str, Any]:
     """`products` for `status --json`: those that are named, and those that have ever been fetched; else nothing."""
-    known = {one["product"]: one for one in fetches.status(session)} if session is not None else {}
+    known = {one.product: one for one in fetches.status(session)} if session is not None else {}
     gaps = fetches.gaps(session) if session is not None else []
     documents = []
     for name in dict.fromkeys([*settings.other_products, *known]):
-        found = known.get(name, {})
-        exported_at = found.get("exported_at")
+        found = known.get(name)
+        exported_at = found.exported_at if found else None
         documents.append(
             {
                 "product": name,
                 "is_named": name in settings.products,
-                "state": found.get("state"),
+                "state": found.state if found else None,
                 "exported_at": exported_at.isoformat() if exported_at else None,
                 "age_hours": _age_hours(exported_at),
-                "rows": found.get("rows"),
-                "error": found.get("error"),
+                "rows": found.rows if found else None,
+                "error": found.error if found else None,
                 "gaps": [
-                    {end: gap[end].isoformat() for end in _GAP} | {"reason": gap["reason"]}
+                    {end: getattr(gap, end).isoformat() for end in _GAP} | {"reason": gap.reason}
                     for gap in gaps
-                    if gap["product"] == name
+                    if gap.product == name
                 ],
             }
         )
@@ -245,17 +247,17 @@ def _age_hours(exported_at: datetime | None) -> float | None:
     return None if exported_at is None else round((datetime.now(UTC) - exported_at).total_seconds() / 3600, 2)
 
 
-def _swing(swing: Record) -> str:
-    who = swing["user_name"] or swing["user_id"]
+def _swing(swing: Swing) -> str:
+    who = swing.user_name or swing.user_id
     change = [
-        format(swing[name], form)
+        format(getattr(swing, name), form)
         for name, form in (("change_amount", "+,.2f"), ("change_pct", "+.1%"))
-        if swing[name] is not None
+        if getattr(swing, name) is not None
     ]
-    since = "since the last sync" if swing["baseline"] == "sync" else "since a week ago"
+    since = "since the last sync" if swing.baseline == "sync" else "since a week ago"
     return (
-        f"{swing['forecast_id']} {swing['time_period_id']}  {who}, {swing['field_name']}: "
-        f"{swing['previous_value']:,.2f} to {swing['current_value']:,.2f} "
+        f"{swing.forecast_id} {swing.time_period_id}  {who}, {swing.field_name}: "
+        f"{swing.previous_value:,.2f} to {swing.current_value:,.2f} "
         f"({', '.join(change)}) {since}"
     )
 

@@ -69,7 +69,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
         with as_step_failure(context.partition_key):
             request_ids = context.resources.exports.take(context.partition_key, log_observer(context.log))
             outcomes = outcomes_of(sync.warehouse, request_ids)
-            failed = [outcome for outcome in outcomes if outcome.export["landing_path"] is None]
+            failed = [outcome for outcome in outcomes if outcome.export.landing_path is None]
             for outcome in failed:
                 context.log.error(outcome.sentence)
             if len(failed) == len(outcomes) and not has_landed(sync.warehouse, context.partition_key):
@@ -110,7 +110,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
         yield from check_results(key("forecast_entry"), outcomes)
         if failed := [outcome for outcome in outcomes if outcome.is_failure]:
             raise _failure(context.partition_key, failed)
-        if not any(outcome.export["state"] == "LOADED" for outcome in outcomes):
+        if not any(outcome.export.state == "LOADED" for outcome in outcomes):
             context.log.warning(f"nothing of {context.partition_key} was merged")
             return
         for name, rows in counts.items():
@@ -119,7 +119,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
                 metadata={
                     "dagster/row_count": rows,
                     **_export_metadata(outcomes),
-                    "rows_exported": sum(outcome.export["rows_exported"] or 0 for outcome in outcomes),
+                    "rows_exported": sum(outcome.export.rows_exported or 0 for outcome in outcomes),
                 },
             )
 
@@ -168,7 +168,7 @@ def _mart(mart: Mart, engine: str) -> dg.AssetsDefinition:
             if mart.has_own_refresh:
                 Marts(sync).refresh(mart.name)
             rows = session.count(mart.name)
-            verdicts = [one | {"of": one["forecast_id"]} for one in Marts(sync).judge_coverage()] if coverage else []
+            verdicts = Marts(sync).judge_coverage() if coverage else []
         yield dg.MaterializeResult(key(mart.name), metadata={"dagster/row_count": rows})
         if coverage:  # over all forecasts
             yield mart_result(key(mart.name), "periods_are_covered", verdicts, is_needed=True)
@@ -282,6 +282,7 @@ def _history_marts(engine: str) -> dg.AssetsDefinition:
 def _export_metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Job id, bytes, seconds waited and polls; a table where the quarter has several forecasts."""
     columns = (
+        "forecast_id",
         "job_id",
         "state",
         "rows_exported",
@@ -296,21 +297,17 @@ def _export_metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     )
     exports = [outcome.export for outcome in outcomes]
     table = dg.MetadataValue.table(
-        [
-            dg.TableRecord({"forecast_id": export["forecast_id"], **{name: _cell(export[name]) for name in columns}})
-            for export in exports
-        ],
-        schema=dg.TableSchema([dg.TableColumn(name) for name in ("forecast_id", *columns)]),
+        [dg.TableRecord({name: _cell(getattr(export, name)) for name in columns}) for export in exports],
+        schema=dg.TableSchema([dg.TableColumn(name) for name in columns]),
     )
-    first = exports[0]
     return {
         "exports": table,
-        "job_id": ", ".join(str(export["job_id"]) for export in exports),
-        "result_bytes": sum(export["result_bytes"] or 0 for export in exports),
-        "wait_seconds": max(float(export["wait_seconds"] or 0) for export in exports),
-        "poll_count": sum(export["poll_count"] or 0 for export in exports),
-        "exported_at": str(first["exported_at"]),
-        "landing_path": ", ".join(str(export["landing_path"]) for export in exports),
+        "job_id": ", ".join(str(export.job_id) for export in exports),
+        "result_bytes": sum(export.result_bytes or 0 for export in exports),
+        "wait_seconds": max(float(export.wait_seconds or 0) for export in exports),
+        "poll_count": sum(export.poll_count or 0 for export in exports),
+        "exported_at": str(exports[0].exported_at),
+        "landing_path": ", ".join(str(export.landing_path) for export in exports),
     }
 
 

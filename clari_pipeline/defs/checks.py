@@ -8,11 +8,10 @@ from typing import Any
 
 import dagster as dg
 
-from clari_pipeline.checks.export_gate import CHECKS
+from clari_pipeline.checks.export_gate import CHECKS, Verdict
 from clari_pipeline.core.runbook import anchor, see
 from clari_pipeline.core.safe_text import one_line
 from clari_pipeline.sync.outcomes import Outcome
-from clari_pipeline.warehouse.statements import Record
 
 # Judged once the marts are made, over all quarters, by the mart on which they stand.
 OF_MARTS = {"periods_are_covered": "forecast_vs_quota", "forecast_movement_adds_up": "forecast_movement"}
@@ -37,39 +36,40 @@ def check_results(asset: dg.AssetKey, outcomes: Sequence[Outcome]) -> Iterator[d
     """
     for name in (name for name in CHECKS if name not in OF_MARTS):
         judged = [
-            (outcome.export["forecast_id"], verdict)
+            (outcome.export.forecast_id, verdict)
             for outcome in outcomes
             for verdict in outcome.verdicts
-            if verdict["check_name"] == name
+            if verdict.check_name == name
         ]
         if judged or not any(outcome.is_failure for outcome in outcomes):
-            is_error = any(verdict["severity"] == "ERROR" for _, verdict in judged if not verdict["passed"])
+            is_error = any(verdict.is_error for _, verdict in judged)
             severity = dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN
             unjudged = "Not judged: nothing of this quarter was merged."
             yield _result(asset, name, judged, is_needed=True, severity=severity, unjudged=unjudged)
 
 
-def mart_result(asset: dg.AssetKey, name: str, verdicts: Sequence[Record], *, is_needed: bool) -> dg.AssetCheckResult:
+def mart_result(
+    asset: dg.AssetKey, name: str, judged: Sequence[tuple[str, Verdict]], *, is_needed: bool
+) -> dg.AssetCheckResult:
     """The result of a check over all quarters, its evidence by forecast; where `is_needed`, none is no pass."""
-    judged = [(verdict["of"], verdict) for verdict in verdicts]
     return _result(asset, name, judged, is_needed=is_needed, severity=dg.AssetCheckSeverity.WARN)
 
 
 def _result(
     asset: dg.AssetKey,
     name: str,
-    judged: Sequence[tuple[str, Record]],
+    judged: Sequence[tuple[str, Verdict]],
     *,
     is_needed: bool,
     severity: dg.AssetCheckSeverity,
     unjudged: str | None = None,
 ) -> dg.AssetCheckResult:
     """A check's verdicts, each with what it is of; where one failed, what it found and the runbook's entry."""
-    failed = [verdict for _, verdict in judged if not verdict["passed"]]
-    findings = dict.fromkeys(verdict["evidence"].get("summary") or CHECKS[name].explains for verdict in failed)
+    failed = [verdict for _, verdict in judged if not verdict.passed]
+    findings = dict.fromkeys(verdict.finding for verdict in failed)
     metadata: dict[str, dg.MetadataValue[Any]] = {"runbook": dg.MetadataValue.text(anchor(name))} if failed else {}
     for of, verdict in judged:
-        metadata[of] = dg.MetadataValue.json(json.loads(json.dumps(verdict["evidence"], default=str)))
+        metadata[of] = dg.MetadataValue.json(json.loads(json.dumps(verdict.evidence, default=str)))
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=name,

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from clari_pipeline.checks.export_gate import PRODUCT_CHECKS
+from clari_pipeline.checks.export_gate import PRODUCT_CHECKS, Verdict
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import see
 from clari_pipeline.defs.assets import DAILY, EXPORTS_POOL, OWNERS, key, writers
@@ -20,7 +20,6 @@ from clari_pipeline.sync.products.registry import PRODUCTS, is_exported
 from clari_pipeline.sync.products.results import ProductResult
 from clari_pipeline.sync.products.running import ProductRun
 from clari_pipeline.sync.publishing import publish
-from clari_pipeline.warehouse.statements import Record
 
 JOB = "sync_products"
 
@@ -143,29 +142,28 @@ def _check_results(asset: dg.AssetKey, found: ProductResult) -> Iterator[dg.Asse
     was asked for.
     """
     for name in PRODUCTS[found.product].checks:
-        verdicts = [verdict for verdict in found.verdicts if verdict["check_name"] == name]
+        verdicts = [verdict for verdict in found.verdicts if verdict.check_name == name]
         if not verdicts and found.failures:
             continue
-        broken = [verdict for verdict in verdicts if not verdict["passed"]]
-        is_error = any(verdict["severity"] == "ERROR" for verdict in broken)
+        is_error = any(verdict.is_error for verdict in verdicts)
         yield dg.AssetCheckResult(
             asset_key=asset,
             check_name=name,
-            passed=not broken,
+            passed=all(verdict.passed for verdict in verdicts),
             severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-            description=_description(name, verdicts, broken),
+            description=_description(name, verdicts),
             metadata={
-                str(number): dg.MetadataValue.json(json.loads(json.dumps(verdict["evidence"], default=str)))
+                str(number): dg.MetadataValue.json(json.loads(json.dumps(verdict.evidence, default=str)))
                 for number, verdict in enumerate(verdicts)
             },
         )
 
 
-def _description(name: str, verdicts: Sequence[Record], broken: Sequence[Record]) -> str | None:
+def _description(name: str, verdicts: Sequence[Verdict]) -> str | None:
     if not verdicts:
         return "Not judged: there was nothing to ask for."
-    said = [str(verdict["evidence"].get("summary") or PRODUCT_CHECKS[name].explains) for verdict in broken]
-    return see("; ".join(said), name) if said else None
+    said = "; ".join(verdict.finding for verdict in verdicts if not verdict.passed)
+    return see(said, name) if said else None
 
 
 def _metadata(found: ProductResult) -> dict[str, Any]:
@@ -173,15 +171,11 @@ def _metadata(found: ProductResult) -> dict[str, Any]:
     newest = found.fetches[-1]
     counts = ("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "result_bytes")
     return {
-        "job_id": str(newest["job_id"]),
-        "window_from": str(newest["window_from"]),
-        "window_to": str(newest["window_to"]),
-        "exported_at": str(newest["exported_at"]),
-        "answer_count": newest["answer_count"],
-        "landing_path": str(newest["landing_path"]),
-        **{name: _sum(found.fetches, name) for name in counts},
+        "job_id": str(newest.job_id),
+        "window_from": str(newest.window_from),
+        "window_to": str(newest.window_to),
+        "exported_at": str(newest.exported_at),
+        "answer_count": newest.answer_count,
+        "landing_path": str(newest.landing_path),
+        **{name: sum(int(getattr(one, name) or 0) for one in found.fetches) for name in counts},
     }
-
-
-def _sum(found: Sequence[dict[str, Any]], name: str) -> int:
-    return sum(int(one[name] or 0) for one in found)

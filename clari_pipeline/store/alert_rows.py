@@ -4,17 +4,69 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, row, rows, run
+from clari_pipeline.warehouse.statements import Record, row, rows, rows_as, run
 
 if TYPE_CHECKING:
     from clari_pipeline.notify import Alert
 
 _SWING = ("time_period_id", "user_id", "field_id", "baseline")
 _CONTRIBUTORS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedSwing:
+    """A swing that an alert reports, as the alert's detail keeps it: amounts in the call's currency, shares of 1.
+
+    The `reports_`, `joiners_`, `leavers_` and `judgement_change` add up to a manager's `change_amount`.
+    """
+
+    forecast_id: str
+    time_period_id: str
+    quarter_id: str
+    user_id: str
+    previous_user_id: str | None
+    user_name: str
+    role_name: str | None
+    field_id: str
+    field_name: str
+    baseline: str
+    previous_value: Decimal
+    current_value: Decimal
+    change_amount: Decimal
+    change_pct: Decimal | None
+    reason: str | None
+    threshold: Decimal
+    currency_code: str | None
+    changed_by: str | None
+    changed_at: datetime | None
+    crm_closed: Decimal | None
+    quota_value: Decimal | None
+    gap_to_quota: Decimal | None
+    reports_change: Decimal | None
+    joiners_change: Decimal | None
+    leavers_change: Decimal | None
+    judgement_change: Decimal | None
+    added_up: int | None
+    job_id: str
+    exported_at: datetime
+    previous_exported_at: datetime | None
+    contributors: list[Record] | None
+    reports_apart: list[Record] | None
+
+
+@dataclass(frozen=True, slots=True)
+class StaleQuarter:
+    """A forecast × quarter whose newest figures, of `exported_at`, are too old."""
+
+    forecast_id: str
+    quarter_id: str
+    exported_at: datetime
 
 
 def raised(session: Session, *, detail: Mapping[str, Any], **columns: Any) -> None:
@@ -70,7 +122,7 @@ def requeue(session: Session, alert_key: str) -> None:
     run(session, "alerts/requeued", alert_key=alert_key)
 
 
-def swings(session: Session, job_id: str) -> list[Record]:
+def swings(session: Session, job_id: str | None) -> list[ReportedSwing]:
     """The swings of an export that alerts report, each with its contributors and reports in other currencies."""
     added: dict[tuple[str, ...], list[Record]] = {}
     apart: dict[tuple[str, ...], list[Record]] = {}
@@ -82,12 +134,11 @@ def swings(session: Session, job_id: str) -> list[Record]:
             shown = {name: found[name] for name in ("user_name", "currency_code", "apart")}
             apart.setdefault(swing, []).append(shown | {"change_amount": found["apart_amount"]})
     return [
-        found
-        | {
-            "contributors": added.get(tuple(found[name] for name in _SWING), [])[:_CONTRIBUTORS] or None,
-            "reports_apart": apart.get(tuple(found[name] for name in _SWING)),
-        }
+        ReportedSwing(
+            **found, contributors=added.get(swing, [])[:_CONTRIBUTORS] or None, reports_apart=apart.get(swing)
+        )
         for found in rows(session, "alerts/swings", job_id=job_id)
+        for swing in (tuple(found[name] for name in _SWING),)
     ]
 
 
@@ -104,10 +155,13 @@ def moved_people(session: Session, job_id: str) -> dict[str, list[str]]:
     return names
 
 
-def stale(session: Session, *, quarters: Iterable[str], forecasts: Iterable[str], not_before: datetime) -> list[Record]:
+def stale(
+    session: Session, *, quarters: Iterable[str], forecasts: Iterable[str], not_before: datetime
+) -> list[StaleQuarter]:
     """Quarters whose newest figures are older than that."""
     named = list(forecasts)
-    return rows(
+    return rows_as(
+        StaleQuarter,
         session,
         "alerts/stale",
         quarters=list(quarters),

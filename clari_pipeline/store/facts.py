@@ -2,34 +2,144 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Any
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
 
+from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, row, rows, run
-
-Facts = dict[str, Any]
+from clari_pipeline.warehouse.statements import Record, row, rows, rows_as, run
 
 
-def of_staged_document(session: Session, today: date) -> Facts:
-    """Counts, delivered periods, week of the call, weeks outside their period, and up to twenty offenders of each kind.
+@dataclass(frozen=True, slots=True)
+class DeliveredPeriod:
+    """A month or quarter that the document lists."""
 
-    `today` is the organisation's day on which the document was exported.
-    """
-    found = row(session, "documents/document_facts")
-    return found | {
-        "call_time_frame_id": call_week(session, today),
-        "rows_written": int(found["rows_written"]),
-        "periods": rows(session, "documents/periods_delivered"),
-        "weeks_span": row(session, "documents/weeks_span"),
+    time_period_id: str
+    period_type: str | None
+    label: str | None
+    start_date: date | None
+    end_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class WeeksSpan:
+    """How many weeks with days the document lists, and from when to when these reach."""
+
+    weeks: int
+    start_date: date | None
+    end_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class WeekAstray:
+    """A period's week whose days cannot be right: `fault` says why, behind the week's name."""
+
+    time_period_id: str
+    time_frame_id: str
+    start_date: date | None
+    end_date: date | None
+    period_start_date: date | None
+    period_end_date: date | None
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A field's measure that is calculated: `cells` of it hold no number, as `written` is none."""
+
+    field_id: str
+    measure: str
+    cells: int
+    written: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentFacts:
+    """What the staged document holds; of each kind of offender up to twenty, as evidence shows them."""
+
+    rows_staged: int
+    rows_written: int
+    null_keys: int
+    conflicting_keys: int
+    scope_id: str | None
+    unreadable_amounts: int
+    cells_left_out: int
+    call_time_frame_id: str | None
+    quota_fields: str | None
+    periods: list[DeliveredPeriod]
+    weeks_span: WeeksSpan
+    weeks_astray: list[WeekAstray]
+    entries_without_key: list[Record]
+    entries_in_conflict: list[Record]
+    amounts_unreadable: list[Record]
+    measures_left_out: list[LeftOut]
+
+    @property
+    def period_ids(self) -> str:
+        """The periods that it delivers, comma-separated."""
+        return ",".join(period.time_period_id for period in self.periods)
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousExport:
+    """An earlier export that was asked for in the same way, and how many entries its document held."""
+
+    job_id: str
+    exported_at: datetime
+    rows_exported: int
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyChange:
+    """A pair of currencies, and how many entries went from the one to the other."""
+
+    known_currency: str
+    currency: str
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPerson:
+    """A person, by CRM id or else by email, whom the document shows under several user ids."""
+
+    crm_user_id: str | None
+    email: str | None
+    user_ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """A person at the top of the hierarchy."""
+
+    user_id: str
+    name: str | None
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AmbiguousQuota:
+    """A period whose quota stands on several fields, of which the settings name none."""
+
+    time_period_id: str
+    field_ids: list[str]
+
+
+def of_staged_document(session: Session, today: date) -> DocumentFacts:
+    """What this session's staged document holds; `today` is the organisation's day on which it was exported."""
+    counts = row(session, "documents/document_facts")
+    (span,) = rows_as(WeeksSpan, session, "documents/weeks_span")
+    return DocumentFacts(
+        **counts | {name: int(counts[name]) for name in ("rows_written", "cells_left_out")},
         **row(session, "documents/quota_fields"),
-        "weeks_astray": rows(session, "documents/weeks_astray"),
-        "entries_without_key": rows(session, "documents/entries_without_key") if found["null_keys"] else [],
-        "entries_in_conflict": rows(session, "documents/entries_in_conflict") if found["conflicting_keys"] else [],
-        "amounts_unreadable": rows(session, "documents/amounts_unreadable") if found["unreadable_amounts"] else [],
-        "cells_left_out": int(found["cells_left_out"]),
-        "measures_left_out": rows(session, "documents/measures_left_out") if found["cells_left_out"] else [],
-    }
+        call_time_frame_id=call_week(session, today),
+        periods=rows_as(DeliveredPeriod, session, "documents/periods_delivered"),
+        weeks_span=span,
+        weeks_astray=rows_as(WeekAstray, session, "documents/weeks_astray"),
+        entries_without_key=rows(session, "documents/entries_without_key") if counts["null_keys"] else [],
+        entries_in_conflict=rows(session, "documents/entries_in_conflict") if counts["conflicting_keys"] else [],
+        amounts_unreadable=rows(session, "documents/amounts_unreadable") if counts["unreadable_amounts"] else [],
+        measures_left_out=rows_as(LeftOut, session, "documents/measures_left_out") if counts["cells_left_out"] else [],
+    )
 
 
 def call_week(session: Session, today: date) -> str | None:
@@ -38,19 +148,20 @@ def call_week(session: Session, today: date) -> str | None:
     return found
 
 
-def previous_export(session: Session, export: Record) -> Record | None:
+def previous_export(session: Session, export: ExportRow) -> PreviousExport | None:
     """The newest loaded export before this one with the same scope, types and history."""
-    return next(iter(rows(session, "quality/previous_export", **export, quarter_id=export["time_period_id"])), None)
+    which = asdict(export) | {"quarter_id": export.time_period_id}
+    return next(iter(rows_as(PreviousExport, session, "quality/previous_export", **which)), None)
 
 
-def currencies_changed(session: Session, export: Record) -> list[Record]:
-    """Pairs of different currencies, known and delivered, with the number of entries of each."""
-    return rows(session, "quality/currencies_changed", forecast_id=export["forecast_id"])
+def currencies_changed(session: Session, export: ExportRow) -> list[CurrencyChange]:
+    """Currencies that are not those known before."""
+    return rows_as(CurrencyChange, session, "quality/currencies_changed", forecast_id=export.forecast_id)
 
 
-def people_shared(session: Session) -> list[Record]:
-    """People who have several user ids in the document, by CRM id, else by email."""
-    return rows(session, "documents/people_shared")
+def people_shared(session: Session) -> list[SharedPerson]:
+    """People who have several user ids in the document, at most twenty."""
+    return rows_as(SharedPerson, session, "documents/people_shared")
 
 
 def people_invented(session: Session) -> int:
@@ -59,21 +170,21 @@ def people_invented(session: Session) -> int:
     return found
 
 
-def tops(session: Session) -> list[Record]:
+def tops(session: Session) -> list[Top]:
     """People of the document at the top of the hierarchy."""
-    return rows(session, "documents/tops")
+    return rows_as(Top, session, "documents/tops")
 
 
-def tops_known(session: Session, export: Record) -> list[Record]:
+def tops_known(session: Session, export: ExportRow) -> list[Top]:
     """People at the top of the hierarchy by the quarter's exports up to this one's moment, at most twenty.
 
     Leaves this session's `person_shown` in place, as of that moment.
     """
-    which = {"forecast_id": export["forecast_id"], "quarter_id": export["time_period_id"]}
-    run(session, "marts/person_shown", **which, as_of=export["exported_at"])
-    return rows(session, "quality/tops_known")
+    which = {"forecast_id": export.forecast_id, "quarter_id": export.time_period_id}
+    run(session, "marts/person_shown", **which, as_of=export.exported_at)
+    return rows_as(Top, session, "quality/tops_known")
 
 
-def quota_ambiguous(session: Session) -> list[Record]:
+def quota_ambiguous(session: Session) -> list[AmbiguousQuota]:
     """Periods with a quota on several fields of which the settings name none; reads this session's `quota_field`."""
-    return rows(session, "quality/quota_ambiguous")
+    return rows_as(AmbiguousQuota, session, "quality/quota_ambiguous")

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from clari_pipeline.store import marts
 from clari_pipeline.store.mart_registry import MARTS
-from clari_pipeline.store.marts import CallRules
+from clari_pipeline.store.marts import CallRules, NewestExport
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, row, rows, run
+from clari_pipeline.warehouse.statements import row, rows, rows_as, run
 
 CALLS = "forecast_call_week"
 MOVEMENT = "forecast_movement"
@@ -30,8 +30,54 @@ _WHOLE = ""
 _WEEK = ("time_frame_id", "start_date", "end_date")
 _CALLS_A_STATEMENT = 600_000  # so many fit into DuckDB's memory limit
 _Fingerprints = dict[tuple[str, str, str, str], str]  # by forecast, quarter, mart and part
-# An export with other values of these than the one before it changed something.
-_DOCUMENT = ("result_sha256", "types_to_export", "scope_id", "currency", "include_historical")
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A loaded export, by what tells whether it changed something."""
+
+    request_id: str
+    forecast_id: str
+    quarter_id: str
+    exported_at: datetime
+    result_sha256: str | None
+    types_to_export: str | None
+    scope_id: str | None
+    currency: str | None
+    include_historical: bool | None
+
+    def says_the_same_as(self, before: _Loaded) -> bool:
+        """Whether it is the same document, asked for in the same way, as the one before it."""
+        return replace(self, request_id=before.request_id, exported_at=before.exported_at) == before
+
+
+@dataclass(frozen=True, slots=True)
+class _BegunWeek:
+    """A period's week that has begun."""
+
+    time_frame_id: str
+    start_date: date
+    end_date: date
+    time_period_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Week:
+    """A week of a quarter, of all `periods` that have it; `as_of` is the moment of its calls.
+
+    `part` is unique in the quarter, as its periods may number their weeks alike; `previous_time_frame_id` is a week of
+    the same periods. The fingerprints in `mart_part_version` are made of these fields, in this order.
+    """
+
+    time_frame_id: str
+    start_date: date
+    end_date: date
+    periods: list[str]
+    part: str
+    previous_time_frame_id: str | None
+    as_of: datetime
+    is_week_over: bool
+    is_backfilled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +86,16 @@ class _Quarter:
 
     forecast_id: str
     quarter_id: str
-    exports: tuple[Record, ...]
-    others: tuple[Record, ...]
+    exports: tuple[_Loaded, ...]
+    others: tuple[_Loaded, ...]
 
     @property
     def which(self) -> dict[str, Any]:
         return {"forecast_id": self.forecast_id, "quarter_id": self.quarter_id}
 
-    def known_at(self, moment: Any) -> list[str]:
+    def known_at(self, moment: datetime) -> list[str]:
         """Request ids of the exports that determine the quarter's entries and people as of a moment."""
-        return [export["request_id"] for export in (*self.exports, *self.others) if export["exported_at"] <= moment]
+        return [export.request_id for export in (*self.exports, *self.others) if export.exported_at <= moment]
 
 
 class _Calls(NamedTuple):
@@ -68,7 +114,7 @@ class _Calls(NamedTuple):
         return fingerprint.partition(" ")[0] == self.content
 
 
-def refresh(session: Session, rules: CallRules) -> list[tuple[Record, list[str]]]:
+def refresh(session: Session, rules: CallRules) -> list[tuple[NewestExport, list[str]]]:
     """Rebuild the weeks that have changed. The caller holds the transaction.
 
     Returns the newest export of each quarter that could have changed, the oldest quarter first, with the weeks whose
@@ -79,9 +125,10 @@ def refresh(session: Session, rules: CallRules) -> list[tuple[Record, list[str]]
         (part["forecast_id"], part["quarter_id"], part["mart"], part["part"]): part["made_of"]
         for part in rows(session, "marts/part_versions")
     }
-    newest = {(one["forecast_id"], one["quarter_id"]): one for one in marts.newest_loaded(session)}
+    newest = {(one.forecast_id, one.quarter_id): one for one in marts.newest_loaded(session)}
     changed = []
-    for quarter in sorted(_quarters(rows(session, "marts/loaded_documents")), key=lambda one: one.quarter_id):
+    loaded = rows_as(_Loaded, session, "marts/loaded_documents")
+    for quarter in sorted(_quarters(loaded), key=lambda one: one.quarter_id):
         which = (quarter.forecast_id, quarter.quarter_id)
         weeks = _refresh_quarter(session, rules, quarter, newest[which], known)
         if weeks is not None:
@@ -89,137 +136,137 @@ def refresh(session: Session, rules: CallRules) -> list[tuple[Record, list[str]]
     return changed
 
 
-def movement_faults(session: Session, export: Record, weeks: list[str]) -> int:
+def movement_faults(session: Session, export: NewestExport, weeks: list[str]) -> int:
     """Rows of `forecast_movement`, of the export's quarter, that do not add up, or, of these weeks, whose ends are not
     the weeks' calls.
     """
-    which = {"forecast_id": export["forecast_id"], "quarter_id": export["quarter_id"], "weeks": weeks}
-    found: int = row(session, "quality/movement_faults", **which)["faults"]
+    which = {"forecast_id": export.forecast_id, "quarter_id": export.quarter_id}
+    found: int = row(session, "quality/movement_faults", **which, weeks=weeks)["faults"]
     return found
 
 
-def _quarters(exports: Iterable[Record]) -> list[_Quarter]:
-    brought: dict[str, list[Record]] = {}
-    last: dict[tuple[str, str], Record] = {}
+def _quarters(exports: Iterable[_Loaded]) -> list[_Quarter]:
+    brought: dict[str, list[_Loaded]] = {}
+    last: dict[tuple[str, str], _Loaded] = {}
     for export in exports:  # in the order in which they count
-        which = (export["forecast_id"], export["quarter_id"])
+        which = (export.forecast_id, export.quarter_id)
         before = last.get(which)
-        if before is None or any(export[name] != before[name] for name in _DOCUMENT):
-            brought.setdefault(export["forecast_id"], []).append(export)
+        if before is None or not export.says_the_same_as(before):
+            brought.setdefault(export.forecast_id, []).append(export)
         last[which] = export
     return [
         _Quarter(
             forecast_id,
             quarter_id,
-            tuple(one for one in brought[forecast_id] if one["quarter_id"] == quarter_id),
-            tuple(one for one in brought[forecast_id] if one["quarter_id"] != quarter_id),
+            tuple(one for one in brought[forecast_id] if one.quarter_id == quarter_id),
+            tuple(one for one in brought[forecast_id] if one.quarter_id != quarter_id),
         )
         for forecast_id, quarter_id in last
     ]
 
 
 def _refresh_quarter(
-    session: Session, rules: CallRules, quarter: _Quarter, newest: Record, fingerprints: _Fingerprints
+    session: Session, rules: CallRules, quarter: _Quarter, newest: NewestExport, fingerprints: _Fingerprints
 ) -> list[str] | None:
     """Rebuild the changed weeks of one quarter; returns the weeks to check, None where nothing can have changed."""
     which = quarter.which
-    today = rules.calendar.day_of(newest["exported_at"])
+    today = rules.calendar.day_of(newest.exported_at)
     run(session, "marts/forecast_week", **which)
     exports = [export["exported_at"] for export in rows(session, "ledger/of_quarter", **which, states=["LOADED"])]
-    weeks = _weeks(rows(session, "marts/quarter_weeks", today=today), rules, exports)
+    weeks = _weeks(rows_as(_BegunWeek, session, "marts/quarter_weeks", today=today), rules, exports)
     days = rows(session, "marts/quarter_days", quarter_id=quarter.quarter_id)
     numbers = rows(session, "marts/week_numbers")
     names = rows(session, "marts/field_names", forecast_id=quarter.forecast_id)
     whole = _fingerprint(
-        [export["request_id"] for export in quarter.exports],
-        [quarter.known_at(week["as_of"]) for week in weeks[-1:]],
-        (weeks, days, numbers, rules),
+        [export.request_id for export in quarter.exports],
+        [quarter.known_at(week.as_of) for week in weeks[-1:]],
+        ([asdict(week) for week in weeks], days, numbers, rules),
         names,
         [MARTS[mart].version for mart in (CALLS, MOVEMENT)],
     )
     if fingerprints.get((quarter.forecast_id, quarter.quarter_id, CALLS, _WHOLE)) == whole:
         return None
     known = {key[2:]: fingerprint for key, fingerprint in fingerprints.items() if key[:2] == tuple(which.values())}
-    if not known or {part for _, part in known} - {_WHOLE} - {week["part"] for week in weeks}:
+    if not known or {part for _, part in known} - {_WHOLE} - {week.part for week in weeks}:
         run(session, "marts/weekly_forget", **which)
         known = {}
     marts.begin_calls(session, rules)
     calendar = _fingerprint(
         days,
-        [(week["part"], week["start_date"], week["end_date"]) for week in weeks],
+        [(week.part, week.start_date, week.end_date) for week in weeks],
         names,
         (rules.use_adjusted, rules.top_user, rules.quota_field, rules.rules.fields),
         MARTS[CALLS].version,
     )
     calls = {
-        week["part"]: _Calls(
+        week.part: _Calls(
             _fingerprint(
                 calendar,
-                week | {"as_of": None},
-                [number for number in numbers if number["time_frame_id"] == week["time_frame_id"]],
-                quarter.known_at(week["as_of"]),
+                asdict(week) | {"as_of": None},
+                [number for number in numbers if number["time_frame_id"] == week.time_frame_id],
+                quarter.known_at(week.as_of),
             ),
-            week["as_of"].isoformat(),
+            week.as_of.isoformat(),
         )
         for week in weeks
     }
-    _backfill(session, rules, quarter, [week for week in weeks if week["is_backfilled"]], calls, known)
+    _backfill(session, rules, quarter, [week for week in weeks if week.is_backfilled], calls, known)
     before = ""
-    moved = [week["time_frame_id"] for week in weeks[-1:]]
+    moved = [week.time_frame_id for week in weeks[-1:]]
     for week in weeks:
-        part, before_it = week["part"], before
+        part, before_it = week.part, before
         call = calls[part]
         before = call.content
-        if week["is_backfilled"]:
+        if week.is_backfilled:
             continue
         _refresh_calls(session, rules, quarter, week, call, known.get((CALLS, part), ""))
         movement = _fingerprint(before_it, call.content, MARTS[MOVEMENT].version)
         if known.get((MOVEMENT, part)) != movement:
-            moved.append(week["time_frame_id"])
-            run(session, "marts/forecast_movement", **which, **week)
+            moved.append(week.time_frame_id)
+            run(session, "marts/forecast_movement", **which, **asdict(week))
             run(session, "marts/part_made", **which, mart=MOVEMENT, part=part, made_of=movement)
     run(session, "marts/part_made", **which, mart=CALLS, part=_WHOLE, made_of=whole)
     return moved
 
 
 def _refresh_calls(
-    session: Session, rules: CallRules, quarter: _Quarter, week: Record, call: _Calls, known: str
+    session: Session, rules: CallRules, quarter: _Quarter, week: _Week, call: _Calls, known: str
 ) -> None:
     """Rebuild a week's calls, unless `known`, the fingerprint of those in the table, is the same."""
     if known == call.fingerprint:
         return
-    which, part, as_of = quarter.which, week["part"], week["as_of"]
+    which = quarter.which
     if call.is_content_of(known):
-        run(session, "marts/week_as_of", **which, **week)
+        run(session, "marts/week_as_of", **which, **asdict(week))
     else:
         marts.collect_calls(
             session,
-            part,
+            week.part,
             **which,
-            as_of=as_of,
-            call_time_frame_id=week["time_frame_id"],
-            call_day=week["start_date"],
+            as_of=week.as_of,
+            call_time_frame_id=week.time_frame_id,
+            call_day=week.start_date,
             rules=rules,
         )
-        run(session, "marts/week_person", **which, as_of=as_of)
-        run(session, "marts/forecast_call_week", **which, **week, top_user=rules.top_user)
-    run(session, "marts/part_made", **which, mart=CALLS, part=part, made_of=call.fingerprint)
+        run(session, "marts/week_person", **which, as_of=week.as_of)
+        run(session, "marts/forecast_call_week", **which, **asdict(week), top_user=rules.top_user)
+    run(session, "marts/part_made", **which, mart=CALLS, part=week.part, made_of=call.fingerprint)
 
 
 def _backfill(
     session: Session,
     rules: CallRules,
     quarter: _Quarter,
-    weeks: list[Record],
+    weeks: list[_Week],
     calls: dict[str, _Calls],
     known: dict[tuple[str, str], str],
 ) -> None:
     """Rebuild the changed weeks before the first export: usually all or none."""
-    due = [week for week in weeks if known.get((CALLS, week["part"])) != calls[week["part"]].fingerprint]
+    due = [week for week in weeks if known.get((CALLS, week.part)) != calls[week.part].fingerprint]
     if not due:
         return
-    as_of = weeks[0]["as_of"]
-    parts = [week["part"] for week in due]
+    as_of = weeks[0].as_of
+    parts = [week.part for week in due]
     run(session, "marts/backfilled_begin", **quarter.which, weeks=_names(due), parts=parts, as_of=as_of)
     run(session, "marts/week_person", **quarter.which, as_of=as_of)
     marts.find_measure_fields(session, **quarter.which, as_of=as_of, rules=rules)
@@ -238,43 +285,45 @@ def _backfill(
         run(session, "marts/part_made", **quarter.which, mart=CALLS, part=part, made_of=calls[part].fingerprint)
 
 
-def _weeks(begun: list[Record], rules: CallRules, exports: list[datetime]) -> list[Record]:
-    """The weeks of a quarter in order, each with `as_of`, the moment of its calls.
+def _weeks(begun: list[_BegunWeek], rules: CallRules, exports: list[datetime]) -> list[_Week]:
+    """The weeks of a quarter in order; periods with the same week id and days share one.
 
     `as_of` is the week's end in the organisation's time zone, but not after the newest export and not before the first;
     where no export was made in the week, it is that of the newest before. `exports` are the moments of the loaded
-    exports in order. Periods with the same week id and days share a row: `periods`. `part` is unique in the quarter, as
-    its periods may number their weeks alike; `previous_time_frame_id` is a week of the same periods.
+    exports in order.
     """
-    shared: list[Record] = [
-        {**dict(zip(_WEEK, of_week, strict=True)), "periods": [one["time_period_id"] for one in found]}
-        for of_week, found in groupby(begun, itemgetter(*_WEEK))
+    shared = [
+        (week_id, start, end, [one.time_period_id for one in found])
+        for (week_id, start, end), found in groupby(begun, attrgetter(*_WEEK))
     ]
-    alike = Counter(week["time_frame_id"] for week in shared)
+    alike = Counter(week_id for week_id, *_ in shared)
     first_export, newest_export = exports[0], exports[-1]
-    weeks: list[Record] = []
-    for week in shared:
-        ends_at = rules.calendar.end_of(week["end_date"])
-        begins_at = rules.calendar.end_of(week["start_date"] - timedelta(days=1))
+    weeks: list[_Week] = []
+    for week_id, start, end, periods in shared:
+        ends_at = rules.calendar.end_of(end)
+        begins_at = rules.calendar.end_of(start - timedelta(days=1))
         known_at = max((export for export in exports if export <= ends_at), default=first_export)
-        before = next((one for one in reversed(weeks) if not set(one["periods"]).isdisjoint(week["periods"])), None)
-        name = week["time_frame_id"]
+        before = next((one for one in reversed(weeks) if not set(one.periods).isdisjoint(periods)), None)
+        is_quiet = ends_at < first_export or known_at <= begins_at
         weeks.append(
-            week
-            | {
-                "part": name if alike[name] == 1 else f"{name} {week['start_date']}",
-                "previous_time_frame_id": before and before["time_frame_id"],
-                "as_of": known_at if ends_at < first_export or known_at <= begins_at else min(ends_at, newest_export),
-                "is_week_over": ends_at < newest_export,
-                "is_backfilled": ends_at < first_export,
-            }
+            _Week(
+                week_id,
+                start,
+                end,
+                periods,
+                part=week_id if alike[week_id] == 1 else f"{week_id} {start}",
+                previous_time_frame_id=before.time_frame_id if before else None,
+                as_of=known_at if is_quiet else min(ends_at, newest_export),
+                is_week_over=ends_at < newest_export,
+                is_backfilled=ends_at < first_export,
+            )
         )
     return weeks
 
 
-def _names(weeks: Iterable[Record]) -> list[str]:
+def _names(weeks: Iterable[_Week]) -> list[str]:
     """Each week with each of its periods."""
-    return [f"{period} {week['time_frame_id']}" for week in weeks for period in week["periods"]]
+    return [f"{period} {week.time_frame_id}" for week in weeks for period in week.periods]
 
 
 def _fingerprint(*parts: object) -> str:

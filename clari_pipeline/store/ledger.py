@@ -6,15 +6,18 @@ What is being asked of Clari, was asked, has landed, was merged or refused. They
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from clari_pipeline.checks.export_gate import Verdict
+from clari_pipeline.store.ledger_rows import ExportRow, FetchRow, LedgerRow
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, row, rows, run
+from clari_pipeline.warehouse.statements import Record, row, rows, rows_as, run
 
+_Row = TypeVar("_Row", bound=LedgerRow)
 _NO_WINDOW = dict.fromkeys(("window_from", "window_to", "gap_from", "gap_to"))  # of a fetch
 LANDED_STATES = ("LANDED", "LOADED", "REFUSED", "RETIRED")
 
@@ -25,7 +28,7 @@ def in_order(moment: datetime, last: datetime | None) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Generic[_Row]):
     """One of the two tables, a row an export or fetch, named by its `request_id`.
 
     Its queries stand in `sql/ledger.sql`, their names beginning with `queries`. What is submitted later is newer than
@@ -33,6 +36,7 @@ class Ledger:
     """
 
     queries: str
+    kind: type[_Row]
 
     def submitting(self, session: Session, *, submitted_at: datetime, **columns: Any) -> datetime:
         """Persist an export before Clari is asked for it, as the newest of its kind; as of when."""
@@ -104,13 +108,14 @@ class Ledger:
         """Restore the row of a landed document from its manifest, unless the ledger has it."""
         self._run(session, "restored", **columns)
 
-    def row(self, session: Session, request_id: str) -> Record:
+    def row(self, session: Session, request_id: str) -> _Row:
         """One export's row."""
-        return self._row(session, "by_request", request_id=request_id)
+        (only,) = rows_as(self.kind, session, f"ledger/{self.queries}by_request", request_id=request_id)
+        return only
 
-    def find(self, session: Session, request_id: str) -> Record | None:
+    def find(self, session: Session, request_id: str) -> _Row | None:
         """The same, or None where the ledger does not know it."""
-        return next(iter(rows(session, f"ledger/{self.queries}by_request", request_id=request_id)), None)
+        return next(iter(rows_as(self.kind, session, f"ledger/{self.queries}by_request", request_id=request_id)), None)
 
     def known_jobs(self, session: Session) -> set[str]:
         """Clari's ids of every job that is ours already."""
@@ -123,8 +128,33 @@ class Ledger:
         return row(session, f"ledger/{self.queries}{query}", **parameters)
 
 
-EXPORTS = Ledger("")
-FETCHES = Ledger("fetch_")
+EXPORTS = Ledger("", ExportRow)
+FETCHES = Ledger("fetch_", FetchRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentCounts:
+    """What was counted in a document, and of a forecast's what it was found to hold: columns of `export_job`."""
+
+    rows_exported: int
+    rows_staged: int | None = None
+    types_to_export: str | None = None
+    export_format: str | None = None
+    scope_id: str | None = None
+    document_period_id: str | None = None
+    call_time_frame_id: str | None = None
+    quota_fields: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuarterStatus:
+    """A forecast × quarter: how its newest export stands, and of what moment and how many the merged `rows` are."""
+
+    forecast_id: str
+    time_period_id: str
+    state: str
+    exported_at: datetime | None
+    rows: int | None
 
 
 def types_asked(session: Session, request_id: str, *, types: Iterable[str], refused: Iterable[str]) -> None:
@@ -143,14 +173,15 @@ def quota_read(session: Session, **columns: Any) -> None:
     run(session, "ledger/quota_read", **columns)
 
 
-def document_read(session: Session, request_id: str, **columns: Any) -> None:
+def document_read(session: Session, request_id: str, counts: DocumentCounts) -> None:
     """What was counted in the document."""
-    run(session, "ledger/read_document", request_id=request_id, **columns)
+    run(session, "ledger/read_document", request_id=request_id, **asdict(counts))
 
 
-def exports_of_quarter(session: Session, forecast_id: str, quarter_id: str, states: Iterable[str]) -> list[Record]:
+def exports_of_quarter(session: Session, forecast_id: str, quarter_id: str, states: Iterable[str]) -> list[ExportRow]:
     """A forecast's quarter in the order of `exported_at`; of two as of one moment the one submitted later is newer."""
-    return rows(session, "ledger/of_quarter", forecast_id=forecast_id, quarter_id=quarter_id, states=list(states))
+    which = {"forecast_id": forecast_id, "quarter_id": quarter_id, "states": list(states)}
+    return rows_as(ExportRow, session, "ledger/of_quarter", **which)
 
 
 def landed_of_quarter(session: Session, quarter_id: str) -> list[str]:
@@ -163,19 +194,19 @@ def refused_requests(session: Session) -> set[str]:
     return {found["request_id"] for found in rows(session, "ledger/refused_requests")}
 
 
-def at_clari(session: Session) -> list[Record]:
+def at_clari(session: Session) -> list[ExportRow]:
     """Exports that Clari has been asked for, and that have neither landed nor failed, the newest first."""
-    return rows(session, "ledger/at_clari")
+    return rows_as(ExportRow, session, "ledger/at_clari")
 
 
-def landed_by(session: Session, run_ids: Iterable[str]) -> list[Record]:
+def landed_by(session: Session, run_ids: Iterable[str]) -> list[ExportRow]:
     """Exports of which a document has landed: these runs', merged or not, and whosever wait to be; the newest first."""
-    return rows(session, "ledger/landed_by", run_ids=list(run_ids))
+    return rows_as(ExportRow, session, "ledger/landed_by", run_ids=list(run_ids))
 
 
-def exports_of_run(session: Session, run_id: str) -> list[Record]:
+def exports_of_run(session: Session, run_id: str) -> list[ExportRow]:
     """One sync's exports, newest attempts only."""
-    return rows(session, "ledger/of_run", run_id=run_id)
+    return rows_as(ExportRow, session, "ledger/of_run", run_id=run_id)
 
 
 def landings(session: Session) -> list[tuple[str, str]]:
@@ -188,9 +219,9 @@ def landing_paths(session: Session) -> set[str]:
     return {found["landing_path"] for found in rows(session, "ledger/landing_paths")}
 
 
-def status(session: Session) -> list[Record]:
-    """Each forecast × quarter: newest export, and the figures that stand."""
-    return rows(session, "ledger/status")
+def status(session: Session) -> list[QuarterStatus]:
+    """Each forecast × quarter, the newest quarter first."""
+    return rows_as(QuarterStatus, session, "ledger/status")
 
 
 def alerts_pending(session: Session) -> int:
@@ -198,39 +229,40 @@ def alerts_pending(session: Session) -> int:
     return int(row(session, "ledger/alerts_pending")["alerts"])
 
 
-def judged(session: Session, request_id: str, verdicts: Mapping[str, Record], *, at: datetime) -> None:
-    """Write an export's verdicts down, by the names of their checks, over those of the same checks.
-
-    Each with `passed`, `severity` and `evidence` (a dictionary).
-    """
-    run(session, "ledger/checks_forgotten", request_id=request_id, check_names=list(verdicts))
-    written = [
-        (
-            check_name,
-            verdict["passed"],
-            verdict["severity"],
-            json.dumps(verdict["evidence"], default=str, ensure_ascii=False, sort_keys=True),
+def keep_verdicts(session: Session, verdicts: Iterable[Verdict], at: datetime) -> None:
+    """Write verdicts into `export_check`, over those of the same export and check."""
+    of_export: dict[str, dict[str, Verdict]] = {}
+    for verdict in verdicts:
+        of_export.setdefault(verdict.request_id, {})[verdict.check_name] = verdict
+    for request_id, by_check in of_export.items():
+        run(session, "ledger/checks_forgotten", request_id=request_id, check_names=list(by_check))
+        written = [
+            (
+                verdict.check_name,
+                verdict.passed,
+                verdict.severity,
+                json.dumps(verdict.evidence, default=str, ensure_ascii=False, sort_keys=True),
+            )
+            for verdict in by_check.values()
+        ]
+        check_names, passed, severities, evidence = (list(column) for column in zip(*written, strict=True))
+        run(
+            session,
+            "ledger/checks_judged",
+            request_id=request_id,
+            check_names=check_names,
+            passed=passed,
+            severities=severities,
+            evidence=evidence,
+            verdicts=written,  # the same, row by row
+            checked_at=at,
         )
-        for check_name, verdict in verdicts.items()
-    ]
-    check_names, passed, severities, evidence = (list(column) for column in zip(*written, strict=True))
-    run(
-        session,
-        "ledger/checks_judged",
-        request_id=request_id,
-        check_names=check_names,
-        passed=passed,
-        severities=severities,
-        evidence=evidence,
-        verdicts=written,  # the same, row by row
-        checked_at=at,
-    )
 
 
-def verdicts_of(session: Session, request_id: str) -> list[Record]:
-    """An export's verdicts by name: `check_name`, `passed`, `severity`, `evidence` (a dictionary)."""
+def verdicts_of(session: Session, request_id: str) -> list[Verdict]:
+    """An export's verdicts, by the names of their checks."""
     return [
-        found | {"evidence": json.loads(found["evidence"] or "{}")}
+        Verdict(request_id=request_id, **found | {"evidence": json.loads(found["evidence"] or "{}")})
         for found in rows(session, "ledger/checks_of", request_id=request_id)
     ]
 

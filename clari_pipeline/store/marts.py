@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 
 from clari_pipeline.config.rules import Rules
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
+from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, row, rows, run
+from clari_pipeline.warehouse.statements import row, rows, rows_as, run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,18 +31,88 @@ class CallRules:
     rules: Rules = field(default_factory=Rules)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedExport:
+    """What a loaded export's calls are collected by: its moment, its week of the call, and its fields of quota."""
+
+    job_id: str
+    exported_at: datetime
+    call_time_frame_id: str | None
+    quota_fields: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewestExport(LoadedExport):
+    """The newest loaded export of a forecast × quarter, and how many of it are loaded."""
+
+    request_id: str
+    forecast_id: str
+    quarter_id: str
+    exports_loaded: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swing:
+    """A call of an export that moved by more than the threshold, against one `baseline`: `sync` or `week`.
+
+    Amounts are in the call's own currency; `change_pct` is a share (0.20 is 20 %), None from zero.
+    """
+
+    forecast_id: str
+    baseline: str
+    user_id: str
+    user_name: str | None
+    time_period_id: str
+    field_id: str
+    field_name: str
+    previous_value: Decimal
+    current_value: Decimal
+    change_amount: Decimal | None
+    change_pct: Decimal | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MassChange:
+    """A period's field in which `swung` of `compared` calls swung, `moved_alike` of them by the same `ratio`.
+
+    `user_ids` are those that moved alike, where it is not the others, too.
+    """
+
+    time_period_id: str
+    field_id: str
+    field_name: str
+    baseline: str
+    compared: int
+    swung: int
+    ratio: Decimal | None
+    moved_alike: int
+    others_swung: int
+    user_ids: list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A comparison that is due: the job of an export without any, and the one before it by that baseline."""
+
+    baseline: str
+    job_id: str
+    previous_job_id: str
+
+
 def refresh_quarter(session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
     """Refresh one quarter of `forecast_swing` and `forecast_vs_quota`: its calls are collected once for both.
 
     Leaves this session's `quota_field` and `measure_field` in place, as the newest export has them.
     """
     calls = _Calls(session, forecast_id, quarter_id, rules)
-    newest = next((one for one in newest_loaded(session) if calls.quarter.items() <= one.items()), None)
+    which = (forecast_id, quarter_id)
+    newest = next((one for one in newest_loaded(session) if (one.forecast_id, one.quarter_id) == which), None)
     _drop_superseded(session, calls.quarter)
     if newest is None:
         return
-    if newest["exports_loaded"] > 1:
-        _compare(session, calls, _due(session, calls.quarter))
+    if newest.exports_loaded > 1:
+        _compare(session, calls, rows_as(_Pair, session, "marts/swing_pairs", **calls.quarter))
     _rebuild_forecast_vs_quota(session, calls, newest, _fingerprint(session, newest, rules))
     calls.find_measure_fields(newest)
 
@@ -50,13 +121,14 @@ def compare_calls(session: Session, forecast_id: str, quarter_id: str, rules: Ca
     """Add to `forecast_swing` each loaded export of the quarter that has not been compared yet."""
     quarter = {"forecast_id": forecast_id, "quarter_id": quarter_id}
     _drop_superseded(session, quarter)
-    if pairs := _due(session, quarter):
+    if pairs := rows_as(_Pair, session, "marts/swing_pairs", **quarter):
         _compare(session, _Calls(session, forecast_id, quarter_id, rules), pairs)
 
 
-def swings_of(session: Session, job_id: str) -> list[Record]:
+def swings_of(session: Session, export: ExportRow) -> list[Swing]:
     """The swings of one export, the largest first."""
-    return rows(session, "quality/swings_of", job_id=job_id)
+    found = rows(session, "quality/swings_of", job_id=export.job_id)
+    return [Swing(forecast_id=export.forecast_id, **swing) for swing in found]
 
 
 def refresh_forecast_vs_quota(session: Session, rules: CallRules) -> None:
@@ -64,7 +136,7 @@ def refresh_forecast_vs_quota(session: Session, rules: CallRules) -> None:
     run(session, "marts/forecast_vs_quota_orphans")
     known = {(one["forecast_id"], one["quarter_id"]): one["made_of"] for one in rows(session, "marts/versions")}
     for newest in newest_loaded(session):
-        which = (newest["forecast_id"], newest["quarter_id"])
+        which = (newest.forecast_id, newest.quarter_id)
         fingerprint = _fingerprint(session, newest, rules)
         if known.get(which) != fingerprint:
             _rebuild_forecast_vs_quota(session, _Calls(session, *which, rules), newest, fingerprint)
@@ -75,10 +147,10 @@ def forget(session: Session, quarter_id: str) -> None:
     run(session, "marts/forget", quarter_id=quarter_id)
 
 
-def _fingerprint(session: Session, newest: Record, rules: CallRules) -> str:
+def _fingerprint(session: Session, newest: NewestExport, rules: CallRules) -> str:
     """A fingerprint of whatever a quarter's `forecast_vs_quota` depends on, besides the quarter's own tables."""
-    fields = rows(session, "marts/field_names", forecast_id=newest["forecast_id"])
-    parts = (newest["request_id"], newest["exported_at"], rules, fields, MARTS["forecast_vs_quota"].version)
+    fields = rows(session, "marts/field_names", forecast_id=newest.forecast_id)
+    parts = (newest.request_id, newest.exported_at, rules, fields, MARTS["forecast_vs_quota"].version)
     return sha256(repr(parts).encode()).hexdigest()
 
 
@@ -113,9 +185,9 @@ def find_measure_fields(
     run(session, "marts/measure_field", **which)
 
 
-def mass_changes(session: Session, job_id: str) -> list[Record]:
+def mass_changes(session: Session, job_id: str | None) -> list[MassChange]:
     """Periods and fields of an export in which so many calls moved at once that one alert replaces theirs."""
-    return rows(session, "quality/mass_changes", job_id=job_id)
+    return rows_as(MassChange, session, "quality/mass_changes", job_id=job_id)
 
 
 def note_organisation(session: Session, calendar: FiscalCalendar) -> None:
@@ -123,9 +195,9 @@ def note_organisation(session: Session, calendar: FiscalCalendar) -> None:
     run(session, "marts/organisation", time_zone=calendar.zone)
 
 
-def newest_loaded(session: Session) -> list[Record]:
+def newest_loaded(session: Session) -> list[NewestExport]:
     """The newest loaded export of each forecast × quarter, the newest quarter first."""
-    return rows(session, "marts/newest_loaded")
+    return rows_as(NewestExport, session, "marts/newest_loaded")
 
 
 def published(session: Session, *, weekly_max_rows: int) -> list[str]:
@@ -169,84 +241,80 @@ class _Calls:
     """This session's `forecast_call` and `person_at` of one quarter: each export's calls are collected once."""
 
     def __init__(self, session: Session, forecast_id: str, quarter_id: str, rules: CallRules) -> None:
-        self.quarter: Record = {"forecast_id": forecast_id, "quarter_id": quarter_id}
+        self.quarter = {"forecast_id": forecast_id, "quarter_id": quarter_id}
         self.rules = rules
         self._session = session
-        self._collected: list[Record] = []
+        self._collected: list[LoadedExport] = []
         self._people_as_of: datetime | None = None  # of this session's `person_shown`
         self._fields_as_of: datetime | None = None  # of this session's `quota_field` and `measure_field`
         run(session, "marts/forecast_week", **self.quarter)
         begin_calls(session, rules)
 
-    def collect(self, export: Record) -> None:
+    def collect(self, export: LoadedExport) -> None:
         """Add an export's calls and people, unless they are there already."""
-        if any(known["job_id"] == export["job_id"] for known in self._collected):
+        if any(known.job_id == export.job_id for known in self._collected):
             return
         known = next((known for known in self._collected if self._is_alike(known, export)), None)
         if known is not None:
             self.show_people(export)
-            run(self._session, "marts/forecast_call_again", job_id=export["job_id"], known_job_id=known["job_id"])
+            run(self._session, "marts/forecast_call_again", job_id=export.job_id, known_job_id=known.job_id)
         else:
             collect_calls(
                 self._session,
-                export["job_id"],
+                export.job_id,
                 **self.quarter,
-                as_of=export["exported_at"],
-                call_time_frame_id=export["call_time_frame_id"],
-                call_day=self.rules.calendar.day_of(export["exported_at"]),
+                as_of=export.exported_at,
+                call_time_frame_id=export.call_time_frame_id,
+                call_day=self.rules.calendar.day_of(export.exported_at),
                 rules=self.rules,
             )
-            self._people_as_of = self._fields_as_of = export["exported_at"]
-        run(self._session, "marts/person_at", job_id=export["job_id"])
+            self._people_as_of = self._fields_as_of = export.exported_at
+        run(self._session, "marts/person_at", job_id=export.job_id)
         self._collected.append(export)
 
-    def show_people(self, export: Record) -> None:
+    def show_people(self, export: LoadedExport) -> None:
         """Make this session's `person_shown` as of an export, unless it is."""
-        if self._people_as_of != export["exported_at"]:
-            run(self._session, "marts/person_shown", **self.quarter, as_of=export["exported_at"])
-            self._people_as_of = export["exported_at"]
+        if self._people_as_of != export.exported_at:
+            run(self._session, "marts/person_shown", **self.quarter, as_of=export.exported_at)
+            self._people_as_of = export.exported_at
 
-    def find_measure_fields(self, export: Record) -> None:
+    def find_measure_fields(self, export: LoadedExport) -> None:
         """Make this session's `quota_field` and `measure_field` as of an export, unless they are."""
-        if self._fields_as_of != export["exported_at"]:
-            find_measure_fields(self._session, **self.quarter, as_of=export["exported_at"], rules=self.rules)
-            self._fields_as_of = export["exported_at"]
+        if self._fields_as_of != export.exported_at:
+            find_measure_fields(self._session, **self.quarter, as_of=export.exported_at, rules=self.rules)
+            self._fields_as_of = export.exported_at
 
-    def _is_alike(self, known: Record, export: Record) -> bool:
+    def _is_alike(self, known: LoadedExport, export: LoadedExport) -> bool:
         """Whether both have the same week of the call and fields of quota, and nothing changed between them."""
-        if any(known[name] != export[name] for name in ("call_time_frame_id", "quota_fields")):
+        if (known.call_time_frame_id, known.quota_fields) != (export.call_time_frame_id, export.quota_fields):
             return False
-        after, until = sorted((known["exported_at"], export["exported_at"]))
+        after, until = sorted((known.exported_at, export.exported_at))
         found = row(self._session, "marts/entries_changed", **self.quarter, after=after, until=until)
         return not found["has_changed"]
 
 
-def _drop_superseded(session: Session, quarter: Record) -> None:
+def _drop_superseded(session: Session, quarter: dict[str, str]) -> None:
     """Delete comparisons of exports that were replaced by another one of the same moment: those become due."""
     superseded = [found["job_id"] for found in rows(session, "marts/swings_superseded", **quarter)]
     if superseded:
         run(session, "marts/swings_forget", job_ids=superseded)
 
 
-def _due(session: Session, quarter: Record) -> list[Record]:
-    """The comparisons that are due: of exports without any."""
-    return rows(session, "marts/swing_pairs", **quarter)
-
-
-def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
+def _compare(session: Session, calls: _Calls, pairs: list[_Pair]) -> None:
     if not pairs:
         return
     rules, quarter = calls.rules, calls.quarter
-    loaded = {export["job_id"]: export for export in rows(session, "ledger/of_quarter", **quarter, states=["LOADED"])}
+    exports = rows_as(LoadedExport, session, "ledger/of_quarter", **quarter, states=["LOADED"])
+    loaded = {export.job_id: export for export in exports}
     swings, asked = rules.rules.swings, Quarter.parse(quarter["quarter_id"])
     for pair in pairs:
-        for job in ("previous_job_id", "job_id"):  # the newer last: people and fields are needed as of it next
-            calls.collect(loaded[pair[job]])
+        for job_id in (pair.previous_job_id, pair.job_id):  # the newer last: people and fields are needed as of it next
+            calls.collect(loaded[job_id])
         run(
             session,
             "marts/forecast_swing",
             **quarter,
-            **pair,
+            **asdict(pair),
             threshold=rules.swing_threshold,
             min_amount=rules.swing_min_amount,
             min_share=swings.min_share_of_quota,
@@ -254,18 +322,18 @@ def _compare(session: Session, calls: _Calls, pairs: list[Record]) -> None:
             every_field=not swings.fields,
             rep_mutes=list(swings.reps_muted_in_weeks),
             # A quarter that ended three days ago to the instant did not end more than three days ago.
-            exported_on=rules.calendar.day_of(loaded[pair["job_id"]]["exported_at"] - timedelta(microseconds=1)),
+            exported_on=rules.calendar.day_of(loaded[pair.job_id].exported_at - timedelta(microseconds=1)),
             quarter_end=rules.calendar.last_day(asked),
         )
-        run(session, "marts/forecast_swing_contribution", **pair)
-        run(session, "marts/forecast_swing_summary", **pair, every_job=False)
+        run(session, "marts/forecast_swing_contribution", **asdict(pair))
+        run(session, "marts/forecast_swing_summary", **asdict(pair), every_job=False)
     run(session, "marts/swings_unmoved", **quarter)
 
 
-def _rebuild_forecast_vs_quota(session: Session, calls: _Calls, newest: Record, fingerprint: str) -> None:
-    run(session, "marts/forecast_vs_quota_begin", **newest, made_of=fingerprint)
+def _rebuild_forecast_vs_quota(session: Session, calls: _Calls, newest: NewestExport, fingerprint: str) -> None:
+    run(session, "marts/forecast_vs_quota_begin", **calls.quarter, made_of=fingerprint)
     calls.collect(newest)
     calls.show_people(newest)
-    run(session, "marts/week_person", **calls.quarter, as_of=newest["exported_at"])
-    today = calls.rules.calendar.day_of(newest["exported_at"])
-    run(session, "marts/forecast_vs_quota", **newest, today=today, top_user=calls.rules.top_user)
+    run(session, "marts/week_person", **calls.quarter, as_of=newest.exported_at)
+    today = calls.rules.calendar.day_of(newest.exported_at)
+    run(session, "marts/forecast_vs_quota", **asdict(newest), today=today, top_user=calls.rules.top_user)

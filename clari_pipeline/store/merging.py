@@ -11,6 +11,8 @@ from decimal import MAX_PREC, Decimal, localcontext
 import pyarrow as pa
 
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
+from clari_pipeline.store.facts import LeftOut
+from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, row, rows, run
 
@@ -129,12 +131,12 @@ def transaction(session: Session, forecast_id: str, quarter_id: str) -> Iterator
         yield
 
 
-def is_late(export: Record, loaded: Iterable[Record]) -> bool:
+def is_late(export: ExportRow, loaded: Iterable[ExportRow]) -> bool:
     """Whether the export is late: a newer one of the quarter is loaded already."""
-    return any(order(other) > order(export) for other in loaded if other["request_id"] != export["request_id"])
+    return any(order(other) > order(export) for other in loaded if other.request_id != export.request_id)
 
 
-def merge(session: Session, export: Record, left_out: Iterable[Record] = ()) -> Merged:
+def merge(session: Session, export: ExportRow, left_out: Iterable[LeftOut] = ()) -> Merged:
     """Merge the staged document of an export that is the newest of its forecast's quarter.
 
     The caller holds the transaction. A measure that was not requested keeps its value, and so does one of a field that
@@ -142,16 +144,16 @@ def merge(session: Session, export: Record, left_out: Iterable[Record] = ()) -> 
     """
     parameters = _parameters(export)
     for column in left_out:
-        named = {name: column[name] for name in ("field_id", "measure")}
-        run(session, "merge/left_out", forecast_id=export["forecast_id"], **named)
+        which = {"field_id": column.field_id, "measure": column.measure}
+        run(session, "merge/left_out", forecast_id=export.forecast_id, **which)
     for name in _MERGING:
         run(session, f"merge/{name}", **parameters)
     counts = Merged(**row(session, "merge/counts", **parameters))
-    run(session, "ledger/loaded", request_id=export["request_id"], **asdict(counts))
+    run(session, "ledger/loaded", request_id=export.request_id, **asdict(counts))
     return counts
 
 
-def note_repeated(session: Session, export: Record, known: Record) -> None:
+def note_repeated(session: Session, export: ExportRow, known: ExportRow) -> None:
     """Record as merged an export whose document is, byte by byte, that of `known`, the newest loaded one.
 
     `restore_lists` has to have staged the document's lists. The caller holds the transaction.
@@ -159,19 +161,18 @@ def note_repeated(session: Session, export: Record, known: Record) -> None:
     parameters = _parameters(export)
     for name in _DESCRIBING:
         run(session, f"merge/{name}", **parameters)
-    run(session, "merge/same_document", **parameters, known_job_id=known["job_id"])
+    run(session, "merge/same_document", **parameters, known_job_id=known.job_id)
     run(session, "merge/forecast_user_sighting", **parameters)
-    note_unchanged(session, export | {"rows_staged": known["rows_staged"]})
+    note_unchanged(session, export.request_id, known.rows_staged)
 
 
-def note_unchanged(session: Session, export: Record) -> None:
-    """Record that the newest export was merged a second time, and changed nothing."""
-    shown = export["rows_staged"]
-    unchanged = Merged(rows_inserted=0, rows_updated=0, rows_unchanged=shown, rows_disappeared=0, rows_merged=shown)
-    run(session, "ledger/loaded", request_id=export["request_id"], **asdict(unchanged))
+def note_unchanged(session: Session, request_id: str, rows_staged: int | None) -> None:
+    """Record that an export was merged whose rows were all there."""
+    nothing = dict.fromkeys(("rows_inserted", "rows_updated", "rows_disappeared"), 0)
+    run(session, "ledger/loaded", request_id=request_id, rows_unchanged=rows_staged, **nothing)
 
 
-def keep_lists(session: Session, export: Record, *, read_by: str) -> None:
+def keep_lists(session: Session, export: ExportRow, *, read_by: str) -> None:
     """Keep the staged document's lists (people, fields, periods, weeks), for `restore_lists` by the same reader."""
     parts = []
     for name in _LISTS:
@@ -186,7 +187,7 @@ def keep_lists(session: Session, export: Record, *, read_by: str) -> None:
         run(session, "merge/newest_document", **_parameters(export), read_by=read_by, lists=lists)
 
 
-def restore_lists(session: Session, known: Record, *, read_by: str) -> bool:
+def restore_lists(session: Session, known: ExportRow, *, read_by: str) -> bool:
     """Restage the lists of the newest loaded document; False where this reader has not kept them."""
     found = rows(session, "merge/lists_of_newest", **_parameters(known), read_by=read_by)
     if not found:
@@ -203,10 +204,10 @@ def restore_lists(session: Session, known: Record, *, read_by: str) -> bool:
     return True
 
 
-def has_its_rows(session: Session, known: Record) -> bool:
+def has_its_rows(session: Session, known: ExportRow) -> bool:
     """Whether exactly the rows of the newest loaded export are in the tables: none is missing, and none was added."""
     found = row(session, "merge/rows_of_newest", **_parameters(known))
-    return bool(found["rows_shown"] == known["rows_staged"] and found["rows_known"] == found["versions_open"])
+    return bool(found["rows_shown"] == known.rows_staged and found["rows_known"] == found["versions_open"])
 
 
 def note_loaded(session: Session, request_id: str, at: datetime) -> None:
@@ -225,7 +226,9 @@ def forget_quarter(session: Session, forecast_id: str, quarter_id: str) -> None:
         run(session, f"merge/{name}", forecast_id=forecast_id, quarter_id=quarter_id)
 
 
-def control_totals(session: Session, export: Record, *, has_copies: bool) -> dict[tuple[str, str], tuple[Decimal, int]]:
+def control_totals(
+    session: Session, export: ExportRow, *, has_copies: bool
+) -> dict[tuple[str, str], tuple[Decimal, int]]:
     """Sum and count, by field and measure, of the merged rows that the staged document holds.
 
     With `has_copies` each row counts as often as the document holds it.
@@ -243,16 +246,11 @@ def control_totals(session: Session, export: Record, *, has_copies: bool) -> dic
     return totals
 
 
-def order(export: Record) -> tuple[datetime, datetime, str]:
+def order(export: ExportRow) -> tuple[datetime, datetime, str]:
     """The sort key by which one export is newer than another: the moment of its figures, then that of its request."""
-    return export["exported_at"], export["submitted_at"], export["request_id"]
+    return export.as_of, export.submitted_at, export.request_id
 
 
-def _parameters(export: Record) -> Record:
-    asked = set((export["types_to_export"] or "").split(","))
-    same = ("forecast_id", "job_id", "exported_at", "submitted_at", "scope_id", "include_historical")
-    return {
-        "quarter_id": export["time_period_id"],
-        **{name: export[name] for name in same},
-        **{f"has_{name}": kind in asked for name, kind in _ASKED.items()},
-    }
+def _parameters(export: ExportRow) -> Record:
+    has_measures = {f"has_{name}": kind in export.types for name, kind in _ASKED.items()}
+    return asdict(export) | {"quarter_id": export.time_period_id} | has_measures

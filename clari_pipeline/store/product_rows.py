@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import row, run
@@ -87,14 +87,12 @@ def people_invented(session: Session, product: str) -> int:
     return found
 
 
-def merge(
-    session: Session, product: str, tables: Sequence[str], *, has_parts: bool, request_id: str, exported_at: datetime
-) -> Merged:
+def merge(session: Session, product: str, tables: Sequence[str], fetch: FetchRow, *, has_parts: bool) -> Merged:
     """Merge the staged document. The caller holds the transaction.
 
     With `has_parts` those of a record that its newest document no longer shows stay, with `in_latest_export` false.
     """
-    parameters = {"request_id": request_id, "exported_at": exported_at}
+    parameters = asdict(fetch)
     before = row(session, f"products/{product}_counts", **parameters)
     for table in tables:
         run(session, f"products/{table}_merge", **parameters)
@@ -105,9 +103,9 @@ def merge(
     return Merged(staged, staged - known, changed, known - changed, int(after["rows_merged"]))
 
 
-def no_longer_shown(session: Session, **document: datetime) -> None:
-    """Activities that a document of their days, `window_from` to `window_to`, as of `exported_at`, no longer shows."""
-    run(session, "products/activity_gone", **document)
+def no_longer_shown(session: Session, fetch: FetchRow) -> None:
+    """Hide the activities of its days that a document no longer shows."""
+    run(session, "products/activity_gone", **asdict(fetch))
 
 
 def forget(session: Session, product: str) -> None:

@@ -6,10 +6,10 @@ from clari_pipeline.store import history_marts, marts
 from clari_pipeline.store.mart_registry import Mart, Refresh
 from clari_pipeline.store.marts import CallRules
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, run
+from clari_pipeline.warehouse.statements import run
 
 
-def refresh(session: Session, mart: Mart, rules: CallRules) -> list[tuple[Record, list[str]]]:
+def refresh(session: Session, mart: Mart, rules: CallRules) -> list[tuple[marts.NewestExport, list[str]]]:
     """Refresh a mart and those that are filled with it. The caller holds the transaction.
 
     Returns what `history_marts.refresh` does of the weekly ones: quarters whose movements are to be proven.
@@ -19,7 +19,7 @@ def refresh(session: Session, mart: Mart, rules: CallRules) -> list[tuple[Record
             marts.refresh_forecast_vs_quota(session, rules)
         case Refresh.COMPARISONS:
             for newest in marts.newest_loaded(session):
-                marts.compare_calls(session, newest["forecast_id"], newest["quarter_id"], rules)
+                marts.compare_calls(session, newest.forecast_id, newest.quarter_id, rules)
         case Refresh.WEEKS:
             return history_marts.refresh(session, rules)
         case Refresh.STATEMENT:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import astuple
 from typing import Any
 
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
-from clari_pipeline.warehouse.statements import Record
+from clari_pipeline.store.facts import DeliveredPeriod, WeeksSpan
 
 
 def contradictions_of(
-    quarter: Quarter, periods: list[Record], weeks: Record, calendar: FiscalCalendar
+    quarter: Quarter, periods: list[DeliveredPeriod], weeks: WeeksSpan, calendar: FiscalCalendar
 ) -> list[dict[str, Any]]:
     """Where the delivered days of the quarter differ from the settings', with the settings that would be right.
 
@@ -18,12 +18,12 @@ def contradictions_of(
     another quarter is not compared.
     """
     contradictions = []
-    quarters = {one["time_period_id"] for one in periods if one["period_type"] == "QUARTER"}
+    quarters = {one.time_period_id for one in periods if one.period_type == "QUARTER"}
     is_of_another = bool(quarters) and str(quarter) not in quarters
-    delivered = [(one["start_date"], one["end_date"]) for one in periods if one["time_period_id"] == str(quarter)]
+    delivered = [(one.start_date, one.end_date) for one in periods if one.time_period_id == str(quarter)]
     contradictory = [days for days in delivered if calendar.contradicted_by(quarter, *days)]
-    if not (contradictory or is_of_another) and weeks["weeks"] and calendar.is_elsewhere(quarter, *weeks.values()):
-        contradictory = [(weeks["start_date"], weeks["end_date"])]
+    if not (contradictory or is_of_another) and weeks.weeks and calendar.is_elsewhere(quarter, *astuple(weeks)):
+        contradictory = [(weeks.start_date, weeks.end_date)]
     for first, last in contradictory:
         right = None if first is None or (last and last <= first) else calendar.as_delivered(quarter, first)
         if right is not None and right.contradicted_by(quarter, first, last):
@@ -46,19 +46,16 @@ def contradictions_of(
     return contradictions
 
 
-def lies_in(quarter: Quarter, period: Mapping[str, Any], calendar: FiscalCalendar) -> bool:
+def lies_in(quarter: Quarter, period: DeliveredPeriod, calendar: FiscalCalendar) -> bool:
     """Whether a period is the quarter or one of its months, by its days, or by its label where it has none."""
-    if period["time_period_id"] == str(quarter):
+    if period.time_period_id == str(quarter):
         return True
-    if period["period_type"] == "QUARTER":
+    if period.period_type == "QUARTER":
         return False
-    days = (period["start_date"], period["end_date"])
-    if None in days:
-        labelled = calendar.month_of_label(period["label"] or "")
-        if labelled is None:
-            return False
-        days = labelled
-    return calendar.contains(quarter, *days)
+    if period.start_date is not None and period.end_date is not None:
+        return calendar.contains(quarter, period.start_date, period.end_date)
+    labelled = calendar.month_of_label(period.label or "")
+    return labelled is not None and calendar.contains(quarter, *labelled)
 
 
 def _all_settings_of(calendar: FiscalCalendar) -> dict[str, Any]:

@@ -18,14 +18,15 @@ import duckdb
 from clari_pipeline.checks.export_gate import Check, ExportFacts, judge, reason, warm_up
 from clari_pipeline.documents.rows import UNREADABLE, DocumentUnreadable, why_unreadable
 from clari_pipeline.landing import LandedDocument, Landing, LandingError
-from clari_pipeline.store.ledger import Ledger
+from clari_pipeline.store.ledger import DocumentCounts, Ledger, keep_verdicts
+from clari_pipeline.store.ledger_rows import LedgerRow
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.events import Merged, Refused
-from clari_pipeline.sync.judging import Judged, keep_verdicts, unreadable
+from clari_pipeline.sync.judging import Judged, unreadable
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record
 
 _COUNTS = ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
+_Row = TypeVar("_Row", bound=LedgerRow)
 _Staged = TypeVar("_Staged")
 
 ITS_OWN = (*UNREADABLE, duckdb.DataError)
@@ -36,10 +37,13 @@ class Unreconciled(Exception):
     """The merged rows are not what the document says; the transaction is not kept."""
 
 
-class DocumentLoader(ABC, Generic[_Staged]):
-    """Merges landed documents of one kind, each judged first. `_Staged` is a document whose rows are staged."""
+class DocumentLoader(ABC, Generic[_Row, _Staged]):
+    """Merges landed documents of one kind, each judged first.
 
-    ledger: ClassVar[Ledger]
+    `_Row` is a row of their ledger, `_Staged` a document whose rows are staged.
+    """
+
+    ledger: Ledger[_Row]
     checks: ClassVar[Mapping[str, Check]]
     analyzed: ClassVar[Sequence[str]] = ()
     """The tables whose statistics are renewed after a merge."""
@@ -58,12 +62,12 @@ class DocumentLoader(ABC, Generic[_Staged]):
         """
         attempts = count()
 
-        def merge(session: Session, row: Record) -> None:
+        def merge(session: Session, row: _Row) -> None:
             is_retry = next(attempts) > 0
-            if row["state"] == "LANDED":
+            if row.state == "LANDED":
                 self._merge_and_emit(session, row)
             elif is_retry:  # it was committed, though the connection was lost before the answer
-                self._after_commit(session, [row], [row] if row["state"] == "LOADED" else [])
+                self._after_commit(session, [row], [row] if row.state == "LOADED" else [])
                 self._emit(row)
 
         self._locked(request_id, merge)
@@ -72,52 +76,52 @@ class DocumentLoader(ABC, Generic[_Staged]):
         """The same of one that may be merged or refused already."""
         self._locked(request_id, self._merge_and_emit)
 
-    def _locked(self, request_id: str, step: Callable[[Session, Record], None]) -> None:
+    def _locked(self, request_id: str, step: Callable[[Session, _Row], None]) -> None:
         """Take a step with a document's ledger row while no other process merges its group."""
 
         def attempt(session: Session) -> None:
-            with self._lock(session, self.ledger.row(session, request_id)):
+            with session.lock(*self._group(self.ledger.row(session, request_id))):
                 step(session, self.ledger.row(session, request_id))
 
         self._warehouse.with_retry(attempt)
 
-    def _rebuild(self, group: Record, landed: Callable[[Session], list[Record]]) -> list[str]:
+    def _rebuild(self, group: Sequence[str], landed: Callable[[Session], list[_Row]]) -> list[str]:
         """Merge every landed document of a group in order, the refused judged once more, all or nothing; their ids."""
-        rows: list[Record] = []
+        rows: list[_Row] = []
 
         def attempt(session: Session) -> None:
-            with self._lock(session, group):
+            with session.lock(*group):
                 rows[:] = landed(session)
                 self._merge_in_order(session, rows)
 
         self._warehouse.with_retry(attempt)
-        return [row["request_id"] for row in rows]
+        return [row.request_id for row in rows]
 
-    def _merge_and_emit(self, session: Session, row: Record) -> None:
+    def _merge_and_emit(self, session: Session, row: _Row) -> None:
         for request_id in self._merge(session, row):
             self._emit(self.ledger.row(session, request_id))
 
-    def _merge_alone(self, session: Session, row: Record) -> None:
+    def _merge_alone(self, session: Session, row: _Row) -> None:
         """Merge the newest of its group, staged outside of the transaction, which would keep all of it in memory."""
         judged = Judged()
         staged = self._stage(session, row, judged)
         self._commit(session, [row], judged, lambda: self._merge_each(session, [row], judged, lambda _: staged))
 
-    def _merge_in_order(self, session: Session, rows: list[Record], *, trusted: Set[str] = frozenset()) -> None:
+    def _merge_in_order(self, session: Session, rows: list[_Row], *, trusted: Set[str] = frozenset()) -> None:
         """Rebuild a group from these documents. Those that are `trusted`, by request id, are not judged once more."""
         if not rows:
             return
         judged = Judged(trusted)
 
-        def merge_all() -> list[Record]:
+        def merge_all() -> list[_Row]:
             self._forget_group(session, rows[0])
             return self._merge_each(session, rows, judged, lambda row: self._stage(session, row, judged))
 
         self._commit(session, rows, judged, merge_all)
 
-    def _commit(self, session: Session, rows: list[Record], judged: Judged, merge: Callable[[], list[Record]]) -> None:
+    def _commit(self, session: Session, rows: list[_Row], judged: Judged, merge: Callable[[], list[_Row]]) -> None:
         """Merge in one transaction; where a document does not reconcile, once more without it."""
-        merged: list[Record] | None = None
+        merged: list[_Row] | None = None
         while merged is None:
             with suppress(Unreconciled), self._transaction(session, rows[0]):
                 merged = merge()
@@ -127,12 +131,12 @@ class DocumentLoader(ABC, Generic[_Staged]):
         self._after_commit(session, rows, merged)
 
     def _merge_each(
-        self, session: Session, rows: list[Record], judged: Judged, stage: Callable[[Record], _Staged | None]
-    ) -> list[Record]:
+        self, session: Session, rows: list[_Row], judged: Judged, stage: Callable[[_Row], _Staged | None]
+    ) -> list[_Row]:
         """Merge documents one after the other, as if each had arrived when it was exported; those that are merged."""
         merged = []
         for row in rows:
-            request_id = row["request_id"]
+            request_id = row.request_id
             staged = None if judged.is_refused(request_id) else stage(row)
             if staged is None:
                 continue
@@ -140,15 +144,15 @@ class DocumentLoader(ABC, Generic[_Staged]):
                 self._merge_one(session, row, staged, judged)
             except ITS_OWN as error:
                 if judged.is_trusted(request_id):  # its rows stay, and what was to be merged with them waits
-                    where = row["landing_path"]
-                    raise LandingError(f"document {where} cannot be merged again: {why_unreadable(error)}") from error
+                    said = f"document {row.landing_path} cannot be merged again: {why_unreadable(error)}"
+                    raise LandingError(said) from error
                 judged.verdicts[request_id] = unreadable(row, why_unreadable(error))
                 raise Unreconciled from error
             merged.append(row)
         self._before_commit(session, rows[0])
         return merged
 
-    def _stage(self, session: Session, row: Record, judged: Judged) -> _Staged | None:
+    def _stage(self, session: Session, row: _Row, judged: Judged) -> _Staged | None:
         """The rows, staged and brought to where they are merged; None, and its verdicts, where the document is refused.
 
         One that is damaged on our own disk is refused like one that Clari spoilt: the others of its group do not wait
@@ -156,16 +160,16 @@ class DocumentLoader(ABC, Generic[_Staged]):
         lost by that: `LandingError` stops the merge, and the tables stay as they are.
         """
         warm_up()
-        request_id, landed = row["request_id"], None
+        request_id, landed = row.request_id, None
         try:
-            landed = self.landing.find(row["landing_path"])
+            landed = self.landing.find(row.document)
             try:
                 staged, said = self._read(session, row, landed, judged)
             except UNREADABLE as error:
                 landed.prove()
                 raise DocumentUnreadable(why_unreadable(error)) from error
         except (DocumentUnreadable, LandingError) as error:
-            if isinstance(error, LandingError) and row["state"] == "LOADED":
+            if isinstance(error, LandingError) and row.state == "LOADED":
                 raise
             of_download = self._of_download(row, landed) if landed is not None else None
             judged.verdicts[request_id] = unreadable(row, str(error), of_download)
@@ -183,25 +187,30 @@ class DocumentLoader(ABC, Generic[_Staged]):
         if judged.is_refused(request_id):
             raise Unreconciled
 
-    def _keep(self, session: Session, rows: list[Record], judged: Judged) -> None:
+    def _keep(self, session: Session, rows: list[_Row], judged: Judged) -> None:
         """Verdicts, and the ledger rows of those that are refused."""
         for row in rows:
-            request_id = row["request_id"]
+            request_id = row.request_id
             verdicts = judged.verdicts.get(request_id, [])
             if judged.is_refused(request_id):
-                counts = judged.counts.get(request_id, {})
-                self._keep_counts(session, request_id, counts)
-                self.ledger.refused(session, request_id, reason(verdicts), rows_exported=counts.get("rows_exported"))
+                if (counts := judged.counts.get(request_id)) is not None:
+                    self._keep_counts(session, request_id, counts)
+                rows_exported = None if counts is None else counts.rows_exported
+                self.ledger.refused(session, request_id, reason(verdicts), rows_exported=rows_exported)
             keep_verdicts(session, verdicts, self._now())
 
-    def _emit(self, row: Record) -> None:
+    def _emit(self, row: _Row) -> None:
         """What became of the document, once that is committed."""
-        which: dict[str, Any] = self._labels(row) | {"request_id": row["request_id"], "at": self._now()}
-        if row["state"] == "LOADED":
-            counts: dict[str, Any] = {name: row.get(name) or 0 for name in _COUNTS}
+        forecast_id, time_period_id = self._labels(row)
+        which: dict[str, Any] = {"forecast_id": forecast_id, "time_period_id": time_period_id}
+        which |= {"request_id": row.request_id, "at": self._now()}
+        if row.state == "LOADED":
+            counts: dict[str, Any] = {
+                name: getattr(row, name, None) or 0 for name in _COUNTS
+            }  # of a fetch none disappears
             self._context.hooks.emit(Merged(**which, **counts))
         else:
-            self._context.hooks.emit(Refused(**which, error=row["error"] or ""))
+            self._context.hooks.emit(Refused(**which, error=row.error or ""))
 
     # What a kind of documents says of itself
 
@@ -210,25 +219,23 @@ class DocumentLoader(ABC, Generic[_Staged]):
         return landing
 
     @abstractmethod
-    def _lock(self, session: Session, group: Record) -> AbstractContextManager[None]:
-        """The lock of a group, of which any row is given."""
+    def _group(self, row: _Row) -> Sequence[str]:
+        """The name of a document's group, which is that of the group's lock."""
 
     @abstractmethod
-    def _transaction(self, session: Session, row: Record) -> AbstractContextManager[None]:
+    def _transaction(self, session: Session, row: _Row) -> AbstractContextManager[None]:
         """A transaction in which a group is merged."""
 
     @abstractmethod
-    def _merge(self, session: Session, row: Record) -> list[str]:
+    def _merge(self, session: Session, row: _Row) -> list[str]:
         """Merge a document alone, or in order with the others of its group; ids of all that had not been merged yet."""
 
     @abstractmethod
-    def _forget_group(self, session: Session, row: Record) -> None:
+    def _forget_group(self, session: Session, row: _Row) -> None:
         """Empty a group's tables, to be filled in the same transaction."""
 
     @abstractmethod
-    def _read(
-        self, session: Session, row: Record, landed: LandedDocument, judged: Judged
-    ) -> tuple[_Staged, ExportFacts]:
+    def _read(self, session: Session, row: _Row, landed: LandedDocument, judged: Judged) -> tuple[_Staged, ExportFacts]:
         """The document, staged, and what it says by itself; what is counted in it goes into `judged`.
 
         Raises one of `UNREADABLE`, and `LandingError` where the document is not what was landed.
@@ -239,22 +246,22 @@ class DocumentLoader(ABC, Generic[_Staged]):
         """The `stage_*` tables that a merge reads."""
 
     @abstractmethod
-    def _merge_one(self, session: Session, row: Record, staged: _Staged, judged: Judged) -> None:
+    def _merge_one(self, session: Session, row: _Row, staged: _Staged, judged: Judged) -> None:
         """Merge one staged document and write its ledger row. Raises `Unreconciled`."""
 
     @abstractmethod
-    def _labels(self, row: Record) -> Record:
+    def _labels(self, row: _Row) -> tuple[str, str]:
         """`forecast_id` and `time_period_id` of the events."""
 
-    def _of_download(self, row: Record, landed: LandedDocument) -> ExportFacts | None:
+    def _of_download(self, row: _Row, landed: LandedDocument) -> ExportFacts | None:
         """What is known of a document that cannot be read."""
         return None
 
-    def _keep_counts(self, session: Session, request_id: str, counts: Record) -> None:
+    def _keep_counts(self, session: Session, request_id: str, counts: DocumentCounts) -> None:
         """Write down what was counted in a document."""
 
-    def _before_commit(self, session: Session, row: Record) -> None:
+    def _before_commit(self, session: Session, row: _Row) -> None:
         """What is renewed of a group in the same transaction."""
 
-    def _after_commit(self, session: Session, rows: list[Record], merged: list[Record]) -> None:
+    def _after_commit(self, session: Session, rows: list[_Row], merged: list[_Row]) -> None:
         """What is made of a group's merged rows after the transaction."""

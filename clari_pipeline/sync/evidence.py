@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,9 @@ from clari_pipeline.checks.export_gate import KEEPS_OUT_CURRENT, ExportFacts
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.documents import MEASURES, Document, Rounded, Totals
 from clari_pipeline.store import facts, ledger, marts, merging
-from clari_pipeline.store.marts import CallRules
+from clari_pipeline.store.facts import DocumentFacts
+from clari_pipeline.store.ledger_rows import ExportRow, LedgerRow
+from clari_pipeline.store.marts import CallRules, NewestExport
 from clari_pipeline.sync.calendar_evidence import contradictions_of, lies_in
 from clari_pipeline.sync.recognising import Recognised
 from clari_pipeline.warehouse.session import Session
@@ -22,10 +25,10 @@ _MEASURE_TYPES = dict(zip(("forecast", "quota", "adjustment", "crm_total", "crm_
 _SHOWN = 20
 
 
-def of_download(export: Record, *, is_whole: bool) -> ExportFacts:
+def of_download(export: LedgerRow, *, is_whole: bool) -> ExportFacts:
     """What is known of the document before it is read."""
     return ExportFacts(
-        request_id=export["request_id"],
+        request_id=export.request_id,
         facts={"ends_unproved": int(not is_whole)},
         evidence={
             "export_is_complete": {
@@ -37,28 +40,28 @@ def of_download(export: Record, *, is_whole: bool) -> ExportFacts:
 
 
 def of_document(
-    export: Record, document: Document, found: facts.Facts, rules: CallRules, grace: timedelta
+    export: ExportRow, document: Document, found: DocumentFacts, rules: CallRules, grace: timedelta
 ) -> ExportFacts:
     """What the document alone says."""
-    quarter = Quarter.parse(export["time_period_id"])
-    outside = [period for period in found["periods"] if not lies_in(quarter, period, rules.calendar)]
-    begins, today = rules.calendar.first_day(quarter), rules.calendar.day_of(export["exported_at"])
-    elsewhere = {period["time_period_id"] for period in outside}
-    astray = [week for week in found["weeks_astray"] if week["time_period_id"] not in elsewhere]
-    contradictions = contradictions_of(quarter, found["periods"], found["weeks_span"], rules.calendar)
+    quarter = Quarter.parse(export.time_period_id)
+    outside = [period for period in found.periods if not lies_in(quarter, period, rules.calendar)]
+    begins, today = rules.calendar.first_day(quarter), rules.calendar.day_of(export.as_of)
+    elsewhere = {period.time_period_id for period in outside}
+    astray = [week for week in found.weeks_astray if week.time_period_id not in elsewhere]
+    contradictions = contradictions_of(quarter, found.periods, found.weeks_span, rules.calendar)
     return ExportFacts(
-        request_id=export["request_id"],
+        request_id=export.request_id,
         is_in_grace=begins <= today < begins + grace,
         is_current=quarter == rules.calendar.quarter_of(today),
         facts={
             "reading_faults": 0,
             "rows_exported": document.entry_count,
-            "truncation_flags": int(bool(export["rows_truncated"])),
+            "truncation_flags": int(bool(export.rows_truncated)),
             "periods_outside": len(outside),
-            "null_keys": found["null_keys"],
-            "conflicting_keys": found["conflicting_keys"],
-            "unreadable_amounts": found["unreadable_amounts"],
-            "amounts_changed": document.rounded.counts.total() + found["cells_left_out"],
+            "null_keys": found.null_keys,
+            "conflicting_keys": found.conflicting_keys,
+            "unreadable_amounts": found.unreadable_amounts,
+            "amounts_changed": document.rounded.counts.total() + found.cells_left_out,
             "calendar_contradictions": len(contradictions),
             "weeks_astray": len(astray),
         },
@@ -70,32 +73,28 @@ def of_document(
                 "export a smaller scope with CLARI_SCOPE_ID"
             },
             "export_period_matches_request": {
-                "summary": f"{quarter} was asked for, {periods_of(found) or 'nothing'} came",
+                "summary": f"{quarter} was asked for, {found.period_ids or 'nothing'} came",
                 "requested": str(quarter),
-                "delivered": [period["time_period_id"] for period in found["periods"]],
+                "delivered": [period.time_period_id for period in found.periods],
             },
             "entry_keys_are_complete": _named(
-                found["null_keys"], "entries lack a part of their key", found["entries_without_key"]
+                found.null_keys, "entries lack a part of their key", found.entries_without_key
             ),
             "entry_keys_are_unique": {
-                **_named(
-                    found["conflicting_keys"],
-                    "keys stand on entries that differ",
-                    found["entries_in_conflict"],
-                ),
-                "exact_duplicates_dropped": found["rows_written"] - found["rows_staged"],
+                **_named(found.conflicting_keys, "keys stand on entries that differ", found.entries_in_conflict),
+                "exact_duplicates_dropped": found.rows_written - found.rows_staged,
             },
             "amounts_are_readable": _named(
-                found["unreadable_amounts"], "amounts cannot be read", found["amounts_unreadable"]
+                found.unreadable_amounts, "amounts cannot be read", found.amounts_unreadable
             ),
-            "amounts_are_exact": _not_exact(document.rounded, found["measures_left_out"]),
+            "amounts_are_exact": _not_exact(document.rounded, found.measures_left_out),
             "calendar_matches_settings": contradictions[0] if contradictions else {},
             "weeks_touch_their_period": _astray(astray),
         },
     )
 
 
-def _not_exact(rounded: Rounded, left_out: list[Record]) -> dict[str, Any]:
+def _not_exact(rounded: Rounded, left_out: list[facts.LeftOut]) -> dict[str, Any]:
     """Amounts that were rounded, by field and measure, and the measures of fields that were left out."""
     counts = [
         {"field_id": field, "measure": measure, "amounts": count}
@@ -103,8 +102,8 @@ def _not_exact(rounded: Rounded, left_out: list[Record]) -> dict[str, Any]:
     ]
     said = [
         *(
-            f"{column['measure']} of {column['field_id']} is left out: no number in {column['cells']} of its cells, "
-            f"such as {column['written']!r}"
+            f"{column.measure} of {column.field_id} is left out: no number in {column.cells} of its cells, "
+            f"such as {column.written!r}"
             for column in left_out[:_SHOWN]
         ),
         *(
@@ -118,85 +117,87 @@ def _not_exact(rounded: Rounded, left_out: list[Record]) -> dict[str, Any]:
         "summary": "; ".join(said),
         "rounded": counts[:_SHOWN],
         "rounded_by_at_most": rounded.most,
-        "left_out": left_out[:_SHOWN],
+        "left_out": _shown(left_out),
     }
 
 
-def is_kept_out_now(session: Session, export: Record, known: Record, rules: CallRules) -> bool:
+def is_kept_out_now(session: Session, export: ExportRow, known: ExportRow, rules: CallRules) -> bool:
     """Whether a document that was loaded with a warning is refused as this export's: its quarter is the current one."""
-    current = rules.calendar.quarter_of(rules.calendar.day_of(export["exported_at"]))
-    return str(current) == export["time_period_id"] and any(
-        verdict["check_name"] in KEEPS_OUT_CURRENT and not verdict["passed"]
-        for verdict in ledger.verdicts_of(session, known["request_id"])
+    current = rules.calendar.quarter_of(rules.calendar.day_of(export.as_of))
+    return str(current) == export.time_period_id and any(
+        verdict.check_name in KEEPS_OUT_CURRENT and not verdict.passed
+        for verdict in ledger.verdicts_of(session, known.request_id)
     )
 
 
-def _astray(weeks: list[Record]) -> dict[str, Any]:
-    text = "{time_frame_id} of {time_period_id} {fault} ({start_date} to {end_date})"
-    first = "; ".join(text.format_map(week) for week in weeks[:3])
+def _astray(weeks: list[facts.WeekAstray]) -> dict[str, Any]:
+    first = "; ".join(
+        f"{week.time_frame_id} of {week.time_period_id} {week.fault} ({week.start_date} to {week.end_date})"
+        for week in weeks[:3]
+    )
     more = f"; {len(weeks) - 3} more" if len(weeks) > 3 else ""
-    return {"summary": first + more, "weeks": weeks[:_SHOWN]}
+    return {"summary": first + more, "weeks": _shown(weeks)}
 
 
-def against_what_is_known(session: Session, export: Record, document: Document, rules: CallRules) -> ExportFacts:
+def against_what_is_known(session: Session, export: ExportRow, document: Document, rules: CallRules) -> ExportFacts:
     """What is worth a look, against what is known already."""
     previous = facts.previous_export(session, export)
     currencies = facts.currencies_changed(session, export)
     shared = facts.people_shared(session)
     of_interest = {
-        "currencies_changed": sum(change["entries"] for change in currencies),
+        "currencies_changed": sum(change.entries for change in currencies),
         "people_shared": len(shared),
         # In hundredths of a row: 0 is exactly 15 % fewer.
-        "rows_above_tolerance": document.entry_count * 100 - (previous["rows_exported"] * 85 if previous else 0),
+        "rows_above_tolerance": document.entry_count * 100 - (previous.rows_exported * 85 if previous else 0),
     }
     return ExportFacts(
-        request_id=export["request_id"],
+        request_id=export.request_id,
         facts=of_interest,
         evidence={
             "row_count_is_stable": {
                 "summary": f"{document.entry_count} entries, "
-                f"where the export before had {previous['rows_exported'] if previous else 0}",
+                f"where the export before had {previous.rows_exported if previous else 0}",
                 "rows_exported": document.entry_count,
-                "previous": previous,
+                "previous": previous and asdict(previous),
             },
             "currency_is_stable": {
                 "summary": "; ".join(
-                    f"{change['entries']} entries went from {change['known_currency']} to {change['currency']}"
+                    f"{change.entries} entries went from {change.known_currency} to {change.currency}"
                     for change in currencies
                 ),
-                "changes": currencies,
+                "changes": [asdict(change) for change in currencies],
             },
             "people_are_distinct": {
                 "summary": "; ".join(
-                    f"{f'CRM person {crm}' if (crm := person['crm_user_id']) else person['email']} "
-                    f"is {' and '.join(person['user_ids'])}"
+                    f"{f'CRM person {person.crm_user_id}' if person.crm_user_id else person.email} "
+                    f"is {' and '.join(person.user_ids)}"
                     for person in shared
                 ),
-                "people": shared,
+                "people": _shown(shared),
             },
         },
     )
 
 
-def of_tops(session: Session, export: Record, rules: CallRules) -> ExportFacts:
+def of_tops(session: Session, export: ExportRow, rules: CallRules) -> ExportFacts:
     """Whether one row is the total: of a scope's export as those of the whole organisation have shown."""
-    is_of_scope = export["scope_id"] is not None
+    is_of_scope = export.scope_id is not None
     tops = facts.tops_known(session, export) if is_of_scope else facts.tops(session)
-    named = [top for top in tops if rules.top_user in {top["user_id"], top["email"], top["name"]}]
-    names = Counter(top["name"] for top in tops)
-    known_as = [top["name"] if top["name"] and names[top["name"]] == 1 else top["user_id"] for top in tops]
+    named = [top for top in tops if rules.top_user in {top.user_id, top.email, top.name}]
+    names = Counter(top.name for top in tops)
+    known_as = [top.name if top.name and names[top.name] == 1 else top.user_id for top in tops]
     remedy = "CLARI_TOP_USER names the one whose row is the total"
     if is_of_scope and not tops:
         remedy = "no export of the whole organisation has shown anybody there, and no row is the total"
     return ExportFacts(
-        request_id=export["request_id"],
+        request_id=export.request_id,
         facts={"tops_beside_one": abs(len(named if rules.top_user else tops) - 1)},
         evidence={
             "totals_have_one_top": {
                 "summary": f"{len(tops)} people stand at the top ({', '.join(known_as) or 'no roles'}): {remedy}",
-                "tops": tops,
+                "tops": _shown(tops),
                 "CLARI_TOP_USER": rules.top_user,
-                "scope_id": export["scope_id"],
+                "scope_id": export.scope_id,
             },
         },
     )
@@ -204,9 +205,9 @@ def of_tops(session: Session, export: Record, rules: CallRules) -> ExportFacts:
 
 def after_the_merge(
     session: Session,
-    export: Record,
+    export: ExportRow,
     document: Document,
-    before: facts.Facts,
+    before: DocumentFacts,
     recognised: Recognised,
     merged: merging.Merged,
     recount: Callable[[], Totals],
@@ -215,29 +216,29 @@ def after_the_merge(
 
     `recount` counts those once more, digit by digit: only where it says so, too, do they differ.
     """
-    duplicates = before["rows_written"] - before["rows_staged"]
+    duplicates = before.rows_written - before.rows_staged
     counts = {
         "document": document.entry_count,
         "exact_duplicates_dropped": duplicates,
-        "staged": before["rows_staged"],
+        "staged": before.rows_staged,
         "inserted_updated_unchanged": merged.rows_shown,
         "merged": merged.rows_merged,
     }
     unreconciled = (
-        abs(document.entry_count - duplicates - before["rows_staged"])
-        + abs(before["rows_staged"] - merged.rows_shown)
+        abs(document.entry_count - duplicates - before.rows_staged)
+        + abs(before.rows_staged - merged.rows_shown)
         + abs(merged.rows_shown - merged.rows_merged)
     )
-    asked = {_MEASURE_TYPES[name] for name in export["types_to_export"].split(",") if name in _MEASURE_TYPES}
+    asked = {_MEASURE_TYPES[name] for name in export.types if name in _MEASURE_TYPES}
     in_table = merging.control_totals(session, export, has_copies=duplicates > 0)
-    left_out = {(column["field_id"], column["measure"]) for column in before["measures_left_out"]}
+    left_out = {(column.field_id, column.measure) for column in before.measures_left_out}
     counted = document.control_totals
     in_document = None if counted is None else recognised.totals(counted)
     if in_document is None or _differing(in_document, in_table, asked, left_out):
         in_document = recognised.totals(recount())
     differing = _differing(in_document, in_table, asked, left_out)
     return ExportFacts(
-        request_id=export["request_id"],
+        request_id=export.request_id,
         facts={"rows_unreconciled": unreconciled, "totals_unreconciled": len(differing)},
         evidence={
             "row_counts_reconcile": {"summary": f"rows do not reconcile: {counts}", **counts},
@@ -255,7 +256,7 @@ def _differing(
     in_table: Mapping[tuple[str, str], tuple[Decimal, int]],
     asked: set[str],
     left_out: set[tuple[str, str]],
-) -> list[Record]:
+) -> list[dict[str, Any]]:
     """Fields and measures whose sums or counts are not the same in the document and in the table."""
     counted: dict[tuple[Any, str], tuple[Decimal, int]] = {
         key: (total.total, total.count) for key, total in in_document.items()
@@ -274,10 +275,10 @@ def _differing(
     ]
 
 
-def of_calls(session: Session, export: Record, rules: CallRules) -> ExportFacts:
+def of_calls(session: Session, export: ExportRow, rules: CallRules) -> ExportFacts:
     """What the comparison of its calls has found, which `marts.refresh_quarter` has made."""
-    swings = marts.swings_of(session, export["job_id"])
-    swung = {(swing["user_id"], swing["time_period_id"], swing["field_id"]) for swing in swings}
+    swings = marts.swings_of(session, export)
+    swung = {(swing.user_id, swing.time_period_id, swing.field_id) for swing in swings}
     ambiguous = facts.quota_ambiguous(session)
     said_of_setting = (
         f"is {rules.quota_field}, which carries none: name the one that counts"
@@ -285,21 +286,23 @@ def of_calls(session: Session, export: Record, rules: CallRules) -> ExportFacts:
         else "names the one that counts"
     )
     return ExportFacts(
-        request_id=export["request_id"],
+        request_id=export.request_id,
         facts={"swings": len(swings), "quotas_ambiguous": len(ambiguous)},
         evidence={
             "forecast_swings_within_threshold": {
                 "summary": f"{len(swung)} call{'s' * (len(swung) != 1)} moved by more than allowed",
                 "threshold": rules.swing_threshold,
-                "largest": swings[:_SHOWN],
+                "largest": [
+                    {name: value for name, value in swing.items() if name != "forecast_id"} for swing in _shown(swings)
+                ],
             },
             "quota_field_is_unambiguous": {
                 "summary": "; ".join(
-                    f"the quota of {period['time_period_id']} stands on {', '.join(period['field_ids'])}"
+                    f"the quota of {period.time_period_id} stands on {', '.join(period.field_ids)}"
                     for period in ambiguous
                 )
                 + f": CLARI_QUOTA_FIELD {said_of_setting}",
-                "periods": ambiguous,
+                "periods": [asdict(period) for period in ambiguous],
                 "CLARI_QUOTA_FIELD": rules.quota_field,
             },
         },
@@ -307,7 +310,7 @@ def of_calls(session: Session, export: Record, rules: CallRules) -> ExportFacts:
 
 
 def of_coverage(
-    export: Record, *, wanted: list[str], newest: Mapping[str, datetime], not_before: datetime
+    export: NewestExport, *, wanted: list[str], newest: Mapping[str, datetime], not_before: datetime
 ) -> ExportFacts:
     """Whether the quarters that are synced have been loaded, and lately enough; `newest` is when each was exported."""
     missing = [quarter for quarter in wanted if quarter not in newest]
@@ -318,7 +321,7 @@ def of_coverage(
         *([f"not exported since {not_before:%Y-%m-%d %H:%M} UTC: {', '.join(stale)}"] if stale else []),
     ]
     return ExportFacts(
-        request_id=export["request_id"],
+        request_id=export.request_id,
         facts={"quarters_missing": len(missing) + len(stale)},
         evidence={
             "periods_are_covered": {
@@ -331,19 +334,19 @@ def of_coverage(
     )
 
 
-def of_movement(export: Record, faults: int) -> ExportFacts:
+def of_movement(export: NewestExport, faults: int) -> ExportFacts:
     """Whether the weekly movements of the export's quarter add up: rows of `forecast_movement` that do not."""
-    summary = f"{faults} rows of forecast_movement of {export['quarter_id']} do not add up: run clari-pipeline replay"
+    summary = f"{faults} rows of forecast_movement of {export.quarter_id} do not add up: run clari-pipeline replay"
     return ExportFacts(
-        request_id=export["request_id"],
+        request_id=export.request_id,
         facts={"movements_unreconciled": faults},
         evidence={"forecast_movement_adds_up": {"summary": summary}},
     )
 
 
-def periods_of(found: facts.Facts) -> str:
-    """The periods that a document delivers, comma-separated."""
-    return ",".join(period["time_period_id"] for period in found["periods"])
+def _shown(found: Sequence[Any]) -> list[dict[str, Any]]:
+    """The first of these rows, as evidence has them."""
+    return [asdict(one) for one in found[:_SHOWN]]
 
 
 def _named(count: int, what: str, shown: list[Record]) -> dict[str, Any]:

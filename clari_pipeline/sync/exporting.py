@@ -224,12 +224,12 @@ class ExportRunner:
         writer = self._landing.writer()
         try:
             came = await self._exporter.fetch(export, job, writer, max_bytes=self._settings.max_result_bytes)
-            row = await asyncio.to_thread(self._record.row, export.request_id)
+            manifest = await asyncio.to_thread(self._record.manifest, export.request_id, self._clock.now())
             document = writer.keep(
                 forecast_id=export.request.forecast_id,
                 time_period=export.request.time_period,
                 job_id=job.job_id,
-                facts=self._record.manifest(row | {"landed_at": self._clock.now()}) | {IS_WHOLE: came.is_whole},
+                facts=manifest | {IS_WHOLE: came.is_whole},
             )
         except BaseException:
             writer.discard()
@@ -245,12 +245,12 @@ class ExportRunner:
 
     async def _fail(self, export: Export, error: ClariError) -> None:
         """Say what became of an export that did not come: over, or put off where Clari may still have its job."""
-        if isinstance(error, _PASSING):
-            row = await asyncio.to_thread(self._record.row, export.request_id)
-            if row.get("job_id") or isinstance(error, AnswerLost):
-                deferred = f"{error}; what is at Clari is fetched by the next sync"
-                await self._tell_of(export, Deferred, error=deferred, error_kind=type(error).__name__)
-                return
+        if isinstance(error, _PASSING) and (
+            isinstance(error, AnswerLost) or await asyncio.to_thread(self._record.has_job, export.request_id)
+        ):
+            deferred = f"{error}; what is at Clari is fetched by the next sync"
+            await self._tell_of(export, Deferred, error=deferred, error_kind=type(error).__name__)
+            return
         match error:
             case ExportTimedOut():
                 state = "TIMED_OUT"

@@ -1,16 +1,13 @@
-"""Verdicts on the documents of one merge, and their way into the ledger."""
+"""Verdicts on the documents of one merge."""
 
 from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
 
 from clari_pipeline.checks.export_gate import ExportFacts, Verdict, judge
-from clari_pipeline.store import ledger
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record
+from clari_pipeline.store.ledger import DocumentCounts
+from clari_pipeline.store.ledger_rows import LedgerRow
 
 
 @dataclass(slots=True)
@@ -22,7 +19,7 @@ class Judged:
 
     trusted: Set[str] = frozenset()
     verdicts: dict[str, list[Verdict]] = field(default_factory=dict)
-    counts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    counts: dict[str, DocumentCounts] = field(default_factory=dict)
     shapes: set[str] = field(default_factory=set)
 
     def add(self, request_id: str, verdicts: list[Verdict]) -> None:
@@ -38,21 +35,8 @@ class Judged:
         return any(verdict.keeps_out for verdict in self.verdicts.get(request_id, ()))
 
 
-def unreadable(export: Record, why: str, whole: ExportFacts | None = None) -> list[Verdict]:
+def unreadable(export: LedgerRow, why: str, whole: ExportFacts | None = None) -> list[Verdict]:
     """The verdicts on a document that cannot be read, or not be judged."""
-    found = {"export_is_readable": {"summary": why, "document": export["landing_path"]}}
-    faults = ExportFacts(request_id=export["request_id"], facts={"reading_faults": 1}, evidence=found)
+    found = {"export_is_readable": {"summary": why, "document": export.landing_path}}
+    faults = ExportFacts(request_id=export.request_id, facts={"reading_faults": 1}, evidence=found)
     return judge(faults if whole is None else faults.joined(whole))
-
-
-def keep_verdicts(session: Session, verdicts: list[Verdict], at: datetime) -> None:
-    """Write verdicts into `export_check`, over those of the same export and check."""
-    of_export: dict[str, dict[str, Record]] = {}
-    for verdict in verdicts:
-        of_export.setdefault(verdict.request_id, {})[verdict.check_name] = {
-            "passed": verdict.passed,
-            "severity": verdict.severity,
-            "evidence": verdict.evidence,
-        }
-    for request_id, by_check in of_export.items():
-        ledger.judged(session, request_id, by_check, at=at)

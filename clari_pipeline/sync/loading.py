@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property, partial
 
@@ -13,12 +13,13 @@ from clari_pipeline.core.periods import Quarter
 from clari_pipeline.documents import READER, Document, Totals, count_exactly, read_document, with_days
 from clari_pipeline.landing import LandedDocument, LandingError
 from clari_pipeline.store import facts, ledger, marts, merging
+from clari_pipeline.store.ledger import DocumentCounts, keep_verdicts
+from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.sync import evidence, recognising
 from clari_pipeline.sync.document_loader import ITS_OWN, DocumentLoader
-from clari_pipeline.sync.judging import Judged, keep_verdicts
+from clari_pipeline.sync.judging import Judged
 from clari_pipeline.sync.sandbox_guard import refuse_invented
 from clari_pipeline.warehouse.session import Session, Warehouse
-from clari_pipeline.warehouse.statements import Record
 
 _REQUEST = (
     "types_to_export",
@@ -29,20 +30,19 @@ _REQUEST = (
     "include_historical",
     "rows_truncated",
 )
-_CARRIED = ("types_to_export", "export_format", "scope_id")
-_COUNTED_IN_DOCUMENT = (*_CARRIED, "rows_exported", "rows_staged", "document_period_id", "quota_fields")
 
 
 @dataclass(frozen=True, slots=True)
 class _Staged:
-    """A document whose rows are staged, and what they hold."""
+    """A document whose rows are staged, and what they hold; `export` with what was asked for, as the document says."""
 
+    export: ExportRow
     document: Document
-    facts: facts.Facts
+    facts: facts.DocumentFacts
     recognised: recognising.Recognised
 
 
-class Loader(DocumentLoader[_Staged]):
+class Loader(DocumentLoader[ExportRow, _Staged]):
     """Merges forecasts' landed documents; their groups are a forecast's quarters."""
 
     ledger = ledger.EXPORTS
@@ -86,141 +86,150 @@ class Loader(DocumentLoader[_Staged]):
     def rebuild(self, forecast_id: str, quarter_id: str) -> list[str]:
         """Merge every landed document of a forecast's quarter once more, in order, the refused too; their ids."""
         return self._rebuild(
-            {"forecast_id": forecast_id, "time_period_id": quarter_id},
+            ("quarter", forecast_id, quarter_id),
             lambda session: ledger.exports_of_quarter(session, forecast_id, quarter_id, ledger.LANDED_STATES),
         )
 
-    def _lock(self, session: Session, group: Record) -> AbstractContextManager[None]:
-        """Held from looking at the ledger until the quarter's calls are compared."""
-        return session.lock("quarter", group["forecast_id"], group["time_period_id"])
+    def _group(self, row: ExportRow) -> Sequence[str]:
+        """Locked from looking at the ledger until the quarter's calls are compared."""
+        return "quarter", row.forecast_id, row.time_period_id
 
-    def _transaction(self, session: Session, row: Record) -> AbstractContextManager[None]:
-        return merging.transaction(session, row["forecast_id"], row["time_period_id"])
+    def _transaction(self, session: Session, row: ExportRow) -> AbstractContextManager[None]:
+        return merging.transaction(session, row.forecast_id, row.time_period_id)
 
-    def _merge(self, session: Session, row: Record) -> list[str]:
-        loaded = ledger.exports_of_quarter(session, row["forecast_id"], row["time_period_id"], ["LOADED", "RETIRED"])
-        others = [other for other in loaded if other["request_id"] != row["request_id"]]
-        has_retired = any(other["state"] == "RETIRED" for other in loaded)
+    def _merge(self, session: Session, row: ExportRow) -> list[str]:
+        loaded = ledger.exports_of_quarter(session, row.forecast_id, row.time_period_id, ["LOADED", "RETIRED"])
+        others = [other for other in loaded if other.request_id != row.request_id]
+        has_retired = any(other.state == "RETIRED" for other in loaded)
         known = None if has_retired else _same_document(row, loaded)
         is_broken = known is not None and not merging.has_its_rows(session, known)
         if known is not None and not is_broken and not evidence.is_kept_out_now(session, row, known, self._rules):
             self._merge_known(session, row, known)
         elif has_retired or is_broken or merging.is_late(row, loaded):  # what has left the tables comes back whole
             exports = sorted([*others, row], key=merging.order)
-            self._merge_in_order(session, exports, trusted={other["request_id"] for other in others})
+            self._merge_in_order(session, exports, trusted={other.request_id for other in others})
         else:
             self._merge_alone(session, row)
-        return [row["request_id"]]
+        return [row.request_id]
 
-    def _merge_known(self, session: Session, export: Record, known: Record) -> None:
+    def _merge_known(self, session: Session, export: ExportRow, known: ExportRow) -> None:
         """Merge a document that is known: it is not read, and the export is recorded as one that changed nothing."""
         if not merging.restore_lists(session, known, read_by=self._reader):
             self._merge_alone(session, export)
             return
-        remember_verdicts(ledger.verdicts_of(session, known["request_id"]))
+        verdicts = ledger.verdicts_of(session, known.request_id)
+        remember_verdicts(verdicts)
+        export = replace(
+            export,
+            types_to_export=known.types_to_export,
+            export_format=known.export_format,
+            scope_id=known.scope_id,
+        )
         with self._transaction(session, export):
-            if export["request_id"] == known["request_id"]:
-                merging.note_unchanged(session, known)
+            if export.request_id == known.request_id:
+                merging.note_unchanged(session, export.request_id, known.rows_staged)
             else:
                 self._repeat(session, export, known)
+                keep_verdicts(session, carry_over(verdicts, export.request_id, known.job_id), self._now())
             # That it is the same as one that came before shows that it is whole.
             found = evidence.of_tops(session, export, self._rules).joined(evidence.of_download(export, is_whole=True))
             keep_verdicts(session, judge(found), self._now())
         self._after_commit(session, [export], [export])
 
-    def _repeat(self, session: Session, export: Record, known: Record) -> None:
+    def _repeat(self, session: Session, export: ExportRow, known: ExportRow) -> None:
         """Everything that a merge of the known document would have changed."""
-        export.update({name: known[name] for name in _CARRIED})
-        ledger.document_read(
-            session,
-            export["request_id"],
-            call_time_frame_id=facts.call_week(session, self._rules.calendar.day_of(export["exported_at"])),
-            **{name: known[name] for name in _COUNTED_IN_DOCUMENT},
+        counts = DocumentCounts(
+            rows_exported=known.rows_exported or 0,
+            rows_staged=known.rows_staged,
+            types_to_export=known.types_to_export,
+            export_format=known.export_format,
+            scope_id=known.scope_id,
+            document_period_id=known.document_period_id,
+            call_time_frame_id=facts.call_week(session, self._rules.calendar.day_of(export.as_of)),
+            quota_fields=known.quota_fields,
         )
+        ledger.document_read(session, export.request_id, counts)
         merging.note_repeated(session, export, known)
-        merging.note_loaded(session, export["request_id"], export["loaded_at"] or self._now())
+        merging.note_loaded(session, export.request_id, export.loaded_at or self._now())
         self._before_commit(session, export)
-        verdicts = [
-            carry_over(verdict, export["request_id"], known["job_id"])
-            for verdict in ledger.verdicts_of(session, known["request_id"])
-        ]
-        keep_verdicts(session, [verdict for verdict in verdicts if verdict is not None], self._now())
 
-    def _forget_group(self, session: Session, row: Record) -> None:
-        merging.forget_quarter(session, row["forecast_id"], row["time_period_id"])
+    def _forget_group(self, session: Session, row: ExportRow) -> None:
+        merging.forget_quarter(session, row.forecast_id, row.time_period_id)
 
-    def _before_commit(self, session: Session, row: Record) -> None:
+    def _before_commit(self, session: Session, row: ExportRow) -> None:
         """People are made of all quarters; the quarter's marts are no longer up to date."""
-        marts.forget(session, row["time_period_id"])
-        merging.rebuild_people(session, row["forecast_id"])
+        marts.forget(session, row.time_period_id)
+        merging.rebuild_people(session, row.forecast_id)
 
-    def _after_commit(self, session: Session, rows: list[Record], merged: list[Record]) -> None:
+    def _after_commit(self, session: Session, rows: list[ExportRow], merged: list[ExportRow]) -> None:
         """Compare the calls of a quarter's exports, and judge what that shows of those that are merged."""
-        forecast_id, quarter_id = rows[0]["forecast_id"], rows[0]["time_period_id"]
+        forecast_id, quarter_id = rows[0].forecast_id, rows[0].time_period_id
         with session.lock("marts", shared=True), session.lock("periods", quarter_id), session.transaction():
             marts.refresh_quarter(session, forecast_id, quarter_id, self._rules)
             for export in merged:
                 keep_verdicts(session, judge(evidence.of_calls(session, export, self._rules)), self._now())
 
-    def _merge_one(self, session: Session, row: Record, staged: _Staged, judged: Judged) -> None:
-        request_id, document, before = row["request_id"], staged.document, staged.facts
-        recognising.name_currencies(session, row, staged.recognised)
-        self._keep_counts(session, request_id, judged.counts[request_id])
-        is_judged = not judged.is_trusted(request_id)
-        warnings = evidence.against_what_is_known(session, row, document, self._rules) if is_judged else None
-        merged = merging.merge(session, row, before["measures_left_out"])
-        merging.keep_lists(session, row, read_by=self._reader)
+    def _merge_one(self, session: Session, row: ExportRow, staged: _Staged, judged: Judged) -> None:
+        export, document, before = staged.export, staged.document, staged.facts
+        recognising.name_currencies(session, export, staged.recognised)
+        self._keep_counts(session, row.request_id, judged.counts[row.request_id])
+        is_judged = not judged.is_trusted(row.request_id)
+        warnings = evidence.against_what_is_known(session, export, document, self._rules) if is_judged else None
+        merged = merging.merge(session, export, before.measures_left_out)
+        merging.keep_lists(session, export, read_by=self._reader)
         if warnings is None:
             return
         found = evidence.after_the_merge(
-            session, row, document, before, staged.recognised, merged, partial(self._count_exactly, row)
+            session, export, document, before, staged.recognised, merged, partial(self._count_exactly, row)
         )
-        tops = evidence.of_tops(session, row, self._rules)
-        self._reconciled(request_id, judged, warnings.joined(found).joined(tops))
-        merging.note_loaded(session, request_id, row["loaded_at"] or self._now())
+        tops = evidence.of_tops(session, export, self._rules)
+        self._reconciled(row.request_id, judged, warnings.joined(found).joined(tops))
+        merging.note_loaded(session, row.request_id, row.loaded_at or self._now())
 
     def _staged_tables(self) -> Sequence[str]:
         return merging.STAGED
 
     def _read(
-        self, session: Session, row: Record, landed: LandedDocument, judged: Judged
+        self, session: Session, row: ExportRow, landed: LandedDocument, judged: Judged
     ) -> tuple[_Staged, ExportFacts]:
         """Staged under the ids that are known."""
         calendar = self._rules.calendar
-        staging = merging.Staging(session, Quarter.parse(row["time_period_id"]), calendar)
+        staging = merging.Staging(session, Quarter.parse(row.time_period_id), calendar)
         with landed.open() as stream:
-            currency = self._context.settings.currency if _is_from_elsewhere(row) else row["currency"]
+            currency = self._context.settings.currency if _is_from_elsewhere(row) else row.currency
             document = read_document(stream, calendar, staging.take, currency=currency)
         staging.end(with_days(document.tables, calendar.zone))
         if self._is_production:
             refuse_invented(landed, facts.people_invented(session))
         recognised = recognising.recognise(session, row, document, self._rules.rules.same, calendar, judged.shapes)
-        found = facts.of_staged_document(session, calendar.day_of(row["exported_at"]))
+        found = facts.of_staged_document(session, calendar.day_of(row.as_of))
         grace = timedelta(days=self._context.settings.quarter_grace_days)
         said = evidence.of_document(row, document, found, self._rules, grace)
         said = said.joined(recognised.facts(row)).joined(self._of_download(row, landed))
-        row.update(_carried(row, document, found))
-        judged.counts[row["request_id"]] = {
-            **{name: row[name] for name in _CARRIED},
-            "rows_exported": document.entry_count,
-            **{name: found[name] for name in ("rows_staged", "call_time_frame_id")},
-            "document_period_id": evidence.periods_of(found),
-            "quota_fields": found["quota_fields"] if "quota" in row["types_to_export"].split(",") else None,
-        }
-        return _Staged(document, found, recognised), said
+        export = _carried(row, document, found)
+        judged.counts[row.request_id] = DocumentCounts(
+            rows_exported=document.entry_count,
+            rows_staged=found.rows_staged,
+            types_to_export=export.types_to_export,
+            export_format=export.export_format,
+            scope_id=export.scope_id,
+            document_period_id=found.period_ids,
+            call_time_frame_id=found.call_time_frame_id,
+            quota_fields=found.quota_fields if "quota" in export.types else None,
+        )
+        return _Staged(export, document, found, recognised), said
 
-    def _of_download(self, row: Record, landed: LandedDocument) -> ExportFacts:
+    def _of_download(self, row: ExportRow, landed: LandedDocument) -> ExportFacts:
         return evidence.of_download(row, is_whole=landed.is_whole)
 
-    def _keep_counts(self, session: Session, request_id: str, counts: Record) -> None:
-        if counts:
-            ledger.document_read(session, request_id, **counts)
+    def _keep_counts(self, session: Session, request_id: str, counts: DocumentCounts) -> None:
+        ledger.document_read(session, request_id, counts)
 
-    def _labels(self, row: Record) -> Record:
-        return {name: row[name] for name in ("forecast_id", "time_period_id")}
+    def _labels(self, row: ExportRow) -> tuple[str, str]:
+        return row.forecast_id, row.time_period_id
 
-    def _count_exactly(self, export: Record) -> Totals:
-        with self.landing.find(export["landing_path"]).open() as stream:
+    def _count_exactly(self, export: ExportRow) -> Totals:
+        with self.landing.find(export.document).open() as stream:
             return count_exactly(stream)
 
 
@@ -236,29 +245,31 @@ def raise_all(damaged: list[LandingError]) -> None:
         raise LandingError("; ".join(dict.fromkeys(map(str, damaged)))) from damaged[0]
 
 
-def _same_document(export: Record, loaded: list[Record]) -> Record | None:
+def _same_document(export: ExportRow, loaded: list[ExportRow]) -> ExportRow | None:
     """The newest of the loaded exports, where it was asked for alike and brought this very document."""
     if not loaded or merging.order(loaded[-1]) > merging.order(export):
         return None
     known = loaded[-1]
+    are_from_elsewhere = _is_from_elsewhere(export) and _is_from_elsewhere(known)
     is_alike = all(
-        export[name] == known[name] or (export[name] is None and all(map(_is_from_elsewhere, (export, known))))
+        getattr(export, name) == getattr(known, name) or (getattr(export, name) is None and are_from_elsewhere)
         for name in _REQUEST
     )
-    return known if is_alike and export["result_sha256"] == known["result_sha256"] else None
+    return known if is_alike and export.result_sha256 == known.result_sha256 else None
 
 
-def _is_from_elsewhere(export: Record) -> bool:
+def _is_from_elsewhere(export: ExportRow) -> bool:
     """Whether it was not asked of Clari: its types are those that its document carries."""
-    return bool(export["request_id"] == export["job_id"])
+    return export.request_id == export.job_id
 
 
-def _carried(export: Record, document: Document, found: facts.Facts) -> Record:
-    """Types, format and scope of a document from elsewhere, of which nobody knows what it was asked for."""
-    if export["types_to_export"] is not None:
-        return {}
-    return {
-        "types_to_export": ",".join(sorted(document.types)),
-        "export_format": "CSV" if document.shape == "long_csv" else "JSON",
-        "scope_id": found["scope_id"],
-    }
+def _carried(export: ExportRow, document: Document, found: facts.DocumentFacts) -> ExportRow:
+    """With types, format and scope of a document from elsewhere, of which nobody knows what it was asked for."""
+    if export.types_to_export is not None:
+        return export
+    return replace(
+        export,
+        types_to_export=",".join(sorted(document.types)),
+        export_format="CSV" if document.shape == "long_csv" else "JSON",
+        scope_id=found.scope_id,
+    )

@@ -15,9 +15,9 @@ from clari_pipeline.clari import Export, ExportFormat, ExportRequest, LeftBehind
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.store import ledger
+from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.sync.runs import Runs
 from clari_pipeline.warehouse.session import Warehouse
-from clari_pipeline.warehouse.statements import Record
 
 _CURRENT_FOR = timedelta(hours=12)  # what is at Clari, or landed
 _MERGED_CURRENT_FOR = timedelta(hours=1)
@@ -48,52 +48,6 @@ class Plan:
     def to_ask(self) -> int:
         """How many exports may have to be requested: those without a job at Clari."""
         return sum(export.left_behind is None or export.left_behind.job_id is None for export in self.exports)
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """An export of an earlier run as `export_job` has it; `request` includes the types that Clari refused."""
-
-    request_id: str
-    run_id: str
-    request: ExportRequest
-    state: str
-    job_id: str | None
-    attempt: int
-    submitted_at: datetime
-
-    @classmethod
-    def of(cls, row: Record) -> LedgerRow:
-        """Read a row of `export_job`."""
-        types = f"{row['types_to_export'] or ''},{row['types_refused'] or ''}".split(",")
-        request = ExportRequest(
-            forecast_id=row["forecast_id"],
-            time_period=row["time_period_id"],
-            types=tuple(sorted(filter(None, types))),
-            export_format=ExportFormat(row["export_format"]),
-            **{name: row[name] for name in ("scope_id", "currency", "include_historical")},
-        )
-        return cls(request=request, **{name: row[name] for name in cls.__slots__ if name != "request"})
-
-    @property
-    def is_at_clari(self) -> bool:
-        """Whether the export was requested, and has neither landed nor failed."""
-        return self.state in _AT_CLARI
-
-    def is_current(self, now: datetime) -> bool:
-        """Whether its figures are young enough to stand for a new export."""
-        is_judged = self.state in {"LOADED", "REFUSED"}
-        return now - self.submitted_at < (_MERGED_CURRENT_FOR if is_judged else _CURRENT_FOR)
-
-    def resumed(self, *, is_history: bool = False) -> Export:
-        """The export to go on with: the same job where Clari has one."""
-        return Export(
-            request_id=self.request_id,
-            request=self.request,
-            attempt=self.attempt,
-            left_behind=LeftBehind(self.job_id, self.submitted_at),
-            is_history=is_history,
-        )
 
 
 def by_urgency(quarters: Iterable[Quarter], *, current: Quarter) -> list[Quarter]:
@@ -135,40 +89,71 @@ def resume(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: d
     finished: dict[str, str] = {}
     with warehouse.session() as session:
         killed = runs.killed()
-        known = map(LedgerRow.of, [*ledger.at_clari(session), *ledger.landed_by(session, killed)])
+        known = [*ledger.at_clari(session), *ledger.landed_by(session, killed)]
         orphaned = [row for row in known if not runs.is_alive(row.run_id)]
         left = {row.request_id: row for row in sorted(orphaned, key=attrgetter("submitted_at"), reverse=True)}
 
-        def reassign(row: LedgerRow) -> None:
+        def reassign(row: ExportRow) -> None:
             ledger.EXPORTS.reassign(session, row.request_id, run_id)
 
         for export in fresh.exports:
-            newest = next((row for row in left.values() if row.request == export.request), None)
-            if newest is None or not newest.is_current(now):
+            newest = next((row for row in left.values() if _request(row) == export.request), None)
+            if newest is None or not _is_current(newest, now):
                 exports.append(export)
                 continue
             reassign(left.pop(newest.request_id))
-            if newest.is_at_clari:
-                exports.append(newest.resumed())
+            if newest.state in _AT_CLARI:
+                exports.append(_resumed(newest))
             else:
                 finished[newest.request_id] = export.quarter_id
         quarters = {export.quarter_id for export in fresh.exports}
         recovered = [
-            row for row in left.values() if row.is_at_clari and (everywhere or row.request.time_period in quarters)
+            row for row in left.values() if row.state in _AT_CLARI and (everywhere or row.time_period_id in quarters)
         ]
         for row in recovered:
             reassign(row)
         for row in left.values():
-            if everywhere and row.state == "LANDED" and not row.is_current(now):
+            if everywhere and row.state == "LANDED" and not _is_current(row, now):
                 reassign(row)
-                finished[row.request_id] = row.request.time_period
+                finished[row.request_id] = row.time_period_id
         # A sync of its quarter may resume what was not resumed now.
-        waiting = {row.run_id for row in left.values() if not row.is_at_clari and row.is_current(now)}
+        waiting = {row.run_id for row in left.values() if row.state not in _AT_CLARI and _is_current(row, now)}
         crashed = frozenset(other for other in killed if not runs.was_stopped(other))
         for other in killed - waiting:
             runs.forget(other)
-    history = tuple(row.resumed(is_history=True) for row in recovered)
+    history = tuple(_resumed(row, is_history=True) for row in recovered)
     return Plan(tuple(exports), history, finished, crashed)
+
+
+def _request(row: ExportRow) -> ExportRequest:
+    """What was requested, the types that Clari refused included."""
+    types = f"{row.types_to_export or ''},{row.types_refused or ''}".split(",")
+    return ExportRequest(
+        forecast_id=row.forecast_id,
+        time_period=row.time_period_id,
+        types=tuple(sorted(filter(None, types))),
+        scope_id=row.scope_id,
+        currency=row.currency,
+        include_historical=bool(row.include_historical),
+        export_format=ExportFormat(row.export_format or ""),
+    )
+
+
+def _is_current(row: ExportRow, now: datetime) -> bool:
+    """Whether its figures are young enough to stand for a new export."""
+    is_judged = row.state in {"LOADED", "REFUSED"}
+    return now - row.submitted_at < (_MERGED_CURRENT_FOR if is_judged else _CURRENT_FOR)
+
+
+def _resumed(row: ExportRow, *, is_history: bool = False) -> Export:
+    """The export to go on with: the same job where Clari has one."""
+    return Export(
+        request_id=row.request_id,
+        request=_request(row),
+        attempt=row.attempt,
+        left_behind=LeftBehind(row.job_id, row.submitted_at),
+        is_history=is_history,
+    )
 
 
 def afford(plan: Plan, limits: Limits) -> set[str]:

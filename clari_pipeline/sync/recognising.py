@@ -20,6 +20,7 @@ from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.documents import Document, matching, money
 from clari_pipeline.documents.matching import Item
 from clari_pipeline.documents.rows import ControlTotal
+from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.warehouse.session import Session
 from clari_pipeline.warehouse.statements import Record, row, rows, run
 
@@ -53,14 +54,14 @@ class Recognised:
         """Control totals of the document by known field ids."""
         return {(self.fields.get(of or "", of), measure): total for (of, measure), total in counted.items()}
 
-    def facts(self, export: Record) -> ExportFacts:
+    def facts(self, export: ExportRow) -> ExportFacts:
         """Facts for the gate: how many ids are ambiguous, and which."""
         first = ", ".join(f"{one['kind']} {one['written']}" for one in self.ambiguous[:3])
         more = f" and {len(self.ambiguous) - 3} more" if len(self.ambiguous) > 3 else ""
         kinds = sorted({one["kind"] for one in self.ambiguous})
         tables = " and ".join(f"[same.{'people' if kind == 'person' else 'fields'}]" for kind in kinds)
         return ExportFacts(
-            request_id=export["request_id"],
+            request_id=export.request_id,
             facts={"ids_unrecognised": len(self.ambiguous)},
             evidence={
                 "ids_are_recognised": {
@@ -74,13 +75,13 @@ class Recognised:
 
 
 def recognise(
-    session: Session, export: Record, document: Document, same: SameRules, calendar: FiscalCalendar, shapes: set[str]
+    session: Session, export: ExportRow, document: Document, same: SameRules, calendar: FiscalCalendar, shapes: set[str]
 ) -> Recognised:
     """Replace the staged ids with the known ids of the forecast's quarter, before the upload.
 
     `shapes` are those of documents that this transaction has merged; the shape of this one is added.
     """
-    which = {"forecast_id": export["forecast_id"], "quarter_id": export["time_period_id"]}
+    which = {"forecast_id": export.forecast_id, "quarter_id": export.time_period_id}
     is_synthetic = document.shape != _OF_CLARI
     before = row(session, "recognise/formats", **which)
     of_other_format = before["with_ids" if is_synthetic else "without_ids"] or any(
@@ -99,7 +100,7 @@ def recognise(
 
 def _match_ids(
     session: Session,
-    export: Record,
+    export: ExportRow,
     found: Recognised,
     same: SameRules,
     calendar: FiscalCalendar,
@@ -108,7 +109,7 @@ def _match_ids(
     is_synthetic: bool,
 ) -> None:
     known = [
-        one | {"is_shown": one["is_shown"] and export["scope_id"] in {None, one["asked_scope_id"]}}
+        one | {"is_shown": one["is_shown"] and export.scope_id in {None, one["asked_scope_id"]}}
         for one in rows(session, "recognise/people", **which)
     ]
     if not known:
@@ -172,7 +173,7 @@ def _restage(
         session.documents.unregister(name)
 
 
-def name_currencies(session: Session, export: Record, found: Recognised) -> None:
+def name_currencies(session: Session, export: ExportRow, found: Recognised) -> None:
     """Replace currency signs of the quarter's older exports with this one's codes. The caller holds the transaction."""
     entries: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for one in found.currencies:
@@ -184,8 +185,8 @@ def name_currencies(session: Session, export: Record, found: Recognised) -> None
                 run(
                     session,
                     f"recognise/{name}",
-                    forecast_id=export["forecast_id"],
-                    quarter_id=export["time_period_id"],
+                    forecast_id=export.forecast_id,
+                    quarter_id=export.time_period_id,
                     sign=sign,
                     code=code,
                     entries=named[begin : begin + _ENTRIES_A_STATEMENT],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -23,11 +25,11 @@ from clari_pipeline.clari import (
 from clari_pipeline.clari.models import ActivityRequest
 from clari_pipeline.core.runbook import AlertKind
 from clari_pipeline.store import alert_rows
-from clari_pipeline.store.ledger import EXPORTS, FETCHES, quota_read, types_asked
+from clari_pipeline.store.ledger import EXPORTS, FETCHES, Ledger, quota_read, types_asked
+from clari_pipeline.store.ledger_rows import ExportRow, FetchRow, LedgerRow
 from clari_pipeline.sync.events import Deferred, Event, Failed, Landed, QuotaRead
 from clari_pipeline.sync.products.windows import midnight
 from clari_pipeline.warehouse.session import Session, Warehouse
-from clari_pipeline.warehouse.statements import Record
 
 _WRITTEN_DOWN = (Submitting, Submitted, Adopted, TypesRefused, Completed, Landed, Failed, Deferred)
 
@@ -39,7 +41,7 @@ class Recorder:
         self._warehouse = warehouse
         self._run_id = run_id
         self._product = product
-        self._ledger = EXPORTS if product is None else FETCHES
+        self._ledger: Ledger[ExportRow] | Ledger[FetchRow] = EXPORTS if product is None else FETCHES
         self._retries = Counter[str]()
         self._polls = Counter[str]()
         self._slot_waits: defaultdict[str, Decimal] = defaultdict(Decimal)
@@ -65,19 +67,24 @@ class Recorder:
             case _:
                 pass
 
-    def row(self, request_id: str) -> Record:
-        """The export's row in the ledger; empty where it has none yet."""
+    def has_job(self, request_id: str) -> bool:
+        """Whether the ledger knows the export's job at Clari."""
         with self._warehouse.session() as session:
-            return self._ledger.find(session, request_id) or {}
+            row = self._ledger.find(session, request_id)
+        return row is not None and row.job_id is not None
 
     def known_jobs(self) -> set[str]:
         """Clari's ids of every job that is ours already, of forecasts and of other products."""
         with self._warehouse.session() as session:
             return EXPORTS.known_jobs(session) | FETCHES.known_jobs(session)
 
-    def manifest(self, row: Record) -> dict[str, Any]:
-        """What is kept beside the document of an export."""
-        return manifest_of(row) if self._product is None else manifest_of_fetch(row | {"answer_count": 1})
+    def manifest(self, request_id: str, landed_at: datetime) -> dict[str, Any]:
+        """What is kept beside the document of an export that lands now."""
+        with self._warehouse.session() as session:
+            row = self._ledger.row(session, request_id)
+        if isinstance(row, FetchRow):
+            row = replace(row, answer_count=1)
+        return manifest_of(replace(row, landed_at=landed_at))
 
     def _write(self, session: Session, event: ExportEvent) -> None:
         ledger, request_id = self._ledger, event.request_id
@@ -242,14 +249,10 @@ _IN_MANIFEST_OF_FETCH = (
 )
 
 
-def manifest_of(row: dict[str, Any]) -> dict[str, Any]:
+def manifest_of(row: LedgerRow) -> dict[str, Any]:
     """What is kept beside a document: all that the ledger needs to know it again. Times as ISO 8601."""
-    return plainly({name: row.get(name) for name in _IN_MANIFEST})
-
-
-def plainly(row: dict[str, Any]) -> dict[str, Any]:
-    """Columns as JSON has them."""
-    return {name: _plain(value) for name, value in row.items()}
+    names = _IN_MANIFEST_OF_FETCH if isinstance(row, FetchRow) else _IN_MANIFEST
+    return {name: _plain(getattr(row, name)) for name in names}
 
 
 def _plain(value: object) -> object:
@@ -258,14 +261,11 @@ def _plain(value: object) -> object:
     return value if isinstance(value, str | int | bool | None) else str(value)
 
 
-def manifest_of_fetch(row: Record) -> dict[str, Any]:
-    """The same of a fetch of another product."""
-    return plainly({name: row.get(name) for name in _IN_MANIFEST_OF_FETCH})
-
-
-def row_of(manifest: dict[str, Any]) -> Record:
-    """A manifest as the ledger has it."""
-    return {name: _typed(name, manifest.get(name)) for name in _IN_MANIFEST_OF_FETCH}
+def fetch_of(manifest: Mapping[str, Any], **document: Any) -> FetchRow:
+    """The manifest of a product's document as its ledger has it, with these columns of the document itself."""
+    return FetchRow(
+        state="LANDED", **{name: _typed(name, manifest.get(name)) for name in _IN_MANIFEST_OF_FETCH}, **document
+    )
 
 
 def _typed(name: str, value: Any) -> Any:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from clari_pipeline.checks.export_gate import judge
-from clari_pipeline.store import history_marts, ledger, marts, refreshing
+from clari_pipeline.checks.export_gate import Verdict, judge
+from clari_pipeline.store import history_marts, marts, refreshing
+from clari_pipeline.store.ledger import keep_verdicts, verdicts_of
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.sync import evidence
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.judging import keep_verdicts
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record
 
 
 class Marts:
@@ -40,38 +39,33 @@ class Marts:
 
         context.warehouse.with_retry(make)
 
-    def judge_coverage(self) -> list[Record]:
-        """Whether the current quarter and those before it are loaded and fresh, a verdict for each forecast."""
+    def judge_coverage(self) -> list[tuple[str, Verdict]]:
+        """Whether the current quarter and those before it are loaded and fresh: each forecast and the verdict on it."""
         context = self._context
         wanted = [str(quarter) for quarter in context.current_quarters()]
         not_before = context.now() - timedelta(hours=context.settings.max_age_hours)
         with context.warehouse.transaction("marts") as session:
             newest = marts.newest_loaded(session)
-            latest: dict[str, Record] = {}
+            latest: dict[str, marts.NewestExport] = {}
             for export in newest:  # newest quarter first
-                latest.setdefault(export["forecast_id"], export)
+                latest.setdefault(export.forecast_id, export)
             for forecast_id, export in latest.items():
-                of_forecast = [other for other in newest if other["forecast_id"] == forecast_id]
-                covered = evidence.of_coverage(
-                    export,
-                    wanted=wanted,
-                    newest={other["quarter_id"]: other["exported_at"] for other in of_forecast},
-                    not_before=not_before,
-                )
+                exported_at = {one.quarter_id: one.exported_at for one in newest if one.forecast_id == forecast_id}
+                covered = evidence.of_coverage(export, wanted=wanted, newest=exported_at, not_before=not_before)
                 keep_verdicts(session, judge(covered), context.now())
             return [
-                verdict | {"forecast_id": forecast_id}
+                (forecast_id, verdict)
                 for forecast_id, export in latest.items()
-                for verdict in ledger.verdicts_of(session, export["request_id"])
-                if verdict["check_name"] == "periods_are_covered"
+                for verdict in verdicts_of(session, export.request_id)
+                if verdict.check_name == "periods_are_covered"
             ]
 
 
-def movement_verdicts(session: Session) -> list[Record]:
-    """The verdict on each quarter's movements, `of` naming forecast and quarter."""
+def movement_verdicts(session: Session) -> list[tuple[str, Verdict]]:
+    """Each forecast and quarter, and the verdict on its movements."""
     return [
-        verdict | {"of": f"{export['forecast_id']} {export['quarter_id']}"}
+        (f"{export.forecast_id} {export.quarter_id}", verdict)
         for export in marts.newest_loaded(session)
-        for verdict in ledger.verdicts_of(session, export["request_id"])
-        if verdict["check_name"] == "forecast_movement_adds_up"
+        for verdict in verdicts_of(session, export.request_id)
+        if verdict.check_name == "forecast_movement_adds_up"
     ]

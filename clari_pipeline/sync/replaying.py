@@ -12,12 +12,12 @@ from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.landing import Arriving, LandedDocument, Landing, LandingError
 from clari_pipeline.store import alert_rows, ledger
+from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.loading import Loader, raise_all
 from clari_pipeline.sync.recording import manifest_of
 from clari_pipeline.sync.refreshing import Marts
 from clari_pipeline.warehouse.session import Warehouse
-from clari_pipeline.warehouse.statements import Record
 
 _BEFORE_A_QUARTER = timedelta(days=16)  # its first week may begin before it, and the fiscal year between two months
 
@@ -64,7 +64,7 @@ class Replay:
                 continue
             with self._context.warehouse.session() as session:
                 exports = ledger.exports_of_quarter(session, forecast_id, quarter_id, ledger.LANDED_STATES)
-            replayed += [export["request_id"] for export in exports]
+            replayed += [export.request_id for export in exports]
         if not replayed:
             raise_all(damaged)
         with self._context.warehouse.transaction("alerts") as session:  # what is replayed is no news
@@ -95,9 +95,24 @@ class Replay:
         self._context.stop.check()
         identity = "\n".join((writer.sha256, forecast_id, str(quarter), as_of.astimezone(UTC).isoformat()))
         job_id = f"document-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
-        which = {"job_id": job_id, "forecast_id": forecast_id}
-        row = _row_of_document(**which, quarter=quarter, as_of=as_of, run_id=run_id, now=self._context.now())
-        document = writer.keep(**which, time_period=str(quarter), facts=manifest_of(row))
+        now = self._context.now()
+        row = ExportRow(  # neither its types nor its format are known before it is read
+            request_id=job_id,
+            job_id=job_id,
+            run_id=run_id,
+            forecast_id=forecast_id,
+            time_period_id=str(quarter),
+            include_historical=True,
+            state="LANDED",
+            attempt=1,
+            submitted_at=now,
+            landed_at=now,
+            exported_at=as_of,
+            poll_count=0,
+            rows_truncated=False,
+        )
+        manifest = manifest_of(row) | {"wait_seconds": 0}
+        document = writer.keep(forecast_id=forecast_id, time_period=str(quarter), job_id=job_id, facts=manifest)
         with self._context.warehouse.kept_open():
             _know(self._context.warehouse, self._context.landing, document)
             Loader(self._context).merge_again(job_id)
@@ -117,28 +132,6 @@ class Replay:
                 f"{stated}, and {quarter} can have been exported from {first} on "
                 f"(CLARI_FUTURE_PERIODS={ahead}): {remedy}, or name another --period"
             )
-
-
-def _row_of_document(
-    *, job_id: str, forecast_id: str, quarter: Quarter, as_of: datetime, run_id: str, now: datetime
-) -> Record:
-    """What is known of a document from elsewhere before it is read: neither its types nor its format."""
-    nothing = ("types_to_export", "types_refused", "scope_id", "currency", "export_format", "clari_status")
-    return dict.fromkeys((*nothing, "completed_at")) | {
-        "request_id": job_id,
-        "job_id": job_id,
-        "run_id": run_id,
-        "forecast_id": forecast_id,
-        "time_period_id": str(quarter),
-        "include_historical": True,
-        "attempt": 1,
-        "submitted_at": now,
-        "landed_at": now,
-        "exported_at": as_of,
-        "poll_count": 0,
-        "wait_seconds": 0,
-        "rows_truncated": False,
-    }
 
 
 def _know(warehouse: Warehouse, landing: Landing, document: LandedDocument) -> None:

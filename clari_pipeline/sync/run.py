@@ -15,13 +15,13 @@ from typing import Protocol
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import Problem
+from clari_pipeline.store.marts import Swing
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import ExportRunner, exporting
 from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run, swings_of
 from clari_pipeline.sync.planning import Plan, by_urgency
 from clari_pipeline.sync.products.results import ProductResult
 from clari_pipeline.sync.publishing import Published, publish
-from clari_pipeline.warehouse.statements import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class QuarterResult:
     @property
     def own_problem(self) -> Problem | None:
         """The problem, unless the ledger's row of an export says the same."""
-        is_explained = any(outcome.is_failure and outcome.export["error"] for outcome in self.outcomes)
+        is_explained = any(outcome.is_failure and outcome.export.error for outcome in self.outcomes)
         return None if is_explained else self.problem
 
 
@@ -95,7 +95,7 @@ class SyncResult:
     started_at: datetime
     finished_at: datetime
     outcomes: Sequence[Outcome] = ()
-    swings: Sequence[Record] = ()
+    swings: Sequence[Swing] = ()
     products: Sequence[ProductResult] = ()
     quarters: Sequence[Quarter] = ()
     failures: Sequence[Problem] = ()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from clari_pipeline.core.queries import names, text_of
 from clari_pipeline.warehouse.session import Answer, Session
 
 Record = dict[str, Any]
+_Row = TypeVar("_Row")
 
 
 def run(session: Session, name: str, **parameters: Any) -> Answer:
@@ -28,6 +30,19 @@ def row(session: Session, name: str, **parameters: Any) -> Record:
     """The one row that a query answers."""
     (only,) = rows(session, name, **parameters)
     return only
+
+
+def rows_as(kind: type[_Row], session: Session, name: str, /, **parameters: Any) -> list[_Row]:
+    """What a query answers, a value of this dataclass a row. Raises `LookupError` where a field has no column.
+
+    A column without a field is left out: on a server, a newer release may have added it already.
+    """
+    answer = run(session, name, **parameters)
+    columns = {column[0]: place for place, column in enumerate(answer.description or ())}
+    wanted = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # whoever calls it names a dataclass
+    if missing := [field for field in wanted if field not in columns]:
+        raise LookupError(f"{name} answers no {', '.join(missing)}, as {kind.__name__} has")
+    return [kind(**{field: values[columns[field]] for field in wanted}) for values in answer.fetchall()]
 
 
 def tables() -> list[str]:

@@ -151,7 +151,7 @@ def an_export_works(probe: Probe) -> Finding:
     """
     probe.settings.required_key()
     merged = (probe.read(ledger.status) if probe.is_schema_current else None) or ()
-    sizes = [(one["rows"], one["forecast_id"], one["time_period_id"]) for one in merged if one["rows"]]
+    sizes = [(one.rows, one.forecast_id, one.time_period_id) for one in merged if one.rows]
     synced = probe.exports
     sizes = [one for one in sizes if one[1:] in synced]
     forecast, quarter = probe.forecasts[0], min(probe.quarters)  # where none of them was merged
@@ -177,14 +177,14 @@ def an_export_works(probe: Probe) -> Finding:
         export = outcome.export
         with context.warehouse.session() as session:
             entries, calls = session.count("forecast_entry"), session.count("forecast_vs_quota")
-    what = f"{forecast} {quarter} (job {export['job_id']})"
-    if export["state"] != "LOADED":
+    what = f"{forecast} {quarter} (job {export.job_id})"
+    if export.state != "LOADED":
         return failed(
-            f"{what} {export['state']}: {export['error']}", "see it with clari-pipeline sync --period " + str(quarter)
+            f"{what} {export.state}: {export.error}", "see it with clari-pipeline sync --period " + str(quarter)
         )
-    if entries != export["rows_staged"] or not calls:
+    if entries != export.rows_staged or not calls:
         return failed(
-            f"{what}: {export['rows_staged']} entries came, {entries} are in the table, {calls} calls in the mart",
+            f"{what}: {export.rows_staged} entries came, {entries} are in the table, {calls} calls in the mart",
             "send clari-pipeline debug-bundle to support",
         )
-    return passed(f"{what}: {entries:,} entries, {calls:,} calls, {export['wait_seconds'] or 0:.1f} s at Clari")
+    return passed(f"{what}: {entries:,} entries, {calls:,} calls, {export.wait_seconds or 0:.1f} s at Clari")

@@ -11,13 +11,14 @@ from clari_pipeline.clari.models import ActivityRequest
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import Problem
 from clari_pipeline.store import fetches, product_rows
+from clari_pipeline.store.fetches import AskedWindow
+from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.store.product_rows import Merged
 from clari_pipeline.sync.products.reading import ReadResult, Rows, Take, read_members
 from clari_pipeline.sync.products.spec import RECORDS, ExportedProduct, Fetch
 from clari_pipeline.sync.products.values import text, truth
 from clari_pipeline.sync.products.windows import Window, WindowResult, length_that_works, too_long, wanted
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record
 
 OVERLAP_DAYS = 7  # what happened is found in mailboxes, and mapped to opportunities, days later
 QUIET_DAYS = 2  # on which nothing may have happened; on more, it is rather that the token's user may not see them
@@ -70,29 +71,28 @@ class Activity(ExportedProduct):
         """All activity of these days."""
         return ActivityRequest.between(days.first, days.last)
 
-    def merge(self, session: Session, fetch: Record, found: ReadResult) -> Merged:
+    def merge(self, session: Session, fetch: FetchRow, found: ReadResult) -> Merged:
         """What the document of these days does not show any more stays, and says so; one of other days says nothing."""
         merged = super().merge(session, fetch, found)
-        if not fetch["is_adopted"] and (found.rows_exported or len(Window.of(fetch)) <= QUIET_DAYS):
-            document = {name: fetch[name] for name in ("exported_at", "window_from", "window_to")}
-            product_rows.no_longer_shown(session, **document)
+        if not fetch.is_adopted and (found.rows_exported or len(Window.of(fetch)) <= QUIET_DAYS):
+            product_rows.no_longer_shown(session, fetch)
         return merged
 
-    def warnings(self, session: Session, settings: Settings, fetches: Sequence[Record]) -> list[Problem]:
+    def warnings(self, session: Session, settings: Settings, fetches: Sequence[FetchRow]) -> list[Problem]:
         """That nothing came of so many days that the token's user may not see it."""
         return [
             Problem(
                 None,
                 None,
-                f"{self.name}: Clari has nothing to show of {fetch['window_from']:%Y-%m-%d} to "
-                f"{fetch['window_to']:%Y-%m-%d}, and is asked again: may the token's user see it?",
+                f"{self.name}: Clari has nothing to show of {fetch.window_from:%Y-%m-%d} to "
+                f"{fetch.window_to:%Y-%m-%d}, and is asked again: may the token's user see it?",
                 "window_is_not_empty",
             )
             for fetch in fetches
-            if fetch["state"] == "LOADED" and not fetch["rows_exported"] and len(Window.of(fetch)) > QUIET_DAYS
+            if fetch.state == "LOADED" and not fetch.rows_exported and len(Window.of(fetch)) > QUIET_DAYS
         ]
 
-    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> ReadResult:
+    def read(self, stream: io.BufferedReader, take: Take, fetch: FetchRow) -> ReadResult:
         """Some activities at a time."""
         found = ReadResult()
         outside: list[bool] = []
@@ -118,22 +118,19 @@ class Activity(ExportedProduct):
         return found
 
 
-def _results(asked: list[Record]) -> list[WindowResult]:
+def _results(asked: list[AskedWindow]) -> list[WindowResult]:
     return [
         WindowResult(
-            Window.of(row),
-            row["exported_at"].astimezone(UTC).date(),
-            is_whole=row["is_whole"],
-            is_final=row["is_final"],
+            Window.of(one), one.exported_at.astimezone(UTC).date(), is_whole=one.is_whole, is_final=one.is_final
         )
-        for row in asked
-        if row["is_whole"] or row["is_too_long"]
+        for one in asked
+        if one.is_whole or one.is_too_long
     ]
 
 
-def _is_outside(moment: datetime, fetch: Record) -> bool:
-    is_before: bool = moment < fetch["window_from"] - _SLACK
-    return is_before or moment >= fetch["window_to"] + 2 * _SLACK
+def _is_outside(moment: datetime, fetch: FetchRow) -> bool:
+    assert fetch.window_from is not None and fetch.window_to is not None
+    return moment < fetch.window_from - _SLACK or moment >= fetch.window_to + 2 * _SLACK
 
 
 def _activity(activity: dict[str, Any], found: ReadResult) -> dict[str, Any]:

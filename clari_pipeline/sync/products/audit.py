@@ -15,11 +15,11 @@ from clari_pipeline.clari import BadRequest, ClariClient, NotFound, PageGone
 from clari_pipeline.clari.products import audit_pages
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.store import fetches
+from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.sync.products.reading import ReadResult, Rows, Take, read_members
 from clari_pipeline.sync.products.spec import RECORDS, AskedProduct, Fetch, Sink
 from clari_pipeline.sync.products.values import identity, text
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record
 
 KEPT_BY_CLARI = timedelta(days=30)
 OVERLAP = timedelta(hours=6)  # an event may be written down late
@@ -97,7 +97,7 @@ class Audit(AskedProduct):
         sink.write(b"\n]}\n")
         return count
 
-    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> ReadResult:
+    def read(self, stream: io.BufferedReader, take: Take, fetch: FetchRow) -> ReadResult:
         """A page at a time."""
         found = ReadResult()
         odd: list[str] = []
@@ -121,8 +121,8 @@ class Audit(AskedProduct):
 
         read_members(stream, {"pages": read_pages}, at_once=_PAGES_AT_ONCE)
         found.note_left_out(odd)
-        if fetch["gap_from"] is not None:
-            hours = (fetch["gap_to"] - fetch["gap_from"]).total_seconds() / 3600
+        if fetch.gap_from is not None and fetch.gap_to is not None:
+            hours = (fetch.gap_to - fetch.gap_from).total_seconds() / 3600
             found.facts["hours_missing"] = max(1, round(hours))
         else:
             found.facts["hours_missing"] = 0

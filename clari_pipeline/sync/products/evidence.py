@@ -6,39 +6,39 @@ from typing import Any
 
 from clari_pipeline.checks.export_gate import ExportFacts
 from clari_pipeline.store import fetches
+from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.store.product_rows import Merged
 from clari_pipeline.sync.products.reading import ReadResult
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record
 
 
-def window_of(fetch: Record) -> str:
+def window_of(fetch: FetchRow) -> str:
     """The window, for people; the day on which it was asked for where the product has none."""
-    if fetch["window_from"] is None:
-        return f"{fetch['submitted_at']:%Y-%m-%d}"
-    return f"{fetch['window_from']:%Y-%m-%d}_{fetch['window_to']:%Y-%m-%d}"
+    if fetch.window_from is None:
+        return f"{fetch.submitted_at:%Y-%m-%d}"
+    return f"{fetch.window_from:%Y-%m-%d}_{fetch.window_to:%Y-%m-%d}"
 
 
-def of_document(session: Session, fetch: Record, found: ReadResult) -> ExportFacts:
+def of_document(session: Session, fetch: FetchRow, found: ReadResult) -> ExportFacts:
     """What the document says by itself."""
-    flags = {} if fetch["rows_truncated"] is None else {"truncation_flags": int(fetch["rows_truncated"])}
+    flags = {} if fetch.rows_truncated is None else {"truncation_flags": int(fetch.rows_truncated)}
     facts = {"reading_faults": 0, "rows_exported": found.rows_exported, **flags, **found.facts}
-    return ExportFacts(request_id=fetch["request_id"], facts=facts, evidence=_evidence(session, fetch, found))
+    return ExportFacts(request_id=fetch.request_id, facts=facts, evidence=_evidence(session, fetch, found))
 
 
-def after_the_merge(fetch: Record, found: ReadResult, merged: Merged) -> ExportFacts:
+def after_the_merge(fetch: FetchRow, found: ReadResult, merged: Merged) -> ExportFacts:
     """Document against stage against table."""
     exported, staged, there = found.rows_exported, merged.rows_staged, merged.rows_merged
     counts = {"rows_exported": exported, "rows_staged": staged, "rows_merged": there}
     summary = f"{exported} records, {staged} staged, {there} merged"
     return ExportFacts(
-        request_id=fetch["request_id"],
+        request_id=fetch.request_id,
         facts={"rows_unreconciled": abs(staged - there) + max(0, staged - exported)},
         evidence={"row_counts_reconcile": {"summary": summary} | counts},
     )
 
 
-def _evidence(session: Session, fetch: Record, found: ReadResult) -> dict[str, dict[str, Any]]:
+def _evidence(session: Session, fetch: FetchRow, found: ReadResult) -> dict[str, dict[str, Any]]:
     """What is said of each check that breaks, and examples."""
     facts = found.facts
     said = {
@@ -54,7 +54,7 @@ def _evidence(session: Session, fetch: Record, found: ReadResult) -> dict[str, d
         "records_are_of_the_window": (
             "other_windows",
             f"no record is of {window_of(fetch)}, the days asked for: "
-            + ("the job found for a lost answer was another" if fetch["is_adopted"] else "Clari sent other days")
+            + ("the job found for a lost answer was another" if fetch.is_adopted else "Clari sent other days")
             + "; run again",
         ),
         "window_is_not_empty": ("", "the document holds no record"),
@@ -64,25 +64,25 @@ def _evidence(session: Session, fetch: Record, found: ReadResult) -> dict[str, d
         | ({"examples": found.examples[fact]} if found.examples.get(fact) else {})
         for check, (fact, text) in said.items()
     }
-    if fetch["gap_from"] is not None:
+    if fetch.gap_from is not None:
         evidence["window_has_no_gap"] = {
             "summary": gap_sentence(session, fetch),
-            "gap_from": fetch["gap_from"],
-            "gap_to": fetch["gap_to"],
+            "gap_from": fetch.gap_from,
+            "gap_to": fetch.gap_to,
         }
     return evidence
 
 
-def _cut_off(fetch: Record) -> str:
-    if fetch["window_from"] == fetch["window_to"] and fetch["window_from"] is not None:
+def _cut_off(fetch: FetchRow) -> str:
+    if fetch.window_from == fetch.window_to and fetch.window_from is not None:
         return (
-            f"Clari cuts {fetch['product']} of {fetch['window_from']:%Y-%m-%d} off, and less than a day cannot be "
+            f"Clari cuts {fetch.product} of {fetch.window_from:%Y-%m-%d} off, and less than a day cannot be "
             "asked for: that day is missing, others are not concerned; have Clari raise the limit of an export"
         )
     return f"Clari cut rows or cells off of {window_of(fetch)}: shorter windows are asked for, down to a day"
 
 
-def gap_sentence(session: Session, fetch: Record) -> str:
+def gap_sentence(session: Session, fetch: FetchRow) -> str:
     """What is missing, for people, and why."""
     refused = fetches.refused_within(session, fetch)
     why = (
@@ -91,6 +91,6 @@ def gap_sentence(session: Session, fetch: Record) -> str:
         else "nothing came meanwhile; sync at least weekly"
     )
     return (
-        f"{fetch['product']} from {fetch['gap_from']:%Y-%m-%d %H:%M} to {fetch['gap_to']:%Y-%m-%d %H:%M} UTC is "
+        f"{fetch.product} from {fetch.gap_from:%Y-%m-%d %H:%M} to {fetch.gap_to:%Y-%m-%d %H:%M} UTC is "
         f"missing and cannot be had again: Clari keeps it for 30 days, and {why}"
     )

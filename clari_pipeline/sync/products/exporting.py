@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import date
 
 from clari_pipeline.clari import ClariError, Clock, Export, LeftBehind, Limits, Retry
-from clari_pipeline.clari.models import ActivityRequest
 from clari_pipeline.core.runbook import Problem, Remark
 from clari_pipeline.store import fetches
 from clari_pipeline.store.ledger import FETCHES
+from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.sync.context import Context, clari_client
 from clari_pipeline.sync.exporting import ExportRunner
 from clari_pipeline.sync.planning import Plan
@@ -24,7 +25,6 @@ from clari_pipeline.sync.products.results import is_cut_off
 from clari_pipeline.sync.products.spec import ExportedProduct, Fetch
 from clari_pipeline.sync.products.windows import Window
 from clari_pipeline.sync.recording import Recorder
-from clari_pipeline.warehouse.statements import Record
 
 _AT_ONCE = 3  # of windows whose length works, unless CLARI_MAX_CONCURRENT_EXPORTS says less
 _MEETS_ALL = {
@@ -60,7 +60,7 @@ class ExportRounds:
         self._retry = retry
         self._quota = QuotaShare(self._limits, self._reserve)
 
-    def make(self, left: list[Record], plan: Sequence[Fetch]) -> list[Problem]:
+    def make(self, left: list[FetchRow], plan: Sequence[Fetch]) -> list[Problem]:
         """Go on with what was left behind, and make the exports of the plan; what people must know of those not made.
 
         What the quota has no room for is written down as one fetch that failed.
@@ -73,8 +73,8 @@ class ExportRounds:
         queue = by_urgency(plan)
         at_once, is_first, was_cut_off, is_known = 1, True, False, False
         while left or queue:
-            mine = {self._request(row) for row in left}
-            batch = [fetch for fetch in queue if self._request(fetch.columns) in mine]
+            mine = {Window.of(row) for row in left}
+            batch = [fetch for fetch in queue if fetch.days in mine]
             others = [fetch for fetch in queue if fetch not in batch]
             if others:
                 room = self._quota.room(is_first=is_first)
@@ -86,10 +86,10 @@ class ExportRounds:
             self._quota.made(len(batch))
             self._loader.merge_landed(self._run_id)
             came = self._came_of(batch)
-            if any(fetch["error_kind"] in _MEETS_ALL and fetch["state"] != "LOADED" for fetch in came):
+            if any(fetch.error_kind in _MEETS_ALL and fetch.state != "LOADED" for fetch in came):
                 return []  # each of the others would meet with the same
             parts = [part for fetch in came if is_cut_off(fetch) for part in _halves(Window.of(fetch))]
-            worked = max((len(Window.of(fetch)) for fetch in came if fetch["state"] == "LOADED"), default=0)
+            worked = max((len(Window.of(fetch)) for fetch in came if fetch.state == "LOADED"), default=0)
             if parts:
                 at_once, was_cut_off = 1, True
             elif worked:
@@ -123,13 +123,13 @@ class ExportRounds:
     def _days_seen(self) -> set[date]:
         with self._context.warehouse.session() as session:
             shown = fetches.windows(session, self._product.name)
-        return {day for row in shown if row["is_whole"] for day in Window.of(row)}
+        return {day for row in shown if row.is_whole for day in Window.of(row)}
 
-    def _came_of(self, batch: list[Fetch]) -> list[Record]:
+    def _came_of(self, batch: list[Fetch]) -> list[FetchRow]:
         asked = {fetch.days for fetch in batch}
         with self._context.warehouse.session() as session:
             found = fetches.of_run(session, self._run_id, self._product.name)
-        return [fetch for fetch in found if fetch["window_from"] is not None and Window.of(fetch) in asked]
+        return [fetch for fetch in found if fetch.window_from is not None and Window.of(fetch) in asked]
 
     def _not_made(self, queue: list[Fetch]) -> list[Problem]:
         """Say of which days nothing is asked for now: a failure where the quota has no room, else a remark."""
@@ -148,34 +148,34 @@ class ExportRounds:
             ]
         unmade = Fetch.of_days(days)
         with self._context.warehouse.session() as session, session.transaction():
-            FETCHES.submitting(
-                session,
-                run_id=self._run_id,
-                product=name,
-                attempt=1,
-                submitted_at=self._context.now(),
-                **unmade.columns,
-            )
+            asked = asdict(unmade) | {"run_id": self._run_id, "product": name, "attempt": 1}
+            FETCHES.submitting(session, submitted_at=self._context.now(), **asked)
             FETCHES.failed(
                 session, unmade.request_id, state="FAILED", error=str(trouble), error_kind=type(trouble).__name__
             )
         return []
 
-    def _request(self, row: Record) -> ActivityRequest:
-        return self._product.request(Window.of(row))
-
-    def _export(self, left: list[Record], batch: list[Fetch]) -> None:
+    def _export(self, left: list[FetchRow], batch: list[Fetch]) -> None:
         """Make the exports as forecasts' are made: the same runner, slots and quota. What was left is gone on with.
 
         What was left of the same days takes the place of asking anew; of other days it is fetched if Clari has a job of
         it, and is not asked for again: the days that are planned now hold them.
         """
-        planned = [self._request(fetch.columns) for fetch in batch]
-        continued = [_export_of(self._request(row), row, is_history=self._request(row) not in planned) for row in left]
-        windows = {export.request for export in continued}
+        planned = [fetch.days for fetch in batch]
+        continued = [
+            Export(
+                request_id=row.request_id,
+                request=self._product.request(Window.of(row)),
+                attempt=row.attempt,
+                left_behind=LeftBehind(row.job_id, row.submitted_at),
+                is_history=Window.of(row) not in planned,
+            )
+            for row in left
+        ]
+        anew = [days for days in planned if days not in map(Window.of, left)]
         exports = [
             *(export for export in continued if not export.is_history),
-            *(Export.planned(request) for request in planned if request not in windows),
+            *(Export.planned(self._product.request(days)) for days in anew),
         ]
         history = [export for export in continued if export.is_history]
         runner = ExportRunner(
@@ -204,13 +204,3 @@ def _cut(fetch: Fetch, longest: int) -> list[Fetch]:
 def _halves(days: Window) -> list[Fetch]:
     """What Clari has cut off, to be asked for in two; nothing of a single day."""
     return [Fetch.of_days(half) for half in days.halves()] if len(days) > 1 else []
-
-
-def _export_of(request: ActivityRequest, row: Record, *, is_history: bool) -> Export:
-    return Export(
-        request_id=row["request_id"],
-        request=request,
-        attempt=row["attempt"],
-        left_behind=LeftBehind(row["job_id"], row["submitted_at"]),
-        is_history=is_history,
-    )

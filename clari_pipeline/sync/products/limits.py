@@ -11,12 +11,12 @@ from clari_pipeline.clari import ClariClient, Limits
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.documents.rows import DocumentUnreadable
 from clari_pipeline.store import ledger
+from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.store.product_rows import Merged
 from clari_pipeline.sync.products.reading import ReadResult, Take, buffered, read_members
 from clari_pipeline.sync.products.spec import READABLE, AskedProduct, Fetch, Sink
 from clari_pipeline.sync.recording import columns_of
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record
 
 
 class LimitsLook(AskedProduct):
@@ -45,7 +45,7 @@ class LimitsLook(AskedProduct):
         sink.write(content)
         return 1
 
-    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> ReadResult:
+    def read(self, stream: io.BufferedReader, take: Take, fetch: FetchRow) -> ReadResult:
         """The limits, typed."""
         answer = read_members(stream, {})
         try:
@@ -57,14 +57,14 @@ class LimitsLook(AskedProduct):
             found.note("records_without_key", ", ".join(answer))
         return found
 
-    def stage(self, session: Session, stream: IO[bytes], fetch: Record) -> ReadResult:
+    def stage(self, session: Session, stream: IO[bytes], fetch: FetchRow) -> ReadResult:
         """One row needs no staging."""
         return self.read(buffered(stream), lambda _rows: None, fetch)
 
-    def merge(self, session: Session, fetch: Record, found: ReadResult) -> Merged:
+    def merge(self, session: Session, fetch: FetchRow, found: ReadResult) -> Merged:
         """Write the row, unless it is there."""
         before = session.count("export_quota")
-        ledger.quota_read(session, run_id=fetch["run_id"], read_at=fetch["exported_at"], **columns_of(found.values))
+        ledger.quota_read(session, run_id=fetch.run_id, read_at=fetch.exported_at, **columns_of(found.values))
         inserted = session.count("export_quota") - before
         return Merged(1, inserted, 0, 1 - inserted, 1)
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 from clari_pipeline.checks.export_gate import PRODUCT_CHECKS, ExportFacts
 from clari_pipeline.core.runbook import Problem
 from clari_pipeline.landing import PRODUCTS, LandedDocument, Landing, LandingError
 from clari_pipeline.store import fetches, product_rows
-from clari_pipeline.store.ledger import FETCHES
+from clari_pipeline.store.ledger import FETCHES, DocumentCounts
+from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.document_loader import DocumentLoader
 from clari_pipeline.sync.judging import Judged
 from clari_pipeline.sync.products import evidence
 from clari_pipeline.sync.products.reading import ReadResult
 from clari_pipeline.sync.products.spec import ProductSpec
-from clari_pipeline.sync.recording import row_of
+from clari_pipeline.sync.recording import fetch_of
 from clari_pipeline.sync.sandbox_guard import refuse_invented
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class _Staged:
     run_id: str
 
 
-class ProductLoader(DocumentLoader[_Staged]):
+class ProductLoader(DocumentLoader[FetchRow, _Staged]):
     """Merges what has landed of one product."""
 
     ledger = FETCHES
@@ -53,7 +53,7 @@ class ProductLoader(DocumentLoader[_Staged]):
 
     def rebuild(self) -> list[str]:
         """Rebuild the product's tables from every landed document, in order, all or nothing; their ids."""
-        return self._rebuild({}, self._landed)
+        return self._rebuild(("product", self._product.name), self._landed)
 
     def recover(self, session: Session, request_id: str) -> bool:
         """Note in the ledger that a fetch's document is safe on disk, if it is: its run died before it could."""
@@ -62,9 +62,7 @@ class ProductLoader(DocumentLoader[_Staged]):
         if folder is None:
             return False
         document = self.landing.find(folder.relative_to(self.landing.root).as_posix())
-        row = row_of(dict(document.manifest))
-        counts = {name: row[name] for name in ("landed_at", "answer_count")}
-        FETCHES.landed(session, request_id, **counts, **self._file(document))
+        FETCHES.landed(session, **asdict(self._fetch(document)))
         return True
 
     def restore_ledger(self) -> list[Problem]:
@@ -73,60 +71,60 @@ class ProductLoader(DocumentLoader[_Staged]):
         with self._warehouse.session() as session:
             for document in self.landing.readable(damaged.__setitem__):
                 if document.manifest.get("product") == self._product.name:
-                    FETCHES.restore(session, **row_of(dict(document.manifest)), **self._file(document))
+                    FETCHES.restore(session, **asdict(self._fetch(document)))
         return [Problem.of_error(error) for error in damaged.values()]
 
-    def _file(self, document: LandedDocument) -> Record:
+    def _fetch(self, document: LandedDocument) -> FetchRow:
         path = self.landing.path_of(document)
-        return {"result_sha256": document.sha256, "result_bytes": document.size, "landing_path": path}
+        file = {"result_sha256": document.sha256, "result_bytes": document.size, "landing_path": path}
+        return fetch_of(document.manifest, **file)
 
     def _landing(self, landing: Landing) -> Landing:
         """`landing/products/<product>/<when>/<fetch>/`, apart from forecasts'."""
         return Landing(landing.root / PRODUCTS, is_of_a_sandbox=landing.is_of_a_sandbox)
 
-    def _landed(self, session: Session) -> list[Record]:
+    def _landed(self, session: Session) -> list[FetchRow]:
         return fetches.landed(session, self._product.name)
 
-    def _lock(self, session: Session, group: Record) -> AbstractContextManager[None]:
-        return session.lock("product", self._product.name)
+    def _group(self, row: FetchRow) -> Sequence[str]:
+        return "product", self._product.name
 
-    def _transaction(self, session: Session, row: Record) -> AbstractContextManager[None]:
+    def _transaction(self, session: Session, row: FetchRow) -> AbstractContextManager[None]:
         return session.transaction()
 
-    def _merge(self, session: Session, row: Record) -> list[str]:
+    def _merge(self, session: Session, row: FetchRow) -> list[str]:
         if not fetches.is_late(session, row):
             self._merge_alone(session, row)
-            return [row["request_id"]]
+            return [row.request_id]
         landed = self._landed(session)  # its records take their place among those that are newer
         self._merge_in_order(session, landed)
-        return [one["request_id"] for one in landed if one["state"] == "LANDED"]
+        return [one.request_id for one in landed if one.state == "LANDED"]
 
-    def _forget_group(self, session: Session, row: Record) -> None:
+    def _forget_group(self, session: Session, row: FetchRow) -> None:
         self._product.forget(session)
 
     def _read(
-        self, session: Session, row: Record, landed: LandedDocument, judged: Judged
+        self, session: Session, row: FetchRow, landed: LandedDocument, judged: Judged
     ) -> tuple[_Staged, ExportFacts]:
         with landed.open() as stream:
             found = self._product.stage(session, stream, row)
         if self._is_production:
             names_people = self._product.names_people
             refuse_invented(landed, product_rows.people_invented(session, self._product.name) if names_people else 0)
-        judged.counts[row["request_id"]] = {"rows_exported": found.rows_exported}
-        asked_by = landed.manifest.get("run_id") or row["run_id"]  # whichever run merges it
+        judged.counts[row.request_id] = DocumentCounts(rows_exported=found.rows_exported)
+        asked_by = landed.manifest.get("run_id") or row.run_id  # whichever run merges it
         return _Staged(found, asked_by), evidence.of_document(session, row, found)
 
     def _staged_tables(self) -> Sequence[str]:
         return [f"stage_{table}" for table in self._product.staged]
 
-    def _merge_one(self, session: Session, row: Record, staged: _Staged, judged: Judged) -> None:
-        request_id = row["request_id"]
-        merged = self._product.merge(session, row | {"run_id": staged.run_id}, staged.found)
-        self._reconciled(request_id, judged, evidence.after_the_merge(row, staged.found, merged))
+    def _merge_one(self, session: Session, row: FetchRow, staged: _Staged, judged: Judged) -> None:
+        merged = self._product.merge(session, replace(row, run_id=staged.run_id), staged.found)
+        self._reconciled(row.request_id, judged, evidence.after_the_merge(row, staged.found, merged))
         FETCHES.loaded(
             session,
-            request_id,
-            loaded_at=row["loaded_at"] or self._now(),
+            row.request_id,
+            loaded_at=row.loaded_at or self._now(),
             rows_exported=staged.found.rows_exported,
             rows_staged=merged.rows_staged,
             rows_inserted=merged.rows_inserted,
@@ -134,5 +132,5 @@ class ProductLoader(DocumentLoader[_Staged]):
             rows_unchanged=merged.rows_unchanged,
         )
 
-    def _labels(self, row: Record) -> Record:
-        return {"forecast_id": self._product.name, "time_period_id": evidence.window_of(row)}
+    def _labels(self, row: FetchRow) -> tuple[str, str]:
+        return self._product.name, evidence.window_of(row)

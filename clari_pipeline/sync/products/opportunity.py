@@ -15,11 +15,11 @@ from clari_pipeline.core.runbook import Problem, Remark
 from clari_pipeline.documents.json_stream import Number
 from clari_pipeline.documents.rows import exact_amount_of
 from clari_pipeline.store import fetches
+from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.sync.products.reading import ReadResult, Rows, Take, read_members
 from clari_pipeline.sync.products.spec import RECORDS, AskedProduct, Fetch, Sink
 from clari_pipeline.sync.products.values import identity, kind, number, text
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record
 
 _ANSWERS_AT_ONCE = 4
 
@@ -49,7 +49,7 @@ class Opportunity(AskedProduct):
         """Whether any activity was ever mapped to one."""
         return bool(fetches.opportunity_ids(session))
 
-    def warnings(self, session: Session, settings: Settings, fetches: Sequence[Record]) -> list[Problem]:
+    def warnings(self, session: Session, settings: Settings, fetches: Sequence[FetchRow]) -> list[Problem]:
         """That there is none to ask for."""
         if self.has_something_to_ask(session):
             return []
@@ -69,7 +69,7 @@ class Opportunity(AskedProduct):
         sink.write(f'\n], "refused": {json.dumps(refused)}}}\n'.encode())
         return count
 
-    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> ReadResult:
+    def read(self, stream: io.BufferedReader, take: Take, fetch: FetchRow) -> ReadResult:
         """An answer at a time."""
         found = ReadResult()
         shown: set[str] = set()

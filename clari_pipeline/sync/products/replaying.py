@@ -40,7 +40,7 @@ def replay_products(context: Context) -> ReplayedProducts:
         failure
         for product in done
         for failure in replace(
-            product, fetches=[one for one in product.fetches if one["request_id"] not in refused]
+            product, fetches=[one for one in product.fetches if one.request_id not in refused]
         ).failures
     ]
     return ReplayedProducts(done, failures, list(dict.fromkeys(damaged)))

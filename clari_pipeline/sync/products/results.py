@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from clari_pipeline.checks.export_gate import Verdict
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import AlertKind, PipelineError, Problem, Remark
 from clari_pipeline.store import fetches, ledger
+from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.sync.outcomes import first_broken
 from clari_pipeline.sync.products.evidence import gap_sentence, window_of
 from clari_pipeline.sync.products.registry import PRODUCTS, is_exported
 from clari_pipeline.sync.products.windows import Window
 from clari_pipeline.warehouse.session import Session, Warehouse
-from clari_pipeline.warehouse.statements import Record
 
 _IN_JSON = (
     "product",
@@ -40,8 +41,8 @@ class ProductResult:
     """What came of a product in one run: its fetches' ledger rows, their verdicts, what people must know."""
 
     product: str
-    fetches: list[Record]
-    verdicts: list[Record] = field(default_factory=list)
+    fetches: list[FetchRow]
+    verdicts: list[Verdict] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     unrecorded: list[Problem] = field(default_factory=list)  # further warnings, which the ledger does not hold
     problem: Problem | None = None  # what kept the run from coming to its end
@@ -53,14 +54,14 @@ class ProductResult:
             return [f"{self.product}: nothing to ask for"]
         return [f"{self.product}: {self._line(fetch)}" for fetch in self.fetches]
 
-    def _line(self, fetch: Record) -> str:
-        if fetch["state"] == "LOADED":
-            counts = f"{fetch['rows_staged']:,} {PRODUCTS[self.product].noun}{_days(fetch)}"
-            return f"{counts}, {fetch['rows_inserted']:,} new, {fetch['rows_updated']:,} changed"
-        if fetch["request_id"] in self.in_parts:
-            too_long = "cut off by Clari" if fetch["state"] == "REFUSED" else "too large"
+    def _line(self, fetch: FetchRow) -> str:
+        if fetch.state == "LOADED":
+            counts = f"{fetch.rows_staged:,} {PRODUCTS[self.product].noun}{_days(fetch)}"
+            return f"{counts}, {fetch.rows_inserted:,} new, {fetch.rows_updated:,} changed"
+        if fetch.request_id in self.in_parts:
+            too_long = "cut off by Clari" if fetch.state == "REFUSED" else "too large"
             return f"{too_long}{_days(fetch)}, and asked for in parts"
-        return f"{fetch['state']}{_days(fetch) if len(self.fetches) > 1 else ''}"
+        return f"{fetch.state}{_days(fetch) if len(self.fetches) > 1 else ''}"
 
     @property
     def in_parts(self) -> set[str]:
@@ -70,21 +71,21 @@ class ProductResult:
     @property
     def documents(self) -> list[dict[str, Any]]:
         """What `--json` says of it."""
-        return [{name: _written(fetch[name]) for name in _IN_JSON} for fetch in self.fetches]
+        return [{name: _written(getattr(fetch, name)) for name in _IN_JSON} for fetch in self.fetches]
 
     @property
     def checks(self) -> list[dict[str, Any]]:
         """Its verdicts as `--json` says forecasts': product and window stand where forecast and quarter do."""
-        windows = {fetch["request_id"]: window_of(fetch) for fetch in self.fetches}
+        windows = {fetch.request_id: window_of(fetch) for fetch in self.fetches}
         return [
             {
-                "name": verdict["check_name"],
+                "name": verdict.check_name,
                 "product": self.product,
                 "forecast_id": self.product,
-                "time_period_id": windows[verdict["request_id"]],
-                "passed": verdict["passed"],
-                "severity": verdict["severity"],
-                "evidence": verdict["evidence"],
+                "time_period_id": windows[verdict.request_id],
+                "passed": verdict.passed,
+                "severity": verdict.severity,
+                "evidence": verdict.evidence,
             }
             for verdict in self.verdicts
         ]
@@ -93,18 +94,20 @@ class ProductResult:
     def failures(self) -> list[Problem]:
         """One for each fetch that was not merged, unless other documents of the run hold all of its days."""
         by_days = is_exported(self.product)
-        came = {day for one in self.fetches if by_days and _is_merged(one) for day in Window.of(one)}
+        # A job that was found for a lost answer may be of other days.
+        merged = [one for one in self.fetches if by_days and one.state == "LOADED" and not one.is_adopted]
+        came = {day for one in merged for day in Window.of(one)}
         failed = [
             Problem(
                 AlertKind.RUN_FAILED,
                 None,
-                f"{self.product} not merged: {fetch['error'] or _stopped(fetch)}",
+                f"{self.product} not merged: {fetch.reason}",
                 self._section(fetch),
                 subject=f"{self.product} not merged",
             )
             for fetch in self.fetches
-            if fetch["state"] != "LOADED"
-            and fetch["request_id"] not in self.in_parts
+            if fetch.state != "LOADED"
+            and fetch.request_id not in self.in_parts
             and not (by_days and came.issuperset(Window.of(fetch)))
         ]
         if self.problem is not None:
@@ -112,12 +115,12 @@ class ProductResult:
             failed.append(replace(self.problem, message=message, subject=f"{self.product} not merged"))
         return failed
 
-    def _section(self, fetch: Record) -> str:
+    def _section(self, fetch: FetchRow) -> str:
         """The runbook's section: the check that has kept the document out, or the error."""
-        of_fetch = [verdict for verdict in self.verdicts if verdict["request_id"] == fetch["request_id"]]
-        if fetch["state"] == "REFUSED" and (check := first_broken(of_fetch)) is not None:
+        of_fetch = [verdict for verdict in self.verdicts if verdict.request_id == fetch.request_id]
+        if fetch.state == "REFUSED" and (check := first_broken(of_fetch)) is not None:
             return check
-        known = PipelineError.named(fetch["error_kind"] or "")
+        known = PipelineError.named(fetch.error_kind or "")
         return known.section if known is not None else Remark.EXPORT_STOPPED
 
 
@@ -126,17 +129,17 @@ def result_of(warehouse: Warehouse, settings: Settings, name: str, *, run_id: st
     with warehouse.session() as session:
         found = fetches.of_run(session, run_id, name)
         verdicts = verdicts_of(session, found)
-        loaded = [fetch for fetch in found if fetch["state"] == "LOADED"]
+        loaded = [fetch for fetch in found if fetch.state == "LOADED"]
         warnings = [
             *(
                 Problem(None, None, gap_sentence(session, fetch), "window_has_no_gap")
                 for fetch in loaded
-                if fetch["gap_from"] is not None
+                if fetch.gap_from is not None
             ),
             *(
-                Problem(None, None, f"{name}: {verdict['evidence'].get('summary')}", verdict["check_name"])
+                Problem(None, None, f"{name}: {verdict.finding}", verdict.check_name)
                 for verdict in verdicts
-                if not verdict["passed"] and verdict["check_name"] in _REMARKED
+                if not verdict.passed and verdict.check_name in _REMARKED
             ),
             *PRODUCTS[name].warnings(session, settings, found),
             *(
@@ -148,37 +151,27 @@ def result_of(warehouse: Warehouse, settings: Settings, name: str, *, run_id: st
                     Remark.JOB_ADOPTED,
                 )
                 for fetch in loaded
-                if fetch["is_adopted"]
+                if fetch.is_adopted
             ),
         ]
     return ProductResult(name, found, verdicts, warnings)
 
 
-def verdicts_of(session: Session, found: Sequence[Record]) -> list[Record]:
-    """What was judged of these fetches, each with its `request_id`; not of what is asked for in parts."""
-    in_parts = _in_parts(found)
-    return [
-        verdict | {"request_id": fetch["request_id"]}
-        for fetch in found
-        if fetch["request_id"] not in in_parts
-        for verdict in ledger.verdicts_of(session, fetch["request_id"])
-    ]
+def verdicts_of(session: Session, found: Sequence[FetchRow]) -> list[Verdict]:
+    """What was judged of these fetches; not of what is asked for in parts."""
+    judged = [fetch.request_id for fetch in found if fetch.request_id not in _in_parts(found)]
+    return [verdict for request_id in judged for verdict in ledger.verdicts_of(session, request_id)]
 
 
-def is_cut_off(fetch: Record) -> bool:
+def is_cut_off(fetch: FetchRow) -> bool:
     """Whether a document came of which Clari says that it is incomplete, or one larger than may land."""
-    if fetch["window_from"] is None:
+    if fetch.window_from is None:
         return False
-    return bool(fetch["state"] == "REFUSED" and fetch["rows_truncated"]) or fetch["error_kind"] == "ResultTooLarge"
+    return (fetch.state == "REFUSED" and bool(fetch.rows_truncated)) or fetch.error_kind == "ResultTooLarge"
 
 
-def _is_merged(fetch: Record) -> bool:
-    """Whether its days are in the tables: a job that was found for a lost answer may be of others."""
-    return fetch["state"] == "LOADED" and not fetch["is_adopted"]
-
-
-def _in_parts(found: Iterable[Record]) -> set[str]:
-    return {fetch["request_id"] for fetch in found if is_cut_off(fetch) and len(Window.of(fetch)) > 1}
+def _in_parts(found: Iterable[FetchRow]) -> set[str]:
+    return {fetch.request_id for fetch in found if is_cut_off(fetch) and len(Window.of(fetch)) > 1}
 
 
 def _written(value: Any) -> Any:
@@ -186,11 +179,7 @@ def _written(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _days(fetch: Record) -> str:
-    if fetch["window_from"] is None:
+def _days(fetch: FetchRow) -> str:
+    if fetch.window_from is None:
         return ""
-    return f" of {fetch['window_from']:%Y-%m-%d} to {fetch['window_to']:%Y-%m-%d}"
-
-
-def _stopped(fetch: Record) -> str:
-    return f"stopped as {fetch['state']}: run again, it is continued from there"
+    return f" of {fetch.window_from:%Y-%m-%d} to {fetch.window_to:%Y-%m-%d}"

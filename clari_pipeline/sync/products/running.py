@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from datetime import timedelta
-from decimal import Decimal
 
 from clari_pipeline.checks.export_gate import warm_up
 from clari_pipeline.clari import (
@@ -24,6 +22,7 @@ from clari_pipeline.core.runbook import UNFORESEEN, Problem, unforeseen
 from clari_pipeline.landing import LandingWriter
 from clari_pipeline.store import fetches
 from clari_pipeline.store.ledger import FETCHES
+from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.sync.context import Context, StopSignal, clari_client
 from clari_pipeline.sync.events import Event, Landed
 from clari_pipeline.sync.products.evidence import window_of
@@ -33,10 +32,9 @@ from clari_pipeline.sync.products.registry import PRODUCTS
 from clari_pipeline.sync.products.results import ProductResult, result_of
 from clari_pipeline.sync.products.spec import AskedProduct, ExportedProduct, Fetch
 from clari_pipeline.sync.products.windows import Window
-from clari_pipeline.sync.recording import manifest_of_fetch
+from clari_pipeline.sync.recording import manifest_of
 from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record
 
 _JUST_NOW = timedelta(hours=1)
 _KILLED = "its run ended before the answer had landed: it is asked for again"
@@ -67,7 +65,8 @@ class ProductRun:
         context, product, loader, run_id = self._context, self._product, self._loader, self._run_id
         context.settings.required_key()
         warm_up()
-        with self._alive():
+        # A sync around this run sees to it that it is known as alive.
+        with nullcontext() if context.runs.is_alive(run_id) else context.runs.alive(run_id):
             loader.landing.sweep()
             loader.merge_landed(run_id)
             left, plan = self._planned()
@@ -82,26 +81,20 @@ class ProductRun:
         found = result_of(context.warehouse, context.settings, product.name, run_id=run_id)
         return replace(found, unrecorded=problems)
 
-    @contextmanager
-    def _alive(self) -> Iterator[None]:
-        """Be known as alive, unless a sync around this one sees to it."""
-        with nullcontext() if self._context.runs.is_alive(self._run_id) else self._context.runs.alive(self._run_id):
-            yield
-
-    def _planned(self) -> tuple[list[Record], list[Fetch]]:
+    def _planned(self) -> tuple[list[FetchRow], list[Fetch]]:
         """What runs that are gone have left at Clari or have landed unsaid, and what is to be asked for now."""
-        left: list[Record] = []
+        left: list[FetchRow] = []
         with self._context.warehouse.session() as session, session.lock("planning"):
             environment.claim(session, self._context.settings.env)
             for row in fetches.unfinished(session, self._product.name):
-                if row["run_id"] != self._run_id and self._context.runs.is_alive(row["run_id"]):
+                if row.run_id != self._run_id and self._context.runs.is_alive(row.run_id):
                     continue
-                if self._loader.recover(session, row["request_id"]):
-                    FETCHES.reassign(session, row["request_id"], self._run_id)
+                if self._loader.recover(session, row.request_id):
+                    FETCHES.reassign(session, row.request_id, self._run_id)
                 elif isinstance(self._product, AskedProduct):
-                    FETCHES.failed(session, row["request_id"], error=_KILLED, error_kind="Killed")
+                    FETCHES.failed(session, row.request_id, error=_KILLED, error_kind="Killed")
                 else:
-                    FETCHES.reassign(session, row["request_id"], self._run_id)
+                    FETCHES.reassign(session, row.request_id, self._run_id)
                     left.append(row)
         self._loader.merge_landed(self._run_id)
         with self._context.warehouse.session() as session, session.lock("planning"):
@@ -115,18 +108,18 @@ class ProductRun:
         came = [
             one
             for one in fetches.of_run(session, self._run_id, self._product.name)
-            if one["state"] == "LOADED"
-            and not one["is_adopted"]
-            and one["rows_exported"]
-            and self._context.now() - one["submitted_at"] < _JUST_NOW
+            if one.state == "LOADED"
+            and not one.is_adopted
+            and one.rows_exported
+            and self._context.now() - one.submitted_at < _JUST_NOW
         ]
         return {day for one in came for day in Window.of(one)}.issuperset(fetch.days)
 
     async def _ask(self, product: AskedProduct, fetch: Fetch) -> None:
         """Ask Clari, and land what it answers; what it does not answer is written down."""
         with self._context.warehouse.session() as session:
-            asked = fetch.columns | {"run_id": self._run_id, "product": product.name, "attempt": 1}
-            FETCHES.submitting(session, **asked, submitted_at=self._context.now())
+            asked = asdict(fetch) | {"run_id": self._run_id, "product": product.name, "attempt": 1}
+            FETCHES.submitting(session, submitted_at=self._context.now(), **asked)
             row = FETCHES.row(session, fetch.request_id)
         settings, retries = self._context.settings, 0
 
@@ -140,17 +133,18 @@ class ProductRun:
             async with client:
                 sink = _Watched(self._context.stop, product.name, writer, settings.max_result_bytes)
                 answers = await product.fetch(client.with_retry_hook(count), fetch, sink)
-            row |= {"landed_at": self._context.now(), "answer_count": answers, "retry_count": retries}
+            landed_at = self._context.now()
+            row = replace(row, landed_at=landed_at, answer_count=answers, retry_count=retries)
             document = writer.keep(
                 forecast_id=product.name,
-                time_period=f"{row['submitted_at']:%Y-%m}",
+                time_period=f"{row.submitted_at:%Y-%m}",
                 job_id=fetch.request_id,
-                facts=manifest_of_fetch(row | {"wait_seconds": 0, "slot_wait_seconds": 0}),
+                facts=manifest_of(row) | {"wait_seconds": 0, "slot_wait_seconds": 0},
             )
         except (ClariError, *UNFORESEEN) as error:
             writer.discard()
             with self._context.warehouse.session() as session:
-                _count(session, fetch, retries)
+                FETCHES.counted(session, fetch.request_id, retries=retries)
                 said = _translated(error, product.name)
                 FETCHES.failed(session, fetch.request_id, error=str(said), error_kind=type(said).__name__)
             return
@@ -161,7 +155,7 @@ class ProductRun:
             request_id=fetch.request_id,
             forecast_id=product.name,
             time_period_id=window_of(row),
-            at=row["landed_at"],
+            at=landed_at,
             job_id=fetch.request_id,
             size=document.size,
             sha256=document.sha256,
@@ -170,7 +164,7 @@ class ProductRun:
 
         def write_down(_event: Event) -> None:
             with self._context.warehouse.session() as session:
-                _count(session, fetch, retries)
+                FETCHES.counted(session, fetch.request_id, retries=retries)
                 FETCHES.landed(
                     session,
                     fetch.request_id,
@@ -182,10 +176,6 @@ class ProductRun:
                 )
 
         self._context.hooks.emit(landed, write_down)
-
-
-def _count(session: Session, fetch: Fetch, retries: int) -> None:
-    FETCHES.counted(session, fetch.request_id, polls=0, retries=retries, slot_seconds=Decimal(0))
 
 
 class _Watched:

@@ -20,11 +20,11 @@ from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import Problem
 from clari_pipeline.documents.rows import DocumentUnreadable
 from clari_pipeline.store import product_rows
+from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.store.product_rows import Merged, Staging
 from clari_pipeline.sync.products.reading import ReadResult, Take, buffered
 from clari_pipeline.sync.products.windows import Window, midnight
 from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record
 
 READABLE = ("export_is_readable", "records_are_complete")
 """The checks of every product."""
@@ -62,14 +62,9 @@ class Fetch:
         return cls(window_from=midnight(days.first), window_to=midnight(days.last))
 
     @property
-    def columns(self) -> Record:
-        """What the ledger has of it before Clari is asked."""
-        return {name: getattr(self, name) for name in ("request_id", "window_from", "window_to", "gap_from", "gap_to")}
-
-    @property
     def days(self) -> Window:
         """The days of the window."""
-        return Window.of(self.columns)
+        return Window.of(self)
 
 
 class ProductSpec(ABC):
@@ -102,7 +97,7 @@ class ProductSpec(ABC):
         """What is to be asked for now; nothing where there is nothing to ask for."""
 
     @abstractmethod
-    def read(self, stream: io.BufferedReader, take: Take, fetch: Record) -> ReadResult:
+    def read(self, stream: io.BufferedReader, take: Take, fetch: FetchRow) -> ReadResult:
         """Hand out the records of a landed document. Raises `DocumentUnreadable`."""
 
     @property
@@ -110,7 +105,7 @@ class ProductSpec(ABC):
         """The tables whose records are staged before they are merged."""
         return tuple(self.tables)
 
-    def stage(self, session: Session, stream: IO[bytes], fetch: Record) -> ReadResult:
+    def stage(self, session: Session, stream: IO[bytes], fetch: FetchRow) -> ReadResult:
         """Read a document into this session's `stage_*` tables. Raises `DocumentUnreadable`."""
         staging = Staging(session, self.name, self.staged)
         try:
@@ -120,10 +115,9 @@ class ProductSpec(ABC):
         staging.end()
         return found
 
-    def merge(self, session: Session, fetch: Record, found: ReadResult) -> Merged:
+    def merge(self, session: Session, fetch: FetchRow, found: ReadResult) -> Merged:
         """Merge what is staged. The caller holds the transaction."""
-        which = {name: fetch[name] for name in ("request_id", "exported_at")}
-        return product_rows.merge(session, self.name, self.staged, has_parts=self.has_parts, **which)
+        return product_rows.merge(session, self.name, self.staged, fetch, has_parts=self.has_parts)
 
     def forget(self, session: Session) -> None:
         """Empty its tables, which are filled again in the same transaction."""
@@ -133,7 +127,7 @@ class ProductSpec(ABC):
         """Whether there is anything that it could ask for yet."""
         return True
 
-    def warnings(self, session: Session, settings: Settings, fetches: Sequence[Record]) -> list[Problem]:
+    def warnings(self, session: Session, settings: Settings, fetches: Sequence[FetchRow]) -> list[Problem]:
         """What people must know of these fetches beside their checks."""
         return []
 

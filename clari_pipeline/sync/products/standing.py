@@ -46,9 +46,9 @@ class Standing:
 
 def standings(session: Session | None, names: Sequence[str]) -> tuple[Standing, ...]:
     """Those of these products of which there was or is anything to ask for."""
-    known = {one["product"]: one for one in fetches.status(session)} if session is not None and names else {}
+    known = {one.product: one for one in fetches.status(session)} if session is not None and names else {}
     return tuple(
-        Standing(name, *(known[name][column] for column in ("state", "exported_at", "loaded_at")))
+        Standing(name, known[name].state, known[name].exported_at, known[name].loaded_at)
         if name in known
         else Standing(name)
         for name in names

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-
-from clari_pipeline.warehouse.statements import Record
+from typing import Protocol
 
 DAY = timedelta(days=1)
 
@@ -18,6 +17,20 @@ DAY = timedelta(days=1)
 def midnight(day: date) -> datetime:
     """The day's beginning, UTC."""
     return datetime.combine(day, time(), UTC)
+
+
+class HasWindow(Protocol):
+    """What has a window, as the ledger writes it."""
+
+    @property
+    def window_from(self) -> datetime | None:
+        """The moment at which its first day begins, UTC."""
+        ...
+
+    @property
+    def window_to(self) -> datetime | None:
+        """The moment at which its last day begins, UTC."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,9 +41,10 @@ class Window:
     last: date
 
     @classmethod
-    def of(cls, fetch: Record) -> Window:
+    def of(cls, fetch: HasWindow) -> Window:
         """Of a row of the ledger, by UTC."""
-        return cls(*(fetch[name].astimezone(UTC).date() for name in ("window_from", "window_to")))
+        assert fetch.window_from is not None and fetch.window_to is not None
+        return cls(fetch.window_from.astimezone(UTC).date(), fetch.window_to.astimezone(UTC).date())
 
     def __len__(self) -> int:
         """How many days; none where it ends before it begins."""

@@ -1,10 +1,102 @@
-"""Clari's API, and nothing else: what its modules define stands here, too."""
+"""Clari's API, and nothing else."""
 
-from clari_pipeline.clari.bodies import *  # noqa: F403 - every public name of theirs
-from clari_pipeline.clari.client import *  # noqa: F403
-from clari_pipeline.clari.clock import *  # noqa: F403
-from clari_pipeline.clari.errors import *  # noqa: F403
-from clari_pipeline.clari.events import *  # noqa: F403
-from clari_pipeline.clari.exporting import *  # noqa: F403
-from clari_pipeline.clari.models import *  # noqa: F403
-from clari_pipeline.clari.patience import *  # noqa: F403
+from clari_pipeline.clari.client import ClariClient, Download
+from clari_pipeline.clari.clock import Clock
+from clari_pipeline.clari.errors import (
+    AnswerLost,
+    AuthFailed,
+    BadRequest,
+    CancelFailed,
+    ClariError,
+    ClariRefused,
+    ClariUnreachable,
+    ErrorAsAnswer,
+    ErrorAsDocument,
+    ExportCancelled,
+    ExportJobFailed,
+    ExportTimedOut,
+    JobForgotten,
+    JobLost,
+    JobNotReady,
+    NoSlot,
+    NotFound,
+    NotOptedIn,
+    PageGone,
+    ProductRefused,
+    QuotaExhausted,
+    QuotaOrConcurrencyReached,
+    RateLimited,
+    Redirected,
+    ServerFault,
+    TypeNotSupported,
+    UnexpectedAnswer,
+    UnknownForecast,
+)
+from clari_pipeline.clari.events import (
+    Adopted,
+    Cancelled,
+    Completed,
+    ExportEvent,
+    Polled,
+    Retried,
+    Submitted,
+    Submitting,
+    TypesRefused,
+    Waited,
+)
+from clari_pipeline.clari.exporting import Exporter
+from clari_pipeline.clari.models import Export, ExportFormat, ExportRequest, Job, JobState, LeftBehind, Limits
+from clari_pipeline.clari.patience import Retry
+
+__all__ = [
+    "Adopted",
+    "AnswerLost",
+    "AuthFailed",
+    "BadRequest",
+    "CancelFailed",
+    "Cancelled",
+    "ClariClient",
+    "ClariError",
+    "ClariRefused",
+    "ClariUnreachable",
+    "Clock",
+    "Completed",
+    "Download",
+    "ErrorAsAnswer",
+    "ErrorAsDocument",
+    "Export",
+    "ExportCancelled",
+    "ExportEvent",
+    "ExportFormat",
+    "ExportJobFailed",
+    "ExportRequest",
+    "ExportTimedOut",
+    "Exporter",
+    "Job",
+    "JobForgotten",
+    "JobLost",
+    "JobNotReady",
+    "JobState",
+    "LeftBehind",
+    "Limits",
+    "NoSlot",
+    "NotFound",
+    "NotOptedIn",
+    "PageGone",
+    "Polled",
+    "ProductRefused",
+    "QuotaExhausted",
+    "QuotaOrConcurrencyReached",
+    "RateLimited",
+    "Redirected",
+    "Retried",
+    "Retry",
+    "ServerFault",
+    "Submitted",
+    "Submitting",
+    "TypeNotSupported",
+    "TypesRefused",
+    "UnexpectedAnswer",
+    "UnknownForecast",
+    "Waited",
+]

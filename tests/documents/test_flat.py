@@ -84,7 +84,9 @@ def test_a_person_without_an_email_is_left_to_the_gate():
 
 
 def test_no_entries_are_none():
-    assert all(table.num_rows == 0 for table in read_rows().tables.values())
+    document = read_rows()
+    assert document.entry_count == 0
+    assert all(table.num_rows == 0 for table in document.tables.values())
 
 
 def test_amounts_in_other_writings_are_the_same_and_one_that_is_none_is_named_with_its_person():

@@ -188,7 +188,9 @@ def test_a_csv_cut_within_a_line_is_refused():
 
 
 def test_a_header_alone_is_an_empty_export_and_blank_lines_are_none():
-    assert all(table.num_rows == 0 for table in read(written([])).tables.values())
+    document = read(written([]))
+    assert document.entry_count == 0
+    assert all(table.num_rows == 0 for table in document.tables.values())
     assert read(written([LINE]) + "\n\n").entry_count == 1
 
 

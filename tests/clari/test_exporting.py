@@ -300,15 +300,23 @@ def test_an_export_that_is_called_off_stops_at_once(company):
     tab, events = company.tab("hung"), []
 
     async def stopped() -> None:
-        async with client_of(company.sandbox) as client:
-            exporter = Exporter(client, clock=SystemClock(), poll_interval_s=0.01, observe=events.append)
-            await asyncio.wait_for(exporter.make(export_of(request_for(tab))), 0.4)
+        is_polled = asyncio.Event()
 
-    with pytest.raises(TimeoutError):
-        asyncio.run(stopped())
-    kinds = {type(event) for event in events}
-    assert Polled in kinds
-    assert Completed not in kinds
+        def observe(event: ExportEvent) -> None:
+            events.append(event)
+            if isinstance(event, Polled):
+                is_polled.set()
+
+        async with client_of(company.sandbox) as client:
+            exporter = Exporter(client, clock=SystemClock(), poll_interval_s=0.01, observe=observe)
+            export = asyncio.create_task(exporter.make(export_of(request_for(tab))))
+            await is_polled.wait()
+            export.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await export
+
+    asyncio.run(stopped())
+    assert Completed not in {type(event) for event in events}
 
 
 def test_a_wait_that_passes_the_jobs_own_time_is_not_begun(company):

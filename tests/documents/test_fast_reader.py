@@ -73,7 +73,7 @@ entries = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(entries, max_size=5), st.sampled_from(["{:f}", '"{:f}"', "{:E}"]), st.booleans())
 def test_entries_of_any_texts_and_amounts_are_read_back_exactly(rows, writing, is_ascii):
     def written(value: Any) -> str:

@@ -109,6 +109,10 @@ def test_every_size_around_that_of_the_document_reads_the_same():
             assert compare(content)
         taken += pieces.taken
     assert taken > len(content)
+    for chunk in range(8, 40):  # a number beside the entries may go on in the next chunk
+        with in_pieces(10, chunk=chunk):
+            assert compare(b'{"x": 123456789012345678901234567890, "entries": []}')
+            assert compare(b'{"entries": [], "x": 123456789012345678901234567890}')
 
 
 def test_every_cut_and_every_byte_put_in_is_judged_as_json_does():

@@ -13,6 +13,7 @@ from clari_pipeline.config.settings import EXPORT_TYPES, read_settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.landing import IS_WHOLE, Arriving
 from clari_pipeline.store import ledger
+from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.loading import Loader, has_landed
 from clari_pipeline.sync.outcomes import Outcome, outcomes_of
@@ -171,7 +172,7 @@ class House:
             "wait_seconds": 1,
             "rows_truncated": is_truncated,
         }
-        facts = manifest_of(row) | ({} if is_whole is None else {IS_WHOLE: is_whole})
+        facts = manifest_of(ExportRow(state="LANDED", **row)) | ({} if is_whole is None else {IS_WHOLE: is_whole})
         landed = writer.keep(forecast_id=forecast, time_period=quarter, job_id=row["job_id"], facts=facts)
         self.know(landed.folder)
         return row["request_id"]

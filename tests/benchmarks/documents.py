@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import mmap
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -17,17 +17,9 @@ import duckdb
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
 
 FIELDS = (
-    "Commit",
-    "Best Case",
-    "Most Likely",
-    "Pipeline",
-    "New Business",
-    "Expansion",
-    "Renewal",
-    "Services",
-    "Downside",
+    "Commit", "Best Case", "Most Likely", "Pipeline", "New Business", "Expansion", "Renewal", "Services", "Downside",
     "Upside",
-)
+)  # fmt: skip
 WEEKS = 13
 _REPORTS = 8  # people who report to one
 _AT_ONCE = 100_000  # entries made at once: some 33 MB
@@ -79,7 +71,7 @@ def write_document(
 
     `changed_share` (0 to 1) of the forecast values are 1,234.00 more than in the document of the same seed without it.
     """
-    first_day, last_day = _days(quarter)
+    first_day = FiscalCalendar().first_day(Quarter.parse(quarter))
     field_ids = [f"fc:{name.lower().replace(' ', '_')}" for name in FIELDS]
     more = {
         "fields": field_ids,
@@ -91,6 +83,28 @@ def write_document(
         "updated_at": int(datetime.combine(first_day, datetime.min.time(), UTC).timestamp()) * 1000,
         "period": quarter,
     }
+    period = {
+        "timePeriodId": quarter,
+        "type": "QUARTER",
+        "label": f"{quarter[-2:]} FY {quarter[:4]}",
+        "year": quarter[:4],
+        "startDate": f"{first_day}",
+        "endDate": f"{FiscalCalendar().last_day(Quarter.parse(quarter))}",
+        "crmId": "0268Z0000008107",
+    }
+    weeks = [first_day + timedelta(weeks=number) for number in range(WEEKS)]
+    lists = {
+        "fields": [
+            {"fieldId": field_id, "fieldName": name, "fieldType": "FORECAST"}
+            for field_id, name in zip(field_ids, FIELDS, strict=True)
+        ],
+        "users": [_person(number) for number in range(-(-entries // (WEEKS * len(FIELDS))))],
+        "timePeriods": [period],
+        "timeFrames": [
+            {"timeFrameId": f"W{number:02d}", "startDate": f"{day}", "endDate": f"{day + timedelta(days=6)}"}
+            for number, day in enumerate(weeks, start=1)
+        ],
+    }
     with file.open("wb") as out, duckdb.connect() as connection:
         out.write(b'{"entries":[')
         for first in range(0, entries, _AT_ONCE):
@@ -98,27 +112,7 @@ def write_document(
             row = connection.execute(_ENTRIES, {**more, "first": first, "last": last}).fetchall()[0]
             out.write(b"," if first else b"")
             out.write(row[0].encode())
-        out.write(b"],")
-        lists = {
-            "fields": [
-                {"fieldId": field_id, "fieldName": name, "fieldType": "FORECAST"}
-                for field_id, name in zip(field_ids, FIELDS, strict=True)
-            ],
-            "users": [_person(number) for number in range(-(-entries // (WEEKS * len(FIELDS))))],
-            "timePeriods": [
-                {
-                    "timePeriodId": quarter,
-                    "type": "QUARTER",
-                    "label": f"{quarter[-2:]} FY {quarter[:4]}",
-                    "year": quarter[:4],
-                    "startDate": f"{first_day}",
-                    "endDate": f"{last_day}",
-                    "crmId": "0268Z0000008107",
-                }
-            ],
-            "timeFrames": [_week(number, first_day) for number in range(WEEKS)],
-        }
-        out.write(json.dumps(lists, separators=(",", ":"))[1:].encode())
+        out.write(b"]," + json.dumps(lists, separators=(",", ":"))[1:].encode())
 
 
 def write_entries_alone(document: Path, file: Path) -> None:
@@ -128,11 +122,6 @@ def write_entries_alone(document: Path, file: Path) -> None:
         with file.open("wb") as out:
             for place in range(first, last, 1 << 20):
                 out.write(text[place : min(place + (1 << 20), last)])
-
-
-def _days(quarter: str) -> tuple[date, date]:
-    calendar, asked = FiscalCalendar(), Quarter.parse(quarter)
-    return calendar.first_day(asked), calendar.last_day(asked)
 
 
 def _person(number: int) -> dict[str, str]:
@@ -151,26 +140,16 @@ def _person(number: int) -> dict[str, str]:
     }
 
 
-def _week(number: int, first_day: date) -> dict[str, str]:
-    begins = first_day + timedelta(weeks=number)
-    return {
-        "timeFrameId": f"W{number + 1:02d}",
-        "startDate": f"{begins}",
-        "endDate": f"{begins + timedelta(days=6)}",
-    }
-
-
 def main() -> None:
     """Write a document, and beside it its entries alone: in a process of its own, whose memory is nobody else's."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("entries", type=int)
     parser.add_argument("--quarter", default="2025_Q4")
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--changed-share", type=float, default=0.0)
     parser.add_argument("--alone", type=Path, help="Where the entries alone go.")
     asked = parser.parse_args()
-    write_document(asked.file, asked.entries, quarter=asked.quarter, seed=asked.seed, changed_share=asked.changed_share)
+    write_document(asked.file, asked.entries, quarter=asked.quarter, changed_share=asked.changed_share)
     if asked.alone:
         write_entries_alone(asked.file, asked.alone)
 

@@ -12,7 +12,6 @@ from tests.benchmarks.processes import Cost, measure, python
 
 FORECAST = "total_new"
 _CALLED_ON_DAY = 50  # of the quarter: its eighth week
-_CALENDAR = FiscalCalendar()
 
 
 class Place:
@@ -20,31 +19,23 @@ class Place:
 
     def __init__(self, folder: Path, url: str | None = None) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self._url = url
+        self.url = url or f"duckdb:///{folder}/data/warehouse.duckdb"
         self._exports = 0
-
-    @property
-    def warehouse(self) -> Path:
-        """The DuckDB file."""
-        return self.folder / "data/warehouse.duckdb"
-
-    def environment(self, **more: str) -> dict[str, str]:
-        """The settings: nothing is set but where things are."""
-        return {
-            "CLARI_DATA_DIR": str(self.folder / "data"),
-            "CLARI_WAREHOUSE_URL": self._url or f"duckdb:///{self.warehouse}",
-            "DAGSTER_HOME": str(self.folder / "dagster_home"),
-        } | more
+        folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, *words: object, **settings: str) -> Cost:
-        """What a command costs, from process start to exit."""
-        return measure(python("clari_pipeline", *words), folder=self.folder, environment=self.environment(**settings))
+        """What a command costs; nothing is set but where things are, and `settings`."""
+        environment = {
+            "CLARI_DATA_DIR": f"{self.folder}/data",
+            "CLARI_WAREHOUSE_URL": self.url,
+            "DAGSTER_HOME": f"{self.folder}/dagster_home",
+        }
+        return measure(python("clari_pipeline", *words), folder=self.folder, environment=environment | settings)
 
     def replay(self, document: Path, quarter: str) -> Cost:
         """Merge a document, exported a minute after the one before it."""
         self._exports += 1
-        first_day = datetime.combine(_CALENDAR.first_day(Quarter.parse(quarter)), datetime.min.time(), UTC)
+        first_day = datetime.combine(FiscalCalendar().first_day(Quarter.parse(quarter)), datetime.min.time(), UTC)
         exported_at = first_day + timedelta(days=_CALLED_ON_DAY, minutes=self._exports)
         return self.run(
             "replay",

@@ -15,7 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _LONG_S = 15.0
-_OURS = ("CLARI_", "DAGSTER_")
+_OURS = ("CLARI_", "DAGSTER_")  # settings of whoever runs this
 
 
 class ProcessFailed(Exception):
@@ -36,22 +36,22 @@ class Cost:
 
 def measure(command: Sequence[str], *, folder: Path = ROOT, environment: Mapping[str, str] | None = None) -> Cost:
     """Run a command in a folder to its end. Raises `ProcessFailed` with its last words where its exit code is not 0."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     with tempfile.TemporaryDirectory(prefix="launch-") as place:
-        report, said = Path(place) / "report.json", Path(place) / "said.txt"
-        with said.open("wb") as output:
-            subprocess.run(
-                [sys.executable, "-I", "-S", str(_LAUNCHER), str(report), *command],
-                cwd=folder,
-                env=clean_environment() | dict(environment or {}),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
+        report = Path(place) / "report.json"
+        said = subprocess.run(
+            [sys.executable, "-I", "-S", str(_LAUNCHER), str(report), *command],
+            cwd=folder,
+            env=clean | dict(environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
         found: dict[str, Any] = json.loads(report.read_text()) if report.exists() else {"code": "no exit code"}
-        if found["code"] != 0:
-            last_words = said.read_text(errors="replace").strip()[-2000:]
-            raise ProcessFailed(f"{' '.join(command)} ended with {found['code']}: {last_words}")
+    if found["code"] != 0:
+        last_words = said.stdout.decode(errors="replace").strip()[-2000:]
+        raise ProcessFailed(f"{' '.join(command)} ended with {found['code']}: {last_words}")
     return Cost(found["seconds"], found["cpu_seconds"], found["peak_bytes"] / 1e6)
 
 
@@ -68,8 +68,3 @@ def best_of(times: int, run: Callable[[], Cost]) -> Cost:
 def python(module: str, *words: object) -> list[str]:
     """The command that runs a module with this interpreter."""
     return [sys.executable, "-m", module, *map(str, words)]
-
-
-def clean_environment() -> dict[str, str]:
-    """The environment without the settings of whoever runs this."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}

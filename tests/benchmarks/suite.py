@@ -7,30 +7,19 @@ the whole process tree. Nothing else should run on the machine; packages that pi
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a command took, in seconds of the clock and of processors."""
-
-    wall: float
-    processor: float
-
-
-def measure(folder: Path, *words: str) -> Cost:
-    """Run a command in a folder to its end. Ends the program where it fails."""
+def measure(folder: Path, *words: str) -> str:
+    """Seconds of the clock and processor minutes of a command. Ends the program where it fails."""
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     environment = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "MAKEFLAGS"}}
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -38,48 +27,32 @@ def measure(folder: Path, *words: str) -> Cost:
     if done.returncode:
         sys.exit(f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
     used = (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
-    return Cost(ended - begun, used)
+    return f"{ended - begun:.0f} s, {used / 60:.1f} processor min"
 
 
-def megabytes(folder: Path) -> float:
-    """What the files of a folder hold."""
-    return sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir()) / 1e6
-
-
-def rows(revision: str, *, with_tests: bool) -> list[tuple[str, str]]:
+def figures(revision: str) -> dict[str, str]:
     """Each figure by what it is of, for one revision."""
-    folder = Path(tempfile.mkdtemp(prefix="bench-suite-"))
-    try:
-        demo, test = folder / "demo", folder / "test"
+    with tempfile.TemporaryDirectory(prefix="bench-suite-", ignore_cleanup_errors=True) as name:
+        demo, test = Path(name) / "demo", Path(name) / "test"
         for clone in (demo, test):
             subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
             subprocess.run(["git", "-C", str(clone), "checkout", "--quiet", revision], check=True)
-        cost = measure(demo, "make", "demo")
-        found = [
-            ("`make demo` in a clean clone, set-up included", f"{cost.wall:.0f} s"),
-            ("what it installs", f"{megabytes(demo / '.venv'):,.0f} MB"),
-        ]
-        if with_tests:
-            for what in ("in a clean clone, set-up included", "set-up done"):
-                cost = measure(test, "make", "test")
-                found.append((f"`make test`, {what}", f"{cost.wall:.0f} s, {cost.processor / 60:.1f} processor min"))
+        found = {"`make demo` in a clean clone, set-up included": measure(demo, "make", "demo")}
+        files = (file for file in (demo / ".venv").rglob("*") if not file.is_dir())
+        found["what it installs"] = f"{sum(file.lstat().st_size for file in files) / 1e6:,.0f} MB"
+        for what in ("in a clean clone, set-up included", "set-up done"):
+            found[f"`make test`, {what}"] = measure(test, "make", "test")
         return found
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-def main() -> None:
+def main(revisions: list[str]) -> None:
     """Print a table with a column a revision."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("revisions", nargs="*", default=["HEAD"], help="what to measure, HEAD unless named")
-    parser.add_argument("--demo-only", action="store_true", help="leave out make test")
-    given = parser.parse_args()
-    columns = [rows(revision, with_tests=not given.demo_only) for revision in given.revisions]
-    print(f"| what | {' | '.join(given.revisions)} |")  # noqa: T201
+    columns = [figures(revision) for revision in revisions]
+    print(f"| what | {' | '.join(revisions)} |")  # noqa: T201
     print(f"| --- |{' --- |' * len(columns)}")  # noqa: T201
-    for cells in zip(*columns, strict=True):
-        print(f"| {cells[0][0]} | {' | '.join(figure for _, figure in cells)} |")  # noqa: T201
+    for what in columns[0]:
+        print(f"| {what} | {' | '.join(column[what] for column in columns)} |")  # noqa: T201
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or ["HEAD"])

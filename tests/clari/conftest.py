@@ -1,6 +1,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -11,12 +12,15 @@ import pytest
 from pydantic import SecretStr
 
 from clari_pipeline.clari import ClariClient, Export, Exporter, ExportEvent, ExportRequest, Job, LeftBehind, Retry
-from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.sandbox import Fault, Sandbox
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 CURRENT, NEWEST_PAST = "2026_Q4", "2026_Q3"
+QUARTERS = [CURRENT, NEWEST_PAST, "2026_Q2", "2026_Q1", "2025_Q4", "2025_Q3", "2025_Q2"]
 TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
 QUICK = Retry(attempts=10, first_wait_s=0.001, max_wait_s=0.002)
+# As often as anybody asks: failures that a proxy or a tired server gives.
+MIXED = ["429", "500", "502", "reset", "503", "garbage", "cut", "504"]
 _tabs = count(1)
 _T = TypeVar("_T")
 
@@ -57,6 +61,11 @@ class Sink:
         self.begun += 1
 
 
+def answer(body: bytes, status: int = 200) -> Fault:
+    """A fault: this body in place of the answer."""
+    return Fault("answer", status, {}, body)
+
+
 def client_of(sandbox: Sandbox, **more: Any) -> ClariClient:
     settings: dict[str, Any] = {"retry": QUICK, "request_timeout_s": 5} | more
     return ClariClient(base_url=sandbox.base_url, api_key=SecretStr(sandbox.api_key), **settings)
@@ -93,20 +102,25 @@ async def done(client: ClariClient, request: ExportRequest) -> Job:
     return job
 
 
+def posts(sandbox: Sandbox, forecast_id: str = "") -> list[Any]:
+    """The exports that the sandbox was asked for."""
+    return [seen for seen in sandbox.requests if seen.method == "POST" and seen.path.endswith(forecast_id)]
+
+
+def jobs_of(sandbox: Sandbox, forecast_id: str) -> list[str]:
+    """The jobs that the sandbox has of a forecast."""
+    return [job.job_id for job in sandbox.jobs if job.forecast_id == forecast_id]
+
+
 class Runner:
     """Runs exports at a sandbox, and keeps the events that it emits."""
 
-    def __init__(self, sandbox: Sandbox, *, client: dict[str, Any] | None = None, **more: Any) -> None:
+    def __init__(self, sandbox: Sandbox, clock: Any, *, client: dict[str, Any] | None = None, **more: Any) -> None:
         self.sandbox = sandbox
-        self.clock = TurnedClock()
+        self.clock = clock
         self.events: list[ExportEvent] = []
         self._client = client or {}
-        self._settings: dict[str, Any] = {
-            "clock": self.clock,
-            "observe": self.events.append,
-            # A job takes real time, in which this clock may turn by far more.
-            "export_timeout_s": 1e9,
-        } | more
+        self._settings: dict[str, Any] = {"clock": clock, "observe": self.events.append} | more
 
     def export(
         self, *requests: ExportRequest, at_once: bool = True, left_behind: LeftBehind | None = None
@@ -127,37 +141,79 @@ class Runner:
         return [event for event in self.events if isinstance(event, kind)]
 
 
-def exported(sandbox: Sandbox, request: ExportRequest, **settings: Any) -> tuple[Runner, Any]:
-    """A runner that has run this one export, and the job or the exception that came of it."""
-    runner = Runner(sandbox, **settings)
-    (came,) = runner.export(request)
-    return runner, came
+class Company:
+    """A Clari whose jobs take three seconds of a clock that it shares with whoever asks it, unless that one is set."""
+
+    def __init__(self, **more: Any) -> None:
+        self.clock = TurnedClock()
+        settings = {"write_at_once": True, "job_seconds": 3, "people": 1, "concurrent_limit": 1000} | more
+        self.sandbox = Sandbox(now=lambda: NOW + self.clock.passed, clock=self.clock.monotonic, **settings)
+
+    def tab(self, scenario: str = "calm") -> str:
+        """A forecast that nobody has exported, in a Clari of that kind, its clock and ours at one."""
+        self.sandbox.scenario = scenario
+        self.sandbox.requests.clear()
+        for faults in self.sandbox._faults.values():
+            faults.clear()
+        self.clock.moment = NOW + self.clock.passed
+        self.clock.slept.clear()
+        forecast_id = f"tab{next(_tabs)}"
+        for quarter in QUARTERS:
+            self.sandbox.serve(forecast_id, quarter, b'{"entries": []}')
+        return forecast_id
+
+    def queued(self, forecast_id: str) -> str:
+        """A job of that forecast that no client of ours has asked for."""
+        headers, body = {"apikey": self.sandbox.api_key}, {"timePeriod": CURRENT}
+        httpx.post(f"{self.sandbox.base_url}/export/forecast/{forecast_id}", headers=headers, json=body)
+        return jobs_of(self.sandbox, forecast_id)[-1]
+
+    def runner(self, **more: Any) -> Runner:
+        return Runner(self.sandbox, self.clock, **more)
+
+    def exported(self, request: ExportRequest, **settings: Any) -> tuple[Runner, Any]:
+        """A runner that has run this one export, and the job or the exception that came of it."""
+        runner = self.runner(**settings)
+        (came,) = runner.export(request)
+        return runner, came
+
+    def all_quarters(self, number: int = 7, *, at_once: bool = True, **settings: Any) -> tuple[Runner, list[Any]]:
+        """The same of exports of so many quarters."""
+        runner = self.runner(**settings)
+        requests = [request_for(time_period=quarter) for quarter in QUARTERS[:number]]
+        return runner, runner.export(*requests, at_once=at_once)
 
 
-def posts(sandbox: Sandbox, forecast_id: str | None = None) -> list[Any]:
-    """The exports that the sandbox was asked for."""
-    return [
-        seen
-        for seen in sandbox.requests
-        if seen.method == "POST" and (forecast_id is None or seen.path.endswith(f"/{forecast_id}"))
-    ]
+@pytest.fixture(scope="module")
+def company() -> Iterator[Company]:
+    """The module's one; `company.tab()` makes it calm, with nothing asked of it yet."""
+    shared = Company()
+    with shared.sandbox:
+        yield shared
 
 
-def jobs_of(sandbox: Sandbox, forecast_id: str) -> list[str]:
-    """The jobs that the sandbox has of a forecast."""
-    listed = httpx.get(f"{sandbox.base_url}/export/jobs", headers={"apikey": sandbox.api_key}).json()
-    return [job["jobId"] for job in listed if f"_{forecast_id}_" in job["fileName"]]
+@pytest.fixture
+def own_company() -> Iterator[Callable[..., Company]]:
+    """Companies of a test's own: limits and jobs that are left over matter to nobody else."""
+    with ExitStack() as opened:
+
+        def start(scenario: str = "calm", **more: Any) -> Company:
+            company = Company(scenario=scenario, **{"people": 3, "concurrent_limit": 3} | more)
+            opened.enter_context(company.sandbox)
+            return company
+
+        yield start
 
 
 @pytest.fixture(scope="module")
 def _lasting() -> Iterator[Sandbox]:
-    with Sandbox(now=lambda: NOW, job_seconds=0.02, people=6, concurrent_limit=1000) as sandbox:
+    with Sandbox(now=lambda: NOW, job_seconds=0.02, people=3, concurrent_limit=1000) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def sandbox(_lasting: Sandbox) -> Iterator[Sandbox]:
-    """The module's one sandbox, calm, with nothing asked of it yet."""
+    """The module's one sandbox, calm, in whose time jobs take a moment, with nothing asked of it yet."""
     _lasting.requests.clear()
     yield _lasting
     _lasting.scenario, _lasting.now = "calm", lambda: NOW
@@ -169,23 +225,6 @@ def tab(sandbox: Sandbox) -> str:
     forecast_id = f"tab{next(_tabs)}"
     sandbox.serve(forecast_id, CURRENT, b'{"entries": []}')
     return forecast_id
-
-
-@pytest.fixture
-def own_sandbox() -> Iterator[Callable[..., Sandbox]]:
-    """Sandboxes of a test's own: limits and faults that are left over matter to nobody else."""
-    opened: list[Sandbox] = []
-
-    def start(scenario: str = "calm", **more: Any) -> Sandbox:
-        settings: dict[str, Any] = {"now": lambda: NOW, "job_seconds": 0.02, "people": 3} | more
-        sandbox = Sandbox(scenario=scenario, **settings)
-        sandbox.start()
-        opened.append(sandbox)
-        return sandbox
-
-    yield start
-    for sandbox in opened:
-        sandbox.stop()
 
 
 class Recorder(ThreadingHTTPServer):

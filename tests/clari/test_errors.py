@@ -58,115 +58,81 @@ def refused(status: int, body: object, key: str = KEY) -> ClariRefused:
     return failed.value
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "kind", "message", "error_id"),
-    [
-        (400, service("SWW", "Something went wrong"), BadRequest, "Something went wrong", "c16ae643-481a"),
-        (400, service("bad_request"), BadRequest, "It cannot be.", "c16ae643-481a"),
-        (400, service("no_such_forecast_config"), UnknownForecast, "It cannot be.", "c16ae643-481a"),
-        (400, service("missing_forecast_id"), UnknownForecast, "It cannot be.", "c16ae643-481a"),
-        (400, service("type_not_supported"), TypeNotSupported, "It cannot be.", "c16ae643-481a"),
-        (400, service("export_monthly_quota_reached"), QuotaOrConcurrencyReached, "It cannot be.", "c16ae643-481a"),
-        (400, service("invalid_jobId"), JobNotReady, "It cannot be.", "c16ae643-481a"),
-        (400, service("export_failed_to_cancel"), CancelFailed, "It cannot be.", "c16ae643-481a"),
-        (401, service("no_optin"), NotOptedIn, "It cannot be.", "c16ae643-481a"),
-        (401, {"message": "Invalid credentials", "request_id": "9f"}, AuthFailed, "Invalid credentials", "9f"),
-        (403, service("forbidden"), AuthFailed, "It cannot be.", "c16ae643-481a"),
-        (
-            404,
-            [{"statusCode": 404, "reaspnPhrase": "Not Found", "description": "No such resource", "details": ""}],
-            NotFound,
-            "No such resource",
-            None,
-        ),
-        (
-            404,
-            [{"statusCode": 404, "reaspnPhrase": "Not Found", "description": None, "details": "look\n elsewhere"}],
-            NotFound,
-            "Not Found (look elsewhere)",
-            None,
-        ),
-        (404, [{"details": "elsewhere"}], NotFound, "elsewhere", None),
-        (307, b"", Redirected, None, None),
-        (408, b"", ServerFault, None, None),
-        (429, {"message": "API rate limit exceeded", "request_id": "9f"}, RateLimited, "API rate limit exceeded", "9f"),
-        (
-            503,
-            {"errors": [{"status": 503, "code": "unavailable", "message": "Maintenance"}]},
-            ServerFault,
-            "Maintenance",
-            None,
-        ),
-        (500, {"errors": [{"code": "a"}], "message": "x"}, ServerFault, None, None),
-        (500, {"errors": [], "message": "Outer"}, ServerFault, "Outer", None),
-        (500, {"errors": ["bare words"]}, ServerFault, "bare words", None),
-        (500, [], ServerFault, None, None),
-        (500, "words", ServerFault, "words", None),
-        (500, 7, ServerFault, None, None),
-        (502, b"<html><h1>Bad gateway</h1>", ServerFault, "a web page instead of an answer", None),
-        (502, b"\n <!doctype html>", ServerFault, "a web page instead of an answer", None),
-        (504, b"\xff\xfe\x00 not text", ServerFault, None, None),
-        (500, b"", ServerFault, None, None),
-        (500, b"[" * 100_000, ServerFault, None, None),
-        (500, b'{"message": ' + b"[" * 900 + b"]" * 900 + b"}", ServerFault, "[" * 300, None),
-        (500, b'{"code": "\\ud800", "message": "half \\ud83d, \\u0000none"}', ServerFault, "half , none", None),
-    ],
-)
-def test_every_envelope_becomes_its_exception_with_what_clari_said(status, body, kind, message, error_id):
-    error = refused(status, body)
-    assert type(error) is kind
-    assert (error.status, error.clari_message, error.error_id) == (status, message, error_id)
-    text = str(error)
-    assert text.startswith(f"limits: Clari answered {status}: ")
-    assert (message or error.code or "no reason given") in text
-    assert error_id is None or f"(error id {error_id})" in text
-    assert len(text.splitlines()) == 1
+# What a service's own envelope becomes, by its status and code.
+OF_A_SERVICE = {
+    (400, "bad_request"): BadRequest, (400, "no_such_forecast_config"): UnknownForecast,
+    (400, "missing_forecast_id"): UnknownForecast, (400, "type_not_supported"): TypeNotSupported,
+    (400, "export_monthly_quota_reached"): QuotaOrConcurrencyReached, (400, "invalid_jobId"): JobNotReady,
+    (400, "export_failed_to_cancel"): CancelFailed, (400, "SWW"): BadRequest, (401, "no_optin"): NotOptedIn,
+    (403, "forbidden"): AuthFailed,
+}  # fmt: skip
+# Status and body of the others, what they become, the message and the error id that are read of them.
+NOT_FOUND = {"statusCode": 404, "reaspnPhrase": "Not Found", "description": None, "details": "look\n elsewhere"}
+OTHERS = [
+    (401, {"message": "Invalid credentials", "request_id": "9f"}, AuthFailed, "Invalid credentials", "9f"),
+    (404, [NOT_FOUND | {"description": "No such resource", "details": ""}], NotFound, "No such resource", None),
+    (404, [NOT_FOUND], NotFound, "Not Found (look elsewhere)", None),
+    (404, [{"details": "elsewhere"}], NotFound, "elsewhere", None),
+    (307, b"", Redirected, None, None),
+    (408, b"", ServerFault, None, None),
+    (429, {"message": "API rate limit exceeded", "request_id": "9f"}, RateLimited, "API rate limit exceeded", "9f"),
+    (503, {"errors": [{"status": 503, "code": "x", "message": "Maintenance"}]}, ServerFault, "Maintenance", None),
+    (500, {"errors": [{"code": "a"}], "message": "x"}, ServerFault, None, None),
+    (500, {"errors": [], "message": "Outer"}, ServerFault, "Outer", None),
+    (500, {"errors": ["bare words"]}, ServerFault, "bare words", None),
+    (500, [], ServerFault, None, None),
+    (500, "words", ServerFault, "words", None),
+    (500, 7, ServerFault, None, None),
+    (502, b"<html><h1>Bad gateway</h1>", ServerFault, "a web page instead of an answer", None),
+    (502, b"\n <!doctype html>", ServerFault, "a web page instead of an answer", None),
+    (504, b"\xff\xfe\x00 not text", ServerFault, None, None),
+    (500, b"", ServerFault, None, None),
+    (500, b"[" * 100_000, ServerFault, None, None),
+    (500, b'{"message": ' + b"[" * 900 + b"]" * 900 + b"}", ServerFault, "[" * 300, None),
+    (500, b'{"code": "\\ud800", "message": "half \\ud83d, \\u0000none"}', ServerFault, "half , none", None),
+]
 
 
-def test_a_message_without_end_is_cut():
+def test_every_envelope_becomes_its_exception_with_what_clari_said():
+    def check(case: tuple[int, object, type[ClariRefused], str | None, str | None]) -> None:
+        status, body, kind, message, error_id = case
+        error = refused(status, body)
+        assert type(error) is kind
+        assert (error.status, error.clari_message, error.error_id) == (status, message, error_id)
+        text = str(error)
+        assert text.startswith(f"limits: Clari answered {status}: ")
+        assert (message or error.code or "no reason given") in text
+        assert error_id is None or f"(error id {error_id})" in text
+        assert len(text.splitlines()) == 1
+
+    of_a_service = [
+        (status, service(code), kind, "It cannot be.", "c16ae643-481a") for (status, code), kind in OF_A_SERVICE.items()
+    ]
+    try_each([*of_a_service, *OTHERS], check)
     assert len(str(refused(500, service("a", "word " * 10_000)))) < 500
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "remedy"),
-    [
-        (400, "no_such_forecast_config", "CLARI_FORECAST_IDS"),
-        (400, "type_not_supported", "CLARI_TYPES_TO_EXPORT"),
-        (401, "any", "CLARI_API_KEY"),
-        (401, "no_optin", "CLARI_SCOPE_ID"),
-        (404, "any", "CLARI_BASE_URL"),
-    ],
-)
-def test_what_people_can_mend_names_the_setting(status, code, remedy):
-    assert remedy in str(refused(status, service(code)))
+def test_what_people_can_mend_names_the_setting():
+    remedies = {
+        (400, "no_such_forecast_config"): "CLARI_FORECAST_IDS", (400, "type_not_supported"): "CLARI_TYPES_TO_EXPORT",
+        (401, "any"): "CLARI_API_KEY", (401, "no_optin"): "CLARI_SCOPE_ID", (404, "any"): "CLARI_BASE_URL",
+    }  # fmt: skip
+    for (status, code), remedy in remedies.items():
+        assert remedy in str(refused(status, service(code)))
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("7", 7),
-        ("0.5", 0.5),
-        ("-1", 0),
-        ("86400", 86400),
-        (None, None),
-        ("soon", None),
-        ("", None),
-        ("9" * 400, None),
-        ("1e400", None),
-        ("Sat, 01 Jan 2050 00:00:00 -9999999999999999", None),
-    ],
-)
-def test_retry_after_in_seconds(value, seconds):
-    headers = {} if value is None else {"retry-after": value}
-    assert refusal("limits", 429, headers, b"").retry_after_s == seconds
+def test_retry_after_is_read_in_seconds_and_as_a_date():
+    def seconds(written: str) -> float | None:
+        return refusal("limits", 429, {"retry-after": written}, b"").retry_after_s
 
-
-@pytest.mark.parametrize(("ahead", "low", "high"), [(60, 55, 60), (-60, 0, 0)])
-def test_retry_after_as_a_date(ahead, low, high):
-    moment = datetime.now(UTC) + timedelta(seconds=ahead)
-    for written in (format_datetime(moment, usegmt=True), moment.strftime("%a, %d %b %Y %H:%M:%S -0000")):
-        seconds = refusal("limits", 429, {"retry-after": written}, b"").retry_after_s
-        assert low <= seconds <= high
+    none = ("soon", "", "9" * 400, "1e400", "Sat, 01 Jan 2050 00:00:00 -9999999999999999")
+    for value, expected in ({"7": 7, "0.5": 0.5, "-1": 0, "86400": 86400} | dict.fromkeys(none)).items():
+        assert seconds(value) == expected, value
+    assert refusal("limits", 429, {}, b"").retry_after_s is None
+    for ahead, low, high in ((60, 55, 60), (-60, 0, 0)):
+        moment = datetime.now(UTC) + timedelta(seconds=ahead)
+        for written in (format_datetime(moment, usegmt=True), moment.strftime("%a, %d %b %Y %H:%M:%S -0000")):
+            assert low <= seconds(written) <= high
 
 
 def everything_said(error: BaseException) -> str:
@@ -184,24 +150,24 @@ def everything_said(error: BaseException) -> str:
     return "\n".join(parts)
 
 
-@pytest.mark.parametrize("scheme", ["apikey", "bearer"])
-@pytest.mark.parametrize("fault", ["400", "401", "403", "404", "429", "500", "502", "reset", "garbage", "cut", "quota"])
-def test_the_key_stands_in_no_exception_and_no_log(sandbox, caplog, scheme, fault):
-    caplog.set_level(logging.DEBUG)
-    calls = {
-        "limits": lambda client: client.limits(),
-        "jobs": lambda client: client.jobs(),
-        "status": lambda client: client.job("1"),
-        "results": lambda client: client.download("1", Sink()),
-        "cancel": lambda client: client.cancel("1"),
-        "submit": lambda client: client.submit_export(request_for()),
-    }
+CALLS = {
+    "limits": lambda client: client.limits(),
+    "jobs": lambda client: client.jobs(),
+    "status": lambda client: client.job("1"),
+    "results": lambda client: client.download("1", Sink()),
+    "cancel": lambda client: client.cancel("1"),
+    "submit": lambda client: client.submit_export(request_for()),
+}
 
+
+@pytest.mark.parametrize("scheme", ["apikey", "bearer"])
+def test_the_key_stands_in_no_exception_and_no_log(sandbox, caplog, scheme):
+    caplog.set_level(logging.DEBUG)
     passing = {"429", "500", "502", "reset", "garbage", "cut"}
 
-    async def said() -> list[str]:
+    async def said(fault: str) -> list[str]:
         texts = []
-        for name, ask in calls.items():
+        for name, ask in CALLS.items():
             # A client of its own for each call: one whose key was refused asks no more.
             async with client_of(sandbox, auth_scheme=scheme, retry=Retry(2, 0.001, 0.001)) as client:
                 is_repeated = fault == "429" or (fault in passing and name != "submit")
@@ -213,11 +179,15 @@ def test_the_key_stands_in_no_exception_and_no_log(sandbox, caplog, scheme, faul
                 texts.append(repr(client))
         return texts
 
-    texts = asyncio.run(said())
-    assert len(texts) == 2 * len(calls)
-    texts += [record.getMessage() + repr(record.__dict__) for record in caplog.records]
-    assert len(caplog.records) > len(calls)
-    assert not [text for text in texts if sandbox.api_key in text]
+    def check(fault: str) -> None:
+        caplog.clear()
+        texts = asyncio.run(said(fault))
+        assert len(texts) == 2 * len(CALLS)
+        texts += [record.getMessage() + repr(record.__dict__) for record in caplog.records]
+        assert len(caplog.records) > len(CALLS)
+        assert not [text for text in texts if sandbox.api_key in text]
+
+    try_each((*sorted(passing), "400", "401", "403", "404", "quota"), check)
 
 
 def test_a_wrong_key_is_named_and_not_shown(sandbox, caplog):
@@ -227,16 +197,14 @@ def test_a_wrong_key_is_named_and_not_shown(sandbox, caplog):
     assert KEY not in everything_said(failed.value) + caplog.text
 
 
-@pytest.mark.parametrize("scheme", ["apikey", "bearer"])
-@pytest.mark.parametrize("status", [400, 401, 503])
-def test_a_gateway_that_repeats_what_it_was_sent_does_not_give_the_key_away(scheme, status):
-    with (
-        Recorder(status, b'{"message": "You sent {sent}"}') as recorder,
-        pytest.raises(ClariError, match="You sent") as failed,
-    ):
-        call_at(recorder.url, lambda client: client.limits(), KEY, auth_scheme=scheme, retry=ONCE)
-    assert KEY in repr(recorder.seen)
-    assert KEY not in everything_said(failed.value)
+def test_a_gateway_that_repeats_what_it_was_sent_does_not_give_the_key_away():
+    for status in (400, 401, 503):
+        for scheme in ("apikey", "bearer"):
+            with Recorder(status, b'{"message": "You sent {sent}"}') as recorder:
+                with pytest.raises(ClariError, match="You sent") as failed:
+                    call_at(recorder.url, lambda client: client.limits(), KEY, auth_scheme=scheme, retry=ONCE)
+                assert KEY in repr(recorder.seen)
+            assert KEY not in everything_said(failed.value)
 
 
 def in_json(text: str) -> str:

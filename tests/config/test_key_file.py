@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.sync.events import Event, Hooks
 from tests.helpers.direct_steps import sync
 from tests.helpers.terminal import Terminal
+from tests.helpers.turned_clock import TurnedClock
 
 OLD, NEW = "key-of-before-000", "key-of-the-day-01"  # of one length
 
@@ -30,23 +31,16 @@ def key_file(tmp_path: Path) -> Path:
     return file
 
 
-class Clock:
+@pytest.fixture
+def clock() -> TurnedClock:
     """Stands still until it is turned: Clari's jobs take as long."""
-
-    def __init__(self) -> None:
-        self.now = time.monotonic()
-
-    def __call__(self) -> float:
-        return self.now
+    return TurnedClock(datetime.now(UTC))
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def company(terminal: Terminal, key_file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+def company(
+    terminal: Terminal, key_file: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Sandbox]:
     """A Clari that knows the key in the file."""
     assert terminal
     with Sandbox(job_seconds=5, people=4, clock=clock) as sandbox:
@@ -62,7 +56,7 @@ def test_a_key_is_rotated_between_two_polls(
     terminal: Terminal,
     company: Sandbox,
     key_file: Path,
-    clock: Clock,
+    clock: TurnedClock,
     looks_the_same: bool,
     scheme: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -79,7 +73,7 @@ def test_a_key_is_rotated_between_two_polls(
             if looks_the_same:
                 os.utime(key_file, ns=(before.st_atime_ns, before.st_mtime_ns))
             company.api_key = NEW
-            clock.now += 60  # the job is done, which the next poll is told
+            clock.seconds += 60  # the job is done, which the next poll is told
 
     monkeypatch.setenv("CLARI_AUTH_SCHEME", scheme)
     code = sync(Hooks([rotate]), 1)
@@ -99,38 +93,30 @@ def test_a_key_that_is_revoked_and_not_replaced_is_refused(terminal: Terminal, c
     assert OLD not in answer.err + answer.out
 
 
-@pytest.mark.parametrize(
-    ("content", "cause"),
-    [
-        (None, "No such file or directory"),
-        (b" \n", "it is empty"),
-        (b"se\xc3\xa4cret-1", "it holds characters that no token has"),
-    ],
-)
-def test_a_file_without_a_key_is_one_line(
-    terminal: Terminal, company: Sandbox, key_file: Path, content: bytes | None, cause: str
+def test_a_file_without_a_key_or_beside_another_key_is_one_line(
+    terminal: Terminal, company: Sandbox, key_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Found before anything is asked; what stands in it is not shown."""
-    if content is None:
-        key_file.unlink()
-    else:
+
+    def refused() -> str:
+        answer = terminal("sync")
+        assert answer.code == 2
+        (line,) = answer.err.splitlines()
+        assert "cret-1" not in line
+        assert NEW not in line
+        assert not company.requests
+        assert not Path("data").exists()
+        return line
+
+    causes = {b" \n": "it is empty", b"se\xc3\xa4cret-1": "it holds characters that no token has"}
+    for content, cause in causes.items():
         key_file.write_bytes(content)
-    answer = terminal("sync")
-    assert answer.code == 2
-    (line,) = answer.err.splitlines()
-    assert f"CLARI_API_KEY_FILE: {key_file} holds no key ({cause}): put the token" in line
-    assert "cret-1" not in line
-    assert not company.requests
-    assert not Path("data").exists()
-
-
-def test_key_and_file_exclude_each_other(terminal: Terminal, company: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert f"CLARI_API_KEY_FILE: {key_file} holds no key ({cause}): put the token" in refused()
+    key_file.unlink()
+    assert f"CLARI_API_KEY_FILE: {key_file} holds no key (No such file or directory): put the token" in refused()
+    key_file.write_text(OLD)
     monkeypatch.setenv("CLARI_API_KEY", NEW)
-    answer = terminal("sync")
-    assert (answer.code, len(answer.err.splitlines())) == (2, 1)
-    assert "CLARI_API_KEY_FILE: CLARI_API_KEY is set, too" in answer.err
-    assert NEW not in answer.err
-    assert not company.requests
+    assert "CLARI_API_KEY_FILE: CLARI_API_KEY is set, too" in refused()
 
 
 def test_the_sandbox_has_a_key_and_an_environment_of_its_own(company: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

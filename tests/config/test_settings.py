@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from clari_pipeline.config.settings import EXPORT_TYPES, read_settings
 from clari_pipeline.core.setting_errors import SettingsError
+from tests.helpers.each_case import try_each
 
 KEY = "key-f00dface"
 
@@ -63,9 +64,8 @@ def test_the_defaults_are_those_that_are_promised():
     assert settings.landing_dir == Path("data/landing")
 
 
-@pytest.mark.parametrize(
-    ("variable", "value", "name", "read"),
-    [
+def test_a_setting_is_read_from_the_environment_and_from_dotenv(monkeypatch):
+    cases = [
         ("CLARI_BASE_URL", "https://eu.clari.example/v1/", "base_url", "https://eu.clari.example/v1"),
         ("CLARI_BASE_URL", "http://127.0.0.1:8000/v4", "base_url", "http://127.0.0.1:8000/v4"),
         ("CLARI_AUTH_SCHEME", "bearer", "auth_scheme", "bearer"),
@@ -92,15 +92,19 @@ def test_the_defaults_are_those_that_are_promised():
         ("CLARI_SYNC_CRON", "*/15 6-20 * * MON-FRI", "sync_cron", "*/15 6-20 * * MON-FRI"),
         ("DAGSTER_HOME", "/srv/dagster", "dagster_home", Path("/srv/dagster")),
         ("CLARI_WAREHOUSE_URL", "duckdb:////srv/w.duckdb", "warehouse_url", SecretStr("duckdb:////srv/w.duckdb")),
-    ],
-)  # fmt: skip
-def test_a_setting_is_read_from_the_environment_and_from_dotenv(monkeypatch, variable, value, name, read):
-    Path(".env").write_text(f"{variable}='{value}'\nOTHER=1\nCLARI_NEW_THING=2\n", encoding="utf-8")
-    assert getattr(read_settings(), name) == read
-    Path(".env").unlink()
-    assert getattr(read_settings(), name) != read
-    monkeypatch.setenv(variable, value)
-    assert getattr(read_settings(), name) == read
+    ]  # fmt: skip
+
+    def check(case):
+        variable, value, name, read = case
+        Path(".env").write_text(f"{variable}='{value}'\nOTHER=1\nCLARI_NEW_THING=2\n", encoding="utf-8")
+        assert getattr(read_settings(), name) == read
+        Path(".env").unlink()
+        assert getattr(read_settings(), name) != read
+        with monkeypatch.context() as environment:
+            environment.setenv(variable, value)
+            assert getattr(read_settings(), name) == read
+
+    try_each(cases, check)
 
 
 def test_the_environment_wins_over_dotenv_and_what_is_given_over_both(monkeypatch):
@@ -159,19 +163,23 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("variable", "value", "remedy"), BAD)
-def test_a_bad_value_is_one_line_that_names_its_variable(monkeypatch, variable, value, remedy):
+def test_a_bad_value_is_one_line_that_names_its_variable(monkeypatch):
     monkeypatch.setenv("CLARI_API_KEY", KEY)
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(SettingsError) as refused:
-        read_settings()
-    text = str(refused.value)
-    assert text.startswith(f"{variable}: ")
-    assert remedy in text
-    assert len(text.splitlines()) == 1
-    assert KEY not in text + repr(refused.value)
-    assert refused.value.__cause__ is None
-    assert refused.value.__suppress_context__
+
+    def check(case):
+        variable, value, remedy = case
+        with monkeypatch.context() as environment, pytest.raises(SettingsError) as refused:
+            environment.setenv(variable, value)
+            read_settings()
+        text = str(refused.value)
+        assert text.startswith(f"{variable}: ")
+        assert remedy in text
+        assert len(text.splitlines()) == 1
+        assert KEY not in text + repr(refused.value)
+        assert refused.value.__cause__ is None
+        assert refused.value.__suppress_context__
+
+    try_each(BAD, check)
 
 
 def test_all_bad_values_are_named_at_once(monkeypatch):
@@ -179,15 +187,21 @@ def test_all_bad_values_are_named_at_once(monkeypatch):
     monkeypatch.setenv("CLARI_TIMEZONE", "y")
     with pytest.raises(SettingsError, match=r"^CLARI_CALL: .*; CLARI_TIMEZONE: .*$"):
         read_settings()
+    monkeypatch.delenv("CLARI_CALL")
+    monkeypatch.delenv("CLARI_TIMEZONE")
+    with pytest.raises(SettingsError, match=r"^CLARI_HISTORICAL_PERIODS: "):  # given in code, named like its variable
+        read_settings(historical_periods=-1)
 
 
-def test_secrets_are_shown_nowhere(monkeypatch):
+def test_secrets_are_shown_nowhere_and_settings_do_not_change(monkeypatch):
     monkeypatch.setenv("CLARI_API_KEY", KEY)
     settings = read_settings()
     assert settings.required_key().get_secret_value() == KEY
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
     assert KEY not in shown
     assert "warehouse.duckdb" not in shown
+    with pytest.raises(ValueError, match="frozen"):
+        settings.historical_periods = 3
 
 
 def test_what_is_missing_names_its_variable_and_where_to_get_it(monkeypatch):
@@ -199,18 +213,8 @@ def test_what_is_missing_names_its_variable_and_where_to_get_it(monkeypatch):
     assert read_settings().required_forecasts() == ("a", "b")
 
 
-def test_settings_do_not_change():
-    with pytest.raises(ValueError, match="frozen"):
-        read_settings().historical_periods = 3
-
-
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00CLARI_CALL=adjusted", b"CLARI_CALL=\xe9"])
-def test_a_dotenv_that_is_no_text_is_named(content):
-    Path(".env").write_bytes(content)
-    with pytest.raises(SettingsError, match=r"\.env cannot be read"):
-        read_settings()
-
-
-def test_a_value_given_in_code_is_named_like_its_variable():
-    with pytest.raises(SettingsError, match=r"^CLARI_HISTORICAL_PERIODS: "):
-        read_settings(historical_periods=-1)
+def test_a_dotenv_that_is_no_text_is_named():
+    for content in (b"\xff\xfe\x00CLARI_CALL=adjusted", b"CLARI_CALL=\xe9"):
+        Path(".env").write_bytes(content)
+        with pytest.raises(SettingsError, match=r"\.env cannot be read"):
+            read_settings()

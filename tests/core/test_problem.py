@@ -2,24 +2,20 @@
 
 import errno
 
-import pytest
-
 from clari_pipeline.core.periods import UnknownPeriod
 from clari_pipeline.core.runbook import AlertKind, Problem, Remark
 
 
-@pytest.mark.parametrize(
-    ("error", "section"),
-    [
-        (UnknownPeriod("no quarter"), "unknown_period"),
-        (OSError(errno.ENOSPC, "No space left on device"), Remark.DISK_FULL),
-        (ZeroDivisionError("by nothing"), Remark.UNEXPECTED_ERROR),
-    ],
-)
-def test_a_problem_of_an_error_has_its_message_and_its_section(error, section):
-    problem = Problem.of_error(error, "2026_Q4", kind=AlertKind.RUN_FAILED)
-    assert problem == Problem(AlertKind.RUN_FAILED, "2026_Q4", str(error), section)
-    assert problem.line == f"{error} (docs/runbook.md#{section})"
+def test_a_problem_of_an_error_has_its_message_and_its_section():
+    sections = {
+        UnknownPeriod("no quarter"): "unknown_period",
+        OSError(errno.ENOSPC, "No space left on device"): Remark.DISK_FULL,
+        ZeroDivisionError("by nothing"): Remark.UNEXPECTED_ERROR,
+    }
+    for error, section in sections.items():
+        problem = Problem.of_error(error, "2026_Q4", kind=AlertKind.RUN_FAILED)
+        assert problem == Problem(AlertKind.RUN_FAILED, "2026_Q4", str(error), section)
+        assert problem.line == f"{error} (docs/runbook.md#{section})"
 
 
 def test_a_message_that_names_its_section_is_left_as_it_is():

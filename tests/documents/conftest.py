@@ -8,6 +8,8 @@ import pyarrow as pa
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.documents import Document, Totals, count_exactly, read_document
 from clari_pipeline.documents.rows import ENTRY
+from clari_pipeline.sandbox import company
+from clari_pipeline.sandbox.quarters import read_quarter
 
 TODAY = date(2026, 11, 21)
 
@@ -50,3 +52,10 @@ def read(content: str | bytes, calendar: FiscalCalendar | None = None, *, curren
 def only(document: Read, table: str) -> dict[str, Any]:
     (row,) = document.tables[table].to_pylist()
     return row
+
+
+def exported(period: str = "2026_Q4", *, people: int, start_month: int = 1, **order: Any) -> company.Document:
+    """What the sandbox's company of so many people exports."""
+    quarter = read_quarter(period, start_month)
+    invented = company.Company(seed=7, people=people, fiscal_year_start_month=start_month)
+    return invented.export(company.Order("total_new", quarter, TODAY, **order))

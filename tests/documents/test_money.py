@@ -11,11 +11,61 @@ from clari_pipeline.documents.control_totals import number_in_cell
 from clari_pipeline.documents.money import parse_money
 from clari_pipeline.documents.rows import NoAmount, amount_of
 from tests.documents.conftest import read
-from tests.documents.test_long_csv import LINE, MINUS, written
+from tests.documents.test_long_csv import LINE, entry_of, read_line, written
+from tests.helpers.each_case import try_each
 
+# Hyphens, dashes and minus signs, small and fullwidth.
+MINUS = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u207b\u208b\u2796\ufe58\ufe63\uff0d"
 CURRENCIES = {"": None, "$": "$", "€": "€", "US$": "US$", "us$": "US$", "CHF": "CHF", "eur": "EUR", "\uff04": "$"}
 BLANKS = st.sampled_from(["", "", " ", "\u00a0", "\u202f"])
 OTHERS = "~\u301c#<>%*=?!/\\'\"_&@^|;:[]{}\u200e\u00ad\u00b1\u2213\u2296\u02dc\u2248\uff5e\u00b0xXké\u0661\u00bd"
+MONEY = {
+    "$3,000,190.00": "3000190.00", "-$1,200.00": "-1200.00", "($1,200.00)": "-1200.00", "¥1,200": "1200",
+    "$-1,200.00": "-1200.00", "€1,200.00": "1200.00", "US$5": "5", "CHF 5.5": "5.5", "5": "5", "-0.5": "-0.5",
+    "$.50": ".50", "$0.00": "0.00", " $1.25 ": "1.25", "1234567.8901": "1234567.8901", "0.125": "0.125",
+    "$99,999,999,999,999.9999": "99999999999999.9999", "$1,234.567": "1234.567", "1234.567": "1234.567",
+    "2.4E7": "2.4E7", "+5": "5", "$(1,200.00)": "-1200.00", "- $ 1,200.00": "-1200.00", "": None, "  ": None,
+    **{form.format(minus): "-1200.00" for minus in MINUS for form in ("{}$1,200.00", "$ {}1,200.00")},
+}  # fmt: skip
+NO_MONEY = (
+    "12,5oo", "1,20", "1.200,00", "$", "($5", "$5)", "--5", "-$-5", "(-$5)", "1 200", "$1,2000", ",5", "5-5", "1.2.3",
+    "n/a", "$5 USD", "1,234,56", "0x10",
+)  # fmt: skip
+# No mark before an amount is passed over, and no size is guessed.
+MARKED = (
+    "~1,200", "\u301c1,200", "#1200", "<5", "%12", "abc5", "ABC5", "=5", "'5", "\u200e5", "\xb15", "+-5", "US5",
+    "kr 5", "AUS$5", "€3.000", "3.000", "-512.125", "$0,500", "1'200", "\uff11\uff12", "1,200.00-", "[5]", "$,5",
+    "\u20bd", "$1.2E", "\u2296 5",
+)  # fmt: skip
+
+
+def test_money_is_read_and_what_is_none_stays_as_it_stands_for_the_gate_to_name():
+    for text, number in MONEY.items():
+        assert parse_money(text)[0] == number, text
+
+    def check(text: str) -> None:
+        assert parse_money(text) == (text, None)
+        document = read_line(Data_Value=text)
+        assert entry_of(document, "forecast_value") is None
+        assert document.unreadable == [("forecast_value", text)]
+        assert text in MARKED or document.exact_totals == {}
+
+    try_each((*NO_MONEY, *MARKED), check)
+
+
+def test_what_stands_before_an_amount_is_its_currency():
+    currencies = {
+        "$5": "$", "-€1,200.00": "€", "usd 5": "USD", "USD5": "USD", "(CHF 5.5)": "CHF", "us$5": "US$",
+        "\uffe575,000": "¥", "₩5": "₩", "5": None, "": None,
+    }  # fmt: skip
+
+    def check(text: str) -> None:
+        assert parse_money(text)[1] == currencies[text]
+        assert entry_of(read_line(Data_Value=text), "currency_code") == currencies[text]
+        named = read(written([LINE | {"Data Value": text}]), currency="GBP")
+        assert entry_of(named, "currency_code") == "GBP"
+
+    try_each(currencies, check)
 
 
 @st.composite
@@ -69,6 +119,13 @@ def test_a_mark_too_many_is_never_passed_over(drawn, mark, place):
         return
     is_known = mark in "0123456789.,()+" + MINUS + "\u02d7\u2052" or unicodedata.category(mark) == "Sc"
     assert is_known or (mark.isascii() and mark.isalpha() and (currency or mark in "eE"))
+
+
+@given(st.text())
+def test_money_never_fails(text):
+    read_back, currency = parse_money(text)
+    assert (read_back is None) == (not text.strip())
+    assert currency is None or read_back
 
 
 @settings(max_examples=150, deadline=None)

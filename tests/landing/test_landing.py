@@ -79,36 +79,32 @@ def test_a_download_that_begins_anew_leaves_only_the_last_bytes(landing):
     writer.write(b"whole")
     document = writer.keep(facts={}, **IDS)
     assert (document.read(), document.size) == (b"whole", 5)
+    assert landed(landing, b"", job_id="empty").read() == b""  # which is a document, too
     assert document.sha256 == hashlib.sha256(b"whole").hexdigest()
 
 
-def test_an_empty_document_is_one(landing):
-    assert landed(landing, b"").read() == b""
-
-
-@pytest.mark.parametrize("facts", [{"x": object()}, {"x": {1, 2}}])
-def test_an_exception_while_it_is_written_leaves_none(landing, facts):
+def test_an_exception_while_it_is_written_leaves_none(landing):
     """Whatever stops `keep`: no document, and no part of one, where documents are looked for."""
-    writer = landing.writer()
-    writer.write(b"whole")
-    with pytest.raises(TypeError):
-        writer.keep(facts=facts, **IDS)
-    assert list(landing) == []
-    assert [name for name in files(landing.root) if not name.startswith(".arriving/")] == []
-    writer.discard()
-    assert files(landing.root) == []
+    for facts in ({"x": object()}, {"x": {1, 2}}):
+        writer = landing.writer()
+        writer.write(b"whole")
+        with pytest.raises(TypeError):
+            writer.keep(facts=facts, **IDS)
+        assert list(landing) == []
+        assert [name for name in files(landing.root) if not name.startswith(".arriving/")] == []
+        writer.discard()
+        assert files(landing.root) == []
     assert landed(landing).read() == b'{"entries": []}'
 
 
-@pytest.mark.parametrize("cut_after", ["mkdir", "document", "manifest"])
-def test_what_a_crash_leaves_behind_is_no_document(landing, cut_after):
-    """The process dies: nobody discards anything."""
+def test_what_a_crash_leaves_behind_is_no_document(landing):
+    """The process dies, after each file that it has written: nobody discards anything."""
     folder = landing.root / ".arriving" / "0123"
     folder.mkdir(parents=True)
-    if cut_after != "mkdir":
-        (folder / "document.zst").write_bytes(b"half")
-    if cut_after == "manifest":
-        (folder / "manifest.json").write_text('{"sha256": "x", "size": 4}')
+    assert list(landing) == []
+    (folder / "document.zst").write_bytes(b"half")
+    assert list(landing) == []
+    (folder / "manifest.json").write_text('{"sha256": "x", "size": 4}')
     assert list(landing) == []
     document = landed(landing)
     assert list(landing) == [document]
@@ -180,17 +176,16 @@ def test_the_folder_name_of_a_long_id_is_no_other_ids(landing):
         assert landed(landing, forecast_id="y" * 100 + "-" + name[-16:]).folder != long.folder
 
 
-@pytest.mark.parametrize("deep", [False, True])
-def test_a_folder_that_cannot_be_written_names_the_setting(tmp_path, deep):
+def test_a_folder_that_cannot_be_written_names_the_setting(tmp_path):
     """A file stands where the folder should be: even the superuser cannot write there."""
     (tmp_path / "data").write_text("a file")
-    root = tmp_path / "data" / "landing" if deep else tmp_path / "data"
-    landing = Landing(root)
-    with pytest.raises(LandingError, match=f"{root} cannot be written .*CLARI_DATA_DIR"):
-        landing.check_writable()
-    with pytest.raises(LandingError, match="CLARI_DATA_DIR"):
-        landing.writer()
-    assert list(landing) == []
+    for root in (tmp_path / "data", tmp_path / "data" / "landing"):
+        landing = Landing(root)
+        with pytest.raises(LandingError, match=f"{root} cannot be written .*CLARI_DATA_DIR"):
+            landing.check_writable()
+        with pytest.raises(LandingError, match="CLARI_DATA_DIR"):
+            landing.writer()
+        assert list(landing) == []
 
 
 def test_a_folder_that_is_in_the_way_later_names_the_setting(landing):
@@ -214,34 +209,29 @@ def test_a_disk_that_is_full_names_the_setting(landing):
     assert list(landing) == []
 
 
-@pytest.mark.parametrize("manifest", ["", "{", "[" * 100_000, "[]", "null", "{}", '{"sha256": "x"}', None])
-def test_a_manifest_that_is_damaged_is_named(landing, manifest):
-    document = landed(landing)
-    path = document.folder / "manifest.json"
-    path.unlink() if manifest is None else path.write_text(manifest)
-    with pytest.raises(LandingError, match="6073 has no readable manifest"):
-        landing.find(landing.path_of(document))
+def test_a_manifest_that_is_damaged_is_named(landing):
+    path = landed(landing).folder / "manifest.json"
+    place = landing.path_of(*landing)
+    for manifest in ("", "{", "[" * 100_000, "[]", "null", "{}", '{"sha256": "x"}', None):
+        path.unlink() if manifest is None else path.write_text(manifest)
+        with pytest.raises(LandingError, match="6073 has no readable manifest"):
+            landing.find(place)
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "another", "gone"])
-def test_a_document_that_is_damaged_is_never_read_as_if_it_were_whole(landing, damage):
+def test_a_document_that_is_damaged_is_never_read_as_if_it_were_whole(landing):
     document = landed(landing, os.urandom(400_000))
     path = document.folder / "document.zst"
     content = path.read_bytes()
-    match damage:
-        case "cut":
-            path.write_bytes(content[: len(content) // 2])
-        case "flipped":
-            middle = len(content) // 2
-            path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
-        case "emptied":
-            path.write_bytes(b"")
-        case "another":
-            path.write_bytes((landed(landing, b"another", job_id="2").folder / "document.zst").read_bytes())
-        case "gone":
-            path.unlink()
-    with pytest.raises(LandingError, match=r"6073 (is damaged|is not what was landed|cannot be read)"):
-        document.read()
+    middle = len(content) // 2
+    another = (landed(landing, b"another", job_id="2").folder / "document.zst").read_bytes()
+    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+    def check(damaged: bytes | None) -> None:
+        path.unlink() if damaged is None else path.write_bytes(damaged)
+        with pytest.raises(LandingError, match=r"6073 (is damaged|is not what was landed|cannot be read)"):
+            document.read()
+
+    try_each((content[:middle], flipped, b"", another, None), check)
 
 
 def test_a_path_that_leads_elsewhere_is_not_followed(landing):

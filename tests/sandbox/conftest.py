@@ -2,32 +2,22 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
 from clari_pipeline.sandbox import Sandbox
+from tests.helpers.turned_clock import TurnedClock
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 CURRENT, NEWEST_PAST, OLDER = "2026_Q4", "2026_Q3", "2026_Q2"
 ALL_TYPES = ["forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed"]
 TRUST = ssl.create_default_context()  # read once: every client would read the certificates anew
+Clock = partial(TurnedClock, NOW)  # seconds that pass when the test says so, and the wall clock goes along
 FINISHED = {"DONE", "COMPLETED", "FAILED", "CANCELLED", "ABORTED"}
-
-
-class Clock:
-    """Seconds that pass when the test says so, and the wall-clock that goes along with them."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-    def now(self) -> datetime:
-        return NOW + timedelta(seconds=self.seconds)
 
 
 class Caller:

@@ -108,14 +108,11 @@ def test_exports_side_by_side_do_not_change_each_others_faults(in_chaos):
             met.setdefault(period, []).append(outcome(lambda period=period: caller.submit(period)))
         return met
 
+    assert in_chaos(CALM, people=1).submit({"year": 2026}).json()["code"] == "bad_request"
     quarters = (CURRENT, NEWEST_PAST, OLDER)
     in_turn, one_by_one = seen(*quarters * 12), seen(*(quarter for quarter in quarters for _ in range(12)))
     assert in_turn == one_by_one
     assert in_turn[CURRENT] != in_turn[OLDER]
-
-
-def test_a_body_that_nobody_can_read_is_refused_in_chaos_too(in_chaos):
-    assert in_chaos(CALM).submit({"year": 2026}).json()["code"] == "bad_request"
 
 
 @pytest.mark.soak
@@ -128,62 +125,46 @@ def test_rates_are_kept(in_chaos, clock):
     assert sum(state == ("DONE", False, False) for state in bad) < 30, "only slow ones"
 
 
-def test_an_answer_is_lost_and_the_job_behind_it_fails(in_chaos, clock):
+def test_an_answer_is_lost_and_the_job_behind_it_fails_or_is_refused_for_want_of_places(in_chaos, clock):
+    """Though there is quota."""
     caller = in_chaos(Chaos(request_rate=1, job_rate=1, slots_rate=0))
-    failed_unheard = 0
+    failed_unheard = refusals = 0
     for _ in range(60):
         before = len(caller.sandbox.jobs)
         answered = outcome(caller.submit)
         clock.seconds += 100_000
         accepted = caller.sandbox.jobs[before:]
         failed_unheard += answered == "no answer" and [job.status for job in accepted] == ["FAILED"]
+        if answered == (400, None, "application/json"):
+            refusals += 1
+            assert not accepted
     assert failed_unheard
+    assert refusals
 
 
-def test_a_truncated_document_is_cut_too(in_chaos, clock):
-    caller = in_chaos(Chaos(request_rate=0, job_rate=1, slots_rate=0))
-    submitted(caller, clock, 20)
-    caller.sandbox.chaos = Chaos(request_rate=1, job_rate=0)
-    caller.sandbox.scenario = "chaos"
-    truncated = [job for job in caller.sandbox.jobs if job.truncated and not job.expired]
-    seen = {outcome(lambda job=job: caller.results(job.job_id)) for job in truncated for _ in range(12)}
-    assert "cut" in seen
-
-
-def test_half_of_the_entries_of_a_truncated_job_are_missing(in_chaos, clock):
-    """The job says so, in one or the other of its two words."""
+def test_jobs_of_chaos_are_truncated_or_hang_until_they_are_cancelled(in_chaos, clock):
+    """Of a truncated one half the entries are missing, and the job says so in one or the other of its two words."""
     caller = in_chaos(Chaos(request_rate=0, job_rate=1, slots_rate=0), people=4)
     submitted(caller, clock, 40)
     sizes: dict[bool, set[int]] = {True: set(), False: set()}
     words = Counter()
-    for job in caller.sandbox.jobs:
-        if job.status == "DONE" and not job.expired:
-            described = caller.status(job.job_id)
-            words[described["rowsTruncated"], described["cellsTruncated"]] += 1
-            sizes[job.truncated].add(len(caller.results(job.job_id).json()["entries"]))
+    delivered = [job for job in caller.sandbox.jobs if job.status == "DONE" and not job.expired]
+    for job in delivered:
+        described = caller.status(job.job_id)
+        words[described["rowsTruncated"], described["cellsTruncated"]] += 1
+        sizes[job.truncated].add(len(caller.results(job.job_id).json()["entries"]))
     assert words.keys() == {(True, False), (False, True), (False, False)}
     assert {size * 2 for size in sizes[True]} == sizes[False]
-
-
-def test_a_hung_job_of_chaos_ends_when_it_is_cancelled(in_chaos, clock):
-    caller = in_chaos(Chaos(request_rate=0, job_rate=1, slots_rate=0))
-    submitted(caller, clock, 20)
     hung = [job for job in caller.sandbox.jobs if job.status not in FINISHED]
     assert hung
     for job in hung:
         assert caller.http.patch(f"/export/jobs/{job.job_id}", json={"type": "CANCEL"}).json()["successful"]
     assert {job.status for job in caller.sandbox.jobs} <= FINISHED
-
-
-def test_an_export_is_refused_for_want_of_places_though_there_is_quota(in_chaos):
-    caller = in_chaos(Chaos(request_rate=1, job_rate=0, slots_rate=0))
-    refusals = 0
-    for _ in range(60):
-        before = len(caller.sandbox.jobs)
-        if outcome(caller.submit) == (400, None, "application/json"):
-            refusals += 1
-            assert len(caller.sandbox.jobs) == before
-    assert refusals
+    # A truncated document is cut on its way, too.
+    caller.sandbox.chaos = Chaos(request_rate=1, job_rate=0)
+    caller.sandbox.scenario = "chaos"
+    truncated = [job.job_id for job in delivered if job.truncated]
+    assert "cut" in {outcome(lambda job=job: caller.results(job)) for job in truncated for _ in range(12)}
 
 
 def test_now_and_then_somebody_else_holds_all_places_for_a_while(in_chaos, clock):

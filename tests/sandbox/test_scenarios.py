@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from clari_pipeline.sandbox import SCENARIOS
+from tests.helpers.each_case import try_each
 from tests.sandbox.conftest import ALL_TYPES, CURRENT, NEWEST_PAST, OLDER, Clock
 
 KEY = ("userId", "fieldId", "timePeriodId", "timeFrameId")
@@ -19,18 +20,9 @@ HITS_NEWEST_PAST = [
     "currency_changed",
 ]  # fmt: skip
 NOT_EXPORTED_AT_ONCE = {
-    "failed",
-    "hung",
-    "expired",
-    "hidden_jobs",
-    "type_refused",
-    "type_refused_unnamed",
-    "chaos",
-    "flaky",
-    "rate_limited",
-    "no_quota",
-    "no_slots",
-}
+    "failed", "hung", "expired", "hidden_jobs", "type_refused", "type_refused_unnamed", "chaos", "flaky",
+    "rate_limited", "no_quota", "no_slots",
+}  # fmt: skip
 
 
 def key(entry):
@@ -78,52 +70,40 @@ def test_every_scenario_has_a_line_of_description():
     assert all(text and "\n" not in text for text in SCENARIOS.values())
 
 
-def _exported_as_csv():
-    """Every scenario in the current quarter, and in the newest past one where that is the one that it hits."""
-    for scenario in sorted(set(SCENARIOS) - NOT_EXPORTED_AT_ONCE):
-        for period in (CURRENT, NEWEST_PAST, OLDER):
-            is_hit = period == CURRENT or (period == NEWEST_PAST and scenario in HITS_NEWEST_PAST)
-            yield pytest.param(scenario, period, marks=() if is_hit else pytest.mark.soak)
+def test_every_scenario_can_be_exported_in_every_quarter_and_as_csv_too(open_sandbox):
+    """Of a company of one, of which the head has nobody below, and of a larger one."""
+    one, more = open_sandbox(people=1, concurrent_limit=1000), open_sandbox(people=6, concurrent_limit=1000)
+
+    def check(case):
+        scenario, period = case
+        one.sandbox.scenario = more.sandbox.scenario = scenario
+        assert one.export(period)
+        rows = list(csv.reader(StringIO(more.export(period, exportFormat="CSV").decode(), newline="")))
+        assert len(rows[0]) == 12
+        if (scenario, period) not in {("unreadable", NEWEST_PAST), ("empty", CURRENT)}:
+            assert len(rows) > 100
+            assert {len(row) for row in rows} == {12}
+
+    scenarios = sorted(set(SCENARIOS) - NOT_EXPORTED_AT_ONCE)
+    try_each([(scenario, period) for scenario in scenarios for period in (CURRENT, NEWEST_PAST, OLDER)], check)
 
 
-@pytest.mark.parametrize(("scenario", "period"), [*_exported_as_csv()])
-def test_every_scenario_can_be_exported_as_csv_too(in_scenario, scenario, period):
-    text = in_scenario(scenario).export(period, exportFormat="CSV").decode()
-    rows = list(csv.reader(StringIO(text, newline="")))
-    assert len(rows[0]) == 12
-    if (scenario, period) not in {("unreadable", NEWEST_PAST), ("empty", CURRENT)}:
-        assert len(rows) > 100
-        assert {len(row) for row in rows} == {12}
+def test_quarters_that_a_scenario_does_not_concern_are_calm(open_sandbox):
+    caller = open_sandbox(people=8, concurrent_limit=1000)
+    calm = {period: caller.export(period) for period in (CURRENT, OLDER)}
 
-
-@pytest.mark.parametrize("scenario", HITS_NEWEST_PAST)
-def test_quarters_that_a_scenario_does_not_concern_are_calm(in_scenario, as_calm, scenario):
-    calm = [as_calm(period) for period in (CURRENT, OLDER)]
-    caller = in_scenario(scenario)
-    assert caller.export(CURRENT) == calm[0]
-    job_id = caller.submit(OLDER).json()["jobId"]
-    assert caller.finished(job_id)["rowsTruncated"] is False
-    assert caller.results(job_id).content == calm[1]
-
-
-def test_a_company_of_one_has_every_scenario(open_sandbox):
-    caller = open_sandbox(people=1)
-    for scenario in sorted(set(SCENARIOS) - NOT_EXPORTED_AT_ONCE):
+    def check(scenario):
         caller.sandbox.scenario = scenario
-        assert caller.export(CURRENT)
-        assert caller.export(NEWEST_PAST)
+        for period, content in calm.items():
+            job_id = caller.submit(period).json()["jobId"]
+            assert caller.finished(job_id)["rowsTruncated"] is False
+            assert caller.results(job_id).content == content
 
-
-def test_a_scenario_can_be_changed_while_it_runs(calm):
-    before = calm.document()
-    calm.sandbox.scenario = "empty"
-    assert calm.document()["entries"] == []
-    calm.sandbox.scenario = "calm"
-    assert calm.document() == before
+    try_each(HITS_NEWEST_PAST, check)
 
 
 def test_swings_move_seven_calls_of_the_running_week(pair):
-    """Five by 25 to 60 %, one to zero, one from zero: all of them submitted, everybody else as before."""
+    """Five by 25 to 60 %, one to zero, one from zero: all submitted; everybody and every quarter else as before."""
     moved = changes(*pair("swings"))
     assert len(moved) == 7
     assert {name[3] for name in moved} == {"W07"}
@@ -138,35 +118,34 @@ def test_swings_move_seven_calls_of_the_running_week(pair):
             assert Decimal("0.25") <= round(abs(is_now / was - 1), 4) <= Decimal("0.6")
             kinds["up" if is_now > was else "down"] += 1
     assert kinds == {"up": 3, "down": 2, "from zero": 1, "to zero": 1}
-
-
-def test_swings_leave_past_quarters_alone(pair):
     assert changes(*pair("swings", NEWEST_PAST)) == {}
 
 
-@pytest.mark.parametrize("period", [CURRENT, NEWEST_PAST, OLDER])
-def test_one_who_has_left_is_in_no_quarter_any_more(pair, period):
-    before, after = pair("departure", period)
-    gone = {user["userId"] for user in before["users"]} - {user["userId"] for user in after["users"]}
-    assert len(gone) == 1
-    assert after["entries"] == [entry for entry in before["entries"] if entry["userId"] not in gone]
+def test_one_who_has_left_is_in_no_quarter_any_more(pair):
+    for period in (CURRENT, NEWEST_PAST, OLDER):
+        before, after = pair("departure", period)
+        gone = {user["userId"] for user in before["users"]} - {user["userId"] for user in after["users"]}
+        assert len(gone) == 1
+        assert after["entries"] == [entry for entry in before["entries"] if entry["userId"] not in gone]
 
 
-@pytest.mark.parametrize(("period", "newest"), [(CURRENT, "W07"), (NEWEST_PAST, "W12")])
-def test_late_edits_change_closed_weeks_only(pair, period, newest):
-    before, after = pair("late_edits", period)
-    edited = changes(before, after)
-    assert len(edited) > 10
-    assert newest not in {name[3] for name in edited}
-    ends = {week["timeFrameId"]: week["endDate"] for week in after["timeFrames"]}
-    for name, (_, entry) in edited.items():
-        assert time.strftime("%Y-%m-%d", time.gmtime(entry["updatedOn"] / 1000)) > ends[name[3]]
+def test_late_edits_change_closed_weeks_only(pair):
+    for period, newest in ((CURRENT, "W07"), (NEWEST_PAST, "W12")):
+        before, after = pair("late_edits", period)
+        edited = changes(before, after)
+        assert len(edited) > 10
+        assert newest not in {name[3] for name in edited}
+        ends = {week["timeFrameId"]: week["endDate"] for week in after["timeFrames"]}
+        for name, (_, entry) in edited.items():
+            assert time.strftime("%Y-%m-%d", time.gmtime(entry["updatedOn"] / 1000)) > ends[name[3]]
 
 
-def test_an_empty_quarter_still_has_its_people(pair):
+def test_an_empty_quarter_still_has_its_people_and_is_full_again_where_the_scenario_changes(calm, pair):
     before, after = pair("empty")
     assert after["entries"] == []
     assert after["users"] == before["users"]
+    calm.sandbox.scenario = "calm"
+    assert calm.document() == before
 
 
 def test_echo_delivers_the_current_quarter_for_past_ones(in_scenario):
@@ -175,56 +154,54 @@ def test_echo_delivers_the_current_quarter_for_past_ones(in_scenario):
     assert caller.document(OLDER)["timePeriods"][0]["timePeriodId"] == CURRENT
 
 
-def test_a_truncated_document_is_done_and_says_that_rows_are_missing(calm, open_sandbox):
-    caller = open_sandbox("truncated")
-    job_id = caller.submit(NEWEST_PAST).json()["jobId"]
-    job = caller.finished(job_id)
+def test_a_truncated_document_is_done_and_says_that_rows_are_missing(pair, in_scenario):
+    before, after = pair("truncated", NEWEST_PAST)
+    job = in_scenario("truncated").http.get("/export/jobs").json()[0]
     assert (job["status"], job["rowsTruncated"]) == ("DONE", True)
-    assert len(caller.results(job_id).json()["entries"]) * 2 == len(calm.document(NEWEST_PAST)["entries"])
+    assert len(after["entries"]) * 2 == len(before["entries"])
 
 
-def test_null_keys_lose_each_part_of_the_key_once(pair):
+def test_keys_are_null_or_doubled_where_the_scenario_says_so(pair):
+    """Each part of the key is lost once; of what has the same key, one pair differs or is the same."""
     _, after = pair("null_keys", NEWEST_PAST)
     assert Counter(name for entry in after["entries"] for name in KEY if entry[name] is None) == dict.fromkeys(KEY, 1)
+    for scenario, differ in (("duplicates_exact", False), ("duplicates_conflict", True)):
+        _, after = pair(scenario, NEWEST_PAST)
+        first: dict[tuple[str, ...], dict[str, object]] = {}
+        again = [(first[key(e)], e) for e in after["entries"] if first.setdefault(key(e), e) is not e]
+        assert len(again) == 3
+        assert all((before != after) == differ for before, after in again)
 
 
-@pytest.mark.parametrize(("scenario", "differ"), [("duplicates_exact", False), ("duplicates_conflict", True)])
-def test_duplicates_have_the_same_key(pair, scenario, differ):
-    _, after = pair(scenario, NEWEST_PAST)
-    first: dict[tuple[str, ...], dict[str, object]] = {}
-    again = [(first[key(e)], e) for e in after["entries"] if first.setdefault(key(e), e) is not e]
-    assert len(again) == 3
-    assert all((before != after) == differ for before, after in again)
-
-
-def test_an_unreadable_document_breaks_off_though_all_of_it_arrived(calm, open_sandbox):
-    whole = calm.export(NEWEST_PAST)
-    content = open_sandbox("unreadable").export(NEWEST_PAST)
+def test_an_unreadable_document_breaks_off_though_all_of_it_arrived(in_scenario, as_calm):
+    whole = as_calm(NEWEST_PAST)
+    content = in_scenario("unreadable").export(NEWEST_PAST)
     assert content == whole[: len(whole) // 2]
     with pytest.raises(ValueError):
         json.loads(content)
 
 
-def test_an_unreadable_amount_is_text(pair):
+def test_an_amount_is_text_or_a_currency_is_another_in_the_newest_past_quarter(pair):
     moved = changes(*pair("unreadable_amount", NEWEST_PAST))
     assert [after["forecastValue"] for _, after in moved.values()] == ["12,5oo"]
+    before, after = pair("currency_changed", NEWEST_PAST)
+    assert {entry["currency"]["code"] for entry in before["entries"]} == {"USD"}
+    assert {entry["currency"]["code"] for entry in after["entries"]} == {"EUR"}
 
 
 def test_a_monthly_tab_delivers_the_months_of_the_quarter(pair):
     before, after = pair("monthly")
-    assert [period["label"] for period in after["timePeriods"]] == [
-        "October FY 2026", "November FY 2026", "December FY 2026",
-    ]  # fmt: skip
+    months = [f"{month} FY 2026" for month in ("October", "November", "December")]
+    assert [period["label"] for period in after["timePeriods"]] == months
     assert {period["type"] for period in after["timePeriods"]} == {"MONTH"}
     assert [field["fieldName"] for field in after["fields"]] == ["Monthly Commit", "Quota"]
     first = next(entry for entry in before["entries"] if "forecastValue" in entry)
-    months = [
+    calls = [
         Decimal(entry["forecastValue"])
         for entry in after["entries"]
-        if "forecastValue" in entry
-        and (entry["userId"], entry["timeFrameId"]) == (first["userId"], first["timeFrameId"])
+        if "forecastValue" in entry and all(entry[name] == first[name] for name in ("userId", "timeFrameId"))
     ]
-    assert abs(sum(months) - Decimal(first["forecastValue"])) <= Decimal("0.02")
+    assert abs(sum(calls) - Decimal(first["forecastValue"])) <= Decimal("0.02")
 
 
 def test_unordered_is_the_same_in_another_order_with_unknown_keys(pair):
@@ -238,37 +215,36 @@ def test_unordered_is_the_same_in_another_order_with_unknown_keys(pair):
     assert after["x_release"]
 
 
-def test_number_writings_differ_and_mean_the_same(calm, open_sandbox):
-    caller = open_sandbox("number_writings")
-    text = caller.export().decode()
+def test_number_writings_differ_and_mean_the_same(pair, in_scenario):
+    before, after = pair("number_writings")
+    text = in_scenario("number_writings").export().decode()
     assert '"forecastValue": "' in text
     assert "E5" in text
-    before, after = calm.document(), caller.document()
     for was, is_now in zip(before["entries"], after["entries"], strict=True):
         for name in ("forecastValue", "quotaValue", "adjustmentValue", "crmTotal", "crmClosed"):
             assert (name in was) == (name in is_now)
             assert name not in was or Decimal(was[name]) == Decimal(is_now[name])
 
 
-def test_flat_is_one_row_a_person(calm, open_sandbox):
-    document = open_sandbox("flat").document()
-    assert document.keys() == {"entries"}
-    assert len(document["entries"]) == 40
-    assert document["entries"][0].keys() == {
+def test_flat_is_one_row_a_person(pair):
+    before, after = pair("flat")
+    assert after.keys() == {"entries"}
+    assert len(after["entries"]) == 40
+    assert after["entries"][0].keys() == {
         "ownerName", "ownerEmail", "forecastAmount", "quotaAmount", "crmTotal", "crmClosed", "adjustmentAmount",
         "timePeriod",
     }  # fmt: skip
-    head = calm.document()["users"][0]["userId"]
+    head = before["users"][0]["userId"]
     newest = {
         entry["fieldId"]: entry
-        for entry in calm.document(includeHistorical=False)["entries"]
-        if entry["userId"] == head
+        for entry in before["entries"]
+        if entry["userId"] == head and entry["timeFrameId"] == "W07"
     }
-    assert document["entries"][0]["forecastAmount"] == newest["fc:commit"]["forecastValue"]
-    assert document["entries"][0]["quotaAmount"] == newest["quota:annual_plan"]["quotaValue"]
+    assert after["entries"][0]["forecastAmount"] == newest["fc:commit"]["forecastValue"]
+    assert after["entries"][0]["quotaAmount"] == newest["quota:annual_plan"]["quotaValue"]
 
 
-def test_two_tops_have_no_parent(pair):
+def test_two_tops_have_no_parent_and_one_person_has_two_ids(pair):
     before, after = pair("two_tops")
     tops = [user["name"] for user in after["users"] if not user["parentHierarchyId"]]
     assert tops == [before["users"][0]["name"], "Clari Integration"]
@@ -276,50 +252,44 @@ def test_two_tops_have_no_parent(pair):
     mine = [entry for entry in after["entries"] if entry["userId"] == integration]
     assert mine
     assert not any(entry["isUpdated"] for entry in mine)
-
-
-def test_one_person_has_two_ids(pair):
     before, after = pair("one_person_two_ids")
     assert Counter(Counter(user["crmId"] for user in after["users"]).values()) == {1: 39, 2: 1}
     assert len({user["userId"] for user in after["users"]}) == 41
     assert len({key(entry) for entry in after["entries"]}) == len(after["entries"]) > len(before["entries"])
 
 
-def test_the_currency_changes_in_the_newest_past_quarter(pair):
-    before, after = pair("currency_changed", NEWEST_PAST)
-    assert {entry["currency"]["code"] for entry in before["entries"]} == {"USD"}
-    assert {entry["currency"]["code"] for entry in after["entries"]} == {"EUR"}
+def test_refused_types_are_named_or_not_and_the_others_can_be_exported(open_sandbox):
+    for scenario in ("type_refused", "type_refused_unnamed"):
+        caller = open_sandbox(scenario, people=2)
+        for types in (["crm_total"], ["crm_closed"], ALL_TYPES):
+            answer = caller.submit(typesToExport=types)
+            assert (answer.status_code, answer.json()["code"]) == (400, "type_not_supported")
+            named = {
+                kind for kind in ("crm_total", "crm_closed") if f"CRM {kind[4:].title()}" in answer.json()["message"]
+            }
+            assert named == (set(types) - set(ALL_TYPES[:4]) if scenario == "type_refused" else set())
+        assert "crm" not in answer.json()["message"].lower() or scenario == "type_refused"
+        assert caller.document(typesToExport=ALL_TYPES[:4])["entries"]
 
 
-def test_refused_types_are_named_and_the_others_can_be_exported(open_sandbox):
-    caller = open_sandbox("type_refused")
-    answer = caller.submit()
-    assert (answer.status_code, answer.json()["code"]) == (400, "type_not_supported")
-    assert "CRM Closed and CRM Total" in answer.json()["message"]
-    assert "CRM Total" not in caller.submit(typesToExport=["crm_closed"]).json()["message"]
-    assert caller.document(typesToExport=ALL_TYPES[:4])["entries"]
-
-
-@pytest.mark.parametrize("types", [["crm_total"], ["crm_closed"], ALL_TYPES])
-def test_a_refusal_need_not_name_the_types(open_sandbox, types):
-    caller = open_sandbox("type_refused_unnamed")
-    answer = caller.submit(typesToExport=types)
-    assert (answer.status_code, answer.json()["code"]) == (400, "type_not_supported")
-    assert "crm" not in answer.json()["message"].lower()
-    assert caller.document(typesToExport=ALL_TYPES[:4])["entries"]
-
-
-def test_the_current_quarters_job_fails(open_sandbox):
-    caller = open_sandbox("failed")
+def test_the_current_quarters_job_fails_and_results_expire_once(open_sandbox):
+    caller = open_sandbox("failed", people=2)
     job_id = caller.submit().json()["jobId"]
     assert caller.finished(job_id)["status"] == "FAILED"
     assert caller.results(job_id).json()["code"] == "invalid_jobId"
     assert caller.export(NEWEST_PAST)
+    caller = open_sandbox("expired", people=2)
+    job_id = caller.submit(NEWEST_PAST).json()["jobId"]
+    job = caller.finished(job_id)
+    assert (job["status"], job["expiredTime"] < job["startTime"]) == ("DONE", True)
+    assert caller.results(job_id).status_code == 400
+    assert caller.export(NEWEST_PAST)
+    assert caller.export(CURRENT)
 
 
 def test_the_current_quarters_job_hangs_however_late_it_is_until_it_is_cancelled(open_sandbox):
     clock = Clock()
-    caller = open_sandbox("hung", clock=clock, write_at_once=True)
+    caller = open_sandbox("hung", clock=clock, write_at_once=True, people=2)
     job_id = caller.submit().json()["jobId"]
     other = caller.submit(NEWEST_PAST).json()["jobId"]
     clock.seconds = 1_000_000
@@ -330,34 +300,21 @@ def test_the_current_quarters_job_hangs_however_late_it_is_until_it_is_cancelled
     assert answer.json() == {"status": "ABORTED", "successful": True}
 
 
-def test_results_expire_once(open_sandbox):
-    caller = open_sandbox("expired")
-    job_id = caller.submit(NEWEST_PAST).json()["jobId"]
-    job = caller.finished(job_id)
-    assert (job["status"], job["expiredTime"] < job["startTime"]) == ("DONE", True)
-    assert caller.results(job_id).status_code == 400
-    assert caller.export(NEWEST_PAST)
-    assert caller.export(CURRENT)
+def test_requests_fail_at_the_same_places_for_the_same_seed(open_sandbox):
+    """Every third is one too many, or as they are drawn."""
 
-
-def test_every_third_request_is_one_too_many(open_sandbox):
-    caller = open_sandbox("rate_limited")
-    codes = [caller.http.get("/admin/limits").status_code for _ in range(6)]
-    assert codes == [200, 200, 429, 200, 200, 429]
-
-
-def test_a_flaky_api_fails_the_same_way_for_the_same_seed(open_sandbox):
-    def seen(seed):
-        caller, outcomes = open_sandbox("flaky", seed=seed, people=1), []
-        for _ in range(120):
+    def seen(scenario, times, seed):
+        caller, outcomes = open_sandbox(scenario, seed=seed, people=1), []
+        for _ in range(times):
             try:
                 outcomes.append(caller.http.get("/admin/limits").status_code)
             except httpx.RemoteProtocolError:
                 outcomes.append(0)
         return outcomes
 
-    first = seen(7)
-    assert first == seen(7) != seen(8)
+    assert seen("rate_limited", 6, 7) == [200, 200, 429, 200, 200, 429]
+    first = seen("flaky", 120, 7)
+    assert first == seen("flaky", 120, 7) != seen("flaky", 120, 8)
     assert set(first) == {200, 429, 500, 502, 0}
     assert first.count(200) > 80
 

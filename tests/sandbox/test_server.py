@@ -1,49 +1,57 @@
 """The sandbox's API: who may call, what is refused, what counts against the limits, and what goes astray."""
 
 import re
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from datetime import timedelta
 
 import httpx
 import pytest
 
 from clari_pipeline.sandbox import Export, Fault, Sandbox
-from tests.sandbox.conftest import CURRENT, NEWEST_PAST, NOW, Clock
+from tests.helpers.each_case import try_each
+from tests.sandbox.conftest import CURRENT, NEWEST_PAST, NOW, TRUST, Caller, Clock
+
+
+@pytest.fixture(scope="module")
+def _opened():
+    with Sandbox(now=lambda: NOW, job_seconds=0.02, people=1, concurrent_limit=1000) as sandbox, ExitStack() as stack:
+        http = httpx.Client(base_url=sandbox.base_url, headers={"apikey": sandbox.api_key}, verify=TRUST)
+        yield Caller(sandbox, stack.enter_context(http))
+
+
+@pytest.fixture
+def asked(_opened):
+    """The module's one sandbox, for what nothing is left of that would matter to another test."""
+    _opened.sandbox.requests.clear()
+    return _opened
 
 
 @pytest.fixture
 def calm(open_sandbox):
-    """A sandbox of its own for each test: what it remembers matters here."""
-    return open_sandbox(people=5)
+    """A sandbox of its own: what it remembers matters here."""
+    return open_sandbox(people=1)
 
 
-def test_it_answers_as_soon_as_it_has_started_and_stops_when_told():
-    with Sandbox() as sandbox:
-        address = f"{sandbox.base_url}/admin/limits"
-        assert httpx.get(address, headers={"apikey": sandbox.api_key}).status_code == 200
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(address)
-
-
-def test_a_taken_port_is_named(calm):
-    port = httpx.URL(calm.sandbox.base_url).port
-    with pytest.raises(OSError, match=rf"port {port} .*Name another one"):
-        Sandbox(port=port).start()
-
-
-def test_it_can_be_started_again_and_still_knows_its_jobs():
-    sandbox = Sandbox(job_seconds=0.001)
+def test_it_can_be_started_twice_stops_when_told_and_still_knows_its_jobs():
+    sandbox = Sandbox(job_seconds=0.001, people=1)
     for _ in range(2):
         with sandbox, httpx.Client(base_url=sandbox.base_url, headers={"apikey": sandbox.api_key}) as http:
             assert http.post("/export/forecast/total_new", json={}).status_code == 200
             jobs = http.get("/export/jobs").json()
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{sandbox.base_url}/admin/limits", verify=TRUST)
     assert len(jobs) == 2
     sandbox.stop()
 
 
-@pytest.mark.parametrize("headers", [{}, {"apikey": "sandbox-key-other"}, {"Authorization": "Bearer x"}])
-def test_without_the_key_every_call_is_turned_away(calm, headers):
-    for method, path in [
+def test_a_taken_port_is_named(asked):
+    port = httpx.URL(asked.sandbox.base_url).port
+    with pytest.raises(OSError, match=rf"port {port} .*Name another one"):
+        Sandbox(port=port).start()
+
+
+def test_without_the_key_every_call_is_turned_away(asked):
+    calls = [
         ("GET", "/admin/limits"),
         ("POST", "/export/forecast/total_new"),
         ("GET", "/export/jobs"),
@@ -51,49 +59,42 @@ def test_without_the_key_every_call_is_turned_away(calm, headers):
         ("GET", "/export/jobs/1/results"),
         ("PATCH", "/export/jobs/1"),
         ("GET", "/nowhere"),
-    ]:
-        answer = httpx.request(method, calm.sandbox.base_url + path, headers=headers)
-        assert (answer.status_code, answer.json()["message"]) == (401, "Invalid authentication credentials")
+    ]
+    with httpx.Client(base_url=asked.sandbox.base_url, verify=TRUST) as stranger:
+        for headers in ({}, {"apikey": "sandbox-key-other"}, {"Authorization": "Bearer x"}):
+            for method, path in calls:
+                answer = stranger.request(method, path, headers=headers)
+                assert (answer.status_code, answer.json()["message"]) == (401, "Invalid authentication credentials")
+        headers = {"Authorization": f"Bearer {asked.sandbox.api_key}"}
+        assert stranger.get("/admin/limits", headers=headers).status_code == 200
+    assert asked.sandbox.api_key == Sandbox().api_key != Sandbox(seed=8).api_key
 
 
-def test_the_key_is_taken_as_a_bearer_token_too(calm):
-    headers = {"Authorization": f"Bearer {calm.sandbox.api_key}"}
-    assert httpx.get(f"{calm.sandbox.base_url}/admin/limits", headers=headers).status_code == 200
-    assert calm.sandbox.api_key == Sandbox().api_key != Sandbox(seed=8).api_key
+def test_calls_that_it_does_not_have_are_not_found(asked):
+    for path in ("/forecast/types", "/export", "/export/audit/events"):
+        assert asked.http.get(path).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/forecast/types", "/export", "/export/audit/events"])
-def test_calls_that_it_does_not_have_are_not_found(calm, path):
-    assert calm.http.get(path).status_code == 404
+def test_what_cannot_be_asked_for_is_refused_with_a_code(calm):
+    bodies = (
+        {"timePeriod": "Q4 2026"}, {"timePeriod": "2026_Q5"}, {"typesToExport": ["forecast", "forecast_value"]},
+        {"typesToExport": "forecast"}, {"typesToExport": [["forecast"]]}, {"exportFormat": "XML"},
+        {"schedule": "OFTEN"}, {"includeHistorical": "yes"}, {"currency": "ZZZ"}, {"currency": {}}, ["forecast"],
+        {"scopeId": "1::MGR"}, {"scopeId": []},
+    )  # fmt: skip
 
+    def check(body):
+        answer = calm.http.post("/export/forecast/total_new", json=body)
+        assert answer.json().keys() == {"code", "namespace", "errorId", "message", "orgId"}
+        expected = (401, "no_optin") if "scopeId" in body else (400, "bad_request")
+        assert (answer.status_code, answer.json()["code"]) == expected
 
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        ({"timePeriod": "Q4 2026"}, 400, "bad_request"),
-        ({"timePeriod": "2026_Q5"}, 400, "bad_request"),
-        ({"typesToExport": ["forecast", "forecast_value"]}, 400, "bad_request"),
-        ({"typesToExport": "forecast"}, 400, "bad_request"),
-        ({"typesToExport": [["forecast"]]}, 400, "bad_request"),
-        ({"exportFormat": "XML"}, 400, "bad_request"),
-        ({"schedule": "OFTEN"}, 400, "bad_request"),
-        ({"includeHistorical": "yes"}, 400, "bad_request"),
-        ({"currency": "ZZZ"}, 400, "bad_request"),
-        ({"currency": {}}, 400, "bad_request"),
-        ({"scopeId": "1::MGR"}, 401, "no_optin"),
-        ({"scopeId": []}, 401, "no_optin"),
-        (["forecast"], 400, "bad_request"),
-    ],
-)
-def test_what_cannot_be_asked_for_is_refused_with_a_code(calm, body, status, code):
-    answer = calm.http.post("/export/forecast/total_new", json=body)
-    assert answer.status_code == status
-    assert answer.json().keys() == {"code", "namespace", "errorId", "message", "orgId"}
-    assert answer.json()["code"] == code
+    try_each(bodies, check)
     assert calm.http.get("/export/jobs").json() == []
 
 
-def test_a_request_without_a_body_gets_the_defaults(calm):
+def test_a_request_without_a_body_gets_the_defaults(open_sandbox):
+    calm = open_sandbox(people=5)
     job_id = calm.http.post("/export/forecast/total_new").json()["jobId"]
     calm.finished(job_id)
     document = calm.results(job_id).json()
@@ -136,12 +137,13 @@ def test_the_concurrent_limit_holds_and_frees_itself(open_sandbox):
 
 def test_running_jobs_are_listed_only_where_there_are_any(open_sandbox):
     clock = Clock()
-    caller = open_sandbox("hung", clock=clock, write_at_once=True, job_seconds=2)
-    assert "runningJobIds" not in caller.http.get("/admin/limits").json()["jobs"]
+    caller = open_sandbox("hung", clock=clock, write_at_once=True, job_seconds=2, people=1)
+    running = [caller.http.get("/admin/limits").json()["jobs"]]
     job_id = caller.submit().json()["jobId"]
-    assert "runningJobIds" not in caller.http.get("/admin/limits").json()["jobs"]
+    running.append(caller.http.get("/admin/limits").json()["jobs"])
     clock.seconds = 2
-    assert caller.http.get("/admin/limits").json()["jobs"]["runningJobIds"] == [job_id]
+    running.append(caller.http.get("/admin/limits").json()["jobs"])
+    assert [jobs.get("runningJobIds") for jobs in running] == [None, None, [job_id]]
 
 
 def test_the_monthly_quota_is_used_up_and_rolls_on_after_thirty_days(open_sandbox):
@@ -186,85 +188,81 @@ def test_requests_are_remembered_with_what_was_asked(calm):
     assert second == ("GET", "/v4/admin/limits", None)
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 502, 503])
-def test_a_call_can_be_made_to_fail_once(calm, status):
-    calm.sandbox.fail_next("limits", [str(status)])
-    answer = calm.http.get("/admin/limits")
-    assert (answer.status_code, "retry-after" in answer.headers) == (status, False)
-    assert calm.http.get("/export/jobs").status_code == 200
-    assert calm.http.get("/admin/limits").status_code == 200
+def test_a_call_can_be_made_to_fail_once_in_every_envelope(asked):
+    statuses = [400, 401, 403, 404, 429, 500, 502, 503]
+    asked.sandbox.fail_next("limits", [*map(str, statuses), "garbage", "quota"])
+    answers = dict(
+        zip((*statuses, "garbage", "quota"), (asked.http.get("/admin/limits") for _ in range(10)), strict=True)
+    )
+    for status in statuses:
+        assert (answers[status].status_code, "retry-after" in answers[status].headers) == (status, False)
+    assert answers[401].json().keys() == {"message", "request_id"}
+    assert answers[404].json()[0].keys() == {"statusCode", "reaspnPhrase", "description", "details"}
+    assert answers[500].json()["code"] == "internal_server_error"
+    assert answers[502].headers["content-type"].startswith("text/html")
+    assert answers[503].json()["errors"][0]["status"] == "503"
+    assert (answers["garbage"].status_code, answers["garbage"].content[:1]) == (200, b"<")
+    assert answers["quota"].json()["code"] == "export_monthly_quota_reached"
+    asked.sandbox.fail_next("limits", ["500"])
+    assert asked.http.get("/export/jobs").status_code == 200
+    assert [asked.http.get("/admin/limits").status_code for _ in range(2)] == [500, 200]
 
 
-def test_errors_come_in_all_their_envelopes(calm):
-    calm.sandbox.fail_next("jobs", ["401", "404", "500", "502", "503", "garbage", "quota"])
-    answers = [calm.http.get("/export/jobs") for _ in range(7)]
-    assert answers[0].json().keys() == {"message", "request_id"}
-    assert answers[1].json()[0].keys() == {"statusCode", "reaspnPhrase", "description", "details"}
-    assert answers[2].json()["code"] == "internal_server_error"
-    assert answers[3].headers["content-type"].startswith("text/html")
-    assert answers[4].json()["errors"][0]["status"] == "503"
-    assert (answers[5].status_code, answers[5].content[:1]) == (200, b"<")
-    assert answers[6].json()["code"] == "export_monthly_quota_reached"
-
-
-def test_faults_are_met_in_their_order(calm):
-    calm.sandbox.fail_next("status", ["429:1", "none", Fault("answer", 418, {"X-Pot": "tea"}, b"short")])
-    first, second, third = (calm.http.get("/export/jobs/none") for _ in range(3))
+def test_faults_are_met_in_their_order(asked):
+    asked.sandbox.fail_next("status", ["429:1", "none", Fault("answer", 418, {"X-Pot": "tea"}, b"short")])
+    first, second, third = (asked.http.get("/export/jobs/none") for _ in range(3))
     assert (first.status_code, first.headers["retry-after"]) == (429, "1")
     assert second.status_code == 400
     assert (third.status_code, third.headers["x-pot"], third.content) == (418, "tea", b"short")
 
 
-@pytest.mark.parametrize(
-    ("fault", "status", "queued"), [("reset", None, 0), ("lost", None, 1), ("late:502", 502, 1), ("502", 502, 0)]
-)
-def test_an_answer_can_be_lost_or_an_error_whether_the_job_was_queued_or_not(calm, fault, status, queued):
-    calm.sandbox.fail_next("submit", [fault])
-    with pytest.raises(httpx.RemoteProtocolError) if status is None else nullcontext():
-        answer = calm.submit()
-        assert (answer.status_code, answer.headers["content-type"].startswith("text/html")) == (status, True)
-    assert len(calm.http.get("/export/jobs").json()) == queued
+def test_an_answer_can_be_lost_or_an_error_whether_the_job_was_queued_or_not(calm):
+    queued = 0
+    for fault, status, more in (("reset", None, 0), ("lost", None, 1), ("late:502", 502, 1), ("502", 502, 0)):
+        calm.sandbox.fail_next("submit", [fault])
+        with pytest.raises(httpx.RemoteProtocolError) if status is None else nullcontext():
+            answer = calm.submit()
+            assert (answer.status_code, answer.headers["content-type"].startswith("text/html")) == (status, True)
+        queued += more
+        assert len(calm.http.get("/export/jobs").json()) == queued, fault
 
 
-def test_a_download_can_stop_half_way(calm):
-    job_id = calm.submit().json()["jobId"]
-    calm.finished(job_id)
-    calm.sandbox.fail_next("results", ["cut"])
+def test_a_download_can_stop_half_way_or_come_in_small_pieces(asked):
+    job_id = asked.submit().json()["jobId"]
+    asked.finished(job_id)
+    asked.sandbox.fail_next("results", ["cut", "drip:0.05"])
     received = b""
     with (
         pytest.raises(httpx.RemoteProtocolError),
-        calm.http.stream("GET", f"/export/jobs/{job_id}/results") as answer,
+        asked.http.stream("GET", f"/export/jobs/{job_id}/results") as answer,
     ):
         for piece in answer.iter_raw():
             received += piece
-    whole = calm.results(job_id).content
+    with asked.http.stream("GET", f"/export/jobs/{job_id}/results") as dripping:
+        pieces = list(dripping.iter_raw())
+    whole = asked.results(job_id).content
     assert int(answer.headers["content-length"]) == len(whole)
     assert received == whole[: len(whole) // 2]
-
-
-def test_a_body_can_come_in_small_pieces_and_is_whole(calm):
-    job_id = calm.submit().json()["jobId"]
-    calm.finished(job_id)
-    calm.sandbox.fail_next("results", ["drip:0.05"])
-    with calm.http.stream("GET", f"/export/jobs/{job_id}/results") as answer:
-        pieces = list(answer.iter_raw())
     assert len(pieces) > 5
-    assert b"".join(pieces) == calm.results(job_id).content
+    assert b"".join(pieces) == whole
 
 
-def test_two_faults_can_meet_one_request(calm):
+def test_two_faults_can_meet_one_request(asked):
     """Here a body that comes in small pieces and stops half way, and an answer that is late and then lost."""
-    calm.sandbox.fail_next("limits", ["drip:0.05+cut", "hang:0.01+lost", "hang:0.01+503"])
+    asked.sandbox.fail_next("limits", ["drip:0.05+cut", "hang:0.01+lost", "hang:0.01+503"])
     pieces = []
     with (
         pytest.raises(httpx.RemoteProtocolError, match="complete message body"),
-        calm.http.stream("GET", "/admin/limits") as answer,
+        asked.http.stream("GET", "/admin/limits") as answer,
     ):
         pieces.extend(answer.iter_raw())
     assert 0 < len(b"".join(pieces)) <= int(answer.headers["content-length"]) // 2
     with pytest.raises(httpx.RemoteProtocolError):
-        calm.http.get("/admin/limits")
-    assert calm.http.get("/admin/limits").status_code == 503
+        asked.http.get("/admin/limits")
+    assert asked.http.get("/admin/limits").status_code == 503
+    asked.sandbox.fail_next("limits", ["hang:5"])
+    with pytest.raises(httpx.ReadTimeout):
+        asked.http.get("/admin/limits", timeout=0.05)
 
 
 def test_it_tells_what_has_become_of_each_export(calm):
@@ -287,18 +285,12 @@ def test_it_tells_what_has_become_of_each_export(calm):
     assert [job.downloads for job in calm.sandbox.jobs] == [2, 0]
 
 
-def test_an_answer_can_be_late(calm):
-    calm.sandbox.fail_next("limits", ["hang:5"])
-    with pytest.raises(httpx.ReadTimeout):
-        calm.http.get("/admin/limits", timeout=0.05)
-
-
-def test_unknown_words_are_refused_at_once(calm):
+def test_unknown_words_are_refused_at_once(asked):
     with pytest.raises(ValueError, match="No fault is called 'oops'"):
-        calm.sandbox.fail_next("limits", ["oops"])
+        asked.sandbox.fail_next("limits", ["oops"])
     with pytest.raises(ValueError, match="No call is called 'export'"):
-        calm.sandbox.fail_next("export", ["429"])
+        asked.sandbox.fail_next("export", ["429"])
     with pytest.raises(ValueError, match="No scenario is called 'storm'"):
-        calm.sandbox.scenario = "storm"
+        asked.sandbox.scenario = "storm"
     with pytest.raises(ValueError, match="at least one person"):
         Sandbox(people=0)

@@ -11,6 +11,7 @@ import pytest
 from clari_pipeline.clari import (
     AuthFailed,
     Cancelled,
+    Clock,
     Completed,
     ErrorAsAnswer,
     ExportCancelled,

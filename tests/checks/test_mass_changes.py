@@ -119,10 +119,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
             fields = {key: name for name, key in ids.items()}
             request = house.deliver(document(*entries, people=people, fields=fields), at)
         house.merge()
-        assert house.outcome(request).export["state"] == "LOADED"
+        assert house.outcome(request).export.state == "LOADED"
         with house.context.warehouse.session() as session:
             masses = marts.mass_changes(session, request.replace("request-", "job-"))
-    by_name = {mass["field_name"]: mass for mass in masses}
+    by_name = {mass.field_name: mass for mass in masses}
     assert len(by_name) == len(masses)
     compared = house.rows("select field_id, count(*) as people from clari.forecast_swing group by field_id")
     assert {row["field_id"]: row["people"] for row in compared} == {ids[name]: len(CASES[name][0]) for name in CASES}
@@ -137,6 +137,6 @@ def test_a_mass_change_is_found_where_there_is_one(name: str, found: Found) -> N
     for figure, value in (expected or {}).items():
         assert mass is not None
         if figure == "ratio" and value is not None:
-            assert abs(mass["ratio"] - value) < Decimal("0.0002")
+            assert abs(mass.ratio - value) < Decimal("0.0002")
         else:
-            assert mass[figure] == value, figure
+            assert getattr(mass, figure) == value, figure

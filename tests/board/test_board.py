@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -139,10 +138,18 @@ def test_each_filter_shows_what_the_marts_hold(reader: Reader, board: Path, figu
 
 
 def test_the_role_filter_leaves_that_role_and_says_so(reader: Reader, board: Path) -> None:
-    """People, swings and accuracy are of the role; a screen reader hears how many; the headline stays the total."""
+    """People, swings and accuracy are of the role; a screen reader hears how many; the headline stays the total.
+
+    A list that has nobody of the role says so: an empty place under a heading tells nothing.
+    """
     page = reader.open(board)
     before = shown(page)
+    swings = page.locator("article:visible section", has=page.get_by_role("heading", name="Swings"))
+    assert "None of this role" not in swings.inner_text()
+    choose(page, role="Ae-West")
+    assert "None of this role" in swings.inner_text()
     choose(page, role="Ae-East")
+    assert "None of this role" not in swings.inner_text()
     assert page.locator("article:visible tr[data-user]:visible").count() == 1
     assert {one.get_attribute("data-role") for one in page.locator("article:visible [data-role]:visible").all()} == {
         "Ae-East"
@@ -151,17 +158,6 @@ def test_the_role_filter_leaves_that_role_and_says_so(reader: Reader, board: Pat
     assert shown(page) == before
     choose(page, role="All roles")
     assert page.locator("article:visible tr[data-user]:visible").count() == 3
-
-
-def test_a_list_that_has_nobody_of_the_role_says_so(reader: Reader, board: Path) -> None:
-    """An empty place under a heading tells nothing: the only swing is Ae-East's."""
-    page = reader.open(board)
-    swings = page.locator("article:visible section", has=page.get_by_role("heading", name="Swings"))
-    assert "None of this role" not in swings.inner_text()
-    choose(page, role="Ae-West")
-    assert "None of this role" in swings.inner_text()
-    choose(page, role="Ae-East")
-    assert "None of this role" not in swings.inner_text()
 
 
 def test_two_fields_of_one_name_are_told_apart(reader: Reader, tmp_path: Path) -> None:
@@ -176,36 +172,11 @@ def test_two_fields_of_one_name_are_told_apart(reader: Reader, tmp_path: Path) -
         assert shown(page)["forecast_value"] == call
 
 
-def test_the_pipelines_health_is_the_marts(reader: Reader, board: Path, figures: House) -> None:
-    """How the exports went stands in a mart, row by row, and in one row of all."""
-    page = reader.open(board)
-    health = figures.rows("from clari.pipeline_health_month")
-    (overall,) = [row for row in health if row["time_period_id"] is None]
-    assert overall["jobs_completed"] == 4
-    assert f"{overall['jobs_completed']} merged" in page.locator("section.health").inner_text()
-    rows = page.get_by_label("Exports by quarter").locator("tbody tr").all()
-    read = [(row.locator("th").inner_text().split()[:2], row.locator("td").all_inner_texts()[:5]) for row in rows]
-    counted = ("jobs_submitted", "jobs_completed", "jobs_refused", "jobs_failed", "jobs_timed_out")
-    assert sorted(read) == sorted(
-        ([row["time_period_id"], row["forecast_id"]], [str(row[name]) for name in counted])
-        for row in health
-        if row["time_period_id"] is not None
-    )
+def test_the_filters_are_reached_from_the_keyboard_and_stand_in_the_address(reader: Reader, board: Path) -> None:
+    """Tab reaches them in their order, an arrow chooses.
 
-
-def test_what_is_looked_at_stands_in_the_address(reader: Reader, board: Path) -> None:
-    """A link that is passed on shows the same; one that names nothing shows the current quarter."""
-    page = reader.open(board)
-    choose(page, forecast="south", field="Best Case")
-    again = reader.open(board, address=page.url[page.url.index("#") :])
-    assert shown(again) == shown(page)
-    assert [again.locator(f"#{name}").input_value() for name in _SELECTS] == ["2026_Q4", "south", "Best Case"]
-    lost = reader.open(board, address="#quarter=1999_Q1&role=nobody")
-    assert lost.locator("#quarter").input_value() == "2026_Q4"
-
-
-def test_it_can_be_used_from_the_keyboard(reader: Reader, board: Path) -> None:
-    """Tab reaches the filters in their order, an arrow chooses."""
+    A link that is passed on shows the same; one that names nothing shows the current quarter.
+    """
     page = reader.open(board)
     page.keyboard.press("Tab")  # past the filters, for those who want the figures
     order = []
@@ -219,21 +190,26 @@ def test_it_can_be_used_from_the_keyboard(reader: Reader, board: Path) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     assert page.locator("#field").input_value() != before or page.locator("#field option").count() == 1
+    choose(page, forecast="south", field="Best Case")
+    again = reader.open(board, address=page.url[page.url.index("#") :])
+    assert shown(again) == shown(page)
+    assert [again.locator(f"#{name}").input_value() for name in _SELECTS] == ["2026_Q4", "south", "Best Case"]
+    lost = reader.open(board, address="#quarter=1999_Q1&role=nobody")
+    assert lost.locator("#quarter").input_value() == "2026_Q4"
 
 
-def test_a_swing_says_who_and_why(reader: Reader, board: Path, figures: House) -> None:
-    """From, to, by how much, in the words of an alert."""
+def test_swings_weeks_and_health_are_the_marts_rows(reader: Reader, board: Path, figures: House) -> None:
+    """A swing with who and why, in the words of an alert; each week of the waterfall and of the pacing, to the cent;
+    how the exports went, row by row and in one row of all.
+    """
+    page = reader.open(board)
     (swing,) = figures.rows("select * from clari.forecast_swing where is_swing and baseline = 'sync'")
-    text = reader.open(board).locator("article:visible .swings li").inner_text()
+    text = page.locator("article:visible .swings li").inner_text()
     for amount in (swing["previous_value"], swing["current_value"]):
         assert money(amount) in text
     assert f"{money(swing['change_amount'], signed=True)} USD" in text
     assert "since the last sync" in text
 
-
-def test_movement_and_pacing_are_the_marts_rows(reader: Reader, board: Path, figures: House) -> None:
-    """Every week of the waterfall's table and of the pacing table, to the cent."""
-    page = reader.open(board)
     where = "forecast_id = 'north' and time_period_id = '2026_Q4' and field_id = 'commit' and is_top"
     page.locator("article:visible details").evaluate_all("all => all.forEach(one => one.open = true)")
 
@@ -265,29 +241,44 @@ def test_movement_and_pacing_are_the_marts_rows(reader: Reader, board: Path, fig
         for week in paced
     ]
 
-
-def test_a_name_is_a_name_whatever_it_holds(reader: Reader, board: Path) -> None:
-    """Markup is shown as it is written, a name of two hundred letters breaks nothing."""
-    page = reader.open(board, width=360)
-    assert SCRIPT in page.locator("article:visible tr[data-user=ann]").inner_text()
-    assert LONG.strip() in page.locator("article:visible tr[data-user=bob] .name").inner_text()
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    health = figures.rows("from clari.pipeline_health_month")
+    (overall,) = [row for row in health if row["time_period_id"] is None]
+    assert overall["jobs_completed"] == 4
+    assert f"{overall['jobs_completed']} merged" in page.locator("section.health").inner_text()
+    rows = page.get_by_label("Exports by quarter").locator("tbody tr").all()
+    read = [(row.locator("th").inner_text().split()[:2], row.locator("td").all_inner_texts()[:5]) for row in rows]
+    counted = ("jobs_submitted", "jobs_completed", "jobs_refused", "jobs_failed", "jobs_timed_out")
+    assert sorted(read) == sorted(
+        ([row["time_period_id"], row["forecast_id"]], [str(row[name]) for name in counted])
+        for row in health
+        if row["time_period_id"] is not None
+    )
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (820, "light"), (1360, "dark")])
 def test_axe_finds_nothing(reader: Reader, board: Path, width: int, scheme: str) -> None:
     """Contrast, names, order, regions: on a telephone, a tablet and a desk, by day and by night; and no sideways
-    scrolling."""
+    scrolling. Markup in a name is shown as it is written, and a name of two hundred letters breaks nothing.
+    """
     page = reader.open(board, width=width, scheme=scheme)
+    assert SCRIPT in page.locator("article:visible tr[data-user=ann]").inner_text()
+    assert LONG.strip() in page.locator("article:visible tr[data-user=bob] .name").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
     page.locator("article:visible details").evaluate_all("all => all.forEach(one => one.open = true)")
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_on_paper_it_is_dark_on_white(reader: Reader, board: Path) -> None:
-    """Printed from a dark screen: white paper, no filters."""
+def test_on_paper_it_is_dark_on_white_and_every_figure_stands(reader: Reader, board: Path) -> None:
+    """Printed from a dark screen: white paper, no filters; what is folded away is open, and folded again afterwards."""
     page = reader.open(board, scheme="dark")
+    folded = page.locator("article:not([hidden]) details:not([open])")
+    before = folded.count()
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert (before > 0, folded.count()) == (True, 0)
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert folded.count() == before
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.locator("form.filters").is_visible()
@@ -333,33 +324,16 @@ def test_what_was_in_another_currency_is_not_compared(reader: Reader, tmp_path: 
     assert ("EUR" in newest, "USD" in newest) == (True, True)
 
 
-def test_on_paper_every_figure_stands(reader: Reader, board: Path) -> None:
-    """What is folded away on a screen is open on paper, and folded again afterwards."""
-    page = reader.open(board)
-    folded = page.locator("article:not([hidden]) details:not([open])")
-    before = folded.count()
-    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    assert (before > 0, folded.count()) == (True, 0)
-    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
-    assert folded.count() == before
-
-
-@contextmanager
-def crowd(folder: Path, people: int) -> Iterator[House]:
-    house = House(folder)
+@pytest.mark.parametrize("people", [100, pytest.param(2000, marks=pytest.mark.soak)])
+def test_many_people_fit_and_what_is_left_out_is_said(reader: Reader, tmp_path: Path, people: int) -> None:
+    """The largest calls are shown, with how many there are; the file stays one that can be mailed."""
+    house = House(tmp_path)
     names = [f"rep{number}" for number in range(people)]
     rows = [entry(name, "W01", call=str(1000 + place), closed="10") for place, name in enumerate(names)]
     listed = [person(name, role=f"ae-{place % 9}", parent="cro") for place, name in enumerate(names)]
     head = entry("head", "W01", call="9000000", closed="100")
     bring(house, (document(head, *rows, people=[person("head", role="cro", parent=None), *listed]), FIRST, {}))
-    yield house
-
-
-@pytest.mark.parametrize("people", [400, pytest.param(2000, marks=pytest.mark.soak)])
-def test_many_people_fit_and_what_is_left_out_is_said(reader: Reader, tmp_path: Path, people: int) -> None:
-    """The largest calls are shown, with how many there are; the file stays one that can be mailed."""
-    with crowd(tmp_path, people) as house:
-        file = board_of(house, tmp_path)
+    file = board_of(house, tmp_path)
     assert file.stat().st_size < MOST_BYTES
     page = reader.open(file)
     assert page.locator("article:visible tr[data-user]").count() == MOST_PEOPLE

@@ -44,36 +44,63 @@ def nearly(chance: Random, *, least: int, people: int = 12, unit: Decimal = CENT
 SAME: Calls = {who: (Decimal(500), Decimal(500)) for who in NAMES[12:]}
 
 
-RATES = [(20, "1.0837"), (100, "0.9213"), (100, "1.041275"), (600, "0.99")]
-WHOLE_RATES = ["1.0837", "0.9213"]
-SIZES = [1, 5, 20, 100, 1000, 10**6]
-UNITS = [CENT, UNIT]
-SEEDS = range(3)
 _OTHERS = {"p20": (Decimal(900), Decimal(100)), "p21": (Decimal(900), Decimal(2000))}
 _REST = {who: (Decimal(900), Decimal(100 * number)) for number, who in enumerate(NAMES[12:24])}
 _DEALS = [1, 1, 1, 2, 2, 2, 3, 3, 1, 2]
+_TWELVE = sorted(NAMES[:12])
 
-CASES: dict[str, Calls] = {
+# Calls as they were and as they are, and what of the mass change is to be found, if there is any. Each case is a
+# forecast field of its own: fields are judged one by one.
+CASES: dict[str, tuple[Calls, dict[str, Any] | None]] = {
+    # Forecasts kept in thousands: 120.00 is as much as anybody calls.
     **{
-        f"small {least} {rate} {seed}": SAME | revalued(Random(seed), least=least, rate=rate)
-        for least, rate in RATES
-        for seed in SEEDS
+        f"small calls from {least} on that the rate {rate} moves, {seed}": (
+            SAME | revalued(Random(seed), least=least, rate=rate),
+            {"user_ids": _TWELVE, "ratio": Decimal(rate)},
+        )
+        for least, rate in ((20, "1.0837"), (100, "0.9213"), (100, "1.041275"), (600, "0.99"))
+        for seed in range(3)
     },
-    **{f"whole {rate}": SAME | revalued(Random(3), least=5000, rate=rate, unit=UNIT) for rate in WHOLE_RATES},
+    # Where nobody writes cents, a rate is blurred by half a unit.
     **{
-        f"nearly {least} {unit} {seed}": SAME | nearly(Random(seed), least=least, unit=unit)
-        for least in SIZES
-        for unit in UNITS
-        for seed in SEEDS
+        f"calls in whole units that the rate {rate} moves": (
+            SAME | revalued(Random(3), least=5000, rate=rate, unit=UNIT),
+            {"user_ids": _TWELVE},
+        )
+        for rate in ("1.0837", "0.9213")
     },
-    "double": SAME | {who: (Decimal(one), Decimal(2 * one)) for who, one in zip(NAMES, _DEALS, strict=False)},
-    **{f"{people} people": SAME | revalued(Random(8), least=50, rate="1.07", people=people) for people in (9, 10)},
-    "two others": SAME | revalued(Random(1), least=700, rate="1.31") | _OTHERS,
-    "the rest swings": SAME | revalued(Random(1), least=700, rate="1.05") | _REST,
-    "no ratio": {who: (Decimal(5), Decimal(5)) for who in NAMES[18:40]}
-    | {who: (Decimal(900), Decimal(100 + 31 * number)) for number, who in enumerate(NAMES[:18])},
+    **{
+        f"shares that rounding {least} to {unit} brings near each other are no rate, {seed}": (
+            SAME | nearly(Random(seed), least=least, unit=unit),
+            None,
+        )
+        for least in (1, 5, 20, 100, 1000, 10**6)
+        for unit in (CENT, UNIT)
+        for seed in range(3)
+    },
+    # Ten people who go from one deal to two: of so small numbers many have the same ratio.
+    "counts that double are no rate": (
+        SAME | {who: (Decimal(one), Decimal(2 * one)) for who, one in zip(NAMES, _DEALS, strict=False)},
+        None,
+    ),
+    "nine people are too few": (SAME | revalued(Random(8), least=50, rate="1.07", people=9), None),
+    "ten people are enough": (SAME | revalued(Random(8), least=50, rate="1.07", people=10), {}),
+    # Of the rest too few swing for that to be no news of each.
+    "it stands for those whom the ratio moved": (
+        SAME | revalued(Random(1), least=700, rate="1.31") | _OTHERS,
+        {"user_ids": _TWELVE, "swung": 14, "others_swung": 2, "moved_alike": 12},
+    ),
+    "it stands for all where the rest swings as a whole": (
+        SAME | revalued(Random(1), least=700, rate="1.05") | _REST,
+        {"user_ids": None, "moved_alike": 12, "others_swung": 9},
+    ),
+    # As many near each other as there are shares, and one cause all the same.
+    "without a ratio it stands for all": (
+        {who: (Decimal(5), Decimal(5)) for who in NAMES[18:40]}
+        | {who: (Decimal(900), Decimal(100 + 31 * number)) for number, who in enumerate(NAMES[:18])},
+        {"user_ids": None, "ratio": None, "moved_alike": 0},
+    ),
 }
-"""Calls as they were and as they are, each case a forecast field of its own: fields are judged one by one."""
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +113,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
         for number, at in enumerate((moment(10, 24), moment(10, 25))):
             entries = [
                 entry(who, "W04", ids[name], call=written(pair[number]))
-                for name, calls in CASES.items()
+                for name, (calls, _) in CASES.items()
                 for who, pair in calls.items()
             ]
             fields = {key: name for name, key in ids.items()}
@@ -98,62 +125,18 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     by_name = {mass.field_name: mass for mass in masses}
     assert len(by_name) == len(masses)
     compared = house.rows("select field_id, count(*) as people from clari.forecast_swing group by field_id")
-    assert {row["field_id"]: row["people"] for row in compared} == {ids[name]: len(CASES[name]) for name in CASES}
+    assert {row["field_id"]: row["people"] for row in compared} == {ids[name]: len(CASES[name][0]) for name in CASES}
     return {name: by_name.get(name) for name in CASES}.__getitem__
 
 
-@pytest.mark.parametrize(("least", "rate"), RATES)
-def test_small_calls_that_one_rate_moves_are_found(least: int, rate: str, found: Found) -> None:
-    """Forecasts kept in thousands: 120.00 is as much as anybody calls."""
-    for seed in SEEDS:
-        mass = found(f"small {least} {rate} {seed}")
+@pytest.mark.parametrize("name", CASES)
+def test_a_mass_change_is_found_where_there_is_one(name: str, found: Found) -> None:
+    """And says for whom it stands; a ratio to two ten-thousandths."""
+    mass, (_, expected) = found(name), CASES[name]
+    assert (mass is None) == (expected is None)
+    for figure, value in (expected or {}).items():
         assert mass is not None
-        assert mass.user_ids == sorted(NAMES[:12])
-        assert abs(mass.ratio - Decimal(rate)) < Decimal("0.0002")
-
-
-@pytest.mark.parametrize("rate", WHOLE_RATES)
-def test_calls_in_whole_units_that_one_rate_moves_are_found(rate: str, found: Found) -> None:
-    """Where nobody writes cents, a rate is blurred by half a unit."""
-    mass = found(f"whole {rate}")
-    assert mass is not None
-    assert mass.user_ids == sorted(NAMES[:12])
-
-
-@pytest.mark.parametrize("unit", UNITS)
-@pytest.mark.parametrize("least", SIZES)
-def test_shares_that_rounding_brings_near_each_other_are_no_rate(least: int, unit: Decimal, found: Found) -> None:
-    for seed in SEEDS:
-        assert found(f"nearly {least} {unit} {seed}") is None
-
-
-def test_counts_that_double_are_no_rate(found: Found) -> None:
-    """Ten people who go from one deal to two: of so small numbers many have the same ratio."""
-    assert found("double") is None
-
-
-@pytest.mark.parametrize(("people", "is_found"), [(9, False), (10, True)])
-def test_ten_are_needed(people: int, is_found: bool, found: Found) -> None:
-    assert (found(f"{people} people") is not None) is is_found
-
-
-def test_it_stands_for_those_whom_the_ratio_moved(found: Found) -> None:
-    """Of the rest too few swing for that to be no news of each."""
-    mass = found("two others")
-    assert mass is not None
-    assert mass.user_ids == sorted(NAMES[:12])
-    assert (mass.swung, mass.others_swung, mass.moved_alike) == (14, 2, 12)
-
-
-def test_it_stands_for_all_where_the_rest_swings_as_a_whole(found: Found) -> None:
-    mass = found("the rest swings")
-    assert mass is not None
-    assert mass.user_ids is None
-    assert (mass.moved_alike, mass.others_swung) == (12, 9)
-
-
-def test_without_a_ratio_it_stands_for_all(found: Found) -> None:
-    """As many near each other as there are shares, and one cause all the same."""
-    mass = found("no ratio")
-    assert mass is not None
-    assert (mass.user_ids, mass.ratio, mass.moved_alike) == (None, None, 0)
+        if figure == "ratio" and value is not None:
+            assert abs(mass.ratio - value) < Decimal("0.0002")
+        else:
+            assert getattr(mass, figure) == value, figure

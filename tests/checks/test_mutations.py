@@ -336,6 +336,6 @@ def test_a_bent_law_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
                 patch.setattr(in_duckdb, "text_of", bend)
                 if bent != _MASS:
                     _compare_anew(house, brought, EXAMPLES[example])
-                if brought.hold(EXAMPLES[example]).is_clean:
+                if brought.is_right(EXAMPLES[example]):
                     living.append(name)
     assert living == []

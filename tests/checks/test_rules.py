@@ -1,7 +1,7 @@
 """clari_pipeline.toml: what it may say, who goes before whom, and what then wakes people."""
 
+import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -18,120 +18,100 @@ CRO = person("cro", role="chief revenue officer", parent=None)
 MANAGER = person("mo", role="manager", parent="chief revenue officer")
 REPS = [person(name, role="account executive", parent="manager") for name in ("ann", "bob")]
 PEOPLE = [CRO, MANAGER, *REPS]
-
-Ruled = Callable[..., House]
-
-
-@pytest.fixture
-def ruled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ruled]:
-    """A house in a folder where the file says this."""
-    with ExitStack() as held_open:
-
-        def make(text: str, **settings: Any) -> House:
-            monkeypatch.chdir(tmp_path)
-            RULES_FILE.write_text(text, encoding="utf-8")
-            house = House(tmp_path, **settings)
-            held_open.enter_context(house.held_open())
-            return house
-
-        yield make
-
-
-def compared(
-    house: House, *moves: tuple[str, str, Any, Any], quota: Any = None, week: str = "W03", forecast: str = "north"
-) -> dict[tuple[str, str], Json]:
-    """Two exports in which these calls (person, field, before, after) move: the comparisons, by person and field."""
-    day = {"W01": 2, "W02": 9, "W03": 16}[week]
-    for number, at in ((2, moment(10, day)), (3, moment(10, day + 1))):
-        entries = [entry(move[0], week, move[1], call=move[number]) for move in moves]
-        if quota is not None:
-            entries += [entry(who, week, "quota", quota=quota) for who in sorted({move[0] for move in moves})]
-        house.deliver(document(*entries, people=PEOPLE), at, forecast=forecast)
-        house.merge()
-    return comparisons(house, forecast)
-
-
-def comparisons(house: House, forecast: str) -> dict[tuple[str, str], Json]:
-    """By person and field."""
-    rows = house.rows("from clari.forecast_swing where forecast_id = $forecast", forecast=forecast)
-    return {(row["user_id"], row["field_id"]): row for row in rows}
-
-
-Judged = Callable[[str, str], dict[tuple[str, str], Json]]
+# Calls as they were and as they are, by field and person: each field is a case of its own.
+MOVES: dict[str, dict[str, tuple[Any, Any]]] = {
+    "commit": dict.fromkeys(("ann", "bob", "mo"), (1000, 1200)),
+    "best_case": {"ann": (1000, 1200), "bob": (1000, 1200), "mo": (1000, 1200), "cro": (100, 109)},
+    "eight": {"ann": (1000, "1080.0001"), "bob": (1000, 1080)},
+    "least": {"ann": (0, "49999.9999"), "bob": (0, 50_000), "mo": (0, 1)},
+    "share": {"ann": (0, "9999.9999"), "bob": (0, 10_000), "mo": (0, 19_999)},
+    "both": {"ann": (0, 14_000), "bob": (0, 14_000)},
+    "wake": {"ann": (10_000, 15_000), "cro": (12_500_000, 11_500_000), "mo": (100, 108)},
+}
+FIELDS = {name: name.replace("_", " ").title() for name in (*MOVES, "quota")}
+Found = dict[tuple[str, str], Json]
+Judged = Callable[..., Found]
 
 
 @pytest.fixture(scope="module")
 def brought(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Two exports, brought while no file says anything: ann's calls move by 20 % and by 8 %, the CRO's by 9 %."""
+    """Two exports of every case, merged while no file says anything; and calls that double, in three weeks."""
     with shared_house(tmp_path_factory.mktemp("rules")) as house:
-        found = compared(house, ("ann", "commit", 1000, 1200), forecast="fifth")
-        assert found["ann", "commit"]["threshold"] == Decimal("0.2")
-        compared(house, ("ann", "commit", 1000, "1080.0001"), ("cro", "best_case", 100, 109), forecast="eight")
+        for number, day in enumerate((16, 17)):
+            entries = [
+                entry(who, "W03", field, call=pair[number])
+                for field, calls in MOVES.items()
+                for who, pair in calls.items()
+            ]
+            entries += [entry(who, "W03", "quota", quota=1_000_000) for who in ("ann", "bob", "mo")]
+            house.deliver(document(*entries, people=PEOPLE, fields=FIELDS), moment(10, day))
+        for number, (week, day) in enumerate((("W01", 2), ("W01", 3), ("W02", 9), ("W03", 16))):
+            entries = [entry(who, week, call=100 * 2**number) for who in ("ann", "bob", "mo", "cro")]
+            house.deliver(document(*entries, people=PEOPLE), moment(10, day), forecast="weeks")
+        house.merge()
+        assert house.value("select distinct threshold from clari.forecast_swing") == Decimal("0.2")
         yield house
 
 
 @pytest.fixture
-def judged(brought: House, tmp_path: Path) -> Judged:
-    """Compares the calls of a forecast anew as they are in a folder where the file says this: they are there once."""
+def compared(brought: House, tmp_path: Path) -> Callable[..., list[Json]]:
+    """Compares the calls of a forecast anew as they are in a folder where the file says this."""
 
-    def judge(text: str, forecast: str) -> dict[tuple[str, str], Json]:
+    def compare(text: str, forecast: str = "north") -> list[Json]:
         file = tmp_path / RULES_FILE
         file.write_text(text, encoding="utf-8")
         rules = replace(brought.context.rules, rules=read_rules(file))
         brought.execute(f"delete from clari.forecast_swing where forecast_id = '{forecast}'")
         with brought.context.warehouse.session() as session:
             marts.compare_calls(session, forecast, QUARTER, rules)
-        return comparisons(brought, forecast)
+        return brought.rows(
+            "from clari.forecast_swing where forecast_id = $forecast and baseline = 'sync'", forecast=forecast
+        )
 
-    return judge
+    return compare
+
+
+@pytest.fixture
+def judged(compared: Callable[..., list[Json]]) -> Judged:
+    """The comparisons by person and field."""
+    return lambda text: {(row["user_id"], row["field_id"]): row for row in compared(text)}
+
+
+def swings(found: Found, field: str) -> dict[str, bool]:
+    """Whether each person's call of a field swings."""
+    return {who: row["is_swing"] for (who, name), row in found.items() if name == field}
 
 
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("[swings]\nthresold = 0.1", "swings.thresold"),
+        ("[swings]\nthresold = 0.1", r"swings\.thresold"),
         ("[swing]\nseverity = 'P1'", "swing:"),
         ("swings = 3", "swings:"),
-        ("[swings]\nfields = 'Commit'", "swings.fields"),
-        ("[swings]\nseverity = 'P4'", "swings.severity"),
-        ("[swings]\nmin_share_of_quota = nan", "swings.min_share_of_quota"),
-        ("[swings]\nreps_muted_in_weeks = [1, 0]", "swings.reps_muted_in_weeks.1"),
+        ("[swings]\nfields = 'Commit'", r"swings\.fields"),
+        ("[swings]\nseverity = 'P4'", r"swings\.severity"),
+        ("[swings]\nmin_share_of_quota = nan", r"swings\.min_share_of_quota"),
+        ("[swings]\nreps_muted_in_weeks = [1, 0]", r"swings\.reps_muted_in_weeks\.1"),
         ("[[swings.rule]]\nthreshold = 0.1", "swings.rule.0: a rule names a field, a role or a person"),
-        ("[[swings.rule]]\nrole = 'AE'\n[[swings.rule]]\nrole = 5", "swings.rule.1.role"),
-        ("[[swings.rule]]\nfield = 'Commit'\nthreshold = '8 %'", "swings.rule.0.threshold"),
-        ("[[swings.rule]]\nfield = 'Commit'\nthreshold = '0.08'", "swings.rule.0.threshold"),
-        ("[[swings.rule]]\nfield = 'Commit'\nthreshold = -0.1", "swings.rule.0.threshold"),
-        ("[[swings.rule]]\nfield = 'Commit'\nmin_amount = true", "swings.rule.0.min_amount"),
-        ("[[swings.rule]]\nfield = 'Commit'\nmuted = true", "swings.rule.0.muted"),
-        ("[fields.Commit]\nquota = 5", "fields.Commit.quota"),
-        ("[fields.Commit]\nwon = 'Closed'", "fields.Commit.won"),
+        ("[[swings.rule]]\nrole = 'AE'\n[[swings.rule]]\nrole = 5", r"swings\.rule\.1\.role"),
+        ("[[swings.rule]]\nfield = 'Commit'\nthreshold = '8 %'", r"swings\.rule\.0\.threshold"),
+        ("[[swings.rule]]\nfield = 'Commit'\nthreshold = '0.08'", r"swings\.rule\.0\.threshold"),
+        ("[[swings.rule]]\nfield = 'Commit'\nthreshold = -0.1", r"swings\.rule\.0\.threshold"),
+        ("[[swings.rule]]\nfield = 'Commit'\nmin_amount = true", r"swings\.rule\.0\.min_amount"),
+        ("[[swings.rule]]\nfield = 'Commit'\nmuted = true", r"swings\.rule\.0\.muted"),
+        ("[fields.Commit]\nquota = 5", r"fields\.Commit\.quota"),
+        ("[fields.Commit]\nwon = 'Closed'", r"fields\.Commit\.won"),
         ("[swings\n", "is no TOML"),
         ("[swings]\nseverity = 'P1'\nseverity = 'P2'", "is no TOML"),
+        ("[swings]\na = 1\nb = 2\n", r"swings\.a.*swings\.b"),
+        (b"\xff\xfe", "cannot be read"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_in_one_line(tmp_path: Path, text: str, place: str) -> None:
-    """The line names the file and the place; no setting is guessed."""
+def test_a_file_that_cannot_be_used_is_refused_in_one_line(tmp_path: Path, text: str | bytes, place: str) -> None:
+    """The line names the file and every place; no setting is guessed."""
     file = tmp_path / RULES_FILE
-    file.write_text(text, encoding="utf-8")
-    with pytest.raises(RulesError) as refused:
-        read_rules(file)
-    said = str(refused.value)
-    assert said.startswith(str(file))
-    assert place in said
-    assert "\n" not in said
-
-
-def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
-    file = tmp_path / RULES_FILE
-    file.write_text("[swings]\na = 1\nb = 2\n", encoding="utf-8")
-    with pytest.raises(RulesError, match=r"swings\.a.*swings\.b"):
-        read_rules(file)
-
-
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / RULES_FILE
-    file.write_bytes(b"\xff\xfe")
-    with pytest.raises(RulesError, match="cannot be read"):
+    file.write_bytes(text.encode() if isinstance(text, str) else text)
+    with pytest.raises(RulesError, match=rf"\A{re.escape(str(file))}.*{place}.*\Z"):
         read_rules(file)
 
 
@@ -145,11 +125,6 @@ def test_shares_and_amounts_are_read_as_decimals(tmp_path: Path) -> None:
     file.write_text("[[swings.rule]]\nfield = 'Commit'\nthreshold = 0.1\nmin_amount = 50_000.25\n", encoding="utf-8")
     (rule,) = read_rules(file).swings.rule
     assert (rule.threshold, rule.min_amount) == (Decimal("0.1"), Decimal("50000.25"))
-
-
-def test_a_wrong_file_stops_the_pipeline_before_anything(ruled: Ruled) -> None:
-    with pytest.raises(RulesError, match=r"clari_pipeline\.toml"):
-        ruled("[swings]\nthreshold = 0.1")
 
 
 def _rule(threshold: str, **names: str) -> str:
@@ -175,74 +150,96 @@ _FIELD, _ROLE, _PERSON = {"field": "Commit"}, {"role": "Account Executive"}, {"p
 )
 def test_the_more_particular_rule_goes_first(judged: Judged, text: str, threshold: str) -> None:
     """Person before role before field, of equals the later; what a rule does not say stays as it was."""
-    found = judged(text, "fifth")
-    assert found["ann", "commit"]["threshold"] == Decimal(threshold)
+    assert judged(text)["ann", "commit"]["threshold"] == Decimal(threshold)
 
 
 @pytest.mark.parametrize(
     "names",
     [
-        {"field": "commit"},
-        {"field": "COMMIT"},
+        {"field": "eight"},
+        {"field": "EIGHT"},
+        {"field": "Best Case"},
         {"role": "account executive"},
         {"person": "ann"},
         {"person": "Ann"},
         {"person": "ANN@example.com"},
-        {"field": "Commit", "role": "Account Executive", "person": "ann"},
+        {"field": "Eight", "role": "Account Executive", "person": "ann"},
     ],
 )
 def test_fields_roles_and_people_are_known_by_id_name_and_address(judged: Judged, names: dict[str, str]) -> None:
-    """A rise of 8 % exactly is none at 8 %, one ten-thousandth more is."""
-    found = judged(_rule("0.08", **names), "eight")
-    assert found["ann", "commit"]["is_swing"] is True
-    assert found["cro", "best_case"]["is_swing"] is False
+    """A rise of 8 % exactly is none at 8 %, one ten-thousandth more is; whom the rule does not name keeps 20 %."""
+    found = judged(_rule("0.08", **names))
+    is_of_best_case = names == {"field": "Best Case"}
+    assert swings(found, "eight") == {"ann": not is_of_best_case, "bob": False}
+    assert found["cro", "best_case"]["is_swing"] is is_of_best_case
 
 
-def test_a_rule_holds_for_all_that_it_names_at_once(ruled: Ruled) -> None:
-    house = ruled(_rule("0.01", role="Account Executive", field="Commit"))
-    moves = [(who, name, 100, 110) for who in ("ann", "mo") for name in ("commit", "best_case")]
-    assert [key for key, row in compared(house, *moves).items() if row["is_swing"]] == [("ann", "commit")]
+def test_a_rule_holds_for_all_that_it_names_at_once(judged: Judged) -> None:
+    """The others keep what the settings say."""
+    found = judged(_rule("0.01", role="Account Executive", field="Commit"))
+    assert swings(found, "commit") == {"ann": True, "bob": True, "mo": False}
+    assert swings(found, "best_case") == {"ann": False, "bob": False, "mo": False, "cro": False}
 
 
-def test_the_settings_hold_where_no_rule_does(ruled: Ruled) -> None:
-    house = ruled(_rule("0.5", person="ann"), swing_threshold=Decimal("0.1"))
-    found = compared(house, ("ann", "commit", 100, 140), ("bob", "commit", 100, 111))
-    assert [row["is_swing"] for _, row in sorted(found.items())] == [False, True]
+def test_the_file_of_the_folder_holds_beside_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the whole way: a rule goes before the setting, which holds where there is none; a wrong file stops all."""
+    monkeypatch.chdir(tmp_path)
+    RULES_FILE.write_text("[swings]\nthreshold = 0.1", encoding="utf-8")
+    with pytest.raises(RulesError, match=r"clari_pipeline\.toml"):
+        House(tmp_path)
+    RULES_FILE.write_text(_rule("0.5", person="ann"), encoding="utf-8")
+    house = House(tmp_path, swing_threshold=Decimal("0.1"))
+    with house.held_open():
+        for ann, bob, day in ((100, 100, 16), (140, 111, 17)):
+            entries = [entry("ann", "W03", call=ann), entry("bob", "W03", call=bob)]
+            house.deliver(document(*entries, people=PEOPLE), moment(10, day))
+        house.merge()
+        found = house.rows("select user_id, is_swing from clari.forecast_swing order by user_id")
+    assert [tuple(row.values()) for row in found] == [("ann", False), ("bob", True)]
 
 
-def test_the_least_amount_counts_itself(ruled: Ruled) -> None:
-    house = ruled("[[swings.rule]]\nrole = 'Account Executive'\nmin_amount = 50_000\n")
-    moves = (("ann", "commit", 0, "49999.9999"), ("bob", "commit", 0, 50_000), ("mo", "commit", 0, 1))
-    found = {who: row["is_swing"] for (who, _), row in compared(house, *moves).items()}
-    assert found == {"ann": False, "bob": True, "mo": True}
+_SHARE = "[swings]\nmin_share_of_quota = 0.01\n[[swings.rule]]\nperson = "
 
 
-def test_a_change_below_the_least_share_of_quota_is_none(ruled: Ruled) -> None:
-    """One percent of a quota of a million; the manager's rule says another share."""
-    house = ruled("[swings]\nmin_share_of_quota = 0.01\n[[swings.rule]]\nperson = 'mo'\nmin_share_of_quota = 0.02\n")
-    moves = [("ann", "commit", 0, "9999.9999"), ("bob", "commit", 0, 10_000), ("mo", "commit", 0, 19_999)]
-    found = compared(house, *moves, quota=1_000_000)
-    assert {who: row["is_swing"] for (who, _), row in found.items()} == {"ann": False, "bob": True, "mo": False}
-    assert found["mo", "commit"]["min_amount"] == 20_000
+@pytest.mark.parametrize(
+    ("text", "field", "expected"),
+    [
+        pytest.param(
+            "[[swings.rule]]\nrole = 'Account Executive'\nmin_amount = 50_000\n",
+            "least",
+            {"ann": False, "bob": True, "mo": True},
+            id="the least amount counts itself",
+        ),
+        pytest.param(
+            f"{_SHARE}'mo'\nmin_share_of_quota = 0.02\n",
+            "share",
+            {"ann": False, "bob": True, "mo": False},
+            id="below one percent of a quota of a million, and a manager's two",
+        ),
+        pytest.param(
+            f"{_SHARE}'ann'\nmin_amount = 15_000\n",
+            "both",
+            {"ann": False, "bob": True},
+            id="the larger of both least amounts holds",
+        ),
+    ],
+)
+def test_a_change_below_the_least_amount_is_none(
+    judged: Judged, text: str, field: str, expected: dict[str, bool]
+) -> None:
+    found = judged(text)
+    assert swings(found, field) == expected
+    if field == "share":
+        assert found["mo", field]["min_amount"] == 20_000
 
 
-def test_the_larger_of_both_least_amounts_holds(ruled: Ruled) -> None:
-    house = ruled("[swings]\nmin_share_of_quota = 0.01\n[[swings.rule]]\nperson = 'ann'\nmin_amount = 15\n")
-    found = compared(house, ("ann", "commit", 0, 14), ("bob", "commit", 0, 14), quota=1000)
-    assert {who: row["is_swing"] for (who, _), row in found.items()} == {"ann": False, "bob": True}
-
-
-def _muted(found: dict[tuple[str, str], Json]) -> dict[tuple[str, str], bool]:
-    assert all(row["is_swing"] for row in found.values())
-    return {key: row["is_muted"] for key, row in found.items()}
-
-
-def test_only_the_fields_that_are_named_alert(ruled: Ruled) -> None:
+def test_only_the_fields_that_are_named_alert(judged: Judged) -> None:
     """The comparison is the same; who is told of it is not. A rule may say otherwise for somebody."""
     rules = "[[swings.rule]]\nperson = 'mo'\nalert = true\n[[swings.rule]]\nperson = 'bob'\nalert = false\n"
-    house = ruled("[swings]\nfields = ['Commit']\n" + rules)
-    moves = [(who, name, 100, 200) for who in ("ann", "bob", "mo") for name in ("commit", "best_case")]
-    assert _muted(compared(house, *moves)) == {
+    found = judged(
+        "[swings]\nfields = ['Commit']\n" + rules + _rule("0.1", field="Commit") + _rule("0.1", field="Best Case")
+    )
+    expected = {
         ("ann", "commit"): False,
         ("ann", "best_case"): True,
         ("bob", "commit"): True,
@@ -250,35 +247,39 @@ def test_only_the_fields_that_are_named_alert(ruled: Ruled) -> None:
         ("mo", "commit"): False,
         ("mo", "best_case"): False,
     }
-
-
-@pytest.mark.parametrize(("week", "is_muted"), [("W01", True), ("W02", True), ("W03", False)])
-def test_reps_are_muted_in_the_weeks_that_are_named(ruled: Ruled, week: str, is_muted: bool) -> None:
-    """Those to whom nobody reports; managers are heard all the same, and a rep whose rule says so."""
-    house = ruled("[swings]\nreps_muted_in_weeks = [1, 2]\n[[swings.rule]]\nperson = 'bob'\nmuted_in_weeks = []\n")
-    found = _muted(compared(house, *((who, "commit", 100, 200) for who in ("ann", "bob", "mo", "cro")), week=week))
-    assert {who: muted for (who, _), muted in found.items()} == {
-        "ann": is_muted,
-        "bob": False,
-        "mo": False,
-        "cro": False,
+    assert {key: (found[key]["is_swing"], found[key]["is_muted"]) for key in expected} == {
+        key: (True, is_muted) for key, is_muted in expected.items()
     }
 
 
-def test_a_reps_five_thousand_wake_nobody_and_the_cros_eight_percent_do(ruled: Ruled) -> None:
-    house = ruled(
+def test_reps_are_muted_in_the_weeks_that_are_named(compared: Callable[..., list[Json]]) -> None:
+    """Those to whom nobody reports; managers are heard all the same, and a rep whose rule says so."""
+    rules = "[swings]\nreps_muted_in_weeks = [1, 2]\n[[swings.rule]]\nperson = 'bob'\nmuted_in_weeks = []\n"
+    rows = compared(rules, "weeks")
+    assert all(row["is_swing"] for row in rows)
+    assert {(row["time_frame_id"], row["user_id"]): row["is_muted"] for row in rows} == {
+        (week, who): who == "ann" and week != "W03"
+        for week in ("W01", "W02", "W03")
+        for who in ("ann", "bob", "mo", "cro")
+    }
+
+
+def test_a_reps_five_thousand_wake_nobody_and_the_cros_eight_percent_do(judged: Judged) -> None:
+    found = judged(
         "[[swings.rule]]\nrole = 'Account Executive'\nmin_amount = 50_000\n"
         "[[swings.rule]]\nperson = 'cro@example.com'\nthreshold = 0.0799\n"
     )
-    moves = [("ann", "commit", 10_000, 15_000), ("cro", "commit", 12_500_000, 11_500_000), ("mo", "commit", 100, 108)]
-    found = compared(house, *moves)
-    alerting = [who for (who, _), row in found.items() if row["is_swing"] and not row["is_muted"]]
-    assert alerting == ["cro"]
+    assert swings(found, "wake") == {"ann": False, "cro": True, "mo": False}
+    assert not found["cro", "wake"]["is_muted"]
 
 
-def test_a_forecast_field_is_held_against_the_fields_that_are_named(ruled: Ruled) -> None:
+def test_a_forecast_field_is_held_against_the_fields_that_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Quota, closed and pipeline of each; what is not named is the field's own, and the field called Quota."""
-    house = ruled("[fields.'Commit']\nquota = 'Stretch'\nclosed = 'Closed Won'\npipeline = 'pipe'\n")
+    monkeypatch.chdir(tmp_path)
+    RULES_FILE.write_text("[fields.'Commit']\nquota = 'Stretch'\nclosed = 'Closed Won'\npipeline = 'pipe'\n")
+    house = House(tmp_path)
     fields = {"commit": "Commit", "best_case": "Best Case", "quota": "Quota", "stretch": "Stretch"}
     entries = [
         entry("cro", "W03", "commit", call=100, closed=1, total=2),

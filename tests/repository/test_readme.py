@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from clari_pipeline.cli import app as cli
 from clari_pipeline.config.settings import Settings
+from tests.helpers.listeners import address, web_listeners
 from tests.helpers.terminal import Terminal
 from tests.repository import tables_page
 from tests.repository.house import ROOT
@@ -31,12 +32,17 @@ def blocks(page: str, language: str) -> list[str]:
 def test_queries_answer_and_keys_hold_after_a_sync(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """After two syncs as in the demo, other products with them: each query of a page that analysts read returns rows.
 
-    No key of docs/tables.md stands for two rows.
+    No key of docs/tables.md stands for two rows, and no channel gets a message of the sandbox's swings.
     """
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("CLARI_PRODUCTS", "forecast,limits,audit,activity,opportunity")
-    assert terminal("sync", "--sandbox", "--last", "2").code == 0
-    monkeypatch.delenv("CLARI_PRODUCTS")
-    assert terminal("sync", "--sandbox", "--last", "2", "--scenario", "swings").code == 0
+    with web_listeners() as listen:
+        listener = listen("accepts")
+        monkeypatch.setenv("CLARI_ALERT_URLS", address(listener))
+        assert terminal("sync", "--sandbox", "--last", "2").code == 0
+        monkeypatch.delenv("CLARI_PRODUCTS")
+        assert terminal("sync", "--sandbox", "--last", "2", "--scenario", "swings").code == 0
+        assert listener.received == []
     queries = [*blocks("README.md", "sql"), *blocks("docs/products.md", "sql")]
     assert len(queries) == 4
     for query in queries:

@@ -72,13 +72,21 @@ class Brought:
     histories: Mapping[str, History]
     requests: Mapping[tuple[str, int], str]
 
-    def hold(self, *names: str) -> Findings:
-        """Compare all that is said of these forecasts, or of all, with all that must be."""
-        named = {name: self.histories[name] for name in names} if names else self.histories
+    def hold(self) -> Findings:
+        """Compare all that is said of these forecasts with all that must be."""
         findings = Findings()
-        for hold in (_hold_calls, _hold_summaries, _hold_verdicts, _hold_masses):
-            hold(self.house, named, self.requests, findings)
+        for hold in _HOLDS:
+            hold(self.house, self.histories, self.requests, findings)
         return findings
+
+    def is_right(self, name: str) -> bool:
+        """Whether all that is said of this forecast is what must be: the first that is not ends the look."""
+        findings = Findings()
+        for hold in _HOLDS:
+            hold(self.house, {name: self.histories[name]}, self.requests, findings)
+            if not findings.is_clean:
+                return False
+        return True
 
 
 def bring(house: House, histories: Mapping[str, History]) -> Brought:
@@ -183,3 +191,6 @@ def _hold_masses(house: House, histories: Named, requests: Requests, findings: F
             near = {(number, "sync", "commit") for number, one in enumerate(history.exports) if one.nearly_mass}
             for which in must | said | near:
                 findings.settle((name, history.kind, "mass", which), is_anomaly=which in must, is_alarm=which in said)
+
+
+_HOLDS = (_hold_calls, _hold_summaries, _hold_verdicts, _hold_masses)

@@ -18,6 +18,7 @@ from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.landing import Landing
 from clari_pipeline.ops import preflight
 from clari_pipeline.sandbox.answers import Fault
+from tests.helpers.each_case import try_each
 from tests.helpers.stored import part, repository, stored
 from tests.ops.preflight.conftest import CURRENT, Operator
 
@@ -122,7 +123,9 @@ def _turned_on(schedule: str) -> Any:
 
 
 NEW = settings(CLARI_WAREHOUSE_URL="duckdb:///data/new.duckdb")
-WARN_OR_FAIL: list[tuple[str, str, Arrange, str]] = [
+# A line, how it ends, what is arranged, and a part of what the line says.
+Row = tuple[str, str, Arrange, str]
+BY_SETTINGS: list[Row] = [
     ("settings_are_readable", "FAIL", settings(CLARI_SYNC_CRON="daily"), "CLARI_SYNC_CRON: 'daily' is no cron line"),
     ("key_is_present", "FAIL", settings(CLARI_API_KEY=""), "create a token in Clari"),
     ("key_is_present", "FAIL", empty_key_file, "it is empty"),
@@ -137,7 +140,6 @@ WARN_OR_FAIL: list[tuple[str, str, Arrange, str]] = [
     ("export_types_are_offered", "FAIL", answers("types", [{"name": "quota"}]), "crm_total, forecast"),
     ("export_types_are_offered", "FAIL", settings(CLARI_TYPES_TO_EXPORT="forecast,all"), "all: no such type"),
     ("export_types_are_offered", "FAIL", settings(CLARI_API_KEY="another"), "Clari did not say"),
-    ("export_types_are_offered", "WARN", sql("update clari.export_job set types_refused = 'crm_total'"), "left out"),
     ("quota_is_enough", "FAIL", settings(CLARI_SYNC_CRON="0 * * * *"), "720 syncs of 5 exports are 3600"),
     ("quota_is_enough", "WARN", settings(CLARI_SYNC_CRON="0 */4 * * *"), "180 syncs of 5 exports are 900"),
     ("quota_is_enough", "FAIL", tells(availableMonthlyQuota=4), "4 are left now"),
@@ -145,32 +147,10 @@ WARN_OR_FAIL: list[tuple[str, str, Arrange, str]] = [
     ("quota_is_enough", "FAIL", settings(CLARI_API_KEY="another"), "Clari did not say"),
     ("exports_may_run", "FAIL", tells(concurrentLimit=0), "no export may run"),
     ("exports_may_run", "WARN", tells(concurrentLimit=None), "does not say"),
-    (
-        "warehouse_is_reachable",
-        "WARN",
-        NEW,
-        "nothing was ever written",
-    ),
-    ("warehouse_is_reachable", "FAIL", lambda _: Path("data/warehouse.duckdb").write_text("x" * 999), "cannot be read"),
+    ("warehouse_is_reachable", "WARN", NEW, "nothing was ever written"),
     ("warehouse_is_reachable", "FAIL", settings(CLARI_WAREHOUSE_URL="mysql://x"), "write duckdb:///"),
-    (
-        "warehouse_is_reachable",
-        "FAIL",
-        sql("insert into clari.warehouse_environment values ('prod')"),
-        "CLARI_ENV=prod",
-    ),
-    ("warehouse_schema_is_current", "FAIL", sql("update clari.warehouse_version set schema_sha256 = 'x'"), "another"),
-    ("warehouse_schema_is_current", "FAIL", sql("drop schema clari cascade"), "another release"),
     ("warehouse_schema_is_current", "WARN", NEW, "no tables yet"),
     ("warehouse_is_writable", "FAIL", settings(CLARI_WAREHOUSE_URL="duckdb:///data/warehouse.duckdb/x"), "no folder"),
-    ("warehouse_is_writable", "FAIL", sql("drop schema clari cascade"), "warehouse_schema_is_current"),
-    (
-        "no_sandbox_figures",
-        "FAIL",
-        sql("update clari.forecast_user set email = 'a@b.example'"),
-        "12 people of total_new",
-    ),
-    ("quarters_are_covered", "FAIL", sql("update clari.export_job set state = 'FAILED'"), "sync --last 5"),
     (
         "quarters_are_covered",
         "FAIL",
@@ -182,7 +162,6 @@ WARN_OR_FAIL: list[tuple[str, str, Arrange, str]] = [
     ("quarters_are_fresh", "FAIL", NEW, "no sync has merged"),
     ("products_are_fresh", "FAIL", settings(CLARI_PRODUCTS="forecast,limits,audit"), "limits, audit never merged"),
     ("products_are_fresh", "FAIL", settings(CLARI_PRODUCTS="limits,opportunity"), "never asked for without activity"),
-    ("landing_is_writable", "FAIL", ledger_in_the_way, "data/landing"),
     (
         "disk_has_room",
         "FAIL",
@@ -197,6 +176,27 @@ WARN_OR_FAIL: list[tuple[str, str, Arrange, str]] = [
     ("alerts_have_channels", "FAIL", settings(CLARI_ALERT_URLS=""), "nobody hears"),
     ("alerts_have_channels", "FAIL", settings(CLARI_ALERT_URLS="nonsense://a-secret-place"), "appriseit.com"),
     ("schedule_is_alive", "FAIL", settings(CLARI_MAX_AGE_HOURS="0.0000001"), "daemon was never there"),
+]
+BY_HAND: list[Row] = [
+    ("export_types_are_offered", "WARN", sql("update clari.export_job set types_refused = 'crm_total'"), "left out"),
+    ("warehouse_is_reachable", "FAIL", lambda _: Path("data/warehouse.duckdb").write_text("x" * 999), "cannot be read"),
+    (
+        "warehouse_is_reachable",
+        "FAIL",
+        sql("insert into clari.warehouse_environment values ('prod')"),
+        "CLARI_ENV=prod",
+    ),
+    ("warehouse_schema_is_current", "FAIL", sql("update clari.warehouse_version set schema_sha256 = 'x'"), "another"),
+    ("warehouse_schema_is_current", "FAIL", sql("drop schema clari cascade"), "another release"),
+    ("warehouse_is_writable", "FAIL", sql("drop schema clari cascade"), "warehouse_schema_is_current"),
+    (
+        "no_sandbox_figures",
+        "FAIL",
+        sql("update clari.forecast_user set email = 'a@b.example'"),
+        "12 people of total_new",
+    ),
+    ("quarters_are_covered", "FAIL", sql("update clari.export_job set state = 'FAILED'"), "sync --last 5"),
+    ("landing_is_writable", "FAIL", ledger_in_the_way, "data/landing"),
     ("schedule_is_alive", "FAIL", daemon(ago=timedelta(hours=1), is_on=True), "last alive"),
     ("schedule_is_alive", "FAIL", daemon(ago=timedelta(0), is_on=False), "daily_sync_schedule is not turned on"),
     ("schedule_is_alive", "PASS", daemon(ago=timedelta(0), is_on=True), "daemon is alive"),
@@ -207,19 +207,31 @@ WARN_OR_FAIL: list[tuple[str, str, Arrange, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "status", "arrange", "said"),
-    WARN_OR_FAIL,
-    ids=[f"{name}-{status}-{place}" for place, (name, status, *_) in enumerate(WARN_OR_FAIL)],
-)
-def test_a_line_says_what_is_wrong_and_what_to_do(
-    operator: Operator, name: str, status: str, arrange: Arrange, said: str
-) -> None:
+def says(operator: Operator, row: Row) -> None:
+    name, status, arrange, said = row
     arrange(operator)
     found, line = operator.line(name)
     assert (found, said in line) == (status, True), line
     assert "a-secret-place" not in line
     assert not [seen for seen in operator.sandbox.requests if seen.method != "GET"]
+
+
+def test_a_line_says_what_is_wrong_with_the_settings_or_clari_and_what_to_do(operator: Operator) -> None:
+    """They leave nothing behind: each row begins with the same folder, and settings that are right."""
+
+    def check(row: Row) -> None:
+        with operator.monkeypatch.context() as patch:
+            says(Operator(operator.terminal, operator.sandbox, patch), row)
+
+    before = operator.terminal.tables()
+    try_each(BY_SETTINGS, check)
+    assert operator.terminal.tables() == before
+    assert not Path("data/new.duckdb").exists()
+
+
+@pytest.mark.parametrize("row", BY_HAND, ids=[f"{row[0]}-{row[1]}-{place}" for place, row in enumerate(BY_HAND)])
+def test_a_line_says_what_is_wrong_in_the_folder_and_what_to_do(operator: Operator, row: Row) -> None:
+    says(operator, row)
 
 
 def test_a_machine_whose_clock_is_wrong(operator: Operator) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -13,12 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clari_pipeline.board import read_board
-from clari_pipeline.sync.outcomes import Outcome
+from tests.helpers.csv_lines import csv_line, csv_of
 from tests.helpers.each_case import try_each
-from tests.helpers.forecast import Forecast, shared_house
+from tests.helpers.forecast import Forecast, shared_house, verdict
 from tests.helpers.house import QUARTER, House, Json, document, entry, moment
 
-HEADER = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Day,End Day,Data Type,Data Value"
 MONTHS = (  # timeframe, week, first day, last day, call
     ("October FY 2026", 0, "09/30/2026", "09/30/2026", 10),
     ("October FY 2026", 1, "10/01/2026", "10/07/2026", 11),
@@ -33,23 +31,10 @@ WEEKS_OF_OCTOBER = {"W00": "2026-09-30", "W01": "2026-10-01", "W02": "2026-10-08
 WEEKS_OF_NOVEMBER = {"W00": "2026-10-31", "W01": "2026-11-01", "W02": "2026-11-08", "W03": "2026-11-15"}
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with shared_house(tmp_path_factory.mktemp("weeks")) as shared:
-        yield shared
-
-
-@pytest.fixture
-def forecast(house: House, request: pytest.FixtureRequest) -> Forecast:
-    return Forecast(house, request.node.name)
-
-
 def csv(*lines: tuple[Any, ...]) -> bytes:
-    rows = [
-        f"Ann,ann@corp.test,005A,CRO,,{line[0]},Commit,{line[1]},{line[2]},{line[3]},Forecast Value,{line[4]}"
-        for line in lines
-    ]
-    return "\n".join([HEADER, *rows]).encode()
+    return csv_of(
+        *(csv_line(call, period=period, week=week, days=(first, last)) for period, week, first, last, call in lines)
+    )
 
 
 def of_quarter(*days: str) -> bytes:
@@ -58,13 +43,8 @@ def of_quarter(*days: str) -> bytes:
     return csv(*(("Q4 FY 2026", number, *pair, 100 * (number + 1)) for number, pair in enumerate(pairs)))
 
 
-def verdict(outcome: Outcome, check: str) -> Json:
-    (found,) = [one for one in outcome.verdicts if one["check_name"] == check]
-    return found
-
-
 def calls(forecast: Forecast) -> dict[str, Any]:
-    return {row["time_period_id"]: row["forecast_value"] for row in forecast.rows("forecast_vs_quota")}
+    return forecast.by("time_period_id", "forecast_vs_quota", "forecast_value")
 
 
 def test_weeks_that_are_numbered_within_months_are_each_their_months(tmp_path: Path) -> None:
@@ -80,19 +60,12 @@ def test_weeks_that_are_numbered_within_months_are_each_their_months(tmp_path: P
             assert verdict(outcome, "weeks_touch_their_period")["passed"]
             assert calls(forecast) == {"2026_M10": 14, "2026_M11": 22}
             frames = house.rows("from clari.time_frame order by all")
-            assert {
-                period: {
-                    row["time_frame_id"]: str(row["start_date"]) for row in frames if row["time_period_id"] == period
-                }
-                for period in ("2026_M10", "2026_M11")
-            } == {"2026_M10": WEEKS_OF_OCTOBER, "2026_M11": WEEKS_OF_NOVEMBER}
-            rows = {row["time_period_id"]: row for row in forecast.rows("forecast_vs_quota")}
-            assert [
-                (row["week_number"], row["weeks_to_end"], row["is_submitted"]) for _, row in sorted(rows.items())
-            ] == [
-                (4, 0, True),
-                (3, 2, True),
-            ]
+            for period, days in (("2026_M10", WEEKS_OF_OCTOBER), ("2026_M11", WEEKS_OF_NOVEMBER)):
+                weeks = {row["time_frame_id"]: row for row in frames if row["time_period_id"] == period}
+                assert {week: str(row["start_date"]) for week, row in weeks.items()} == days
+            columns = ("week_number", "weeks_to_end", "is_submitted")
+            rows = forecast.by("time_period_id", "forecast_vs_quota", *columns)
+            assert rows == {"2026_M10": (4, 0, True), "2026_M11": (3, 2, True)}
 
         try_each(range(2), check)
         house.refresh("forecast_call_week")
@@ -163,10 +136,11 @@ def test_two_forecasts_number_the_same_weeks_otherwise(tmp_path: Path) -> None:
         assert house.value("select count(*) from clari.time_frame") == 13
 
 
-def test_weeks_without_days_go_by_their_ids_as_numbers(forecast: Forecast) -> None:
-    content = document(*(entry(week=week, call=int(week)) for week in ("9", "10", "2")), weeks={})
+@pytest.mark.parametrize("weeks", [{}, dict.fromkeys(("2", "10", "9"))], ids=["not listed", "without days"])
+def test_weeks_without_days_go_by_their_ids_as_numbers(forecast: Forecast, weeks: dict[str, date | None]) -> None:
+    content = document(*(entry(week=week, call=int(week)) for week in ("9", "10", "2")), weeks=weeks)
     forecast.bring(content, moment(11, 4))
-    assert forecast.standing()["forecast_value"] == 10
+    assert (forecast.standing()["forecast_value"], forecast.standing()["week_number"]) == (10, 3)
 
 
 def test_a_document_that_lists_no_weeks_takes_no_days_away(forecast: Forecast) -> None:

@@ -207,8 +207,8 @@ def test_when_clari_is_down_every_quarter_is_reported_and_nothing_hammered(termi
     retry = Retry(attempts=4, first_wait_s=0.001, max_wait_s=0.002)
     asked = exported(context, quarters, ["total_new", "new_business"], retry=retry)
     outcomes = outcomes_of(context.warehouse, asked)
-    assert [outcome.export["state"] for outcome in outcomes] == ["FAILED"] * 10
-    assert all("is down" in outcome.export["error"] for outcome in outcomes)
+    assert [outcome.export.state for outcome in outcomes] == ["FAILED"] * 10
+    assert all("is down" in outcome.export.error for outcome in outcomes)
     assert len(clari.requests) == 4 + 2  # the limits, and a look whether anything else is answered
     assert terminal.query("select count(*) from clari.export_job") == [(10,)]
 
@@ -220,7 +220,7 @@ def test_results_that_cannot_be_had_do_not_stop_the_other_quarters(terminal: Ter
     quarters = [CURRENT.shifted(-ago) for ago in range(2)]
     retry = Retry(attempts=3, first_wait_s=0.001, max_wait_s=0.002)
     outcomes = outcomes_of(context.warehouse, exported(context, quarters, ["total_new"], retry=retry))
-    assert Counter(outcome.export["state"] for outcome in outcomes) == {"SUBMITTED": 2}
+    assert Counter(outcome.export.state for outcome in outcomes) == {"SUBMITTED": 2}
     assert terminal("sync", "--last", "2").code == 0
     assert len(clari.jobs) == 2
 

@@ -55,14 +55,14 @@ class Forecast:
 
 def verdict(outcome: Outcome, check: str) -> Json:
     """What a check says of an export."""
-    (found,) = [one for one in outcome.verdicts if one["check_name"] == check]
+    (found,) = [one for one in outcome.verdicts if one.check_name == check]
     return found
 
 
 def broken(outcome: Outcome) -> dict[str, Any]:
     """The evidence of each check that an export does not pass."""
     assert outcome.verdicts
-    return {one["check_name"]: one["evidence"] for one in outcome.verdicts if not one["passed"]}
+    return {one.check_name: one.evidence for one in outcome.verdicts if not one.passed}
 
 
 def picked(row: Json, like: Json) -> Json:

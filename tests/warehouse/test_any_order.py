@@ -277,7 +277,7 @@ def check(made: list[Export], arriving: Sequence[int]) -> None:
         folders = []
         for one in made:
             request_id = one.delivered(orderly)
-            path = orderly.outcome(request_id).export["landing_path"]
+            path = orderly.outcome(request_id).export.landing_path
             folders.append(orderly.context.landing.root / path)
         for quarter in QUARTERS:
             orderly.merge(quarter)

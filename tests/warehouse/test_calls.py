@@ -96,7 +96,7 @@ PEOPLE: dict[str, tuple[list[Json], Json]] = {
 def test_each_call_is_held_against_its_quota(forecast: Forecast) -> None:
     """A field that nobody calls has no row, whatever its type says."""
     shown = [entry(who, **figures) for who, (entries, _) in PEOPLE.items() for figures in entries]
-    assert forecast.bring(document(*shown), moment(10, 9)).export["state"] == "LOADED"
+    assert forecast.bring(document(*shown), moment(10, 9)).export.state == "LOADED"
 
     def check(who: str) -> None:
         _, expected = PEOPLE[who]
@@ -184,7 +184,7 @@ def test_of_several_quota_fields_the_named_one_counts_or_none(open_house: Any) -
         outcome = forecast.bring(document(entry(call=100, closed=0), *quotas, fields=fields), moment(10, 2))
         row, found = forecast.standing(), verdict(outcome, "quota_field_is_unambiguous")
         assert (row["quota_value"], row["gap_to_quota"], found["passed"]) == (quota, quota, quota is not None)
-        assert (found["severity"], outcome.export["state"]) == ("WARN", "LOADED")
+        assert (found["severity"], outcome.export.state) == ("WARN", "LOADED")
         assert named != "retired" or found["evidence"]["summary"].endswith(
             "stands on plan, stretch: CLARI_QUOTA_FIELD is retired, which carries none: name the one that counts"
         )

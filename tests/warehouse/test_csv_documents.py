@@ -64,7 +64,7 @@ def test_one_email_under_two_roles_is_two_people(forecast: Forecast, crm: str) -
     assert "(ann@corp.test (VP East), ann@corp.test (VP West))" in shown
 
     for day, lines in enumerate(([east], [east, west], [west], [east, west]), start=21):
-        assert forecast.bring(csv_of(*lines), moment(10, day)).export["state"] == "LOADED"
+        assert forecast.bring(csv_of(*lines), moment(10, day)).export.state == "LOADED"
     swings = "select job_id, user_id, reason from clari.forecast_swing where baseline = 'sync' order by all"
     first, other = "ann@corp.test", "ann@corp.test (VP West)"
     _, together, alone, again = forecast.jobs

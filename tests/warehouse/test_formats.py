@@ -107,11 +107,11 @@ def test_a_csv_after_json_shows_the_same_people_fields_and_weeks(house: House) -
 
     try_each(SPELLINGS, check)
     forecast = Forecast(house, "as it is")
-    swung = forecast.bring(as_csv(as_json(200, listed=listed)), moment(10, 26)).export["job_id"]
+    swung = forecast.bring(as_csv(as_json(200, listed=listed)), moment(10, 26)).export.job_id
     reasons = {row["reason"] for row in forecast.rows("forecast_swing", job_id=swung, baseline="sync")}
     assert reasons == {"above_threshold"}
     back = forecast.bring(as_json(200, listed=listed), moment(10, 27))
-    assert (broken(back), back.export["rows_unchanged"]) == ({}, 12)
+    assert (broken(back), back.export.rows_unchanged) == ({}, 12)
     assert len(forecast.rows("forecast_user_history")) == len(PEOPLE)
 
 
@@ -120,14 +120,14 @@ def test_json_after_a_csv_keeps_the_ids_of_the_csv_and_gives_its_sign_a_code(for
     assert {row["currency_code"] for row in forecast.rows("forecast_entry")} == {"$"}
     outcome = forecast.bring(as_json(), moment(10, 25))
     assert broken(outcome) == {}
-    assert (outcome.export["rows_inserted"], outcome.export["rows_disappeared"]) == (0, 0)
+    assert (outcome.export.rows_inserted, outcome.export.rows_disappeared) == (0, 0)
     entries = forecast.rows("forecast_entry")
     assert {row["user_id"] for row in entries} == {f"{name}@corp.test" for name in ("boss", "ann", "ben")}
     assert {row["field_id"] for row in entries} == {"Net Commit", "Quota"}
     assert {row["currency_code"] for row in entries} == {"USD"}
     assert {row["reason"] for row in forecast.rows("forecast_swing", baseline="sync")} == {None}
     again = forecast.bring(as_csv(as_json(), first=1), moment(10, 26))
-    assert (broken(again), again.export["rows_unchanged"]) == ({}, 12)
+    assert (broken(again), again.export.rows_unchanged) == ({}, 12)
 
 
 def test_formats_are_known_when_the_verdicts_on_the_older_exports_are_gone(forecast: Forecast) -> None:
@@ -138,7 +138,7 @@ def test_formats_are_known_when_the_verdicts_on_the_older_exports_are_gone(forec
     first = forecast.jobs[0].replace("job-", "request-")
     forecast.house.execute(f"delete from clari.export_check where request_id = '{first}' and passed")
     outcome = forecast.bring(as_csv(as_json(), first=0), moment(10, 26))
-    assert (broken(outcome), outcome.export["rows_unchanged"]) == ({}, 12)
+    assert (broken(outcome), outcome.export.rows_unchanged) == ({}, 12)
     assert standing(forecast) == before
 
 
@@ -148,7 +148,7 @@ def test_what_came_first_and_a_replay_give_the_same_rows(forecast: Forecast) -> 
         "forecast_entry", "forecast_entry_history", "forecast_user_history", "forecast_swing", "forecast_swing_summary",
     )  # fmt: skip
     for number, content in enumerate(documents):
-        assert forecast.bring(content, moment(10, 20 + number)).export["state"] == "LOADED"
+        assert forecast.bring(content, moment(10, 20 + number)).export.state == "LOADED"
     before = forecast.house.snapshot(*tables, without={"detected_at"})
     forecast.house.replay([], [])
     after = forecast.house.snapshot(*tables, without={"detected_at"})
@@ -196,7 +196,7 @@ def test_what_cannot_be_told_keeps_the_export_out_and_says_what_to_do(house: Hou
             content["entries"] = [one for one in content["entries"] if one["userId"] != "1:3"]
         before = standing(forecast)
         outcome = forecast.bring(as_csv(content, **other), moment(10, 25))
-        assert outcome.export["state"] == "REFUSED"
+        assert outcome.export.state == "REFUSED"
         found = broken(outcome)["ids_are_recognised"]["summary"]
         assert [part for part in (named, "CLARI_EXPORT_FORMAT", "clari_pipeline.toml") if part not in found] == []
         assert standing(forecast) == before
@@ -262,5 +262,5 @@ def test_weeks_numbered_within_months_are_known_by_their_days(forecast: Forecast
     forecast.bring(content, moment(11, 24))
     outcome = forecast.bring(csv_of(*lines), moment(11, 25))
     assert {name for name in broken(outcome) if name != "row_count_is_stable"} == set()
-    assert outcome.export["rows_unchanged"] == 9
-    assert Decimal(0) == outcome.export["rows_inserted"] == outcome.export["rows_disappeared"]
+    assert outcome.export.rows_unchanged == 9
+    assert Decimal(0) == outcome.export.rows_inserted == outcome.export.rows_disappeared

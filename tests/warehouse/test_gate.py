@@ -105,12 +105,12 @@ for _missing in KEY:
 
 def assert_refused(forecast: Forecast, outcome: Outcome, check: str) -> None:
     """Refused for this reason alone, named in the ledger, landed, and in no table."""
-    assert (outcome.export["state"], outcome.is_failure) == ("REFUSED", True)
+    assert (outcome.export.state, outcome.is_failure) == ("REFUSED", True)
     assert list(broken(outcome)) == [check]
     assert verdict(outcome, check)["severity"] == "ERROR"
-    assert outcome.export["error"].startswith(check)
+    assert outcome.export.error.startswith(check)
     assert check in outcome.sentence
-    assert outcome.export["landing_path"]
+    assert outcome.export.landing_path
     for table in ("forecast_entry", "forecast_entry_history", "forecast_user", "forecast_swing"):
         assert forecast.rows(table) == []
     assert forecast.house.rows("from clari.time_period") == [], "what a refused document says of periods"
@@ -152,9 +152,9 @@ def test_what_clari_or_the_download_says_of_a_document_keeps_it_out(house: House
 def test_a_good_document_passes_every_check(forecast: Forecast) -> None:
     """All that an export can be judged by is judged, once, and written down."""
     outcome = forecast.bring(GOOD, moment(10, 20))
-    assert (outcome.export["state"], outcome.is_failure, outcome.export["error"]) == ("LOADED", False, None)
+    assert (outcome.export.state, outcome.is_failure, outcome.export.error) == ("LOADED", False, None)
     assert broken(outcome) == {}
-    judged = [one["check_name"] for one in outcome.verdicts]
+    judged = [one.check_name for one in outcome.verdicts]
     assert len(set(judged)) == len(judged)
     assert set(judged) >= {
         "export_is_readable",
@@ -184,32 +184,32 @@ def test_the_quarter_and_the_months_in_it_pass(forecast: Forecast) -> None:
     ]
     shown = [entry(period=period["timePeriodId"], call=1) for period in periods]
     outcome = forecast.bring(document(*shown, periods=periods), moment(10, 20))
-    assert (outcome.export["state"], verdict(outcome, "export_period_matches_request")["passed"]) == ("LOADED", True)
+    assert (outcome.export.state, verdict(outcome, "export_period_matches_request")["passed"]) == ("LOADED", True)
 
 
 def test_a_week_of_thousands_of_digits_stops_nothing(forecast: Forecast) -> None:
     """It is a number that Python does not convert. A week's id is a text, and this one is as good as any."""
     line = csv_line("$5.00", week="9" * 5000, days=("10/15/2026", "10/21/2026"))
-    assert forecast.bring(csv_of(line), moment(10, 20)).export["state"] == "LOADED"
+    assert forecast.bring(csv_of(line), moment(10, 20)).export.state == "LOADED"
 
 
 def test_equal_entries_are_dropped_and_counted(forecast: Forecast) -> None:
     """However their amounts are written."""
     alike = [entry("bob", call=call) for call in (1200000, "1200000.00", 1.2e6)]
     outcome = forecast.bring(document(*[entry(call=1)] * 3, *alike), moment(10, 20))
-    counts = [outcome.export[name] for name in ("state", "rows_exported", "rows_staged", "rows_inserted")]
+    counts = [getattr(outcome.export, name) for name in ("state", "rows_exported", "rows_staged", "rows_inserted")]
     assert counts == ["LOADED", 6, 2, 2]
     assert verdict(outcome, "entry_keys_are_unique")["evidence"]["exact_duplicates_dropped"] == 4
     assert verdict(outcome, "control_totals_reconcile")["passed"] is True
 
 
 def _errors(outcome: Outcome) -> list[str]:
-    return [one["check_name"] for one in outcome.verdicts if not one["passed"] and one["severity"] == "ERROR"]
+    return [one.check_name for one in outcome.verdicts if not one.passed and one.severity == "ERROR"]
 
 
 def _warned(outcome: Outcome, check: str) -> bool:
     """Whether the check warns; the export is merged all the same."""
-    assert (outcome.export["state"], outcome.is_failure) == ("LOADED", False)
+    assert (outcome.export.state, outcome.is_failure) == ("LOADED", False)
     assert verdict(outcome, check)["severity"] == "WARN"
     return check in broken(outcome)
 
@@ -274,17 +274,17 @@ def test_a_document_that_is_kept_out_leaves_every_table_as_it_was(house: House) 
     late = house.bring(document(entry("ann", call=2, closed="10.75")), moment(10, 19))
     assert house.snapshot(*MERGED) == before
     for refused in (newest, late):
-        assert (refused.export["state"], refused.export["loaded_at"]) == ("REFUSED", None)
+        assert (refused.export.state, refused.export.loaded_at) == ("REFUSED", None)
         assert _errors(refused) == ["control_totals_reconcile"]
-        assert "control_totals_reconcile" in refused.export["error"]
+        assert "control_totals_reconcile" in refused.export.error
         (differing,) = broken(refused)["control_totals_reconcile"]["differing"]
         assert (differing["field_id"], differing["measure"]) == ("commit", "crm_closed")
 
     house.execute("alter table clari.forecast_entry_state alter crm_closed type decimal(18, 4)")
     house.replay([], [])
-    again = [house.outcome(one.export["request_id"]).export for one in (unreadable, newest, late)]
-    assert [one["state"] for one in again] == ["REFUSED", "LOADED", "LOADED"]
-    assert [one["error"] for one in again[1:]] == [None, None]
+    again = [house.outcome(one.export.request_id).export for one in (unreadable, newest, late)]
+    assert [one.state for one in again] == ["REFUSED", "LOADED", "LOADED"]
+    assert [one.error for one in again[1:]] == [None, None]
 
 
 def test_rows_that_the_document_does_not_explain_are_found_by_the_row_counts(house: House) -> None:
@@ -297,7 +297,7 @@ def test_rows_that_the_document_does_not_explain_are_found_by_the_row_counts(hou
     )
     before = house.snapshot(*MERGED)
     outcome = house.bring(document(entry(call=2)), moment(10, 20), history=False)
-    assert (outcome.export["state"], outcome.is_failure) == ("REFUSED", True)
+    assert (outcome.export.state, outcome.is_failure) == ("REFUSED", True)
     assert _errors(outcome) == ["row_counts_reconcile"]
     found = verdict(outcome, "row_counts_reconcile")["evidence"]
     assert (found["document"], found["staged"], found["merged"]) == (1, 1, 2)
@@ -326,7 +326,7 @@ def test_a_quarter_that_was_never_loaded_or_has_gone_stale_warns(open_house: Any
         historical, hours, missing, stale = case
         now = moment(10, 20) + timedelta(hours=hours)
         house = open_house(historical_periods=historical, now=now, warehouse=f"{historical}-{hours}")
-        request_id = house.bring(GOOD, moment(10, 20)).export["request_id"]
+        request_id = house.bring(GOOD, moment(10, 20)).export.request_id
         house.refresh_marts()
         outcome = house.outcome(request_id)
         assert _warned(outcome, "periods_are_covered") is bool(missing or stale)
@@ -360,7 +360,7 @@ def test_a_new_quarters_first_seven_days_are_excused(house: House, open_house: A
         content, at, request, is_excused = IN_GRACE[number]
         forecast = Forecast(house, f"case {number}")
         outcome = forecast.bring(content, at, **request)
-        assert (outcome.export["state"], outcome.is_failure) == ("REFUSED", not is_excused)
+        assert (outcome.export.state, outcome.is_failure) == ("REFUSED", not is_excused)
         assert (_errors(outcome) == []) is is_excused
         assert forecast.rows("forecast_entry") == []
 
@@ -374,5 +374,5 @@ def test_control_totals_are_taken_from_the_document_not_from_what_was_staged(
     """A measure that the reader puts into the wrong column is noticed, though it is merged as it was staged."""
     monkeypatch.setitem(json_shapes.ENTRY_KEYS, "crmClosed", "crm_total")
     outcome = house.bring(document(entry(call=100, closed=40)), moment(10, 20))
-    assert outcome.export["state"] == "REFUSED"
+    assert outcome.export.state == "REFUSED"
     assert not verdict(outcome, "control_totals_reconcile")["passed"]

@@ -35,13 +35,13 @@ def house_of_two(tmp_path: Path, open_house: Callable[..., House]) -> House:
 
 
 def counts(outcome: Outcome) -> tuple[int, ...]:
-    return tuple(outcome.export[name] for name in COUNTS)
+    return tuple(getattr(outcome.export, name) for name in COUNTS)
 
 
 def merged_unreadable(house: House, day: int, **request: object) -> Outcome:
     """The document once more, of which nobody can read what lies on the disk."""
     request_id = house.deliver(QUARTER_OF_TWO, moment(10, day), **request)  # type: ignore[arg-type]
-    landed = house.outcome(request_id).export["landing_path"]
+    landed = house.outcome(request_id).export.landing_path
     (house.context.landing.root / landed / "document.zst").write_bytes(b"")
     house.merge()
     return house.outcome(request_id)
@@ -51,7 +51,7 @@ def test_it_is_not_read(house_of_two: House) -> None:
     """Day after day: what lies on the disk cannot be read, and is not missed."""
     for day in (20, 21, 22):
         outcome = merged_unreadable(house_of_two, day)
-        assert (outcome.export["state"], counts(outcome)) == ("LOADED", (3, 3, 0, 0, 3, 0))
+        assert (outcome.export.state, counts(outcome)) == ("LOADED", (3, 3, 0, 0, 3, 0))
 
 
 def test_where_it_says_something_else_or_is_not_known_it_is_read(
@@ -64,7 +64,7 @@ def test_where_it_says_something_else_or_is_not_known_it_is_read(
     elsewhere.exports = 100
 
     def assert_read(outcome: Outcome, how: object) -> None:
-        assert (outcome.export["state"], outcome.section) == ("REFUSED", "export_is_readable"), how
+        assert (outcome.export.state, outcome.section) == ("REFUSED", "export_is_readable"), how
         assert "restore it from a backup" in outcome.reason, how
 
     for request in (
@@ -97,7 +97,7 @@ def test_it_is_recorded_as_if_it_had_been_read(house: House) -> None:
     bring(2, document(entry("cy", "W01", call=7), entry("ann", "W01", call=1)))
     read = bring(12, QUARTER_OF_TWO)
     recognised = bring(20, QUARTER_OF_TWO)
-    judged = [[one["check_name"] for one in outcome.verdicts] for outcome in (read, recognised)]
+    judged = [[one.check_name for one in outcome.verdicts] for outcome in (read, recognised)]
     assert sorted(judged[1]) == sorted(judged[0])
     shown = house.tuples("select distinct user_id, exported_at, in_latest_export from clari.forecast_entry order by 1")
     assert shown == [("ann", moment(10, 20), True), ("bob", moment(10, 20), True), ("cy", moment(10, 2), False)]
@@ -105,7 +105,7 @@ def test_it_is_recorded_as_if_it_had_been_read(house: House) -> None:
     swings = house.tuples(
         "select baseline, previous_value, current_value from clari.forecast_swing "
         "where job_id = $job and user_id = 'ann' order by baseline",
-        job=recognised.export["job_id"],
+        job=recognised.export.job_id,
     )
     assert swings == [("sync", 100, 120), ("week", 100, 120)]
     before = house.snapshot(*TABLES)
@@ -117,7 +117,7 @@ def test_it_is_recorded_as_if_it_had_been_read(house: House) -> None:
     assert "row_count_is_stable" in broken(bring(21, moved))
     assert "row_count_is_stable" not in broken(bring(22, moved)), "as many as the newest"
     back = bring(23, QUARTER_OF_TWO)
-    assert back.export["rows_unchanged"] == 1, "a document that came before the newest one brings its figures back"
+    assert back.export.rows_unchanged == 1, "a document that came before the newest one brings its figures back"
 
 
 def test_a_mart_follows_what_another_quarter_or_the_ledger_says(house: House) -> None:
@@ -162,7 +162,7 @@ def test_where_its_rows_are_not_all_there_the_quarter_is_made_anew(
     whole = kept()
     for day, damaged in enumerate(damages, start=20):
         house.execute(damaged)
-        assert house.bring(QUARTER_OF_TWO, moment(10, day)).export["state"] == "LOADED"
+        assert house.bring(QUARTER_OF_TWO, moment(10, day)).export.state == "LOADED"
         assert kept() == whole, damaged
 
 
@@ -173,11 +173,11 @@ def test_that_it_came_before_shows_that_it_is_whole(house_of_two: House) -> None
     house = house_of_two
     house.execute("delete from clari.export_check where check_name = 'export_is_complete'")
     outcome = house.bring(QUARTER_OF_TWO, moment(10, 20), is_whole=False)
-    assert (outcome.export["state"], outcome.export["rows_unchanged"]) == ("LOADED", 3)
+    assert (outcome.export.state, outcome.export.rows_unchanged) == ("LOADED", 3)
     assert verdict(outcome, "export_is_complete")["passed"]
     outcome = house.bring(QUARTER_OF_TWO, moment(10, 21), is_truncated=True)
-    assert outcome.export["state"] == "REFUSED"
-    assert "export_is_not_truncated" in outcome.export["error"]
+    assert outcome.export.state == "REFUSED"
+    assert "export_is_not_truncated" in outcome.export.error
 
 
 def test_the_one_at_the_top_is_looked_for_again(open_house: Callable[..., House]) -> None:
@@ -188,4 +188,4 @@ def test_the_one_at_the_top_is_looked_for_again(open_house: Callable[..., House]
     house = open_house(top_user="ann")
     house.exports = 1
     outcome = house.bring(two, moment(10, 20))
-    assert not [one for one in outcome.verdicts if one["check_name"] == "totals_have_one_top" and not one["passed"]]
+    assert not [one for one in outcome.verdicts if one.check_name == "totals_have_one_top" and not one.passed]

@@ -207,7 +207,7 @@ def test_what_an_export_brought_is_found_alike_once_a_later_one_is_there(forecas
     later = shown(200, entry("new", call=4), entry("eve", field="best_case", call=6))
     forecast.bring(later, moment(10, 3))
     at_once = found()
-    assert [(mass["compared"], mass["swung"]) for mass in at_once[0]] == [(14, 6)]
+    assert [(mass.compared, mass.swung) for mass in at_once[0]] == [(14, 6)]
     assert {name for names in at_once[1].values() for name in names} == {"New", "Gone"}
     assert (at_once[2]["change"], at_once[2]["baseline"]) == (0, "sync")
     forecast.bring(later, moment(10, 4))

@@ -295,7 +295,7 @@ def test_the_weeks_before_the_first_sync_have_their_own_quarters_team(house: Hou
 
 def test_movements_that_do_not_add_up_are_noticed(house: House) -> None:
     """Somebody who writes into the table does not go unseen."""
-    request_id = house.bring(document(entry(week="W01", call=100)), moment(10, 5)).export["request_id"]
+    request_id = house.bring(document(entry(week="W01", call=100)), moment(10, 5)).export.request_id
     house.refresh_marts()
     house.execute("update clari.forecast_movement set judgement_amount = judgement_amount + 0.0001")
     house.execute("delete from clari.mart_part_version where mart = 'forecast_call_week' and part = ''")
@@ -345,12 +345,12 @@ def test_the_largest_amounts_do_not_stop_the_marts(house: House) -> None:
 
 def test_a_refused_quarter_leaves_nothing_in_the_marts(house: House) -> None:
     """A document that was good and is judged anew as none takes its calls with it."""
-    request_id = house.bring(document(entry(call=100)), moment(10, 20)).export["request_id"]
+    request_id = house.bring(document(entry(call=100)), moment(10, 20)).export.request_id
     house.refresh_marts()
     assert house.rows("from clari.forecast_call_week")
     house.execute(f"update clari.export_job set rows_truncated = true where request_id = '{request_id}'")
     house.replay([], [])
-    assert house.outcome(request_id).export["state"] == "REFUSED"
+    assert house.outcome(request_id).export.state == "REFUSED"
     for table in (*_TABLES, "forecast_entry", "forecast_vs_quota"):
         assert house.rows(f"from clari.{table}") == [], table
 

@@ -27,10 +27,10 @@ def people() -> int:
 def test_the_first_export_goes_as_far_back_as_is_set(desk: Desk, sandbox: Sandbox) -> None:
     """One job, all its parts in the tables, those of one activity beside it."""
     (fetch,) = desk.bring("activity").fetches
-    assert (fetch["state"], fetch["window_from"], fetch["window_to"]) == ("LOADED", TODAY - timedelta(days=90), TODAY)
-    assert [job.job_id for job in sandbox.jobs] == [fetch["job_id"]]
+    assert (fetch.state, fetch.window_from, fetch.window_to) == ("LOADED", TODAY - timedelta(days=90), TODAY)
+    assert [job.job_id for job in sandbox.jobs] == [fetch.job_id]
     tables = desk.tables("activity")
-    assert len(tables["activity"]) == fetch["rows_inserted"] == fetch["rows_exported"] > 200
+    assert len(tables["activity"]) == fetch.rows_inserted == fetch.rows_exported > 200
     known = {one["activity_id"] for one in tables["activity"]}
     for part in ("activity_account", "activity_opportunity", "activity_participant"):
         assert {one["activity_id"] for one in tables[part]} <= known
@@ -46,21 +46,21 @@ def test_the_next_goes_back_some_days_for_what_is_mapped_late(desk: Desk, sandbo
     before = desk.rows("activity", without=SIGHTS)
     mapped = len(desk.rows("activity_opportunity"))
     (again,) = desk.bring("activity").fetches
-    assert again["window_from"] == TODAY - timedelta(days=OVERLAP_DAYS)
-    assert again["rows_unchanged"] == again["rows_exported"] > 0
+    assert again.window_from == TODAY - timedelta(days=OVERLAP_DAYS)
+    assert again.rows_unchanged == again.rows_exported > 0
     assert desk.rows("activity", without=SIGHTS) == before
     clock.turn(days=2)
     (later,) = desk.bring("activity").fetches
-    assert later["rows_inserted"] > 0 < later["rows_updated"]
-    assert len(desk.rows("activity_opportunity")) >= mapped + later["rows_updated"]
-    assert len(desk.rows("activity")) == len(before) + later["rows_inserted"]
+    assert later.rows_inserted > 0 < later.rows_updated
+    assert len(desk.rows("activity_opportunity")) >= mapped + later.rows_updated
+    assert len(desk.rows("activity")) == len(before) + later.rows_inserted
 
 
 def test_an_answer_that_is_lost_is_not_asked_for_blindly(desk: Desk, sandbox: Sandbox) -> None:
     """The job that Clari has queued all the same is found among its jobs, and taken."""
     sandbox.fail_next("activity", ["lost"])
     (fetch,) = desk.bring("activity").fetches
-    assert (fetch["state"], len(sandbox.jobs)) == ("LOADED", 1)
+    assert (fetch.state, len(sandbox.jobs)) == ("LOADED", 1)
     assert sum(seen.method == "POST" for seen in sandbox.requests) == 1
 
 
@@ -68,9 +68,9 @@ def test_a_run_that_dies_while_clari_works_is_gone_on_with(desk: Desk, sandbox: 
     """What was submitted is polled by the next run, and no second job made for the same days."""
     sandbox.fail_next("status", ["401"])
     (left,) = desk.bring("activity").fetches
-    assert (left["state"], "fetched by the next sync" in left["error"]) == ("SUBMITTED", True)
+    assert (left.state, "fetched by the next sync" in left.error) == ("SUBMITTED", True)
     (fetch,) = desk.bring("activity").fetches
-    assert (fetch["state"], fetch["job_id"]) == ("LOADED", left["job_id"])
+    assert (fetch.state, fetch.job_id) == ("LOADED", left.job_id)
     assert len(sandbox.jobs) == 1
 
 
@@ -90,8 +90,8 @@ def test_days_that_were_never_accepted_are_asked_for_once_more_and_not_each(
                 attempt=1,
                 submitted_at=NOW - timedelta(days=5 - day),
             )
-    fetched = [fetch for fetch in desk.bring("activity").fetches if fetch["state"] == "LOADED"]
-    assert [fetch["window_from"] for fetch in fetched] == [TODAY - timedelta(days=90)]
+    fetched = [fetch for fetch in desk.bring("activity").fetches if fetch.state == "LOADED"]
+    assert [fetch.window_from for fetch in fetched] == [TODAY - timedelta(days=90)]
     assert sum(seen.method == "POST" for seen in sandbox.requests) == 1
     assert desk.bring("activity").failures == []
 
@@ -113,7 +113,7 @@ def test_a_forecast_that_is_called_activity_is_none() -> None:
 def test_a_nul_in_a_subject_holds_nothing_up(by_hand: Desk) -> None:
     """PostgreSQL cannot hold it: it is the sign for what cannot be shown, in every engine."""
     row = by_hand.merge("activity", {"activities": [meeting(subject="Re:\0 offer")]}, **WEEK)
-    assert row["state"] == "LOADED"
+    assert row.state == "LOADED"
     assert [one["subject"] for one in by_hand.rows("activity")] == ["Re:\ufffd offer"]
 
 
@@ -137,8 +137,8 @@ def test_it_counts_against_the_same_quota(tmp_path, clock: Clock) -> None:
     """Where nothing is left, nothing is asked for, and the sentence is the forecasts'."""
     with Sandbox(now=clock, job_seconds=0, people=3, monthly_quota=0) as sandbox:
         (fetch,) = desk_of(tmp_path, clock, sandbox).bring("activity").fetches
-    assert (fetch["state"], fetch["error_kind"]) == ("FAILED", "QuotaExhausted")
-    assert "0 of Clari's 0 exports are used up in its rolling 30 days" in fetch["error"]
+    assert (fetch.state, fetch.error_kind) == ("FAILED", "QuotaExhausted")
+    assert "0 of Clari's 0 exports are used up in its rolling 30 days" in fetch.error
     assert not sandbox.jobs
 
 
@@ -151,7 +151,7 @@ def test_a_job_that_fails_is_made_again_by_the_next_sync(desk: Desk, sandbox: Sa
     assert "failed at Clari" in line and line.endswith("(docs/runbook.md#export_job_failed)")
     sandbox.scenario = "calm"
     (fetch,) = desk.bring("activity").fetches
-    assert (fetch["state"], fetch["window_from"]) == ("LOADED", TODAY - timedelta(days=90))
+    assert (fetch.state, fetch.window_from) == ("LOADED", TODAY - timedelta(days=90))
 
 
 def test_parts_that_are_no_longer_shown_stay_and_say_so(by_hand: Desk) -> None:
@@ -159,7 +159,7 @@ def test_parts_that_are_no_longer_shown_stay_and_say_so(by_hand: Desk) -> None:
     by_hand.merge("activity", {"activities": [meeting()]}, at=NOW, **WEEK)
     later = {"activities": [meeting(opportunities=[], subject="Contoso <> Ann and Bob")]}
     row = by_hand.merge("activity", later, at=NOW + timedelta(hours=1), **WEEK)
-    assert (row["rows_updated"], row["rows_inserted"]) == (1, 0)
+    assert (row.rows_updated, row.rows_inserted) == (1, 0)
     (deal,) = by_hand.rows("activity_opportunity")
     assert (deal["in_latest_export"], deal["last_seen_at"], deal["opportunity_name"]) == (False, NOW, "Contoso FY26")
     (activity,) = by_hand.rows("activity")
@@ -187,7 +187,7 @@ def test_an_activity_that_is_no_longer_shown_stays_and_says_so(by_hand: Desk) ->
     by_hand.merge("activity", one, at=NOW + timedelta(hours=2), **WEEK)
     assert shown() == {"a1": True, "a3": False, "a7": True}  # that of the first day may be another's, in another zone
     late = by_hand.merge("activity", {"activities": all_of_them}, at=NOW + timedelta(hours=1, minutes=1), **WEEK)
-    assert (late["state"], shown()) == ("LOADED", {"a1": True, "a3": False, "a7": True})
+    assert (late.state, shown()) == ("LOADED", {"a1": True, "a3": False, "a7": True})
     by_hand.merge("activity", {"activities": all_of_them}, at=NOW + timedelta(hours=3), **WEEK)
     assert all(shown().values())
 
@@ -205,9 +205,9 @@ def test_a_part_that_is_called_otherwise_is_a_change(by_hand: Desk) -> None:
         changed |= change
         later = {"activities": [meeting(**changed), meeting(2)]}
         row = by_hand.merge("activity", later, at=NOW + timedelta(hours=hours), **WEEK)
-        assert (row["rows_updated"], row["rows_inserted"]) == (1, 0), change
+        assert (row.rows_updated, row.rows_inserted) == (1, 0), change
         again = by_hand.merge("activity", later, at=NOW + timedelta(hours=hours, minutes=1), **WEEK)
-        assert again["rows_updated"] == 0
+        assert again.rows_updated == 0
 
 
 def test_older_never_beats_newer(by_hand: Desk) -> None:
@@ -215,7 +215,7 @@ def test_older_never_beats_newer(by_hand: Desk) -> None:
     by_hand.merge("activity", {"activities": [meeting(subject="new")]}, at=NOW, **WEEK)
     older = {"activities": [meeting(subject="old"), meeting(2)]}
     row = by_hand.merge("activity", older, at=NOW - timedelta(days=3), **WEEK)
-    assert (row["state"], row["rows_inserted"], row["rows_updated"]) == ("LOADED", 2, 0)  # as of its place in the order
+    assert (row.state, row.rows_inserted, row.rows_updated) == ("LOADED", 2, 0)  # as of its place in the order
     found = {one["activity_id"]: one for one in by_hand.rows("activity")}
     assert (found["a1"]["subject"], found["a1"]["last_seen_at"]) == ("new", NOW)
     assert found["a1"]["first_seen_at"] == found["a2"]["last_seen_at"] == NOW - timedelta(days=3)
@@ -236,8 +236,8 @@ def test_a_document_that_is_cut_or_of_other_days_is_refused(
 ) -> None:
     """And keeps the window from being taken for fetched."""
     row = by_hand.merge("activity", {"activities": [meeting()]}, **WEEK | columns)
-    assert (row["state"], row["error"].startswith(f"{check}: ")) == ("REFUSED", True)
-    assert check != "records_are_of_the_window" or "Clari sent other days" in row["error"]
+    assert (row.state, row.error.startswith(f"{check}: ")) == ("REFUSED", True)
+    assert check != "records_are_of_the_window" or "Clari sent other days" in row.error
     assert not by_hand.rows("activity")
     planned = by_hand.planned()
     assert [day for window in planned for day in window] == list(

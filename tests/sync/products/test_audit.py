@@ -33,10 +33,10 @@ def pages(sandbox: Sandbox) -> int:
 def test_thousands_of_events_come_page_by_page(desk: Desk, sandbox: Sandbox) -> None:
     """All of 30 days, each once, a thousand a page, those who are behind them beside them."""
     (fetch,) = desk.bring("audit").fetches
-    assert (fetch["state"], fetch["window_from"], fetch["window_to"]) == ("LOADED", NOW - timedelta(days=30), NOW)
+    assert (fetch.state, fetch.window_from, fetch.window_to) == ("LOADED", NOW - timedelta(days=30), NOW)
     events = desk.rows("audit_event")
-    assert len(events) == fetch["rows_inserted"] == fetch["rows_exported"] > 3000
-    assert fetch["answer_count"] == pages(sandbox) == -(-len(events) // 1000)
+    assert len(events) == fetch.rows_inserted == fetch.rows_exported > 3000
+    assert fetch.answer_count == pages(sandbox) == -(-len(events) // 1000)
     assert all(NOW - timedelta(days=30) <= one["event_at"] < NOW for one in events)
     assert {one["actor_id"] for one in events} == {one["actor_id"] for one in desk.rows("audit_actor")}
     # Edited in bulk: nothing but the parameters tells them apart.
@@ -52,7 +52,7 @@ def test_pages_that_repeat_each_other_bring_an_event_once(desk: Desk, sandbox: S
         with desk.context.warehouse.session() as session:
             session.documents.execute(f"delete from clari.{table}")
     (fetch,) = desk.bring("audit").fetches
-    assert fetch["rows_exported"] == fetch["rows_staged"] + 3 * (fetch["answer_count"] - 1)
+    assert fetch.rows_exported == fetch.rows_staged + 3 * (fetch.answer_count - 1)
     assert desk.tables("audit", without=SIGHTS) == calm
 
 
@@ -62,13 +62,13 @@ def test_a_second_sync_asks_from_the_last_event_on(desk: Desk, clock: Clock) -> 
     before = desk.tables("audit", without=SIGHTS)
     newest = max(one["event_at"] for one in before["audit_event"])
     (again,) = desk.bring("audit").fetches
-    assert again["window_from"] == newest - OVERLAP
-    assert again["rows_unchanged"] == again["rows_staged"] > 0
+    assert again.window_from == newest - OVERLAP
+    assert again.rows_unchanged == again.rows_staged > 0
     assert desk.tables("audit", without=SIGHTS) == before
     clock.turn(days=1)
     (later,) = desk.bring("audit").fetches
-    assert later["rows_inserted"] > 0 < later["rows_unchanged"]
-    assert len(desk.rows("audit_event")) == len(before["audit_event"]) + later["rows_inserted"]
+    assert later.rows_inserted > 0 < later.rows_unchanged
+    assert len(desk.rows("audit_event")) == len(before["audit_event"]) + later.rows_inserted
 
 
 @pytest.mark.parametrize("people", [12])
@@ -76,41 +76,41 @@ def test_a_page_that_fails_is_asked_for_again(desk: Desk, sandbox: Sandbox) -> N
     """A fault of the server, and one request too many, each on another page."""
     sandbox.fail_next("audit", ["none", "500", "none", "429:0", "reset"])
     (fetch,) = desk.bring("audit").fetches
-    assert (fetch["state"], fetch["retry_count"]) == ("LOADED", 3)
-    assert len(desk.rows("audit_event")) == fetch["rows_exported"] > 3000
+    assert (fetch.state, fetch.retry_count) == ("LOADED", 3)
+    assert len(desk.rows("audit_event")) == fetch.rows_exported > 3000
 
 
 def test_a_page_that_fails_each_time_leaves_nothing_half_done(desk: Desk, sandbox: Sandbox) -> None:
     """The fetch failed, and says so; nothing is merged or landed; the next sync brings all of it."""
     sandbox.scenario = "audit_breaks"
     brought = desk.bring("audit")
-    assert [fetch["state"] for fetch in brought.fetches] == ["FAILED"]
-    assert "page 3" in brought.failures[0].line and brought.fetches[0]["error_kind"] == "ServerFault"
+    assert [fetch.state for fetch in brought.fetches] == ["FAILED"]
+    assert "page 3" in brought.failures[0].line and brought.fetches[0].error_kind == "ServerFault"
     assert desk.rows("audit_event") == [] == list(desk.loader("audit").landing)
     sandbox.scenario = "calm"
     (fetch,) = desk.bring("audit").fetches
-    assert (fetch["state"], fetch["window_from"]) == ("LOADED", NOW - timedelta(days=30))
+    assert (fetch.state, fetch.window_from) == ("LOADED", NOW - timedelta(days=30))
 
 
 def test_a_link_that_is_gone_has_the_pages_asked_for_anew(desk: Desk, sandbox: Sandbox, clock: Clock) -> None:
     """Once: where it happens again, the fetch failed."""
     sandbox.fail_next("audit", ["none", "none", GONE])
     (fetch,) = desk.bring("audit").fetches
-    assert (fetch["state"], fetch["answer_count"]) == ("LOADED", pages(sandbox) - 3)
-    assert fetch["rows_exported"] == len(desk.rows("audit_event"))
+    assert (fetch.state, fetch.answer_count) == ("LOADED", pages(sandbox) - 3)
+    assert fetch.rows_exported == len(desk.rows("audit_event"))
     sandbox.fail_next("audit", [GONE])
     (refused,) = desk.bring("audit").fetches
-    assert (refused["state"], "no longer available" in refused["error"]) == ("FAILED", True)
-    assert refused["error_kind"] == "BadRequest"  # the first page: it is not a page that is gone
+    assert (refused.state, "no longer available" in refused.error) == ("FAILED", True)
+    assert refused.error_kind == "BadRequest"  # the first page: it is not a page that is gone
     gone = Fault("answer", 404, {}, b'{"errors": [{"status": "404", "message": "No such page."}]}')
     sandbox.fail_next("audit", ["none", gone, "none", gone])
     clock.turn(days=20)  # more than a page
     brought = desk.bring("audit")
-    assert [fetch["error_kind"] for fetch in brought.fetches] == ["PageGone"]
+    assert [fetch.error_kind for fetch in brought.fetches] == ["PageGone"]
     (line,) = [problem.line for problem in brought.failures]
     assert "page 2" in line and line.endswith("begins at the first page again (docs/runbook.md#page_gone)")
     (later,) = desk.bring("audit").fetches
-    assert (later["state"], later["window_from"]) == ("LOADED", refused["window_from"])
+    assert (later.state, later.window_from) == ("LOADED", refused.window_from)
 
 
 def test_links_that_lead_nowhere_are_not_followed(desk: Desk, sandbox: Sandbox) -> None:
@@ -123,9 +123,9 @@ def test_links_that_lead_nowhere_are_not_followed(desk: Desk, sandbox: Sandbox) 
     ):
         sandbox.scenario = scenario
         (fetch,) = desk.bring("audit").fetches
-        error = str(fetch["error"])
-        if fetch["state"] != "FAILED" or said not in error or sandbox.api_key in error:
-            wrong.append((scenario, fetch["state"], error))
+        error = str(fetch.error)
+        if fetch.state != "FAILED" or said not in error or sandbox.api_key in error:
+            wrong.append((scenario, fetch.state, error))
     assert wrong == []
 
 
@@ -158,7 +158,7 @@ def test_links_that_are_relative_are_walked_to_the_end(desk: Desk, sandbox: Sand
         page = json.dumps({"items": [GOOD | {"event": f"event {number}"}], "nextLink": f"?limit=1000&skip={number}"})
         sandbox.fail_next("audit", [Fault("answer", 200, {}, page.encode())])
     (fetch,) = desk.bring("audit").fetches
-    assert fetch["state"] == "LOADED"
+    assert fetch.state == "LOADED"
     assert {seen.path for seen in sandbox.requests} == {"/v4/audit/events"}
     assert {"event 1", "event 2"} <= {one["event"] for one in desk.rows("audit_event")}
 
@@ -169,19 +169,19 @@ def test_what_clari_has_thrown_away_is_said_and_stays_said(desk: Desk, clock: Cl
     clock.turn(days=45)
     brought = desk.bring("audit")
     (fetch,) = brought.fetches
-    assert fetch["state"] == "LOADED"
-    assert (fetch["gap_from"], fetch["gap_to"]) == (NOW, clock() - timedelta(days=30)) == (NOW, fetch["window_from"])
+    assert fetch.state == "LOADED"
+    assert (fetch.gap_from, fetch.gap_to) == (NOW, clock() - timedelta(days=30)) == (NOW, fetch.window_from)
     assert "audit from 2026-11-21 06:00 to 2026-12-06 06:00 UTC is missing" in brought.warnings[0].line
-    assert desk.verdicts(fetch["request_id"])["window_has_no_gap"] is False
+    assert desk.verdicts(fetch.request_id)["window_has_no_gap"] is False
     clock.turn(days=1)
     (later,) = desk.bring("audit").fetches
-    assert later["gap_from"] is None
-    assert desk.verdicts(later["request_id"])["window_has_no_gap"] is True
+    assert later.gap_from is None
+    assert desk.verdicts(later.request_id)["window_has_no_gap"] is True
 
 
 def test_a_key_that_may_not_have_audit_events_is_told_so(desk: Desk, sandbox: Sandbox) -> None:
     """It is no reason to make a new key."""
     sandbox.fail_next("audit", ["403"])
     (fetch,) = desk.bring("audit").fetches
-    assert "this key may not have audit" in fetch["error"]
-    assert "create a new token" not in fetch["error"]
+    assert "this key may not have audit" in fetch.error
+    assert "create a new token" not in fetch.error

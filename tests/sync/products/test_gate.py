@@ -39,9 +39,9 @@ def test_what_is_not_good_enough_is_refused_and_stays_landed(by_hand: Desk, case
     """The ledger says which check, the tables hold what they held."""
     product, content, check = BAD[case]
     row = by_hand.merge(product, content, **WEEK)
-    assert (row["state"], row["error"].split(":")[0], row["loaded_at"]) == ("REFUSED", check, None)
-    assert by_hand.verdicts(row["request_id"])[check] is False
-    assert by_hand.loader(product).landing.find(row["landing_path"]).read() or not content
+    assert (row.state, row.error.split(":")[0], row.loaded_at) == ("REFUSED", check, None)
+    assert by_hand.verdicts(row.request_id)[check] is False
+    assert by_hand.loader(product).landing.find(row.landing_path).read() or not content
     assert not any(by_hand.rows(table) for table in PRODUCTS[product].tables)
 
 
@@ -50,7 +50,7 @@ def test_what_a_dead_run_has_landed_is_told_by_the_next(desk: Desk) -> None:
     desk.land("audit", {"pages": ["Sign in"]}, at=NOW - timedelta(hours=1))
     desk.loader("audit").restore_ledger()
     brought = desk.bring("audit")
-    assert [fetch["state"] for fetch in brought.fetches] == ["REFUSED", "LOADED"]
+    assert [fetch.state for fetch in brought.fetches] == ["REFUSED", "LOADED"]
     (line,) = [problem.line for problem in brought.failures]
     assert line.endswith("(docs/runbook.md#records_are_complete)")
 
@@ -62,8 +62,8 @@ def test_what_landed_before_the_ledger_said_so_is_merged(desk: Desk) -> None:
     with desk.context.warehouse.session() as session:
         FETCHES.submitting(session, request_id=request_id, run_id="gone", **asked)
     brought = desk.bring("audit")
-    assert request_id in {fetch["request_id"] for fetch in brought.fetches}
-    assert [fetch["state"] for fetch in brought.fetches] == ["LOADED", "LOADED"]
+    assert request_id in {fetch.request_id for fetch in brought.fetches}
+    assert [fetch.state for fetch in brought.fetches] == ["LOADED", "LOADED"]
 
 
 def test_limits_that_another_run_merges_are_those_of_the_run_that_asked(desk: Desk) -> None:
@@ -84,8 +84,8 @@ def test_limits_that_another_run_merges_are_those_of_the_run_that_asked(desk: De
 def test_what_is_empty_is_merged_with_a_warning(by_hand: Desk) -> None:
     """A quiet day is no fault: its window counts as fetched."""
     row = by_hand.merge("activity", {"activities": []}, **WEEK)
-    assert (row["state"], row["rows_exported"]) == ("LOADED", 0)
-    assert by_hand.verdicts(row["request_id"])["window_is_not_empty"] is False
+    assert (row.state, row.rows_exported) == ("LOADED", 0)
+    assert by_hand.verdicts(row.request_id)["window_is_not_empty"] is False
     with by_hand.context.warehouse.session() as session:
         assert fetches.reached(session, "activity") == WEEK["window_to"]
 
@@ -102,8 +102,8 @@ def test_a_moment_that_is_none_keeps_out_nothing(
 ) -> None:
     """One such record would hold up all that follow, until Clari has forgotten them."""
     row = by_hand.merge(product, content, **WEEK)
-    assert row["state"] == "LOADED"
-    assert by_hand.verdicts(row["request_id"])["moments_are_readable"] is False
+    assert row.state == "LOADED"
+    assert by_hand.verdicts(row.request_id)["moments_are_readable"] is False
     assert sorted(one[column] is None for one in by_hand.rows(table)) == [False, True]
 
 
@@ -111,8 +111,8 @@ def test_parts_that_name_nothing_are_left_out_with_a_warning(by_hand: Desk) -> N
     """A room without a name at a meeting keeps out nobody else."""
     people = [{"name": "", "email": None}, "nobody", {"name": "Ann"}]
     row = by_hand.merge("activity", {"activities": [meeting(participants=people, accounts=None)]}, **WEEK)
-    assert row["state"] == "LOADED"
-    assert by_hand.verdicts(row["request_id"])["parts_are_complete"] is False
+    assert row.state == "LOADED"
+    assert by_hand.verdicts(row.request_id)["parts_are_complete"] is False
     assert [one["participant_id"] for one in by_hand.rows("activity_participant")] == ["Ann"]
 
 
@@ -145,13 +145,13 @@ def test_a_document_that_is_damaged_on_our_disk_is_refused_and_keeps_no_other_ou
 
     def states() -> list[str]:
         with by_hand.context.warehouse.session() as session:
-            return [FETCHES.row(session, one)["state"] for one in (bad, good)]
+            return [FETCHES.row(session, one).state for one in (bad, good)]
 
     file.write_bytes(content[:-3])
     loader.merge_landed("run")
     assert states() == ["REFUSED", "LOADED"]
     with by_hand.context.warehouse.session() as session:
-        assert str(file.parent) in FETCHES.row(session, bad)["error"]
+        assert str(file.parent) in FETCHES.row(session, bad).error
     file.write_bytes(content)
     loader.rebuild()
     assert states() == ["LOADED", "LOADED"]
@@ -171,8 +171,8 @@ def test_a_document_that_is_damaged_on_our_disk_is_refused_and_keeps_no_other_ou
 def test_an_odd_record_is_left_out_with_a_warning(by_hand: Desk, product: str, content: Any, table: str) -> None:
     """It keeps out none of the others, now or later."""
     row = by_hand.merge(product, content, **WEEK)
-    assert (row["state"], row["rows_exported"], row["rows_staged"]) == ("LOADED", 2, 1)
-    assert by_hand.verdicts(row["request_id"])["parts_are_complete"] is False
+    assert (row.state, row.rows_exported, row.rows_staged) == ("LOADED", 2, 1)
+    assert by_hand.verdicts(row.request_id)["parts_are_complete"] is False
     assert len(by_hand.rows(table)) == 1
 
 
@@ -183,7 +183,7 @@ def test_a_gap_says_that_documents_were_refused(by_hand: Desk) -> None:
     by_hand.merge("audit", {"pages": ["Sign in"]}, at=NOW - timedelta(days=35), **then)
     row = by_hand.merge("audit", audit(GOOD), **WEEK | gap)
     (found,) = [one for one in by_hand.rows("export_check") if "gap_from" in str(one["evidence"])]
-    assert row["state"] == "LOADED" and "1 documents of then were refused" in str(found["evidence"])
+    assert row.state == "LOADED" and "1 documents of then were refused" in str(found["evidence"])
 
 
 def test_nothing_of_many_days_settles_none_of_them(by_hand: Desk) -> None:

@@ -25,7 +25,7 @@ def test_those_are_asked_for_that_activity_was_mapped_to(desk: Desk, clock: Cloc
     ids = {one["opportunity_id"] for one in desk.rows("activity_opportunity")}
     tables = desk.tables("opportunity", without=SIGHTS)
     assert {one["opportunity_id"] for one in tables["opportunity"]} == ids
-    assert fetch["rows_inserted"] == len(ids) > 8
+    assert fetch.rows_inserted == len(ids) > 8
     assert {one["field_id"]: one["value_type"] for one in tables["opportunity_field"]} == {
         "opportunity.amount": "number",
         "opportunity.stage": "string",
@@ -36,7 +36,7 @@ def test_those_are_asked_for_that_activity_was_mapped_to(desk: Desk, clock: Cloc
     assert {one["field_id"] for one in tables["opportunity_field_trend"]} == {"opportunity.amount", "opportunity.stage"}
     clock.turn(hours=1)
     (again,) = desk.bring("opportunity").fetches
-    assert (again["rows_unchanged"], again["rows_updated"]) == (len(ids), 0)
+    assert (again.rows_unchanged, again.rows_updated) == (len(ids), 0)
     assert desk.tables("opportunity", without=SIGHTS) == tables
 
 
@@ -48,12 +48,12 @@ def test_a_hundred_are_asked_for_at_once_and_a_bad_one_keeps_out_no_other(desk: 
     sandbox.requests.clear()
     brought = desk.bring("opportunity")
     (fetch,) = brought.fetches
-    assert (fetch["state"], fetch["rows_inserted"]) == ("LOADED", len(good))
+    assert (fetch.state, fetch.rows_inserted) == ("LOADED", len(good))
     halvings = 8  # of a call with a hundred
     assert 3 <= calls(sandbox) <= 3 + 2 * halvings
     said = "opportunity: 181 opportunities were asked for and did not come"
     assert [problem.line for problem in brought.warnings] == [see(said, "opportunities_are_known")]
-    assert desk.verdicts(fetch["request_id"])["opportunities_are_known"] is False
+    assert desk.verdicts(fetch.request_id)["opportunities_are_known"] is False
 
 
 def test_many_that_clari_refuses_keep_out_no_other(desk: Desk, sandbox: Sandbox) -> None:
@@ -62,7 +62,7 @@ def test_many_that_clari_refuses_keep_out_no_other(desk: Desk, sandbox: Sandbox)
     good = {one["opportunity_id"] for one in desk.rows("activity_opportunity")}
     desk.merge("activity", mapped_to(*(f"none of these {n}!" for n in range(30))), **WEEK)
     (fetch,) = desk.bring("opportunity").fetches
-    assert (fetch["state"], fetch["rows_inserted"]) == ("LOADED", len(good))
+    assert (fetch.state, fetch.rows_inserted) == ("LOADED", len(good))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_score_that_is_no_number_is_told(by_hand: Desk) -> None:
     scores = {"006A": {"score": "87.5"}, "006B": "12", "006C": {"score": "as Jane Doe says"}}
     scores |= {"006D": {"score": ""}, "006E": None}
     row = by_hand.merge("opportunity", answers(*({"id": one, "crmScore": score} for one, score in scores.items())))
-    assert row["state"] == "LOADED"
+    assert row.state == "LOADED"
     found = {one["opportunity_id"]: one["crm_score"] for one in by_hand.rows("opportunity")}
     assert found == {"006A": Decimal("87.5"), "006B": Decimal(12), "006C": None, "006D": None, "006E": None}
     (verdict,) = [one for one in by_hand.rows("export_check") if one["check_name"] == "scores_are_readable"]
@@ -127,11 +127,11 @@ def test_whatever_changes_of_a_field_is_a_change(by_hand: Desk) -> None:
         stage |= change
         later = answers({"id": "006A", "fields": [stage]})
         row = by_hand.merge("opportunity", later, at=NOW + timedelta(hours=hours + 1))
-        assert (row["rows_updated"], row["rows_unchanged"]) == (1, 0), change
+        assert (row.rows_updated, row.rows_unchanged) == (1, 0), change
     (field,) = by_hand.rows("opportunity_field")
     assert (field["value"], field["value_type"]) == (None, None)
     row = by_hand.merge("opportunity", later, at=NOW + timedelta(hours=9))
-    assert (row["rows_updated"], row["rows_unchanged"]) == (0, 1)
+    assert (row.rows_updated, row.rows_unchanged) == (0, 1)
 
 
 def test_a_field_that_is_no_longer_shown_stays_and_says_so(by_hand: Desk) -> None:
@@ -141,7 +141,7 @@ def test_a_field_that_is_no_longer_shown_stays_and_says_so(by_hand: Desk) -> Non
     by_hand.merge("opportunity", first, at=NOW)
     second = answers({"id": "006A", "fields": [{"id": "amount", "value": 8}]})
     row = by_hand.merge("opportunity", second, at=NOW + timedelta(hours=1))
-    assert row["rows_updated"] == 1
+    assert row.rows_updated == 1
     found = {one["field_id"]: (one["value"], one["in_latest_export"]) for one in by_hand.rows("opportunity_field")}
     assert found == {"stage": ("Won", False), "amount": ("8", True)}
     assert len(by_hand.rows("opportunity_field_trend")) == 1

@@ -43,7 +43,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
         other = desk_of(tmp_path_factory.mktemp("whole"), clock, undisturbed, activity_days=20)
         with other.context.warehouse.session():
             (fetch,) = other.bring("activity").fetches
-            assert fetch["state"] == "LOADED"
+            assert fetch.state == "LOADED"
             return other.rows("activity", without=SIGHTS)
 
 
@@ -55,11 +55,11 @@ def test_what_is_cut_off_is_asked_for_in_halves_until_it_is_whole(
     brought = desk.bring("activity")
     assert brought.failures == []
     assert desk.rows("activity", without=SIGHTS) == whole
-    states = Counter(fetch["state"] for fetch in brought.fetches)
+    states = Counter(fetch.state for fetch in brought.fetches)
     assert states["REFUSED"] > 1 < states["LOADED"]
     assert sum("cut off by Clari of" in line and "asked for in parts" in line for line in brought.lines) > 1
-    assert all(verdict["passed"] for verdict in brought.verdicts)
-    days = Counter(day for fetch in brought.fetches if fetch["state"] == "LOADED" for day in Window.of(fetch))
+    assert all(verdict.passed for verdict in brought.verdicts)
+    days = Counter(day for fetch in brought.fetches if fetch.state == "LOADED" for day in Window.of(fetch))
     assert set(days) == set(Window(BEGINNING.date(), TODAY.date()))
     assert set(days.values()) == {1}
 
@@ -70,15 +70,15 @@ def test_the_next_sync_asks_for_no_more_at_once_than_was_cut_off(desk: Desk, san
     for _ in range(2):
         desk.bring("activity")
         clock.turn(days=1)
-    states = Counter(fetch["state"] for fetch in desk.bring("activity").fetches)
+    states = Counter(fetch.state for fetch in desk.bring("activity").fetches)
     assert states == {"LOADED": states["LOADED"]} and states["LOADED"] > 1
     sandbox.scenario = "calm"
     clock.turn(days=OVERLAP_DAYS)
-    states = Counter(fetch["state"] for fetch in desk.bring("activity").fetches)
+    states = Counter(fetch.state for fetch in desk.bring("activity").fetches)
     assert states == {"LOADED": states["LOADED"]} and states["LOADED"] > 1
     clock.turn(days=1)
     (fetch,) = desk.bring("activity").fetches
-    assert fetch["window_from"] == TODAY + timedelta(days=2)
+    assert fetch.window_from == TODAY + timedelta(days=2)
 
 
 def test_a_day_that_is_cut_off_by_itself_keeps_out_no_other(
@@ -96,7 +96,7 @@ def test_a_day_that_is_cut_off_by_itself_keeps_out_no_other(
     sandbox.scenario = "calm"
     clock.turn(days=1)
     again = desk.bring("activity")
-    assert (again.failures, [fetch["state"] for fetch in again.fetches]) == ([], ["LOADED"])
+    assert (again.failures, [fetch.state for fetch in again.fetches]) == ([], ["LOADED"])
     assert desk.gaps() == [("activity", day, day + timedelta(days=1), "cut_off")]
 
 
@@ -120,7 +120,7 @@ def test_a_window_that_fails_is_asked_for_again_though_later_ones_came(
     sandbox.fail_next("activity", ["none", "400"])
     brought = desk.bring("activity")
     assert len(brought.failures) == 1
-    (failed,) = [fetch for fetch in brought.fetches if fetch["state"] == "FAILED"]
+    (failed,) = [fetch for fetch in brought.fetches if fetch.state == "FAILED"]
     assert desk.rows("activity", without=SIGHTS) != whole
     again = desk.bring("activity")
     assert again.failures == []
@@ -155,11 +155,11 @@ def test_a_job_found_where_an_answer_was_lost_moves_nothing_on(
     sandbox.fail_next("activity", ["lost"])
     brought = desk.bring("activity")
     (fetch,) = brought.fetches
-    assert (fetch["state"], fetch["is_adopted"]) == ("LOADED", True)
+    assert (fetch.state, fetch.is_adopted) == ("LOADED", True)
     (remark,) = [problem.line for problem in brought.warnings]
     assert "are asked for again by the next sync (docs/runbook.md#job_adopted)" in remark
     (again,) = desk.bring("activity").fetches
-    assert (again["window_from"], again["is_adopted"]) == (BEGINNING, False)
+    assert (again.window_from, again.is_adopted) == (BEGINNING, False)
     assert desk.rows("activity", without=SIGHTS) == whole
     with desk.context.warehouse.session() as session:
         session.documents.execute("delete from clari.product_fetch")
@@ -216,7 +216,7 @@ def test_days_that_came_otherwise_are_no_failure(desk: Desk, sandbox: Sandbox, c
         FETCHES.submitting(session, request_id="dead", run_id="gone", **asked)
     clock.turn(days=1)
     brought = desk.bring("activity")
-    assert sorted(fetch["state"] for fetch in brought.fetches) == ["FAILED", "LOADED"]
+    assert sorted(fetch.state for fetch in brought.fetches) == ["FAILED", "LOADED"]
     assert brought.failures == []
 
 
@@ -229,6 +229,6 @@ def test_what_a_run_had_landed_when_it_was_killed_is_not_asked_for_again(
     desk.loader("activity").restore_ledger()
     clock.turn(minutes=5)
     (fetch,) = desk.bring("activity").fetches
-    assert fetch["state"] == "LOADED" and not sandbox.jobs
+    assert fetch.state == "LOADED" and not sandbox.jobs
     clock.turn(hours=1)
-    assert [one["state"] for one in desk.bring("activity").fetches] == ["LOADED"] and sandbox.jobs
+    assert [one.state for one in desk.bring("activity").fetches] == ["LOADED"] and sandbox.jobs

@@ -34,6 +34,16 @@ class Forecast:
         (only,) = self.rows(table, **values)
         return only
 
+    def by(self, key: str, table: str, *names: str, **values: Any) -> dict[Any, Any]:
+        """Of its rows of a table, or those with these values, one column by another; several as a tuple.
+
+        Raises `AssertionError` where two rows have the same key.
+        """
+        rows = self.rows(table, **values)
+        found = {row[key]: row[names[0]] if len(names) == 1 else tuple(row[name] for name in names) for row in rows}
+        assert len(found) == len(rows), f"{table}: one {key} in several rows"
+        return found
+
     def swing(self, who: str = "ann", *, baseline: str = "sync", export: int = 2) -> Json:
         """The comparison of a person's call in the numbered export."""
         return self.row("forecast_swing", user_id=who, baseline=baseline, job_id=self.jobs[export - 1])
@@ -41,6 +51,23 @@ class Forecast:
     def standing(self, who: str = "ann", field: str = "commit") -> Json:
         """The row of a person and field in forecast_vs_quota."""
         return self.row("forecast_vs_quota", user_id=who, field_id=field, time_period_id=QUARTER)
+
+
+def verdict(outcome: Outcome, check: str) -> Json:
+    """What a check says of an export."""
+    (found,) = [one for one in outcome.verdicts if one.check_name == check]
+    return found
+
+
+def broken(outcome: Outcome) -> dict[str, Any]:
+    """The evidence of each check that an export does not pass."""
+    assert outcome.verdicts
+    return {one.check_name: one.evidence for one in outcome.verdicts if not one.passed}
+
+
+def picked(row: Json, like: Json) -> Json:
+    """The columns of a row that are expected of it."""
+    return {name: row[name] for name in like}
 
 
 @contextmanager

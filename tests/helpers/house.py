@@ -1,7 +1,7 @@
 """A warehouse and a landing folder on disk, and documents in a few lines, landed as Clari would have delivered them."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -230,6 +230,18 @@ class House:
     def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
         with self.context.warehouse.session() as session:
             return rows_of(session, query, parameters)
+
+    def tuples(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """The rows without their names."""
+        return [tuple(row.values()) for row in self.rows(query, **parameters)]
+
+    def snapshot(self, *tables: str, without: Collection[str] = ()) -> dict[str, list[Json]]:
+        """Every row of these tables, in an order of its own, without these columns."""
+
+        def kept(row: Json) -> Json:
+            return {name: value for name, value in row.items() if name not in without}
+
+        return {table: sorted(map(kept, self.rows(f"select * from clari.{table}")), key=repr) for table in tables}
 
     def row(self, query: str, **parameters: Any) -> dict[str, Any]:
         (only,) = self.rows(query, **parameters)

@@ -9,6 +9,7 @@ import pytest
 
 from clari_pipeline.core.project import project_file
 from tests.helpers import fake_snowflake, postgres_server
+from tests.helpers.forecast import Forecast
 from tests.helpers.house import House
 
 ROLES = project_file("docs") / "postgres-roles.sql"
@@ -86,3 +87,9 @@ def open_house(tmp_path: Path) -> Iterator[Callable[..., House]]:
 @pytest.fixture
 def house(open_house: Callable[..., House]) -> House:
     return open_house()
+
+
+@pytest.fixture
+def forecast(house: House) -> Forecast:
+    """A forecast in a warehouse of its own."""
+    return Forecast(house, "north")

@@ -39,18 +39,18 @@ WRITTEN = {
     "is_updated": "isUpdated",
     "adjusted_by": "adjustedBy",
 }
-ORDERED = {
-    "forecast_entry": "forecast_id, time_period_id, time_frame_id, user_id, field_id",
-    "forecast_entry_history": "forecast_id, time_period_id, time_frame_id, user_id, field_id, valid_from",
-    "forecast_user": "forecast_id, user_id",
-    "forecast_user_history": "forecast_id, user_id, valid_from",
-    "forecast_field": "forecast_id, field_id",
-    "time_period": "time_period_id",
-    "time_frame": "time_period_id, time_frame_id",
-    "forecast_swing": "forecast_id, time_period_id, user_id, field_id, baseline, job_id",
-    "forecast_swing_summary": "forecast_id, time_period_id, field_id, baseline, job_id",
-    "forecast_vs_quota": "forecast_id, time_period_id, user_id, field_id",
-}
+TABLES = (
+    "forecast_entry",
+    "forecast_entry_history",
+    "forecast_user",
+    "forecast_user_history",
+    "forecast_field",
+    "time_period",
+    "time_frame",
+    "forecast_swing",
+    "forecast_swing_summary",
+    "forecast_vs_quota",
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,19 @@ class Export:
             weeks=QUARTERS[self.quarter],
             fields={"commit": f"Commit {self.label}", "plan": "Quota"},
             periods=[{"timePeriodId": self.quarter, "label": f"{self.label} {self.quarter}"}],
+        )
+
+    def delivered(self, house: House) -> str:
+        """Land it there; its request id."""
+        return house.deliver(
+            self.written,
+            self.at,
+            forecast=self.forecast,
+            quarter=self.quarter,
+            types=self.types,
+            scope=self.scope,
+            history=self.history,
+            submitted=self.submitted,
         )
 
 
@@ -225,19 +238,22 @@ _KEY = ("forecast_id", "time_period_id", "time_frame_id", "user_id", "field_id")
 
 
 def found_entries(house: House) -> list[tuple[Any, ...]]:
+    columns = ("in_latest_export", "first_seen_at", "changed_at", "last_seen_at")
     return [
-        (*_key_and_values(row), row["in_latest_export"], row["first_seen_at"], row["changed_at"], row["last_seen_at"],
-         int(row["job_id"].rsplit("-", 1)[1]) - 1)
-        for row in house.rows(f"from clari.forecast_entry order by {ORDERED['forecast_entry']}")
-    ]  # fmt: skip
+        (*_key_and_values(row), *(row[name] for name in columns), _number(row))
+        for row in house.rows(f"from clari.forecast_entry order by {', '.join(_KEY)}")
+    ]
 
 
 def found_history(house: House) -> list[tuple[Any, ...]]:
     return [
-        (*_key_and_values(row), row["is_present"], row["valid_from"], row["valid_to"],
-         int(row["job_id"].rsplit("-", 1)[1]) - 1)
-        for row in house.rows(f"from clari.forecast_entry_history order by {ORDERED['forecast_entry_history']}")
-    ]  # fmt: skip
+        (*_key_and_values(row), row["is_present"], row["valid_from"], row["valid_to"], _number(row))
+        for row in house.rows(f"from clari.forecast_entry_history order by {', '.join(_KEY)}, valid_from")
+    ]
+
+
+def _number(row: dict[str, Any]) -> int:
+    return int(row["job_id"].rsplit("-", 1)[1]) - 1
 
 
 def _key_and_values(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -245,15 +261,10 @@ def _key_and_values(row: dict[str, Any]) -> tuple[Any, ...]:
     return (*(row[name] for name in _KEY), values)
 
 
-def everything(house: House) -> dict[str, list[dict[str, Any]]]:
+def everything(house: House) -> dict[str, list[Json]]:
     """Every promised table, the moment of our own noticing aside."""
-    return {
-        table: [
-            {name: value for name, value in row.items() if name != "detected_at"}
-            for row in house.rows(f"from clari.{table} order by {order}")
-        ]
-        for table, order in ORDERED.items()
-    } | {"export_job": house.rows("select job_id, state from clari.export_job order by job_id")}
+    states = {"export_job": house.rows("select job_id, state from clari.export_job order by job_id")}
+    return house.snapshot(*TABLES, without={"detected_at"}) | states
 
 
 def check(made: list[Export], arriving: Sequence[int]) -> None:
@@ -265,16 +276,7 @@ def check(made: list[Export], arriving: Sequence[int]) -> None:
             held_open.enter_context(house.held_open())
         folders = []
         for one in made:
-            request_id = orderly.deliver(
-                one.written,
-                one.at,
-                forecast=one.forecast,
-                quarter=one.quarter,
-                types=one.types,
-                scope=one.scope,
-                history=one.history,
-                submitted=one.submitted,
-            )
+            request_id = one.delivered(orderly)
             path = orderly.outcome(request_id).export.landing_path
             folders.append(orderly.context.landing.root / path)
         for quarter in QUARTERS:

@@ -1,82 +1,39 @@
-"""CSV documents in the warehouse: signs of money, currencies, people without ids."""
+"""CSV documents in the warehouse: currencies, and people without ids. How money is read stands in tests/documents."""
 
-from collections.abc import Iterator
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from clari_pipeline.core.periods import Quarter
-from clari_pipeline.sync.outcomes import Outcome
-from tests.helpers.forecast import Forecast, shared_house
-from tests.helpers.house import QUARTER, House, moment
-
-HEADER = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Day,End Day,Data Type,Data Value"
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """One warehouse for this module, each test a forecast of its own in it."""
-    with shared_house(tmp_path_factory.mktemp("csv")) as house:
-        yield house
-
-
-@pytest.fixture
-def forecast(shared: House) -> Forecast:
-    return Forecast(shared, f"forecast-{shared.exports}")
-
-
-def line(amount: str, *, email: str = "ann@corp.test", crm: str = "005A", role: str = "CRO") -> str:
-    return f'Ann,{email},{crm},{role},,Q4 FY 2026,Commit,4,10/22/2026,10/28/2026,Forecast Value,"{amount}"'
-
-
-def bring(forecast: Forecast, at: datetime, *lines: str, **request: Any) -> Outcome:
-    return forecast.bring("\n".join([HEADER, *lines]).encode(), at, **request)
-
-
-def broken(outcome: Outcome) -> dict[str, Any]:
-    assert outcome.verdicts
-    return {one.check_name: one.evidence for one in outcome.verdicts if not one.passed}
-
-
-def test_the_sign_that_is_written_decides(forecast: Forecast) -> None:
-    amounts = ("\u2212$1,200.00", "$\u22121,200.00", "\u2013$1,200.00", "-$1,200.00", "($1,200.00)", "$1,200.00")
-    lines = [line(amount, email=f"{number}@corp.test", crm="") for number, amount in enumerate(amounts)]
-    outcome = bring(forecast, moment(10, 24), *lines)
-    assert outcome.export.state == "LOADED"
-    kept = {row["user_id"][0]: row["forecast_value"] for row in forecast.rows("forecast_entry")}
-    assert kept == {**{str(number): Decimal(-1200) for number in range(5)}, "5": Decimal(1200)}
-
-
-def test_what_may_be_another_amount_is_refused_by_name(forecast: Forecast) -> None:
-    amounts = ("~1,200", "€3.000", "#1200")
-    lines = [line(amount, email=f"{number}@corp.test", crm="") for number, amount in enumerate(amounts)]
-    outcome = bring(forecast, moment(10, 24), line("$5"), *lines)
-    assert outcome.export.state == "REFUSED"
-    assert {one["written"] for one in broken(outcome).pop("amounts_are_readable")["entries"]} == set(amounts)
+from tests.helpers.csv_lines import csv_line, csv_of
+from tests.helpers.each_case import try_each
+from tests.helpers.forecast import Forecast, broken
+from tests.helpers.house import QUARTER, House, document, entry, moment, person
 
 
 def test_the_sign_before_its_amounts_is_the_currency_of_a_csv(forecast: Forecast) -> None:
-    bring(forecast, moment(10, 24), line("$500.00"))
-    outcome = bring(forecast, moment(10, 25), line("¥75,000"))
+    """The same code in small letters is no other currency."""
+    for day, ann, bob in ((24, "$500.00", "USD 500.00"), (25, "¥75,000", "usd 500.00")):
+        lines = csv_line(ann), csv_line(bob, name="Bob", email="bob@corp.test", crm="005B", roles="Rep,CRO")
+        outcome = forecast.bring(csv_of(*lines), moment(10, day))
     assert broken(outcome).keys() == {"currency_is_stable"}
-    assert [(row["reason"], row["is_swing"]) for row in forecast.rows("forecast_swing", baseline="sync")] == [
-        ("currency_changed", False)
-    ]
-    assert forecast.row("forecast_entry")["currency_code"] == "¥"
+    assert forecast.by("user_id", "forecast_swing", "reason", "is_swing") == {
+        "ann@corp.test": ("currency_changed", False),
+        "bob@corp.test": (None, False),
+    }
+    currencies = forecast.by("user_id", "forecast_entry", "currency_code")
+    assert currencies == {"ann@corp.test": "¥", "bob@corp.test": "USD"}
 
 
 def test_the_currency_that_was_asked_for_is_that_of_a_csv(forecast: Forecast) -> None:
-    bring(forecast, moment(10, 24), line("$500.00"), currency="CAD")
+    forecast.bring(csv_of(csv_line("$500.00")), moment(10, 24), currency="CAD")
     assert forecast.row("forecast_entry")["currency_code"] == "CAD"
 
 
 def test_the_currency_of_a_csv_from_elsewhere_is_the_one_that_is_set(tmp_path: Path) -> None:
     """Nobody knows what it was asked for, and what stands before its amounts is no code."""
     file = tmp_path / "delivered.csv"
-    file.write_text("\n".join([HEADER, line("$500.00")]), encoding="utf-8")
+    file.write_bytes(csv_of(csv_line("$500.00")))
     for currency, known in ((None, "$"), ("cad", "CAD")):
         house = House(tmp_path, currency=currency)
         with house.context.landing.arriving(file) as arriving:
@@ -90,47 +47,73 @@ def test_the_currency_of_a_csv_from_elsewhere_is_the_one_that_is_set(tmp_path: P
         assert house.value("select currency_code from clari.forecast_entry") == known
 
 
-def test_the_same_code_in_small_letters_is_no_other_currency(forecast: Forecast) -> None:
-    bring(forecast, moment(10, 24), line("USD 500.00"))
-    outcome = bring(forecast, moment(10, 25), line("usd 500.00"))
-    assert broken(outcome) == {}
-    assert forecast.row("forecast_entry")["currency_code"] == "USD"
-
-
-@pytest.mark.parametrize("crm", ["005A", ""])
+@pytest.mark.parametrize("crm", ["005A", ""], ids=["with a CRM id", "without"])
 def test_one_email_under_two_roles_is_two_people(forecast: Forecast, crm: str) -> None:
-    lines = [line("$100.00", crm=crm, role="VP East"), line("$250.00", crm=crm, role="VP West")]
-    outcome = bring(forecast, moment(10, 24), *lines)
-    assert outcome.export.state == "LOADED"
-    assert {row["user_id"]: row["forecast_value"] for row in forecast.rows("forecast_entry")} == {
-        "ann@corp.test (VP East)": 100,
-        "ann@corp.test (VP West)": 250,
-    }
+    """Who had one role keeps its id once there are two, and each of two keeps its own where one is left; they are told
+    apart by what `CLARI_TOP_USER` can name one of them by.
+    """
+    east, west = (
+        csv_line(call, crm=crm, roles=f"{role},") for call, role in (("$100.00", "VP East"), ("$250.00", "VP West"))
+    )
+    both = Forecast(forecast.house, "both")
+    outcome = both.bring(csv_of(east, west), moment(10, 24))
+    calls = {"ann@corp.test (VP East)": 100, "ann@corp.test (VP West)": 250}
+    assert both.by("user_id", "forecast_entry", "forecast_value") == calls
     assert "ann@corp.test (VP East) and ann@corp.test (VP West)" in broken(outcome)["people_are_distinct"]["summary"]
-
-
-@pytest.mark.parametrize("crm", ["005A", ""])
-def test_a_role_that_comes_or_goes_changes_nobody_of_the_other_roles(forecast: Forecast, crm: str) -> None:
-    """Who had one role keeps its id once there are two, and each of two keeps its own where one is left."""
-    east, west = (line(call, crm=crm, role=role) for call, role in (("$100.00", "VP East"), ("$250.00", "VP West")))
-    for day, lines in enumerate(([east], [east, west], [west], [east, west]), start=21):
-        assert bring(forecast, moment(10, day), *lines).export.state == "LOADED"
-    first = "ann@corp.test"
-    told = {(row["job_id"], row["user_id"]): row["reason"] for row in forecast.rows("forecast_swing", baseline="sync")}
-    _, both, alone, again = forecast.jobs
-    other = "ann@corp.test (VP West)"
-    assert told == {
-        (both, other): "new",
-        (alone, first): "disappeared",
-        (again, first): "new",
-        (again, other): None,
-    }
-    forecast.house.replay([], [forecast.name])
-    assert {(row["job_id"], row["user_id"]) for row in forecast.rows("forecast_swing", baseline="sync")} == told.keys()
-
-
-def test_people_of_one_name_at_the_top_are_told_apart(forecast: Forecast) -> None:
-    """What is shown is what `CLARI_TOP_USER` can name one of them by."""
-    outcome = bring(forecast, moment(10, 24), line("$100.00", role="VP East"), line("$250.00", role="VP West"))
     shown = broken(outcome)["totals_have_one_top"]["summary"]
     assert "(ann@corp.test (VP East), ann@corp.test (VP West))" in shown
+
+    for day, lines in enumerate(([east], [east, west], [west], [east, west]), start=21):
+        assert forecast.bring(csv_of(*lines), moment(10, day)).export.state == "LOADED"
+    swings = "select job_id, user_id, reason from clari.forecast_swing where baseline = 'sync' order by all"
+    first, other = "ann@corp.test", "ann@corp.test (VP West)"
+    _, together, alone, again = forecast.jobs
+    found = forecast.house.tuples(swings)
+    assert found == [
+        (together, other, "new"),
+        (alone, first, "disappeared"),
+        (again, first, "new"),
+        (again, other, None),
+    ]
+    forecast.house.replay([], [forecast.name])
+    assert forecast.house.tuples(swings) == found
+
+
+# The code that JSON gives of a person, the sign before their amounts in a CSV, and the currency that stands then.
+SAME = [
+    ("USD", "$", "USD"),
+    ("CAD", "$", "CAD"),
+    ("EUR", "€", "EUR"),
+    ("USD", "US$", "USD"),
+    (" usd ", "USD ", "USD"),
+]
+OTHERS = [("USD", "€", "€"), ("USD", "CA$", "CA$"), ("USD", "¥", "¥")]
+
+
+def test_a_sign_that_a_known_code_may_stand_behind_is_no_change(house: House) -> None:
+    """Exports change from JSON to CSV; each person's sign is held against the code that is known of them."""
+
+    def check(case: tuple[list[tuple[str, str, str]], list[str]]) -> None:
+        known, changed = case
+        forecast = Forecast(house, " ".join(changed) or "unchanged")
+        who = [f"p{number}" for number in range(len(known))]
+        people = [person(one, role=one, parent=None if one == "p0" else "p0") for one in who]
+        shown = [entry(one, "W04", call=5, currency=code) for one, (code, _, _) in zip(who, known, strict=True)]
+        forecast.bring(document(*shown, people=people), moment(10, 24))
+        lines = [
+            csv_line(
+                f"{sign}5.00",
+                name=one["name"],
+                email=one["email"],
+                crm=one["crmId"],
+                roles=f"{one['hierarchyName']},{one['parentHierarchyName']}",
+            )
+            for one, (_, sign, _) in zip(people, known, strict=True)
+        ]
+        outcome = forecast.bring(csv_of(*lines), moment(10, 25))
+        assert list(broken(outcome)) == (["currency_is_stable"] if changed else [])
+        assert [sign for sign in changed if sign not in str(broken(outcome))] == []
+        currencies = forecast.by("user_id", "forecast_vs_quota", "currency_code")
+        assert currencies == {one: currency for one, (_, _, currency) in zip(who, known, strict=True)}
+
+    try_each([(SAME, []), (OTHERS, ["€", "CA$", "¥"])], check)

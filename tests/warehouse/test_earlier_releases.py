@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -197,26 +198,28 @@ def test_a_view_is_made_after_what_it_shows() -> None:
 
 def test_its_comparisons_are_summed_up_before_what_did_not_move_goes(tmp_path: Path) -> None:
     """Every compared call had a row then: none is compared again, and each comparison says how many there were."""
-    shown = [(2, 100), (3, 150), (4, 160)]
-    house = House(tmp_path / "earlier")
-    for day, call in shown[:2]:
+
+    def bring(house: House, day: int, call: int) -> None:
         house.bring(document(entry("ann", call=5), entry("bob", call=call)), moment(10, day))
+
+    house = House(tmp_path / "earlier")
+    for day, call in ((2, 100), (3, 150)):
+        bring(house, day, call)
+    shutil.copytree(tmp_path / "earlier", tmp_path / "fresh")
     house.execute("drop table clari.forecast_swing_summary")
     house.execute("update clari.warehouse_version set schema_sha256 = 'earlier'")
     house = opened_again(tmp_path / "earlier", None)
     before = house.rows("select * from clari.forecast_swing")
     house.refresh("forecast_swing")
     assert house.rows("select * from clari.forecast_swing") == before
-    house.bring(document(entry("ann", call=5), entry("bob", call=160)), moment(10, 4))
 
-    fresh = House(tmp_path / "fresh")
-    for day, call in shown:
-        fresh.bring(document(entry("ann", call=5), entry("bob", call=call)), moment(10, day))
-    for table in ("forecast_swing", "forecast_swing_summary"):
-        query = f"select * exclude (detected_at) from clari.{table} order by all"
-        assert house.rows(query) == fresh.rows(query), table
-    assert len(house.rows("select * from clari.forecast_swing_summary")) == 2
-    assert len(house.rows("select * from clari.forecast_swing")) == 3
+    fresh = opened_again(tmp_path / "fresh", None)
+    for each in (house, fresh):
+        bring(each, 4, 160)
+    compared = ("forecast_swing", "forecast_swing_summary")
+    found = house.snapshot(*compared, without={"detected_at"})
+    assert found == fresh.snapshot(*compared, without={"detected_at"})
+    assert [len(found[table]) for table in compared] == [3, 2]
 
 
 def test_its_weeks_become_each_forecasts(tmp_path: Path) -> None:
@@ -233,13 +236,7 @@ def test_its_weeks_become_each_forecasts(tmp_path: Path) -> None:
     house.execute("update clari.warehouse_version set schema_sha256 = 'earlier'")
     house = opened_again(tmp_path, None)
     days = [(row["forecast_id"], row["time_frame_id"], row["start_date"].month) for row in house.rows(listed)]
-    assert days == [
-        ("north", "W01", 10),
-        ("north", "W02", 11),
-        ("north", "W03", 12),
-        ("south", "W01", 10),
-        ("south", "W02", 11),
-        ("south", "W03", 12),
-    ]
+    weeks = (("W01", 10), ("W02", 11), ("W03", 12))
+    assert days == [(name, *week) for name in ("north", "south") for week in weeks]
     house.replay([Quarter.parse(QUARTER)], ["north"])
     assert house.rows(listed) == before

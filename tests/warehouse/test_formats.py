@@ -1,6 +1,5 @@
 """A quarter whose exports change between JSON and CSV keeps its people, fields, weeks and currencies."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -8,26 +7,13 @@ from typing import Any
 
 import pytest
 
-from clari_pipeline.core.periods import Quarter
-from clari_pipeline.sync.outcomes import Outcome
-from tests.helpers.forecast import Forecast, shared_house
-from tests.helpers.house import QUARTER, WEEKS, House, Json, document, entry, moment
+from tests.helpers.csv_lines import csv_line, csv_of
+from tests.helpers.each_case import try_each
+from tests.helpers.forecast import Forecast, broken
+from tests.helpers.house import WEEKS, House, Json, document, entry, moment
 
-HEADER = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Day,End Day,Data Type,Data Value"
 TYPES = {"forecastValue": "Forecast Value", "quotaValue": "Quota Value", "crmClosed": "CRM Closed"}
 PEOPLE = {"1:1": ("boss", "", ""), "1:2": ("ann", "005A0000001aaaa", "boss"), "1:3": ("ben", "005A0000001aaaA", "boss")}
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """One warehouse for this module, each test a forecast of its own in it."""
-    with shared_house(tmp_path_factory.mktemp("formats")) as house:
-        yield house
-
-
-@pytest.fixture
-def forecast(shared: House) -> Forecast:
-    return Forecast(shared, f"forecast-{shared.exports}")
 
 
 def people(**changes: dict[str, str]) -> list[Json]:
@@ -66,66 +52,67 @@ def as_csv(content: Json, *, sign: str = "$", first: int = 1, **other: Any) -> b
     listed = {one["userId"]: one for one in content["users"]}
     names = {one["fieldId"]: one["fieldName"] for one in content["fields"]}
     weeks = {one["timeFrameId"]: one for one in content["timeFrames"]}
-    lines = [HEADER]
+    lines = []
     for one in content["entries"]:
         who, week = listed[one["userId"]], weeks[one["timeFrameId"]]
         start, end = ("{1}/{2}/{0}".format(*week[day].split("-")) for day in ("startDate", "endDate"))
-        email, crm = (other.get(key, str)(who[key]) for key in ("email", "crmId"))
-        field = other.get("field", str)(names[one["fieldId"]])
-        number = int(one["timeFrameId"][1:]) + first
-        for key, measure in TYPES.items():
-            if key in one:
-                roles = f"{who['hierarchyName']},{who['parentHierarchyName']}"
-                lines.append(
-                    f"{who['name']},{email},{crm},{roles},Q4 FY 2026,{field},"
-                    f'{number},{start},{end},{measure},"{sign}{one[key]:,}"'
-                )
-    return "\n".join(lines).encode()
-
-
-def broken(outcome: Outcome) -> dict[str, Any]:
-    assert outcome.verdicts
-    return {one.check_name: one.evidence for one in outcome.verdicts if not one.passed}
+        lines += [
+            csv_line(
+                f"{sign}{one[key]:,}",
+                name=who["name"],
+                email=other.get("email", str)(who["email"]),
+                crm=other.get("crmId", str)(who["crmId"]),
+                roles=f"{who['hierarchyName']},{who['parentHierarchyName']}",
+                field=other.get("field", str)(names[one["fieldId"]]),
+                week=int(one["timeFrameId"][1:]) + first,
+                days=(start, end),
+                measure=measure,
+            )
+            for key, measure in TYPES.items()
+            if key in one
+        ]
+    return csv_of(*lines)
 
 
 def standing(forecast: Forecast) -> dict[str, tuple[Any, ...]]:
-    """Call, quota and currency of each person."""
-    return {
-        row["user_id"]: (row["forecast_value"], row["quota_value"], row["currency_code"], row["in_latest_export"])
-        for row in forecast.rows("forecast_vs_quota", field_id="fc_net_commit")
-    }
+    """Of each person the call, quota, currency and presence."""
+    columns = ("forecast_value", "quota_value", "currency_code", "in_latest_export")
+    return forecast.by("user_id", "forecast_vs_quota", *columns, field_id="fc_net_commit")
 
 
 SPELLINGS: dict[str, dict[str, Any]] = {
-    "as it is": {},
-    "weeks from 0": {"first": 0},
-    "email in capitals": {"email": str.upper},
+    "weeks from 0 and a code": {"first": 0, "sign": "USD "},
+    "email in capitals, field name, no sign": {
+        "email": str.upper,
+        "field": lambda name: name.upper().replace(" ", "_"),
+        "sign": "",
+    },
     "CRM id of 18": {"email": lambda _: "", "crmId": lambda crm: crm and crm + ("IAQ" if crm[-1] == "A" else "IAA")},
-    "field name": {"field": lambda name: name.upper().replace(" ", "_")},
-    "code": {"sign": "USD "},
-    "no sign": {"sign": ""},
+    "as it is": {},
 }
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
-def test_a_csv_after_json_shows_the_same_people_fields_and_weeks(forecast: Forecast, spelling: str) -> None:
-    other = SPELLINGS[spelling]
+def test_a_csv_after_json_shows_the_same_people_fields_and_weeks(house: House) -> None:
+    """However it spells them; and what moves then is compared, in either format."""
     listed = people(boss={"crmId": "005A0000001aaab"})
-    forecast.bring(as_json(listed=listed), moment(10, 24))
-    before = standing(forecast)
-    outcome = forecast.bring(as_csv(as_json(listed=listed), **other), moment(10, 25))
-    assert broken(outcome) == {}
-    assert outcome.export.rows_updated + outcome.export.rows_inserted + outcome.export.rows_disappeared == 0
-    assert standing(forecast) == before
-    if spelling != "as it is":
-        return
-    forecast.bring(as_csv(as_json(200, listed=listed), **other), moment(10, 26))
-    reasons = {row["reason"] for row in forecast.rows("forecast_swing", job_id=forecast.jobs[2], baseline="sync")}
+
+    def check(spelling: str) -> None:
+        forecast = Forecast(house, spelling)
+        forecast.bring(as_json(listed=listed), moment(10, 24))
+        before = standing(forecast)
+        outcome = forecast.bring(as_csv(as_json(listed=listed), **SPELLINGS[spelling]), moment(10, 25))
+        assert broken(outcome) == {}
+        changed = [outcome.export[f"rows_{how}"] for how in ("updated", "inserted", "disappeared")]
+        assert (changed, standing(forecast)) == ([0, 0, 0], before)
+
+    try_each(SPELLINGS, check)
+    forecast = Forecast(house, "as it is")
+    swung = forecast.bring(as_csv(as_json(200, listed=listed)), moment(10, 26)).export.job_id
+    reasons = {row["reason"] for row in forecast.rows("forecast_swing", job_id=swung, baseline="sync")}
     assert reasons == {"above_threshold"}
     back = forecast.bring(as_json(200, listed=listed), moment(10, 27))
     assert (broken(back), back.export.rows_unchanged) == ({}, 12)
-    versions = forecast.rows("forecast_user_history")
-    assert len(versions) == len(PEOPLE)
+    assert len(forecast.rows("forecast_user_history")) == len(PEOPLE)
 
 
 def test_json_after_a_csv_keeps_the_ids_of_the_csv_and_gives_its_sign_a_code(forecast: Forecast) -> None:
@@ -162,19 +149,10 @@ def test_what_came_first_and_a_replay_give_the_same_rows(forecast: Forecast) -> 
     )  # fmt: skip
     for number, content in enumerate(documents):
         assert forecast.bring(content, moment(10, 20 + number)).export.state == "LOADED"
-
-    def rows() -> dict[str, list[str]]:
-        return {
-            table: sorted(str({key: value for key, value in row.items() if key != "detected_at"}) for row in found)
-            for table in tables
-            for found in [forecast.rows(table)]
-        }
-
-    before = rows()
-    forecast.house.replay([Quarter.parse(QUARTER)], [forecast.name])
-    after = rows()
-    for table in tables:
-        assert after[table] == before[table], table
+    before = forecast.house.snapshot(*tables, without={"detected_at"})
+    forecast.house.replay([], [])
+    after = forecast.house.snapshot(*tables, without={"detected_at"})
+    assert [table for table in tables if after[table] != before[table]] == []
 
 
 def test_who_comes_and_who_goes_with_the_change_is_new_and_gone(forecast: Forecast) -> None:
@@ -208,65 +186,43 @@ UNSURE: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("case", UNSURE)
-def test_what_cannot_be_told_keeps_the_export_out_and_says_what_to_do(forecast: Forecast, case: str) -> None:
-    changes, other, named = UNSURE[case]
-    content = as_json(listed=people(**changes))
-    forecast.bring(content, moment(10, 24))
-    if case == "two people of one email":  # the CSV shows one of them
-        content["entries"] = [one for one in content["entries"] if one["userId"] != "1:3"]
-    before = standing(forecast)
-    outcome = forecast.bring(as_csv(content, **other), moment(10, 25))
-    assert outcome.export.state == "REFUSED"
-    found = broken(outcome)["ids_are_recognised"]["summary"]
-    assert named in found
-    assert "CLARI_EXPORT_FORMAT" in found and "clari_pipeline.toml" in found
-    assert standing(forecast) == before
+def test_what_cannot_be_told_keeps_the_export_out_and_says_what_to_do(house: House) -> None:
+    def check(case: str) -> None:
+        changes, other, named = UNSURE[case]
+        forecast = Forecast(house, case)
+        content = as_json(listed=people(**changes))
+        forecast.bring(content, moment(10, 24))
+        if case == "two people of one email":  # the CSV shows one of them
+            content["entries"] = [one for one in content["entries"] if one["userId"] != "1:3"]
+        before = standing(forecast)
+        outcome = forecast.bring(as_csv(content, **other), moment(10, 25))
+        assert outcome.export.state == "REFUSED"
+        found = broken(outcome)["ids_are_recognised"]["summary"]
+        assert [part for part in (named, "CLARI_EXPORT_FORMAT", "clari_pipeline.toml") if part not in found] == []
+        assert standing(forecast) == before
+
+    try_each(UNSURE, check)
 
 
-def test_a_setting_says_which_field_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_says_which_field_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_house: Any) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "clari_pipeline.toml").write_text(
         '[same.fields]\n"Net Commit (USD)" = "Net Commit"\n"Quota (USD)" = "q1"\n', encoding="utf-8"
     )
-    house = House(tmp_path)
-    with house.held_open():
-        forecast = Forecast(house, "north")
-        forecast.bring(as_json(), moment(10, 24))
-        before = standing(forecast)
-        outcome = forecast.bring(as_csv(as_json(), field=lambda name: name + " (USD)"), moment(10, 25))
-        assert broken(outcome) == {}
-        assert standing(forecast) == before
-
-
-CURRENCIES = {
-    "$ is one that USD may be": ("USD", "$", None),
-    "$ is one that CAD may be": ("CAD", "$", None),
-    "€ is EUR": ("EUR", "€", None),
-    "US$ is USD": ("USD", "US$", None),
-    "€ is not USD": ("USD", "€", "€"),
-    "CA$ is not USD": ("USD", "CA$", "CA$"),
-    "¥ is not USD": ("USD", "¥", "¥"),
-    "small letters": (" usd ", "USD ", None),
-}
-
-
-@pytest.mark.parametrize("case", CURRENCIES)
-def test_a_sign_that_a_known_code_may_stand_behind_is_no_change(forecast: Forecast, case: str) -> None:
-    code, sign, changed = CURRENCIES[case]
-    forecast.bring(as_json(currency=code), moment(10, 24))
-    outcome = forecast.bring(as_csv(as_json(), sign=sign), moment(10, 25))
-    assert set(broken(outcome)) == ({"currency_is_stable"} if changed else set())
-    assert {value[2] for value in standing(forecast).values()} == {changed or code.strip().upper()}
+    forecast = Forecast(open_house(), "north")
+    forecast.bring(as_json(), moment(10, 24))
+    before = standing(forecast)
+    outcome = forecast.bring(as_csv(as_json(), field=lambda name: name + " (USD)"), moment(10, 25))
+    assert broken(outcome) == {}
+    assert standing(forecast) == before
 
 
 def test_a_sign_is_the_currency_of_its_person(forecast: Forecast) -> None:
     content = as_json()
     for one in content["entries"]:
         one["currency"] = {"code": {"1:1": "USD", "1:2": "CAD", "1:3": "AUD"}[one["userId"]]}
-    for number, one in enumerate((as_csv(content), content, as_csv(content)), 24):
-        outcome = forecast.bring(one, moment(10, number))
-        assert broken(outcome) == {}
+    for number, shown in enumerate((as_csv(content), content, as_csv(content)), 24):
+        assert broken(forecast.bring(shown, moment(10, number))) == {}
     found = {row["user_id"]: row["currency_code"] for row in forecast.rows("forecast_entry")}
     assert found == {"boss@corp.test": "USD", "ann@corp.test": "CAD", "ben@corp.test": "AUD"}
 
@@ -290,16 +246,21 @@ def test_weeks_numbered_within_months_are_known_by_their_days(forecast: Forecast
             for one, last in (("2026_M10", "2026-10-31"), ("2026_M11", "2026-11-30"))
         ],
     )
-    lines = [HEADER]
-    for period, label in months.items():
-        for number, week in enumerate(of_month[period]):
-            start, end = (f"{day:%m/%d/%Y}" for day in (weeks[week], weeks[week] + timedelta(days=6)))
-            lines.append(
-                f"Ann,ann@corp.test,,Role of ann,Role of boss,{label} FY 2026,Net Commit,{number + 1},{start},{end},"
-                f"Forecast Value,${10 + number}"
-            )
+    lines = [
+        csv_line(
+            f"${10 + number}",
+            crm="",
+            roles="Role of ann,Role of boss",
+            period=f"{label} FY 2026",
+            field="Net Commit",
+            week=number + 1,
+            days=(f"{weeks[week]:%m/%d/%Y}", f"{weeks[week] + timedelta(days=6):%m/%d/%Y}"),
+        )
+        for period, label in months.items()
+        for number, week in enumerate(of_month[period])
+    ]
     forecast.bring(content, moment(11, 24))
-    outcome = forecast.bring("\n".join(lines).encode(), moment(11, 25))
+    outcome = forecast.bring(csv_of(*lines), moment(11, 25))
     assert {name for name in broken(outcome) if name != "row_count_is_stable"} == set()
     assert outcome.export.rows_unchanged == 9
     assert Decimal(0) == outcome.export.rows_inserted == outcome.export.rows_disappeared

@@ -56,21 +56,16 @@ def test_what_is_wrong_with_an_address_is_named(url: str, said: str, tmp_path: P
     assert _SECRET not in str(found.value)
 
 
-def test_the_first_of_two_servers_may_be_down(tmp_path: Path, prepared_database: str) -> None:
-    """The short scheme as clouds hand it out, and a second server after one where nobody listens."""
+def test_the_first_of_two_servers_may_be_down_and_texts_are_utf8(
+    tmp_path: Path, prepared_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The short scheme as clouds hand it out, and a second server after one where nobody listens. Texts come and go by
+    both drivers, whose library reads PGCLIENTENCODING.
+    """
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
     parts = urlsplit(prepared_database)
     user, _, _ = parts.netloc.rpartition("@")
     url = parts._replace(scheme="postgres", netloc=f"{user}@127.0.0.1:1,127.0.0.1:{parts.port}").geturl()
     house = House(tmp_path, url=url)
-    house.bring(document(entry(call=100)), moment(10, 2))
-    assert house.value("select forecast_value from clari.forecast_vs_quota") == 100
-
-
-def test_whatever_the_machine_writes_by_the_server_gets_utf8(
-    tmp_path: Path, prepared_database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Texts come and go by both drivers, whose library reads PGCLIENTENCODING."""
-    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
-    house = House(tmp_path, url=prepared_database)
     house.bring(document(entry("Łucja", call=100)), moment(10, 2))
-    assert house.value("select user_id from clari.forecast_vs_quota") == "Łucja"
+    assert house.tuples("select user_id, forecast_value from clari.forecast_vs_quota") == [("Łucja", 100)]

@@ -32,7 +32,7 @@ def bring(house: House, *brought: tuple[Any, Any, dict[str, Any]]) -> None:
     """Merge these documents and make every mart."""
     with house.held_open():
         for content, at, request in brought:
-            assert house.bring(content, at, **request).export["state"] == "LOADED"
+            assert house.bring(content, at, **request).export.state == "LOADED"
         house.refresh_marts()
 
 

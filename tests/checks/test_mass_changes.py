@@ -92,10 +92,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
             fields = {key: name for name, key in ids.items()}
             request = house.deliver(document(*entries, people=people, fields=fields), at)
         house.merge()
-        assert house.outcome(request).export["state"] == "LOADED"
+        assert house.outcome(request).export.state == "LOADED"
         with house.context.warehouse.session() as session:
             masses = marts.mass_changes(session, request.replace("request-", "job-"))
-    by_name = {mass["field_name"]: mass for mass in masses}
+    by_name = {mass.field_name: mass for mass in masses}
     assert len(by_name) == len(masses)
     compared = house.rows("select field_id, count(*) as people from clari.forecast_swing group by field_id")
     assert {row["field_id"]: row["people"] for row in compared} == {ids[name]: len(CASES[name]) for name in CASES}
@@ -108,8 +108,8 @@ def test_small_calls_that_one_rate_moves_are_found(least: int, rate: str, found:
     for seed in SEEDS:
         mass = found(f"small {least} {rate} {seed}")
         assert mass is not None
-        assert mass["user_ids"] == sorted(NAMES[:12])
-        assert abs(mass["ratio"] - Decimal(rate)) < Decimal("0.0002")
+        assert mass.user_ids == sorted(NAMES[:12])
+        assert abs(mass.ratio - Decimal(rate)) < Decimal("0.0002")
 
 
 @pytest.mark.parametrize("rate", WHOLE_RATES)
@@ -117,7 +117,7 @@ def test_calls_in_whole_units_that_one_rate_moves_are_found(rate: str, found: Fo
     """Where nobody writes cents, a rate is blurred by half a unit."""
     mass = found(f"whole {rate}")
     assert mass is not None
-    assert mass["user_ids"] == sorted(NAMES[:12])
+    assert mass.user_ids == sorted(NAMES[:12])
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -141,19 +141,19 @@ def test_it_stands_for_those_whom_the_ratio_moved(found: Found) -> None:
     """Of the rest too few swing for that to be no news of each."""
     mass = found("two others")
     assert mass is not None
-    assert mass["user_ids"] == sorted(NAMES[:12])
-    assert (mass["swung"], mass["others_swung"], mass["moved_alike"]) == (14, 2, 12)
+    assert mass.user_ids == sorted(NAMES[:12])
+    assert (mass.swung, mass.others_swung, mass.moved_alike) == (14, 2, 12)
 
 
 def test_it_stands_for_all_where_the_rest_swings_as_a_whole(found: Found) -> None:
     mass = found("the rest swings")
     assert mass is not None
-    assert mass["user_ids"] is None
-    assert (mass["moved_alike"], mass["others_swung"]) == (12, 9)
+    assert mass.user_ids is None
+    assert (mass.moved_alike, mass.others_swung) == (12, 9)
 
 
 def test_without_a_ratio_it_stands_for_all(found: Found) -> None:
     """As many near each other as there are shares, and one cause all the same."""
     mass = found("no ratio")
     assert mass is not None
-    assert (mass["user_ids"], mass["ratio"], mass["moved_alike"]) == (None, None, 0)
+    assert (mass.user_ids, mass.ratio, mass.moved_alike) == (None, None, 0)

@@ -33,7 +33,7 @@ def _caught(house: House, name: str, check: str) -> set[str]:
 
 
 def _broken(outcome: Outcome) -> set[str]:
-    return {verdict["check_name"] for verdict in outcome.verdicts if not verdict["passed"]}
+    return {verdict.check_name for verdict in outcome.verdicts if not verdict.passed}
 
 
 def _narrowed_column(folder: Path) -> set[str]:
@@ -62,7 +62,7 @@ def _quarter_never_loaded(folder: Path) -> set[str]:
     with house.held_open():
         outcome = house.bring(document(entry("boss", call=1), people=[BOSS]), moment(10, 20))
         house.refresh_marts()
-        return _broken(house.outcome(outcome.export["request_id"]))
+        return _broken(house.outcome(outcome.export.request_id))
 
 
 def _movement_written_over(folder: Path) -> set[str]:

@@ -149,18 +149,18 @@ def test_what_comes_in_place_of_a_document_or_in_part_is_that_exports_own_troubl
     for forecasts in (["cut off"], ["error", "new_business"]):
         asked += exported(context, [quarter], forecasts, retry=retry, run_id=f"run of {forecasts}")
     Loader(context).merge_landed(str(quarter))
-    came = {outcome.export["forecast_id"]: outcome.export for outcome in outcomes_of(context.warehouse, asked)}
-    assert {name: export["state"] for name, export in came.items()} == {
+    came = {outcome.export.forecast_id: outcome.export for outcome in outcomes_of(context.warehouse, asked)}
+    assert {name: export.state for name, export in came.items()} == {
         "cut off": "REFUSED",
         "error": "FAILED",
         "new_business": "LOADED",
     }
-    assert came["cut off"]["error"].startswith("export_is_complete: ")
-    assert "Clari answered 200: No report for ***, in place of the document" in came["error"]["error"]
-    assert came["error"]["error_kind"] == "ErrorAsDocument"
+    assert came["cut off"].error.startswith("export_is_complete: ")
+    assert "Clari answered 200: No report for ***, in place of the document" in came["error"].error
+    assert came["error"].error_kind == "ErrorAsDocument"
     assert not [document for document in context.landing if document.manifest["forecast_id"] == "error"]
     Replay(Context.of(read_settings())).documents([], [])
-    assert [outcome.export["state"] for outcome in outcomes_of(context.warehouse, asked[:1])] == ["REFUSED"]
+    assert [outcome.export.state for outcome in outcomes_of(context.warehouse, asked[:1])] == ["REFUSED"]
 
 
 def test_every_command_has_help_with_an_example(terminal: Terminal) -> None:

@@ -78,12 +78,12 @@ def test_a_sandboxs_figures_never_get_into_production(
 def test_invented_people_are_refused_in_production_alone(tmp_path: Path) -> None:
     """Of forecasts, though the same document was merged before it was production, and of other products."""
     invented = document(entry("ann", call=1), people=[person("ann") | {"email": "Ann@Northwind.EXAMPLE"}])
-    assert House(tmp_path).bring(invented, moment(10, 19)).export["state"] == "LOADED"
+    assert House(tmp_path).bring(invented, moment(10, 19)).export.state == "LOADED"
     house = House(tmp_path, env="prod")
     house.exports = 1
     outcome = house.bring(invented, moment(10, 20))
-    assert (outcome.export["state"], outcome.export["error"].split(":")[0]) == ("REFUSED", "export_is_readable")
-    assert house.bring(document(entry("ann", call=1)), moment(10, 21)).export["state"] == "LOADED"
+    assert (outcome.export.state, outcome.export.error.split(":")[0]) == ("REFUSED", "export_is_readable")
+    assert house.bring(document(entry("ann", call=1)), moment(10, 21)).export.state == "LOADED"
     guest = meeting(participants=[{"name": "Bob", "email": "bob@customer.example", "isInternal": False}])
     colleague = meeting(participants=[{"name": "Bob", "email": "bob@northwind.example", "isInternal": True}])
     landed_before = ByHand(House(tmp_path, api_key=SecretStr(f"{SANDBOX_KEY}1")).context)
@@ -99,12 +99,12 @@ def test_invented_people_are_refused_in_production_alone(tmp_path: Path) -> None
         loader.merge(request_id)
         with house.context.warehouse.session() as session:
             fetch = FETCHES.row(session, request_id)
-        assert (fetch["state"], "a sandbox has made it" in fetch["error"]) == ("REFUSED", True)
-    assert by_hand.merge("limits", nobody["limits"])["state"] == "LOADED"
+        assert (fetch.state, "a sandbox has made it" in fetch.error) == ("REFUSED", True)
+    assert by_hand.merge("limits", nobody["limits"]).state == "LOADED"
     for name, content, state in (
         ("audit", audit(GOOD, actors=[{"actorId": "1", "email": "bob@northwind.example"}]), "REFUSED"),
         ("audit", audit(GOOD, actors=[{"actorId": "1", "email": "bob@northwind.com"}]), "LOADED"),
         ("activity", {"activities": [colleague]}, "REFUSED"),
         ("activity", {"activities": [guest]}, "LOADED"),
     ):
-        assert by_hand.merge(name, content, **WEEK)["state"] == state
+        assert by_hand.merge(name, content, **WEEK).state == state

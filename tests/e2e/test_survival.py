@@ -50,7 +50,7 @@ def export_last(quarters: int, *forecasts: str, attempts: int = 6) -> list[str]:
     retry = Retry(attempts=attempts, first_wait_s=0.001, max_wait_s=0.002)
     asked = [CURRENT.shifted(-ago) for ago in range(quarters)]
     outcomes = outcomes_of(context.warehouse, exported(context, asked, forecasts or ["total_new"], retry=retry))
-    return [outcome.export["state"] for outcome in outcomes]
+    return [outcome.export.state for outcome in outcomes]
 
 
 def leave_at_clari(terminal: Terminal, state: str, **ago: int) -> None:

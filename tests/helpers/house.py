@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from clari_pipeline.store.ledger_rows import ExportRow
 from pydantic import SecretStr
 
 from clari_pipeline.config.settings import EXPORT_TYPES, read_settings
@@ -171,7 +172,7 @@ class House:
             "wait_seconds": 1,
             "rows_truncated": is_truncated,
         }
-        facts = manifest_of(row) | ({} if is_whole is None else {IS_WHOLE: is_whole})
+        facts = manifest_of(ExportRow(state="LANDED", **row)) | ({} if is_whole is None else {IS_WHOLE: is_whole})
         landed = writer.keep(forecast_id=forecast, time_period=quarter, job_id=row["job_id"], facts=facts)
         self.know(landed.folder)
         return row["request_id"]

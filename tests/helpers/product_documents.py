@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from clari_pipeline.store.ledger_rows import FetchRow
+
 from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.loading import ProductLoader
 from clari_pipeline.sync.products.registry import PRODUCTS
 from clari_pipeline.sync.products.windows import midnight
-from clari_pipeline.sync.recording import manifest_of_fetch
+from clari_pipeline.sync.recording import manifest_of
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 TODAY = midnight(NOW.date())
@@ -49,10 +51,15 @@ class ByHand:
             "wait_seconds": 0,
             "slot_wait_seconds": 0,
         } | columns
-        writer.keep(forecast_id=name, time_period="by-hand", job_id=request_id, facts=manifest_of_fetch(row))
+        writer.keep(
+            forecast_id=name,
+            time_period="by-hand",
+            job_id=request_id,
+            facts=manifest_of(FetchRow(state="LANDED", **row)),
+        )
         return request_id
 
-    def merge(self, name: str, content: Any, *, at: datetime = NOW, **columns: Any) -> dict[str, Any]:
+    def merge(self, name: str, content: Any, *, at: datetime = NOW, **columns: Any) -> FetchRow:
         """Land a document and merge it; its ledger row."""
         request_id = self.land(name, content, at=at, **columns)
         loader = self.loader(name)

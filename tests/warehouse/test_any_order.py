@@ -275,7 +275,7 @@ def check(made: list[Export], arriving: Sequence[int]) -> None:
                 history=one.history,
                 submitted=one.submitted,
             )
-            path = orderly.outcome(request_id).export["landing_path"]
+            path = orderly.outcome(request_id).export.landing_path
             folders.append(orderly.context.landing.root / path)
         for quarter in QUARTERS:
             orderly.merge(quarter)

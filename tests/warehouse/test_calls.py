@@ -48,7 +48,7 @@ def against(shared: House) -> Forecast:
     forecast = Forecast(shared, "against")
     entries = [shown for shown, _ in AGAINST.values()]
     entries += [entry(who, field="quota", quota=quota) for who, (_, quota) in AGAINST.items() if quota is not None]
-    assert forecast.bring(document(*entries), moment(10, 2)).export["state"] == "LOADED"
+    assert forecast.bring(document(*entries), moment(10, 2)).export.state == "LOADED"
     return forecast
 
 
@@ -237,7 +237,7 @@ def test_where_no_field_is_named_quota_there_is_none(forecast: Forecast) -> None
     outcome = forecast.bring(_two_quotas(), moment(10, 2))
     row = forecast.standing()
     assert (row["quota_value"], row["gap_to_quota"], row["attainment_pct"]) == (None, None, None)
-    assert "quota_field_is_unambiguous" in {one["check_name"] for one in outcome.verdicts if not one["passed"]}
+    assert "quota_field_is_unambiguous" in {one.check_name for one in outcome.verdicts if not one.passed}
 
 
 @pytest.mark.parametrize("named", ["stretch", "Stretch Goal"])
@@ -245,12 +245,12 @@ def test_the_quota_field_can_be_named_by_id_or_by_name(open_house: Any, named: s
     house = open_house(quota_field=named)
     outcome = house.bring(_two_quotas(), moment(10, 2))
     assert Forecast(house, "north").standing()["quota_value"] == 300
-    assert "quota_field_is_unambiguous" in {one["check_name"] for one in outcome.verdicts if one["passed"]}
+    assert "quota_field_is_unambiguous" in {one.check_name for one in outcome.verdicts if one.passed}
 
 
 def test_a_named_quota_field_that_carries_none_is_told(open_house: Any) -> None:
     outcome = open_house(quota_field="retired").bring(_two_quotas(), moment(10, 2))
-    (said,) = (one["evidence"] for one in outcome.verdicts if one["check_name"] == "quota_field_is_unambiguous")
+    (said,) = (one.evidence for one in outcome.verdicts if one.check_name == "quota_field_is_unambiguous")
     assert said["summary"].endswith(
         "stands on plan, stretch: CLARI_QUOTA_FIELD is retired, which carries none: name the one that counts"
     )
@@ -365,9 +365,9 @@ def test_the_weeks_left_are_counted_to_the_quarters_end(forecast: Forecast) -> N
 
 def test_a_refused_quarter_leaves_no_calls_behind(house: House) -> None:
     """A document that was good and is judged anew as none takes its calls with it."""
-    request_id = house.bring(document(entry(call=100)), moment(10, 20)).export["request_id"]
+    request_id = house.bring(document(entry(call=100)), moment(10, 20)).export.request_id
     house.execute(f"update clari.export_job set rows_truncated = true where request_id = '{request_id}'")
     house.replay([], [])
-    assert house.outcome(request_id).export["state"] == "REFUSED"
+    assert house.outcome(request_id).export.state == "REFUSED"
     assert house.rows("from clari.forecast_entry") == []
     assert house.rows("from clari.forecast_vs_quota") == []

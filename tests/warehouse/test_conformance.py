@@ -196,7 +196,7 @@ def _compare(made: list[Export], arriving: Sequence[int], elsewhere: Elsewhere) 
                 history=one.history,
                 submitted=one.submitted,
             )
-            folders.append(landing.context.landing.root / landing.outcome(request_id).export["landing_path"])
+            folders.append(landing.context.landing.root / landing.outcome(request_id).export.landing_path)
         for house in houses:
             for position in arriving:
                 house.know(folders[position])

@@ -38,14 +38,14 @@ def bring(forecast: Forecast, at: datetime, *lines: str, **request: Any) -> Outc
 
 def broken(outcome: Outcome) -> dict[str, Any]:
     assert outcome.verdicts
-    return {one["check_name"]: one["evidence"] for one in outcome.verdicts if not one["passed"]}
+    return {one.check_name: one.evidence for one in outcome.verdicts if not one.passed}
 
 
 def test_the_sign_that_is_written_decides(forecast: Forecast) -> None:
     amounts = ("\u2212$1,200.00", "$\u22121,200.00", "\u2013$1,200.00", "-$1,200.00", "($1,200.00)", "$1,200.00")
     lines = [line(amount, email=f"{number}@corp.test", crm="") for number, amount in enumerate(amounts)]
     outcome = bring(forecast, moment(10, 24), *lines)
-    assert outcome.export["state"] == "LOADED"
+    assert outcome.export.state == "LOADED"
     kept = {row["user_id"][0]: row["forecast_value"] for row in forecast.rows("forecast_entry")}
     assert kept == {**{str(number): Decimal(-1200) for number in range(5)}, "5": Decimal(1200)}
 
@@ -54,7 +54,7 @@ def test_what_may_be_another_amount_is_refused_by_name(forecast: Forecast) -> No
     amounts = ("~1,200", "€3.000", "#1200")
     lines = [line(amount, email=f"{number}@corp.test", crm="") for number, amount in enumerate(amounts)]
     outcome = bring(forecast, moment(10, 24), line("$5"), *lines)
-    assert outcome.export["state"] == "REFUSED"
+    assert outcome.export.state == "REFUSED"
     assert {one["written"] for one in broken(outcome).pop("amounts_are_readable")["entries"]} == set(amounts)
 
 
@@ -101,7 +101,7 @@ def test_the_same_code_in_small_letters_is_no_other_currency(forecast: Forecast)
 def test_one_email_under_two_roles_is_two_people(forecast: Forecast, crm: str) -> None:
     lines = [line("$100.00", crm=crm, role="VP East"), line("$250.00", crm=crm, role="VP West")]
     outcome = bring(forecast, moment(10, 24), *lines)
-    assert outcome.export["state"] == "LOADED"
+    assert outcome.export.state == "LOADED"
     assert {row["user_id"]: row["forecast_value"] for row in forecast.rows("forecast_entry")} == {
         "ann@corp.test (VP East)": 100,
         "ann@corp.test (VP West)": 250,
@@ -114,7 +114,7 @@ def test_a_role_that_comes_or_goes_changes_nobody_of_the_other_roles(forecast: F
     """Who had one role keeps its id once there are two, and each of two keeps its own where one is left."""
     east, west = (line(call, crm=crm, role=role) for call, role in (("$100.00", "VP East"), ("$250.00", "VP West")))
     for day, lines in enumerate(([east], [east, west], [west], [east, west]), start=21):
-        assert bring(forecast, moment(10, day), *lines).export["state"] == "LOADED"
+        assert bring(forecast, moment(10, day), *lines).export.state == "LOADED"
     first = "ann@corp.test"
     told = {(row["job_id"], row["user_id"]): row["reason"] for row in forecast.rows("forecast_swing", baseline="sync")}
     _, both, alone, again = forecast.jobs

@@ -169,10 +169,8 @@ def test_a_scope_alone_has_no_total_and_a_check_says_so(forecast: Forecast) -> N
     said = []
     for day, shown, scope in ((2, content, "east"), (3, whole, None), (4, content, "east")):
         outcome = forecast.bring(shown, moment(10, day), scope=scope)
-        (verdict,) = [one for one in outcome.verdicts if one["check_name"] == "totals_have_one_top"]
-        said.append(
-            (verdict["passed"], forecast.standing("mia")["is_top"], "whole organisation" in str(verdict["evidence"]))
-        )
+        (verdict,) = [one for one in outcome.verdicts if one.check_name == "totals_have_one_top"]
+        said.append((verdict.passed, forecast.standing("mia")["is_top"], "whole organisation" in str(verdict.evidence)))
     assert said == [(False, False, True), (True, False, False), (True, False, False)]
     assert forecast.standing("boss")["is_top"]
 

@@ -85,7 +85,7 @@ def as_csv(content: Json, *, sign: str = "$", first: int = 1, **other: Any) -> b
 
 def broken(outcome: Outcome) -> dict[str, Any]:
     assert outcome.verdicts
-    return {one["check_name"]: one["evidence"] for one in outcome.verdicts if not one["passed"]}
+    return {one.check_name: one.evidence for one in outcome.verdicts if not one.passed}
 
 
 def standing(forecast: Forecast) -> dict[str, tuple[Any, ...]]:
@@ -115,7 +115,7 @@ def test_a_csv_after_json_shows_the_same_people_fields_and_weeks(forecast: Forec
     before = standing(forecast)
     outcome = forecast.bring(as_csv(as_json(listed=listed), **other), moment(10, 25))
     assert broken(outcome) == {}
-    assert outcome.export["rows_updated"] + outcome.export["rows_inserted"] + outcome.export["rows_disappeared"] == 0
+    assert outcome.export.rows_updated + outcome.export.rows_inserted + outcome.export.rows_disappeared == 0
     assert standing(forecast) == before
     if spelling != "as it is":
         return
@@ -123,7 +123,7 @@ def test_a_csv_after_json_shows_the_same_people_fields_and_weeks(forecast: Forec
     reasons = {row["reason"] for row in forecast.rows("forecast_swing", job_id=forecast.jobs[2], baseline="sync")}
     assert reasons == {"above_threshold"}
     back = forecast.bring(as_json(200, listed=listed), moment(10, 27))
-    assert (broken(back), back.export["rows_unchanged"]) == ({}, 12)
+    assert (broken(back), back.export.rows_unchanged) == ({}, 12)
     versions = forecast.rows("forecast_user_history")
     assert len(versions) == len(PEOPLE)
 
@@ -133,14 +133,14 @@ def test_json_after_a_csv_keeps_the_ids_of_the_csv_and_gives_its_sign_a_code(for
     assert {row["currency_code"] for row in forecast.rows("forecast_entry")} == {"$"}
     outcome = forecast.bring(as_json(), moment(10, 25))
     assert broken(outcome) == {}
-    assert (outcome.export["rows_inserted"], outcome.export["rows_disappeared"]) == (0, 0)
+    assert (outcome.export.rows_inserted, outcome.export.rows_disappeared) == (0, 0)
     entries = forecast.rows("forecast_entry")
     assert {row["user_id"] for row in entries} == {f"{name}@corp.test" for name in ("boss", "ann", "ben")}
     assert {row["field_id"] for row in entries} == {"Net Commit", "Quota"}
     assert {row["currency_code"] for row in entries} == {"USD"}
     assert {row["reason"] for row in forecast.rows("forecast_swing", baseline="sync")} == {None}
     again = forecast.bring(as_csv(as_json(), first=1), moment(10, 26))
-    assert (broken(again), again.export["rows_unchanged"]) == ({}, 12)
+    assert (broken(again), again.export.rows_unchanged) == ({}, 12)
 
 
 def test_formats_are_known_when_the_verdicts_on_the_older_exports_are_gone(forecast: Forecast) -> None:
@@ -151,7 +151,7 @@ def test_formats_are_known_when_the_verdicts_on_the_older_exports_are_gone(forec
     first = forecast.jobs[0].replace("job-", "request-")
     forecast.house.execute(f"delete from clari.export_check where request_id = '{first}' and passed")
     outcome = forecast.bring(as_csv(as_json(), first=0), moment(10, 26))
-    assert (broken(outcome), outcome.export["rows_unchanged"]) == ({}, 12)
+    assert (broken(outcome), outcome.export.rows_unchanged) == ({}, 12)
     assert standing(forecast) == before
 
 
@@ -161,7 +161,7 @@ def test_what_came_first_and_a_replay_give_the_same_rows(forecast: Forecast) -> 
         "forecast_entry", "forecast_entry_history", "forecast_user_history", "forecast_swing", "forecast_swing_summary",
     )  # fmt: skip
     for number, content in enumerate(documents):
-        assert forecast.bring(content, moment(10, 20 + number)).export["state"] == "LOADED"
+        assert forecast.bring(content, moment(10, 20 + number)).export.state == "LOADED"
 
     def rows() -> dict[str, list[str]]:
         return {
@@ -217,7 +217,7 @@ def test_what_cannot_be_told_keeps_the_export_out_and_says_what_to_do(forecast: 
         content["entries"] = [one for one in content["entries"] if one["userId"] != "1:3"]
     before = standing(forecast)
     outcome = forecast.bring(as_csv(content, **other), moment(10, 25))
-    assert outcome.export["state"] == "REFUSED"
+    assert outcome.export.state == "REFUSED"
     found = broken(outcome)["ids_are_recognised"]["summary"]
     assert named in found
     assert "CLARI_EXPORT_FORMAT" in found and "clari_pipeline.toml" in found
@@ -301,5 +301,5 @@ def test_weeks_numbered_within_months_are_known_by_their_days(forecast: Forecast
     forecast.bring(content, moment(11, 24))
     outcome = forecast.bring("\n".join(lines).encode(), moment(11, 25))
     assert {name for name in broken(outcome) if name != "row_count_is_stable"} == set()
-    assert outcome.export["rows_unchanged"] == 9
-    assert Decimal(0) == outcome.export["rows_inserted"] == outcome.export["rows_disappeared"]
+    assert outcome.export.rows_unchanged == 9
+    assert Decimal(0) == outcome.export.rows_inserted == outcome.export.rows_disappeared

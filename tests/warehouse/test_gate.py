@@ -17,12 +17,12 @@ GOOD = document(entry(call=100, closed=40), entry(field="quota", quota=200), peo
 
 
 def verdict(outcome: Outcome, check: str) -> dict[str, Any]:
-    (found,) = [one for one in outcome.verdicts if one["check_name"] == check]
+    (found,) = [one for one in outcome.verdicts if one.check_name == check]
     return found
 
 
 def evidence(outcome: Outcome, check: str) -> str:
-    return json.dumps(verdict(outcome, check)["evidence"], default=str)
+    return json.dumps(verdict(outcome, check).evidence, default=str)
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +39,12 @@ def forecast(shared: House) -> Forecast:
 
 def assert_refused(forecast: Forecast, outcome: Outcome, check: str) -> None:
     """Refused for this reason alone, named in the ledger, landed, and in no table."""
-    assert (outcome.export["state"], outcome.is_failure) == ("REFUSED", True)
-    assert {one["check_name"] for one in outcome.verdicts if not one["passed"]} == {check}
-    assert verdict(outcome, check)["severity"] == "ERROR"
-    assert outcome.export["error"].startswith(check)
+    assert (outcome.export.state, outcome.is_failure) == ("REFUSED", True)
+    assert {one.check_name for one in outcome.verdicts if not one.passed} == {check}
+    assert verdict(outcome, check).severity == "ERROR"
+    assert outcome.export.error.startswith(check)
     assert check in outcome.sentence
-    assert outcome.export["landing_path"]
+    assert outcome.export.landing_path
     for table in ("forecast_entry", "forecast_entry_history", "forecast_user", "forecast_swing"):
         assert forecast.rows(table) == []
     periods = {row["time_period_id"] for row in forecast.house.rows("from clari.time_period")}
@@ -54,8 +54,8 @@ def assert_refused(forecast: Forecast, outcome: Outcome, check: str) -> None:
 def test_a_good_document_passes_every_check(forecast: Forecast) -> None:
     """All that an export can be judged by is judged, once, and written down."""
     outcome = forecast.bring(GOOD, moment(10, 20))
-    assert (outcome.export["state"], outcome.is_failure, outcome.export["error"]) == ("LOADED", False, None)
-    assert {one["check_name"] for one in outcome.verdicts if not one["passed"]} == set()
+    assert (outcome.export.state, outcome.is_failure, outcome.export.error) == ("LOADED", False, None)
+    assert {one.check_name for one in outcome.verdicts if not one.passed} == set()
     assert {
         "export_is_readable",
         "export_is_complete",
@@ -73,8 +73,8 @@ def test_a_good_document_passes_every_check(forecast: Forecast) -> None:
         "totals_have_one_top",
         "quota_field_is_unambiguous",
         "forecast_swings_within_threshold",
-    } <= {one["check_name"] for one in outcome.verdicts}
-    assert len({one["check_name"] for one in outcome.verdicts}) == len(outcome.verdicts)
+    } <= {one.check_name for one in outcome.verdicts}
+    assert len({one.check_name for one in outcome.verdicts}) == len(outcome.verdicts)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_good_document_passes_every_check(forecast: Forecast) -> None:
 def test_what_is_no_export_is_refused(forecast: Forecast, content: bytes) -> None:
     outcome = forecast.bring(content, moment(10, 20))
     assert_refused(forecast, outcome, "export_is_readable")
-    assert verdict(outcome, "export_is_readable")["evidence"]["summary"]
+    assert verdict(outcome, "export_is_readable").evidence["summary"]
 
 
 def test_a_download_of_which_nothing_shows_the_end_is_refused_whenever_it_is_read(house: House) -> None:
@@ -120,15 +120,15 @@ def test_a_download_of_which_nothing_shows_the_end_is_refused_whenever_it_is_rea
 def test_an_error_of_claris_is_told_in_its_words(forecast: Forecast, content: bytes, said: str) -> None:
     outcome = forecast.bring(content, moment(10, 20))
     assert_refused(forecast, outcome, "export_is_readable")
-    assert outcome.export["error"].endswith(f"Clari sent an error in place of the document: {said}")
+    assert outcome.export.error.endswith(f"Clari sent an error in place of the document: {said}")
 
 
 def test_a_week_of_thousands_of_digits_stops_nothing(forecast: Forecast) -> None:
     """It is a number that Python does not convert. A week's id is a text, and this one is as good as any."""
     head = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Day,End Day,Data Type,Data Value"
     line = f"Ann,ann@example.com,005,CRO,,Q4 FY 2026,Commit,{'9' * 5000},10/15/2026,10/21/2026,Forecast Value,$5.00"
-    assert forecast.bring(f"{head}\n{line}\n".encode(), moment(10, 20)).export["state"] == "LOADED"
-    assert forecast.bring(GOOD, moment(10, 21)).export["state"] == "LOADED"
+    assert forecast.bring(f"{head}\n{line}\n".encode(), moment(10, 20)).export.state == "LOADED"
+    assert forecast.bring(GOOD, moment(10, 21)).export.state == "LOADED"
 
 
 def test_an_empty_document_is_refused(forecast: Forecast) -> None:
@@ -158,7 +158,7 @@ def test_the_document_of_another_period_is_refused(forecast: Forecast, period: J
     content = document(entry(period=period["timePeriodId"], call=1), periods=[period])
     outcome = forecast.bring(content, moment(10, 20))
     assert_refused(forecast, outcome, "export_period_matches_request")
-    found = verdict(outcome, "export_period_matches_request")["evidence"]
+    found = verdict(outcome, "export_period_matches_request").evidence
     assert (found["requested"], found["delivered"]) == (QUARTER, [period["timePeriodId"]])
 
 
@@ -172,8 +172,8 @@ def test_the_document_of_another_period_is_refused(forecast: Forecast, period: J
 )
 def test_the_quarter_and_the_months_in_it_pass(house: House, period: Json) -> None:
     outcome = house.bring(document(entry(period=period["timePeriodId"], call=1), periods=[period]), moment(10, 20))
-    assert verdict(outcome, "export_period_matches_request")["passed"] is True
-    assert outcome.export["state"] == "LOADED"
+    assert verdict(outcome, "export_period_matches_request").passed is True
+    assert outcome.export.state == "LOADED"
 
 
 @pytest.mark.parametrize("missing", ["fieldId", "timeFrameId", "userId", "timePeriodId"])
@@ -198,19 +198,19 @@ def test_two_entries_of_one_key_that_differ_are_refused(forecast: Forecast) -> N
 
 def test_equal_entries_are_dropped_and_counted(forecast: Forecast) -> None:
     outcome = forecast.bring(document(entry(call=1), entry(call=1), entry(call=1)), moment(10, 20))
-    assert outcome.export["state"] == "LOADED"
-    assert (outcome.export["rows_exported"], outcome.export["rows_staged"], outcome.export["rows_inserted"]) == (
+    assert outcome.export.state == "LOADED"
+    assert (outcome.export.rows_exported, outcome.export.rows_staged, outcome.export.rows_inserted) == (
         3,
         1,
         1,
     )
-    assert verdict(outcome, "entry_keys_are_unique")["evidence"]["exact_duplicates_dropped"] == 2
+    assert verdict(outcome, "entry_keys_are_unique").evidence["exact_duplicates_dropped"] == 2
 
 
 def test_one_number_written_in_two_ways_is_one_entry(forecast: Forecast) -> None:
     outcome = forecast.bring(document(entry(call=1200000), entry(call="1200000.00"), entry(call=1.2e6)), moment(10, 20))
-    assert (outcome.export["state"], outcome.export["rows_staged"]) == ("LOADED", 1)
-    assert verdict(outcome, "control_totals_reconcile")["passed"] is True
+    assert (outcome.export.state, outcome.export.rows_staged) == ("LOADED", 1)
+    assert verdict(outcome, "control_totals_reconcile").passed is True
 
 
 @pytest.mark.parametrize("amount", ["123456789012345", "many", "1,200", "$5", "#1200", "1e400"])
@@ -226,7 +226,7 @@ def test_amounts_with_more_decimals_than_are_kept_are_rounded_and_counted(foreca
     entries = (entry("ann", call="178406.46000000002"), entry("bob", call=1, closed="0.00005"), entry("cid", call=7))
     outcome = forecast.bring(document(*entries), moment(10, 20))
     assert _warned(outcome, "amounts_are_exact")
-    found = verdict(outcome, "amounts_are_exact")["evidence"]
+    found = verdict(outcome, "amounts_are_exact").evidence
     assert (found["amounts_changed"], Decimal(found["rounded_by_at_most"])) == (2, Decimal("0.00005"))
     assert {(one["field_id"], one["measure"], one["amounts"]) for one in found["rounded"]} == {
         ("commit", "forecast_value", 1), ("commit", "crm_closed", 1),
@@ -234,7 +234,7 @@ def test_amounts_with_more_decimals_than_are_kept_are_rounded_and_counted(foreca
     assert "crm_closed of commit" in found["summary"]
     kept = {row["user_id"]: (row["forecast_value"], row["crm_closed"]) for row in forecast.rows("forecast_entry")}
     assert kept == {"ann": (Decimal("178406.46"), None), "bob": (1, 0), "cid": (7, None)}
-    assert verdict(outcome, "control_totals_reconcile")["passed"] is True
+    assert verdict(outcome, "control_totals_reconcile").passed is True
 
 
 def test_calculated_measures_are_left_out_named_and_keep_what_they_had(forecast: Forecast) -> None:
@@ -249,7 +249,7 @@ def test_calculated_measures_are_left_out_named_and_keep_what_they_had(forecast:
     )
     outcome = forecast.bring(content, moment(10, 20))
     assert _warned(outcome, "amounts_are_exact")
-    found = verdict(outcome, "amounts_are_exact")["evidence"]
+    found = verdict(outcome, "amounts_are_exact").evidence
     assert found["left_out"] == [
         {"field_id": ratio, "measure": "crm_total", "cells": 1, "written": str(cell).replace("nan", "NaN")}
         for ratio, cell in ratios.items()
@@ -262,13 +262,13 @@ def test_calculated_measures_are_left_out_named_and_keep_what_they_had(forecast:
     assert kept == {("ann", "commit"): (6, None)} | {
         (who, ratio): figures for ratio in ratios for who, figures in (("ann", (3, 9)), ("bob", (None, 8)))
     }
-    assert verdict(outcome, "control_totals_reconcile")["passed"] is True
+    assert verdict(outcome, "control_totals_reconcile").passed is True
 
 
 def test_amounts_that_can_be_kept_exactly_pass(forecast: Forecast) -> None:
     amounts = ("99999999999999.9999", "-0.0001", "1.2E6", "+5", "1.50000000", " 7 ")
     outcome = forecast.bring(document(*(entry(f"calls {one}", call=one) for one in amounts)), moment(10, 20))
-    assert outcome.export["state"] == "LOADED"
+    assert outcome.export.state == "LOADED"
     kept = {row["user_id"]: row["forecast_value"] for row in forecast.rows("forecast_entry")}
     assert kept == {f"calls {one}": Decimal(one.strip()) for one in amounts}
 
@@ -279,7 +279,7 @@ def test_a_column_that_keeps_too_little_is_found_by_the_control_totals(house: Ho
     outcome = house.bring(document(entry("ann", call=5, closed="10.75")), moment(10, 20))
     assert_refused(Forecast(house, "north"), outcome, "control_totals_reconcile")
     assert house.rows("from clari.time_period") == []
-    (differing,) = verdict(outcome, "control_totals_reconcile")["evidence"]["differing"]
+    (differing,) = verdict(outcome, "control_totals_reconcile").evidence["differing"]
     assert (differing["field_id"], differing["measure"]) == ("commit", "crm_closed")
 
 
@@ -293,10 +293,10 @@ def test_rows_that_the_document_does_not_explain_are_found_by_the_row_counts(hou
     )
     before = _tables(house)
     outcome = house.bring(document(entry(call=2)), moment(10, 20), history=False)
-    assert (outcome.export["state"], outcome.is_failure) == ("REFUSED", True)
-    broken = [one["check_name"] for one in outcome.verdicts if not one["passed"] and one["severity"] == "ERROR"]
+    assert (outcome.export.state, outcome.is_failure) == ("REFUSED", True)
+    broken = [one.check_name for one in outcome.verdicts if not one.passed and one.severity == "ERROR"]
     assert broken == ["row_counts_reconcile"]
-    found = verdict(outcome, "row_counts_reconcile")["evidence"]
+    found = verdict(outcome, "row_counts_reconcile").evidence
     assert (found["document"], found["staged"], found["merged"]) == (1, 1, 2)
     assert _tables(house) == before
 
@@ -307,8 +307,8 @@ def test_a_merge_that_does_not_reconcile_leaves_the_tables_as_they_were(house: H
     house.execute("alter table clari.forecast_entry_state alter crm_closed type decimal(18, 0)")
     before = _tables(house)
     outcome = house.bring(document(entry("ann", call=2, closed="10.75"), entry("bob", call=7)), moment(10, 20))
-    assert (outcome.export["state"], outcome.export["loaded_at"]) == ("REFUSED", None)
-    assert "control_totals_reconcile" in outcome.export["error"]
+    assert (outcome.export.state, outcome.export.loaded_at) == ("REFUSED", None)
+    assert "control_totals_reconcile" in outcome.export.error
     assert _tables(house) == before
 
 
@@ -319,7 +319,7 @@ def test_a_late_document_that_does_not_reconcile_leaves_the_others_merged(house:
     house.execute("alter table clari.forecast_entry_state alter crm_closed type decimal(18, 0)")
     before = _tables(house)
     late = house.bring(document(entry("ann", call=2, closed="10.75")), moment(10, 19))
-    assert late.export["state"] == "REFUSED"
+    assert late.export.state == "REFUSED"
     assert _tables(house) == before
 
 
@@ -349,16 +349,16 @@ def test_one_refused_document_does_not_touch_what_was_there(house: House) -> Non
 
 def test_a_refused_document_says_what_was_counted_in_it(forecast: Forecast) -> None:
     outcome = forecast.bring(document(entry(call="many"), entry("bob", call=1)), moment(10, 20))
-    assert (outcome.export["rows_exported"], outcome.export["document_period_id"]) == (2, QUARTER)
-    assert outcome.export["rows_inserted"] is None
+    assert (outcome.export.rows_exported, outcome.export.document_period_id) == (2, QUARTER)
+    assert outcome.export.rows_inserted is None
 
 
 def _warned(outcome: Outcome, check: str) -> bool:
     """Whether the check warns; the export is merged all the same."""
-    assert (outcome.export["state"], outcome.is_failure) == ("LOADED", False)
+    assert (outcome.export.state, outcome.is_failure) == ("LOADED", False)
     found = verdict(outcome, check)
-    assert found["severity"] == "WARN"
-    return not found["passed"]
+    assert found.severity == "WARN"
+    return not found.passed
 
 
 @pytest.mark.parametrize(("remaining", "warns"), [(17, False), (16, True)])
@@ -373,7 +373,7 @@ def test_fewer_entries_of_another_request_are_no_loss(forecast: Forecast) -> Non
     """One week's entries are fewer than the whole quarter's."""
     forecast.bring(document(*(entry(week=f"W0{number}", call=1) for number in range(1, 8))), moment(10, 19))
     outcome = forecast.bring(document(entry(week="W03", call=1)), moment(10, 20), history=False)
-    assert not [one for one in outcome.verdicts if one["check_name"] == "row_count_is_stable" and not one["passed"]]
+    assert not [one for one in outcome.verdicts if one.check_name == "row_count_is_stable" and not one.passed]
 
 
 @pytest.mark.parametrize(("currency", "warns"), [("USD", False), ("usd", False), ("EUR", True)])
@@ -418,21 +418,21 @@ def test_several_people_at_the_top_warn_unless_one_is_named(
 @pytest.mark.parametrize(("historical", "missing"), [(0, []), (1, ["2026_Q3"])])
 def test_a_quarter_that_was_never_loaded_warns(open_house: Any, historical: int, missing: list[str]) -> None:
     house = open_house(historical_periods=historical, now=moment(10, 20, 8))
-    request_id = house.bring(GOOD, moment(10, 20)).export["request_id"]
+    request_id = house.bring(GOOD, moment(10, 20)).export.request_id
     house.refresh_marts()
     outcome = house.outcome(request_id)
     assert _warned(outcome, "periods_are_covered") is bool(missing)
-    assert verdict(outcome, "periods_are_covered")["evidence"]["missing"] == missing
+    assert verdict(outcome, "periods_are_covered").evidence["missing"] == missing
 
 
 @pytest.mark.parametrize(("hours", "warns"), [(26, False), (27, True)])
 def test_a_quarter_whose_figures_have_gone_stale_warns(open_house: Any, hours: int, warns: bool) -> None:
     """26 hours unless set: a daily sync, and two hours in which it may run late."""
     house = open_house(now=moment(10, 20) + timedelta(hours=hours))
-    request_id = house.bring(GOOD, moment(10, 20)).export["request_id"]
+    request_id = house.bring(GOOD, moment(10, 20)).export.request_id
     house.refresh_marts()
     found = verdict(house.outcome(request_id), "periods_are_covered")
-    assert (not found["passed"], found["evidence"]["stale"]) == (warns, ["2026_Q4"] if warns else [])
+    assert (not found.passed, found.evidence["stale"]) == (warns, ["2026_Q4"] if warns else [])
 
 
 @pytest.mark.parametrize(("after", "warns"), [(120, False), (121, True)])
@@ -459,8 +459,8 @@ def test_a_new_quarters_first_seven_days_are_excused(
 ) -> None:
     """Clari may have nothing yet, or give the quarter before: kept out all the same, with a warning."""
     outcome = forecast.bring(content, at)
-    assert outcome.export["state"] == "REFUSED"
-    assert (verdict(outcome, check)["severity"], outcome.is_failure) == (
+    assert outcome.export.state == "REFUSED"
+    assert (verdict(outcome, check).severity, outcome.is_failure) == (
         ("WARN", False) if is_excused else ("ERROR", True)
     )
     assert forecast.rows("forecast_entry") == []
@@ -485,8 +485,8 @@ def test_a_refused_document_is_judged_anew_on_replay(house: House) -> None:
     refused = house.bring(document(entry(call=5, closed="10.75")), moment(10, 20))
     house.execute("alter table clari.forecast_entry_state alter crm_closed type decimal(18, 4)")
     house.replay([], [])
-    again = house.outcome(refused.export["request_id"])
-    assert (refused.export["state"], again.export["state"], again.export["error"]) == ("REFUSED", "LOADED", None)
+    again = house.outcome(refused.export.request_id)
+    assert (refused.export.state, again.export.state, again.export.error) == ("REFUSED", "LOADED", None)
 
 
 def test_control_totals_are_taken_from_the_document_not_from_what_was_staged(
@@ -495,5 +495,5 @@ def test_control_totals_are_taken_from_the_document_not_from_what_was_staged(
     """A measure that the reader puts into the wrong column is noticed, though it is merged as it was staged."""
     monkeypatch.setitem(json_shapes.ENTRY_KEYS, "crmClosed", "crm_total")
     outcome = house.bring(document(entry(call=100, closed=40)), moment(10, 20))
-    assert outcome.export["state"] == "REFUSED"
-    assert not verdict(outcome, "control_totals_reconcile")["passed"]
+    assert outcome.export.state == "REFUSED"
+    assert not verdict(outcome, "control_totals_reconcile").passed

@@ -46,8 +46,8 @@ def test_the_newer_export_is_never_taken_for_the_older(open_house: Callable[...,
             made(record, request, f"{name} {number}", case)
         with house.context.warehouse.session() as session:
             first, second = ledger.exports_of_quarter(session, name, QUARTER, ["SUBMITTED"])
-        assert (first["request_id"], second["request_id"]) == (f"{name} 0", f"{name} 1")
-        assert first["exported_at"] < second["exported_at"]
+        assert (first.request_id, second.request_id) == (f"{name} 0", f"{name} 1")
+        assert first.exported_at < second.exported_at
         assert merging.is_late(first, [second]) and not merging.is_late(second, [first])
 
     with house.held_open():
@@ -63,10 +63,10 @@ def test_nor_is_the_newer_fetch_of_another_product(open_house: Callable[..., Hou
         for number, case in enumerate(TWO_EXPORTS["the clock is set back"]):
             made(record, ActivityRequest.between(day, day), f"activity {number}", case)
         first, second = (FETCHES.row(session, f"activity {number}") for number in (0, 1))
-        assert first["exported_at"] < second["exported_at"]
+        assert first.exported_at < second.exported_at
         which = {"run_id": "run", "product": "audit", "attempt": 1}
         asked = [
             FETCHES.submitting(session, request_id=f"audit {number}", submitted_at=NOW - number * HOUR, **which)
             for number in (0, 1)
         ]
-        assert asked[0] < asked[1] == FETCHES.row(session, "audit 1")["exported_at"]
+        assert asked[0] < asked[1] == FETCHES.row(session, "audit 1").exported_at

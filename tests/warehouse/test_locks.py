@@ -75,7 +75,7 @@ def test_two_that_merge_the_same_quarter_wait_for_each_other(machines: Machines)
     assert [one.result() for one in merging] == [[request_id]] * 2
     counted = "select (select count(*) from clari.forecast_entry) as entries, count(*) as versions"
     assert machines.first.row(f"{counted} from clari.forecast_entry_history") == {"entries": 1, "versions": 1}
-    assert machines.first.outcome(request_id).export["rows_inserted"] == 1
+    assert machines.first.outcome(request_id).export.rows_inserted == 1
 
 
 def test_another_quarter_is_merged_meanwhile(machines: Machines) -> None:

@@ -192,7 +192,7 @@ def _bring_both(
 ) -> None:
     for house in (stays, goes):
         outcome = house.bring(shown(quarter, *calls), at(quarter, day), quarter=str(quarter), forecast=forecast)
-        assert outcome.export["state"] == "LOADED"
+        assert outcome.export.state == "LOADED"
     seen = f"select user_id from clari.forecast_user where forecast_id = '{forecast}' and user_id like 'guest-%'"
     guests = {row["user_id"] for row in goes.rows(seen)}
     sighted = _of_it(goes, quarter, forecast)["forecast_user_sighting"]

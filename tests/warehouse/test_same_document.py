@@ -39,12 +39,12 @@ def house_of_two(of_two: Path, open_house: Callable[..., House]) -> House:
 
 
 def counts(outcome: Outcome) -> tuple[int, ...]:
-    return tuple(outcome.export[name] for name in COUNTS)
+    return tuple(getattr(outcome.export, name) for name in COUNTS)
 
 
 def damage(house: House, outcome: Outcome) -> None:
     """Nobody can read this document any more."""
-    (house.context.landing.root / outcome.export["landing_path"] / "document.zst").write_bytes(b"")
+    (house.context.landing.root / outcome.export.landing_path / "document.zst").write_bytes(b"")
 
 
 def tables(house: House) -> dict[str, list[dict[str, object]]]:
@@ -58,7 +58,7 @@ def test_it_is_not_read(house_of_two: House) -> None:
     damage(house, house.outcome(request))
     house.merge()
     outcome = house.outcome(request)
-    assert (outcome.export["state"], counts(outcome)) == ("LOADED", (3, 3, 0, 0, 3, 0))
+    assert (outcome.export.state, counts(outcome)) == ("LOADED", (3, 3, 0, 0, 3, 0))
 
 
 def test_it_is_recorded_as_if_it_had_been_read(house: House) -> None:
@@ -86,7 +86,7 @@ def test_its_calls_are_compared(house: House) -> None:
     swings = house.rows(
         "select user_id, baseline, previous_value, current_value from clari.forecast_swing "
         "where job_id = $job and user_id = 'ann' order by baseline",
-        job=outcome.export["job_id"],
+        job=outcome.export.job_id,
     )
     assert [(row["baseline"], int(row["previous_value"]), int(row["current_value"])) for row in swings] == [
         ("sync", 100, 120),
@@ -100,7 +100,7 @@ def test_it_is_judged(house: House) -> None:
     half = document(*(entry(f"p{number}", call=1) for number in range(3)))
     shrunk = house.bring(half, moment(10, 19))
     again = house.bring(half, moment(10, 20))
-    verdicts = [{one["check_name"]: one["passed"] for one in outcome.verdicts} for outcome in (first, shrunk, again)]
+    verdicts = [{one.check_name: one.passed for one in outcome.verdicts} for outcome in (first, shrunk, again)]
     assert verdicts[2].keys() == verdicts[1].keys()
     assert [one["row_count_is_stable"] for one in verdicts] == [True, False, True]
 
@@ -122,7 +122,7 @@ def assert_read(house: House, request: str) -> None:
     damage(house, house.outcome(request))
     house.merge()
     outcome = house.outcome(request)
-    assert (outcome.export["state"], outcome.section) == ("REFUSED", "export_is_readable")
+    assert (outcome.export.state, outcome.section) == ("REFUSED", "export_is_readable")
     assert "restore it from a backup" in outcome.reason
 
 
@@ -184,7 +184,7 @@ def test_it_is_recognised_day_after_day(house_of_two: House) -> None:
         request = house.deliver(QUARTER_OF_TWO, moment(10, day))
         damage(house, house.outcome(request))
         house.merge()
-        assert house.outcome(request).export["state"] == "LOADED"
+        assert house.outcome(request).export.state == "LOADED"
 
 
 ROWS_LOST = (
@@ -215,7 +215,7 @@ def test_where_its_rows_are_not_all_there_the_quarter_is_made_anew(
             house.execute(damaged)
             request = house.deliver(QUARTER_OF_TWO, moment(10, day))
             house.merge()
-            assert house.outcome(request).export["state"] == "LOADED"
+            assert house.outcome(request).export.state == "LOADED"
             entries = [
                 row | {"last_seen_at": 0, "exported_at": 0, "job_id": 0} for row in tables(house)["forecast_entry"]
             ]
@@ -229,8 +229,8 @@ def test_cut_off_this_time_it_is_refused(house_of_two: House) -> None:
     """The same bytes, of which Clari now says that rows are missing."""
     house = house_of_two
     outcome = house.bring(QUARTER_OF_TWO, moment(10, 20), is_truncated=True)
-    assert outcome.export["state"] == "REFUSED"
-    assert "export_is_not_truncated" in outcome.export["error"]
+    assert outcome.export.state == "REFUSED"
+    assert "export_is_not_truncated" in outcome.export.error
 
 
 def test_that_it_came_before_shows_that_it_is_whole(house_of_two: House) -> None:
@@ -238,9 +238,9 @@ def test_that_it_came_before_shows_that_it_is_whole(house_of_two: House) -> None
     house = house_of_two
     house.execute("delete from clari.export_check where check_name = 'export_is_complete'")
     outcome = house.bring(QUARTER_OF_TWO, moment(10, 20), is_whole=False)
-    assert (outcome.export["state"], outcome.export["rows_unchanged"]) == ("LOADED", 3)
-    (judged,) = [one for one in outcome.verdicts if one["check_name"] == "export_is_complete"]
-    assert judged["passed"]
+    assert (outcome.export.state, outcome.export.rows_unchanged) == ("LOADED", 3)
+    (judged,) = [one for one in outcome.verdicts if one.check_name == "export_is_complete"]
+    assert judged.passed
 
 
 def test_the_one_at_the_top_is_looked_for_again(open_house: Callable[..., House]) -> None:
@@ -252,7 +252,7 @@ def test_the_one_at_the_top_is_looked_for_again(open_house: Callable[..., House]
     )
 
     def has_one_top(outcome: Outcome) -> bool:
-        return all(one["passed"] for one in outcome.verdicts if one["check_name"] == "totals_have_one_top")
+        return all(one.passed for one in outcome.verdicts if one.check_name == "totals_have_one_top")
 
     assert not has_one_top(open_house().bring(two, moment(10, 19)))
     house = open_house(top_user="ann")

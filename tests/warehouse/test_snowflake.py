@@ -161,6 +161,6 @@ def test_lists_that_no_statement_can_carry_are_not_kept(prepared_snowflake: str,
     people = [person(f"person-{number:0200d}") for number in range(1_000)]
     shown = document(entry(people[0]["userId"], call=100), people=people)
     there = House(tmp_path, url=prepared_snowflake)
-    assert there.bring(shown, moment(10, 2)).export["state"] == "LOADED"
+    assert there.bring(shown, moment(10, 2)).export.state == "LOADED"
     assert there.value("select count(*) from clari.newest_document") == 0
-    assert there.bring(shown, moment(10, 3)).export["rows_unchanged"] == 1
+    assert there.bring(shown, moment(10, 3)).export.rows_unchanged == 1

@@ -269,7 +269,7 @@ def test_a_refused_export_is_never_a_baseline(forecast: Forecast) -> None:
     forecast.bring(document(entry(call=100)), moment(10, 2))
     refused = forecast.bring(document(entry(call=900)), moment(10, 3), is_truncated=True)
     forecast.bring(document(entry(call=110)), moment(10, 4))
-    assert refused.export["state"] == "REFUSED"
+    assert refused.export.state == "REFUSED"
     found = forecast.swing(export=3)
     assert (found["previous_value"], found["previous_job_id"], found["is_swing"]) == (100, forecast.jobs[0], False)
     assert len(forecast.rows("forecast_swing")) == 1
@@ -382,7 +382,7 @@ def test_what_an_export_brought_is_told_alike_once_a_later_one_is_there(forecast
     later = shown(200, entry("new", call=4), entry("eve", field="best_case", call=6))
     forecast.bring(later, moment(10, 3))
     at_once = told()
-    assert [(mass["compared"], mass["swung"]) for mass in at_once[0]] == [(14, 6)]
+    assert [(mass.compared, mass.swung) for mass in at_once[0]] == [(14, 6)]
     assert {name for names in at_once[1].values() for name in names} == {"New", "Gone"}
     assert (at_once[2]["change"], at_once[2]["baseline"]) == (0, "sync")
     forecast.bring(later, moment(10, 4))

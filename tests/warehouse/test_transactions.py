@@ -34,7 +34,7 @@ def tables(house: House) -> dict[str, list[Any]]:
 
 
 def document_of(house: House, request_id: str) -> Path:
-    return house.context.landing.root / house.outcome(request_id).export["landing_path"] / "document.zst"
+    return house.context.landing.root / house.outcome(request_id).export.landing_path / "document.zst"
 
 
 @pytest.fixture
@@ -88,11 +88,11 @@ def test_a_late_document_beside_a_damaged_one_changes_nothing(house_of_two: Hous
     with pytest.raises(LandingError):
         house.merge()
     assert tables(house) == before
-    assert house.outcome(late).export["state"] == "LANDED"
+    assert house.outcome(late).export.state == "LANDED"
 
     document_of(house, first).write_bytes(content)
     house.merge()
-    assert house.outcome(late).export["state"] == "LOADED"
+    assert house.outcome(late).export.state == "LOADED"
     versions = house.rows("from clari.forecast_entry_history where user_id = 'ann' order by valid_from")
     assert [one["forecast_value"] for one in versions] == [100, 105, 110]
 
@@ -114,12 +114,12 @@ def test_documents_that_are_damaged_before_they_are_merged_are_refused_and_the_o
         damage(document_of(house, request_id))
 
     def states() -> list[str]:
-        return [house.outcome(one).export["state"] for one in (*bad, good)]
+        return [house.outcome(one).export.state for one in (*bad, good)]
 
     house.merge()
     assert states() == ["REFUSED"] * 4 + ["LOADED"]
     for refused in map(house.outcome, bad):
-        assert refused.export["landing_path"] in refused.reason
+        assert refused.export.landing_path in refused.reason
         assert refused.section == "export_is_readable"
 
     for file in list(contents)[:-2]:  # all but the last one's
@@ -138,7 +138,7 @@ def test_a_document_that_waits_for_a_damaged_one_keeps_no_newer_one_out(house_of
     newer = house.deliver(document(entry("ann", call=130)), moment(10, 6))
     with pytest.raises(LandingError):
         house.merge()
-    assert [house.outcome(one).export["state"] for one in (late, newer)] == ["LANDED", "LOADED"]
+    assert [house.outcome(one).export.state for one in (late, newer)] == ["LANDED", "LOADED"]
 
 
 def test_what_nobody_has_thought_of_while_an_export_is_judged_is_that_exports(house_of_two: House) -> None:
@@ -155,7 +155,7 @@ def test_what_nobody_has_thought_of_while_an_export_is_judged_is_that_exports(ho
     other = house.deliver(document(entry("ann", call=1)), moment(10, 6), forecast="south")
     newer = house.deliver(document(entry("ann", call=130)), moment(10, 7))
     Loader(Context.of(house.context.settings, now=now)).merge_landed(QUARTER)
-    assert [house.outcome(one).export["state"] for one in (bad, other, newer)] == ["REFUSED", "LOADED", "LOADED"]
+    assert [house.outcome(one).export.state for one in (bad, other, newer)] == ["REFUSED", "LOADED", "LOADED"]
     refused = house.outcome(bad)
     assert refused.section == "export_is_readable"
     assert "OverflowError: year 10000 is out of range" in refused.reason
@@ -177,7 +177,7 @@ def test_a_table_that_refuses_the_rows_leaves_nothing_half_merged(house: House) 
 
     house.execute("alter table clari.forecast_user_sighting rename column role_title to role_name")
     house.merge()
-    assert house.outcome(request_id).export["state"] == "LOADED"
+    assert house.outcome(request_id).export.state == "LOADED"
     assert house.value("select forecast_value from clari.forecast_entry where user_id = 'ann'") == 200
 
 

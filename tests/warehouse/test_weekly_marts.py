@@ -326,14 +326,14 @@ def test_the_weeks_before_the_first_sync_have_their_own_quarters_team(house: Hou
 
 def test_movements_that_do_not_add_up_are_noticed(house: House) -> None:
     """Somebody who writes into the table does not go unseen."""
-    request_id = house.bring(document(entry(week="W01", call=100)), moment(10, 5)).export["request_id"]
+    request_id = house.bring(document(entry(week="W01", call=100)), moment(10, 5)).export.request_id
     house.refresh_marts()
     house.execute("update clari.forecast_movement set judgement_amount = judgement_amount + 0.0001")
     house.execute("delete from clari.mart_part_version where mart = 'forecast_call_week' and part = ''")
     house.refresh_marts()
-    (verdict,) = [one for one in house.outcome(request_id).verdicts if one["check_name"] == "forecast_movement_adds_up"]
-    assert (verdict["passed"], verdict["severity"]) == (False, "WARN")
-    assert "1 rows of forecast_movement of 2026_Q4" in verdict["evidence"]["summary"]
+    (verdict,) = [one for one in house.outcome(request_id).verdicts if one.check_name == "forecast_movement_adds_up"]
+    assert (verdict.passed, verdict.severity) == (False, "WARN")
+    assert "1 rows of forecast_movement of 2026_Q4" in verdict.evidence["summary"]
 
 
 def test_reports_of_a_shared_role_stand_apart(house: House) -> None:
@@ -375,7 +375,7 @@ def test_the_largest_amounts_do_not_stop_the_marts(house: House) -> None:
 
 
 def test_a_refused_quarter_leaves_nothing_in_the_weekly_marts(house: House) -> None:
-    request_id = house.bring(document(entry(call=100)), moment(10, 20)).export["request_id"]
+    request_id = house.bring(document(entry(call=100)), moment(10, 20)).export.request_id
     house.refresh_marts()
     assert house.rows("from clari.forecast_call_week")
     house.execute(f"update clari.export_job set rows_truncated = true where request_id = '{request_id}'")

@@ -59,7 +59,7 @@ def of_quarter(*days: str) -> bytes:
 
 
 def verdict(outcome: Outcome, check: str) -> Json:
-    (found,) = [one for one in outcome.verdicts if one["check_name"] == check]
+    (found,) = [one for one in outcome.verdicts if one.check_name == check]
     return found
 
 
@@ -76,8 +76,8 @@ def test_weeks_that_are_numbered_within_months_are_each_their_months(tmp_path: P
             Random(seed).shuffle(lines)
             forecast = Forecast(house, f"shuffled {seed}")
             outcome = forecast.bring(csv(*lines), moment(11, 10))
-            assert outcome.export["state"] == "LOADED"
-            assert verdict(outcome, "weeks_touch_their_period")["passed"]
+            assert outcome.export.state == "LOADED"
+            assert verdict(outcome, "weeks_touch_their_period").passed
             assert calls(forecast) == {"2026_M10": 14, "2026_M11": 22}
             frames = house.rows("from clari.time_frame order by all")
             assert {
@@ -132,7 +132,7 @@ def test_weeks_of_a_list_that_repeats_its_ids_are_told_apart_by_their_days(forec
         {"timeFrameId": week, "startDate": str(first), "endDate": str(first + timedelta(days=6))}
         for week, first in weeks
     ]
-    assert forecast.bring(content, moment(11, 4)).export["state"] == "LOADED"
+    assert forecast.bring(content, moment(11, 4)).export.state == "LOADED"
     assert calls(forecast) == {"oct": 20, "nov": 30}
 
 
@@ -184,12 +184,12 @@ def test_a_document_that_lists_no_weeks_takes_no_days_away(forecast: Forecast) -
 def test_days_of_a_csv_are_read_strictly(forecast: Forecast) -> None:
     """Two-digit years are of this century; a day before its month, and what is no day, keep the document out."""
     outcome = forecast.bring(of_quarter("10/05/26", "10/11/26", "10/12/26", "10/18/26"), moment(10, 20))
-    assert outcome.export["state"] == "LOADED"
+    assert outcome.export.state == "LOADED"
     assert forecast.standing("ann@corp.test", "Commit")["forecast_value"] == 200
 
     refused = forecast.bring(of_quarter("10/05/2026", "19/10/2026"), moment(10, 21))
-    assert refused.export["state"] == "REFUSED"
-    assert all(part in refused.export["error"] for part in ("end date of W00", "'19/10/2026'", "MM/DD/YYYY"))
+    assert refused.export.state == "REFUSED"
+    assert all(part in refused.export.error for part in ("end date of W00", "'19/10/2026'", "MM/DD/YYYY"))
 
 
 def test_a_week_that_is_none_of_its_period_is_never_silent(forecast: Forecast) -> None:
@@ -202,10 +202,10 @@ def test_a_week_that_is_none_of_its_period_is_never_silent(forecast: Forecast) -
         (quarter, 3, "10/06/2026", "10/12/2026", 1),
         (quarter, 4, "05/10/2026", "11/10/2026", 1),  # the fifth to the eleventh, by whoever writes the day first
     )
-    assert verdict(forecast.bring(csv(*straddling), moment(10, 20)), "weeks_touch_their_period")["passed"]
+    assert verdict(forecast.bring(csv(*straddling), moment(10, 20)), "weeks_touch_their_period").passed
     found = verdict(forecast.bring(csv(*straddling, *astray), moment(10, 21)), "weeks_touch_their_period")
-    assert (found["passed"], found["severity"]) == (False, "WARN")
-    assert {week["time_frame_id"]: week["fault"] for week in found["evidence"]["weeks"]} == {
+    assert (found.passed, found.severity) == (False, "WARN")
+    assert {week["time_frame_id"]: week["fault"] for week in found.evidence["weeks"]} == {
         "W01": "lies outside its period",
         "W02": "ends before it begins",
         "W03": "has several days",
@@ -223,23 +223,23 @@ def test_a_quarter_that_lies_elsewhere_than_the_settings_say_names_the_right_one
     right = {"CLARI_FISCAL_YEAR_START_MONTH": 2, "CLARI_FISCAL_YEAR_NAMED_BY": "end"}
     outcome = forecast.bring(_with_days("2025-11-01", "2026-01-31"), moment(11, 30))
     found = verdict(outcome, "calendar_matches_settings")
-    assert (outcome.export["state"], found["passed"], found["severity"]) == ("REFUSED", False, "ERROR")
-    assert found["evidence"]["right"] == right
-    assert "set CLARI_FISCAL_YEAR_START_MONTH=2" in outcome.export["error"]
+    assert (outcome.export.state, found.passed, found.severity) == ("REFUSED", False, "ERROR")
+    assert found.evidence["right"] == right
+    assert "set CLARI_FISCAL_YEAR_START_MONTH=2" in outcome.export.error
     past = forecast.bring(_with_days("2025-08-01", "2025-10-31", "2026_Q3"), moment(11, 30), quarter="2026_Q3")
     found = verdict(past, "calendar_matches_settings")
-    assert (past.export["state"], found["passed"], found["severity"]) == ("LOADED", False, "WARN")
-    assert found["evidence"]["right"] == right
-    named_by_start = forecast.bring(_with_days("2026-11-01", "2027-01-31"), moment(11, 30)).export["error"]
+    assert (past.export.state, found.passed, found.severity) == ("LOADED", False, "WARN")
+    assert found.evidence["right"] == right
+    named_by_start = forecast.bring(_with_days("2026-11-01", "2027-01-31"), moment(11, 30)).export.error
     assert "set CLARI_FISCAL_YEAR_START_MONTH=2 and CLARI_FISCAL_YEAR_NAMED_BY=start" in named_by_start
-    nowhere = forecast.bring(_with_days("2024-11-01", "2025-01-31"), moment(11, 30)).export["error"]
+    nowhere = forecast.bring(_with_days("2024-11-01", "2025-01-31"), moment(11, 30)).export.error
     assert "no setting makes it so" in nowhere
     ahead = _with_days("2027-02-01", "2027-04-30", "2027_Q1")  # the same document, before its quarter begins and in it
     for at, state in ((moment(12, 30), "LOADED"), (moment(12, 31), "LOADED"), (moment(1, 3, year=2027), "REFUSED")):
         outcome = forecast.bring(ahead, at, quarter="2027_Q1")
-        assert (outcome.export["state"], verdict(outcome, "calendar_matches_settings")["passed"]) == (state, False)
+        assert (outcome.export.state, verdict(outcome, "calendar_matches_settings").passed) == (state, False)
     good = forecast.bring(_with_days("2026-09-27", "2026-12-26"), moment(11, 30))
-    assert verdict(good, "calendar_matches_settings")["passed"]
+    assert verdict(good, "calendar_matches_settings").passed
 
 
 def test_days_of_weeks_contradict_the_settings_where_a_document_has_none_of_its_quarter(forecast: Forecast) -> None:
@@ -256,11 +256,11 @@ def test_days_of_weeks_contradict_the_settings_where_a_document_has_none_of_its_
         (days(date(2025, 10, 6), 2), None),
     ):
         found = verdict(forecast.bring(content, moment(11, 20)), "calendar_matches_settings")
-        assert (found["passed"], found["severity"], found["evidence"]["right"]) == (False, "ERROR", right)
+        assert (found.passed, found.severity, found.evidence["right"]) == (False, "ERROR", right)
     for content in (days(date(2026, 9, 27), 14), days(date(2026, 9, 25), 12), days(date(2026, 12, 28), 1), astray):
         outcome = forecast.bring(content, moment(11, 20))
-        assert verdict(outcome, "calendar_matches_settings")["passed"]
-        assert outcome.export["state"] == "LOADED"
+        assert verdict(outcome, "calendar_matches_settings").passed
+        assert outcome.export.state == "LOADED"
 
 
 def test_a_period_around_the_quarter_is_no_other_quarter(forecast: Forecast) -> None:
@@ -271,14 +271,12 @@ def test_a_period_around_the_quarter_is_no_other_quarter(forecast: Forecast) -> 
     )
 
     outcome = forecast.bring(document(entry(call=1), periods=[quarter, *around]), moment(10, 20))
-    assert outcome.export["state"] == "LOADED"
-    assert outcome.export["document_period_id"] == QUARTER
+    assert outcome.export.state == "LOADED"
+    assert outcome.export.document_period_id == QUARTER
     other = quarter | {"timePeriodId": "2026_Q3", "startDate": "2026-07-01", "endDate": "2026-12-31"}
-    assert (
-        forecast.bring(document(entry(call=1), periods=[quarter, other]), moment(10, 20)).export["state"] == "REFUSED"
-    )
+    assert forecast.bring(document(entry(call=1), periods=[quarter, other]), moment(10, 20)).export.state == "REFUSED"
     with_entries = document(entry(call=1), entry(period="2026", call=1), periods=[quarter, around[0]])
-    assert forecast.bring(with_entries, moment(10, 20)).export["state"] == "REFUSED"
+    assert forecast.bring(with_entries, moment(10, 20)).export.state == "REFUSED"
 
 
 def test_the_organisations_zone_says_which_week_has_begun(tmp_path: Path) -> None:
@@ -290,7 +288,7 @@ def test_the_organisations_zone_says_which_week_has_begun(tmp_path: Path) -> Non
         zone, call, today = expected
         house = House(tmp_path, warehouse=zone.replace("/", "-"), org_timezone=zone, now=at)
         with house.held_open():
-            assert house.bring(content, at).export["state"] == "LOADED"
+            assert house.bring(content, at).export.state == "LOADED"
             assert house.value("select forecast_value from clari.forecast_vs_quota") == call
             house.refresh("forecast_call_week")
             ends = house.value("select max(as_of) from clari.forecast_call_week where time_frame_id = 'W01'")
@@ -375,11 +373,11 @@ def test_a_day_before_its_month_is_refused_where_only_so_weeks_are_weeks(forecas
         [("November FY 2026", 5, "5/11/26", "11/11/26", 1), ("December FY 2026", 6, "03/12/2026", "09/12/2026", 1)],
     ):
         refused = forecast.bring(csv(*weeks), moment(11, 20))
-        assert refused.export["state"] == "REFUSED"
-        assert "day before the month" in refused.export["error"] and weeks[0][2] in refused.export["error"]
+        assert refused.export.state == "REFUSED"
+        assert "day before the month" in refused.export.error and weeks[0][2] in refused.export.error
     for weeks in (
         [(quarter, 5, "11/05/2026", "11/11/2026", 1)],
         [(quarter, 5, "10/10/2026", "10/10/2026", 1)],
         [(quarter, 5, "12/10/2026", "", 1)],
     ):
-        assert forecast.bring(csv(*weeks), moment(11, 21)).export["state"] == "LOADED"
+        assert forecast.bring(csv(*weeks), moment(11, 21)).export.state == "LOADED"

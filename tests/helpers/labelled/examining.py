@@ -174,7 +174,7 @@ def _hold_masses(house: House, histories: Named, requests: Requests, findings: F
     with house.context.warehouse.session() as session:
         for name, history in histories.items():
             said = {
-                (number, row["baseline"], row["field_id"])
+                (number, row.baseline, row.field_id)
                 for number, export in enumerate(history.exports)
                 if export.state == "LOADED"
                 for row in marts.mass_changes(session, requests[name, number].replace("request-", "job-"))

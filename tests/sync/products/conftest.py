@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ class Desk(ByHand):
     def gaps(self) -> list[tuple[Any, ...]]:
         """What is known to be missing."""
         with self.context.warehouse.session() as session:
-            return [tuple(gap.values()) for gap in fetches.gaps(session)]
+            return [astuple(gap) for gap in fetches.gaps(session)]
 
     def planned(self) -> list[Window]:
         """The windows of activity that the next sync asks for."""

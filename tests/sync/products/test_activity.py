@@ -34,10 +34,10 @@ def test_the_first_export_is_of_all_days_that_are_set_and_the_next_of_the_last_f
     are mapped to an opportunity now; nothing else has changed.
     """
     (fetch,) = desk.bring("activity").fetches
-    assert (fetch["state"], fetch["window_from"], fetch["window_to"]) == ("LOADED", NINETY_DAYS_AGO, TODAY)
-    assert [job.job_id for job in sandbox.jobs] == [fetch["job_id"]]
+    assert (fetch.state, fetch.window_from, fetch.window_to) == ("LOADED", NINETY_DAYS_AGO, TODAY)
+    assert [job.job_id for job in sandbox.jobs] == [fetch.job_id]
     tables = desk.tables("activity")
-    assert len(tables["activity"]) == fetch["rows_inserted"] == fetch["rows_exported"] > 200
+    assert len(tables["activity"]) == fetch.rows_inserted == fetch.rows_exported > 200
     known = {one["activity_id"] for one in tables["activity"]}
     for part in ("activity_account", "activity_opportunity", "activity_participant"):
         assert {one["activity_id"] for one in tables[part]} <= known
@@ -48,23 +48,23 @@ def test_the_first_export_is_of_all_days_that_are_set_and_the_next_of_the_last_f
 
     before = desk.rows("activity", without=SIGHTS)
     (again,) = desk.bring("activity").fetches
-    assert again["window_from"] == TODAY - timedelta(days=OVERLAP_DAYS)
-    assert again["rows_unchanged"] == again["rows_exported"] > 0
+    assert again.window_from == TODAY - timedelta(days=OVERLAP_DAYS)
+    assert again.rows_unchanged == again.rows_exported > 0
     assert desk.rows("activity", without=SIGHTS) == before
     clock.turn(days=2)
     (later,) = desk.bring("activity").fetches
-    assert later["rows_inserted"] > 0 < later["rows_updated"]
-    assert len(desk.rows("activity_opportunity")) >= len(tables["activity_opportunity"]) + later["rows_updated"]
-    assert len(desk.rows("activity")) == len(before) + later["rows_inserted"]
+    assert later.rows_inserted > 0 < later.rows_updated
+    assert len(desk.rows("activity_opportunity")) >= len(tables["activity_opportunity"]) + later.rows_updated
+    assert len(desk.rows("activity")) == len(before) + later.rows_inserted
 
 
 def test_a_run_that_dies_while_clari_works_is_gone_on_with(desk: Desk, sandbox: Sandbox) -> None:
     """What was submitted is polled by the next run, and no second job made for the same days."""
     sandbox.fail_next("status", ["401"])
     (left,) = desk.bring("activity").fetches
-    assert (left["state"], "fetched by the next sync" in left["error"]) == ("SUBMITTED", True)
+    assert (left.state, "fetched by the next sync" in left.error) == ("SUBMITTED", True)
     (fetch,) = desk.bring("activity").fetches
-    assert (fetch["state"], fetch["job_id"]) == ("LOADED", left["job_id"])
+    assert (fetch.state, fetch.job_id) == ("LOADED", left.job_id)
     assert len(sandbox.jobs) == 1
 
 
@@ -73,8 +73,8 @@ def test_days_that_were_never_accepted_are_asked_for_once_more_and_not_each(desk
     for ago in (3, 4, 5):
         window = {"window_from": NINETY_DAYS_AGO - timedelta(days=ago), "window_to": TODAY - timedelta(days=ago)}
         desk.die_asking("activity", request_id=f"left-{ago}", at=NOW - timedelta(days=ago), **window)
-    fetched = [fetch for fetch in desk.bring("activity").fetches if fetch["state"] == "LOADED"]
-    assert [fetch["window_from"] for fetch in fetched] == [NINETY_DAYS_AGO]
+    fetched = [fetch for fetch in desk.bring("activity").fetches if fetch.state == "LOADED"]
+    assert [fetch.window_from for fetch in fetched] == [NINETY_DAYS_AGO]
     assert sum(seen.method == "POST" for seen in sandbox.requests) == 1
     assert desk.bring("activity").failures == []
 
@@ -95,7 +95,7 @@ def test_a_forecast_that_is_called_activity_is_none() -> None:
 def test_a_nul_in_a_subject_holds_nothing_up(by_hand: Desk) -> None:
     """PostgreSQL cannot hold it: it is the sign for what cannot be shown, in every engine."""
     row = by_hand.merge("activity", {"activities": [meeting(subject="Re:\0 offer")]}, **WEEK)
-    assert row["state"] == "LOADED"
+    assert row.state == "LOADED"
     assert [one["subject"] for one in by_hand.rows("activity")] == ["Re:\ufffd offer"]
 
 
@@ -119,8 +119,8 @@ def test_it_counts_against_the_same_quota(tmp_path: Path, clock: Clock) -> None:
     """Where nothing is left, nothing is asked for, and the sentence is the forecasts'."""
     with Sandbox(now=clock, job_seconds=0, people=3, monthly_quota=0) as sandbox:
         (fetch,) = desk_of(tmp_path, clock, sandbox).bring("activity").fetches
-    assert (fetch["state"], fetch["error_kind"]) == ("FAILED", "QuotaExhausted")
-    assert "0 of Clari's 0 exports are used up in its rolling 30 days" in fetch["error"]
+    assert (fetch.state, fetch.error_kind) == ("FAILED", "QuotaExhausted")
+    assert "0 of Clari's 0 exports are used up in its rolling 30 days" in fetch.error
     assert not sandbox.jobs
 
 
@@ -133,7 +133,7 @@ def test_a_job_that_fails_is_made_again_by_the_next_sync(desk: Desk, sandbox: Sa
     assert "failed at Clari" in line and line.endswith("(docs/runbook.md#export_job_failed)")
     sandbox.scenario = "calm"
     (fetch,) = desk.bring("activity").fetches
-    assert (fetch["state"], fetch["window_from"]) == ("LOADED", NINETY_DAYS_AGO)
+    assert (fetch.state, fetch.window_from) == ("LOADED", NINETY_DAYS_AGO)
 
 
 def test_parts_that_are_no_longer_shown_stay_and_say_so(by_hand: Desk) -> None:
@@ -141,7 +141,7 @@ def test_parts_that_are_no_longer_shown_stay_and_say_so(by_hand: Desk) -> None:
     by_hand.merge("activity", {"activities": [meeting()]}, at=NOW, **WEEK)
     later = {"activities": [meeting(opportunities=[], subject="Contoso <> Ann and Bob")]}
     row = by_hand.merge("activity", later, at=NOW + timedelta(hours=1), **WEEK)
-    assert (row["rows_updated"], row["rows_inserted"]) == (1, 0)
+    assert (row.rows_updated, row.rows_inserted) == (1, 0)
     (deal,) = by_hand.rows("activity_opportunity")
     assert (deal["in_latest_export"], deal["last_seen_at"], deal["opportunity_name"]) == (False, NOW, "Contoso FY26")
     (activity,) = by_hand.rows("activity")
@@ -169,7 +169,7 @@ def test_an_activity_that_is_no_longer_shown_stays_and_says_so(by_hand: Desk) ->
         row = by_hand.merge("activity", {"activities": shown}, at=at, **columns, **WEEK)
         rows = by_hand.rows("activity")
         found = {one["activity_id"] for one in rows if one["in_latest_export"]}
-        assert (row["state"], len(rows), found) == ("LOADED", 3, still_shown), minutes
+        assert (row.state, len(rows), found) == ("LOADED", 3, still_shown), minutes
 
 
 def test_a_part_that_is_called_otherwise_is_a_change(by_hand: Desk) -> None:
@@ -186,7 +186,7 @@ def test_a_part_that_is_called_otherwise_is_a_change(by_hand: Desk) -> None:
         for minutes, updated in ((0, 1), (1, 0)):
             later = {"activities": [meeting(**changed), meeting(2)]}
             row = by_hand.merge("activity", later, at=NOW + timedelta(hours=hours, minutes=minutes), **WEEK)
-            assert (row["rows_updated"], row["rows_inserted"]) == (updated, 0), change
+            assert (row.rows_updated, row.rows_inserted) == (updated, 0), change
 
 
 def test_older_never_beats_newer(by_hand: Desk) -> None:
@@ -194,7 +194,7 @@ def test_older_never_beats_newer(by_hand: Desk) -> None:
     by_hand.merge("activity", {"activities": [meeting(subject="new")]}, at=NOW, **WEEK)
     older = {"activities": [meeting(subject="old"), meeting(2)]}
     row = by_hand.merge("activity", older, at=NOW - timedelta(days=3), **WEEK)
-    assert (row["state"], row["rows_inserted"], row["rows_updated"]) == ("LOADED", 2, 0)  # as of its place in the order
+    assert (row.state, row.rows_inserted, row.rows_updated) == ("LOADED", 2, 0)  # as of its place in the order
     found = {one["activity_id"]: one for one in by_hand.rows("activity")}
     assert (found["a1"]["subject"], found["a1"]["last_seen_at"]) == ("new", NOW)
     assert found["a1"]["first_seen_at"] == found["a2"]["last_seen_at"] == NOW - timedelta(days=3)
@@ -210,7 +210,7 @@ def test_a_document_that_is_cut_or_of_other_days_is_refused(by_hand: Desk) -> No
         (OTHER_DAYS, "records_are_of_the_window", "Clari sent other days"),
     ):
         row = by_hand.merge("activity", {"activities": [meeting()]}, **WEEK | columns)
-        assert (row["state"], row["error"].partition(": ")[0], said in row["error"]) == ("REFUSED", check, True)
+        assert (row.state, row.error.partition(": ")[0], said in row.error) == ("REFUSED", check, True)
         assert not by_hand.rows("activity")
         asked = [day for window in by_hand.planned() for day in window]
         assert asked == list(Window(NINETY_DAYS_AGO.date(), NOW.date()))

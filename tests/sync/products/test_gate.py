@@ -41,9 +41,9 @@ def test_what_is_not_good_enough_is_refused_and_stays_landed(by_hand: Desk) -> N
     def check(case: str) -> None:
         product, content, name = BAD[case]
         row = by_hand.merge(product, content, **WEEK)
-        assert (row["state"], row["error"].split(":")[0], row["loaded_at"]) == ("REFUSED", name, None)
-        assert by_hand.verdicts(row["request_id"])[name] is False
-        assert by_hand.loader(product).landing.find(row["landing_path"]).read() or not content
+        assert (row.state, row.error.split(":")[0], row.loaded_at) == ("REFUSED", name, None)
+        assert by_hand.verdicts(row.request_id)[name] is False
+        assert by_hand.loader(product).landing.find(row.landing_path).read() or not content
         assert not any(by_hand.rows(table) for table in PRODUCTS[product].tables)
 
     try_each(BAD, check)
@@ -82,8 +82,8 @@ def test_an_odd_record_keeps_out_nothing_and_is_a_warning(by_hand: Desk, case: s
     """It would hold up all that follow, until Clari has forgotten them. Its window counts as fetched."""
     product, content, check, table, column, values, counted = ODD[case]
     row = by_hand.merge(product, content, **WEEK)
-    assert (row["state"], (row["rows_exported"], row["rows_staged"])) == ("LOADED", counted)
-    assert by_hand.verdicts(row["request_id"])[check] is False
+    assert (row.state, (row.rows_exported, row.rows_staged)) == ("LOADED", counted)
+    assert by_hand.verdicts(row.request_id)[check] is False
     rows = by_hand.rows(table)
     assert ({one[column] for one in rows}, len(rows)) == (values, len(values))
     if product == "activity":
@@ -99,7 +99,7 @@ def test_what_a_dead_run_has_landed_is_merged_or_refused_by_the_next(desk: Desk)
     unknown = desk.land("audit", audit(GOOD), at=hour_ago)
     desk.die_asking("audit", request_id=unknown, at=hour_ago)
     result = desk.bring("audit")
-    states = {fetch["request_id"]: fetch["state"] for fetch in result.fetches}
+    states = {fetch.request_id: fetch.state for fetch in result.fetches}
     assert states[unknown] == "LOADED"
     assert sorted(states.values()) == ["LOADED", "LOADED", "REFUSED"]
     (line,) = [problem.line for problem in result.failures]
@@ -173,7 +173,7 @@ def test_a_gap_says_that_documents_were_refused(by_hand: Desk) -> None:
     by_hand.merge("audit", {"pages": ["Sign in"]}, at=NOW - timedelta(days=35), **then)
     row = by_hand.merge("audit", audit(GOOD), **WEEK | gap)
     (found,) = [one for one in by_hand.rows("export_check") if "gap_from" in str(one["evidence"])]
-    assert row["state"] == "LOADED" and "1 documents of then were refused" in str(found["evidence"])
+    assert row.state == "LOADED" and "1 documents of then were refused" in str(found["evidence"])
 
 
 def test_nothing_of_many_days_settles_none_of_them(by_hand: Desk) -> None:

@@ -23,7 +23,7 @@ def test_those_are_asked_for_that_activity_was_mapped_to(desk: Desk, clock: Cloc
     ids = {one["opportunity_id"] for one in desk.rows("activity_opportunity")}
     tables = desk.tables("opportunity", without=SIGHTS)
     assert {one["opportunity_id"] for one in tables["opportunity"]} == ids
-    assert fetch["rows_inserted"] == len(ids) > 8
+    assert fetch.rows_inserted == len(ids) > 8
     assert {one["field_id"]: one["value_type"] for one in tables["opportunity_field"]} == {
         "opportunity.amount": "number",
         "opportunity.stage": "string",
@@ -34,7 +34,7 @@ def test_those_are_asked_for_that_activity_was_mapped_to(desk: Desk, clock: Cloc
     assert {one["field_id"] for one in tables["opportunity_field_trend"]} == {"opportunity.amount", "opportunity.stage"}
     clock.turn(hours=1)
     (again,) = desk.bring("opportunity").fetches
-    assert (again["rows_unchanged"], again["rows_updated"]) == (len(ids), 0)
+    assert (again.rows_unchanged, again.rows_updated) == (len(ids), 0)
     assert desk.tables("opportunity", without=SIGHTS) == tables
 
 
@@ -48,15 +48,15 @@ def test_a_hundred_are_asked_for_at_once_and_bad_ones_keep_out_no_other(desk: De
     sandbox.requests.clear()
     result = desk.bring("opportunity")
     (fetch,) = result.fetches
-    assert (fetch["state"], fetch["rows_inserted"]) == ("LOADED", len(good))
+    assert (fetch.state, fetch.rows_inserted) == ("LOADED", len(good))
     halvings = 8  # of a call with a hundred
     assert 3 <= calls(sandbox) <= 3 + 2 * halvings
     said = "opportunity: 181 opportunities were asked for and did not come"
     assert [problem.line for problem in result.warnings] == [see(said, "opportunities_are_known")]
-    assert desk.verdicts(fetch["request_id"])["opportunities_are_known"] is False
+    assert desk.verdicts(fetch.request_id)["opportunities_are_known"] is False
     desk.merge("activity", mapped_to(*(f"none of these {n}!" for n in range(30))), **WEEK)
     (fetch,) = desk.bring("opportunity").fetches
-    assert (fetch["state"], fetch["rows_unchanged"]) == ("LOADED", len(good))
+    assert (fetch.state, fetch.rows_unchanged) == ("LOADED", len(good))
 
 
 def test_without_activity_there_is_nothing_to_ask_for(tmp_path: Path, clock: Clock, sandbox: Sandbox) -> None:
@@ -102,7 +102,7 @@ def test_a_score_that_is_no_number_is_told(by_hand: Desk) -> None:
     scores = {"006A": {"score": "87.5"}, "006B": "12", "006C": {"score": "as Jane Doe says"}}
     scores |= {"006D": {"score": ""}, "006E": None}
     row = by_hand.merge("opportunity", answers(*({"id": one, "crmScore": score} for one, score in scores.items())))
-    assert row["state"] == "LOADED"
+    assert row.state == "LOADED"
     found = {one["opportunity_id"]: one["crm_score"] for one in by_hand.rows("opportunity")}
     assert found == {"006A": Decimal("87.5"), "006B": Decimal(12), "006C": None, "006D": None, "006E": None}
     (verdict,) = [one for one in by_hand.rows("export_check") if one["check_name"] == "scores_are_readable"]
@@ -123,7 +123,7 @@ def test_whatever_changes_of_a_field_is_a_change(by_hand: Desk) -> None:
         stage |= change
         later = answers({"id": "006A", "fields": [stage, amount]})
         row = by_hand.merge("opportunity", later, at=NOW + timedelta(hours=hours))
-        assert (row["rows_updated"], row["rows_unchanged"]) == ((1, 0) if change else (0, 1)), change
+        assert (row.rows_updated, row.rows_unchanged) == ((1, 0) if change else (0, 1)), change
     by_hand.merge(
         "opportunity", answers({"id": "006A", "fields": [amount | {"value": 8}]}), at=NOW + timedelta(hours=9)
     )

@@ -59,7 +59,7 @@ def test_what_is_cut_off_never_uses_up_the_quota(desk: Desk, sandbox: Sandbox, c
         brought = desk.bring("activity")
         assert brought.failures == [] and exports(sandbox) <= 15
         assert clock().date() in days_there(desk)
-        refused += sum(fetch["state"] == "REFUSED" for fetch in brought.fetches)
+        refused += sum(fetch.state == "REFUSED" for fetch in brought.fetches)
     assert set(Window((NOW - timedelta(days=90)).date(), clock().date())) <= days_there(desk)
     assert refused < 15
 
@@ -77,7 +77,7 @@ def test_forecasts_have_theirs_first(tmp_path: Path, clock: Clock, sandbox: Sand
     (line,) = [problem.line for problem in brought.failures]
     assert "and the 150 that are left are kept for forecasts, which need 150" in line
     assert line.endswith("(docs/runbook.md#quota_exhausted)")
-    assert Counter(fetch["state"] for fetch in brought.fetches) == {"FAILED": 1}
+    assert Counter(fetch.state for fetch in brought.fetches) == {"FAILED": 1}
 
 
 @pytest.mark.parametrize("monthly_quota", [1000])
@@ -92,13 +92,11 @@ def test_a_sync_makes_no_more_exports_than_so_many(
     assert exports(sandbox) == MOST_EXPORTS
     if not goes_on:
         return
-    asked = {(fetch["window_from"], fetch["window_to"]) for fetch in first.fetches}
+    asked = {(fetch.window_from, fetch.window_to) for fetch in first.fetches}
     again = desk.bring("activity")
     assert exports(sandbox) == MOST_EXPORTS
     older = {
-        (fetch["window_from"], fetch["window_to"])
-        for fetch in again.fetches
-        if fetch["window_to"] < TODAY - timedelta(days=9)
+        (fetch.window_from, fetch.window_to) for fetch in again.fetches if fetch.window_to < TODAY - timedelta(days=9)
     }
     assert older and all(begin == end for begin, end in older)
     assert not older & asked

@@ -48,7 +48,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         other = desk_of(tmp_path_factory.mktemp("whole"), clock, undisturbed, activity_days=20)
         with other.context.warehouse.session():
             (fetch,) = other.bring("activity").fetches
-            assert fetch["state"] == "LOADED"
+            assert fetch.state == "LOADED"
             return other.rows("activity", without=SIGHTS)
 
 
@@ -62,11 +62,11 @@ def test_what_is_cut_off_is_asked_for_in_halves_until_it_is_whole(
     result = desk.bring("activity")
     assert result.failures == []
     assert desk.rows("activity", without=SIGHTS) == whole
-    states = Counter(fetch["state"] for fetch in result.fetches)
+    states = Counter(fetch.state for fetch in result.fetches)
     assert states["REFUSED"] > 1 < states["LOADED"]
     assert sum("cut off by Clari of" in line and "asked for in parts" in line for line in result.lines) > 1
-    assert all(verdict["passed"] for verdict in result.verdicts)
-    loaded = Counter(day for fetch in result.fetches if fetch["state"] == "LOADED" for day in Window.of(fetch))
+    assert all(verdict.passed for verdict in result.verdicts)
+    loaded = Counter(day for fetch in result.fetches if fetch.state == "LOADED" for day in Window.of(fetch))
     assert set(loaded) == set(days(20))
     assert set(loaded.values()) == {1}
 
@@ -75,11 +75,11 @@ def test_what_is_cut_off_is_asked_for_in_halves_until_it_is_whole(
     for days_later, scenario in ((1, "activity_cut"), (OVERLAP_DAYS, "calm")):
         sandbox.scenario = scenario
         clock.turn(days=days_later)
-        states = Counter(fetch["state"] for fetch in desk.bring("activity").fetches)
+        states = Counter(fetch.state for fetch in desk.bring("activity").fetches)
         assert states == {"LOADED": states["LOADED"]} and states["LOADED"] > 1, scenario
     clock.turn(days=1)
     (fetch,) = desk.bring("activity").fetches
-    assert fetch["window_from"] == TODAY + timedelta(days=2)
+    assert fetch.window_from == TODAY + timedelta(days=2)
 
 
 def test_a_day_that_is_cut_off_by_itself_keeps_out_no_other(
@@ -97,7 +97,7 @@ def test_a_day_that_is_cut_off_by_itself_keeps_out_no_other(
     sandbox.scenario = "calm"
     clock.turn(days=1)
     again = desk.bring("activity")
-    assert (again.failures, [fetch["state"] for fetch in again.fetches]) == ([], ["LOADED"])
+    assert (again.failures, [fetch.state for fetch in again.fetches]) == ([], ["LOADED"])
     assert desk.gaps() == [("activity", day, day + timedelta(days=1), "cut_off")]
 
 
@@ -119,7 +119,7 @@ def test_a_window_that_fails_is_asked_for_again_though_later_ones_came(
     sandbox.fail_next("activity", ["none", "400"])
     result = desk.bring("activity")
     assert len(result.failures) == 1
-    (failed,) = [fetch for fetch in result.fetches if fetch["state"] == "FAILED"]
+    (failed,) = [fetch for fetch in result.fetches if fetch.state == "FAILED"]
     assert desk.rows("activity", without=SIGHTS) != whole
     again = desk.bring("activity")
     assert again.failures == []
@@ -152,12 +152,12 @@ def test_a_job_found_where_an_answer_was_lost_moves_nothing_on(
     sandbox.fail_next("activity", ["lost"])
     result = desk.bring("activity")
     (fetch,) = result.fetches
-    assert (fetch["state"], fetch["is_adopted"], len(sandbox.jobs)) == ("LOADED", True, 1)
+    assert (fetch.state, fetch.is_adopted, len(sandbox.jobs)) == ("LOADED", True, 1)
     assert sum(seen.method == "POST" for seen in sandbox.requests) == 1
     (remark,) = [problem.line for problem in result.warnings]
     assert "are asked for again by the next sync (docs/runbook.md#job_adopted)" in remark
     (again,) = desk.bring("activity").fetches
-    assert (again["window_from"], again["is_adopted"]) == (BEGINNING, False)
+    assert (again.window_from, again.is_adopted) == (BEGINNING, False)
     assert desk.rows("activity", without=SIGHTS) == whole
     desk.forget("product_fetch")
     desk.loader("activity").restore_ledger()
@@ -210,7 +210,7 @@ def test_days_that_came_otherwise_are_no_failure(desk: Desk, clock: Clock) -> No
     desk.die_asking("activity", window_from=TODAY - timedelta(days=7), window_to=TODAY)
     clock.turn(days=1)
     result = desk.bring("activity")
-    assert sorted(fetch["state"] for fetch in result.fetches) == ["FAILED", "LOADED"]
+    assert sorted(fetch.state for fetch in result.fetches) == ["FAILED", "LOADED"]
     assert result.failures == []
 
 
@@ -221,5 +221,5 @@ def test_what_a_run_had_landed_when_it_was_killed_is_not_asked_for_within_the_ho
     desk.loader("activity").restore_ledger()
     for later, is_asked in ((timedelta(minutes=5), False), (timedelta(hours=1), True)):
         clock.moment += later
-        assert [fetch["state"] for fetch in desk.bring("activity").fetches] == ["LOADED"]
+        assert [fetch.state for fetch in desk.bring("activity").fetches] == ["LOADED"]
         assert bool(sandbox.jobs) == is_asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import duckdb
 import pytest
 
 from clari_pipeline.config.settings import point_dagster_at, read_settings
-from clari_pipeline.core.project import project_file
 from clari_pipeline.sandbox import Sandbox
+from tests.helpers import prepared
 from tests.helpers.daemon import CURRENT, Daemon
 from tests.helpers.sensors import definitions_of
 from tests.helpers.terminal import Terminal
@@ -44,10 +45,17 @@ def left_by(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 def sync_by_the_daemon(daemon: Daemon, quarters: int) -> None:
     """What a tick of the schedule starts, and what the sensors start after it."""
-    for quarter in QUARTERS[:quarters]:
-        daemon.sync(quarter, may_fail=True)
-    job = definitions_of(read_settings()).resolve_job_def("refresh_marts")
-    assert job.execute_in_process(instance=daemon.instance).success
+    definitions = definitions_of(read_settings())
+    context = dg.build_schedule_context(
+        instance=daemon.instance,
+        scheduled_execution_time=datetime.now(UTC),
+        repository_def=definitions.get_repository_def(),
+    )
+    requests = definitions.resolve_schedule_def("daily_sync_schedule").evaluate_tick(context).run_requests or ()
+    assert [request.partition_key for request in requests] == [str(quarter) for quarter in QUARTERS[:quarters]]
+    for request in requests:
+        daemon.sync(request.partition_key, may_fail=True, tags=request.tags)
+    assert definitions.resolve_job_def("refresh_marts").execute_in_process(instance=daemon.instance).success
     daemon.tick_sensors()
 
 
@@ -56,15 +64,20 @@ def sync_by_the_daemon(daemon: Daemon, quarters: int) -> None:
     [(("calm", "swings"), 1), pytest.param(("calm", "swings", "truncated"), 2, marks=pytest.mark.soak)],
 )
 def test_the_daemon_leaves_what_the_command_line_leaves(
-    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scenarios: tuple[str, ...], quarters: int
+    terminal: Terminal,
+    dagster_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    scenarios: tuple[str, ...],
+    quarters: int,
 ) -> None:
     """Tables, marts, ledger, verdicts and alerts, of a calm day, of one with swings, and of one that is refused."""
     begin, passed = datetime.now(UTC), [timedelta()]
     left = []
     for how in ("command line", "daemon"):
         folder = tmp_path / how
-        (folder / "dagster_home").mkdir(parents=True)
-        (folder / "dagster_home/dagster.yaml").write_bytes(project_file("dagster_home/dagster.yaml").read_bytes())
+        shutil.copytree(dagster_home, folder / "dagster_home")
+        prepared.begin_with_empty_warehouse(folder / "data/warehouse.duckdb")
         monkeypatch.chdir(folder)
         monkeypatch.setenv("DAGSTER_HOME", str(folder / "dagster_home"))
         with Sandbox(job_seconds=0.02, people=12, seed=7, now=lambda: begin + passed[0]) as clari:

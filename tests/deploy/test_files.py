@@ -107,29 +107,29 @@ def environment_with(secrets: Path) -> dict[str, str]:
 
 
 def test_each_file_of_secrets_becomes_a_variable(tmp_path: Path) -> None:
-    """Whatever characters it holds; an empty file is no secret, and neither is what the shell itself has used."""
+    """Whatever characters it holds; an empty file is no secret, and neither is what the shell itself has used. What
+    else lies there is left alone: a pod has its service account's token there, in a folder; mounted secrets are links
+    into a hidden one.
+    """
     value = 'it\'s $HOME "and" `more` %41 '
-    (tmp_path / "CLARI_API_KEY").write_text(value + "\n", encoding="utf-8")
-    (tmp_path / "CLARI_ALERT_URLS").write_text("", encoding="utf-8")
+    for name, content in {
+        "DAGSTER_POSTGRES_PASSWORD": f"{value}\n",
+        "CLARI_WAREHOUSE_URL": "",
+        "kubernetes.io/serviceaccount/token": "token",
+        "RHSM/nothing": "",
+        "redhat.repo": "[repository]\n",
+        "1ST": "no name",
+        "..data/CLARI_API_KEY": "key\n",
+    }.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8")
+    for name in ("CLARI_API_KEY", "CLARI_ALERT_URLS"):  # the second leads to nothing
+        (tmp_path / name).symlink_to(f"..data/{name}")
     variables = environment_with(tmp_path)
-    assert variables["CLARI_API_KEY"] == value
-    assert not {"CLARI_ALERT_URLS", "name", "value", "file"} & set(variables)
-
-
-def test_what_else_lies_among_the_secrets_is_left_alone(tmp_path: Path) -> None:
-    """A pod has its service account's token there, in a folder; mounted secrets are links into a hidden one."""
-    (tmp_path / "kubernetes.io/serviceaccount").mkdir(parents=True)
-    (tmp_path / "kubernetes.io/serviceaccount/token").write_text("token", encoding="utf-8")
-    (tmp_path / "RHSM").mkdir()
-    (tmp_path / "redhat.repo").write_text("[repository]\n", encoding="utf-8")
-    (tmp_path / "1ST").write_text("no name", encoding="utf-8")
-    (tmp_path / "..data").mkdir()
-    (tmp_path / "..data/CLARI_API_KEY").write_text("key\n", encoding="utf-8")
-    (tmp_path / "CLARI_API_KEY").symlink_to("..data/CLARI_API_KEY")
-    (tmp_path / "CLARI_ALERT_URLS").symlink_to("..data/CLARI_ALERT_URLS")
-    variables = environment_with(tmp_path)
-    assert variables["CLARI_API_KEY"] == "key"
-    assert not {"kubernetes.io", "RHSM", "redhat.repo", "1ST", "..data", "CLARI_ALERT_URLS"} & set(variables)
+    assert (variables["DAGSTER_POSTGRES_PASSWORD"], variables["CLARI_API_KEY"]) == (value, "key")
+    not_named = {"kubernetes.io", "RHSM", "redhat.repo", "1ST", "..data", "name", "value", "file"}
+    assert not ({"CLARI_WAREHOUSE_URL", "CLARI_ALERT_URLS"} | not_named) & set(variables)
 
 
 def test_without_secrets_a_command_runs_as_it_is(tmp_path: Path) -> None:
@@ -266,9 +266,7 @@ CHART = {
 def test_the_helm_values_use_keys_of_the_chart() -> None:
     values = loaded("helm-values.yaml")
     assert set(values) == set(CHART)
-    for name, keys in CHART.items():
-        if keys is not None:
-            assert set(values[name]) == keys, name
+    assert {name: keys and set(values[name]) for name, keys in CHART.items()} == CHART
 
 
 def test_kubernetes_and_containers_are_ruled_alike() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from clari_pipeline.defs.launching import WatchedRunLauncher
 from tests.helpers.fleet import until
+from tests.helpers.listeners import free_port
 from tests.helpers.stored import repository, stored
 
 
@@ -20,9 +21,7 @@ from tests.helpers.stored import repository, stored
 def code_server(tmp_path: Path) -> Iterator[int]:
     """The port of a code server that has begun anew, and has started no run."""
     (tmp_path / "nothing.py").write_text("import dagster\n\ndefs = dagster.Definitions()\n", encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    port = free_port()
     program = Path(sys.executable).with_name("dagster")
     words = ["api", "grpc", "-f", "nothing.py", "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(

@@ -1,11 +1,10 @@
 """Where Dagster cannot keep its runs, nothing is asked of Clari: an export would be spent."""
 
-import socket
-
 import pytest
 
 from clari_pipeline.sandbox import Sandbox
 from tests.conftest import dagster_home, sandbox, shared_sandbox, terminal
+from tests.helpers.listeners import free_port
 from tests.helpers.terminal import Terminal
 
 __all__ = ["dagster_home", "sandbox", "shared_sandbox", "terminal"]
@@ -19,13 +18,6 @@ storage:
       password: {password}
       db_name: dagster
 """
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize(

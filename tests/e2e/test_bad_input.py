@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,100 +23,87 @@ from tests.helpers.each_case import try_each
 from tests.helpers.holding import held_by_another_process
 from tests.helpers.terminal import Terminal
 
-WRONG: dict[str, tuple[dict[str, str | None], list[str], str]] = {
-    "no key": ({"CLARI_API_KEY": None}, ["sync"], "CLARI_API_KEY"),
-    "no forecast": ({"CLARI_FORECAST_IDS": None}, ["sync"], "CLARI_FORECAST_IDS"),
-    "a quarter that is none": ({}, ["sync", "--period", "2026-Q5"], "2026_Q4"),
-    "a fifth quarter": ({}, ["sync", "--period", "2026_Q5"], "YYYY_QN"),
-    "an unknown type": ({"CLARI_TYPES_TO_EXPORT": "forecast,quota,crm_closed,stars"}, ["sync"], "stars"),
-    "a required type left out": ({"CLARI_TYPES_TO_EXPORT": "forecast,quota"}, ["sync"], "crm_closed"),
-    "a number that is none": ({"CLARI_EXPORT_TIMEOUT_S": "soon"}, ["sync"], "CLARI_EXPORT_TIMEOUT_S"),
-    "an address in clear text": ({"CLARI_BASE_URL": "http://api.clari.com/v4"}, ["sync"], "https"),
-    "a warehouse that is a folder": ({"CLARI_WAREHOUSE_URL": "duckdb:///."}, ["sync"], "CLARI_WAREHOUSE_URL"),
-    "a warehouse below a file": ({"CLARI_WAREHOUSE_URL": "duckdb:///file/w.duckdb"}, ["sync"], "CLARI_WAREHOUSE_URL"),
-    "a warehouse of another kind": ({"CLARI_WAREHOUSE_URL": "mysql://x/y"}, ["sync"], "CLARI_WAREHOUSE_URL"),
-    "a landing folder below a file": ({"CLARI_DATA_DIR": "file/data"}, ["sync"], "CLARI_DATA_DIR"),
-    "a cron line that is none": ({"CLARI_SYNC_CRON": "daily"}, ["sync"], "CLARI_SYNC_CRON"),
-    "a time zone that is none": ({"CLARI_TIMEZONE": "Mars/Olympus"}, ["sync"], "CLARI_TIMEZONE"),
-    "an unknown command": ({}, ["synch"], "synch"),
-    "an unknown option": ({}, ["sync", "--all"], "--all"),
-    "two ways to name quarters": ({}, ["sync", "--last", "2", "--period", "2026_Q4"], "--last"),
-    "a scenario without its sandbox": ({}, ["sync", "--scenario", "swings"], "--sandbox"),
-    "more quarters than there are": ({}, ["sync", "--last", "9000"], "--last"),
-    "an unknown scenario": ({}, ["sync", "--sandbox", "--scenario", "doom"], "doom"),
-    "a document of no quarter": ({}, ["replay", "--document", "file", "--forecast", "x"], "--period"),
-    "a document that is not there": (
-        {},
-        ["replay", "--document", "none.json", "--forecast", "x", "--period", "2026_Q4"],
-        "none.json",
+DOCUMENT = "replay --document file --forecast x --period 2026_Q4"
+# Of each: settings, what is typed, what the line names. What is said of each other value of a setting that is none
+# is in tests/config/test_settings.py.
+WRONG: dict[str, tuple[dict[str, str | None], str, str]] = {
+    "no key": ({"CLARI_API_KEY": None}, "sync", "CLARI_API_KEY"),
+    "no forecast": ({"CLARI_FORECAST_IDS": None}, "sync", "CLARI_FORECAST_IDS"),
+    "a quarter that is none": ({}, "sync --period 2026-Q5", "2026_Q4"),
+    "a fifth quarter": ({}, "sync --period 2026_Q5", "YYYY_QN"),
+    "a number that is none": ({"CLARI_EXPORT_TIMEOUT_S": "soon"}, "sync", "CLARI_EXPORT_TIMEOUT_S"),
+    "an unknown environment": ({"CLARI_ENV": "production"}, "sync", "CLARI_ENV: "),
+    "an unknown product": (
+        {"CLARI_PRODUCTS": "forecast,weather"},
+        "sync",
+        "CLARI_PRODUCTS: weather: no such product; there are forecast, limits, audit, activity",
     ),
-    "a document without a landing folder": (
-        {"CLARI_DATA_DIR": "file/data"},
-        ["replay", "--document", "file", "--forecast", "x", "--period", "2026_Q4"],
-        "CLARI_DATA_DIR",
+    "a forecast of no forecasts": (
+        {"CLARI_PRODUCTS": "limits"},
+        "sync --forecast total_new",
+        "forecast is not in CLARI_PRODUCTS",
     ),
-    "a moment that is none": (
-        {},
-        ["replay", "--document", "file", "--forecast", "x", "--period", "2026_Q4", "--exported-at", "noon"],
-        "--exported-at",
+    "a warehouse that is a folder": ({"CLARI_WAREHOUSE_URL": "duckdb:///."}, "sync", "CLARI_WAREHOUSE_URL"),
+    "a warehouse below a file": ({"CLARI_WAREHOUSE_URL": "duckdb:///file/w.duckdb"}, "sync", "CLARI_WAREHOUSE_URL"),
+    "a warehouse that the first sync would write over": (
+        {"CLARI_WAREHOUSE_URL": "duckdb:///./data/warehouse-read.duckdb"},
+        "sync",
+        "CLARI_WAREHOUSE_URL names the file that the copy for readers goes to",
     ),
+    "a landing folder below a file": ({"CLARI_DATA_DIR": "file/data"}, "sync", "CLARI_DATA_DIR"),
+    "an unknown command": ({}, "synch", "synch"),
+    "an unknown option": ({}, "sync --all", "--all"),
+    "two ways to name quarters": ({}, "sync --last 2 --period 2026_Q4", "--last"),
+    "a scenario without its sandbox": ({}, "sync --scenario swings", "--sandbox"),
+    "more quarters than there are": ({}, "sync --last 9000", "--last"),
+    "an unknown scenario": ({}, "sync --sandbox --scenario doom", "doom"),
+    "a document of no quarter": ({}, "replay --document file --forecast x", "--period"),
+    "a document that is not there": ({}, "replay --document no.json --forecast x --period 2026_Q4", "no.json"),
+    "a document without a landing folder": ({"CLARI_DATA_DIR": "file/data"}, DOCUMENT, "CLARI_DATA_DIR"),
+    "a document without a warehouse": ({"CLARI_WAREHOUSE_URL": "duckdb:///."}, DOCUMENT, "CLARI_WAREHOUSE_URL"),
+    "a moment that is none": ({}, f"{DOCUMENT} --exported-at noon", "--exported-at"),
 }
-
-
-def test_a_document_that_could_not_be_merged_is_not_landed(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    (terminal.folder / "q4.json").write_text('{"entries": []}')
-    monkeypatch.setenv("CLARI_WAREHOUSE_URL", "duckdb:///.")
-    answer = terminal("replay", "--document", "q4.json", "--forecast", "total_new", "--period", "2026_Q4")
-    assert answer.code == 2, answer.err
-    assert not [file for file in (terminal.folder / "data").rglob("*") if file.is_file()]
-
-
-def test_a_document_as_of_a_moment_at_which_nobody_can_have_exported_it_is_refused(terminal: Terminal) -> None:
-    """Ahead of the clock, or long before the quarter; said by the option or by the file's modification time."""
-    file = terminal.folder / "q4.json"
-    file.write_text('{"entries": []}')
-    ahead, before = datetime(2999, 1, 1, tzinfo=UTC), datetime(2026, 9, 1, tzinfo=UTC)
-    words = ("replay", "--document", "q4.json", "--forecast", "total_new", "--period", "2026_Q4")
-
-    def check(case: tuple[bool, datetime, str]) -> None:
-        is_said, moment, reason = case
-        os.utime(file, (moment.timestamp(), moment.timestamp()))
-        answer = terminal(*words, *(["--exported-at", moment.isoformat()] if is_said else []))
-        assert answer.code == 2, answer.err
-        assert all(part in answer.err for part in ("--exported-at", moment.isoformat(), reason))
-        assert not list((terminal.folder / "data" / "landing").rglob("manifest.json"))
-
-    try_each(
-        [
-            (True, ahead, "still to come"),
-            (False, ahead, "still to come"),
-            (True, before, "from 2026-09-15 on"),
-            (False, before, "from 2026-09-15 on"),
-        ],
-        check,
-    )
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_usage_is_one_line_and_exit_code_two(
     terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    """Found before anything is asked of Clari, with the setting or option to mend."""
-    settings, words, named = WRONG[case]
-    (terminal.folder / "file").write_text("not a folder")
+    """Found before anything is asked of Clari, with the setting or option to mend; nothing lands."""
+    settings, typed, named = WRONG[case]
+    (terminal.folder / "file").write_text('{"entries": []}')
     for name, value in settings.items():
         if value is None:
             monkeypatch.delenv(name)
         else:
             monkeypatch.setenv(name, value)
-    answer = terminal(*words)
-    assert answer.code == 2
-    assert answer.out == ""
+    answer = terminal(*typed.split())
+    assert (answer.code, answer.out) == (2, "")
     (line,) = answer.err.strip().splitlines()
     assert named in line
     assert sandbox.api_key not in line
     assert not sandbox.requests
+    assert not [file for file in (terminal.folder / "data/landing").rglob("*") if file.is_file()]
+    assert not (terminal.folder / "data/warehouse-read.duckdb").exists()
     assert not (terminal.folder / "data/warehouse.duckdb").exists() or not terminal.query("from clari.export_job")
+
+
+def test_a_document_as_of_a_moment_at_which_nobody_can_have_exported_it_is_refused(terminal: Terminal) -> None:
+    """Ahead of the clock, or long before the quarter; said by the option or by the file's modification time."""
+    file = terminal.folder / "file"
+    file.write_text('{"entries": []}')
+
+    def check(case: tuple[bool, datetime, str]) -> None:
+        is_said, moment, reason = case
+        os.utime(file, (moment.timestamp(), moment.timestamp()))
+        answer = terminal(*DOCUMENT.split(), *(["--exported-at", moment.isoformat()] if is_said else []))
+        assert answer.code == 2, answer.err
+        assert all(part in answer.err for part in ("--exported-at", moment.isoformat(), reason))
+        assert not list((terminal.folder / "data" / "landing").rglob("manifest.json"))
+
+    ahead = (datetime(2999, 1, 1, tzinfo=UTC), "still to come")
+    before = (datetime(2026, 9, 1, tzinfo=UTC), "from 2026-09-15 on")
+    try_each([(is_said, *moment) for moment in (ahead, before) for is_said in (True, False)], check)
 
 
 def test_a_locked_warehouse_names_the_process_that_holds_it(tmp_path: Path) -> None:
@@ -141,20 +127,6 @@ def test_a_lock_that_is_given_up_is_waited_for(tmp_path: Path) -> None:
         holder.stdin.close()
         with DuckWarehouse(file, lock_timeout_s=60).session() as session:
             assert session.documents.execute("select count(*) from clari.export_job").fetchall() == [(0,)]
-
-
-def test_eight_failures_in_a_row_are_ridden_out(terminal: Terminal, sandbox: Sandbox) -> None:
-    """429, 500, a proxy's page and a reset, mixed: the export is merged, and one was made; the waits are cut short."""
-    for call in ("limits", "status", "results"):
-        sandbox.fail_next(call, ["429:0", "500", "502", "reset", "503", "429:0", "502", "reset"])
-    context = Context.of(read_settings())
-    quarter = context.current_quarters()[0]
-    retry = replace(Retry(), first_wait_s=0.001, max_wait_s=0.002)
-    asked = exported(context, [quarter], ["total_new"], retry=retry)
-    Loader(context).merge_landed(str(quarter))
-    assert [outcome.export.state for outcome in outcomes_of(context.warehouse, asked)] == ["LOADED"]
-    submitted = [request for request in sandbox.requests if request.method == "POST"]
-    assert len(submitted) == 1
 
 
 def test_what_comes_in_place_of_a_document_or_in_part_is_that_exports_own_trouble(

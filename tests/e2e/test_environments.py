@@ -51,12 +51,6 @@ def test_a_warehouse_refuses_every_environment_but_its_own(
     assert terminal.query("select * from clari.warehouse_environment") == []
 
 
-def test_no_other_name_is_taken(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLARI_ENV", "production")
-    refused = terminal("sync")
-    assert (refused.code, "CLARI_ENV: " in refused.err, len(refused.err.splitlines())) == (2, True, 1)
-
-
 def test_a_sandboxs_figures_never_get_into_production(
     terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,10 +16,10 @@ from tests.helpers.house import document, entry
 from tests.helpers.terminal import Terminal
 
 
-def _sync() -> int:
+def _program(*words: str) -> int:
     """As in a terminal: whoever runs the tests in the background ignores SIGINT, and so would what is forked there."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    return forked.program("sync", "--last", "1")
+    return forked.program(*words)
 
 
 def test_ctrl_c_stops_the_sync_and_says_what_comes_of_it(
@@ -29,7 +29,7 @@ def test_ctrl_c_stops_the_sync_and_says_what_comes_of_it(
     with Sandbox(scenario="hung", job_seconds=0.02, people=12) as hung:
         monkeypatch.setenv("CLARI_BASE_URL", hung.base_url)
         monkeypatch.setenv("CLARI_API_KEY", hung.api_key)
-        running = forked.begin(_sync, out=tmp_path / "out", err=tmp_path / "err")
+        running = forked.begin(_program, "sync", "--last", "1", out=tmp_path / "out", err=tmp_path / "err")
         while sum("/export/jobs/" in request.path for request in list(hung.requests)) < 5:
             assert running.is_alive()
             threading.Event().wait(0.002)  # the processor is for the command
@@ -65,23 +65,21 @@ def test_ctrl_c_between_two_quarters_stops_there(terminal: Terminal, sandbox: Sa
     assert [request.method for request in sandbox.requests].count("POST") == 2
 
 
-def _replay_and_press_ctrl_c_once_it_has_landed(*words: str) -> int:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
+def _program_that_is_interrupted_once_a_document_has_landed(*words: str) -> int:
     def press() -> None:
         while not list(Path("data/landing").glob("total_new/*/*/manifest.json")):
             threading.Event().wait(0.002)  # the processor is for the command
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=press, daemon=True).start()
-    return forked.program(*words)
+    return _program(*words)
 
 
 def test_ctrl_c_lets_a_document_be_merged_that_has_landed(terminal: Terminal) -> None:
     """One line, exit code 1; what was begun is whole, and the same command does the rest."""
     Path("q4.json").write_text(json.dumps(document(*(entry(f"u{number}", call=number) for number in range(3000)))))
     words = ["replay", "--document", "q4.json", "--forecast", "total_new", "--period", "2026_Q4"]
-    done = forked.run(_replay_and_press_ctrl_c_once_it_has_landed, *words)
+    done = forked.run(_program_that_is_interrupted_once_a_document_has_landed, *words)
     assert (done.code, done.out) == (1, ""), done.err
     stopping, *_, interrupted = done.err.splitlines()
     assert "stopping once the quarter at hand is merged" in stopping

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,10 +24,10 @@ class Daemon:
         self.cursors = cursors
         self._job = definitions_of(read_settings()).resolve_job_def("sync_quarter")
 
-    def sync(self, quarter: Any = CURRENT, *, may_fail: bool = False) -> bool:
+    def sync(self, quarter: Any = CURRENT, *, may_fail: bool = False, tags: Mapping[str, str] | None = None) -> bool:
         """One run of a quarter; whether it was a success."""
         run = self._job.execute_in_process(
-            instance=self.instance, partition_key=str(quarter), raise_on_error=not may_fail
+            instance=self.instance, partition_key=str(quarter), raise_on_error=not may_fail, tags=tags
         )
         return bool(run.success)
 

@@ -7,10 +7,19 @@ import sys
 
 import duckdb
 
-connection = duckdb.connect(sys.argv[1], read_only=True)
-connection.execute("set timezone = 'UTC'")
-answers = {
-    name: connection.execute(f"select columns(*)::varchar from ({query}) order by all").fetchall()
-    for name, query in json.load(sys.stdin).items()
-}
-json.dump({"version": duckdb.__version__, "answers": answers}, sys.stdout)
+
+def answers(file: str, queries: dict[str, str]) -> dict[str, list[list[str | None]]]:
+    """The rows of each query's answer, every value as text."""
+    with duckdb.connect(file, read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        return {
+            name: [
+                list(row)
+                for row in connection.execute(f"select columns(*)::varchar from ({query}) order by all").fetchall()
+            ]
+            for name, query in queries.items()
+        }
+
+
+if __name__ == "__main__":
+    json.dump({"version": duckdb.__version__, "answers": answers(sys.argv[1], json.load(sys.stdin))}, sys.stdout)

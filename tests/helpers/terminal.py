@@ -18,6 +18,7 @@ import pytest
 from clari_pipeline.cli import app as cli
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.core.runbook import PAGE
+from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.sync.run import OpenSteps
 from tests.helpers.beginnings import begin_after
 from tests.helpers.direct_steps import direct_steps
@@ -86,6 +87,16 @@ class Terminal:
             assert answer.code == 0, answer.err
 
         begin_after(f"after {' '.join(words)}", type_them, folder=self.folder)
+
+    def begin_after_a_sync_in_dagster(self, sandbox: Sandbox) -> None:
+        """Begin as if two quarters had been synced, each a run in Dagster, and one look at a job had failed once."""
+
+        def sync() -> None:
+            sandbox.fail_next("status", ["500"])
+            answer = self.with_dagster("sync")
+            assert answer.code == 0, answer.err
+
+        begin_after("sync in Dagster", sync, folder=self.folder)
 
     def query(self, sql: str, *, warehouse: str = "data/warehouse.duckdb") -> list[tuple[Any, ...]]:
         """Rows of the warehouse, read as an analyst would."""

@@ -20,11 +20,10 @@ from clari_pipeline.ops import backup, restoring
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
 from clari_pipeline.warehouse.statements import tables
-from tests.helpers import prepared
+from tests.helpers import opening, prepared
 from tests.helpers.house import House, document, entry, moment, person
 from tests.warehouse.test_new_file import catalogue
 
-OPENING = Path(__file__).parents[1] / "helpers/opening.py"
 README = (project_file("sql").parent / "README.md").read_text(encoding="utf-8")
 QUERIES = {
     **{table: f"select * from clari.{table}" for table in tables()},
@@ -60,20 +59,25 @@ def another_duckdb(version: str) -> Path:
     return folder
 
 
-def asked(file: Path, *, beside: Path | None = None) -> dict[str, Any]:
-    """What a DuckDB answers: that of a folder, or this environment's."""
+def answered_by(version: Path, file: Path) -> dict[str, Any]:
+    """What the DuckDB in a folder answers."""
     found = subprocess.run(
-        [sys.executable, str(OPENING), str(file)],
+        [sys.executable, opening.__file__, str(file)],
         input=json.dumps(QUERIES),
-        env=os.environ | ({"PYTHONPATH": str(beside)} if beside else {}),
+        env=os.environ | {"PYTHONPATH": str(version)},
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
     assert found.returncode == 0, found.stderr
-    answered: dict[str, Any] = json.loads(found.stdout)
-    return answered
+    found_there: dict[str, Any] = json.loads(found.stdout)
+    return found_there
+
+
+def answered_here(file: Path) -> dict[str, list[list[str | None]]]:
+    """What this environment's DuckDB answers."""
+    return opening.answers(str(file), QUERIES)
 
 
 @pytest.fixture
@@ -101,12 +105,21 @@ def fill(house: House) -> None:
 )
 def test_every_duckdb_opens_the_copy(published: Path, version: str) -> None:
     """Each table and view row by row, each description, the macros, and the README's queries."""
-    here, there = asked(published), asked(published, beside=another_duckdb(version))
+    here, there = answered_here(published), answered_by(another_duckdb(version), published)
     assert there["version"].startswith(f"{version}.")
-    assert sum(map(len, here["answers"].values())) > 700
-    assert here["answers"]["README 1"]
-    for name, rows in here["answers"].items():
+    assert sum(map(len, here.values())) > 700
+    assert here["README 1"]
+    for name, rows in here.items():
         assert there["answers"][name] == rows, name
+
+
+def test_the_copy_is_the_warehouse_with_all_its_words(published: Path) -> None:
+    """Every table, those that the pipeline keeps for itself included, each row, type and description; to read only."""
+    warehouse = published.with_name("warehouse.duckdb")
+    copy, here = answered_here(published), answered_here(warehouse)
+    for name, rows in here.items():
+        assert copy[name] == rows, name
+    assert published.stat().st_mode & 0o777 == warehouse.stat().st_mode & 0o444
 
 
 def storage(file: Path) -> int:
@@ -126,7 +139,7 @@ def test_a_file_that_an_earlier_release_made_stays_and_its_copy_opens_everywhere
         assert [row[0] for row in there] == [row[0] for row in here]
     tables_and_keys = (0, 1, 3, 5)  # views and macros are worded otherwise, and answer alike
     assert [catalogue(copy)[part] for part in tables_and_keys] == [catalogue(file)[part] for part in tables_and_keys]
-    assert asked(copy)["answers"] == asked(file)["answers"]
+    assert answered_here(copy) == answered_here(file)
     assert copy.stat().st_mode & 0o222 == 0
     assert {found.name for found in tmp_path.glob("*.duckdb*")} == {file.name, copy.name}
     assert not house.publish().is_new
@@ -139,7 +152,7 @@ def test_a_file_that_an_earlier_release_made_stays_and_its_copy_opens_everywhere
     )
     restoring.restore(work)
     assert storage(file) == 65
-    assert asked(file)["answers"] == asked(copy)["answers"]
+    assert answered_here(file) == answered_here(copy)
 
 
 def test_a_new_file_opens_everywhere(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from clari_pipeline.clari import Retry
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.store import fetches
+from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.registry import PRODUCTS
 from clari_pipeline.sync.products.results import ProductResult
@@ -31,7 +32,7 @@ SIGHTS = ("last_seen_at", "request_id")
 
 @dataclass
 class Clock:
-    """What time it is, at the sandbox's and here."""
+    """What time it is, at the sandbox's and here; nobody waits."""
 
     moment: datetime = NOW
 
@@ -45,7 +46,6 @@ class Clock:
         return (self.moment - NOW).total_seconds()
 
     async def sleep(self, seconds: float) -> None:
-        """Nobody waits."""
         await asyncio.sleep(0)
 
     def turn(self, **by: float) -> None:
@@ -60,6 +60,17 @@ class Desk(ByHand):
 
     def bring(self, name: str) -> ProductResult:
         return ProductRun(self.context, name, run_id=f"run-{next(self.numbers)}", clock=self.clock, retry=QUICK).run()
+
+    def die_asking(self, product: str, *, request_id: str = "dead", at: datetime = NOW, **columns: Any) -> None:
+        """Leave in the ledger what a run leaves that is killed before Clari answers."""
+        asked = {"run_id": f"run of {request_id}", "product": product, "attempt": 1, "submitted_at": at}
+        with self.context.warehouse.session() as session:
+            FETCHES.submitting(session, request_id=request_id, **asked | columns)
+
+    def forget(self, *tables: str) -> None:
+        with self.context.warehouse.session() as session:
+            for table in tables:
+                session.documents.execute(f"delete from clari.{table}")
 
     def rows(self, table: str, *, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         """A table's rows, in a fixed order."""

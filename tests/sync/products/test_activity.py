@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from clari_pipeline.clari.events import Polled
 from clari_pipeline.clari.models import ActivityRequest, Job
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.sync.products.activity import OVERLAP_DAYS
 from clari_pipeline.sync.products.windows import Window
 from tests.helpers.product_documents import NOW, TODAY, WEEK, meeting
 from tests.sync.products.conftest import SIGHTS, Clock, Desk, desk_of
+
+NINETY_DAYS_AGO = TODAY - timedelta(days=90)
 
 
 @pytest.fixture
@@ -24,10 +27,14 @@ def people() -> int:
     return 8
 
 
-def test_the_first_export_goes_as_far_back_as_is_set(desk: Desk, sandbox: Sandbox) -> None:
-    """One job, all its parts in the tables, those of one activity beside it."""
+def test_the_first_export_is_of_all_days_that_are_set_and_the_next_of_the_last_few(
+    desk: Desk, sandbox: Sandbox, clock: Clock
+) -> None:
+    """One job, the parts of an activity beside it. Later, for what is mapped late: new activities come, some of the old
+    are mapped to an opportunity now; nothing else has changed.
+    """
     (fetch,) = desk.bring("activity").fetches
-    assert (fetch.state, fetch.window_from, fetch.window_to) == ("LOADED", TODAY - timedelta(days=90), TODAY)
+    assert (fetch.state, fetch.window_from, fetch.window_to) == ("LOADED", NINETY_DAYS_AGO, TODAY)
     assert [job.job_id for job in sandbox.jobs] == [fetch.job_id]
     tables = desk.tables("activity")
     assert len(tables["activity"]) == fetch.rows_inserted == fetch.rows_exported > 200
@@ -39,12 +46,7 @@ def test_the_first_export_goes_as_far_back_as_is_set(desk: Desk, sandbox: Sandbo
     (limits,) = desk.rows("api_limits")  # what was left of the quota before it was asked for
     assert limits["available_monthly_quota"] == 1000
 
-
-def test_the_next_goes_back_some_days_for_what_is_mapped_late(desk: Desk, sandbox: Sandbox, clock: Clock) -> None:
-    """New activities come, some of the old are mapped to an opportunity now; nothing else has changed."""
-    desk.bring("activity")
     before = desk.rows("activity", without=SIGHTS)
-    mapped = len(desk.rows("activity_opportunity"))
     (again,) = desk.bring("activity").fetches
     assert again.window_from == TODAY - timedelta(days=OVERLAP_DAYS)
     assert again.rows_unchanged == again.rows_exported > 0
@@ -52,19 +54,11 @@ def test_the_next_goes_back_some_days_for_what_is_mapped_late(desk: Desk, sandbo
     clock.turn(days=2)
     (later,) = desk.bring("activity").fetches
     assert later.rows_inserted > 0 < later.rows_updated
-    assert len(desk.rows("activity_opportunity")) >= mapped + later.rows_updated
+    assert len(desk.rows("activity_opportunity")) >= len(tables["activity_opportunity"]) + later.rows_updated
     assert len(desk.rows("activity")) == len(before) + later.rows_inserted
 
 
-def test_an_answer_that_is_lost_is_not_asked_for_blindly(desk: Desk, sandbox: Sandbox) -> None:
-    """The job that Clari has queued all the same is found among its jobs, and taken."""
-    sandbox.fail_next("activity", ["lost"])
-    (fetch,) = desk.bring("activity").fetches
-    assert (fetch.state, len(sandbox.jobs)) == ("LOADED", 1)
-    assert sum(seen.method == "POST" for seen in sandbox.requests) == 1
-
-
-def test_a_run_that_dies_while_clari_works_is_gone_on_with(desk: Desk, sandbox: Sandbox, clock: Clock) -> None:
+def test_a_run_that_dies_while_clari_works_is_gone_on_with(desk: Desk, sandbox: Sandbox) -> None:
     """What was submitted is polled by the next run, and no second job made for the same days."""
     sandbox.fail_next("status", ["401"])
     (left,) = desk.bring("activity").fetches
@@ -74,24 +68,13 @@ def test_a_run_that_dies_while_clari_works_is_gone_on_with(desk: Desk, sandbox: 
     assert len(sandbox.jobs) == 1
 
 
-def test_days_that_were_never_accepted_are_asked_for_once_more_and_not_each(
-    desk: Desk, sandbox: Sandbox, clock: Clock
-) -> None:
+def test_days_that_were_never_accepted_are_asked_for_once_more_and_not_each(desk: Desk, sandbox: Sandbox) -> None:
     """Of three runs that died before Clari answered, today's days hold the days of all."""
-    with desk.context.warehouse.session() as session:
-        for day in range(3):
-            FETCHES.submitting(
-                session,
-                request_id=f"left-{day}",
-                run_id=f"gone-{day}",
-                product="activity",
-                window_from=TODAY - timedelta(days=95 - day),
-                window_to=TODAY - timedelta(days=5 - day),
-                attempt=1,
-                submitted_at=NOW - timedelta(days=5 - day),
-            )
+    for ago in (3, 4, 5):
+        window = {"window_from": NINETY_DAYS_AGO - timedelta(days=ago), "window_to": TODAY - timedelta(days=ago)}
+        desk.die_asking("activity", request_id=f"left-{ago}", at=NOW - timedelta(days=ago), **window)
     fetched = [fetch for fetch in desk.bring("activity").fetches if fetch.state == "LOADED"]
-    assert [fetch.window_from for fetch in fetched] == [TODAY - timedelta(days=90)]
+    assert [fetch.window_from for fetch in fetched] == [NINETY_DAYS_AGO]
     assert sum(seen.method == "POST" for seen in sandbox.requests) == 1
     assert desk.bring("activity").failures == []
 
@@ -99,15 +82,14 @@ def test_days_that_were_never_accepted_are_asked_for_once_more_and_not_each(
 def test_a_forecast_that_is_called_activity_is_none() -> None:
     """Its job, of which the answer was lost, too, is not taken for the activity's."""
     request = ActivityRequest.between(NOW.date(), NOW.date())
-
-    def job(**listed: str) -> Job:
-        return Job.model_validate({"jobId": "j", "status": "DONE"} | listed)
-
-    assert request.is_named_by(job(fileName="clari_export_activity_20261121.json"))
-    assert not request.is_named_by(
-        job(fileName="clari_export_forecast_activity_commit_2026_Q42915_20261121_060000.json")
-    )
-    assert not request.is_named_by(job(fileName="export.json", title="activity", module="FORECAST"))
+    forecast_file = "clari_export_forecast_activity_commit_2026_Q42915_20261121_060000.json"
+    for listed, is_of_activity in (
+        ({"fileName": "clari_export_activity_20261121.json"}, True),
+        ({"fileName": forecast_file}, False),
+        ({"fileName": "export.json", "title": "activity", "module": "FORECAST"}, False),
+    ):
+        job = Job.model_validate({"jobId": "j", "status": "DONE"} | listed)
+        assert request.is_named_by(job) == is_of_activity, listed
 
 
 def test_a_nul_in_a_subject_holds_nothing_up(by_hand: Desk) -> None:
@@ -133,7 +115,7 @@ def test_whoever_stops_the_sync_stops_its_wait_too(desk: Desk, sandbox: Sandbox)
     assert (left["state"], left["job_id"]) == ("SUBMITTED", sandbox.jobs[0].job_id)
 
 
-def test_it_counts_against_the_same_quota(tmp_path, clock: Clock) -> None:
+def test_it_counts_against_the_same_quota(tmp_path: Path, clock: Clock) -> None:
     """Where nothing is left, nothing is asked for, and the sentence is the forecasts'."""
     with Sandbox(now=clock, job_seconds=0, people=3, monthly_quota=0) as sandbox:
         (fetch,) = desk_of(tmp_path, clock, sandbox).bring("activity").fetches
@@ -145,13 +127,13 @@ def test_it_counts_against_the_same_quota(tmp_path, clock: Clock) -> None:
 def test_a_job_that_fails_is_made_again_by_the_next_sync(desk: Desk, sandbox: Sandbox) -> None:
     """As often as forecasts' are; the days are asked for again in whole."""
     sandbox.scenario = "failed"
-    brought = desk.bring("activity")
+    result = desk.bring("activity")
     assert Counter(one["state"] for one in desk.rows("product_fetch")) == {"FAILED": 2}
-    (line,) = [problem.line for problem in brought.failures]  # of the last try
+    (line,) = [problem.line for problem in result.failures]  # of the last try
     assert "failed at Clari" in line and line.endswith("(docs/runbook.md#export_job_failed)")
     sandbox.scenario = "calm"
     (fetch,) = desk.bring("activity").fetches
-    assert (fetch.state, fetch.window_from) == ("LOADED", TODAY - timedelta(days=90))
+    assert (fetch.state, fetch.window_from) == ("LOADED", NINETY_DAYS_AGO)
 
 
 def test_parts_that_are_no_longer_shown_stay_and_say_so(by_hand: Desk) -> None:
@@ -173,23 +155,21 @@ def test_parts_that_are_no_longer_shown_stay_and_say_so(by_hand: Desk) -> None:
 
 def test_an_activity_that_is_no_longer_shown_stays_and_says_so(by_hand: Desk) -> None:
     """Once a document shows its days without it; one that may be of other days says nothing; and it may come back."""
-
-    def shown() -> dict[str, bool]:
-        return {one["activity_id"]: one["in_latest_export"] for one in by_hand.rows("activity")}
-
     days_ago = {number: (NOW - timedelta(days=number)).isoformat() for number in (1, 3, 7)}
     all_of_them = [meeting(number, date=date) for number, date in days_ago.items()]
-    by_hand.merge("activity", {"activities": all_of_them}, at=NOW, **WEEK)
-    assert shown() == {"a1": True, "a3": True, "a7": True}
-    one = {"activities": all_of_them[:1]}
-    by_hand.merge("activity", one, at=NOW + timedelta(hours=1), is_adopted=True, **WEEK)
-    assert all(shown().values())
-    by_hand.merge("activity", one, at=NOW + timedelta(hours=2), **WEEK)
-    assert shown() == {"a1": True, "a3": False, "a7": True}  # that of the first day may be another's, in another zone
-    late = by_hand.merge("activity", {"activities": all_of_them}, at=NOW + timedelta(hours=1, minutes=1), **WEEK)
-    assert (late.state, shown()) == ("LOADED", {"a1": True, "a3": False, "a7": True})
-    by_hand.merge("activity", {"activities": all_of_them}, at=NOW + timedelta(hours=3), **WEEK)
-    assert all(shown().values())
+    none, gone = {"a1", "a3", "a7"}, {"a1", "a7"}  # that of the first day may be another's, in another zone
+    for minutes, shown, columns, still_shown in (
+        (0, all_of_them, {}, none),
+        (60, all_of_them[:1], {"is_adopted": True}, none),
+        (120, all_of_them[:1], {}, gone),
+        (61, all_of_them, {}, gone),  # late
+        (180, all_of_them, {}, none),
+    ):
+        at = NOW + timedelta(minutes=minutes)
+        row = by_hand.merge("activity", {"activities": shown}, at=at, **columns, **WEEK)
+        rows = by_hand.rows("activity")
+        found = {one["activity_id"] for one in rows if one["in_latest_export"]}
+        assert (row.state, len(rows), found) == ("LOADED", 3, still_shown), minutes
 
 
 def test_a_part_that_is_called_otherwise_is_a_change(by_hand: Desk) -> None:
@@ -200,14 +180,13 @@ def test_a_part_that_is_called_otherwise_is_a_change(by_hand: Desk) -> None:
         {"opportunities": [{"opportunityId": "006A", "opportunityName": "Contoso FY27", "opportunityOwnerId": "005A"}]},
         {"participants": [{"name": "Ann B", "email": "Ann@Example.com", "sfdcUserId": "005A", "isInternal": True}]},
     ]
-    changed: dict[str, object] = {}
+    changed: dict[str, Any] = {}
     for hours, change in enumerate(changes, start=1):
         changed |= change
-        later = {"activities": [meeting(**changed), meeting(2)]}
-        row = by_hand.merge("activity", later, at=NOW + timedelta(hours=hours), **WEEK)
-        assert (row.rows_updated, row.rows_inserted) == (1, 0), change
-        again = by_hand.merge("activity", later, at=NOW + timedelta(hours=hours, minutes=1), **WEEK)
-        assert again.rows_updated == 0
+        for minutes, updated in ((0, 1), (1, 0)):
+            later = {"activities": [meeting(**changed), meeting(2)]}
+            row = by_hand.merge("activity", later, at=NOW + timedelta(hours=hours, minutes=minutes), **WEEK)
+            assert (row.rows_updated, row.rows_inserted) == (updated, 0), change
 
 
 def test_older_never_beats_newer(by_hand: Desk) -> None:
@@ -221,25 +200,17 @@ def test_older_never_beats_newer(by_hand: Desk) -> None:
     assert found["a1"]["first_seen_at"] == found["a2"]["last_seen_at"] == NOW - timedelta(days=3)
 
 
-@pytest.mark.parametrize(
-    ("columns", "check"),
-    [
-        ({"rows_truncated": True}, "export_is_not_truncated"),
-        (
-            {"window_from": datetime(2026, 1, 1, tzinfo=UTC), "window_to": datetime(2026, 1, 8, tzinfo=UTC)},
-            "records_are_of_the_window",
-        ),
-    ],
-)
-def test_a_document_that_is_cut_or_of_other_days_is_refused(
-    by_hand: Desk, columns: dict[str, object], check: str
-) -> None:
+OTHER_DAYS = {"window_from": datetime(2026, 1, 1, tzinfo=UTC), "window_to": datetime(2026, 1, 8, tzinfo=UTC)}
+
+
+def test_a_document_that_is_cut_or_of_other_days_is_refused(by_hand: Desk) -> None:
     """And keeps the window from being taken for fetched."""
-    row = by_hand.merge("activity", {"activities": [meeting()]}, **WEEK | columns)
-    assert (row.state, row.error.startswith(f"{check}: ")) == ("REFUSED", True)
-    assert check != "records_are_of_the_window" or "Clari sent other days" in row.error
-    assert not by_hand.rows("activity")
-    planned = by_hand.planned()
-    assert [day for window in planned for day in window] == list(
-        Window((TODAY - timedelta(days=90)).date(), NOW.date())
-    )
+    for columns, check, said in (
+        ({"rows_truncated": True}, "export_is_not_truncated", ""),
+        (OTHER_DAYS, "records_are_of_the_window", "Clari sent other days"),
+    ):
+        row = by_hand.merge("activity", {"activities": [meeting()]}, **WEEK | columns)
+        assert (row.state, row.error.partition(": ")[0], said in row.error) == ("REFUSED", check, True)
+        assert not by_hand.rows("activity")
+        asked = [day for window in by_hand.planned() for day in window]
+        assert asked == list(Window(NINETY_DAYS_AGO.date(), NOW.date()))

@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
-
 from clari_pipeline.core.runbook import see
 from clari_pipeline.sandbox import Fault, Sandbox
 from tests.helpers.product_documents import NOW, WEEK, answers, mapped_to
@@ -40,44 +38,37 @@ def test_those_are_asked_for_that_activity_was_mapped_to(desk: Desk, clock: Cloc
     assert desk.tables("opportunity", without=SIGHTS) == tables
 
 
-def test_a_hundred_are_asked_for_at_once_and_a_bad_one_keeps_out_no_other(desk: Desk, sandbox: Sandbox) -> None:
-    """Clari refuses the whole call: it is halved until the one is found, which people are told of."""
+def test_a_hundred_are_asked_for_at_once_and_bad_ones_keep_out_no_other(desk: Desk, sandbox: Sandbox) -> None:
+    """Clari refuses the whole call: it is halved until the one is found, which is named. Deals that were deleted become
+    more and more, and are asked for each time.
+    """
     desk.bring("activity")
     good = {one["opportunity_id"] for one in desk.rows("activity_opportunity")}
     desk.merge("activity", mapped_to("none of these!", *(f"unknown{n:03}" for n in range(180))), **WEEK)
     sandbox.requests.clear()
-    brought = desk.bring("opportunity")
-    (fetch,) = brought.fetches
+    result = desk.bring("opportunity")
+    (fetch,) = result.fetches
     assert (fetch.state, fetch.rows_inserted) == ("LOADED", len(good))
     halvings = 8  # of a call with a hundred
     assert 3 <= calls(sandbox) <= 3 + 2 * halvings
     said = "opportunity: 181 opportunities were asked for and did not come"
-    assert [problem.line for problem in brought.warnings] == [see(said, "opportunities_are_known")]
+    assert [problem.line for problem in result.warnings] == [see(said, "opportunities_are_known")]
     assert desk.verdicts(fetch.request_id)["opportunities_are_known"] is False
-
-
-def test_many_that_clari_refuses_keep_out_no_other(desk: Desk, sandbox: Sandbox) -> None:
-    """Deals that were deleted become more and more, and are asked for each time."""
-    desk.bring("activity")
-    good = {one["opportunity_id"] for one in desk.rows("activity_opportunity")}
     desk.merge("activity", mapped_to(*(f"none of these {n}!" for n in range(30))), **WEEK)
     (fetch,) = desk.bring("opportunity").fetches
-    assert (fetch.state, fetch.rows_inserted) == ("LOADED", len(good))
+    assert (fetch.state, fetch.rows_unchanged) == ("LOADED", len(good))
 
 
-@pytest.mark.parametrize(
-    ("products", "remedy"),
-    [(("opportunity",), "; CLARI_PRODUCTS has to name activity, too"), (("activity", "opportunity"), "")],
-)
-def test_without_activity_there_is_nothing_to_ask_for(
-    tmp_path: Path, clock: Clock, sandbox: Sandbox, products: tuple[str, ...], remedy: str
-) -> None:
+def test_without_activity_there_is_nothing_to_ask_for(tmp_path: Path, clock: Clock, sandbox: Sandbox) -> None:
     """A line says why, and it is no failure."""
-    brought = desk_of(tmp_path, clock, sandbox, products=products).bring("opportunity")
-    assert (brought.fetches, brought.failures, calls(sandbox)) == ([], [], 0)
-    assert [problem.line for problem in brought.warnings] == [
-        see(f"opportunity: no activity is mapped to one yet{remedy}", "no_opportunities")
-    ]
+    for products, remedy in (
+        (("opportunity",), "; CLARI_PRODUCTS has to name activity, too"),
+        (("activity", "opportunity"), ""),
+    ):
+        result = desk_of(tmp_path, clock, sandbox, products=products).bring("opportunity")
+        assert (result.fetches, result.failures, calls(sandbox)) == ([], [], 0)
+        said = f"opportunity: no activity is mapped to one yet{remedy}"
+        assert [problem.line for problem in result.warnings] == [see(said, "no_opportunities")]
 
 
 def test_values_are_exact_or_text_alone(desk: Desk, sandbox: Sandbox) -> None:
@@ -90,7 +81,7 @@ def test_values_are_exact_or_text_alone(desk: Desk, sandbox: Sandbox) -> None:
                           {"date": 1605312000000, "oldValue": null, "newValue": {"code": "USD", "b": [1.50]}}]},
         {"id": "tags", "value": ["a", {"z": 1, "b": null}]}, {"id": "huge", "value": 1e30}, {"value": 1}]}]"""
     sandbox.fail_next("opportunity", [Fault("answer", 200, {}, answer)])
-    brought = desk.bring("opportunity")
+    result = desk.bring("opportunity")
     fields = {one["field_id"]: one for one in desk.rows("opportunity_field")}
     exact = Decimal("99999999999999.9999")
     assert (fields["amount"]["value_number"], fields["amount"]["value"]) == (exact, str(exact))
@@ -103,7 +94,7 @@ def test_values_are_exact_or_text_alone(desk: Desk, sandbox: Sandbox) -> None:
     assert (change["old_value_number"], change["new_value_number"]) == (Decimal("0.1000"), None)
     assert change["value_changed_at"] == datetime(2020, 11, 14, tzinfo=UTC)
     said = "opportunity: 1 records or parts of them do not say what they are, and were left out"
-    assert [problem.line for problem in brought.warnings] == [see(said, "parts_are_complete")]
+    assert [problem.line for problem in result.warnings] == [see(said, "parts_are_complete")]
 
 
 def test_a_score_that_is_no_number_is_told(by_hand: Desk) -> None:
@@ -120,28 +111,25 @@ def test_a_score_that_is_no_number_is_told(by_hand: Desk) -> None:
 
 
 def test_whatever_changes_of_a_field_is_a_change(by_hand: Desk) -> None:
-    """Of its opportunity; an empty text is no value, and so has no type."""
+    """Of its opportunity; an empty text is no value, and so has no type. A field that is no longer shown stays and says
+    so, and its changes stay as well.
+    """
+    amount = {"id": "amount", "value": 7}
     stage = {"id": "stage", "alias": "Stage", "value": "Won", "originalValue": "Lost", "trend": "UP"}
-    by_hand.merge("opportunity", answers({"id": "006A", "fields": [stage]}))
-    for hours, change in enumerate(({"alias": "Phase"}, {"originalValue": "New"}, {"trend": "DOWN"}, {"value": ""})):
+    stage["trendHistory"] = [{"date": 1, "oldValue": "Lost", "newValue": "Won"}]
+    by_hand.merge("opportunity", answers({"id": "006A", "fields": [stage, amount]}))
+    changes = ({"alias": "Phase"}, {"originalValue": "New"}, {"trend": "DOWN"}, {"value": ""}, {})
+    for hours, change in enumerate(changes, start=1):
         stage |= change
-        later = answers({"id": "006A", "fields": [stage]})
-        row = by_hand.merge("opportunity", later, at=NOW + timedelta(hours=hours + 1))
-        assert (row.rows_updated, row.rows_unchanged) == (1, 0), change
-    (field,) = by_hand.rows("opportunity_field")
-    assert (field["value"], field["value_type"]) == (None, None)
-    row = by_hand.merge("opportunity", later, at=NOW + timedelta(hours=9))
-    assert (row.rows_updated, row.rows_unchanged) == (0, 1)
-
-
-def test_a_field_that_is_no_longer_shown_stays_and_says_so(by_hand: Desk) -> None:
-    """Its changes stay as well."""
-    stage = {"id": "stage", "value": "Won", "trendHistory": [{"date": 1, "oldValue": "Lost", "newValue": "Won"}]}
-    first = answers({"id": "006A", "fields": [stage, {"id": "amount", "value": 7}]})
-    by_hand.merge("opportunity", first, at=NOW)
-    second = answers({"id": "006A", "fields": [{"id": "amount", "value": 8}]})
-    row = by_hand.merge("opportunity", second, at=NOW + timedelta(hours=1))
-    assert row.rows_updated == 1
-    found = {one["field_id"]: (one["value"], one["in_latest_export"]) for one in by_hand.rows("opportunity_field")}
-    assert found == {"stage": ("Won", False), "amount": ("8", True)}
+        later = answers({"id": "006A", "fields": [stage, amount]})
+        row = by_hand.merge("opportunity", later, at=NOW + timedelta(hours=hours))
+        assert (row.rows_updated, row.rows_unchanged) == ((1, 0) if change else (0, 1)), change
+    by_hand.merge(
+        "opportunity", answers({"id": "006A", "fields": [amount | {"value": 8}]}), at=NOW + timedelta(hours=9)
+    )
+    found = {
+        one["field_id"]: (one["value"], one["value_type"], one["in_latest_export"])
+        for one in by_hand.rows("opportunity_field")
+    }
+    assert found == {"stage": (None, None, False), "amount": ("8", "number", True)}
     assert len(by_hand.rows("opportunity_field_trend")) == 1

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from clari_pipeline.store.ledger_rows import ExportRow
 from pydantic import SecretStr
 
 from clari_pipeline.config.settings import EXPORT_TYPES, read_settings

@@ -9,8 +9,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from clari_pipeline.store.ledger_rows import FetchRow
-
 from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.sync.context import Context

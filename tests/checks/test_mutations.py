@@ -194,8 +194,8 @@ MUTATIONS: dict[str, tuple[str, str, str, Labelled]] = {
     ),
     "only rises count": (
         _SWING,
-        "abs(change_amount)\n                > cast",
-        "change_amount\n                > cast",
+        "abs(change_amount) > cast",
+        "change_amount > cast",
         _CALLS,
     ),
     "no sign flips": (

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from clari_pipeline.checks.export_gate import Verdict
 from clari_pipeline.sync.outcomes import Outcome
 from tests.helpers.house import QUARTER, House, Json
 
@@ -53,7 +54,7 @@ class Forecast:
         return self.row("forecast_vs_quota", user_id=who, field_id=field, time_period_id=QUARTER)
 
 
-def verdict(outcome: Outcome, check: str) -> Json:
+def verdict(outcome: Outcome, check: str) -> Verdict:
     """What a check says of an export."""
     (found,) = [one for one in outcome.verdicts if one.check_name == check]
     return found

@@ -183,9 +183,9 @@ def test_of_several_quota_fields_the_named_one_counts_or_none(open_house: Any) -
         quotas = [entry(field=field, quota=amount) for field, amount in (("plan", 200), ("stretch", 300))]
         outcome = forecast.bring(document(entry(call=100, closed=0), *quotas, fields=fields), moment(10, 2))
         row, found = forecast.standing(), verdict(outcome, "quota_field_is_unambiguous")
-        assert (row["quota_value"], row["gap_to_quota"], found["passed"]) == (quota, quota, quota is not None)
-        assert (found["severity"], outcome.export.state) == ("WARN", "LOADED")
-        assert named != "retired" or found["evidence"]["summary"].endswith(
+        assert (row["quota_value"], row["gap_to_quota"], found.passed) == (quota, quota, quota is not None)
+        assert (found.severity, outcome.export.state) == ("WARN", "LOADED")
+        assert named != "retired" or found.evidence["summary"].endswith(
             "stands on plan, stretch: CLARI_QUOTA_FIELD is retired, which carries none: name the one that counts"
         )
 
@@ -259,7 +259,7 @@ def test_of_several_at_the_top_the_named_one_is_the_total(open_house: Any) -> No
         totals = [row["user_id"] for row in forecast.rows("forecast_vs_quota", is_top=True)]
         assert totals == [top] if top else len(totals) != 1, "one of two would be taken for the total"
         found = verdict(outcome, "totals_have_one_top")
-        assert (found["passed"], found["severity"]) == (top is not None, "WARN")
+        assert (found.passed, found.severity) == (top is not None, "WARN")
 
     try_each(TOPS, check)
 

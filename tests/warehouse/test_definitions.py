@@ -83,7 +83,7 @@ def test_an_export_of_a_scope_makes_nobody_the_organisations_total(forecast: For
         shown = entries if scope else [entry("boss", call=100), *entries]
         outcome = forecast.bring(document(*shown, people=people), moment(10, day), scope=scope)
         found = verdict(outcome, "totals_have_one_top")
-        seen.append((found["passed"], "whole organisation" in str(found["evidence"])))
+        seen.append((found.passed, "whole organisation" in str(found.evidence)))
         assert not forecast.standing("mia")["is_top"]
     assert seen == [(False, True), (True, False), (True, False), (True, False)]
     forecast.house.refresh("forecast_call_week")

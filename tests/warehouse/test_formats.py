@@ -102,7 +102,7 @@ def test_a_csv_after_json_shows_the_same_people_fields_and_weeks(house: House) -
         before = standing(forecast)
         outcome = forecast.bring(as_csv(as_json(listed=listed), **SPELLINGS[spelling]), moment(10, 25))
         assert broken(outcome) == {}
-        changed = [outcome.export[f"rows_{how}"] for how in ("updated", "inserted", "disappeared")]
+        changed = [getattr(outcome.export, f"rows_{how}") for how in ("updated", "inserted", "disappeared")]
         assert (changed, standing(forecast)) == ([0, 0, 0], before)
 
     try_each(SPELLINGS, check)

@@ -107,7 +107,7 @@ def assert_refused(forecast: Forecast, outcome: Outcome, check: str) -> None:
     """Refused for this reason alone, named in the ledger, landed, and in no table."""
     assert (outcome.export.state, outcome.is_failure) == ("REFUSED", True)
     assert list(broken(outcome)) == [check]
-    assert verdict(outcome, check)["severity"] == "ERROR"
+    assert verdict(outcome, check).severity == "ERROR"
     assert outcome.export.error.startswith(check)
     assert check in outcome.sentence
     assert outcome.export.landing_path
@@ -124,9 +124,9 @@ def test_a_document_that_is_not_what_was_asked_for_is_refused_by_name(house: Hou
         forecast = Forecast(house, name)
         outcome = forecast.bring(content, moment(10, 20))
         assert_refused(forecast, outcome, reason)
-        found = json.dumps(verdict(outcome, reason)["evidence"], default=str)
+        found = json.dumps(verdict(outcome, reason).evidence, default=str)
         assert [part for part in named if part not in found] == []
-        assert verdict(outcome, reason)["evidence"]["summary"]
+        assert verdict(outcome, reason).evidence["summary"]
 
     try_each(REFUSED, check)
     counted = house.row("from clari.export_job where forecast_id = 'amounts that are none'")
@@ -141,7 +141,7 @@ def test_what_clari_or_the_download_says_of_a_document_keeps_it_out(house: House
     assert_refused(Forecast(house, "north"), outcome, "export_is_not_truncated")
     outcome = house.bring(GOOD, moment(10, 20), is_whole=False)
     assert_refused(Forecast(house, "north"), outcome, "export_is_complete")
-    assert "CLARI_EXPORT_FORMAT=JSON" in verdict(outcome, "export_is_complete")["evidence"]["summary"]
+    assert "CLARI_EXPORT_FORMAT=JSON" in verdict(outcome, "export_is_complete").evidence["summary"]
     house.execute("delete from clari.export_job")
     house.bring(GOOD, moment(10, 21), is_whole=True)
     house.replay([], [])
@@ -184,7 +184,7 @@ def test_the_quarter_and_the_months_in_it_pass(forecast: Forecast) -> None:
     ]
     shown = [entry(period=period["timePeriodId"], call=1) for period in periods]
     outcome = forecast.bring(document(*shown, periods=periods), moment(10, 20))
-    assert (outcome.export.state, verdict(outcome, "export_period_matches_request")["passed"]) == ("LOADED", True)
+    assert (outcome.export.state, verdict(outcome, "export_period_matches_request").passed) == ("LOADED", True)
 
 
 def test_a_week_of_thousands_of_digits_stops_nothing(forecast: Forecast) -> None:
@@ -199,8 +199,8 @@ def test_equal_entries_are_dropped_and_counted(forecast: Forecast) -> None:
     outcome = forecast.bring(document(*[entry(call=1)] * 3, *alike), moment(10, 20))
     counts = [getattr(outcome.export, name) for name in ("state", "rows_exported", "rows_staged", "rows_inserted")]
     assert counts == ["LOADED", 6, 2, 2]
-    assert verdict(outcome, "entry_keys_are_unique")["evidence"]["exact_duplicates_dropped"] == 4
-    assert verdict(outcome, "control_totals_reconcile")["passed"] is True
+    assert verdict(outcome, "entry_keys_are_unique").evidence["exact_duplicates_dropped"] == 4
+    assert verdict(outcome, "control_totals_reconcile").passed is True
 
 
 def _errors(outcome: Outcome) -> list[str]:
@@ -210,7 +210,7 @@ def _errors(outcome: Outcome) -> list[str]:
 def _warned(outcome: Outcome, check: str) -> bool:
     """Whether the check warns; the export is merged all the same."""
     assert (outcome.export.state, outcome.is_failure) == ("LOADED", False)
-    assert verdict(outcome, check)["severity"] == "WARN"
+    assert verdict(outcome, check).severity == "WARN"
     return check in broken(outcome)
 
 
@@ -229,7 +229,7 @@ def test_amounts_with_more_decimals_than_are_kept_are_rounded_and_counted(foreca
     kept = {f"calls {one}": (Decimal(one.strip()), None) for one in exact}
     kept |= {"ann": (Decimal("178406.46"), None), "bob": (1, 0)}
     assert forecast.by("user_id", "forecast_entry", "forecast_value", "crm_closed") == kept
-    assert verdict(outcome, "control_totals_reconcile")["passed"] is True
+    assert verdict(outcome, "control_totals_reconcile").passed is True
 
 
 def test_calculated_measures_are_left_out_named_and_keep_what_they_had(forecast: Forecast) -> None:
@@ -299,7 +299,7 @@ def test_rows_that_the_document_does_not_explain_are_found_by_the_row_counts(hou
     outcome = house.bring(document(entry(call=2)), moment(10, 20), history=False)
     assert (outcome.export.state, outcome.is_failure) == ("REFUSED", True)
     assert _errors(outcome) == ["row_counts_reconcile"]
-    found = verdict(outcome, "row_counts_reconcile")["evidence"]
+    found = verdict(outcome, "row_counts_reconcile").evidence
     assert (found["document"], found["staged"], found["merged"]) == (1, 1, 2)
     assert house.snapshot(*MERGED) == before
 
@@ -330,7 +330,7 @@ def test_a_quarter_that_was_never_loaded_or_has_gone_stale_warns(open_house: Any
         house.refresh_marts()
         outcome = house.outcome(request_id)
         assert _warned(outcome, "periods_are_covered") is bool(missing or stale)
-        found = verdict(outcome, "periods_are_covered")["evidence"]
+        found = verdict(outcome, "periods_are_covered").evidence
         assert (found["missing"], found["stale"]) == (missing, stale)
 
     try_each(COVERED, check)
@@ -375,4 +375,4 @@ def test_control_totals_are_taken_from_the_document_not_from_what_was_staged(
     monkeypatch.setitem(json_shapes.ENTRY_KEYS, "crmClosed", "crm_total")
     outcome = house.bring(document(entry(call=100, closed=40)), moment(10, 20))
     assert outcome.export.state == "REFUSED"
-    assert not verdict(outcome, "control_totals_reconcile")["passed"]
+    assert not verdict(outcome, "control_totals_reconcile").passed

@@ -174,7 +174,7 @@ def test_that_it_came_before_shows_that_it_is_whole(house_of_two: House) -> None
     house.execute("delete from clari.export_check where check_name = 'export_is_complete'")
     outcome = house.bring(QUARTER_OF_TWO, moment(10, 20), is_whole=False)
     assert (outcome.export.state, outcome.export.rows_unchanged) == ("LOADED", 3)
-    assert verdict(outcome, "export_is_complete")["passed"]
+    assert verdict(outcome, "export_is_complete").passed
     outcome = house.bring(QUARTER_OF_TWO, moment(10, 21), is_truncated=True)
     assert outcome.export.state == "REFUSED"
     assert "export_is_not_truncated" in outcome.export.error

@@ -301,8 +301,8 @@ def test_movements_that_do_not_add_up_are_noticed(house: House) -> None:
     house.execute("delete from clari.mart_part_version where mart = 'forecast_call_week' and part = ''")
     house.refresh_marts()
     found = verdict(house.outcome(request_id), "forecast_movement_adds_up")
-    assert (found["passed"], found["severity"]) == (False, "WARN")
-    assert "1 rows of forecast_movement of 2026_Q4" in found["evidence"]["summary"]
+    assert (found.passed, found.severity) == (False, "WARN")
+    assert "1 rows of forecast_movement of 2026_Q4" in found.evidence["summary"]
 
 
 def test_reports_of_a_shared_role_stand_apart(house: House) -> None:

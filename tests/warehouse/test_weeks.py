@@ -57,7 +57,7 @@ def test_weeks_that_are_numbered_within_months_are_each_their_months(tmp_path: P
             forecast = Forecast(house, f"shuffled {seed}")
             outcome = forecast.bring(csv(*lines), moment(11, 10))
             assert outcome.export.state == "LOADED"
-            assert verdict(outcome, "weeks_touch_their_period")["passed"]
+            assert verdict(outcome, "weeks_touch_their_period").passed
             assert calls(forecast) == {"2026_M10": 14, "2026_M11": 22}
             frames = house.rows("from clari.time_frame order by all")
             for period, days in (("2026_M10", WEEKS_OF_OCTOBER), ("2026_M11", WEEKS_OF_NOVEMBER)):
@@ -197,13 +197,13 @@ def test_a_quarter_that_lies_elsewhere_than_the_settings_say_names_the_right_one
     right = {"CLARI_FISCAL_YEAR_START_MONTH": 2, "CLARI_FISCAL_YEAR_NAMED_BY": "end"}
     outcome = forecast.bring(_with_days("2025-11-01", "2026-01-31"), moment(11, 30))
     found = verdict(outcome, "calendar_matches_settings")
-    assert (outcome.export.state, found["passed"], found["severity"]) == ("REFUSED", False, "ERROR")
-    assert found["evidence"]["right"] == right
+    assert (outcome.export.state, found.passed, found.severity) == ("REFUSED", False, "ERROR")
+    assert found.evidence["right"] == right
     assert "set CLARI_FISCAL_YEAR_START_MONTH=2" in outcome.export.error
     past = forecast.bring(_with_days("2025-08-01", "2025-10-31", "2026_Q3"), moment(11, 30), quarter="2026_Q3")
     found = verdict(past, "calendar_matches_settings")
-    assert (past.export.state, found["passed"], found["severity"]) == ("LOADED", False, "WARN")
-    assert found["evidence"]["right"] == right
+    assert (past.export.state, found.passed, found.severity) == ("LOADED", False, "WARN")
+    assert found.evidence["right"] == right
     named_by_start = forecast.bring(_with_days("2026-11-01", "2027-01-31"), moment(11, 30)).export.error
     assert "set CLARI_FISCAL_YEAR_START_MONTH=2 and CLARI_FISCAL_YEAR_NAMED_BY=start" in named_by_start
     nowhere = forecast.bring(_with_days("2024-11-01", "2025-01-31"), moment(11, 30)).export.error
@@ -211,7 +211,7 @@ def test_a_quarter_that_lies_elsewhere_than_the_settings_say_names_the_right_one
     ahead = _with_days("2027-02-01", "2027-04-30", "2027_Q1")  # the same document, before its quarter begins and in it
     for at, state in ((moment(12, 30), "LOADED"), (moment(12, 31), "LOADED"), (moment(1, 3, year=2027), "REFUSED")):
         outcome = forecast.bring(ahead, at, quarter="2027_Q1")
-        assert (outcome.export.state, verdict(outcome, "calendar_matches_settings")["passed"]) == (state, False)
+        assert (outcome.export.state, verdict(outcome, "calendar_matches_settings").passed) == (state, False)
     good = forecast.bring(_with_days("2026-09-27", "2026-12-26"), moment(11, 30))
     assert verdict(good, "calendar_matches_settings").passed
 
@@ -233,7 +233,7 @@ def test_days_of_weeks_contradict_the_settings_where_a_document_has_none_of_its_
         assert (found.passed, found.severity, found.evidence["right"]) == (False, "ERROR", right)
     for content in (days(date(2026, 9, 27), 14), days(date(2026, 9, 25), 12), days(date(2026, 12, 28), 1), astray):
         outcome = forecast.bring(content, moment(11, 20))
-        assert verdict(outcome, "calendar_matches_settings")["passed"]
+        assert verdict(outcome, "calendar_matches_settings").passed
         assert outcome.export.state == "LOADED"
 
 

@@ -155,15 +155,15 @@ def test_a_document_that_is_damaged_on_our_disk_is_refused_and_keeps_no_other_ou
 
     file.write_bytes(content[:-3])
     loader.merge_landed("run")
-    assert [fetch["state"] for fetch in fetched()] == ["REFUSED", "LOADED"]
-    assert str(file.parent) in fetched()[0]["error"]
+    assert [fetch.state for fetch in fetched()] == ["REFUSED", "LOADED"]
+    assert str(file.parent) in fetched()[0].error
     file.write_bytes(content)
     loader.rebuild()
-    assert [fetch["state"] for fetch in fetched()] == ["LOADED", "LOADED"]
+    assert [fetch.state for fetch in fetched()] == ["LOADED", "LOADED"]
     file.write_bytes(content[:-3])
     with pytest.raises(LandingError, match=r"damaged|not what was landed"):
         loader.rebuild()
-    assert [fetch["state"] for fetch in fetched()] == ["LOADED", "LOADED"]
+    assert [fetch.state for fetch in fetched()] == ["LOADED", "LOADED"]
 
 
 def test_a_gap_says_that_documents_were_refused(by_hand: Desk) -> None:

@@ -1,4 +1,39 @@
-"""Every way in which Clari fails to deliver, as an exception; what is refused, lost or not made has its own tree."""
+"""Every way in which Clari fails to deliver, as an exception.
+
+ClariError
+├── ClariUnreachable        no answer: refused, reset, timed out
+│   ├── AnswerLost          the same for the export call, which may have queued a job
+│   └── ClariDown           no call at all is answered: nothing more is asked
+├── UnexpectedAnswer        an answer that is not what Clari documents
+│   └── LinkAstray              a nextLink to another host, or back to where it came from
+├── ClariRefused            an answer with an error in it
+│   ├── RateLimited         429
+│   ├── ServerFault         5xx, or a proxy's web page
+│   ├── Redirected
+│   ├── AuthFailed          401, 403
+│   │   └── NotOptedIn
+│   ├── ErrorAsAnswer       an error with status 200
+│   │   └── ErrorAsDocument     in place of the document
+│   ├── NotFound            404
+│   └── BadRequest          400
+│       ├── UnknownForecast
+│       ├── TypeNotSupported
+│       ├── QuotaOrConcurrencyReached
+│       ├── JobNotReady
+│       └── CancelFailed
+├── ProductRefused          a product beside the forecast that this key may not have
+├── PageGone                a page after the first that Clari has no more
+└── ExportFailed            Clari answered, the export did not come
+    ├── JobLost             worth asking for again
+    │   ├── ExportTimedOut
+    │   ├── ExportJobFailed     FAILED
+    │   ├── ExportCancelled     CANCELLED, ABORTED
+    │   ├── JobForgotten        Clari knows of no such job
+    │   └── ResultsExpired
+    ├── ResultTooLarge
+    ├── NoSlot
+    └── QuotaExhausted
+"""
 
 from __future__ import annotations
 

@@ -63,6 +63,16 @@ def leave_at_clari(terminal: Terminal, state: str, **ago: int) -> None:
     )
 
 
+def test_one_unknown_forecast_does_not_stop_the_other(terminal: Terminal, clari: Sandbox) -> None:
+    """The good forecast is merged, the unknown one named with the setting to mend."""
+    answer = terminal("sync", "--last", "1", "--forecast", "total_new", "--forecast", "no_such_tab", "--json")
+    assert answer.code == 1
+    states = {export["forecast_id"]: export["state"] for export in answer.document["exports"]}
+    assert states == {"total_new": "LOADED", "no_such_tab": "FAILED"}
+    assert "CLARI_FORECAST_IDS" in answer.err.strip().splitlines()[-1]
+    assert terminal.query("select distinct forecast_id from clari.forecast_entry") == [("total_new",)]
+
+
 # Of each: scenario, settings, words after `sync`, what the last line names.
 NOTHING_COMES: dict[str, tuple[str, dict[str, str], list[str], str]] = {
     "a job that fails": ("failed", {"CLARI_MAX_REQUEUES": "0"}, ["--last", "1"], "failed at Clari"),
@@ -72,7 +82,6 @@ NOTHING_COMES: dict[str, tuple[str, dict[str, str], list[str], str]] = {
         ["--last", "1"],
         "CLARI_MAX_RESULT_BYTES",
     ),
-    "a forecast that is unknown": ("calm", {}, ["--last", "1", "--forecast", "no_such_tab"], "CLARI_FORECAST_IDS"),
     "a quarter that has not begun": ("calm", {}, ["--period", "2062_Q4"], "2062_Q4 was asked for"),
 }
 

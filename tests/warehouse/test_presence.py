@@ -73,3 +73,16 @@ def test_a_version_begins_where_a_value_changes_and_nowhere_else(forecast: Forec
     )
     answers = {day: forecast.house.tuples(as_of, t=moment(10, day)) for day in (1, 2, 3, 4, 7)}
     assert answers == {1: [], 2: [(100,)], 3: [(100,)], 4: [(110,)], 7: [(120,)]}
+
+
+def test_an_export_counts_and_changes_the_rows_of_its_own_forecast_alone(house: House) -> None:
+    """Two forecasts have the same people, weeks and fields."""
+    both = document(entry("ann", call=1), entry("ben", call=2))
+    north, south = Forecast(house, "north"), Forecast(house, "south")
+    for forecast in (north, south):
+        forecast.bring(both, moment(10, 20))
+    changed = south.bring(document(entry("ann", call=5)), moment(10, 21)).export
+    assert (changed.state, changed.rows_updated, changed.rows_disappeared) == ("LOADED", 1, 1)
+    assert all(row["in_latest_export"] for row in north.rows("forecast_entry"))
+    again = north.bring(both, moment(10, 22)).export
+    assert (again.state, again.rows_unchanged, again.rows_disappeared) == ("LOADED", 2, 0)

@@ -1,7 +1,5 @@
 """The Dagster face: what `dagster dev -w workspace.yaml` loads. The rooms behind it are in `clari_pipeline.defs`."""
 
-from __future__ import annotations
-
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.defs.graph import build
 

@@ -1,7 +1,5 @@
 """What end-to-end tests share: a Clari sandbox over HTTP, a folder of one's own, and the command line."""
 
-from __future__ import annotations
-
 import gc
 import os
 import shutil

@@ -1,7 +1,5 @@
 """What alerts a run gives rise to: a function a finding, and the table of them all."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta

@@ -4,8 +4,6 @@ The command line and Dagster's sensors use `Alerts` alike, so that people are no
 pipeline is run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta

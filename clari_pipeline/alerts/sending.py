@@ -1,7 +1,5 @@
 """Alerts on their way to people: to every channel that lacks them, once, and marked when they are taken."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Alerts of runs that could not write the warehouse: sent at once, and kept in the data folder until they can be."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The revenue board: one HTML file that opens without a network."""
 
-from __future__ import annotations
-
 from clari_pipeline.board.charts import pictures
 from clari_pipeline.board.figures import Board, View, read_board
 from clari_pipeline.board.page import first, headline, show, write_board

@@ -5,8 +5,6 @@ they stay exact until they are drawn; labels are formatted by `notify.rendering`
 (`var(--accent)`), so that charts follow its light, dark and print styles.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Figures of the board, read from the marts as they are: nothing is computed here, nothing summed."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """The board as one HTML file, with styles, charts and the program that draws them: it loads nothing from a network."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -4,8 +4,6 @@ To import it takes two seconds of a processor and holds the interpreter meanwhil
 nobody waits for that.
 """
 
-from __future__ import annotations
-
 import atexit
 import json
 import subprocess

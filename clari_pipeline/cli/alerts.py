@@ -1,7 +1,5 @@
 """The commands that are about alerts. What each needs is imported when it runs: --help is not to wait for it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

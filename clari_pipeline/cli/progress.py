@@ -1,7 +1,5 @@
 """What a person sees while a sync goes on: bars on a terminal, plain lines elsewhere. Always on stderr."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Self
 

@@ -1,7 +1,5 @@
 """What people and programs read at the end of a command."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """`clari-pipeline runbook`: a section of the runbook in the terminal, from a checkout or an installed wheel."""
 
-from __future__ import annotations
-
 import re
 from difflib import get_close_matches
 

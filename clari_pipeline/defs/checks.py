@@ -1,7 +1,5 @@
 """Dagster's asset checks: they report what `export_check` holds, and judge nothing themselves."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any

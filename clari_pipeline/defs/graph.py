@@ -1,7 +1,5 @@
 """The Dagster definitions, built from their parts."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable
 from datetime import UTC, datetime

@@ -4,8 +4,6 @@ A code server reports the death of a run's process, unless both die together: th
 orphaned run.
 """
 
-from __future__ import annotations
-
 from typing import Any, get_type_hints
 
 import dagster as dg

@@ -4,8 +4,6 @@
 earlier version of an entry, an earlier team) counts as the table's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import dagster as dg

@@ -1,7 +1,5 @@
 """Events of a quarter's exports in Dagster's log of its run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import dagster as dg

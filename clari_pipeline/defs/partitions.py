@@ -1,7 +1,5 @@
 """Fiscal quarters as Dagster partitions, named as Clari names them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """Problems on their way through Dagster's events: a step's failure and what it warns of carry them as metadata."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager

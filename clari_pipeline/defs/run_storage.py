@@ -5,8 +5,6 @@ Those files write `module: clari_pipeline.defs.run_storage`, `class: PooledSqlit
 Files and tables were always Dagster's own, in the folders of its defaults.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The jobs run in this process, a run a quarter, so that each stands in Dagster's UI."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager

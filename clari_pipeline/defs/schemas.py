@@ -1,7 +1,5 @@
 """Column schemas for Dagster's catalogue, read from the tables' own definitions in `sql/schema/`."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import dagster as dg

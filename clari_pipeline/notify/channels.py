@@ -4,8 +4,6 @@ An address (`slack://…`, `mailto://…`, `jsons://…`) is a secret from end t
 a channel's name: its kind, its place in the setting and a short hash.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import re

@@ -1,7 +1,5 @@
 """Group alerts into the few messages that people get."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields

@@ -4,8 +4,6 @@ Names come from a CRM and may hold anything. What a template prints is made safe
 template's author: control characters go, and nothing in a name can format, link, mention or break out.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -4,8 +4,6 @@ Grain: one row a forecast, period, week, person and field that was known then, i
 showing (`is_present` false). A million rows need half a gigabyte of memory.
 """
 
-from __future__ import annotations
-
 import csv
 import shutil
 import sys

@@ -8,8 +8,6 @@ A document lands before the ledger names it: so the warehouse is copied first, a
 the backup. A backup that did not come to its end leaves the one before as it was.
 """
 
-from __future__ import annotations
-
 import json
 import secrets
 import shutil

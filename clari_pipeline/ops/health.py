@@ -3,8 +3,6 @@
 It sends no request to Clari, and neither makes nor writes the warehouse.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import signal

@@ -1,7 +1,5 @@
 """Restore a backup, which is read in full and proved before anything is touched."""
 
-from __future__ import annotations
-
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ The ledger goes on naming their exports, as `RETIRED`: whoever syncs such a quar
 newest export alone. Verdicts that passed leave, too, once they are old: a sync writes seventeen an export, for ever.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 A part that cannot be read is replaced by a file with the reason, as a bundle is made when things are broken.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """Facts of a staged document for the gate, and its differences from earlier exports: counts and the offending keys."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 

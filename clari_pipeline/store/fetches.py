@@ -1,7 +1,5 @@
 """What the ledger of the products beside the forecast, `product_fetch`, says of a product as a whole."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from datetime import datetime
 

@@ -3,8 +3,6 @@
 What is being asked of Clari, was asked, has landed, was merged or refused. They decide what happens next.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Rows of the two ledgers as typed values; what each column says stands in `sql/schema/`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal

@@ -4,8 +4,6 @@ To add one: its table or view in `sql/schema/`, with the statement that fills it
 `make docs`, which puts it on the page of tables.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto

@@ -1,7 +1,5 @@
 """Calls as of a moment, and the marts made from them: `forecast_swing` and `forecast_vs_quota`."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Stage a document's rows, and merge them into the tables in one transaction; older rows never replace newer ones."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Open the warehouse of `CLARI_WAREHOUSE_URL`, by the registry of engines."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from pydantic import SecretStr

@@ -3,8 +3,6 @@
 Its queries are those of `sql/products.sql` whose names begin with the product's, or with one of its tables.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Refresh a mart, as the registry says."""
 
-from __future__ import annotations
-
 from clari_pipeline.store import history_marts, marts
 from clari_pipeline.store.mart_registry import Mart, Refresh
 from clari_pipeline.store.marts import CallRules

@@ -3,8 +3,6 @@
 Their columns are found by running the statements of `sql/` once in DuckDB, on empty tables.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from functools import cache
 from typing import Any

@@ -1,7 +1,5 @@
 """Days of the quarter as a document has them, compared with the fiscal calendar of the settings."""
 
-from __future__ import annotations
-
 from dataclasses import astuple
 from typing import Any
 

@@ -5,8 +5,6 @@ Documents form groups, a forecast's quarter or a product, and each group is as i
 in which they were exported: one that is late has its group rebuilt. One group is merged by one process at a time.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, suppress

@@ -4,8 +4,6 @@ Events at Clari are in `clari.events`. The ledger, the progress on a terminal, D
 made from events.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable, Iterable

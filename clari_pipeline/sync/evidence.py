@@ -1,7 +1,5 @@
 """What the gate judges of an export: counts, and the evidence for each check, gathered before and after the merge."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict

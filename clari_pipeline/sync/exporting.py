@@ -4,8 +4,6 @@ An `ExportRunner` runs them in an event loop of its own, in a thread; the merge 
 what has landed. Each step is persisted in the ledger before the next one runs.
 """
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections import Counter, defaultdict

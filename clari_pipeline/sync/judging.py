@@ -1,7 +1,5 @@
 """Verdicts on the documents of one merge."""
 
-from __future__ import annotations
-
 from collections.abc import Set
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Forecasts' documents into the tables, quarter by quarter, and the comparison of their calls afterwards."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace

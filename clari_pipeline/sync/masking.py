@@ -1,7 +1,5 @@
 """What must not be seen outside: secrets of the settings, and people's names and addresses."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress

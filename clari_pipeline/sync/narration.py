@@ -1,7 +1,5 @@
 """Events as lines of text, for the terminal and for Dagster's log alike."""
 
-from __future__ import annotations
-
 from clari_pipeline.clari import (
     Adopted,
     Cancelled,

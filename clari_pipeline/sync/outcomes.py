@@ -1,7 +1,5 @@
 """The outcome of an export: its state, the reason, and the runbook section on what to do about it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

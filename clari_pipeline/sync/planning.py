@@ -4,8 +4,6 @@ A run that was killed is continued: its requested exports are resumed in the sta
 merged within the last hour is not requested a second time. Clari counts every export, and cannot repeat an old one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

@@ -7,8 +7,6 @@ Where the marts of the history have become large they have no files unless they 
 run, and stand in the copy and on the server.
 """
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path

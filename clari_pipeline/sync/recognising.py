@@ -5,8 +5,6 @@ are replaced with those of the quarter's earlier exports before both are compare
 the quarter has Clari's own ids.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The ledger's hook: what happens to an export is written down before the next step is taken."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace

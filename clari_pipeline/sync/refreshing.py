@@ -1,7 +1,5 @@
 """The marts refreshed from the merged tables, and what is judged over all quarters once they stand."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from clari_pipeline.checks.export_gate import Verdict, judge

@@ -1,7 +1,5 @@
 """Landed documents merged once more, and documents from elsewhere landed and merged: neither asks Clari."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ It stands here and nowhere else. The command line calls `run_sync`; Dagster's da
 own, in the order that its sensors keep.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Which runs are alive: each holds a lock on a file of its own, which the operating system releases when it dies."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -1,7 +1,5 @@
 """Refuse documents of a sandbox in production (`CLARI_ENV=prod`)."""
 
-from __future__ import annotations
-
 from clari_pipeline.documents import DocumentUnreadable
 from clari_pipeline.landing import LandedDocument
 

@@ -4,8 +4,6 @@ They are written for DuckDB and carried by sqlglot. Where an engine truly needs 
 one (`core/queries.py`).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

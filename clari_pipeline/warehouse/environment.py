@@ -1,7 +1,5 @@
 """Which environment a warehouse belongs to: a process of another environment is refused."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar

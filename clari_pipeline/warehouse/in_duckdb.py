@@ -1,7 +1,5 @@
 """Statements of `sql/` as DuckDB runs them, in this process."""
 
-from __future__ import annotations
-
 import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress

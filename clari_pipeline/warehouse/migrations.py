@@ -1,7 +1,5 @@
 """The tables of this release: whether they stand, how they are made, and what earlier releases made otherwise."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import cache

@@ -1,7 +1,5 @@
 """Every engine that a warehouse can be kept in: one line each."""
 
-from __future__ import annotations
-
 from pydantic import SecretStr
 
 from clari_pipeline.warehouse import duckdb, postgres, snowflake

@@ -1,7 +1,5 @@
 """What warehouses on servers share: pooled sessions, documents read by DuckDB in this process, tables made once."""
 
-from __future__ import annotations
-
 import threading
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence

@@ -5,8 +5,6 @@ in this process; all others in the warehouse. A document is read and judged in t
 then brought to the second.
 """
 
-from __future__ import annotations
-
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The statements of `sql/`, found by name, run with named parameters."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import fields
 from functools import cache

@@ -1,7 +1,5 @@
 """Alert channels on loopback: web servers and a mail server, and Dagster's daemon with a webhook."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy

@@ -1,7 +1,5 @@
 """Messages reach real listeners on loopback, whatever the state of the others; addresses reach nobody."""
 
-from __future__ import annotations
-
 import logging
 import traceback
 from collections.abc import Callable

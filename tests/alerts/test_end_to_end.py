@@ -1,7 +1,5 @@
 """From a sync to what people get, through real listeners: told once, in time, and nothing that is not so."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

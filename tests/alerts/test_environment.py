@@ -1,7 +1,5 @@
 """What `CLARI_ENV` labels: alerts, the lines of a log, Dagster's runs, and the warehouse."""
 
-from __future__ import annotations
-
 import json
 
 import dagster as dg

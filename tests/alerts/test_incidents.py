@@ -2,8 +2,6 @@
 commands that stand there put it right.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

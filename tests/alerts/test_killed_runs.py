@@ -1,7 +1,5 @@
 """A run that was killed is told by the one that goes on in its place, whoever started that, and once."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What people read: subjects that say it all, lines that name who, what, from, to, and nothing lost for machines."""
 
-from __future__ import annotations
-
 import json
 import re
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Names come from a CRM: whatever is in them, a message keeps its shape and its reader sees the name."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from html.parser import HTMLParser
 

@@ -1,7 +1,5 @@
 """From documents to the words that people read: who changed a call, whose calls explain it, what a rate stands for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal

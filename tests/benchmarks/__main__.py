@@ -3,8 +3,6 @@
 The exit code is 0 whatever the timings are, and 1 where something could not be measured.
 """
 
-from __future__ import annotations
-
 import argparse
 import signal
 import sys

@@ -4,8 +4,6 @@ On PostgreSQL the entries go by ADBC into an unlogged table, as the pipeline's d
 has the five columns of `forecast_entry` for its primary key. Nothing is checked.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from contextlib import closing

@@ -4,8 +4,6 @@ An entry is some 329 bytes; there are ten fields and thirteen weeks for each per
 A fifth of the calls were entered by nobody in their week, and say neither by whom nor when.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import mmap

@@ -1,7 +1,5 @@
 """How fast documents land that arrive from memory, without waiting for any network."""
 
-from __future__ import annotations
-
 import sys
 import time
 from pathlib import Path

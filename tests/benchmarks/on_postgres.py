@@ -4,8 +4,6 @@ What the server's processes took is a part of the CPU seconds where the server r
 the process that loads. Before each row the server is brought to rest.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress

@@ -1,7 +1,5 @@
 """What is measured on DuckDB, part by part; each works in a folder of its own and gives rows of the table."""
 
-from __future__ import annotations
-
 import os
 import platform
 import shutil

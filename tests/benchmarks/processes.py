@@ -1,7 +1,5 @@
 """Processes, and what they cost as a whole: from their start to their exit."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

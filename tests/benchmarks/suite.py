@@ -5,8 +5,6 @@ Each revision is cloned into an empty folder. There `make demo` is run with its 
 the whole process tree. Nothing else should run on the machine; packages that pip or uv have cached are used.
 """
 
-from __future__ import annotations
-
 import os
 import resource
 import subprocess

@@ -1,7 +1,5 @@
 """The benchmarks' own parts: documents that the pipeline loads to the cent, and tables. No timing is asserted."""
 
-from __future__ import annotations
-
 import json
 from decimal import Decimal
 from pathlib import Path

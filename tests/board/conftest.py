@@ -1,7 +1,5 @@
 """A board in a real browser: Debian's Chromium, which is told to reach nothing but files."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

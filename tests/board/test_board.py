@@ -1,7 +1,5 @@
 """The board as its readers have it: opened in a browser, its filters used, its figures held against the marts."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta

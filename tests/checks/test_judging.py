@@ -1,7 +1,5 @@
 """Great Expectations in a process of its own: it judges the same, comes back when it was killed, and never outlives."""
 
-from __future__ import annotations
-
 import os
 import select
 import signal

@@ -1,7 +1,5 @@
 """Great Expectations judges without SciPy, which it imports and no check needs: the demo leaves it out."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

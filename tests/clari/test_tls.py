@@ -1,7 +1,5 @@
 """Whom TLS connections trust: read once for all clients, and what the environment names, as before."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import certifi

@@ -1,7 +1,5 @@
 """`CLARI_API_KEY_FILE`: a key that is replaced while a run goes on, and what is said where there is none."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime

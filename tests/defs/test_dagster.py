@@ -1,7 +1,5 @@
 """What a data engineer sees in Dagster: the graph, red and green quarters, checks with evidence, runs on schedule."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

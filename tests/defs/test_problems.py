@@ -1,7 +1,5 @@
 """What a step fails of, as the command line and alerts have it."""
 
-from __future__ import annotations
-
 import dagster as dg
 import pytest
 

@@ -1,7 +1,5 @@
 """The command line and Dagster's daemon, one after the other, for the same answers of Clari."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """The command line on an instance of several workers: its runs stand there like the daemon's."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import dagster as dg

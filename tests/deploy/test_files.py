@@ -1,7 +1,5 @@
 """What is to be built and run in containers, judged without them: by schemas, a linter, and against each other."""
 
-from __future__ import annotations
-
 import fnmatch
 import json
 import os

@@ -1,7 +1,5 @@
 """What the launcher answers when the daemon's monitoring asks after a run; with whole fleets in test_workers.py."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys

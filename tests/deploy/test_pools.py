@@ -1,7 +1,5 @@
 """Which runs take turns."""
 
-from __future__ import annotations
-
 import pytest
 from pydantic import SecretStr
 

@@ -1,7 +1,5 @@
 """Dagster on several workers: two export at once; what dies is found, made again, and asks Clari for nothing twice."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Days that a document writes: read in one way, strict about order and century, or refused by name."""
 
-from __future__ import annotations
-
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo

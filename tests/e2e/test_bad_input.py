@@ -1,7 +1,5 @@
 """Wrong words and wrong settings: one line that names cause and remedy, the right exit code, nothing half-written."""
 
-from __future__ import annotations
-
 import os
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A warehouse is used by the environment that it belongs to, and by no other."""
 
-from __future__ import annotations
-
 from itertools import count
 from pathlib import Path
 

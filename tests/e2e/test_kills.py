@@ -1,7 +1,5 @@
 """A sync that is killed at any moment is continued by the next one: nothing is lost, nothing is asked for twice."""
 
-from __future__ import annotations
-
 import shutil
 from collections import Counter
 from pathlib import Path

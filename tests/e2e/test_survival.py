@@ -1,7 +1,5 @@
 """What Clari does to exports, and what a person sees of it at the end of a sync."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator

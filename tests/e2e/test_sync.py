@@ -1,7 +1,5 @@
 """The main job as its users meet it: the command line, a Clari sandbox over HTTP, DuckDB on disk."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from decimal import Decimal

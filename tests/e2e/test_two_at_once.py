@@ -1,7 +1,5 @@
 """Two syncs of the same quarter at the same time: each has its own job, neither takes the other's for its own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A run as it happens: seven swings in two quarters, a mass change, a refused export, a low quota, a refused key."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any

@@ -3,8 +3,6 @@
 Planning a statement, DuckDB asks for memory so often that a small merge takes a quarter less time with it.
 """
 
-from __future__ import annotations
-
 import ctypes.util
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What several tests do first, done by whoever needs it first; the others begin with a copy of what it left."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable, Sequence

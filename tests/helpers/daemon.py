@@ -1,7 +1,5 @@
 """Dagster's daemon over an instance: it runs quarters, and ticks its sensors."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any

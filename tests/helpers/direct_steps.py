@@ -1,7 +1,5 @@
 """A sync's steps without a Dagster run around each, for tests that Dagster is not the subject of: two seconds less."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial

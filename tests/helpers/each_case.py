@@ -1,7 +1,5 @@
 """A table of cases in one test: every case is tried, and each that fails is named."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 

@@ -1,7 +1,5 @@
 """A Snowflake of the tests' own: fakesnow, spoken to over HTTP by Snowflake's connector as a real one would be."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket

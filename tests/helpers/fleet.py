@@ -1,7 +1,5 @@
 """Dagster as `deploy/` runs it, without containers: a code server, a daemon and run workers on a real PostgreSQL."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """Processes of their own that have imported everything already: forked from one that did, a second less each."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import resource

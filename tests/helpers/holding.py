@@ -1,7 +1,5 @@
 """A DuckDB file that another process holds open for writing, as a sync does."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator

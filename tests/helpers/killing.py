@@ -1,7 +1,5 @@
 """Syncs in processes of their own, which kill themselves at a given moment, as a power cut would."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Iterator

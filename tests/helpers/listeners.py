@@ -1,7 +1,5 @@
 """Web servers on loopback that keep what they were sent, in good and in bad shape."""
 
-from __future__ import annotations
-
 import json
 import socket
 import threading

@@ -1,7 +1,5 @@
 """A PostgreSQL of the tests' own: in a temporary folder, on loopback, gone when they end."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import shutil

@@ -4,8 +4,6 @@ An empty warehouse, an empty Dagster home, a folder after a first sync, a Postgr
 worker needs it first, below one folder that the run's main process makes and removes.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile

@@ -1,7 +1,5 @@
 """Documents of products in a few lines, landed as Clari's answers would be."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A wire to a server that can be cut, at the word that one names, or bent."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Callable, Iterator

@@ -5,8 +5,6 @@
 reads until the file FOLDER/enough is there, and ENOUGH times at least; prints what it saw as JSON.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

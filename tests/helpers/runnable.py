@@ -1,7 +1,5 @@
 """The queries of `sql/`, by names under which each can be run."""
 
-from __future__ import annotations
-
 from clari_pipeline.core.queries import names, text_of
 
 

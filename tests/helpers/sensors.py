@@ -1,7 +1,5 @@
 """Sensors look at an instance as Dagster's daemon lets them."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from clari_pipeline.config.settings import Settings, read_settings

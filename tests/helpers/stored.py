@@ -1,7 +1,5 @@
 """Records of Dagster's that it exports no name of, read from the form in which it stores them."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

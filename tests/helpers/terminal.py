@@ -1,7 +1,5 @@
 """A person at a terminal: types commands, reads what they answer, queries the warehouse that they leave."""
 
-from __future__ import annotations
-
 import atexit
 import json
 from collections.abc import Iterator

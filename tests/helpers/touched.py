@@ -4,8 +4,6 @@ What `git diff` and new files touch is looked up by folder: `clari_pipeline/X/` 
 Where nothing is touched, or nothing of what is touched can be told, the fast half of the suite is named.
 """
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath

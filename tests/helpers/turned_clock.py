@@ -1,7 +1,5 @@
 """A clock that stands still until somebody waits; then it is as much later at once."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from datetime import datetime, timedelta

@@ -7,8 +7,6 @@ behind its `version` in the registry. Comments and layout are no words.
 has other words under the same one. Marts that it is given by name make the same rows as before, with other words.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Collection, Iterator

@@ -1,7 +1,5 @@
 """A folder with the settings of commands that read a warehouse in it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """`clari-pipeline backup` and `restore`: what is saved is what comes back, and nothing is lost when it goes wrong."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """`clari-pipeline debug-bundle`: what support needs, and neither a secret nor a person."""
 
-from __future__ import annotations
-
 import json
 import re
 import tarfile

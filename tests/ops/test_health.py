@@ -1,7 +1,5 @@
 """`clari-pipeline serve-health` as an operator meets it: a process of its own, asked over HTTP beside real syncs."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

@@ -1,7 +1,5 @@
 """What people read holds no control characters, no escape sequences and no overrides of direction, on any road."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -10,8 +10,6 @@ detectors of mere entropy are off: they find every checksum. What tests have mad
 A secret that is found is never printed.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import subprocess

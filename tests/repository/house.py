@@ -3,8 +3,6 @@
 Rooms are the folders of `clari_pipeline/`; the floors are the longest way down from one to another that it imports.
 """
 
-from __future__ import annotations
-
 import ast
 import subprocess
 import sys

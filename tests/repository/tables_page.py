@@ -4,8 +4,6 @@ What a row is, what each column is and its type stand in the database alone; her
 merges uphold and the database, for speed, mostly does not declare.
 """
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """A table of cases in one test is no excuse for seeing one failure at a time."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.helpers.each_case import try_each

@@ -1,7 +1,5 @@
 """A secret that was committed once is found, wherever it stood, whatever was deleted later; and is not printed."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The rooms of the package: how many, on how many floors, none in a circle. The floors are import-linter's contract."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

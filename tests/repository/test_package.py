@@ -1,7 +1,5 @@
 """What is published: the wheel, and the version that everything names alike."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

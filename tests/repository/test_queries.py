@@ -1,7 +1,5 @@
 """The queries of `sql/`: each is found by its name, and each is run by something."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The README's and the other pages' words, tried: queries, commands, links, the first real sync, the page of tables."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

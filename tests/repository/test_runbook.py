@@ -4,8 +4,6 @@ What there is to be told is asked of the code itself: whoever adds an error, an 
 here that its section is missing.
 """
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 import re

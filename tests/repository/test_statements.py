@@ -1,7 +1,5 @@
 """What every statement of `sql/` keeps to."""
 
-from __future__ import annotations
-
 import pytest
 import sqlglot
 from sqlglot import exp

@@ -1,7 +1,5 @@
 """What `make check` runs after a change."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.helpers.touched import FAST, ROOT, held_by

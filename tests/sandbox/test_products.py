@@ -1,7 +1,5 @@
 """The sandbox's other calls: pages and their links, activity as a job, opportunities by id."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

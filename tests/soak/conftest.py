@@ -1,7 +1,5 @@
 """What lies here is run by `make soak` alone."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """How long the searches are: an hour in all on two cores, or `SOAK_TIMES` times that."""
 
-from __future__ import annotations
-
 import os
 
 TIMES = int(os.environ.get("SOAK_TIMES", "1"))

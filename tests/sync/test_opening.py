@@ -1,7 +1,5 @@
 """Who opens the copy for readers: every DuckDB from 1.2 on, each in a folder of its own, and finds all of it."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

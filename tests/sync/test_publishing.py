@@ -1,7 +1,5 @@
 """What people read while a sync writes: a copy of the warehouse and a Parquet file a mart, whole at every moment."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """The same documents make the same rows, whichever engine keeps them: table by table, and row by row."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence

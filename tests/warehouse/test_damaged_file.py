@@ -1,7 +1,5 @@
 """A DuckDB file that is no longer what was written: it is named, and both remedies bring everything back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """One set of statements: PostgreSQL takes each of them, and nothing is lost on the way to it or to Snowflake."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime

@@ -1,7 +1,5 @@
 """The warehouse's file as this process has it: one attachment for all who use it, whatever the file is called."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """A warehouse of a release which kept its entries in a table of the view's name: nobody sees a difference."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from datetime import date

@@ -1,7 +1,5 @@
 """The ledger's own sequence decides which of two exports is the newer one, where Clari gives no moment."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

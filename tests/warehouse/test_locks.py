@@ -1,7 +1,5 @@
 """Locks between processes on one server: different quarters are merged at once, the same one after the other."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

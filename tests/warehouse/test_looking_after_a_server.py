@@ -1,7 +1,5 @@
 """What looks after a warehouse, where a server keeps it: its environment, and a backup of the documents."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The registry of marts: what it says is so, and what it says of versions decides what a warehouse rebuilds."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

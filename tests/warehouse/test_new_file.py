@@ -1,7 +1,5 @@
 """A new DuckDB file beside what a killed writer has left."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What is published of a warehouse on a server: the marts as Parquet, and no copy, which nobody there needs."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What an engine can do is asked of its capabilities, and its class is found by the address alone."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

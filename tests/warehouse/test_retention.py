@@ -1,7 +1,5 @@
 """Quarters that leave the tables: only the old ones, whole, and nothing is lost; on a warehouse of ten quarters."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence

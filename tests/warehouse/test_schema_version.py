@@ -1,7 +1,5 @@
 """Warehouses are brought to a version of the schema that somebody wrote: comments in its files change nothing."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

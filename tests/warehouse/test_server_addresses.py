@@ -1,7 +1,5 @@
 """Addresses of a PostgreSQL as clouds and libpq write them; what is wrong with one is named, and no secret."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from urllib.parse import urlsplit
 

@@ -1,7 +1,5 @@
 """Whatever happens to a server in the middle of a merge: all of it is kept, or nothing, and the run says what to do."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Iterator

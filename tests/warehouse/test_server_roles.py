@@ -1,7 +1,5 @@
 """Who reads a warehouse that another release writes, and who comes to own one that another role has made."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

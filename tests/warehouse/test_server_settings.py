@@ -1,7 +1,5 @@
 """A server that cannot be used as it is set is found before Clari is asked: one line, exit code 2, and no password."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The tables on a server that somebody reads meanwhile, and that more than one release uses."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Snowflake as the warehouse, emulated: its addresses, its errors, what is defined when, and its locks."""
 
-from __future__ import annotations
-
 import re
 import socket
 import sys

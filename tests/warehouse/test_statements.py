@@ -1,7 +1,5 @@
 """Rows as values of a dataclass: a field without a column is an error that names both."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pytest

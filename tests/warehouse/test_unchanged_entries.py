@@ -1,7 +1,5 @@
 """An export that shows an entry unchanged leaves its row alone, and people read all the same that it was shown."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Weeks and quarters as documents give them, held against the settings; a week is its period's, whatever its number."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random

@@ -3,8 +3,6 @@
 The checks are listed in the order in which their failures are worth fixing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime

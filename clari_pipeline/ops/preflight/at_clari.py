@@ -1,7 +1,5 @@
 """Checks of the key, the export types, the quota and the clock by Clari's own answers, and of an export as a whole."""
 
-from __future__ import annotations
-
 import uuid
 from pathlib import Path
 from tempfile import TemporaryDirectory

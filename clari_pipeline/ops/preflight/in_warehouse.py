@@ -1,7 +1,5 @@
 """Checks of the warehouse: it can be read and written, and its figures are complete and fresh."""
 
-from __future__ import annotations
-
 import os
 from datetime import timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Checks of this machine: landing folder and disk, `.env`, alert channels, and what starts the syncs."""
 
-from __future__ import annotations
-
 import shutil
 import stat
 import subprocess

@@ -1,7 +1,5 @@
 """What a check finds, and what the checks read: each thing at most once, with at most three requests to Clari."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

@@ -1,7 +1,5 @@
 """Meetings, e-mails and attachments, with accounts, opportunities and participants: export jobs, as forecasts are."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta

@@ -4,8 +4,6 @@ Clari gives events for 30 days [spec] and no id of an event: one is made of all 
 that windows which overlap, and pages which repeat each other, bring it once.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """What the gate judges of a product's document: counts, and the evidence for each check."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from clari_pipeline.checks.export_gate import ExportFacts

@@ -4,8 +4,6 @@ Days that never came are the first, of them the newest. A window that is cut off
 what works; the windows that are left are then asked for at that length. The quota that forecasts need is left alone.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """A look at Clari's limits: a row of `export_quota`, which is read as `api_limits`, too."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping
 from datetime import datetime

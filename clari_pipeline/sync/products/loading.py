@@ -1,7 +1,5 @@
 """Documents of the other products into their tables; each product is one group."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace

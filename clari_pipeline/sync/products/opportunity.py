@@ -1,7 +1,5 @@
 """The opportunities that activity was mapped to, with their fields and how these have changed."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Mapping, Sequence

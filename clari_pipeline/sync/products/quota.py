@@ -1,7 +1,5 @@
 """How many exports of the organisation's quota a product may use, so that forecasts always have theirs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo

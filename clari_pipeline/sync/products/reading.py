@@ -1,7 +1,5 @@
 """What was read in a product's document, and the way through it: a stream of bytes in, some records at a time out."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 `config.settings.PRODUCTS` lists them, and each is the `SPEC` of the module of its name.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 

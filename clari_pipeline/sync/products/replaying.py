@@ -1,7 +1,5 @@
 """The products' tables rebuilt from what has landed, without a call to Clari."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

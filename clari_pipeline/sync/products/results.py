@@ -1,7 +1,5 @@
 """What came of a product in a run, for people and for `--json`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime

@@ -1,7 +1,5 @@
 """One product in one run: what an earlier run has left is continued, what is new is fetched, landed, judged, merged."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import nullcontext
 from dataclasses import asdict, replace

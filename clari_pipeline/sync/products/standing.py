@@ -1,7 +1,5 @@
 """How the products that are named stand, for those who watch: merged lately, or not, or never."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

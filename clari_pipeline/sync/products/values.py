@@ -1,7 +1,5 @@
 """Values of a decoded document as columns have them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

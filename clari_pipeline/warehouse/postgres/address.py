@@ -1,7 +1,5 @@
 """`CLARI_WAREHOUSE_URL` of a PostgreSQL: as the drivers take it, and as people may see it."""
 
-from __future__ import annotations
-
 import re
 from itertools import cycle
 from urllib.parse import parse_qsl

@@ -1,7 +1,5 @@
 """DuckDB's statements as PostgreSQL takes them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import sqlglot

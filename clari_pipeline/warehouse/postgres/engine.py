@@ -1,7 +1,5 @@
 """A PostgreSQL server as the warehouse: the same statements, carried; documents by bulk load."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256

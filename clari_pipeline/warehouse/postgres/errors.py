@@ -1,7 +1,5 @@
 """PostgreSQL's errors as this pipeline's: one line with cause and remedy. No message holds a password."""
 
-from __future__ import annotations
-
 import re
 
 from adbc_driver_manager import AdbcStatusCode

@@ -1,7 +1,5 @@
 """Staged tables are loaded into PostgreSQL by COPY, over a connection of ADBC's own."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterable
 from contextlib import closing

@@ -1,7 +1,5 @@
 """DuckDB's statements as Snowflake takes them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from sqlglot import exp

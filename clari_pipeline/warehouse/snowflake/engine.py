@@ -3,8 +3,6 @@
 Experimental: what the emulator cannot show (locks, a definition's end of a transaction, real types) has met no account.
 """
 
-from __future__ import annotations
-
 import atexit
 from pathlib import Path
 from typing import Any, Self

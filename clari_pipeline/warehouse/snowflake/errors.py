@@ -1,7 +1,5 @@
 """Snowflake's errors as this pipeline's: one line with cause and remedy. No message holds a password."""
 
-from __future__ import annotations
-
 import re
 
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseUnwritable

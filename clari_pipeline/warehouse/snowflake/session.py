@@ -4,8 +4,6 @@ A definition ends the transaction around it there. So the tables of a session al
 transaction and only filled in it, and nothing else is defined while one is open.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import secrets

@@ -1,7 +1,5 @@
 """The address of a schema in Snowflake: what the connector is told, and what people may see."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 

@@ -1,7 +1,5 @@
 """A warehouse that is ready for production, but for one thing at a time."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """`clari-pipeline preflight`: each line passes where all is ready, and fails for its own reason alone."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

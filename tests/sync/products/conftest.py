@@ -1,7 +1,5 @@
 """A small company's Clari over HTTP, a warehouse of one's own, and a clock that a test turns."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass

@@ -1,7 +1,5 @@
 """Activity: an export job as forecasts are, its parts beside it, nothing lost that a later export no longer shows."""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import count

@@ -1,7 +1,5 @@
 """Audit events: pages to their end, windows that overlap, what goes wrong on the way, what can no longer be had."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 

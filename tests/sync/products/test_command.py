@@ -1,7 +1,5 @@
 """From the command line: a line a product, what fails concerns no other, and the tables come again from what landed."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import signal

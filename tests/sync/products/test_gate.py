@@ -1,7 +1,5 @@
 """What is malformed or empty is judged before anything is merged, and stays landed."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Opportunities that activity was mapped to: a hundred a call, one bad id beside the others, values exact."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What activity may cost: forecasts always have their exports, and what is long catches up sync by sync."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Which days of activity are asked for: none is lost where an export is cut off, fails, or is of other days."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace

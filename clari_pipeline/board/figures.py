@@ -9,8 +9,7 @@ from typing import Any
 
 from clari_pipeline.notify.views import SwingLine, swing_line
 from clari_pipeline.store import alert_rows, marts
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, rows
+from clari_pipeline.warehouse.session import Record, Session, rows
 
 # Rows a list; the page says how many are left out.
 MOST_PEOPLE = 60

@@ -16,8 +16,7 @@ from clari_pipeline.store.ledger import QuarterStatus
 from clari_pipeline.store.marts import Swing
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.sync.run import SyncResult
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record
+from clari_pipeline.warehouse.session import Record, Session
 
 _SHOWN_SWINGS = 10
 _GAP = ("gap_from", "gap_to")

@@ -19,8 +19,8 @@ from clari_pipeline.sync.loading import Loader, has_landed
 from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run
 from clari_pipeline.sync.publishing import publish
 from clari_pipeline.sync.refreshing import Marts, movement_verdicts
+from clari_pipeline.warehouse.catalogue import is_view
 from clari_pipeline.warehouse.registry import capabilities_of
-from clari_pipeline.warehouse.statements import is_view
 
 PREFIX = "clari"
 READ_COPY = "read_copy"

@@ -26,7 +26,7 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.log_lines import CommandLog
 from clari_pipeline.warehouse.duckdb.engine import describe_tables
 from clari_pipeline.warehouse.errors import WarehouseMissing
-from clari_pipeline.warehouse.statements import run
+from clari_pipeline.warehouse.session import run
 
 Format = Literal["table", "csv", "parquet"]
 

@@ -30,8 +30,8 @@ from clari_pipeline.core.runbook import PipelineError
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.landing import Landing, LandingError
 from clari_pipeline.warehouse import environment
+from clari_pipeline.warehouse.catalogue import is_view, tables
 from clari_pipeline.warehouse.session import Warehouse
-from clari_pipeline.warehouse.statements import is_view, tables
 
 NAME = "manifest.json"
 WAREHOUSE, LANDING = "warehouse", "landing"

@@ -36,8 +36,7 @@ from clari_pipeline.store import ledger
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.products.standing import Standing, metrics_of, standings
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
-from clari_pipeline.warehouse.session import Warehouse
-from clari_pipeline.warehouse.statements import Record
+from clari_pipeline.warehouse.session import Record, Warehouse
 
 Status: TypeAlias = Literal["ok", "stale", "never", "busy", "unreadable"]
 

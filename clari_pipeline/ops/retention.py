@@ -15,8 +15,7 @@ from clari_pipeline.store import merging
 from clari_pipeline.store.mart_registry import MARTS, RetentionRule
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.refreshing import Marts
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, rows, run
+from clari_pipeline.warehouse.session import Record, Session, rows, run
 
 _AT_ONCE = 1000  # exports that a statement names
 _LEAVING = [mart.name for mart in MARTS.values() if mart.retention is RetentionRule.WITH_QUARTER]

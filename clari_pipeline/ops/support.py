@@ -29,9 +29,9 @@ from clari_pipeline.ops.health import HealthReader
 from clari_pipeline.ops.preflight.probe import CannotCheck
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.masking import MASK, Mask
+from clari_pipeline.warehouse.catalogue import tables
 from clari_pipeline.warehouse.errors import WarehouseError
-from clari_pipeline.warehouse.session import Warehouse
-from clari_pipeline.warehouse.statements import Record, rows, tables
+from clari_pipeline.warehouse.session import Record, Warehouse, rows
 
 _RUNS = 20
 _REQUIRED = re.compile(r"[A-Za-z0-9._-]+")

@@ -9,8 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, row, rows, rows_as, run
+from clari_pipeline.warehouse.session import Record, Session, row, rows, rows_as, run
 
 if TYPE_CHECKING:
     from clari_pipeline.notify import Alert

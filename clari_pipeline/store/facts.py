@@ -4,8 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 from clari_pipeline.store.ledger_rows import ExportRow
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, row, rows, rows_as, run
+from clari_pipeline.warehouse.session import Record, Session, row, rows, rows_as, run
 
 
 @dataclass(frozen=True, slots=True)

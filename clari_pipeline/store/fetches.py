@@ -4,8 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from clari_pipeline.store.ledger_rows import FetchRow
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import row, rows, rows_as
+from clari_pipeline.warehouse.session import Session, row, rows, rows_as
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,7 @@ from typing import Any, NamedTuple
 from clari_pipeline.store import marts
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.store.marts import CallRules, NewestExport
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import row, rows, rows_as, run
+from clari_pipeline.warehouse.session import Session, row, rows, rows_as, run
 
 CALLS = "forecast_call_week"
 MOVEMENT = "forecast_movement"

@@ -12,8 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from clari_pipeline.checks.export_gate import Verdict
 from clari_pipeline.store.ledger_rows import ExportRow, FetchRow, LedgerRow
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, row, rows, rows_as, run
+from clari_pipeline.warehouse.session import Record, Session, row, rows, rows_as, run
 
 _Row = TypeVar("_Row", bound=LedgerRow)
 _NO_WINDOW = dict.fromkeys(("window_from", "window_to", "gap_from", "gap_to"))  # of a fetch

@@ -9,8 +9,7 @@ from clari_pipeline.config.rules import Rules
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.store.mart_registry import MARTS
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import row, rows, rows_as, run
+from clari_pipeline.warehouse.session import Session, row, rows, rows_as, run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

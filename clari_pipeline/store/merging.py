@@ -11,8 +11,7 @@ import pyarrow as pa
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.store.facts import LeftOut
 from clari_pipeline.store.ledger_rows import ExportRow
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, row, rows, run
+from clari_pipeline.warehouse.session import Record, Session, row, rows, run
 
 _ASKED = {  # by the columns that they fill, and forecast_updated by itself: types that an export can ask for
     "forecast_value": "forecast",

@@ -13,9 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from clari_pipeline.store.ledger_rows import FetchRow
-from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import row, run
+from clari_pipeline.warehouse.session import Session, row, run, run_in_duckdb
 
 _OF_THE_MERGE = {"in_latest_export", "first_seen_at", "changed_at", "last_seen_at", "request_id"}
 _MOMENT = pa.timestamp("us", "UTC")

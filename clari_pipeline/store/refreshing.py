@@ -3,8 +3,7 @@
 from clari_pipeline.store import history_marts, marts
 from clari_pipeline.store.mart_registry import Mart, Refresh
 from clari_pipeline.store.marts import CallRules
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import run
+from clari_pipeline.warehouse.session import Session, run
 
 
 def refresh(session: Session, mart: Mart, rules: CallRules) -> list[tuple[marts.NewestExport, list[str]]]:

@@ -14,9 +14,8 @@ from clari_pipeline.core.queries import names
 from clari_pipeline.documents.rows import LISTS
 from clari_pipeline.store.merging import STAGED
 from clari_pipeline.store.product_rows import raw_schema
-from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
-from clari_pipeline.warehouse.session import runs_in_process
-from clari_pipeline.warehouse.statements import is_view, tables
+from clari_pipeline.warehouse.catalogue import is_view, tables
+from clari_pipeline.warehouse.session import run_in_duckdb, runs_in_process
 
 Columns = tuple[tuple[str, str], ...]
 

@@ -16,8 +16,7 @@ from clari_pipeline.store.ledger_rows import ExportRow, LedgerRow
 from clari_pipeline.store.marts import CallRules, NewestExport
 from clari_pipeline.sync.calendar_evidence import contradictions_of, lies_in
 from clari_pipeline.sync.recognising import Recognised
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record
+from clari_pipeline.warehouse.session import Record, Session
 
 _MEASURE_TYPES = dict(zip(("forecast", "quota", "adjustment", "crm_total", "crm_closed"), MEASURES, strict=True))
 _SHOWN = 20

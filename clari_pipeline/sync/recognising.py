@@ -19,8 +19,7 @@ from clari_pipeline.documents import Document, matching, money
 from clari_pipeline.documents.matching import Item
 from clari_pipeline.documents.rows import ControlTotal
 from clari_pipeline.store.ledger_rows import ExportRow
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, row, rows, run
+from clari_pipeline.warehouse.session import Record, Session, row, rows, run
 
 _LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
 _ROLES = ("role", "parent_role")

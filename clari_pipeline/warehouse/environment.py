@@ -6,8 +6,7 @@ from typing import TypeVar
 
 from clari_pipeline.core.setting_errors import SandboxInProduction
 from clari_pipeline.warehouse.errors import WrongEnvironment
-from clari_pipeline.warehouse.session import Session, Warehouse
-from clari_pipeline.warehouse.statements import rows, run
+from clari_pipeline.warehouse.session import Session, Warehouse, rows, run
 
 _Warehouse = TypeVar("_Warehouse", bound=Warehouse)
 

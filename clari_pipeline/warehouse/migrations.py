@@ -7,8 +7,8 @@ from hashlib import sha256
 
 from clari_pipeline.core.project import project_file
 from clari_pipeline.core.queries import QueryError
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import row, rows, run, tables
+from clari_pipeline.warehouse.catalogue import tables
+from clari_pipeline.warehouse.session import Session, row, rows, run
 
 _VERSION = re.compile(r"-- version: (\d+)")
 

@@ -1,26 +1,37 @@
-"""The interface of every engine: warehouses and their sessions, with transactions and locks.
+"""The interface of every engine: warehouses and their sessions, with transactions and locks, and the statements of
+`sql/`, found by name, that a session runs with named parameters.
 
 One rule says where a statement runs: those of `sql/documents/`, and of other topics those called `stage_*`, in DuckDB,
 in this process; all others in the warehouse. A document is read and judged in the first place, its staged tables are
 then brought to the second.
 """
 
+import atexit
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import duckdb
 from pydantic import SecretStr
 
+from clari_pipeline.core.queries import text_of
 from clari_pipeline.warehouse.capabilities import Engine
 from clari_pipeline.warehouse.errors import WarehouseInterrupted
-from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
 
 _ATTEMPTS = 3
 _Result = TypeVar("_Result")
+_Row = TypeVar("_Row")
+# It guesses that a thousandth of the rows is left after a few joins, and would put the larger side into memory.
+_JOINED_AS_WRITTEN = frozenset({"marts/backfilled_weeks"})
+
+_parsed: dict[str, list[tuple[duckdb.Statement, set[str]]]] = {}
+atexit.register(_parsed.clear)  # DuckDB complains of statements that outlive it
+
+Record = dict[str, Any]
 
 WorkTables = Callable[[], Mapping[str, Sequence[tuple[str, str]]]]
 """Name and DuckDB's type of each column, by the temporary tables that every session may fill."""
@@ -113,6 +124,65 @@ class Session(ABC):
 
         To be taken outside a transaction, so that what its last holder committed is seen. Raises `WarehouseLocked`.
         """
+
+
+def run(session: Session, name: str, **parameters: Any) -> Answer:
+    """Run a query of `sql/`, statement after statement; each takes the parameters that it names. The last result."""
+    return session.run(name, parameters)
+
+
+def rows(session: Session, name: str, **parameters: Any) -> list[Record]:
+    """What a query answers, a dictionary a row."""
+    answer = run(session, name, **parameters)
+    columns = [column[0] for column in answer.description or ()]
+    return [dict(zip(columns, values, strict=True)) for values in answer.fetchall()]
+
+
+def row(session: Session, name: str, **parameters: Any) -> Record:
+    """The one row that a query answers."""
+    (only,) = rows(session, name, **parameters)
+    return only
+
+
+def rows_as(kind: type[_Row], session: Session, name: str, /, **parameters: Any) -> list[_Row]:
+    """What a query answers, a value of this dataclass a row. Raises `LookupError` where a field has no column.
+
+    A column without a field is left out: on a server, a newer release may have added it already.
+    """
+    answer = run(session, name, **parameters)
+    columns = {column[0]: place for place, column in enumerate(answer.description or ())}
+    wanted = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # whoever calls it names a dataclass
+    if missing := [field for field in wanted if field not in columns]:
+        raise LookupError(f"{name} answers no {', '.join(missing)}, as {kind.__name__} has")
+    return [kind(**{field: values[columns[field]] for field in wanted}) for values in answer.fetchall()]
+
+
+def run_in_duckdb(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
+    """Run a query of `sql/`, statement after statement; the connection holds the last one's result."""
+    with _joined_as_written(connection) if name in _JOINED_AS_WRITTEN else nullcontext():
+        for statement, wanted in _statements(connection, text_of(name)):
+            if wanted:
+                connection.execute(statement, {key: parameters[key] for key in wanted})
+            else:
+                connection.execute(statement)
+
+
+@contextmanager
+def _joined_as_written(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.execute("set disabled_optimizers = 'join_order'")
+    try:
+        yield
+    finally:
+        with suppress(duckdb.Error):  # the error before it is the one to report
+            connection.execute("reset disabled_optimizers")
+
+
+def _statements(connection: duckdb.DuckDBPyConnection, text: str) -> list[tuple[duckdb.Statement, set[str]]]:
+    """The statements of a text and the parameters that each names; parsed once a process."""
+    if text not in _parsed:
+        found = connection.extract_statements(text)
+        _parsed[text] = [(statement, statement.named_parameters) for statement in found]
+    return _parsed[text]
 
 
 class Warehouse(ABC):

@@ -10,7 +10,7 @@ import pytest
 
 from clari_pipeline.checks.export_gate import CHECKS
 from clari_pipeline.store import marts
-from clari_pipeline.warehouse import in_duckdb
+from clari_pipeline.warehouse import session
 from tests.helpers.house import House, Outcome, document, entry, moment
 from tests.helpers.labelled import deceptions, histories
 from tests.helpers.labelled.examining import Brought, bring, examined
@@ -318,7 +318,7 @@ def test_a_bent_law_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     Compared anew by the law as it stands, every history is told rightly: what is noticed is the mutant's alone.
     """
-    text_of = in_duckdb.text_of
+    text_of = session.text_of
     living = []
     with examined([make(Random(11)).settled() for make in EXAMPLES], tmp_path) as (house, brought):
         for name in EXAMPLES.values():
@@ -333,7 +333,7 @@ def test_a_bent_law_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
                 return text.replace(fragment, instead) if statement == bent else text
 
             with monkeypatch.context() as patch:
-                patch.setattr(in_duckdb, "text_of", bend)
+                patch.setattr(session, "text_of", bend)
                 if bent != _MASS:
                     _compare_anew(house, brought, EXAMPLES[example])
                 if brought.is_right(EXAMPLES[example]):

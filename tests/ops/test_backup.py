@@ -12,9 +12,9 @@ import duckdb
 import pytest
 
 from clari_pipeline.landing import Landing
+from clari_pipeline.warehouse.catalogue import tables
 from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
 from clari_pipeline.warehouse.errors import WarehouseLocked
-from clari_pipeline.warehouse.statements import tables
 from tests.helpers import forked
 from tests.helpers.beginnings import begin_after
 from tests.helpers.each_case import try_each

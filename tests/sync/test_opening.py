@@ -16,8 +16,8 @@ from filelock import FileLock
 from clari_pipeline.core.project import project_file
 from clari_pipeline.ops import backup, restoring
 from clari_pipeline.store.mart_registry import MARTS
+from clari_pipeline.warehouse.catalogue import tables
 from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
-from clari_pipeline.warehouse.statements import tables
 from tests.helpers import opening, prepared
 from tests.helpers.house import House, document, entry, moment, person
 from tests.warehouse.test_new_file import catalogue

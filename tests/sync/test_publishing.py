@@ -21,7 +21,7 @@ from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.publishing import Published, publish
-from clari_pipeline.warehouse.statements import tables
+from clari_pipeline.warehouse.catalogue import tables
 from tests.helpers import forked
 from tests.helpers.terminal import Terminal
 

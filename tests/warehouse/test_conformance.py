@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.ops.as_of import show
 from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.warehouse.catalogue import tables
 from clari_pipeline.warehouse.duckdb.engine import describe_tables
-from clari_pipeline.warehouse.statements import tables
 from tests.helpers import fake_snowflake, postgres_server
 from tests.helpers.house import House, Json, document, entry, moment, person
 from tests.helpers.product_documents import ByHand, and_more

@@ -13,11 +13,11 @@ from sqlglot import exp
 
 from clari_pipeline.core.queries import text_for, text_of
 from clari_pipeline.store.work_tables import work_tables
+from clari_pipeline.warehouse.catalogue import tables
 from clari_pipeline.warehouse.dialects import Dialect, carried
 from clari_pipeline.warehouse.postgres.dialect import POSTGRES
 from clari_pipeline.warehouse.session import runs_in_process
 from clari_pipeline.warehouse.snowflake.dialect import SNOWFLAKE
-from clari_pipeline.warehouse.statements import tables
 from tests.helpers import postgres_server
 from tests.helpers.each_case import try_each
 from tests.helpers.runnable import runnable

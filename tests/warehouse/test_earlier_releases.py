@@ -10,11 +10,11 @@ import psycopg
 import pytest
 
 from clari_pipeline.core.periods import Quarter
+from clari_pipeline.warehouse.catalogue import is_view, tables
 from clari_pipeline.warehouse.dialects import carried
-from clari_pipeline.warehouse.in_duckdb import text_of
 from clari_pipeline.warehouse.postgres.dialect import POSTGRES
+from clari_pipeline.warehouse.session import text_of
 from clari_pipeline.warehouse.snowflake.dialect import SNOWFLAKE
-from clari_pipeline.warehouse.statements import is_view, tables
 from tests.helpers.house import QUARTER, House, document, entry, moment
 from tests.warehouse.conftest import SECRET, as_user
 

@@ -13,8 +13,8 @@ import pytest
 from clari_pipeline.core.project import CHECKOUT, project_file
 from clari_pipeline.store import refreshing
 from clari_pipeline.store.mart_registry import MARTS, Mart, RetentionRule
+from clari_pipeline.warehouse.catalogue import is_view
 from clari_pipeline.warehouse.duckdb.engine import describe_tables
-from clari_pipeline.warehouse.statements import is_view
 from tests.helpers import prepared
 from tests.helpers.house import House, document, entry, moment, person
 

@@ -23,7 +23,7 @@ from clari_pipeline.ops.retention import Retention
 from clari_pipeline.store.mart_registry import MARTS, RetentionRule
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.registry import PRODUCTS
-from clari_pipeline.warehouse.statements import is_view, tables
+from clari_pipeline.warehouse.catalogue import is_view, tables
 from tests.helpers import fake_snowflake, postgres_server, prepared
 from tests.helpers.house import House, Json, document, entry, person
 from tests.helpers.product_documents import ByHand, one_of_each

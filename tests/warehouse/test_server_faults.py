@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from clari_pipeline.warehouse.catalogue import is_view, tables
 from clari_pipeline.warehouse.errors import WarehouseError
-from clari_pipeline.warehouse.statements import is_view, tables
 from tests.helpers import postgres_server, prepared
 from tests.helpers.house import House, document, entry, moment
 from tests.helpers.proxy import wire

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from clari_pipeline.warehouse.statements import tables
+from clari_pipeline.warehouse.catalogue import tables
 from tests.helpers import postgres_server
 from tests.helpers.house import House, document, entry, moment
 from tests.helpers.terminal import Terminal

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from clari_pipeline.sandbox import Sandbox
-from clari_pipeline.warehouse.statements import is_view, tables
+from clari_pipeline.warehouse.catalogue import is_view, tables
 from tests.helpers import postgres_server
 from tests.helpers.house import House, document, entry, moment
 from tests.helpers.proxy import wire

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from clari_pipeline.warehouse.catalogue import tables
 from clari_pipeline.warehouse.errors import WarehouseLocked
 from clari_pipeline.warehouse.migrations import schema_version
 from clari_pipeline.warehouse.postgres.engine import PostgresWarehouse
-from clari_pipeline.warehouse.statements import tables
 from tests.helpers import postgres_server, prepared
 from tests.helpers.house import House, document, entry, moment
 

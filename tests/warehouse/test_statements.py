@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from clari_pipeline.warehouse.statements import rows_as
+from clari_pipeline.warehouse.session import rows_as
 from tests.helpers.house import House, document, entry, moment
 
 

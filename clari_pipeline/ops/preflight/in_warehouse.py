@@ -11,7 +11,7 @@ from clari_pipeline.sync.products.registry import unmet
 from clari_pipeline.sync.products.standing import standings
 from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.errors import WarehouseError
-from clari_pipeline.warehouse.statements import run
+from clari_pipeline.warehouse.session import run
 
 _SHOWN = 5
 _COVERED = 4  # quarters before the current one

@@ -17,8 +17,7 @@ from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.sync.context import Context, clari_client
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
 from clari_pipeline.warehouse.migrations import schema_version
-from clari_pipeline.warehouse.session import Session
-from clari_pipeline.warehouse.statements import Record, rows
+from clari_pipeline.warehouse.session import Record, Session, rows
 
 _LOCK_TIMEOUT_S = 30.0
 T = TypeVar("T")

@@ -17,14 +17,13 @@ from pydantic import SecretStr
 from clari_pipeline.core.disk import copy_past_memory, to_disk
 from clari_pipeline.core.retrying import retry_context
 from clari_pipeline.core.runbook import says_full
+from clari_pipeline.warehouse.catalogue import tables
 from clari_pipeline.warehouse.duckdb import ENGINE
 from clari_pipeline.warehouse.duckdb.errors import MAKE_AGAIN, is_lock, locked, says_damaged, translate
 from clari_pipeline.warehouse.duckdb.file import CONFIG, UsedHere, duck_file
 from clari_pipeline.warehouse.errors import WarehouseDamaged, WarehouseError, WarehouseLocked, WarehouseUnwritable
-from clari_pipeline.warehouse.in_duckdb import run_in_duckdb
 from clari_pipeline.warehouse.migrations import is_current, make_schema
-from clari_pipeline.warehouse.session import Answer, Session, Warehouse, WorkTables
-from clari_pipeline.warehouse.statements import rows, tables
+from clari_pipeline.warehouse.session import Answer, Session, Warehouse, WorkTables, rows, run_in_duckdb
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,12 +12,11 @@ from pydantic import SecretStr
 
 from clari_pipeline.warehouse.migrations import is_current, make_schema
 from clari_pipeline.warehouse.server import ServerWarehouse
-from clari_pipeline.warehouse.session import WorkTables
+from clari_pipeline.warehouse.session import WorkTables, run
 from clari_pipeline.warehouse.snowflake import ENGINE
 from clari_pipeline.warehouse.snowflake.errors import translate
 from clari_pipeline.warehouse.snowflake.session import SnowflakeSession
 from clari_pipeline.warehouse.snowflake.url import read_address
-from clari_pipeline.warehouse.statements import run
 
 _DEFAULTS: dict[str, Any] = {
     "login_timeout": 30,

@@ -18,8 +18,8 @@ from clari_pipeline.store.marts import CallRules
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.events import Hooks
 from clari_pipeline.sync.log_lines import JsonLines
+from clari_pipeline.sync.planning import Runs
 from clari_pipeline.sync.publishing import Places
-from clari_pipeline.sync.runs import Runs
 from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.session import Warehouse
 

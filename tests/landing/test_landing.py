@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from clari_pipeline.landing import PRODUCTS, LandedDocument, Landing, LandingError
-from clari_pipeline.sync.runs import Runs
+from clari_pipeline.sync.planning import Runs
 from tests.helpers.each_case import try_each
 
 IDS = {"forecast_id": "total_new", "time_period": "2026_Q4", "job_id": "6073"}

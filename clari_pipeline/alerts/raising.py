@@ -6,7 +6,6 @@ pipeline is run.
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
 from clari_pipeline.alerts.finding import FINDERS, RunResult, killed_runs, write_alerts
@@ -14,7 +13,6 @@ from clari_pipeline.alerts.sending import SENT_WITHIN, Outbox, Sent
 from clari_pipeline.alerts.spool import Spool
 from clari_pipeline.core.runbook import AlertKind, Problem, Remark, section_of
 from clari_pipeline.core.setting_errors import SettingsError
-from clari_pipeline.notify import compose, open_channels
 from clari_pipeline.store import alert_rows
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run
@@ -29,7 +27,6 @@ class Alerts:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._outbox = Outbox(context)
 
     def raise_alerts(
         self,
@@ -105,12 +102,12 @@ class Alerts:
         try:
             with self._context.warehouse.kept_open():
                 self.raise_alerts(outcomes, run_id=run_id, failures=failures, killed=killed, quarters=quarters)
-            return self._outbox.send()
+            return Outbox(self._context).send()
         except Exception as error:  # noqa: BLE001 - the sync itself is done
             sent = Sent(0)
             if isinstance(error, WarehouseError) and failures:
                 with suppress(SettingsError):  # an address that is none
-                    sent = self._notify_without_warehouse(failures, run_id=run_id)
+                    sent = Outbox(self._context).send_without_warehouse(failures, run_id=run_id)
             at_once = ", and people were told at once that this one failed" if sent.alerts else ""
             said = f"alerts could not be sent ({error}); the next run sends them{at_once}"
             return Sent(sent.alerts, (Problem(None, None, said, Remark.ALERT_NOT_SENT), *sent.problems))
@@ -119,39 +116,9 @@ class Alerts:
         """Notify people of a run that could not be made at all; where the warehouse cannot be written, without it."""
         try:
             self.raise_alerts(run_id=run_id, failures=failures)
-            return self._outbox.send()
+            return Outbox(self._context).send()
         except Exception:  # noqa: BLE001 - whatever it is, people are to hear of it
-            return self._notify_without_warehouse(failures, run_id=run_id)
-
-    def _notify_without_warehouse(self, failures: Sequence[Problem], *, run_id: str) -> Sent:
-        """Notify people at once; the next run that can writes the alert into the warehouse."""
-        spool, now = Spool(self._context.settings.data_dir), self._context.now()
-        repeat = timedelta(hours=self._context.settings.alert_repeat_hours)
-        if any(now - known["created_at"] < repeat for known in spool.read()):
-            return Sent(0)
-        row = {
-            "alert_key": f"run_failed {run_id}",
-            "alert_class": AlertKind.RUN_FAILED.value,
-            "kind": AlertKind.RUN_FAILED.value,
-            "severity": "P2",
-            "title": "A run failed",
-            "body": "; ".join(failure.line for failure in failures),
-            "created_at": now,
-            "run_id": run_id,
-        }
-        channels = open_channels(self._context.settings.alert_urls)
-        alerts = [alert_rows.alert_of(row | {"detail": None})]
-        look, env = ["clari-pipeline status"], self._context.settings.env
-        (message,) = compose(alerts, {}, where_to_look=look, environment=env)
-        deliveries = dict(zip(channels, channels.deliver(message), strict=True))
-        with suppress(OSError):  # its disk may be the one that is full
-            spool.add(row, [channel.id for channel, delivery in deliveries.items() if delivery.error is None])
-        problems = [
-            Problem(None, None, f"alert channel {d.channel}: {d.error}", Remark.ALERT_NOT_SENT)
-            for d in deliveries.values()
-            if d.error
-        ]
-        return Sent(int(bool(deliveries) and not problems), tuple(problems))
+            return Outbox(self._context).send_without_warehouse(failures, run_id=run_id)
 
     def notify_of_run(self, run_id: str, *, quarter_id: str | None, failures: Sequence[Problem]) -> Sent:
         """Raise and send the alerts of one of the daemon's runs that has ended; `failures` where it failed.
@@ -171,7 +138,7 @@ class Alerts:
                 failures=[] if is_explained else failures,
                 quarters=[quarter_id] if quarter_id else [],
             )
-            return self._outbox.send()
+            return Outbox(self._context).send()
         except Exception as error:  # noqa: BLE001 - a sensor that raises does not look at the run again
             subject = "alerts could not be sent"
             unsent = Problem(AlertKind.RUN_FAILED, None, f"{subject}: {error}", section_of(error), subject=subject)

@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.core.runbook import OF_CALLS, Problem, Remark
+from clari_pipeline.alerts.spool import Spool
+from clari_pipeline.core.runbook import OF_CALLS, AlertKind, Problem, Remark
 from clari_pipeline.notify import (
     Alert,
     Channel,
@@ -48,6 +50,36 @@ class Outbox:
         channels = open_channels(self._context.settings.alert_urls)
         with self._context.warehouse.sending_lock(timeout_s=_LONGEST_SENDING_S):
             return self._send(channels, named)
+
+    def send_without_warehouse(self, failures: Sequence[Problem], *, run_id: str) -> Sent:
+        """Notify people at once of a run that failed; the next run that can writes the alert into the warehouse."""
+        spool, now = Spool(self._context.settings.data_dir), self._context.now()
+        repeat = timedelta(hours=self._context.settings.alert_repeat_hours)
+        if any(now - known["created_at"] < repeat for known in spool.read()):
+            return Sent(0)
+        row = {
+            "alert_key": f"run_failed {run_id}",
+            "alert_class": AlertKind.RUN_FAILED.value,
+            "kind": AlertKind.RUN_FAILED.value,
+            "severity": "P2",
+            "title": "A run failed",
+            "body": "; ".join(failure.line for failure in failures),
+            "created_at": now,
+            "run_id": run_id,
+        }
+        channels = open_channels(self._context.settings.alert_urls)
+        alerts = [alert_rows.alert_of(row | {"detail": None})]
+        look, env = ["clari-pipeline status"], self._context.settings.env
+        (message,) = compose(alerts, {}, where_to_look=look, environment=env)
+        deliveries = dict(zip(channels, channels.deliver(message), strict=True))
+        with suppress(OSError):  # its disk may be the one that is full
+            spool.add(row, [channel.id for channel, delivery in deliveries.items() if delivery.error is None])
+        problems = [
+            Problem(None, None, f"alert channel {d.channel}: {d.error}", Remark.ALERT_NOT_SENT)
+            for d in deliveries.values()
+            if d.error
+        ]
+        return Sent(int(bool(deliveries) and not problems), tuple(problems))
 
     def _send(self, channels: Channels, named: Sequence[str]) -> Sent:
         with self._context.warehouse.session() as session:

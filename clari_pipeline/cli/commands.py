@@ -284,7 +284,8 @@ def _finish(
             console.print(f"To read while it runs: {copy}, {places.marts}/", highlight=False, soft_wrap=True)
     failed = [outcome for outcome in result.outcomes if outcome.is_failure and outcome.export.request_id not in excused]
     problems = [*reporting.failures(failed), *result.failures]
-    log.say(*reporting.warnings(result), *(sent.problems if sent else ()), *result.warnings, *problems)
+    warnings = [*reporting.warnings(result), *(sent.problems if sent else ()), *result.warnings]
+    log.say(*warnings, *problems)
     return ExitCode.NOT_DONE if problems else ExitCode.DONE
 
 

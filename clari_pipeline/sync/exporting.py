@@ -5,6 +5,7 @@ what has landed. Each step is persisted in the ledger before the next one runs.
 """
 
 import asyncio
+import hashlib
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,8 @@ from dataclasses import replace
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+from filelock import AsyncFileLock, BaseAsyncFileLock
 
 from clari_pipeline.clari import (
     AnswerLost,
@@ -25,6 +28,7 @@ from clari_pipeline.clari import (
     ExportCancelled,
     Exporter,
     ExportEvent,
+    ExportRequest,
     ExportTimedOut,
     Job,
     JobLost,
@@ -66,6 +70,7 @@ class ExportRunner:
         settings = context.settings
         self._settings = settings
         self._landing = landing or context.landing
+        self._locks = context.runs.folder / "asking"
         self.run_id = run_id
         self.plan = plan
         self._hooks = context.hooks
@@ -80,7 +85,7 @@ class ExportRunner:
             poll_interval_s=settings.poll_interval_s,
             max_concurrent=settings.max_concurrent_exports,
             known_jobs=lambda: asyncio.to_thread(self._record.known_jobs),
-            submission_lock=lambda request: context.runs.submission_lock(*request.adoption_key),
+            submission_lock=self._submission_lock,
             # Off the event loop: the warehouse may be locked by somebody for a while, and polls go on.
             observe=lambda event: asyncio.to_thread(self._tell, event),
             retried=self._tell,
@@ -111,6 +116,16 @@ class ExportRunner:
         """Wait for nothing more: whoever takes what has not come gets a `KeyboardInterrupt`."""
         if self._loop is not None and not all(result.done() for result in self._results.values()):
             self._loop.call_soon_threadsafe(self._cancel)
+
+    def _submission_lock(self, request: ExportRequest) -> BaseAsyncFileLock:
+        """An exclusive lock for requests of one forecast × quarter.
+
+        Where Clari's answer is lost, the job is found by what was requested: without the lock, two processes could take
+        each other's job for their own.
+        """
+        self._locks.mkdir(parents=True, exist_ok=True)
+        name = hashlib.sha256("\n".join(request.adoption_key).encode()).hexdigest()[:24]
+        return AsyncFileLock(self._locks / f"{name}.lock", thread_local=False)
 
     def take(self, quarter_id: str, hear: Callable[[ExportEvent], None] = lambda _event: None) -> list[str]:
         """Wait until every export of a quarter has landed or failed; their request ids.

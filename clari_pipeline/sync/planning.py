@@ -6,7 +6,6 @@ Which runs are alive is known by their locks: each holds one on a file of its ow
 when it dies.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
 
-from filelock import AsyncFileLock, BaseAsyncFileLock, FileLock, Timeout
+from filelock import FileLock, Timeout
 
 from clari_pipeline.clari import Export, ExportFormat, ExportRequest, LeftBehind, Limits
 from clari_pipeline.clari.models import segment
@@ -59,12 +58,12 @@ class Runs:
     """The lock files of one data folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     @contextmanager
     def alive(self, run_id: str) -> Iterator[None]:
         """Hold the run's lock while the context is open. A run that ends with an exception counts as killed."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self._file(run_id)):
             try:
                 yield
@@ -86,7 +85,7 @@ class Runs:
 
     def killed(self) -> set[str]:
         """Orphaned runs: ids of those that did not come to their end, and that no run has resumed yet."""
-        return {file.stem for file in self._folder.glob("*.lock") if not self.is_alive(file.stem)}
+        return {file.stem for file in self.folder.glob("*.lock") if not self.is_alive(file.stem)}
 
     def was_stopped(self, run_id: str) -> bool:
         """Whether it was ended by Ctrl-C."""
@@ -98,19 +97,8 @@ class Runs:
             self._file(run_id).unlink(missing_ok=True)
             self._file(run_id).with_suffix(".stopped").unlink(missing_ok=True)
 
-    def submission_lock(self, forecast_id: str, time_period_id: str) -> BaseAsyncFileLock:
-        """An exclusive lock for requests of one forecast × quarter.
-
-        Where Clari's answer is lost, the job is found by what was requested: without the lock, two processes could take
-        each other's job for their own.
-        """
-        folder = self._folder / "asking"
-        folder.mkdir(parents=True, exist_ok=True)
-        name = hashlib.sha256(f"{forecast_id}\n{time_period_id}".encode()).hexdigest()[:24]
-        return AsyncFileLock(folder / f"{name}.lock", thread_local=False)
-
     def _file(self, run_id: str) -> Path:
-        return self._folder / f"{segment(run_id)}.lock"  # a ledger from elsewhere may name anything
+        return self.folder / f"{segment(run_id)}.lock"  # a ledger from elsewhere may name anything
 
 
 def by_urgency(quarters: Iterable[Quarter], *, current: Quarter) -> list[Quarter]:

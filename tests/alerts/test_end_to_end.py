@@ -242,8 +242,12 @@ def test_stale_figures_raise_an_alert(
     assert len(alerts(terminal, "export_failed")) == 2
 
 
-def test_alerts_are_listed_and_requeued(terminal: Terminal, notified: Notified, hook: WebListener) -> None:
-    """Nothing is sent again unless it is named; what nobody has been sent yet is sent without that."""
+def test_alerts_are_listed_and_requeued(
+    terminal: Terminal, notified: Notified, hook: WebListener, mail: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is sent again unless it is named; what nobody has been sent yet is sent without that, and goes to
+    people's mail as it goes to a web address.
+    """
     listed = terminal("alerts", "list", "--json").document["alerts"]
     assert len(listed) == len(notified.documents[-1]["alerts"])
     out = terminal("alerts", "list").out
@@ -258,6 +262,12 @@ def test_alerts_are_listed_and_requeued(terminal: Terminal, notified: Notified, 
     terminal.execute("update clari.alert set sent_at = null")
     assert terminal("alerts", "resend").code == 0
     assert hook.documents[-1]["title"] == notified.documents[0]["title"]
+    terminal.execute("update clari.alert set sent_at = null")
+    monkeypatch.setenv("CLARI_ALERT_URLS", f"mailto://127.0.0.1:{mail.port}?from=pipeline@a.example&to=ops@a.example")
+    assert terminal("alerts", "resend").code == 0
+    (received,) = mail.received
+    assert str(received["subject"]) == notified.documents[0]["title"]
+    assert str(CURRENT) in received.get_body(("html",)).get_content()
 
 
 def test_an_invalid_channel_address_is_refused_before_any_request(

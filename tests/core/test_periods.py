@@ -24,6 +24,14 @@ def test_first_and_last_day_lie_in_their_quarter_and_the_days_beside_do_not(star
     assert (first.day, 88 <= (last - first).days <= 91) == (1, True)
 
 
+@given(months, st.integers(1001, 2998))
+def test_a_fiscal_year_begins_with_its_month_and_is_named_after_the_year_in_which_it_ends(start_month, year):
+    fiscal = FiscalCalendar(start_month)
+    first, last = fiscal.first_day(Quarter(year, 1)), fiscal.last_day(Quarter(year, 4))
+    assert (first.month, last.year) == (start_month, year)
+    assert (last + timedelta(days=1)).replace(year=2000) == first.replace(year=2000)
+
+
 def test_well_known_days():
     days = {
         (1, "2026-11-21"): "2026_Q4", (1, "2026-01-01"): "2026_Q1", (2, "2026-01-31"): "2026_Q4",

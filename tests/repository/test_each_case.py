@@ -18,3 +18,13 @@ def test_each_case_is_tried_and_each_that_fails_is_named() -> None:
     assert tried == ["one", "two", "three"]
     assert [error.__notes__ for error in failed.value.exceptions] == [["case: one"], ["case: three"]]
     try_each(["two"], check)
+
+
+def test_a_case_that_raises_nothing_where_it_should_is_named_too() -> None:
+    def check(number: int) -> None:
+        with pytest.raises(ZeroDivisionError):
+            assert 1 / number
+
+    with pytest.raises(ExceptionGroup) as failed:
+        try_each([1, 0, 2], check)
+    assert [error.__notes__ for error in failed.value.exceptions] == [["case: 1"], ["case: 2"]]

@@ -126,7 +126,12 @@ def test_a_document_that_is_not_what_was_asked_for_is_refused_by_name(house: Hou
         assert_refused(forecast, outcome, reason)
         found = json.dumps(verdict(outcome, reason).evidence, default=str)
         assert [part for part in named if part not in found] == []
-        assert verdict(outcome, reason).evidence["summary"]
+        evidence = verdict(outcome, reason).evidence
+        assert evidence["summary"]
+        if reason == "export_period_matches_request":
+            assert (evidence["requested"], evidence["delivered"]) == (QUARTER, named)
+        if named and named[0].startswith("Clari sent an error"):
+            assert outcome.export.error.endswith(named[0])
 
     try_each(REFUSED, check)
     counted = house.row("from clari.export_job where forecast_id = 'amounts that are none'")
@@ -191,6 +196,15 @@ def test_a_week_of_thousands_of_digits_stops_nothing(forecast: Forecast) -> None
     """It is a number that Python does not convert. A week's id is a text, and this one is as good as any."""
     line = csv_line("$5.00", week="9" * 5000, days=("10/15/2026", "10/21/2026"))
     assert forecast.bring(csv_of(line), moment(10, 20)).export.state == "LOADED"
+    after = csv_of(csv_line("$6.00", days=("10/15/2026", "10/21/2026")))
+    assert forecast.bring(after, moment(10, 21)).export.state == "LOADED"
+
+
+def test_one_crm_person_under_two_ids_is_named_with_both(forecast: Forecast) -> None:
+    twins = [person(who, crm="crm-1") for who in ("ann", "bob")]
+    outcome = forecast.bring(document(entry("ann", call=1), entry("bob", call=2), people=twins), moment(10, 20))
+    assert _warned(outcome, "people_are_distinct")
+    assert all(name in str(broken(outcome)["people_are_distinct"]) for name in ("ann", "bob", "crm-1"))
 
 
 def test_equal_entries_are_dropped_and_counted(forecast: Forecast) -> None:
@@ -337,19 +351,21 @@ def test_a_quarter_that_was_never_loaded_or_has_gone_stale_warns(open_house: Any
 
 
 ECHO = _of_period({"timePeriodId": "2026_Q3"})
-# A document, when it was exported, what its request is, and whether it is excused.
-IN_GRACE: list[tuple[Json | bytes, datetime, Json, bool]] = [
-    (EMPTY, moment(10, 1, 0), {}, True),
-    (EMPTY, moment(10, 7, 23), {}, True),
-    (EMPTY, moment(10, 8, 0), {}, False),
-    (EMPTY, moment(11, 1), {}, False),
-    (ECHO, moment(10, 1, 0), {}, True),
-    (ECHO, moment(10, 7, 23), {}, True),
-    (ECHO, moment(10, 8, 0), {}, False),
+NOTHING, OTHER = "export_is_not_empty", "export_period_matches_request"
+# A document, when it was exported, what its request is, which check keeps it out, and whether it is excused.
+IN_GRACE: list[tuple[Json | bytes, datetime, Json, str, bool]] = [
+    (EMPTY, moment(10, 1, 0), {}, NOTHING, True),
+    (EMPTY, moment(10, 7, 23), {}, NOTHING, True),
+    (EMPTY, moment(10, 8, 0), {}, NOTHING, False),
+    (EMPTY, moment(11, 1), {}, NOTHING, False),
+    (ECHO, moment(10, 1, 0), {}, OTHER, True),
+    (ECHO, moment(10, 7, 23), {}, OTHER, True),
+    (ECHO, moment(10, 8, 0), {}, OTHER, False),
+    (ECHO, moment(11, 1), {}, OTHER, False),
     # Nothing else is excused by the first days.
-    (EMPTY, moment(10, 1), {"is_truncated": True}, False),
-    (document(entry(call="many")), moment(10, 1), {}, False),
-    (b"{", moment(10, 1), {}, False),
+    (EMPTY, moment(10, 1), {"is_truncated": True}, "export_is_not_truncated", False),
+    (document(entry(call="many")), moment(10, 1), {}, "amounts_are_readable", False),
+    (b"{", moment(10, 1), {}, "export_is_readable", False),
 ]
 
 
@@ -357,11 +373,13 @@ def test_a_new_quarters_first_seven_days_are_excused(house: House, open_house: A
     """Clari may have nothing yet, or give the quarter before: kept out all the same, with a warning."""
 
     def check(number: int) -> None:
-        content, at, request, is_excused = IN_GRACE[number]
+        content, at, request, name, is_excused = IN_GRACE[number]
         forecast = Forecast(house, f"case {number}")
         outcome = forecast.bring(content, at, **request)
         assert (outcome.export.state, outcome.is_failure) == ("REFUSED", not is_excused)
         assert (_errors(outcome) == []) is is_excused
+        assert verdict(outcome, name).severity == ("WARN" if is_excused else "ERROR")
+        assert name in broken(outcome)
         assert forecast.rows("forecast_entry") == []
 
     try_each(range(len(IN_GRACE)), check)

@@ -26,8 +26,10 @@ def _present(forecast: Forecast) -> dict[str, str]:
     """The weeks of each person that are still shown; history and the current row agree."""
     key = ("user_id", "time_frame_id", "field_id")
     current = {tuple(row[name] for name in key): row for row in forecast.rows("forecast_entry")}
-    for row in forecast.rows("forecast_entry_history", valid_to=None):
-        assert row["is_present"] is current[tuple(row[name] for name in key)]["in_latest_export"]
+    open_versions = forecast.rows("forecast_entry_history", valid_to=None)
+    assert {tuple(row[name] for name in key): row["is_present"] for row in open_versions} == {
+        which: row["in_latest_export"] for which, row in current.items()
+    }
     found: dict[str, list[str]] = {}
     for who, week, _ in sorted(one for one, row in current.items() if row["in_latest_export"]):
         found.setdefault(who, []).append(week)

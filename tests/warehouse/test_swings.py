@@ -91,6 +91,15 @@ def test_the_settings_say_which_call_is_compared_and_what_swings(open_house: Any
     assert (forecast.swing("adjusted")["current_value"], forecast.swing("at")["threshold"]) == (50, Decimal("0.1"))
 
 
+def test_a_quarter_that_ended_more_than_three_days_ago_is_restated(forecast: Forecast) -> None:
+    """The quarter ends with the 31st of December: until the 4th at midnight, calls are still calls."""
+    moments = [moment(12, 31), *(moment(1, 4, hour, year=2027) for hour in (0, 1))]
+    for number, at in enumerate(moments):
+        forecast.bring(document(entry(week="W13", call=100 * 2**number)), at)
+    found = [forecast.swing(export=export) for export in (2, 3)]
+    assert [(one["reason"], one["is_swing"]) for one in found] == [("above_threshold", True), ("restated", False)]
+
+
 def test_between_two_currencies_there_is_no_change_and_no_sum(forecast: Forecast) -> None:
     """Each call stands beside its own currency; a yen less a dollar is no amount, and a yen to a dollar no ratio."""
     forecast.bring(document(entry("ann", call=100), entry("bob", call=7)), moment(10, 2))

@@ -274,6 +274,14 @@ def test_each_step_is_a_json_line(terminal: Terminal, clari: Sandbox, monkeypatc
     assert clari.api_key not in answer.err
 
 
+def test_eight_failures_in_a_row_are_ridden_out(terminal: Terminal, clari: Sandbox) -> None:
+    """429, 500, a proxy's page and a reset, mixed, of three calls: the export lands, and one was submitted."""
+    for call in ("limits", "status", "results"):
+        clari.fail_next(call, ["429:0", "500", "502", "reset", "503", "429:0", "502", "reset"])
+    assert export_last(1, attempts=Retry().attempts) == ["LANDED"]
+    assert sum(request.method == "POST" for request in clari.requests) == 1
+
+
 def test_waits_retries_and_latency_are_in_the_ledger_and_in_the_mart(terminal: Terminal, clari: Sandbox) -> None:
     clari.fail_next("status", ["500", "reset"])
     clari.fail_next("submit", ["quota"])

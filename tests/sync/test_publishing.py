@@ -213,13 +213,6 @@ def test_what_a_killed_writer_left_in_the_log_is_in_the_copy(synced: Terminal) -
     assert synced.query("select seven from clari.late", warehouse=COPY) == [(7,)]
 
 
-def test_the_sandbox_has_a_copy_of_its_own(terminal: Terminal) -> None:
-    answer = terminal("sync", "--sandbox", "--last", "1")
-    assert "To read while it runs: data/sandbox/warehouse-read.duckdb, data/sandbox/marts/" in answer.out
-    assert terminal.query("select 1 from clari.forecast_vs_quota limit 1", warehouse=f"data/sandbox/{Path(COPY).name}")
-    assert not Path(COPY).exists()
-
-
 @pytest.mark.soak
 def test_a_run_in_dagster_ends_with_the_copy(synced: Terminal) -> None:
     """One materialisation a sync, which says where the files are; it comes after the marts."""

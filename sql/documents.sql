@@ -140,10 +140,8 @@ order by crm_user_id, email
 limit 20;
 
 -- name: periods_delivered
-select
-    time_period_id, period_type, label, start_date, end_date,
-    (select count(*) from stage_entry as entry where entry.time_period_id = period.time_period_id) as entries
-from stage_time_period as period
+select time_period_id, period_type, label, start_date, end_date
+from stage_time_period
 order by time_period_id;
 
 -- name: quota_fields

@@ -94,7 +94,7 @@ set state = $state, clari_status = coalesce($clari_status, clari_status), error 
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 
 -- name: health_exports, merged: state = 'LOADED' and exported_at is not null and job_id not like 'document-%', columns: newest.state, merged.exported_at, merged.loaded_at
--- name: status, merged: state = 'LOADED', columns: newest.state, newest.error, merged.exported_at, merged.rows_staged as rows
+-- name: status, merged: state = 'LOADED', columns: newest.state, merged.exported_at, merged.rows_staged as rows
 -- Grain: one row a forecast and quarter: the newest export that was meant to be made, and the newest merged.
 -- A document from elsewhere (`replay --document`) says nothing about whether syncs work: for health it is no success.
 with newest as (

@@ -268,7 +268,7 @@ def carry_over(verdicts: Iterable[Verdict], request_id: str, job_id: str | None)
     carried = [
         replace(verdict, request_id=request_id)
         for verdict in verdicts
-        if verdict.check_name not in _NOT_OF_THE_DOCUMENT
+        if verdict.check_name in CHECKS and verdict.check_name not in _NOT_OF_THE_DOCUMENT
     ]
     return [
         replace(verdict, passed=True, evidence={"same_document_as": job_id})

@@ -255,12 +255,12 @@ class ClariClient:
                     _refuse_web_page(call, response, piece)
                 size += len(piece)
                 refuse_too_large(call, size, max_bytes)
-                room = LARGEST_ERROR - len(start)
-                start += piece[:room]
+                left = LARGEST_ERROR - len(start)
+                start += piece[:left]
                 if size > LARGEST_ERROR:
                     if size - len(piece) <= LARGEST_ERROR:
                         sink.write(start)
-                    sink.write(piece[room:])
+                    sink.write(piece[left:])
                 patience.renew()
                 seconds = monotonic() - begun
                 if seconds > self._request_timeout_s and size < seconds * _SLOWEST_BYTES_PER_S:
@@ -462,7 +462,7 @@ def _unwrapped(job: object) -> object:
 def tls_context() -> ssl.SSLContext:
     """A shared context: certifi's authorities, or those that `SSL_CERT_FILE` or `SSL_CERT_DIR` name.
 
-    Loaded again where either names another path, or the file there has changed.
+    Reloaded where either names another path, or the file there has changed.
     """
     named = {name: Path(path) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if (path := os.environ.get(name))}
     return _context(*((*one, one[1].stat().st_mtime_ns if one[1].exists() else 0) for one in named.items()))

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Literal, Protocol
 
 import httpx
@@ -37,7 +36,7 @@ class KeyAuth(httpx.Auth):
         self._current: Callable[[], SecretStr]
         self._refresh: Callable[[], SecretStr]
         if isinstance(key, SecretStr):
-            self._current = self._refresh = partial(SecretStr, key.get_secret_value())
+            self._current = self._refresh = lambda: key
         else:
             self._current, self._refresh = key.current, key.refresh
         self._scheme = scheme

@@ -1,6 +1,6 @@
 """How many exports may run at once, whether the quota has room, and how long an export is asked for in vain.
 
-An export whose answers are lost is looked for before Clari is asked again, so each of them costs half a minute.
+An export whose answers are lost is looked for before it is submitted a second time: each of them costs half a minute.
 """
 
 import asyncio
@@ -154,10 +154,8 @@ class LostAnswers:
         """
         self._first = self._first if self.count else asked
         cause = error.__cause__
-        kind = (
-            type(cause),
-            cause.status if isinstance(cause, errors.ClariRefused) else None,
-        )  # ids of errors differ each time
+        # Without the words: ids of errors differ each time.
+        kind = (type(cause), cause.status if isinstance(cause, errors.ClariRefused) else None)
         self._alike = self._alike + 1 if kind == self._kind else 1
         self._kind = kind
         self.count += 1

@@ -20,8 +20,8 @@ from clari_pipeline.core.setting_errors import ForecastsMissing, KeyMissing, San
 EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
 REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
 PRODUCTS = ("forecast", "limits", "audit", "activity", "opportunity")  # in the order in which a sync brings them
-_COPY = "warehouse-read.duckdb"
 SANDBOX_KEY = "sandbox-key-"  # how the key of every sandbox begins
+_COPY = "warehouse-read.duckdb"
 
 
 _Listed = Annotated[tuple[str, ...], NoDecode]
@@ -228,7 +228,7 @@ class Settings(BaseSettings):
     def is_of_a_sandbox(self) -> bool:
         """Whether the key is a sandbox's; a key that cannot be read is not."""
         try:
-            return self._current_key().get_secret_value().strip().startswith(SANDBOX_KEY)
+            return _is_invented(self._current_key())
         except (SettingsError, KeyFileError):
             return False
 
@@ -250,12 +250,13 @@ class Settings(BaseSettings):
 
     def required_key(self) -> SecretStr:
         """The key as it stands now, or `SettingsError` where there is none, or a sandbox's in production."""
-        if self.env == "prod" and self.is_of_a_sandbox:
+        key = self._current_key()
+        if self.env == "prod" and _is_invented(key):
             raise SandboxInProduction(
                 "the key is a sandbox's, whose figures are invented, and CLARI_ENV is prod: set CLARI_API_KEY and "
                 "CLARI_BASE_URL to Clari's, or unset CLARI_ENV and name a warehouse of the sandbox's own"
             )
-        return self._current_key()
+        return key
 
     def _current_key(self) -> SecretStr:
         source = self.key_source()
@@ -269,6 +270,10 @@ class Settings(BaseSettings):
                 "Forecast tab, comma-separated, or give --forecast ID"
             )
         return self.forecast_ids
+
+
+def _is_invented(key: SecretStr) -> bool:
+    return key.get_secret_value().strip().startswith(SANDBOX_KEY)
 
 
 def read_settings(**overrides: Any) -> Settings:

@@ -9,7 +9,7 @@ one with its own name where it has values. What one engine needs in other words 
 `-- name: <query>, engine: snowflake` or in the file `<query>.snowflake.sql`.
 
 Several such lines above one text name twins. Each gets the text with its own values for the words in braces, and a name
-that stands there again, or has several values between bars, gets the text once more, behind what it has:
+that stands there again, or has several values between bars, gets the text appended to what it has:
 
     -- name: audit_staged, table: audit_event, key: event_id
     -- name: audit_staged, table: audit_actor, key: actor_id, actor_type

@@ -10,6 +10,7 @@ import sys
 from binascii import a2b_base64
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from html import unescape
 from urllib.parse import unquote
 
@@ -98,21 +99,25 @@ class _Rewritten:
     """A text with some of it replaced, which knows where in the text before it each of its characters came from."""
 
     def __init__(self, before: str, pattern: re.Pattern[str], read: Callable[[re.Match[str]], str]) -> None:
-        # Where each begins, where it began and ended before, and whether it is as it was.
-        self._stretches: list[tuple[int, int, int, bool]] = []
-        pieces, size, end = list[str](), 0, 0
-        for found in pattern.finditer(before):
-            pieces += (before[end : found.start()], read(found))
-            kept = found.start() - end
-            self._stretches += ((size, end, found.start(), True), (size + kept, *found.span(), False))
-            size, end = size + kept + len(pieces[-1]), found.end()
-        self._stretches.append((size, end, len(before), True))
-        self.text = "".join([*pieces, before[end:]])
+        self._before, self._pattern, self._read = before, pattern, read
+        self.text = pattern.sub(read, before)
 
     def origin(self, span: _Span) -> _Span:
         """Where that stood before; what was replaced as a whole counts as a whole."""
         first, last = span
         return self._at(first, 0), self._at(last - 1, 1)
+
+    @cached_property
+    def _stretches(self) -> list[tuple[int, int, int, bool]]:
+        """Where each begins, where it began and ended before, and whether it is as it was; asked for after a find."""
+        stretches, begin, end = [], 0, 0
+        for found in self._pattern.finditer(self._before):
+            stretches.append((begin, end, found.start(), True))
+            begin += found.start() - end
+            stretches.append((begin, *found.span(), False))
+            begin += len(self._read(found))
+            end = found.end()
+        return [*stretches, (begin, end, len(self._before), True)]
 
     def _at(self, place: int, side: int) -> int:
         which = bisect_right(self._stretches, place, key=lambda stretch: stretch[0]) - 1

@@ -92,13 +92,12 @@ class StreamTotals:
                     stream.write(part)
                 stream.truncate()
             found = count_file(self._sql, self._file)
+            for key, more in found.items() if found is not None else ():
+                self.totals.setdefault(key, ControlTotal()).add(more.total, more.count)
         except Exception:  # noqa: BLE001 - a full disk, say: the exact count is there for that
             found = None
         if found is None:
             self.totals = None
-            return
-        for key, more in found.items():
-            self.totals.setdefault(key, ControlTotal()).add(more.total, more.count)
 
 
 def count_file(sql: str, file: Path) -> Totals | None:

@@ -94,7 +94,10 @@ class Wrapped(Response):
 
 
 class Spoilt(Wrapped):
-    """The answer as one of these faults sends it: `cut`, `drip`, `gzip`, `unsized`, `gzip_cut`, `unsized_cut`."""
+    """The answer as one of these faults sends it: `cut`, `drip`, `gzip`, `unsized`, `gzip_cut`, `unsized_cut`.
+
+    All of it is in memory meanwhile: faults are for documents of a test's size.
+    """
 
     def __init__(self, whole: Response, fault: "Fault") -> None:
         super().__init__(whole)

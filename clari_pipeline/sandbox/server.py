@@ -6,7 +6,6 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from itertools import count
@@ -172,10 +171,13 @@ class Sandbox:
 
     def run_forever(self) -> None:
         """Serve until Ctrl-C, once it was started."""
-        with suppress(KeyboardInterrupt):
+        try:
             while self._thread is not None and self._thread.is_alive():
                 self._thread.join(0.5)
-        self.stop()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.stop()
 
     def __enter__(self) -> Self:
         self.start()

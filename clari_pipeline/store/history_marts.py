@@ -45,7 +45,7 @@ class _Loaded:
     currency: str | None
     include_historical: bool | None
 
-    def says_the_same_as(self, before: _Loaded) -> bool:
+    def is_same_document_as(self, before: _Loaded) -> bool:
         """Whether it is the same document, asked for in the same way, as the one before it."""
         return replace(self, request_id=before.request_id, exported_at=before.exported_at) == before
 
@@ -150,7 +150,7 @@ def _quarters(exports: Iterable[_Loaded]) -> list[_Quarter]:
     for export in exports:  # in the order in which they count
         which = (export.forecast_id, export.quarter_id)
         before = last.get(which)
-        if before is None or not export.says_the_same_as(before):
+        if before is None or not export.is_same_document_as(before):
             brought.setdefault(export.forecast_id, []).append(export)
         last[which] = export
     return [

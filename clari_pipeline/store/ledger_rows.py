@@ -42,14 +42,16 @@ class LedgerRow:
 
     @property
     def as_of(self) -> datetime:
-        """`exported_at` of an export whose job has ended: the moment of its figures."""
-        assert self.exported_at is not None
+        """`exported_at` of an export whose job has ended: the moment of its figures. Raises `ValueError` for none."""
+        if self.exported_at is None:
+            raise ValueError(f"the ledger has no exported_at of {self.request_id}")
         return self.exported_at
 
     @property
     def document(self) -> str:
-        """`landing_path` of an export whose document has landed."""
-        assert self.landing_path is not None
+        """`landing_path` of an export whose document has landed. Raises `ValueError` for none."""
+        if self.landing_path is None:
+            raise ValueError(f"the ledger has no landing_path of {self.request_id}")
         return self.landing_path
 
 

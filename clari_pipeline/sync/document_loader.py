@@ -203,9 +203,8 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
         which: dict[str, Any] = {"forecast_id": forecast_id, "time_period_id": time_period_id}
         which |= {"request_id": row.request_id, "at": self._now()}
         if row.state == "LOADED":
-            counts: dict[str, Any] = {
-                name: getattr(row, name, None) or 0 for name in _COUNTS
-            }  # of a fetch none disappears
+            # Of a fetch no row disappears.
+            counts: dict[str, Any] = {name: getattr(row, name, None) or 0 for name in _COUNTS}
             self._context.hooks.emit(Merged(**which, **counts))
         else:
             self._context.hooks.emit(Refused(**which, error=row.error or ""))

@@ -77,9 +77,11 @@ class Recorder:
             return EXPORTS.known_jobs(session) | FETCHES.known_jobs(session)
 
     def manifest(self, request_id: str, landed_at: datetime) -> dict[str, Any]:
-        """What is kept beside the document of an export that lands now."""
+        """What is kept beside the document of an export that lands now: it lands without, where its row is gone."""
         with self._warehouse.session() as session:
-            row = self._ledger.row(session, request_id)
+            row = self._ledger.find(session, request_id)
+        if row is None:
+            return {}
         if isinstance(row, FetchRow):
             row = replace(row, answer_count=1)
         return manifest_of(replace(row, landed_at=landed_at))

@@ -200,6 +200,16 @@ def test_a_week_of_thousands_of_digits_stops_nothing(forecast: Forecast) -> None
     assert forecast.bring(after, moment(10, 21)).export.state == "LOADED"
 
 
+def test_a_document_whose_row_has_lost_its_moment_is_refused_by_name(house: House) -> None:
+    """It stops no other."""
+    lost = house.deliver(GOOD, moment(10, 19))
+    house.execute("update clari.export_job set exported_at = null")
+    assert house.bring(GOOD, moment(10, 20)).export.state == "LOADED"
+    export = house.outcome(lost).export
+    assert (export.state, export.error.partition(":")[0]) == ("REFUSED", "export_is_readable")
+    assert f"no exported_at of {lost}" in export.error
+
+
 def test_one_crm_person_under_two_ids_is_named_with_both(forecast: Forecast) -> None:
     twins = [person(who, crm="crm-1") for who in ("ann", "bob")]
     outcome = forecast.bring(document(entry("ann", call=1), entry("bob", call=2), people=twins), moment(10, 20))

@@ -76,7 +76,7 @@ class ClariAnswers:
 
 
 class Probe:
-    """Settings, Clari's answers, the schedule and the warehouse, read when a check first needs them and then kept."""
+    """Settings, Clari's answers and the warehouse, read when a check first needs them and then kept."""
 
     def __init__(self, settings: Settings, now: Callable[[], datetime]) -> None:
         self.settings = settings

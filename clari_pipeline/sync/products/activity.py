@@ -127,7 +127,8 @@ def _results(asked: list[AskedWindow]) -> list[WindowResult]:
 
 
 def _is_outside(moment: datetime, fetch: FetchRow) -> bool:
-    assert fetch.window_from is not None and fetch.window_to is not None
+    if fetch.window_from is None or fetch.window_to is None:
+        raise ValueError("the ledger has no window of this fetch")
     return moment < fetch.window_from - _SLACK or moment >= fetch.window_to + 2 * _SLACK
 
 

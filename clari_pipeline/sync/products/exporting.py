@@ -170,10 +170,10 @@ class ExportRounds:
             )
             for row in left
         ]
-        anew = [days for days in planned if days not in map(Window.of, left)]
+        unsubmitted = [days for days in planned if days not in map(Window.of, left)]
         exports = [
             *(export for export in continued if not export.is_history),
-            *(Export.planned(self._product.request(days)) for days in anew),
+            *(Export.planned(self._product.request(days)) for days in unsubmitted),
         ]
         history = [export for export in continued if export.is_history]
         runner = ExportRunner(

@@ -157,7 +157,8 @@ def result_of(warehouse: Warehouse, settings: Settings, name: str, *, run_id: st
 
 def verdicts_of(session: Session, found: Sequence[FetchRow]) -> list[Verdict]:
     """What was judged of these fetches; not of what is asked for in parts."""
-    judged = [fetch.request_id for fetch in found if fetch.request_id not in _in_parts(found)]
+    in_parts = _in_parts(found)
+    judged = [fetch.request_id for fetch in found if fetch.request_id not in in_parts]
     return [verdict for request_id in judged for verdict in ledger.verdicts_of(session, request_id)]
 
 

@@ -42,8 +42,9 @@ class Window:
 
     @classmethod
     def of(cls, fetch: HasWindow) -> Window:
-        """Of a row of the ledger, by UTC."""
-        assert fetch.window_from is not None and fetch.window_to is not None
+        """Of a row of the ledger, by UTC. Raises `ValueError` for a product that has no windows."""
+        if fetch.window_from is None or fetch.window_to is None:
+            raise ValueError("the ledger has no window of this fetch")
         return cls(fetch.window_from.astimezone(UTC).date(), fetch.window_to.astimezone(UTC).date())
 
     def __len__(self) -> int:

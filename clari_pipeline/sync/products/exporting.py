@@ -188,7 +188,7 @@ class ExportRounds:
         with runner, self._context.stop.stops(runner):
             for window in dict.fromkeys(export.quarter_id for export in (*exports, *history)):
                 self._context.stop.check()
-                runner.take(window)
+                runner.wait_for_quarter(window)
 
 
 def _cut(fetch: Fetch, longest: int) -> list[Fetch]:

@@ -17,7 +17,7 @@ from clari_pipeline.sync.products import evidence
 from clari_pipeline.sync.products.reading import ReadResult
 from clari_pipeline.sync.products.spec import ProductSpec
 from clari_pipeline.sync.recording import fetch_of
-from clari_pipeline.sync.sandbox_guard import refuse_invented
+from clari_pipeline.sync.sandbox_guard import refuse_sandbox_document
 from clari_pipeline.warehouse.session import Session
 
 
@@ -108,7 +108,9 @@ class ProductLoader(DocumentLoader[FetchRow, _Staged]):
             found = self._product.stage(session, stream, row)
         if self._is_production:
             names_people = self._product.names_people
-            refuse_invented(landed, product_rows.people_invented(session, self._product.name) if names_people else 0)
+            refuse_sandbox_document(
+                landed, product_rows.people_invented(session, self._product.name) if names_people else 0
+            )
         judged.counts[row.request_id] = DocumentCounts(rows_exported=found.rows_exported)
         asked_by = landed.manifest.get("run_id") or row.run_id  # whichever run merges it
         return _Staged(found, asked_by), evidence.of_document(session, row, found)

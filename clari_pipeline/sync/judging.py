@@ -33,8 +33,8 @@ class Judged:
         return any(verdict.keeps_out for verdict in self.verdicts.get(request_id, ()))
 
 
-def unreadable(export: LedgerRow, why: str, whole: ExportFacts | None = None) -> list[Verdict]:
-    """Verdicts on a document that cannot be read: `export_is_readable` fails with `why`; `whole` is judged, too."""
+def unreadable(export: LedgerRow, why: str, download: ExportFacts | None = None) -> list[Verdict]:
+    """Verdicts on an unreadable document: `export_is_readable` fails with `why`; `download` adds further facts."""
     found = {"export_is_readable": {"summary": why, "document": export.landing_path}}
     faults = ExportFacts(request_id=export.request_id, facts={"reading_faults": 1}, evidence=found)
-    return judge(faults if whole is None else faults.joined(whole))
+    return judge(faults if download is None else faults.joined(download))

@@ -14,7 +14,7 @@ from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.notify import split_addresses
 
 __all__ = ["MASK", "Mask", "masker_of_lines"]
-_SHORTEST_IN_A_LINE = 12  # characters; a shorter password may be any word, and the warehouse masks it itself
+_SHORTEST_IN_A_LINE = 12  # characters; a shorter password may be any word, and the warehouse logs none
 _PERSON = "(a person)"
 _ADDRESS = re.compile(r"[\w.+'%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*")
 _NO_SECRETS = {"sslmode", "warehouse", "role", "database", "schema", "application_name", "connect_timeout", "user"}

@@ -17,7 +17,7 @@ from clari_pipeline.sync.recording import manifest_of
 from clari_pipeline.sync.refreshing import Marts
 from clari_pipeline.warehouse.session import Warehouse
 
-_BEFORE_A_QUARTER = timedelta(days=16)  # its first week may begin earlier, and a fiscal year within a month
+_BEFORE_A_QUARTER = timedelta(days=16)  # its first week may begin earlier, and a fiscal year in mid-month
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ class Activity(ExportedProduct):
             stage_rows(rows)
 
         read_members(stream, {"activities": read_some}, batch=_RECORDS_PER_BATCH)
-        found.note_left_out(keyless)
+        found.note_keyless(keyless)
         found.facts["other_windows"] = int(bool(outside) and all(outside))
         return found
 

@@ -118,7 +118,7 @@ class Audit(AskedProduct):
             stage_rows(rows)
 
         read_members(stream, {"pages": read_pages}, batch=_PAGES_PER_BATCH)
-        found.note_left_out(keyless)
+        found.note_keyless(keyless)
         if fetch.gap_from is not None and fetch.gap_to is not None:
             hours = (fetch.gap_to - fetch.gap_from).total_seconds() / 3600
             found.facts["hours_missing"] = max(1, round(hours))

@@ -37,7 +37,7 @@ class ReadResult:
         if example and len(shown) < _MOST_EXAMPLES:
             shown.append(example)
 
-    def note_left_out(self, keyless: Sequence[str]) -> None:
+    def note_keyless(self, keyless: Sequence[str]) -> None:
         """Count records without a key: a warning (`parts_without_key`), unless there are no others: that refuses it."""
         fact = "parts_without_key" if len(keyless) < self.rows_exported else "records_without_key"
         for one in keyless:

@@ -72,7 +72,7 @@ class ProductSpec(ABC):
 
     name: ClassVar[str]
     noun: ClassVar[str]
-    """Plural of its records, in messages."""
+    """What messages call its records."""
 
     tables: ClassVar[Mapping[str, str]]
     """Its tables and a description of each, beginning with the grain; the table of the records is first."""

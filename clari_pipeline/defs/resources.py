@@ -40,7 +40,7 @@ class ExportsOfThisRun:
         forecasts = self._sync.settings.required_forecasts()
         runner = self._stack.enter_context(exporting(self._sync, self.run_id, [Quarter.parse(quarter_id)], forecasts))
         Alerts(self._sync).raise_killed(runner.plan.killed, run_id=self.run_id)
-        return runner.take(quarter_id, hear)
+        return runner.wait_for_quarter(quarter_id, hear)
 
 
 @dg.resource(description="Warehouse, landing folder and rules, from the CLARI_ settings.")

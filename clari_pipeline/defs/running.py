@@ -116,7 +116,7 @@ class JobSteps:
             Published(problems=tuple(observed_problems(result.all_events))), _problem_of(result, AlertKind.RUN_FAILED)
         )
 
-    def bring_product(self, product: str) -> ProductResult:
+    def sync_product(self, product: str) -> ProductResult:
         """Bring one product, in a run of its own."""
         # A part of a job cannot be given resources: hence a job of this product alone.
         only = definitions_of(self._context.settings, product)

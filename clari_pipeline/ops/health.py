@@ -34,7 +34,7 @@ from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.ops.freshness import CurrentQuarter, ExportHealth
 from clari_pipeline.store import ledger
 from clari_pipeline.store.opening import open_warehouse
-from clari_pipeline.sync.products.standing import Standing, metrics_of, standings
+from clari_pipeline.sync.products.standing import ProductFreshness, metrics_of, product_freshness
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
 from clari_pipeline.warehouse.session import Record, Warehouse
 
@@ -54,7 +54,7 @@ class Snapshot:
     exports: tuple[ExportHealth, ...] = ()
     states: tuple[Record, ...] = ()
     alerts_unsent: int = 0
-    products: tuple[Standing, ...] = ()
+    products: tuple[ProductFreshness, ...] = ()
 
     @property
     def jobs_in_flight(self) -> int:
@@ -251,14 +251,14 @@ class HealthReader(Collector):
         products = self._settings.other_products
         with self._warehouse.read_only() as session:
             if session is None:
-                snapshot = Snapshot(now, products=standings(None, products))
+                snapshot = Snapshot(now, products=product_freshness(None, products))
             else:
                 snapshot = Snapshot(
                     now,
                     exports=tuple(ExportHealth.all(session)),
                     states=tuple(ledger.health_states(session)),
                     alerts_unsent=ledger.alerts_pending(session),
-                    products=standings(session, products),
+                    products=product_freshness(session, products),
                 )
         if session is not None:
             self._closed_at = time.monotonic()

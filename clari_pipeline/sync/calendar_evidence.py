@@ -1,4 +1,4 @@
-"""Days of the quarter as a document has them, compared with the fiscal calendar of the settings."""
+"""Compare a document's dates of the quarter with the fiscal calendar of the settings."""
 
 from dataclasses import astuple
 from typing import Any
@@ -10,9 +10,9 @@ from clari_pipeline.store.facts import DeliveredPeriod, WeeksSpan
 def contradictions_of(
     quarter: Quarter, periods: list[DeliveredPeriod], weeks: WeeksSpan, calendar: FiscalCalendar
 ) -> list[dict[str, Any]]:
-    """Where the delivered days of the quarter differ from the settings', with the settings that would be right.
+    """Evidence, a dict a contradiction: the quarter's dates in the document and by the settings, and settings to match.
 
-    The days of the weeks are compared where those of the periods contradict nothing: a CSV has none. A document of
+    The dates of weeks are compared if those of periods contradict nothing: a CSV has no dates of periods. A document of
     another quarter is not compared.
     """
     contradictions = []
@@ -45,7 +45,7 @@ def contradictions_of(
 
 
 def lies_in(quarter: Quarter, period: DeliveredPeriod, calendar: FiscalCalendar) -> bool:
-    """Whether a period is the quarter or one of its months, by its days, or by its label where it has none."""
+    """Whether a period is the quarter or one of its months, by its dates, or by its label where it has none."""
     if period.time_period_id == str(quarter):
         return True
     if period.period_type == "QUARTER":

@@ -1,4 +1,4 @@
-"""What every step of a sync is a function of: the settings, the clock, and the places that they name."""
+"""`Context`, which every step of a sync is given: settings, clock, and what the settings open."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ class Stoppable(Protocol):
     """Work in the background that can be stopped."""
 
     def stop(self) -> None:
-        """Wait for nothing more."""
+        """Cancel what is still running, without waiting for it."""
         ...
 
 
 class StopSignal:
-    """Set by Ctrl-C: the merge in progress is finished, nothing else is waited for."""
+    """Set by Ctrl-C: cancels exports in the background; the merge in progress is finished, and nothing after it."""
 
     def __init__(self) -> None:
         self._is_set = False
         self._running: Stoppable | None = None
 
     def set(self) -> None:
-        """Ask for the stop."""
+        """Set the signal, and stop the background work that is registered."""
         self._is_set = True
         if self._running is not None:
             self._running.stop()
 
     def check(self) -> None:
-        """Raise `KeyboardInterrupt` if the stop was asked for: called where it is safe to stop, as between quarters."""
+        """Raise `KeyboardInterrupt` if the signal is set: called where it is safe to stop, as between quarters."""
         if self._is_set:
             raise KeyboardInterrupt
 
     @contextmanager
     def stops(self, running: Stoppable) -> Iterator[None]:
-        """While the context is open, `set` stops this background work, too."""
+        """While the context is open, `set` stops this work, too. Raises `KeyboardInterrupt` if it is set already."""
         before, self._running = self._running, running
         try:
             self.check()
@@ -86,7 +86,7 @@ class Context:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         hooks: Hooks | None = None,
     ) -> Context:
-        """What the settings name. Raises `DriverMissing` where the warehouse's driver is not installed."""
+        """Build it from the settings. Raises `DriverMissing` where the warehouse's driver is not installed."""
         hooks = hooks or Hooks()
         if settings.log_format == "json":
             hooks.add(JsonLines(settings.env))
@@ -95,7 +95,7 @@ class Context:
             settings=settings,
             warehouse=warehouse,
             landing=Landing(settings.landing_dir, is_of_a_sandbox=settings.is_of_a_sandbox),
-            runs=Runs(warehouse.folder / "runs"),  # everyone who shares the ledger has to find them
+            runs=Runs(warehouse.folder / "runs"),  # beside the ledger, so that all who share it see the same locks
             places=Places(settings.copy_file, settings.marts_dir, settings.weekly_files_max_rows),
             rules=CallRules(
                 use_adjusted=settings.call == "adjusted",
@@ -116,17 +116,17 @@ class Context:
         return self.settings.calendar
 
     def today(self) -> date:
-        """The organisation's day."""
+        """Today's date in the organisation's time zone."""
         return self.calendar.day_of(self.now())
 
     def current_quarters(self, last: int | None = None) -> list[Quarter]:
-        """The current quarter with those before and after it that the settings name, or with `last` - 1 before it."""
+        """The current quarter, with those before and after it that the settings name, or with `last` - 1 before it."""
         before = self.settings.historical_periods if last is None else last - 1
         after = self.settings.future_periods if last is None else 0
         return list(self.calendar.around(self.today(), before=before, after=after))
 
     def prepare(self) -> None:
-        """Make sure, before Clari is asked for anything, that what comes can be kept.
+        """Check that landing folder and warehouse are writable, before any request to Clari; claim the environment.
 
         Raises `WarehouseUnwritable`, `WarehouseLocked`, `WrongEnvironment` or `DataFolderUnwritable`.
         """
@@ -142,7 +142,7 @@ class Context:
 
 
 def clari_client(settings: Settings, retry: Retry | None = None) -> ClariClient:
-    """A client of the settings' Clari, the only place that makes one. Raises `SettingsError` where there is no key."""
+    """Build the client for Clari's API; nothing else builds one. Raises `SettingsError` where there is no key."""
     return ClariClient(
         base_url=settings.base_url,
         api_key=settings.key_source(),

@@ -1,8 +1,8 @@
-"""How every landed document gets into the tables, of forecasts and of the other products.
+"""Load landed documents into the tables: base class of the loaders of forecasts and of the other products.
 
-It is staged and judged, then merged in one transaction with its ledger row, or refused: what is refused stays landed.
-Documents form groups, a forecast's quarter or a product, and each group is as if its documents had arrived in the order
-in which they were exported: one that is late has its group rebuilt. One group is merged by one process at a time.
+A document is staged and judged, then merged in one transaction with its ledger row, or refused: a refused one stays
+landed. Documents form groups, a forecast's quarter or a product. A group's tables are as if its documents had arrived
+in the order of `exported_at`: a late one has its group rebuilt. Each merge holds its group's exclusive lock.
 """
 
 from abc import ABC, abstractmethod
@@ -27,16 +27,16 @@ _COUNTS = ("rows_staged", "rows_inserted", "rows_updated", "rows_unchanged", "ro
 _Row = TypeVar("_Row", bound=LedgerRow)
 _Staged = TypeVar("_Staged")
 
-ITS_OWN = (*UNREADABLE, duckdb.DataError)
-"""What is a document's own fault, wherever between its reading and its verdicts it is raised."""
+DOCUMENT_ERRORS = (*UNREADABLE, duckdb.DataError)
+"""Errors that the document itself causes, wherever between reading and verdicts they are raised."""
 
 
 class Unreconciled(Exception):
-    """The merged rows are not what the document says; the transaction is not kept."""
+    """The merged rows differ from the document; rolls the transaction back."""
 
 
 class DocumentLoader(ABC, Generic[_Row, _Staged]):
-    """Merges landed documents of one kind, each judged first.
+    """Judges and merges landed documents of one kind.
 
     `_Row` is a row of their ledger, `_Staged` a document whose rows are staged.
     """
@@ -44,7 +44,7 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
     ledger: Ledger[_Row]
     checks: ClassVar[Mapping[str, Check]]
     analyzed: ClassVar[Sequence[str]] = ()
-    """The tables whose statistics are renewed after a merge."""
+    """The tables whose planner statistics are refreshed after a merge (`analyze`)."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -54,9 +54,9 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
         self.landing = self._landing(context.landing)
 
     def merge(self, request_id: str) -> None:
-        """Merge one landed document, or refuse it; what another process has merged or refused is left alone.
+        """Merge one landed document, or refuse it; nothing if another process has done so already.
 
-        Raises `LandingError` where its group is to be rebuilt, and the document of merged rows is damaged.
+        Raises `LandingError` if its group has to be rebuilt, and a document whose rows are merged is damaged.
         """
         attempts = count()
 
@@ -64,18 +64,18 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
             is_retry = next(attempts) > 0
             if row.state == "LANDED":
                 self._merge_and_emit(session, row)
-            elif is_retry:  # it was committed, though the connection was lost before the answer
+            elif is_retry:  # committed, though the connection was lost before the answer
                 self._after_commit(session, [row], [row] if row.state == "LOADED" else [])
                 self._emit(row)
 
         self._locked(request_id, merge)
 
-    def merge_again(self, request_id: str) -> None:
-        """The same of one that may be merged or refused already."""
+    def remerge(self, request_id: str) -> None:
+        """Merge or refuse one document in whichever state it is: landed, merged or refused."""
         self._locked(request_id, self._merge_and_emit)
 
     def _locked(self, request_id: str, step: Callable[[Session, _Row], None]) -> None:
-        """Take a step with a document's ledger row while no other process merges its group."""
+        """Run `step` with a document's ledger row under its group's exclusive lock, with retries of the warehouse."""
 
         def attempt(session: Session) -> None:
             with session.lock(*self._group(self.ledger.row(session, request_id))):
@@ -84,7 +84,7 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
         self._warehouse.with_retry(attempt)
 
     def _rebuild(self, group: Sequence[str], landed: Callable[[Session], list[_Row]]) -> list[str]:
-        """Merge every landed document of a group in order, the refused judged once more, all or nothing; their ids."""
+        """Rebuild a group from all landed documents, in order, in one transaction, the refused re-judged; their ids."""
         rows: list[_Row] = []
 
         def attempt(session: Session) -> None:
@@ -100,13 +100,13 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
             self._emit(self.ledger.row(session, request_id))
 
     def _merge_alone(self, session: Session, row: _Row) -> None:
-        """Merge the newest of its group, staged outside of the transaction, which would keep all of it in memory."""
+        """Merge the newest of its group. Staged before the transaction, which would hold the staged rows in memory."""
         judged = Judged()
         staged = self._stage(session, row, judged)
         self._commit(session, [row], judged, lambda: self._merge_each(session, [row], judged, lambda _: staged))
 
     def _merge_in_order(self, session: Session, rows: list[_Row], *, trusted: Set[str] = frozenset()) -> None:
-        """Rebuild a group from these documents. Those that are `trusted`, by request id, are not judged once more."""
+        """Rebuild a group from these documents. Those whose request id is in `trusted` are not re-judged."""
         if not rows:
             return
         judged = Judged(trusted)
@@ -118,12 +118,12 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
         self._commit(session, rows, judged, merge_all)
 
     def _commit(self, session: Session, rows: list[_Row], judged: Judged, merge: Callable[[], list[_Row]]) -> None:
-        """Merge in one transaction; where a document does not reconcile, once more without it."""
+        """Merge in one transaction; roll back and retry without a document that does not reconcile."""
         merged: list[_Row] | None = None
         while merged is None:
             with suppress(Unreconciled), self._transaction(session, rows[0]):
                 merged = merge()
-                self._keep(session, rows, judged)
+                self._write_verdicts(session, rows, judged)
         if self.analyzed:
             session.analyze(self.analyzed)
         self._after_commit(session, rows, merged)
@@ -131,7 +131,7 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
     def _merge_each(
         self, session: Session, rows: list[_Row], judged: Judged, stage: Callable[[_Row], _Staged | None]
     ) -> list[_Row]:
-        """Merge documents one after the other, as if each had arrived when it was exported; those that are merged."""
+        """Stage and merge documents one after the other; returns those that were merged, without the refused."""
         merged = []
         for row in rows:
             request_id = row.request_id
@@ -140,10 +140,10 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
                 continue
             try:
                 self._merge_one(session, row, staged, judged)
-            except ITS_OWN as error:
-                if judged.is_trusted(request_id):  # its rows stay, and what was to be merged with them waits
-                    said = f"document {row.landing_path} cannot be merged again: {why_unreadable(error)}"
-                    raise LandingError(said) from error
+            except DOCUMENT_ERRORS as error:
+                if judged.is_trusted(request_id):  # the rollback keeps its rows; the new document stays landed
+                    message = f"document {row.landing_path} cannot be merged again: {why_unreadable(error)}"
+                    raise LandingError(message) from error
                 judged.verdicts[request_id] = unreadable(row, why_unreadable(error))
                 raise Unreconciled from error
             merged.append(row)
@@ -151,18 +151,18 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
         return merged
 
     def _stage(self, session: Session, row: _Row, judged: Judged) -> _Staged | None:
-        """The rows, staged and brought to where they are merged; None, and its verdicts, where the document is refused.
+        """Read, judge and stage a document, and upload the staged rows to the warehouse; None if it is refused.
 
-        One that is damaged on our own disk is refused like one that Clari spoilt: the others of its group do not wait
-        for it, and once a backup has brought it back, a rebuild merges it. Where the tables hold its rows they would be
-        lost by that: `LandingError` stops the merge, and the tables stay as they are.
+        One that is damaged on disk is refused like an unreadable one: the others of its group do not wait for it, and a
+        rebuild merges it once it is restored from a backup. If its rows are merged, refusing it would delete them:
+        `LandingError` stops the merge.
         """
         warm_up()
         request_id, landed = row.request_id, None
         try:
             landed = self.landing.find(row.document)
             try:
-                staged, said = self._read(session, row, landed, judged)
+                staged, found = self._read(session, row, landed, judged)
             except UNREADABLE as error:
                 landed.prove()
                 raise DocumentUnreadable(why_unreadable(error)) from error
@@ -173,20 +173,20 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
             judged.verdicts[request_id] = unreadable(row, str(error), of_download)
             return None
         if not judged.is_trusted(request_id):
-            judged.verdicts[request_id] = judge(said, self.checks)
+            judged.verdicts[request_id] = judge(found, self.checks)
             if judged.is_refused(request_id):
                 return None
         session.upload(self._staged_tables())
         return staged
 
     def _reconciled(self, request_id: str, judged: Judged, found: ExportFacts) -> None:
-        """Judge what was merged. Raises `Unreconciled`."""
+        """Judge the merged rows. Raises `Unreconciled` if they are refused."""
         judged.add(request_id, judge(found, self.checks))
         if judged.is_refused(request_id):
             raise Unreconciled
 
-    def _keep(self, session: Session, rows: list[_Row], judged: Judged) -> None:
-        """Verdicts, and the ledger rows of those that are refused."""
+    def _write_verdicts(self, session: Session, rows: list[_Row], judged: Judged) -> None:
+        """Write the verdicts, and the ledger rows of the refused documents."""
         for row in rows:
             request_id = row.request_id
             verdicts = judged.verdicts.get(request_id, [])
@@ -198,18 +198,18 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
             keep_verdicts(session, verdicts, self._now())
 
     def _emit(self, row: _Row) -> None:
-        """What became of the document, once that is committed."""
+        """Emit `Merged` or `Refused`, by the committed ledger row."""
         forecast_id, time_period_id = self._labels(row)
         which: dict[str, Any] = {"forecast_id": forecast_id, "time_period_id": time_period_id}
         which |= {"request_id": row.request_id, "at": self._now()}
         if row.state == "LOADED":
-            # Of a fetch no row disappears.
+            # `FetchRow` has no rows_disappeared.
             counts: dict[str, Any] = {name: getattr(row, name, None) or 0 for name in _COUNTS}
             self._context.hooks.emit(Merged(**which, **counts))
         else:
             self._context.hooks.emit(Refused(**which, error=row.error or ""))
 
-    # What a kind of documents says of itself
+    # Implemented by the loader of a kind of documents
 
     def _landing(self, landing: Landing) -> Landing:
         """Where its documents land."""
@@ -217,7 +217,7 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
 
     @abstractmethod
     def _group(self, row: _Row) -> Sequence[str]:
-        """The name of a document's group, which is that of the group's lock."""
+        """The parts of the name of a document's group, which is also the name of its lock."""
 
     @abstractmethod
     def _transaction(self, session: Session, row: _Row) -> AbstractContextManager[None]:
@@ -225,17 +225,17 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
 
     @abstractmethod
     def _merge(self, session: Session, row: _Row) -> list[str]:
-        """Merge a document alone, or in order with the others of its group; ids of all that had not been merged yet."""
+        """Merge a document alone, or rebuild its group with it; request ids to emit the outcomes of."""
 
     @abstractmethod
     def _forget_group(self, session: Session, row: _Row) -> None:
-        """Empty a group's tables, to be filled in the same transaction."""
+        """Delete a group's rows, which the same transaction inserts from the documents."""
 
     @abstractmethod
     def _read(self, session: Session, row: _Row, landed: LandedDocument, judged: Judged) -> tuple[_Staged, ExportFacts]:
-        """The document, staged, and what it says by itself; what is counted in it goes into `judged`.
+        """Stage the document; returns it with its facts for the gate, and writes its counts into `judged`.
 
-        Raises one of `UNREADABLE`, and `LandingError` where the document is not what was landed.
+        Raises one of `UNREADABLE`, and `LandingError` where the file is not what was landed.
         """
 
     @abstractmethod
@@ -251,14 +251,14 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
         """`forecast_id` and `time_period_id` of the events."""
 
     def _of_download(self, row: _Row, landed: LandedDocument) -> ExportFacts | None:
-        """What is known of a document that cannot be read."""
+        """Facts of a document that cannot be read, if any are known."""
         return None
 
     def _keep_counts(self, session: Session, request_id: str, counts: DocumentCounts) -> None:
-        """Write down what was counted in a document."""
+        """Write the counts of a document to its ledger row."""
 
     def _before_commit(self, session: Session, row: _Row) -> None:
-        """What is renewed of a group in the same transaction."""
+        """Update what is derived from a group's rows, in the same transaction."""
 
     def _after_commit(self, session: Session, rows: list[_Row], merged: list[_Row]) -> None:
-        """What is made of a group's merged rows after the transaction."""
+        """Update what is derived from a group's merged rows, after the transaction."""

@@ -1,7 +1,7 @@
-"""Events of an export after Clari, a frozen type each, and the hooks that observe them.
+"""Events that the pipeline emits about an export, a frozen type each, and the hooks that dispatch them to observers.
 
-Events at Clari are in `clari.events`. The ledger, the progress on a terminal, Dagster's log and the JSON lines are all
-made from events.
+Events of the exchange with Clari are in `clari.events`. The ledger, the progress on a terminal, Dagster's log and the
+JSON lines are all written from events.
 """
 
 import logging
@@ -13,13 +13,13 @@ from datetime import datetime
 from clari_pipeline.clari.events import ExportEvent
 from clari_pipeline.clari.models import ExportRequest, Limits
 
-_LOW = 10
+_LOW_DIVISOR = 10
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landed(ExportEvent):
-    """The document is synced to disk. `size` in bytes and `sha256` are of what Clari sent."""
+    """The document is synced to disk. `size` (bytes) and `sha256` are of it as sent, not as compressed."""
 
     job_id: str
     size: int
@@ -29,7 +29,7 @@ class Landed(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(ExportEvent):
-    """No document will arrive. `state` is FAILED, TIMED_OUT or CANCELLED, `error_kind` the exception's name."""
+    """No document will arrive. `state` is FAILED, TIMED_OUT or CANCELLED, `error_kind` the exception's class."""
 
     request: ExportRequest
     attempt: int
@@ -41,7 +41,7 @@ class Failed(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deferred(ExportEvent):
-    """Clari has, or may have, a job of it, and does not answer now: the next run resumes it."""
+    """A transient error, while Clari has or may have its job: the next run resumes it."""
 
     error: str
     error_kind: str
@@ -49,7 +49,7 @@ class Deferred(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requeued(ExportEvent):
-    """The job came to nothing; the same request is queued as another export."""
+    """The job was lost; the same request is submitted as attempt number `attempt`."""
 
     attempt: int
     error: str
@@ -57,7 +57,7 @@ class Requeued(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged(ExportEvent):
-    """The document's rows are in the tables."""
+    """The document's rows are merged and committed."""
 
     rows_staged: int
     rows_inserted: int
@@ -68,14 +68,14 @@ class Merged(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused(ExportEvent):
-    """The gate has refused the document: it stays landed, and out of the tables."""
+    """The gate refused the document: it stays landed, and is not merged."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaRead:
-    """Clari's limits before a run of `planned` exports. An event of the run, not of one export."""
+    """Clari's limits, read before a run requests `planned` exports. An event of the run, not of one export."""
 
     at: datetime
     limits: Limits
@@ -85,7 +85,7 @@ class QuotaRead:
     def is_low(self) -> bool:
         """Whether less than a tenth of the quota is left after the planned exports."""
         quota, available = self.limits.monthly_quota, self.limits.available_monthly_quota
-        return quota is not None and available is not None and _LOW * (available - self.planned) < quota
+        return quota is not None and available is not None and _LOW_DIVISOR * (available - self.planned) < quota
 
     @property
     def sentence(self) -> str:
@@ -103,29 +103,29 @@ Observer = Callable[[Event], None]
 
 
 class Hooks:
-    """Observers of a run's events, called from any thread, one at a time.
+    """Calls observers with a run's events, from any thread, under one lock.
 
-    Those `before` are called before the ledger has an event, those `after` once it is written. What an observer raises
-    is logged and stops nothing.
+    Those `before` are called before an event is persisted, those `after` once it is. What an observer raises is logged
+    and stops nothing.
     """
 
     def __init__(self, after: Iterable[Observer] = (), *, before: Iterable[Observer] = ()) -> None:
         self._before = list(before)
         self._after = list(after)
-        self._one_at_a_time = threading.RLock()
+        self._lock = threading.RLock()
 
     def add(self, observer: Observer) -> None:
-        """Add an observer that is called after the ledger."""
+        """Add an observer that is called once an event is persisted."""
         self._after.append(observer)
 
-    def emit(self, event: Event, write_down: Observer = lambda _event: None) -> None:
-        """Call the observers, and in between `write_down`: what that raises stops the export."""
+    def emit(self, event: Event, persist: Observer = lambda _event: None) -> None:
+        """Call the observers `before`, `persist`, then those `after`. What `persist` raises stops the export."""
         self._call(self._before, event)
-        write_down(event)
+        persist(event)
         self._call(self._after, event)
 
     def _call(self, observers: Iterable[Observer], event: Event) -> None:
-        with self._one_at_a_time:
+        with self._lock:
             for observer in observers:
                 try:
                     observer(event)

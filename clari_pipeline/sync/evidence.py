@@ -1,4 +1,4 @@
-"""What the gate judges of an export: counts, and the evidence for each check, gathered before and after the merge."""
+"""Build the facts that the gate judges an export by, with evidence for each check, before and after the merge."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ _SHOWN = 20
 
 
 def of_download(export: LedgerRow, *, is_whole: bool) -> ExportFacts:
-    """What is known of the document before it is read."""
+    """Facts known before the document is read: whether the download proved complete."""
     return ExportFacts(
         request_id=export.request_id,
         facts={"ends_unproved": int(not is_whole)},
@@ -39,7 +39,7 @@ def of_download(export: LedgerRow, *, is_whole: bool) -> ExportFacts:
 def of_document(
     export: ExportRow, document: Document, found: DocumentFacts, rules: CallRules, grace: timedelta
 ) -> ExportFacts:
-    """What the document alone says."""
+    """Facts of the staged document alone, compared with its request and the fiscal calendar."""
     quarter = Quarter.parse(export.time_period_id)
     outside = [period for period in found.periods if not lies_in(quarter, period, rules.calendar)]
     begins, today = rules.calendar.first_day(quarter), rules.calendar.day_of(export.as_of)
@@ -92,12 +92,12 @@ def of_document(
 
 
 def _not_exact(rounded: Rounded, left_out: list[facts.LeftOut]) -> dict[str, Any]:
-    """Amounts that were rounded, by field and measure, and the measures of fields that were left out."""
+    """Evidence of amounts that were rounded, by field and measure, and of fields' measures that hold no numbers."""
     counts = [
         {"field_id": field, "measure": measure, "amounts": count}
         for (field, measure), count in rounded.counts.most_common()
     ]
-    said = [
+    sentences = [
         *(
             f"{column.measure} of {column.field_id} is left out: no number in {column.cells} of its cells, "
             f"such as {column.written!r}"
@@ -109,17 +109,20 @@ def _not_exact(rounded: Rounded, left_out: list[facts.LeftOut]) -> dict[str, Any
         ),
     ]
     if counts:
-        said.append(f"by {rounded.most:.1E} at most")
+        sentences.append(f"by {rounded.most:.1E} at most")
     return {
-        "summary": "; ".join(said),
+        "summary": "; ".join(sentences),
         "rounded": counts[:_SHOWN],
         "rounded_by_at_most": rounded.most,
         "left_out": _shown(left_out),
     }
 
 
-def is_kept_out_now(session: Session, export: ExportRow, known: ExportRow, rules: CallRules) -> bool:
-    """Whether a document that was loaded with a warning is refused as this export's: its quarter is the current one."""
+def is_refused_as_current(session: Session, export: ExportRow, known: ExportRow, rules: CallRules) -> bool:
+    """Whether this export is refused for a check that `known`, the same document, failed with a warning only.
+
+    Some checks refuse a document of the current quarter, and warn of one of another.
+    """
     current = rules.calendar.quarter_of(rules.calendar.day_of(export.as_of))
     return str(current) == export.time_period_id and any(
         verdict.check_name in KEEPS_OUT_CURRENT and not verdict.passed
@@ -137,14 +140,14 @@ def _astray(weeks: list[facts.WeekAstray]) -> dict[str, Any]:
 
 
 def against_what_is_known(session: Session, export: ExportRow, document: Document, rules: CallRules) -> ExportFacts:
-    """What is worth a look, against what is known already."""
+    """Facts for warnings: the staged document compared with the tables, before the merge."""
     previous = facts.previous_export(session, export)
     currencies = facts.currencies_changed(session, export)
     shared = facts.people_shared(session)
     of_interest = {
         "currencies_changed": sum(change.entries for change in currencies),
         "people_shared": len(shared),
-        # In hundredths of a row: 0 is exactly 15 % fewer.
+        # Hundredths of a row above 85 % of the export before.
         "rows_above_tolerance": document.entry_count * 100 - (previous.rows_exported * 85 if previous else 0),
     }
     return ExportFacts(
@@ -177,7 +180,10 @@ def against_what_is_known(session: Session, export: ExportRow, document: Documen
 
 
 def of_tops(session: Session, export: ExportRow, rules: CallRules) -> ExportFacts:
-    """Whether one row is the total: of a scope's export as those of the whole organisation have shown."""
+    """Facts on how many people are at the top of the hierarchy, one of whom must be the total.
+
+    For a scope's export they are those that exports of the whole organisation have shown.
+    """
     is_of_scope = export.scope_id is not None
     tops = facts.tops_known(session, export) if is_of_scope else facts.tops(session)
     named = [top for top in tops if rules.top_user in {top.user_id, top.email, top.name}]
@@ -209,9 +215,9 @@ def after_the_merge(
     merged: merging.Merged,
     recount: Callable[[], Totals],
 ) -> ExportFacts:
-    """Document against stage against table: counts, and control totals taken from the document's own text.
+    """Facts of the merge: row counts of document, stage and table, and control totals of document and table.
 
-    `recount` counts those once more, digit by digit: only where it says so, too, do they differ.
+    Where the control totals differ, `recount` takes them from the document's digits, and its result decides.
     """
     duplicates = before.rows_written - before.rows_staged
     counts = {
@@ -226,14 +232,14 @@ def after_the_merge(
         + abs(before.rows_staged - merged.rows_shown)
         + abs(merged.rows_shown - merged.rows_merged)
     )
-    asked = {_MEASURE_TYPES[name] for name in export.types if name in _MEASURE_TYPES}
+    requested = {_MEASURE_TYPES[name] for name in export.types if name in _MEASURE_TYPES}
     in_table = merging.control_totals(session, export, has_copies=duplicates > 0)
     left_out = {(column.field_id, column.measure) for column in before.measures_left_out}
     counted = document.control_totals
     in_document = None if counted is None else recognised.totals(counted)
-    if in_document is None or _differing(in_document, in_table, asked, left_out):
+    if in_document is None or _differing(in_document, in_table, requested, left_out):
         in_document = recognised.totals(recount())
-    differing = _differing(in_document, in_table, asked, left_out)
+    differing = _differing(in_document, in_table, requested, left_out)
     return ExportFacts(
         request_id=export.request_id,
         facts={"rows_unreconciled": unreconciled, "totals_unreconciled": len(differing)},
@@ -251,10 +257,10 @@ def after_the_merge(
 def _differing(
     in_document: Totals,
     in_table: Mapping[tuple[str, str], tuple[Decimal, int]],
-    asked: set[str],
+    requested: set[str],
     left_out: set[tuple[str, str]],
 ) -> list[dict[str, Any]]:
-    """Fields and measures whose sums or counts are not the same in the document and in the table."""
+    """Fields and measures whose sum or count differs between document and table; only measures that were requested."""
     counted: dict[tuple[Any, str], tuple[Decimal, int]] = {
         key: (total.total, total.count) for key, total in in_document.items()
     }
@@ -268,16 +274,16 @@ def _differing(
             "merged": merged.get(key, nothing),
         }
         for key in sorted(counted.keys() | merged.keys(), key=str)
-        if key[1] in asked and key not in left_out and counted.get(key, nothing) != merged.get(key, nothing)
+        if key[1] in requested and key not in left_out and counted.get(key, nothing) != merged.get(key, nothing)
     ]
 
 
 def of_calls(session: Session, export: ExportRow, rules: CallRules) -> ExportFacts:
-    """What the comparison of its calls has found, which `marts.refresh_quarter` has made."""
+    """Facts of the comparison of its calls, after `marts.refresh_quarter`: swings, and quotas on several fields."""
     swings = marts.swings_of(session, export)
     swung = {(swing.user_id, swing.time_period_id, swing.field_id) for swing in swings}
     ambiguous = facts.quota_ambiguous(session)
-    said_of_setting = (
+    remedy = (
         f"is {rules.quota_field}, which carries none: name the one that counts"
         if rules.quota_field
         else "names the one that counts"
@@ -298,7 +304,7 @@ def of_calls(session: Session, export: ExportRow, rules: CallRules) -> ExportFac
                     f"the quota of {period.time_period_id} stands on {', '.join(period.field_ids)}"
                     for period in ambiguous
                 )
-                + f": CLARI_QUOTA_FIELD {said_of_setting}",
+                + f": CLARI_QUOTA_FIELD {remedy}",
                 "periods": [asdict(period) for period in ambiguous],
                 "CLARI_QUOTA_FIELD": rules.quota_field,
             },
@@ -309,11 +315,11 @@ def of_calls(session: Session, export: ExportRow, rules: CallRules) -> ExportFac
 def of_coverage(
     export: NewestExport, *, wanted: list[str], newest: Mapping[str, datetime], not_before: datetime
 ) -> ExportFacts:
-    """Whether the quarters that are synced have been loaded, and lately enough; `newest` is when each was exported."""
+    """Facts on `wanted` quarters never loaded, or whose `exported_at` (`newest`) is before `not_before`."""
     missing = [quarter for quarter in wanted if quarter not in newest]
     stale = [quarter for quarter in wanted if quarter in newest and newest[quarter] < not_before]
     remedy = " ".join(["clari-pipeline sync", *(f"--period {quarter}" for quarter in missing + stale)])
-    said = [
+    sentences = [
         *([f"never loaded: {', '.join(missing)}"] if missing else []),
         *([f"not exported since {not_before:%Y-%m-%d %H:%M} UTC: {', '.join(stale)}"] if stale else []),
     ]
@@ -322,7 +328,7 @@ def of_coverage(
         facts={"quarters_missing": len(missing) + len(stale)},
         evidence={
             "periods_are_covered": {
-                "summary": f"{'; '.join(said)}; load them with {remedy}",
+                "summary": f"{'; '.join(sentences)}; load them with {remedy}",
                 "missing": missing,
                 "stale": stale,
                 "wanted": wanted,
@@ -332,7 +338,7 @@ def of_coverage(
 
 
 def of_movement(export: NewestExport, faults: int) -> ExportFacts:
-    """Whether the weekly movements of the export's quarter add up: rows of `forecast_movement` that do not."""
+    """Facts on weekly movements: `faults` rows of `forecast_movement` in the export's quarter do not add up."""
     summary = f"{faults} rows of forecast_movement of {export.quarter_id} do not add up: run clari-pipeline replay"
     return ExportFacts(
         request_id=export.request_id,
@@ -342,11 +348,11 @@ def of_movement(export: NewestExport, faults: int) -> ExportFacts:
 
 
 def _shown(found: Sequence[Any]) -> list[dict[str, Any]]:
-    """The first of these rows, as evidence has them."""
+    """The first 20 of these dataclasses, as dicts for evidence."""
     return [asdict(one) for one in found[:_SHOWN]]
 
 
 def _named(count: int, what: str, shown: list[Record]) -> dict[str, Any]:
-    """Evidence that names the first offenders."""
+    """Evidence that counts the offenders, and shows the first."""
     first = ", ".join(f"{key} {value}" for key, value in shown[0].items()) if shown else ""
     return {"summary": f"{count} {what}; the first: {first}", "entries": shown}

@@ -1,4 +1,4 @@
-"""Verdicts on the documents of one merge."""
+"""Verdicts of the gate, collected over the documents of one merge."""
 
 from collections.abc import Set
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from clari_pipeline.store.ledger_rows import LedgerRow
 
 @dataclass(slots=True)
 class Judged:
-    """Verdicts, and what was counted in the document, so far, by export: kept where a transaction is not.
+    """Verdicts and counts so far, by request id. In memory, so that they survive the rollback of a transaction.
 
-    Those that are `trusted` are merged already, and are not judged once more.
+    `trusted` documents are merged already, and are not re-judged. `shapes` are those of the documents read so far.
     """
 
     trusted: Set[str] = frozenset()
@@ -21,11 +21,11 @@ class Judged:
     shapes: set[str] = field(default_factory=set)
 
     def add(self, request_id: str, verdicts: list[Verdict]) -> None:
-        """More verdicts on an export."""
+        """Append verdicts on an export."""
         self.verdicts.setdefault(request_id, []).extend(verdicts)
 
     def is_trusted(self, request_id: str) -> bool:
-        """Whether it is merged with the others, whatever may be said of it now."""
+        """Whether it is merged without being judged."""
         return request_id in self.trusted
 
     def is_refused(self, request_id: str) -> bool:
@@ -33,8 +33,8 @@ class Judged:
         return any(verdict.keeps_out for verdict in self.verdicts.get(request_id, ()))
 
 
-def unreadable(export: LedgerRow, why: str, whole: ExportFacts | None = None) -> list[Verdict]:
-    """The verdicts on a document that cannot be read, or not be judged."""
+def unreadable(export: LedgerRow, why: str, download: ExportFacts | None = None) -> list[Verdict]:
+    """Verdicts on an unreadable document: `export_is_readable` fails with `why`; `download` adds further facts."""
     found = {"export_is_readable": {"summary": why, "document": export.landing_path}}
     faults = ExportFacts(request_id=export.request_id, facts={"reading_faults": 1}, evidence=found)
-    return judge(faults if whole is None else faults.joined(whole))
+    return judge(faults if download is None else faults.joined(download))

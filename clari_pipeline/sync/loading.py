@@ -1,4 +1,4 @@
-"""Forecasts' documents into the tables, quarter by quarter, and the comparison of their calls afterwards."""
+"""Load forecasts' documents into the tables, quarter by quarter, then compare their calls."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -14,9 +14,9 @@ from clari_pipeline.store import facts, ledger, marts, merging
 from clari_pipeline.store.ledger import DocumentCounts, keep_verdicts
 from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.sync import evidence, recognising
-from clari_pipeline.sync.document_loader import ITS_OWN, DocumentLoader
+from clari_pipeline.sync.document_loader import DOCUMENT_ERRORS, DocumentLoader
 from clari_pipeline.sync.judging import Judged
-from clari_pipeline.sync.sandbox_guard import refuse_invented
+from clari_pipeline.sync.sandbox_guard import refuse_sandbox_document
 from clari_pipeline.warehouse.session import Session, Warehouse
 
 _REQUEST = (
@@ -32,7 +32,7 @@ _REQUEST = (
 
 @dataclass(frozen=True, slots=True)
 class _Staged:
-    """A document whose rows are staged, and what they hold; `export` with what was asked for, as the document says."""
+    """A staged document and its facts; `export` is as `_with_document_columns` returns it."""
 
     export: ExportRow
     document: Document
@@ -41,7 +41,7 @@ class _Staged:
 
 
 class Loader(DocumentLoader[ExportRow, _Staged]):
-    """Merges forecasts' landed documents; their groups are a forecast's quarters."""
+    """Merges forecasts' landed documents; a group is a forecast's quarter."""
 
     ledger = ledger.EXPORTS
     checks = CHECKS
@@ -53,7 +53,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
 
     @cached_property
     def _reader(self) -> str:
-        """What reads documents: one that is known is read once more where any of this has changed."""
+        """Fingerprint of reader and settings, kept with a document: if it differs, an identical one is read in full."""
         settings = self._context.settings
         reader = f"{READER} by {settings.calendar} in {settings.currency}{self._rules.rules.same.said}"
         return f"{reader} in production" if self._is_production else reader
@@ -61,8 +61,8 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
     def merge_landed(self, quarter_id: str) -> list[str]:
         """Merge each document of a quarter that has landed and was neither merged nor refused; their request ids.
 
-        Raises `LandingError`, once all others are merged, where one waits for a document that is damaged, and what
-        nobody has thought of likewise.
+        Raises, once all others are merged, `LandingError` if a group cannot be rebuilt because a document is damaged,
+        else the first of `DOCUMENT_ERRORS` that became no verdict.
         """
         with self._warehouse.session() as session:
             waiting = ledger.landed_of_quarter(session, quarter_id)
@@ -72,9 +72,9 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
             self._context.stop.check()
             try:
                 self.merge(request_id)
-            except LandingError as error:  # of a document that its quarter is to be rebuilt with
+            except LandingError as error:  # of another document, with which the quarter has to be rebuilt
                 damaged.append(error)
-            except ITS_OWN as error:
+            except DOCUMENT_ERRORS as error:
                 unforeseen.append(error)
         raise_all(damaged)
         if unforeseen:
@@ -82,14 +82,14 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         return waiting
 
     def rebuild(self, forecast_id: str, quarter_id: str) -> list[str]:
-        """Merge every landed document of a forecast's quarter once more, in order, the refused too; their ids."""
+        """Rebuild a forecast's quarter from every landed document, in order, the refused re-judged; their ids."""
         return self._rebuild(
             ("quarter", forecast_id, quarter_id),
             lambda session: ledger.exports_of_quarter(session, forecast_id, quarter_id, ledger.LANDED_STATES),
         )
 
     def _group(self, row: ExportRow) -> Sequence[str]:
-        """Locked from looking at the ledger until the quarter's calls are compared."""
+        """The lock is held from reading the ledger until the quarter's calls are compared."""
         return "quarter", row.forecast_id, row.time_period_id
 
     def _transaction(self, session: Session, row: ExportRow) -> AbstractContextManager[None]:
@@ -101,9 +101,9 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         has_retired = any(other.state == "RETIRED" for other in loaded)
         known = None if has_retired else _same_document(row, loaded)
         is_broken = known is not None and not merging.has_its_rows(session, known)
-        if known is not None and not is_broken and not evidence.is_kept_out_now(session, row, known, self._rules):
+        if known is not None and not is_broken and not evidence.is_refused_as_current(session, row, known, self._rules):
             self._merge_known(session, row, known)
-        elif has_retired or is_broken or merging.is_late(row, loaded):  # what has left the tables comes back whole
+        elif has_retired or is_broken or merging.is_late(row, loaded):  # retired rows are restored in full
             exports = sorted([*others, row], key=merging.order)
             self._merge_in_order(session, exports, trusted={other.request_id for other in others})
         else:
@@ -111,7 +111,10 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         return [row.request_id]
 
     def _merge_known(self, session: Session, export: ExportRow, known: ExportRow) -> None:
-        """Merge a document that is known: it is not read, and the export is recorded as one that changed nothing."""
+        """Merge a document identical to `known`, the newest merged, without reading it: record it as changing nothing.
+
+        If its stored lists are of another reader, it is read and merged in full.
+        """
         if not merging.restore_lists(session, known, read_by=self._reader):
             self._merge_alone(session, export)
             return
@@ -129,13 +132,13 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
             else:
                 self._repeat(session, export, known)
                 keep_verdicts(session, carry_over(verdicts, export.request_id, known.job_id), self._now())
-            # That it is the same as one that came before shows that it is whole.
+            # An identical earlier document proves the download complete.
             found = evidence.of_tops(session, export, self._rules).joined(evidence.of_download(export, is_whole=True))
             keep_verdicts(session, judge(found), self._now())
         self._after_commit(session, [export], [export])
 
     def _repeat(self, session: Session, export: ExportRow, known: ExportRow) -> None:
-        """Everything that a merge of the known document would have changed."""
+        """Write what a merge of the identical document would have: ledger row, last seen, load time, derived rows."""
         counts = DocumentCounts(
             rows_exported=known.rows_exported or 0,
             rows_staged=known.rows_staged,
@@ -155,12 +158,12 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         merging.forget_quarter(session, row.forecast_id, row.time_period_id)
 
     def _before_commit(self, session: Session, row: ExportRow) -> None:
-        """People are made of all quarters; the quarter's marts are no longer up to date."""
+        """Rebuild the forecast's people, who are of all its quarters; mark the quarter's marts as outdated."""
         marts.forget(session, row.time_period_id)
         merging.rebuild_people(session, row.forecast_id)
 
     def _after_commit(self, session: Session, rows: list[ExportRow], merged: list[ExportRow]) -> None:
-        """Compare the calls of a quarter's exports, and judge what that shows of those that are merged."""
+        """Compare the calls of a quarter's exports, and judge the swings of those merged now."""
         forecast_id, quarter_id = rows[0].forecast_id, rows[0].time_period_id
         with session.lock("marts", shared=True), session.lock("periods", quarter_id), session.transaction():
             marts.refresh_quarter(session, forecast_id, quarter_id, self._rules)
@@ -190,7 +193,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
     def _read(
         self, session: Session, row: ExportRow, landed: LandedDocument, judged: Judged
     ) -> tuple[_Staged, ExportFacts]:
-        """Staged under the ids that are known."""
+        """Stage the document, with its ids replaced by those of the quarter's earlier exports."""
         calendar = self._rules.calendar
         staging = merging.Staging(session, Quarter.parse(row.time_period_id), calendar)
         with landed.open() as stream:
@@ -198,13 +201,13 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
             document = read_document(stream, calendar, staging.take, currency=currency)
         staging.end(with_days(document.tables, calendar.zone))
         if self._is_production:
-            refuse_invented(landed, facts.people_invented(session))
+            refuse_sandbox_document(landed, facts.people_invented(session))
         recognised = recognising.recognise(session, row, document, self._rules.rules.same, calendar, judged.shapes)
         found = facts.of_staged_document(session, calendar.day_of(row.as_of))
         grace = timedelta(days=self._context.settings.quarter_grace_days)
-        said = evidence.of_document(row, document, found, self._rules, grace)
-        said = said.joined(recognised.facts(row)).joined(self._of_download(row, landed))
-        export = _carried(row, document, found)
+        export_facts = evidence.of_document(row, document, found, self._rules, grace)
+        export_facts = export_facts.joined(recognised.facts(row)).joined(self._of_download(row, landed))
+        export = _with_document_columns(row, document, found)
         judged.counts[row.request_id] = DocumentCounts(
             rows_exported=document.entry_count,
             rows_staged=found.rows_staged,
@@ -215,7 +218,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
             call_time_frame_id=found.call_time_frame_id,
             quota_fields=found.quota_fields if "quota" in export.types else None,
         )
-        return _Staged(export, document, found, recognised), said
+        return _Staged(export, document, found, recognised), export_facts
 
     def _of_download(self, row: ExportRow, landed: LandedDocument) -> ExportFacts:
         return evidence.of_download(row, is_whole=landed.is_whole)
@@ -238,13 +241,13 @@ def has_landed(warehouse: Warehouse, quarter_id: str) -> bool:
 
 
 def raise_all(damaged: list[LandingError]) -> None:
-    """Raise one `LandingError` for all of these, if there are any."""
+    """Raise one `LandingError` with the messages of all of these, if there are any."""
     if damaged:
         raise LandingError("; ".join(dict.fromkeys(map(str, damaged)))) from damaged[0]
 
 
 def _same_document(export: ExportRow, loaded: list[ExportRow]) -> ExportRow | None:
-    """The newest of the loaded exports, where it was asked for alike and brought this very document."""
+    """The newest of the loaded exports, if its request and its document (SHA-256) are the same; else None."""
     if not loaded or merging.order(loaded[-1]) > merging.order(export):
         return None
     known = loaded[-1]
@@ -257,12 +260,12 @@ def _same_document(export: ExportRow, loaded: list[ExportRow]) -> ExportRow | No
 
 
 def _is_from_elsewhere(export: ExportRow) -> bool:
-    """Whether it was not asked of Clari: its types are those that its document carries."""
+    """Whether its document was not exported by this pipeline: `replay --document` made its ids."""
     return export.request_id == export.job_id
 
 
-def _carried(export: ExportRow, document: Document, found: facts.DocumentFacts) -> ExportRow:
-    """With types, format and scope of a document from elsewhere, of which nobody knows what it was asked for."""
+def _with_document_columns(export: ExportRow, document: Document, found: facts.DocumentFacts) -> ExportRow:
+    """The export, with types, format and scope from the document where the request is unknown (from elsewhere)."""
     if export.types_to_export is not None:
         return export
     return replace(

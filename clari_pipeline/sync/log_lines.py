@@ -1,4 +1,4 @@
-"""Events as JSON, a line each, for whoever collects logs (`CLARI_LOG_FORMAT=json`). Always on stderr."""
+"""Events and messages as JSON lines on stderr, for log collectors (`CLARI_LOG_FORMAT=json`)."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class JsonLines:
 
     def __call__(self, event: Event) -> None:
         """Print one event."""
-        say = self._log.info
+        log = self._log.info
         if isinstance(event, Failed | Refused | Deferred):
-            say = self._log.error
+            log = self._log.error
         elif Narrator.is_warning(event):
-            say = self._log.warning
+            log = self._log.warning
         fields = {field.name: _plain(getattr(event, field.name)) for field in dataclasses.fields(event)}
-        say(snake(type(event).__name__), **fields)
+        log(snake(type(event).__name__), **fields)
 
 
 class CommandLog:
-    """What a command says on stderr beside its answer: a line each, without secrets, as JSON of the same kind or plain.
+    """Messages that a command prints on stderr: a line each, secrets masked, as JSON or plain by `CLARI_LOG_FORMAT`.
 
-    One is made a command; where its settings cannot be read, lines are plain.
+    One instance a command; without settings, lines are plain.
     """
 
     def __init__(self, settings: Settings | None) -> None:
@@ -51,16 +51,16 @@ class CommandLog:
 
     @cached_property
     def _masker(self) -> SecretMasker:
-        from clari_pipeline.sync.masking import masker_of_lines  # noqa: PLC0415 - who says nothing does not wait for it
+        from clari_pipeline.sync.masking import masker_of_lines  # noqa: PLC0415 - imported at the first message
 
         return masker_of_lines(self._settings)
 
     def masked(self, text: str) -> str:
-        """The text without keys and tokens, whatever library's message is in it."""
+        """The text with keys and tokens masked; for messages of other libraries, too."""
         return self._masker.text(text)
 
     def say(self, *what: Problem | str, section: str | None = None) -> None:
-        """A line each. `section` is the runbook's on a text, which ends with it; a problem names its own."""
+        """Print each on a line. `section` is the runbook section that a text links to; a problem has its own."""
         env = self._settings.env if self._settings else None
         for one in what:
             text = one.line if isinstance(one, Problem) else one if section is None else see(one, section)
@@ -68,7 +68,7 @@ class CommandLog:
                 _logger(env).error("error", message=self.masked(text))
             else:
                 who = f"clari-pipeline [{env}]" if env else "clari-pipeline"
-                print(f"{who}: {printable(self.masked(text))}", file=sys.stderr)  # noqa: T201 - who typed it reads it
+                print(f"{who}: {printable(self.masked(text))}", file=sys.stderr)  # noqa: T201 - read at the terminal
 
 
 def _logger(env: str | None) -> Any:

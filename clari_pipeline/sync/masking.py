@@ -1,4 +1,4 @@
-"""What must not be seen outside: secrets of the settings, and people's names and addresses."""
+"""Mask secrets of the settings, and names and e-mail addresses of people, in text and JSON."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,23 +14,23 @@ from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.notify import split_addresses
 
 __all__ = ["MASK", "Mask", "masker_of_lines"]
-_SHORTEST_IN_A_LINE = 12  # characters; a shorter password may be any word, and its own room keeps it out of messages
+_SHORTEST_IN_A_LINE = 12  # characters; a shorter password may be any word, and the warehouse logs none
 _PERSON = "(a person)"
 _ADDRESS = re.compile(r"[\w.+'%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*")
 _NO_SECRETS = {"sslmode", "warehouse", "role", "database", "schema", "application_name", "connect_timeout", "user"}
 
 
 class Mask:
-    """Takes secrets, and names that it is told of, out of texts and of whatever JSON can hold."""
+    """Masks secrets and the given names in texts, and in any JSON value."""
 
     def __init__(self, settings: Settings | None = None, *, people: Iterable[str] | None = None) -> None:
-        """`people` are names and addresses; where they are given, whatever looks like an address of mail goes, too."""
+        """`people` are names and e-mail addresses; if given, anything like an e-mail address is masked, too."""
         self._secrets = SecretMasker(_secrets(settings) if settings else ())
         self._people = None if people is None else _any_of({name for name in people if name.strip()})
         self._with_people = people is None
 
     def text(self, text: str) -> str:
-        """The text without them."""
+        """The text with secrets and people masked."""
         text = self._secrets.text(text)
         if self._with_people:
             return text
@@ -40,7 +40,7 @@ class Mask:
         return _ADDRESS.sub(_PERSON, text)
 
     def everywhere(self, value: Any) -> Any:
-        """The same of every text in a value, keys included."""
+        """The value with every text in it masked, keys of objects included."""
         match value:
             case str():
                 return self.text(value)
@@ -53,7 +53,7 @@ class Mask:
 
 
 def masker_of_lines(settings: Settings | None) -> SecretMasker:
-    """Takes keys and tokens out of the lines that a command says."""
+    """The masker for the lines that a command prints: keys and tokens of at least twelve characters."""
     return SecretMasker(_secrets(settings) if settings else (), shortest=_SHORTEST_IN_A_LINE)
 
 
@@ -70,7 +70,7 @@ def _secrets(settings: Settings) -> Iterable[str]:
 
 
 def _of_address(address: str) -> Iterable[str]:
-    """Password of an address, and every option behind it that is not known to be harmless."""
+    """The warehouse URL, its password, and every query option that is not known to be harmless; none of DuckDB's."""
     if address.startswith("duckdb:"):
         return
     yield address
@@ -82,7 +82,7 @@ def _of_address(address: str) -> Iterable[str]:
 
 
 def _any_of(texts: set[str]) -> re.Pattern[str] | None:
-    """Finds any of them, the longest first, as words of their own, whatever the case."""
+    """A pattern of any of these as whole words, the longest first, case-insensitive; None for none."""
     if not texts:
         return None
     longest_first = sorted(texts, key=len, reverse=True)
@@ -90,7 +90,7 @@ def _any_of(texts: set[str]) -> re.Pattern[str] | None:
 
 
 def _as_words(name: str) -> str:
-    """A name however its blanks are folded; scripts that part no words by blanks have no word's end."""
+    """A pattern of a name with any whitespace between its words; word boundaries beside ASCII letters only."""
     name = normalize("NFC", name.strip())
     before, after = (r"(?<!\w)" if name[0].isascii() else ""), (r"(?!\w)" if name[-1].isascii() else "")
     return before + r"\s+".join(map(re.escape, name.split())) + after

@@ -1,4 +1,4 @@
-"""Events as lines of text, for the terminal and for Dagster's log alike."""
+"""Events as lines of text, for the terminal and for Dagster's log."""
 
 from clari_pipeline.clari import (
     Adopted,
@@ -14,13 +14,13 @@ from clari_pipeline.sync.events import Deferred, Event, Failed, Landed, Merged, 
 
 
 class Narrator:
-    """Translates events into lines; a job's unknown state gives a line once, not at every poll."""
+    """Formats events as lines; an unknown state of a job gives one line, not one at every poll."""
 
     def __init__(self) -> None:
         self._polled: set[tuple[str, str]] = set()
 
     def __call__(self, event: Event) -> str | None:
-        """The line of an event; None for those that would only bury the rest."""
+        """The line of an event; None for one that is not shown."""
         if isinstance(event, Polled):
             if (event.job_id, event.status) in self._polled:
                 return None

@@ -46,7 +46,7 @@ class Outcome:
 
     @property
     def sentence(self) -> str:
-        """Forecast, quarter, state and reason, in one line that can be shown."""
+        """Forecast, quarter, state, job and error, in one printable line."""
         export = self.export
         job = f" (job {export.job_id})" if export.job_id else ""
         error = f": {export.error}" if export.error else ""

@@ -2,8 +2,7 @@
 
 A run that was killed is continued: its requested exports are resumed in the state in which they are, and what it
 merged within the last hour is not requested a second time. Clari counts every export, and cannot repeat an old one.
-Which runs are alive is known by their locks: each holds one on a file of its own, which the operating system releases
-when it dies.
+A run is alive while it holds the lock on its file, which the operating system releases when the process dies.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from clari_pipeline.store import ledger
 from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.warehouse.session import Warehouse
 
-_CURRENT_FOR = timedelta(hours=12)  # what is at Clari, or landed
+_CURRENT_FOR = timedelta(hours=12)  # of an export that is at Clari, or landed and not judged
 _MERGED_CURRENT_FOR = timedelta(hours=1)
 _AT_CLARI = ("SUBMITTING", "SUBMITTED")
 
@@ -32,9 +31,9 @@ _AT_CLARI = ("SUBMITTING", "SUBMITTED")
 class Plan:
     """The exports of one run.
 
-    `recovered` are exports that an older run left at Clari: their documents are fetched for the history, in addition to
-    `exports`, which show the present. `finished` maps request ids to quarters: exports that are landed or merged
-    already, by a run that was killed. `killed` are the ids of orphaned runs that nobody stopped by hand.
+    `recovered` are exports that an older run left at Clari: their documents are downloaded for the history, in addition
+    to `exports`, which show the present. `finished` maps request ids to quarters: exports that an orphaned run landed,
+    merged or had refused. `killed` are the ids of orphaned runs that were not ended by Ctrl-C.
     """
 
     exports: tuple[Export, ...]
@@ -49,20 +48,20 @@ class Plan:
         return sorted(map(Quarter.parse, found), reverse=True)
 
     @property
-    def to_ask(self) -> int:
-        """How many exports may have to be requested: those without a job at Clari."""
+    def to_request(self) -> int:
+        """How many of `exports` may have to be requested: those without a job at Clari."""
         return sum(export.left_behind is None or export.left_behind.job_id is None for export in self.exports)
 
 
 class Runs:
-    """The lock files of one data folder."""
+    """The lock files of the runs of one data folder, `RUN_ID.lock`; `RUN_ID.stopped` marks a run ended by Ctrl-C."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @contextmanager
     def alive(self, run_id: str) -> Iterator[None]:
-        """Hold the run's lock while the context is open. A run that ends with an exception counts as killed."""
+        """Hold the run's lock while the context is open. After an exception the file stays: the run is orphaned."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self._file(run_id)):
             try:
@@ -70,10 +69,10 @@ class Runs:
             except KeyboardInterrupt:
                 self._file(run_id).with_suffix(".stopped").touch()
                 raise
-            self._file(run_id).unlink(missing_ok=True)  # still locked: nobody takes it for an orphaned run's
+            self._file(run_id).unlink(missing_ok=True)  # deleted while locked, so that it never looks orphaned
 
     def is_alive(self, run_id: str) -> bool:
-        """Whether the run's process is still there."""
+        """Whether a process holds the run's lock."""
         file = self._file(run_id)
         if not file.exists():
             return False
@@ -84,7 +83,7 @@ class Runs:
             return True
 
     def killed(self) -> set[str]:
-        """Orphaned runs: ids of those that did not come to their end, and that no run has resumed yet."""
+        """Ids of orphaned runs: no process holds their lock file. Includes those ended by Ctrl-C."""
         return {file.stem for file in self.folder.glob("*.lock") if not self.is_alive(file.stem)}
 
     def was_stopped(self, run_id: str) -> bool:
@@ -92,13 +91,13 @@ class Runs:
         return self._file(run_id).with_suffix(".stopped").exists()
 
     def forget(self, run_id: str) -> None:
-        """Delete the files of an orphaned run of which nothing is left to resume."""
+        """Delete the files of an orphaned run, unless a process holds its lock."""
         with suppress(Timeout), FileLock(self._file(run_id), timeout=0):
             self._file(run_id).unlink(missing_ok=True)
             self._file(run_id).with_suffix(".stopped").unlink(missing_ok=True)
 
     def _file(self, run_id: str) -> Path:
-        return self.folder / f"{segment(run_id)}.lock"  # a ledger from elsewhere may name anything
+        return self.folder / f"{segment(run_id)}.lock"  # made a safe file name: a restored ledger may hold any id
 
 
 def by_urgency(quarters: Iterable[Quarter], *, current: Quarter) -> list[Quarter]:
@@ -129,12 +128,12 @@ def plan(settings: Settings, quarters: Iterable[Quarter], forecasts: Sequence[st
 
 
 def resume(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: datetime, everywhere: bool) -> Plan:
-    """The plan, with what orphaned runs have left in place of the same request made a second time.
+    """Replace planned exports with those that orphaned runs left for the same request, and add what else they left.
 
-    Of each planned export the newest row of the same request stands for it, unless its figures are of another half-day.
-    Whatever else is at Clari is recovered, whatever else has landed is merged: that of other quarters only if
-    `everywhere`. All of it is reassigned to this run. The caller holds the planning lock, so that no other run resumes
-    the same.
+    A planned export is replaced by the newest ledger row of the same request, if that is younger than 12 hours (one
+    hour, once judged). Other exports at Clari are recovered, of quarters outside the plan only if `everywhere`; other
+    landed ones, older than that, are merged only if `everywhere`. All of them are reassigned to this run. The caller
+    holds the planning lock, so that no other run resumes the same.
     """
     exports: list[Export] = []
     finished: dict[str, str] = {}
@@ -142,33 +141,35 @@ def resume(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: d
         killed = runs.killed()
         known = [*ledger.at_clari(session), *ledger.landed_by(session, killed)]
         orphaned = [row for row in known if not runs.is_alive(row.run_id)]
-        left = {row.request_id: row for row in sorted(orphaned, key=attrgetter("submitted_at"), reverse=True)}
+        remaining = {row.request_id: row for row in sorted(orphaned, key=attrgetter("submitted_at"), reverse=True)}
 
         def reassign(row: ExportRow) -> None:
             ledger.EXPORTS.reassign(session, row.request_id, run_id)
 
         for export in fresh.exports:
-            newest = next((row for row in left.values() if _request(row) == export.request), None)
+            newest = next((row for row in remaining.values() if _request(row) == export.request), None)
             if newest is None or not _is_current(newest, now):
                 exports.append(export)
                 continue
-            reassign(left.pop(newest.request_id))
+            reassign(remaining.pop(newest.request_id))
             if newest.state in _AT_CLARI:
                 exports.append(_resumed(newest))
             else:
                 finished[newest.request_id] = export.quarter_id
         quarters = {export.quarter_id for export in fresh.exports}
         recovered = [
-            row for row in left.values() if row.state in _AT_CLARI and (everywhere or row.time_period_id in quarters)
+            row
+            for row in remaining.values()
+            if row.state in _AT_CLARI and (everywhere or row.time_period_id in quarters)
         ]
         for row in recovered:
             reassign(row)
-        for row in left.values():
+        for row in remaining.values():
             if everywhere and row.state == "LANDED" and not _is_current(row, now):
                 reassign(row)
                 finished[row.request_id] = row.time_period_id
-        # A sync of its quarter may resume what was not resumed now.
-        waiting = {row.run_id for row in left.values() if row.state not in _AT_CLARI and _is_current(row, now)}
+        # Their lock files stay: a sync of the quarter may still resume what is young enough.
+        waiting = {row.run_id for row in remaining.values() if row.state not in _AT_CLARI and _is_current(row, now)}
         crashed = frozenset(other for other in killed if not runs.was_stopped(other))
         for other in killed - waiting:
             runs.forget(other)
@@ -177,7 +178,7 @@ def resume(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: d
 
 
 def _request(row: ExportRow) -> ExportRequest:
-    """What was requested, the types that Clari refused included."""
+    """The request as it was planned: with the types that Clari refused."""
     types = f"{row.types_to_export or ''},{row.types_refused or ''}".split(",")
     return ExportRequest(
         forecast_id=row.forecast_id,
@@ -191,13 +192,13 @@ def _request(row: ExportRow) -> ExportRequest:
 
 
 def _is_current(row: ExportRow, now: datetime) -> bool:
-    """Whether its figures are young enough to stand for a new export."""
+    """Whether it was submitted recently enough to replace a new export: an hour ago once judged, else twelve."""
     is_judged = row.state in {"LOADED", "REFUSED"}
     return now - row.submitted_at < (_MERGED_CURRENT_FOR if is_judged else _CURRENT_FOR)
 
 
 def _resumed(row: ExportRow, *, is_history: bool = False) -> Export:
-    """The export to go on with: the same job where Clari has one."""
+    """The export to resume: by its job, where the ledger knows one."""
     return Export(
         request_id=row.request_id,
         request=_request(row),
@@ -207,13 +208,13 @@ def _resumed(row: ExportRow, *, is_history: bool = False) -> Export:
     )
 
 
-def afford(plan: Plan, limits: Limits) -> set[str]:
-    """Request ids of the exports that the quota has no room for: the last of the plan.
+def beyond_quota(plan: Plan, limits: Limits) -> set[str]:
+    """Request ids of the exports that exceed the quota: the last new ones of the plan. Empty if Clari states no quota.
 
-    Exports of orphaned runs that have no job at Clari may have to be requested, and come first.
+    Resumed exports without a job at Clari may have to be requested, and are counted first.
     """
-    asked = [export.request_id for export in plan.exports if export.left_behind is None]
+    fresh = [export.request_id for export in plan.exports if export.left_behind is None]
     left = limits.available_monthly_quota
     if left is None:
         return set()
-    return set(asked[max(left - (plan.to_ask - len(asked)), 0) :])
+    return set(fresh[max(left - (plan.to_request - len(fresh)), 0) :])

@@ -1,10 +1,10 @@
-"""What people read while a sync writes: a copy of the warehouse, and each mart as a Parquet file beside it.
+"""Publish files for readers: a copy of the DuckDB warehouse, and each mart as a Parquet file beside it.
 
-A DuckDB file that is being written can be read by nobody else. So each run ends with a copy of it, in which all tables
-stand as they did at one moment, and which whoever has open keeps until it is closed. A server needs no such copy: there
-the Parquet files alone are made. Each file is written in a folder of its own, and takes its place when the disk has it.
-Where the marts of the history have become large they have no files unless they are asked for: they take seconds of each
-run, and stand in the copy and on the server.
+No other process can read a DuckDB file that is being written. So each run ends with a copy of it, consistent as of one
+moment; a reader who has the old copy open keeps it until it is closed. On a server only the Parquet files are written.
+Each file is written to a temporary folder, synced to disk, then renamed into place. Marts of the history that have
+become large have no files unless a setting asks for them: they would take seconds of each run, and can be read in the
+copy or on the server.
 """
 
 import shutil
@@ -22,18 +22,18 @@ from clari_pipeline.warehouse.duckdb.errors import MAKE_AGAIN, says_damaged
 from clari_pipeline.warehouse.errors import WarehouseDamaged, WarehouseError
 from clari_pipeline.warehouse.session import Warehouse
 
-_PATIENCE_S = 60
+_LOCK_TIMEOUT_S = 60
 
 
 class PublishingError(PipelineError):
-    """The files for readers stay as they were. One line: cause and remedy."""
+    """The files for readers could not be replaced, and stay as they were. The message is one line: cause and remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the files for readers stand; `copy` and `marts` on the same disk.
+    """Paths of the files for readers: the file `copy` and the folder `marts`, on the same disk.
 
-    The marts of the history have files while `forecast_call_week` has at most `weekly_max_rows` rows.
+    Marts of the history have files while `forecast_call_week` has at most `weekly_max_rows` rows.
     """
 
     copy: Path
@@ -41,18 +41,18 @@ class Places:
     weekly_max_rows: int
 
     def parquet(self, mart: str) -> Path:
-        """The file of a mart."""
+        """The path of a mart's Parquet file."""
         return self.marts / f"{mart}.parquet"
 
     def are_whole(self) -> bool:
-        """Whether no mart's file is missing; of the history's all may be."""
+        """Whether every mart has its file, or every mart but those of the history."""
         there = {mart for mart in MARTS if self.parquet(mart).exists()}
         return there in (set(MARTS), {mart.name for mart in MARTS.values() if not mart.is_weekly})
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Whether readers were given something new, and what they should hear of; `is_done` is false where it failed."""
+    """Whether files were replaced (`is_new`) or replacing them failed (not `is_done`), with the problems to report."""
 
     is_new: bool = False
     is_done: bool = True
@@ -60,34 +60,34 @@ class Published:
 
 
 def publish(warehouse: Warehouse, places: Places) -> Published:
-    """Give readers what stands now. No session of this process may be open.
+    """Replace the copy and the Parquet files if the warehouse has changed. No session of this process may be open.
 
-    What fails here is returned as a problem: what was merged is merged all the same. One process publishes at a time,
-    and removes what a killed one has left.
+    A failure is returned as a problem: what was merged stays merged. Holds an exclusive file lock, and deletes the
+    temporary folder of a killed process.
     """
     try:
-        return _published(warehouse, places)
+        return _publish(warehouse, places)
     except PublishingError as error:
         return Published(is_done=False, problems=(Problem.of_error(error),))
 
 
-def _published(warehouse: Warehouse, places: Places) -> Published:
-    """Raises `PublishingError`."""
+def _publish(warehouse: Warehouse, places: Places) -> Published:
+    """The same, but raises `PublishingError`."""
     folder = places.copy.parent
-    arriving = folder / ".publishing"
+    temporary = folder / ".publishing"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".publishing.lock", timeout=_PATIENCE_S):
-            shutil.rmtree(arriving, ignore_errors=True)
+        with FileLock(folder / ".publishing.lock", timeout=_LOCK_TIMEOUT_S):
+            shutil.rmtree(temporary, ignore_errors=True)
             if warehouse.is_copied(places.copy) and places.are_whole():
                 return Published()
             try:
-                arriving.mkdir()
+                temporary.mkdir()
                 withdrawn = _replace(
-                    warehouse, places, replace(places, copy=arriving / places.copy.name, marts=arriving)
+                    warehouse, places, replace(places, copy=temporary / places.copy.name, marts=temporary)
                 )
             finally:
-                shutil.rmtree(arriving, ignore_errors=True)
+                shutil.rmtree(temporary, ignore_errors=True)
     except (OSError, duckdb.Error, WarehouseError) as error:
         remedy = (
             f"warehouse {warehouse.place} is damaged; {MAKE_AGAIN}"
@@ -100,27 +100,27 @@ def _published(warehouse: Warehouse, places: Places) -> Published:
     return Published(is_new=True, problems=() if withdrawn is None else (withdrawn,))
 
 
-def _replace(warehouse: Warehouse, places: Places, arriving: Places) -> Problem | None:
-    """Write the new files, then put each in its place, the copy last: where it is new, so are the others.
+def _replace(warehouse: Warehouse, places: Places, temporary: Places) -> Problem | None:
+    """Write the files to a temporary folder, then rename each into place, the copy last: if it is new, all are.
 
-    Returns what readers should hear of marts whose files are withdrawn.
+    Returns a problem that names the marts whose files were deleted, if any.
     """
-    with warehouse.copied(arriving.copy) as session:
+    with warehouse.copied(temporary.copy) as session:
         made = published(session, weekly_max_rows=places.weekly_max_rows)
         for mart in made:
-            session.save(mart, arriving.parquet(mart))
-    for file in arriving.marts.iterdir():
+            session.save(mart, temporary.parquet(mart))
+    for file in temporary.marts.iterdir():
         to_disk(file)
     places.marts.mkdir(exist_ok=True)
     for mart in made:
-        arriving.parquet(mart).replace(places.parquet(mart))
+        temporary.parquet(mart).replace(places.parquet(mart))
     withdrawn = [mart for mart in MARTS if mart not in made and places.parquet(mart).exists()]
     for mart in withdrawn:
         places.parquet(mart).unlink()
-    has_copy = arriving.copy.exists()
+    has_copy = temporary.copy.exists()
     to_disk(places.marts)
     if has_copy:
-        arriving.copy.replace(places.copy)
+        temporary.copy.replace(places.copy)
         to_disk(places.copy.parent)
     if not withdrawn:
         return None

@@ -1,8 +1,8 @@
 """Match ids across formats: a quarter whose exports change between JSON and CSV keeps its people, fields and weeks.
 
-Only JSON has Clari's own ids; of a CSV they are made from emails and names (synthetic). The ids of a staged document
-are replaced with those of the quarter's earlier exports before both are compared. No query is run where every export of
-the quarter has Clari's own ids.
+Only relational JSON has Clari's own ids, a CSV has none [spec]; in other shapes ids are made from emails and names
+(synthetic). The ids of a staged document are replaced with those of the quarter's earlier exports before the merge.
+Nothing is matched where all exports of the quarter have Clari's own ids.
 """
 
 from collections import defaultdict
@@ -23,15 +23,15 @@ from clari_pipeline.warehouse.session import Record, Session, row, rows, run
 
 _LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
 _ROLES = ("role", "parent_role")
-_MOST_LISTED = 20
-_ENTRIES_A_STATEMENT = 1000  # people's fields that a statement names
-_OF_ALL = ""
-_OF_CLARI = "relational"  # the shape whose ids are Clari's own
+_MOST_LISTED = 20  # ambiguous ids in the evidence
+_ENTRIES_PER_STATEMENT = 1000  # pairs of person and field in one statement
+_EVERY_ENTRY = ""
+_WITH_CLARI_IDS = "relational"  # the shape whose ids are Clari's own
 
 
 @dataclass(frozen=True, slots=True)
 class _Currency:
-    """A currency sign and the code that it stands for, of one person's field or of all entries."""
+    """A currency sign and its code, for the entries of one person and field, or (ids None) for all entries."""
 
     sign: str
     code: str
@@ -41,14 +41,14 @@ class _Currency:
 
 @dataclass(slots=True)
 class Recognised:
-    """Result of the matching: known field ids by the document's own, ambiguous people and fields, and currencies."""
+    """Result of the matching: known field ids by the document's ids, ambiguous people and fields, and currencies."""
 
     fields: dict[str, str] = field(default_factory=dict)
     ambiguous: list[dict[str, str]] = field(default_factory=list)
     currencies: list[_Currency] = field(default_factory=list)
 
     def totals(self, counted: Mapping[tuple[str | None, str], ControlTotal]) -> dict[tuple[Any, str], ControlTotal]:
-        """Control totals of the document by known field ids."""
+        """Control totals of the document, keyed by (known field id, measure)."""
         return {(self.fields.get(of or "", of), measure): total for (of, measure), total in counted.items()}
 
     def facts(self, export: ExportRow) -> ExportFacts:
@@ -74,24 +74,24 @@ class Recognised:
 def recognise(
     session: Session, export: ExportRow, document: Document, same: SameRules, calendar: FiscalCalendar, shapes: set[str]
 ) -> Recognised:
-    """Replace the staged ids with the known ids of the forecast's quarter, before the upload.
+    """Replace the staged ids with the known ids of the forecast's quarter, before the staged rows are uploaded.
 
-    `shapes` are those of documents that this transaction has merged; the shape of this one is added.
+    `shapes` are those of documents read for this merge so far; the shape of this one is added.
     """
-    which = {"forecast_id": export.forecast_id, "quarter_id": export.time_period_id}
-    is_synthetic = document.shape != _OF_CLARI
-    before = row(session, "recognise/formats", **which)
+    quarter_key = {"forecast_id": export.forecast_id, "quarter_id": export.time_period_id}
+    is_synthetic = document.shape != _WITH_CLARI_IDS
+    before = row(session, "recognise/formats", **quarter_key)
     of_other_format = before["with_ids" if is_synthetic else "without_ids"] or any(
-        (shape == _OF_CLARI) == is_synthetic for shape in shapes
+        (shape == _WITH_CLARI_IDS) == is_synthetic for shape in shapes
     )
     shapes.add(document.shape)
     found = Recognised()
     if of_other_format:
-        _match_ids(session, export, found, same, calendar, which, is_synthetic=is_synthetic)
+        _match_ids(session, export, found, same, calendar, quarter_key, is_synthetic=is_synthetic)
     elif is_synthetic:
-        _separate_roles(session, which)
+        _separate_roles(session, quarter_key)
     if of_other_format or is_synthetic:
-        _currencies(session, which, found)
+        _currencies(session, quarter_key, found)
     return found
 
 
@@ -101,13 +101,13 @@ def _match_ids(
     found: Recognised,
     same: SameRules,
     calendar: FiscalCalendar,
-    which: dict[str, str],
+    quarter_key: dict[str, str],
     *,
     is_synthetic: bool,
 ) -> None:
     known = [
         one | {"is_shown": one["is_shown"] and export.scope_id in {None, one["asked_scope_id"]}}
-        for one in rows(session, "recognise/people", **which)
+        for one in rows(session, "recognise/people", **quarter_key)
     ]
     if not known:
         return
@@ -117,24 +117,24 @@ def _match_ids(
         "same_person": _people(staged["stage_user"], known, found, same.people, is_synthetic=is_synthetic),
         "same_field": _fields(
             staged["stage_field"],
-            rows(session, "recognise/fields", **which),
+            rows(session, "recognise/fields", **quarter_key),
             found,
             same.fields,
             is_synthetic=is_synthetic,
         ),
     }
-    known_weeks = rows(session, "recognise/weeks", **which)
+    known_weeks = rows(session, "recognise/weeks", **quarter_key)
     ids["same_period"] = _periods(staged, known_weeks, calendar, is_synthetic=is_synthetic)
     weeks = _weeks(staged, known_weeks)
     found.fields = ids["same_field"]
     _restage(session, lists, staged, ids, weeks)
 
 
-def _separate_roles(session: Session, which: dict[str, str]) -> None:
+def _separate_roles(session: Session, quarter_key: dict[str, str]) -> None:
     """Give each role of a person its own id where a CSV has one email or CRM id in several roles, now or before."""
     lists = {"stage_user": session.documents.table("stage_user").to_arrow_table()}
     staged = {"stage_user": lists["stage_user"].to_pylist()}
-    ids = matching.roles(staged["stage_user"], rows(session, "recognise/people", **which))
+    ids = matching.roles(staged["stage_user"], rows(session, "recognise/people", **quarter_key))
     if not ids:
         return
     for one in staged["stage_user"]:
@@ -174,10 +174,10 @@ def name_currencies(session: Session, export: ExportRow, found: Recognised) -> N
     """Replace currency signs of the quarter's older exports with this one's codes. The caller holds the transaction."""
     entries: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for one in found.currencies:
-        of_all = one.user_id is None and one.field_id is None
-        entries[one.sign, one.code] += [_OF_ALL if of_all else f"{one.user_id} {one.field_id}"]
+        is_of_all_entries = one.user_id is None and one.field_id is None
+        entries[one.sign, one.code] += [_EVERY_ENTRY if is_of_all_entries else f"{one.user_id} {one.field_id}"]
     for (sign, code), named in entries.items():
-        for begin in range(0, len(named), _ENTRIES_A_STATEMENT):
+        for begin in range(0, len(named), _ENTRIES_PER_STATEMENT):
             for name in ("name_currency", "name_swing_currency", "outdate_marts"):
                 run(
                     session,
@@ -186,7 +186,7 @@ def name_currencies(session: Session, export: ExportRow, found: Recognised) -> N
                     quarter_id=export.time_period_id,
                     sign=sign,
                     code=code,
-                    entries=named[begin : begin + _ENTRIES_A_STATEMENT],
+                    entries=named[begin : begin + _ENTRIES_PER_STATEMENT],
                 )
 
 
@@ -202,7 +202,7 @@ def _people(
         one["user_id"] = item["user_id"]
         if matching.is_person_synthetic(item) != is_synthetic and item is not one:
             for name in ("email", "crm_user_id", "scope_id"):
-                if one[name] is None or _is_alike(name, one[name], item[name]):
+                if one[name] is None or _is_same_value(name, one[name], item[name]):
                     one[name] = item[name]
             for side in _ROLES:
                 if one[f"{side}_name"] and one[f"{side}_name"] == item[f"{side}_name"]:
@@ -212,7 +212,7 @@ def _people(
 
 
 def _name_roles(staged: list[Item], known: list[Item], *, is_synthetic: bool) -> None:
-    """Known ids of roles, by name, where exactly one known role has it. Two of Clari's own ids are never equated."""
+    """Replace role ids with the known id of the name, if exactly one role has it. Never one of Clari's with another."""
     roles: defaultdict[str, set[str]] = defaultdict(set)
     for one in known:
         for side in _ROLES:
@@ -225,7 +225,7 @@ def _name_roles(staged: list[Item], known: list[Item], *, is_synthetic: bool) ->
                 (one[f"{side}_id"],) = ids
 
 
-def _is_alike(name: str, written: str, known: str | None) -> bool:
+def _is_same_value(name: str, written: str, known: str | None) -> bool:
     if known is None or name == "scope_id":
         return False
     return (
@@ -255,7 +255,7 @@ def _fields(
 def _periods(
     staged: dict[str, list[Item]], known_weeks: Iterable[Record], calendar: FiscalCalendar, *, is_synthetic: bool
 ) -> dict[str, str]:
-    """Known ids of periods; days that a document lacks are filled in from the known period."""
+    """Known ids of periods, replaced in the staged lists; dates that a CSV lacks are copied from the known period."""
     known = {
         one["time_period_id"]: {
             "time_period_id": one["time_period_id"],
@@ -288,7 +288,7 @@ def _is_contradicted(period: Item, calendar: FiscalCalendar) -> bool:
 
 
 def _weeks(staged: dict[str, list[Item]], known: Sequence[Record]) -> dict[tuple[str, str], str]:
-    """Known ids of weeks, by period and written id, where they differ; replaced in both staged lists of weeks."""
+    """Known ids of weeks, by (period, written id), where they differ; replaced in both staged lists of weeks."""
     ids = matching.weeks(staged["stage_time_frame"], known)
     days = {(one["time_period_id"], one["time_frame_id"]): one["start_date"] for one in staged["stage_time_frame"]}
     listed: list[Item] = []
@@ -305,11 +305,11 @@ def _weeks(staged: dict[str, list[Item]], known: Sequence[Record]) -> dict[tuple
     return {key: name for key, name in ids.items() if key[1] != name}
 
 
-def _currencies(session: Session, which: dict[str, str], found: Recognised) -> None:
-    """Replace the document's currency signs with the known codes; `found.currencies` are older signs, for the merge."""
-    known = rows(session, "recognise/currencies", **which)
+def _currencies(session: Session, quarter_key: dict[str, str], found: Recognised) -> None:
+    """Replace staged currency signs with known codes; collect signs of older exports for `name_currencies`."""
+    known = rows(session, "recognise/currencies", **quarter_key)
     shown = rows(session, "documents/currencies_shown")
-    if named := _named(shown, known):
+    if named := _codes_of_signs(shown, known):
         session.documents.register(
             "currency_named",
             _table(
@@ -321,7 +321,7 @@ def _currencies(session: Session, which: dict[str, str], found: Recognised) -> N
         )
         run(session, "documents/currencies_named")
         session.documents.unregister("currency_named")
-    older = _named(known, shown)
+    older = _codes_of_signs(known, shown)
     for sign in sorted({one["currency_code"] for one in known}):
         of_sign = [one for one in older if one.sign == sign]
         codes = {one.code for one in of_sign}
@@ -329,8 +329,8 @@ def _currencies(session: Session, which: dict[str, str], found: Recognised) -> N
         found.currencies += [_Currency(sign, codes.pop())] if is_of_all else of_sign
 
 
-def _named(signs: Iterable[Record], others: Sequence[Record]) -> list[_Currency]:
-    """The code of each sign by the others' codes: of the same person's field, else of the person, else of all."""
+def _codes_of_signs(signs: Iterable[Record], others: Sequence[Record]) -> list[_Currency]:
+    """The code of each sign, by the codes of `others`: of the same person and field, else the person, else all."""
     by: defaultdict[tuple[str | None, str | None], set[str]] = defaultdict(set)
     for one in others:
         for key in ((one["user_id"], one["field_id"]), (one["user_id"], None), (None, None)):

@@ -1,4 +1,4 @@
-"""The ledger's hook: what happens to an export is written down before the next step is taken."""
+"""Persist each export event in the ledger before the next step runs; manifests of landed documents."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -29,11 +29,11 @@ from clari_pipeline.sync.events import Deferred, Event, Failed, Landed, QuotaRea
 from clari_pipeline.sync.products.windows import midnight
 from clari_pipeline.warehouse.session import Session, Warehouse
 
-_WRITTEN_DOWN = (Submitting, Submitted, Adopted, TypesRefused, Completed, Landed, Failed, Deferred)
+_PERSISTED = (Submitting, Submitted, Adopted, TypesRefused, Completed, Landed, Failed, Deferred)
 
 
 class Recorder:
-    """Persists the exports of one run, or of one of its products, in the ledger, and reads them there."""
+    """Writes the events of one run's exports, of forecasts or of one product, to their ledger, and reads it."""
 
     def __init__(self, warehouse: Warehouse, run_id: str, product: str | None = None) -> None:
         self._warehouse = warehouse
@@ -45,7 +45,7 @@ class Recorder:
         self._slot_waits: defaultdict[str, Decimal] = defaultdict(Decimal)
 
     def __call__(self, event: Event) -> None:
-        """Persist one event; what is only counted waits for the next step."""
+        """Persist one event. Retries, polls and slot waits are counted, and written with the next other event."""
         match event:
             case Retried():
                 self._retries[event.request_id] += 1
@@ -58,7 +58,7 @@ class Recorder:
                     _write_quota(session, event, self._run_id)
                     if event.is_low:
                         _alert_of_low_quota(session, event, self._run_id)
-            case _ if isinstance(event, _WRITTEN_DOWN):
+            case _ if isinstance(event, _PERSISTED):
                 with self._warehouse.session() as session:
                     self._write(session, event)
                     self._write_counts(session, event.request_id)
@@ -72,7 +72,7 @@ class Recorder:
         return row is not None and row.job_id is not None
 
     def known_jobs(self) -> set[str]:
-        """Clari's ids of every job that is ours already, of forecasts and of other products."""
+        """Ids of all jobs at Clari that a ledger row has already, of forecasts and of other products."""
         with self._warehouse.session() as session:
             return EXPORTS.known_jobs(session) | FETCHES.known_jobs(session)
 
@@ -90,7 +90,7 @@ class Recorder:
         ledger, request_id = self._ledger, event.request_id
         match event:
             case Submitting():
-                self._submitting(session, event)
+                self._insert_if_missing(session, event)
                 if self._product is None:
                     types_asked(session, request_id, types=event.request.types, refused=())
             case Submitted():
@@ -120,7 +120,7 @@ class Recorder:
                     landing_path=event.landing_path,
                 )
             case Failed():
-                self._submitting(session, event)  # it may have failed before Clari was asked
+                self._insert_if_missing(session, event)  # it may have failed before `Submitting`
                 ledger.failed(
                     session,
                     request_id,
@@ -133,13 +133,13 @@ class Recorder:
                 ledger.deferred(session, request_id, error=event.error, error_kind=event.error_kind)
 
     def _write_counts(self, session: Session, request_id: str) -> None:
-        """How often was polled and retried, and how long was waited for a slot, since the last step."""
+        """Add the polls, the retries and the seconds of waiting for a slot since the last persisted event."""
         polls, retries = self._polls.pop(request_id, 0), self._retries.pop(request_id, 0)
         slot_seconds = self._slot_waits.pop(request_id, Decimal(0))
         if polls or retries or slot_seconds:
             self._ledger.counted(session, request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
 
-    def _submitting(self, session: Session, event: Submitting | Failed) -> None:
+    def _insert_if_missing(self, session: Session, event: Submitting | Failed) -> None:
         if self._ledger.find(session, event.request_id) is None:
             self._ledger.submitting(
                 session,
@@ -156,7 +156,7 @@ def _write_quota(session: Session, event: QuotaRead, run_id: str) -> None:
 
 
 def columns_of(limits: Limits) -> dict[str, int | None]:
-    """Clari's limits as `export_quota` has them."""
+    """Clari's limits as columns of `export_quota`."""
     return {
         "monthly_quota": limits.monthly_quota,
         "available_monthly_quota": limits.available_monthly_quota,
@@ -168,7 +168,7 @@ def columns_of(limits: Limits) -> dict[str, int | None]:
 
 
 def _alert_of_low_quota(session: Session, event: QuotaRead, run_id: str) -> None:
-    """`quota_low`, once a day (UTC)."""
+    """Write the alert `quota_low` to the outbox; its key allows one a day (UTC)."""
     limits = event.limits
     alert_rows.raised(
         session,
@@ -185,7 +185,7 @@ def _alert_of_low_quota(session: Session, event: QuotaRead, run_id: str) -> None
 
 
 def request_columns(request: ExportRequest | ActivityRequest) -> dict[str, Any]:
-    """A request as its ledger writes it."""
+    """A request as columns of its ledger: `export_job`, or `product_fetch` for activity."""
     if isinstance(request, ActivityRequest):
         days = {"window_from": midnight(request.first_day), "window_to": midnight(request.last_day)}
         return {"product": request.forecast_id, **days, "gap_from": None, "gap_to": None}
@@ -250,7 +250,7 @@ _IN_MANIFEST_OF_FETCH = (
 
 
 def manifest_of(row: LedgerRow) -> dict[str, Any]:
-    """What is kept beside a document: all that the ledger needs to know it again. Times as ISO 8601."""
+    """The manifest kept beside a document, from which its ledger row can be restored. Times as ISO 8601."""
     names = _IN_MANIFEST_OF_FETCH if isinstance(row, FetchRow) else _IN_MANIFEST
     return {name: _plain(getattr(row, name)) for name in names}
 
@@ -262,7 +262,7 @@ def _plain(value: object) -> object:
 
 
 def fetch_of(manifest: Mapping[str, Any], **document: Any) -> FetchRow:
-    """The manifest of a product's document as its ledger has it, with these columns of the document itself."""
+    """The `product_fetch` row restored from a manifest, with these columns of the landed file."""
     return FetchRow(
         state="LANDED", **{name: _typed(name, manifest.get(name)) for name in _IN_MANIFEST_OF_FETCH}, **document
     )

@@ -1,4 +1,4 @@
-"""The marts refreshed from the merged tables, and what is judged over all quarters once they stand."""
+"""Refresh the marts from the merged tables, then judge coverage over all quarters."""
 
 from datetime import timedelta
 
@@ -12,20 +12,20 @@ from clari_pipeline.warehouse.session import Session
 
 
 class Marts:
-    """The marts of a warehouse, refreshed by one process at a time."""
+    """Refreshes the marts of a warehouse, under an exclusive lock."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def refresh_all(self) -> None:
-        """Refresh every mart, and judge whether the quarters asked for are there."""
+        """Refresh every mart, then judge the coverage of the quarters to be synced."""
         for mart in MARTS.values():
             if mart.has_own_refresh:
                 self.refresh(mart.name)
         self.judge_coverage()
 
     def refresh(self, name: str) -> None:
-        """Refresh a mart and those filled with it where their tables have changed; prove that movements add up."""
+        """Refresh a mart and those filled with it, where their tables have changed; judge whether movements add up."""
         context = self._context
 
         def make(session: Session) -> None:
@@ -38,7 +38,7 @@ class Marts:
         context.warehouse.with_retry(make)
 
     def judge_coverage(self) -> list[tuple[str, Verdict]]:
-        """Whether the current quarter and those before it are loaded and fresh: each forecast and the verdict on it."""
+        """Judge whether the quarters to be synced are loaded and fresh; returns pairs of forecast id and verdict."""
         context = self._context
         wanted = [str(quarter) for quarter in context.current_quarters()]
         not_before = context.now() - timedelta(hours=context.settings.max_age_hours)
@@ -60,7 +60,7 @@ class Marts:
 
 
 def movement_verdicts(session: Session) -> list[tuple[str, Verdict]]:
-    """Each forecast and quarter, and the verdict on its movements."""
+    """Pairs of "FORECAST QUARTER" and the verdict on its movements, by the newest loaded exports."""
     return [
         (f"{export.forecast_id} {export.quarter_id}", verdict)
         for export in marts.newest_loaded(session)

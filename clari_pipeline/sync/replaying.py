@@ -1,4 +1,4 @@
-"""Landed documents merged once more, and documents from elsewhere landed and merged: neither asks Clari."""
+"""Rebuild the tables from landed documents, or land and merge a document from elsewhere, without a call to Clari."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ from clari_pipeline.sync.recording import manifest_of
 from clari_pipeline.sync.refreshing import Marts
 from clari_pipeline.warehouse.session import Warehouse
 
-_BEFORE_A_QUARTER = timedelta(days=16)  # its first week may begin before it, and the fiscal year between two months
+_BEFORE_A_QUARTER = timedelta(days=16)  # its first week may begin earlier, and a fiscal year in mid-month
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """Request ids of what was merged once more, and of all that had been refused before."""
+    """Request ids of the replayed exports, and of all exports that were refused before the replay."""
 
     request_ids: list[str]
     refused_before: set[str]
 
 
 class Replay:
-    """Merges what has landed into a warehouse once more."""
+    """Replays landed documents into a warehouse."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -43,7 +43,7 @@ class Replay:
         unreadable: dict[str, LandingError] = {}
         with self._context.warehouse.session() as session:  # the file is opened once
             for document in self._context.landing.readable(unreadable.__setitem__):
-                _know(self._context.warehouse, self._context.landing, document)
+                _restore_ledger_row(self._context.warehouse, self._context.landing, document)
             known = ledger.landing_paths(session)
         damaged = [error for path, error in unreadable.items() if path not in known]
         wanted = {str(quarter) for quarter in quarters}
@@ -65,7 +65,7 @@ class Replay:
             replayed += [export.request_id for export in exports]
         if not replayed:
             raise_all(damaged)
-        with self._context.warehouse.transaction("alerts") as session:  # what is replayed is no news
+        with self._context.warehouse.transaction("alerts") as session:  # so that replayed exports raise no alerts
             alert_rows.mark_reviewed(session, replayed, at=self._context.now())
         self._context.stop.check()
         Marts(self._context).refresh_all()
@@ -81,9 +81,9 @@ class Replay:
         exported_at: datetime | None,
         run_id: str,
     ) -> Replayed:
-        """Land and merge one document from elsewhere; the same document once more is the same export.
+        """Land and merge one document from elsewhere; idempotent: its id is a hash of the document and its labels.
 
-        Raises `UsageError` where nobody can have exported the quarter at that moment.
+        Raises `UsageError` if the quarter cannot have been exported at that moment: in the future, or too early.
         """
         with self._context.warehouse.session() as session:
             refused_before = ledger.refused_requests(session)
@@ -94,7 +94,7 @@ class Replay:
         identity = "\n".join((writer.sha256, forecast_id, str(quarter), as_of.astimezone(UTC).isoformat()))
         job_id = f"document-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
         now = self._context.now()
-        row = ExportRow(  # neither its types nor its format are known before it is read
+        row = ExportRow(  # types and format are read from the document
             request_id=job_id,
             job_id=job_id,
             run_id=run_id,
@@ -112,28 +112,28 @@ class Replay:
         manifest = manifest_of(row) | {"wait_seconds": 0}
         document = writer.keep(forecast_id=forecast_id, time_period=str(quarter), job_id=job_id, facts=manifest)
         with self._context.warehouse.kept_open():
-            _know(self._context.warehouse, self._context.landing, document)
-            Loader(self._context).merge_again(job_id)
+            _restore_ledger_row(self._context.warehouse, self._context.landing, document)
+            Loader(self._context).remerge(job_id)
             self._context.stop.check()
             Marts(self._context).refresh_all()
         return Replayed([job_id], refused_before)
 
-    def _check_moment(self, quarter: Quarter, as_of: datetime, whose: str) -> None:
-        stated = f"{whose} is {as_of.astimezone(UTC):%Y-%m-%dT%H:%M:%S}+00:00"
+    def _check_moment(self, quarter: Quarter, as_of: datetime, source: str) -> None:
+        given = f"{source} is {as_of.astimezone(UTC):%Y-%m-%dT%H:%M:%S}+00:00"
         remedy = "say with --exported-at when the file was exported"
         if as_of > self._context.now():
-            raise UsageError(f"{stated}, which is still to come by this machine's clock: {remedy}")
+            raise UsageError(f"{given}, which is still to come by this machine's clock: {remedy}")
         ahead = self._context.settings.future_periods
         first = self._context.calendar.first_day(quarter.shifted(-ahead)) - _BEFORE_A_QUARTER
         if self._context.calendar.day_of(as_of) < first:
             raise UsageError(
-                f"{stated}, and {quarter} can have been exported from {first} on "
+                f"{given}, and {quarter} can have been exported from {first} on "
                 f"(CLARI_FUTURE_PERIODS={ahead}): {remedy}, or name another --period"
             )
 
 
-def _know(warehouse: Warehouse, landing: Landing, document: LandedDocument) -> None:
-    """Give a landed document its ledger row, unless it has one."""
+def _restore_ledger_row(warehouse: Warehouse, landing: Landing, document: LandedDocument) -> None:
+    """Insert a landed document's ledger row from its manifest, unless it has one."""
     manifest: dict[str, Any] = dict(document.manifest)
     result = {
         "result_sha256": manifest.pop("sha256"),

@@ -1,6 +1,6 @@
 """The order of a sync: export, land, judge, merge, compare, refresh the marts, publish, notify.
 
-It stands here and nowhere else. The command line calls `run_sync`; Dagster's daemon runs the same steps as jobs of its
+No other module defines it. The command line calls `run_sync`; Dagster's daemon runs the same steps as jobs of its
 own, in the order that its sensors keep.
 """
 
@@ -24,9 +24,9 @@ from clari_pipeline.sync.publishing import Published, publish
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncRequest:
-    """What one sync is to bring: the forecasts of these quarters, then these products, under one run id.
+    """What one sync exports: the forecasts of these quarters, then these products, under one run id.
 
-    `tags` are those that its Dagster runs carry.
+    `tags` are set on its Dagster runs.
     """
 
     run_id: str
@@ -38,55 +38,55 @@ class SyncRequest:
 
 @dataclass(frozen=True, slots=True)
 class QuarterResult:
-    """What became of a quarter's exports, and what kept its run from coming to its end, if anything did."""
+    """The outcomes of a quarter's exports, and the problem that ended its run early, if any."""
 
     outcomes: list[Outcome]
     problem: Problem | None = None
 
     @property
     def own_problem(self) -> Problem | None:
-        """The problem, unless the ledger's row of an export says the same."""
+        """The problem, unless a failed export's ledger row holds the error already."""
         is_explained = any(outcome.is_failure and outcome.export.error for outcome in self.outcomes)
         return None if is_explained else self.problem
 
 
 @dataclass(frozen=True, slots=True)
 class MartsResult:
-    """What publishing came to, and what kept the refresh from coming to its end, if anything did."""
+    """What was published, and the problem that ended the refresh early, if any."""
 
     published: Published = field(default_factory=Published)
     problem: Problem | None = None
 
 
 class Steps(Protocol):
-    """Runs the steps of one sync, each to its end: as Dagster runs, or in this process alone."""
+    """Runs the steps of one sync, each blocking until it ends: as Dagster runs, or in this process."""
 
     def sync_quarter(self, quarter: Quarter) -> QuarterResult:
-        """Land, judge and merge one quarter's exports."""
+        """Wait until one quarter's exports have landed, then judge and merge them."""
         ...
 
     def refresh_marts(self) -> MartsResult:
         """Refresh the marts, and publish them to readers."""
         ...
 
-    def bring_product(self, product: str) -> ProductResult:
-        """Fetch, land, judge and merge one product beside the forecast."""
+    def sync_product(self, product: str) -> ProductResult:
+        """Fetch, land, judge and merge one product other than the forecast."""
         ...
 
 
 MakeSteps = Callable[[Context, ExportRunner, Sequence[Quarter], Mapping[str, str]], Steps]
-"""Makes the steps of one sync, for these quarters, whose exports the runner lands in the background; given tags."""
+"""Builds the steps from the context, the runner that lands the exports, their quarters, and tags for Dagster runs."""
 
 OpenSteps = Callable[[Settings], AbstractContextManager[MakeSteps]]
-"""Opens what the steps need, before Clari is asked for anything."""
+"""Opens what the steps need, before the first request to Clari."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncResult:
     """What a sync or a replay did.
 
-    `failures` are of the run itself; those of an export stand in its `Outcome`. `warnings` concern what was done all
-    the same. `killed` are the run ids of earlier runs that were found not to have come to their end.
+    `failures` are of the run itself; those of an export are in its `Outcome`. `warnings` stopped nothing. `killed` are
+    the ids of earlier runs that were found orphaned. Times are UTC.
     """
 
     run_id: str
@@ -108,7 +108,7 @@ def run_sync(
     *,
     on_plan: Callable[[Plan, int], None] = lambda _plan, _products: None,
 ) -> SyncResult:
-    """Bring what is requested; every quarter is tried, whatever becomes of the others.
+    """Export, merge and publish what is requested; a quarter that fails does not stop the others.
 
     `on_plan` is called with the plan, and the number of products that follow, before the first export lands. The
     caller notifies people of the result. Raises what stops a sync as a whole: settings, a warehouse or a landing folder
@@ -142,9 +142,9 @@ def run_sync(
                     message = f"marts: {marts.problem.message}"
                     failures.append(replace(marts.problem, message=message, subject="marts"))
             outcomes = outcomes_of(context.warehouse, requests_of_run(context.warehouse, request.run_id))
-        for name in request.products:  # these wait for Clari
+        for name in request.products:  # outside of `kept_open`: these wait for Clari
             context.stop.check()
-            products.append(result := steps.bring_product(name))
+            products.append(result := steps.sync_product(name))
             failures += result.failures
             warnings += [*result.unrecorded, *result.warnings]
     if products:

@@ -4,11 +4,11 @@ from clari_pipeline.documents import DocumentUnreadable
 from clari_pipeline.landing import LandedDocument
 
 
-def refuse_invented(landed: LandedDocument, people: int) -> None:
+def refuse_sandbox_document(landed: LandedDocument, people: int) -> None:
     """Raise `DocumentUnreadable` where a document was landed with a sandbox's key, or its `people` are a sandbox's.
 
     The manifest of a landed document says whether the key was a sandbox's. People are recognised by their addresses
-    in `.example`, which also works for documents from elsewhere and of earlier releases.
+    in `.example`, also in documents from elsewhere and of earlier releases.
     """
     if not (people or landed.is_invented):
         return

@@ -71,7 +71,7 @@ class Company:
         run_id = uuid.uuid4().hex
         with exporting(self.context, run_id, QUARTERS, ["total_new"], clock=self.clock, retry=QUICK) as runner:
             for quarter in QUARTERS:
-                runner.take(str(quarter))
+                runner.wait_for_quarter(str(quarter))
                 Loader(self.context).merge_landed(str(quarter))
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:

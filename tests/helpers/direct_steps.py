@@ -47,7 +47,7 @@ class DirectSteps:
 
     def sync_quarter(self, quarter: Quarter) -> QuarterResult:
         def merge() -> None:
-            self._runner.take(str(quarter))
+            self._runner.wait_for_quarter(str(quarter))
             Loader(self._context).merge_landed(str(quarter))
 
         _, problem = _tried(merge)
@@ -63,7 +63,7 @@ class DirectSteps:
         Marts(self._context).refresh_all()
         return publish(self._context.warehouse, self._context.places)
 
-    def bring_product(self, product: str) -> ProductResult:
+    def sync_product(self, product: str) -> ProductResult:
         return ProductRun(self._context, product, run_id=self._runner.run_id).run()
 
 
@@ -91,7 +91,7 @@ def exported(
 ) -> list[str]:
     """Export these quarters, and merge nothing; the request ids."""
     with exporting(context, run_id, quarters, forecasts, retry=retry) as runner:
-        return [request_id for quarter in quarters for request_id in runner.take(str(quarter))]
+        return [request_id for quarter in quarters for request_id in runner.wait_for_quarter(str(quarter))]
 
 
 def _tried(step: Callable[[], _Made]) -> tuple[_Made | None, Problem | None]:

@@ -167,7 +167,7 @@ def an_export_works(probe: Probe) -> Finding:
         context = Context.of(probe.settings.model_copy(update=own))
         context.prepare()
         with exporting(context, uuid.uuid4().hex, [quarter], [forecast]) as runner:
-            runner.take(str(quarter))
+            runner.wait_for_quarter(str(quarter))
             requests = requests_of_run(context.warehouse, runner.run_id)
         Loader(context).merge_landed(str(quarter))
         Marts(context).refresh_all()

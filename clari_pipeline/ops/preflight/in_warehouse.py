@@ -8,7 +8,7 @@ from clari_pipeline.ops.freshness import ExportHealth
 from clari_pipeline.ops.preflight.probe import CannotCheck, Finding, Probe, failed, passed, warning
 from clari_pipeline.store import ledger
 from clari_pipeline.sync.products.registry import unmet
-from clari_pipeline.sync.products.standing import standings
+from clari_pipeline.sync.products.standing import product_freshness
 from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.session import run
@@ -116,7 +116,7 @@ def products_are_fresh(probe: Probe) -> Finding:
     named = probe.settings.other_products
     if not named:
         return passed("CLARI_PRODUCTS names none beside the forecast")
-    found = probe.read(lambda session: standings(session, named)) or standings(None, named)
+    found = probe.read(lambda session: product_freshness(session, named)) or product_freshness(None, named)
     for spec in unmet(named):
         return failed(
             f"{spec.name} is never asked for without {spec.needs}, which says which there are",

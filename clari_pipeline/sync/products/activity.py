@@ -1,4 +1,7 @@
-"""Meetings, e-mails and attachments, with accounts, opportunities and participants: export jobs, as forecasts are."""
+"""Product `activity`: meetings, e-mails and attachments with their accounts, opportunities and participants.
+
+Exported by jobs in windows of whole days, as forecasts are.
+"""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -12,16 +15,22 @@ from clari_pipeline.store import fetches, product_rows
 from clari_pipeline.store.fetches import AskedWindow
 from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.store.product_rows import Merged
-from clari_pipeline.sync.products.reading import ReadResult, Rows, Take, read_members
+from clari_pipeline.sync.products.reading import ReadResult, Rows, StageRows, read_members
 from clari_pipeline.sync.products.spec import RECORDS, ExportedProduct, Fetch
-from clari_pipeline.sync.products.values import text, truth
-from clari_pipeline.sync.products.windows import Window, WindowResult, length_that_works, too_long, wanted
+from clari_pipeline.sync.products.values import boolean, text
+from clari_pipeline.sync.products.windows import (
+    Window,
+    WindowResult,
+    cut_off_windows,
+    longest_whole_length,
+    unsettled_stretches,
+)
 from clari_pipeline.warehouse.session import Session
 
-OVERLAP_DAYS = 7  # what happened is found in mailboxes, and mapped to opportunities, days later
-QUIET_DAYS = 2  # on which nothing may have happened; on more, it is rather that the token's user may not see them
-_AT_ONCE = 2000
-_SLACK = timedelta(days=1)  # Clari goes by whole days, in whichever zone
+OVERLAP_DAYS = 7  # Clari finds activities in mailboxes, and maps them to opportunities, days later
+QUIET_DAYS = 2  # an empty window of so many days is plausible; a longer one suggests that the token's user lacks access
+_RECORDS_PER_BATCH = 2000
+_TOLERANCE = timedelta(days=1)  # Clari takes the day alone [spec], in an unknown time zone
 
 
 class Activity(ExportedProduct):
@@ -41,43 +50,46 @@ class Activity(ExportedProduct):
     has_parts = True
 
     def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
-        """All days since `CLARI_ACTIVITY_DAYS` ago, or since the oldest document, that are not settled.
+        """Windows of all unsettled days since `CLARI_ACTIVITY_DAYS` ago, or since the oldest window asked for.
 
-        They are asked for in windows of that many days and the overlap; where Clari has cut off days that are not
-        settled yet, in windows as long as worked there.
+        A window has at most that many days and the overlap. Where Clari cut off unsettled days, it is as short as
+        `longest_whole_length` and `Window.split_below` find.
         """
         asked = fetches.windows(session, self.name)
-        shown = _results(asked)
-        stretches = wanted(
+        shown = _window_results(asked)
+        stretches = unsettled_stretches(
             shown,
             today=now.astimezone(UTC).date(),
             days_back=settings.activity_days,
             overlap=OVERLAP_DAYS,
-            asked_from=min((Window.of(row).first for row in asked), default=None),
+            requested_from=min((Window.of(row).first for row in asked), default=None),
         )
         longest = settings.activity_days + OVERLAP_DAYS + 1
-        longest = min(longest, length_that_works(shown, stretches) or longest)
-        cut_off = too_long(shown)
+        longest = min(longest, longest_whole_length(shown, stretches) or longest)
+        cut_off = cut_off_windows(shown)
         return [
             Fetch.of_days(part)
             for stretch in stretches
-            for window in stretch.cut(longest)
-            for part in window.shorter_than(cut_off)
+            for window in stretch.split(longest)
+            for part in window.split_below(cut_off)
         ]
 
     def request(self, days: Window) -> ActivityRequest:
-        """All activity of these days."""
+        """The export request for all activity of these days."""
         return ActivityRequest.between(days.first, days.last)
 
     def merge(self, session: Session, fetch: FetchRow, found: ReadResult) -> Merged:
-        """What the document of these days does not show any more stays, and says so; one of other days says nothing."""
+        """Merge, then mark rows of these days that the document no longer shows; they are kept.
+
+        Nothing is marked by an adopted job, which may be of other days, nor by an empty document of more than two days.
+        """
         merged = super().merge(session, fetch, found)
         if not fetch.is_adopted and (found.rows_exported or len(Window.of(fetch)) <= QUIET_DAYS):
             product_rows.no_longer_shown(session, fetch)
         return merged
 
     def warnings(self, session: Session, settings: Settings, fetches: Sequence[FetchRow]) -> list[Problem]:
-        """That nothing came of so many days that the token's user may not see it."""
+        """Warn of windows so long and empty that the token's user may lack access."""
         return [
             Problem(
                 None,
@@ -90,11 +102,11 @@ class Activity(ExportedProduct):
             if fetch.state == "LOADED" and not fetch.rows_exported and len(Window.of(fetch)) > QUIET_DAYS
         ]
 
-    def read(self, stream: io.BufferedReader, take: Take, fetch: FetchRow) -> ReadResult:
-        """Some activities at a time."""
+    def read(self, stream: io.BufferedReader, stage_rows: StageRows, fetch: FetchRow) -> ReadResult:
+        """Read 2000 activities at a time."""
         found = ReadResult()
         outside: list[bool] = []
-        odd: list[str] = []
+        keyless: list[str] = []
 
         def read_some(activities: list[Any]) -> None:
             rows: Rows = {name: [] for name in self.tables}
@@ -102,21 +114,21 @@ class Activity(ExportedProduct):
                 found.rows_exported += 1
                 row = _activity(activity, found)
                 if row["activity_id"] is None:
-                    odd.append(f"an activity of {row['activity_at']}")
+                    keyless.append(f"an activity of {row['activity_at']}")
                     continue
                 rows["activity"].append(row)
                 if row["activity_at"] is not None:
                     outside.append(_is_outside(row["activity_at"], fetch))
                 _add_parts(activity, row["activity_id"], rows, found)
-            take(rows)
+            stage_rows(rows)
 
-        read_members(stream, {"activities": read_some}, at_once=_AT_ONCE)
-        found.note_left_out(odd)
+        read_members(stream, {"activities": read_some}, batch=_RECORDS_PER_BATCH)
+        found.note_keyless(keyless)
         found.facts["other_windows"] = int(bool(outside) and all(outside))
         return found
 
 
-def _results(asked: list[AskedWindow]) -> list[WindowResult]:
+def _window_results(asked: list[AskedWindow]) -> list[WindowResult]:
     return [
         WindowResult(
             Window.of(one), one.exported_at.astimezone(UTC).date(), is_whole=one.is_whole, is_final=one.is_final
@@ -129,7 +141,7 @@ def _results(asked: list[AskedWindow]) -> list[WindowResult]:
 def _is_outside(moment: datetime, fetch: FetchRow) -> bool:
     if fetch.window_from is None or fetch.window_to is None:
         raise ValueError("the ledger has no window of this fetch")
-    return moment < fetch.window_from - _SLACK or moment >= fetch.window_to + 2 * _SLACK
+    return moment < fetch.window_from - _TOLERANCE or moment >= fetch.window_to + 2 * _TOLERANCE
 
 
 def _activity(activity: dict[str, Any], found: ReadResult) -> dict[str, Any]:
@@ -162,12 +174,12 @@ def _add_parts(activity: dict[str, Any], activity_id: str | None, rows: Rows, fo
         name, email, crm_user_id = (text(person.get(key)) for key in ("name", "email", "sfdcUserId"))
         row = {"participant_id": email.strip().lower() if email else crm_user_id or name}
         row |= {"name": name, "email": email, "crm_user_id": crm_user_id}
-        more = {"is_internal": truth(person.get("isInternal"))}
+        more = {"is_internal": boolean(person.get("isInternal"))}
         _add(rows["activity_participant"], activity_id, row | more, "participant_id", found)
 
 
 def _add(rows: list[dict[str, Any]], activity_id: str | None, row: dict[str, Any], key: str, found: ReadResult) -> None:
-    """Add a part; one without its own id belongs to nothing, and is noted."""
+    """Add a part to the rows; one without an id is left out, and noted for the gate."""
     if not row[key]:
         found.note("parts_without_key", key, of=activity_id)
     else:

@@ -1,7 +1,7 @@
-"""Audit events and who is behind them, from the last one that is known on.
+"""Product `audit`: audit events and their actors, fetched from the newest known event on, with an overlap.
 
-Clari gives events for 30 days [spec] and no id of an event: one is made of all that the description says of it, so
-that windows which overlap, and pages which repeat each other, bring it once.
+Clari keeps events for 30 days and gives them no id [spec]: the id is a hash of all documented members of an event, so
+that overlapping windows and repeated pages give one row.
 """
 
 import io
@@ -14,14 +14,14 @@ from clari_pipeline.clari.products import audit_pages
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.store import fetches
 from clari_pipeline.store.ledger_rows import FetchRow
-from clari_pipeline.sync.products.reading import ReadResult, Rows, Take, read_members
+from clari_pipeline.sync.products.reading import ReadResult, Rows, StageRows, read_members
 from clari_pipeline.sync.products.spec import RECORDS, AskedProduct, Fetch, Sink
 from clari_pipeline.sync.products.values import identity, text
 from clari_pipeline.warehouse.session import Session
 
 KEPT_BY_CLARI = timedelta(days=30)
-OVERLAP = timedelta(hours=6)  # an event may be written down late
-_PAGES_AT_ONCE = 4
+OVERLAP = timedelta(hours=6)  # Clari may log an event late
+_PAGES_PER_BATCH = 4
 _IDENTITY = (
     "correlationID",
     "actorId",
@@ -50,7 +50,7 @@ class Audit(AskedProduct):
     names_people = True
 
     def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
-        """From the newest event known, less an overlap, until now; what Clari has thrown away since is a gap."""
+        """One window, from the newest known event less the overlap until now; what Clari no longer keeps is its gap."""
         until, oldest = now.replace(microsecond=0), now.replace(microsecond=0) - KEPT_BY_CLARI
         reached = fetches.reached(session, self.name)
         newest = fetches.newest_event(session) or reached
@@ -66,9 +66,9 @@ class Audit(AskedProduct):
         ]
 
     async def fetch(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
-        """All pages, each as it came. Where a link is no longer good, they are asked for once more.
+        """Write all pages as one document, each as it came; restart once if a page's link has expired.
 
-        Raises `PageGone` where it happens again.
+        Raises `PageGone` if that happens a second time.
         """
         try:
             return await self._pages(client, fetch, sink)
@@ -95,10 +95,10 @@ class Audit(AskedProduct):
         sink.write(b"\n]}\n")
         return count
 
-    def read(self, stream: io.BufferedReader, take: Take, fetch: FetchRow) -> ReadResult:
-        """A page at a time."""
+    def read(self, stream: io.BufferedReader, stage_rows: StageRows, fetch: FetchRow) -> ReadResult:
+        """Read four pages at a time."""
         found = ReadResult()
-        odd: list[str] = []
+        keyless: list[str] = []
 
         def read_pages(pages: list[Any]) -> None:
             rows: Rows = {name: [] for name in self.tables}
@@ -107,7 +107,7 @@ class Audit(AskedProduct):
                     found.rows_exported += 1
                     row = _event(event, found)
                     if row["event"] is None:
-                        odd.append(f"an event of {row['event_at']}")
+                        keyless.append(f"an event of {row['event_at']}")
                     else:
                         rows["audit_event"].append(row)
                 for actor in found.objects(page.get("actors"), "parts_without_key"):
@@ -115,10 +115,10 @@ class Audit(AskedProduct):
                         found.note("parts_without_key", "an actor")
                     else:
                         rows["audit_actor"].append(_actor(actor))
-            take(rows)
+            stage_rows(rows)
 
-        read_members(stream, {"pages": read_pages}, at_once=_PAGES_AT_ONCE)
-        found.note_left_out(odd)
+        read_members(stream, {"pages": read_pages}, batch=_PAGES_PER_BATCH)
+        found.note_keyless(keyless)
         if fetch.gap_from is not None and fetch.gap_to is not None:
             hours = (fetch.gap_to - fetch.gap_from).total_seconds() / 3600
             found.facts["hours_missing"] = max(1, round(hours))

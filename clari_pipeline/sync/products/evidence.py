@@ -1,4 +1,4 @@
-"""What the gate judges of a product's document: counts, and the evidence for each check."""
+"""Build the facts that the gate judges a product's document by, with evidence for each check."""
 
 from typing import Any
 
@@ -11,21 +11,21 @@ from clari_pipeline.warehouse.session import Session
 
 
 def window_of(fetch: FetchRow) -> str:
-    """The window, for people; the day on which it was asked for where the product has none."""
+    """The window as FIRST_LAST day; for a product without windows, the day of the request."""
     if fetch.window_from is None:
         return f"{fetch.submitted_at:%Y-%m-%d}"
     return f"{fetch.window_from:%Y-%m-%d}_{fetch.window_to:%Y-%m-%d}"
 
 
 def of_document(session: Session, fetch: FetchRow, found: ReadResult) -> ExportFacts:
-    """What the document says by itself."""
+    """Facts of the document alone."""
     flags = {} if fetch.rows_truncated is None else {"truncation_flags": int(fetch.rows_truncated)}
     facts = {"reading_faults": 0, "rows_exported": found.rows_exported, **flags, **found.facts}
     return ExportFacts(request_id=fetch.request_id, facts=facts, evidence=_evidence(session, fetch, found))
 
 
 def after_the_merge(fetch: FetchRow, found: ReadResult, merged: Merged) -> ExportFacts:
-    """Document against stage against table."""
+    """Facts of the merge: row counts of document, stage and table."""
     exported, staged, there = found.rows_exported, merged.rows_staged, merged.rows_merged
     counts = {"rows_exported": exported, "rows_staged": staged, "rows_merged": there}
     summary = f"{exported} records, {staged} staged, {there} merged"
@@ -37,9 +37,9 @@ def after_the_merge(fetch: FetchRow, found: ReadResult, merged: Merged) -> Expor
 
 
 def _evidence(session: Session, fetch: FetchRow, found: ReadResult) -> dict[str, dict[str, Any]]:
-    """What is said of each check that breaks, and examples."""
+    """Summary and examples for each check, whether it breaks or not."""
     facts = found.facts
-    said = {
+    summaries = {
         "export_is_not_truncated": ("", _cut_off(fetch)),
         "records_are_complete": ("records_without_key", "{} records do not say what they are"),
         "moments_are_readable": ("unreadable_moments", "{} moments are none, and were left empty"),
@@ -60,7 +60,7 @@ def _evidence(session: Session, fetch: FetchRow, found: ReadResult) -> dict[str,
     evidence: dict[str, dict[str, Any]] = {
         check: {"summary": text.format(facts.get(fact, 0))}
         | ({"examples": found.examples[fact]} if found.examples.get(fact) else {})
-        for check, (fact, text) in said.items()
+        for check, (fact, text) in summaries.items()
     }
     if fetch.gap_from is not None:
         evidence["window_has_no_gap"] = {
@@ -81,7 +81,7 @@ def _cut_off(fetch: FetchRow) -> str:
 
 
 def gap_sentence(session: Session, fetch: FetchRow) -> str:
-    """What is missing, for people, and why."""
+    """The message on a fetch's gap: what is missing, and why."""
     refused = fetches.refused_within(session, fetch)
     why = (
         f"{refused} documents of then were refused: they lie below data/landing, and replay merges what can be read now"

@@ -1,7 +1,7 @@
-"""Windows of a product exported, and never more of them than that may cost.
+"""Export a product's windows of days, within its share of the quota.
 
-Days that never came are the first, of them the newest. A window that is cut off is gone into at once, down to
-what works; the windows that are left are then asked for at that length. The quota that forecasts need is left alone.
+Days that no document has shown whole come first, the newest first. A window that Clari cuts off is halved until a part
+comes whole; the remaining windows are then split to that length. The quota that forecasts need is never used.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from clari_pipeline.sync.products.spec import ExportedProduct, Fetch
 from clari_pipeline.sync.products.windows import Window
 from clari_pipeline.sync.recording import Recorder
 
-_AT_ONCE = 3  # of windows whose length works, unless CLARI_MAX_CONCURRENT_EXPORTS says less
-_MEETS_ALL = {
+_MOST_PARALLEL = 3  # exports, once a window has come whole; CLARI_MAX_CONCURRENT_EXPORTS may set fewer
+_MEETS_EVERY_EXPORT = {
     "AuthFailed",
     "ClariDown",
     "ClariUnreachable",
@@ -35,10 +35,11 @@ _MEETS_ALL = {
     "RateLimited",
     "ServerFault",
 }
+"""Errors that every other export of the round would raise, too."""
 
 
 class ExportRounds:
-    """The exports of one product in one sync."""
+    """Makes the exports of one product in one sync, in rounds of a few windows."""
 
     def __init__(
         self,
@@ -58,44 +59,44 @@ class ExportRounds:
         self._retry = retry
         self._quota = QuotaShare(self._limits, self._reserve)
 
-    def make(self, left: list[FetchRow], plan: Sequence[Fetch]) -> list[Problem]:
-        """Go on with what was left behind, and make the exports of the plan; what people must know of those not made.
+    def make(self, unfinished: list[FetchRow], plan: Sequence[Fetch]) -> list[Problem]:
+        """Resume unfinished exports of orphaned runs, and make those of the plan; problems on windows left for later.
 
-        What the quota has no room for is written down as one fetch that failed.
+        Windows that the quota has no room for are recorded as one failed fetch.
         """
-        seen = self._days_seen()
+        exported = self._days_exported()
 
         def by_urgency(queue: Iterable[Fetch]) -> list[Fetch]:
-            return sorted(queue, key=lambda fetch: (not seen.issuperset(fetch.days), fetch.days), reverse=True)
+            return sorted(queue, key=lambda fetch: (not exported.issuperset(fetch.days), fetch.days), reverse=True)
 
         queue = by_urgency(plan)
-        at_once, is_first, was_cut_off, is_known = 1, True, False, False
-        while left or queue:
-            mine = {Window.of(row) for row in left}
+        parallel, is_first, was_cut_off, is_known = 1, True, False, False
+        while unfinished or queue:
+            mine = {Window.of(row) for row in unfinished}
             batch = [fetch for fetch in queue if fetch.days in mine]
             others = [fetch for fetch in queue if fetch not in batch]
             if others:
-                room = self._quota.room(is_first=is_first)
-                if not room and not left:
+                remaining = self._quota.remaining(is_first=is_first)
+                if not remaining and not unfinished:
                     return self._not_made(others)
-                batch += others[: min(at_once, room)]
+                batch += others[: min(parallel, remaining)]
             queue = [fetch for fetch in queue if fetch not in batch]
-            self._export(left, batch)
+            self._export(unfinished, batch)
             self._quota.made(len(batch))
             self._loader.merge_landed(self._run_id)
-            came = self._came_of(batch)
-            if any(fetch.error_kind in _MEETS_ALL and fetch.state != "LOADED" for fetch in came):
-                return []  # each of the others would meet with the same
-            parts = [part for fetch in came if is_cut_off(fetch) for part in _halves(Window.of(fetch))]
-            worked = max((len(Window.of(fetch)) for fetch in came if fetch.state == "LOADED"), default=0)
+            results = self._results_of(batch)
+            if any(fetch.error_kind in _MEETS_EVERY_EXPORT and fetch.state != "LOADED" for fetch in results):
+                return []  # each of the others would fail alike
+            parts = [part for fetch in results if is_cut_off(fetch) for part in _halves(Window.of(fetch))]
+            worked = max((len(Window.of(fetch)) for fetch in results if fetch.state == "LOADED"), default=0)
             if parts:
-                at_once, was_cut_off = 1, True
+                parallel, was_cut_off = 1, True
             elif worked:
-                at_once = min(_AT_ONCE, self._context.settings.max_concurrent_exports or _AT_ONCE)
+                parallel = min(_MOST_PARALLEL, self._context.settings.max_concurrent_exports or _MOST_PARALLEL)
             if worked and was_cut_off and not is_known:
-                is_known, queue = True, [short for fetch in queue for short in _cut(fetch, worked)]
+                is_known, queue = True, [short for fetch in queue for short in _split(fetch, worked)]
             queue = by_urgency([*parts, *queue])
-            left, is_first = [], False
+            unfinished, is_first = [], False
         return []
 
     def _limits(self) -> Limits:
@@ -106,10 +107,10 @@ class ExportRounds:
         try:
             return asyncio.run(ask())
         except ClariError:
-            return Limits()  # each export meets with the same, and is reported
+            return Limits()  # each export raises the same error, and reports it
 
     def _reserve(self) -> int:
-        """What forecasts need in a month of the schedule, less what falls out of it meanwhile: a sync's at least."""
+        """Exports that forecasts need in 30 days of the schedule, less those of the last 30; at least one sync's."""
         settings, now = self._context.settings, self._context.now()
         if not settings.brings_forecasts:
             return 0
@@ -118,49 +119,49 @@ class ExportRounds:
             lately = fetches.forecasts_since(session, now - MONTH)
         return max(a_sync, a_sync * syncs_a_month(settings, now) - lately)
 
-    def _days_seen(self) -> set[date]:
+    def _days_exported(self) -> set[date]:
         with self._context.warehouse.session() as session:
             shown = fetches.windows(session, self._product.name)
         return {day for row in shown if row.is_whole for day in Window.of(row)}
 
-    def _came_of(self, batch: list[Fetch]) -> list[FetchRow]:
-        asked = {fetch.days for fetch in batch}
+    def _results_of(self, batch: list[Fetch]) -> list[FetchRow]:
+        requested = {fetch.days for fetch in batch}
         with self._context.warehouse.session() as session:
             found = fetches.of_run(session, self._run_id, self._product.name)
-        return [fetch for fetch in found if fetch.window_from is not None and Window.of(fetch) in asked]
+        return [fetch for fetch in found if fetch.window_from is not None and Window.of(fetch) in requested]
 
     def _not_made(self, queue: list[Fetch]) -> list[Problem]:
-        """Say of which days nothing is asked for now: a failure where the quota has no room, else a remark."""
+        """Report windows that are not exported now: as a failed fetch if the quota is exhausted, else as a problem."""
         days = Window(min(fetch.days.first for fetch in queue), max(fetch.days.last for fetch in queue))
-        trouble = self._quota.trouble
+        exhausted = self._quota.exhausted
         name = self._product.name
-        if trouble is None:
+        if exhausted is None:
             return [
                 Problem(
                     None,
                     None,
-                    f"{name}: {self._quota.most} exports are made of it in this sync, no more; days of "
+                    f"{name}: {self._quota.limit} exports are made of it in this sync, no more; days of "
                     f"{days.first} to {days.last} are asked for by the next",
                     Remark.MORE_NEXT_SYNC,
                 )
             ]
         unmade = Fetch.of_days(days)
         with self._context.warehouse.session() as session, session.transaction():
-            asked = asdict(unmade) | {"run_id": self._run_id, "product": name, "attempt": 1}
-            FETCHES.submitting(session, submitted_at=self._context.now(), **asked)
+            columns = asdict(unmade) | {"run_id": self._run_id, "product": name, "attempt": 1}
+            FETCHES.submitting(session, submitted_at=self._context.now(), **columns)
             FETCHES.failed(
-                session, unmade.request_id, state="FAILED", error=str(trouble), error_kind=type(trouble).__name__
+                session, unmade.request_id, state="FAILED", error=str(exhausted), error_kind=type(exhausted).__name__
             )
         return []
 
-    def _export(self, left: list[FetchRow], batch: list[Fetch]) -> None:
-        """Make the exports as forecasts' are made: the same runner, slots and quota. What was left is gone on with.
+    def _export(self, unfinished: list[FetchRow], batch: list[Fetch]) -> None:
+        """Make a round of exports, with the runner, slots and quota of forecasts' exports; resume the unfinished.
 
-        What was left of the same days takes the place of asking anew; of other days it is fetched if Clari has a job of
-        it, and is not asked for again: the days that are planned now hold them.
+        An unfinished export of a planned window replaces a new one. One of another window is downloaded if Clari has
+        its job, and never re-queued: the planned windows contain its days.
         """
         planned = [fetch.days for fetch in batch]
-        continued = [
+        resumed = [
             Export(
                 request_id=row.request_id,
                 request=self._product.request(Window.of(row)),
@@ -168,14 +169,14 @@ class ExportRounds:
                 left_behind=LeftBehind(row.job_id, row.submitted_at),
                 is_history=Window.of(row) not in planned,
             )
-            for row in left
+            for row in unfinished
         ]
-        unsubmitted = [days for days in planned if days not in map(Window.of, left)]
+        fresh = [days for days in planned if days not in map(Window.of, unfinished)]
         exports = [
-            *(export for export in continued if not export.is_history),
-            *(Export.planned(self._product.request(days)) for days in unsubmitted),
+            *(export for export in resumed if not export.is_history),
+            *(Export.planned(self._product.request(days)) for days in fresh),
         ]
-        history = [export for export in continued if export.is_history]
+        history = [export for export in resumed if export.is_history]
         runner = ExportRunner(
             self._context,
             landing=self._loader.landing,
@@ -188,17 +189,17 @@ class ExportRounds:
         with runner, self._context.stop.stops(runner):
             for window in dict.fromkeys(export.quarter_id for export in (*exports, *history)):
                 self._context.stop.check()
-                runner.take(window)
+                runner.wait_for_quarter(window)
 
 
-def _cut(fetch: Fetch, longest: int) -> list[Fetch]:
-    """The same days in windows no longer than that."""
+def _split(fetch: Fetch, longest: int) -> list[Fetch]:
+    """The same days in windows of at most `longest` days."""
     days = fetch.days
     if len(days) <= longest:
         return [fetch]
-    return [Fetch.of_days(one) for one in days.cut(longest)]
+    return [Fetch.of_days(one) for one in days.split(longest)]
 
 
 def _halves(days: Window) -> list[Fetch]:
-    """What Clari has cut off, to be asked for in two; nothing of a single day."""
+    """Two fetches of half a window each; none for a single day."""
     return [Fetch.of_days(half) for half in days.halves()] if len(days) > 1 else []

@@ -1,4 +1,4 @@
-"""A look at Clari's limits: a row of `export_quota`, which is read as `api_limits`, too."""
+"""Product `limits`: a snapshot of Clari's limits, one row of `export_quota`, also read as the view `api_limits`."""
 
 import io
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from clari_pipeline.documents.rows import DocumentUnreadable
 from clari_pipeline.store import ledger
 from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.store.product_rows import Merged
-from clari_pipeline.sync.products.reading import ReadResult, Take, buffered, read_members
+from clari_pipeline.sync.products.reading import ReadResult, StageRows, buffered, read_members
 from clari_pipeline.sync.products.spec import READABLE, AskedProduct, Fetch, Sink
 from clari_pipeline.sync.recording import columns_of
 from clari_pipeline.warehouse.session import Session
 
 
-class LimitsLook(AskedProduct):
-    """`export_quota`: forecasts' exports look at the same limits, and write the same rows."""
+class LimitsSnapshot(AskedProduct):
+    """`export_quota`, into which each run of forecasts' exports writes its snapshot, too."""
 
     name = "limits"
     noun = "look"  # it is never more than one
@@ -34,17 +34,17 @@ class LimitsLook(AskedProduct):
         return ()
 
     def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
-        """One look."""
+        """One fetch."""
         return [Fetch()]
 
     async def fetch(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
-        """The answer as it came."""
+        """Write the answer as it came."""
         content, _ = await client.answer("limits", "/admin/limits")
         sink.write(content)
         return 1
 
-    def read(self, stream: io.BufferedReader, take: Take, fetch: FetchRow) -> ReadResult:
-        """The limits, typed."""
+    def read(self, stream: io.BufferedReader, stage_rows: StageRows, fetch: FetchRow) -> ReadResult:
+        """Parse the limits into `ReadResult.values`. Raises `DocumentUnreadable`."""
         answer = read_members(stream, {})
         try:
             limits = Limits.model_validate(answer.get("jobs", answer))
@@ -56,18 +56,18 @@ class LimitsLook(AskedProduct):
         return found
 
     def stage(self, session: Session, stream: IO[bytes], fetch: FetchRow) -> ReadResult:
-        """One row needs no staging."""
+        """Read without staging."""
         return self.read(buffered(stream), lambda _rows: None, fetch)
 
     def merge(self, session: Session, fetch: FetchRow, found: ReadResult) -> Merged:
-        """Write the row, unless it is there."""
+        """Insert the row, unless it is there."""
         before = session.count("export_quota")
         ledger.quota_read(session, run_id=fetch.run_id, read_at=fetch.exported_at, **columns_of(found.values))
         inserted = session.count("export_quota") - before
         return Merged(1, inserted, 0, 1 - inserted, 1)
 
     def forget(self, session: Session) -> None:
-        """Nothing: looks of forecasts' exports have no document to come back from."""
+        """Keep the rows: those of forecasts' exports have no document to be rebuilt from."""
 
 
-SPEC = LimitsLook()
+SPEC = LimitsSnapshot()

@@ -1,4 +1,4 @@
-"""Documents of the other products into their tables; each product is one group."""
+"""Load documents of the products other than forecasts; each product is one group."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -17,20 +17,20 @@ from clari_pipeline.sync.products import evidence
 from clari_pipeline.sync.products.reading import ReadResult
 from clari_pipeline.sync.products.spec import ProductSpec
 from clari_pipeline.sync.recording import fetch_of
-from clari_pipeline.sync.sandbox_guard import refuse_invented
+from clari_pipeline.sync.sandbox_guard import refuse_sandbox_document
 from clari_pipeline.warehouse.session import Session
 
 
 @dataclass(frozen=True, slots=True)
 class _Staged:
-    """A document whose records are staged, what was read in it, and whose run has asked for it."""
+    """A staged document: what was read in it, and the id of the run that requested it."""
 
     found: ReadResult
     run_id: str
 
 
 class ProductLoader(DocumentLoader[FetchRow, _Staged]):
-    """Merges what has landed of one product."""
+    """Merges landed documents of one product."""
 
     ledger = FETCHES
     checks = PRODUCT_CHECKS
@@ -40,7 +40,7 @@ class ProductLoader(DocumentLoader[FetchRow, _Staged]):
         self._product = product
 
     def merge_landed(self, run_id: str) -> None:
-        """Merge each document that has landed and was neither merged nor refused, the oldest first, in this run."""
+        """Merge each document that has landed and was neither merged nor refused, the oldest first, as this run's."""
         with self._warehouse.session() as session:
             waiting = fetches.waiting(session, self._product.name)
             for request_id in waiting:
@@ -50,11 +50,11 @@ class ProductLoader(DocumentLoader[FetchRow, _Staged]):
             self.merge(request_id)
 
     def rebuild(self) -> list[str]:
-        """Rebuild the product's tables from every landed document, in order, all or nothing; their ids."""
+        """Rebuild the product's tables from every landed document, in order, in one transaction; their ids."""
         return self._rebuild(("product", self._product.name), self._landed)
 
     def recover(self, session: Session, request_id: str) -> bool:
-        """Note in the ledger that a fetch's document is safe on disk, if it is: its run died before it could."""
+        """Mark a fetch as landed if its document is on disk: its run died before it could. Whether it was."""
         manifests = self.landing.root.glob(f"{self._product.name}/[!.]*/{request_id}/manifest.json")
         folder = next((manifest.parent for manifest in manifests), None)
         if folder is None:
@@ -64,7 +64,7 @@ class ProductLoader(DocumentLoader[FetchRow, _Staged]):
         return True
 
     def restore_ledger(self) -> list[Problem]:
-        """Give each landed document of the product its ledger row, unless it has one; those that are damaged."""
+        """Insert a ledger row for each landed document that has none; problems of damaged documents."""
         damaged: dict[str, LandingError] = {}
         with self._warehouse.session() as session:
             for document in self.landing.readable(damaged.__setitem__):
@@ -78,7 +78,7 @@ class ProductLoader(DocumentLoader[FetchRow, _Staged]):
         return fetch_of(document.manifest, **file)
 
     def _landing(self, landing: Landing) -> Landing:
-        """`landing/products/<product>/<when>/<fetch>/`, apart from forecasts'."""
+        """The folder `products` of the landing folder: `<product>/<when>/<fetch>/` in it."""
         return Landing(landing.root / PRODUCTS, is_of_a_sandbox=landing.is_of_a_sandbox)
 
     def _landed(self, session: Session) -> list[FetchRow]:
@@ -94,7 +94,7 @@ class ProductLoader(DocumentLoader[FetchRow, _Staged]):
         if not fetches.is_late(session, row):
             self._merge_alone(session, row)
             return [row.request_id]
-        landed = self._landed(session)  # its records take their place among those that are newer
+        landed = self._landed(session)  # late: rebuild, so that newer records win
         self._merge_in_order(session, landed)
         return [one.request_id for one in landed if one.state == "LANDED"]
 
@@ -108,9 +108,11 @@ class ProductLoader(DocumentLoader[FetchRow, _Staged]):
             found = self._product.stage(session, stream, row)
         if self._is_production:
             names_people = self._product.names_people
-            refuse_invented(landed, product_rows.people_invented(session, self._product.name) if names_people else 0)
+            refuse_sandbox_document(
+                landed, product_rows.people_invented(session, self._product.name) if names_people else 0
+            )
         judged.counts[row.request_id] = DocumentCounts(rows_exported=found.rows_exported)
-        asked_by = landed.manifest.get("run_id") or row.run_id  # whichever run merges it
+        asked_by = landed.manifest.get("run_id") or row.run_id  # not the run that merges it
         return _Staged(found, asked_by), evidence.of_document(session, row, found)
 
     def _staged_tables(self) -> Sequence[str]:

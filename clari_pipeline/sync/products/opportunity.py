@@ -1,4 +1,4 @@
-"""The opportunities that activity was mapped to, with their fields and how these have changed."""
+"""Product `opportunity`: the opportunities that activities are mapped to, their fields, and changes of these."""
 
 import io
 import json
@@ -14,12 +14,12 @@ from clari_pipeline.documents.json_stream import Number
 from clari_pipeline.documents.rows import exact_amount_of
 from clari_pipeline.store import fetches
 from clari_pipeline.store.ledger_rows import FetchRow
-from clari_pipeline.sync.products.reading import ReadResult, Rows, Take, read_members
+from clari_pipeline.sync.products.reading import ReadResult, Rows, StageRows, read_members
 from clari_pipeline.sync.products.spec import RECORDS, AskedProduct, Fetch, Sink
 from clari_pipeline.sync.products.values import identity, kind, number, text
 from clari_pipeline.warehouse.session import Session
 
-_ANSWERS_AT_ONCE = 4
+_ANSWERS_PER_BATCH = 4
 
 
 class Opportunity(AskedProduct):
@@ -39,24 +39,24 @@ class Opportunity(AskedProduct):
     has_parts = True
 
     def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
-        """Every opportunity that an activity was ever mapped to; nothing where there is none."""
+        """One fetch of every opportunity that an activity was ever mapped to; none if there are none."""
         ids = fetches.opportunity_ids(session)
         return [Fetch(ids=tuple(ids))] if ids else []
 
-    def has_something_to_ask(self, session: Session) -> bool:
+    def has_anything_to_fetch(self, session: Session) -> bool:
         """Whether any activity was ever mapped to one."""
         return bool(fetches.opportunity_ids(session))
 
     def warnings(self, session: Session, settings: Settings, fetches: Sequence[FetchRow]) -> list[Problem]:
-        """That there is none to ask for."""
-        if self.has_something_to_ask(session):
+        """Warn that no activity is mapped to an opportunity yet."""
+        if self.has_anything_to_fetch(session):
             return []
         remedy = "" if self.needs in settings.products else f"; CLARI_PRODUCTS has to name {self.needs}, too"
         message = f"{self.name}: no activity is mapped to one yet{remedy}"
         return [Problem(None, None, message, Remark.NO_OPPORTUNITIES)]
 
     async def fetch(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
-        """What was asked for, Clari's answers as they came, and what it refused by itself."""
+        """Write one document: the ids asked for, Clari's answers as they came, and the ids that it refused."""
         refused: list[str] = []
         count = 0
         sink.write(f'{{"asked": {json.dumps(fetch.ids)}, "answers": ['.encode())
@@ -67,8 +67,8 @@ class Opportunity(AskedProduct):
         sink.write(f'\n], "refused": {json.dumps(refused)}}}\n'.encode())
         return count
 
-    def read(self, stream: io.BufferedReader, take: Take, fetch: FetchRow) -> ReadResult:
-        """An answer at a time."""
+    def read(self, stream: io.BufferedReader, stage_rows: StageRows, fetch: FetchRow) -> ReadResult:
+        """Read four answers at a time."""
         found = ReadResult()
         shown: set[str] = set()
 
@@ -83,9 +83,9 @@ class Opportunity(AskedProduct):
                     else:
                         shown.add(opportunity_id)
                     _add(one, opportunity_id, rows, found)
-                take(rows)
+                stage_rows(rows)
 
-        others = read_members(stream, {"answers": read_answers}, at_once=_ANSWERS_AT_ONCE)
+        others = read_members(stream, {"answers": read_answers}, batch=_ANSWERS_PER_BATCH)
         for missing in sorted({str(one) for one in others.get("asked") or ()} - shown):
             found.note("ids_missing", of=missing)
         found.facts = {"ids_missing": 0, "unreadable_scores": 0} | found.facts

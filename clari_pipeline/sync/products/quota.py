@@ -1,4 +1,4 @@
-"""How many exports of the organisation's quota a product may use, so that forecasts always have theirs."""
+"""Limit a product's exports, so that the organisation's quota lasts for forecasts."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -9,13 +9,13 @@ from cronsim import CronSim
 from clari_pipeline.clari import Limits, QuotaExhausted
 from clari_pipeline.config.settings import Settings
 
-MONTH = timedelta(days=30)  # Clari's quota is of the last thirty days
+MONTH = timedelta(days=30)  # Clari's quota is of a rolling 30 days
 MOST_EXPORTS = 30
-_SHARE = 8  # of what is left for it a sync uses an eighth: so it lasts until the oldest exports are a month old
+_SHARE = 8  # a sync uses an eighth of what is left, so that it lasts until the oldest exports leave the 30 days
 
 
 def syncs_a_month(settings: Settings, now: datetime) -> int:
-    """How often `CLARI_SYNC_CRON` comes round in thirty days."""
+    """How often `CLARI_SYNC_CRON` fires within 30 days."""
     begin = now.astimezone(ZoneInfo(settings.timezone))
     count = 0
     for moment in CronSim(settings.sync_cron, begin):
@@ -25,45 +25,46 @@ def syncs_a_month(settings: Settings, now: datetime) -> int:
     return count
 
 
-def most_of(room: int | None) -> int:
-    """How many exports a sync makes, where the quota has room for so many: one at least, if for any."""
-    if room is None:
+def exports_a_sync(available: int | None) -> int:
+    """The most exports of one sync: an eighth of those `available` (None: unknown), at least 1, at most 30."""
+    if available is None:
         return MOST_EXPORTS
-    return min(room, MOST_EXPORTS, max(1, room // _SHARE))
+    return min(available, MOST_EXPORTS, max(1, available // _SHARE))
 
 
 class QuotaShare:
-    """What one sync of a product may use of the quota.
+    """Counts the exports of one sync of a product against its share of the quota.
 
-    `limits` asks Clari, each time: others export meanwhile. `reserve` says how many exports are kept for forecasts.
+    `limits` requests Clari's limits, each time: others export meanwhile. `reserve` returns how many exports
+    are kept for forecasts. `limit` is the most of this sync, set at the first call of `remaining`.
     """
 
     def __init__(self, limits: Callable[[], Limits], reserve: Callable[[], int]) -> None:
         self._limits = limits
         self._reserve = reserve
         self._made = 0
-        self.most = MOST_EXPORTS
-        self.trouble: QuotaExhausted | None = None
+        self.limit = MOST_EXPORTS
+        self.exhausted: QuotaExhausted | None = None
 
     def made(self, count: int) -> None:
-        """So many were made."""
+        """Count exports that were made."""
         self._made += count
 
-    def room(self, *, is_first: bool) -> int:
-        """How many more may be made now; where none, `trouble` says that it is the quota's fault, if it is."""
-        self.trouble = None
-        if self._made >= self.most:
+    def remaining(self, *, is_first: bool) -> int:
+        """How many more exports may be made now. If the quota leaves none, `exhausted` holds the error, else None."""
+        self.exhausted = None
+        if self._made >= self.limit:
             return 0
         limits, reserve = self._limits(), self._reserve()
         left = limits.available_monthly_quota
-        room = None if left is None else max(left - reserve, 0)
+        available = None if left is None else max(left - reserve, 0)
         if is_first:
-            self.most = most_of(room)
-        if room == 0:
-            self.trouble = _exhausted(limits, reserve)
+            self.limit = exports_a_sync(available)
+        if available == 0:
+            self.exhausted = _exhausted(limits, reserve)
             return 0
-        more = self.most - self._made
-        return more if room is None else min(more, room)
+        more = self.limit - self._made
+        return more if available is None else min(more, available)
 
 
 def _exhausted(limits: Limits, reserve: int) -> QuotaExhausted:

@@ -1,4 +1,4 @@
-"""The products by name, in the order in which a sync brings them.
+"""The products by name, in the order of a sync.
 
 `config.settings.PRODUCTS` lists them, and each is the `SPEC` of the module of its name.
 """
@@ -19,10 +19,10 @@ PRODUCTS: Mapping[str, ProductSpec] = {name: _spec(name) for name in settings.PR
 
 
 def is_exported(name: str) -> bool:
-    """Whether it is exported by jobs, which count against the quota and the places that forecasts use."""
+    """Whether it is exported by jobs, which use the same quota and slots as forecasts."""
     return isinstance(PRODUCTS.get(name), ExportedProduct)
 
 
 def unmet(names: Sequence[str]) -> list[ProductSpec]:
-    """Those of these products that need another, which is not among them."""
+    """The specs of those of these products that need a product that is not among them."""
     return [spec for name in names if (spec := PRODUCTS[name]).needs not in {None, *names}]

@@ -1,4 +1,4 @@
-"""The products' tables rebuilt from what has landed, without a call to Clari."""
+"""Rebuild the products' tables from landed documents, without a call to Clari."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from clari_pipeline.sync.products.results import ProductResult, verdicts_of
 
 @dataclass(frozen=True, slots=True)
 class ReplayedProducts:
-    """What came of each product; documents refused now that were not before; documents that are damaged."""
+    """Result of each product; failures of documents that were not refused before; damaged documents."""
 
     products: Sequence[ProductResult] = ()
     failures: Sequence[Problem] = ()
@@ -22,7 +22,7 @@ class ReplayedProducts:
 
 
 def replay_products(context: Context) -> ReplayedProducts:
-    """Rebuild the tables of every product of which a document has landed, whatever `CLARI_PRODUCTS` names now."""
+    """Rebuild the tables of every product with a landed document, whether `CLARI_PRODUCTS` names it or not."""
     done: list[ProductResult] = []
     damaged: list[Problem] = []
     with context.warehouse.session() as session:

@@ -1,4 +1,4 @@
-"""What came of a product in a run, for people and for `--json`."""
+"""The result of a product in a run, as lines for people and as objects for `--json`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,14 +36,14 @@ _REMARKED = {"parts_are_complete", "moments_are_readable", "scores_are_readable"
 
 @dataclass(frozen=True, slots=True)
 class ProductResult:
-    """What came of a product in one run: its fetches' ledger rows, their verdicts, what people must know."""
+    """The result of a product in one run: ledger rows of its fetches, their verdicts, warnings and problem."""
 
     product: str
     fetches: list[FetchRow]
     verdicts: list[Verdict] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     unrecorded: list[Problem] = field(default_factory=list)  # further warnings, which the ledger does not hold
-    problem: Problem | None = None  # what kept the run from coming to its end
+    problem: Problem | None = None  # what ended the run early
 
     @property
     def lines(self) -> list[str]:
@@ -63,17 +63,17 @@ class ProductResult:
 
     @property
     def in_parts(self) -> set[str]:
-        """Request ids of what Clari has cut off and is asked for in parts, which say themselves how they came."""
+        """Request ids of windows that Clari cut off: they are requested in parts, which are fetches of their own."""
         return _in_parts(self.fetches)
 
     @property
     def documents(self) -> list[dict[str, Any]]:
-        """What `--json` says of it."""
+        """Its fetches for `--json`."""
         return [{name: _written(getattr(fetch, name)) for name in _IN_JSON} for fetch in self.fetches]
 
     @property
     def checks(self) -> list[dict[str, Any]]:
-        """Its verdicts as `--json` says forecasts': product and window stand where forecast and quarter do."""
+        """Its verdicts for `--json`, keyed as forecasts': `forecast_id` is the product, `time_period_id` the window."""
         windows = {fetch.request_id: window_of(fetch) for fetch in self.fetches}
         return [
             {
@@ -90,11 +90,11 @@ class ProductResult:
 
     @property
     def failures(self) -> list[Problem]:
-        """One for each fetch that was not merged, unless other documents of the run hold all of its days."""
+        """A problem for each fetch that was not merged, unless merged ones of the run cover all of its days."""
         by_days = is_exported(self.product)
-        # A job that was found for a lost answer may be of other days.
+        # An adopted job may be of other days.
         merged = [one for one in self.fetches if by_days and one.state == "LOADED" and not one.is_adopted]
-        came = {day for one in merged for day in Window.of(one)}
+        merged_days = {day for one in merged for day in Window.of(one)}
         failed = [
             Problem(
                 AlertKind.RUN_FAILED,
@@ -106,7 +106,7 @@ class ProductResult:
             for fetch in self.fetches
             if fetch.state != "LOADED"
             and fetch.request_id not in self.in_parts
-            and not (by_days and came.issuperset(Window.of(fetch)))
+            and not (by_days and merged_days.issuperset(Window.of(fetch)))
         ]
         if self.problem is not None:
             message = f"{self.product} not merged: {self.problem.message}"
@@ -114,7 +114,7 @@ class ProductResult:
         return failed
 
     def _section(self, fetch: FetchRow) -> str:
-        """The runbook's section: the check that has kept the document out, or the error."""
+        """The runbook section: of the check that refused the document, or of the error."""
         of_fetch = [verdict for verdict in self.verdicts if verdict.request_id == fetch.request_id]
         if fetch.state == "REFUSED" and (check := first_broken(of_fetch)) is not None:
             return check
@@ -123,7 +123,7 @@ class ProductResult:
 
 
 def result_of(warehouse: Warehouse, settings: Settings, name: str, *, run_id: str) -> ProductResult:
-    """What came of a product in a run, by the ledger."""
+    """Read the result of a product in a run from the ledger."""
     with warehouse.session() as session:
         found = fetches.of_run(session, run_id, name)
         verdicts = verdicts_of(session, found)
@@ -163,7 +163,7 @@ def verdicts_of(session: Session, found: Sequence[FetchRow]) -> list[Verdict]:
 
 
 def is_cut_off(fetch: FetchRow) -> bool:
-    """Whether a document came of which Clari says that it is incomplete, or one larger than may land."""
+    """Whether Clari flagged the window's document as incomplete [spec], or it is larger than may land."""
     if fetch.window_from is None:
         return False
     return (fetch.state == "REFUSED" and bool(fetch.rows_truncated)) or fetch.error_kind == "ResultTooLarge"
@@ -174,7 +174,7 @@ def _in_parts(found: Iterable[FetchRow]) -> set[str]:
 
 
 def _written(value: Any) -> Any:
-    """A moment as ISO 8601, as everywhere in `--json`; anything else as it is."""
+    """A timestamp as ISO 8601, anything else unchanged."""
     return value.isoformat() if isinstance(value, datetime) else value
 
 

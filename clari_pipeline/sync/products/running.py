@@ -1,4 +1,4 @@
-"""One product in one run: what an earlier run has left is continued, what is new is fetched, landed, judged, merged."""
+"""Sync one product in one run: resume what orphaned runs left, then fetch, land, judge and merge what is planned."""
 
 import asyncio
 from contextlib import nullcontext
@@ -34,15 +34,12 @@ from clari_pipeline.sync.recording import manifest_of
 from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.session import Session
 
-_JUST_NOW = timedelta(hours=1)
+_CURRENT_FOR = timedelta(hours=1)
 _KILLED = "its run ended before the answer had landed: it is asked for again"
 
 
 class ProductRun:
-    """Brings one product in one run: what an earlier run has left is continued, what is new is fetched and merged.
-
-    `clock` and `retry` are the client's, unless its own.
-    """
+    """Syncs one product in one run. `clock` and `retry` replace the client's defaults."""
 
     def __init__(
         self, context: Context, name: str, *, run_id: str, clock: Clock | None = None, retry: Retry | None = None
@@ -55,33 +52,33 @@ class ProductRun:
         self._retry = retry
 
     def run(self) -> ProductResult:
-        """Bring the product. What does not come stands in the ledger and in what is returned.
+        """Sync the product. A fetch that fails is recorded in the ledger and in the result.
 
-        Raises what is no fetch's own fault: a key that is not set, a warehouse or a landing folder that cannot be
+        Raises errors that are not one fetch's: a key that is not set, a warehouse or a landing folder that cannot be
         written.
         """
         context, product, loader, run_id = self._context, self._product, self._loader, self._run_id
         context.settings.required_key()
         warm_up()
-        # A sync around this run sees to it that it is known as alive.
+        # Within a sync, the sync holds the run's lock.
         with nullcontext() if context.runs.is_alive(run_id) else context.runs.alive(run_id):
             loader.landing.sweep()
             loader.merge_landed(run_id)
-            left, plan = self._planned()
+            unfinished, plan = self._planned()
             problems: list[Problem] = []
             if isinstance(product, AskedProduct):
                 for fetch in plan:
-                    asyncio.run(self._ask(product, fetch))
+                    asyncio.run(self._fetch_and_land(product, fetch))
             elif isinstance(product, ExportedProduct):
                 rounds = ExportRounds(context, product, loader, run_id=run_id, clock=self._clock, retry=self._retry)
-                problems = rounds.make(left, plan)
+                problems = rounds.make(unfinished, plan)
             loader.merge_landed(run_id)
         found = result_of(context.warehouse, context.settings, product.name, run_id=run_id)
         return replace(found, unrecorded=problems)
 
     def _planned(self) -> tuple[list[FetchRow], list[Fetch]]:
-        """What runs that are gone have left at Clari or have landed unsaid, and what is to be asked for now."""
-        left: list[FetchRow] = []
+        """Recover fetches of orphaned runs that landed unrecorded; return those left at Clari, and the new plan."""
+        unfinished: list[FetchRow] = []
         with self._context.warehouse.session() as session, session.lock("planning"):
             environment.claim(session, self._context.settings.env)
             for row in fetches.unfinished(session, self._product.name):
@@ -93,31 +90,31 @@ class ProductRun:
                     FETCHES.failed(session, row.request_id, error=_KILLED, error_kind="Killed")
                 else:
                     FETCHES.reassign(session, row.request_id, self._run_id)
-                    left.append(row)
+                    unfinished.append(row)
         self._loader.merge_landed(self._run_id)
         with self._context.warehouse.session() as session, session.lock("planning"):
             plan = self._product.plan(session, self._context.settings, self._context.now())
-            return left, [fetch for fetch in plan if not self._just_came(session, fetch)]
+            return unfinished, [fetch for fetch in plan if not self._has_just_landed(session, fetch)]
 
-    def _just_came(self, session: Session, fetch: Fetch) -> bool:
-        """Whether a run that was killed less than an hour ago had all days of this landed; this run merges them."""
+    def _has_just_landed(self, session: Session, fetch: Fetch) -> bool:
+        """Whether this run has merged all days of it, from exports of a killed run that are less than an hour old."""
         if not isinstance(self._product, ExportedProduct):
             return False
-        came = [
+        landed_now = [
             one
             for one in fetches.of_run(session, self._run_id, self._product.name)
             if one.state == "LOADED"
             and not one.is_adopted
             and one.rows_exported
-            and self._context.now() - one.submitted_at < _JUST_NOW
+            and self._context.now() - one.submitted_at < _CURRENT_FOR
         ]
-        return {day for one in came for day in Window.of(one)}.issuperset(fetch.days)
+        return {day for one in landed_now for day in Window.of(one)}.issuperset(fetch.days)
 
-    async def _ask(self, product: AskedProduct, fetch: Fetch) -> None:
-        """Ask Clari, and land what it answers; what it does not answer is written down."""
+    async def _fetch_and_land(self, product: AskedProduct, fetch: Fetch) -> None:
+        """Record the fetch, request it, land the answers and record them; or record the error."""
         with self._context.warehouse.session() as session:
-            asked = asdict(fetch) | {"run_id": self._run_id, "product": product.name, "attempt": 1}
-            FETCHES.submitting(session, submitted_at=self._context.now(), **asked)
+            columns = asdict(fetch) | {"run_id": self._run_id, "product": product.name, "attempt": 1}
+            FETCHES.submitting(session, submitted_at=self._context.now(), **columns)
             row = FETCHES.row(session, fetch.request_id)
         settings, retries = self._context.settings, 0
 
@@ -129,7 +126,7 @@ class ProductRun:
         writer = self._loader.landing.writer()
         try:
             async with client:
-                sink = _Watched(self._context.stop, product.name, writer, settings.max_result_bytes)
+                sink = _LimitedSink(self._context.stop, product.name, writer, settings.max_result_bytes)
                 answers = await product.fetch(client.with_retry_hook(count), fetch, sink)
             landed_at = self._context.now()
             row = replace(row, landed_at=landed_at, answer_count=answers, retry_count=retries)
@@ -143,8 +140,8 @@ class ProductRun:
             writer.discard()
             with self._context.warehouse.session() as session:
                 FETCHES.counted(session, fetch.request_id, retries=retries)
-                said = _translated(error, product.name)
-                FETCHES.failed(session, fetch.request_id, error=str(said), error_kind=type(said).__name__)
+                translated = _translated(error, product.name)
+                FETCHES.failed(session, fetch.request_id, error=str(translated), error_kind=type(translated).__name__)
             return
         except BaseException:
             writer.discard()
@@ -160,7 +157,7 @@ class ProductRun:
             landing_path=self._loader.landing.path_of(document),
         )
 
-        def write_down(_event: Event) -> None:
+        def persist(_event: Event) -> None:
             with self._context.warehouse.session() as session:
                 FETCHES.counted(session, fetch.request_id, retries=retries)
                 FETCHES.landed(
@@ -173,11 +170,11 @@ class ProductRun:
                     landing_path=landed.landing_path,
                 )
 
-        self._context.hooks.emit(landed, write_down)
+        self._context.hooks.emit(landed, persist)
 
 
-class _Watched:
-    """A document as it is written: not larger than is allowed, and no longer than somebody wants it."""
+class _LimitedSink:
+    """Writes a document, up to a number of bytes; raises `KeyboardInterrupt` once a stop was requested."""
 
     def __init__(self, stop: StopSignal, name: str, writer: LandingWriter, most_bytes: int) -> None:
         self._stop = stop
@@ -187,20 +184,20 @@ class _Watched:
         self._size = 0
 
     def write(self, chunk: bytes) -> None:
-        """Take the next bytes."""
+        """Append bytes. Raises `ResultTooLarge`, `KeyboardInterrupt`."""
         self._stop.check()
         self._size += len(chunk)
         refuse_too_large(self._name, self._size, self._most_bytes)
         self._writer.write(chunk)
 
     def restart(self) -> None:
-        """Forget what came so far."""
+        """Discard all bytes so far."""
         self._size = 0
         self._writer.restart()
 
 
 def _translated(error: Exception, name: str) -> ClariError:
-    """An error for people: where Clari has the product for others, the key is not what is wrong."""
+    """Translate an error: 403 and 404 mean that the key may not have this product, not that the key is wrong."""
     if not isinstance(error, ClariError):
         return UnexpectedAnswer(f"{name}: Clari's answer cannot be used ({unforeseen(error)})")
     if (isinstance(error, AuthFailed) and error.status == 403) or isinstance(error, NotFound):

@@ -1,7 +1,7 @@
-"""What a product is, all of it: its tables and checks, what to ask Clari for, how to read and merge what comes.
+"""`ProductSpec`, the whole definition of a product: tables, checks, what to fetch, how to read and merge a document.
 
-A product is one module of this package, named as `CLARI_PRODUCTS` names it, and its `SPEC`. It keeps nothing: what is
-known stands in the warehouse.
+A product is one module of this package, named as `CLARI_PRODUCTS` names it, with an instance `SPEC`. It is stateless:
+state is in the warehouse.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from clari_pipeline.documents.rows import DocumentUnreadable
 from clari_pipeline.store import product_rows
 from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.store.product_rows import Merged, Staging
-from clari_pipeline.sync.products.reading import ReadResult, Take, buffered
+from clari_pipeline.sync.products.reading import ReadResult, StageRows, buffered
 from clari_pipeline.sync.products.windows import Window, midnight
 from clari_pipeline.warehouse.session import Session
 
@@ -34,20 +34,20 @@ RECORDS = (*READABLE, "moments_are_readable", "parts_are_complete", "window_is_n
 
 
 class Sink(Protocol):
-    """Takes a document's bytes; `restart` means that they come once more from the first."""
+    """Receives a document's bytes; after `restart` they begin again with the first."""
 
     def write(self, chunk: bytes) -> object:
-        """Take the next bytes."""
+        """Append bytes."""
         ...
 
     def restart(self) -> None:
-        """Forget what came so far."""
+        """Discard all bytes so far."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """One document that is to be fetched. `ids` are the records asked for, where they are asked for by name."""
+    """One document to be fetched. `window_*` and `gap_*` are UTC; `ids` are its records, if requested by id."""
 
     request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     window_from: datetime | None = None
@@ -58,7 +58,7 @@ class Fetch:
 
     @classmethod
     def of_days(cls, days: Window) -> Fetch:
-        """All records of these days."""
+        """A fetch of all records of these days."""
         return cls(window_from=midnight(days.first), window_to=midnight(days.last))
 
     @property
@@ -68,41 +68,41 @@ class Fetch:
 
 
 class ProductSpec(ABC):
-    """One of the products beside the forecast."""
+    """A product other than the forecast."""
 
     name: ClassVar[str]
     noun: ClassVar[str]
-    """What its records are called, for people."""
+    """What messages call its records."""
 
     tables: ClassVar[Mapping[str, str]]
-    """What the tables are that it fills, the one of its records first, each with the grain of its rows."""
+    """Its tables and a description of each, beginning with the grain; the table of the records is first."""
 
     checks: ClassVar[Sequence[str]] = RECORDS
-    """Those of `PRODUCT_CHECKS` that its documents are held to."""
+    """Names of the `PRODUCT_CHECKS` that its documents are judged by."""
 
     needs: ClassVar[str | None] = None
-    """The product that says what there is to ask for: it is brought first, in the same Dagster run."""
+    """The product whose tables say what to fetch: it is synced first, in the same Dagster run."""
 
     reads: ClassVar[Sequence[str]] = ()
     """The tables of that product which it reads."""
 
     names_people: ClassVar[bool] = False
-    """Whether `stage_NAME_invented` of `sql/products.sql` tells a sandbox's people in its documents."""
+    """Whether `stage_NAME_invented` of `sql/products.sql` counts a sandbox's people among its staged rows."""
 
     has_parts: ClassVar[bool] = False
-    """Whether a record has parts that may go while it stays: `NAME_hide` of `sql/products.sql` marks those."""
+    """Whether parts of a record may disappear while it stays: `NAME_hide` of `sql/products.sql` marks those."""
 
     @abstractmethod
     def plan(self, session: Session, settings: Settings, now: datetime) -> list[Fetch]:
-        """What is to be asked for now; nothing where there is nothing to ask for."""
+        """The fetches to make now; may be none."""
 
     @abstractmethod
-    def read(self, stream: io.BufferedReader, take: Take, fetch: FetchRow) -> ReadResult:
-        """Hand out the records of a landed document. Raises `DocumentUnreadable`."""
+    def read(self, stream: io.BufferedReader, stage_rows: StageRows, fetch: FetchRow) -> ReadResult:
+        """Pass the rows of a landed document to `stage_rows`, in batches. Raises `DocumentUnreadable`."""
 
     @property
     def staged(self) -> Sequence[str]:
-        """The tables whose records are staged before they are merged."""
+        """The tables whose rows are staged before the merge, in `stage_NAME`."""
         return tuple(self.tables)
 
     def stage(self, session: Session, stream: IO[bytes], fetch: FetchRow) -> ReadResult:
@@ -116,28 +116,28 @@ class ProductSpec(ABC):
         return found
 
     def merge(self, session: Session, fetch: FetchRow, found: ReadResult) -> Merged:
-        """Merge what is staged. The caller holds the transaction."""
+        """Merge the staged rows. The caller holds the transaction."""
         return product_rows.merge(session, self.name, self.staged, fetch, has_parts=self.has_parts)
 
     def forget(self, session: Session) -> None:
-        """Empty its tables, which are filled again in the same transaction."""
+        """Delete its rows; the same transaction rebuilds them."""
         product_rows.forget(session, self.name)
 
-    def has_something_to_ask(self, session: Session) -> bool:
-        """Whether there is anything that it could ask for yet."""
+    def has_anything_to_fetch(self, session: Session) -> bool:
+        """Whether there is anything to fetch yet."""
         return True
 
     def warnings(self, session: Session, settings: Settings, fetches: Sequence[FetchRow]) -> list[Problem]:
-        """What people must know of these fetches beside their checks."""
+        """Problems to report on these fetches, besides their checks."""
         return []
 
 
 class AskedProduct(ProductSpec):
-    """A product that Clari answers with at once, without a job."""
+    """A product that Clari answers synchronously, without an export job."""
 
     @abstractmethod
     async def fetch(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
-        """Write what Clari answers as one document; how many answers it is made of. Raises `ClariError`."""
+        """Write Clari's answers as one document; returns how many answers it holds. Raises `ClariError`."""
 
 
 class ExportedProduct(ProductSpec):
@@ -145,4 +145,4 @@ class ExportedProduct(ProductSpec):
 
     @abstractmethod
     def request(self, days: Window) -> ActivityRequest:
-        """What is asked of Clari for these days."""
+        """The export request for these days."""

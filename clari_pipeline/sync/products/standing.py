@@ -1,4 +1,4 @@
-"""How the products that are named stand, for those who watch: merged lately, or not, or never."""
+"""Freshness of the products that `CLARI_PRODUCTS` names, for `/health`, Prometheus and preflight."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from clari_pipeline.warehouse.session import Session
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A product: the state of its newest fetch, None where there is none yet, and the newest that was merged."""
+class ProductFreshness:
+    """A product: the state of its newest fetch, None if there is none, and the times (UTC) of its newest merged one."""
 
     product: str
     state: str | None = None
@@ -22,15 +22,15 @@ class Standing:
     loaded_at: datetime | None = None
 
     def is_fresh(self, now: datetime, max_age: timedelta) -> bool:
-        """Whether its tables are as of lately enough."""
+        """Whether its newest merged document was exported at most `max_age` ago."""
         return self.exported_at is not None and now - self.exported_at <= max_age
 
     def is_well(self, now: datetime, max_age: timedelta) -> bool:
-        """Whether it is fresh, or was never asked for yet."""
+        """Whether it is fresh, or was never fetched yet."""
         return self.state is None or self.is_fresh(now, max_age)
 
     def as_document(self, now: datetime, max_age: timedelta) -> dict[str, Any]:
-        """What `/health` says of it."""
+        """Its JSON object in `/health`."""
         age = None if self.exported_at is None else round((now - self.exported_at).total_seconds() / 3600, 2)
         return {
             "product": self.product,
@@ -42,20 +42,20 @@ class Standing:
         }
 
 
-def standings(session: Session | None, names: Sequence[str]) -> tuple[Standing, ...]:
-    """Those of these products of which there was or is anything to ask for."""
+def product_freshness(session: Session | None, names: Sequence[str]) -> tuple[ProductFreshness, ...]:
+    """Freshness of these products, without those never fetched that have nothing to fetch yet."""
     known = {one.product: one for one in fetches.status(session)} if session is not None and names else {}
     return tuple(
-        Standing(name, known[name].state, known[name].exported_at, known[name].loaded_at)
+        ProductFreshness(name, known[name].state, known[name].exported_at, known[name].loaded_at)
         if name in known
-        else Standing(name)
+        else ProductFreshness(name)
         for name in names
-        if name in known or session is None or PRODUCTS[name].has_something_to_ask(session)
+        if name in known or session is None or PRODUCTS[name].has_anything_to_fetch(session)
     )
 
 
-def metrics_of(found: Sequence[Standing], now: datetime, max_age: timedelta) -> Iterator[Metric]:
-    """The same for Prometheus; nothing where no product is named."""
+def metrics_of(found: Sequence[ProductFreshness], now: datetime, max_age: timedelta) -> Iterator[Metric]:
+    """Gauges for Prometheus, labelled by product; none for no products."""
     if not found:
         return
     labels = ["product"]

@@ -1,4 +1,4 @@
-"""Values of a decoded document as columns have them."""
+"""Convert values of a decoded JSON document to column values."""
 
 import hashlib
 import json
@@ -10,19 +10,19 @@ from typing import Any
 from clari_pipeline.documents.json_stream import Number
 from clari_pipeline.documents.rows import exact_amount_of, moment_of, without_nul
 
-_TOKEN = re.compile(r"(?=.*[0-9])[A-Za-z0-9:.+_-]{1,60}")  # no blank, no @, and a digit: nobody's name
+_TOKEN = re.compile(r"(?=.*[0-9])[A-Za-z0-9:.+_-]{1,60}")  # no blank, no @, and a digit: no person's name
 
 
 def text(value: Any) -> str | None:
-    """A text as `without_nul` has it, anything else as JSON; nothing where it is null or empty."""
+    """A string without NUL characters, anything else as JSON; None for null and the empty string."""
     if value is None or value == "":
         return None
-    return without_nul(value) if isinstance(value, str) else written(value)
+    return without_nul(value) if isinstance(value, str) else canonical_json(value)
 
 
-def token(value: Any) -> str:
-    """A value of Clari's that may be shown to anybody: an id, a number, a day. Of free text, which may name people, no
-    more than its length; of anything else its kind.
+def shown_value(value: Any) -> str:
+    """A value that is safe to show: an id or a day as it is, free text, which may name people, as its length only,
+    anything else as its kind.
     """
     if value is None or value == "":
         return ""
@@ -32,7 +32,7 @@ def token(value: Any) -> str:
 
 
 def kind(value: Any) -> str | None:
-    """What JSON calls it; None for null, and for a text that is empty: neither is a value."""
+    """Its JSON type; None for null and the empty string."""
     match value:
         case None | "":
             return None
@@ -49,46 +49,46 @@ def kind(value: Any) -> str | None:
 
 
 def number(value: Any) -> Decimal | None:
-    """A JSON number exactly, where it has at most 14 digits and four decimals; a text is none."""
+    """A JSON number as an exact decimal, if it has at most 14 digits and four decimals; None for anything else."""
     return exact_amount_of(value) if isinstance(value, Number) else None
 
 
 def moment(value: Any) -> datetime | None:
-    """Milliseconds since 1970, as a number or its text, or ISO 8601, UTC where it names no zone.
+    """A UTC timestamp from epoch milliseconds, as number or string, or ISO 8601, taken as UTC if it has no zone.
 
-    Raises `ValueError` where it is there, and no moment.
+    None for null and the empty string. Raises `ValueError` for anything else.
     """
-    said = text(value)
-    if said is None:
+    written = text(value)
+    if written is None:
         return None
     try:
-        if (milliseconds := moment_of(said)) is not None:
+        if (milliseconds := moment_of(written)) is not None:
             seconds, rest = divmod(milliseconds, 1000)
             return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
-        found = datetime.fromisoformat(said)
+        found = datetime.fromisoformat(written)
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError):
-        raise ValueError(said) from None
+        raise ValueError(written) from None
 
 
-def truth(value: Any) -> bool | None:
-    """A boolean, or its word."""
+def boolean(value: Any) -> bool | None:
+    """A boolean, or its string in any case; None for anything else."""
     return {"true": True, "false": False}.get(str(value).strip().lower())
 
 
-def written(value: Any) -> str:
-    """JSON in one fixed writing: keys in order, numbers as they came."""
+def canonical_json(value: Any) -> str:
+    """Canonical JSON: keys sorted, numbers with their original digits."""
     match value:
         case Number():
             return str(value)
         case dict():
-            return "{" + ", ".join(f"{json.dumps(key)}: {written(value[key])}" for key in sorted(value)) + "}"
+            return "{" + ", ".join(f"{json.dumps(key)}: {canonical_json(value[key])}" for key in sorted(value)) + "}"
         case list():
-            return "[" + ", ".join(map(written, value)) + "]"
+            return "[" + ", ".join(map(canonical_json, value)) + "]"
         case _:
             return json.dumps(value, ensure_ascii=False)
 
 
 def identity(*parts: Any) -> str:
-    """An id for what has none: the same parts, the same id."""
-    return hashlib.sha256(written(list(parts)).encode()).hexdigest()
+    """A stable id for a record without one: SHA-256 of its parts' canonical JSON, in hex."""
+    return hashlib.sha256(canonical_json(list(parts)).encode()).hexdigest()

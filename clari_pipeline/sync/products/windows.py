@@ -1,7 +1,7 @@
-"""Which days are to be asked for, and in windows of how many: none longer than Clari lately cut off.
+"""Compute the windows of days to export: unsettled days, in windows shorter than those that Clari cut off.
 
-A day is settled once a document that was made more than so many days after it has shown it whole. Until then each
-sync asks for it again, so that what a failed, refused or killed export has left out is asked for by the next one.
+A day is settled once a document exported more than `overlap` days after it contains it whole. Until then each sync
+requests it again, so that the next sync makes up for a failed, refused or killed export.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ DAY = timedelta(days=1)
 
 
 def midnight(day: date) -> datetime:
-    """The day's beginning, UTC."""
+    """Midnight UTC at which the day begins."""
     return datetime.combine(day, time(), UTC)
 
 
 class HasWindow(Protocol):
-    """What has a window, as the ledger writes it."""
+    """A ledger row or fetch with a window."""
 
     @property
     def window_from(self) -> datetime | None:
-        """The moment at which its first day begins, UTC."""
+        """Midnight UTC of its first day."""
         ...
 
     @property
     def window_to(self) -> datetime | None:
-        """The moment at which its last day begins, UTC."""
+        """Midnight UTC of its last day."""
         ...
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
-    """Days from the first to the last, both of them in it."""
+    """Days from `first` to `last`, both inclusive; empty if `last` is earlier."""
 
     first: date
     last: date
@@ -48,45 +48,45 @@ class Window:
         return cls(fetch.window_from.astimezone(UTC).date(), fetch.window_to.astimezone(UTC).date())
 
     def __len__(self) -> int:
-        """How many days; none where it ends before it begins."""
+        """Number of days."""
         return max(0, (self.last - self.first).days + 1)
 
     def __iter__(self) -> Iterator[date]:
-        """Its days."""
+        """Its days in order."""
         return (self.first + number * DAY for number in range(len(self)))
 
-    def holds(self, other: Window) -> bool:
-        """Whether all days of the other are among its own."""
+    def contains(self, other: Window) -> bool:
+        """Whether all days of the other are in it."""
         return self.first <= other.first and other.last <= self.last
 
-    def meets(self, other: Window) -> bool:
+    def overlaps(self, other: Window) -> bool:
         """Whether they have a day in common."""
         return self.first <= other.last and other.first <= self.last
 
-    def cut(self, longest: int) -> Iterator[Window]:
-        """Windows of at most so many days, the oldest first."""
+    def split(self, longest: int) -> Iterator[Window]:
+        """Split it into windows of at most `longest` days, the oldest first."""
         for start in range(0, len(self), longest):
             first = self.first + start * DAY
             yield Window(first, min(first + (longest - 1) * DAY, self.last))
 
     def halves(self) -> tuple[Window, ...]:
-        """The two of them, the older no shorter; itself where it is a day."""
-        return tuple(self.cut(-(-len(self) // 2)))
+        """Its two halves, the older no shorter; itself if it is a single day."""
+        return tuple(self.split(-(-len(self) // 2)))
 
-    def shorter_than(self, cut_off: Sequence[Window]) -> Iterator[Window]:
-        """Itself in parts, of which none meets one of these that is no longer than itself, unless it is a day."""
-        if len(self) > 1 and any(len(one) <= len(self) and one.meets(self) for one in cut_off):
+    def split_below(self, cut_off: Sequence[Window]) -> Iterator[Window]:
+        """Halve it until each part is a single day, or shorter than every window of `cut_off` that overlaps it."""
+        if len(self) > 1 and any(len(one) <= len(self) and one.overlaps(self) for one in cut_off):
             for half in self.halves():
-                yield from half.shorter_than(cut_off)
+                yield from half.split_below(cut_off)
         else:
             yield self
 
 
 @dataclass(frozen=True, slots=True)
 class WindowResult:
-    """A window of which a document came. `is_whole` is false where it was cut off, or too long for another reason.
+    """The result of a window's export as of a day. `is_whole` is false if it was cut off or too large.
 
-    `is_final` is false where even a single day may yet come.
+    `is_final` is false if a retry of a single day may yet succeed.
     """
 
     window: Window
@@ -95,32 +95,36 @@ class WindowResult:
     is_final: bool = True
 
     @property
-    def is_all_there_is(self) -> bool:
-        """Whether its days can be had no better: whole, or cut off at a day, which is the least that can be asked."""
+    def is_conclusive(self) -> bool:
+        """Whether a retry can give no more: it is whole, or a single day, the smallest window, was cut off for good."""
         return self.is_whole or (self.is_final and len(self.window) == 1)
 
 
-def too_long(shown: Sequence[WindowResult]) -> list[Window]:
-    """Windows that were cut off, and of which no later document was whole."""
+def cut_off_windows(shown: Sequence[WindowResult]) -> list[Window]:
+    """Windows that were cut off, and that no later whole document contains."""
     whole = [one for one in shown if one.is_whole]
     return [
         one.window
         for one in shown
-        if not one.is_whole and not any(other.as_of > one.as_of and other.window.holds(one.window) for other in whole)
+        if not one.is_whole
+        and not any(other.as_of > one.as_of and other.window.contains(one.window) for other in whole)
     ]
 
 
-def length_that_works(shown: Sequence[WindowResult], unsettled: Sequence[Window]) -> int | None:
-    """How many days at once came whole where as many as are wanted were cut off; None where nothing was cut off.
+def longest_whole_length(shown: Sequence[WindowResult], unsettled: Sequence[Window]) -> int | None:
+    """The window length in days that last came whole within windows that were cut off; None if none is relevant.
 
-    What was learnt of a window that was cut off holds as long as any of its days is not settled.
+    Relevant are cut-off windows that overlap an unsettled stretch at least as long. If nothing came whole within
+    them, it is half the shortest.
     """
     cut_off = [
-        one for one in too_long(shown) if any(one.meets(stretch) and len(one) <= len(stretch) for stretch in unsettled)
+        one
+        for one in cut_off_windows(shown)
+        if any(one.overlaps(stretch) and len(one) <= len(stretch) for stretch in unsettled)
     ]
     if not cut_off:
         return None
-    within = [one for one in shown if any(window.holds(one.window) for window in cut_off)]
+    within = [one for one in shown if any(window.contains(one.window) for window in cut_off)]
     worked = [one for one in within if one.is_whole]
     if not worked:
         return max(1, min(len(one.window) for one in within) // 2)
@@ -128,16 +132,18 @@ def length_that_works(shown: Sequence[WindowResult], unsettled: Sequence[Window]
     return max(len(one.window) for one in worked if one.as_of == newest)
 
 
-def wanted(
-    shown: Iterable[WindowResult], *, today: date, days_back: int, overlap: int, asked_from: date | None = None
+def unsettled_stretches(
+    shown: Iterable[WindowResult], *, today: date, days_back: int, overlap: int, requested_from: date | None = None
 ) -> list[Window]:
-    """Stretches of days that are not settled, the oldest first.
+    """Stretches of consecutive unsettled days until today, the oldest first.
 
-    They begin so many days back, where the oldest document begins, or where the oldest that was ever asked for does. A
-    day is settled `overlap` days later.
+    They begin `days_back` days ago, at the oldest whole document, or at `requested_from`, whichever is the earliest. A
+    day is settled by a document exported more than `overlap` days later.
     """
-    final = [one for one in shown if one.is_all_there_is]
-    first = min([today - days_back * DAY, asked_from or today, *(one.window.first for one in final if one.is_whole)])
+    final = [one for one in shown if one.is_conclusive]
+    first = min(
+        [today - days_back * DAY, requested_from or today, *(one.window.first for one in final if one.is_whole)]
+    )
     settled = {
         day for one in final for day in Window(one.window.first, min(one.window.last, one.as_of - (overlap + 1) * DAY))
     }

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.sync.products.activity import OVERLAP_DAYS
-from clari_pipeline.sync.products.windows import Window, WindowResult, wanted
+from clari_pipeline.sync.products.windows import Window, WindowResult, unsettled_stretches
 from tests.helpers.product_documents import NOW, TODAY, meeting
 from tests.sync.products.conftest import SIGHTS, Clock, Desk, desk_of
 
@@ -174,9 +174,9 @@ def test_every_day_is_settled_or_asked_for_once(shown: list[WindowResult], days_
     cut_off = [one.window for one in shown if not one.is_whole]
     windows = [
         part
-        for stretch in wanted(shown, today=today, days_back=days_back, overlap=OVERLAP_DAYS)
-        for window in stretch.cut(longest)
-        for part in window.shorter_than(cut_off)
+        for stretch in unsettled_stretches(shown, today=today, days_back=days_back, overlap=OVERLAP_DAYS)
+        for window in stretch.split(longest)
+        for part in window.split_below(cut_off)
     ]
     asked = [day for window in windows for day in window]
     assert asked == sorted(set(asked))
@@ -187,7 +187,7 @@ def test_every_day_is_settled_or_asked_for_once(shown: list[WindowResult], days_
     whole_from = [one.window.first for one in final if one.is_whole]
     assert settled | set(asked) >= set(Window(min([today - timedelta(days=days_back), *whole_from]), today))
     for window in windows:
-        assert len(window) == 1 or not any(len(one) <= len(window) and one.meets(window) for one in cut_off)
+        assert len(window) == 1 or not any(len(one) <= len(window) and one.overlaps(window) for one in cut_off)
 
 
 def test_a_document_that_is_too_large_is_asked_for_in_halves(

@@ -22,7 +22,7 @@ from clari_pipeline.clari.bodies import ENCODINGS, LARGEST_ERROR, Body, ResultSi
 from clari_pipeline.clari.keys import KeyAuth, KeySource
 from clari_pipeline.clari.models import ExportRequest, Job, JobState, Limits, path_segment
 from clari_pipeline.clari.retries import Circuit, Retry, RetryDeadline, cause_of, is_passing, was_not_queued
-from clari_pipeline.core.envelopes import Words, error_in, error_of
+from clari_pipeline.core.envelopes import ErrorDetails, find_error, find_error_in_body
 from clari_pipeline.core.retrying import retry_context
 
 _LARGEST_ANSWER = 16 << 20  # bytes of a response other than a document's
@@ -273,8 +273,8 @@ class ClariClient:
                     raise httpx.ReadTimeout("the body trickles")
         if response.status_code == httpx.codes.NO_CONTENT:
             raise errors.UnexpectedAnswer(f"{call}: Clari's answer is empty")
-        if (words := error_of(start := self._key.masked(start))) is not None:
-            raise errors.ErrorAsDocument(call, response.status_code, words)
+        if (details := find_error_in_body(start := self._key.masked(start))) is not None:
+            raise errors.ErrorAsDocument(call, response.status_code, details)
         if 0 < size <= LARGEST_ERROR:
             sink.write(start)
         return Download(size, body.digest, body.is_whole)
@@ -288,7 +288,7 @@ class ClariClient:
             return _typed(call, Job, {"jobId": job.get("jobId")} if isinstance(job, dict) else job).job_id
         except errors.ErrorAsAnswer as error:
             if (kind := errors.refusal_by(error.code)) is not None:
-                raise kind(call, error.status, Words(error.code, error.clari_message, error.error_id)) from error
+                raise kind(call, error.status, ErrorDetails(error.code, error.clari_message, error.error_id)) from error
             raise errors.AnswerLost(str(error)) from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise errors.ClariUnreachable(f"{call}: no connection to {self._base_url}") from error
@@ -421,13 +421,13 @@ def _shown(address: httpx.URL, other: httpx.URL) -> str:
 def _refuse_web_page(call: str, response: httpx.Response, body: bytes) -> None:
     """Raise `ServerFault` for an HTML page, which a proxy sends in place of the response, whatever its status."""
     if _is_web_page(body):
-        raise errors.ServerFault(call, response.status_code, Words(message="a web page instead of an answer"))
+        raise errors.ServerFault(call, response.status_code, ErrorDetails(message="a web page instead of an answer"))
 
 
 def _refuse_error_as_answer(call: str, answer: object) -> None:
     """Raise `ErrorAsAnswer` for an error envelope: it has an error's keys, and none of a document's lists."""
-    if (words := error_in(answer)) is not None:
-        raise errors.ErrorAsAnswer(call, 200, words)
+    if (details := find_error(answer)) is not None:
+        raise errors.ErrorAsAnswer(call, 200, details)
 
 
 def _refuse_error_as_job(call: str, answer: object) -> None:

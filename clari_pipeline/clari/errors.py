@@ -43,7 +43,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from clari_pipeline.clari.clock import read_date
-from clari_pipeline.core.envelopes import Words, words_of
+from clari_pipeline.core.envelopes import ErrorDetails, error_details
 from clari_pipeline.core.runbook import PipelineError
 
 if TYPE_CHECKING:
@@ -84,15 +84,15 @@ class ClariRefused(ClariError):
 
     remedy = ""
 
-    def __init__(self, call: str, status: int, words: Words, *, retry_after_s: float | None = None) -> None:
+    def __init__(self, call: str, status: int, details: ErrorDetails, *, retry_after_s: float | None = None) -> None:
         self.call = call
         self.status = status
-        self.code = words.code
-        self.clari_message = words.message
-        self.error_id = words.error_id
+        self.code = details.code
+        self.clari_message = details.message
+        self.error_id = details.error_id
         self.retry_after_s = retry_after_s
         later = f", and wants to be asked again after {retry_after_s:.0f} s" if retry_after_s else ""
-        super().__init__(f"{call}: Clari answered {status}: {words}{later}{self.remedy}")
+        super().__init__(f"{call}: Clari answered {status}: {details}{later}{self.remedy}")
 
 
 class RateLimited(ClariRefused):
@@ -257,10 +257,10 @@ def refusal_by(code: str | None) -> type[BadRequest] | None:
 
 def refusal(call: str, status: int, headers: Mapping[str, str], body: bytes) -> ClariRefused:
     """The exception for a response of status 300 or above, in any of Clari's error envelopes [spec, posthog]."""
-    words = words_of(body)
+    details = error_details(body)
     match status:
         case 401 | 403:
-            kind: type[ClariRefused] = NotOptedIn if words.code == "no_optin" else AuthFailed
+            kind: type[ClariRefused] = NotOptedIn if details.code == "no_optin" else AuthFailed
         case 429:
             kind = RateLimited
         case _ if status == 408 or status >= 500:
@@ -270,8 +270,8 @@ def refusal(call: str, status: int, headers: Mapping[str, str], body: bytes) -> 
         case 404 | 410:
             kind = NotFound
         case _:
-            kind = refusal_by(words.code) or BadRequest
-            if kind is BadRequest and "typestoexport" in (words.message or "").lower():  # `bad_request`, says [spec]
+            kind = refusal_by(details.code) or BadRequest
+            if kind is BadRequest and "typestoexport" in (details.message or "").lower():  # `bad_request`, says [spec]
                 kind = TypeNotSupported
     later, wait = headers.get("retry-after"), None  # seconds or a date; one out of range is ignored
     if later is not None:
@@ -280,4 +280,4 @@ def refusal(call: str, status: int, headers: Mapping[str, str], body: bytes) -> 
         except (ValueError, OverflowError):
             moment = read_date(later)
             wait = None if moment is None else (moment - datetime.now(UTC)).total_seconds()
-    return kind(call, status, words, retry_after_s=None if wait is None else max(0.0, wait))
+    return kind(call, status, details, retry_after_s=None if wait is None else max(0.0, wait))

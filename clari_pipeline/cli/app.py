@@ -16,7 +16,7 @@ from clari_pipeline.cli.alerts import AsJson
 from clari_pipeline.config.rules import RulesError
 from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.core.periods import Quarter, UnknownPeriod
-from clari_pipeline.core.runbook import ExitCode, PipelineError, Remark, section_of
+from clari_pipeline.core.runbook import ExitCode, PipelineError, RunbookSection, section_of
 from clari_pipeline.core.setting_errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
@@ -360,7 +360,7 @@ def run(arguments: list[str], *, open_steps: OpenSteps | None = None) -> int:
         return _fail_by_kind(error)
     if code == _INTERRUPTED:
         said = "interrupted: run again, what was submitted or landed is continued"
-        return _fail(said, Remark.INTERRUPTED, ExitCode.NOT_DONE)
+        return _fail(said, RunbookSection.INTERRUPTED, ExitCode.NOT_DONE)
     return code if isinstance(code, int) else ExitCode.DONE
 
 

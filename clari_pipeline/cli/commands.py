@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.interrupts import run_interruptibly
 from clari_pipeline.core.periods import Quarter
-from clari_pipeline.core.runbook import AlertKind, ExitCode, Problem, Remark, section_of
+from clari_pipeline.core.runbook import AlertKind, ExitCode, Problem, RunbookSection, section_of
 from clari_pipeline.core.safe_text import PlainConsole, print_json
 from clari_pipeline.core.setting_errors import SettingsError, UsageError
 from clari_pipeline.landing import Arriving
@@ -307,7 +307,7 @@ def _quota(settings: Settings) -> dict[str, Any] | None:
     try:
         limits = asyncio.run(ask())
     except (ClariError, ValueError) as error:
-        CommandLog(settings).say(f"export quota unknown: {error}", section=Remark.QUOTA_UNKNOWN)
+        CommandLog(settings).say(f"export quota unknown: {error}", section=RunbookSection.QUOTA_UNKNOWN)
         return None
     return {
         "monthly": limits.monthly_quota,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.runbook import ExitCode, Problem, Remark
+from clari_pipeline.core.runbook import ExitCode, Problem, RunbookSection
 from clari_pipeline.core.safe_text import print_json, print_line
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.context import Context
@@ -60,9 +60,9 @@ def backup(settings: Settings, folder: Path) -> int:
         log.say(
             f"the tables in {context.warehouse.place} are not in it: save them there (pg_dump --schema clari, or a "
             "clone in Snowflake), before this; from the documents alone clari-pipeline replay makes them again",
-            section=Remark.SERVER_TABLES_NOT_SAVED,
+            section=RunbookSection.SERVER_TABLES_NOT_SAVED,
         )
-    log.say(*taken.troubles, section=Remark.DOCUMENT_NOT_SAVED)
+    log.say(*taken.troubles, section=RunbookSection.DOCUMENT_NOT_SAVED)
     return ExitCode.NOT_DONE if taken.troubles else ExitCode.DONE
 
 
@@ -86,7 +86,7 @@ def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bo
     log = CommandLog(settings)
     if work.unknown and work.target:
         said = f"{work.unknown} documents have landed since: clari-pipeline replay merges them"
-        log.say(said, section=Remark.DOCUMENTS_LANDED_SINCE)
+        log.say(said, section=RunbookSection.DOCUMENTS_LANDED_SINCE)
     if work.target and work.manifest.env not in {None, settings.env}:
         log.say(
             f"the warehouse belongs to {work.manifest.env}, and CLARI_ENV names {_named(settings.env)}: set CLARI_ENV, "
@@ -128,7 +128,7 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
                 f"{verdicts:,} verdicts that passed, older than {settings.verdict_days} days, {verb} export_check."
             )
     stay = [
-        Problem(None, one.quarter_id, f"{one.quarter_id} stays: {one.obstacle}", Remark.QUARTER_STAYS)
+        Problem(None, one.quarter_id, f"{one.quarter_id} stays: {one.obstacle}", RunbookSection.QUARTER_STAYS)
         for one in found
         if one.obstacle
     ]
@@ -157,7 +157,7 @@ def debug_bundle(output: Path | None, *, with_people: bool) -> int:
 
     file, troubles = support.bundle(output, with_people=with_people)
     print_line(str(file))
-    CommandLog(None).say(*(f"not in it: {trouble}" for trouble in troubles), section=Remark.PART_LEFT_OUT)
+    CommandLog(None).say(*(f"not in it: {trouble}" for trouble in troubles), section=RunbookSection.PART_LEFT_OUT)
     return ExitCode.DONE
 
 

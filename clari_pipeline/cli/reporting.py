@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.runbook import AlertKind, Problem, Remark, see
+from clari_pipeline.core.runbook import AlertKind, Problem, RunbookSection, with_anchor
 from clari_pipeline.core.safe_text import json_text
 from clari_pipeline.store import fetches
 from clari_pipeline.store.ledger import QuarterStatus
@@ -43,7 +43,7 @@ def warnings(result: SyncResult) -> list[Problem]:
             f"{', '.join(exports)} without {types.replace(',', ', ')}: Clari does not let this organisation export "
             "them, and what the tables hold of these measures stays as it was; leave them out of "
             "CLARI_TYPES_TO_EXPORT, or ask Clari to enable them",
-            Remark.TYPES_REFUSED,
+            RunbookSection.TYPES_REFUSED,
         )
         for types, exports in by_types.items()
     ]
@@ -109,7 +109,7 @@ def _show_forecasts(console: Console, result: SyncResult) -> None:
         where = f"{outcome.export.forecast_id} {outcome.export.time_period_id}"
         shown = [f"{name} {value}" for name, value in verdict.evidence.items() if isinstance(value, int | str)]
         summary = verdict.evidence.get("summary") or ", ".join(shown)
-        line = see(f"{verdict.severity:5} {where}  {verdict.check_name}: {summary}", verdict.check_name)
+        line = with_anchor(f"{verdict.severity:5} {where}  {verdict.check_name}: {summary}", verdict.check_name)
         console.print(line, highlight=False, soft_wrap=True)
     for swing in result.swings[:_SHOWN_SWINGS]:
         console.print(f"SWING {_swing(swing)}", highlight=False, soft_wrap=True)

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
-from clari_pipeline.core.runbook import ExitCode, Remark
+from clari_pipeline.core.runbook import ExitCode, RunbookSection
 from clari_pipeline.core.safe_text import PlainConsole, spreadsheet_cell
 from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.sync.context import Context
@@ -97,7 +97,7 @@ def show(
             f"nothing of these was known as of {as_of}: see clari-pipeline status for what is loaded"
             if quarters or forecasts
             else f"nothing was known as of {as_of}: no export that was loaded is that old",
-            section=Remark.NOTHING_KNOWN,
+            section=RunbookSection.NOTHING_KNOWN,
         )
     elif form == "table" and written > _TABLE_ROWS:
         CommandLog(settings).say(

@@ -28,7 +28,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.runbook import ExitCode, section_of, see
+from clari_pipeline.core.runbook import ExitCode, section_of, with_anchor
 from clari_pipeline.core.safe_text import json_text, printable
 from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.ops.freshness import CurrentQuarter, ExportHealth
@@ -355,7 +355,7 @@ async def _rejected(_request: Request, error: Exception) -> Response:
 
 async def _failed(_request: Request, error: Exception) -> Response:
     first = "".join(str(error).strip().splitlines()[:1])
-    message = see(f"{type(error).__name__}: {first}; CLARI_DEBUG=1 shows where", section_of(error))
+    message = with_anchor(f"{type(error).__name__}: {first}; CLARI_DEBUG=1 shows where", section_of(error))
     print(f"clari-pipeline: {printable(message)}", file=sys.stderr)  # noqa: T201
     return JSONResponse({"error": "a fault of this service: its standard error says which"}, 500, headers=_NO_STORE)
 

@@ -31,7 +31,7 @@ from clari_pipeline.clari import (
     UnknownForecast,
 )
 from clari_pipeline.clari.retries import Circuit
-from clari_pipeline.core.envelopes import Words
+from clari_pipeline.core.envelopes import ErrorDetails
 from clari_pipeline.sandbox import Fault, Sandbox
 from tests.clari.conftest import (
     CURRENT,
@@ -464,7 +464,7 @@ def test_a_refusal_that_says_nothing_of_the_key_leaves_an_open_circuit_open():
     circuit = Circuit()
 
     def refused(status):
-        return AuthFailed("a call", status, Words())
+        return AuthFailed("a call", status, ErrorDetails())
 
     with pytest.raises(AuthFailed), circuit.guarding(needs_good_key=False):
         with pytest.raises(AuthFailed), circuit.guarding(needs_good_key=True):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from clari_pipeline.config.settings import Settings, read_settings
-from clari_pipeline.core.runbook import see
+from clari_pipeline.core.runbook import with_anchor
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.ops.preflight import at_clari, in_warehouse, on_machine
 from clari_pipeline.ops.preflight.probe import CannotCheck, Finding, Probe, failed, passed
@@ -122,5 +122,5 @@ def _without_settings(error: SettingsError) -> list[Finding]:
 def _result(name: str, finding: Finding, mask: Mask) -> Finding:
     detail, remedy = (" ".join(mask.text(text).split()) for text in (finding.detail, finding.remedy))
     before = remedy.removeprefix("see ")
-    remedy = see(remedy, before if before in NAMES else name) if remedy else ""
+    remedy = with_anchor(remedy, before if before in NAMES else name) if remedy else ""
     return replace(finding, name=name, detail=detail, remedy=remedy)

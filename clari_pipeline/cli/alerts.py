@@ -1,4 +1,4 @@
-"""The commands that are about alerts. What each needs is imported when it runs: --help is not to wait for it."""
+"""The `alerts` commands. Each imports its dependencies when it runs, so that --help is fast."""
 
 from typing import Annotated, Any
 

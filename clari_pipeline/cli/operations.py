@@ -1,4 +1,4 @@
-"""What the commands do that look after the pipeline itself. Each returns the exit code."""
+"""The commands that operate the pipeline: backup, restore, retention, preflight, ... Each returns the exit code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def environment(settings: Settings, *, take_over: bool) -> int:
-    """Which environment the warehouse belongs to, and whose it is to be."""
+    """Print the environment of the warehouse; with `take_over` change it to `CLARI_ENV`."""
     warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
     remembered = None
     if warehouse.exists() or take_over:
@@ -42,7 +42,7 @@ def environment(settings: Settings, *, take_over: bool) -> int:
 
 
 def backup(settings: Settings, folder: Path) -> int:
-    """Save all that cannot be had again; 1 where a landed document could not be."""
+    """Save the warehouse and landed documents; exit code 1 where a document could not be saved."""
     from clari_pipeline.ops.backup import take  # noqa: PLC0415
 
     context = Context.of(settings)
@@ -67,7 +67,7 @@ def backup(settings: Settings, folder: Path) -> int:
 
 
 def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bool, dry_run: bool) -> int:
-    """Prove a backup and put it back."""
+    """Verify a backup, and restore it unless `dry_run`."""
     from clari_pipeline.ops import restoring  # noqa: PLC0415
 
     context = Context.of(settings)
@@ -99,7 +99,7 @@ def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bo
 
 
 def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
-    """Let old quarters leave the tables, or say which would; 1 where one has to stay."""
+    """Delete old quarters from the tables, or with `dry_run` list them; exit code 1 where one cannot be deleted."""
     from clari_pipeline.ops.retention import Retention  # noqa: PLC0415
 
     context = Context.of(settings)
@@ -137,7 +137,7 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
 
 
 def preflight(*, is_sent: bool, is_deep: bool, as_json: bool) -> int:
-    """The go-live checklist, a line each; 1 where a line fails."""
+    """Print the go-live checklist; exit code 1 where a check fails."""
     from clari_pipeline.ops import preflight as checklist  # noqa: PLC0415
 
     results = checklist.inspect(is_sent=is_sent, is_deep=is_deep)
@@ -152,7 +152,7 @@ def preflight(*, is_sent: bool, is_deep: bool, as_json: bool) -> int:
 
 
 def debug_bundle(output: Path | None, *, with_people: bool) -> int:
-    """One archive to send to support."""
+    """Write the archive for support; print its path."""
     from clari_pipeline.ops import support  # noqa: PLC0415
 
     file, troubles = support.bundle(output, with_people=with_people)

@@ -28,10 +28,10 @@ if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_us
 
 def pytest_configure(config: pytest.Config) -> None:
     if _is_main_process(config):
-        allocator.choose()  # for the workers, which start after this
+        allocator.preload()  # for the workers, which start after this
         prepared.begin()
     else:
-        allocator.take_back()
+        allocator.stop_preloading()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

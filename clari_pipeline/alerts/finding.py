@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.runbook import AlertKind, Problem, see
+from clari_pipeline.core.runbook import AlertKind, Problem, with_anchor
 from clari_pipeline.notify import Alert, Severity
 from clari_pipeline.store import alert_rows, marts
 from clari_pipeline.store.alert_rows import ReportedSwing
@@ -83,7 +83,7 @@ def _exports_not_merged(result: RunResult) -> Iterator[NewAlert]:
             kind=AlertKind.EXPORT_FAILED,
             severity="P2",
             title=f"{where}: no export came",
-            body=see(outcome.reason, outcome.section),
+            body=with_anchor(outcome.reason, outcome.section),
             alert_class=f"export_failed {where}",
             detail=detail,
         )

@@ -11,7 +11,7 @@ from typing import Any
 from clari_pipeline.alerts.finding import FINDERS, RunResult, killed_runs, write_alerts
 from clari_pipeline.alerts.sending import SENT_WITHIN, Outbox, Sent
 from clari_pipeline.alerts.spool import Spool
-from clari_pipeline.core.runbook import AlertKind, Problem, Remark, section_of
+from clari_pipeline.core.runbook import AlertKind, Problem, RunbookSection, section_of
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.store import alert_rows
 from clari_pipeline.sync.context import Context
@@ -110,7 +110,7 @@ class Alerts:
                     sent = Outbox(self._context).send_without_warehouse(failures, run_id=run_id)
             at_once = ", and people were told at once that this one failed" if sent.alerts else ""
             said = f"alerts could not be sent ({error}); the next run sends them{at_once}"
-            return Sent(sent.alerts, (Problem(None, None, said, Remark.ALERT_NOT_SENT), *sent.problems))
+            return Sent(sent.alerts, (Problem(None, None, said, RunbookSection.ALERT_NOT_SENT), *sent.problems))
 
     def notify_of_crash(self, failures: Sequence[Problem], *, run_id: str) -> Sent:
         """Notify people of a run that could not be made at all; where the warehouse cannot be written, without it."""

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from clari_pipeline.alerts.spool import Spool
-from clari_pipeline.core.runbook import OF_CALLS, AlertKind, Problem, Remark
+from clari_pipeline.core.runbook import OF_CALLS, AlertKind, Problem, RunbookSection
 from clari_pipeline.notify import (
     Alert,
     Channel,
@@ -75,7 +75,7 @@ class Outbox:
         with suppress(OSError):  # its disk may be the one that is full
             spool.add(row, [channel.id for channel, delivery in deliveries.items() if delivery.error is None])
         problems = [
-            Problem(None, None, f"alert channel {d.channel}: {d.error}", Remark.ALERT_NOT_SENT)
+            Problem(None, None, f"alert channel {d.channel}: {d.error}", RunbookSection.ALERT_NOT_SENT)
             for d in deliveries.values()
             if d.error
         ]
@@ -104,7 +104,7 @@ class Outbox:
                     None,
                     None,
                     f"alert channel {channel.name}: {error}; the next run sends again",
-                    Remark.ALERT_NOT_SENT,
+                    RunbookSection.ALERT_NOT_SENT,
                 )
                 for channel, error in errors.items()
             ),

@@ -1,6 +1,6 @@
 """The board's three charts in Vega-Altair, and the rows that they draw.
 
-A specification holds no figures: the page passes it the rows of the selected view. Amounts are passed as text, so that
+A specification contains no data: the page passes it the rows of the selected view. Amounts are passed as text, so that
 they stay exact until they are drawn; labels are formatted by `notify.rendering`. Colours are CSS variables of the page
 (`var(--accent)`), so that charts follow its light, dark and print styles.
 """
@@ -31,7 +31,7 @@ _PICTURE_WIDTH = 640
 BAR_HEIGHT = 28  # pixels a row, for a chart without a height
 _MOST_BARS = 12
 _SLACK = 18  # pixels: tabular figures are wider than the library computes its labels to be
-_LABELS_APART = Decimal("0.07")  # of the height: a line of text
+_LABELS_APART = Decimal("0.07")  # of the chart's height: a line of text
 
 Rows = list[dict[str, Any]]
 
@@ -138,7 +138,7 @@ def _plain(alt: Any, chart: Any) -> Any:
 
 
 def _movement(view: View) -> Rows:
-    """The newest week as a waterfall: start, changes by cause, end."""
+    """The rows of a waterfall of the newest week: start, changes by cause, end."""
     if not view.movement:
         return []
     week = view.movement[0]
@@ -169,7 +169,7 @@ def _total(step: str, value: Decimal | None) -> dict[str, Any]:
 
 
 def _pacing(lines: Sequence[Line]) -> Rows:
-    """A point a week; the last of each line has its label, moved up where two would overlap."""
+    """A row for each week of each line; the last point has the label, moved up where two would overlap."""
     last = {line.period: [point for point in line.points if point[1] is not None][-1] for line in lines}
     heights = [value for line in lines for _, value in line.points if value is not None]
     apart = _LABELS_APART * max([*heights, Decimal("0.01")])
@@ -199,7 +199,7 @@ def _pacing(lines: Sequence[Line]) -> Rows:
 
 
 def _accuracy(view: View) -> Rows:
-    """Error of the calls (WAPE) of the people who closed most."""
+    """A row for each person, those who closed most first: the error of their calls (WAPE)."""
     rows: Rows = []
     for person in view.accuracy:
         if person["wape"] is None or len(rows) == _MOST_BARS:

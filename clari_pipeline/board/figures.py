@@ -1,4 +1,4 @@
-"""Figures of the board, read from the marts as they are: nothing is computed here, nothing summed."""
+"""The board's figures, read from the marts; nothing is computed or summed here."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,10 +30,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One forecast × period × forecast field: whatever the page shows of it.
+    """One forecast × period × forecast field, with all that the page shows of it.
 
-    `top` is the row of the person at the top, None where there is not exactly one: then there is no total. Lists of
-    people are cut; `people` and `swings_in_all` are the counts before that.
+    `top` is the row of the person at the top, None where there is not exactly one, and so no total. Lists of people
+    are truncated; `people` and `swings_in_all` are the counts before that.
     """
 
     forecast_id: str
@@ -59,12 +59,12 @@ class View:
 
     @property
     def people_accurate(self) -> int:
-        """How many people have a known accuracy, before the list was cut."""
+        """The number of people with a known accuracy, before truncation."""
         return self.accuracy[0]["people"] if self.accuracy else 0
 
     @property
     def submissions(self) -> int:
-        """How many people are due in the list of submissions, before it was cut."""
+        """The number of people in the list of submissions, before truncation."""
         return self.submission[0]["people"] if self.submission else 0
 
     @property
@@ -76,7 +76,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Health of the exports in the last thirty days with data. `quota` is the newest that Clari has sent, if any."""
+    """The exports' health in the last thirty days with data. `quota` is the newest reading of it, None without one."""
 
     quarters: Sequence[Record]
     overall: Record | None
@@ -100,7 +100,7 @@ EMPTY = Board((), Health((), None, None))
 
 
 def read_board(session: Session) -> Board:
-    """Read everything, at one moment where the caller holds a transaction."""
+    """Read all figures; a consistent snapshot where the caller holds a transaction."""
     of = {
         name: _by_view(rows(session, f"board/{name}", **limit))
         for name, limit in {
@@ -114,7 +114,7 @@ def read_board(session: Session) -> Board:
     }
     known = rows(session, "board/views")
     swings = _swings(session)
-    # Names of several fields are shown with the field's id.
+    # A name that several fields share is shown with the field's id.
     fields = Counter(name for name, _ in {(one["field_name"], one["field_id"]) for one in known})
     shared = {name for name, times in fields.items() if name and times > 1}
     views = [_view(one, of, swings.get(_key(one), []), known, shared) for one in known]
@@ -156,7 +156,7 @@ def _view(
 
 
 def _lines(pacing: Sequence[Record], everything: Mapping[_Key, list[Record]], key: _Key) -> list[Line]:
-    """Lines of this period, the one before and the one a year ago, each of the person at the top then."""
+    """The lines of this period, of the one before, and of the one a year ago, each of its person at the top."""
     if not pacing:
         return []
     named = {"this": key[1], "previous": pacing[-1]["previous_period_id"], "year_ago": pacing[-1]["year_ago_period_id"]}

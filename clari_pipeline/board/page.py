@@ -1,4 +1,4 @@
-"""The board as one HTML file, with styles, charts and the program that draws them: it loads nothing from a network."""
+"""Render the board as one HTML file with styles, charts and scripts inline: it loads nothing from a network."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.log_lines import CommandLog
 from clari_pipeline.warehouse.session import Warehouse
 
-MOST_BYTES = 5_000_000  # of the file; mail and browsers take it
+MOST_BYTES = 5_000_000  # of the file, so that it can be mailed
 _FRAME_BYTES = 100_000
 _CALLS = ("commit", "forecast")  # names of the field that is shown first
 
@@ -56,19 +56,19 @@ def write_board(warehouse: Warehouse, folder: Path) -> tuple[Path, Board]:
 
 
 def render(board: Board, vega: str) -> str:
-    """Render the page. `vega` is the program that draws; views beyond `MOST_BYTES` are left out and listed."""
+    """Render the page. `vega` is the JavaScript bundle; views beyond `MOST_BYTES` are left out and listed."""
     environment = _environment()
     template = environment.get_template("view.html.j2")
     views = [board.views[place] for place in _order(board.views)]
-    room = MOST_BYTES - _FRAME_BYTES - len(vega.encode())
+    bytes_left = MOST_BYTES - _FRAME_BYTES - len(vega.encode())
     shown: list[View] = []
     bodies: list[Markup] = []
     drawn: list[dict[str, charts.Rows]] = []
     for view in views:
         rows = charts.rows_of(view)
         body = template.render(view=view, number=len(shown), charts=rows)
-        room -= len(body.encode()) + len(_json(rows).encode())
-        if room < 0:
+        bytes_left -= len(body.encode()) + len(_json(rows).encode())
+        if bytes_left < 0:
             break
         shown.append(view)
         bodies.append(Markup(body))  # noqa: S704 - the template has escaped what is in it
@@ -84,7 +84,7 @@ def render(board: Board, vega: str) -> str:
         vega=Markup(vega),  # noqa: S704 - a library's own
         program=Markup(program),  # noqa: S704 - this package's own
         hashes=" ".join(_hash(script) for script in (vega, program)),
-        data=Markup(_json(data)),  # noqa: S704 - holds no bracket
+        data=Markup(_json(data)),  # noqa: S704 - brackets are escaped
     )
 
 
@@ -109,12 +109,12 @@ def headline(view: View) -> list[tuple[str, str]]:
 
 
 def first(views: Sequence[View]) -> View | None:
-    """The view that is shown first."""
+    """The view that is shown first, None without views."""
     return views[_order(views)[0]] if views else None
 
 
 def _order(views: Sequence[View]) -> list[int]:
-    """Places of the views: the current quarter's call first, else the current month's, then the others as they were."""
+    """The order of the views by index: first the current quarter's Commit or Forecast, else the current month's."""
     now = [place for place, view in enumerate(views) if view.is_current]
     quarters = [place for place in now if views[place].time_period_id == views[place].quarter_id]
     current = quarters or now or list(range(len(views)))
@@ -139,7 +139,7 @@ def _source(name: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON for a script element: no text in it can close that."""
+    """JSON for a script element: `<`, `>` and `&` are escaped, so that no text can close it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return "".join(f"\\u{ord(sign):04x}" if sign in "<>&\u2028\u2029" else sign for sign in text)
 
@@ -149,7 +149,7 @@ def _hash(script: str) -> str:
 
 
 def _vega(folder: Path) -> str:
-    """The program that draws the charts, cached in a file: bundling takes seconds."""
+    """The JavaScript bundle of Vega, cached in a file: bundling takes seconds."""
     kept = folder / f"vega-{version('vl-convert-python')}-{charts.VEGA_LITE}.js"
     if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Clari's API, and nothing else."""
+"""An async client of Clari's REST API: typed calls with retries, the export runner, events and errors."""
 
 from clari_pipeline.clari.client import ClariClient, Download
 from clari_pipeline.clari.clock import Clock
@@ -46,7 +46,7 @@ from clari_pipeline.clari.events import (
 )
 from clari_pipeline.clari.exporting import Exporter
 from clari_pipeline.clari.models import Export, ExportFormat, ExportRequest, Job, JobState, LeftBehind, Limits
-from clari_pipeline.clari.patience import Retry
+from clari_pipeline.clari.retries import Retry
 
 __all__ = [
     "Adopted",

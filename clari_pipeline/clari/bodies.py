@@ -1,8 +1,8 @@
-"""An answer's body as it arrives: decompressed in pieces of bounded size, and followed to where it ends.
+"""Stream a response body: decompress it in chunks of bounded size, and detect whether it is complete.
 
-httpx decompresses at once whatever a packet holds, takes a gzip or deflate stream that breaks off for a whole one, and
-of several gzip streams in a row reads the first. HTTP/1.1 takes the end of a connection for the end of a body whose
-length it was not told. So what nothing shows to be whole is told apart here.
+httpx's own decoders do not bound the size of a decompressed chunk, accept a truncated gzip or deflate stream as
+complete, and read only the first of several concatenated gzip streams. In HTTP/1.1 a body without Content-Length or
+chunked encoding ends with the connection, so that a cut connection looks like the end: `Body.is_whole`.
 """
 
 import hashlib
@@ -17,50 +17,50 @@ import zstandard
 from clari_pipeline.clari.errors import UnexpectedAnswer
 
 ENCODINGS = "gzip, deflate, zstd"  # what `Accept-Encoding` asks for
-LARGEST_ERROR = 64 << 10  # bytes that are read of an answer that is an error
-_PIECE = 1 << 20
-_FED_AT_ONCE = 512  # bytes: of zstd, four may stand for 128 KiB
-_LARGEST_WINDOW = 8 << 20  # that a zstd encoder may ask for (RFC 9659)
-_GZIP, _ZLIB, _BARE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
-_JSON_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
+LARGEST_ERROR = 64 << 10  # bytes of an error response that are read at most
+_CHUNK_BYTES = 1 << 20
+_ZSTD_INPUT_BYTES = 512  # compressed bytes a step: four bytes of zstd may decompress to 128 KiB
+_ZSTD_WINDOW_BYTES = 8 << 20  # the largest window that a zstd encoder may use over HTTP (RFC 9659)
+_GZIP, _ZLIB, _RAW_DEFLATE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
+_JSON_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_JSON_PREFIX = b"\xef\xbb\xbf \t\r\n"
 
 
 class Body:
-    """The body of one answer, to be read once. `is_whole`: whether anything shows that it came to its end.
+    """The body of one response, read once. `is_whole`: whether there is proof that it is complete.
 
-    That is its length, the last chunk, the end of its compression, or the last bracket of its JSON. Where nothing
-    does, `digest` tells what came.
+    Proof is Content-Length, the last chunk of a chunked body, the end of the compressed stream, or the closing bracket
+    of its JSON. Without any, `digest` identifies the bytes received, to be compared with those of another download.
     """
 
     def __init__(self, call: str, response: httpx.Response) -> None:
         self._call = call
         self._response = response
-        # httpx would decompress it, too.
+        # Removed, as httpx would decompress the body, too.
         self._encoding = response.headers.pop("content-encoding", "").strip().lower()
         self._is_framed = "content-length" in response.headers or "transfer-encoding" in response.headers
-        self._json = _JsonEnd()
+        self._json = _JsonBrackets()
         self._digest = hashlib.sha256()
 
     @property
     def is_whole(self) -> bool:
-        """To be asked once all of it was read."""
-        return self._is_framed or self._encoding in _DECODERS or self._json.has_come
+        """Whether the body is proved complete; valid only after all of it was read."""
+        return self._is_framed or self._encoding in _DECODERS or self._json.are_closed
 
     @property
     def digest(self) -> str | None:
-        """SHA-256 of what came, where nothing shows that it is whole."""
+        """SHA-256 of the decompressed bytes; None where the body is proved complete."""
         return None if self.is_whole else self._digest.hexdigest()
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Its bytes, decompressed, no piece empty.
+        """Yield the decompressed bytes in non-empty chunks.
 
-        Raises `httpx.DecodingError` where the compression is damaged or breaks off, and `UnexpectedAnswer` where it is
-        one that was not asked for.
+        Raises `httpx.DecodingError` where the compressed stream is damaged or truncated, and `UnexpectedAnswer` for an
+        encoding that `Accept-Encoding` did not name.
         """
         if self._encoding not in {"", "identity", *_DECODERS}:
             raise UnexpectedAnswer(f"{self._call}: Clari's answer is compressed in a way that was not asked for")
-        decoder = _DECODERS.get(self._encoding, _Decoder)()
+        decoder = _DECODERS.get(self._encoding, _IdentityDecoder)()
         is_empty = self._is_framed
         try:
             async for raw in self._response.aiter_bytes():
@@ -78,7 +78,7 @@ class Body:
             raise httpx.DecodingError("the compressed body breaks off")
 
     async def start(self, most: int) -> bytes:
-        """Its first bytes, so many and no more: the rest of a larger one is not read."""
+        """The first `most` bytes at most; the rest of a larger body is not read."""
         found = bytearray()
         async for piece in self.pieces():
             found += piece[: most - len(found)]
@@ -87,8 +87,8 @@ class Body:
         return bytes(found)
 
 
-class _Decoder:
-    """Of a body that is not compressed."""
+class _IdentityDecoder:
+    """The decoder of a body that is not compressed."""
 
     @property
     def has_ended(self) -> bool:
@@ -101,8 +101,8 @@ class _Decoder:
         return b""
 
 
-class _Inflating(_Decoder):
-    """Streams of zlib's: gzip, of which several may follow each other, or deflate, which some send bare (RFC 9110)."""
+class _ZlibDecoder(_IdentityDecoder):
+    """gzip, also of several concatenated streams, or deflate, with or without a zlib header (RFC 9110)."""
 
     def __init__(self, *, is_gzip: bool) -> None:
         self._is_gzip = is_gzip
@@ -117,17 +117,17 @@ class _Inflating(_Decoder):
             if self._stream is None or self._stream.eof:
                 if self._stream is not None and not (self._is_gzip and raw.strip(b"\0")):
                     return  # padding
-                bare_or_not = _ZLIB if raw[0] & 15 == zlib.DEFLATED else _BARE
-                self._stream = zlib.decompressobj(_GZIP if self._is_gzip else bare_or_not)
-            yield self._stream.decompress(raw, _PIECE)
+                zlib_or_raw = _ZLIB if raw[0] & 15 == zlib.DEFLATED else _RAW_DEFLATE
+                self._stream = zlib.decompressobj(_GZIP if self._is_gzip else zlib_or_raw)
+            yield self._stream.decompress(raw, _CHUNK_BYTES)
             raw = self._stream.unconsumed_tail or self._stream.unused_data
 
     def rest(self) -> bytes:
         return b"" if self._stream is None or self._stream.eof else self._stream.flush()
 
 
-class _Zstd(_Decoder):
-    """Frames of zstd, one after the other."""
+class _ZstdDecoder(_IdentityDecoder):
+    """zstd, also of several concatenated frames."""
 
     def __init__(self) -> None:
         self._frame: zstandard.ZstdDecompressionObj | None = None
@@ -137,52 +137,52 @@ class _Zstd(_Decoder):
         return self._frame is not None and self._frame.eof
 
     def decode(self, raw: bytes) -> Iterator[bytes]:
-        for place in range(0, len(raw), _FED_AT_ONCE):
-            fed = raw[place : place + _FED_AT_ONCE]
+        for place in range(0, len(raw), _ZSTD_INPUT_BYTES):
+            fed = raw[place : place + _ZSTD_INPUT_BYTES]
             while fed:
                 if self._frame is None or self._frame.eof:
-                    self._frame = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW).decompressobj()
+                    self._frame = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).decompressobj()
                 yield self._frame.decompress(fed)
                 fed = self._frame.unused_data
 
 
-_DECODERS: dict[str, Callable[[], _Decoder]] = {
-    **dict.fromkeys(("gzip", "x-gzip"), lambda: _Inflating(is_gzip=True)),
-    "deflate": lambda: _Inflating(is_gzip=False),
-    "zstd": _Zstd,
+_DECODERS: dict[str, Callable[[], _IdentityDecoder]] = {
+    **dict.fromkeys(("gzip", "x-gzip"), lambda: _ZlibDecoder(is_gzip=True)),
+    "deflate": lambda: _ZlibDecoder(is_gzip=False),
+    "zstd": _ZstdDecoder,
 }
 
 
-class _JsonEnd:
-    """Counts the brackets of a text that arrives, those within its texts left out: JSON's last one is its end."""
+class _JsonBrackets:
+    """Tracks the depth of brackets outside JSON strings in a stream: JSON is complete when it is back at zero."""
 
     def __init__(self) -> None:
         self._is_json: bool | None = None
         self._depth = 0
-        self._open = b""  # what stands for a text that goes on in the next piece
+        self._open = b""  # an unclosed string: its quote, and a backslash at the end of the chunk
 
     @property
-    def has_come(self) -> bool:
+    def are_closed(self) -> bool:
         return bool(self._is_json) and self._depth == 0 and not self._open
 
     def feed(self, piece: bytes) -> None:
-        if self._is_json is None and (begin := piece.lstrip(_BEFORE_JSON)[:1]):
+        if self._is_json is None and (begin := piece.lstrip(_JSON_PREFIX)[:1]):
             self._is_json = begin in {b"{", b"["}
         if not self._is_json:
             return
-        text, quote, rest = _JSON_TEXT.sub(b"", self._open + piece).partition(b'"')
+        text, quote, rest = _JSON_STRING.sub(b"", self._open + piece).partition(b'"')
         is_escaping = (len(rest) - len(rest.rstrip(b"\\"))) % 2
         self._open = quote + b"\\" * is_escaping
         self._depth += sum(map(text.count, (b"{", b"["))) - sum(map(text.count, (b"}", b"]")))
 
 
 class ResultSink(Protocol):
-    """Takes a document's bytes; `restart` means that they begin at the first once more."""
+    """Where a download writes a document; `restart` begins a new attempt from byte 0."""
 
     def write(self, chunk: bytes) -> object:
-        """Take the next bytes."""
+        """Append the next bytes."""
         ...
 
     def restart(self) -> None:
-        """Forget what came so far."""
+        """Discard the bytes written so far."""
         ...

@@ -1,4 +1,4 @@
-"""Clari's calls, typed. Calls that are safe to repeat are retried; the export call is not."""
+"""A typed client of Clari's API. Idempotent calls are retried; the export call only where it queued nothing."""
 
 import asyncio
 import json
@@ -20,26 +20,29 @@ from pydantic import SecretStr, ValidationError
 from clari_pipeline.clari import errors
 from clari_pipeline.clari.bodies import ENCODINGS, LARGEST_ERROR, Body, ResultSink
 from clari_pipeline.clari.keys import KeyAuth, KeySource
-from clari_pipeline.clari.models import ExportRequest, Job, JobState, Limits, segment
-from clari_pipeline.clari.patience import Circuit, Patience, Retry, cause_of, is_passing, was_not_queued
-from clari_pipeline.core.envelopes import Words, error_in, error_of
+from clari_pipeline.clari.models import ExportRequest, Job, JobState, Limits, path_segment
+from clari_pipeline.clari.retries import Circuit, Retry, RetryDeadline, cause_of, is_passing, was_not_queued
+from clari_pipeline.core.envelopes import ErrorDetails, find_error, find_error_in_body
 from clari_pipeline.core.retrying import retry_context
 
-_LARGEST_ANSWER = 16 << 20  # bytes; an answer that is no document
-_MOST_COPIES = 4
-_MOST_EMPTY, _MOST_PAGES = 10, 10_000
+_LARGEST_ANSWER = 16 << 20  # bytes of a response other than a document's
+_MOST_COPIES = 4  # downloads of a document without proof that it is complete
+_MOST_EMPTY, _MOST_PAGES = 10, 10_000  # in a row; in all
 _CONNECT_TIMEOUT_S = 10.0
 _PROBE_TIMEOUT_S = 10.0
 _SLOWEST_BYTES_PER_S = 1024
 _Result = TypeVar("_Result")
 _Typed = TypeVar("_Typed", Job, Limits)
 RetryHook = Callable[[str, str], None]
-"""Called with the call that is retried, and why."""
+"""Called before a retry, with the name of the call and the cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A document that has come, `size` in bytes. `digest` is its SHA-256 where nothing shows that it is whole."""
+    """A downloaded document: `size` in bytes, decompressed.
+
+    `is_whole`: it is proved complete. `digest` is its SHA-256, None unless a single download had no such proof.
+    """
 
     size: int
     digest: str | None = None
@@ -47,9 +50,10 @@ class Download:
 
 
 class ClariClient:
-    """One connection pool to Clari. The key travels in a header and stands nowhere else.
+    """A client with one connection pool and one circuit breaker. The key is sent in a header, and appears nowhere else.
 
-    One that comes from a source may be replaced at any time: the next call carries the new one.
+    A key from a `KeySource` can be rotated at any time: the next call sends the new one. Every call raises
+    `ClariError`.
     """
 
     def __init__(
@@ -68,7 +72,7 @@ class ClariClient:
         self._request_timeout_s = request_timeout_s
         self._circuit = Circuit()
         self._on_retry: RetryHook = lambda _call, _cause: None
-        self._newest = deque[str](maxlen=1)  # shared with the copies of `with_retry_hook`
+        self._newest_date = deque[str](maxlen=1)  # shared with the copies of `with_retry_hook`
         self._http = httpx.AsyncClient(
             auth=self._key,
             headers={"Accept-Encoding": ENCODINGS},
@@ -90,24 +94,25 @@ class ClariClient:
 
     @property
     def date(self) -> str | None:
-        """What Clari's clock said in its newest answer, as HTTP writes moments."""
-        return self._newest[0] if self._newest else None
+        """The `Date` header of Clari's newest response; None before the first."""
+        return self._newest_date[0] if self._newest_date else None
 
     def with_retry_hook(self, on_retry: RetryHook) -> Self:
-        """The same client, same connections and circuit, which calls the hook before each retry."""
+        """A copy that shares connections and circuit breaker, and calls the hook before each retry."""
         hooked = copy(self)
         hooked._on_retry = on_retry  # noqa: SLF001 - a copy of itself
         return hooked
 
     async def limits(self) -> Limits:
-        """What Clari leaves free of concurrency and quota."""
+        """The concurrency limit and export quota, and what is left of them."""
         _, answer = await self._ask("limits", "GET", "/admin/limits")
         return _typed("limits", Limits, answer.get("jobs", answer) if isinstance(answer, dict) else answer)
 
     async def types(self) -> tuple[str, ...]:
-        """The types that Clari offers for export. Not every organisation's Clari knows the call: `ClariRefused`.
+        """The export types that Clari offers, in lower case. Raises `ClariRefused` where it does not have the endpoint.
 
-        Nobody has described the answer: a list of names, or of objects that name them, bare or in an object.
+        The response is undocumented: accepted are a list of names, or of objects with a `type`, `name` or `id`, bare or
+        as a value of an object.
         """
         _, answer = await self._ask("types", "GET", "/forecast/types")
         if isinstance(answer, dict):
@@ -119,44 +124,45 @@ class ClariClient:
         return tuple(name.strip().lower() for name in names if isinstance(name, str))
 
     async def submit_export(self, request: ExportRequest) -> str:
-        """Queue an export; the job's id.
+        """Queue an export; returns the job's id.
 
-        Clari has no idempotency key, so it is asked again only where nothing can have been queued: 429, and a
-        connection that was refused. Any other silence raises `AnswerLost`.
+        Clari has no idempotency key: the call is retried only where no job can have been queued, after 429 or a refused
+        connection. Any other missing or unreadable response raises `AnswerLost`.
         """
         call = f"export of {request.forecast_id} {request.time_period}"
         return await self._repeated(call, was_not_queued, lambda: self._submit(call, request), needs_good_key=True)
 
     async def job(self, job_id: str, *, within_s: float | None = None) -> Job:
-        """How a job stands. In production it comes wrapped [gitlab, posthog], in the description bare [spec].
+        """The status of a job. In production it is wrapped in `job` [gitlab, posthog], in the description bare [spec].
 
-        Raises `ErrorAsAnswer` where Clari sends nothing but errors in its place, for so many seconds at most.
+        Retried for `within_s` seconds at most. Raises `ErrorAsAnswer` where every attempt returns an error envelope.
         """
         call = f"status of job {job_id}"
-        patience, path = Patience(self._retry, within_s), f"/export/jobs/{segment(job_id)}"
-        job = _unwrapped((await self._ask(call, "GET", path, refuse=_refuse_error_as_job, patience=patience))[1])
+        deadline, path = RetryDeadline(self._retry, within_s), f"/export/jobs/{path_segment(job_id)}"
+        job = _unwrapped((await self._ask(call, "GET", path, refuse=_refuse_error_as_job, deadline=deadline))[1])
         return _typed(call, Job, {"jobId": job_id, **job} if isinstance(job, dict) else job)
 
     async def jobs(self) -> list[Job]:
-        """The token's jobs, all pages, without entries that cannot be read; a list of nothing but such is none."""
-        jobs, odd = [], None
+        """The key's jobs, of all pages, without unreadable entries. Raises `UnexpectedAnswer` if all are."""
+        jobs, unreadable = [], None
         async for _page, listed in self.pages("list of jobs", "/export/jobs", ("jobs", "items"), needs_good_key=True):
             for entry in listed:
                 try:
                     jobs.append(_typed("list of jobs", Job, _unwrapped(entry)))
                 except errors.UnexpectedAnswer as error:
-                    odd = error
-        if odd is not None and not jobs:
-            raise odd
+                    unreadable = error
+        if unreadable is not None and not jobs:
+            raise unreadable
         return jobs
 
     async def pages(
         self, name: str, address: str, lists: tuple[str, ...], *, needs_good_key: bool = False
     ) -> AsyncIterator[tuple[bytes, list[Any]]]:
-        """Each page as Clari sent it, and what it lists under one of those keys, or bare; `nextLink` names the next.
+        """Yield each page's bytes and its list, bare or under one of the keys `lists`; `nextLink` names the next page.
 
-        A link is followed on Clari's own host only; `needs_good_key` as for `answer`. Raises `LinkAstray`
-        where one leads elsewhere, back or on for ever, `UnexpectedAnswer` where a page is none.
+        Links are followed on Clari's own host only; `needs_good_key` as for `answer`. Raises `LinkAstray` for a link to
+        another host, to a page already read, after 10 empty pages in a row or 10,000 in all; `UnexpectedAnswer` for a
+        page without a list.
         """
         seen = set[str]()
         number = empty = 0
@@ -174,7 +180,7 @@ class ClariClient:
                 return
             if not isinstance(following, str) or empty == _MOST_EMPTY or number == _MOST_PAGES:
                 raise errors.LinkAstray(f"{call}: Clari's link leads nowhere: ask Clari's support")
-            address = self.linked(call, following, on=address)
+            address = self.resolve_link(call, following, on=address)
             if address in seen:
                 raise errors.LinkAstray(
                     f"{call}: Clari's link leads back to a page that came before: ask Clari's support"
@@ -182,9 +188,9 @@ class ClariClient:
             seen.add(address)
 
     async def answer(self, call: str, path: str, *, needs_good_key: bool = False) -> tuple[bytes, Any]:
-        """A call that is safe to repeat: the answer as Clari sent it, and its JSON.
+        """GET a path or link, with retries: the bytes of the response, and its decoded JSON.
 
-        `path` may be a link of Clari's. After a 403 where `needs_good_key`, nothing more is asked.
+        With `needs_good_key` a 403 opens the circuit breaker. An error envelope with status 200 raises `ErrorAsAnswer`.
         """
 
         def refuse(call: str, answer: object) -> None:
@@ -193,11 +199,11 @@ class ClariClient:
 
         return await self._ask(call, "GET", path, refuse=refuse, needs_good_key=needs_good_key)
 
-    def linked(self, call: str, link: str, *, on: str = "") -> str:
-        """The address of a link that Clari gave on a page of that path or address, resolved against it (RFC 3986).
+    def resolve_link(self, call: str, link: str, *, on: str = "") -> str:
+        """Resolve a `nextLink` against the page at path or URL `on` that held it (RFC 3986); returns an absolute URL.
 
-        One that names the page's own path as Clari's documents do, `/audit/events`, is meant below the base URL.
-        Raises `LinkAstray` where it leads to another host, or out of TLS: the key would travel there.
+        A link to the page's own path as Clari's documents write it, such as `/audit/events`, is below the base URL.
+        Raises `LinkAstray` for another scheme, host or port, as the key would be sent there.
         """
         ours = httpx.URL(self._base_url)
         try:
@@ -216,37 +222,37 @@ class ClariClient:
         return str(theirs)
 
     async def cancel(self, job_id: str) -> None:
-        """Cancel a job, which frees quota. Raises `CancelFailed` where it had already ended."""
+        """Cancel a job, which frees its quota. Raises `CancelFailed` where it has already ended."""
         await self._ask(
-            f"cancelling of job {job_id}", "PATCH", f"/export/jobs/{segment(job_id)}", body={"type": "CANCEL"}
+            f"cancelling of job {job_id}", "PATCH", f"/export/jobs/{path_segment(job_id)}", body={"type": "CANCEL"}
         )
 
     async def download(self, job_id: str, sink: ResultSink, *, max_bytes: int | None = None) -> Download:
-        """Stream a result into `sink`. A body that is cut, trickles, or is an error's, is downloaded afresh.
+        """Stream a document into `sink`; a truncated or slow body, or an error envelope, restarts the download.
 
-        Where nothing shows that it is whole, it is fetched until two copies are the same and none was longer, or, a few
-        times later, as it is. Raises `ResultTooLarge` as soon as more than `max_bytes` are announced or have come.
-        What is no longer than `LARGEST_ERROR` reaches the sink at its end, without any key: some gateways put an error
-        where the document should be, with what they were sent in it.
+        A document without proof that it is complete (`Body.is_whole`) is downloaded until two copies are identical and
+        none was longer; after 4 copies the last is kept, with `is_whole` false. Raises `ResultTooLarge` as soon as more
+        than `max_bytes` are announced or received. The first `LARGEST_ERROR` bytes are held back: some gateways send an
+        error with status 200, which may echo the request, so that keys are masked in so short a body.
         """
         call = f"result of job {job_id}"
         copies: list[Download] = []
         while True:
-            patience = Patience(self._retry)
-            once = partial(self._download, call, job_id, sink, max_bytes, patience)
-            copy_ = await self._repeated(call, is_passing, once, patience)
-            is_again = copy_ in copies and copy_.size == max(one.size for one in copies)
+            deadline = RetryDeadline(self._retry)
+            once = partial(self._download, call, job_id, sink, max_bytes, deadline)
+            copy_ = await self._repeated(call, is_passing, once, deadline)
+            is_repeated = copy_ in copies and copy_.size == max(one.size for one in copies)
             copies.append(copy_)
-            if copy_.is_whole or is_again or len(copies) == _MOST_COPIES:
-                return replace(copy_, is_whole=True) if is_again else copy_
+            if copy_.is_whole or is_repeated or len(copies) == _MOST_COPIES:
+                return replace(copy_, is_whole=True) if is_repeated else copy_
             self._on_retry(call, "nothing shows where it ends")
 
     async def _download(
-        self, call: str, job_id: str, sink: ResultSink, max_bytes: int | None, patience: Patience
+        self, call: str, job_id: str, sink: ResultSink, max_bytes: int | None, deadline: RetryDeadline
     ) -> Download:
         sink.restart()
         size, begun, start = 0, monotonic(), b""
-        async with self._answer(call, "GET", f"/export/jobs/{segment(job_id)}/results") as response:
+        async with self._answer(call, "GET", f"/export/jobs/{path_segment(job_id)}/results") as response:
             announced = response.headers.get("content-length", "")
             refuse_too_large(call, int(announced) if announced.isdecimal() else 0, max_bytes)
             body = Body(call, response)
@@ -255,20 +261,20 @@ class ClariClient:
                     _refuse_web_page(call, response, piece)
                 size += len(piece)
                 refuse_too_large(call, size, max_bytes)
-                left = LARGEST_ERROR - len(start)
-                start += piece[:left]
+                missing = LARGEST_ERROR - len(start)
+                start += piece[:missing]
                 if size > LARGEST_ERROR:
                     if size - len(piece) <= LARGEST_ERROR:
                         sink.write(start)
-                    sink.write(piece[left:])
-                patience.renew()
+                    sink.write(piece[missing:])
+                deadline.renew()
                 seconds = monotonic() - begun
                 if seconds > self._request_timeout_s and size < seconds * _SLOWEST_BYTES_PER_S:
                     raise httpx.ReadTimeout("the body trickles")
         if response.status_code == httpx.codes.NO_CONTENT:
             raise errors.UnexpectedAnswer(f"{call}: Clari's answer is empty")
-        if (words := error_of(start := self._key.masked(start))) is not None:
-            raise errors.ErrorAsDocument(call, response.status_code, words)
+        if (details := find_error_in_body(start := self._key.masked(start))) is not None:
+            raise errors.ErrorAsDocument(call, response.status_code, details)
         if 0 < size <= LARGEST_ERROR:
             sink.write(start)
         return Download(size, body.digest, body.is_whole)
@@ -282,7 +288,7 @@ class ClariClient:
             return _typed(call, Job, {"jobId": job.get("jobId")} if isinstance(job, dict) else job).job_id
         except errors.ErrorAsAnswer as error:
             if (kind := errors.refusal_by(error.code)) is not None:
-                raise kind(call, error.status, Words(error.code, error.clari_message, error.error_id)) from error
+                raise kind(call, error.status, ErrorDetails(error.code, error.clari_message, error.error_id)) from error
             raise errors.AnswerLost(str(error)) from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise errors.ClariUnreachable(f"{call}: no connection to {self._base_url}") from error
@@ -299,20 +305,20 @@ class ClariClient:
         *,
         body: dict[str, Any] | None = None,
         refuse: Callable[[str, Any], None] = lambda _call, _answer: None,
-        patience: Patience | None = None,
+        deadline: RetryDeadline | None = None,
         needs_good_key: bool = False,
     ) -> tuple[bytes, Any]:
-        """A call that is safe to repeat: its bytes and its JSON, unless `refuse` raises for what it is."""
+        """Send an idempotent call, with retries: its bytes and decoded JSON. `refuse` raises for an error envelope."""
 
         async def once() -> tuple[bytes, Any]:
             content, answer = await self._read(call, method, path, body)
             refuse(call, answer)
             return content, answer
 
-        return await self._repeated(call, is_passing, once, patience, needs_good_key=needs_good_key)
+        return await self._repeated(call, is_passing, once, deadline, needs_good_key=needs_good_key)
 
     async def _read(self, call: str, method: str, path: str, body: dict[str, Any] | None) -> tuple[bytes, Any]:
-        """An answer's bytes and its JSON, where none are an empty object; one that trickles is as good as none."""
+        """Send once and read the response: its bytes and decoded JSON, `{}` for an empty body. A slow one times out."""
         try:
             async with asyncio.timeout(2 * self._request_timeout_s), self._answer(call, method, path, body) as response:
                 content = await Body(call, response).start(_LARGEST_ANSWER + 1)
@@ -332,25 +338,25 @@ class ClariClient:
         call: str,
         is_retried: Callable[[Exception], bool],
         once: Callable[[], Awaitable[_Result]],
-        patience: Patience | None = None,
+        deadline: RetryDeadline | None = None,
         *,
         needs_good_key: bool = False,
     ) -> _Result:
-        """What `once` returns, retried as long as patience lasts; errors of the connection translated at the end.
+        """Call `once` with retries; after the last, httpx's errors are translated to `ClariUnreachable`.
 
-        A call that is given up opens the circuit, unless Clari answers another one: then only this one is broken.
+        A call that is given up opens the circuit breaker, unless Clari answers one of two probe calls.
         """
-        lasting, causes = patience or Patience(self._retry), deque[Exception](maxlen=1)
+        deadline, causes = deadline or RetryDeadline(self._retry), deque[Exception](maxlen=1)
 
         def wait(error: Exception) -> bool | float:
-            is_late = lasting.is_over() and not isinstance(error, errors.RateLimited)
+            is_late = deadline.is_over() and not isinstance(error, errors.RateLimited)
             if is_late or self._circuit.is_open or not is_retried(error):
                 return False
             causes.append(error)
             asked = error.retry_after_s if isinstance(error, errors.RateLimited | errors.ServerFault) else None
             if not asked:
                 return True
-            return asked if lasting.allows(asked) else False
+            return asked if deadline.allows(asked) else False
 
         with self._circuit.guarding(needs_good_key=needs_good_key):
             try:
@@ -376,7 +382,7 @@ class ClariClient:
         raise AssertionError("unreachable")
 
     async def _given_up(self, error: errors.ClariError) -> errors.ClariError:
-        """The error, or `ClariDown` where nothing else is answered either: two calls are tried at once, each once."""
+        """The error to raise: `ClariDown` where neither of two concurrent probe calls is answered, else `error`."""
 
         async def answers(path: str) -> bool:
             try:
@@ -397,35 +403,35 @@ class ClariClient:
     async def _answer(
         self, call: str, method: str, path: str, body: dict[str, Any] | None = None
     ) -> AsyncIterator[httpx.Response]:
-        address = f"{self._base_url}{path}" if path.startswith("/") else self.linked(call, path)
+        address = f"{self._base_url}{path}" if path.startswith("/") else self.resolve_link(call, path)
         async with self._http.stream(method, address, json=body) as response:
             if date := response.headers.get("date"):
-                self._newest.append(date)
+                self._newest_date.append(date)
             if response.status_code >= 300:
-                said = self._key.masked(await Body(call, response).start(LARGEST_ERROR))
-                raise errors.refusal(call, response.status_code, response.headers, said)
+                error_body = self._key.masked(await Body(call, response).start(LARGEST_ERROR))
+                raise errors.refusal(call, response.status_code, response.headers, error_body)
             yield response
 
 
 def _shown(address: httpx.URL, other: httpx.URL) -> str:
-    """Its host; where the other has the same one, what else tells them apart."""
+    """The host of an address, for a message; scheme and port as well where the other address has the same host."""
     return address.host or "nowhere" if address.host != other.host else f"{address.scheme}://{address.netloc.decode()}"
 
 
 def _refuse_web_page(call: str, response: httpx.Response, body: bytes) -> None:
-    """The page of a proxy, whatever its status, is a fault of the server."""
+    """Raise `ServerFault` for an HTML page, which a proxy sends in place of the response, whatever its status."""
     if _is_web_page(body):
-        raise errors.ServerFault(call, response.status_code, Words(message="a web page instead of an answer"))
+        raise errors.ServerFault(call, response.status_code, ErrorDetails(message="a web page instead of an answer"))
 
 
 def _refuse_error_as_answer(call: str, answer: object) -> None:
-    """Raise `ErrorAsAnswer` where it says what went wrong, and lists nothing."""
-    if (words := error_in(answer)) is not None:
-        raise errors.ErrorAsAnswer(call, 200, words)
+    """Raise `ErrorAsAnswer` for an error envelope: it has an error's keys, and none of a document's lists."""
+    if (details := find_error(answer)) is not None:
+        raise errors.ErrorAsAnswer(call, 200, details)
 
 
 def _refuse_error_as_job(call: str, answer: object) -> None:
-    """Raise the same where it has no state of a job. An error may have a `status` of its own, and no `jobId`."""
+    """Raise `ErrorAsAnswer` where there is no job status: an error envelope may have a `status`, but no `jobId`."""
     job = _unwrapped(answer)
     status, job_id = (job.get("status"), job.get("jobId")) if isinstance(job, dict) else (None, None)
     if status is None or (job_id is None and JobState(str(status)) is JobState.UNKNOWN):
@@ -433,12 +439,12 @@ def _refuse_error_as_job(call: str, answer: object) -> None:
 
 
 def _is_web_page(body: bytes) -> bool:
-    """Whether it is a page for people."""
+    """Whether the body is HTML."""
     return body.lstrip()[:1] == b"<"
 
 
 def refuse_too_large(call: str, size: int, max_bytes: int | None) -> None:
-    """Raise `ResultTooLarge` where it is more than is allowed."""
+    """Raise `ResultTooLarge` for a size in bytes above `max_bytes`."""
     if max_bytes is not None and size > max_bytes:
         raise errors.ResultTooLarge(
             f"{call}: {size:,} bytes are more than the {max_bytes:,} allowed: raise CLARI_MAX_RESULT_BYTES"
@@ -446,7 +452,7 @@ def refuse_too_large(call: str, size: int, max_bytes: int | None) -> None:
 
 
 def _typed(call: str, kind: type[_Typed], answer: object) -> _Typed:
-    """The answer as one of our types, or `UnexpectedAnswer`."""
+    """Validate decoded JSON as `kind`. Raises `UnexpectedAnswer`."""
     try:
         return kind.model_validate(answer)
     except ValidationError as error:
@@ -455,14 +461,14 @@ def _typed(call: str, kind: type[_Typed], answer: object) -> _Typed:
 
 
 def _unwrapped(job: object) -> object:
-    """The job itself, where it comes wrapped."""
+    """The value of `job` where the job is wrapped in it."""
     return job["job"] if isinstance(job, dict) and isinstance(job.get("job"), dict) else job
 
 
 def tls_context() -> ssl.SSLContext:
-    """A shared context: certifi's authorities, or those that `SSL_CERT_FILE` or `SSL_CERT_DIR` name.
+    """The shared TLS context: certifi's CA bundle, or what `SSL_CERT_FILE` or `SSL_CERT_DIR` names.
 
-    Reloaded where either names another path, or the file there has changed.
+    Cached by these paths and their modification times, so that a changed bundle is reloaded.
     """
     named = {name: Path(path) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if (path := os.environ.get(name))}
     return _context(*((*one, one[1].stat().st_mtime_ns if one[1].exists() else 0) for one in named.items()))

@@ -1,4 +1,4 @@
-"""Time as this room sees it, so that tests can advance it."""
+"""The clock that the export runner reads and sleeps by; tests substitute one that they advance."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -7,23 +7,23 @@ from time import monotonic
 
 
 class Clock:
-    """The machine's clock; another one tells the time, measures it, and waits in the same way."""
+    """Wall-clock time, monotonic time and asynchronous sleep of this machine; a fake clock overrides all three."""
 
     def now(self) -> datetime:
-        """The present moment, UTC. A clock may be set, so that nothing is measured by it."""
+        """Wall-clock time, UTC. It can be set back or forward, so that no duration is measured by it."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds since some moment, whatever the clock is set to: what timeouts count."""
+        """Monotonic seconds since an arbitrary origin: timeouts and durations are measured by it."""
         return monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Sleep for so many seconds."""
         await asyncio.sleep(seconds)
 
 
 def read_date(header: str | None) -> datetime | None:
-    """The moment in a `Date` header, which is cut to the second; None where it says none."""
+    """Parse an HTTP `Date` header, to the second, UTC unless it names a zone; None where it is missing or invalid."""
     try:
         moment = parsedate_to_datetime(header or "")
     except (ValueError, OverflowError):

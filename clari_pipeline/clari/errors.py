@@ -1,12 +1,12 @@
-"""Every way in which Clari fails to deliver, as an exception.
+"""The exceptions that calls to Clari raise; the class decides what is retried, and the section of the runbook.
 
 ClariError
-├── ClariUnreachable        no answer: refused, reset, timed out
+├── ClariUnreachable        no response: refused, reset, timed out
 │   ├── AnswerLost          the same for the export call, which may have queued a job
-│   └── ClariDown           no call at all is answered: nothing more is asked
-├── UnexpectedAnswer        an answer that is not what Clari documents
+│   └── ClariDown           no call is answered: the circuit breaker opens
+├── UnexpectedAnswer        a response of another shape than Clari documents
 │   └── LinkAstray              a nextLink to another host, or back to where it came from
-├── ClariRefused            an answer with an error in it
+├── ClariRefused            an error response
 │   ├── RateLimited         429
 │   ├── ServerFault         5xx, or a proxy's web page
 │   ├── Redirected
@@ -21,8 +21,8 @@ ClariError
 │       ├── QuotaOrConcurrencyReached
 │       ├── JobNotReady
 │       └── CancelFailed
-├── ProductRefused          a product beside the forecast that this key may not have
-├── PageGone                a page after the first that Clari has no more
+├── ProductRefused          a product other than the forecast that this key may not read
+├── PageGone                a page after the first that no longer exists
 └── ExportFailed            Clari answered, the export did not come
     ├── JobLost             worth asking for again
     │   ├── ExportTimedOut
@@ -43,7 +43,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from clari_pipeline.clari.clock import read_date
-from clari_pipeline.core.envelopes import Words, words_of
+from clari_pipeline.core.envelopes import ErrorDetails, error_details
 from clari_pipeline.core.runbook import PipelineError
 
 if TYPE_CHECKING:
@@ -53,23 +53,23 @@ _SOMETIMES_REFUSED = ("crm_closed", "crm_total")
 
 
 class ClariError(PipelineError):
-    """Anything that keeps Clari from delivering. One line, for people; never the key."""
+    """The base of these errors. The message is one line, for people, and never contains the key."""
 
 
 class ClariUnreachable(ClariError):
-    """No answer came."""
+    """No response: no connection, a broken one, or a timeout."""
 
 
 class AnswerLost(ClariUnreachable):
-    """The export call got no answer that can be read: a job may have been queued all the same."""
+    """The export call got no readable response, so that a job may have been queued."""
 
 
 class ClariDown(ClariUnreachable):
-    """Clari was given up: neither the call nor any other was answered."""
+    """A call failed after all retries, and two probe calls were not answered either: opens the circuit breaker."""
 
 
 class UnexpectedAnswer(ClariError):
-    """An answer came that is not what Clari documents."""
+    """A response of another shape than Clari documents."""
 
 
 class LinkAstray(UnexpectedAnswer):
@@ -77,19 +77,22 @@ class LinkAstray(UnexpectedAnswer):
 
 
 class ClariRefused(ClariError):
-    """An answer with an error in it. `code`, `clari_message` and `error_id` are Clari's own, where it gave them."""
+    """An error response of HTTP `status`. `code`, `clari_message` and `error_id` are Clari's, None where it sent none.
+
+    `retry_after_s` is what `Retry-After` asks for, in seconds; `remedy` is appended to the message.
+    """
 
     remedy = ""
 
-    def __init__(self, call: str, status: int, words: Words, *, retry_after_s: float | None = None) -> None:
+    def __init__(self, call: str, status: int, details: ErrorDetails, *, retry_after_s: float | None = None) -> None:
         self.call = call
         self.status = status
-        self.code = words.code
-        self.clari_message = words.message
-        self.error_id = words.error_id
+        self.code = details.code
+        self.clari_message = details.message
+        self.error_id = details.error_id
         self.retry_after_s = retry_after_s
         later = f", and wants to be asked again after {retry_after_s:.0f} s" if retry_after_s else ""
-        super().__init__(f"{call}: Clari answered {status}: {words}{later}{self.remedy}")
+        super().__init__(f"{call}: Clari answered {status}: {details}{later}{self.remedy}")
 
 
 class RateLimited(ClariRefused):
@@ -122,29 +125,29 @@ class NotOptedIn(AuthFailed):
 
 
 class ErrorAsAnswer(ClariRefused):
-    """An error where something else was to be, though the status is 200."""
+    """An error envelope in the body of a response with status 200."""
 
     remedy = ", in place of what was asked for: run again, or ask Clari's support"
 
 
 class ErrorAsDocument(ErrorAsAnswer):
-    """An error where the document was to be, though the status is 200."""
+    """An error envelope with status 200 in place of the exported document."""
 
     remedy = ", in place of the document: run again, or ask Clari's support"
 
 
 class NotFound(ClariRefused):
-    """404, or 410 for what is no more."""
+    """404, or 410 for what no longer exists."""
 
     remedy = ": check CLARI_BASE_URL and the ids asked for"
 
 
 class BadRequest(ClariRefused):
-    """400: Clari does not accept what was asked."""
+    """400: Clari does not accept the request."""
 
 
 class UnknownForecast(BadRequest):
-    """The forecast id is none of this organisation's."""
+    """This organisation has no forecast of that id."""
 
     remedy = ": check CLARI_FORECAST_IDS against the address of Clari's Forecast tab"
 
@@ -155,11 +158,10 @@ class TypeNotSupported(BadRequest):
     remedy = ": leave it out of CLARI_TYPES_TO_EXPORT, or ask Clari to enable it"
 
     def refused(self, asked: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of the types asked for that are refused.
+        """The types among `asked` that were refused, parsed from the first sentence of Clari's message, sorted.
 
-        The message names them as the API or as people write them (`crm_total`, CRM Totals), and may go on about
-        other things in later sentences [spec]. Where it names none, they are the two of which the description says
-        that some organisations may not have them.
+        The message names them by API name or by label (`crm_total`, CRM Totals); later sentences may name others
+        [spec]. Where it names none: `crm_total` and `crm_closed`, which some organisations may not export [spec].
         """
         said = (self.clari_message or "").split(". ")[0].lower()
         named = []
@@ -175,7 +177,7 @@ class QuotaOrConcurrencyReached(BadRequest):
 
 
 class JobNotReady(BadRequest):
-    """`invalid_jobId`: the job's result is not there yet, or no more [spec]."""
+    """`invalid_jobId`: the job's result is not available yet, or has expired [spec]."""
 
 
 class CancelFailed(BadRequest):
@@ -183,15 +185,15 @@ class CancelFailed(BadRequest):
 
 
 class ProductRefused(ClariError):
-    """403 or 404 where a product beside the forecast was asked for: the key is good, and not for that."""
+    """403 or 404 from the endpoint of a product other than the forecast: the key is valid, but not for this product."""
 
 
 class PageGone(ClariError):
-    """A page after the first is no more, though Clari's own link led to it: all of them are to be asked for afresh."""
+    """A page that Clari's `nextLink` named no longer exists: pagination has to restart from the first page."""
 
 
 class ExportFailed(ClariError):
-    """The export did not come. `job` is its last known state, where there was a job."""
+    """The export delivered no document. `job` is its last known state, None where no job was queued."""
 
     def __init__(self, message: str, job: Job | None = None) -> None:
         super().__init__(message)
@@ -199,7 +201,7 @@ class ExportFailed(ClariError):
 
 
 class JobLost(ExportFailed):
-    """The job came to nothing; the same export is worth asking for again."""
+    """The job delivered nothing; the export can be re-queued."""
 
 
 class ExportTimedOut(JobLost):
@@ -215,7 +217,7 @@ class ExportCancelled(JobLost):
 
 
 class JobForgotten(JobLost):
-    """Clari knows of no such job; `is_hidden`: it has one that this key may not see, so that it is somebody else's."""
+    """Clari has no job of that id; `is_hidden`: it answered 403, as for a job that another key has made."""
 
     def __init__(self, message: str, job: Job | None = None, *, is_hidden: bool = False) -> None:
         super().__init__(message, job)
@@ -223,7 +225,7 @@ class JobForgotten(JobLost):
 
 
 class ResultsExpired(JobLost):
-    """The job was done, and its result can no longer be had (`expiredTime`) [spec]."""
+    """The job was DONE, and its result has expired (`expiredTime`) [spec]."""
 
 
 class ResultTooLarge(ExportFailed):
@@ -231,11 +233,11 @@ class ResultTooLarge(ExportFailed):
 
 
 class NoSlot(ExportFailed):
-    """No slot became free within `CLARI_SLOT_TIMEOUT_S`."""
+    """No concurrent export slot became free within `CLARI_SLOT_TIMEOUT_S`."""
 
 
 class QuotaExhausted(ExportFailed):
-    """The organisation has used up its exports of the last 30 days."""
+    """The organisation's quota of exports in a rolling 30 days is used up."""
 
 
 _BY_CODE: dict[str, type[BadRequest]] = {
@@ -249,16 +251,16 @@ _BY_CODE: dict[str, type[BadRequest]] = {
 
 
 def refusal_by(code: str | None) -> type[BadRequest] | None:
-    """The refusal that a code of Clari's means, if any."""
+    """The exception class of an error `code` of Clari's, None for one that is not listed."""
     return _BY_CODE.get((code or "").lower())
 
 
 def refusal(call: str, status: int, headers: Mapping[str, str], body: bytes) -> ClariRefused:
-    """The exception for an answer of 300 or above, whichever of Clari's envelopes it came in [spec, posthog]."""
-    words = words_of(body)
+    """The exception for a response of status 300 or above, in any of Clari's error envelopes [spec, posthog]."""
+    details = error_details(body)
     match status:
         case 401 | 403:
-            kind: type[ClariRefused] = NotOptedIn if words.code == "no_optin" else AuthFailed
+            kind: type[ClariRefused] = NotOptedIn if details.code == "no_optin" else AuthFailed
         case 429:
             kind = RateLimited
         case _ if status == 408 or status >= 500:
@@ -268,14 +270,14 @@ def refusal(call: str, status: int, headers: Mapping[str, str], body: bytes) -> 
         case 404 | 410:
             kind = NotFound
         case _:
-            kind = refusal_by(words.code) or BadRequest
-            if kind is BadRequest and "typestoexport" in (words.message or "").lower():  # `bad_request`, says [spec]
+            kind = refusal_by(details.code) or BadRequest
+            if kind is BadRequest and "typestoexport" in (details.message or "").lower():  # `bad_request`, says [spec]
                 kind = TypeNotSupported
-    later, wait = headers.get("retry-after"), None  # seconds, or a date; neither is more than a clock can hold
+    later, wait = headers.get("retry-after"), None  # seconds or a date; one out of range is ignored
     if later is not None:
         try:
             wait = timedelta(seconds=float(later)).total_seconds()
         except (ValueError, OverflowError):
             moment = read_date(later)
             wait = None if moment is None else (moment - datetime.now(UTC)).total_seconds()
-    return kind(call, status, words, retry_after_s=None if wait is None else max(0.0, wait))
+    return kind(call, status, details, retry_after_s=None if wait is None else max(0.0, wait))

@@ -1,4 +1,4 @@
-"""What happens to an export at Clari, emitted to an observer before the next step is taken."""
+"""Events of an export at Clari, emitted to an observer; the observer is awaited before the next step runs."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from clari_pipeline.clari.models import ExportRequest, Job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportEvent:
-    """One thing that happened to one export; `request_id` is its row in the ledger."""
+    """An event of one export, at a UTC moment; `request_id` is the key of its row in the ledger."""
 
     request_id: str
     forecast_id: str
@@ -20,7 +20,7 @@ class ExportEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitting(ExportEvent):
-    """Clari is about to be asked. Emitted before every attempt: the ledger is written ahead."""
+    """The export call is about to be sent. Emitted before every attempt: the ledger is written ahead."""
 
     request: ExportRequest
     attempt: int
@@ -28,14 +28,17 @@ class Submitting(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted(ExportEvent):
-    """Clari has accepted the export."""
+    """Clari has queued the export as this job."""
 
     job_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted(ExportEvent):
-    """The answer was lost, the job was found. `started_at` is Clari's `startTime`, where it gives one."""
+    """The response to the export call was lost, and its job found in the list of jobs.
+
+    `started_at` is Clari's `startTime` by this machine's clock, None where it gives none.
+    """
 
     job_id: str
     started_at: datetime | None
@@ -43,7 +46,7 @@ class Adopted(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypesRefused(ExportEvent):
-    """This organisation may not have these types: the export goes on with those that are left."""
+    """This organisation may not export `types`: the export is submitted with `types_left`."""
 
     types: tuple[str, ...]
     types_left: tuple[str, ...]
@@ -51,7 +54,7 @@ class TypesRefused(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polled(ExportEvent):
-    """Clari was asked how the job stands. `is_known` is false for a state that its description does not have."""
+    """A job's status was polled. `is_known` is false for a state that Clari's API description does not list."""
 
     job_id: str
     status: str
@@ -61,7 +64,7 @@ class Polled(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waited(ExportEvent):
-    """A wait begins: for the job, for a free slot, or before a retry."""
+    """A wait of so many seconds begins: until the next poll, for a free slot, or before a retry."""
 
     seconds: float
     reason: Literal["poll", "slot", "retry"]
@@ -69,7 +72,7 @@ class Waited(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retried(ExportEvent):
-    """A call that went wrong is retried."""
+    """A failed call is retried; `cause` is why it failed."""
 
     call: str
     cause: str
@@ -77,7 +80,7 @@ class Retried(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled(ExportEvent):
-    """The job took too long and was cancelled, which gives its quota back."""
+    """The job exceeded the export timeout and was cancelled, which frees its quota."""
 
     job_id: str
     wait_seconds: float
@@ -85,7 +88,7 @@ class Cancelled(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed(ExportEvent):
-    """The job has ended, well or not. `wait_seconds` counts from acceptance."""
+    """The job has reached a final state, DONE or not. `wait_seconds` counts from acceptance."""
 
     job: Job
     poll_count: int
@@ -93,4 +96,4 @@ class Completed(ExportEvent):
 
 
 ExportObserver = Callable[[ExportEvent], Awaitable[None] | None]
-"""What it returns is awaited before the next step is taken."""
+"""Called with each event; an awaitable that it returns is awaited before the next step."""

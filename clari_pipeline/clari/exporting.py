@@ -1,4 +1,4 @@
-"""The export runner: submits within what Clari leaves free, polls jobs to their end, downloads."""
+"""The export runner: submits within Clari's concurrency limit, polls jobs to a final state, downloads documents."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Set
@@ -15,27 +15,27 @@ from clari_pipeline.clari.models import Export, ExportRequest, Job, JobState, Li
 from clari_pipeline.clari.slots import Acceptance, LostAnswers, Slots
 
 _LONGEST_POLL_S = 30.0
-_SHORTEST_PAUSE_S = 0.01  # the rest of a job's time may be less than can be added to a clock's seconds
-_SHORTEST_POLL_S = 60.0  # what a poll may take in all, though its job has less time left
+_SHORTEST_PAUSE_S = 0.01  # less may vanish in rounding when it is added to the clock's seconds
+_SHORTEST_POLL_S = 60.0  # a poll may be retried for so long, though its job has less time left
 _SLOT_POLL_S = 5.0
-_CLOCKS_DIFFER = timedelta(minutes=2)  # where Clari does not say what time it is
-_MOMENTS_DIFFER = timedelta(seconds=10)  # `Date` is cut to the second, and not written by whoever starts a job
+_CLOCKS_DIFFER = timedelta(minutes=2)  # tolerated clock skew where Clari sends no `Date`
+_MOMENTS_DIFFER = timedelta(seconds=10)  # where it does: `Date` is cut to the second, and of another server
 _LOST_ANSWER_WAIT_S = 0.2
-_APPEARS_WITHIN_S = 30.0  # a job that Clari has just accepted may not be shown at once
-_MOST_UNSEEN = 3
-_FETCHES_AFTER_S = (0.0, 1.0, 4.0)  # a job may be DONE a moment before its result is there
+_APPEARS_WITHIN_S = 30.0  # Clari lists a job, and answers its status, so late at most
+_MOST_UNSEEN = 3  # status calls in a row that found no job
+_FETCHES_AFTER_S = (0.0, 1.0, 4.0)  # attempts: the result may be available a moment after the job is DONE
 _Event = TypeVar("_Event", bound=events.ExportEvent)
 
 
 @dataclass(eq=False)
 class Exporter:
-    """Runs exports, many at once in one event loop, never more than Clari allows.
+    """Runs exports concurrently in one event loop, within Clari's concurrency limit.
 
-    `known_jobs` names the jobs that the ledger has already: a job whose answer was lost is looked for among the
-    others, its own left out. `submission_lock` is held from before Clari is asked for an export until its job is
-    known, so that of two processes none takes the other's job for its own. `observe` gets each event before the next
-    step is taken; what it raises stops the export. `retried` gets an event for each retry of a call. Timeouts are
-    seconds of the clock's `monotonic`: setting the clock ends none early or late.
+    `known_jobs` returns the ids of the jobs in the ledger: a job whose id was lost with the response is looked for
+    among the others that Clari lists. `submission_lock` is held from before an export is submitted until its job id is
+    known, so that no process adopts another one's job. `observe` is awaited with each event before the next step; an
+    exception that it raises stops the export. `retried` is called with each retry of a call. Timeouts are measured by
+    the clock's `monotonic`, so that setting the clock changes none.
     """
 
     client: ClariClient
@@ -51,9 +51,9 @@ class Exporter:
     retried: Callable[[events.Retried], None] = lambda _event: None
     clock: Clock = field(default_factory=Clock)
     _acceptance: Acceptance = field(default_factory=Acceptance, init=False)
-    _looking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
-    _own: set[str] = field(default_factory=set, init=False)
-    _not_ours: set[str] = field(default_factory=set, init=False)
+    _search_lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _own_jobs: set[str] = field(default_factory=set, init=False)
+    _hidden_jobs: set[str] = field(default_factory=set, init=False)
     _refused_types: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
@@ -64,14 +64,14 @@ class Exporter:
         self._slots = Slots(self.client, self.clock, *limits, pause)
 
     async def limits(self) -> Limits:
-        """What Clari leaves free, all unknown where it does not say. Raises `ClariDown` and `AuthFailed`."""
+        """Clari's limits, all None where it does not report them. Raises `ClariDown` and `AuthFailed`."""
         return await self._slots.limits()
 
     async def make(self, export: Export) -> Job:
-        """Queue an export, or go on with one that was left behind, and wait for it; the DONE job.
+        """Queue an export, or continue one of an orphaned run, and poll its job; returns the DONE job.
 
-        Where the answer to the one that was left behind never arrived, its job is looked for, and only then asked
-        for again. Raises `ClariError`, `JobLost` among them.
+        Where the orphaned run has no job id (its response was lost), the job is looked for in Clari's list, and the
+        export submitted again only if it is not found. Raises `ClariError`, `JobLost` among them.
         """
         if (left := export.left_behind) is not None:
             ago = self.clock.now() - left.asked_at
@@ -92,9 +92,8 @@ class Exporter:
         return job
 
     async def fetch(self, export: Export, job: Job, sink: ResultSink, *, max_bytes: int | None = None) -> Download:
-        """Download a DONE job's document. Raises `ResultsExpired` where it is no more.
-
-        Raises `ClariUnreachable` where it takes longer than a job may.
+        """Download a DONE job's document. Raises `ResultsExpired` where it cannot be had, `ResultTooLarge`, and
+        `ClariUnreachable` where it takes longer than `export_timeout_s`.
         """
         client = self._client_for(export)
         try:
@@ -119,13 +118,13 @@ class Exporter:
         ) from refused
 
     async def _wait(self, export: Export, job_id: str, *, accepted: float) -> Job:
-        """Poll a job to its end; the DONE job. The export timeout begins at `accepted`, by the clock's `monotonic`.
+        """Poll a job to a final state; the DONE job. The timeout begins at `accepted` (the clock's `monotonic`).
 
-        A job that takes too long is cancelled, which frees its quota; one that is done all the same is as good as any.
-        One whose status is not there is as the list of jobs shows it.
+        After the timeout the job is cancelled, which frees its quota, and polled once more: it may be DONE after all.
+        After three status calls that found no job, the job is taken from the list of jobs.
         """
         polls = unseen = 0
-        late: Job | None = None  # as it was when it was cancelled
+        late: Job | None = None  # the state in which the timeout found it
         while True:
             try:
                 left_s = self.export_timeout_s - (self.clock.monotonic() - accepted)
@@ -160,11 +159,11 @@ class Exporter:
             wanted = max(waited / 10 if job.status else 0.0, self.poll_interval_s)
             left_s = max(self.export_timeout_s - waited, _SHORTEST_PAUSE_S)
             pause = min(wanted, _LONGEST_POLL_S, left_s)
-            spent = self.clock.monotonic() - answered  # on writing down the answer
+            spent = self.clock.monotonic() - answered  # by the observer, which writes the ledger
             await self._pause(export, pause - min(spent, pause), "poll")
 
     async def _cancel(self, export: Export, job_id: str, waited: float) -> None:
-        """Cancel a job; where Clari says that it cannot, it has ended, or an earlier try has cancelled it."""
+        """Cancel a job. A refusal is ignored: the job has ended, or an earlier attempt has cancelled it."""
         try:
             await self._client_for(export).cancel(job_id)
         except (errors.BadRequest, errors.NotFound, errors.AuthFailed) as error:
@@ -175,7 +174,7 @@ class Exporter:
             await self._emit(export, events.Cancelled, job_id=job_id, wait_seconds=waited)
 
     def _ended(self, job: Job, waited: float, *, late: Job | None) -> Job:
-        """The job, if it is DONE. `late` is how it stood when its time was up."""
+        """The job, if it is DONE; else raise its `JobLost`. `late` is its state at the timeout, None before it."""
         match job.state:
             case JobState.DONE:
                 return job
@@ -204,7 +203,7 @@ class Exporter:
             raise errors.JobForgotten(message, is_hidden=True) from error
 
     async def _listed(self, export: Export, job_id: str) -> Job | None:
-        """The job as the list shows it, None where it does not; in no known state where the list cannot be had."""
+        """The job as listed, None where it is not; with an empty status where the list cannot be read."""
         try:
             return next((job for job in await self._client_for(export).jobs() if job.job_id == job_id), None)
         except (errors.AuthFailed, errors.ClariDown):
@@ -213,7 +212,7 @@ class Exporter:
             return Job(job_id=job_id)
 
     async def _submit(self, export: Export) -> str:
-        """Queue the export; a job whose answer was lost is looked for before Clari is asked again."""
+        """Queue the export; returns the job id. After a lost response its job is looked for before the next attempt."""
         lost, begun = LostAnswers(self._acceptance), self.clock.monotonic()
         while True:
             self._slots.check_quota()
@@ -245,7 +244,7 @@ class Exporter:
                         self._acceptance.last = error
                         raise
                 else:
-                    self._own.add(job_id)
+                    self._own_jobs.add(job_id)
                     self._acceptance.given_up = 0
                     self._slots.waiting_since = None
                     await self._emit(export, events.Submitted, job_id=job_id)
@@ -256,7 +255,7 @@ class Exporter:
                 await self._pause(export, min(_LOST_ANSWER_WAIT_S * 2**lost.count, _SLOT_POLL_S), "retry")
 
     async def _without_refused(self, export: Export) -> ExportRequest:
-        """The request without the types that Clari has refused, this one or an earlier one of this run."""
+        """The request without the types that Clari has refused to this run so far; emits `TypesRefused` if any are."""
         types = export.request.types
         left = tuple(kind for kind in types if kind not in self._refused_types)
         if not left or left == types:
@@ -266,23 +265,23 @@ class Exporter:
         return replace(export.request, types=left)
 
     async def _find_lost(self, export: Export, asked: float, *, within_s: float) -> str | None:
-        """Adopt the job whose id was lost with the answer: Clari may list it so many seconds late.
+        """Look for the job of a lost response for `within_s` seconds, as Clari may list it late; returns its id.
 
-        `asked` is when it was first asked for, by the clock's `monotonic`. Raises `AnswerLost` where Clari's jobs
-        cannot be seen.
+        `asked` is when the export was first submitted, by the clock's `monotonic`. Emits `Adopted`. Raises `AnswerLost`
+        where the list of jobs cannot be read.
         """
         left, pause = within_s, _LOST_ANSWER_WAIT_S
         while True:
-            async with self._looking:
+            async with self._search_lock:
                 try:
                     found = await self._lost_job(export, asked)
                 except errors.ClariError as error:
                     raise errors.AnswerLost(f"whether Clari has queued the export cannot be seen: {error}") from error
                 if found is not None:
-                    self._own.add(found.job_id)
+                    self._own_jobs.add(found.job_id)
                     started_at, apart = found.start_time, self.clock.now() - self._clari_now()
                     if started_at is not None and abs(apart) >= _MOMENTS_DIFFER:
-                        started_at += apart  # Clari's clock is another than ours
+                        started_at += apart  # corrected for the skew of Clari's clock
                     await self._emit(export, events.Adopted, job_id=found.job_id, started_at=started_at)
                     return found.job_id
             if left <= 0:
@@ -292,26 +291,26 @@ class Exporter:
             left, pause = left - pause, min(2 * pause, _SLOT_POLL_S)
 
     async def _lost_job(self, export: Export, asked: float) -> Job | None:
-        """A listed job that may come of a request made then, that nobody has, and that this key may see."""
+        """A listed job that matches the export, began after `asked`, is in no ledger, and is visible to this key."""
         listed = await self._client_for(export).jobs()
-        taken = self._own | self._not_ours | (await self.known_jobs() if self.known_jobs else frozenset())
+        taken = self._own_jobs | self._hidden_jobs | (await self.known_jobs() if self.known_jobs else frozenset())
         ago = timedelta(seconds=self.clock.monotonic() - asked)
         since = self._clari_now() - ago - (_MOMENTS_DIFFER if read_date(self.client.date) else _CLOCKS_DIFFER)
         for job in listed:
-            known = job.start_time or job.end_time  # a job that is queued has no start yet, and some never say it
+            known = job.start_time or job.end_time  # a queued job has no start yet, and some never have one
             is_since = not job.state.is_end if known is None else known >= since
-            if job.job_id not in taken and is_since and export.request.is_named_by(job):
+            if job.job_id not in taken and is_since and export.request.matches(job):
                 try:
                     await self._job(export, job.job_id)
                 except errors.JobForgotten as error:
                     if error.is_hidden:
-                        self._not_ours.add(job.job_id)
+                        self._hidden_jobs.add(job.job_id)
                 else:
                     return job
         return None
 
     def _clari_now(self) -> datetime:
-        """What time it is at Clari, as far as it says."""
+        """The time by Clari's clock (its newest `Date` header), else by this machine's."""
         return read_date(self.client.date) or self.clock.now()
 
     async def _pause(self, export: Export, seconds: float, reason: Literal["poll", "slot", "retry"]) -> None:
@@ -319,7 +318,7 @@ class Exporter:
         await self.clock.sleep(seconds)
 
     def _client_for(self, export: Export) -> ClariClient:
-        """The client, whose retries are emitted as this export's."""
+        """The client, with a hook that emits its retries as this export's."""
         return self.client.with_retry_hook(
             lambda call, cause: self.retried(self._event(export, events.Retried, call=call, cause=cause))
         )

@@ -1,4 +1,4 @@
-"""The key that each call carries: one that stays, or one that may be replaced while a run goes on."""
+"""API key authentication: a fixed key, or one that is reloaded from its source when it is rotated during a run."""
 
 import json
 from collections.abc import Callable, Generator, Iterator
@@ -15,21 +15,22 @@ _REFUSED = (401, 403)
 
 
 class KeySource(Protocol):
-    """Where a key comes from that may be replaced."""
+    """The source of a key that may be rotated, such as a file."""
 
     def current(self) -> SecretStr:
-        """The key as it stands."""
+        """The current key."""
         ...
 
     def refresh(self) -> SecretStr:
-        """The key, looked up once more, since Clari has just refused the one that was sent."""
+        """Reload the key, as Clari has refused the one that was sent."""
         ...
 
 
 class KeyAuth(httpx.Auth):
-    """Puts the key into a header of each request. It stands nowhere else.
+    """Signs each request with the key, in the header `apikey` or `Authorization: Bearer`, and nowhere else.
 
-    A refused request is retried where the key is another by now: nothing that Clari refuses was done.
+    After 401 or 403 the key is reloaded, and the request sent once more where it has changed: a refused request had no
+    effect. Raises `ValueError` for a key that is empty, or not printable ASCII.
     """
 
     def __init__(self, key: SecretStr | KeySource, scheme: Literal["apikey", "bearer"]) -> None:
@@ -45,7 +46,7 @@ class KeyAuth(httpx.Auth):
         _header_text(self._current())
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Sign, send, and where that is refused, sign with the newest key."""
+        """Sign and send; after 401 or 403 reload the key, and where it has changed sign and send once more."""
         sent = self._sign(request, self._current())
         response = yield request
         if response.status_code in _REFUSED and (newest := self._refresh()) != sent:
@@ -53,7 +54,7 @@ class KeyAuth(httpx.Auth):
             yield request
 
     def masked(self, body: bytes) -> bytes:
-        """A body without any key that was ever sent: some gateways repeat what they were sent, in escapes, too."""
+        """Mask in a response body every key that was ever sent: some gateways echo the request, also escaped."""
         encoding, errors = json.detect_encoding(body), "strict"
         try:
             text = body.decode(encoding)
@@ -65,7 +66,7 @@ class KeyAuth(httpx.Auth):
 
     @contextmanager
     def hiding(self) -> Iterator[None]:
-        """Meanwhile no `ClariError` leaves with a key in its text or in what it quotes, decoded as that may be."""
+        """Mask keys, in any encoding, in the message and string attributes of a `ClariError` that leaves the block."""
         try:
             yield
         except ClariError as error:

@@ -1,4 +1,4 @@
-"""Clari's answers as frozen types, before anything else sees them."""
+"""Requests to Clari, and its responses validated as frozen types."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from pydantic.alias_generators import to_camel
 
 _FORECASTS_FILE = "clari_export_forecast_"
 _LONGEST_ID = 500
-ACTIVITY = "activity"  # what stands in a forecast's place where activity is exported
+ACTIVITY = "activity"  # in place of the forecast id, in the ledger and on disk
 
 
-def segment(identifier: str) -> str:
-    """An id as one part of a path, dots alone included, which would else climb up."""
+def path_segment(identifier: str) -> str:
+    """An id percent-encoded as one path segment; `.` and `..` are encoded, too, so that none leaves its folder."""
     quoted = quote(identifier, safe="")
     return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
 
 
 class ExportFormat(StrEnum):
-    """How Clari writes the document."""
+    """The format of an exported document."""
 
     JSON = "JSON"
     CSV = "CSV"
 
 
 class JobState(StrEnum):
-    """The six states [spec], and UNKNOWN for a word that is none of them: not an end, keep polling."""
+    """The six job states [spec], and UNKNOWN for any other word: not final, so that polling goes on."""
 
     SCHEDULED = "SCHEDULED"
     STARTED = "STARTED"
@@ -43,19 +43,19 @@ class JobState(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> JobState:
-        """What another writing of a word means; some say COMPLETED for DONE."""
+        """Parse ignoring case and surrounding space; COMPLETED, which some report, is DONE."""
         word = str(value).strip().upper()
         return cls.__members__.get("DONE" if word == "COMPLETED" else word, cls.UNKNOWN)
 
     @property
     def is_end(self) -> bool:
-        """Whether nothing more will happen to the job."""
+        """Whether the state is final."""
         return self in {JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.ABORTED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
-    """What is asked of Clari: one forecast's quarter."""
+    """The request for an export: one forecast's quarter."""
 
     forecast_id: str
     time_period: str
@@ -67,16 +67,16 @@ class ExportRequest:
 
     @property
     def adoption_key(self) -> tuple[str, str]:
-        """What identifies a listed job as this request's: requests with the same are submitted one at a time."""
+        """What a listed job shows of its request: requests with the same key are submitted one at a time."""
         return self.forecast_id, self.time_period
 
     @property
     def path(self) -> str:
         """Where it is asked for."""
-        return f"/export/forecast/{segment(self.forecast_id)}"
+        return f"/export/forecast/{path_segment(self.forecast_id)}"
 
     def body(self) -> dict[str, Any]:
-        """The body of the export call. `schedule` is NONE: this pipeline repeats, Clari need not."""
+        """The JSON body of the export call. `schedule` is NONE: this pipeline schedules its exports itself."""
         others = {"scopeId": self.scope_id, "currency": self.currency}
         return {
             "timePeriod": self.time_period,
@@ -87,8 +87,8 @@ class ExportRequest:
             **{name: value for name, value in others.items() if value is not None},
         }
 
-    def is_named_by(self, job: Job) -> bool:
-        """Whether a listed job's file name tells of this forecast and quarter, the only place where it names them.
+    def matches(self, job: Job) -> bool:
+        """Whether a listed job is of this forecast and quarter, by its file name, which alone names them.
 
         `clari_export_forecast_total_new_2021_Q12915_20210415_015255.json`: forecast, quarter, a number, date,
         time [spec].
@@ -103,20 +103,20 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityRequest(ExportRequest):
-    """All activity of these days, both included, by UTC."""
+    """The request for all activity from `first_day` to `last_day`, both included, in UTC."""
 
     first_day: date
     last_day: date
 
     @classmethod
     def between(cls, first_day: date, last_day: date) -> Self:
-        """Days as the period asked for: `2026-11-14_2026-11-21`."""
+        """The request for these days; its `time_period` is `2026-11-14_2026-11-21`."""
         period = f"{first_day}_{last_day}"
         return cls(forecast_id=ACTIVITY, time_period=period, types=(), first_day=first_day, last_day=last_day)
 
     @property
     def adoption_key(self) -> tuple[str, str]:
-        """That it is activity: the list of jobs does not say of which days."""
+        """The same for all activity, as the list of jobs does not show the days."""
         return self.forecast_id, ""
 
     @property
@@ -125,17 +125,17 @@ class ActivityRequest(ExportRequest):
         return "/export/activity"
 
     def body(self) -> dict[str, Any]:
-        """The body of the export call; of a moment Clari takes the day alone [spec]. No types are all of them."""
+        """The JSON body of the export call. Clari ignores the time of day [spec]; without types it exports all."""
         return {
             "startDate": f"{self.first_day}T00:00:00Z",
             "endDate": f"{self.last_day}T00:00:00Z",
             "exportFormat": self.export_format.value,
         }
 
-    def is_named_by(self, job: Job) -> bool:
-        """Whether a listed job is one of activity: which days it is of, no description of Clari's says where.
+    def matches(self, job: Job) -> bool:
+        """Whether a listed job exports activity, of whichever days: no description says where a job shows its days.
 
-        A forecast may be called "activity", too: its job is none.
+        The job of a forecast that is named "activity" does not match.
         """
         is_forecasts = (job.file_name or "").startswith(_FORECASTS_FILE) or (job.module or "").upper() == "FORECAST"
         return not is_forecasts and any(
@@ -145,7 +145,10 @@ class ActivityRequest(ExportRequest):
 
 @dataclass(frozen=True, slots=True)
 class LeftBehind:
-    """Where a run that died had got to: `job_id` is None where Clari's answer never arrived."""
+    """How far an orphaned run got with an export: `job_id` is None where Clari's response never arrived.
+
+    `asked_at` is when the export call was sent, UTC.
+    """
 
     job_id: str | None
     asked_at: datetime
@@ -153,9 +156,10 @@ class LeftBehind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """One export that is to be made, under the id by which the ledger knows it. `attempt` counts from 1.
+    """An export to run; `request_id` is its key in the ledger. `attempt` counts from 1.
 
-    `is_history`: what was left behind is wanted if Clari has it, and not to be asked for again if it has not.
+    `left_behind`: an orphaned run has begun it. With `is_history` it is only recovered if Clari still has its job, and
+    never submitted again.
     """
 
     request_id: str
@@ -166,11 +170,11 @@ class Export:
 
     @classmethod
     def planned(cls, request: ExportRequest, *, attempt: int = 1) -> Self:
-        """An export that nobody has begun."""
+        """A new export, with a new request id."""
         return cls(request_id=uuid.uuid4().hex, request=request, attempt=attempt)
 
     def next_attempt(self) -> Self:
-        """The next attempt at the same."""
+        """The export re-queued: the same request under a new request id, with the next attempt number."""
         return type(self).planned(self.request, attempt=self.attempt + 1)
 
     @property
@@ -185,7 +189,7 @@ class Export:
 
 
 def _moment(value: object) -> object:
-    """Epoch milliseconds, as a number or its text; anything else, 0 included, is none."""
+    """Parse epoch milliseconds, a number or its text, to UTC; None for anything else, 0 included."""
     if isinstance(value, datetime):
         return value
     try:
@@ -196,7 +200,7 @@ def _moment(value: object) -> object:
 
 
 def _usable_id(job_id: str) -> str:
-    """The id. Raises `ValueError` where no address, folder or table could hold it."""
+    """The id. Raises `ValueError` for one that is empty, longer than 500 characters, or not printable."""
     if not 0 < len(job_id) <= _LONGEST_ID or not job_id.isprintable():
         raise ValueError("this is no job's id")
     return job_id
@@ -216,7 +220,7 @@ class _Answer(BaseModel):
 
 
 class Job(_Answer):
-    """One export job. Times are UTC; `status` is Clari's own word."""
+    """One export job. Times are UTC; `status` is the word that Clari sent, empty where it sent none."""
 
     job_id: _JobId
     status: _Word = ""
@@ -232,7 +236,7 @@ class Job(_Answer):
 
     @property
     def state(self) -> JobState:
-        """The state that the word means."""
+        """`status`, parsed."""
         return JobState(self.status)
 
     @property
@@ -242,7 +246,10 @@ class Job(_Answer):
 
 
 class Limits(_Answer):
-    """What Clari leaves free; None where it does not say. The quota is a rolling 30 days, per organisation."""
+    """`/admin/limits`: export limits, and what is left of them; None where Clari sends none.
+
+    The quota is of exports in a rolling 30 days, per organisation; `submitted_job_ids` are those that count.
+    """
 
     concurrent_limit: _Count = None
     monthly_quota: _Count = None
@@ -253,7 +260,7 @@ class Limits(_Answer):
 
     @property
     def used(self) -> int | None:
-        """Exports that count against the quota now."""
+        """Exports that count against the quota now; None where Clari does not report it."""
         if self.monthly_quota is None or self.available_monthly_quota is None:
             return len(self.submitted_job_ids) or None
         return self.monthly_quota - self.available_monthly_quota

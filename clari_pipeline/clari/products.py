@@ -1,4 +1,4 @@
-"""Calls for products beside the forecast: audit events page by page, opportunities by their ids."""
+"""Calls for products other than the forecast: audit events page by page, opportunities by their ids."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -15,9 +15,9 @@ _MOST_REFUSED = 20
 async def audit_pages(
     client: ClariClient, *, since: datetime, until: datetime, a_page: int = MOST_A_PAGE
 ) -> AsyncIterator[bytes]:
-    """The pages of a window as Clari sent them.
+    """Yield the pages of audit events from `since` to `until`, each the bytes of a response.
 
-    The end is always named, so that events which come meanwhile do not shift the pages.
+    `dateTo` is always sent, so that events which occur during pagination do not shift the pages.
     Raises as `ClariClient.pages` does.
     """
     first, last = (f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in (since, until))
@@ -29,15 +29,15 @@ async def audit_pages(
 async def opportunities(
     client: ClariClient, ids: Sequence[str], refused: list[str], *, a_call: int = MOST_A_CALL
 ) -> AsyncIterator[bytes]:
-    """Clari's answers, some ids each, as Clari sent them. Ids that Clari refuses by themselves go into `refused`.
+    """Yield responses, each the bytes for `a_call` ids at most; ids that Clari refuses are appended to `refused`.
 
-    One id that Clari does not take would else keep out the others of its call: that call is halved until it is found.
-    Where all are refused, or so many before any was answered, so is the call: raises `BadRequest` or `NotFound`.
+    One invalid id has Clari refuse the whole call: such a call is bisected until the id is found. Raises `BadRequest`
+    or `NotFound` where all ids are refused, or more than 20 before any was answered.
     """
-    waiting = [list(ids[at : at + a_call]) for at in range(0, len(ids), a_call)][::-1]
+    queue = [list(ids[at : at + a_call]) for at in range(0, len(ids), a_call)][::-1]
     answered = 0
-    while waiting:
-        some = waiting.pop()
+    while queue:
+        some = queue.pop()
         call = f"opportunities {answered + 1} to {answered + len(some)} of {len(ids)}"
         try:
             content, answer = await client.answer(call, f"/opportunity?{urlencode([('oppId', one) for one in some])}")
@@ -48,7 +48,7 @@ async def opportunities(
                 raise
             if len(some) > 1:
                 middle = len(some) // 2
-                waiting += [some[middle:], some[:middle]]
+                queue += [some[middle:], some[:middle]]
             continue
         if not isinstance(answer, list):
             raise UnexpectedAnswer(f"{call}: Clari's answer is not what it documents: it is no list")

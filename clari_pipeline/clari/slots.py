@@ -1,6 +1,6 @@
-"""How many exports may run at once, whether the quota has room, and how long an export is asked for in vain.
+"""Limits on submitting exports: the concurrency limit, the quota, and when to give up after lost responses.
 
-An export whose answers are lost is looked for before it is submitted a second time: each of them costs half a minute.
+After a lost response the export's job is looked for before it is submitted again, which takes half a minute each time.
 """
 
 import asyncio
@@ -21,7 +21,10 @@ _MOST_GIVEN_UP = 2
 
 @dataclass
 class Slots:
-    """The slots of one run. `pause` waits so many seconds and emits for which export."""
+    """The concurrency limit and quota of one run, read from `/admin/limits`.
+
+    `timeout_s` bounds the wait for a free slot; `pause` sleeps so many seconds and emits `Waited` of an export.
+    """
 
     client: ClariClient
     clock: Clock
@@ -37,7 +40,7 @@ class Slots:
     waiting_since: float | None = None  # since no slot was free, and no export was accepted; by the clock's `monotonic`
 
     def check_quota(self) -> None:
-        """Raise `QuotaExhausted` where Clari has said so, without asking again."""
+        """Raise `QuotaExhausted` where an earlier response reported it; sends no request."""
         if self.exhausted is not None:
             raise self.exhausted
 
@@ -57,7 +60,7 @@ class Slots:
         return limits
 
     async def semaphore(self, export: Export) -> asyncio.Semaphore:
-        """How many may run at once, decided when the first export asks: as many as Clari leaves free, or one."""
+        """The semaphore that bounds concurrent exports: Clari's free slots when the first export asks, at least 1."""
         async with self._deciding:
             self.check_quota()
             if self._semaphore is None:
@@ -68,29 +71,29 @@ class Slots:
             return self._semaphore
 
     async def widen(self, slots: asyncio.Semaphore) -> None:
-        """More at once, where somebody else's exports have ended meanwhile. Called when a job of ours has."""
+        """Widen the semaphore where other users' exports have ended; called after a job of this run has ended."""
         most = self._bounded(self._concurrent_limit)
         if most is None or self._width >= most:
             return
         try:
             free = (await self.limits()).available_concurrent_limit or 0
         except errors.ClariError:
-            return  # the next export meets with the same
+            return  # the next export fails with the same error
         width = min(most, self._width - 1 + free)
         for _ in range(width - self._width):
             slots.release()
         self._width = max(width, self._width)
 
     def _bounded(self, count: int | None) -> int | None:
-        """No more than the settings allow."""
+        """The lower of a count and `max_concurrent`; None where neither is known."""
         return min((bound for bound in (count, self.max_concurrent) if bound is not None), default=None)
 
     async def wait(self, export: Export, *, is_refused: bool = False) -> Limits:
-        """Wait until Clari leaves a slot free; `QuotaExhausted` at once where no quota is left.
+        """Poll the limits until a slot is free. Raises `QuotaExhausted` at once where no quota is left, or `NoSlot`.
 
-        The time allowed is the run's: it begins when the first export finds none free, and afresh when one is accepted.
-        Where Clari has just refused, its limits are believed only after a pause. Where `/admin/limits` itself fails,
-        they are unknown, and an export is tried now and then.
+        The timeout is shared by the run's exports: it begins when the first finds no free slot, and restarts when one
+        is accepted. With `is_refused` Clari has just refused an export: a free slot counts only after a pause. Where
+        `/admin/limits` fails, the limits are unknown, and a slot counts as free.
         """
         while True:
             if self.waiting_since is None:
@@ -120,16 +123,17 @@ class Slots:
 
 @dataclass
 class Acceptance:
-    """Whether Clari accepts exports at all: no longer after the second one given up while none was accepted.
+    """Stops submissions after two exports in a row were given up for lost responses, with none accepted in between.
 
-    One alone may be its own quarter's fault. After it, another is asked for once. `last` is what it was given up for.
+    The first may be the fault of its own quarter; after it, the next export gets one attempt. `last` is the error of
+    the export that was given up last.
     """
 
     given_up: int = 0
     last: errors.ClariError | None = None
 
     def check(self, request: ExportRequest) -> None:
-        """Raise `ClariUnreachable` where this one is not to be asked for."""
+        """Raise `ClariUnreachable`, without a request, where submissions have stopped."""
         if self.given_up >= _MOST_GIVEN_UP:
             raise errors.ClariUnreachable(
                 f"export of {request.forecast_id} {request.time_period}: not asked for, since Clari accepts none "
@@ -139,7 +143,7 @@ class Acceptance:
 
 @dataclass
 class LostAnswers:
-    """The answers of one export that were lost so far. Times are seconds of the clock's `monotonic`."""
+    """Counts the lost responses of one export. Times are seconds of the clock's `monotonic`."""
 
     acceptance: Acceptance
     count: int = 0
@@ -148,13 +152,14 @@ class LostAnswers:
     _kind: object = None
 
     def is_last(self, error: errors.AnswerLost, *, asked: float, now: float) -> bool:
-        """Whether this one, to what was asked then, is the last: the export is given up, and next time looked for.
+        """Count a lost response to the request sent at `asked`; whether to give the export up until the next run.
 
-        It was asked for too often, for too long in the same way, or others were, before it.
+        Given up: after 10 lost responses, after 600 s, after 75 s of the same error, or at once where an export before
+        it was given up.
         """
         self._first = self._first if self.count else asked
         cause = error.__cause__
-        # Without the words: ids of errors differ each time.
+        # Not the message: it holds an error id, which is new each time.
         kind = (type(cause), cause.status if isinstance(cause, errors.ClariRefused) else None)
         self._alike = self._alike + 1 if kind == self._kind else 1
         self._kind = kind

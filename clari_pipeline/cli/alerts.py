@@ -1,11 +1,11 @@
-"""The commands that are about alerts. What each needs is imported when it runs: --help is not to wait for it."""
+"""The `alerts` commands. Each imports its dependencies when it runs, so that --help is fast."""
 
 from typing import Annotated, Any
 
 import typer
 
 from clari_pipeline.config.settings import read_settings
-from clari_pipeline.core.runbook import ExitCode, Remark, see
+from clari_pipeline.core.runbook import ExitCode, RunbookSection, with_anchor
 from clari_pipeline.core.setting_errors import UsageError
 
 _MOST_ALERTS = 1000
@@ -48,7 +48,7 @@ def test() -> None:
     console = console_of_output()
     deliveries = required_channels(settings.alert_urls).deliver(greeting(settings.env))
     for delivery in deliveries:
-        found = see(delivery.error, Remark.ALERT_NOT_SENT) if delivery.error else "took it"
+        found = with_anchor(delivery.error, RunbookSection.ALERT_NOT_SENT) if delivery.error else "took it"
         console.print(f"{delivery.channel}: {found}", highlight=False, soft_wrap=True)
     if any(delivery.error is not None for delivery in deliveries):
         raise typer.Exit(ExitCode.NOT_DONE)

@@ -1,4 +1,7 @@
-"""The command-line face."""
+"""The Typer application: parses options, calls the command, maps errors to exit codes.
+
+Docstrings of commands are their help texts.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ from clari_pipeline.cli.alerts import AsJson
 from clari_pipeline.config.rules import RulesError
 from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.core.periods import Quarter, UnknownPeriod
-from clari_pipeline.core.runbook import ExitCode, PipelineError, Remark, section_of
+from clari_pipeline.core.runbook import ExitCode, PipelineError, RunbookSection, section_of
 from clari_pipeline.core.setting_errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
     from clari_pipeline.sync.run import OpenSteps
-_INTERRUPTED = 130  # what typer makes of Ctrl-C
+_INTERRUPTED = 130  # typer's exit code after Ctrl-C
 
 app = typer.Typer(
     help="Clari's forecast calls, quotas and closed-won figures in a warehouse that never forgets.",
@@ -341,7 +344,10 @@ def main() -> None:
 
 
 def run(arguments: list[str], *, open_steps: OpenSteps | None = None) -> int:
-    """Run a command; its exit code. `open_steps` opens the steps of a sync in place of Dagster's."""
+    """Run a command; returns its exit code. Every error becomes one line on stderr, except with `CLARI_DEBUG`.
+
+    `open_steps` opens the steps of a sync in place of Dagster's.
+    """
     try:
         code = app(args=arguments or ["--help"], prog_name="clari-pipeline", standalone_mode=False, obj=open_steps)
     except typer.Exit as done:
@@ -356,11 +362,11 @@ def run(arguments: list[str], *, open_steps: OpenSteps | None = None) -> int:
         code = _INTERRUPTED
     except BrokenPipeError:
         return ExitCode.NOT_DONE
-    except Exception as error:  # noqa: BLE001 - the last word is one line, not a traceback
+    except Exception as error:  # noqa: BLE001 - one line on stderr, not a traceback
         return _fail_by_kind(error)
     if code == _INTERRUPTED:
         said = "interrupted: run again, what was submitted or landed is continued"
-        return _fail(said, Remark.INTERRUPTED, ExitCode.NOT_DONE)
+        return _fail(said, RunbookSection.INTERRUPTED, ExitCode.NOT_DONE)
     return code if isinstance(code, int) else ExitCode.DONE
 
 
@@ -384,7 +390,7 @@ def _fail_by_kind(error: Exception) -> int:
 
 
 def _settings() -> Settings | None:
-    """As far as they can be read."""
+    """The settings, None where they are invalid."""
     try:
         return read_settings()
     except SettingsError:

@@ -1,4 +1,4 @@
-"""What each command does, once its words are understood. Each returns the exit code."""
+"""The commands, with parsed options: sync, replay, status, sandbox. Each returns the exit code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.interrupts import run_interruptibly
 from clari_pipeline.core.periods import Quarter
-from clari_pipeline.core.runbook import AlertKind, ExitCode, Problem, Remark, section_of
+from clari_pipeline.core.runbook import AlertKind, ExitCode, Problem, RunbookSection, section_of
 from clari_pipeline.core.safe_text import PlainConsole, print_json
 from clari_pipeline.core.setting_errors import SettingsError, UsageError
 from clari_pipeline.landing import Arriving
@@ -38,7 +38,7 @@ _SANDBOX_FORECASTS = ("total_new",)
 
 @contextmanager
 def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Settings]:
-    """The settings as they stand, or those of a sandbox that runs meanwhile, with a warehouse of its own."""
+    """Yield the settings, or with a `scenario` those of a sandbox that runs in the block, with its own warehouse."""
     if scenario is None:
         yield settings
         return
@@ -50,16 +50,16 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
     with Sandbox(scenario=scenario, fiscal_year_start_month=settings.fiscal_year_start_month) as running:
         yield settings.model_copy(
             update={
-                "env": None,  # invented figures belong to none
+                "env": None,  # invented figures belong to no environment
                 "api_key": SecretStr(running.api_key),
                 "api_key_file": None,
                 "base_url": running.base_url,
                 "auth_scheme": "apikey",
-                "fiscal_year_named_by": "end",  # as the sandbox names them
+                "fiscal_year_named_by": "end",  # the sandbox's naming
                 "forecast_ids": _SANDBOX_FORECASTS,
                 "scope_id": None,
                 "currency": None,
-                "alert_urls": None,  # nobody is to be woken by figures that are invented
+                "alert_urls": None,  # no alerts on invented figures
                 "poll_interval_s": min(settings.poll_interval_s, 0.2),
                 **of_sandbox(settings),
             }
@@ -67,7 +67,7 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
 
 
 def of_sandbox(settings: Settings) -> dict[str, Any]:
-    """Where the sandbox's figures are kept, apart from the real ones."""
+    """The settings that keep the sandbox's data apart: data folder and warehouse."""
     folder = settings.data_dir / "sandbox"
     return {"data_dir": folder, "warehouse_url": SecretStr(f"duckdb:///{folder / 'warehouse.duckdb'}")}
 
@@ -83,20 +83,20 @@ def sync(
     hooks: Hooks | None = None,
     open_steps: OpenSteps | None = None,
 ) -> int:
-    """The main job; people are notified of a run that cannot be made at all, too. The steps are Dagster's runs, unless
-    `open_steps` opens others.
+    """Run a sync; a crash raises the alert `run_failed`, and is re-raised. Each step is a Dagster run, unless
+    `open_steps` opens others. Raises `SettingsError`, and `WrongEnvironment` without an alert.
     """
     from clari_pipeline.notify import open_channels  # noqa: PLC0415
 
     settings.required_key()
-    is_part = bool(quarters or forecasts)  # who names what to export wants that, and no export of activity beside it
+    is_part = bool(quarters or forecasts)  # then other products are not fetched
     if is_part and not settings.brings_forecasts:
         raise UsageError(
             "--period and --forecast are of forecasts, and forecast is not in CLARI_PRODUCTS: leave them out, or add it"
         )
     if settings.brings_forecasts:
         forecasts = forecasts or settings.required_forecasts()
-    open_channels(settings.alert_urls)  # an address that is none is found before Clari is asked
+    open_channels(settings.alert_urls)  # raises for an invalid address before any request to Clari
     context = Context.of(settings, hooks=hooks)
     request = SyncRequest(
         run_id=uuid.uuid4().hex,
@@ -115,7 +115,7 @@ def sync(
         from clari_pipeline.alerts.raising import Alerts  # noqa: PLC0415
 
         reason = log.masked(str(error)).strip().partition("\n")[0] or type(error).__name__
-        subject = type(error).__name__  # two causes are two alerts, whatever section they share
+        subject = type(error).__name__  # so that two causes with one section are two alerts
         failure = Problem(AlertKind.RUN_FAILED, None, reason, section_of(error), subject=subject)
         log.say(*Alerts(context).notify_of_crash([failure], run_id=request.run_id).problems)
         raise
@@ -129,7 +129,7 @@ def _stop(signal: StopSignal, log: CommandLog) -> None:
 def _sync(
     context: Context, request: SyncRequest, log: CommandLog, *, as_json: bool, open_steps: OpenSteps | None
 ) -> int:
-    """Run the sync, notify people of what it found, print it."""
+    """Run the sync, send its alerts, print the result."""
     from clari_pipeline.alerts.raising import Alerts  # noqa: PLC0415
     from clari_pipeline.checks import export_gate  # noqa: PLC0415
     from clari_pipeline.cli.progress import SyncProgress  # noqa: PLC0415
@@ -150,7 +150,7 @@ def _sync(
 
 
 def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[str, ...], as_json: bool) -> int:
-    """Landed documents once more; those that were refused before and still are, are no failure."""
+    """Merge landed documents again; an export that was refused before and is again does not count as failed."""
     from clari_pipeline.sync.products.replaying import ReplayedProducts, replay_products  # noqa: PLC0415
     from clari_pipeline.sync.replaying import Replay  # noqa: PLC0415
 
@@ -170,7 +170,7 @@ def replay_document(
     exported_at: datetime | None,
     as_json: bool,
 ) -> int:
-    """One document from elsewhere."""
+    """Land and merge one document from a file."""
     from clari_pipeline.sync.products.replaying import ReplayedProducts  # noqa: PLC0415
     from clari_pipeline.sync.replaying import Replay  # noqa: PLC0415
 
@@ -216,7 +216,7 @@ def _replay(
 
 
 def status(settings: Settings, *, as_json: bool) -> int:
-    """What is in the warehouse, and what Clari leaves free."""
+    """Print the newest export of each quarter, the quota left, and alerts not sent."""
     from clari_pipeline.cli import reporting  # noqa: PLC0415
     from clari_pipeline.store import ledger  # noqa: PLC0415
 
@@ -270,7 +270,7 @@ def _finish(
     sent: Sent | None = None,
     excused: Collection[str] = (),
 ) -> int:
-    """Print what was done; 1 where anything failed but the exports that are `excused`."""
+    """Print the result; exit code 1 where anything failed except the exports in `excused` (request ids)."""
     from clari_pipeline.cli import reporting  # noqa: PLC0415
 
     if as_json:
@@ -290,12 +290,12 @@ def _finish(
 
 
 def console_of_output() -> PlainConsole:
-    """Standard output; a file or a pipe has no width to keep to."""
+    """A console on standard output, 120 columns wide where that is no terminal."""
     return PlainConsole(width=None if sys.stdout.isatty() else _WIDE)
 
 
 def _quota(settings: Settings) -> dict[str, Any] | None:
-    """What Clari leaves of exports; None without a key, or where Clari does not answer."""
+    """The quota in exports (`monthly`, `available`, `concurrent`); None without a key or a response from Clari."""
     if not settings.has_key:
         return None
     from clari_pipeline.clari import ClariError, Limits, Retry  # noqa: PLC0415
@@ -307,7 +307,7 @@ def _quota(settings: Settings) -> dict[str, Any] | None:
     try:
         limits = asyncio.run(ask())
     except (ClariError, ValueError) as error:
-        CommandLog(settings).say(f"export quota unknown: {error}", section=Remark.QUOTA_UNKNOWN)
+        CommandLog(settings).say(f"export quota unknown: {error}", section=RunbookSection.QUOTA_UNKNOWN)
         return None
     return {
         "monthly": limits.monthly_quota,

@@ -1,4 +1,4 @@
-"""What the commands do that look after the pipeline itself. Each returns the exit code."""
+"""The commands that operate the pipeline: backup, restore, retention, preflight, ... Each returns the exit code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.runbook import ExitCode, Problem, Remark
+from clari_pipeline.core.runbook import ExitCode, Problem, RunbookSection
 from clari_pipeline.core.safe_text import print_json, print_line
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.context import Context
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def environment(settings: Settings, *, take_over: bool) -> int:
-    """Which environment the warehouse belongs to, and whose it is to be."""
+    """Print the environment of the warehouse; with `take_over` change it to `CLARI_ENV`."""
     warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
     remembered = None
     if warehouse.exists() or take_over:
@@ -42,7 +42,7 @@ def environment(settings: Settings, *, take_over: bool) -> int:
 
 
 def backup(settings: Settings, folder: Path) -> int:
-    """Save all that cannot be had again; 1 where a landed document could not be."""
+    """Save the warehouse and landed documents; exit code 1 where a document could not be saved."""
     from clari_pipeline.ops.backup import take  # noqa: PLC0415
 
     context = Context.of(settings)
@@ -60,14 +60,14 @@ def backup(settings: Settings, folder: Path) -> int:
         log.say(
             f"the tables in {context.warehouse.place} are not in it: save them there (pg_dump --schema clari, or a "
             "clone in Snowflake), before this; from the documents alone clari-pipeline replay makes them again",
-            section=Remark.SERVER_TABLES_NOT_SAVED,
+            section=RunbookSection.SERVER_TABLES_NOT_SAVED,
         )
-    log.say(*taken.troubles, section=Remark.DOCUMENT_NOT_SAVED)
+    log.say(*taken.troubles, section=RunbookSection.DOCUMENT_NOT_SAVED)
     return ExitCode.NOT_DONE if taken.troubles else ExitCode.DONE
 
 
 def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bool, dry_run: bool) -> int:
-    """Prove a backup and put it back."""
+    """Verify a backup, and restore it unless `dry_run`."""
     from clari_pipeline.ops import restoring  # noqa: PLC0415
 
     context = Context.of(settings)
@@ -86,7 +86,7 @@ def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bo
     log = CommandLog(settings)
     if work.unknown and work.target:
         said = f"{work.unknown} documents have landed since: clari-pipeline replay merges them"
-        log.say(said, section=Remark.DOCUMENTS_LANDED_SINCE)
+        log.say(said, section=RunbookSection.DOCUMENTS_LANDED_SINCE)
     if work.target and work.manifest.env not in {None, settings.env}:
         log.say(
             f"the warehouse belongs to {work.manifest.env}, and CLARI_ENV names {_named(settings.env)}: set CLARI_ENV, "
@@ -99,7 +99,7 @@ def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bo
 
 
 def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
-    """Let old quarters leave the tables, or say which would; 1 where one has to stay."""
+    """Delete old quarters from the tables, or with `dry_run` list them; exit code 1 where one cannot be deleted."""
     from clari_pipeline.ops.retention import Retention  # noqa: PLC0415
 
     context = Context.of(settings)
@@ -128,7 +128,7 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
                 f"{verdicts:,} verdicts that passed, older than {settings.verdict_days} days, {verb} export_check."
             )
     stay = [
-        Problem(None, one.quarter_id, f"{one.quarter_id} stays: {one.obstacle}", Remark.QUARTER_STAYS)
+        Problem(None, one.quarter_id, f"{one.quarter_id} stays: {one.obstacle}", RunbookSection.QUARTER_STAYS)
         for one in found
         if one.obstacle
     ]
@@ -137,7 +137,7 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
 
 
 def preflight(*, is_sent: bool, is_deep: bool, as_json: bool) -> int:
-    """The go-live checklist, a line each; 1 where a line fails."""
+    """Print the go-live checklist; exit code 1 where a check fails."""
     from clari_pipeline.ops import preflight as checklist  # noqa: PLC0415
 
     results = checklist.inspect(is_sent=is_sent, is_deep=is_deep)
@@ -152,12 +152,12 @@ def preflight(*, is_sent: bool, is_deep: bool, as_json: bool) -> int:
 
 
 def debug_bundle(output: Path | None, *, with_people: bool) -> int:
-    """One archive to send to support."""
+    """Write the archive for support; print its path."""
     from clari_pipeline.ops import support  # noqa: PLC0415
 
     file, troubles = support.bundle(output, with_people=with_people)
     print_line(str(file))
-    CommandLog(None).say(*(f"not in it: {trouble}" for trouble in troubles), section=Remark.PART_LEFT_OUT)
+    CommandLog(None).say(*(f"not in it: {trouble}" for trouble in troubles), section=RunbookSection.PART_LEFT_OUT)
     return ExitCode.DONE
 
 

@@ -1,4 +1,4 @@
-"""What a person sees while a sync goes on: bars on a terminal, plain lines elsewhere. Always on stderr."""
+"""Progress of a sync on stderr: bars on a terminal, plain lines elsewhere."""
 
 from collections import Counter
 from typing import Self
@@ -27,12 +27,12 @@ _WORDS: dict[type[ExportEvent], str] = {
 
 
 class SyncProgress:
-    """An observer of exports and of their merges."""
+    """Shows the events of exports and merges; an observer that registers itself with `hooks`."""
 
     def __init__(self, console: Console, hooks: Hooks) -> None:
         self._console = console
         self._states: dict[tuple[str, str], str] = {}
-        self._in_words = Narrator()
+        self._narrator = Narrator()
         self._bytes = 0
         self._rows = 0
         self._bars = Progress(
@@ -57,7 +57,7 @@ class SyncProgress:
         self._bars.stop()
 
     def expect(self, plan: Plan, products: int) -> None:
-        """How much there is to do, so many fetches of other products among it."""
+        """Set the totals of the bars from the plan, and the number of other products to fetch."""
         if found := len(plan.finished) + sum(export.left_behind is not None for export in plan.exports):
             self._print(f"a run that was stopped is continued: {found} of its exports are taken up")
         if plan.recovered:
@@ -67,8 +67,8 @@ class SyncProgress:
         self._bars.update(self._merged, total=total + len(plan.finished))
 
     def __call__(self, event: Event) -> None:
-        """One thing that happened."""
-        line = self._in_words(event)
+        """Update the bars with an event, and print its line."""
+        line = self._narrator(event)
         if isinstance(event, QuotaRead):
             if line:
                 self._print(line)
@@ -80,13 +80,13 @@ class SyncProgress:
         by_state = ", ".join(f"{count} {state}" for state, count in Counter(self._states.values()).items())
         self._bars.update(
             self._landed,
-            detail=printable(f"{by_state}; {self._bytes / _MEGABYTE:.1f} MB"),  # which no console looks at
+            detail=printable(f"{by_state}; {self._bytes / _MEGABYTE:.1f} MB"),  # the bars bypass `render_str`
             advance=isinstance(event, Landed),
         )
         self._bars.update(
             self._merged, detail=f"{self._rows:,} rows", advance=isinstance(event, Merged | Refused | Failed)
         )
-        if line and not isinstance(event, Retried) and (self._bars.disable or self._in_words.is_warning(event)):
+        if line and not isinstance(event, Retried) and (self._bars.disable or self._narrator.is_warning(event)):
             self._print(f"{' '.join(which)}: {line}")
 
     def _print(self, line: str) -> None:
@@ -94,7 +94,7 @@ class SyncProgress:
 
 
 def _state_after(event: ExportEvent) -> str | None:
-    """The word for an export in the bars; None where the event changes nothing."""
+    """The state of an export in the bars; None where the event does not change it."""
     match event:
         case Waited(reason="slot"):
             return "waiting for a slot"

@@ -1,4 +1,4 @@
-"""What people and programs read at the end of a command."""
+"""The output of commands: tables and lines for people, JSON documents for programs."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.runbook import AlertKind, Problem, Remark, see
+from clari_pipeline.core.runbook import AlertKind, Problem, RunbookSection, with_anchor
 from clari_pipeline.core.safe_text import json_text
 from clari_pipeline.store import fetches
 from clari_pipeline.store.ledger import QuarterStatus
@@ -31,7 +31,7 @@ _EXPORT_COLUMNS = (
 
 
 def warnings(result: SyncResult) -> list[Problem]:
-    """What a reader must know of exports that were merged all the same."""
+    """A problem for each set of export types that Clari refused, naming the exports merged without them."""
     by_types: dict[str, list[str]] = {}
     for export in (outcome.export for outcome in result.outcomes):
         if types := export.types_refused:
@@ -43,14 +43,14 @@ def warnings(result: SyncResult) -> list[Problem]:
             f"{', '.join(exports)} without {types.replace(',', ', ')}: Clari does not let this organisation export "
             "them, and what the tables hold of these measures stays as it was; leave them out of "
             "CLARI_TYPES_TO_EXPORT, or ask Clari to enable them",
-            Remark.TYPES_REFUSED,
+            RunbookSection.TYPES_REFUSED,
         )
         for types, exports in by_types.items()
     ]
 
 
 def report_json(result: SyncResult, *, alerts_sent: int) -> str:
-    """The one document that `--json` prints; `swings` counts a call that swings once, whatever it is compared with."""
+    """The document of `sync --json` and `replay --json`; `swings` counts a call once, whatever its baselines."""
     of_call = ("forecast_id", "time_period_id", "user_id", "field_id")
     document = {
         "run_id": result.run_id,
@@ -79,7 +79,7 @@ def report_json(result: SyncResult, *, alerts_sent: int) -> str:
 
 
 def show_report(console: Console, result: SyncResult) -> None:
-    """A table of quarters, then what was found, then a line a product."""
+    """Print a table of quarters, then failed checks and swings, then the lines of products."""
     if result.outcomes or not result.products:
         _show_forecasts(console, result)
     for product in result.products:
@@ -109,7 +109,7 @@ def _show_forecasts(console: Console, result: SyncResult) -> None:
         where = f"{outcome.export.forecast_id} {outcome.export.time_period_id}"
         shown = [f"{name} {value}" for name, value in verdict.evidence.items() if isinstance(value, int | str)]
         summary = verdict.evidence.get("summary") or ", ".join(shown)
-        line = see(f"{verdict.severity:5} {where}  {verdict.check_name}: {summary}", verdict.check_name)
+        line = with_anchor(f"{verdict.severity:5} {where}  {verdict.check_name}: {summary}", verdict.check_name)
         console.print(line, highlight=False, soft_wrap=True)
     for swing in result.swings[:_SHOWN_SWINGS]:
         console.print(f"SWING {_swing(swing)}", highlight=False, soft_wrap=True)
@@ -118,7 +118,7 @@ def _show_forecasts(console: Console, result: SyncResult) -> None:
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[Problem]:
-    """One a cause, the exports that it hit named together."""
+    """A problem for each cause, naming all exports that failed by it."""
     by_cause: dict[tuple[str, str], list[str]] = {}
     for outcome in outcomes:
         if outcome.is_failure:
@@ -132,7 +132,7 @@ def failures(outcomes: Sequence[Outcome]) -> list[Problem]:
 def status_document(
     exports: Sequence[QuarterStatus], quota: dict[str, Any] | None, alerts_unsent: int
 ) -> dict[str, Any]:
-    """What `status --json` prints."""
+    """The document of `status --json`."""
     return {
         "exports": [
             {
@@ -151,7 +151,7 @@ def status_document(
 
 
 def show_status(console: Console, document: dict[str, Any]) -> None:
-    """The same for people."""
+    """Print the status document as a table and lines."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("forecast", "quarter", "newest export", "figures as of"):
         table.add_column(name, no_wrap=True, overflow="fold")
@@ -190,7 +190,7 @@ def show_status(console: Console, document: dict[str, Any]) -> None:
 
 
 def products_document(session: Session | None, settings: Settings) -> dict[str, Any]:
-    """`products` for `status --json`: those that are named, and those that have ever been fetched; else nothing."""
+    """`products` of `status --json`: those in the settings, and those ever fetched; an empty dict without any."""
     known = {one.product: one for one in fetches.status(session)} if session is not None else {}
     gaps = fetches.gaps(session) if session is not None else []
     documents = []
@@ -217,7 +217,7 @@ def products_document(session: Session | None, settings: Settings) -> dict[str, 
 
 
 def alerts_document(alerts: Sequence[Record]) -> dict[str, Any]:
-    """What `alerts list --json` prints."""
+    """The document of `alerts list --json`."""
     return {
         "alerts": [
             {name: value.isoformat() if isinstance(value, datetime) else value for name, value in alert.items()}
@@ -227,7 +227,7 @@ def alerts_document(alerts: Sequence[Record]) -> dict[str, Any]:
 
 
 def show_alerts(console: Console, alerts: Sequence[Record]) -> None:
-    """The same for people."""
+    """Print alerts, with their last error and key."""
     if not alerts:
         console.print("No alert has been raised.")
     for alert in alerts:
@@ -260,7 +260,7 @@ def _swing(swing: Swing) -> str:
 
 
 def _minute(written: str) -> str:
-    """A moment in ISO 8601 as people read it."""
+    """Shorten ISO 8601 to `2026-10-06 06:00`."""
     return written[:16].replace("T", " ")
 
 

@@ -33,8 +33,8 @@ def text(wanted: str | None) -> str:
 
 
 def _sections(page: str) -> dict[str, str]:
-    """Each section by its anchor: a row of a table with its cells, or all that stands below a heading."""
-    # A heading's anchor is the one that GitHub gives it.
+    """The sections by anchor: a table row with its cells, or a heading with all below it."""
+    # A heading's anchor is computed as GitHub does.
     found = {
         re.sub(r"[^\w\- ]", "", headed[1]).lower().replace(" ", "-"): headed[0].strip()
         for headed in _HEADED.finditer(page)
@@ -47,7 +47,7 @@ def _sections(page: str) -> dict[str, str]:
 
 
 def _command(link: re.Match[str]) -> str:
-    """A link as what a terminal can follow: this command, a file, or an address."""
+    """Rewrite a Markdown link for the terminal: as a runbook command, a file, or a URL."""
     title, target, anchor = link.groups()
     if "://" in target:
         return f"{title} ({target})"

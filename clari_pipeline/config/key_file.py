@@ -6,14 +6,13 @@ from pydantic import SecretStr
 
 
 class KeyFileError(ValueError):
-    """There is no key in the file. One line: cause and remedy."""
+    """The file holds no key, or cannot be read. One line: cause and remedy."""
 
 
 class KeyFile:
-    """The key in a file, without the space around it.
+    """The key in a file, stripped; a `KeySource`.
 
-    A file that held a key and holds none at the moment (it is being rewritten, say) is no error: the key that was read
-    last stands until there is another.
+    Where the file held a key and cannot be read or holds none now (it may be half rewritten), the last key is kept.
     """
 
     def __init__(self, file: Path) -> None:
@@ -25,12 +24,12 @@ class KeyFile:
         return f"KeyFile({str(self._file)!r})"
 
     def current(self) -> SecretStr:
-        """The key; the file is read where it is another than the one that was read, or has changed since.
+        """The key; the file is read again when its inode, size or modification time has changed.
 
         Raises `KeyFileError` where it has never held one.
         """
         try:
-            found = self._file.stat()  # of what a link leads to: secrets are replaced by turning one
+            found = self._file.stat()  # follows symbolic links: mounted secrets are rotated by switching one
             fingerprint = (found.st_ino, found.st_size, found.st_mtime_ns)
             if self._key is None or fingerprint != self._fingerprint:
                 self._key, self._fingerprint = _read(self._file), fingerprint
@@ -44,13 +43,13 @@ class KeyFile:
         return self._key
 
     def refresh(self) -> SecretStr:
-        """Reload the key, even if the file seems unchanged."""
+        """Reload the key, even if the fingerprint is unchanged."""
         self._fingerprint = None
         return self.current()
 
 
 def is_plausible(key: str) -> bool:
-    """Whether it could be a token, which is sent as a header."""
+    """Whether it could be a token: printable ASCII, as it is sent in a header."""
     return bool(key) and key.isascii() and key.isprintable()
 
 

@@ -40,7 +40,7 @@ RULES_FILE = Path("clari_pipeline.toml")
 
 
 def _number(value: object) -> object:
-    """TOML has numbers: one in quotes is a slip of the pen."""
+    """Refuse a number in quotes, which pydantic would accept: it is a slip."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError(f"write a number, without quotes, instead of {value!r}")  # noqa: TRY004 - pydantic's way
     return value
@@ -52,7 +52,7 @@ Week = Annotated[int, BeforeValidator(_number), Field(ge=1, le=14)]
 
 
 class RulesError(PipelineError, ValueError):
-    """The file cannot be used. One line: where, what, and what would be right."""
+    """`clari_pipeline.toml` cannot be read or is invalid. One line: every fault with its key."""
 
 
 class _Table(BaseModel):
@@ -60,11 +60,11 @@ class _Table(BaseModel):
 
 
 class SwingRule(_Table):
-    """Other bounds for a field, a role or a person; what is not said stays as it is for all.
+    """`[[swings.rule]]`: bounds for a field, a role or a person; what is None is as for everybody.
 
-    Where several rules fit, one that names a person goes before one that names a role, that before one that names
-    only a field; of equal ones the later. A field is named by name or id, a role by name or id, a person by name,
-    email address or user id.
+    Fractions, not percentages; amounts in the call's currency. Where several rules match, one that names a person
+    takes precedence over one that names a role, and that over one that names only a field; of equal ones the later. A
+    field is named by name or id, a role by name or id, a person by name, email address or user id.
     """
 
     field: str | None = None
@@ -84,12 +84,12 @@ class SwingRule(_Table):
 
     @property
     def rank(self) -> int:
-        """The higher, the more particular."""
+        """The precedence among matching rules: the highest wins."""
         return 4 * (self.person is not None) + 2 * (self.role is not None) + (self.field is not None)
 
 
 class SwingRules(_Table):
-    """`[swings]`."""
+    """`[swings]`: what holds for all calls, unless a rule matches."""
 
     min_share_of_quota: Share = Decimal(0)
     fields: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ class SwingRules(_Table):
 
 
 class FieldRule(_Table):
-    """`[fields.NAME]`: where the figures stand against which the calls of a forecast field are held."""
+    """`[fields.NAME]`: the fields that hold the quota, closed and pipeline amounts of a forecast field."""
 
     quota: str | None = None
     closed: str | None = None
@@ -107,19 +107,19 @@ class FieldRule(_Table):
 
 
 class SameRules(_Table):
-    """`[same]`: people and fields that another format writes in another way, by the known one."""
+    """`[same]`: aliases of fields and people in documents of another format, each mapped to the known one."""
 
     fields: dict[str, str] = Field(default_factory=dict)
     people: dict[str, str] = Field(default_factory=dict)
 
     @property
     def said(self) -> str:
-        """All of it as a text; nothing where nothing is set."""
+        """The aliases as text, which is stored as part of the reader's fingerprint; empty where none is set."""
         return f" with {self}" if self.fields or self.people else ""
 
 
 class Rules(_Table):
-    """The whole file."""
+    """The content of `clari_pipeline.toml`."""
 
     swings: SwingRules = SwingRules()
     fields: dict[str, FieldRule] = Field(default_factory=dict)

@@ -19,7 +19,7 @@ from clari_pipeline.core.setting_errors import ForecastsMissing, KeyMissing, San
 
 EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed")
 REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
-PRODUCTS = ("forecast", "limits", "audit", "activity", "opportunity")  # in the order in which a sync brings them
+PRODUCTS = ("forecast", "limits", "audit", "activity", "opportunity")  # in the order in which a sync fetches them
 SANDBOX_KEY = "sandbox-key-"  # how the key of every sandbox begins
 _COPY = "warehouse-read.duckdb"
 
@@ -174,7 +174,7 @@ class Settings(BaseSettings):
     @field_validator("data_dir")
     @classmethod
     def _warehouse_is_no_copy(cls, folder: Path, info: ValidationInfo) -> Path:
-        """Otherwise each sync would replace the warehouse by its copy."""
+        """Raise where the warehouse is the file of the copy for readers, which each sync replaces."""
         url = info.data.get("warehouse_url", SecretStr("")).get_secret_value()
         file = Path(url.removeprefix("duckdb:///"))
         if url.startswith("duckdb:///") and file.resolve() == (folder / _COPY).resolve():
@@ -183,7 +183,7 @@ class Settings(BaseSettings):
 
     @property
     def calendar(self) -> FiscalCalendar:
-        """The organisation's quarters and days."""
+        """The organisation's fiscal calendar."""
         return FiscalCalendar(self.fiscal_year_start_month, self.fiscal_year_named_by, self.org_timezone)
 
     @property
@@ -193,22 +193,22 @@ class Settings(BaseSettings):
 
     @property
     def marts_dir(self) -> Path:
-        """Where each mart stands as a Parquet file."""
+        """The folder of the marts' Parquet files."""
         return self.data_dir / "marts"
 
     @property
     def landing_dir(self) -> Path:
-        """Where raw documents stay."""
+        """The folder of raw documents, kept for ever."""
         return self.data_dir / "landing"
 
     @property
     def brings_forecasts(self) -> bool:
-        """Whether a sync exports forecasts; else only what is beside them."""
+        """Whether a sync exports forecasts, or only other products."""
         return "forecast" in self.products
 
     @property
     def other_products(self) -> tuple[str, ...]:
-        """What is brought beside the forecast."""
+        """The products that a sync fetches, without the forecast."""
         return tuple(name for name in self.products if name != "forecast")
 
     @property
@@ -221,19 +221,19 @@ class Settings(BaseSettings):
 
     @property
     def has_key(self) -> bool:
-        """Whether a key is set, or a file that is to hold it."""
+        """Whether a key or a key file is set."""
         return self.api_key is not None or self.api_key_file is not None
 
     @property
     def is_of_a_sandbox(self) -> bool:
-        """Whether the key is a sandbox's; a key that cannot be read is not."""
+        """Whether the key is a sandbox's, by its prefix; false where it cannot be read."""
         try:
             return _is_invented(self._current_key())
         except (SettingsError, KeyFileError):
             return False
 
     def key_source(self) -> SecretStr | KeyFile:
-        """The key, or the file that it is read from as often as it changes. Raises `SettingsError` for none."""
+        """The key, or the file from which it is reloaded when it changes. Raises `KeyMissing`."""
         if self.api_key_file is not None:
             source = KeyFile(self.api_key_file)
             try:
@@ -249,7 +249,7 @@ class Settings(BaseSettings):
         return self.api_key
 
     def required_key(self) -> SecretStr:
-        """The key as it stands now, or `SettingsError` where there is none, or a sandbox's in production."""
+        """The current key. Raises `KeyMissing`, or, where `CLARI_ENV` is prod, `SandboxInProduction`."""
         key = self._current_key()
         if self.env == "prod" and _is_invented(key):
             raise SandboxInProduction(
@@ -263,7 +263,7 @@ class Settings(BaseSettings):
         return source.current() if isinstance(source, KeyFile) else source
 
     def required_forecasts(self) -> tuple[str, ...]:
-        """The forecasts to export, or `SettingsError` where none is named."""
+        """The forecasts to export. Raises `ForecastsMissing`."""
         if not self.forecast_ids:
             raise ForecastsMissing(
                 "CLARI_FORECAST_IDS is not set: name the forecast ids that stand in the address of Clari's "
@@ -277,7 +277,7 @@ def _is_invented(key: SecretStr) -> bool:
 
 
 def read_settings(**overrides: Any) -> Settings:
-    """Read the settings; `overrides` win. Raises `SettingsError`, all faults in one line."""
+    """Read the settings; `overrides` take precedence. Raises `SettingsError`, all faults in one line."""
     try:
         return Settings(**overrides)
     except ValidationError as error:

@@ -1,1 +1,1 @@
-"""What every room stands on: errors, periods, durable files, paths, retries, signals, text for people."""
+"""The lowest layer: errors and their runbook sections, periods, files and paths, retries, signals, safe text."""

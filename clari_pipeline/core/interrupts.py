@@ -1,7 +1,7 @@
-"""Handle Ctrl-C and SIGTERM between two steps, never in the middle of one.
+"""Stop at Ctrl-C or SIGTERM between two steps, never in the middle of one.
 
-Python raises it wherever the main thread happens to be, in the middle of a database's clean-up too. So the work is
-done in a thread of its own, which no signal reaches, and is asked to stop.
+Python raises `KeyboardInterrupt` in the main thread, at any bytecode, even inside a database's clean-up. So the work
+runs in another thread, which no signal reaches, and is asked to stop.
 """
 
 import signal
@@ -16,25 +16,25 @@ _Result = TypeVar("_Result")
 def run_interruptibly(work: Callable[[], _Result], *, stop: Callable[[], None]) -> _Result:
     """Run `work` in a thread; at Ctrl-C or SIGTERM call `stop`, and wait until the work has ended.
 
-    What the work raises is raised here. A second Ctrl-C leaves at once, as a kill would.
+    Returns what it returns and raises what it raises. A second Ctrl-C does not wait for the work.
     """
     done: Future[_Result] = Future()
 
     def do() -> None:
         try:
             done.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - raised again where the work was asked for
+        except BaseException as error:  # noqa: BLE001 - re-raised in the main thread
             done.set_exception(error)
 
     is_main = threading.current_thread() is threading.main_thread()
-    # SIGTERM, by which services are stopped, raises `KeyboardInterrupt`, too.
+    # SIGTERM, by which services are stopped, is made to raise `KeyboardInterrupt`, too.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler) if is_main else None
     try:
         threading.Thread(target=do, name="work", daemon=True).start()
         try:
             return done.result()
         except KeyboardInterrupt:
-            if done.done():  # it was the work itself that was stopped
+            if done.done():  # the work itself raised it
                 raise
             stop()
             return done.result()

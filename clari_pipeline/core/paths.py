@@ -1,6 +1,6 @@
-"""Refuse paths from outside that lead out of the folder that they belong to (path traversal).
+"""Refuse path traversal: relative paths from untrusted data that resolve outside of their folder.
 
-A backup's manifest, a ledger's row, an answer of Clari's: whatever names a path may name one that leads elsewhere.
+Such data are a backup's manifest, a ledger's row, and a response of Clari's.
 """
 
 from pathlib import Path, PurePosixPath
@@ -9,13 +9,13 @@ from clari_pipeline.core.runbook import PipelineError
 
 
 class PathOutside(PipelineError):
-    """A path leads out of the folder that it belongs to: nothing there was read, written or removed."""
+    """A path resolves outside of its folder: nothing was read, written or removed."""
 
 
 def inside(root: Path, path: str) -> Path:
-    """`root / path`, for a path with `/` that stays below `root`, whatever links are on its way.
+    """Join `root` and a relative path with `/` that stays below it after symbolic links are resolved.
 
-    Raises `PathOutside` for the root itself, for what is absolute or climbs, and for a link that leads out.
+    Raises `PathOutside` for the root itself, an absolute path, one with `..`, and a link that leads outside.
     """
     parts = PurePosixPath(path).parts
     try:
@@ -26,7 +26,7 @@ def inside(root: Path, path: str) -> Path:
             and (root / path).resolve().is_relative_to(root.resolve())
             and not PurePosixPath(path).is_absolute()
         )
-    except (OSError, RuntimeError, ValueError):  # links in a circle, characters that no file system has
+    except (OSError, RuntimeError, ValueError):  # a loop of links, characters that no file system allows
         is_inside = False
     if not is_inside:
         raise PathOutside(

@@ -10,31 +10,31 @@ from zoneinfo import ZoneInfo
 
 from clari_pipeline.core.runbook import PipelineError
 
-_YEAR = r"([12][0-9]{3})"  # of those that a calendar can hold, the ones that anybody means
+_YEAR = r"([12][0-9]{3})"  # years 1000 to 2999
 _HALF_A_MONTH = timedelta(days=16)
 _WEEKS_AT_LEAST, _DAYS_AT_MOST = 12, timedelta(days=110)  # of a whole quarter
 _QUARTER = re.compile(rf"{_YEAR}_Q([1-4])")
 _QUARTER_LABEL = re.compile(rf"Q([1-4])\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
 _MONTH_LABEL = re.compile(rf"([A-Z]{{3,9}})\.?\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
-# Not calendar.month_name, which speaks the language of the machine.
+# Not calendar.month_name, which depends on the locale.
 _MONTHS = ["january", "february", "march", "april", "may", "june"]
 _MONTHS += ["july", "august", "september", "october", "november", "december"]
 
 
 class UnknownPeriod(PipelineError, ValueError):
-    """A text that names no fiscal quarter."""
+    """A text is not a fiscal quarter such as `2026_Q4`."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
 class Quarter:
-    """One fiscal quarter, by the name of its fiscal year; `FiscalCalendar` knows its days."""
+    """One fiscal quarter: the year that names its fiscal year, and 1 to 4. `FiscalCalendar` maps it to dates."""
 
     year: int
     number: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `2026_Q4`; anything else raises `UnknownPeriod` and says what would be right."""
+        """Parse `2026_Q4`. Raises `UnknownPeriod` for anything else."""
         found = _QUARTER.fullmatch(text)
         if found is None:
             raise UnknownPeriod(f"{text!r} is not a quarter: write it as YYYY_QN, for example 2026_Q4")
@@ -51,10 +51,10 @@ class Quarter:
 
 @dataclass(frozen=True, slots=True)
 class FiscalCalendar:
-    """Where quarters lie in the calendar, and which day it is.
+    """Maps fiscal quarters to dates, and moments to days.
 
-    `start_month` is the first month of the fiscal year, which is named after the calendar year that it begins or ends
-    in, as `named_by` says. `zone` is the organisation's time zone: a day begins there at midnight.
+    `start_month` (1 to 12) is the first month of the fiscal year, which is named after the calendar year in which it
+    starts or ends (`named_by`). `zone` is the organisation's IANA time zone, in which a day begins at midnight.
     """
 
     start_month: int = 1
@@ -63,15 +63,15 @@ class FiscalCalendar:
 
     @property
     def named_ahead(self) -> int:
-        """By how many years a fiscal year's name is ahead of the calendar year that it begins in."""
+        """The fiscal year's name minus the calendar year in which it starts: 0 or 1."""
         return int(self.start_month > 1 and self.named_by == "end")
 
     def day_of(self, moment: datetime) -> date:
-        """The organisation's day at a moment."""
+        """The date at a moment in the organisation's time zone."""
         return moment.astimezone(ZoneInfo(self.zone)).date()
 
     def quarter_of(self, day: date) -> Quarter:
-        """The quarter in which a day lies."""
+        """The quarter that contains a day."""
         months = (day.month - self.start_month) % 12
         begins_in = day.year - (day.month < self.start_month)
         return Quarter(begins_in + self.named_ahead, months // 3 + 1)
@@ -87,7 +87,7 @@ class FiscalCalendar:
         return self.first_day(quarter.shifted(1)) - timedelta(days=1)
 
     def contains(self, quarter: Quarter, first: date, last: date) -> bool:
-        """Whether the middle of a period lies in the quarter, so that 4-4-5 months count too."""
+        """Whether the middle of a period lies in the quarter: 4-4-5 months may reach over its ends."""
         return self.first_day(quarter) <= first + (last - first) / 2 <= self.last_day(quarter)
 
     def month_of_label(self, label: str) -> tuple[date, date] | None:
@@ -107,7 +107,7 @@ class FiscalCalendar:
         return midnight.astimezone(UTC) - timedelta(microseconds=1)
 
     def moment(self, text: str) -> datetime:
-        """What ISO 8601 says: UTC where it names no zone; a day alone is its beginning. Raises `ValueError`."""
+        """Parse ISO 8601 to UTC: a time without a zone is UTC, a date its midnight in `zone`. Raises `ValueError`."""
         found = datetime.fromisoformat(text)
         if found.tzinfo is not None:
             return found.astimezone(UTC)
@@ -118,16 +118,18 @@ class FiscalCalendar:
         return found.replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
 
     def contradicted_by(self, quarter: Quarter, first: date | None, last: date | None) -> bool:
-        """Whether a quarter that lies there is more than half a month off from where this calendar has it.
+        """Whether a delivered first or last day of a quarter is more than 16 days off this calendar's.
 
-        So 4-4-5 weeks, and years that begin on the Sunday nearest to a month's first, contradict nothing.
+        4-4-5 weeks, and years that begin on the Sunday nearest to a month's first, are within that.
         """
         expected = ((first, self.first_day(quarter)), (last, self.last_day(quarter)))
         return any(day is not None and abs(day - known) > _HALF_A_MONTH for day, known in expected)
 
     def is_elsewhere(self, quarter: Quarter, weeks: int, first: date, last: date) -> bool:
-        """Whether so many weeks, from a day to another, are another quarter's: by a month at least, all of them, or a
-        whole quarter of them of which neither end is where this calendar has it.
+        """Whether a document's weeks, from `first` to `last`, belong to another quarter than the one named.
+
+        That is so where all of them lie more than 32 days outside of it, or where they are a whole quarter (12 weeks or
+        more in 110 days) both ends of which contradict this calendar.
         """
         begins, ends = self.first_day(quarter), self.last_day(quarter)
         if last < begins - 2 * _HALF_A_MONTH or first > ends + 2 * _HALF_A_MONTH:
@@ -136,7 +138,7 @@ class FiscalCalendar:
         return is_whole and self.contradicted_by(quarter, first, None) and self.contradicted_by(quarter, None, last)
 
     def as_delivered(self, quarter: Quarter, first: date) -> Self | None:
-        """The calendar in which a quarter begins about that day; None where no first month and no naming does it."""
+        """This calendar with the `start_month` and `named_by` by which the quarter begins about that day, if any."""
         into_the_month, left_of_it = first.day - 1, calendar.monthrange(first.year, first.month)[1] - first.day + 1
         is_nearer_the_next = left_of_it < into_the_month
         months = first.year * 12 + first.month - 1 + is_nearer_the_next - 3 * (quarter.number - 1)
@@ -148,13 +150,13 @@ class FiscalCalendar:
         return None
 
     def around(self, today: date, *, before: int, after: int) -> Iterator[Quarter]:
-        """The current quarter first, then those before it, newest first, then those to come."""
+        """Yield the current quarter, then `before` earlier ones, newest first, then `after` later ones."""
         current = self.quarter_of(today)
         for distance in (*range(0, -before - 1, -1), *range(1, after + 1)):
             yield current.shifted(distance)
 
 
 def quarter_of_label(label: str) -> Quarter | None:
-    """Read `Q4 FY 2026`; None where the label names no quarter."""
+    """Parse `Q4 FY 2026`; None where the label names no quarter."""
     found = _QUARTER_LABEL.fullmatch(label.strip())
     return Quarter(int(found[2]), int(found[1])) if found else None

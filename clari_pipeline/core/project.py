@@ -1,4 +1,4 @@
-"""Find files of this project that are no Python."""
+"""Locate data files of this project, such as `sql/`, in a checkout or an installed wheel."""
 
 from functools import cache
 from pathlib import Path

@@ -1,27 +1,28 @@
-"""Load the named queries of `sql/`: the one place that knows how their files are laid out.
+"""Load and expand the named queries of `sql/`; this module defines the layout of their files.
 
 A query is called `topic/query`. It stands in `sql/<topic>.sql` below the line
 
     -- name: <query>
 
-or, where it is longer than a screen, in the file `sql/<topic>/<query>.sql`, above whatever such line there is, or below
-one with its own name where it has values. What one engine needs in other words stands beside it, as
-`-- name: <query>, engine: snowflake` or in the file `<query>.snowflake.sql`.
+or, where it is longer than a screen, in the file `sql/<topic>/<query>.sql`: above the first such line, or below a line
+with its own name where it has values. The variant for one engine is named `-- name: <query>, engine: snowflake`, or is
+in the file `<query>.snowflake.sql`.
 
-Several such lines above one text name twins. Each gets the text with its own values for the words in braces, and a name
-that stands there again, or has several values between bars, gets the text appended to what it has:
+Several such lines above one text name queries that share it as a template. Each gets the text with its own values for
+the placeholders in braces. A name that is repeated, or has several values separated by ` | `, gets the text once for
+each, concatenated:
 
     -- name: audit_staged, table: audit_event, key: event_id
     -- name: audit_staged, table: audit_actor, key: actor_id, actor_type
     create or replace temp table stage_{table} as ... partition by {key} ...;
 
-A value that is a list can be put through a pattern, each of it for the star, with `and`, `or` or a comma between them:
+A value that is a list can be expanded by a pattern: each item replaces the star, joined by `and`, `or` or a comma:
 `{key: known.* = shown.* and}` is `known.actor_id = shown.actor_id and known.actor_type = shown.actor_type`.
 
-A name without values leaves the words in braces as they are. Where `{table}` is the one, the query is for whichever
-table stands behind its name and an `@`, one that `sql/schema/` defines: `retention/retire_mart@forecast_movement`.
+A name without values leaves placeholders as they are. A query with `{table}` is called with the table after an `@`, one
+that `sql/schema/` defines: `retention/retire_mart@forecast_movement`.
 
-Values are written in `sql/` alone: nothing of Python's is ever put into a statement's text.
+Values come from `sql/` alone: no value from Python is ever formatted into a statement's text.
 """
 
 import re
@@ -40,12 +41,12 @@ _PLACE = re.compile(r"\{(\w+)(?:: ([^{}]+?)( and| or|,)?)?\}")
 
 
 class QueryError(RuntimeError):
-    """A query is missing, named twice, or has a word in braces without a value."""
+    """A query is missing, named twice, or has a placeholder without a value."""
 
 
 @cache
 def text_of(name: str, root: Path | None = None) -> str:
-    """A query as DuckDB takes it, its comments included. Raises `QueryError`."""
+    """The text of a query in DuckDB's dialect, with its comments. Raises `QueryError`."""
     text = _find(name, None, root)
     if text is None:
         raise QueryError(f"sql/ has no query {name}: neither in its topic's file nor in one of its own")
@@ -53,12 +54,12 @@ def text_of(name: str, root: Path | None = None) -> str:
 
 
 def text_for(name: str, engine: str) -> str | None:
-    """The text that an engine has for itself; None where it takes the common one."""
+    """The text of an engine's own variant; None where it has none."""
     return _find(name, engine, None)
 
 
 def names(topic: str | None = None) -> list[str]:
-    """Every query of a topic, or of all, in order. What an engine has for itself is not counted apart."""
+    """The names of the queries of a topic, or of all, sorted; engines' variants are not listed."""
     root = project_file("sql")
     files = root.rglob("*.sql") if topic is None else [root / f"{topic}.sql", *root.glob(f"{topic}/*.sql")]
     return sorted({name for file in files if file.exists() for name, engine in _read(file, root) if engine is None})
@@ -86,7 +87,7 @@ def _read(file: Path, root: Path) -> dict[_Key, str]:
         name, _, engine = where.partition(".")
         return {(name, engine or None): text}
     found: dict[_Key, str] = {}
-    if file.parent != root and not text.startswith(_NAME):  # a query of its own, and others on what it makes
+    if file.parent != root and not text.startswith(_NAME):  # the file's own query, then others with names
         own, text = text[: (begin := text.index(f"\n{_NAME}") + 1)], text[begin:]
         found[where, None] = own.rstrip() + "\n"
     for heads, body in _parts(text):
@@ -104,7 +105,7 @@ def _read(file: Path, root: Path) -> dict[_Key, str]:
 
 
 def _parts(text: str) -> Iterator[tuple[list[str], str]]:
-    """The lines of names that stand together, and the text below them; what stands above the first is dropped."""
+    """Yield each run of `-- name:` lines, and the text below it; text above the first is dropped."""
     heads: list[str] = []
     for is_name, lines in groupby(text.splitlines(), lambda line: line.startswith(_NAME)):
         if is_name:
@@ -114,7 +115,7 @@ def _parts(text: str) -> Iterator[tuple[list[str], str]]:
 
 
 def _values(head: str) -> Iterator[dict[str, str]]:
-    """A name and its values, once for each of those between bars."""
+    """Yield a name and its values by key, once for each combination of the alternatives separated by ` | `."""
     named = dict(value.split(": ", 1) for value in _NEXT_VALUE.split(f"name: {head}"))
     for values in product(*(value.split(" | ") for value in named.values())):
         yield dict(zip(named, values, strict=True))

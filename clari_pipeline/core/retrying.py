@@ -1,4 +1,4 @@
-"""Retries by stamina, logged and never printed."""
+"""stamina's `retry_context`, with a hook that logs retries instead of printing them."""
 
 import logging
 
@@ -10,5 +10,5 @@ __all__ = ["retry_context"]
 _log = logging.getLogger(__name__)
 
 
-# Left alone, stamina reports through structlog where that is installed, which prints on stdout: `--json` owns it.
+# By default stamina logs through structlog where that is installed, which prints on stdout, where `--json` prints.
 set_on_retry_hooks([lambda details: _log.info("%s; retry in %.1f s", details.caused_by, details.wait_for)])

@@ -1,7 +1,7 @@
 """Errors, kinds of alert and exit codes, each with its section of `docs/runbook.md`.
 
 Errors are the subclasses of `PipelineError`, alerts the `AlertKind`s, commands end with an `ExitCode`, and other lines
-on stderr are `Remark`s; checks are named where they are made. A test looks for a section of each.
+on stderr have a `RunbookSection`; checks are named where they are defined. A test requires a section for each.
 """
 
 from __future__ import annotations
@@ -15,21 +15,24 @@ from typing import ClassVar, Self
 PAGE = "docs/runbook.md"
 _LONGEST_MESSAGE = 200
 _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 UNFORESEEN = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
-"""What code raises on an answer or a document of an unforeseen kind; never a disk's or a database's fault."""
-_SAYS_FULL = re.compile(r"no space left|disk quota exceeded|file too large|disk is full", re.IGNORECASE)
+"""What Python raises for a response or document of an unexpected shape; no disk or database raises one."""
+_FULL_DISK = re.compile(r"no space left|disk quota exceeded|file too large|disk is full", re.IGNORECASE)
 
 
 class PipelineError(Exception):
-    """An error for people, in one line: cause and remedy, no secret. `section` is the runbook's on it."""
+    """The base of the pipeline's errors. The message is one line for people: cause and remedy, no secret.
+
+    `section` is the anchor of its section in the runbook: the class's name in snake case.
+    """
 
     section: ClassVar[str] = "unexpected_error"
     _known: ClassVar[dict[str, type[PipelineError]]] = {}
 
     def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
-        if not cls.__name__.startswith("_"):  # a private one has its parent's section
+        if not cls.__name__.startswith("_"):  # a private class inherits its parent's section
             cls.section = snake(cls.__name__)
         PipelineError._known[cls.__name__] = cls
 
@@ -50,8 +53,8 @@ class ExitCode(IntEnum):
 class AlertKind(StrEnum):
     """The kinds of alert, as the table `alert` names them.
 
-    Behind its name each has what the subject of a message says of one such alert, and of several behind their number.
-    Those without are sent in the message on calls, which counts them itself (`OF_CALLS`).
+    `one` is the subject of a message with one such alert; `many` follows the number of several. The kinds without are
+    in the message on calls (`OF_CALLS`), which has a subject of its own.
     """
 
     one: str
@@ -74,11 +77,11 @@ class AlertKind(StrEnum):
 
 
 OF_CALLS = frozenset({AlertKind.MASS_CHANGE, AlertKind.FORECAST_SWING})
-"""Kinds of alert on calls that moved: all of a run are one message, with a line each and a subject of their own."""
+"""Kinds of alert on calls that moved: all of a run are sent as one message, a line each."""
 
 
-class Remark(StrEnum):
-    """Sections of the runbook for lines on stderr that come from no `PipelineError`."""
+class RunbookSection(StrEnum):
+    """Sections of the runbook for lines on stderr that no `PipelineError` stands for."""
 
     UNEXPECTED_ERROR = "unexpected_error"
     OS_ERROR = "os_error"
@@ -101,38 +104,38 @@ class Remark(StrEnum):
 
 
 def anchor(section: str) -> str:
-    """The address of a section, such as `docs/runbook.md#auth_failed`."""
+    """The link to a section, such as `docs/runbook.md#auth_failed`."""
     return f"{PAGE}#{section}"
 
 
-def see(text: str, section: str) -> str:
-    """Append a section's address to a text; one that names a section already is left as it is."""
+def with_anchor(text: str, section: str) -> str:
+    """Append the link to a section to a text, unless it has one already."""
     return text if f"({PAGE}#" in text else f"{text} ({anchor(section)})"
 
 
 def section_of(error: BaseException) -> str:
-    """The section on an error, ours or a library's."""
+    """The section on an error of any class."""
     match error:
         case PipelineError():
             return error.section
-        case OSError(errno=number) if number in _FULL:
-            return Remark.DISK_FULL
+        case OSError(errno=number) if number in _FULL_ERRNOS:
+            return RunbookSection.DISK_FULL
         case OSError():
-            return Remark.OS_ERROR
+            return RunbookSection.OS_ERROR
         case _:
-            return Remark.DISK_FULL if says_full(str(error)) else Remark.UNEXPECTED_ERROR
+            return RunbookSection.DISK_FULL if means_full_disk(str(error)) else RunbookSection.UNEXPECTED_ERROR
 
 
 def section_named(name: str, message: str = "") -> str:
-    """The section on an error of which only the name of its class and its message are known."""
+    """The section on an error, by the name of its class, and its message where the class is not ours."""
     if (kind := PipelineError.named(name)) is not None:
         return kind.section
-    return Remark.DISK_FULL if says_full(message) else Remark.UNEXPECTED_ERROR
+    return RunbookSection.DISK_FULL if means_full_disk(message) else RunbookSection.UNEXPECTED_ERROR
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that people should hear of, as one step returns it to the next.
+    """Something wrong that people are notified of or that is logged, as steps return it.
 
     `kind` is the kind of alert it becomes, or None where it is only printed and recorded; `quarter` is named where it
     concerns one alone; `message` is a line for people without the runbook's anchor; `section` is the section of
@@ -148,18 +151,18 @@ class Problem:
 
     @property
     def line(self) -> str:
-        """The message with the runbook's anchor at its end."""
-        return see(self.message, self.section)
+        """The message with the link to its section at the end."""
+        return with_anchor(self.message, self.section)
 
     @classmethod
     def of_error(cls, error: BaseException, quarter: str | None = None, *, kind: AlertKind | None = None) -> Self:
-        """The problem that an error stands for: its message, and the section on its class."""
+        """The problem of an error: its message, and the section on its class."""
         return cls(kind, quarter, str(error), section_of(error))
 
 
-def says_full(message: str) -> bool:
-    """Whether a library's message means a full disk, or a limit on the size of files."""
-    return _SAYS_FULL.search(message) is not None
+def means_full_disk(message: str) -> bool:
+    """Whether a library's message reports a full disk, a disk quota, or a limit on file size."""
+    return _FULL_DISK.search(message) is not None
 
 
 def unforeseen(error: BaseException) -> str:

@@ -1,8 +1,8 @@
-"""Mask secrets in texts, in whatever encoding they are written there.
+"""Mask secrets in texts, also where they are encoded.
 
-A gateway that refuses a call may repeat what it was sent: as it stands, over several lines, in the escapes of JSON, of
-a web address or of HTML, in base64 or in hexadecimals, one inside the other. So a text is decoded as often as there is
-something to decode, and what stands in the text itself where a secret was found is replaced.
+A gateway that refuses a call may echo the request: verbatim, wrapped over lines, escaped for JSON, URLs or HTML, in
+base64 or hexadecimal, or in several of these nested. So a text is decoded recursively, and each match is mapped back to
+the characters of the original text, which are replaced.
 """
 
 import re
@@ -15,11 +15,11 @@ from html import unescape
 from urllib.parse import unquote
 
 MASK = "***"
-_SHORTEST = 4  # characters; what is shorter hides nothing, and its mask would hide everything
-_SHORTEST_ENCODED = 8  # bytes; what is shorter stands in hexadecimals by chance
-_SHORTEST_PART = 12  # a secret of which at least so much, and half of it, is left was cut off by whoever repeats it
-_MOST_DECODED = 1 << 18  # characters; what is longer is no error, and looked through as it is written
-_DEEPEST = 6  # codes within codes
+_SHORTEST = 4  # characters; shorter secrets are not masked: they would match everywhere
+_SHORTEST_ENCODED = 8  # bytes; a shorter secret occurs in hexadecimal text by chance
+_SHORTEST_PART = 12  # characters; a prefix of so many, and half of the secret, counts as the secret truncated
+_MOST_DECODED = 1 << 18  # characters; a longer text is no error message, and is searched without decoding
+_DEEPEST = 6  # nested encodings
 _HEX = "[0-9a-fA-F]"
 _ESCAPED = re.compile(
     rf"(?P<web>(?:%{_HEX}{{2}})+)"
@@ -29,19 +29,19 @@ _ESCAPED = re.compile(
     r"|\\(?P<sign>[^\sA-Za-z0-9]|[nrtfv])"
     rf"|(?P<html>&(?:\#\d{{1,20}};?|\#[xX]{_HEX}{{1,20}};?|[A-Za-z][A-Za-z0-9]{{1,30}};))"
 )
-_ESCAPE = "%\\&"  # what each of them begins with
-# Blanks and line breaks, and what nobody sees: soft hyphens, joiners, marks of direction, controls.
+_ESCAPE = "%\\&"  # the first character of each escape
+# Whitespace and invisible characters: soft hyphens, joiners, direction marks, controls.
 _UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
 _LOWERED = str.maketrans("ABCDEF", "abcdef")
 _BASE64_OF_ADDRESSES = str.maketrans("-_", "+/")
-# Eight bytes at least: what is shorter stands in it by chance. Without a capital it is an id, no text.
+# At least eight bytes, as shorter matches are chance. Without a capital letter it is an id, not base64.
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/])(?=[a-z0-9+/]*[A-Z])[A-Za-z0-9+/]{11,}={0,2}")
-_READABLE = re.compile(r"[\0\t\n\r -~]{11,}")  # in what was decoded: it may be in a code once more
+_READABLE = re.compile(r"[\0\t\n\r -~]{11,}")  # within decoded bytes: may be encoded again
 _Span = tuple[int, int]
 
 
 class SecretMasker:
-    """Replaces some secrets wherever they turn up. Its `repr` shows none."""
+    """Replaces the given secrets in texts, also encoded or truncated. Its `repr` shows none."""
 
     def __init__(self, secrets: Iterable[str], *, shortest: int = _SHORTEST) -> None:
         self._secrets = {secret for secret in secrets if len(secret) >= shortest}
@@ -54,7 +54,7 @@ class SecretMasker:
         return f"SecretMasker({len(self._secrets)} secrets)"
 
     def text(self, text: str) -> str:
-        """Replace each secret in the text by a mask."""
+        """Replace each secret in the text by `***`."""
         shown, end = [], 0
         for first, last in sorted(self._found(text)) if self._secrets else ():
             if last > end:
@@ -63,7 +63,7 @@ class SecretMasker:
         return "".join([*shown, text[end:]]) if shown else text
 
     def _found(self, text: str, depth: int = _DEEPEST) -> Iterator[_Span]:
-        """Where secrets stand in the text, by its own characters."""
+        """Yield the spans of secrets in the text, decoding escapes up to `depth` times."""
         is_decoded = depth > 0 and len(text) <= _MOST_DECODED
         yield from self._written_in(text, self._written, depth if is_decoded else 0)
         if not is_decoded:
@@ -76,13 +76,13 @@ class SecretMasker:
             yield from map(decoded.origin, self._found(decoded.text, depth - 1))
 
     def _written_in(self, text: str, secrets: set[str], depth: int) -> Iterator[_Span]:
-        """As they are or cut off, in hexadecimals, and, unless `depth` is 0, in base64."""
+        """Yield the spans of secrets verbatim or truncated, in hexadecimal, and, unless `depth` is 0, in base64."""
         yield from _parts(text, secrets)
         lowered = text.translate(_LOWERED) if self._in_hex else ""
         for code in self._in_hex:
             yield from ((place, place + len(code)) for place in _places(code, lowered))
         for run in _BASE64.finditer(text.translate(_BASE64_OF_ADDRESSES)) if depth else ():
-            for before in range(4):  # a group of four characters has so many places to begin at
+            for before in range(4):  # a secret may begin at any offset of a group of four characters
                 code = run[0][before:].rstrip("=")
                 code = code[: len(code) - (len(code) % 4 == 1)]
                 decoded = a2b_base64(code + "===").decode("latin-1")
@@ -96,14 +96,14 @@ class SecretMasker:
 
 
 class _Rewritten:
-    """A text with some of it replaced, which knows where in the text before it each of its characters came from."""
+    """A text after a regex replacement, which maps its spans back to spans of the original text."""
 
     def __init__(self, before: str, pattern: re.Pattern[str], read: Callable[[re.Match[str]], str]) -> None:
         self._before, self._pattern, self._read = before, pattern, read
         self.text = pattern.sub(read, before)
 
     def origin(self, span: _Span) -> _Span:
-        """Where that stood before; what was replaced as a whole counts as a whole."""
+        """The span in the original text; a span inside a replacement covers all that was replaced."""
         first, last = span
         return self._at(first, 0), self._at(last - 1, 1)
 
@@ -126,7 +126,7 @@ class _Rewritten:
 
 
 def _parts(text: str, secrets: set[str]) -> Iterator[_Span]:
-    """Where they stand as they are, or cut off."""
+    """Yield the spans of secrets verbatim, or of their prefixes."""
     for secret in secrets:
         part = secret[: max(_SHORTEST_PART, (len(secret) + 1) // 2)]
         for first in _places(part, text):

@@ -1,4 +1,4 @@
-"""Errors in settings and usage, each found before anything is asked of Clari."""
+"""Errors in settings and usage, each raised before any request to Clari."""
 
 from collections.abc import Mapping
 
@@ -6,9 +6,9 @@ from clari_pipeline.core.runbook import PipelineError
 
 
 class SettingsError(PipelineError, ValueError):
-    """A setting is missing or wrong. The message names the variable and the remedy, never a secret.
+    """A setting is missing or invalid. The message names the variable and the remedy, never a secret.
 
-    `faults` are the single messages by variable, where several may be wrong.
+    `faults` maps each invalid variable to its message.
     """
 
     def __init__(self, message: str, *, faults: Mapping[str, str] | None = None) -> None:
@@ -17,23 +17,23 @@ class SettingsError(PipelineError, ValueError):
 
 
 class UsageError(SettingsError):
-    """Options or arguments of a command that do not fit."""
+    """Options or arguments of a command are invalid, or exclude each other."""
 
 
 class KeyMissing(SettingsError):
-    """There is no key to ask Clari with."""
+    """No API key is set."""
 
 
 class SandboxInProduction(SettingsError):
-    """`CLARI_ENV` is prod, and the key is a sandbox's or the warehouse full of its figures, which are invented."""
+    """`CLARI_ENV` is prod, and the key is a sandbox's, or the warehouse holds a sandbox's invented figures."""
 
 
 class ForecastsMissing(SettingsError):
-    """No forecast is named."""
+    """`CLARI_FORECAST_IDS` is not set."""
 
 
 class ChannelsMissing(SettingsError):
-    """No channel is set to send an alert to."""
+    """`CLARI_ALERT_URLS` is not set, and a command needs a channel."""
 
 
 class ChannelUnusable(SettingsError):
@@ -41,8 +41,8 @@ class ChannelUnusable(SettingsError):
 
 
 class DriverMissing(SettingsError):
-    """What `CLARI_WAREHOUSE_URL` names needs an extra of this package."""
+    """The engine in `CLARI_WAREHOUSE_URL` needs an extra of this package that is not installed."""
 
 
 class DataFolderUnwritable(SettingsError):
-    """Nothing could be landed in `CLARI_DATA_DIR`: found before Clari is asked."""
+    """`CLARI_DATA_DIR` is not writable, so that no document could be landed."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from clari_pipeline.core.runbook import AlertKind, Problem, Remark
+from clari_pipeline.core.runbook import AlertKind, Problem, RunbookSection
 from clari_pipeline.defs.boards import board_asset
 from clari_pipeline.defs.checks import check_results, check_specs, mart_result
 from clari_pipeline.defs.lineage import column_lineage
@@ -240,7 +240,7 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
             if found or verdicts:
                 log_warnings(context.log, publish(sync.warehouse, sync.places).problems)
             if kept := [f"{quarter.quarter_id} stays: {quarter.obstacle}" for quarter in found if quarter.obstacle]:
-                raise step_failure(Problem(AlertKind.RUN_FAILED, None, "; ".join(kept), Remark.QUARTER_STAYS))
+                raise step_failure(Problem(AlertKind.RUN_FAILED, None, "; ".join(kept), RunbookSection.QUARTER_STAYS))
             return dg.MaterializeResult(
                 metadata={
                     "oldest_kept": str(retention.oldest_kept),

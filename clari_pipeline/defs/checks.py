@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from clari_pipeline.checks.export_gate import CHECKS, Verdict
-from clari_pipeline.core.runbook import anchor, see
+from clari_pipeline.core.runbook import anchor, with_anchor
 from clari_pipeline.core.safe_text import one_line
 from clari_pipeline.sync.outcomes import Outcome
 
@@ -73,6 +73,6 @@ def _result(
         check_name=name,
         passed=not failed and (bool(judged) or not is_needed),
         severity=severity,
-        description=see(one_line("; ".join(findings)), name) if failed else None if judged else unjudged,
+        description=with_anchor(one_line("; ".join(findings)), name) if failed else None if judged else unjudged,
         metadata=metadata,
     )

@@ -9,7 +9,7 @@ import dagster as dg
 
 from clari_pipeline.checks.export_gate import PRODUCT_CHECKS, Verdict
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.runbook import see
+from clari_pipeline.core.runbook import with_anchor
 from clari_pipeline.defs.assets import DAILY, EXPORTS_POOL, OWNERS, key, writers
 from clari_pipeline.defs.problems import as_step_failure, log_warnings, observation, step_failure
 from clari_pipeline.defs.resources import context_resource, exports_resource
@@ -163,7 +163,7 @@ def _description(name: str, verdicts: Sequence[Verdict]) -> str | None:
     if not verdicts:
         return "Not judged: there was nothing to ask for."
     said = "; ".join(verdict.finding for verdict in verdicts if not verdict.passed)
-    return see(said, name) if said else None
+    return with_anchor(said, name) if said else None
 
 
 def _metadata(found: ProductResult) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NoReturn, TypeVar
 
-from clari_pipeline.core.envelopes import error_in
+from clari_pipeline.core.envelopes import find_error
 from clari_pipeline.documents.rows import DocumentUnreadable
 
 _BLANK = b" \t\r\n"
@@ -332,5 +332,5 @@ def _blank(text: str, at: int) -> int:
 
 def no_document(value: Any, otherwise: str) -> DocumentUnreadable:
     """The error on JSON that is no document: Clari's message, where it is one of its envelopes."""
-    words = error_in(value)
+    words = find_error(value)
     return DocumentUnreadable(f"Clari sent an error in place of the document: {words}" if words else otherwise)

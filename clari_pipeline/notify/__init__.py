@@ -1,4 +1,4 @@
-"""Writes messages of alerts and sends them to channels. Knows nothing of Clari, of the warehouse or of settings."""
+"""Renders alerts as messages and sends them to channels; depends on neither Clari, the warehouse nor settings."""
 
 from clari_pipeline.notify.channels import (
     Channel,

@@ -1,7 +1,7 @@
-"""Send messages through Apprise: each channel on its own, in bounded time, and no address in logs or errors.
+"""Send messages through Apprise: each channel in its own thread, with a timeout, and no address in logs or errors.
 
-An address (`slack://…`, `mailto://…`, `jsons://…`) is a secret from end to end. What stands for it everywhere else is
-a channel's name: its kind, its place in the setting and a short hash.
+An address (`slack://…`, `mailto://…`, `jsons://…`) is a secret as a whole. Logs and tables hold the channel's name
+instead: its scheme, its position in the setting and a short hash.
 """
 
 import hashlib
@@ -22,10 +22,10 @@ from clari_pipeline.notify.messages import Message
 from clari_pipeline.notify.rendering import plain_in_markdown, slack_markdown
 
 _KINDS = {"P1": "failure", "P2": "warning", "P3": "info"}
-# Apprise calls these plain text; the services behind them read Markdown.
+# Apprise declares these plain text; the services behind them render Markdown.
 _READ_MARKDOWN = {"discord", "mmost", "mmosts", "zulip"}
 _SINGLE_STAR_IS_BOLD = {"slack", "gchat"}
-# Telegram's HTML knows no tables: text, which Apprise escapes for it.
+# Telegram's HTML has no tables: it gets plain text, which Apprise escapes.
 _HTML_WITHOUT_TABLES = {"tgram"}
 _WEBHOOKS = {"json", "jsons"}
 _MAIL = {"mailto", "mailtos"}
@@ -38,7 +38,7 @@ _BETWEEN_ADDRESSES = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: to connect, without an answer (each a bound of Apprise's own), and for a delivery as a whole."""
+    """Timeouts in seconds: to connect and to read (both enforced by Apprise), and of a delivery in total."""
 
     connect: float = 5
     answer: float = 10
@@ -47,7 +47,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The outcome of one message on one channel; `error` is None where it was accepted."""
+    """The outcome of one message on one channel, by name; `error` is None where it was accepted."""
 
     channel: str
     error: str | None
@@ -55,7 +55,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One address. `id` stays the same as long as the address does, wherever it stands in the setting."""
+    """One address. `id` is a hash of it, so that it does not change with the position in the setting."""
 
     scheme: str
     position: int
@@ -64,12 +64,12 @@ class Channel:
 
     @property
     def name(self) -> str:
-        """What logs and tables may hold, such as `slack #1 (3fa9c0d21b7e)`."""
+        """The name for logs and tables, such as `slack #1 (3fa9c0d21b7e)`."""
         return f"{self.scheme} #{self.position} ({self.id})"
 
 
 class Channels:
-    """The addresses that alerts go to. Raises `ChannelUnusable` for one that Apprise cannot use; nothing is sent."""
+    """The channels that alerts are sent to. Raises `ChannelUnusable` for an address that Apprise cannot parse."""
 
     def __init__(self, urls: Sequence[SecretStr | str], *, timeouts: Timeouts | None = None) -> None:
         self._timeouts = timeouts or Timeouts()
@@ -88,9 +88,9 @@ class Channels:
         return f"Channels({', '.join(channel.name for channel in self)})"
 
     def deliver(self, message: Message, to: Iterable[Channel] | None = None) -> list[Delivery]:
-        """Send to every channel, or to those named, once and at the same time. Raises nothing: a failure is an outcome.
+        """Send once to every channel, or to those in `to`, in parallel. Raises nothing: a failure is an outcome.
 
-        A channel that is down or slow holds up none of the others, and this call by `Timeouts.total` at most.
+        Returns after `Timeouts.total` at the latest; a channel that is still busy then counts as failed.
         """
         channels = list(self if to is None else to)
         errors: dict[Channel, str | None] = {}
@@ -98,7 +98,7 @@ class Channels:
         def send(channel: Channel) -> None:
             errors[channel] = _attempt(channel, message, self._timeouts)
 
-        # Daemons: one that hangs must not keep the command from ending.
+        # Daemon threads: one that hangs must not keep the process from exiting.
         threads = [
             threading.Thread(target=send, args=(channel,), name=f"alert to {channel.name}", daemon=True)
             for channel in channels
@@ -130,10 +130,10 @@ def split_addresses(text: str) -> list[str]:
 
 
 def _attempt(channel: Channel, message: Message, timeouts: Timeouts) -> str | None:
-    """Send one message to one channel; why it was not accepted, None where it was."""
+    """Send one message to one channel; returns why it was not accepted, None where it was."""
     try:
-        with _captured() as heard:
-            return None if _send(channel, message, timeouts) else heard.reason
+        with _captured() as captured:
+            return None if _send(channel, message, timeouts) else captured.reason
     except Exception as fault:  # noqa: BLE001 (a channel's fault is an outcome; its text may hold the address)
         return f"could not be sent ({type(fault).__name__})"
 
@@ -160,17 +160,17 @@ def _why_not(secret: str) -> str:
 
 
 def _service(secret: str) -> Any:
-    """Apprise's plugin for an address, or None. The one door to a library without types."""
+    """Apprise's plugin for an address, None where it has none; untyped, as Apprise is."""
     import apprise  # noqa: PLC0415 (heavy)
 
     asset = apprise.AppriseAsset(
         app_id="Clari forecast pipeline",
         app_desc="Clari forecast pipeline",
         app_url="",
-        # Apprise's logo beside somebody's forecast says nothing to them.
+        # Without Apprise's logo in the message.
         image_url_mask="",
         image_url_logo="",
-        # One thread, so that what is heard on it belongs to this delivery.
+        # One thread, so that the records captured on it belong to this delivery.
         async_mode=False,
         secure_logging=True,
     )
@@ -180,12 +180,12 @@ def _service(secret: str) -> Any:
 def _send(channel: Channel, message: Message, timeouts: Timeouts) -> bool:
     import apprise  # noqa: PLC0415 (heavy)
 
-    # A fresh plugin each time: a delivery that hangs shares nothing with the next one.
+    # A new plugin each time: a delivery that hangs shares no state with the next one.
     service = _service(channel.address.get_secret_value())
     # Mail has one bound for connecting and answering, and servers take their time to accept a message.
     service.socket_connect_timeout = timeouts.answer if channel.scheme in _MAIL else timeouts.connect
     service.socket_read_timeout = timeouts.answer
-    # The next run sends again; and "optional" would report as sent what was not.
+    # No retries: the next run sends again. "optional" would report a failure as sent.
     service.retry, service.optional = 0, False
     written = service.notify_format
     title, body, body_format = message.subject, message.text, apprise.NotifyFormat.TEXT
@@ -196,12 +196,12 @@ def _send(channel: Channel, message: Message, timeouts: Timeouts) -> bool:
     elif written == apprise.NotifyFormat.HTML and channel.scheme not in _HTML_WITHOUT_TABLES:
         body, body_format = message.html, apprise.NotifyFormat.HTML
     if channel.scheme in _WEBHOOKS:
-        # The plugin dumps its payload as a whole and lets a user add entries by the address (?:name=text). Entries
-        # that are not text are the least that it takes to put real JSON beside title and message; the user's own win.
+        # The plugin serialises its payload as a whole, and adds entries from the address (?:name=text). Values that are
+        # not text in `payload_extras` put JSON beside title and message; entries from the address take precedence.
         extras = {name: value for name, value in message.raw.items() if name not in {"subject", "message"}}
         service.payload_extras = extras | service.payload_extras
     if body_format != apprise.NotifyFormat.HTML and channel.scheme not in _WEBHOOKS:
-        # Discord, Teams and Telegram refuse long messages whole: several short ones instead.
+        # Discord, Teams and Telegram refuse long messages: they are split.
         service.overflow_mode = apprise.OverflowMode.SPLIT
     if getattr(service, "use_blocks", False):
         service.body_maxlen, service.title_maxlen = _SLACK_BLOCK, _SLACK_HEADER
@@ -211,8 +211,8 @@ def _send(channel: Channel, message: Message, timeouts: Timeouts) -> bool:
     return bool(post.notify(body, title=title, notify_type=notify_type, body_format=body_format))
 
 
-class _Heard(threading.local):
-    """What Apprise logs on this thread while it is captured: never passed on, for it names addresses."""
+class _CapturedLog(threading.local):
+    """What was parsed from Apprise's log records on this thread; the records contain addresses, and are dropped."""
 
     is_captured = False
     answer: str | None = None
@@ -220,7 +220,7 @@ class _Heard(threading.local):
 
     @property
     def reason(self) -> str:
-        """Why a message was not accepted, in words that hold nothing of the address."""
+        """Why a message was not accepted, without any part of the address."""
         if self.answer is not None:
             return f"answered {self.answer}"
         if self.unreachable:
@@ -229,37 +229,37 @@ class _Heard(threading.local):
 
 
 class _Capture(logging.Filter):
-    """Keeps records of a captured thread out of every log, and takes from them only what is no secret.
+    """Drops the log records of a capturing thread, after parsing HTTP status and connection errors from them.
 
     Apprise logs addresses at DEBUG, hosts at WARNING, and the HTTP library below it logs paths.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not _heard.is_captured:
+        if not _captured_log.is_captured:
             return True
         words = record.getMessage()
         if found := _ANSWERED.search(words):
-            _heard.answer = found[1]
+            _captured_log.answer = found[1]
         elif "connection error" in words.lower():
-            _heard.unreachable = True
+            _captured_log.unreachable = True
         return False
 
 
-_heard = _Heard()
+_captured_log = _CapturedLog()
 _capture = _Capture()
 
 
 @contextmanager
-def _captured() -> Iterator[_Heard]:
-    """Capture what this thread logs instead of letting it be written; other threads' records pass as ever."""
-    # It names the host on stderr, for whoever writes ?verify=no into an address.
+def _captured() -> Iterator[_CapturedLog]:
+    """Capture this thread's log records of Apprise and its HTTP libraries; those of other threads are logged."""
+    # urllib3's warning prints the host of an address with ?verify=no on stderr.
     warnings.filterwarnings("ignore", message="Unverified HTTPS request")
     for name in (*_LOGGERS, *logging.root.manager.loggerDict):
         if name.partition(".")[0] in _LOGGERS:
-            # A filter on a parent is not asked for its children's records: every one needs it.
+            # A parent logger's filter does not apply to its children's records: each needs its own.
             logging.getLogger(name).addFilter(_capture)
-    _heard.is_captured, _heard.answer, _heard.unreachable = True, None, False
+    _captured_log.is_captured, _captured_log.answer, _captured_log.unreachable = True, None, False
     try:
-        yield _heard
+        yield _captured_log
     finally:
-        _heard.is_captured = False
+        _captured_log.is_captured = False

@@ -1,4 +1,4 @@
-"""Group alerts into the few messages that people get."""
+"""Compose messages from alerts: one for all calls that moved, one for each other kind."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,10 @@ Baseline = Literal["sync", "week"]
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One row of the table `alert`, with the raw values that it was written from.
+    """One row of the table `alert`.
 
-    `detail` holds amounts as `Decimal` or None, in the currency that it names, and fractions, not percentages.
+    `detail` holds the values of the alert: amounts as `Decimal` or None, in its `currency_code`; fractions, not
+    percentages.
     """
 
     key: str
@@ -35,7 +36,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The top call of one forecast × quarter, of which a subject is made.
+    """The call of the person at the top of one forecast × quarter, for the subject of a message.
 
     `call_to_quota` is a fraction; `change` compares with `previous_exported_at`, the export that `baseline` names;
     `weeks_left` is 0 in the quarter's last week and negative once it is over.
@@ -58,10 +59,10 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message to people, not yet in the form of any channel.
+    """A message in every format; a channel picks its own.
 
-    `markdown` holds `**` for bold and nothing else that Slack and CommonMark read differently; `raw` is ready for
-    `json.dumps`: decimals are strings, moments ISO 8601.
+    In `markdown` only `**` for bold is read differently by Slack and CommonMark. `raw` is the JSON payload of webhooks:
+    decimals are strings, moments ISO 8601.
     """
 
     subject: str
@@ -81,10 +82,9 @@ def compose(
     where_to_look: Sequence[str],
     environment: str | None = None,
 ) -> list[Message]:
-    """Write the messages that these alerts make, the most severe first: one for all swings, one for each other kind.
+    """Compose the messages of these alerts, the most severe first: one for all swings, one for each other kind.
 
-    `headlines` are found by forecast id and quarter; a swing needs none. Subjects name the environment that it all
-    comes from, where there is one.
+    `headlines` is by forecast id and quarter; a swing may have none. Subjects name `environment`, where it is set.
     """
     by_kind: dict[str, list[Alert]] = {}
     for alert in alerts:
@@ -145,7 +145,7 @@ def _message(
 
 
 def _plain(value: Any) -> Any:
-    """Convert to types that JSON has; a decimal stays exact as a string."""
+    """Convert a value to JSON types; a decimal becomes an exact string, NaN and infinity None."""
     match value:
         case None | bool() | int() | str() | float():
             return None if isinstance(value, float) and not math.isfinite(value) else value

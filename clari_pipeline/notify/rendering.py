@@ -1,7 +1,7 @@
-"""Render text and figures for each kind of channel: plain text, Markdown of several dialects, HTML.
+"""Format amounts, and render templates as plain text, Markdown of several dialects, and HTML.
 
-Names come from a CRM and may hold anything. What a template prints is made safe by its environment, never by the
-template's author: control characters go, and nothing in a name can format, link, mention or break out.
+Names from a CRM are untrusted. Each Jinja environment escapes every printed value (`finalize`, `autoescape`): control
+characters are dropped, and no name can add formatting, a link, a mention or markup.
 """
 
 import re
@@ -19,7 +19,7 @@ _CENT = Decimal("0.01")
 _TENTH = Decimal("0.1")
 _UNITS = ((Decimal(10**9), "B"), (Decimal(10**6), "M"), (Decimal(10**3), "k"))
 _WORD_JOINER = "\u2060"
-# Slack has no escape character and CommonMark has no other way than one: look-alikes are plain text in both.
+# Slack has no escape character, while CommonMark requires one: homoglyphs are plain text in both.
 _LOOK_ALIKES = str.maketrans({"*": "∗", "`": "ˋ", "~": "∼", "|": "∣", "<": "‹", ">": "›", "\\": "∖"})
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")
 _MENTION = re.compile(r"(?<!\w)@")
@@ -30,18 +30,18 @@ _WEB_ADDRESS = re.compile(r"(https?://\S+)")
 def plain_in_markdown(value: object) -> str:
     """Escape text so that neither Slack nor CommonMark nor Discord takes it for formatting, a link or a mention."""
     text = one_line(value).translate(_LOOK_ALIKES).replace("](", f"]{_WORD_JOINER}(")
-    # Inside a word (entry_keys_are_complete, 2026_Q4) an underscore formats nothing, and can still be copied.
+    # An underscore inside a word (2026_Q4) formats nothing, and is kept, so that the word can be copied.
     text = _EDGE_UNDERSCORE.sub(lambda found: "ˍ" * len(found[0]), text)
     return _ENTITY.sub(f"&{_WORD_JOINER}", _MENTION.sub("＠", text))
 
 
 def slack_markdown(markdown: str) -> str:
-    """Convert a message's Markdown for Slack and Google Chat: one star is bold. No name holds a star."""
+    """Convert a message's Markdown for Slack and Google Chat, where one star is bold. Names contain no star."""
     return markdown.replace("**", "*")
 
 
 def money(amount: Decimal, *, signed: bool = False) -> str:
-    """`−12,400,000.00`: to the cent, with a real minus sign, and a plus where a change is meant."""
+    """`−12,400,000.00`: rounded half up to the cent, with U+2212 as minus, and a plus if `signed`."""
     return _signs(f"{amount.quantize(_CENT, ROUND_HALF_UP):{'+' if signed else ''},.2f}")
 
 
@@ -52,11 +52,11 @@ def percent(fraction: Decimal, *, signed: bool = False, places: int = 1) -> str:
 
 
 def compact(amount: Decimal, *, beside: Decimal | None = None, signed: bool = False) -> str:
-    """`12.4M`, `850k`; in the unit of the amount `beside` it where that leaves something to read."""
+    """`12.4M`, `850k`; in the unit of the amount `beside` it unless that is less than 0.1 of it."""
     size = abs(amount)
     for unit, letter in _UNITS:
         is_beside = beside is not None and abs(beside) >= unit and size >= unit * _TENTH
-        # Half of the last digit shown earlier, so that 999,960 is 1M and not 1000k.
+        # The unit changes 0.05 % early, so that 999,960 is 1M and not 1000k.
         if size >= unit - unit * Decimal("0.0005") or is_beside:
             places = Decimal(1) if letter == "k" and size >= 100 * unit else _TENTH
             shown = (amount / unit).quantize(places, ROUND_HALF_UP)
@@ -65,12 +65,12 @@ def compact(amount: Decimal, *, beside: Decimal | None = None, signed: bool = Fa
 
 
 def moment(when: datetime) -> str:
-    """`2026-10-06 06:00 UTC`."""
+    """`2026-10-06 06:00 UTC`, of a moment in any zone."""
     return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def render(name: str, **shown: Any) -> tuple[str, str, str]:
-    """Render a template in its three forms: text, Markdown, HTML."""
+    """Render the three templates of a name; returns text, Markdown and HTML."""
     text, markdown, html = (
         environment.get_template(f"{name}.{ending}.j2").render(**shown)
         for ending, environment in (
@@ -83,16 +83,16 @@ def render(name: str, **shown: Any) -> tuple[str, str, str]:
 
 
 def html_environment(*packages: str) -> jinja2.Environment:
-    """Jinja's environment for HTML: templates of these packages, and those of alerts."""
+    """The Jinja environment for HTML, with the templates of these packages and of this one."""
     return _environment(*packages, autoescape=True, finalize=_html_of)
 
 
 @cache
 def _environment(*packages: str, autoescape: bool, finalize: Callable[[Any], object]) -> jinja2.Environment:
     environment = jinja2.Environment(
-        # Named, and not found beside this file: templates must be found inside an installed wheel too.
+        # By package name, so that templates are found inside an installed wheel, too.
         loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name) for name in (*packages, "clari_pipeline.notify")]),
-        autoescape=autoescape,  # noqa: S701 - of HTML it is on; what else there is, finalize makes safe
+        autoescape=autoescape,  # noqa: S701 - on for HTML; `finalize` escapes text and Markdown
         finalize=finalize,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -116,7 +116,7 @@ def _html_of(value: Any) -> object:
 
 
 class _Where(str):
-    """A line of the caller's own that says where to look: web addresses in it must stay as they are."""
+    """A trusted line that says where to look: its URLs are not escaped in Markdown."""
 
     __slots__ = ()
 
@@ -137,6 +137,6 @@ def _short(amount: Decimal) -> Decimal:
 
 
 def _signs(figure: str) -> str:
-    # A hyphen is lost beside a digit at the end of a line, and −0.00 is nothing that anybody lost.
+    # U+2212 does not break at the end of a line as a hyphen does; zero has no sign.
     nothing = not any(digit in figure for digit in "123456789")
     return figure.lstrip("+-") if nothing else figure.replace("-", "−")

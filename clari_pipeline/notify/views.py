@@ -1,4 +1,4 @@
-"""View models of alerts: the values that templates put into sentences, in the order in which they matter."""
+"""View models of alerts for the templates, and the subjects of messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REASONS = {"from_zero": "up from zero", "to_zero": "down to zero", "sign_flip":
 
 @dataclass(frozen=True, slots=True)
 class Contributor:
-    """A report whose own call moved the manager's; `change` is None where its currency has changed meanwhile."""
+    """A direct report whose change is part of a manager's; `change` is None where the call's currency has changed."""
 
     name: str
     change: Decimal | None
@@ -35,10 +35,11 @@ class Contributor:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Where a manager's change comes from; the four parts add up to it.
+    """A manager's change, decomposed into four amounts that add up to it; `judgement` is the rest.
 
-    `shared` and `foreign` are in none of them: who answers to somebody else of the same role, too, and who calls in
-    another currency. With them, the judgement is not the manager's alone. `is_added_up` is false if all are such.
+    `shared` (reports who also report to somebody else of the same role) and `foreign` (reports with calls in another
+    currency) are in none of the other parts, so that `judgement` includes their changes. `is_added_up` is false if all
+    reports are such. `more_apart` counts those that are not listed.
     """
 
     reports: Decimal
@@ -54,7 +55,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class SwingLine:
-    """One swing as a reader sees it. Amounts are in `currency`; `percent` is a fraction, None where there is none."""
+    """One swing. Amounts are in `currency`; `percent` is a fraction, None for a rise from zero."""
 
     who: str
     role: str | None
@@ -78,9 +79,10 @@ class SwingLine:
 
 @dataclass(frozen=True, slots=True)
 class MassChange:
-    """A field in which so many calls moved together that one cause is likelier than many decisions.
+    """A field in which so many calls moved that a common cause is likely, such as an import or an exchange rate.
 
-    `others` is how many more swing, where the line stands for these, too.
+    `swung` of `compared` calls; `ratio` is the factor by which they moved, None where they differ. `others` counts
+    further swings that the line stands for, too.
     """
 
     field: str
@@ -94,7 +96,7 @@ class MassChange:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What swung in one forecast × quarter: the largest lines, how many more there are, and how to see those."""
+    """The swings of one forecast × quarter: the largest lines, how many `more` there are, and the `sql` to list all."""
 
     forecast: str
     quarter: str
@@ -109,12 +111,12 @@ class Section:
 
     @property
     def count(self) -> int:
-        """Swings that no mass change stands for."""
+        """The number of swings that no mass change stands for."""
         return len(self.lines) + self.more
 
 
 def swing_sections(alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], Headline]) -> list[Section]:
-    """One section a forecast × quarter, the newest quarter and its largest change first; ten lines in all of them."""
+    """One section a forecast × quarter, newest quarter and largest change first; ten lines in all sections together."""
     represented = {
         _field_of(alert.detail): alert.detail.get("user_ids") for alert in alerts if alert.kind == AlertKind.MASS_CHANGE
     }
@@ -171,7 +173,7 @@ def swings_subject(sections: Sequence[Section]) -> str:
 def notices_subject(kind: str, alerts: Sequence[Alert]) -> str:
     """`2 exports refused: total_new 2026_Q4, renewals 2026_Q3`."""
     known = next((one for one in AlertKind if one == kind), None)
-    words = kind.replace("_", " ")  # of a release after this one
+    words = kind.replace("_", " ")  # a kind of a later release
     one, many = (known.one, known.many) if known else (words.capitalize(), words)
     counted = one if len(alerts) == 1 else f"{len(alerts)} {many}"
     places = _places([_where(alert.detail) for alert in alerts])
@@ -179,7 +181,7 @@ def notices_subject(kind: str, alerts: Sequence[Alert]) -> str:
 
 
 def swing_line(detail: Mapping[str, Any]) -> SwingLine:
-    """The view of a swing. A change that the detail does not name is taken from its two values."""
+    """The view of a swing; a change that is missing in the detail is computed from its two values."""
     before, after = _decimal(detail, "previous_value"), _decimal(detail, "current_value")
     change = _decimal(detail, "change_amount")
     reason, period, quarter = detail.get("reason"), detail.get("time_period_id"), detail.get("quarter_id")
@@ -240,7 +242,7 @@ def _size(moved: Contributor | SwingLine | None) -> Decimal:
 
 
 def _is_represented(swing: Mapping[str, Any], represented: Mapping[tuple[str, ...], Sequence[str] | None]) -> bool:
-    """Whether a mass change says it already; one that names people says nothing of others."""
+    """Whether a mass change stands for a swing; one with `user_ids` stands for these people only."""
     field = _field_of(swing)
     return field in represented and ((people := represented[field]) is None or swing.get("user_id") in people)
 
@@ -258,7 +260,7 @@ def _mass_change(detail: Mapping[str, Any]) -> MassChange:
 
 
 def _headline_words(headline: Headline) -> str:
-    # The year is in the message; 2026_Q4 reads as Q4 to people who live in it.
+    # 2026_Q4 is shortened to Q4: the year is in the message.
     quarter = headline.quarter_id.rpartition("_")[2]
     words = f"{quarter} {headline.field_name}"
     parts = [words if headline.call is None else f"{words} {compact(headline.call)}"]
@@ -312,7 +314,7 @@ def _first(detail: Mapping[str, Any], *names: str) -> str:
 
 
 def _decimal(detail: Mapping[str, Any], name: str) -> Decimal | None:
-    # An alert that is sent again comes back from JSON, where amounts are strings.
+    # The detail of a requeued alert is read from JSON, where amounts are strings.
     value = detail.get(name)
     return None if value is None or value == "" else Decimal(value)
 

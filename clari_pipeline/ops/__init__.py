@@ -1,1 +1,1 @@
-"""What looks after the pipeline: health, preflight, backups, retention, support, the figures of a moment."""
+"""Operations: health service, preflight, backup and restore, retention, debug bundle, figures as of a moment."""

@@ -1,7 +1,7 @@
 """`as-of`: the entries as of a moment, as a table on the terminal, as CSV or as Parquet.
 
 Grain: one row a forecast, period, week, person and field that was known then, including rows that exports had stopped
-showing (`is_present` false). A million rows need half a gigabyte of memory.
+showing (`is_present` false). A million rows take half a gigabyte of memory.
 """
 
 import csv
@@ -19,7 +19,7 @@ from rich.table import Table
 
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
-from clari_pipeline.core.runbook import ExitCode, Remark
+from clari_pipeline.core.runbook import ExitCode, RunbookSection
 from clari_pipeline.core.safe_text import PlainConsole, spreadsheet_cell
 from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.sync.context import Context
@@ -87,7 +87,7 @@ def show(
             names = [column[0] for column in answer.description or ()]
             chunks: _Rows = iter(lambda: answer.fetchmany(_ROWS_A_CHUNK), [])
             written = writers[form](names, chunks, file)
-        if output is None:  # only now, as a slow reader must not keep the warehouse open
+        if output is None:  # after the session: a slow reader must not keep the warehouse open
             with file.open("rb") as known:
                 shutil.copyfileobj(known, sys.stdout.buffer)
             sys.stdout.buffer.flush()
@@ -97,7 +97,7 @@ def show(
             f"nothing of these was known as of {as_of}: see clari-pipeline status for what is loaded"
             if quarters or forecasts
             else f"nothing was known as of {as_of}: no export that was loaded is that old",
-            section=Remark.NOTHING_KNOWN,
+            section=RunbookSection.NOTHING_KNOWN,
         )
     elif form == "table" and written > _TABLE_ROWS:
         CommandLog(settings).say(
@@ -113,7 +113,7 @@ def format_of(output: Path | None) -> Format:
 
 
 def _table(names: list[str], chunks: _Rows, output: Path, *, is_shown: bool) -> int:
-    """Write the first thousand rows as a table, as wide as the terminal; returns how many there are in all."""
+    """Write the first thousand rows as a table, as wide as the terminal; returns the number of all rows."""
     width = shutil.get_terminal_size().columns if is_shown and sys.stdout.isatty() else 240
     table = Table(box=SIMPLE_HEAD)
     for name, header in _HEADERS.items():
@@ -130,7 +130,7 @@ def _table(names: list[str], chunks: _Rows, output: Path, *, is_shown: bool) -> 
 
 
 def _csv(names: list[str], chunks: _Rows, output: Path) -> int:
-    """Write CSV: exact amounts, moments in UTC as ISO 8601, null as empty, and no text that a spreadsheet runs."""
+    """Write CSV: exact amounts, moments in UTC as ISO 8601, null as empty, formulas escaped; returns the row count."""
     written = 0
     with output.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -142,7 +142,7 @@ def _csv(names: list[str], chunks: _Rows, output: Path) -> int:
 
 
 def _parquet(names: list[str], chunks: _Rows, output: Path) -> int:
-    """Write Parquet with the types of the tables: amounts as decimals, moments in UTC."""
+    """Write Parquet: amounts as decimal(18,4), moments as timestamps in UTC; returns the row count."""
     import pyarrow as pa  # noqa: PLC0415 - a second, which the other forms do not need
     import pyarrow.parquet as pq  # noqa: PLC0415
 

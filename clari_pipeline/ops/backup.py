@@ -1,11 +1,11 @@
-"""Back up what cannot be fetched from Clari a second time: the warehouse, and the landed documents.
+"""Back up what Clari cannot deliver again: the warehouse, and the landed documents.
 
-    DIR/manifest.json            every other file with its checksum: written last, in place of the one before
+    DIR/manifest.json            every other file with its checksum: replaced atomically, last
     DIR/warehouse/<when>/        the DuckDB file as of one moment; a server's tables have to be backed up there
     DIR/landing/…                the landed documents, with the paths of the landing folder
 
-A document lands before the ledger names it: so the warehouse is copied first, and every document that it names is in
-the backup. A backup that did not come to its end leaves the one before as it was.
+A document is landed before it is in the ledger, so the warehouse is copied first, and every document that it names is
+in the backup. An unfinished backup leaves the previous one intact.
 """
 
 import json
@@ -42,7 +42,7 @@ _OURS = {"lost+found", NAME, f".{NAME}", _LOCK, _ARRIVING, WAREHOUSE, LANDING}
 
 
 class BackupRefused(SettingsError):
-    """A backup or restore that is refused before anything is touched."""
+    """A backup or restore was refused before anything was written."""
 
 
 class BackupError(PipelineError):
@@ -75,7 +75,7 @@ class Manifest:
     format: int = _FORMAT
 
     def write(self, folder: Path) -> None:
-        """Write it into the folder, in place of the one before."""
+        """Replace the folder's manifest atomically. Raises `OSError`."""
         content = asdict(self)
         arriving = folder / f".{NAME}"
         text = json.dumps({"checksum": _checksum(content), **content}, indent=1, ensure_ascii=False)
@@ -88,7 +88,7 @@ class Manifest:
 def read(folder: Path) -> Manifest | None:
     """Read a backup's manifest; None where there is none.
 
-    Raises `BackupError` for one that is damaged, or that names a path outside of what a backup writes.
+    Raises `BackupError` where it is damaged, or names a path that no backup writes.
     """
     try:
         content: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
@@ -105,13 +105,13 @@ def read(folder: Path) -> Manifest | None:
 
 
 def checksum(file: Path) -> Checksum:
-    """Read a file's checksum. Raises `OSError`."""
+    """Compute a file's checksum. Raises `OSError`."""
     with file.open("rb") as stream:
         return Checksum(file_digest(stream, "sha256").hexdigest(), file.stat().st_size)
 
 
 def is_as_saved(folder: Path, path: str, saved: Checksum) -> bool:
-    """Whether a file of the backup has the checksum of when it was saved; reads every byte."""
+    """Whether a file of the backup still has the saved checksum; reads every byte."""
     try:
         return (folder / path).stat().st_size == saved.size and checksum(folder / path) == saved
     except OSError:
@@ -131,7 +131,10 @@ def verify(folder: Path, manifest: Manifest) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The result of a backup. `troubles` are documents that could not be saved, a line each."""
+    """The result of a backup: counts of documents in it, and of those copied.
+
+    `troubles` are documents that could not be saved, a line each.
+    """
 
     manifest: Manifest
     documents: int
@@ -142,11 +145,11 @@ class Taken:
 def take(
     warehouse: Warehouse, landing: Landing, folder: Path, *, env: str | None, now: Callable[[], datetime]
 ) -> Taken:
-    """Save a warehouse and the landed documents into a folder. `env` is the environment of whoever has no warehouse.
+    """Save a warehouse and the landed documents into a folder. `env` is for the manifest where there is no warehouse.
 
-    Raises `BackupError`, `BackupRefused`, `PathOutside` or `WarehouseError`.
-    A sync may go on meanwhile. What the folder holds already, byte by byte, is not copied again; what the landing
-    folder has lost since stays in it.
+    Incremental: documents that the folder has with the same bytes are not copied again; documents that are no longer
+    landed stay in it. A sync may run concurrently. Raises `BackupError`, `BackupRefused`, `PathOutside` or
+    `WarehouseError`.
     """
     _refuse_other_folders(landing.root, folder)
     if not warehouse.exists() and not any(landing.manifests()):
@@ -155,7 +158,7 @@ def take(
         try:
             before = read(folder)
         except BackupError:
-            before = None  # documents without a manifest are proved by their own
+            before = None  # documents are then verified by their own manifests
         place = folder / WAREHOUSE / f"{now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         try:
             files, env, rows = _save_warehouse(warehouse, place, env=env)
@@ -181,7 +184,7 @@ def take(
 
 @contextmanager
 def _saving(folder: Path) -> Iterator[None]:
-    """The folder's lock for one backup; files that a killed one has left are deleted."""
+    """Hold the folder's exclusive lock, delete what a killed backup left, and translate errors to `BackupError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / _LOCK, timeout=0):
@@ -210,11 +213,11 @@ def _refuse_other_folders(landing: Path, folder: Path) -> None:
 def _save_warehouse(
     warehouse: Warehouse, place: Path, *, env: str | None
 ) -> tuple[dict[Path, Checksum], str | None, dict[str, int]]:
-    """Copy the warehouse; returns the checksum (none on a server), the environment, and the rows of each table."""
+    """Copy the warehouse; returns its file's checksum (none on a server), its environment, and row counts by table."""
     if not warehouse.exists():
         return {}, env, {}
     with warehouse.session():
-        pass  # raises where it is of another environment, and migrates the tables to this release
+        pass  # raises for another environment, and migrates the tables to this release
     place.mkdir(parents=True)
     file = place / "warehouse.duckdb"
     with warehouse.copied(file) as session:
@@ -231,7 +234,7 @@ def _save_warehouse(
 def _save_documents(
     landing: Landing, folder: Path, known: Mapping[str, Checksum]
 ) -> tuple[dict[str, Checksum], int, list[str]]:
-    """Copy the landed documents; returns the files in the backup, how many were copied, and the troubles."""
+    """Copy the landed documents; returns the checksums by path, the number copied, and the troubles."""
     files: dict[str, Checksum] = {}
     copied, troubles = 0, []
     for manifest in sorted(landing.manifests()):
@@ -259,7 +262,7 @@ def _save_documents(
 
 
 def _kept(folder: Path, path: str, known: Mapping[str, Checksum]) -> dict[str, Checksum]:
-    """A document's files where the backup holds them, each byte as it was saved; else empty."""
+    """The checksums of a document's files where the backup has them unchanged; else empty."""
     names = [f"{path}/{name}" for name in DOCUMENT_FILES]
     if all(name in known and is_as_saved(folder, name, known[name]) for name in names):
         return {name: known[name] for name in names}
@@ -267,7 +270,7 @@ def _kept(folder: Path, path: str, known: Mapping[str, Checksum]) -> dict[str, C
 
 
 def _left_over(folder: Path, path: str, source: Path) -> dict[str, Checksum]:
-    """A document's files where an unfinished backup has copied them, proved by their own manifest; else empty."""
+    """The checksums of a document that an unfinished backup has copied, verified by its own manifest; else empty."""
     target = folder / path
     try:
         if (target / NAME).read_bytes() != (source / NAME).read_bytes():
@@ -281,7 +284,7 @@ def _left_over(folder: Path, path: str, source: Path) -> dict[str, Checksum]:
 def copy_document(
     source: Path, target: Path, *, arriving: Path, expected: Mapping[str, Checksum] | None = None
 ) -> dict[str, Checksum]:
-    """Copy a document's folder, atomically; returns the checksums of its files by name.
+    """Copy a document's folder by way of `arriving`, atomically; returns the checksums of its files by name.
 
     Raises `BackupError` where they differ from `expected`, and leaves the target as it was.
     """
@@ -302,13 +305,13 @@ def copy_document(
 
 
 def prove(copied: Mapping[str, Checksum], saved: Mapping[str, Checksum], place: Path) -> None:
-    """Raise `BackupError` where files copied from a backup differ from what was saved."""
+    """Raise `BackupError` where files copied from a backup differ from the saved checksums."""
     if copied != saved:
         raise BackupError(f"{place} has changed while it was restored: use another backup")
 
 
 def _refuse_odd_paths(folder: Path, manifest: Manifest) -> None:
-    """Raise `BackupError` for a path that leads out of the folder, or a document of which a file is missing."""
+    """Raise `BackupError` for a path outside of a backup's folders, or a document with a file missing."""
     documents = {path.rpartition("/")[0] for path in manifest.files if path != manifest.warehouse}
     whole = {f"{path}/{name}" for path in documents for name in DOCUMENT_FILES}
     whole |= {manifest.warehouse} if manifest.warehouse is not None else set()
@@ -330,7 +333,7 @@ def _refuse_odd_paths(folder: Path, manifest: Manifest) -> None:
 
 
 def _lies_below(name: str, path: str) -> bool:
-    """Whether a path is in normal form and below that folder, with no part that begins with a dot."""
+    """Whether a path is normalised and below that folder, without a part that begins with a dot."""
     first, *others = parts = PurePosixPath(path).parts or ("",)
     return first == name and bool(others) and "/".join(parts) == path and not any(one.startswith(".") for one in others)
 

@@ -1,4 +1,4 @@
-"""Freshness of the figures: a forecast is behind where its current quarter is, whatever else is fresh."""
+"""Freshness: a forecast is behind where the figures of its current quarter are, however fresh other quarters are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clari_pipeline.warehouse.session import Session
 
 @dataclass(frozen=True, slots=True)
 class ExportHealth:
-    """One forecast × quarter: `state` of the newest export, both moments of the newest that a sync has merged."""
+    """One forecast × quarter: `state` of its newest export; both moments are of the newest merged one, None without."""
 
     forecast_id: str
     time_period_id: str
@@ -29,7 +29,7 @@ class ExportHealth:
 
 @dataclass(frozen=True, slots=True)
 class CurrentQuarter:
-    """The quarter that has to be fresh, of the forecasts in the settings: none are named where commands name them.
+    """The quarter that has to be fresh, and the forecasts in the settings, none where only commands name them.
 
     `is_new`: it began less than `CLARI_QUARTER_GRACE_DAYS` ago, and Clari may have nothing for it yet.
     """
@@ -40,7 +40,7 @@ class CurrentQuarter:
 
     @staticmethod
     def at(now: datetime, settings: Settings) -> CurrentQuarter:
-        """By the calendar of the settings."""
+        """The current quarter at a moment, by the calendar in the settings."""
         calendar = settings.calendar
         today = calendar.day_of(now)
         current = calendar.quarter_of(today)

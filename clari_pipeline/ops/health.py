@@ -1,6 +1,6 @@
 """An HTTP service for monitoring: `/health` for a probe, `/metrics` for Prometheus, from one snapshot of the ledger.
 
-It sends no request to Clari, and neither makes nor writes the warehouse.
+It sends no request to Clari, and neither creates nor writes the warehouse.
 """
 
 import errno
@@ -28,7 +28,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.runbook import ExitCode, section_of, see
+from clari_pipeline.core.runbook import ExitCode, section_of, with_anchor
 from clari_pipeline.core.safe_text import json_text, printable
 from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.ops.freshness import CurrentQuarter, ExportHealth
@@ -43,12 +43,12 @@ Status: TypeAlias = Literal["ok", "stale", "never", "busy", "unreadable"]
 _IN_FLIGHT = ("SUBMITTING", "SUBMITTED", "LANDED")
 _EXPORT = ("forecast_id", "time_period_id")
 _NO_STORE = {"Cache-Control": "no-store"}
-_UNCHANGED_FOR_S = 30.0  # a change token is believed no longer: some file systems' clocks are coarse
+_UNCHANGED_FOR_S = 30.0  # then the ledger is read even if the change token is the same: some have coarse timestamps
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The ledger as read at a moment; `states` count the exports of a forecast × quarter × state, a row each."""
+    """The ledger as read at a moment; `states` has the count of exports by forecast × quarter × state."""
 
     taken_at: datetime
     exports: tuple[ExportHealth, ...] = ()
@@ -58,18 +58,18 @@ class Snapshot:
 
     @property
     def jobs_in_flight(self) -> int:
-        """Exports that were begun, and neither merged nor failed."""
+        """The number of exports that are neither merged nor failed."""
         return sum(count["exports"] for count in self.states if count["state"] in _IN_FLIGHT)
 
     @property
     def successes(self) -> list[tuple[datetime, ExportHealth]]:
-        """Each merged forecast × quarter, with the moment that its figures are as of."""
+        """Each merged forecast × quarter, with the moment its figures are as of."""
         return [(export.exported_at, export) for export in self.exports if export.exported_at is not None]
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A snapshot judged at a moment; `error` is one line, without a secret."""
+    """The health at a moment: a snapshot, None where there is none. `error` is one line, without a secret."""
 
     now: datetime
     max_age_hours: float
@@ -81,14 +81,14 @@ class Health:
 
     @property
     def newest_success(self) -> ExportHealth | None:
-        """The merged export whose figures are the newest; of two as of one moment, the later quarter's."""
+        """The merged export with the newest `exported_at`; of two with the same, the later quarter's."""
         successes = self.snapshot.successes if self.snapshot else []
         newest = max(successes, key=lambda success: (success[0], success[1].time_period_id), default=None)
         return newest[1] if newest else None
 
     @property
     def status(self) -> Status:
-        """`ok`, or why not: `stale` also where one of the products named in the settings is."""
+        """`ok`, or why not: `stale` also where a product named in the settings is."""
         if self.failure is not None:
             return self.failure
         products = self.snapshot.products if self.snapshot else ()
@@ -103,7 +103,7 @@ class Health:
 
     @property
     def behind(self) -> list[str]:
-        """Ids of forecasts whose current quarter is too old, whatever else is fresh."""
+        """Ids of forecasts whose figures of the current quarter are too old."""
         if self.current is None or not self.brings_forecasts or self.snapshot is None:
             return []
         return self.current.behind(self.snapshot.exports, self.now - self._max_age)
@@ -117,7 +117,7 @@ class Health:
         return (self.now - moment).total_seconds()
 
     def as_document(self) -> dict[str, Any]:
-        """The document of `/health`. Counts are null where the ledger has not been read yet."""
+        """The JSON document of `/health`. Counts are null where the ledger could not be read."""
         snapshot, newest = self.snapshot, self.newest_success
         return {
             "status": self.status,
@@ -151,7 +151,7 @@ class Health:
         }
 
     def as_metrics(self) -> Iterator[Metric]:
-        """The metrics of `/metrics`. What is not known has no sample."""
+        """Yield the metrics of `/metrics`; an unknown value has no sample."""
         yield _gauge(
             "clari_up", "1 if the current quarter's figures are younger than CLARI_MAX_AGE_HOURS.", self.status == "ok"
         )
@@ -199,10 +199,10 @@ class Health:
 
 
 class HealthReader(Collector):
-    """Reads the ledger for concurrent requests, one at a time; a collector of Prometheus' library.
+    """Reads the ledger for concurrent requests, under a lock; a Prometheus collector.
 
     A warehouse in a file is opened only when its change token has changed, and as briefly as possible: while it is
-    open, no sync can write it. While a sync holds the lock, the last snapshot stands.
+    open, no sync can write it. While a sync holds the file's lock, the last snapshot is served.
     """
 
     def __init__(self, warehouse: Warehouse, settings: Settings) -> None:
@@ -214,7 +214,7 @@ class HealthReader(Collector):
         self._taken_at = self._closed_at = float("-inf")  # monotonic
 
     def read(self) -> Health:
-        """The health now. An error of the warehouse is not raised: it is the status `busy` or `unreadable`."""
+        """The current health. A `WarehouseError` becomes the status `busy` or `unreadable`."""
         failure: Literal["busy", "unreadable"] | None = None
         error: str | None = None
         settings = self._settings
@@ -231,15 +231,15 @@ class HealthReader(Collector):
         return Health(now, settings.max_age_hours, snapshot, settings.brings_forecasts, current, failure, error)
 
     def describe(self) -> Sequence[Metric]:
-        """No metrics: registering it must not open the warehouse."""
+        """No metrics, so that registering the collector does not open the warehouse."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric as of now."""
+        """Yield all current metrics."""
         return self.read().as_metrics()
 
     def _refresh(self) -> None:
-        """Take a snapshot, unless the change token says that nothing was written since the last."""
+        """Take a snapshot, unless the change token is that of the last one, less than 30 s ago."""
         token = self._warehouse.change_token()
         is_unchanged = token is not None and token == self._last_token
         if self._last and is_unchanged and time.monotonic() - self._taken_at < _UNCHANGED_FOR_S:
@@ -292,7 +292,7 @@ def serve(settings: Settings, *, host: str, port: int) -> int:
     """
     warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
     reader = HealthReader(warehouse, settings)
-    reader.read()  # a snapshot to answer with, should a sync hold the lock from now on
+    reader.read()  # the first snapshot, before a sync may hold the lock
     with _listener(host, port) as listener:
         config = uvicorn.Config(
             application(reader),
@@ -309,7 +309,7 @@ def serve(settings: Settings, *, host: str, port: int) -> int:
             name = f"[{host}]" if ":" in host else host
             address = f"http://{name}:{listener.getsockname()[1]}"
             line = f"clari-pipeline: {address}/health and {address}/metrics answer, until Ctrl-C"
-            print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is what the operator reads
+            print(line, file=sys.stderr, flush=True)  # noqa: T201 - for the operator
             server.run(sockets=[listener])
     return ExitCode.DONE
 
@@ -334,7 +334,7 @@ def _listener(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def _ended_by_signals(server: uvicorn.Server) -> Iterator[None]:
-    """Handle signals in place of uvicorn, which raises them again when it has ended: that would set the exit code."""
+    """Stop the server at SIGINT or SIGTERM; uvicorn's own handler re-raises them, which would set the exit code."""
 
     def end(*_: object) -> None:
         server.should_exit = True
@@ -355,7 +355,7 @@ async def _rejected(_request: Request, error: Exception) -> Response:
 
 async def _failed(_request: Request, error: Exception) -> Response:
     first = "".join(str(error).strip().splitlines()[:1])
-    message = see(f"{type(error).__name__}: {first}; CLARI_DEBUG=1 shows where", section_of(error))
+    message = with_anchor(f"{type(error).__name__}: {first}; CLARI_DEBUG=1 shows where", section_of(error))
     print(f"clari-pipeline: {printable(message)}", file=sys.stderr)  # noqa: T201
     return JSONResponse({"error": "a fault of this service: its standard error says which"}, 500, headers=_NO_STORE)
 
@@ -363,7 +363,7 @@ async def _failed(_request: Request, error: Exception) -> Response:
 def _gauge(
     name: str, documentation: str, value: float | Mapping[tuple[str, ...], float], labels: Sequence[str] = ()
 ) -> Metric:
-    """One value, or one for each of these values of the labels."""
+    """A gauge with one value, or with one for each tuple of label values."""
     if not isinstance(value, Mapping):
         return GaugeMetricFamily(name, documentation, value=value)
     metric = GaugeMetricFamily(name, documentation, labels=labels)

@@ -1,4 +1,4 @@
-"""Restore a backup, which is read in full and proved before anything is touched."""
+"""Restore a backup; all of its checksums are verified before anything is written."""
 
 import shutil
 from contextlib import suppress
@@ -30,10 +30,10 @@ _LANDING = f"{LANDING}/"
 
 @dataclass(frozen=True, slots=True)
 class Restoring:
-    """The plan of a restore: `missing` documents are not landed, `differing` ones are, with other bytes than the saved.
+    """The plan of a restore: `missing` documents are not landed, `differing` ones are landed with other bytes.
 
-    `landing` is the landing folder. `unknown` counts documents that have landed since, which are kept. `target` is the
-    warehouse that the saved one replaces, None where documents alone are restored.
+    `landing` is the landing folder. `unknown` counts landed documents that the backup lacks, which are kept. `target`
+    is the warehouse that the saved one replaces, None where documents alone are restored.
     """
 
     folder: Path
@@ -48,7 +48,7 @@ class Restoring:
 def plan(
     warehouse: Warehouse, landing: Landing, folder: Path, *, env: str | None, documents_only: bool, force: bool
 ) -> Restoring:
-    """Prove the backup, and compare it with what is there, in environment `env`.
+    """Verify the backup, and compare it with what is there, in environment `env`. `force` allows to replace it.
 
     Raises `BackupError`, `PathOutside` for a document outside of the landing folder, and, where the restore is refused,
     `BackupRefused` or `SandboxInProduction`.
@@ -65,7 +65,7 @@ def plan(
                 "then clari-pipeline replay makes the tables there"
             )
         target = warehouse
-        # One of an earlier release may lack a queried table; people are checked once more when it is opened.
+        # A backup of an earlier release may lack a queried table; opening the restored warehouse checks people again.
         with suppress(WarehouseError), DuckWarehouse(folder / manifest.warehouse).read_only() as session:
             if session is not None:
                 refuse_invented_people(session, env, place=f"the warehouse in {folder}")
@@ -96,7 +96,7 @@ def plan(
 def restore(work: Restoring) -> None:
     """Restore what was planned: the documents, each atomically, then the warehouse.
 
-    Raises `BackupError`, `PathOutside` or `WarehouseError`. A restore that was interrupted is continued by the next.
+    Raises `BackupError`, `PathOutside` or `WarehouseError`. An interrupted restore is continued by the next.
     """
     try:
         arriving = inside(work.landing, ".arriving")

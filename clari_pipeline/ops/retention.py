@@ -1,7 +1,7 @@
-"""Quarters that are old enough leave the tables. Their landed documents stay, and `replay` brings them back.
+"""Delete old quarters from the tables. Their landed documents stay, and `replay` restores them.
 
-The ledger goes on naming their exports, as `RETIRED`: whoever syncs such a quarter again gets all of it back, not the
-newest export alone. Verdicts that passed leave, too, once they are old: a sync writes seventeen an export, for ever.
+Their exports stay in the ledger as `RETIRED`, so that a sync of such a quarter rebuilds it from all of its documents,
+not from the newest export alone. Old verdicts that passed are deleted, too: each export adds seventeen.
 """
 
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.refreshing import Marts
 from clari_pipeline.warehouse.session import Record, Session, rows, run
 
-_AT_ONCE = 1000  # exports that a statement names
+_AT_ONCE = 1000  # exports in one statement
 _LEAVING = [mart.name for mart in MARTS.values() if mart.retention is RetentionRule.WITH_QUARTER]
 _QUERIES = ("retention/retire", "retention/forget_quarter", "retention/retired")  # periods: which rows are a quarter's
 
 
 @dataclass(frozen=True, slots=True)
 class OldQuarter:
-    """A quarter before the oldest one kept: rows by table, and the exports of which they are made.
+    """A quarter before the oldest one kept: its row count by table, its number of exports, and their forecasts.
 
-    `obstacle` says why it stays: a document without which it could not be brought back.
+    `obstacle` is why it is kept, None if it is not: a landed document is missing, without which it cannot be rebuilt.
     """
 
     quarter_id: str
@@ -37,23 +37,23 @@ class OldQuarter:
 
 
 class Retention:
-    """What leaves the tables of a warehouse, and what stays."""
+    """Finds and deletes the rows of old quarters, and old verdicts."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         kept = max(context.settings.retention_periods, context.settings.historical_periods + 1)
         self.oldest_kept = context.calendar.quarter_of(context.today()).shifted(1 - kept)
-        """The oldest quarter that stays: of `CLARI_RETENTION_PERIODS`, or of those that a sync brings, if more."""
+        """The oldest quarter that stays, by `CLARI_RETENTION_PERIODS`, but never one that a sync exports."""
 
     def old_quarters(self) -> list[OldQuarter]:
-        """What would go, the oldest first."""
+        """The quarters before the oldest one kept, oldest first."""
         with self._context.warehouse.session() as session:
             return self._old_quarters(session)
 
     def retire(self) -> list[OldQuarter]:
-        """Remove the old quarters' rows, each in a transaction of its own, and refresh the marts without them.
+        """Delete the old quarters' rows, each quarter in one transaction, and refresh the marts.
 
-        Returns what has gone, and what had to stay.
+        Returns all old quarters; those with an `obstacle` were kept.
         """
         with_retry = self._context.warehouse.with_retry
         done = [one if one.obstacle else with_retry(partial(self._retire, one)) for one in self.old_quarters()]
@@ -62,15 +62,15 @@ class Retention:
         return done
 
     def old_verdicts(self) -> int:
-        """How many verdicts would leave `export_check`: those that passed, of exports that were merged more than
-        `CLARI_VERDICT_DAYS` ago and are not the newest of their quarter. What failed stays, and all of an export that
-        was refused.
+        """The number of verdicts in `export_check` that `forget_verdicts` would delete: those that passed, of exports
+        merged more than `CLARI_VERDICT_DAYS` ago that are not the newest of their quarter. Failed verdicts, and all of
+        a refused export, are kept.
         """
         with self._context.warehouse.session() as session:
             return sum(found["verdicts"] for found in self._old_verdicts(session))
 
     def forget_verdicts(self) -> int:
-        """Remove the old verdicts; how many."""
+        """Delete the old verdicts; returns their number."""
 
         def forget(session: Session) -> int:
             with session.lock("marts"), session.transaction():
@@ -109,7 +109,10 @@ class Retention:
         ]
 
     def _retire(self, old: OldQuarter, session: Session) -> OldQuarter:
-        """Nobody merges or compares anything of the quarter meanwhile, nor has looked at its ledger to do so."""
+        """Delete a quarter's rows under the locks of its forecasts and of the marts: no merge can run concurrently.
+
+        The quarter is read again under the locks, as the plan may be out of date.
+        """
         with ExitStack() as locks:
             for forecast_id in old.forecasts:
                 locks.enter_context(session.lock("quarter", forecast_id, old.quarter_id))

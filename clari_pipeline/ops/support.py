@@ -1,6 +1,6 @@
-"""`clari-pipeline debug-bundle`: an archive with which support can find out what is wrong.
+"""`clari-pipeline debug-bundle`: a tar archive for support, of versions, settings, ledger, health and Dagster's runs.
 
-A part that cannot be read is replaced by a file with the reason, as a bundle is made when things are broken.
+A part that cannot be read is replaced by a file with the error, as a bundle is made when something is broken.
 """
 
 import io
@@ -37,14 +37,14 @@ _RUNS = 20
 _REQUIRED = re.compile(r"[A-Za-z0-9._-]+")
 _NAMES_PEOPLE = {"top_user"}  # settings
 _PEOPLE_KEYS = {"name", "user_name", "email", "updated_by_name", "adjusted_by_name", "CLARI_TOP_USER"}  # of evidence
-_ABOUT_PEOPLE = {"totals_have_one_top"}  # checks whose evidence names people of documents that were never merged
+_ABOUT_PEOPLE = {"totals_have_one_top"}  # checks whose evidence names people of refused documents, whom no table knows
 _ABOUT = "What clari-pipeline debug-bundle has put together. A file NAME.error.txt says why there is no NAME.json.\n"
 
 
 def bundle(output: Path | None, *, with_people: bool) -> tuple[Path, list[str]]:
     """Write the archive, readable by its owner alone; returns its path, and a line for each part that is missing.
 
-    Without `with_people` it holds no name or address of a person that the warehouse knows. Raises `OSError`.
+    Without `with_people` the names and addresses of all people in the warehouse are masked. Raises `OSError`.
     """
     taken_at = datetime.now(UTC)
     file = output or Path(f"clari-debug-{taken_at:%Y%m%dT%H%M%SZ}.tar.gz")
@@ -73,12 +73,12 @@ def bundle(output: Path | None, *, with_people: bool) -> tuple[Path, list[str]]:
         if with_people:
             parts["rules"] = lambda: repr(read_rules())
         else:
-            if not warehouse.exists():  # nor names that Dagster's messages could be masked by
+            if not warehouse.exists():  # so that no names are known to mask in Dagster's messages
                 parts["dagster_runs"] = lambda: _dagster_runs(settings, message_of=lambda _: "left out")
             try:
                 people = [one["known_as"] for one in _rows(warehouse, "people")]
             except WarehouseError as unknown:
-                # Without the names there is no masking: parts that may name people are left out.
+                # Masking needs the names: parts that may name people are left out.
                 names = ("export_job", "product_fetch", "export_check", "dagster_runs")
                 parts |= dict.fromkeys(names, partial(_left_out, unknown))
     mask = Mask(settings, people=people)
@@ -91,12 +91,12 @@ def bundle(output: Path | None, *, with_people: bool) -> tuple[Path, list[str]]:
 
 
 def _made(parts: Mapping[str, Callable[[], Any]], mask: Mask) -> tuple[dict[str, str], list[str]]:
-    """Each part as the text of a file, and a line for each that failed."""
+    """Render the parts: texts by file name, and a line for each part that failed."""
     made, troubles = {"README.txt": _ABOUT}, []
     for name, part in parts.items():
         try:
             content = mask.everywhere(_plain(part()))
-        except Exception as error:  # noqa: BLE001 - it is made when things are broken
+        except Exception as error:  # noqa: BLE001 - the other parts are still useful
             reason = mask.text(f"{type(error).__name__}: {error}")
             made[f"{name}.error.txt"] = reason
             troubles.append(f"{name}: {' '.join(reason.split())}")
@@ -108,7 +108,7 @@ def _made(parts: Mapping[str, Callable[[], Any]], mask: Mask) -> tuple[dict[str,
 def _write(file: Path, made: Mapping[str, str], taken_at: datetime) -> None:
     folder = file.name.removesuffix(".tar.gz").removesuffix(".tgz")
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    os.fchmod(descriptor, 0o600)  # a file that was there keeps its mode otherwise
+    os.fchmod(descriptor, 0o600)  # an existing file keeps its mode otherwise
     with os.fdopen(descriptor, "wb") as stream, tarfile.open(fileobj=stream, mode="w:gz") as archive:
         for name, text in made.items():
             content = text.encode(errors="backslashreplace")
@@ -118,13 +118,13 @@ def _write(file: Path, made: Mapping[str, str], taken_at: datetime) -> None:
 
 
 def _rows(warehouse: Warehouse, name: str) -> list[Record]:
-    """The rows of a query of topic `support`; none where nothing was ever written."""
+    """The rows of a query of topic `support`; empty without a warehouse."""
     with warehouse.read_only() as session:
         return [] if session is None else rows(session, f"support/{name}")
 
 
 def _counts(warehouse: Warehouse) -> dict[str, int]:
-    """Rows of each table."""
+    """The row count of each table."""
     with warehouse.read_only() as session:
         return {} if session is None else {table: session.count(table) for table in tables()}
 
@@ -167,7 +167,7 @@ def _settings(settings: Settings, *, with_people: bool) -> dict[str, Any]:
 
 
 def _checks(warehouse: Warehouse, *, with_people: bool) -> list[Record]:
-    """The verdicts, people masked in their evidence."""
+    """The rows of `export_check`, people masked in their evidence unless `with_people`."""
     found = [one | {"evidence": _parsed(one["evidence"])} for one in _rows(warehouse, "checks")]
     if with_people:
         return found
@@ -193,7 +193,7 @@ def _unnamed(value: Any) -> Any:
 
 
 def _dagster_runs(settings: Settings, *, message_of: Callable[[Any], str]) -> list[dict[str, Any]]:
-    """The newest runs with their events; `message_of` gives the message of a log entry."""
+    """The newest 20 runs with their events; `message_of` extracts the message of a log entry."""
     if not (settings.dagster_dir / "dagster.yaml").exists():
         return []
     import dagster as dg  # noqa: PLC0415 - takes a second
@@ -234,7 +234,7 @@ def _unnamed_message(entry: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value for JSON: moments in ISO 8601, amounts and others as text, the user's home folder as ~."""
+    """Convert a value to JSON types: moments in ISO 8601, others as text, the home folder as `~`."""
     match value:
         case Mapping():
             return {str(key): _plain(entry) for key, entry in value.items()}

@@ -1,9 +1,9 @@
-"""A Clari API on this machine: an invented sales company, and every way in which an export has gone wrong."""
+"""A fake Clari API on loopback, for an invented sales company, with scenarios for every known fault of an export."""
 
 from .answers import Fault
 from .chaos import Chaos
 from .faults import SCENARIOS
 from .jobs import Export
-from .server import Sandbox, Seen
+from .server import ReceivedRequest, Sandbox
 
-__all__ = ["SCENARIOS", "Chaos", "Export", "Fault", "Sandbox", "Seen"]
+__all__ = ["SCENARIOS", "Chaos", "Export", "Fault", "ReceivedRequest", "Sandbox"]

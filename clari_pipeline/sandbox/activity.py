@@ -1,4 +1,4 @@
-"""Meetings and e-mails of the sandbox's company, and the opportunities that they are about."""
+"""Generated activity (meetings, e-mails) of the sandbox's company, and the opportunities that it is mapped to."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,13 +12,13 @@ from .people import FIRST, LAST, Person
 _KINDS = ("MEETING", "EMAIL_SENT", "EMAIL_RECEIVED", "ATTACHMENT_SENT", "ATTACHMENT_RECEIVED")
 _CUSTOMERS = ("Contoso", "Fabrikam", "Initech", "Tyrell", "Umbra", "Vandelay", "Wonka", "Zephyr")
 _STAGES = ("Discovery", "Proposal", "Negotiation", "Closed Won")
-_A_PERSON = 3  # opportunities that somebody works on
-_MAPPED_AFTER_DAYS = 2  # what Clari does not map at once
+_OPPORTUNITIES_A_PERSON = 3  # opportunities of each person
+_MAPPED_AFTER_DAYS = 2  # activity that Clari does not map to an opportunity at once
 _OUTSIDE = "customer.example"
 
 
 def activities(seed: int, people: Sequence[Person], first: date, last: date, now: datetime) -> Iterator[dict[str, Any]]:
-    """What happened on these days, as far as it is known now: some is mapped to opportunities two days late."""
+    """Yield activity from `first` to `last`, up to `now`; some of it has its opportunity only two days later."""
     day = first
     while day <= min(last, now.date()):
         for place, person in enumerate(people):
@@ -31,12 +31,16 @@ def activities(seed: int, people: Sequence[Person], first: date, last: date, now
 
 
 def opportunity_ids(seed: int, people: Sequence[Person]) -> list[str]:
-    """Every opportunity of the company."""
-    return [_opportunity_id(seed, place, number) for place in range(len(people)) for number in range(_A_PERSON)]
+    """The ids of all of the company's opportunities."""
+    return [
+        _opportunity_id(seed, place, number)
+        for place in range(len(people))
+        for number in range(_OPPORTUNITIES_A_PERSON)
+    ]
 
 
 def opportunity(seed: int, opportunity_id: str, today: date) -> dict[str, Any]:
-    """An opportunity as it stands, and how its amount and stage came there."""
+    """An opportunity with its current fields, and the history of its amount and stage."""
     key = (seed, "opportunity", opportunity_id)
     amount = between(20_000, 400_000, *key)
     changes = [today - timedelta(days=days) for days in (60, 30, 7) if draw(*key, days) % 2]
@@ -56,7 +60,7 @@ def opportunity(seed: int, opportunity_id: str, today: date) -> dict[str, Any]:
 
 
 def activity_document(found: Iterator[dict[str, Any]]) -> Iterator[bytes]:
-    """The export's file, an activity at a time."""
+    """Serialise an activity export as JSON, a chunk for each activity."""
     yield b'{"activities": ['
     for number, one in enumerate(found):
         yield (b",\n" if number else b"") + json.dumps(one, ensure_ascii=False).encode()
@@ -67,9 +71,9 @@ def _activity(
     seed: int, place: int, person: Person, day: date, key: tuple[object, ...], now: datetime
 ) -> dict[str, Any]:
     moment = datetime.combine(day, time(8), UTC) + timedelta(minutes=between(0, 9 * 60, *key, "minute"))
-    number = draw(*key, "opportunity") % _A_PERSON
+    number = draw(*key, "opportunity") % _OPPORTUNITIES_A_PERSON
     is_mapped = draw(*key, "mapped") % 4 or (now.date() - day).days >= _MAPPED_AFTER_DAYS
-    customer = _of(_CUSTOMERS, seed, "customer", place, number)
+    customer = _pick(_CUSTOMERS, seed, "customer", place, number)
     account = {
         "accountId": f"001{draw(seed, 'account', customer):016x}"[:18],
         "accountName": customer,
@@ -80,7 +84,7 @@ def _activity(
         "opportunityName": f"{customer} FY{day:%y}",
         "opportunityOwnerId": person.user.crm_id,
     }
-    outside = f"{_of(FIRST, *key, 'first')} {_of(LAST, *key, 'last')}"
+    outside = f"{_pick(FIRST, *key, 'first')} {_pick(LAST, *key, 'last')}"
     return {
         "activityId": f"{draw(*key, 'id'):016x}{draw(*key, 'id', 2):016x}",
         "activityType": _KINDS[draw(*key, "kind") % len(_KINDS)],
@@ -119,5 +123,5 @@ def _opportunity_id(seed: int, place: int, number: int) -> str:
     return f"006{draw(seed, 'opportunity', place, number):016x}"[:18]
 
 
-def _of(names: Sequence[str], *key: object) -> str:
+def _pick(names: Sequence[str], *key: object) -> str:
     return names[draw(*key) % len(names)]

@@ -1,4 +1,4 @@
-"""What the API says when it says no, and the ways in which an answer fails to arrive.
+"""Error responses in Clari's envelopes, and faults that delay, damage or drop a response.
 
 Clari's gateway, its export service and its older services each write errors in an envelope of their own; the
 sandbox answers with the one that Clari's API description gives for the case.
@@ -26,12 +26,12 @@ HANG_UP, UNSIZED = "sandbox.hang_up", "sandbox.unsized"
 
 
 class Connection(H11Protocol):
-    """Puts into each request's scope what ASGI has no words for: what cuts its connection without an answer
-    (HANG_UP), and what has its answer be without a length and end with the connection (UNSIZED).
+    """Adds to each request's ASGI scope two functions that ASGI lacks: HANG_UP aborts the connection; UNSIZED
+    sends the response without Content-Length and chunks, ended by closing the connection.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wrap the application for this connection alone."""
+        """Wrap the application of this connection."""
         super().connection_made(transport)
         served = self.app
 
@@ -39,24 +39,24 @@ class Connection(H11Protocol):
             await served({**scope, HANG_UP: transport.abort, UNSIZED: unsized}, receive, send)
 
         def unsized() -> None:
-            self.conn.their_http_version = b"1.0"  # which knows no chunks
+            self.conn.their_http_version = b"1.0"  # HTTP/1.0 has no chunked encoding
 
         self.app = app
 
 
 def refusal(status: int, code: str, message: str, namespace: str = "exports", **more: str) -> Response:
-    """The export service's envelope."""
+    """An error response in the export service's envelope."""
     body = {"code": code, "namespace": namespace, "errorId": str(uuid4()), "message": message, "orgId": ORG_ID}
     return JSONResponse(body | more, status)
 
 
 def gateway_refusal(status: int, message: str) -> Response:
-    """The gateway's envelope: who asks is unknown, or asks too often, or for a path that is not there."""
+    """An error response in the gateway's envelope: unauthenticated, rate limited, or an unknown path."""
     return JSONResponse({"message": message, "request_id": uuid4().hex}, status)
 
 
 def error_answer(status: int) -> Response:
-    """The answer that goes with a status: each of the known envelopes belongs to some."""
+    """The error response for a status, in the envelope that Clari uses for it."""
     page = "<html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>"
     missing = {"statusCode": 404, "reaspnPhrase": "Not Found", "description": "No such resource", "details": ""}
     closed = {"status": "503", "code": "service_unavailable", "message": "The service is being maintained."}
@@ -76,25 +76,25 @@ def error_answer(status: int) -> Response:
 
 
 class HangUp(Response):
-    """No answer: the connection is closed."""
+    """No response: the connection is aborted."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Close it, then wait until the server has noticed, so that it sends no answer of its own."""
+        """Abort the connection, then wait until the server has noticed, so that it sends no response of its own."""
         scope[HANG_UP]()
         while (await receive())["type"] != "http.disconnect":
             pass
 
 
-class Wrapped(Response):
-    """An answer around another one, with its headers."""
+class ResponseWrapper(Response):
+    """A response that wraps another one, with its headers."""
 
     def __init__(self, whole: Response) -> None:
         self._whole = whole
         self.raw_headers = whole.raw_headers
 
 
-class Spoilt(Wrapped):
-    """The answer as one of these faults sends it: `cut`, `drip`, `gzip`, `unsized`, `gzip_cut`, `unsized_cut`.
+class DamagedResponse(ResponseWrapper):
+    """A response damaged by a fault: `cut`, `drip`, `gzip`, `unsized`, `gzip_cut` or `unsized_cut`.
 
     All of it is in memory meanwhile: faults are for documents of a test's size.
     """
@@ -104,7 +104,7 @@ class Spoilt(Wrapped):
         self._fault = fault
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait for all that the whole answer sends, then send it so."""
+        """Collect the whole response, then send it with the fault."""
         kind, size = self._fault.kind, int(self._whole.headers["content-length"])
         sent: list[Any] = []
 
@@ -112,7 +112,7 @@ class Spoilt(Wrapped):
             sent.append(message)
 
         await self._whole(scope, receive, gather)
-        if not sent:  # the whole answer has hung up
+        if not sent:  # the whole response has aborted the connection
             return
         start, *bodies = sent
         body = b"".join(message.get("body", b"") for message in bodies)
@@ -139,15 +139,15 @@ class Spoilt(Wrapped):
             await send({"type": "http.response.body", "body": b""})
 
 
-class Watched(Wrapped):
-    """An answer, and what is to be noted as soon as the connection has taken all of it."""
+class DeliveryTracker(ResponseWrapper):
+    """A response that calls `note` once the connection has accepted all of it."""
 
     def __init__(self, whole: Response, note: Callable[[], None]) -> None:
         super().__init__(whole)
         self._note = note
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what the answer sends. One that is cut or lost never sends its end."""
+        """Forward the messages. A response that is cut or lost never sends its last one."""
 
         async def watched(message: Any) -> None:
             await send(message)
@@ -159,14 +159,13 @@ class Watched(Wrapped):
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one request instead of its answer, or to its answer.
+    """A fault injected into one request.
 
-    `kind`: `answer` (with `status`, and `body` where the status's own envelope will not do), `reset` (closed
-    without an answer, nothing done), `lost` (done, but closed without an answer), `late` (done, but answered with
-    `status`), `cut` (half an answer), `gzip` (compressed), `unsized` (its end is that of the connection), `gzip_cut`
-    and `unsized_cut` (a `share` of that, and nothing else shows it), `drip` (an answer in small pieces, over so many
-    `seconds`), `hang` (done after `seconds`), `none` (nothing happens: a place-holder in a row of faults). `also`
-    happens to the same request.
+    `kind`: `answer` (respond with `status`, with `body` in place of the status's own envelope), `reset` (abort the
+    connection, call not executed), `lost` (executed, then aborted), `late` (executed, then answered with `status`),
+    `cut` (half of the response), `gzip` (compressed), `unsized` (no length: ends with the connection), `gzip_cut` and
+    `unsized_cut` (a `share` of such a body, undetectable otherwise), `drip` (sent in small pieces over `seconds`),
+    `hang` (executed after `seconds`), `none` (no fault: a placeholder in a list). `also` applies to the same request.
     """
 
     kind: str
@@ -179,7 +178,7 @@ class Fault:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """One of FAULTS, or several that meet the same request (`cut+drip:0.1`)."""
+        """Parse one of FAULTS, or several for the same request (`cut+drip:0.1`). Raises `ValueError`."""
         one, _, others = text.partition("+")
         name, _, detail = one.partition(":")
         is_json = {"content-type": "application/json"}
@@ -207,13 +206,13 @@ class Fault:
 
     @property
     def withholds(self) -> bool:
-        """Whether the end of the call's own answer never comes."""
+        """Whether the client never gets the end of the call's own response."""
         return self.kind in {"answer", "reset", "lost", "late", "cut", "gzip_cut", "unsized_cut"} or bool(
             self.also and self.also.withholds
         )
 
     async def instead(self) -> Response | None:
-        """What comes in place of the call, once the fault has waited as long as it says; None where it is done."""
+        """The response in place of executing the call, after the wait of a `hang`; None where it is executed."""
         if self.kind == "hang":
             await asyncio.sleep(self.seconds)
         if self.kind == "answer":
@@ -224,31 +223,31 @@ class Fault:
             return HangUp()
         return await self.also.instead() if self.also else None
 
-    def spoilt(self, response: Response) -> Response:
-        """What becomes of the answer of a call that was done."""
+    def damaged(self, response: Response) -> Response:
+        """The response of an executed call, with the fault applied."""
         match self.kind:
             case "lost":
                 response = HangUp()
             case "late":
                 response = error_answer(self.status)
             case "cut" | "drip" | "gzip" | "gzip_cut" | "unsized" | "unsized_cut":
-                response = Spoilt(response, self)
-        return self.also.spoilt(response) if self.also else response
+                response = DamagedResponse(response, self)
+        return self.also.damaged(response) if self.also else response
 
 
 def quota_reached(monthly: int, concurrent: int) -> Response:
-    """One code for two causes; only the limits tell which."""
+    """One error code for quota and concurrency; only `/admin/limits` shows which is exhausted [spec]."""
     message = f"The monthly quota limit of {monthly} or concurrent limit of {concurrent} has been reached."
     return refusal(400, "export_monthly_quota_reached", message, source="Export")
 
 
 def bad_request(message: str) -> Response:
-    """A request that the forecast service cannot read."""
+    """The forecast service's error response for an invalid request."""
     return refusal(400, "bad_request", message, "fcw")
 
 
 def json_or_bytes(body: bytes) -> object:
-    """A request's body: the JSON value, or the bytes where they are none; None where there is no body."""
+    """Decode a request's body: the JSON value, the bytes where they are not JSON, None for an empty body."""
     try:
         return json.loads(body) if body else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""What people do in the sandbox's Clari: events of an audit log, the same ones whenever they are asked for."""
+"""The sandbox's audit log: generated events, deterministic by seed and day."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from uuid import UUID
 from .draws import between, draw
 from .people import Person
 
-KEPT = timedelta(days=30)  # for as long an event can be had
+KEPT = timedelta(days=30)  # how long events are available
 MOST_A_PAGE = 1000
 _EVENTS = ("user.login", "forecast.submitted", "forecast.viewed", "opportunity.edited", "api.accessed", "report.shared")
 _DEVICES = ("WEB", "WEB", "WEB", "IOS", "ANDROID")
@@ -18,9 +18,9 @@ _DAY_S = 24 * 3600
 
 @dataclass(frozen=True)
 class Paging:
-    """How pages of the audit log go wrong.
+    """Faults in the pagination of the audit log.
 
-    `repeats` events of a page come once more on the next. Page `breaks_at` (the second is 1) answers 500 each time.
+    `repeats` events of a page are repeated on the next. Page `breaks_at` (the second is 1) answers 500 each time.
     A link may lead `astray` to another host, `back` to the first page, or be `dead` when it is followed.
     """
 
@@ -31,14 +31,14 @@ class Paging:
 
 @dataclass(frozen=True)
 class AuditLog:
-    """Events of a company; each day is drawn once."""
+    """The events of a company; each day is generated once and cached."""
 
     seed: int
     people: Sequence[Person]
     _days: dict[date, list[tuple[datetime, dict[str, Any]]]] = field(default_factory=dict)
 
     def events(self, since: datetime, until: datetime, now: datetime) -> list[dict[str, Any]]:
-        """Events of a window, the newest first; none is older than 30 days, or still to come."""
+        """Events from `since` to before `until`, newest first, of the last 30 days before `now`."""
         first, end = max(since, now - KEPT), min(until, now)
         days = [end.date() - timedelta(days=number) for number in range((end.date() - first.date()).days + 1)]
         return [event for day in days for moment, event in self._of(day) if first <= moment < end]
@@ -51,7 +51,7 @@ class AuditLog:
 
 
 def actors(people: Sequence[Person], events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The people behind some events."""
+    """The actors of some events, as a page lists them."""
     behind = {event["actorId"] for event in events}
     return [
         {"actorType": "USER", "actorId": user.user_id, "name": user.name, "email": user.email}
@@ -67,7 +67,7 @@ def _of_day(seed: int, people: Sequence[Person], day: date) -> Iterator[tuple[da
         for number in range(between(3, 11, *key)):
             moment = midnight + timedelta(seconds=between(0, _DAY_S - 1, *key, number))
             name = _EVENTS[draw(*key, number, "event") % len(_EVENTS)]
-            # What is edited in bulk differs in nothing but what was edited.
+            # The events of a bulk edit differ only in the opportunity.
             for part in range(3 if name == "opportunity.edited" else 1):
                 yield moment, _event(person, people, name, moment, (*key, number), part)
 

@@ -1,8 +1,8 @@
-"""Faults by chance: the same seed draws the same ones again, and two may meet.
+"""Random faults, reproducible by seed; two may coincide.
 
-A request's fault is drawn from what it concerns and how many such requests there have been, a job's from its
-forecast, its quarter and how many such jobs there have been. So a run can be repeated even where its exports go on
-side by side and their requests come in another order.
+A request's fault is drawn from its subject and the number of such requests so far, a job's from its forecast, its
+quarter and the number of such jobs so far. So a run is reproducible even if concurrent exports send their requests in
+another order.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from datetime import timedelta
 from .answers import Fault
 from .draws import draw
 from .faults import EVERY_QUARTER, TABLE, Scenario
-from .jobs import Manner
+from .jobs import JobBehaviour
 
 ANY_CALL = (
     *("429", "429:0", "500", "502", "reset", "lost", "late:500", "cut"),
@@ -25,16 +25,15 @@ RESULTS = (
     *(*ANY_CALL, "cut", "cut", "drip:0.2", "drip:0.1+cut"),
     *("gzip", "gzip_cut", "unsized", "unsized_cut", "unsized_cut:0.9", "envelope"),
 )
-SLOT_WINDOW = 3  # times as long as a job takes: for so long somebody else holds all places, or nobody does
+SLOT_WINDOW = 3  # in durations of a job: for so long other users hold all slots, or none
 
 
 @dataclass(frozen=True)
 class Chaos:
-    """How much goes wrong: the share of requests, of jobs, and of the time (somebody else holds all places).
+    """Fault rates, from 0 to 1: of requests, of jobs, and of the time in which other users hold all slots.
 
-    What goes wrong is drawn from `seed`, else from the sandbox's own, which also draws the company's figures.
-    After `until` requests, counted from when the scenario began, all that is new behaves: requests, jobs accepted
-    from then on, places. A job that was accepted before stays as it is.
+    Faults are drawn from `seed`, else from the sandbox's own, which also draws the company's figures. After `until`
+    requests since the scenario began, no new faults occur; a job accepted before keeps its own.
     """
 
     request_rate: float = 0.25
@@ -46,24 +45,25 @@ class Chaos:
 
 def _jobs() -> tuple[Scenario, ...]:
     failed, hung, truncated = TABLE["failed"], TABLE["hung"], TABLE["truncated"]
-    expired = replace(TABLE["expired"], manner=Manner(expires=1))
-    cells = replace(truncated, manner=Manner(cells_truncated=True))
-    late = (replace(each, manner=replace(each.manner, patience=4)) for each in (failed, truncated, TABLE["slow"]))
-    both = replace(truncated, manner=Manner(truncated=True, expires=1))
+    expired = replace(TABLE["expired"], behaviour=JobBehaviour(expires=1))
+    cells = replace(truncated, behaviour=JobBehaviour(cells_truncated=True))
+    late = (
+        replace(each, behaviour=replace(each.behaviour, duration_factor=4))
+        for each in (failed, truncated, TABLE["slow"])
+    )
+    both = replace(truncated, behaviour=JobBehaviour(truncated=True, expires=1))
     faults = (failed, hung, truncated, cells, expired, both, *late, TABLE["late_list"])
     return tuple(replace(each, hits=EVERY_QUARTER) for each in faults)
 
 
 JOBS = _jobs()
-"""What happens to a job that goes wrong: failed, hung, incomplete, its results gone, late, or two of these; or it is
-listed late.
-"""
+"""The scenarios of a faulty job: failed, hung, truncated, expired, slow, two of these, or listed late."""
 
 
-class Storm:
-    """One time of chaos: what has been drawn, and what is drawn next.
+class ChaosDraws:
+    """The draws of one chaos scenario, from when it was set.
 
-    How jobs are listed, and what Clari's clock says, is drawn once.
+    How jobs are listed, and the skew of Clari's clock, are drawn once.
     """
 
     def __init__(self, chaos: Chaos, seed: int) -> None:
@@ -77,11 +77,11 @@ class Storm:
 
     @property
     def over(self) -> bool:
-        """Whether as many requests have come as chaos was to last for."""
+        """Whether more than `until` requests have come."""
         return self._chaos.until is not None and self._requests > self._chaos.until
 
     def request(self, call: str, concerns: Sequence[object]) -> Fault:
-        """The fault of the next request of that call that concerns this."""
+        """The fault of the next request of a call with this subject (forecast, quarter, number)."""
         self._requests += 1
         key = (call, *concerns)
         self._alike[key] += 1
@@ -92,14 +92,14 @@ class Storm:
         return Fault.read(words[draw(self._seed, "fault", *key) % len(words)])
 
     def job(self, forecast_id: str, period_id: str, earlier: int) -> Scenario:
-        """How a job runs that has had so many before it for the same forecast and quarter."""
+        """The scenario of a job that has `earlier` ones before it for the same forecast and quarter."""
         key = (forecast_id, period_id, earlier)
         if self.over or not self._hit(self._chaos.job_rate, "job", key):
             return TABLE["calm"]
         return JOBS[draw(self._seed, "manner", *key) % len(JOBS)]
 
     def slots_taken(self, jobs_long: float) -> bool:
-        """Whether somebody else holds all places, so many times as long as a job takes after the beginning."""
+        """Whether other users hold all slots, `jobs_long` durations of a job after the scenario began."""
         return not self.over and self._hit(self._chaos.slots_rate, "slots", (int(jobs_long / SLOT_WINDOW),))
 
     def _hit(self, rate: float, what: str, key: tuple[object, ...]) -> bool:

@@ -1,6 +1,6 @@
-"""The sandbox's sales company and what an export of it holds, before it is written in some format.
+"""The sandbox's sales company, and the content of its exports before serialisation.
 
-The same seed, people, quarter and date give the same document, whatever the time of day.
+Deterministic by seed, number of people, quarter and date.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,18 +14,18 @@ from .people import Level, User, hire
 from .quarters import WEEKS, Period, Quarter, Week, quarter_of
 
 CURRENCIES = {"USD": ("$", 10_000), "EUR": ("€", 9_200), "GBP": ("£", 7_900), "JPY": ("¥", 1_500_000)}
-"""Symbol, and how many of it 10,000 US dollars buy. The rates never change."""
+"""Symbol, and the amount that 10,000 US dollars are worth. The rates never change."""
 FORECASTS = {"total_new": 100, "new_business": 60}
-"""The forecast tabs, and how many percent of the company's business each of them shows."""
+"""The forecast tabs by id, and the percentage of the company's amounts that each shows."""
 QUARTERS_KNOWN = 32  # the company is eight years old
 
 Amount = Decimal | str | None
-"""In the entry's currency, two decimals; text only where a scenario wants a writing that is no number."""
+"""In the entry's currency, two decimals; text only where a scenario writes an invalid number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One person x field x week x period. Ids are None only where a scenario takes them away."""
+    """One person × field × week × period. Ids are None only where a scenario removes them."""
 
     field_id: str | None
     time_frame_id: str | None
@@ -47,7 +47,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The five lists of an export. Entries may be read once only: a large company's are made on the way."""
+    """The five lists of an export. `entries` may be a generator, to be read once."""
 
     fields: Sequence[Field]
     users: Sequence[User]
@@ -58,7 +58,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What an export was asked for, and on which day. Without history only the newest started week comes."""
+    """The parameters of an export, and its day. Without `historical` it has the newest started week only."""
 
     forecast_id: str
     quarter: Quarter
@@ -74,14 +74,14 @@ class Order:
 
 
 class Company:
-    """Its people are always the same ones; only scenarios take somebody away."""
+    """The company. Its people never change; only scenarios remove somebody."""
 
     def __init__(self, *, seed: int, people: int, fiscal_year_start_month: int = 1) -> None:
         self.seed = seed
         self.first_month = fiscal_year_start_month
         self.people = hire(seed, people)
         self.reps = [place for place, person in enumerate(self.people) if person.level is Level.REP]
-        # Somebody always calls zero, so that in some scenario a call can rise from there.
+        # One rep always calls zero, so that a scenario can have a call rise from zero.
         self.always_zero = self.reps[len(self.reps) // 2] if len(self.reps) > 2 else None
         self._teams: dict[int, list[int]] = {}
         for place, person in enumerate(self.people):
@@ -94,19 +94,19 @@ class Company:
         return quarter_of(today, self.first_month)
 
     def knows(self, asked: Quarter, today: date) -> bool:
-        """Whether a quarter has begun, and not before the company was founded."""
+        """Whether a quarter has begun, and lies within the company's history."""
         return 0 <= self.current(today).index - asked.index < QUARTERS_KNOWN
 
     def has_scope(self, scope_id: str) -> bool:
-        """Whether somebody's scope goes by that id."""
+        """Whether a scope of that id exists."""
         return scope_id in self._scopes
 
     def export(self, order: Order) -> Document:
-        """Everybody below the scope's owner, the head's own where none is named, as of the day's morning."""
+        """The export of a scope (the whole company where none is named), as of the morning of its day."""
         quarter, today = order.quarter, order.today
         top = self._scopes[order.scope_id] if order.scope_id else 0
         inside = set(self._below(top))
-        # The weeks come in no order (Clari's API description says so).
+        # Weeks are in no particular order [spec].
         frames = sorted(quarter.weeks(), key=lambda week: draw(self.seed, quarter.id, "order", week.id))
         figures = Figures(self.seed, quarter, today, self.always_zero)
         if not order.historical:

@@ -1,4 +1,4 @@
-"""Writing a document the ways Clari does: relational JSON, the older flat JSON, long CSV."""
+"""Serialise a document in Clari's formats: relational JSON, the older flat JSON, long CSV."""
 
 import csv
 import json
@@ -37,7 +37,7 @@ MEASURES = (
     ("crm_total", "crm_total"),
     ("crm_closed", "crm_closed"),
 )
-"""The type that is asked for, and an attribute of an entry that it brings, in the order of relational JSON."""
+"""An export type, and an attribute of an entry that it adds, in the order of relational JSON."""
 _KEYS = {name: _camel(name) for _, name in MEASURES}
 _PERIOD = {"startDate": "start", "endDate": "end", "crmId": "crm_id"}
 _LISTS: dict[str, tuple[str, dict[str, str]]] = {
@@ -49,16 +49,16 @@ _LISTS: dict[str, tuple[str, dict[str, str]]] = {
         {"timePeriodId": "id", **{name: name for name in ("type", "label", "year")}, **_PERIOD},
     ),
 }
-"""A list of relational JSON but the entries: the document's attribute, and that of a row for each key."""
+"""For each list of relational JSON except the entries: the document's attribute, and a row's attribute by key."""
 _text = json.JSONEncoder(ensure_ascii=False).encode
 
 Numbers = Callable[[int, Decimal], str]
-"""How the JSON writes the n-th amount."""
+"""Formats the n-th amount of a document as a JSON number or string."""
 
 
 @dataclass(frozen=True)
 class Lexeme:
-    """JSON text that is to stand in the document as it is."""
+    """Raw JSON text, written verbatim."""
 
     text: str
 
@@ -69,7 +69,7 @@ def plainly(_number: int, amount: Decimal) -> str:
 
 
 def in_many_ways(number: int, amount: Decimal) -> str:
-    """1200000.0, 1.2E6, "1200000.00" or 1200000: the same number in turn in each of its writings."""
+    """1200000.0, 1.2E6, "1200000.00" or 1200000: the notation alternates with the number of the amount."""
     shortest = amount.normalize()
     whole = shortest == shortest.to_integral_value()
     writings = (
@@ -83,15 +83,15 @@ def in_many_ways(number: int, amount: Decimal) -> str:
 
 @dataclass(frozen=True)
 class Style:
-    """How relational JSON is written where it is not the ordinary way."""
+    """Variations in writing relational JSON."""
 
     numbers: Numbers = plainly
     lists: tuple[str, ...] = ("fields", "users", "timeFrames", "entries", "timePeriods")
-    more: dict[str, object] | None = None  # keys that nobody has heard of, added at each level
+    more: dict[str, object] | None = None  # unknown keys, added at each level
 
 
 def relational(document: Document, types: frozenset[str], style: Style) -> Iterator[str]:
-    """One object of five lists; an entry holds only the measures asked for."""
+    """Yield one JSON object of five lists; an entry has only the measures of the requested types."""
     more = style.more or {}
     count = 0
 
@@ -122,7 +122,7 @@ def relational(document: Document, types: frozenset[str], style: Style) -> Itera
 
 
 def flat(document: Document, period_id: str) -> Iterator[str]:
-    """The older writing: one row a person with the newest Commit, no ids, no weeks."""
+    """Yield the older flat JSON: one row a person with the newest Commit, without ids and weeks."""
     newest: dict[str, dict[str, Entry]] = {}
     for entry in document.entries:
         if entry.field_id in {COMMIT.id, QUOTA.id} and entry.user_id and entry.time_frame_id:
@@ -150,7 +150,7 @@ def flat(document: Document, period_id: str) -> Iterator[str]:
 
 
 def long_csv(document: Document, types: frozenset[str]) -> Iterator[str]:
-    """Twelve columns, one line a measure; people and fields by name, no ids but the CRM's."""
+    """Yield CSV of twelve columns, one line a measure; people and fields by name, without ids except the CRM's."""
     users = {user.user_id: user for user in document.users}
     names = {field.id: field.name for field in document.fields}
     weeks = {week.id: week for week in document.time_frames}
@@ -202,7 +202,7 @@ def _lines(entry: Entry, types: frozenset[str]) -> Iterator[tuple[str, str]]:
     )
     call = entry.field_id != QUOTA.id
     for kind, name, value in measures:
-        # A call that nobody overrode has an empty adjustment; a quota row has no calls at all.
+        # A call without an override has an empty adjustment; a quota row has no adjustment at all.
         if kind in types and (value is not None or (kind == "adjustment" and call)):
             yield name, _dollars(value, entry)
         if kind == "forecast" and "forecast_updated" in types and entry.is_updated is not None:
@@ -210,7 +210,7 @@ def _lines(entry: Entry, types: frozenset[str]) -> Iterator[tuple[str, str]]:
 
 
 def _dollars(value: Amount, entry: Entry) -> str:
-    """$3,000,190.00; a negative in one of its two writings, by the field."""
+    """Format `$3,000,190.00`; a negative as `-$1.00` for Commit, else as `($1.00)`."""
     if not isinstance(value, Decimal):
         return value or ""
     text = f"{CURRENCIES[entry.currency][0]}{abs(value):,.2f}"

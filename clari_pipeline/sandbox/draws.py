@@ -1,4 +1,4 @@
-"""Chance without memory: the same key always draws the same number, in every process and on every machine."""
+"""A stateless pseudo-random generator: the number is a hash of the key, the same in every process and machine."""
 
 from hashlib import blake2b
 

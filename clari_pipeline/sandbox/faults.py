@@ -1,8 +1,8 @@
-"""The scenarios: a sales company on a good day, and each of the ways in which an export of it goes wrong.
+"""The scenarios: an ordinary day, and each known fault of an export.
 
-A scenario is a row of the table at the end. It may edit what a document says, how it is written, how its job
-runs, what the API refuses and which requests go astray, and says which quarters it hits. Unless there is a
-reason, that is the newest past quarter alone, so that all others stay good.
+A scenario is a row of the table at the end. It may edit a document's content or its serialisation, its job's states,
+what the API refuses, and which requests fail; `hits` says for which quarters. By default that is the newest past
+quarter, so that all others stay unaffected.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,43 +17,43 @@ from .company import Amount, Company, Document, Entry, Order
 from .documents import Style, in_many_ways
 from .draws import between, draw
 from .figures import COMMIT, QUOTA, Field
-from .jobs import Manner
+from .jobs import JobBehaviour
 from .people import User
 
 Edit = Callable[[Document, Company, Order], Document]
 
 _CURRENT, _NEWEST_PAST, _PAST, _TWO_NEWEST = range(1), range(1, 2), range(1, 40_000), range(2)
 EVERY_QUARTER = range(-40_000, 40_000)
-"""How many quarters before the current one are hit."""
+"""Quarters that are hit, counted back from the current one (0)."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One row of the table. `hits` concerns documents and jobs; the rest is the same for every quarter."""
+    """One row of the table. `hits` limits the faults of documents and jobs; others apply to every quarter."""
 
     description: str
     hits: range = _NEWEST_PAST
     edit: Edit | None = None
     style: Style = Style()  # noqa: RUF009 - frozen
     flat: bool = False
-    cut: bool = False  # the document breaks off in the middle
-    manner: Manner = Manner()  # noqa: RUF009 - frozen
+    cut: bool = False  # the document ends in the middle
+    behaviour: JobBehaviour = JobBehaviour()  # noqa: RUF009 - frozen
     forbidden: frozenset[str] = frozenset()  # types that this organisation may not export
-    is_forbidden_named: bool = True  # a refusal says which of them were asked for
-    traffic: Callable[[int, int], str | None] | None = None  # seed and number of the request: its fault
+    is_forbidden_named: bool = True  # the refusal names those that were requested
+    traffic: Callable[[int, int], str | None] | None = None  # the fault of a request, by seed and number
     quota_used_up: bool = False
-    slots_taken: int = 0  # by somebody else, for so many times as long as a job takes
+    slots_taken: int = 0  # other users hold all slots, for so many durations of a job
     page: int | None = None  # so many jobs a page of the list, each with a link to the next
-    has_foreign_jobs: bool = False  # beside each that was asked for, of that moment, which the key may not see
+    has_foreign_jobs: bool = False  # a job of another user's beside each export, which the key may not see
     ahead: timedelta = timedelta()  # by which Clari's clock is ahead of this machine's
     audit: Paging = Paging()  # noqa: RUF009 - frozen
-    activities_a_person: int | None = None  # in an export; of more the job says that they are missing
-    busy_day: int | None = None  # so many days ago there was more than any export holds
-    chaos: bool = False  # requests, jobs and places draw their faults
+    activities_a_person: int | None = None  # an export holds so many at most, and its job is flagged as truncated
+    busy_day: int | None = None  # so many days ago: an export of that day is always truncated
+    chaos: bool = False  # faults of requests, jobs and slots are drawn at random
 
 
 def _swings(document: Document, company: Company, order: Order) -> Document:
-    """Five calls of this week moved by 25 to 60 %, one fell to zero, one rose from there."""
+    """Five calls of this week move by 25 to 60 %, one falls to zero, one rises from zero."""
     seed, week = company.seed, order.week_id
     reps = [place for place in company.reps if place != company.always_zero]
     reps.sort(key=lambda place: draw(seed, "swing", place))
@@ -82,7 +82,7 @@ def _swings(document: Document, company: Company, order: Order) -> Document:
 
 
 def _imported_tenfold(document: Document, _company: Company, order: Order) -> Document:
-    """Somebody has imported this week's calls without the decimal point."""
+    """Every call of this week is ten times as large, as after a faulty import."""
 
     def imported(entry: Entry) -> Entry:
         if entry.time_frame_id != order.week_id or not entry.forecast_value:
@@ -93,7 +93,7 @@ def _imported_tenfold(document: Document, _company: Company, order: Order) -> Do
 
 
 def _late_edits(document: Document, company: Company, order: Order) -> Document:
-    """About one call in ten of the weeks before the newest one is another, entered after the week's end."""
+    """About one call in ten of earlier weeks is changed, entered the day after the week's end."""
     ends = {week.id: week.end for week in document.time_frames if week.end < order.today}
     newest = max(ends, default="") if order.quarter.end < order.today else ""
 
@@ -109,7 +109,7 @@ def _late_edits(document: Document, company: Company, order: Order) -> Document:
 
 
 def _without_leaver(document: Document, company: Company, _order: Order) -> Document:
-    """Nothing of the last rep of the list is shown, past quarters included."""
+    """The last rep is missing from users and entries, in past quarters too."""
     gone = company.people[company.reps[-1] if company.reps else -1].user.user_id
     return replace(
         document,
@@ -119,13 +119,13 @@ def _without_leaver(document: Document, company: Company, _order: Order) -> Docu
 
 
 def _half_of_entries(document: Document, _company: Company, _order: Order) -> Document:
-    """People are delivered whole until the half is reached, then nothing."""
+    """The entries of half of the users are missing."""
     kept = {user.user_id for user in document.users[len(document.users) // 2 :]}
     return replace(document, entries=(entry for entry in document.entries if entry.user_id in kept))
 
 
 def _with_first(*changes: dict[str, Any]) -> Edit:
-    """The first entries are spoiled, each by another of these changes."""
+    """An edit that changes the first entries, each by one of these changes."""
 
     def edit(document: Document, _company: Company, _order: Order) -> Document:
         entries = iter(document.entries)
@@ -136,7 +136,7 @@ def _with_first(*changes: dict[str, Any]) -> Edit:
 
 
 def _with_duplicates(change: Decimal) -> Edit:
-    """The first three entries come a second time, their calls changed by so much."""
+    """An edit that repeats the first three entries, with their calls changed by an amount."""
 
     def edit(document: Document, _company: Company, _order: Order) -> Document:
         entries = iter(document.entries)
@@ -152,7 +152,7 @@ def _with_duplicates(change: Decimal) -> Edit:
 
 
 def _monthly(document: Document, _company: Company, order: Order) -> Document:
-    """Each week holds a call for each month of the quarter, 30, 33 and 37 % of the quarter's."""
+    """Periods are the quarter's months: each has 30, 33 and 37 % of the quarter's amounts."""
     months = list(zip(order.quarter.months(), (30, 33, 37), strict=True))
     monthly_commit = Field("fc:monthly_commit", "Monthly Commit", "FORECAST")
     fields = {COMMIT.id: monthly_commit, QUOTA.id: QUOTA}
@@ -181,7 +181,7 @@ def _backwards(document: Document, _company: Company, _order: Order) -> Document
 
 
 def _two_tops(document: Document, _company: Company, _order: Order) -> Document:
-    """An integration user beside the head, opted in to forecasting, who never calls anything."""
+    """An integration user at the top beside the head, who has entries but never submits a call."""
     user = User(
         "1000:100", "Clari Integration", "integration@northwind.example", "005110000999999AAI", "1000::MGR",
         "00E0", "Integration",
@@ -191,14 +191,14 @@ def _two_tops(document: Document, _company: Company, _order: Order) -> Document:
 
 
 def _one_person_two_ids(document: Document, company: Company, _order: Order) -> Document:
-    """The first rep's CRM user comes under a second id and an older address too, with the same calls."""
+    """The first rep has a second user id and e-mail address with the same CRM id and the same calls."""
     place = company.reps[0] if company.reps else 0
     user = company.people[place].user
     return _with_user(document, replace(user, user_id="900001:100", email=f"former.{user.email}"), user, {})
 
 
 def _with_user(document: Document, user: User, like: User, call: dict[str, Any]) -> Document:
-    """One user more, whose entries are those of another, or of them the calls alone, with these values."""
+    """Add a user with copies of another's entries; with `call`, of the calls only, with these values."""
 
     def doubled(entry: Entry) -> list[Entry]:
         if entry.user_id != like.user_id or (call and entry.forecast_value is None):
@@ -214,7 +214,7 @@ def _percent(amount: Amount, percent: int) -> Amount:
 
 
 def _recalled(entry: Entry, value: Amount, day: date) -> Entry:
-    """The call entered anew, at the very beginning of that day."""
+    """The entry with another call, updated at midnight of that day."""
     moment = datetime.combine(day, time(), UTC)
     return replace(entry, forecast_value=value, is_updated=True, updated_by=entry.user_id, updated_on=moment)
 
@@ -251,7 +251,7 @@ TABLE: Mapping[str, Scenario] = {
     "truncated": Scenario(
         "Half of the newest past quarter is missing, and the job says so",
         edit=_half_of_entries,
-        manner=Manner(truncated=True),
+        behaviour=JobBehaviour(truncated=True),
     ),
     "null_keys": Scenario("Entries without a person, week, period or field", edit=_with_first(*_NO_KEYS)),
     "duplicates_exact": Scenario("Entries that come twice", edit=_with_duplicates(Decimal(0))),
@@ -283,34 +283,40 @@ TABLE: Mapping[str, Scenario] = {
     "type_refused_unnamed": Scenario(
         "The same, and the refusal does not say which types", forbidden=_CRM_TYPES, is_forbidden_named=False
     ),
-    "failed": Scenario("The current quarter's job fails", _CURRENT, manner=Manner(("SCHEDULED", "STARTED", "FAILED"))),
-    "hung": Scenario("The current quarter's job never ends", _CURRENT, manner=Manner(("SCHEDULED", "STARTED"))),
+    "failed": Scenario(
+        "The current quarter's job fails", _CURRENT, behaviour=JobBehaviour(("SCHEDULED", "STARTED", "FAILED"))
+    ),
+    "hung": Scenario(
+        "The current quarter's job never ends", _CURRENT, behaviour=JobBehaviour(("SCHEDULED", "STARTED"))
+    ),
     "unknown_state": Scenario(
         "Jobs pass through a state that nobody has heard of",
         EVERY_QUARTER,
-        manner=Manner(("SCHEDULED", "STARTED", "QUEUED_FOR_RETRY", "DONE")),
+        behaviour=JobBehaviour(("SCHEDULED", "STARTED", "QUEUED_FOR_RETRY", "DONE")),
     ),
     "completed_word": Scenario(
-        "Jobs end COMPLETED instead of DONE", EVERY_QUARTER, manner=Manner(("SCHEDULED", "STARTED", "COMPLETED"))
+        "Jobs end COMPLETED instead of DONE",
+        EVERY_QUARTER,
+        behaviour=JobBehaviour(("SCHEDULED", "STARTED", "COMPLETED")),
     ),
-    "bare_jobs": Scenario("A job's status is not wrapped", EVERY_QUARTER, manner=Manner(wrapped=False)),
+    "bare_jobs": Scenario("A job's status is not wrapped", EVERY_QUARTER, behaviour=JobBehaviour(wrapped=False)),
     "expired": Scenario(
-        "The newest past quarter's results have expired; the next export's have not", manner=Manner(expires=2)
+        "The newest past quarter's results have expired; the next export's have not", behaviour=JobBehaviour(expires=2)
     ),
-    "slow": Scenario("Jobs take ten times as long", EVERY_QUARTER, manner=Manner(patience=10)),
+    "slow": Scenario("Jobs take ten times as long", EVERY_QUARTER, behaviour=JobBehaviour(duration_factor=10)),
     "rate_limited": Scenario("Every third request is one too many", traffic=_every_third),
     "flaky": Scenario("One request in six fails: 429, 500, 502, or no answer", traffic=_one_in_six),
     "no_quota": Scenario("The month's exports are used up", quota_used_up=True),
     "no_slots": Scenario("Somebody else's exports run first", slots_taken=5),
     "late_list": Scenario(
-        "A job stands in the list of jobs twenty seconds late", EVERY_QUARTER, manner=Manner(listed_after=20)
+        "A job stands in the list of jobs twenty seconds late", EVERY_QUARTER, behaviour=JobBehaviour(listed_after=20)
     ),
     "paged_list": Scenario("The list of jobs comes in pages of one", page=1),
     "foreign_jobs": Scenario(
         "Each export has one of somebody else's beside it in the list of jobs", has_foreign_jobs=True
     ),
     "hidden_jobs": Scenario(
-        "Jobs have no status, though the list shows them", EVERY_QUARTER, manner=Manner(hidden=True)
+        "Jobs have no status, though the list shows them", EVERY_QUARTER, behaviour=JobBehaviour(hidden=True)
     ),
     "clock_apart": Scenario("Clari's clock is an hour behind", ahead=timedelta(hours=-1)),
     "audit_repeats": Scenario("Pages of audit events repeat some of the page before", audit=Paging(repeats=3)),

@@ -1,7 +1,7 @@
-"""What people call, have won and promise in one quarter, as it stood on the morning of one day.
+"""Calls, closed amounts and quotas of one quarter, as of the morning of one day.
 
-All amounts are whole US cents. Each depends on the seed, the quarter, the person, the field, the week and the
-date alone. A call stays within 20 % of itself in any two weeks of its quarter.
+All amounts are whole US cents, deterministic by seed, quarter, person, field, week and date. A person's calls of any
+two weeks of a quarter differ by less than 20 %.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ CALLS = (COMMIT, BEST_CASE)
 
 @dataclass(slots=True)
 class Call:
-    """A person's call for one field and week; `updated` is None where they entered none that week."""
+    """A person's call for one field and week, in cents; `updated` is None where none was entered that week."""
 
     value: int = 0
     total: int = 0
@@ -40,7 +40,7 @@ class Call:
 
 @dataclass(slots=True)
 class PersonQuarter:
-    """One person's quarter: for each field one call a started week, and the quota."""
+    """One person's quarter: by field a call for each started week, and the quota in cents."""
 
     calls: dict[Field, list[Call]]
     quota: int = 0
@@ -56,7 +56,7 @@ class PersonQuarter:
 
 
 class Figures:
-    """A quarter seen on a day. `always_zero` is the place of a rep who always calls zero."""
+    """The figures of a quarter as of a day. `always_zero` is the index of a rep who always calls zero."""
 
     def __init__(self, seed: int, quarter: Quarter, today: date, always_zero: int | None) -> None:
         self._seed = seed
@@ -66,7 +66,7 @@ class Figures:
         self.weeks = [week for week in quarter.weeks() if week.start <= today]
 
     def person_quarters(self, people: Sequence[Person], places: set[int]) -> Iterator[tuple[int, PersonQuarter]]:
-        """Those people's quarters, teams before their leaders."""
+        """Yield (index, quarter) of these people, reports before their managers."""
         teams: dict[int, PersonQuarter] = {}
         for place in sorted(places, reverse=True):  # leaders stand before their people in the list
             person = people[place]
@@ -77,7 +77,7 @@ class Figures:
             yield place, quarter
 
     def late_edit(self, place: int, field: Field, week: Week, call: Call) -> Call:
-        """Now and then a rep changes a call some days after its week has closed; leaders do not follow."""
+        """The call, in one of 60 cases changed up to three days after its week has ended; managers' are not."""
         key = (*self._key(place), field.id, week.id, "late")
         day = week.end + timedelta(days=between(1, 3, *key))
         if draw(*key, "edited") % 60 or day >= self._today or not call.value:
@@ -86,7 +86,7 @@ class Figures:
         return Call(value, call.total, call.closed, _at(day, draw(*key)))
 
     def adjustment(self, place: int, field: Field, week: Week, call: Call) -> tuple[int, datetime] | None:
-        """The leader's replacement of the call, entered on the week's fifth day; most have none."""
+        """The manager's override of the call, in cents, and when it was entered; for one call in eight, else None."""
         key = (*self._key(place), field.id, "adjusted")
         day = week.start + timedelta(days=4)
         if draw(*key) % 8 or day >= self._today or not call.value:
@@ -116,7 +116,7 @@ class Figures:
         return PersonQuarter(calls, quota)
 
     def _calls(self, place: int, field: Field, base: int) -> list[Call]:
-        """A week in which nothing was entered carries the call of the week before."""
+        """The calls by week; a week without an update repeats the week before."""
         key = (*self._key(place), field.id)
         trend = between(-300, 500, *key, "trend")  # basis points over the whole quarter
         value, calls = base, []
@@ -132,7 +132,7 @@ class Figures:
         return calls
 
     def _closed(self, place: int, by_the_end: int) -> list[int]:
-        """Won so far, a week each: only ever grows. Some begin the quarter below zero, with a credit note."""
+        """The cumulative closed amount by week, never falling; one in eight starts negative, with a credit note."""
         key = (*self._key(place), "won")
         shares = [between(1, 20 + 3 * number, *key, number) for number in range(WEEKS)]
         credit = -between(12, 60, *key, "credit") * 10_000 if draw(*key) % 8 == 0 else 0
@@ -144,7 +144,7 @@ class Figures:
         return closed
 
     def _leader(self, place: int, team: PersonQuarter) -> PersonQuarter:
-        """What the team says, by a judgement that stays all quarter: a call for the whole team."""
+        """A manager's calls for the whole team: its sum times a factor that is constant in the quarter."""
         for field, calls in team.calls.items():
             judgement = between(93, 101, *self._key(place), field.id, "judgement")
             for number, call in enumerate(calls):
@@ -153,7 +153,7 @@ class Figures:
         return PersonQuarter(team.calls, team.quota * 95 // 100 // 100_000 * 100_000)
 
     def _updated(self, place: int, number: int, week: Week) -> datetime | None:
-        """When the call was last entered in that week: on two of its days at most, in some weeks never."""
+        """When the call was last updated in that week: on one or two days, in one of ten weeks never."""
         key = (*self._key(place), "entered", number)
         if draw(*key) % 10 == 0:
             return None

@@ -1,4 +1,4 @@
-"""Export jobs: the states they pass through, what they count against, and the documents they leave behind."""
+"""Export jobs: their states, limits, and documents."""
 
 import secrets
 from collections.abc import Callable, Iterable
@@ -13,13 +13,13 @@ from .answers import ORG_ID
 
 READY = frozenset({"DONE", "COMPLETED"})
 FINISHED = READY | {"FAILED", "CANCELLED", "ABORTED"}
-LIFETIME = timedelta(days=30)  # for which results are kept, and over which the monthly quota rolls
-MOMENT = 0.000_001  # seconds; no job is quicker
-IN_MEMORY = 4_000_000  # bytes; a larger document waits on disk, in a file without a name
+LIFETIME = timedelta(days=30)  # how long results are kept, and the window of the quota
+MOMENT = 0.000_001  # seconds; the shortest duration of a job
+IN_MEMORY = 4_000_000  # bytes; a larger document is kept in a temporary file
 
 
 class Result:
-    """A document, for as long as its job is remembered."""
+    """A job's document, kept as long as the job."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._file = SpooledTemporaryFile[bytes](max_size=IN_MEMORY)
@@ -29,31 +29,31 @@ class Result:
         self.size = self._file.tell()
 
     def read(self, place: int, length: int) -> bytes:
-        """So many bytes from that place on; several readers do not disturb each other."""
+        """Read `length` bytes from the offset `place`; concurrent readers do not share a position."""
         self._file.seek(place)
         return self._file.read(length)
 
 
 @dataclass(frozen=True)
-class Manner:
-    """How a job runs. The last state is reached when its time is up and its document is written."""
+class JobBehaviour:
+    """How a job runs. It reaches the last state once its duration has passed and its document is written."""
 
     states: tuple[str, ...] = ("SCHEDULED", "STARTED", "DONE")
-    patience: int = 1  # how many times as long it takes
+    duration_factor: int = 1
     wrapped: bool = True
     truncated: bool = False  # rows are missing
     cells_truncated: bool = False
-    expires: int = 0  # the results of every so-manieth export of a quarter are gone at once, the first one's too
-    listed_after: float = 0  # seconds for which it does not stand in the list of jobs
-    hidden: bool = False  # its status is not there, though the list shows it
+    expires: int = 0  # n: the results of the first export of a quarter, and of every n-th after it, are expired
+    listed_after: float = 0  # seconds until the list of jobs has it
+    hidden: bool = False  # its status is 404, though the list has it
 
 
 @dataclass(frozen=True)
 class Export:
-    """What has become of one accepted export.
+    """A snapshot of one accepted export.
 
-    `downloads` counts answers that the connection took to the last byte, though nobody may have read them;
-    `counted` says whether it counts against the monthly quota.
+    `downloads` counts responses that the connection accepted to the last byte, though the client may not have read
+    them; `counted`: it counts against the monthly quota.
     """
 
     job_id: str
@@ -68,50 +68,50 @@ class Export:
 
 @dataclass
 class Job:
-    """One export. `started` is Clari's `startTime`, what the figures are as of; `clock` (seconds) moves it on."""
+    """One export. `started` is Clari's `startTime`, which its figures are as of; its progress is read from `clock`."""
 
     forecast_id: str
     period_id: str
-    manner: Manner
+    behaviour: JobBehaviour
     started: datetime
     seconds: float
     clock: Callable[[], float]
     file_type: str = "JSON"
     currency: str = "USD"
     result: "Future[Result]" = field(default_factory=Future)
-    earlier: int = 0  # exports of the same forecast and quarter before this one
+    earlier: int = 0  # the number of exports of the same forecast and quarter before it
     id: str = field(default_factory=lambda: secrets.token_hex(12))
-    downloads: int = 0  # answers begun
-    delivered: int = 0  # answers that the connection took to their last byte
+    downloads: int = 0  # responses begun
+    delivered: int = 0  # responses that the connection accepted to the last byte
     born: float = field(init=False)
     _cancelled: str | None = None
 
     def __post_init__(self) -> None:
-        self.seconds = max(self.seconds, MOMENT) * self.manner.patience
+        self.seconds = max(self.seconds, MOMENT) * self.behaviour.duration_factor
         self.born = self.clock()
 
     @property
     def expired(self) -> bool:
-        """Whether its results are gone."""
-        return bool(self.manner.expires) and self.earlier % self.manner.expires == 0
+        """Whether its results have expired."""
+        return bool(self.behaviour.expires) and self.earlier % self.behaviour.expires == 0
 
     @property
     def status(self) -> str:
-        """The state it is in now."""
+        """Its current state."""
         if self._cancelled:
             return self._cancelled
-        states = self.manner.states
+        states = self.behaviour.states
         phase = int((self.clock() - self.born) / self.seconds * (len(states) - 1))
         last = len(states) - 1 if self.result.done() else len(states) - 2
         return states[min(phase, last)]
 
     @property
     def is_listed(self) -> bool:
-        """Whether the list of jobs shows it."""
-        return self.clock() - self.born >= self.manner.listed_after
+        """Whether the list of jobs has it."""
+        return self.clock() - self.born >= self.behaviour.listed_after
 
     def cancel(self) -> bool:
-        """False where it had already finished."""
+        """Cancel it; returns False where it had already finished."""
         status = self.status
         if status in FINISHED:
             return False
@@ -119,17 +119,17 @@ class Job:
         return True
 
     def note_delivery(self) -> None:
-        """Count an answer that was sent to its end."""
+        """Count a response that was sent completely."""
         self.delivered += 1
 
     def seen(self, *, counted: bool) -> Export:
-        """The job as it is now."""
+        """A snapshot of the job."""
         return Export(
             job_id=self.id,
             forecast_id=self.forecast_id,
             period_id=self.period_id,
             status=self.status,
-            truncated=self.manner.truncated or self.manner.cells_truncated,
+            truncated=self.behaviour.truncated or self.behaviour.cells_truncated,
             expired=self.expired,
             downloads=self.delivered,
             counted=counted,
@@ -137,7 +137,7 @@ class Job:
 
     @property
     def described(self) -> dict[str, Any]:
-        """The job as the API shows it; forecast and quarter stand in the file's name only."""
+        """The job as the API returns it; only `fileName` contains forecast and quarter."""
         status = self.status
         ended = self.started + timedelta(seconds=self.seconds) if status in FINISHED else None
         expires = self.started + (timedelta(seconds=-1) if self.expired else LIFETIME)
@@ -158,8 +158,8 @@ class Job:
             "fileType": self.file_type,
             "status": status,
             "viewed": False,
-            "cellsTruncated": self.manner.cells_truncated,
-            "rowsTruncated": self.manner.truncated,
+            "cellsTruncated": self.behaviour.cells_truncated,
+            "rowsTruncated": self.behaviour.truncated,
             "downloads": self.downloads,
             "deliveryStatusMap": {},
             "currency": self.currency,
@@ -170,8 +170,8 @@ class Job:
 class JobStore:
     """All jobs of one organisation, and its limits.
 
-    Documents are written by threads while their jobs run; with `write_at_once`, before a job is accepted, so that
-    nothing but the clock decides what state it is in.
+    Documents are written by threads while their jobs run; with `write_at_once` before a job is accepted, so that its
+    state depends on the clock alone.
     """
 
     concurrent_limit: int
@@ -181,7 +181,7 @@ class JobStore:
     by_id: dict[str, Job] = field(default_factory=dict)  # in the order in which they were accepted
 
     def add(self, job: Job, chunks: Callable[[], Iterable[bytes]]) -> Job:
-        """Queue an export whose document consists of those chunks."""
+        """Queue an export with these chunks as its document."""
         job.earlier = self.exports_of(job.forecast_id, job.period_id)
         job.result = self._writers.submit(lambda: Result(chunks()))
         if self.write_at_once:
@@ -191,27 +191,27 @@ class JobStore:
         return job
 
     def exports_of(self, forecast_id: str, period_id: str) -> int:
-        """How many jobs there have been for that forecast and quarter."""
+        """The number of jobs of a forecast and quarter."""
         return sum((job.forecast_id, job.period_id) == (forecast_id, period_id) for job in self.by_id.values())
 
     def unfinished(self) -> list[Job]:
-        """Queued and running jobs: they hold the concurrent limit's places."""
+        """Queued and running jobs: they count against the concurrent limit."""
         return [job for job in self.by_id.values() if job.status not in FINISHED]
 
     def counted(self, now: datetime) -> list[Job]:
-        """Jobs that count against the monthly quota: those of 30 days, without cancelled ones."""
+        """Jobs that count against the monthly quota: of the last 30 days, without cancelled ones."""
         cancelled = {"CANCELLED", "ABORTED"}
         return [job for job in self.by_id.values() if job.status not in cancelled and job.started > now - LIFETIME]
 
     def open(self) -> None:
-        """Be ready to write documents; jobs of an earlier time are still known."""
+        """Start the writer threads; existing jobs are kept."""
         self._writers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sandbox-document")
 
     def close(self) -> None:
-        """Write no further documents."""
+        """Stop the writer threads."""
         self._writers.shutdown(wait=False, cancel_futures=True)
 
 
 def milliseconds(moment: datetime) -> int:
-    """A moment as Clari writes it."""
+    """A moment in epoch milliseconds, as Clari sends it."""
     return int(moment.timestamp() * 1000)

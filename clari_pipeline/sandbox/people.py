@@ -1,4 +1,4 @@
-"""Who works at the sandbox's company: one head, vice presidents, managers and their teams."""
+"""The people of the sandbox's company: one head, vice presidents, managers and their teams."""
 
 import unicodedata
 from collections import Counter
@@ -23,7 +23,7 @@ LAST = (
 )
 # fmt: on
 
-# Names as they occur in real organisations and break careless readers: quotes and commas (CSV), a line break,
+# Names as they occur in real organisations and break careless parsers: quotes and commas (CSV), a line break,
 # right-to-left and wide scripts, an emoji beyond 16 bits, markup, an SQL quote, a spreadsheet formula.
 AWKWARD = (
     'Maya "Max" O\'Neil, Jr.',
@@ -43,7 +43,7 @@ SPAN = 4  # managers a vice president leads
 
 
 class Level(Enum):
-    """Where somebody stands; a row of each level is that person's call for everybody below."""
+    """A level of the hierarchy; a person's calls are for everybody below, too."""
 
     HEAD = "CRO"
     VICE_PRESIDENT = "VP Sales"
@@ -53,7 +53,7 @@ class Level(Enum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person as a document lists them; the parent's names are empty at the top."""
+    """A row of a document's `users`; the parent's id and name are empty at the top."""
 
     user_id: str
     name: str
@@ -68,7 +68,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user and their place: `leader` is the place in the list of whom they report to, None for the head."""
+    """A user and their level; `leader` is the list index of their manager, None for the head."""
 
     user: User
     level: Level
@@ -76,7 +76,7 @@ class Person:
 
 
 def hire(seed: int, people: int) -> list[Person]:
-    """That many people, leaders always before those whom they lead."""
+    """Generate so many people, managers before their reports. Raises `ValueError` for none."""
     if people < 1:
         raise ValueError(f"A company needs at least one person, not {people}.")
     managers = max(1, round(people / (TEAM + 1)))

@@ -1,4 +1,4 @@
-"""The calls beside the forecast's: audit events, activity, opportunities."""
+"""The endpoints of products other than the forecast: audit events, activity, opportunities."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +14,7 @@ from .answers import error_answer, json_or_bytes, refusal
 from .audit import KEPT, MOST_A_PAGE, AuditLog, Paging, actors
 from .company import Company
 from .faults import Scenario
-from .jobs import Manner
+from .jobs import JobBehaviour
 from .submission import RefusedError
 
 _USUAL_PAGE = 100
@@ -22,7 +22,7 @@ _MOST_IDS = 100
 
 
 def audit_page(asked: QueryParams, log: AuditLog, paging: Paging, now: datetime, base_url: str) -> Response:
-    """A page of the audit log, the newest events first."""
+    """The response with a page of the audit log, newest events first."""
     try:
         limit, skip = int(asked.get("limit", _USUAL_PAGE)), int(asked.get("skip", 0))
         since = _moment(asked.get("dateFrom")) or now - KEPT
@@ -46,8 +46,8 @@ def audit_page(asked: QueryParams, log: AuditLog, paging: Paging, now: datetime,
 
 def read_activity(
     body: bytes, company: Company, scenario: Scenario, now: datetime
-) -> tuple[str, Manner, Iterator[dict[str, Any]]]:
-    """The days of an export of activity, how its job runs, and what it holds; or RefusedError."""
+) -> tuple[str, JobBehaviour, Iterator[dict[str, Any]]]:
+    """Parse a request for activity: the days as a period, how its job runs, its content. Raises `RefusedError`."""
     asked = json_or_bytes(body)
     if not isinstance(asked, dict) or asked.get("exportFormat", "JSON") != "JSON":
         raise RefusedError(refusal(400, "Bad request", "The request is invalid: exportFormat", "activity"))
@@ -56,19 +56,19 @@ def read_activity(
     except ValueError as error:
         raise RefusedError(refusal(400, "Bad request", f"The request is invalid: {error}", "activity")) from None
     found = activities(company.seed, company.people, first, last, now)
-    manner = scenario.manner if 0 in scenario.hits else Manner()
+    behaviour = scenario.behaviour if 0 in scenario.hits else JobBehaviour()
     most = None if scenario.activities_a_person is None else scenario.activities_a_person * len(company.people)
     if scenario.busy_day is not None and first <= now.date() - timedelta(days=scenario.busy_day) <= last:
         most = 0
     if most is not None:
         all_of_them = list(found)
         found = iter(all_of_them[:most])
-        manner = replace(manner, truncated=manner.truncated or len(all_of_them) > most)
-    return f"{first}_{last}", manner, found
+        behaviour = replace(behaviour, truncated=behaviour.truncated or len(all_of_them) > most)
+    return f"{first}_{last}", behaviour, found
 
 
 def opportunities(ids: list[str], company: Company, today: date) -> Response:
-    """Opportunities by id; ids that are nobody's are passed over."""
+    """The response with opportunities by id; unknown ids are left out."""
     if not ids:
         return _old_error("oppId is required")
     if len(ids) > _MOST_IDS or not all(one.isalnum() for one in ids):
@@ -93,6 +93,6 @@ def _error(message: str) -> Response:
 
 
 def _old_error(details: str) -> Response:
-    """The envelope of the older services, misspelt as it is there."""
+    """An error response in the older services' envelope, with Clari's own misspelling (`reaspnPhrase`)."""
     said = {"statusCode": 400, "reaspnPhrase": "Bad Request", "description": "invalid query parameter"}
     return JSONResponse([said | {"details": details}], 400)

@@ -14,7 +14,7 @@ _WRITTEN = re.compile(r"([0-9]{4})_Q([1-4])")
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """Seven days of a quarter. Ids repeat from quarter to quarter, as they do at Clari."""
+    """A week of a quarter. Ids repeat in every quarter, as Clari's do."""
 
     id: str
     start: date
@@ -23,7 +23,7 @@ class Week:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What an entry is a forecast for: a quarter, or a month of one where a tab is monthly."""
+    """A row of a document's `timePeriods`: a quarter, or a month of one."""
 
     id: str
     type: str
@@ -44,12 +44,12 @@ class Quarter:
 
     @property
     def id(self) -> str:
-        """As the export asks for it: YYYY_QQ."""
+        """The `timePeriod` of an export, such as `2026_Q4`."""
         return f"{self.year}_Q{self.number}"
 
     @property
     def index(self) -> int:
-        """Quarters since year nought: the difference of two says how far they lie apart."""
+        """The number of quarters since year 0, for differences."""
         return self.year * 4 + self.number - 1
 
     @property
@@ -68,13 +68,13 @@ class Quarter:
         return first_calendar_year * 12 + self.first_month - 1 + 3 * (self.number - 1)
 
     def weeks(self) -> list[Week]:
-        """Seven days each from the quarter's first day on; the last runs to the quarter's end."""
+        """Thirteen weeks from the quarter's first day; the last runs to the quarter's end."""
         starts = [self.start + timedelta(days=7 * number) for number in range(WEEKS)]
         ends = [start - timedelta(days=1) for start in starts[1:]] + [self.end]
         return [Week(f"W{number:02}", start, end) for number, (start, end) in enumerate(zip(starts, ends, strict=True))]
 
     def period(self) -> Period:
-        """The quarter as a document names it."""
+        """The quarter as a row of `timePeriods`."""
         label = f"Q{self.number} FY {self.year}"
         return Period(self.id, "QUARTER", label, str(self.year), self.start, self.end, f"0268Z{self.index:010}")
 
@@ -90,13 +90,13 @@ class Quarter:
 
 
 def quarter_of(day: date, first_month: int) -> Quarter:
-    """The fiscal quarter in which a day lies."""
+    """The fiscal quarter that contains a day."""
     months = day.year * 12 + day.month - first_month + (12 if first_month > 1 else 0)
     return Quarter(months // 12, months % 12 // 3 + 1, first_month)
 
 
 def read_quarter(text: str, first_month: int) -> Quarter | None:
-    """A quarter written YYYY_QQ, or None for any other writing."""
+    """Parse `2026_Q4`; None for anything else."""
     written = _WRITTEN.fullmatch(text)
     return Quarter(int(written[1]), int(written[2]), first_month) if written else None
 

@@ -1,4 +1,4 @@
-"""The sandbox's HTTP face: Clari's export calls on a loopback address, answered for an invented company."""
+"""The sandbox's HTTP server: Clari's endpoints on a loopback address, for an invented company."""
 
 import os
 import socket
@@ -18,26 +18,35 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from .activity import activity_document
-from .answers import Connection, Fault, Watched, error_answer, gateway_refusal, json_or_bytes, quota_reached, refusal
+from .answers import (
+    Connection,
+    DeliveryTracker,
+    Fault,
+    error_answer,
+    gateway_refusal,
+    json_or_bytes,
+    quota_reached,
+    refusal,
+)
 from .audit import AuditLog
-from .chaos import Chaos, Storm
+from .chaos import Chaos, ChaosDraws
 from .company import FORECASTS, Company
 from .draws import draw
 from .faults import TABLE, Scenario
-from .jobs import MOMENT, READY, Export, Job, JobStore, Manner, Result
+from .jobs import MOMENT, READY, Export, Job, JobBehaviour, JobStore, Result
 from .products import audit_page, opportunities, read_activity
 from .submission import RefusedError, document, read_submission
 
 CALLS = frozenset(
     {"limits", "submit", "status", "jobs", "results", "cancel", "types", "audit", "activity", "opportunity"}
 )
-PIECE = 1 << 16  # bytes written at once
+PIECE = 1 << 16  # bytes of a chunk of a response
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class Seen(NamedTuple):
-    """A request that arrived; the body is the JSON value, where it is one."""
+class ReceivedRequest(NamedTuple):
+    """A received request; `body` is as `json_or_bytes` decodes it."""
 
     method: str
     path: str
@@ -45,14 +54,14 @@ class Seen(NamedTuple):
 
 
 class Sandbox:
-    """A Clari API for one invented company. A scenario set while it runs holds from the next request on.
+    """A Clari API for one invented company. A scenario set while it runs applies from the next request.
 
-    `chaos` says how much goes wrong in the scenario of that name, from the next time that it is set.
+    `chaos` are the fault rates of the scenario of that name, from the next time that it is set.
 
-    Figures depend on the seed, the number of people and the date of `now()`, which is also when a job starts. How far
-    a job has come, and for how long somebody else's exports run, is read from `clock` (seconds): a clock that a test
-    turns makes time pass without waiting. A document is written by a thread, and until it is, its job is not done,
-    however late it is; `write_at_once` has it written before the job is accepted.
+    Figures depend on the seed, the number of people and the date of `now()`, which is also the start of a job. A job's
+    progress, and how long other users hold slots, are read from `clock` (seconds), so that a test can advance time. A
+    document is written by a thread, and its job is not done before that; with `write_at_once` it is written before the
+    job is accepted. `job_seconds` is the duration of a job.
     """
 
     def __init__(
@@ -78,7 +87,7 @@ class Sandbox:
         self.job_seconds = job_seconds
         self.api_key = f"sandbox-key-{draw(seed, 'key'):016x}"
         self.base_url = ""
-        self.requests: deque[Seen] = deque(maxlen=10_000)
+        self.requests: deque[ReceivedRequest] = deque(maxlen=10_000)
         self.scenario = scenario
         self._port = port
         self._company = Company(seed=seed, people=people, fiscal_year_start_month=fiscal_year_start_month)
@@ -89,14 +98,14 @@ class Sandbox:
         self._numbers = count(1)
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._asked: dict[tuple[str, str], Job | None] = {}
-        """Forecasts and quarters, and somebody else's job of each once it was listed: it never ends."""
+        """By requested forecast and quarter: another user's job, None until it is first listed; it never ends."""
         self._served: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
     @property
     def scenario(self) -> str:
-        """The name of one of the SCENARIOS."""
+        """The name of the current one of `SCENARIOS`; setting an unknown one raises `ValueError`."""
         return self._scenario_name
 
     @scenario.setter
@@ -105,8 +114,10 @@ class Sandbox:
             raise ValueError(f"No scenario is called {name!r}. There are: {', '.join(TABLE)}.")
         self._scenario_name = name
         self._scenario_since = self.clock()
-        self._storm = (
-            Storm(self.chaos, self.seed if self.chaos.seed is None else self.chaos.seed) if TABLE[name].chaos else None
+        self._chaos_draws = (
+            ChaosDraws(self.chaos, self.seed if self.chaos.seed is None else self.chaos.seed)
+            if TABLE[name].chaos
+            else None
         )
 
     @property
@@ -115,24 +126,24 @@ class Sandbox:
 
     @property
     def jobs(self) -> tuple[Export, ...]:
-        """Every export that was accepted, in that order, as it is at this moment."""
+        """Snapshots of all accepted exports, in the order of acceptance."""
         counted = {job.id for job in self._jobs.counted(self._now())}
         return tuple(job.seen(counted=job.id in counted) for job in self._jobs.by_id.values())
 
     def fail_next(self, call: str, faults: Sequence[str | Fault]) -> None:
-        """Let each following request of that call meet with the next of these faults (`Fault.read`)."""
+        """Queue faults (`Fault.read`): each following request of that call gets the next one."""
         if call not in CALLS:
             raise ValueError(f"No call is called {call!r}. There are: {', '.join(sorted(CALLS))}.")
         self._faults[call].extend(Fault.read(fault) if isinstance(fault, str) else fault for fault in faults)
 
     def serve(self, forecast_id: str, time_period: str, body: bytes, file_type: str = "JSON") -> None:
-        """Let every export of that forecast and quarter from now on deliver exactly these bytes."""
+        """Let every following export of that forecast and quarter deliver exactly these bytes."""
         self._served[forecast_id, time_period] = (body, file_type)
 
     # Running
 
     def start(self) -> None:
-        """Serve from a thread of its own; returns when it answers. OSError where the port cannot be had."""
+        """Serve from a thread; returns once it accepts connections. Raises `OSError` if the port is taken."""
         try:
             listener = socket.create_server(("127.0.0.1", self._port))
         except OSError as error:
@@ -147,7 +158,7 @@ class Sandbox:
             log_config=None,
             log_level="critical",
             access_log=False,
-            date_header=False,  # it is this Clari's clock's
+            date_header=False,  # set by `_guarded`, from the sandbox's clock
             timeout_graceful_shutdown=1,
         )
         self._scenario_since = self.clock()
@@ -161,7 +172,7 @@ class Sandbox:
             time.sleep(0.002)
 
     def stop(self) -> None:
-        """Close the connections and the port. Harmless where it is not running."""
+        """Close the connections and the port; does nothing where it is not running."""
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = self._server.force_exit = True
@@ -170,7 +181,7 @@ class Sandbox:
         self._jobs.close()
 
     def run_forever(self) -> None:
-        """Serve until Ctrl-C, once it was started."""
+        """Block until Ctrl-C, then stop."""
         try:
             while self._thread is not None and self._thread.is_alive():
                 self._thread.join(0.5)
@@ -203,16 +214,18 @@ class Sandbox:
                 route("audit", "/audit/events", "GET", self._audit),
                 route("activity", "/export/activity", "POST", self._submit_activity),
                 route("opportunity", "/opportunity", "GET", self._opportunities),
-                route("types", "/forecast/types", "GET", _no_such_path),  # not Clari's own; a test may answer it
+                route(
+                    "types", "/forecast/types", "GET", _no_such_path
+                ),  # undocumented; 404 unless a test injects a response
                 Route("/{path:path}", self._guarded("", _no_such_path), methods=["GET", "POST", "PUT", "PATCH"]),
             ]
         )
 
     def _guarded(self, call: str, handler: Handler) -> Handler:
-        """What happens before and after every call: it is noted, goes astray, and needs the key."""
+        """Wrap a handler: record the request, inject its fault, check the key, and set the `Date` header."""
 
         async def answer(request: Request) -> Response:
-            seen = Seen(request.method, request.url.path, json_or_bytes(await request.body()))
+            seen = ReceivedRequest(request.method, request.url.path, json_or_bytes(await request.body()))
             self.requests.append(seen)
             job = self._jobs.by_id.get(request.path_params.get("job_id", ""))
             fault = self._next_fault(call, request, seen.body, job)
@@ -223,9 +236,9 @@ class Sandbox:
             if request.headers.get("apikey") != self.api_key and request.headers.get("authorization") != bearer:
                 return gateway_refusal(401, "Invalid authentication credentials")
             response = await handler(request)
-            spoilt = fault.spoilt(response)
+            damaged = fault.damaged(response)
             delivers = call == "results" and response.status_code == 200 and not fault.withholds
-            return Watched(spoilt, job.note_delivery) if job and delivers else spoilt
+            return DeliveryTracker(damaged, job.note_delivery) if job and delivers else damaged
 
         async def dated(request: Request) -> Response:
             response = await answer(request)
@@ -241,8 +254,8 @@ class Sandbox:
             self._asked.setdefault(asked, None)
         if self._faults[call]:
             return self._faults[call].popleft()
-        if self._storm:
-            return self._storm.request(call, (job.forecast_id, job.period_id, job.earlier) if job else asked)
+        if self._chaos_draws:
+            return self._chaos_draws.request(call, (job.forecast_id, job.period_id, job.earlier) if job else asked)
         traffic = self._scenario.traffic
         text = traffic(self.seed, next(self._numbers)) if traffic else None
         return Fault.read(text or "none")
@@ -261,21 +274,21 @@ class Sandbox:
             return cast(Response, refused.args[0])
         order, scenario = asked.order, self._scenario
         which = (forecast_id, order.quarter.id)
-        if self._storm:
-            scenario = self._storm.job(*which, self._jobs.exports_of(*which))
+        if self._chaos_draws:
+            scenario = self._chaos_draws.job(*which, self._jobs.exports_of(*which))
         if self._company.current(now.date()).index - order.quarter.index not in scenario.hits:
             scenario = TABLE["calm"]
         body, file_type = self._served.get(which, (None, asked.file_type))
-        job = Job(*which, scenario.manner, now, self.job_seconds, self.clock, file_type, order.currency)
+        job = Job(*which, scenario.behaviour, now, self.job_seconds, self.clock, file_type, order.currency)
         return self._queued(job, document(self._company, asked, scenario) if body is None else lambda: [body])
 
     async def _submit_activity(self, request: Request) -> Response:
         now = self._now()
         try:
-            days, manner, found = read_activity(await request.body(), self._company, self._scenario, now)
+            days, behaviour, found = read_activity(await request.body(), self._company, self._scenario, now)
         except RefusedError as refused:
             return cast(Response, refused.args[0])
-        job = Job("activity", days, manner, now, self.job_seconds, self.clock)
+        job = Job("activity", days, behaviour, now, self.job_seconds, self.clock)
         return self._queued(job, lambda: activity_document(found), status=202)
 
     def _queued(self, job: Job, chunks: Callable[[], Iterable[bytes]], status: int = 200) -> Response:
@@ -290,12 +303,14 @@ class Sandbox:
         return opportunities(request.query_params.getlist("oppId"), self._company, self._now().date())
 
     async def _list_jobs(self, request: Request) -> Response:
-        """The jobs that are listed by now, the newest first: bare, or a page of them."""
-        how = self._storm or self._scenario
+        """The listed jobs, newest first: a bare list, or a page of it."""
+        how = self._chaos_draws or self._scenario
         jobs = list(self._jobs.by_id.values())[::-1]
         if how.has_foreign_jobs:
             for which, other in self._asked.items():
-                self._asked[which] = other or Job(*which, Manner(("SCHEDULED", "STARTED")), self._now(), 1, self.clock)
+                self._asked[which] = other or Job(
+                    *which, JobBehaviour(("SCHEDULED", "STARTED")), self._now(), 1, self.clock
+                )
             jobs = [*filter(None, self._asked.values()), *jobs]
         shown = [job.described for job in jobs if job.is_listed]
         if how.page is None:
@@ -312,9 +327,9 @@ class Sandbox:
             return error_answer(403)
         if job is None:
             return refusal(400, "SWW", "Something went wrong: there is no such job.")
-        if job.manner.hidden:
+        if job.behaviour.hidden:
             return error_answer(404)
-        return JSONResponse({"job": job.described} if job.manner.wrapped else job.described)
+        return JSONResponse({"job": job.described} if job.behaviour.wrapped else job.described)
 
     async def _results(self, request: Request) -> Response:
         job = self._jobs.by_id.get(request.path_params["job_id"])
@@ -359,17 +374,19 @@ class Sandbox:
         return JSONResponse({"jobs": jobs})
 
     def _now(self) -> datetime:
-        """What this Clari's clock says."""
-        return self.now().astimezone(UTC) + (self._storm or self._scenario).ahead
+        """The sandbox's time, UTC, with the scenario's clock skew."""
+        return self.now().astimezone(UTC) + (self._chaos_draws or self._scenario).ahead
 
     def _others(self) -> list[str]:
-        """Somebody else's jobs that run at the moment: as many as may."""
+        """The ids of other users' running jobs: as many as the concurrent limit, or none."""
         jobs_long = (self.clock() - self._scenario_since) / max(self.job_seconds, MOMENT)
-        taken = jobs_long < self._scenario.slots_taken or (self._storm and self._storm.slots_taken(jobs_long))
+        taken = jobs_long < self._scenario.slots_taken or (
+            self._chaos_draws and self._chaos_draws.slots_taken(jobs_long)
+        )
         return [f"{number:024x}" for number in range(self._jobs.concurrent_limit if taken else 0)]
 
     def _left(self, now: datetime) -> tuple[int, int]:
-        """Free places, and exports left of the month's quota."""
+        """Free slots, and exports left of the monthly quota."""
         places = self._jobs.concurrent_limit - len(self._jobs.unfinished()) - len(self._others())
         exports = 0 if self._scenario.quota_used_up else self._jobs.monthly_quota - len(self._jobs.counted(now))
         return max(places, 0), max(exports, 0)

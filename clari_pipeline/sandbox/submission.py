@@ -1,4 +1,4 @@
-"""What an export was asked for, refused in Clari's words where it cannot be had, and what it delivers."""
+"""Parse the request of an export, or refuse it as Clari does, and generate its document."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -11,17 +11,17 @@ from .documents import TYPES, flat, long_csv, relational
 from .faults import Scenario
 from .quarters import read_quarter
 
-CALLED = {"crm_total": "CRM Total", "crm_closed": "CRM Closed"}  # as a refusal names the types
+CALLED = {"crm_total": "CRM Total", "crm_closed": "CRM Closed"}  # the labels of types in a refusal
 DEFAULT_TYPES = ["forecast", "forecast_updated"]
 
 
 class RefusedError(Exception):
-    """The request cannot be granted; its one argument is the answer that says why."""
+    """The request is refused; the only argument is the error response."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A request for an export, its defaults filled in."""
+    """A parsed request for an export, with defaults filled in."""
 
     order: Order
     types: frozenset[str]
@@ -29,7 +29,7 @@ class Submission:
 
 
 def read_submission(body: bytes, forecast_id: str, today: date, company: Company, scenario: Scenario) -> Submission:
-    """The request, or RefusedError."""
+    """Parse and validate the request. Raises `RefusedError`."""
     asked = json_or_bytes(body) or {}
     if not isinstance(asked, dict):
         raise RefusedError(bad_request(f"The request body was malformed: {body.decode(errors='replace')}"))
@@ -52,9 +52,9 @@ def read_submission(body: bytes, forecast_id: str, today: date, company: Company
 
 
 def document(company: Company, asked: Submission, scenario: Scenario) -> Callable[[], Iterable[bytes]]:
-    """How the document is written, in chunks, once its job runs: the company's, spoiled as the scenario has it."""
+    """A function that yields the document in chunks: the company's export, with the scenario's faults."""
     order = asked.order
-    if not company.knows(order.quarter, order.today):  # it silently becomes the current one (seen by GitLab)
+    if not company.knows(order.quarter, order.today):  # Clari silently exports the current one [gitlab]
         order = replace(order, quarter=company.current(order.today))
     if order.forecast_id not in FORECASTS:
         order = replace(order, forecast_id="total_new")
@@ -99,7 +99,7 @@ def _types(asked: dict[str, Any], scenario: Scenario) -> frozenset[str]:
 
 
 def _choice(asked: dict[str, Any], name: str, choices: tuple[str, ...]) -> str:
-    """The first choice where nothing was said."""
+    """The chosen value of a parameter, the first of `choices` by default. Raises `RefusedError`."""
     chosen = asked.get(name)
     if chosen is None:
         return choices[0]

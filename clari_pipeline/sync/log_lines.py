@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.runbook import Problem, see, snake
+from clari_pipeline.core.runbook import Problem, snake, with_anchor
 from clari_pipeline.core.safe_text import printable
 from clari_pipeline.sync.events import Deferred, Event, Failed, Refused
 from clari_pipeline.sync.narration import Narrator
@@ -63,7 +63,7 @@ class CommandLog:
         """Print each on a line. `section` is the runbook section that a text links to; a problem has its own."""
         env = self._settings.env if self._settings else None
         for one in what:
-            text = one.line if isinstance(one, Problem) else one if section is None else see(one, section)
+            text = one.line if isinstance(one, Problem) else one if section is None else with_anchor(one, section)
             if self._settings is not None and self._settings.log_format == "json":
                 _logger(env).error("error", message=self.masked(text))
             else:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from clari_pipeline.checks.export_gate import Verdict
-from clari_pipeline.core.runbook import AlertKind, Problem, Remark, section_named
+from clari_pipeline.core.runbook import AlertKind, Problem, RunbookSection, section_named
 from clari_pipeline.core.safe_text import one_line
 from clari_pipeline.store import ledger, marts
 from clari_pipeline.store.ledger_rows import ExportRow
@@ -42,7 +42,7 @@ class Outcome:
         if self.export.state == "REFUSED" and (check := first_broken(self.verdicts)) is not None:
             return check
         kind = self.export.error_kind
-        return section_named(kind, self.export.error or "") if kind else Remark.EXPORT_STOPPED
+        return section_named(kind, self.export.error or "") if kind else RunbookSection.EXPORT_STOPPED
 
     @property
     def sentence(self) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from clari_pipeline.clari import Export, ExportFormat, ExportRequest, LeftBehind, Limits
-from clari_pipeline.clari.models import segment
+from clari_pipeline.clari.models import path_segment
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.store import ledger
@@ -97,7 +97,7 @@ class Runs:
             self._file(run_id).with_suffix(".stopped").unlink(missing_ok=True)
 
     def _file(self, run_id: str) -> Path:
-        return self.folder / f"{segment(run_id)}.lock"  # made a safe file name: a restored ledger may hold any id
+        return self.folder / f"{path_segment(run_id)}.lock"  # made a safe file name: a restored ledger may hold any id
 
 
 def by_urgency(quarters: Iterable[Quarter], *, current: Quarter) -> list[Quarter]:

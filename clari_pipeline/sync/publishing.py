@@ -15,7 +15,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from clari_pipeline.core.disk import to_disk
-from clari_pipeline.core.runbook import PipelineError, Problem, Remark
+from clari_pipeline.core.runbook import PipelineError, Problem, RunbookSection
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.store.marts import published
 from clari_pipeline.warehouse.duckdb.errors import MAKE_AGAIN, says_damaged
@@ -129,7 +129,7 @@ def _replace(warehouse: Warehouse, places: Places, temporary: Places) -> Problem
         None,
         f"{', '.join(withdrawn)} have no Parquet file any more: too large to be written by each run; read them in "
         f"{places.copy.name if has_copy else 'the warehouse'}, or set CLARI_WEEKLY_FILES_MAX_ROWS",
-        Remark.MARTS_WITHOUT_FILES,
+        RunbookSection.MARTS_WITHOUT_FILES,
     )
 
 

@@ -88,7 +88,7 @@ CASES = {
         export(without("bob"), {"mo": 60, "ann": 61}),
         {"mo": {"ann": ("report", 1), "bob": ("leaver", -40)}},
     ),
-    # What was then is taken from the one, what is now is brought to the other.
+    # What was then is taken from the one, what is now is merged_histories to the other.
     "who changes managers leaves the one and joins the other": Case(
         export(TEAM, {"mo": 100, "max": 50, "ann": 60, "bob": 40, "cy": 50}),
         export(TEAM | {"bob": "max"}, {"mo": 60, "max": 99, "ann": 60, "bob": 49, "cy": 50}),
@@ -231,7 +231,7 @@ DRAWN = {
 
 
 @dataclass(frozen=True)
-class Brought:
+class MergedHistories:
     """A warehouse, and what begins the names of all who are of one case in it."""
 
     house: House
@@ -296,13 +296,13 @@ def _marked(one: Json, mark: str) -> Json:
     return one | {name: f"{mark}{one[name]}" for name in names if one[name]}
 
 
-def brought(house: House, name: str) -> Brought:
-    return Brought(house, f"{list(CASES | DRAWN).index(name)}/")
+def merged_histories(house: House, name: str) -> MergedHistories:
+    return MergedHistories(house, f"{list(CASES | DRAWN).index(name)}/")
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_reports_of_a_swing(name: str, house: House) -> None:
-    case, found = CASES[name], brought(house, name)
+    case, found = CASES[name], merged_histories(house, name)
     assert {manager: found.added(manager) for manager in case.added} == case.added
     assert {manager: found.apart(manager) for manager in case.added if found.apart(manager)} == case.apart
     if not case.added:
@@ -311,7 +311,7 @@ def test_the_reports_of_a_swing(name: str, house: House) -> None:
 
 
 def test_what_the_reports_do_not_explain_is_left_to_the_manager(house: House) -> None:
-    found = brought(house, "what the reports do not explain is the manager's own judgement")
+    found = merged_histories(house, "what the reports do not explain is the manager's own judgement")
     (change,) = [row["change_amount"] for row in found.rows("forecast_swing") if row["user_id"] == "mo"]
     assert change - sum(amount for _, amount in found.added("mo").values()) == -45
 
@@ -323,7 +323,7 @@ def test_the_week_is_explained_against_the_week(house: House) -> None:
         entries = [entry(who, f"W{(day + 6) // 7:02d}", call=amount) for who, (amount, _) in shown.calls.items()]
         house.deliver(document(*entries, people=shown.people), moment(10, day), forecast="weeks")
     house.merge()
-    found = Brought(house, "")
+    found = MergedHistories(house, "")
     assert {row["forecast_id"] for row in found.rows("forecast_swing", "user_id = 'mo'")} == {"weeks"}
     assert found.explained("mo", baseline="sync") == []
     assert found.added("mo", baseline="week") == {"ann": ("report", -28), "bob": ("report", 0)}
@@ -340,7 +340,7 @@ def test_whoever_comes_goes_and_moves_the_sums_add_up(
         now, then = (
             sum(calls[number][who] for who, boss in teams[number].items() if boss == manager) for number in (1, 0)
         )
-        found = brought(house, f"drawn {seed}").added(manager)
+        found = merged_histories(house, f"drawn {seed}").added(manager)
         record_property(manager, len(found))
         assert sum(amount for _, amount in found.values()) == now - then
         kinds = {who: kind for who, (kind, _) in found.items()}

@@ -13,7 +13,7 @@ from clari_pipeline.store import marts
 from clari_pipeline.warehouse import session
 from tests.helpers.house import House, Outcome, document, entry, moment
 from tests.helpers.labelled import deceptions, histories
-from tests.helpers.labelled.examining import Brought, bring, examined
+from tests.helpers.labelled.examining import MergedHistories, bring, examined
 from tests.helpers.labelled.histories import BOSS, History
 
 Caught = Callable[[Path], set[str]]
@@ -25,7 +25,7 @@ def _caught(house: House, name: str, check: str) -> set[str]:
     history = HISTORIES[check](Random(7)).settled()
     assert check in {broken for export in history.exports for broken in export.broken}
     try:
-        findings = bring(house, {name: history}).hold()
+        findings = bring(house, {name: history}).compare()
     except duckdb.ConstraintException:  # the table itself stops it, with no verdict that says why
         house.execute(f"delete from clari.export_job where forecast_id = '{name}'")
         return set()
@@ -298,17 +298,17 @@ MUTATIONS: dict[str, tuple[str, str, str, Labelled]] = {
 
 
 EXAMPLES: dict[Labelled, str] = {}
-"""The forecast that each history is brought as."""
+"""The forecast that each history is merged_histories as."""
 for _, _, _, _example in MUTATIONS.values():
     EXAMPLES.setdefault(_example, f"h{len(EXAMPLES) + 1:04d}")
 
 
-def _compare_anew(house: House, brought: Brought, forecast: str) -> None:
+def _compare_anew(house: House, merged_histories: MergedHistories, forecast: str) -> None:
     """Forget the comparisons of a forecast, and compare its calls once more, by the law as it is now."""
     for table in ("forecast_swing_contribution", "forecast_swing_summary", "forecast_swing"):
         house.execute(f"delete from clari.{table} where job_id like 'job-{forecast}-%'")
     with house.context.warehouse.session() as session:
-        for quarter in sorted({export.quarter for export in brought.histories[forecast].exports}):
+        for quarter in sorted({export.quarter for export in merged_histories.histories[forecast].exports}):
             marts.compare_calls(session, forecast, quarter, house.context.rules)
 
 
@@ -320,10 +320,10 @@ def test_a_bent_law_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """
     text_of = session.text_of
     living = []
-    with examined([make(Random(11)).settled() for make in EXAMPLES], tmp_path) as (house, brought):
+    with examined([make(Random(11)).settled() for make in EXAMPLES], tmp_path) as (house, merged_histories):
         for name in EXAMPLES.values():
-            _compare_anew(house, brought, name)
-        sound = brought.hold()
+            _compare_anew(house, merged_histories, name)
+        sound = merged_histories.compare()
         assert (sound.missed, sound.false_alarms, sound.misworded) == ([], [], [])
         for name, (bent, fragment, instead, example) in MUTATIONS.items():
             assert fragment in text_of(bent), name
@@ -335,7 +335,7 @@ def test_a_bent_law_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             with monkeypatch.context() as patch:
                 patch.setattr(session, "text_of", bend)
                 if bent != _MASS:
-                    _compare_anew(house, brought, EXAMPLES[example])
-                if brought.is_right(EXAMPLES[example]):
+                    _compare_anew(house, merged_histories, EXAMPLES[example])
+                if merged_histories.is_right(EXAMPLES[example]):
                     living.append(name)
     assert living == []

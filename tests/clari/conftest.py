@@ -25,7 +25,7 @@ _tabs = count(1)
 _T = TypeVar("_T")
 
 
-class TurnedClock:
+class FakeClock:
     """Stands still until somebody waits; then it is as much later at once."""
 
     def __init__(self) -> None:
@@ -145,7 +145,7 @@ class Company:
     """A Clari whose jobs take three seconds of a clock that it shares with whoever asks it, unless that one is set."""
 
     def __init__(self, **more: Any) -> None:
-        self.clock = TurnedClock()
+        self.clock = FakeClock()
         settings = {"write_at_once": True, "job_seconds": 3, "people": 1, "concurrent_limit": 1000} | more
         self.sandbox = Sandbox(now=lambda: NOW + self.clock.passed, clock=self.clock.monotonic, **settings)
 

@@ -30,8 +30,8 @@ from clari_pipeline.clari import (
     UnexpectedAnswer,
     UnknownForecast,
 )
-from clari_pipeline.clari.patience import Circuit
-from clari_pipeline.core.envelopes import Words
+from clari_pipeline.clari.retries import Circuit
+from clari_pipeline.core.envelopes import ErrorDetails
 from clari_pipeline.sandbox import Fault, Sandbox
 from tests.clari.conftest import (
     CURRENT,
@@ -91,7 +91,7 @@ def test_awkward_ids_arrive_as_they_are(sandbox):
     def check(forecast_id: str) -> None:
         sandbox.serve(forecast_id, CURRENT, forecast_id.encode())
         job = finished(sandbox, forecast_id)
-        assert request_for(forecast_id).is_named_by(job)
+        assert request_for(forecast_id).matches(job)
         sink = Sink()
         came = call(sandbox, lambda client: client.download(job.job_id, sink))
         assert sink.content == forecast_id.encode()
@@ -233,7 +233,7 @@ def test_a_listed_job_is_known_by_its_file_name():
     ]
     for file_name, file_type, forecast_id, period, is_of in cases:
         job = Job(job_id="1", file_name=file_name, file_type=file_type)
-        assert request_for(forecast_id, period).is_named_by(job) is is_of, (file_name, file_type, forecast_id, period)
+        assert request_for(forecast_id, period).matches(job) is is_of, (file_name, file_type, forecast_id, period)
 
 
 # What is ridden out
@@ -464,7 +464,7 @@ def test_a_refusal_that_says_nothing_of_the_key_leaves_an_open_circuit_open():
     circuit = Circuit()
 
     def refused(status):
-        return AuthFailed("a call", status, Words())
+        return AuthFailed("a call", status, ErrorDetails())
 
     with pytest.raises(AuthFailed), circuit.guarding(needs_good_key=False):
         with pytest.raises(AuthFailed), circuit.guarding(needs_good_key=True):

@@ -14,8 +14,8 @@ from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.sync.events import Event, Hooks
 from tests.helpers.direct_steps import sync
+from tests.helpers.fake_clock import FakeClock
 from tests.helpers.terminal import Terminal
-from tests.helpers.turned_clock import TurnedClock
 
 OLD, NEW = "key-of-before-000", "key-of-the-day-01"  # of one length
 
@@ -30,15 +30,13 @@ def key_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def clock() -> TurnedClock:
+def clock() -> FakeClock:
     """Stands still until it is turned: Clari's jobs take as long."""
-    return TurnedClock(datetime.now(UTC))
+    return FakeClock(datetime.now(UTC))
 
 
 @pytest.fixture
-def company(
-    terminal: Terminal, key_file: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Sandbox]:
+def company(terminal: Terminal, key_file: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A Clari that knows the key in the file."""
     assert terminal
     with Sandbox(job_seconds=5, people=4, clock=clock) as sandbox:
@@ -54,7 +52,7 @@ def test_a_key_is_rotated_between_two_polls(
     terminal: Terminal,
     company: Sandbox,
     key_file: Path,
-    clock: TurnedClock,
+    clock: FakeClock,
     looks_the_same: bool,
     scheme: str,
     monkeypatch: pytest.MonkeyPatch,

@@ -3,14 +3,14 @@
 import errno
 
 from clari_pipeline.core.periods import UnknownPeriod
-from clari_pipeline.core.runbook import AlertKind, Problem, Remark
+from clari_pipeline.core.runbook import AlertKind, Problem, RunbookSection
 
 
 def test_a_problem_of_an_error_has_its_message_and_its_section():
     sections = {
         UnknownPeriod("no quarter"): "unknown_period",
-        OSError(errno.ENOSPC, "No space left on device"): Remark.DISK_FULL,
-        ZeroDivisionError("by nothing"): Remark.UNEXPECTED_ERROR,
+        OSError(errno.ENOSPC, "No space left on device"): RunbookSection.DISK_FULL,
+        ZeroDivisionError("by nothing"): RunbookSection.UNEXPECTED_ERROR,
     }
     for error, section in sections.items():
         problem = Problem.of_error(error, "2026_Q4", kind=AlertKind.RUN_FAILED)

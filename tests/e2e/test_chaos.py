@@ -18,8 +18,8 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.events import Event, Hooks
 from clari_pipeline.sync.exporting import exporting
 from clari_pipeline.sync.loading import Loader
+from tests.helpers.fake_clock import FakeClock
 from tests.helpers.killing import FIGURES
-from tests.helpers.turned_clock import TurnedClock
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 QUARTERS = [Quarter.parse(text) for text in ("2026_Q4", "2026_Q3")]
@@ -32,7 +32,7 @@ class Company:
     """A pipeline and the Clari that it asks, on one clock."""
 
     def __init__(self, folder: Path, chaos: Chaos | None) -> None:
-        self.clock = TurnedClock(NOW)
+        self.clock = FakeClock(NOW)
         self.sandbox = Sandbox(
             scenario="chaos" if chaos else "calm",
             chaos=chaos,

@@ -1,4 +1,4 @@
-"""A run as it happens: seven swings in two quarters, a mass change, a refused export, a low quota, a refused key."""
+"""Example alerts of one run: seven swings in two quarters, a mass change, a refused export, a low quota, a bad key."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ NOW = datetime(2026, 11, 24, 6, 2, tzinfo=UTC)
 
 
 def swing(who: str, before: str | None, after: str | None, **changed: Any) -> Alert:
-    """A swing of `who`, in a company's usual colours where nothing else is said."""
+    """A swing of `who`, with default values for what `changed` does not name."""
     previous, current = (None if value is None else Decimal(value) for value in (before, after))
     change = (current or Decimal(0)) - (previous or Decimal(0))
     detail = {
@@ -49,7 +49,7 @@ def swing(who: str, before: str | None, after: str | None, **changed: Any) -> Al
 
 
 def mass_change(**changed: Any) -> Alert:
-    """Fourteen of forty people moved together."""
+    """A mass change: fourteen of forty calls moved together."""
     moved = [
         swing(f"Rep {number}", "100000", f"{60000 + number * 1000}", field_name="Best Case", field_id="f-best").detail
         for number in range(1, 6)
@@ -147,7 +147,7 @@ def swings() -> list[Alert]:
 
 
 def failures() -> list[Alert]:
-    """What is no swing."""
+    """Alerts of all kinds that are not on calls."""
     where = {"forecast_id": "total_new", "quarter_id": "2026_Q4", "job_id": "job-7781"}
     return [
         alert(

@@ -1,6 +1,6 @@
-"""The allocator of the processes that tests run in: jemalloc, where it is installed (`make jemalloc`).
+"""Preload jemalloc (`LD_PRELOAD`) into the processes that run tests, where it is installed (`make jemalloc`).
 
-Planning a statement, DuckDB asks for memory so often that a small merge takes a quarter less time with it.
+DuckDB allocates so often when it plans a statement that a small merge takes a quarter less time with it.
 """
 
 import ctypes.util
@@ -11,28 +11,28 @@ from contextlib import contextmanager
 _VARIABLE = "LD_PRELOAD"
 
 
-def choose() -> None:
-    """For every process that is started from here on, unless another was chosen."""
+def preload() -> None:
+    """Preload it into every process started from now on, unless another library is preloaded."""
     if (library := ctypes.util.find_library("jemalloc")) is not None:
         os.environ.setdefault(_VARIABLE, library)
 
 
-def take_back() -> None:
-    """What is started from here on runs as users run it."""
+def stop_preloading() -> None:
+    """Preload it no longer: processes started from now on run as a user's do."""
     library = os.environ.get(_VARIABLE)
     if library is not None and library == ctypes.util.find_library("jemalloc"):
-        _chosen[_VARIABLE] = os.environ.pop(_VARIABLE)
+        _preloaded[_VARIABLE] = os.environ.pop(_VARIABLE)
 
 
 @contextmanager
-def chosen_again() -> Iterator[None]:
-    """For what is started meanwhile, as before it was taken back."""
-    os.environ.update(_chosen)
+def preloading() -> Iterator[None]:
+    """Preload it into processes started in the block."""
+    os.environ.update(_preloaded)
     try:
         yield
     finally:
-        for name in _chosen:
+        for name in _preloaded:
             del os.environ[name]
 
 
-_chosen: dict[str, str] = {}
+_preloaded: dict[str, str] = {}

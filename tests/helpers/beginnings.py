@@ -1,4 +1,4 @@
-"""What several tests do first, done by whoever needs it first; the others begin with a copy of what it left."""
+"""Shared set-up of several tests: run by the first test that needs it, and copied from a snapshot for the others."""
 
 import json
 import shutil
@@ -8,14 +8,15 @@ from typing import Any
 
 from tests.helpers import prepared
 
-_SAID = ".said.json"
+_SAID = ".said.json"  # what `act` returned
 
 
 def begin_after(
     name: str, act: Callable[[], Any], *, folder: Path, parts: Sequence[str] = ("data", "dagster_home")
 ) -> Any:
-    """Leave in the folder what `act`, done there once for all tests, leaves of these parts; what it returned, as JSON
-    holds it. The name is that of no other beginning.
+    """Put into `folder` the `parts` that `act` makes there, from a snapshot where one of this name exists.
+
+    Returns what `act` returned, by way of JSON. Names have to be unique among all set-ups.
     """
 
     def keep(kept: Path) -> None:

@@ -1,4 +1,4 @@
-"""Dagster's daemon over an instance: it runs quarters, and ticks its sensors."""
+"""A stand-in for Dagster's daemon: runs quarters in this process, and evaluates sensors."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ _SENSORS = ("alerts_after_success", "alerts_after_failure")
 
 
 class Daemon:
-    """Runs quarters as Dagster's daemon does, and ticks its sensors."""
+    """Runs quarters of an instance, and evaluates its sensors with their cursors."""
 
     def __init__(self, instance: dg.DagsterInstance, cursors: dict[str, str | None]) -> None:
         self.instance = instance
@@ -23,26 +23,26 @@ class Daemon:
         self._job = definitions_of(read_settings()).resolve_job_def("sync_quarter")
 
     def sync(self, quarter: Any = CURRENT, *, may_fail: bool = False, tags: Mapping[str, str] | None = None) -> bool:
-        """One run of a quarter; whether it was a success."""
+        """Run a quarter; returns whether it succeeded."""
         run = self._job.execute_in_process(
             instance=self.instance, partition_key=str(quarter), raise_on_error=not may_fail, tags=tags
         )
         return bool(run.success)
 
     def die(self) -> str:
-        """A run whose machine went down in its midst, as the daemon's monitoring marks it; its id."""
+        """Record an orphaned run as the daemon's run monitoring does; returns its id."""
         run = self.instance.create_run_for_job(self._job, tags={"dagster/partition": str(CURRENT)})
         self.instance.report_run_failed(run, "the run's process is gone")
         return run.run_id
 
     def tick_sensors(self) -> None:
-        """Let each sensor tick once."""
+        """Evaluate each sensor once."""
         self.cursors = {name: sensor_tick(self.instance, name, cursor) for name, cursor in self.cursors.items()}
 
 
 @contextmanager
 def running(terminal: Terminal) -> Iterator[Daemon]:
-    """A daemon over an instance in which the quarter was synced once, on a calm day."""
+    """A daemon for an instance in which the current quarter was synced once, in the scenario calm."""
     point_dagster_at(read_settings())
 
     def sync_once() -> dict[str, str | None]:

@@ -1,4 +1,4 @@
-"""A sync's steps without a Dagster run around each, for tests that Dagster is not the subject of: two seconds less."""
+"""The steps of a sync called directly, without Dagster runs, for tests of other things: saves two seconds a sync."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,13 +26,13 @@ _Made = TypeVar("_Made")
 
 @contextmanager
 def direct_steps(_settings: Settings) -> Iterator[MakeSteps]:
-    """To be given to the command line in place of Dagster's; the warehouse's file stays open until the sync ends."""
+    """An `open_steps` for the command line; the warehouse's file stays open until the sync ends."""
     with ExitStack() as held_open:
         yield partial(DirectSteps, held_open)
 
 
 class DirectSteps:
-    """Calls what the assets of the jobs call."""
+    """The steps of a sync; each calls what the Dagster asset calls."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class DirectSteps:
 
 
 def sync(hooks: Hooks, which: int | str, *, open_steps: OpenSteps | None = direct_steps) -> int:
-    """The command `sync` of the last so many quarters, or of one, with hooks of the test's; its exit code."""
+    """Run the command `sync` with hooks, for the last `which` quarters or the one named; returns its exit code."""
     return commands.sync(
         read_settings(),
         quarters=[Quarter.parse(which)] if isinstance(which, str) else [],
@@ -89,13 +89,13 @@ def exported(
     run_id: str = "run",
     retry: Retry | None = None,
 ) -> list[str]:
-    """Export these quarters, and merge nothing; the request ids."""
+    """Export these quarters without merging; returns the request ids."""
     with exporting(context, run_id, quarters, forecasts, retry=retry) as runner:
         return [request_id for quarter in quarters for request_id in runner.wait_for_quarter(str(quarter))]
 
 
 def _tried(step: Callable[[], _Made]) -> tuple[_Made | None, Problem | None]:
-    """What it makes, or what went wrong; anything that is no error of the pipeline's is the test's."""
+    """The result of a step, or the problem of its `PipelineError`; other exceptions propagate to the test."""
     try:
         return step(), None
     except PipelineError as error:

@@ -1,4 +1,4 @@
-"""Documents written in every way that JSON allows, and in some that it does not."""
+"""A fuzzer for documents: every notation that JSON allows, and some that it does not."""
 
 import json
 import random
@@ -50,7 +50,7 @@ MARKS = [bytes([number]) for number in b'{}[],:"\\ \n\x000e-nNx\xff\xef+.'] + [
 
 
 class Writer:
-    """Writes one document as its dice fall. How often something odd is written is thrown once for the whole."""
+    """Writes one random document; the rate of unusual content is drawn once for the whole document."""
 
     def __init__(self, dice: random.Random) -> None:
         self.dice = dice

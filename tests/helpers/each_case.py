@@ -1,4 +1,4 @@
-"""A table of cases in one test: every case is tried, and each that fails is named."""
+"""Table-driven cases in one test: all are run, and all failures reported."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -9,7 +9,7 @@ Case = TypeVar("Case")
 
 
 def try_each(cases: Iterable[Case], check: Callable[[Case], None]) -> None:
-    """Call `check` with each case. Raises all that failed at once, each with its case."""
+    """Call `check` with each case. Raises an `ExceptionGroup` of all failures, each with its case as a note."""
     failures = []
     for case in cases:
         try:

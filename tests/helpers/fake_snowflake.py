@@ -1,4 +1,4 @@
-"""A Snowflake of the tests' own: fakesnow, spoken to over HTTP by Snowflake's connector as a real one would be."""
+"""A fake Snowflake for tests: fakesnow's HTTP server, used through Snowflake's connector."""
 
 import os
 import shutil
@@ -30,22 +30,22 @@ from clari_pipeline.warehouse.snowflake.url import read_address
 from tests.helpers import prepared
 
 NAMED = "CLARI_TEST_SNOWFLAKE"
-_DATABASE = "CLARI_TESTS"  # a database's file knows its own name
+_DATABASE = "CLARI_TESTS"  # its file is named after it
 
 
-class Frank:
-    """What fakesnow cannot do is said at once: its answer 500 would be asked for again and again."""
+class NoServerErrors:
+    """ASGI middleware that sends fakesnow's 500 as 200, so that the connector raises its error instead of retrying."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def frankly(message: Message) -> None:
+        async def send_as_200(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 500:
                 message["status"] = 200
             await send(message)
 
-        await self._app(scope, receive, frankly)
+        await self._app(scope, receive, send_as_200)
 
 
 _execute = FakeSnowflakeCursor.execute
@@ -54,10 +54,10 @@ _as_it_was = transforms.numeric_agg_implicit_cast
 
 
 def _with_more(cursor: FakeSnowflakeCursor, command: str, *args: Any, **kwargs: Any) -> FakeSnowflakeCursor:
-    """What fakesnow does not do, its DuckDB does.
+    """Run in fakesnow's DuckDB what fakesnow does not support.
 
-    It makes no function, for which DuckDB's macro stands in; not every comment; and no MERGE in a transaction that
-    has written already, for it would write into a database of its own.
+    That is: functions (replaced by DuckDB's macro), some comments, and MERGE in a transaction that has already written,
+    which fakesnow would run in another database.
     """
     if "function clari.fraction" in command:
         cursor._duck_conn.execute((project_file("sql") / "schema/clari.sql").read_text(encoding="utf-8"))
@@ -71,12 +71,12 @@ def _with_more(cursor: FakeSnowflakeCursor, command: str, *args: Any, **kwargs: 
 
 
 def _unchanged(node: exp.Expr) -> exp.Expr:
-    """fakesnow adds up what is not plainly a decimal as binary fractions, which Snowflake does not."""
+    """Replaces fakesnow's cast of sums to binary floats, which Snowflake does not do."""
     return node
 
 
 def _with_nulls(moments: pa.ChunkedArray) -> pa.StructArray:
-    """fakesnow hands out a null moment as one of 1970."""
+    """Convert timestamps with nulls, which fakesnow returns as 1970."""
     found = _moments(moments)
     parts = [found.field(number).fill_null(0) for number in range(found.type.num_fields)]
     missing = pa.array(moments.is_null().to_pylist(), pa.bool_())
@@ -84,13 +84,13 @@ def _with_nulls(moments: pa.ChunkedArray) -> pa.StructArray:
 
 
 def _in_json(node: exp.Expr) -> exp.Expr:
-    """fakesnow's arrays are JSON, which its ARRAY_CONTAINS does not look into."""
+    """Rewrite ARRAY_CONTAINS: fakesnow's arrays are JSON, which it does not support."""
     return exp.func("JSON_CONTAINS", node.this, node.expression) if isinstance(node, exp.ArrayContains) else node
 
 
 @contextmanager
 def snowflake() -> Iterator[str]:
-    """The URL of a server; a database is there while `database` or `prepared_database` is open."""
+    """The URL of a server; it has a database only inside `database` or `prepared_database`."""
     if NAMED in os.environ:
         yield os.environ[NAMED]
         return
@@ -100,7 +100,7 @@ def snowflake() -> Iterator[str]:
     FakeSnowflakeCursor.execute = _with_more
     transforms.numeric_agg_implicit_cast = _unchanged
     arrow.timestamp_to_sf_struct = _with_nulls
-    config = uvicorn.Config(Frank(fakesnow.server.app), host="127.0.0.1", port=port, log_level="critical")
+    config = uvicorn.Config(NoServerErrors(fakesnow.server.app), host="127.0.0.1", port=port, log_level="critical")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -116,7 +116,7 @@ def snowflake() -> Iterator[str]:
 
 @contextmanager
 def database(server: str, *, is_prepared: bool = False) -> Iterator[str]:
-    """The URL of an empty database, the server's only one meanwhile; one that is named loses its schema clari."""
+    """The URL of an empty database, the server's only one; on a real server (`NAMED`) the schema clari is dropped."""
     if NAMED in os.environ:
         yield from _named()
         return
@@ -128,12 +128,12 @@ def database(server: str, *, is_prepared: bool = False) -> Iterator[str]:
 
 
 def prepared_database(server: str) -> AbstractContextManager[str]:
-    """The same with every table of this release and no row."""
+    """`database` with all tables of this release, empty."""
     return database(server, is_prepared=True)
 
 
 def _make_template(server: str, file: Path) -> None:
-    """What the pipeline makes in an empty database, as a file; half of all work on the emulator, were it made anew."""
+    """Create all tables once, as a file to copy: creating them for each test would be half of all work on fakesnow."""
     with TemporaryDirectory(prefix="snowflake-") as name:
         with _filed(Path(name)):
             warehouse = SnowflakeWarehouse(SecretStr(server), data_dir=Path(name), work_tables=work_tables)
@@ -145,7 +145,7 @@ def _make_template(server: str, file: Path) -> None:
 
 @contextmanager
 def _filed(folder: Path) -> Iterator[None]:
-    """The emulator keeps what it is told in DuckDB files there, and knows of no other."""
+    """Have fakesnow keep its databases as DuckDB files in that folder."""
     before, emulator = fakesnow.server.shared_fs, FakeSnow(db_path=folder)
     emulator.duck_conn.execute("set threads = 1")  # its tables have a few rows each
     fakesnow.server.shared_fs = emulator

@@ -50,7 +50,7 @@ def database_of_its_own(address: str) -> Iterator[dict[str, str]]:
 
 
 def home_of(folder: Path) -> Path:
-    """Dagster's folder with the deployment's own settings, the daemon looking every second instead of now and then."""
+    """A DAGSTER_HOME with the deployment's settings, and every interval of the daemon a second."""
     settings = loaded("dagster.yaml")
     settings["run_coordinator"]["config"]["dequeue_interval_seconds"] = 1
     settings["run_monitoring"]["poll_interval_seconds"] = 1
@@ -61,7 +61,7 @@ def home_of(folder: Path) -> Path:
 
 
 def until(condition: Callable[[], Any], what: str, *, seconds: float = 120) -> Any:
-    """What the condition yields, as soon as that is something."""
+    """Poll the condition until its value is true; returns it."""
     for attempt in stamina.retry_context(
         on=AssertionError, attempts=None, timeout=seconds, wait_initial=0.05, wait_max=0.3
     ):
@@ -72,7 +72,7 @@ def until(condition: Callable[[], Any], what: str, *, seconds: float = 120) -> A
 
 
 class Fleet:
-    """The processes, and what a person in front of the web page would see and do."""
+    """The processes of the deployment, and what a user of Dagster's UI would see and do."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
@@ -101,11 +101,11 @@ class Fleet:
         self._stack.close()
 
     def log(self, name: str) -> str:
-        """What a process has said."""
+        """The log of a process."""
         return (self.folder / f"{name}.log").read_text(encoding="utf-8")
 
     def prepare(self) -> None:
-        """What the compose file's service of that name does."""
+        """Run the script of the compose file's service `prepare`."""
         subprocess.run(
             [*loaded("compose.yaml")["services"]["prepare"]["command"][:-1], self._prepare_script()],
             cwd=self.folder,
@@ -115,7 +115,7 @@ class Fleet:
         )
 
     def launch(self, quarter: object) -> str:
-        """Put a run of a quarter into the queue, as the web page does; its id."""
+        """Queue a run of a quarter, as the UI does; returns its id."""
         run_id = str(uuid4())
         tags = json.dumps({"dagster/partition": str(quarter)})
         words = ["job", "launch", "-w", "workspace.yaml", "-j", "sync_quarter", "--run-id", run_id, "--tags", tags]
@@ -136,7 +136,7 @@ class Fleet:
         until(lambda: self.status(run_id) == status, f"run {run_id} {status}, it is {self.status(run_id)}")
 
     def retry_of(self, run_id: str) -> str:
-        """The run that Dagster made in place of one that was killed."""
+        """The id of the run by which Dagster retried one that was killed."""
         found: str = until(
             lambda: next((run.run_id for run in self.instance.get_runs() if run.parent_run_id == run_id), None),
             f"a retry of {run_id}",
@@ -144,12 +144,12 @@ class Fleet:
         return found
 
     def has_said(self, run_id: str, words: str) -> bool:
-        """Whether such an event of the engine's stands in the run's log."""
+        """Whether the run's log has an engine event with this text."""
         events = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
         return any(words in event.user_message + str(event.message) for event in events)
 
     def kill_worker(self, run_id: str) -> None:
-        """The run's process is gone from one moment to the next."""
+        """Kill the process of the run."""
         started = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
         pids = {
             str(data.metadata["pid"].value)
@@ -165,7 +165,7 @@ class Fleet:
         self._code = self._begin("code", None, "dagster", "api", *words)
 
     def kill_code_server(self) -> None:
-        """It goes, and all its workers with it, as a container does."""
+        """Kill it with all its run workers, as the end of its container does."""
         if self._code is not None:
             os.killpg(self._code.pid, signal.SIGKILL)
             self._code.wait()
@@ -195,13 +195,13 @@ class Fleet:
 
     @staticmethod
     def _prepare_script() -> str:
-        """In a compose file, two dollars are one."""
+        """The script of the service, `$$` unescaped as compose does."""
         script: str = loaded("compose.yaml")["services"]["prepare"]["command"][-1]
         return script.replace("$$", "$")
 
 
 def loaded_command() -> list[str]:
-    """What the image runs unless told otherwise."""
+    """The default command of the image."""
     lines = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").splitlines()
     command: list[str] = yaml.safe_load(next(line for line in lines if line.startswith("CMD")).removeprefix("CMD "))
     return command

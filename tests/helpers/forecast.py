@@ -1,4 +1,4 @@
-"""A forecast of its own in a warehouse that many tests share: what it is brought touches nobody else's rows."""
+"""A forecast in a warehouse that many tests share: its exports change no other forecast's rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from tests.helpers.house import QUARTER, House, Json
 
 
 class Forecast:
-    """One forecast; its exports are numbered from 1 in the order in which they are brought."""
+    """One forecast; its exports are numbered from 1 in the order of `bring`."""
 
     def __init__(self, house: House, name: str) -> None:
         self.house = house
@@ -20,7 +20,7 @@ class Forecast:
         self.jobs: list[str] = []
 
     def bring(self, content: Json | bytes, at: datetime, **request: Any) -> Outcome:
-        """Land a document and merge it, which compares its calls and makes forecast_vs_quota; what became of it."""
+        """Land a document and merge it, with `forecast_swing` and `forecast_vs_quota`; returns the outcome."""
         request_id = self.house.deliver(content, at, forecast=self.name, **request)
         self.jobs.append(request_id.replace("request-", "job-"))
         self.house.merge(request.get("quarter", QUARTER))
@@ -36,7 +36,7 @@ class Forecast:
         return only
 
     def by(self, key: str, table: str, *names: str, **values: Any) -> dict[Any, Any]:
-        """Of its rows of a table, or those with these values, one column by another; several as a tuple.
+        """A dict from column `key` to column `names` (a tuple of several) of the forecast's rows with these values.
 
         Raises `AssertionError` where two rows have the same key.
         """
@@ -55,25 +55,25 @@ class Forecast:
 
 
 def verdict(outcome: Outcome, check: str) -> Verdict:
-    """What a check says of an export."""
+    """The verdict of a check on an export."""
     (found,) = [one for one in outcome.verdicts if one.check_name == check]
     return found
 
 
 def broken(outcome: Outcome) -> dict[str, Any]:
-    """The evidence of each check that an export does not pass."""
+    """The evidence of each failed check of an export, by name."""
     assert outcome.verdicts
     return {one.check_name: one.evidence for one in outcome.verdicts if not one.passed}
 
 
 def picked(row: Json, like: Json) -> Json:
-    """The columns of a row that are expected of it."""
+    """The row reduced to the columns of `like`."""
     return {name: row[name] for name in like}
 
 
 @contextmanager
 def shared_house(folder: Path) -> Iterator[House]:
-    """A warehouse whose file stays open."""
+    """A `House` whose warehouse file stays open."""
     house = House(folder)
     with house.held_open():
         yield house

@@ -1,4 +1,4 @@
-"""Processes of their own that have imported everything already: forked from one that did, a second less each."""
+"""Run functions in separate processes, forked from a server that has imported everything: saves a second each."""
 
 import multiprocessing
 import os
@@ -20,7 +20,7 @@ _processes.set_forkserver_preload(["tests.helpers.warm"])
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended, and what it wrote."""
+    """The exit code and output of a process."""
 
     code: int
     out: str
@@ -45,12 +45,10 @@ def begin(
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> ForkServerProcess:
-    """The same, without waiting, in another folder if one is named, with more variables; what it writes goes to these
-    files, or pipes that have a name.
-    """
+    """Start such a process without waiting, in `folder`, with more variables; `out` and `err` are files or FIFOs."""
     variables = dict(os.environ) | dict(environment or {})
     process = _processes.Process(target=_call, args=(str(folder or Path.cwd()), variables, out, err, what, arguments))
-    with allocator.chosen_again():  # for the server that forks them, which the first one starts
+    with allocator.preloading():  # for the server that forks them, which the first one starts
         process.start()
     return process
 
@@ -75,7 +73,7 @@ def _call(
 
 
 def command(*words: str) -> int:
-    """A command as it is typed; the steps of a sync are run without Dagster."""
+    """Run a command; the steps of a sync are called without Dagster."""
     from clari_pipeline.cli import app as cli  # noqa: PLC0415 - in the process that needs it
     from tests.helpers.direct_steps import direct_steps  # noqa: PLC0415
 
@@ -83,20 +81,20 @@ def command(*words: str) -> int:
 
 
 def program(*words: str) -> int:
-    """A command as it is typed, each quarter of a sync a run in Dagster."""
+    """Run a command; each quarter of a sync is a Dagster run."""
     from clari_pipeline.cli import app as cli  # noqa: PLC0415
 
     return cli.run(list(words))
 
 
 def command_on_a_full_disk(*words: str) -> int:
-    """The same where no file can be larger than a megabyte, as on a disk that has no more."""
+    """`command` with a file size limit of 1 MiB (`RLIMIT_FSIZE`), which fails like a full disk."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
     return command(*words)
 
 
 def publish_on_a_full_disk() -> None:
-    """Publish on such a disk; say what came of it."""
+    """Publish with that limit; print whether it succeeded, and the problems."""
     from clari_pipeline.config.settings import read_settings  # noqa: PLC0415
     from clari_pipeline.sync.context import Context  # noqa: PLC0415
     from clari_pipeline.sync.publishing import publish  # noqa: PLC0415
@@ -104,11 +102,11 @@ def publish_on_a_full_disk() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
     context = Context.of(read_settings())
     published = publish(context.warehouse, context.places)
-    print(published.is_done, *(problem.line for problem in published.problems))  # noqa: T201 - for who called it
+    print(published.is_done, *(problem.line for problem in published.problems))  # noqa: T201 - for the caller
 
 
 def publish_and_die(event: str, name: str) -> None:
-    """Publish anew, and be killed at the first such event of a file of that name."""
+    """Publish, and kill this process at the first such audit event on a file of that name."""
     from clari_pipeline.config.settings import read_settings  # noqa: PLC0415
     from clari_pipeline.sync.context import Context  # noqa: PLC0415
     from clari_pipeline.sync.publishing import publish  # noqa: PLC0415

@@ -21,7 +21,7 @@ with duckdb.connect(file) as held:
 def held_by_another_process(
     file: Path, *, first: str = "select 1", last: str = "select 1"
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run `first` there, hold the file, and once its standard input is closed, at the latest at the end, run `last`."""
+    """Run `first` there and keep the file open; `last` runs once its stdin is closed, as the block's end does."""
     words = [sys.executable, "-c", _PROGRAM, str(file), first, last]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdin is not None

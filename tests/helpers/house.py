@@ -1,4 +1,4 @@
-"""A warehouse and a landing folder on disk, and documents in a few lines, landed as Clari would have delivered them."""
+"""The test harness of most tests: a warehouse and a landing folder on disk, and builders of documents."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -67,7 +67,7 @@ def document(
     fields: dict[str, str] | None = None,
     periods: Iterable[Json] | None = None,
 ) -> Json:
-    """A relational document around these entries; what is not said is filled in as Clari would."""
+    """A relational document with these entries; the other lists are generated unless given."""
     shown = {one["userId"] for one in entries if one.get("userId")}
     listed = WEEKS if weeks is None else weeks
     names = FIELDS if fields is None else fields
@@ -103,7 +103,7 @@ def person(name: str, *, role: str | None = None, parent: str | None = "top", cr
 
 
 class House:
-    """One warehouse; `deliver` lands a document, `merge` takes in what has landed, `bring` does both."""
+    """A warehouse and landing folder; `deliver` lands a document, `merge` merges what has landed, `bring` does both."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class House:
         now: datetime | None = None,
         **settings: Any,
     ):
-        """`url` names a warehouse elsewhere, in place of a file in the folder."""
+        """`url` is of a warehouse on a server, in place of a DuckDB file in the folder."""
         given = {"historical_periods": 0} | settings
         if url is None:
             prepared.begin_with_empty_warehouse(folder / f"{warehouse}.duckdb")
@@ -127,7 +127,7 @@ class House:
 
     @contextmanager
     def held_open(self) -> Iterator[None]:
-        """One session around all: what is done meanwhile neither opens the file nor closes it."""
+        """Keep one session open, so that nothing in the block opens or closes the file."""
         with self.context.warehouse.session():
             yield
 
@@ -146,7 +146,7 @@ class House:
         is_truncated: bool = False,
         is_whole: bool | None = None,
     ) -> str:
-        """Land a document that Clari finished at `at`; its request id."""
+        """Land a document that Clari exported at `at`; returns its request id."""
         self.exports += 1
         name = f"{forecast}-{quarter}-{self.exports}"
         writer = self.context.landing.writer()
@@ -178,7 +178,7 @@ class House:
         return row["request_id"]
 
     def know(self, folder: Path) -> None:
-        """Let the ledger know a document that has landed."""
+        """Write the ledger's row of a landed document, from its manifest."""
         landing = self.context.landing
         landed = landing.find(folder.relative_to(landing.root).as_posix())
         manifest = dict(landed.manifest)
@@ -204,7 +204,7 @@ class House:
         return publish(self.context.warehouse, self.context.places)
 
     def replay(self, quarters: Sequence[Quarter], forecasts: Sequence[str]) -> tuple[list[str], set[str]]:
-        """What was merged once more, and what had been refused before."""
+        """Replay; returns the request ids merged, and those that had been refused before."""
         found = Replay(self.context).documents(quarters, forecasts)
         return found.request_ids, found.refused_before
 
@@ -216,7 +216,7 @@ class House:
         return has_landed(self.context.warehouse, quarter)
 
     def bring(self, content: Json | bytes, at: datetime, **request: Any) -> Outcome:
-        """Land a document, merge it, make the calls anew; what became of it."""
+        """Land a document, merge it, refresh the marts of calls; returns the outcome."""
         request_id = self.deliver(content, at, **request)
         self.merge(request.get("quarter", QUARTER))
         self.refresh("forecast_vs_quota")
@@ -235,7 +235,7 @@ class House:
         return [tuple(row.values()) for row in self.rows(query, **parameters)]
 
     def snapshot(self, *tables: str, without: Collection[str] = ()) -> dict[str, list[Json]]:
-        """Every row of these tables, in an order of its own, without these columns."""
+        """Every row of these tables, sorted, without the columns `without`."""
 
         def kept(row: Json) -> Json:
             return {name: value for name, value in row.items() if name not in without}
@@ -250,19 +250,19 @@ class House:
         return next(iter(self.row(query, **parameters).values()))
 
     def execute(self, statement: str) -> None:
-        """What somebody does to the tables by hand."""
+        """Execute a statement, as somebody changing tables by hand would."""
         with self.context.warehouse.session() as session:
             _plainly(session).execute(statement)
 
 
 def rows_of(session: Session, query: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    """What a query answers, a dictionary a row, names in small letters."""
+    """The rows of a query as dicts, with lower-case column names."""
     answer = _plainly(session).execute(query, parameters or None)
     names = [column[0].lower() for column in answer.description]
     return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
 def _plainly(session: Session) -> Any:
-    """The engine's own connection, in the engine's own words."""
+    """The engine's own connection, whose statements are not transpiled."""
     connection: Any = getattr(session, "connection", None) or session.documents
     return connection if hasattr(connection, "execute") else connection.cursor()

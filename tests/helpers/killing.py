@@ -1,4 +1,4 @@
-"""Syncs in processes of their own, which kill themselves at a given moment, as a power cut would."""
+"""Syncs in separate processes that kill themselves (SIGKILL) at a given event, as a power cut would."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ FIGURES = (
 
 
 class Moment:
-    """When to die: at the event of that name (or any), the n-th of them; before or after the ledger has it."""
+    """Where a sync is killed: at the n-th event (from 0) of that class or any, before or after the ledger has it."""
 
     def __init__(self, name: str | None, number: int = 0, *, is_written: bool) -> None:
         self.name = name
@@ -32,7 +32,7 @@ class Moment:
 
 
 def sync_and_die(which: int | str, moment: Moment | None, is_in_dagster: bool = False) -> int:
-    """A sync of the last so many quarters, or of one, that is killed at this moment."""
+    """Run a sync of the last `which` quarters, or of the one named, and be killed at `moment`, if any."""
     from clari_pipeline.sync.events import Event, Hooks  # noqa: PLC0415 - imported where this was forked from
     from tests.helpers.direct_steps import direct_steps, sync  # noqa: PLC0415
 
@@ -50,9 +50,9 @@ def sync_and_die(which: int | str, moment: Moment | None, is_in_dagster: bool = 
 
 
 class Place:
-    """A folder in which syncs of one sandbox's company run: direct ones, or each quarter a run in Dagster.
+    """A folder in which syncs against one sandbox run, directly or each quarter as a Dagster run.
 
-    The first sync makes the warehouse, unless an empty one is to be there already.
+    The first sync creates the warehouse, unless `has_warehouse` puts an empty one there.
     """
 
     def __init__(
@@ -80,14 +80,14 @@ class Place:
         } | settings
 
     def sync(self, which: int | str, moment: Moment | None = None) -> bool:
-        """Run a sync of the last so many quarters, or of one; whether it was killed. Else it must have ended well."""
+        """Run a sync and wait; returns whether it was killed. Asserts that it otherwise exited with 0."""
         process = self.begun(which, moment)
         process.join()
         assert process.exitcode in {0, -signal.SIGKILL}, (self.folder / "output.txt").read_text()
         return process.exitcode != 0
 
     def begun(self, which: int | str, moment: Moment | None = None) -> ForkServerProcess:
-        """A sync that goes on meanwhile."""
+        """Start a sync without waiting."""
         output = self.folder / "output.txt"
         words = (which, moment, self._is_in_dagster)
         return forked.begin(
@@ -99,11 +99,11 @@ class Place:
         return rows_in(self.folder, sql)
 
     def figures(self) -> list[tuple[Any, ...]]:
-        """Every entry, without what the moment of its export decides."""
+        """Every entry, without columns that depend on the time of its export."""
         return figures_in(self.folder)
 
     def landed(self) -> list[Path]:
-        """The documents on the disk."""
+        """The files of the landed documents."""
         return sorted((self.folder / "data/landing").glob("[!.]*/*/*/document.zst"))
 
 
@@ -114,13 +114,13 @@ def rows_in(folder: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def figures_in(folder: Path) -> list[tuple[Any, ...]]:
-    """Every entry that they have left, without what the moment of its export decides."""
+    """Every entry in the warehouse of this folder, without columns that depend on the time of its export."""
     return rows_in(folder, f"select {FIGURES} from clari.forecast_entry order by all")
 
 
 @contextmanager
 def company(**more: Any) -> Iterator[Sandbox]:
-    """A small company whose jobs take a moment."""
+    """A sandbox of three people whose jobs take 0.05 s."""
     settings: dict[str, Any] = {"job_seconds": 0.05, "people": 3} | more
     with Sandbox(**settings) as sandbox:
         yield sandbox

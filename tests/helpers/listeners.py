@@ -1,4 +1,4 @@
-"""Web servers on loopback that keep what they were sent, in good and in bad shape."""
+"""Web servers on loopback that record POST requests, and may fail, hang or respond slowly."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ Manner = Literal["accepts", "fails", "is silent", "drips"]
 
 @dataclass
 class WebListener:
-    """A web server that keeps what it was sent."""
+    """A web server that records paths and bodies of POST requests."""
 
     manner: Manner
     received: list[tuple[str, str]] = field(default_factory=list)
@@ -28,7 +28,7 @@ class WebListener:
 
 @contextmanager
 def web_listeners() -> Iterator[Callable[..., WebListener]]:
-    """Makes web listeners; those that are silent or drip are let go at the end."""
+    """A factory of web listeners; at the end all are stopped, and hanging requests released."""
     let_go = threading.Event()
     with ExitStack() as started:
         started.callback(let_go.set)

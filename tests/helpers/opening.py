@@ -1,4 +1,4 @@
-"""Opens a DuckDB file with whichever DuckDB it finds, and asks it: the file as an argument, queries by name as JSON on
+"""Queries a DuckDB file with whichever DuckDB is installed: the file is the argument, queries by name are JSON on
 standard input. Prints DuckDB's version and the rows of each answer, every value as text.
 """
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: in a temporary folder, on loopback, gone when they end."""
+"""A temporary PostgreSQL cluster for tests, on loopback, removed when they end."""
 
 import os
 import secrets
@@ -35,7 +35,7 @@ def programs() -> Path | None:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """The URL of the administrator of a cluster of its own; its locale is not the byte order that DuckDB sorts by."""
+    """The administrator's URL of a new cluster; its collation differs from DuckDB's byte order."""
     if NAMED in os.environ:
         yield os.environ[NAMED]
         return
@@ -89,7 +89,7 @@ def _start(folder: Path) -> str:
         folder, "initdb", "-D", f"{folder}/data", "-A", "scram-sha-256", "--pwfile", f"{folder}/password", "-U",
         "clari", "-E", "UTF8", "--no-locale", "--locale-provider=icu", "--icu-locale=en-US", "--no-sync",
     )  # fmt: skip
-    # One user who has to come encrypted, to a server that takes nobody encrypted.
+    # One user who requires TLS, on a server without TLS.
     rules = folder / "data/pg_hba.conf"
     rules.write_text(f"hostnossl all {ENCRYPTED} 127.0.0.1/32 reject\n{rules.read_text()}")
     options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories={folder} -c fsync=off"
@@ -102,7 +102,7 @@ def _stop(folder: Path) -> None:
 
 
 def _call(folder: Path, program: str, *arguments: str) -> None:
-    """Run one of PostgreSQL's programs, which do not run as root."""
+    """Run one of PostgreSQL's programs, as another user where this one is root."""
     bin_folder = programs()
     assert bin_folder is not None
     user = "postgres" if os.geteuid() == 0 else None
@@ -111,14 +111,14 @@ def _call(folder: Path, program: str, *arguments: str) -> None:
 
 @contextmanager
 def prepared_database(server: str) -> Iterator[str]:
-    """The URL of a new database with every table of this release and no row, which goes again."""
+    """The URL of a new database with every table of this release and no row, dropped at the end."""
     with database(server, options=f"template {_template(server)}") as found:
         yield found
 
 
 @contextmanager
 def filled_database(server: str, name: str, fill: Callable[[str], object]) -> Iterator[str]:
-    """The same with what `fill` has put there, given the URL: once for all tests that ask for this name."""
+    """The URL of a copy of a template database, which `fill` is called with once for all tests of this `name`."""
     template = _name_of_template(name)
     empty = _template(server)
     prepared.made_once(
@@ -129,7 +129,7 @@ def filled_database(server: str, name: str, fill: Callable[[str], object]) -> It
 
 
 def _template(server: str) -> str:
-    """The name of the database that others are copies of."""
+    """The name of the template database with every table and no row."""
 
     def prepare(url: str) -> None:
         open_warehouse(SecretStr(url), data_dir=prepared.shared_folder(), env=None).prepare()
@@ -140,7 +140,7 @@ def _template(server: str) -> str:
 
 
 def _name_of_template(name: str) -> str:
-    """Of this run alone, on a server that others may test on, too."""
+    """A name that is unique to this run, as others may use the server."""
     return f"{prepared.shared_folder().name}_{name}".replace("-", "_").lower()
 
 
@@ -149,14 +149,14 @@ def _make_template(server: str, name: str, mark: Path, fill: Callable[[str], obj
         administrator.execute(f"drop database if exists {name} with (force)".encode())
         administrator.execute(f"create database {name} {options}".encode())
         fill(urlsplit(server)._replace(path=f"/{name}").geturl())
-        # Who is still connected would stand in the way of every copy.
+        # An open connection would block every copy of the template.
         administrator.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
     mark.touch()
 
 
 @contextmanager
 def database(server: str, *, options: str = "") -> Iterator[str]:
-    """The URL of a new database there, made with these options, which goes again."""
+    """The URL of a new database, created with these options and dropped at the end."""
     name = f"clari_{secrets.token_hex(6)}"
     with psycopg.connect(server, autocommit=True) as administrator:
         administrator.execute(f"create database {name} {options}".encode())

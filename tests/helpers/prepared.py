@@ -1,4 +1,4 @@
-"""What many tests begin with, made once by the pipeline itself and shared by all workers of a run.
+"""Templates that many tests start from, made once a run and shared by all of its workers.
 
 An empty warehouse, an empty Dagster home, a folder after a first sync, a PostgreSQL cluster: each is made by whichever
 worker needs it first, below one folder that the run's main process makes and removes.
@@ -16,7 +16,7 @@ _VARIABLE = "CLARI_TEST_SHARED_FOLDER"
 
 
 def begin() -> None:
-    """Make the folder. To be called by the process that starts the workers, before it does."""
+    """Create the shared folder; called by the main process before it starts workers."""
     folder = Path(tempfile.mkdtemp(prefix="clari-tests-"))
     folder.chmod(0o755)  # PostgreSQL runs as a user of its own
     os.environ[_VARIABLE] = str(folder)
@@ -33,7 +33,7 @@ def shared_folder() -> Path:
 
 
 def made_once(name: str, make: Callable[[Path], object]) -> Path:
-    """The file or folder of this name, which `make` has put at the path that it is given; the others wait for it."""
+    """The path of this name in the shared folder; the first caller has `make` create it, under a file lock."""
     place = shared_folder() / name
     if not place.exists():
         with FileLock(f"{place}.lock"):

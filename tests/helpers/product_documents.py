@@ -1,4 +1,4 @@
-"""Documents of products in a few lines, landed as Clari's answers would be."""
+"""Builders of products' documents, and a helper that lands and merges them."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -131,7 +131,7 @@ def one_of_each() -> list[tuple[str, Any, float]]:
 
 
 def and_more() -> list[tuple[str, Any, float]]:
-    """Changed, no longer shown, late, refused."""
+    """Further documents: changed, no longer shown, late, refused."""
     actor = {"actorType": "USER", "actorId": "1", "name": "Zoe", "email": "z@example.com"}
     return [
         *one_of_each(),

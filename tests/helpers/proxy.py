@@ -1,4 +1,4 @@
-"""A wire to a server that can be cut, at the word that one names, or bent."""
+"""A TCP proxy to a server that can cut connections at given bytes, or change responses."""
 
 import socket
 import threading
@@ -12,7 +12,10 @@ _CHUNK = 1 << 16
 
 @dataclass
 class Wire:
-    """`cut_at`: once a client has sent this, everything is cut, `is_heard` or not by the server."""
+    """`cut_at`: a connection is cut once its client has sent these bytes; with `is_heard` the server still gets them.
+
+    `bend` changes the bytes from the server; `cuts` counts cut connections.
+    """
 
     url: str
     cut_at: bytes | None = None
@@ -23,7 +26,7 @@ class Wire:
 
 @contextmanager
 def wire(url: str) -> Iterator[Wire]:
-    """A wire to the server of that URL; its own URL leads through it."""
+    """A proxy to the server at that URL; `Wire.url` is the URL by way of the proxy."""
     parts = urlsplit(url)
     listener = socket.create_server(("127.0.0.1", 0))
     credentials = parts.netloc.rpartition("@")[0]
@@ -52,7 +55,7 @@ def _from_client(wire: Wire, client: socket.socket, server: socket.socket) -> No
             if wire.cut_at is not None and wire.cut_at in data:
                 wire.cut_at = None
                 wire.cuts += 1
-                client.shutdown(socket.SHUT_RDWR)  # whatever the server answers, nobody hears it
+                client.shutdown(socket.SHUT_RDWR)  # the client gets no response
                 if wire.is_heard:
                     server.sendall(data)
                     server.shutdown(socket.SHUT_WR)

@@ -1,4 +1,4 @@
-"""What a relational document says, by the shortest way there is: `json.loads` of the whole text, then plain loops.
+"""A reference reader of relational documents: `json.loads` of the whole text, then plain loops.
 
 Shares nothing with the reader but the names of Clari's keys and ours.
 """

@@ -1,4 +1,4 @@
-"""An analyst's program: opens what is published, asks, closes, again and again. Knows nothing of the pipeline.
+"""A reader in a loop: opens what is published, queries it, closes it. Imports nothing of the pipeline.
 
     python reading.py FOLDER ENOUGH
 

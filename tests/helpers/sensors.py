@@ -1,4 +1,4 @@
-"""Sensors look at an instance as Dagster's daemon lets them."""
+"""Evaluate Dagster's sensors as its daemon does."""
 
 import dagster as dg
 
@@ -9,7 +9,7 @@ _built: dict[str, dg.Definitions] = {}
 
 
 def definitions_of(settings: Settings) -> dg.Definitions:
-    """What a code location with these settings holds: built once, as its process does."""
+    """The definitions for these settings, cached, as a code location's process has them."""
     known_as = repr(settings.model_dump())
     if known_as not in _built:
         _built.clear()  # one at a time
@@ -18,7 +18,7 @@ def definitions_of(settings: Settings) -> dg.Definitions:
 
 
 def sensor_tick(instance: dg.DagsterInstance, name: str, cursor: str | None) -> str | None:
-    """One look of a sensor at the instance, as the daemon takes it; its new cursor."""
+    """Evaluate one tick of a sensor; returns its new cursor."""
     definitions = definitions_of(read_settings())
     sensor = definitions.resolve_sensor_def(name)
     context = dg.build_sensor_context(

@@ -1,4 +1,4 @@
-"""Records of Dagster's that it exports no name of, read from the form in which it stores them."""
+"""Instances of Dagster's private records, deserialised from its storage format."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A person at a terminal: types commands, reads what they answer, queries the warehouse that they leave."""
+"""Run commands in this process, capture their output, and query the warehouse."""
 
 import atexit
 import json
@@ -35,7 +35,7 @@ atexit.register(_analyst.cache_clear)  # DuckDB complains of connections that ou
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command left on the terminal."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -49,18 +49,18 @@ class Answer:
 
 
 class Terminal:
-    """A person in a folder with a terminal: types commands, reads answers, queries the warehouse."""
+    """Runs commands in a folder, and queries its warehouse."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
         self._capsys = capsys
 
     def __call__(self, *words: str) -> Answer:
-        """What a command answers; the steps of a sync are run without Dagster."""
+        """Run a command; the steps of a sync are called without Dagster."""
         return self._answer(words, direct_steps)
 
     def with_dagster(self, *words: str) -> Answer:
-        """The same, each quarter a run in Dagster, as a user's are."""
+        """Run a command; each quarter of a sync is a Dagster run, as for users."""
         return self._answer(words, None)
 
     def _answer(self, words: tuple[str, ...], open_steps: OpenSteps | None) -> Answer:
@@ -72,13 +72,13 @@ class Terminal:
         return Answer(code, captured.out, captured.err)
 
     def _names_its_section(self, words: tuple[str, ...], said: str) -> None:
-        """Whatever went wrong, people are told where the runbook tells of it, and once a line."""
-        told = [line for line in said.splitlines() if f"{PAGE}#" in line]
-        assert told, (words, said)
-        assert all(line.count(f"({PAGE}#") <= 1 for line in told if line.startswith("clari-pipeline")), said
+        """Assert that the output of a failed command names a section of the runbook, at most once a line."""
+        named = [line for line in said.splitlines() if f"{PAGE}#" in line]
+        assert named, (words, said)
+        assert all(line.count(f"({PAGE}#") <= 1 for line in named if line.startswith("clari-pipeline")), said
 
     def begin_after(self, *words: str) -> None:
-        """Begin as if these words had been typed in the empty folder: the first who asks for them types them."""
+        """Set the folder up as after this command; it is run once for all tests (`beginnings`)."""
 
         def type_them() -> None:
             answer = self(*words)
@@ -87,7 +87,7 @@ class Terminal:
         begin_after(f"after {' '.join(words)}", type_them, folder=self.folder)
 
     def begin_after_a_sync_in_dagster(self, sandbox: Sandbox) -> None:
-        """Begin as if two quarters had been synced, each a run in Dagster, and one look at a job had failed once."""
+        """Set the folder up as after a sync in Dagster during which one status call failed."""
 
         def sync() -> None:
             sandbox.fail_next("status", ["500"])
@@ -102,12 +102,12 @@ class Terminal:
             return connection.execute(sql).fetchall()
 
     def execute(self, sql: str, **parameters: object) -> None:
-        """Leave in the warehouse what another time, or another run, would have left."""
+        """Change the warehouse directly, to simulate another run or time."""
         with duckdb.connect(str(self.folder / "data/warehouse.duckdb")) as connection:
             connection.execute(sql, parameters or None)
 
     def tables(self, *, without: tuple[str, ...] = ()) -> dict[str, list[tuple[Any, ...]]]:
-        """Every row of the tables that documents alone decide, in a fixed order."""
+        """Every row of the tables that depend on documents alone, sorted."""
         names = (
             "forecast_entry",
             "forecast_entry_history",

@@ -1,7 +1,7 @@
 """The tests worth running after a change: `python -m tests.helpers.touched` prints them for pytest.
 
 What `git diff` and new files touch is looked up by folder: `clari_pipeline/X/` and `tests/X/` are tested in `tests/X/`.
-Where nothing is touched, or nothing of what is touched can be told, the fast half of the suite is named.
+Where no test is found for the changed files, the fast half of the suite is printed.
 """
 
 import subprocess
@@ -27,8 +27,8 @@ def touched_files() -> list[str]:
     return [*changed, *new]
 
 
-def held_by(files: Iterable[str]) -> list[str]:
-    """The folders and files of tests that hold what these files do; the fast half where that cannot be told."""
+def affected_tests(files: Iterable[str]) -> list[str]:
+    """The folders and files of tests for these files; the fast half of the suite where there are none."""
     found: set[str] = set()
     for file in map(PurePosixPath, files):
         match file.parts:
@@ -50,7 +50,7 @@ def _is_tested(folder: str) -> bool:
 
 
 def _without_parts(found: set[str]) -> list[str]:
-    """Without what lies in a folder that is named, too, and what is there no more."""
+    """Drop paths inside another path of the set, and paths that no longer exist."""
     there = {name for name in found if (ROOT / name).exists()}
     return sorted(name for name in there if not there & {str(above) for above in PurePosixPath(name).parents})
 
@@ -60,4 +60,4 @@ def _git(*words: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(*held_by(touched_files()))  # noqa: T201
+    print(*affected_tests(touched_files()))  # noqa: T201

@@ -28,29 +28,29 @@ _IN_REGISTRY = r' name="{}",(?:(?! name=").)*? version=(?P<version>\d+),(?P<word
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A version, where it stands in its file, and the words that it stands for now."""
+    """The version of a table or mart, the fingerprint recorded beside it, and the current hash of its statements."""
 
     name: str
     file: Path
     version: int
-    known: str | None  # the fingerprint beside it
-    at: tuple[int, int]  # where that stands, or is to stand
-    sign: str  # what stands before it
+    known: str | None  # the recorded fingerprint
+    at: tuple[int, int]  # its span in the file, empty where there is none
+    sign: str  # the text before it
     words: str
 
     @property
     def fingerprint(self) -> str:
-        """Of the version and its words, as it should be known."""
+        """The fingerprint to record: version and hash."""
         return f"{self.version}-{self.words}"
 
     @property
     def is_to_be_raised(self) -> bool:
-        """Whether the words are other ones than those that were known by the same version."""
+        """Whether the fingerprint has changed while the version has not."""
         return self.known not in {None, self.fingerprint} and f"{self.known}".startswith(f"{self.version}-")
 
 
-def words_of(text: str, dialect: str = "duckdb") -> str:
-    """A fingerprint of the words of statements."""
+def token_fingerprint(text: str, dialect: str = "duckdb") -> str:
+    """A fingerprint of the SQL tokens of statements: comments and layout do not change it."""
     words = [token.text for token in sqlglot.tokenize(text.rstrip().rstrip(";"), read=dialect)]
     return sha256(repr(words).encode()).hexdigest()[:8]
 
@@ -64,7 +64,11 @@ def of_schema(folder: Path | None = None) -> Iterator[Written]:
             raise LookupError(f"{file.name} does not begin with a version: write `-- version: 1` above its statements")
         engine = file.stem.partition(".")[2] or "duckdb"
         yield _written(
-            f"sql/schema/{file.name}", file, found, ", words: ", words_of(text.partition("\n-- name: ")[0], engine)
+            f"sql/schema/{file.name}",
+            file,
+            found,
+            ", words: ",
+            token_fingerprint(text.partition("\n-- name: ")[0], engine),
         )
 
 
@@ -75,7 +79,7 @@ def of_marts() -> Iterator[Written]:
         if mart.version is not None:
             found = re.search(_IN_REGISTRY.format(mart.name), text, re.DOTALL)
             assert found is not None, f"{mart.name}: `version=…` is to stand in a line of its own"
-            words = words_of(";".join(text_of(f"marts/{name}") for name in mart.statements))
+            words = token_fingerprint(";".join(text_of(f"marts/{name}") for name in mart.statements))
             yield _written(mart.name, REGISTRY, found, "  # words: ", words)
 
 
@@ -84,7 +88,7 @@ def _written(name: str, file: Path, found: re.Match[str], sign: str, words: str)
 
 
 def differences(written: Collection[Written]) -> str | None:
-    """What to do before these may be as they are; None where nothing is."""
+    """What to do about changed fingerprints, as a message; None where nothing is."""
     if to_raise := [one for one in written if one.is_to_be_raised]:
         return (
             f"Other words than version {to_raise[0].version} of {', '.join(one.name for one in to_raise)} has. "
@@ -97,7 +101,7 @@ def differences(written: Collection[Written]) -> str | None:
 
 
 def write(written: Collection[Written], same: Collection[str] = ()) -> str | None:
-    """Write the fingerprints of new versions, and of marts that make the same rows; what is refused."""
+    """Write the fingerprints of new versions, and of marts in `same`; returns a message on those refused."""
     for one in sorted(written, key=lambda one: one.at, reverse=True):
         if one.known != one.fingerprint and (not one.is_to_be_raised or one.name in same):
             text = one.file.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Random histories of a forecast, and what the weekly marts must hold of them: plain Python, from the promise alone."""
+"""A reference model of the weekly marts: random histories of a forecast, and the rows that the marts must have."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta

@@ -17,7 +17,16 @@ import clari_pipeline
 from clari_pipeline.checks.export_gate import CHECKS, PRODUCT_CHECKS
 from clari_pipeline.cli import runbook
 from clari_pipeline.core.project import project_file
-from clari_pipeline.core.runbook import PAGE, AlertKind, ExitCode, PipelineError, Remark, anchor, section_of, see
+from clari_pipeline.core.runbook import (
+    PAGE,
+    AlertKind,
+    ExitCode,
+    PipelineError,
+    RunbookSection,
+    anchor,
+    section_of,
+    with_anchor,
+)
 from clari_pipeline.ops import preflight
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.warehouse.errors import WarehouseError
@@ -73,7 +82,7 @@ def test_everything_that_people_can_be_told_of_has_a_section() -> None:
     told = {kind.section for kind in errors() if issubclass(kind, PipelineError)} - {PipelineError.section}
     told |= {
         *AlertKind,
-        *Remark,
+        *RunbookSection,
         *CHECKS,
         *PRODUCT_CHECKS,
         *preflight.NAMES,
@@ -105,8 +114,8 @@ def test_an_error_is_told_by_its_class_and_a_private_one_by_what_it_is_a_kind_of
     assert section_of(OSError(28, "No space left on device")) == section_of(RuntimeError("disk is full")) == "disk_full"
     assert section_of(PermissionError(13, "Permission denied")) == "os_error"
     assert section_of(KeyError("nothing that anybody thought of")) == "unexpected_error"
-    told = see("cause: remedy", "no_slot")
-    assert (told, see(told, "run_failed")) == (f"cause: remedy ({PAGE}#no_slot)", told)
+    told = with_anchor("cause: remedy", "no_slot")
+    assert (told, with_anchor(told, "run_failed")) == (f"cause: remedy ({PAGE}#no_slot)", told)
 
 
 def test_the_command_prints_what_an_error_names(terminal: Terminal) -> None:

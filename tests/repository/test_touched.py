@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.helpers.touched import FAST, ROOT, held_by
+from tests.helpers.touched import FAST, ROOT, affected_tests
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from tests.helpers.touched import FAST, ROOT, held_by
 )
 def test_the_tests_of_what_was_touched_are_named(files: list[str], tests: list[str]) -> None:
     """By folder, by name, or the fast half where nothing tells."""
-    assert held_by(files) == tests
+    assert affected_tests(files) == tests
 
 
 def test_the_fast_half_is_there() -> None:

@@ -10,13 +10,13 @@ import httpx
 import pytest
 
 from clari_pipeline.sandbox import Sandbox
-from tests.helpers.turned_clock import TurnedClock
+from tests.helpers.fake_clock import FakeClock
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 CURRENT, NEWEST_PAST, OLDER = "2026_Q4", "2026_Q3", "2026_Q2"
 ALL_TYPES = ["forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed"]
 TRUST = ssl.create_default_context()  # read once: every client would read the certificates anew
-Clock = partial(TurnedClock, NOW)  # seconds that pass when the test says so, and the wall clock goes along
+Clock = partial(FakeClock, NOW)  # seconds that pass when the test says so, and the wall clock goes along
 FINISHED = {"DONE", "COMPLETED", "FAILED", "CANCELLED", "ABORTED"}
 
 

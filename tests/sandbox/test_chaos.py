@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from clari_pipeline.sandbox import Chaos
-from clari_pipeline.sandbox.chaos import JOBS, Storm
+from clari_pipeline.sandbox.chaos import JOBS, ChaosDraws
 from tests.sandbox.conftest import CURRENT, FINISHED, NEWEST_PAST, OLDER, Clock
 
 FINE = (200, None, "application/json")
@@ -199,7 +199,7 @@ def test_chaos_ends_after_so_many_requests(in_chaos, clock):
 
 def test_every_fault_is_drawn_by_a_few_seeds():
     """Cut gzip, an error with 200 of a job and of a document, late lists; paged lists, foreign jobs, clocks apart."""
-    storms = [Storm(Chaos(), seed) for seed in range(3, 25)]
+    storms = [ChaosDraws(Chaos(), seed) for seed in range(3, 25)]
     drawn = {
         (call, storm.request(call, ("total_new", CURRENT, number)).kind)
         for storm in storms

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from clari_pipeline.sandbox.jobs import Job, JobStore, Manner
+from clari_pipeline.sandbox.jobs import Job, JobBehaviour, JobStore
 from tests.helpers.each_case import try_each
 from tests.sandbox.conftest import CURRENT, NEWEST_PAST, NOW, Clock
 
@@ -74,7 +74,7 @@ def test_a_job_that_is_due_runs_until_its_document_is_written(clock):
 
     book = JobStore(concurrent_limit=1, monthly_quota=1, clock=clock, write_at_once=False)
     book.open()
-    job = book.add(Job("total_new", CURRENT, Manner(), NOW, seconds=1, clock=clock), chunks)
+    job = book.add(Job("total_new", CURRENT, JobBehaviour(), NOW, seconds=1, clock=clock), chunks)
     clock.seconds = 1_000_000
     early = job.status, book.unfinished()
     may_go_on.set()

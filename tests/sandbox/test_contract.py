@@ -23,7 +23,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from tests.helpers.each_case import try_each
-from tests.helpers.turned_clock import TurnedClock
+from tests.helpers.fake_clock import FakeClock
 from tests.sandbox.conftest import ALL_TYPES, CURRENT, NEWEST_PAST, Caller, Clock
 
 REPOSITORY = Path(__file__).parents[2]
@@ -156,7 +156,7 @@ def description():
 class Visit:
     """A sandbox of one person's company whose clock is turned, and the calls that lead to each kind of answer."""
 
-    def __init__(self, caller: Caller, clock: TurnedClock) -> None:
+    def __init__(self, caller: Caller, clock: FakeClock) -> None:
         self.caller = caller
         self.clock = clock
 

@@ -1,6 +1,6 @@
-"""The go-live checklist as a command: a small function a check, which returns one finding. Nothing here raises.
+"""The go-live checklist: each check is a function that returns a `Finding`; `inspect` runs them and never raises.
 
-The checks are listed in the order in which their failures are worth fixing.
+The checks are in the order in which their failures should be fixed.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from clari_pipeline.config.settings import Settings, read_settings
-from clari_pipeline.core.runbook import see
+from clari_pipeline.core.runbook import with_anchor
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.ops.preflight import at_clari, in_warehouse, on_machine
 from clari_pipeline.ops.preflight.probe import CannotCheck, Finding, Probe, failed, passed
@@ -66,7 +66,7 @@ def inspect(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     names: Collection[str] = NAMES,
 ) -> list[Finding]:
-    """Run the checks of these `names` on the current settings. Raises nothing: a check that cannot be run fails.
+    """Run the checks in `names` on the current settings; a check that cannot be run has the status FAIL.
 
     With `is_sent` each alert channel is sent a message; with `is_deep` one export is made, the only thing here that
     counts against Clari's quota.
@@ -88,25 +88,25 @@ def inspect(
 
 
 def is_well(results: list[Finding]) -> bool:
-    """Whether no check failed; warnings do not keep the pipeline from going live."""
+    """Whether no check failed; warnings do not count."""
     return all(result.status != "FAIL" for result in results)
 
 
 def _run(name: str, check: _Check, probe: Probe) -> Finding:
-    """The check's finding; an error that it raises is a failure of the check."""
+    """Run a check; an exception becomes a failed finding."""
     if name in _OF_FORECASTS and not probe.settings.brings_forecasts:
         return passed("not asked for: forecast is not in CLARI_PRODUCTS")
     try:
         return check(probe)
     except CannotCheck as error:
         return failed(f"cannot be looked at: {error}", error.remedy)
-    except Exception as error:  # noqa: BLE001 - the checklist goes on to the next line
+    except Exception as error:  # noqa: BLE001 - the next checks are still run
         cause = "".join(str(error).strip().splitlines()[:1]) or type(error).__name__
         return failed(f"cannot be looked at: {cause}", "mend this, then run clari-pipeline preflight again")
 
 
 def _without_settings(error: SettingsError) -> list[Finding]:
-    """Checks of the settings that are wrong fail with the cause, all others as not to be run."""
+    """The findings where settings are invalid: their own checks fail with the cause, all others as not runnable."""
     faults = error.faults or {"settings": str(error)}
     remedy = f"mend {', '.join(faults)} in .env or the environment (.env.example shows them all)"
     found = {"settings_are_readable": failed(str(error), remedy)}
@@ -122,5 +122,5 @@ def _without_settings(error: SettingsError) -> list[Finding]:
 def _result(name: str, finding: Finding, mask: Mask) -> Finding:
     detail, remedy = (" ".join(mask.text(text).split()) for text in (finding.detail, finding.remedy))
     before = remedy.removeprefix("see ")
-    remedy = see(remedy, before if before in NAMES else name) if remedy else ""
+    remedy = with_anchor(remedy, before if before in NAMES else name) if remedy else ""
     return replace(finding, name=name, detail=detail, remedy=remedy)

@@ -1,4 +1,4 @@
-"""Checks of the key, the export types, the quota and the clock by Clari's own answers, and of an export as a whole."""
+"""Checks against Clari's API: key, export types, quota, clock, and one export from end to end."""
 
 import uuid
 from pathlib import Path
@@ -23,7 +23,7 @@ from clari_pipeline.sync.refreshing import Marts
 
 _MOST_APART_S = 60
 _NO_EXPORTS = "of what CLARI_PRODUCTS names nothing is exported by a job"
-_TIGHT = 0.8  # of the quota: manual syncs and re-queued exports have to fit, too
+_TIGHT = 0.8  # share of the quota; the rest is for manual syncs and re-queued exports
 
 
 def key_is_present(probe: Probe) -> Finding:
@@ -45,7 +45,7 @@ def base_url_is_safe(probe: Probe) -> Finding:
     """The key is sent over https, or to this machine alone."""
     address = probe.settings.base_url
     is_safe = urlsplit(address).scheme == "https"
-    return passed(f"{address} is {'encrypted' if is_safe else 'this machine'}")  # settings take no other
+    return passed(f"{address} is {'encrypted' if is_safe else 'this machine'}")  # settings allow no other
 
 
 def key_is_accepted(probe: Probe) -> Finding:
@@ -91,7 +91,7 @@ def export_types_are_offered(probe: Probe) -> Finding:
 
 
 def quota_is_enough(probe: Probe) -> Finding:
-    """A month of the schedule fits into the organisation's rolling thirty days."""
+    """The exports of thirty days of the schedule fit into the organisation's quota."""
     a_sync = len(probe.exports) + sum(map(is_exported, probe.settings.products))
     if not a_sync:
         return passed(_NO_EXPORTS)
@@ -143,16 +143,16 @@ def clock_is_right(probe: Probe) -> Finding:
 
 
 def an_export_works(probe: Probe) -> Finding:
-    """Sync the smallest quarter into a temporary warehouse, deleted afterwards; no alert is sent.
+    """Export the smallest quarter, and merge it into a temporary warehouse with its marts; no alert is sent.
 
-    From queue to mart: it counts against Clari's quota.
+    It counts against Clari's quota.
     """
     probe.settings.required_key()
     merged = (probe.read(ledger.status) if probe.is_schema_current else None) or ()
     sizes = [(one.rows, one.forecast_id, one.time_period_id) for one in merged if one.rows]
     synced = probe.exports
     sizes = [one for one in sizes if one[1:] in synced]
-    forecast, quarter = probe.forecasts[0], min(probe.quarters)  # where none of them was merged
+    forecast, quarter = probe.forecasts[0], min(probe.quarters)  # the default, where none was merged
     if sizes:
         _, forecast, written = min(sizes)
         quarter = Quarter.parse(written)

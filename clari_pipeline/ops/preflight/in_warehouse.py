@@ -14,7 +14,7 @@ from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.session import run
 
 _SHOWN = 5
-_COVERED = 4  # quarters before the current one
+_COVERED = 4  # quarters before the current one that have to be merged
 _SYNC = "run clari-pipeline sync"
 
 
@@ -39,7 +39,7 @@ def warehouse_is_reachable(probe: Probe) -> Finding:
 
 
 def warehouse_is_writable(probe: Probe) -> Finding:
-    """A row is written, and rolled back."""
+    """A row can be written; it is rolled back."""
     warehouse = probe.context.warehouse
     if probe.schema_version is None:
         if not warehouse.kind.capabilities.is_file:
@@ -93,7 +93,7 @@ def quarters_are_covered(probe: Probe) -> Finding:
 
 
 def quarters_are_fresh(probe: Probe) -> Finding:
-    """What each sync exports is not older than `CLARI_MAX_AGE_HOURS`."""
+    """The quarters that each sync exports are not older than `CLARI_MAX_AGE_HOURS`."""
     newest = {
         (one.forecast_id, one.time_period_id): one.exported_at
         for one in probe.read(ExportHealth.all) or ()
@@ -150,5 +150,5 @@ def _listed(exports: list[tuple[str, str]]) -> str:
 
 
 def folder_of(path: Path) -> Path:
-    """The path itself where it exists, else its nearest parent that does."""
+    """The path where it exists, else its nearest existing parent."""
     return next(parent for parent in path.resolve().joinpath("x").parents if parent.exists())

@@ -1,4 +1,4 @@
-"""Checks of this machine: landing folder and disk, `.env`, alert channels, and what starts the syncs."""
+"""Checks of this machine: landing folder, disk space, `.env`, alert channels, and the scheduler."""
 
 import shutil
 import stat
@@ -34,7 +34,7 @@ def landing_is_writable(probe: Probe) -> Finding:
 
 
 def disk_has_room(probe: Probe) -> Finding:
-    """The disk has room for a month of documents as large on it as the last ones are."""
+    """The disk has space for a month of documents as large, compressed, as the newest ones."""
     free = shutil.disk_usage(folder_of(probe.settings.landing_dir)).free
     sizes = _sizes(probe, "preflight/newest_landed", probe.settings.landing_dir)
     others = _sizes(probe, "preflight/newest_landed_products", probe.settings.landing_dir / PRODUCTS)
@@ -43,7 +43,7 @@ def disk_has_room(probe: Probe) -> Finding:
             f"{_gigabytes(free)} are free; how large documents are is not known, as none has landed",
             "run clari-pipeline sync, then look again",
         )
-    usual = fmean(sizes.values()) if sizes else 0  # of quarters that were never exported
+    usual = fmean(sizes.values()) if sizes else 0  # the estimate for quarters that were never exported
     a_sync = sum(sizes.get(export, usual) for export in probe.exports)
     a_sync += sum(others.get((name, ""), 0) for name in probe.settings.other_products)
     needed = int(a_sync * syncs_a_month(probe.settings, probe.now()))
@@ -96,7 +96,7 @@ def env_file_is_untracked(_probe: Probe) -> Finding:
 
 
 def alerts_have_channels(probe: Probe, *, is_sent: bool = False) -> Finding:
-    """At least one channel is set, and each is an address that Apprise reads; with `is_sent` each takes a message."""
+    """At least one channel is set, and Apprise can parse each address; with `is_sent` each accepts a message."""
     try:
         channels = open_channels(probe.settings.alert_urls)
     except SettingsError as error:
@@ -114,7 +114,7 @@ def alerts_have_channels(probe: Probe, *, is_sent: bool = False) -> Finding:
 
 
 def schedule_is_alive(probe: Probe) -> Finding:
-    """A sync has run within `CLARI_MAX_AGE_HOURS`, or Dagster's daemon is alive and its schedules turned on."""
+    """A sync has submitted an export within `CLARI_MAX_AGE_HOURS`, or Dagster's daemon and schedules are running."""
     asked_at = next((one["asked_at"] for one in probe.rows("preflight/newest_asked")), None)
     if asked_at and probe.now() - asked_at <= timedelta(hours=probe.settings.max_age_hours):
         return passed(f"a sync asked Clari {(probe.now() - asked_at).total_seconds() / 3600:.1f} hours ago")
@@ -140,7 +140,7 @@ def _dagster(probe: Probe) -> tuple[datetime | None, set[str]]:
     point_dagster_at(probe.settings)
     with dg.DagsterInstance.get() as instance:
         beat = instance.get_daemon_heartbeats().get(_SCHEDULER)
-        # Sensors are among them: no sensor has a schedule's name.
+        # Includes sensors: none has the name of a schedule.
         states = instance.all_instigator_state()
         are_on = {state.instigator_name for state in states if state.status.value == "RUNNING"}
     return None if beat is None else datetime.fromtimestamp(beat.timestamp, UTC), are_on

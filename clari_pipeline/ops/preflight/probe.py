@@ -1,4 +1,4 @@
-"""What a check finds, and what the checks read: each thing at most once, with at most three requests to Clari."""
+"""The finding of a check, and the lazily cached inputs that the checks share."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ Status: TypeAlias = Literal["PASS", "WARN", "FAIL"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Status of a check, what was found, and what to do about it: `remedy` is empty where nothing is to be done."""
+    """The result of a check: its status, a detail, and what to do, empty where nothing is to be done."""
 
     name: str
     status: Status
@@ -43,17 +43,17 @@ class CannotCheck(Exception):
 
 
 def passed(detail: str) -> Finding:
-    """Nothing is to be done."""
+    """A PASS: nothing is to be done."""
     return Finding("", "PASS", detail, "")
 
 
 def warning(detail: str, remedy: str) -> Finding:
-    """The pipeline works so, but somebody should look into it."""
+    """A WARN: the pipeline works, but should be looked into."""
     return Finding("", "WARN", detail, remedy)
 
 
 def failed(detail: str, remedy: str) -> Finding:
-    """To be fixed before the pipeline goes live."""
+    """A FAIL: to be fixed before the pipeline goes live."""
     return Finding("", "FAIL", detail, remedy)
 
 
@@ -61,8 +61,8 @@ def failed(detail: str, remedy: str) -> Finding:
 class ClariAnswers:
     """Clari's limits and export types, or the errors in their place.
 
-    `types` is None where Clari does not offer the call. `ahead_s` is by how many seconds, at least, this machine's
-    clock is ahead of Clari's: 0 where they may agree.
+    `types` is None where Clari does not have the endpoint. `ahead_s` is the smallest possible lead of this machine's
+    clock over Clari's, in seconds: 0 where they may agree, None where Clari sent no date.
     """
 
     limits: Limits | ClariError
@@ -71,12 +71,12 @@ class ClariAnswers:
 
     @property
     def error(self) -> ClariError | None:
-        """What Clari said in place of its limits."""
+        """The error of the request for limits, if any."""
         return self.limits if isinstance(self.limits, ClariError) else None
 
 
 class Probe:
-    """Settings, Clari's answers and the warehouse, read when a check first needs them and then kept."""
+    """Settings, Clari's answers and the warehouse, each read when first needed and then cached."""
 
     def __init__(self, settings: Settings, now: Callable[[], datetime]) -> None:
         self.settings = settings
@@ -90,7 +90,7 @@ class Probe:
 
     @cached_property
     def answers(self) -> ClariAnswers:
-        """Clari's answers. Raises `CannotCheck` where there is no key to ask with."""
+        """Clari's answers. Raises `CannotCheck` where there is no key."""
         try:
             self.settings.required_key()
         except SettingsError as error:
@@ -148,9 +148,9 @@ class Probe:
 
     @contextmanager
     def read_only(self) -> Iterator[Session | None]:
-        """A read-only session, after a wait for whoever holds the lock; None where nothing was ever written.
+        """A read-only session, None without a warehouse; waits up to 30 s for its lock. Raises `WarehouseError`.
 
-        Once the warehouse could not be read, no other check tries: raises `CannotCheck`.
+        After one such error every later call raises `CannotCheck` at once.
         """
         if self._read_error is not None:
             raise CannotCheck(str(self._read_error), "see warehouse_is_reachable") from self._read_error
@@ -168,7 +168,7 @@ class Probe:
 
     @cached_property
     def schema_version(self) -> str | None:
-        """The schema version that made the tables; None where nothing was ever written. Raises `WarehouseError`."""
+        """The schema fingerprint of the tables, empty if unknown, None without a warehouse. Raises `WarehouseError`."""
         with self.read_only() as session:
             if session is None:
                 return None
@@ -189,7 +189,7 @@ class Probe:
             raise CannotCheck("the tables are not as this release defines them", "see warehouse_schema_is_current")
 
     def read(self, query: Callable[[Session], T]) -> T | None:
-        """What a query answers; None where nothing was ever written. Raises `CannotCheck` or `WarehouseError`."""
+        """The result of `query`, None without a warehouse. Raises `CannotCheck` or `WarehouseError`."""
         if self.schema_version is None:
             return None
         self.require_current_schema()
@@ -197,7 +197,7 @@ class Probe:
             return None if session is None else query(session)
 
     def rows(self, name: str) -> list[Record]:
-        """The rows of a named query, as `read` has them."""
+        """The rows of a named query, by way of `read`; empty without a warehouse."""
         return self.read(lambda session: rows(session, name)) or []
 
 

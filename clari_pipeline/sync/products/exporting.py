@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import date
 
 from clari_pipeline.clari import ClariError, Clock, Export, LeftBehind, Limits, Retry
-from clari_pipeline.core.runbook import Problem, Remark
+from clari_pipeline.core.runbook import Problem, RunbookSection
 from clari_pipeline.store import fetches
 from clari_pipeline.store.ledger import FETCHES
 from clari_pipeline.store.ledger_rows import FetchRow
@@ -142,7 +142,7 @@ class ExportRounds:
                     None,
                     f"{name}: {self._quota.limit} exports are made of it in this sync, no more; days of "
                     f"{days.first} to {days.last} are asked for by the next",
-                    Remark.MORE_NEXT_SYNC,
+                    RunbookSection.MORE_NEXT_SYNC,
                 )
             ]
         unmade = Fetch.of_days(days)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from clari_pipeline.clari import ClariClient
 from clari_pipeline.clari.products import opportunities
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.runbook import Problem, Remark
+from clari_pipeline.core.runbook import Problem, RunbookSection
 from clari_pipeline.documents.json_stream import Number
 from clari_pipeline.documents.rows import exact_amount_of
 from clari_pipeline.store import fetches
@@ -53,7 +53,7 @@ class Opportunity(AskedProduct):
             return []
         remedy = "" if self.needs in settings.products else f"; CLARI_PRODUCTS has to name {self.needs}, too"
         message = f"{self.name}: no activity is mapped to one yet{remedy}"
-        return [Problem(None, None, message, Remark.NO_OPPORTUNITIES)]
+        return [Problem(None, None, message, RunbookSection.NO_OPPORTUNITIES)]
 
     async def fetch(self, client: ClariClient, fetch: Fetch, sink: Sink) -> int:
         """Write one document: the ids asked for, Clari's answers as they came, and the ids that it refused."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from clari_pipeline.checks.export_gate import Verdict
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.runbook import AlertKind, PipelineError, Problem, Remark
+from clari_pipeline.core.runbook import AlertKind, PipelineError, Problem, RunbookSection
 from clari_pipeline.store import fetches, ledger
 from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.sync.outcomes import first_broken
@@ -119,7 +119,7 @@ class ProductResult:
         if fetch.state == "REFUSED" and (check := first_broken(of_fetch)) is not None:
             return check
         known = PipelineError.named(fetch.error_kind or "")
-        return known.section if known is not None else Remark.EXPORT_STOPPED
+        return known.section if known is not None else RunbookSection.EXPORT_STOPPED
 
 
 def result_of(warehouse: Warehouse, settings: Settings, name: str, *, run_id: str) -> ProductResult:
@@ -146,7 +146,7 @@ def result_of(warehouse: Warehouse, settings: Settings, name: str, *, run_id: st
                     None,
                     f"{name}: Clari's answer was lost, and the job found in its place may be of other days; "
                     f"those{_days(fetch)} are asked for again by the next sync",
-                    Remark.JOB_ADOPTED,
+                    RunbookSection.JOB_ADOPTED,
                 )
                 for fetch in loaded
                 if fetch.is_adopted

@@ -14,9 +14,9 @@ import duckdb
 from filelock import FileLock
 from pydantic import SecretStr
 
-from clari_pipeline.core.disk import copy_past_memory, to_disk
+from clari_pipeline.core.disk import copy_uncached, to_disk
 from clari_pipeline.core.retrying import retry_context
-from clari_pipeline.core.runbook import says_full
+from clari_pipeline.core.runbook import means_full_disk
 from clari_pipeline.warehouse.catalogue import tables
 from clari_pipeline.warehouse.duckdb import ENGINE
 from clari_pipeline.warehouse.duckdb.errors import MAKE_AGAIN, is_lock, locked, says_damaged, translate
@@ -180,7 +180,7 @@ class DuckWarehouse(Warehouse):
         with self._without_writer():
             found = self._path.stat()
             if self._file.opens_everywhere:
-                copy_past_memory(self._path, file)
+                copy_uncached(self._path, file)
             else:
                 self._file.rewrite(file)
         os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
@@ -295,7 +295,7 @@ class DuckWarehouse(Warehouse):
         try:
             yield
         except duckdb.Error as error:
-            if not (says_full(str(error)) or says_damaged(str(error))):
+            if not (means_full_disk(str(error)) or says_damaged(str(error))):
                 raise
             raise translate(self._path, str(error)) from error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from clari_pipeline.core.runbook import says_full
+from clari_pipeline.core.runbook import means_full_disk
 from clari_pipeline.warehouse.duckdb.file import UsedHere
 from clari_pipeline.warehouse.errors import (
     WarehouseDamaged,
@@ -40,7 +40,7 @@ def says_damaged(message: str) -> bool:
 
 def translate(path: Path, cause: str) -> WarehouseError:
     """What keeps a file from being written, in one line with its remedy."""
-    if says_full(cause):
+    if means_full_disk(cause):
         return WarehouseFull(
             f"warehouse {path}: its disk is full, and nothing of what was being written was kept: make room "
             "there, then run again"

@@ -1,4 +1,4 @@
-"""Histories that deceive as a whole: documents that must be kept out, warnings, changes of very many at once."""
+"""Adversarial histories: documents that must be refused, warnings, and mass changes."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,7 +21,7 @@ from tests.helpers.labelled.histories import (
     slow,
     team,
 )
-from tests.helpers.labelled.tracks import lawful, written
+from tests.helpers.labelled.tracks import expected_reason, written
 
 CENT = Decimal("0.01")
 NAMES = tuple(f"p{number:02d}" for number in range(1, 41))
@@ -104,7 +104,7 @@ DECEPTIONS: tuple[Callable[[Random], Deception], ...] = (
 
 
 def refused(chance: Random, deceive: Callable[[Random], Deception], *, between: bool = False) -> History:
-    """A document that is kept out; `between` two that are merged and compared with each other."""
+    """A refused document; with `between` between two that are merged and compared with each other."""
     check, content, request = deceive(chance)
     at = moment(10, chance.randint(24, 26), chance.randrange(24))
     bad = Export(content, at, request=dict(request), state="REFUSED", broken={check: "ERROR"})
@@ -265,7 +265,7 @@ def _moved(kind: str, calls: dict[str, tuple[Decimal, Decimal]]) -> History:
         Export(_document([entry(who, "W04", call=written(pair_[number])) for who, pair_ in calls.items()]), at)
         for number, at in enumerate((moment(10, 24), moment(10, 25)))
     ]
-    labels = {Key(1, "sync", who, "commit"): Label(kind, lawful(*pair_)) for who, pair_ in calls.items()}
+    labels = {Key(1, "sync", who, "commit"): Label(kind, expected_reason(*pair_)) for who, pair_ in calls.items()}
     return History(kind, exports, labels)
 
 

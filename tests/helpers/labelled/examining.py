@@ -1,4 +1,4 @@
-"""Takes labelled histories through the pipeline, all in one warehouse, and holds what it says against the labels."""
+"""Run labelled histories through the pipeline, in one warehouse, and compare its results with the labels."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ Requests = Mapping[tuple[str, int], str]
 
 @dataclass
 class Findings:
-    """What was to be found, by kind, and what was said instead."""
+    """Counts of expected findings by kind, and the deviations from the labels."""
 
     anomalies: int = 0
     near_misses: int = 0
@@ -25,7 +25,7 @@ class Findings:
     missed: list[Said] = field(default_factory=list)
     false_alarms: list[Said] = field(default_factory=list)
     misworded: list[Said] = field(default_factory=list)
-    """No alarm too many or too few, but another reason, row or state than the law's."""
+    """No alarm too many or too few, but another reason, row or state than specified."""
 
     def __str__(self) -> str:
         return (
@@ -49,47 +49,47 @@ class Findings:
 
 
 def examine(histories: Sequence[History], folder: Path) -> Findings:
-    """Bring every history as a forecast of its own, and compare all that is said with all that must be."""
+    """Merge each history as a forecast of its own, and compare all results with the labels."""
     with examined(histories, folder) as (_, found):
-        return found.hold()
+        return found.compare()
 
 
 @contextmanager
-def examined(histories: Sequence[History], folder: Path) -> Iterator[tuple[House, "Brought"]]:
-    """A warehouse that holds every history as a forecast of its own, its file open meanwhile."""
+def examined(histories: Sequence[History], folder: Path) -> Iterator[tuple[House, "MergedHistories"]]:
+    """A warehouse with each history merged as a forecast of its own; its file stays open in the block."""
     house = House(folder)
     with house.held_open(), house.context.warehouse.session() as session:
-        # A second thread would only get in the way of so little work.
+        # A second thread slows so little work down.
         session.documents.execute("set threads = 1")
         yield house, bring(house, {f"h{number:04d}": history for number, history in enumerate(histories, start=1)})
 
 
 @dataclass(frozen=True)
-class Brought:
-    """Histories that are merged, by the forecast that each is, and the request of each of their exports."""
+class MergedHistories:
+    """Merged histories by forecast id, and the request id of each export by forecast and number."""
 
     house: House
     histories: Mapping[str, History]
     requests: Mapping[tuple[str, int], str]
 
-    def hold(self) -> Findings:
-        """Compare all that is said of these forecasts with all that must be."""
+    def compare(self) -> Findings:
+        """Compare all results of these forecasts with the labels."""
         findings = Findings()
-        for hold in _HOLDS:
-            hold(self.house, self.histories, self.requests, findings)
+        for compare in _COMPARISONS:
+            compare(self.house, self.histories, self.requests, findings)
         return findings
 
     def is_right(self, name: str) -> bool:
-        """Whether all that is said of this forecast is what must be: the first that is not ends the look."""
+        """Whether all results of this forecast match its labels; stops at the first comparison that does not."""
         findings = Findings()
-        for hold in _HOLDS:
-            hold(self.house, {name: self.histories[name]}, self.requests, findings)
+        for compare in _COMPARISONS:
+            compare(self.house, {name: self.histories[name]}, self.requests, findings)
             if not findings.is_clean:
                 return False
         return True
 
 
-def bring(house: House, histories: Mapping[str, History]) -> Brought:
+def bring(house: House, histories: Mapping[str, History]) -> MergedHistories:
     """Land all exports of these forecasts, then merge quarter by quarter."""
     requests = {
         (name, number): house.deliver(
@@ -100,10 +100,10 @@ def bring(house: House, histories: Mapping[str, History]) -> Brought:
     }
     for quarter in sorted({export.quarter for history in histories.values() for export in history.exports}):
         house.merge(quarter)
-    return Brought(house, histories, requests)
+    return MergedHistories(house, histories, requests)
 
 
-def _hold_calls(house: House, histories: Named, requests: Requests, findings: Findings) -> None:
+def _compare_calls(house: House, histories: Named, requests: Requests, findings: Findings) -> None:
     numbers = {request.replace("request-", "job-"): which for which, request in requests.items()}
     said: dict[str, dict[Key, tuple[bool, str | None]]] = {}
     compared = "select job_id, baseline, user_id, field_id, is_swing, reason from clari.forecast_swing"
@@ -127,7 +127,7 @@ def _hold_calls(house: House, histories: Named, requests: Requests, findings: Fi
             (findings.false_alarms if rows[key][0] else findings.misworded).append((name, key, rows[key], "no label"))
 
 
-def _hold_summaries(house: House, histories: Named, requests: Requests, findings: Findings) -> None:
+def _compare_summaries(house: House, histories: Named, requests: Requests, findings: Findings) -> None:
     """Every comparison counts all its calls, those without a row included."""
     numbers = {request.replace("request-", "job-"): which for which, request in requests.items()}
     said: dict[str, dict[tuple[int, str, str], Said]] = {}
@@ -153,7 +153,7 @@ def _hold_summaries(house: House, histories: Named, requests: Requests, findings
                 findings.misworded.append((name, which, found, must.get(which), "summary"))
 
 
-def _hold_verdicts(house: House, histories: Named, requests: Requests, findings: Findings) -> None:
+def _compare_verdicts(house: House, histories: Named, requests: Requests, findings: Findings) -> None:
     failed: dict[str, dict[str, str]] = {}
     for row in house.rows("from clari.export_check where not passed"):
         failed.setdefault(row["request_id"], {})[row["check_name"]] = row["severity"]
@@ -178,7 +178,7 @@ def _hold_verdicts(house: House, histories: Named, requests: Requests, findings:
                     findings.misworded.append((name, history.kind, number, "is_failure", is_failure))
 
 
-def _hold_masses(house: House, histories: Named, requests: Requests, findings: Findings) -> None:
+def _compare_masses(house: House, histories: Named, requests: Requests, findings: Findings) -> None:
     with house.context.warehouse.session() as session:
         for name, history in histories.items():
             said = {
@@ -193,4 +193,4 @@ def _hold_masses(house: House, histories: Named, requests: Requests, findings: F
                 findings.settle((name, history.kind, "mass", which), is_anomaly=which in must, is_alarm=which in said)
 
 
-_HOLDS = (_hold_calls, _hold_summaries, _hold_verdicts, _hold_masses)
+_COMPARISONS = (_compare_calls, _compare_summaries, _compare_verdicts, _compare_masses)

@@ -1,6 +1,6 @@
-"""Generated sync histories: exports as Clari would have delivered them, and what must be said of each, and no more.
+"""Generated histories of syncs: exports as Clari would deliver them, labelled with the exact expected results.
 
-What must be said is known where a history is made, from the law in Decimal arithmetic, never from the warehouse.
+Labels are computed with the history, from the specification in Decimal arithmetic, never from the warehouse.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tests.helpers.house import QUARTER, WEEKS, Json, document, entry, moment, person
-from tests.helpers.labelled.tracks import KINDS, SWINGS, Draw, Track, Week, lawful, track
+from tests.helpers.labelled.tracks import KINDS, SWINGS, Draw, Track, Week, expected_reason, track
 
 A_WEEK = timedelta(days=6, hours=12)
 EXCLUDED = {"currency_changed", "request_changed", "restated", "new", "disappeared", "not_submitted"}
@@ -31,7 +31,7 @@ class Key(NamedTuple):
 
 
 class Label(NamedTuple):
-    """What must be said of a comparison: its kind, for people, and the reason; whether the call is another amount."""
+    """The expected result of a comparison: its kind, the reason, and whether the amount differs."""
 
     kind: str
     reason: str | None
@@ -60,7 +60,7 @@ class Export:
 
 @dataclass
 class History:
-    """The exports of one forecast, oldest first, and all that must be said of them."""
+    """The exports of one forecast, oldest first, and all expected results."""
 
     kind: str
     exports: list[Export]
@@ -124,7 +124,7 @@ def _baselines(first: datetime, second: datetime) -> tuple[str, ...]:
 
 
 def pair(chance: Random, deck: Iterator[str]) -> History:
-    """Two exports, and something about everybody in them: each call a label of its own."""
+    """Two exports in which each person's call has a label of its own."""
     week, later, first, second = _moments(chance)
     draw = Draw(chance, week, later)
     names = ["boss", *chance.sample(TEAM, chance.randint(4, 8))]
@@ -199,7 +199,7 @@ def slow(chance: Random) -> History:
             (4, "sync", 3, 0),
             (4, "week", 0, swings[4]),
         ):
-            reason = lawful(calls[against], calls[number])
+            reason = expected_reason(calls[against], calls[number])
             assert (reason is not None) == bool(swing), (kind, number, baseline)
             is_moved = calls[against] != calls[number]
             labels[Key(number, baseline, who, "commit")] = Label(f"{kind}, {baseline}", reason, is_moved)

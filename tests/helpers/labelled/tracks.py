@@ -1,6 +1,6 @@
-"""What a person's call does between two exports, each kind with its lawful verdict, in Decimal arithmetic.
+"""How a person's call changes between two exports, each kind with its specified verdict, in Decimal arithmetic.
 
-A track is an anomaly (people must hear of it) or a near miss (it looks like one and is none).
+A track is an anomaly (it must raise an alert) or a near miss (it resembles one, and must not).
 """
 
 from collections.abc import Callable
@@ -17,15 +17,15 @@ Call = Decimal | int | None
 
 
 def written(amount: Call) -> Any:
-    """An amount as JSON can hold it exactly: a number, or its text where a binary number would blur it."""
+    """An amount exactly in JSON: a number, or a string where a binary float would round it."""
     if amount is None or amount == int(amount):
         return None if amount is None else int(amount)
     amount = Decimal(amount)
     return float(amount) if len(amount.as_tuple().digits) <= 15 else str(amount)
 
 
-def lawful(before: Decimal, after: Decimal, threshold: Decimal = Decimal("0.20")) -> str | None:
-    """The reason that two submitted calls of one person give, as the law words it."""
+def expected_reason(before: Decimal, after: Decimal, threshold: Decimal = Decimal("0.20")) -> str | None:
+    """The reason that the specification gives for two submitted calls of one person."""
     if before == 0 or after == 0:
         return None if before == after else "from_zero" if before == 0 else "to_zero"
     if (before > 0) != (after > 0):
@@ -89,7 +89,7 @@ class Draw:
             rest: tuple[Week, ...] = (kept, Week(self.week + 1, after, flag))
         else:
             rest = (Week(self.week, after, flag),)
-        return Track(kind, (*before_that, first), (*edited, *rest), lawful(before, after))
+        return Track(kind, (*before_that, first), (*edited, *rest), expected_reason(before, after))
 
     def _noise(self) -> tuple[tuple[Week, ...], tuple[Week, ...]]:
         match self.chance.randrange(3):

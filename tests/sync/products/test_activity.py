@@ -87,7 +87,7 @@ def test_a_forecast_that_is_called_activity_is_none() -> None:
         ({"fileName": "export.json", "title": "activity", "module": "FORECAST"}, False),
     ):
         job = Job.model_validate({"jobId": "j", "status": "DONE"} | listed)
-        assert request.is_named_by(job) == is_of_activity, listed
+        assert request.matches(job) == is_of_activity, listed
 
 
 def test_a_nul_in_a_subject_holds_nothing_up(by_hand: Desk) -> None:

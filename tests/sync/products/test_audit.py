@@ -132,11 +132,11 @@ def test_a_relative_link_starts_at_its_own_page() -> None:
     """As RFC 3986 has it: not at the base URL. Nobody is asked."""
     host, own = "http://127.0.0.1:4711", "/audit/events?limit=1000"
     client = ClariClient(base_url=f"{host}/v4", api_key=SecretStr("a-key"))
-    assert {link: client.linked("page 1", link, on=own).removeprefix(host) for link in LINKS} == LINKS
+    assert {link: client.resolve_link("page 1", link, on=own).removeprefix(host) for link in LINKS} == LINKS
     for page in (f"{host}/v4{own}", own):
         for astray in ("//elsewhere.example/v4/audit/events", "https://127.0.0.1/v4", "http://127.0.0.1:1/v4"):
             with pytest.raises(LinkAstray, match="away from"):
-                client.linked("page 1", astray, on=page)
+                client.resolve_link("page 1", astray, on=page)
 
 
 def test_links_that_are_relative_are_walked_to_the_end(desk: Desk, sandbox: Sandbox) -> None:

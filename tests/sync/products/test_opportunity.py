@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from clari_pipeline.core.runbook import see
+from clari_pipeline.core.runbook import with_anchor
 from clari_pipeline.sandbox import Fault, Sandbox
 from tests.helpers.product_documents import NOW, WEEK, answers, mapped_to
 from tests.sync.products.conftest import SIGHTS, Clock, Desk, desk_of
@@ -50,7 +50,7 @@ def test_a_hundred_are_asked_for_at_once_and_bad_ones_keep_out_no_other(desk: De
     halvings = 8  # of a call with a hundred
     assert 3 <= calls(sandbox) <= 3 + 2 * halvings
     said = "opportunity: 181 opportunities were asked for and did not come"
-    assert [problem.line for problem in result.warnings] == [see(said, "opportunities_are_known")]
+    assert [problem.line for problem in result.warnings] == [with_anchor(said, "opportunities_are_known")]
     assert desk.verdicts(fetch.request_id)["opportunities_are_known"] is False
     desk.merge("activity", mapped_to(*(f"none of these {n}!" for n in range(30))), **WEEK)
     (fetch,) = desk.bring("opportunity").fetches
@@ -66,7 +66,7 @@ def test_without_activity_there_is_nothing_to_ask_for(tmp_path: Path, clock: Clo
         result = desk_of(tmp_path, clock, sandbox, products=products).bring("opportunity")
         assert (result.fetches, result.failures, calls(sandbox)) == ([], [], 0)
         said = f"opportunity: no activity is mapped to one yet{remedy}"
-        assert [problem.line for problem in result.warnings] == [see(said, "no_opportunities")]
+        assert [problem.line for problem in result.warnings] == [with_anchor(said, "no_opportunities")]
 
 
 def test_values_are_exact_or_text_alone(desk: Desk, sandbox: Sandbox) -> None:
@@ -92,7 +92,7 @@ def test_values_are_exact_or_text_alone(desk: Desk, sandbox: Sandbox) -> None:
     assert (change["old_value_number"], change["new_value_number"]) == (Decimal("0.1000"), None)
     assert change["value_changed_at"] == datetime(2020, 11, 14, tzinfo=UTC)
     said = "opportunity: 1 records or parts of them do not say what they are, and were left out"
-    assert [problem.line for problem in result.warnings] == [see(said, "parts_are_complete")]
+    assert [problem.line for problem in result.warnings] == [with_anchor(said, "parts_are_complete")]
 
 
 def test_a_score_that_is_no_number_is_told(by_hand: Desk) -> None:

@@ -1,12 +1,12 @@
-"""A clock that stands still until somebody waits; then it is as much later at once."""
+"""A fake clock: `sleep` advances it at once, and nothing else does."""
 
 import asyncio
 import threading
 from datetime import datetime, timedelta
 
 
-class TurnedClock:
-    """One time for the pipeline and its Clari, which calls it for its seconds."""
+class FakeClock:
+    """The `Clock` of the client, and, by `__call__`, the sandbox's clock in seconds."""
 
     def __init__(self, begins: datetime) -> None:
         self.seconds = 0.0

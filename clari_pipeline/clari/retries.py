@@ -1,4 +1,4 @@
-"""How often a call is tried, for how long and at which errors; and the circuit breaker: when nothing more is asked."""
+"""The retry policy of calls to Clari: attempts, deadlines, which errors are transient; and the circuit breaker."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +16,10 @@ _HALF_OPEN_AFTER_S = 120
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often a call is tried and how long is waited between: exponential, with jitter, in seconds.
+    """A retry policy: so many attempts, with exponential backoff and jitter between them. All times in seconds.
 
-    After `patience_s` no further try is begun, unless Clari only asks to come back later (429): what it asks for is
-    kept to, where all of it comes to no more than `longest_s`, and is the end of the call where it does not.
+    After `patience_s` no further attempt is begun, except after 429. A wait that `Retry-After` asks for is obeyed as
+    long as the call has then taken no more than `longest_s` in all; a longer one ends the call.
     """
 
     attempts: int = 10
@@ -29,8 +29,8 @@ class Retry:
     longest_s: float = 60.0
 
 
-class Patience:
-    """How long a call is tried: so many seconds since it began, or since one that made progress; `within_s` in all."""
+class RetryDeadline:
+    """The deadline of one call's retries: `patience_s` since it began or last made progress, bounded by `within_s`."""
 
     def __init__(self, retry: Retry, within_s: float | None = None) -> None:
         within_s = inf if within_s is None else within_s
@@ -39,23 +39,23 @@ class Patience:
         self._has_progressed = False
 
     def renew(self) -> None:
-        """This try makes progress: its seconds begin afresh."""
+        """Note that this attempt makes progress: the deadline restarts."""
         self._has_progressed = True
 
     def is_over(self) -> bool:
-        """Whether, after this try, no further one is worth it."""
+        """Whether the deadline has passed: no further attempt is begun."""
         if self._has_progressed:
             self._since, self._has_progressed = monotonic(), False
             return False
         return monotonic() - self._since > self._seconds
 
     def allows(self, seconds: float) -> bool:
-        """Whether there is time for a wait that Clari asks for."""
+        """Whether a `Retry-After` of so many seconds ends within `longest_s` of the call's beginning."""
         return monotonic() - self._begun + seconds <= self._longest_s
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether the same call may well succeed a moment later."""
+    """Whether an error is transient: the same call may succeed when it is retried."""
     return isinstance(
         error,
         errors.RateLimited | errors.ServerFault | errors.ErrorAsAnswer | errors.UnexpectedAnswer | httpx.RequestError,
@@ -63,14 +63,14 @@ def is_passing(error: Exception) -> bool:
 
 
 def was_not_queued(error: Exception) -> bool:
-    """Whether the export call has certainly queued nothing."""
+    """Whether the export call certainly queued no job, so that it is safe to retry: 429, or no connection."""
     return isinstance(error, errors.RateLimited) or (
         isinstance(error, errors.ClariUnreachable) and not isinstance(error, errors.AnswerLost)
     )
 
 
 def cause_of(error: Exception) -> str:
-    """What went wrong, in a few words."""
+    """The cause of a retry, in a few words."""
     match error:
         case httpx.ConnectTimeout() | httpx.ConnectError():
             return "no connection"
@@ -83,22 +83,22 @@ def cause_of(error: Exception) -> str:
 
 
 class Circuit:
-    """Opens at the first `ClariDown` or refused key; after two minutes one call is let through to try."""
+    """A circuit breaker: opens at the first `ClariDown` or refused key, and is half-open after two minutes."""
 
     def __init__(self) -> None:
         self._breaker = CircuitBreaker(failure_threshold=1, recovery_timeout=_HALF_OPEN_AFTER_S, name="clari")
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing is asked at present."""
+        """Whether calls fail at once, without a request."""
         return bool(self._breaker.opened)
 
     @contextmanager
     def guarding(self, *, needs_good_key: bool) -> Iterator[None]:
-        """A call to Clari. Raises what opened the circuit, without a call, while it is open.
+        """Wrap a call to Clari; while the circuit is open, raise the error that opened it, without a request.
 
-        `needs_good_key`: 403 to this call means that the key is refused. To others it may mean no more than that a
-        good key may not look at limits, or at a job that another key has made.
+        `needs_good_key`: a 403 to this call means that the key is invalid, and opens the circuit. A 403 to another may
+        only mean that a valid key may not read limits, or a job that another key has made.
         """
         if self.is_open and isinstance(self._breaker.last_failure, errors.ClariError):
             raise self._breaker.last_failure
@@ -110,5 +110,5 @@ class Circuit:
                 raise
             with self._breaker:
                 raise
-        if not self.is_open:  # else another call has opened it meanwhile, and knows better
+        if not self.is_open:  # else a concurrent call has opened it, and it stays open
             self._breaker.reset()

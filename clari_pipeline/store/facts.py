@@ -162,7 +162,7 @@ def people_shared(session: Session) -> list[SharedPerson]:
 
 
 def people_invented(session: Session) -> int:
-    """How many people of the staged document have an email in `.example`, as only a sandbox writes."""
+    """How many people are staged, if every email of theirs is in `.example`, as only a sandbox writes; else 0."""
     found: int = row(session, "documents/people_invented")["people"]
     return found
 

@@ -37,7 +37,7 @@ class Ledger(Generic[_Row]):
     kind: type[_Row]
 
     def submitting(self, session: Session, *, submitted_at: datetime, **columns: Any) -> datetime:
-        """Persist an export before Clari is asked. Returns its `submitted_at`, later than the last one's."""
+        """Persist an export before Clari is asked. Returns its `submitted_at`, not before the last one's."""
         at = in_order(submitted_at, self._row(session, "last_submitted", **columns)["submitted_at"])
         self._run(session, "submitting", **_NO_WINDOW | columns, submitted_at=at)
         return at

@@ -21,7 +21,7 @@ _TYPES = {  # the export type that fills each column; `forecast_updated` is that
     "crm_total": "crm_total",
     "crm_closed": "crm_closed",
 }
-_STAGING = ("stage_user", "stage_period")  # statements, each of several tables
+_STAGING = ("stage_user", "stage_period")  # statements that build the typed staging tables
 _KEPT_LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
 _LIST_TABLES = ("stage_user", "stage_field", "stage_time_period", "stage_time_frame")
 STAGED = ("stage_entry", "stage_shown_week", *_LIST_TABLES)  # what a merge reads of a document

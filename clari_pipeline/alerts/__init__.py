@@ -1,1 +1,1 @@
-"""Alerts: raised, sent, kept until they are sent."""
+"""Alerts: found after a run, written into the outbox, and sent to every channel."""

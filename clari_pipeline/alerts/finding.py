@@ -1,4 +1,4 @@
-"""What alerts a run gives rise to: a function a finding, and the table of them all."""
+"""Find the alerts of a run: one function for each reason, and `FINDERS`, the table of them."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +20,7 @@ _KILLED = "run_failed killed"
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run has come to, and the session in which its alerts are written."""
+    """What is known of a run once it has ended, and the session in which its alerts are written."""
 
     session: Session
     run_id: str
@@ -28,10 +28,10 @@ class RunResult:
     settings: Settings
     swing_severity: Severity
     unreviewed: Sequence[Outcome] = ()  # exports merged or refused, of any run, that were not reviewed for alerts yet
-    failed: Sequence[Outcome] = ()  # exports that did not come
+    failed: Sequence[Outcome] = ()  # exports that delivered no document
     failures: Sequence[Problem] = ()  # of the run itself
-    killed: Collection[str] = ()  # earlier runs that did not come to their end
-    quarters: Sequence[str] = ()  # whose freshness is looked at
+    killed: Collection[str] = ()  # ids of orphaned runs: their process died
+    quarters: Sequence[str] = ()  # whose freshness is checked
 
     def last(self, alert_class: str) -> Alert | None:
         """The newest alert of that class."""
@@ -40,7 +40,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAlert:
-    """An alert to be written; `is_news` if whatever alerts there were of its class before."""
+    """An alert to be written. `is_news`: it is written whatever alerts of its class there were before."""
 
     kind: AlertKind
     severity: Severity
@@ -53,7 +53,7 @@ class NewAlert:
 
 def write_alerts(result: RunResult, alerts: Iterable[NewAlert]) -> None:
     """Write each alert but those whose class repeats within `CLARI_ALERT_REPEAT_HOURS` and is no worse."""
-    # A daily run is not always at the same second of the day.
+    # 5 % less, for a daily run does not start at the same second each day. Of severities P1 is the worst.
     repeat = timedelta(hours=result.settings.alert_repeat_hours) * 0.95
     for alert in alerts:
         last = None if alert.is_news else result.last(alert.alert_class)
@@ -74,11 +74,11 @@ def write_alerts(result: RunResult, alerts: Iterable[NewAlert]) -> None:
 
 
 def _exports_not_merged(result: RunResult) -> Iterator[NewAlert]:
-    """Of exports that did not come, or came and are not good enough; a key that Clari refuses, once for all of them."""
+    """Alert of exports that delivered no document or were refused by the gate; of a rejected key, once."""
     for outcome in (*(one for one in result.unreviewed if one.is_failure), *result.failed):
         export = outcome.export
         where = export.label
-        detail = _of(export) | {"state": export.state}
+        detail = _export_ids(export) | {"state": export.state}
         alert = NewAlert(
             kind=AlertKind.EXPORT_FAILED,
             severity="P2",
@@ -94,7 +94,7 @@ def _exports_not_merged(result: RunResult) -> Iterator[NewAlert]:
                 severity="P1",
                 title=f"{where}: Clari does not accept the key",
                 alert_class="auth_failed",
-                detail=_of(export) | {"job_id": None},
+                detail=_export_ids(export) | {"job_id": None},
             )
         elif export.state == "REFUSED":
             is_empty = any(one.check_name == "export_is_not_empty" and not one.passed for one in outcome.verdicts)
@@ -110,7 +110,7 @@ def _exports_not_merged(result: RunResult) -> Iterator[NewAlert]:
 
 
 def _run_failures(result: RunResult) -> Iterator[NewAlert]:
-    """Of the run itself or of one of its quarters, unless an alert says that it was killed; a refused key, as that."""
+    """Alert of failures of the run or of a quarter, unless an alert names the run as killed."""
     last = result.last(_KILLED)
     if last is not None and result.run_id in last.detail.get("runs", ()):
         return
@@ -137,9 +137,7 @@ def _run_failures(result: RunResult) -> Iterator[NewAlert]:
 
 
 def killed_runs(result: RunResult) -> Iterator[NewAlert]:
-    """Of runs that did not come to their end, but for those whose failure has its alert: Dagster's daemon looks after
-    its own.
-    """
+    """Alert of orphaned runs, but those whose failure has an alert: Dagster's sensors report its daemon's runs."""
     runs = sorted(set(result.killed) - alert_rows.failed_runs(result.session, result.killed))
     if runs:
         yield NewAlert(
@@ -154,7 +152,7 @@ def killed_runs(result: RunResult) -> Iterator[NewAlert]:
 
 
 def _moved_calls(result: RunResult) -> Iterator[NewAlert]:
-    """Of the swings of merged exports that are news; where so many moved at once, one alert stands before them."""
+    """Alert of new swings of merged exports; where many calls moved at once, first of that as a mass change."""
     for outcome in result.unreviewed:
         if outcome.export.state == "LOADED":
             swings = alert_rows.swings(result.session, outcome.export.job_id)
@@ -166,7 +164,7 @@ def _moved_calls(result: RunResult) -> Iterator[NewAlert]:
 def _mass_changes(result: RunResult, export: ExportRow, swings: Sequence[ReportedSwing]) -> Iterator[NewAlert]:
     where = export.label
     alerted: set[tuple[str, str]] = set()
-    # Against the last sync before against a week ago: one is enough.
+    # One alert a field: baseline `sync` sorts before `week`.
     for mass in sorted(marts.mass_changes(result.session, export.job_id), key=lambda one: one.baseline):
         field = (mass.time_period_id, mass.field_id)
         of_field = [
@@ -175,7 +173,7 @@ def _mass_changes(result: RunResult, export: ExportRow, swings: Sequence[Reporte
             if (swing.time_period_id, swing.field_id, swing.baseline) == (*field, mass.baseline)
             and (mass.user_ids is None or swing.user_id in mass.user_ids)
         ]
-        # On the week it stays a mass change for days, of which there was an alert on the first.
+        # Against a week ago it stays a mass change for days: alert of it only while some of its swings are news.
         if field in alerted or (mass.baseline == "week" and not of_field):
             continue
         alerted.add(field)
@@ -187,7 +185,7 @@ def _mass_changes(result: RunResult, export: ExportRow, swings: Sequence[Reporte
             title=f"{where}: {mass.field_name} moved as a whole",
             body=f"{mass.swung} of {mass.compared} calls swung {since}{alike}",
             alert_class=f"mass_change {where} {mass.time_period_id} {mass.field_id}",
-            detail=asdict(mass) | _of(export) | {"largest": [asdict(swing) for swing in of_field[:5]]},
+            detail=asdict(mass) | _export_ids(export) | {"largest": [asdict(swing) for swing in of_field[:5]]},
             is_news=True,
         )
 
@@ -199,37 +197,37 @@ def _swing(result: RunResult, export: ExportRow, swing: ReportedSwing) -> NewAle
         severity=result.swing_severity,
         title=f"{swing.user_name}, {swing.field_name} {swing.forecast_id} {swing.quarter_id}",
         body=amounts.strip(),
-        alert_class=_class_of(export, swing, swing.user_id),
+        alert_class=_swing_class(export, swing, swing.user_id),
         detail=asdict(swing),
         is_news=True,
     )
 
 
-def _of(export: ExportRow) -> dict[str, str | None]:
+def _export_ids(export: ExportRow) -> dict[str, str | None]:
     return {"forecast_id": export.forecast_id, "quarter_id": export.time_period_id, "job_id": export.job_id}
 
 
-def _class_of(export: ExportRow, swing: ReportedSwing, user_id: str) -> str:
+def _swing_class(export: ExportRow, swing: ReportedSwing, user_id: str) -> str:
     return f"forecast_swing {export.label} {swing.time_period_id} {user_id} {swing.field_id}"
 
 
 def _is_news(result: RunResult, export: ExportRow, swing: ReportedSwing) -> bool:
-    """Whether no alert has said it yet.
+    """Whether no alert has reported the swing yet.
 
-    A swing since the last sync is new by itself, one on the week only if the call has moved by more than the threshold
-    since the value of the last alert, under whichever id.
+    A swing since the last sync always is; one since a week ago only if the call has moved by more than the threshold
+    from the value in the newest alert on it, under the person's present or previous id.
     """
     if swing.baseline == "sync":
         return True
     for user_id in filter(None, (swing.user_id, swing.previous_user_id)):
-        if (last := result.last(_class_of(export, swing, user_id))) is not None:
+        if (last := result.last(_swing_class(export, swing, user_id))) is not None:
             value = Decimal(last.detail["current_value"])
             return abs(swing.current_value - value) > swing.threshold * abs(value)
     return True
 
 
 def _stale_quarters(result: RunResult) -> Iterator[NewAlert]:
-    """Of quarters that were loaded once, and have gone stale."""
+    """Alert of quarters whose newest merged export is older than `CLARI_MAX_AGE_HOURS`."""
     settings = result.settings
     if not settings.forecast_ids:
         return
@@ -260,4 +258,4 @@ FINDERS: tuple[Callable[[RunResult], Iterator[NewAlert]], ...] = (
     killed_runs,
     _stale_quarters,
 )
-"""What finds the alerts of a run. Another kind of alert has its function here, and its line in `AlertKind`."""
+"""The functions that find alerts, in the order in which they run: a new kind of alert adds its own here."""

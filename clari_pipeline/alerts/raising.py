@@ -1,7 +1,7 @@
-"""Raise and send alerts: what a run has found is written into `alert`, then sent, then marked as sent.
+"""Write what a run has found into the outbox (`alert`), then send it.
 
-The command line and Dagster's sensors use `Alerts` alike, so that people are notified of everything once, however the
-pipeline is run.
+The command line and Dagster's sensors use the same `Alerts`, so that people are notified once however the pipeline is
+run.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -23,7 +23,7 @@ from clari_pipeline.warehouse.session import Session
 
 
 class Alerts:
-    """Raises and sends alerts: what a run has found is written into `alert`, then sent, then marked as sent."""
+    """Writes the alerts of a run into the outbox, and sends what is pending there."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -37,20 +37,21 @@ class Alerts:
         killed: Collection[str] = (),
         quarters: Iterable[str] = (),
     ) -> None:
-        """Write alerts of exports that did not come to this run, of every export merged or refused that was not
-        reviewed for alerts yet, whichever run it belongs to, and of `failures` of the run itself.
+        """Write alerts of every export, of any run, that was merged or refused and not reviewed yet; of those in
+        `outcomes` that delivered no document; and of `failures` of the run itself.
 
-        `killed` are earlier runs that were found not to have come to their end; `quarters` are those whose freshness is
-        looked at. The same class of alert is not written twice within `CLARI_ALERT_REPEAT_HOURS`, unless it is worse.
+        `killed` are ids of orphaned runs; of `quarters` the freshness is checked. Alerts spooled while the warehouse
+        could not be written are moved into it first. The same class of alert is not written twice within
+        `CLARI_ALERT_REPEAT_HOURS`, unless it is worse.
         """
         spool, now, warehouse = Spool(self._context.settings.data_dir), self._context.now(), self._context.warehouse
         with warehouse.session() as session:
             unreviewed = outcomes_of(warehouse, alert_rows.pending_exports(session, not_before=now - SENT_WITHIN))
         with warehouse.transaction("alerts") as session:
             for spooled in spool.read():
-                taken = spooled.pop("channel_ids")
+                accepted_by = spooled.pop("channel_ids")
                 alert_rows.raised(session, **spooled, detail={})
-                for channel_id in taken:
+                for channel_id in accepted_by:
                     alert_rows.delivered(session, spooled["alert_key"], channel_id, at=spooled["created_at"])
             result = self._run_result(
                 session,
@@ -67,7 +68,7 @@ class Alerts:
         spool.clear()
 
     def raise_killed(self, killed: Collection[str], *, run_id: str) -> None:
-        """Write an alert, in the run that goes on in their place, that earlier runs were killed."""
+        """Write an alert of orphaned runs, as found by the run that continues their exports."""
         if killed:
             with self._context.warehouse.transaction("alerts") as session:
                 result = self._run_result(session, run_id, killed=killed)
@@ -78,7 +79,7 @@ class Alerts:
         return RunResult(session, run_id, self._context.now(), settings, rules.severity, **result)
 
     def notify_of_sync(self, result: SyncResult) -> Sent:
-        """Raise and send the alerts of a sync. What goes wrong here is returned, and does not make the sync a failure.
+        """Write and send the alerts of a sync. Errors are returned as problems, and do not make the sync a failure.
 
         Where the warehouse cannot be written, people are notified of the sync's own failure without it.
         """
@@ -106,27 +107,27 @@ class Alerts:
         except Exception as error:  # noqa: BLE001 - the sync itself is done
             sent = Sent(0)
             if isinstance(error, WarehouseError) and failures:
-                with suppress(SettingsError):  # an address that is none
+                with suppress(SettingsError):  # a channel's URL is invalid
                     sent = Outbox(self._context).send_without_warehouse(failures, run_id=run_id)
             at_once = ", and people were told at once that this one failed" if sent.alerts else ""
-            said = f"alerts could not be sent ({error}); the next run sends them{at_once}"
-            return Sent(sent.alerts, (Problem(None, None, said, RunbookSection.ALERT_NOT_SENT), *sent.problems))
+            message = f"alerts could not be sent ({error}); the next run sends them{at_once}"
+            return Sent(sent.alerts, (Problem(None, None, message, RunbookSection.ALERT_NOT_SENT), *sent.problems))
 
     def notify_of_crash(self, failures: Sequence[Problem], *, run_id: str) -> Sent:
-        """Notify people of a run that could not be made at all; where the warehouse cannot be written, without it."""
+        """Notify people of a run that failed as a whole: by way of the outbox, or without it where that fails."""
         try:
             self.raise_alerts(run_id=run_id, failures=failures)
             return Outbox(self._context).send()
-        except Exception:  # noqa: BLE001 - whatever it is, people are to hear of it
+        except Exception:  # noqa: BLE001 - whatever it is, people are to be notified
             return Outbox(self._context).send_without_warehouse(failures, run_id=run_id)
 
     def notify_of_run(self, run_id: str, *, quarter_id: str | None, failures: Sequence[Problem]) -> Sent:
-        """Raise and send the alerts of one of the daemon's runs that has ended; `failures` where it failed.
+        """Write and send the alerts of a run of Dagster's daemon that has ended; `failures` where it failed.
 
-        A failure that an export explains is notified of as that export's.
+        Where one of its exports failed, that export's alert stands for them.
         """
         try:
-            # What the calls stand against; the marts' own run may be still to come.
+            # Alerts quote quota and closed from it, and the run that refreshes the marts may be still to come.
             Marts(self._context).refresh("forecast_vs_quota")
             outcomes = outcomes_of(
                 self._context.warehouse, requests_of_run(self._context.warehouse, run_id, quarter_id)
@@ -139,13 +140,13 @@ class Alerts:
                 quarters=[quarter_id] if quarter_id else [],
             )
             return Outbox(self._context).send()
-        except Exception as error:  # noqa: BLE001 - a sensor that raises does not look at the run again
+        except Exception as error:  # noqa: BLE001 - a sensor that raises is not called for this run a second time
             subject = "alerts could not be sent"
             unsent = Problem(AlertKind.RUN_FAILED, None, f"{subject}: {error}", section_of(error), subject=subject)
             return self.notify_of_crash(failures or [unsent], run_id=run_id)
 
     def notify_of_stale_quarters(self) -> Sent:
-        """Notify people of quarters that have gone stale, though no run is there to find it."""
+        """Write and send alerts of stale quarters, outside any run."""
         quarters = [
             str(quarter) for quarter in self._context.current_quarters() if self._context.settings.brings_forecasts
         ]

@@ -1,4 +1,4 @@
-"""Alerts on their way to people: to every channel that lacks them, once, and marked when they are taken."""
+"""Send pending alerts: to each channel that has not accepted them yet, recorded once it has."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,35 +24,38 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.warehouse.session import Session
 
 SENT_WITHIN = timedelta(days=7)
-_LONGEST_SENDING_S = 300
+_SENDING_LOCK_TIMEOUT_S = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """How many alerts every channel has taken now, and what went wrong, a problem a channel."""
+    """How many alerts every channel has accepted now, and one problem for each channel that failed."""
 
     alerts: int
     problems: tuple[Problem, ...] = ()
 
 
 class Outbox:
-    """Alerts on their way to the channels: pending until every channel has taken them."""
+    """Sends the alerts in `alert`: each is pending until every channel has accepted it."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def send(self, *, named: Sequence[str] = ()) -> Sent:
-        """Send what is not sent yet to every channel that has not taken it, and mark it. Raises `SettingsError`.
+        """Send each pending alert to the channels that have not accepted it. Raises `SettingsError`.
 
-        A channel that is down keeps nothing from the others: it is sent its part by the next run. What is older than a
-        week is sent only if it is `named`.
+        A channel that is down does not hold up the others: the next run retries it. Alerts older than `SENT_WITHIN` are
+        sent only if their keys are `named`. Held under the sending lock, so that no two processes send.
         """
         channels = open_channels(self._context.settings.alert_urls)
-        with self._context.warehouse.sending_lock(timeout_s=_LONGEST_SENDING_S):
+        with self._context.warehouse.sending_lock(timeout_s=_SENDING_LOCK_TIMEOUT_S):
             return self._send(channels, named)
 
     def send_without_warehouse(self, failures: Sequence[Problem], *, run_id: str) -> Sent:
-        """Notify people at once of a run that failed; the next run that can writes the alert into the warehouse."""
+        """Send an alert of a failed run at once, and spool it: a later run writes it into the warehouse.
+
+        Sends nothing within `CLARI_ALERT_REPEAT_HOURS` of another spooled one. Raises `SettingsError`.
+        """
         spool, now = Spool(self._context.settings.data_dir), self._context.now()
         repeat = timedelta(hours=self._context.settings.alert_repeat_hours)
         if any(now - known["created_at"] < repeat for known in spool.read()):
@@ -69,10 +72,10 @@ class Outbox:
         }
         channels = open_channels(self._context.settings.alert_urls)
         alerts = [alert_rows.alert_of(row | {"detail": None})]
-        look, env = ["clari-pipeline status"], self._context.settings.env
-        (message,) = compose(alerts, {}, where_to_look=look, environment=env)
+        where_to_look, env = ["clari-pipeline status"], self._context.settings.env
+        (message,) = compose(alerts, {}, where_to_look=where_to_look, environment=env)
         deliveries = dict(zip(channels, channels.deliver(message), strict=True))
-        with suppress(OSError):  # its disk may be the one that is full
+        with suppress(OSError):  # its disk may be full, too
             spool.add(row, [channel.id for channel, delivery in deliveries.items() if delivery.error is None])
         problems = [
             Problem(None, None, f"alert channel {d.channel}: {d.error}", RunbookSection.ALERT_NOT_SENT)
@@ -83,13 +86,13 @@ class Outbox:
 
     def _send(self, channels: Channels, named: Sequence[str]) -> Sent:
         with self._context.warehouse.session() as session:
-            waiting = alert_rows.pending(session, not_before=self._context.now() - SENT_WITHIN, alert_keys=named)
-            taken = alert_rows.deliveries(session, (alert.key for alert in waiting))
-            headlines = _headlines(session, waiting)
-        if not waiting or not channels:
+            pending = alert_rows.pending(session, not_before=self._context.now() - SENT_WITHIN, alert_keys=named)
+            accepted = alert_rows.deliveries(session, (alert.key for alert in pending))
+            headlines = _headlines(session, pending)
+        if not pending or not channels:
             return Sent(0)
         errors: dict[Channel, str] = {}
-        for message, to in self._messages(waiting, taken, headlines, channels):
+        for message, to in self._messages(pending, accepted, headlines, channels):
             for channel, delivery in zip(to, channels.deliver(message, to), strict=True):
                 if delivery.error is not None:
                     errors[channel] = delivery.error
@@ -98,7 +101,7 @@ class Outbox:
                     for key in message.alert_keys:
                         alert_rows.delivered(session, key, channel.id, at=self._context.now())
         return Sent(
-            self._mark(waiting, channels, errors),
+            self._mark(pending, channels, errors),
             tuple(
                 Problem(
                     None,
@@ -112,31 +115,31 @@ class Outbox:
 
     def _messages(
         self,
-        waiting: Sequence[Alert],
-        taken: set[tuple[str, str]],
+        pending: Sequence[Alert],
+        accepted: set[tuple[str, str]],
         headlines: dict[tuple[str, str], Headline],
         channels: Channels,
     ) -> Iterable[tuple[Message, list[Channel]]]:
-        """Messages and the channels that each goes to: those that lack the same alerts get the same."""
+        """Messages, each with its channels: one group of messages for all channels that lack the same alerts."""
         lacking: defaultdict[tuple[str, ...], list[Channel]] = defaultdict(list)
         for channel in channels:
-            lacking[tuple(one.key for one in waiting if (one.key, channel.id) not in taken)].append(channel)
-        by_key = {alert.key: alert for alert in waiting}
+            lacking[tuple(one.key for one in pending if (one.key, channel.id) not in accepted)].append(channel)
+        by_key = {alert.key: alert for alert in pending}
         for missing, to in lacking.items():
             alerts = [by_key[key] for key in missing]
-            look = [f"clari.forecast_swing in {self._context.warehouse.place}", "clari-pipeline status"]
+            where_to_look = [f"clari.forecast_swing in {self._context.warehouse.place}", "clari-pipeline status"]
             env = self._context.settings.env
-            for message in compose(alerts, headlines, where_to_look=look, environment=env) if alerts else ():
+            for message in compose(alerts, headlines, where_to_look=where_to_look, environment=env) if alerts else ():
                 yield message, to
 
-    def _mark(self, waiting: Sequence[Alert], channels: Channels, errors: dict[Channel, str]) -> int:
-        """Mark what was tried; how many alerts every channel has taken now."""
+    def _mark(self, pending: Sequence[Alert], channels: Channels, errors: dict[Channel, str]) -> int:
+        """Record the attempt on each alert. Returns how many every channel has accepted now."""
         last_error = "; ".join(f"{channel.name}: {error}" for channel, error in errors.items()) or None
         sent = 0
         with self._context.warehouse.transaction("alerts") as session:
-            taken = alert_rows.deliveries(session, (alert.key for alert in waiting))
-            for alert in waiting:
-                is_sent = all((alert.key, channel.id) in taken for channel in channels)
+            accepted = alert_rows.deliveries(session, (alert.key for alert in pending))
+            for alert in pending:
+                is_sent = all((alert.key, channel.id) in accepted for channel in channels)
                 sent += is_sent
                 alert_rows.record_attempt(
                     session,
@@ -148,10 +151,10 @@ class Outbox:
         return sent
 
 
-def _headlines(session: Session, waiting: Iterable[Alert]) -> dict[tuple[str, str], Headline]:
-    """The top call of each forecast and quarter in which something swung, for the field that swung most."""
+def _headlines(session: Session, pending: Iterable[Alert]) -> dict[tuple[str, str], Headline]:
+    """A headline for each forecast and quarter in which something swung: the top call in the field that swung most."""
     headlines: dict[tuple[str, str], Headline] = {}
-    swings = [alert.detail for alert in waiting if alert.kind in OF_CALLS]
+    swings = [alert.detail for alert in pending if alert.kind in OF_CALLS]
     for swing in sorted(swings, key=_size, reverse=True):
         where = (swing["forecast_id"], swing["quarter_id"])
         if where in headlines or not swing.get("job_id"):

@@ -1,4 +1,4 @@
-"""Alerts of runs that could not write the warehouse: sent at once, and kept in the data folder until they can be."""
+"""Alerts of runs that could not write the warehouse: sent at once, and kept in the data folder until a run can."""
 
 import json
 from collections.abc import Iterable
@@ -8,20 +8,20 @@ from typing import Any
 
 
 class Spool:
-    """A file of JSON lines, an alert each, with the ids of the channels that have taken it."""
+    """`alerts_spool.jsonl`: an alert a line, as columns of `alert`, and the ids of the channels that accepted it."""
 
     def __init__(self, data_dir: Path) -> None:
         self._file = data_dir / "alerts_spool.jsonl"
 
     def add(self, alert: dict[str, Any], channel_ids: Iterable[str]) -> None:
-        """Keep an alert that was sent, or tried."""
+        """Append an alert; `channel_ids` are those of the channels that have accepted it."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         line = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in alert.items()}
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line | {"channel_ids": list(channel_ids)}, ensure_ascii=False) + "\n")
 
     def read(self) -> list[dict[str, Any]]:
-        """What is kept, the oldest first; a line that a crash has cut is none."""
+        """The spooled alerts, oldest first; a line that a crash has cut short is skipped."""
         try:
             lines = self._file.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
@@ -36,5 +36,5 @@ class Spool:
         return kept
 
     def clear(self) -> None:
-        """All of it stands in the warehouse now."""
+        """Delete the file, once its alerts are in the warehouse."""
         self._file.unlink(missing_ok=True)

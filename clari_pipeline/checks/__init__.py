@@ -1,1 +1,1 @@
-"""The gate: which exports are good enough to merge, and which verdicts people hear of."""
+"""The gate: checks, judged by Great Expectations, that an export must pass to be merged."""

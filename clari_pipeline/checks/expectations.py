@@ -1,8 +1,8 @@
-"""Great Expectations, in a process of its own: `python -m clari_pipeline.checks.expectations`.
+"""Great Expectations in a child process: `python -m clari_pipeline.checks.expectations`, started by `judging.Judge`.
 
-A line in is a question, a line out its answer, both JSON: `{"facts": {fact: number}, "checks": [{"name", "fact",
+One line of JSON on stdin is a request, one on stdout its answer: `{"facts": {fact: number}, "checks": [{"name", "fact",
 "least", "most"}]}` is answered by `{"broken": [name]}`, or by `{"error": text}` where it cannot be judged. The process
-ends where its input does.
+ends at the end of stdin.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from great_expectations.core.batch_definition import BatchDefinition
 
-# What Great Expectations imports for charts and for distributions, which nobody here looks at: half of all its time.
+# Imported by Great Expectations for charts and distributions, which no check here uses: half of its import time.
 _UNUSED = frozenset({"altair", "scipy.stats"})
-# What it does without where it is not installed: of other engines than pandas, and of their clouds.
+# Optional imports of Great Expectations, for engines other than pandas and their clouds.
 _OF_OTHERS = frozenset({"boto3", "botocore", "google", "psycopg2", "pyspark", "snowflake", "sqlalchemy"})
 
 
-class _Empty(Loader):
-    """Makes a module with nothing in it."""
+class _EmptyModule(Loader):
+    """Loads an empty module."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """As Python makes them."""
+        """None: Python's default."""
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing."""
+        """Nothing is executed."""
 
 
-class _Later(MetaPathFinder):
-    """Loads the unused modules only once something in them is asked for, and those of others not at all.
+class _ImportSkipper(MetaPathFinder):
+    """Loads `_UNUSED` modules lazily, and refuses those `_OF_OTHERS` as if they were not installed.
 
-    Where SciPy is not installed, as after `make demo`, an empty module stands for it: nothing in it is ever asked for.
+    Where SciPy is not installed, as after `make demo`, an empty module stands in for it: none of it is ever used.
     """
 
     def find_spec(
@@ -54,7 +54,7 @@ class _Later(MetaPathFinder):
             return None
         found = PathFinder.find_spec(fullname, path, target)
         if found is None and fullname.startswith("scipy"):
-            return ModuleSpec(fullname, _Empty(), is_package=True)
+            return ModuleSpec(fullname, _EmptyModule(), is_package=True)
         if fullname not in _UNUSED:
             return None
         if found is not None and found.loader is not None:
@@ -63,8 +63,8 @@ class _Later(MetaPathFinder):
 
 
 def main() -> None:
-    """Answer questions until there are no more."""
-    # Whatever a library prints is no answer.
+    """Answer requests until stdin ends."""
+    # What a library prints goes to stderr, so that stdout carries answers alone.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     import_what_is_needed()
@@ -73,25 +73,25 @@ def main() -> None:
 
 
 def import_what_is_needed() -> None:
-    """Import Great Expectations without what no check needs: half of the time. For a process that does nothing else."""
-    sys.meta_path.insert(0, _Later())
-    gc.disable()  # what is imported stays: looking for what does not is a tenth of the time
-    _frames()
+    """Import Great Expectations without what no check needs, in half the time. For a process that does nothing else."""
+    sys.meta_path.insert(0, _ImportSkipper())
+    gc.disable()  # imported modules are never garbage: to search them is a tenth of the time
+    _batches()
     gc.enable()
 
 
-def _answer(question: Mapping[str, Any], answers: IO[str]) -> None:
+def _answer(request: Mapping[str, Any], answers: IO[str]) -> None:
     try:
-        answer: dict[str, Any] = {"broken": broken(question["facts"], question["checks"])}
-    except Exception as error:  # noqa: BLE001 - whoever asked is to be told
+        answer: dict[str, Any] = {"broken": broken(request["facts"], request["checks"])}
+    except Exception as error:  # noqa: BLE001 - reported to the parent process
         answer = {"error": f"{type(error).__name__}: {error}"}
     answers.write(json.dumps(answer) + "\n")
     answers.flush()
 
 
 @cache
-def _frames() -> BatchDefinition[Any]:
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import; nothing is to be sent home
+def _batches() -> BatchDefinition[Any]:
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # no telemetry; read at import
     import great_expectations as gx  # noqa: PLC0415 - takes seconds
     from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
 
@@ -103,17 +103,17 @@ def _frames() -> BatchDefinition[Any]:
 
 def broken(facts: Mapping[str, int], checks: Sequence[Mapping[str, Any]]) -> list[str]:
     """The names of the checks that the one row of `facts` breaks."""
-    frames = _frames()
+    batches = _batches()
     import pandas as pd  # noqa: PLC0415 - imported with Great Expectations
     from great_expectations import ExpectationSuite  # noqa: PLC0415
     from great_expectations.expectations.core.expect_column_max_to_be_between import (  # noqa: PLC0415
         ExpectColumnMaxToBeBetween,
     )
 
-    batch = frames.get_batch({"dataframe": pd.DataFrame([facts])})
+    batch = batches.get_batch({"dataframe": pd.DataFrame([facts])})
     suite = ExpectationSuite(name="export_gate")
     for check in checks:
-        # Of one row the largest value is the value; the expectation row by row takes four times as long.
+        # The maximum of one row is its value; the expectation on each row takes four times as long.
         suite.add_expectation(
             ExpectColumnMaxToBeBetween(
                 column=check["fact"], min_value=check["least"], max_value=check["most"], meta={"check": check["name"]}
@@ -122,9 +122,9 @@ def broken(facts: Mapping[str, int], checks: Sequence[Mapping[str, Any]]) -> lis
     found = []
     for result in batch.validate(suite, result_format="BOOLEAN_ONLY").results:
         info = result.exception_info or {}
-        for told in [info] if "raised_exception" in info else info.values():  # of each metric, where one has failed
-            if told["raised_exception"]:
-                raise RuntimeError(told["exception_message"])
+        for error in [info] if "raised_exception" in info else info.values():  # one a metric, where a metric has failed
+            if error["raised_exception"]:
+                raise RuntimeError(error["exception_message"])
         expectation = result.expectation_config
         assert expectation is not None
         assert expectation.meta is not None

@@ -1,7 +1,7 @@
-"""The one gate: Great Expectations judges a frame with one row, the export, and a column a fact.
+"""The gate: Great Expectations judges a data frame of one row, the export, with a column for each fact.
 
-A fact is a column of that frame, a check allows it a range. What an export's facts do not hold is not judged:
-an unreadable document has no rows to count.
+A check allows the number in one column a range. A check whose fact an export does not have is not judged: an
+unreadable document has no rows to count.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from clari_pipeline.checks import judging
 
 _MOST_ANSWERS = 10_000
-_COMPARED_WITH_THE_LAST = {"row_count_is_stable", "currency_is_stable"}
+_COMPARED_WITH_PREVIOUS = {"row_count_is_stable", "currency_is_stable"}
 _NOT_OF_THE_DOCUMENT = {
     "periods_are_covered",
     "forecast_swings_within_threshold",
@@ -138,7 +138,7 @@ CHECKS = _by_name(
         "No call moved by more than the threshold since the export before, or since a week ago.",
     ),
 )
-"""What an export of a forecast is held to."""
+"""The checks on an export of a forecast, by name."""
 
 PRODUCT_CHECKS = _by_name(
     CHECKS["export_is_readable"],
@@ -177,12 +177,12 @@ PRODUCT_CHECKS = _by_name(
     ),
     _warns("opportunities_are_known", "ids_missing", "Clari knows every opportunity that it maps activity to."),
 )
-"""What a document of a product beside the forecast is held to: the same gate, some of the same checks."""
+"""The checks on a document of a product beside the forecast, by name: some of the same, and its own."""
 
-# What a quarter's first days excuse: Clari may have nothing for it yet, or deliver the quarter before.
+# Warnings in a quarter's first days: Clari may have nothing for it yet, or deliver the quarter before.
 EXCUSED_IN_GRACE = frozenset({"export_is_not_empty", "export_period_matches_request"})
 
-# A warning, but of the current quarter an error: everything that a sync asks for hangs on it.
+# Warnings that are errors on the current quarter: which quarters a sync asks for depends on it.
 KEEPS_OUT_CURRENT = frozenset({"calendar_matches_settings"})
 
 
@@ -190,7 +190,7 @@ KEEPS_OUT_CURRENT = frozenset({"calendar_matches_settings"})
 class ExportFacts:
     """What the gate judges of one export: `facts`, numbers by name, and `evidence` by check name.
 
-    An evidence's `summary` is one line that says what is wrong; a check that passes does not keep it.
+    An evidence's `summary` is one line on what is wrong; it is dropped where the check passes.
     """
 
     request_id: str
@@ -206,7 +206,7 @@ class ExportFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One check's answer on one export: a row of `export_check`."""
+    """One check's result on one export: a row of `export_check`. `severity` is `ERROR` or `WARN`."""
 
     request_id: str
     check_name: str
@@ -216,17 +216,17 @@ class Verdict:
 
     @property
     def is_excused(self) -> bool:
-        """Whether a quarter's first days make a warning of an error."""
+        """Whether it failed, and is a warning only because the quarter is in its first days."""
         return not self.passed and self.severity == "WARN" and self.check_name in EXCUSED_IN_GRACE
 
     @property
     def is_error(self) -> bool:
-        """Whether it is one that nothing excuses."""
+        """Whether it failed as an error."""
         return not self.passed and self.severity == "ERROR"
 
     @property
     def keeps_out(self) -> bool:
-        """Whether this verdict keeps the export out of the tables: as an error, excused or not."""
+        """Whether it keeps the export out of the tables: an error, or one that is excused as a warning."""
         return self.is_error or self.is_excused
 
     @property
@@ -236,12 +236,12 @@ class Verdict:
         return str(self.evidence.get("summary") or check.explains)
 
 
-_answers: dict[tuple[Check, int], bool | None] = {}  # whether a value breaks a check, which hangs on nothing else
-_passing: dict[Check, tuple[int, int]] = {}  # least and most value that passed: so does whatever lies between them
+_answers: dict[tuple[Check, int], bool | None] = {}  # cache: whether a value breaks a check
+_passing: dict[Check, tuple[int, int]] = {}  # lowest and highest value that passed: all between pass
 
 
 def judge(export: ExportFacts, by: Mapping[str, Check] = CHECKS) -> list[Verdict]:
-    """Judge an export by the checks whose fact it holds."""
+    """Judge an export by the checks whose fact it has: one verdict each. Raises `judging.GateError`."""
     checks = [check for check in by.values() if check.fact in export.facts]
     broken = _broken(export, checks)
     return [_verdict(export, check, passed=check.name not in broken) for check in checks]
@@ -253,7 +253,7 @@ def reason(verdicts: Iterable[Verdict]) -> str:
 
 
 def remember_verdicts(verdicts: Iterable[Verdict]) -> None:
-    """Take verdicts of the ledger for answers: Great Expectations is not asked about the same check and value again."""
+    """Cache verdicts from `export_check`, so that Great Expectations is not run on the same check and value."""
     for verdict in verdicts:
         check = CHECKS.get(verdict.check_name)
         if check is not None and isinstance(fact := verdict.evidence.get(check.fact), int):
@@ -261,9 +261,9 @@ def remember_verdicts(verdicts: Iterable[Verdict]) -> None:
 
 
 def carry_over(verdicts: Iterable[Verdict], request_id: str, job_id: str | None) -> list[Verdict]:
-    """Verdicts on job `job_id`, on another export of the same document; without those that must be judged.
+    """Copy the verdicts on job `job_id` to another export of the same document, but those that are judged for each.
 
-    Compared with the document before, that other export has not changed.
+    Checks that compare a document with the one before pass: the document is the same.
     """
     carried = [
         replace(verdict, request_id=request_id)
@@ -272,21 +272,21 @@ def carry_over(verdicts: Iterable[Verdict], request_id: str, job_id: str | None)
     ]
     return [
         replace(verdict, passed=True, evidence={"same_document_as": job_id})
-        if verdict.check_name in _COMPARED_WITH_THE_LAST
+        if verdict.check_name in _COMPARED_WITH_PREVIOUS
         else verdict
         for verdict in carried
     ]
 
 
 def warm_up() -> None:
-    """Start Great Expectations, which takes seconds, while Clari prepares the exports or a document lands."""
+    """Start the process of Great Expectations, which takes seconds, while Clari prepares the exports."""
     judging.judge.start()
 
 
 def _verdict(export: ExportFacts, check: Check, *, passed: bool) -> Verdict:
     evidence = dict(export.evidence.get(check.name, {}))
     if passed:
-        evidence.pop("summary", None)  # it says what is wrong
+        evidence.pop("summary", None)  # it describes a failure
     is_error = check.keeps_out or (export.is_current and check.name in KEEPS_OUT_CURRENT)
     excused = export.is_in_grace and check.name in EXCUSED_IN_GRACE and not passed
     return Verdict(
@@ -301,8 +301,8 @@ def _verdict(export: ExportFacts, check: Check, *, passed: bool) -> Verdict:
 def _broken(export: ExportFacts, checks: Sequence[Check]) -> set[str]:
     """The names of the checks that are broken.
 
-    Great Expectations is asked once a process about a check and a value, and not at all about a value between two that
-    passed: a check is a least and a most.
+    Great Expectations is run on each check and value once a process, and not at all on a value between two that passed:
+    a check is a range.
     """
     answers = {check: _known(check, export.facts[check.fact]) for check in checks}
     if unknown := [check for check in checks if answers[check] is None]:
@@ -322,7 +322,7 @@ def _broken(export: ExportFacts, checks: Sequence[Check]) -> set[str]:
 
 
 def _known(check: Check, fact: int) -> bool | None:
-    """Whether a value is known to break a check; None where Great Expectations is to be asked."""
+    """Whether a value breaks a check, by the caches; None where Great Expectations has to be run."""
     if check in _passing and _passing[check][0] <= fact <= _passing[check][1]:
         return False
     return _answers.get((check, fact))

@@ -1,1 +1,1 @@
-"""The Dagster face: the only room that imports dagster."""
+"""Dagster's assets, checks, partitions, jobs, schedules and sensors. The only package that imports dagster."""

@@ -40,8 +40,8 @@ EXPORTS_POOL = "clari_exports"  # as many runs as the organisation may export at
 WAREHOUSE_POOL = "clari_warehouse"  # a DuckDB file has one writer; a server needs no such pool
 
 
-def writers(engine: str) -> str | None:
-    """The pool of steps that write the warehouse, None on a server. A run holds a slot of each of its steps' pools."""
+def writers_pool(engine: str) -> str | None:
+    """The pool of steps that write the warehouse, None on a server. A run holds slots of all its steps' pools."""
     return WAREHOUSE_POOL if capabilities_of(engine).has_one_writer else None
 
 
@@ -95,7 +95,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
         check_specs=check_specs(key("forecast_entry"), quarters),
         partitions_def=quarters,
         required_resource_keys={"sync_context", "exports"},
-        pool=writers(engine),
+        pool=writers_pool(engine),
     )
     def merged_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
         """Check and merge the quarter's landed documents. Refused ones stay out, the others are merged."""
@@ -127,14 +127,14 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
 
 
 def mart_assets(*, engine: str) -> list[dg.AssetsDefinition]:
-    """The marts and the board, made once the quarters are merged."""
+    """The marts and the board, refreshed after the quarters are merged."""
     made = [_mart(mart, engine) for mart in MARTS.values() if not mart.is_weekly]
-    board = board_asset(key("board"), [*map(key, MARTS)], owners=OWNERS, pool=writers(engine))
+    board = board_asset(key("board"), [*map(key, MARTS)], owners=OWNERS, pool=writers_pool(engine))
     return [*made, _history_marts(engine), board]
 
 
 def _mart_spec(mart: Mart, engine: str) -> dg.AssetSpec:
-    """The asset of a mart, whichever step makes it."""
+    """The spec of a mart's asset."""
     lineage = column_lineage(mart, key)
     return dg.AssetSpec(
         key(mart.name),
@@ -153,14 +153,14 @@ def _mart_spec(mart: Mart, engine: str) -> dg.AssetSpec:
 
 
 def _mart(mart: Mart, engine: str) -> dg.AssetsDefinition:
-    coverage = mart.name == "forecast_vs_quota"
+    has_coverage_check = mart.name == "forecast_vs_quota"
 
     @dg.multi_asset(
         name=f"{PREFIX}__{mart.name}",
         specs=[_mart_spec(mart, engine)],
         required_resource_keys={"sync_context"},
-        pool=writers(engine),
-        check_specs=check_specs(key(mart.name), None) if coverage else [],
+        pool=writers_pool(engine),
+        check_specs=check_specs(key(mart.name), None) if has_coverage_check else [],
     )
     def refreshed(context: dg.AssetExecutionContext) -> Iterator[Any]:
         sync: Context = context.resources.sync_context
@@ -168,16 +168,16 @@ def _mart(mart: Mart, engine: str) -> dg.AssetsDefinition:
             if mart.has_own_refresh:
                 Marts(sync).refresh(mart.name)
             rows = session.count(mart.name)
-            verdicts = Marts(sync).judge_coverage() if coverage else []
+            verdicts = Marts(sync).judge_coverage() if has_coverage_check else []
         yield dg.MaterializeResult(key(mart.name), metadata={"dagster/row_count": rows})
-        if coverage:  # over all forecasts
+        if has_coverage_check:  # over all forecasts
             yield mart_result(key(mart.name), "periods_are_covered", verdicts, is_needed=True)
 
     return refreshed
 
 
 def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
-    """The readers' copy, published once the marts are made."""
+    """The asset of the readers' copy and the Parquet files, published after the marts are refreshed."""
 
     @dg.asset(
         key=key(READ_COPY),
@@ -189,7 +189,7 @@ def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
         "a Parquet file and, of a DuckDB file, a copy that is only read. Made anew as the last step of each run.",
         freshness_policy=DAILY,
         required_resource_keys={"sync_context"},
-        pool=writers(engine),
+        pool=writers_pool(engine),
         output_required=False,
     )
     def read_copy(context: dg.AssetExecutionContext) -> Iterator[Any]:
@@ -199,7 +199,7 @@ def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
             if published.problems:
                 yield observation(key(READ_COPY), published.problems)
                 log_warnings(context.log, published.problems)
-            if not published.is_done:  # the figures are merged: the run must not fail for it
+            if not published.is_done:  # what is merged stays: the run must not fail for it
                 return
             copy = sync.places.copy
             yield dg.MaterializeResult(
@@ -214,7 +214,7 @@ def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
 
 
 def retention_asset(*, engine: str) -> dg.AssetsDefinition:
-    """The asset that applies the retention policy to old quarters."""
+    """The asset that deletes the rows of quarters beyond `CLARI_RETENTION_PERIODS`."""
 
     @dg.asset(
         key=key(RETENTION),
@@ -224,7 +224,7 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
         description="Quarters that have left the tables: those beyond CLARI_RETENTION_PERIODS, never the current one "
         "and the seven before it. Their landed documents stay, and replay brings them back.",
         required_resource_keys={"sync_context"},
-        pool=writers(engine),
+        pool=writers_pool(engine),
     )
     def apply_retention(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         from clari_pipeline.ops.retention import Retention  # noqa: PLC0415 - once a month
@@ -234,8 +234,8 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
             retention = Retention(sync)
             found = retention.retire()
             for quarter in found:
-                said = quarter.obstacle or f"{sum(quarter.rows.values()):,} rows have left the tables"
-                (context.log.warning if quarter.obstacle else context.log.info)(f"{quarter.quarter_id}: {said}")
+                message = quarter.obstacle or f"{sum(quarter.rows.values()):,} rows have left the tables"
+                (context.log.warning if quarter.obstacle else context.log.info)(f"{quarter.quarter_id}: {message}")
             verdicts = retention.forget_verdicts()
             if found or verdicts:
                 log_warnings(context.log, publish(sync.warehouse, sync.places).problems)
@@ -254,14 +254,14 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
 
 
 def _history_marts(engine: str) -> dg.AssetsDefinition:
-    """The weekly marts, made in one step: most of them are views of one table."""
+    """The weekly marts, refreshed in one step: most of them are views of one table."""
     weekly, movement = [mart for mart in MARTS.values() if mart.is_weekly], key("forecast_movement")
 
     @dg.multi_asset(
         name="history_marts",
         specs=[_mart_spec(mart, engine) for mart in weekly],
         required_resource_keys={"sync_context"},
-        pool=writers(engine),
+        pool=writers_pool(engine),
         check_specs=check_specs(movement, None),
     )
     def history_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Jobs, the daily schedule, and the sensors that let the marts follow the quarters."""
+"""Jobs, schedules, and the sensors that refresh the marts and send alerts after runs."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC
@@ -17,7 +17,7 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.results import result_of
 from clari_pipeline.warehouse.session import Warehouse
 
-_WATCHED_EVERY_S = 900
+_FRESHNESS_INTERVAL_S = 900
 _MONTHLY = "0 3 1 * *"
 _RUNNING = (
     dg.DagsterRunStatus.QUEUED,
@@ -28,9 +28,9 @@ _RUNNING = (
 
 
 def jobs(settings: Settings, *, board_follows: bool) -> tuple[Any, Any, Any]:
-    """`sync_quarter`, a run a quarter, `refresh_marts`, after them, and `apply_retention`. One process each.
+    """`sync_quarter`, one run a quarter; `refresh_marts`, after them; `apply_retention`. Each run is one process.
 
-    Each of their runs is tagged with the environment, where `CLARI_ENV` names one.
+    `board_follows`: `refresh_marts` writes the board, too. Runs are tagged with the environment of `CLARI_ENV`, if set.
     """
     tags = {"clari/env": settings.env} if settings.env else None
     sync_quarter = dg.define_asset_job(
@@ -60,7 +60,7 @@ def jobs(settings: Settings, *, board_follows: bool) -> tuple[Any, Any, Any]:
 def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDefinition:
     """A run for the current quarter and each before it, at `CLARI_SYNC_CRON` in `CLARI_TIMEZONE`.
 
-    Which quarter is the current one the organisation's day says, as everywhere (`CLARI_ORG_TIMEZONE`).
+    The current quarter is that of the organisation's day (`CLARI_ORG_TIMEZONE`).
     """
     calendar = settings.calendar
 
@@ -84,7 +84,7 @@ def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDef
 
 
 def monthly_retention_schedule(apply_retention: Any, settings: Settings) -> dg.ScheduleDefinition:
-    """On the first of a month, in `CLARI_TIMEZONE`. Nothing leaves the tables before somebody has turned it on."""
+    """`apply_retention` on the first of a month, in `CLARI_TIMEZONE`; stopped until somebody starts it in Dagster."""
     return dg.ScheduleDefinition(
         name="monthly_retention_schedule",
         job=apply_retention,
@@ -96,7 +96,7 @@ def monthly_retention_schedule(apply_retention: Any, settings: Settings) -> dg.S
 
 
 def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any, *more: Any) -> Sequence[dg.SensorDefinition]:
-    """The marts follow when the last quarter of a sync is through, well or not."""
+    """Sensors that refresh the marts after the last run of `sync_quarter`, successful or not, and those that alert."""
 
     def request(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
         if "clari/sync" in context.dagster_run.tags:
@@ -104,7 +104,7 @@ def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any, *more: 
         waiting = context.instance.get_runs_count(dg.RunsFilter(job_name=sync_quarter.name, statuses=list(_RUNNING)))
         if waiting:
             return dg.SkipReason(f"{waiting} quarters are still to come")
-        # Quarters that ended between two looks of the sensor ask for the same refresh, not for one each.
+        # One run key for quarters that ended between two ticks of the sensor: they need one refresh, not one each.
         (newest, *_) = context.instance.get_runs(dg.RunsFilter(job_name=sync_quarter.name), limit=1)
         return dg.RunRequest(run_key=f"after {newest.run_id}")
 
@@ -128,7 +128,7 @@ def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any, *more: 
 
 
 def _failures_of_products(warehouse: Warehouse, settings: Settings, run: dg.DagsterRun) -> list[Problem]:
-    """What kept a run's products out, by the ledger; nothing where it says nothing of them."""
+    """Why a run's products were not merged, by the ledger; empty where the ledger has no failure of them."""
     names = run.tags.get("clari/product", ",".join(settings.other_products)).split(",")
     results = [result_of(warehouse, settings, name, run_id=run.run_id) for name in names if name]
     return [failure for result in results for failure in result.failures]
@@ -136,13 +136,13 @@ def _failures_of_products(warehouse: Warehouse, settings: Settings, run: dg.Dags
 
 def _run_failure(event: dg.DagsterEvent, run: dg.DagsterRun) -> Problem:
     quarter_id = run.tags.get("dagster/partition")
-    what = quarter_id or run.job_name
-    message = f"{what}: {event.message or 'failed'}"
-    return Problem(AlertKind.RUN_FAILED, quarter_id, message, AlertKind.RUN_FAILED, subject=what)
+    subject = quarter_id or run.job_name
+    message = f"{subject}: {event.message or 'failed'}"
+    return Problem(AlertKind.RUN_FAILED, quarter_id, message, AlertKind.RUN_FAILED, subject=subject)
 
 
 def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.SensorDefinition]:
-    """Sensors that notify people of what a run has found, or that it failed, as a sync in the terminal does."""
+    """Sensors that write and send the alerts of a run of the daemon, and of stale quarters where nothing runs."""
 
     def notify(context: dg.RunStatusSensorContext) -> dg.SkipReason:
         run = context.dagster_run
@@ -171,7 +171,7 @@ def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.Sens
 
     @dg.sensor(
         name="freshness_watch",
-        minimum_interval_seconds=_WATCHED_EVERY_S,
+        minimum_interval_seconds=_FRESHNESS_INTERVAL_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Notifies people of quarters whose figures have gone stale, even where nothing runs at all.",
     )

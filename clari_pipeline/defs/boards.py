@@ -1,4 +1,4 @@
-"""The board as an asset: writes the page, and shows headline and charts as metadata in Dagster."""
+"""The board as an asset: it writes the HTML page; headline and charts are its metadata in Dagster."""
 
 import base64
 from collections.abc import Sequence

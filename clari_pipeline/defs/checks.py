@@ -1,4 +1,4 @@
-"""Dagster's asset checks: they report what `export_check` holds, and judge nothing themselves."""
+"""Dagster's asset checks: they report the verdicts in `export_check`, and judge nothing themselves."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,12 +11,12 @@ from clari_pipeline.core.runbook import anchor, with_anchor
 from clari_pipeline.core.safe_text import one_line
 from clari_pipeline.sync.outcomes import Outcome
 
-# Judged once the marts are made, over all quarters, by the mart on which they stand.
+# Checks over all quarters, judged after the refresh, by the mart that they are attached to.
 OF_MARTS = {"periods_are_covered": "forecast_vs_quota", "forecast_movement_adds_up": "forecast_movement"}
 
 
 def check_specs(asset: dg.AssetKey, quarters: dg.PartitionsDefinition[str] | None) -> list[dg.AssetCheckSpec]:
-    """Every check of the gate on the table that it guards; where there are no partitions, those of that mart."""
+    """Specs of the gate's checks on a partitioned asset; where `quarters` is None, those of that mart alone."""
     return [
         dg.AssetCheckSpec(
             check.name, asset=asset, description=check.explains, blocking=check.keeps_out, partitions_def=quarters
@@ -29,8 +29,8 @@ def check_specs(asset: dg.AssetKey, quarters: dg.PartitionsDefinition[str] | Non
 def check_results(asset: dg.AssetKey, outcomes: Sequence[Outcome]) -> Iterator[dg.AssetCheckResult]:
     """One result a check: passed where it passed for every forecast of the quarter, with each one's evidence.
 
-    A check that was not judged, because the export was refused before, has no result; in a quarter's first days,
-    when that is no failure, Dagster wants one and gets a warning that says so.
+    A check that was not judged, because the export was refused before, has no result: its step fails. In a quarter's
+    first days that is no failure, and as Dagster demands a result, it is a failed one of severity WARN.
     """
     for name in (name for name in CHECKS if name not in OF_MARTS):
         judged = [
@@ -49,7 +49,7 @@ def check_results(asset: dg.AssetKey, outcomes: Sequence[Outcome]) -> Iterator[d
 def mart_result(
     asset: dg.AssetKey, name: str, judged: Sequence[tuple[str, Verdict]], *, is_needed: bool
 ) -> dg.AssetCheckResult:
-    """The result of a check over all quarters, its evidence by forecast; where `is_needed`, none is no pass."""
+    """The result of a check over all quarters, its evidence by forecast. `is_needed`: without a verdict it fails."""
     return _result(asset, name, judged, is_needed=is_needed, severity=dg.AssetCheckSeverity.WARN)
 
 
@@ -62,12 +62,12 @@ def _result(
     severity: dg.AssetCheckSeverity,
     unjudged: str | None = None,
 ) -> dg.AssetCheckResult:
-    """A check's verdicts, each with what it is of; where one failed, what it found and the runbook's entry."""
+    """One result of several verdicts, their evidence by subject; of failed ones findings and runbook anchor."""
     failed = [verdict for _, verdict in judged if not verdict.passed]
     findings = dict.fromkeys(verdict.finding for verdict in failed)
     metadata: dict[str, dg.MetadataValue[Any]] = {"runbook": dg.MetadataValue.text(anchor(name))} if failed else {}
-    for of, verdict in judged:
-        metadata[of] = dg.MetadataValue.json(json.loads(json.dumps(verdict.evidence, default=str)))
+    for subject, verdict in judged:
+        metadata[subject] = dg.MetadataValue.json(json.loads(json.dumps(verdict.evidence, default=str)))
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=name,

@@ -1,4 +1,4 @@
-"""The Dagster definitions, built from their parts."""
+"""Build the Dagster definitions from the settings."""
 
 import warnings
 from collections.abc import Iterable
@@ -26,9 +26,9 @@ from clari_pipeline.defs.resources import context_resource, exports_resource  # 
 
 
 def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_follows: bool = True) -> dg.Definitions:
-    """All definitions; needs no key. `more_quarters` are partitions beyond the usual ones.
+    """All definitions, without a key of Clari's. `more_quarters` are partitions beyond the usual ones.
 
-    `board_follows`: the board is made with the marts. That takes two seconds, so a sync on a terminal leaves it out.
+    `board_follows`: `refresh_marts` writes the board, too. That takes two seconds: a sync on a terminal leaves it out.
     """
     calendar = settings.calendar
     today = calendar.day_of(datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""The run launcher that `deploy/dagster.yaml` names: it answers when run monitoring asks whether a run's process lives.
+"""The run launcher that `deploy/dagster.yaml` names: it lets run monitoring check whether a run's process is alive.
 
 A code server reports the death of a run's process, unless both die together: then only run monitoring can find the
 orphaned run.
@@ -24,7 +24,7 @@ class WatchedRunLauncher(dg.DefaultRunLauncher):
     def check_run_worker_health(self, run: dg.DagsterRun) -> Any:
         """`NOT_FOUND` if the code server that `workspace.yaml` names does not have the run's process, else `RUNNING`.
 
-        A server that does not answer may be busy or starting: monitoring asks again at its next poll. Runs that no
+        A server that does not answer may be busy or starting: it counts as running until the next poll. Runs that no
         such server started (of the command line, or of `dagster dev`'s own servers) count as running.
         """
         origin = run.remote_job_origin

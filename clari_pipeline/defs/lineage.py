@@ -1,4 +1,4 @@
-"""Which columns a mart's columns come from, for Dagster's catalogue.
+"""Column lineage of the marts, for Dagster's catalogue.
 
 `pipeline_health` is made from the ledger, which is no asset: it has no lineage. A column from a table's history (an
 earlier version of an entry, an earlier team) counts as the table's.

@@ -13,7 +13,7 @@ _BACK, _AHEAD = 8, 4
 def quarters(calendar: FiscalCalendar, more: Iterable[Quarter] = ()) -> dg.StaticPartitionsDefinition:
     """Quarters from two years back to a year ahead, extended to those in `more`.
 
-    The list is made when the code is loaded: a code server that has run for a year has to be reloaded.
+    The list is built when the code is loaded: a code server that has run for a year has to be reloaded.
     """
     current = calendar.quarter_of(calendar.day_of(datetime.now(UTC)))
     first = min([current.shifted(-_BACK), *more])

@@ -1,4 +1,4 @@
-"""The products beside the forecast as assets: there are only those that `CLARI_PRODUCTS` names, a run each."""
+"""Assets, job and schedule of the products beside the forecast that `CLARI_PRODUCTS` names."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ import dagster as dg
 from clari_pipeline.checks.export_gate import PRODUCT_CHECKS, Verdict
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import with_anchor
-from clari_pipeline.defs.assets import DAILY, EXPORTS_POOL, OWNERS, key, writers
+from clari_pipeline.defs.assets import DAILY, EXPORTS_POOL, OWNERS, key, writers_pool
 from clari_pipeline.defs.problems import as_step_failure, log_warnings, observation, step_failure
 from clari_pipeline.defs.resources import context_resource, exports_resource
 from clari_pipeline.defs.schemas import table_schema
@@ -25,12 +25,12 @@ JOB = "sync_products"
 
 
 def product_assets(settings: Settings, *, engine: str) -> list[dg.AssetsDefinition]:
-    """The tables of each product that is named."""
+    """The assets of each product that `CLARI_PRODUCTS` names: one of each of its tables."""
     return [_product(name, engine) for name in settings.other_products]
 
 
 def sync_products(settings: Settings) -> Any:
-    """The job of all products that are named; a run of it is given the assets of one."""
+    """The job of all products that `CLARI_PRODUCTS` names; a run selects the assets of one, or of two that depend."""
     return dg.define_asset_job(
         JOB,
         selection=dg.AssetSelection.assets(
@@ -43,7 +43,7 @@ def sync_products(settings: Settings) -> Any:
 
 
 def definitions_of(settings: Settings, name: str) -> dg.Definitions:
-    """One product and its job, as if no other were named."""
+    """Definitions of one product and its job alone."""
     only = settings.model_copy(update={"products": (name,)})
     return dg.Definitions(
         assets=product_assets(only, engine=engine_of(settings.warehouse_url)),
@@ -53,7 +53,7 @@ def definitions_of(settings: Settings, name: str) -> dg.Definitions:
 
 
 def daily_products_schedule(job: Any, settings: Settings) -> dg.ScheduleDefinition:
-    """A run for each product, at `CLARI_SYNC_CRON`; runs that are queued begin in any order, or at once."""
+    """A run for each product, at `CLARI_SYNC_CRON`, in any order: a product that needs another is in the same run."""
 
     @dg.schedule(
         name="daily_products_schedule",
@@ -64,7 +64,7 @@ def daily_products_schedule(job: Any, settings: Settings) -> dg.ScheduleDefiniti
         "opportunity needs activity, comes after it in the same run.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        for names in _together(settings.other_products):
+        for names in _runs_of(settings.other_products):
             yield dg.RunRequest(
                 run_key=f"{context.scheduled_execution_time.isoformat()} {','.join(names)}",
                 asset_selection=[key(table) for name in names for table in PRODUCTS[name].tables],
@@ -74,8 +74,8 @@ def daily_products_schedule(job: Any, settings: Settings) -> dg.ScheduleDefiniti
     return schedule
 
 
-def _together(names: Sequence[str]) -> list[list[str]]:
-    """Products by run: one that needs another comes after it in the same run."""
+def _runs_of(names: Sequence[str]) -> list[list[str]]:
+    """The products of each run: one that needs another comes after it in the same run."""
     runs: dict[str, list[str]] = {}
     for name in names:
         needed = PRODUCTS[name].needs
@@ -110,8 +110,8 @@ def _product(name: str, engine: str) -> dg.AssetsDefinition:
             for check in spec.checks
         ],
         required_resource_keys={"sync_context", "exports"},
-        # An export takes one of the organisation's places, as forecasts' do; beside a file's one writer it is alone.
-        pool=writers(engine) or (EXPORTS_POOL if is_exported(name) else None),
+        # On a server an exported product takes a slot of the organisation's exports; a file has one writer anyway.
+        pool=writers_pool(engine) or (EXPORTS_POOL if is_exported(name) else None),
     )
     def product_tables(context: dg.AssetExecutionContext) -> Iterator[Any]:
         sync: Context = context.resources.sync_context
@@ -124,7 +124,7 @@ def _product(name: str, engine: str) -> dg.AssetsDefinition:
             if found.failures:
                 lines = "; ".join(problem.line for problem in found.failures)
                 raise step_failure(replace(found.failures[0], message=lines))
-            if "clari/sync" not in context.run.tags:  # else the sync does, at its end
+            if "clari/sync" not in context.run.tags:  # else the sync publishes at its end
                 log_warnings(context.log, publish(sync.warehouse, sync.places).problems)
             if not found.fetches:
                 return
@@ -138,9 +138,7 @@ def _product(name: str, engine: str) -> dg.AssetsDefinition:
 
 
 def _check_results(asset: dg.AssetKey, found: ProductResult) -> Iterator[dg.AssetCheckResult]:
-    """What `export_check` holds; a check that was not judged, because nothing came, has no result unless nothing
-    was asked for.
-    """
+    """One result a check, by the verdicts in `export_check`; without any it passes, or has none after a failure."""
     for name in PRODUCTS[found.product].checks:
         verdicts = [verdict for verdict in found.verdicts if verdict.check_name == name]
         if not verdicts and found.failures:
@@ -162,12 +160,12 @@ def _check_results(asset: dg.AssetKey, found: ProductResult) -> Iterator[dg.Asse
 def _description(name: str, verdicts: Sequence[Verdict]) -> str | None:
     if not verdicts:
         return "Not judged: there was nothing to ask for."
-    said = "; ".join(verdict.finding for verdict in verdicts if not verdict.passed)
-    return with_anchor(said, name) if said else None
+    findings = "; ".join(verdict.finding for verdict in verdicts if not verdict.passed)
+    return with_anchor(findings, name) if findings else None
 
 
 def _metadata(found: ProductResult) -> dict[str, Any]:
-    """Of the newest fetch: its job, window and answers; rows of all."""
+    """Job, window and count of answers of the newest fetch; rows and bytes of all."""
     newest = found.fetches[-1]
     counts = ("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "result_bytes")
     return {

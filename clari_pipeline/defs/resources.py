@@ -1,4 +1,4 @@
-"""What assets are given: the context of a sync, and the exports of a quarter."""
+"""Resources of the assets: the context of a sync, and the exports of a quarter."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,15 +19,15 @@ class Exports(Protocol):
 
     run_id: str
 
-    def take(self, quarter_id: str, hear: Callable[[ExportEvent], None]) -> list[str]:
-        """Wait until the quarter's exports have landed or failed; their request ids. `hear` is told what happens."""
+    def take(self, quarter_id: str, observe: Callable[[ExportEvent], None]) -> list[str]:
+        """Wait until the quarter's exports have landed or failed; their request ids. `observe` is given each event."""
         ...
 
 
 class ExportsOfThisRun:
-    """Asks Clari itself, for the one quarter of a run that a schedule or a person started.
+    """Exports the one quarter of a run that a schedule or a person started.
 
-    Until `stack` is closed the run is known as alive, so that no other takes its documents for left behind.
+    The run counts as alive until `stack` is closed, so that no other adopts its exports as those of an orphaned run.
     """
 
     def __init__(self, sync: Context, run_id: str, stack: ExitStack) -> None:
@@ -35,23 +35,23 @@ class ExportsOfThisRun:
         self._stack = stack
         self.run_id = run_id
 
-    def take(self, quarter_id: str, hear: Callable[[ExportEvent], None]) -> list[str]:
+    def take(self, quarter_id: str, observe: Callable[[ExportEvent], None]) -> list[str]:
         """Export the quarter now. Raises `SettingsError` where a setting is missing."""
         forecasts = self._sync.settings.required_forecasts()
         runner = self._stack.enter_context(exporting(self._sync, self.run_id, [Quarter.parse(quarter_id)], forecasts))
         Alerts(self._sync).raise_killed(runner.plan.killed, run_id=self.run_id)
-        return runner.wait_for_quarter(quarter_id, hear)
+        return runner.wait_for_quarter(quarter_id, observe)
 
 
 @dg.resource(description="Warehouse, landing folder and rules, from the CLARI_ settings.")
 def context_resource(_context: dg.InitResourceContext) -> Context:
-    """What the settings describe."""
+    """The context that the settings describe."""
     return Context.of(read_settings())
 
 
 @dg.resource(required_resource_keys={"sync_context"}, description="A quarter's exports, asked of Clari in this run.")
 @contextmanager
 def exports_resource(context: dg.InitResourceContext) -> Iterator[Exports]:
-    """Exports made in this run; the command line gives its own, which run behind all quarters at once."""
+    """Exports made in this run. The command line passes its own instead, which export all quarters in parallel."""
     with ExitStack() as stack:
         yield ExportsOfThisRun(context.resources.sync_context, context.run.run_id if context.run else "", stack)

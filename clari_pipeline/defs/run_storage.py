@@ -13,12 +13,12 @@ import dagster as dg
 
 
 def _alias(storage: object, folder: str, documented: dict[str, str]) -> Any:
-    """A class to be named in `dagster.yaml` that makes the documented storage in a folder below `home`.
+    """A class to be named in `dagster.yaml` that opens the documented storage in a folder below `home`.
 
     Dagster takes only a class that inherits from the abstract storage, as that of any `storage` does.
     """
 
-    class Alias(type(storage)):  # type: ignore[misc]  # whichever it is
+    class Alias(type(storage)):  # type: ignore[misc]  # a class found at run time
         @classmethod
         def config_type(cls) -> Any:
             return {"home": dg.StringSource}

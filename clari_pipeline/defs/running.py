@@ -1,4 +1,4 @@
-"""The jobs run in this process, a run a quarter, so that each stands in Dagster's UI."""
+"""Run the jobs of a sync in this process, one run a quarter, so that Dagster's UI shows each."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,15 +30,15 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class DagsterUnavailable(PipelineError):
-    """Dagster keeps its runs in a place that cannot be opened. One line: cause and remedy."""
+    """The storage that `dagster.yaml` names cannot be opened. One line: cause and remedy."""
 
 
 @contextmanager
 def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """Dagster's instance, as `dagster.yaml` says. Raises `DagsterUnavailable`, before Clari is asked for anything."""
+    """Dagster's instance, as `dagster.yaml` defines it. Raises `DagsterUnavailable`, before any export begins."""
     home = point_dagster_at(settings)
     try:
-        # Two first runs at once would both make the tables of Dagster's SQLite, and one of them fail.
+        # Two first runs at once would both create the tables of Dagster's SQLite, and one of them would fail.
         with FileLock(home / ".clari-pipeline.lock"):
             instance = dg.DagsterInstance.get()
     except OSError:
@@ -59,22 +59,22 @@ def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
 @contextmanager
 def job_steps(settings: Settings) -> Iterator[MakeSteps]:
-    """Makes steps whose runs stand in Dagster's instance, as `dagster.yaml` says. Raises `DagsterUnavailable`."""
+    """A factory of `JobSteps` whose runs are stored in Dagster's instance. Raises `DagsterUnavailable`."""
     with instance_of(settings) as instance:
         yield partial(JobSteps, instance)
 
 
-class _Landed:
-    """The exports of a sync. Once a quarter's have landed, the warehouse's file stays open for `stack`'s time."""
+class _HoldingOpen:
+    """The exports of a sync. Once a quarter's have landed, the warehouse stays open until `stack` is closed."""
 
     def __init__(self, exports: Exports, warehouse: Warehouse) -> None:
         self._exports, self._warehouse = exports, warehouse
         self.run_id = exports.run_id
         self.stack = ExitStack()
 
-    def take(self, quarter_id: str, hear: Callable[[ExportEvent], None]) -> list[str]:
-        """Wait for a quarter's exports, as `Exports` do."""
-        request_ids = self._exports.take(quarter_id, hear)
+    def take(self, quarter_id: str, observe: Callable[[ExportEvent], None]) -> list[str]:
+        """Wait until the quarter's exports have landed or failed; their request ids."""
+        request_ids = self._exports.take(quarter_id, observe)
         self.stack.enter_context(self._warehouse.kept_open())
         return request_ids
 
@@ -97,12 +97,12 @@ class JobSteps:
         self._instance = instance
         self._definitions = build(context.settings, quarters, board_follows=False)
         self._context, self._run_id = context, exports.run_id
-        self._exports = _Landed(exports, context.warehouse)
+        self._exports = _HoldingOpen(exports, context.warehouse)
         self._resources = {"sync_context": context, "exports": self._exports}
         self._tags = {"clari/sync": exports.run_id, **tags}
 
     def sync_quarter(self, quarter: Quarter) -> QuarterResult:
-        """Run one quarter; what became of its exports, as the ledger has it."""
+        """Run `sync_quarter` for one quarter. Returns the outcomes of its exports, by the ledger."""
         with self._exports.stack:
             result = self._run("sync_quarter", partition_key=str(quarter))
             warehouse = self._context.warehouse
@@ -117,8 +117,8 @@ class JobSteps:
         )
 
     def sync_product(self, product: str) -> ProductResult:
-        """Bring one product, in a run of its own."""
-        # A part of a job cannot be given resources: hence a job of this product alone.
+        """Fetch and merge one product, in a run of `sync_products`."""
+        # A run of a job's subset takes no resources of ours: hence a job of this product alone.
         only = definitions_of(self._context.settings, product)
         result = self._run(JOB, only, tags={"clari/product": product})
         context = self._context
@@ -134,7 +134,7 @@ class JobSteps:
         partition_key: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> dg.ExecuteInProcessResult:
-        """Run a job. Dagster catches Ctrl-C: it is raised again."""
+        """Run a job. Dagster catches `KeyboardInterrupt`: it is re-raised."""
         result = (
             (definitions or self._definitions)
             .resolve_job_def(job)
@@ -158,7 +158,7 @@ def _failures(result: dg.ExecuteInProcessResult) -> Iterator[dg.DagsterEvent]:
 
 
 def _problem_of(result: dg.ExecuteInProcessResult, kind: AlertKind) -> Problem | None:
-    """What the first step failed of; None where the run succeeded."""
+    """The problem of the first step that failed; None where the run succeeded."""
     if result.success:
         return None
     found = next(map(problem_of_failure, _failures(result)), None)

@@ -1,4 +1,4 @@
-"""Reads a landed document, in any of the shapes that Clari writes, into typed entries and the lists beside them."""
+"""Parse a landed document, in any of Clari's three shapes, into typed entries and the lists beside them."""
 
 from clari_pipeline.documents.control_totals import Totals
 from clari_pipeline.documents.dates import with_days
@@ -18,4 +18,4 @@ __all__ = [
 ]
 
 READER = 2
-"""Version of the reader: raised where a document would be read into other rows, so that none is taken for known."""
+"""Version of the reader. Raise it where a document would be read into other rows: kept lists are then not reused."""

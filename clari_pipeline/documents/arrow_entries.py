@@ -1,9 +1,8 @@
 """Parse entries with Arrow: as strict as the standard library's JSON, exact for money, many times as fast.
 
-A piece is taken whole or not at all. Not taken is whatever this parser would read in another way than
-`json_shapes.row_of` does: a key that it has not met, another kind of value, an amount that is none, a key that
-stands twice. Keys that we do not know are learnt from the entries that were read one by one, so that the next piece
-of the same document can be taken.
+A piece is parsed whole, or rejected and read one entry at a time by `json_shapes.row_of`. Rejected is whatever Arrow
+would read differently: a key outside the schema, another type of value, an amount that is no number, a duplicate key.
+Unknown keys are added to the schema from the entries that were read one by one, so that the next piece is accepted.
 """
 
 import re
@@ -19,7 +18,7 @@ from clari_pipeline.documents.json_stream import Number
 from clari_pipeline.documents.rows import AMOUNT, BEYOND_TIME, ENTRY, FIRST_MOMENT, MEASURES, Rounded, texts
 
 _TEXT = pa.string()
-# A number, or a text that is one; Arrow reads both exactly or not at all. Decimals for what double precision writes.
+# For a JSON number, or a text that is one: Arrow parses both exactly or fails. 22 decimals hold what doubles print.
 _AMOUNT = pa.decimal128(37, 22)
 _MOMENT = pa.decimal128(38, 4)
 _NOTHING = pa.null()
@@ -31,19 +30,19 @@ _KINDS = {
 }
 _EMPTY, _NONE = texts([""])[0], texts([None])[0]
 _DEEPEST = 8
-_HALF = re.compile("[\ud800-\udfff]")  # of a character: JSON may hold one, Arrow may not
-_MOST_TYPES = 500  # keys at all depths: a document that makes up keys is not followed
-_NO_JSON = (b"NaN", b"Inf")  # numbers to this parser, where they stand as values
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can escape one, UTF-8 and so Arrow cannot hold it
+_MOST_TYPES = 500  # in the schema, at all depths: no more are learnt from a document that invents keys
+_NO_JSON = (b"NaN", b"Inf")  # which Arrow parses as numbers where they are values
 _AS_VALUES = re.compile(rb"[:,\[][ \t\r\n]*-?(?:NaN|Inf)")
-# In a text, Arrow takes 1e+-2 and 1e0x2 for amounts, however their characters are escaped.
+# Arrow parses the texts 1e+-2 and 1e0x2 as amounts, also with escaped characters.
 _SIGNS = re.compile(rb"\+-(?<=[eE]\+-)")
 _HEXES = {
     b"x": re.compile(rb"x(?:(?<=[eE]0x)|(?<=[eE]\+0x))"),
     b"X": re.compile(rb"X(?:(?<=[eE]0X)|(?<=[eE]\+0X))"),
 }
 _BEFORE_HEX = re.compile(rb"[+-]?[0-9.]+[eE]\+?0")
-_ESCAPE = b"\\"  # of one byte, it is looked for at many times the speed
-_NUL = b"\\u0000"  # it is to be another character
+_ESCAPE = b"\\"  # searched for first: one byte is found many times faster
+_NUL = b"\\u0000"  # which `row_of` replaces
 _ESCAPED = re.compile(rb"\\u00(?:2[bBdD]|30|45|58|65|78)")
 
 
@@ -56,7 +55,7 @@ class ArrowPiece(NamedTuple):
 
 
 class ArrowEntries:
-    """Reads pieces of `entries` into tables of `ENTRY`. `columns` says which key is which column."""
+    """Parses pieces of `entries` into tables of `ENTRY`. `columns` maps Clari's keys to our columns."""
 
     def __init__(self, columns: Mapping[str, str]) -> None:
         self._columns = dict(columns)
@@ -64,22 +63,22 @@ class ArrowEntries:
         self._options = self._parse_options()
 
     def learn(self, entries: Iterable[Any]) -> None:
-        """Add the keys of decoded entries to the schema, and the way in which a currency is written."""
+        """Extend the schema by the unknown keys of decoded entries, and by the type of their `currency`."""
         kinds = dict(self._kinds)
         for entry in entries:
             for key, value in entry.items():
                 if key not in self._columns or key == "currency":
-                    kinds[key] = _either(kinds.get(key, _NOTHING), _kind_of(value))
-        if kinds != self._kinds and sum(map(_size, kinds.values())) <= _MOST_TYPES:
+                    kinds[key] = _unified(kinds.get(key, _NOTHING), _kind_of(value))
+        if kinds != self._kinds and sum(map(_type_count, kinds.values())) <= _MOST_TYPES:
             self._kinds = kinds
             self._options = self._parse_options()
 
     def read(self, piece: bytes, rows: int) -> ArrowPiece | None:
-        """Parse so many objects that stand one after the other; None where they are to be read one by one.
+        """Parse `rows` JSON objects, separated by line ends; None where they are to be read one by one.
 
-        Safe to be called from several threads.
+        Thread-safe.
         """
-        # Before the first object this parser skips a byte-order mark, and crashes on a null.
+        # Before the first object Arrow skips a byte-order mark, and crashes on a null.
         if not piece.startswith(b"{") or _has_odd_exponent(piece) or (_ESCAPE in piece and _NUL in piece):
             return None
         if self._has_floats and any(word in piece for word in _NO_JSON) and _AS_VALUES.search(piece):
@@ -96,12 +95,12 @@ class ArrowEntries:
             table = pa.table([self._column(parsed, field) for field in ENTRY], names=ENTRY.names)
             for number, field in enumerate(ENTRY):
                 if field.name in MEASURES:
-                    table = table.set_column(number, field, _kept(table, field.name, rounded))
+                    table = table.set_column(number, field, _with_four_decimals(table, field.name, rounded))
             table = table.cast(ENTRY)
         except pa.ArrowException:
             return None
-        more = self._kinds.keys() - self._columns.keys()
-        return ArrowPiece(table, rounded, Counter({f"entries.{key}": rows - parsed[key].null_count for key in more}))
+        unknown = self._kinds.keys() - self._columns.keys()
+        return ArrowPiece(table, rounded, Counter({f"entries.{key}": rows - parsed[key].null_count for key in unknown}))
 
     def _parse_options(self) -> pj.ParseOptions:
         self._has_floats = any("double" in str(kind) for kind in self._kinds.values())
@@ -116,10 +115,10 @@ class ArrowEntries:
         found = columns[0]
         if field.name == "currency_code" and pa.types.is_struct(found.type):
             found = pc.struct_field(found, "code")
-        if len(columns) > 1:  # the last name is the one that counts
+        if len(columns) > 1:  # of several keys of one column the last counts
             found = pc.coalesce(*reversed(columns))
         if pa.types.is_string(field.type):
-            if not pa.types.is_string(found.type):  # its digits are gone, or its letters
+            if not pa.types.is_string(found.type):  # Arrow has converted it, and how it was written is lost
                 raise pa.ArrowInvalid(f"{field.name} is no text")
             is_empty = pc.equal(found, _EMPTY)
             return pc.if_else(is_empty, _NONE, found) if pc.any(is_empty).as_py() else found
@@ -134,7 +133,7 @@ class ArrowEntries:
 
 
 def _kind_of(value: object, depth: int = 0) -> pa.DataType:
-    """The type of a value that was decoded; none where it is null, or too deep to be read but one by one."""
+    """The Arrow type of a decoded value; the null type where it is null, or nested too deeply for this parser."""
     match value:
         case bool():
             return pa.bool_()
@@ -142,19 +141,19 @@ def _kind_of(value: object, depth: int = 0) -> pa.DataType:
             return pa.float64()
         case str():
             return _TEXT
-        case dict() if depth < _DEEPEST and not _HALF.search("".join(value)):
+        case dict() if depth < _DEEPEST and not _LONE_SURROGATE.search("".join(value)):
             return pa.struct([(key, _kind_of(item, depth + 1)) for key, item in value.items()])
         case list() if depth < _DEEPEST:
             kind = _NOTHING
             for item in value:
-                kind = _either(kind, _kind_of(item, depth + 1))
+                kind = _unified(kind, _kind_of(item, depth + 1))
             return pa.list_(kind)
         case _:
             return _NOTHING
 
 
-def _either(known: pa.DataType, found: pa.DataType) -> pa.DataType:
-    """The type that holds both, where there is one, else the newer."""
+def _unified(known: pa.DataType, found: pa.DataType) -> pa.DataType:
+    """The type that holds values of both, where there is one, else `found`."""
     if known == _NOTHING:
         return found
     if found == _NOTHING:
@@ -162,20 +161,20 @@ def _either(known: pa.DataType, found: pa.DataType) -> pa.DataType:
     if pa.types.is_struct(known) and pa.types.is_struct(found):
         kinds = {field.name: field.type for field in known}
         for field in found:
-            kinds[field.name] = _either(kinds.get(field.name, _NOTHING), field.type)
+            kinds[field.name] = _unified(kinds.get(field.name, _NOTHING), field.type)
         return pa.struct(list(kinds.items()))
     if pa.types.is_list(known) and pa.types.is_list(found):
-        return pa.list_(_either(known.value_type, found.value_type))
+        return pa.list_(_unified(known.value_type, found.value_type))
     return found
 
 
-def _size(kind: pa.DataType) -> int:
-    """How many types a type is made of."""
-    return 1 + sum(_size(kind.field(number).type) for number in range(kind.num_fields))
+def _type_count(kind: pa.DataType) -> int:
+    """The number of types that a nested type consists of."""
+    return 1 + sum(_type_count(kind.field(number).type) for number in range(kind.num_fields))
 
 
 def _has_odd_exponent(piece: bytes) -> bool:
-    """Whether an amount may be written as only Arrow reads it: never denied where it is."""
+    """Whether an amount may have an exponent that only Arrow accepts. No false negatives."""
     if (b"+" in piece and _SIGNS.search(piece)) or (_ESCAPE in piece and _ESCAPED.search(piece)):
         return True
     return any(
@@ -186,8 +185,8 @@ def _has_odd_exponent(piece: bytes) -> bool:
     )
 
 
-def _kept(table: pa.Table, measure: str, rounded: Rounded) -> pa.ChunkedArray:
-    """Amounts with four decimals. Raises `pa.ArrowInvalid` where one has too many digits before them."""
+def _with_four_decimals(table: pa.Table, measure: str, rounded: Rounded) -> pa.ChunkedArray:
+    """A measure rounded half-even to four decimals, counted in `rounded`. Raises `pa.ArrowInvalid` from 10^14 on."""
     exact = table[measure]
     try:
         return exact.cast(AMOUNT)

@@ -1,8 +1,8 @@
 """Control totals: sum and count of each measure of each field, counted in a document's own bytes.
 
-By another parser than the one that stages the document, or reconciling them would prove nothing of how the rows were
-made. JSON and CSV are counted by DuckDB's readers, while the rows are made. DuckDB takes numbers for binary fractions:
-its totals are right or differ visibly, and where they differ the decoded text is counted digit by digit.
+They are counted by another parser than that of the rows, else reconciling both would prove nothing: by DuckDB's readers
+of JSON and CSV, in parallel. DuckDB reads numbers as doubles: its totals are right or differ visibly, and where they
+differ, the decoded text is counted in exact decimals.
 """
 
 import unicodedata
@@ -20,8 +20,8 @@ from clari_pipeline.core import queries
 from clari_pipeline.documents.rows import MEASURES, ControlTotal, amount_of, text_of
 
 Totals = dict[tuple[str | None, str], ControlTotal]
-_BATCH = 16 << 20  # bytes that DuckDB counts at once, while as many are collected
-# By Clari's own names, the one that counts first.
+_BATCH = 16 << 20  # bytes that DuckDB counts at once, while the next are collected
+# Clari's keys by measure; the first one with a value counts.
 _RELATIONAL = {
     "forecast_value": ("forecastValue",),
     "quota_value": ("quotaValue",),
@@ -39,7 +39,7 @@ _FLAT = {
 
 
 class StreamTotals:
-    """Counts an array of JSON in a thread of its own, by the statement `sql`, as it is fed in order.
+    """Counts a JSON array in a thread, by the statement `sql` of `sql/documents/`, as it is fed in order.
 
     What is fed begins with an element and ends before a comma, or at the array's end. `totals`, by field and measure,
     are complete once the context is closed, and None where DuckDB could not read the array.
@@ -59,7 +59,7 @@ class StreamTotals:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._hand_on()
+        self._submit()
         self._thread.shutdown()
         self._folder.close()
 
@@ -69,9 +69,9 @@ class StreamTotals:
             self._waiting += (b"," if self._waiting else b"[", piece)
             self._size += len(piece)
             if self._size >= _BATCH:
-                self._hand_on()
+                self._submit()
 
-    def _hand_on(self) -> None:
+    def _submit(self) -> None:
         if self._counting is not None:
             self._counting.result()
         self._counting = self._thread.submit(self._count, self._waiting)
@@ -87,14 +87,14 @@ class StreamTotals:
                 )
                 self._file = Path(folder) / "entries.json"
                 self._file.touch()
-            with self._file.open("r+b", buffering=0) as stream:  # over what was counted: a new one costs half more
+            with self._file.open("r+b", buffering=0) as stream:  # overwritten: a new file costs half more
                 for part in (*parts, b"]"):
                     stream.write(part)
                 stream.truncate()
             found = count_file(self._sql, self._file)
             for key, more in found.items() if found is not None else ():
                 self.totals.setdefault(key, ControlTotal()).add(more.total, more.count)
-        except Exception:  # noqa: BLE001 - a full disk, say: the exact count is there for that
+        except Exception:  # noqa: BLE001 - a full disk, say: `count_exactly` is the fallback
             found = None
         if found is None:
             self.totals = None
@@ -124,9 +124,9 @@ def of_csv(content: bytes) -> Totals | None:
 
 
 def number_in_cell(text: str) -> str | None:
-    """The number that a cell of a CSV holds, found letter by letter; None where it holds none, or two could be meant.
+    """The number in a cell of a CSV, parsed letter by letter; None where there is none, or it is ambiguous.
 
-    The rows are made by `money.py`, of which nothing is used here: a sign or a size that it got wrong shows itself.
+    Independent of `money.py`, which parses the rows: a wrong sign or magnitude there shows as a difference.
     """
     places = [place for place, letter in enumerate(text) if letter in "0123456789."]
     if not places:
@@ -153,7 +153,7 @@ def number_in_cell(text: str) -> str | None:
 
 
 def add_entries(totals: Totals, entries: Iterable[Mapping[str, Any]], *, is_flat: bool) -> None:
-    """Add the amounts of decoded JSON entries, digit by digit. Amounts that are none are left to the gate."""
+    """Add the amounts of decoded JSON entries, as exact decimals. What is no amount is skipped: the gate refuses it."""
     for entry in entries:
         field = "forecast" if is_flat else text_of(entry.get("fieldId"))
         for measure, names in (_FLAT if is_flat else _RELATIONAL).items():

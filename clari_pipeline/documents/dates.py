@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from clari_pipeline.documents.rows import DocumentUnreadable
 
-_FIRST_YEAR, _LAST_YEAR = 1990, 2199  # a number that lies outside counts something else than milliseconds
+_FIRST_YEAR, _LAST_YEAR = 1990, 2199  # numbers beyond these years are no milliseconds
 _DAYS_OF_A_WEEK = 7
 _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -21,10 +21,10 @@ _MILLISECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?([eE]\+?[0-9]{1,2})?")
 
 
 def with_days(tables: Mapping[str, pa.Table], zone: str) -> dict[str, pa.Table]:
-    """Parse the days of a document's weeks and periods into dates; an empty one is none.
+    """Parse the days of a document's weeks and periods into dates; an empty text is null.
 
-    `zone` is the organisation's. Raises `DocumentUnreadable` for a day that is none, with whose it is, and where weeks
-    are weeks of their period only if the day stands before the month.
+    `zone` is the organisation's time zone. Raises `DocumentUnreadable` for a text that is no day, and where the weeks
+    make sense only if the day stands before the month.
     """
     _refuse_day_first(tables, zone)
     dated = dict(tables)
@@ -44,7 +44,10 @@ def with_days(tables: Mapping[str, pa.Table], zone: str) -> dict[str, pa.Table]:
 
 
 def _refuse_day_first(tables: Mapping[str, pa.Table], zone: str) -> None:
-    """`05/11/2026 - 11/11/2026` is a week of November, or half a year that begins in May: no day above 12 tells."""
+    """Raise `DocumentUnreadable` where days are written as DD/MM: only so are all weeks seven days and of their period.
+
+    `05/11/2026 - 11/11/2026` may be a week of November, or half a year from May on: no day above 12 decides.
+    """
     periods = {
         one["time_period_id"]: (day_of(one["start_date"] or "", zone), day_of(one["end_date"] or "", zone))
         for one in tables["raw_time_period"].to_pylist()
@@ -57,15 +60,15 @@ def _refuse_day_first(tables: Mapping[str, pa.Table], zone: str) -> None:
     if not all(_AMERICAN.fullmatch(day.strip()) for start, end, _ in weeks for day in (start, end) if day.strip()):
         return
     as_written = [(day_of(start, zone), day_of(end, zone), period) for start, end, period in weeks]
-    turned = [(day_of(_turned(start), zone), day_of(_turned(end), zone), period) for start, end, period in weeks]
-    if weeks and _are_weeks(turned) and not _are_weeks(as_written):
+    swapped = [(day_of(_swapped(start), zone), day_of(_swapped(end), zone), period) for start, end, period in weeks]
+    if weeks and _are_weeks(swapped) and not _are_weeks(as_written):
         raise DocumentUnreadable(
             f"start date {weeks[0][0]!r} has the day before the month: only so are all weeks seven days and "
             "of their period. Write MM/DD/YYYY or YYYY-MM-DD"
         )
 
 
-def _turned(written: str) -> str:
+def _swapped(written: str) -> str:
     first, slash, rest = written.strip().partition("/")
     second, _, year = rest.partition("/")
     return f"{second}/{first}/{year}" if slash else ""
@@ -74,7 +77,7 @@ def _turned(written: str) -> str:
 def _are_weeks(weeks: list[tuple[date | None, date | None, tuple[date | None, date | None]]]) -> bool:
     """Whether each begins on a day, ends within the next seven where it ends, and touches its period.
 
-    Where none says its end, they begin whole weeks apart.
+    Those without an end begin whole weeks apart.
     """
     for start, end, (first, last) in weeks:
         if start is None or (end is not None and not 0 <= (end - start).days < _DAYS_OF_A_WEEK):
@@ -90,8 +93,8 @@ def day_of(written: str, zone: str) -> date | None:
     """The day that a document writes: `2026-10-05`, `10/05/2026` (month first [spec]), `10/05/26`, or a moment.
 
     A moment (ISO 8601, or milliseconds since 1970) at midnight of its own clock is that day; else it is the day that
-    it falls on in `zone`. A year of two digits is of this century. All else is None, so that a day written before its
-    month is never taken for another, and no week begins in the year 10.
+    it falls on in `zone`. A year of two digits is of this century. All else is None, such as a day above 12 before
+    its month, or a year outside 1990 to 2199.
     """
     text = written.strip()
     try:

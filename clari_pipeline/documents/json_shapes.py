@@ -1,4 +1,4 @@
-"""The two shapes of JSON, entry by entry, as rows by our column names.
+"""Convert the two shapes of JSON, entry by entry, to rows by our column names.
 
 Relational, as production delivers it: one object, five lists in any order [gitlab, singer, airbyte]. Flat, an older
 writing: one row a person, no ids [checklist].
@@ -58,9 +58,9 @@ def read_lists(document: dict[str, Any], lists: Lists, unknown: Counter[str]) ->
 
 
 def objects(items: Any, name: str, *, first: int = 0) -> list[dict[str, Any]]:
-    """Check that a value is a list of objects; null is an empty one. `first` is the first one's number in the document.
+    """Check that a value is a list of objects; null is an empty list. `first` is the index of its first element.
 
-    Raises `DocumentUnreadable` with the name of the list and the number of what is no object.
+    Raises `DocumentUnreadable` with the name of the list and the index of what is no object.
     """
     if items is None:
         return []
@@ -83,7 +83,7 @@ class FlatPeople:
     periods: set[str] = field(default_factory=set)
 
     def entry_row(self, entry: dict[str, Any], unknown: Counter[str]) -> Row:
-        """An entry of flat JSON; its person and period are remembered for `fill`."""
+        """Convert an entry of flat JSON; its person and period are collected for `fill`."""
         email, period = text_of(entry.get("ownerEmail")), text_of(entry.get("timePeriod"))
         if email is not None:
             self.people[email] = text_of(entry.get("ownerName"))
@@ -100,7 +100,7 @@ class FlatPeople:
         }
 
     def fill(self, lists: Lists, calendar: FiscalCalendar) -> None:
-        """Add the lists that the other shapes deliver themselves."""
+        """Add the lists that a flat document does not have: people, periods as weeks, the one field."""
         for email, name in self.people.items():
             lists.add("raw_user", {"user_id": email, "name": name, "email": email})
         for period in sorted(self.periods):
@@ -111,7 +111,7 @@ class FlatPeople:
 
 
 def row_of(item: dict[str, Any], keys: dict[str, str], name: str, unknown: Counter[str]) -> Row:
-    """An item of relational JSON, by our column names. Unknown keys are counted: Clari may add some at any time."""
+    """Convert an item of relational JSON to our column names. Unknown keys are counted: Clari may add some."""
     row: Row = {}
     for key, value in item.items():
         column = keys.get(key)

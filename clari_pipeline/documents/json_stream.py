@@ -20,9 +20,9 @@ from clari_pipeline.documents.rows import DocumentUnreadable
 _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_END = b"\r"
-_CHUNK = 1 << 20
-_AT_ONCE = 2  # pieces
-_PIECE = 1 << 20
+_CHUNK = 1 << 20  # bytes
+_AT_ONCE = 2  # pieces parsed in parallel
+_PIECE = 1 << 20  # bytes
 _FEWEST, _MOST = 256, 16384  # elements that are decoded one by one before a piece is tried again
 _SEPARATOR = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*\{")
 _BLANKS = re.compile(r"[ \t\r\n]*")
@@ -39,8 +39,8 @@ class Number(str):
     __slots__ = ()
 
 
-class _NoNumber(str):
-    """NaN or an infinity: no JSON, though many programs write it."""
+class _NotFinite(str):
+    """A bare NaN or infinity: not JSON, though many programs write it."""
 
     __slots__ = ()
 
@@ -48,13 +48,13 @@ class _NoNumber(str):
 class JsonStream:
     """One JSON object in a stream of bytes. Raises `DocumentUnreadable` where it is none.
 
-    Under the keys `maybe_nan` of any object a bare NaN, and an infinity, is taken for a text.
+    Under the keys `maybe_nan` of any object a bare NaN or infinity is accepted, as a text.
     """
 
     def __init__(self, stream: io.BufferedReader, *, maybe_nan: Collection[str] = ()) -> None:
         self._stream = stream
         self._maybe_nan = maybe_nan
-        self._strays: list[str] = []  # met while a value is decoded, and not under such a key
+        self._strays: list[str] = []  # NaN and infinities of the value being decoded, less those under `maybe_nan`
         self._buffer = bytearray(2 * _CHUNK)
         self._end = 0  # of what the buffer holds
         self._at = 0  # in the buffer
@@ -104,7 +104,7 @@ class JsonStream:
         return self._peeked(1)[0]
 
     def _peeked(self, skipped: int) -> tuple[Any, int]:
-        """The value behind so many bytes, and where it ends; None where there stands an array's end."""
+        """Decode the value after `skipped` bytes, and where it ends, in bytes; None at the end of an array."""
         wanted = _CHUNK
         while True:
             text, is_cut = self._text(wanted)
@@ -114,9 +114,9 @@ class JsonStream:
             try:
                 value, end = self._decoded(text, at)
             except json.JSONDecodeError as error:
-                self._unless_cut(error, text, is_cut=is_cut)
+                self._fail_unless_cut(error, text, is_cut=is_cut)
             else:
-                if end < len(text) or not is_cut:  # else a number might go on
+                if end < len(text) or not is_cut:  # else a number might continue
                     return value, _size(text[:end])
             wanted *= 2
 
@@ -130,12 +130,12 @@ class JsonStream:
             raise DocumentUnreadable(f"the document is not JSON: {self._strays[0]} is no JSON")
         return found
 
-    def _constant(self, name: str) -> _NoNumber:
+    def _constant(self, name: str) -> _NotFinite:
         self._strays.append(name)
-        return _NoNumber(name)
+        return _NotFinite(name)
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        """An object whose keys all differ: of two values one would be lost in silence."""
+        """An object. Raises `DocumentUnreadable` for a duplicate key, of which a dict would drop a value silently."""
         found = dict(pairs)
         if len(found) != len(pairs):
             names = [name for name, _ in pairs]
@@ -143,12 +143,12 @@ class JsonStream:
             raise DocumentUnreadable(f"the key {twice!r} stands twice in one object")
         if self._strays:
             for name, value in pairs:
-                if isinstance(value, _NoNumber) and name in self._maybe_nan:
+                if isinstance(value, _NotFinite) and name in self._maybe_nan:
                     self._strays.remove(value)
         return found
 
-    def _unless_cut(self, error: json.JSONDecodeError, text: str, *, is_cut: bool) -> None:
-        """Raise `DocumentUnreadable`, unless the text has only not arrived yet."""
+    def _fail_unless_cut(self, error: json.JSONDecodeError, text: str, *, is_cut: bool) -> None:
+        """Raise `DocumentUnreadable`, unless the text is cut off there and more is to come."""
         is_open = error.msg.startswith("Unterminated string") or error.pos >= len(text) - _UNFINISHED
         if not (is_cut and is_open):
             self._fail(error.msg, _size(text[: error.pos]))
@@ -156,33 +156,33 @@ class JsonStream:
     def decoded_elements(
         self, feed: Callable[[bytes], None] | None = None, *, at_once: int | None = None
     ) -> Iterator[list[Any]]:
-        """The elements of the array that is next, decoded, some at a time: `at_once` where that is given.
+        """Decode the elements of the array that is next, in lists: of `at_once`, else of growing length.
 
-        `feed` is given the same elements, as they stand in the text, without the comma after the last.
+        `feed` is given the same elements as bytes, without the comma after the last.
         """
         count, most = at_once or _FEWEST, at_once or _MOST
-        goes_on = self._begins_array()
-        while goes_on:
-            found, goes_on = self._decode_some(count, feed)
+        has_more = self._enter_array()
+        while has_more:
+            found, has_more = self._decode_some(count, feed)
             yield found
             count = min(count * 4, most)
 
     def elements(
         self, parse: Parse[_Parsed], take: Callable[[_Parsed], None], feed: Callable[[bytes], None]
     ) -> Iterator[list[Any]]:
-        """The elements of the array that is next, those that `parse` does not read decoded, some at a time.
+        """Parse the elements of the array that is next; yields those that `parse` rejects, decoded, in lists.
 
         `parse` is given pieces, several at once in threads: the bytes of whole objects, the commas between them
-        replaced by line ends, and how many there must be. Its results are handed to `take` in order; what it returns
-        None for is decoded here and yielded. `feed` is given all elements, as they stand in the text, without the
-        comma after the last.
+        replaced by line ends, and how many objects there are. Its results are handed to `take` in order; what it
+        returns None for is decoded here and yielded. `feed` is given all elements as bytes, without the comma after
+        the last.
         """
-        goes_on = self._begins_array()
+        has_more = self._enter_array()
         count = _FEWEST
         separator: bytes | None = None
         ahead: deque[tuple[bytes, bytes, Future[_Parsed | None]]] = deque()  # pieces, the gaps behind them
         with ThreadPoolExecutor(_AT_ONCE, "pieces") as pool:
-            while goes_on:
+            while has_more:
                 if separator is None and self._fill(_CHUNK):
                     found_one = _SEPARATOR.search(self._buffer, self._at, min(self._end, self._at + _CHUNK))
                     separator = found_one[0] if found_one else None
@@ -198,7 +198,7 @@ class JsonStream:
                     feed(ahead.popleft()[0])
                     count = _FEWEST
                     continue
-                if ahead:  # put back what was taken for the threads
+                if ahead:  # put the pieces ahead back into the buffer
                     taken = b"".join(part for text, gap, _ in ahead for part in (text, gap))
                     self._buffer = bytearray(taken) + self._buffer[self._at : self._end]
                     self._before += self._at - len(taken)
@@ -212,16 +212,16 @@ class JsonStream:
                     take(parsed)
                     feed(text)
                     self._at += len(text)
-                    goes_on = self._next() != b"]"
-                    self._expect(b"," if goes_on else b"]")
+                    has_more = self._next() != b"]"
+                    self._expect(b"," if has_more else b"]")
                     self._next()
                 else:
-                    found, goes_on = self._decode_some(count, feed)
+                    found, has_more = self._decode_some(count, feed)
                     yield found
                     count, separator = min(count * 4, _MOST), None
 
-    def _begins_array(self) -> bool:
-        """Take the bracket of the array that is next, and of an empty one its end; whether it has an element."""
+    def _enter_array(self) -> bool:
+        """Consume the bracket of the array that is next, and the end of an empty one; whether it has an element."""
         self._expect(b"[")
         if self._next() != b"]":
             return True
@@ -229,23 +229,23 @@ class JsonStream:
         return False
 
     def _decode_some(self, most: int, feed: Callable[[bytes], None] | None) -> tuple[list[Any], bool]:
-        """The next elements of an array, decoded one by one, and whether others follow."""
+        """Decode at most `most` elements of an array one by one, and whether others follow."""
         found: list[Any] = []
-        wanted, goes_on = _CHUNK, True
-        while goes_on and len(found) < most:
+        wanted, has_more = _CHUNK, True
+        while has_more and len(found) < most:
             text, is_cut = self._text(wanted)
             at = done = _blank(text, 0)
-            while goes_on and len(found) < most and at < len(text):
+            while has_more and len(found) < most and at < len(text):
                 try:
                     element, end = self._decoded(text, at)
                 except json.JSONDecodeError as error:
-                    self._unless_cut(error, text, is_cut=is_cut)
+                    self._fail_unless_cut(error, text, is_cut=is_cut)
                     break
                 mark = _blank(text, end)
                 if mark == len(text) and is_cut:
                     break
-                goes_on = text[mark : mark + 1] == ","
-                if not goes_on and text[mark : mark + 1] != "]":
+                has_more = text[mark : mark + 1] == ","
+                if not has_more and text[mark : mark + 1] != "]":
                     self._fail("',' is missing", _size(text[:mark]))
                 found.append(element)
                 done = at = _blank(text, mark + 1)
@@ -253,10 +253,10 @@ class JsonStream:
                 self._fail("its end is missing")
             taken = _size(text[:done])
             if feed is not None:
-                feed(self._bytes(self._at + taken).rstrip(_BLANK + (b"," if goes_on else b"]")))
+                feed(self._bytes(self._at + taken).rstrip(_BLANK + (b"," if has_more else b"]")))
             self._at += taken
             wanted = wanted * 2 if done == 0 else _CHUNK
-        return found, goes_on
+        return found, has_more
 
     def _next(self) -> bytes:
         """Peek at the next byte that is not blank; empty at the end of the text."""
@@ -287,7 +287,7 @@ class JsonStream:
             raise DocumentUnreadable(f"the document is not UTF-8: {error.reason} at byte {place}") from None
 
     def _fill(self, size: int) -> bool:
-        """Read until so many bytes are ahead, or all that are left; whether there is any."""
+        """Read until `size` bytes are ahead, or all that are left; whether there are any."""
         if self._end - self._at < size and not self._has_ended:
             del self._buffer[: self._at]
             self._buffer.extend(bytes(max(self._at, size - len(self._buffer))))
@@ -300,7 +300,7 @@ class JsonStream:
         return self._end > self._at
 
     def _bytes(self, end: int) -> bytes:
-        """What stands ahead, up to a place in the buffer."""
+        """The bytes ahead, up to a position in the buffer."""
         with memoryview(self._buffer) as buffer:
             return bytes(buffer[self._at : end])
 
@@ -310,7 +310,7 @@ class JsonStream:
 
 
 def _parsed(piece: bytes, separator: bytes, parse: Parse[_Parsed]) -> _Parsed | None:
-    """Parse a piece. A line end cannot stand in a JSON string: one put there would be refused."""
+    """Parse a piece, its separators replaced by line ends: one within a JSON string would be rejected by the parser."""
     try:
         piece.isascii() or piece.decode()
     except UnicodeDecodeError:
@@ -325,12 +325,12 @@ def _size(text: str) -> int:
 
 
 def _blank(text: str, at: int) -> int:
-    """Where the blanks that begin there end."""
+    """The position after the blanks at `at`."""
     found = _BLANKS.match(text, at)
     return found.end() if found else at
 
 
 def no_document(value: Any, otherwise: str) -> DocumentUnreadable:
-    """The error on JSON that is no document: Clari's message, where it is one of its envelopes."""
-    words = find_error(value)
-    return DocumentUnreadable(f"Clari sent an error in place of the document: {words}" if words else otherwise)
+    """The error on JSON that is no document: with Clari's message where it is one of its error envelopes."""
+    message = find_error(value)
+    return DocumentUnreadable(f"Clari sent an error in place of the document: {message}" if message else otherwise)

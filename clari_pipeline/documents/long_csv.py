@@ -1,4 +1,4 @@
-"""Long CSV: twelve columns, one line a measure, no ids [spec]."""
+"""Read long CSV: twelve columns, one line a measure, no ids of Clari's [spec]."""
 
 import csv
 import sys
@@ -41,10 +41,11 @@ def read_long_csv(
 ) -> Iterator[Row]:
     """Read one entry a person, field and week, from as many lines; email (else CRM id) and field name are the ids.
 
-    The same measure twice with the same value is one; with another value, or an amount in another currency, it is a
-    second entry of the same key, which the gate then refuses. `currency` is that of all amounts, else each has its own.
+    The same measure twice with the same value counts once; with another value, or an amount in another currency, it is
+    a second entry of the same key, which the gate then refuses. `currency` replaces that of every amount. Raises
+    `DocumentUnreadable`.
     """
-    person_of = _people(text)
+    person_of = _person_ids(text)
     entries: dict[_EntryKey, list[Row]] = {}
     people: dict[str, Row] = {}
     periods: dict[str, Row] = {}
@@ -83,9 +84,9 @@ def read_long_csv(
 def count_lines(text: IO[str]) -> Totals:
     """Count the control totals of the lines; a line that stands twice counts once.
 
-    Nothing of how rows are made is used, but whose line each is.
+    Independent of `read_long_csv`, but for the ids of people.
     """
-    person_of = _people(text)
+    person_of = _person_ids(text)
     totals: Totals = {}
     seen: set[tuple[str | None, ...]] = set()
     for line in _lines(text, Counter()):
@@ -99,8 +100,11 @@ def count_lines(text: IO[str]) -> Totals:
     return totals
 
 
-def _people(text: IO[str]) -> Callable[[dict[str, str]], str]:
-    """Whose line each is: the email, else the CRM id, and the role, too, of whoever has several in the document."""
+def _person_ids(text: IO[str]) -> Callable[[dict[str, str]], str]:
+    """A function from a line to its person's id: `email` or else CRM id; `email (role)` of those with several roles.
+
+    Reads the text to its end, and rewinds it.
+    """
     roles: defaultdict[str, set[str]] = defaultdict(set)
     for line in _lines(text, Counter()):
         roles[line["Email"] or line["CRM User ID"]].add(line["Role"])
@@ -115,6 +119,7 @@ def _people(text: IO[str]) -> Callable[[dict[str, str]], str]:
 
 
 def _lines(text: Iterable[str], unknown: Counter[str]) -> Iterator[dict[str, str]]:
+    """Each line by column; unknown columns are counted. Raises `DocumentUnreadable`."""
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     reader = csv.reader(map(without_nul, text), strict=True)
     try:
@@ -140,6 +145,7 @@ def _lines(text: Iterable[str], unknown: Counter[str]) -> Iterator[dict[str, str
 
 
 def _put(versions: list[Row], column: str, value: str | None, currency: str | None) -> None:
+    """Set a measure in the first version of an entry that it does not contradict, else in a new version."""
     for version in versions:
         if version.get(column, value) == value and (currency is None or version.get(_CURRENCY, currency) == currency):
             break
@@ -151,11 +157,13 @@ def _put(versions: list[Row], column: str, value: str | None, currency: str | No
 
 
 def _week(text: str) -> str | None:
+    """A week's id as JSON writes it: `W08` for a number; any other text as it is."""
     number = text.strip()
     return f"W{number.lstrip('0'):0>2}" if number.isascii() and number.isdecimal() else number or None
 
 
 def _period(label: str, calendar: FiscalCalendar) -> Row:
+    """The period of a label: a quarter, a fiscal month with its days, else one with the label as its id."""
     if (quarter := quarter_of_label(label)) is not None:
         return {"time_period_id": str(quarter), "period_type": "QUARTER", "label": label}
     if (month := calendar.month_of_label(label)) is not None:

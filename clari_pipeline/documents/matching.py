@@ -1,7 +1,7 @@
-"""Match people, fields, periods and weeks of a document to the known ones that came in a format with other ids.
+"""Match people, fields, periods and weeks of a document to known ones of documents in a format with other ids.
 
-JSON has Clari's ids; a CSV has emails, names and numbers in their place. What has one known counterpart is that one;
-what may be one of several, or cannot be compared, is named and never guessed.
+JSON has Clari's ids; a CSV has emails, names and numbers in their place. An item with one known counterpart is matched
+to it; one that may be any of several, or cannot be compared, is reported as unsure and never guessed.
 """
 
 import re
@@ -14,17 +14,17 @@ Item = dict[str, Any]
 _Key = Callable[[Item], Hashable | None]
 
 NEW = "new"
-"""What a setting says of something that is none of those known."""
+"""The value by which a setting declares an item to be none of the known ones."""
 
 _SHORT_ID, _LONG_ID = 15, 18
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-_A_WEEK = 10  # days; what is longer is no week, such as the period that the flat JSON has for one
-_NUMBERED = re.compile(r"(\D*)(\d{1,9})")  # what is longer is no number of a week
+_LONGEST_WEEK = 10  # days; anything longer is no week, such as the period that stands for one in flat JSON
+_NUMBERED = re.compile(r"(\D*)(\d{1,9})")  # more digits are no number of a week
 
 
 @dataclass(slots=True)
 class Matched:
-    """`known` is by place in the document's list; `unsure` are places of what may be known and cannot be told."""
+    """`known`: the known item by index in the document's list. `unsure`: indexes of items that may be known ones."""
 
     known: dict[int, Item] = field(default_factory=dict)
     unsure: list[int] = field(default_factory=list)
@@ -32,9 +32,9 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How things of one kind are told apart: by id, else by the first of `tiers` in which exactly one is alike.
+    """How items of one kind are matched: by id, else by the first of `tiers` whose key one on each side alone shares.
 
-    `is_stand_in`: whether an id stands in for Clari's. `may_be_one`: whether two that no tier matches may be the same.
+    `is_stand_in`: whether an item's id is not Clari's. `may_be_one`: whether two that no tier matches may be the same.
     """
 
     id: _Key
@@ -44,9 +44,9 @@ class _Kind:
 
 
 def crm_id(text: str | None) -> str | None:
-    """An id of Salesforce in its long form: 15 letters tell capitals, the three behind them are their checksum.
+    """Convert an id of Salesforce to its long form: 15 case-sensitive characters, and three that encode their case.
 
-    What is no such id, or has another checksum, is as it was.
+    Any other text, or one with a wrong checksum, is returned stripped; an empty one is None.
     """
     written = (text or "").strip()
     short = written[:_SHORT_ID]
@@ -62,16 +62,16 @@ def people(
 ) -> Matched:
     """Match people by id, else by email, else by CRM id; of several alike by their role, too.
 
-    `is_synthetic`: the document has no ids of Clari's. Known people say by `is_shown` whether the newest export showed
-    them. `named` is what a setting says: who is written so is that one.
+    `is_synthetic`: the document has no ids of Clari's. `is_shown` of a known person: the newest export showed it.
+    `named`, from a setting, maps what the document writes to a known item, or to `NEW`.
     """
     return _match(_PEOPLE, written, known, is_synthetic=is_synthetic, named=named)
 
 
 def roles(written: Sequence[Item], known: Sequence[Item]) -> dict[str, str]:
-    """Ids of people as they are known, by the other ids that a document without Clari's writes of the same people.
+    """Known ids of people by the different ids that a document without Clari's ids has for them.
 
-    They have one email, or CRM id, and role: somebody had one role then and has several now, or the other way round.
+    Matched by email, or CRM id, and role: such an id contains the role only while the person has several roles.
     """
     matched = Matched()
     for mark in (_EMAIL_AND_ROLE, _CRM_ID_AND_ROLE):
@@ -84,21 +84,21 @@ def roles(written: Sequence[Item], known: Sequence[Item]) -> dict[str, str]:
 def fields(
     written: Sequence[Item], known: Sequence[Item], *, is_synthetic: bool, named: Mapping[str, str] | None = None
 ) -> Matched:
-    """Match fields by id, else by name: without capitals, blanks and underscores, else without any marks."""
+    """Match fields by id, else by name: ignoring case, blanks and underscores, else any punctuation, too."""
     return _match(_FIELDS, written, known, is_synthetic=is_synthetic, named=named)
 
 
 def periods(written: Sequence[Item], known: Iterable[Item]) -> dict[str, Item]:
-    """Match periods by id, else by their days, else by their label: known ones, by the id that the document writes."""
+    """Match periods by id, else by days, else by label. Returns the known ones by the id that the document writes."""
     matched = _match(_PERIODS, written, list(known), is_synthetic=True)
     return {written[place]["time_period_id"]: item for place, item in matched.known.items()}
 
 
 def weeks(written: Sequence[Item], known: Iterable[Item]) -> dict[tuple[str, str], str]:
-    """Ids of weeks as they are known, by period and the id that the document writes.
+    """Known ids of weeks, by period and the id that the document writes.
 
-    Of one period each. A week is the one with its days, whatever number it bears; one with other days than the known
-    one of its id has another id, and so has one without days whose number that of another week has become.
+    A week is the known one of its period with the same days, whatever its number. One with other days than the known
+    week of its id gets a new id, and so does one without days whose number another week has now.
     """
     known = list(known)
     matched = Matched()
@@ -130,14 +130,14 @@ def weeks(written: Sequence[Item], known: Iterable[Item]) -> dict[tuple[str, str
 
 
 def is_person_synthetic(person: Item) -> bool:
-    """Whether an id is one that stands in for Clari's: the email or the CRM id, with the role or without."""
+    """Whether a person's id is not Clari's but the email or the CRM id, with the role or without."""
     stand_ins = {person["email"], person["crm_user_id"]} - {None, ""}
     stand_ins |= {f"{one} ({person['role_name']})" for one in stand_ins}
     return person["user_id"] in stand_ins
 
 
 def is_field_synthetic(one: Item) -> bool:
-    """Whether a field's id is its name: a CSV's, or the one field of the flat JSON."""
+    """Whether a field's id is not Clari's but its name, as of a CSV, or is that of flat JSON."""
     return one["field_id"] == one["field_name"] or (one["field_id"], one["field_name"]) == ("forecast", "Forecast")
 
 
@@ -149,21 +149,22 @@ def _match(
     is_synthetic: bool,
     named: Mapping[str, str] | None = None,
 ) -> Matched:
-    """By what is named, by id, then tier by tier: among what the newest export showed first, then among all.
+    """Match by `named`, by id, then by each tier: first among items that the newest export showed, then among all.
 
-    Unsure is what is left beside known ones of the other kind of ids that are left, too.
+    Unsure are unmatched items that may be known ones with the other kind of ids, shown by the newest export and
+    unmatched, too.
     """
     matched, named = Matched(), named or {}
     for place, one in enumerate(written):
-        wanted = next((named[text] for text in _names_of(one) if text in named), None)
-        found = [item for item in known if wanted is not None and wanted in _names_of(item)]
+        wanted = next((named[text] for text in _identifiers(one) if text in named), None)
+        found = [item for item in known if wanted is not None and wanted in _identifiers(item)]
         exact = [item for item in found if kind.id(item) == wanted] or found
         if wanted == NEW:
             matched.known[place] = one
         elif len(exact) == 1 and exact[0] not in matched.known.values():
             matched.known[place] = exact[0]
     _match_tier(matched, written, known, kind.id)
-    # Where a document has Clari's ids, another id of Clari's is somebody else.
+    # Two different ids of Clari's are never the same item.
     others = known if is_synthetic else [one for one in known if kind.is_stand_in(one)]
     for pool in ([one for one in others if one["is_shown"]], others):
         for tier in kind.tiers:
@@ -180,12 +181,12 @@ def _match(
     return matched
 
 
-def _names_of(one: Item) -> list[str]:
+def _identifiers(one: Item) -> list[str]:
     return [one[name] for name in ("user_id", "email", "crm_user_id", "field_id", "field_name") if one.get(name)]
 
 
 def _match_tier(matched: Matched, written: Sequence[Item], known: Sequence[Item], key: _Key) -> None:
-    """Add what is alike by `key` and alone in that, on both sides."""
+    """Match unmatched items whose `key` is the same, and unique on each side."""
     taken = {id(item) for item in matched.known.values()}
     theirs: defaultdict[Hashable, list[Item]] = defaultdict(list)
     for item in known:
@@ -213,7 +214,7 @@ def _name_without(blanks: str) -> _Key:
 
 
 def _all(*marks_of: _Key) -> _Key:
-    """Alike in all of them; none where one of them is none."""
+    """The tuple of several keys; None where one of them is None."""
 
     def key(one: Item) -> Hashable | None:
         marks = tuple(mark(one) for mark in marks_of)
@@ -228,7 +229,7 @@ def _days(also: str) -> _Key:
 
 def _first_day_of_a_week(one: Item) -> Hashable | None:
     first, last = one["start_date"], one["end_date"]
-    if first is None or (last is not None and (last - first).days > _A_WEEK):
+    if first is None or (last is not None and (last - first).days > _LONGEST_WEEK):
         return None
     return one["time_period_id"], first
 
@@ -243,9 +244,9 @@ _PERIOD_AND_WEEK = _all(_text("time_period_id"), _text("time_frame_id"))
 
 
 def _may_be_one_person(one: Item, other: Item) -> bool:
-    """Unless an address or CRM id that both have tells them apart."""
-    both = [mark(one) == mark(other) for mark in (_EMAIL, _CRM_ID) if mark(one) and mark(other)]
-    return any(both) or not both
+    """Whether an email or CRM id that both have is equal, or they have none in common to compare."""
+    equal = [mark(one) == mark(other) for mark in (_EMAIL, _CRM_ID) if mark(one) and mark(other)]
+    return any(equal) or not equal
 
 
 _PEOPLE = _Kind(

@@ -1,8 +1,8 @@
-"""Money as people write it into a cell: `$3,000,190.00`, `-$1,200.00`, `($1,200.00)` [spec], `-2400000.0` [mdas].
+"""Parse money as people write it into a cell: `$3,000,190.00`, `-$1,200.00`, `($1,200.00)` [spec], `-2400000.0` [mdas].
 
 One grammar: a sign, a currency and a number, the sign before or behind the currency, or brackets in its place; commas
-between thousands, a point before decimals. What it does not know it refuses, and what can be read in two ways: 3.000 is
-three here and three thousand there.
+between thousands, a point before decimals. Anything else is refused, and so is what is ambiguous: 3.000 is three in one
+country and three thousand in another.
 """
 
 import re
@@ -20,7 +20,7 @@ RWF SAR SBD SCR SDG SEK SGD SHP SLE SLL SOS SRD SSP STN SVC SYP SZL THB TJS TMT 
 UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG ZWL
 """
 _CODES = frozenset(_ISO_4217.split())
-# A sign, then the codes that it may stand for; bars between them.
+# Each sign with the codes that it may stand for, separated by bars.
 _SIGNS = """
 $ ARS AUD BBD BMD BND BSD BZD CAD CLP COP CUP CVE DOP FJD GYD HKD JMD KYD LRD MXN NAD NIO NZD SBD SGD SRD TOP TTD TWD
   USD UYU WST XCD ZWL
@@ -30,7 +30,7 @@ $ ARS AUD BBD BMD BND BSD BZD CAD CLP COP CUP CVE DOP FJD GYD HKD JMD KYD LRD MX
 | ₼ AZN | ৳ BDT | ៛ KHR
 """
 _STANDS_FOR = {sign: frozenset(codes) for sign, *codes in map(str.split, _SIGNS.split("|"))}
-# Hyphens, dashes and minus signs, small and fullwidth ones; no tilde and no wave dash, which say "about".
+# Hyphens, dashes and minus signs, small and fullwidth ones; no tilde and no wave dash, which mean "about".
 _MINUS = "\\-\u02d7\u2010-\u2015\u2052\u207b\u208b\u2212\u2796\ufe58\ufe63\uff0d"
 _MONEY = re.compile(
     rf"""
@@ -51,7 +51,7 @@ _MONEY = re.compile(
 def parse_money(text: str) -> tuple[str | None, str | None]:
     """The amount as a plain number, and its currency: a code of ISO 4217 in capitals, or a sign such as `$` or `US$`.
 
-    Neither where the text is empty; of one that is no money the amount is a `NoAmount`, for the gate to name.
+    Both are None for an empty text. Of a text that is no money the amount is a `NoAmount`, which the gate refuses.
     """
     written = text.strip()
     if not written:
@@ -71,7 +71,7 @@ def parse_money(text: str) -> tuple[str | None, str | None]:
 
 
 def specific_currency(sign: str, others: Iterable[str]) -> str | None:
-    """The one of `others` that says more closely which currency `sign` is; None where none does, or several do."""
+    """The one of `others` that is a more specific sign or code for `sign`; None where none is, or several are."""
     mine = _codes_of(sign)
     closer = {other for other in others if _codes_of(other) < mine or (other in _CODES and mine == {other})}
     closer.discard(sign)
@@ -79,7 +79,7 @@ def specific_currency(sign: str, others: Iterable[str]) -> str | None:
 
 
 def _codes_of(currency: str) -> frozenset[str]:
-    """The codes that a currency, a code or a sign, may stand for; itself alone where nobody knows."""
+    """The codes that a currency (a code or a sign) may stand for; itself alone where that is unknown."""
     if currency in _STANDS_FOR:
         return _STANDS_FOR[currency]
     country, sign = currency[:-1], currency[-1:]

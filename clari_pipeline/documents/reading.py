@@ -1,4 +1,4 @@
-"""A landed document, whichever of the three shapes it has, as entries and the lists beside them."""
+"""Parse a landed document of any of the three shapes into entries and the lists beside them."""
 
 import io
 from collections import Counter
@@ -44,11 +44,11 @@ Take = Callable[[pa.Table], None]
 
 @dataclass(slots=True)
 class Document:
-    """What a document holds besides its entries, which were handed out as they were read.
+    """What a document holds besides its entries, which were passed on as they were read.
 
     `tables` are Arrow tables, every column text, named as in `rows.LISTS`, and `raw_unreadable`: one row an amount
-    that is none. `control_totals`, by field and measure, were counted in the document's bytes and not in those
-    tables, so that they prove them; None where that could not be done fast, and `count_exactly` is needed.
+    that is no number. `control_totals`, by field and measure, were counted in the document's bytes and not in those
+    tables, so that they can be reconciled; None where DuckDB could not count, and `count_exactly` is needed.
     `rounded` are amounts that had more decimals than are kept. `unknown_keys` counts the values under keys that we do
     not know. `types` are the export types of which any entry holds a value.
     """
@@ -67,9 +67,9 @@ def read_document(stream: IO[bytes], calendar: FiscalCalendar, take: Take, *, cu
 
     `take` is given the entries, in tables of the schema `rows.ENTRY`, as they are read. `currency` is that of a CSV's
     amounts, whatever sign or code stands before them; JSON names its own. Raises `DocumentUnreadable`
-    where the document is of no shape; what was taken until then is of no use.
+    where the document is of no shape; what was passed on until then is to be discarded.
     """
-    buffered, is_json = _begun(stream)
+    buffered, is_json = _sniffed(stream)
     reader = _Reader(calendar, take, currency)
     try:
         return reader.read_json(buffered) if is_json else reader.read_csv(buffered)
@@ -80,17 +80,17 @@ def read_document(stream: IO[bytes], calendar: FiscalCalendar, take: Take, *, cu
 
 
 def count_exactly(stream: IO[bytes]) -> Totals:
-    """Count a document's control totals in its decoded text: exact, whatever the writing, and slow."""
-    buffered, is_json = _begun(stream)
+    """Count a document's control totals in its decoded text: exactly, and slowly. Raises `DocumentUnreadable`."""
+    buffered, is_json = _sniffed(stream)
     if not is_json:
         return count_lines(io.StringIO(buffered.read().decode("utf-8-sig"), newline=""))
     text = JsonStream(buffered, maybe_nan=_AMOUNT_KEYS)
     found: Totals = {}
     for key in text.members():
         if key == "entries" and text.is_array():
-            of_flat = is_flat(text.first())
+            is_flat_shape = is_flat(text.first())
             for entries in text.decoded_elements():
-                control_totals.add_entries(found, entries, is_flat=of_flat)
+                control_totals.add_entries(found, entries, is_flat=is_flat_shape)
         else:
             text.value()
     return found
@@ -135,22 +135,22 @@ class _Reader:
         unknown = document.unknown_keys
 
         def take(piece: ArrowPiece) -> None:
-            self._hand_out(piece.table)
+            self._pass_on(piece.table)
             document.rounded.add(piece.rounded.counts, piece.rounded.most)
             unknown.update(piece.unknown)
 
-        of_flat = is_flat(text.first())
-        with StreamTotals("totals_flat" if of_flat else "totals_relational") as counting:
+        is_flat_shape = is_flat(text.first())
+        with StreamTotals("totals_flat" if is_flat_shape else "totals_relational") as counting:
             feed = counting.feed
-            for some in text.decoded_elements(feed) if of_flat else text.elements(fast.read, take, feed):
-                entries = objects(some, "entries", first=document.entry_count)
-                if of_flat:
-                    self._hand_out_rows(people.entry_row(entry, unknown) for entry in entries)
+            for batch in text.decoded_elements(feed) if is_flat_shape else text.elements(fast.read, take, feed):
+                entries = objects(batch, "entries", first=document.entry_count)
+                if is_flat_shape:
+                    self._pass_on_rows(people.entry_row(entry, unknown) for entry in entries)
                 else:
-                    self._hand_out_rows(row_of(entry, ENTRY_KEYS, "entries", unknown) for entry in entries)
+                    self._pass_on_rows(row_of(entry, ENTRY_KEYS, "entries", unknown) for entry in entries)
                     fast.learn(entries)
         document.control_totals = counting.totals
-        if of_flat:
+        if is_flat_shape:
             document.shape = "flat"
             people.fill(self._lists, self._calendar)
 
@@ -166,19 +166,19 @@ class _Reader:
             ) from None
         lines = io.StringIO(text, newline="")
         unknown = self._document.unknown_keys
-        self._hand_out_rows(read_long_csv(lines, self._calendar, self._lists, unknown, currency=self._currency))
+        self._pass_on_rows(read_long_csv(lines, self._calendar, self._lists, unknown, currency=self._currency))
         self._document.control_totals = control_totals.of_csv(content)
         return self._finished()
 
-    def _hand_out_rows(self, entries: Iterable[Row]) -> None:
+    def _pass_on_rows(self, entries: Iterable[Row]) -> None:
         rows = EntryRows()
         for entry in entries:
             rows.add(entry)
         self._document.rounded.add(rows.rounded.counts, rows.rounded.most)
         self._unreadable.append(rows.unreadable_table())
-        self._hand_out(rows.table())
+        self._pass_on(rows.table())
 
-    def _hand_out(self, table: pa.Table) -> None:
+    def _pass_on(self, table: pa.Table) -> None:
         document = self._document
         document.entry_count += table.num_rows
         document.types |= {name for column, name in _TYPE_OF.items() if table[column].null_count < table.num_rows}
@@ -192,8 +192,8 @@ class _Reader:
         return self._document
 
 
-def _begun(raw: IO[bytes]) -> tuple[io.BufferedReader, bool]:
-    """The stream, and whether it begins as JSON does. Raises `DocumentUnreadable` for nothing at all, or a web page."""
+def _sniffed(raw: IO[bytes]) -> tuple[io.BufferedReader, bool]:
+    """The stream, buffered, and whether it begins as JSON. Raises `DocumentUnreadable` for no bytes, or a web page."""
     stream: io.BufferedReader = io.BufferedReader(cast(io.RawIOBase, raw), _PEEKED)
     start = stream.peek(_PEEKED).removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
     while not start:

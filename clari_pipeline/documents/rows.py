@@ -1,7 +1,7 @@
 """The rows that every document shape is read into: typed entries, and the lists beside them as text.
 
-An amount is read exactly or it is none: no amount passes through a binary fraction. It is kept with four decimals;
-what is rounded for that is counted.
+An amount is parsed as a decimal, never by way of a float, or it is none. It is stored with four decimals, rounded
+half-even; what was rounded is counted.
 """
 
 import json
@@ -78,9 +78,9 @@ _BOOLEANS = {
     **dict.fromkeys(("false", "f", "no", "n", "0"), False),
 }
 _SMALLEST, _TOO_LARGE = Decimal("0.0001"), Decimal(10) ** 14
-_LONGEST_EXPONENT = 400  # a number that needs more is none, or zero
+_LONGEST_EXPONENT = 400  # with more digits than this has, a number is zero or refused
 
-# Milliseconds since 1970 of the years 1 to 9999: beyond them some databases know a moment, and Python none.
+# Milliseconds since 1970 of the years 1 to 9999, the range of Python's datetime; BEYOND_TIME is the first after it.
 FIRST_MOMENT, BEYOND_TIME = -62_135_596_800_000, 253_402_300_800_000
 
 Row = dict[str, str | None]
@@ -91,7 +91,7 @@ class DocumentUnreadable(Exception):
 
 
 UNREADABLE = (DocumentUnreadable, *UNFORESEEN)
-"""What reading a document raises that is the document's own fault."""
+"""The errors that a faulty document raises while it is read."""
 
 
 def why_unreadable(error: BaseException) -> str:
@@ -100,7 +100,7 @@ def why_unreadable(error: BaseException) -> str:
 
 
 class NoAmount(str):
-    """What stands where an amount should, and is none, whatever number it may look like."""
+    """A text in the place of an amount that is none, even where it looks like a number."""
 
     __slots__ = ()
 
@@ -113,14 +113,14 @@ class Rounded:
     most: Decimal = Decimal(0)
 
     def add(self, counts: Mapping[tuple[str | None, str], int], most: Decimal) -> None:
-        """Add others to them."""
+        """Add counts, and a largest difference."""
         self.counts.update(counts)
         self.most = max(self.most, most)
 
 
 @dataclass(slots=True)
 class ControlTotal:
-    """Sum and count of one measure of one field, taken from the document's own text."""
+    """Sum and count of one measure of one field, counted in the document's own text."""
 
     total: Decimal = Decimal(0)
     count: int = 0
@@ -133,9 +133,9 @@ class ControlTotal:
 
 @dataclass(slots=True)
 class EntryRows:
-    """Entries, typed one by one from the text that the document writes; amounts that are none are kept apart.
+    """Entries, converted one by one from text to the types of `ENTRY`.
 
-    `rounded` counts those that had more decimals than are kept.
+    `unreadable` are amounts that are no number, with their entries' keys; `rounded` counts those with more decimals.
     """
 
     columns: dict[str, list[object]] = field(default_factory=lambda: {name: [] for name in ENTRY.names})
@@ -150,7 +150,7 @@ class EntryRows:
                 values.append(None)
             elif name in MEASURES:
                 exact = decimal_of(text)
-                amount = None if exact is None else _kept(exact)
+                amount = None if exact is None else _with_four_decimals(exact)
                 values.append(amount)
                 if exact is not None and amount is not None and amount != exact:
                     self.rounded.add({(row.get("field_id") or None, name): 1}, abs(amount - exact))
@@ -168,7 +168,7 @@ class EntryRows:
         return pa.table({field.name: texts(self.columns[field.name]).cast(field.type) for field in ENTRY}, schema=ENTRY)
 
     def unreadable_table(self) -> pa.Table:
-        """One row an amount that cannot be read: the entry's key, the measure, what is written."""
+        """One row an amount that is no number: the entry's key, the measure, what is written."""
         return _text_table({name: [row[at] for row in self.unreadable] for at, name in enumerate(_UNREADABLE)})
 
 
@@ -176,7 +176,7 @@ class EntryRows:
 class Lists:
     """The lists beside the entries, as text, column by column.
 
-    A week names its period where the document says which: weeks that are numbered within months repeat their ids.
+    A week has its period where the document has it: weeks that are numbered within months repeat their ids.
     """
 
     columns: dict[str, dict[str, list[str | None]]] = field(
@@ -235,7 +235,7 @@ def without_nul(text: str) -> str:
 def amount_of(text: str) -> Decimal | None:
     """Parse an amount and round it half-even to four decimals; None where the text is none, or 10^14 or more."""
     amount = decimal_of(text)
-    return None if amount is None else _kept(amount)
+    return None if amount is None else _with_four_decimals(amount)
 
 
 def exact_amount_of(text: str) -> Decimal | None:
@@ -244,7 +244,8 @@ def exact_amount_of(text: str) -> Decimal | None:
     return kept if kept == decimal_of(text) else None
 
 
-def _kept(amount: Decimal) -> Decimal | None:
+def _with_four_decimals(amount: Decimal) -> Decimal | None:
+    """Round half-even; None for 10^14 or more."""
     if not -_TOO_LARGE < amount < _TOO_LARGE:
         return None
     kept = amount.quantize(_SMALLEST, ROUND_HALF_EVEN)

@@ -1,4 +1,4 @@
-"""Raw documents on the disk, compressed and kept for ever: Clari cannot deliver an old export a second time."""
+"""Raw documents on disk, compressed and never deleted: Clari cannot deliver an old export a second time."""
 
 from clari_pipeline.landing.document import IS_WHOLE, LandedDocument, LandingError
 from clari_pipeline.landing.folder import PRODUCTS, Arriving, Landing, LandingWriter

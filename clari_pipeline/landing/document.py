@@ -14,22 +14,22 @@ import zstandard
 
 from clari_pipeline.core.runbook import UNFORESEEN, PipelineError
 
-IS_WHOLE = "is_whole"  # in a manifest: false where nothing shows that the download came to its end
-IS_INVENTED = "is_invented"  # in a manifest: a sandbox has made the document
-_READ_AT_ONCE = 1 << 20  # bytes, and the size of a piece
+IS_WHOLE = "is_whole"  # in a manifest: false where nothing proves that the download is complete
+IS_INVENTED = "is_invented"  # in a manifest: true where a sandbox made the document
+_READ_AT_ONCE = 1 << 20  # bytes: the size of a piece
 _PIECES_AHEAD = 3
 
 
 class LandingError(PipelineError):
-    """The landing folder cannot be written, or what stands in it is not what was landed."""
+    """The landing folder cannot be written, or a document in it is missing, damaged or not what was landed."""
 
 
 @dataclass(frozen=True, slots=True)
 class LandedDocument:
-    """One export on the disk.
+    """One export on disk.
 
-    `sha256` and `size` (bytes) are of the document as Clari sent it, before compression.
-    `manifest` holds all that the ledger needs to know it again: request, job and times.
+    `sha256` (hexadecimal) and `size` (bytes) are of the document as Clari sent it, before compression. `manifest` holds
+    what restores its row of the ledger: request, job and times.
     """
 
     folder: Path
@@ -39,18 +39,18 @@ class LandedDocument:
 
     @property
     def is_whole(self) -> bool:
-        """Whether something shows that its download came to its end; manifests of earlier releases do not say."""
+        """Whether its download is known to be complete; true where the manifest, of an earlier release, has no mark."""
         return bool(self.manifest.get(IS_WHOLE, True))
 
     @property
     def is_invented(self) -> bool:
-        """Whether it was asked for with a sandbox's key."""
+        """Whether it was exported with a sandbox's key."""
         return bool(self.manifest.get(IS_INVENTED, False))
 
     def open(self) -> IO[bytes]:
-        """The document's bytes as Clari sent them, verified against their SHA-256 by whoever reads to the end.
+        """The document's bytes as Clari sent them; reading to the end verifies their SHA-256.
 
-        Reading raises `LandingError` where the document is damaged, or at its end is not what was landed.
+        Opening and reading raise `LandingError`: for a missing or damaged file, and at the end for another SHA-256.
         """
         try:
             compressed = (self.folder / "document.zst").open("rb")
@@ -64,7 +64,7 @@ class LandedDocument:
             return stream.read()
 
     def prove(self) -> None:
-        """Raise `LandingError` where the document is not what was landed."""
+        """Read to the end, and raise `LandingError` where the document is damaged or has another SHA-256."""
         with self.open() as stream:
             while stream.read(_READ_AT_ONCE):
                 pass
@@ -73,7 +73,7 @@ class LandedDocument:
 class _Bytes(io.RawIOBase):
     """A landed document, decompressed and hashed by a thread, `_PIECES_AHEAD` pieces ahead of its reader.
 
-    Its end is reached only where SHA-256 is that of the manifest.
+    Its end is reached only if the SHA-256 is that of the manifest; else it raises `LandingError`.
     """
 
     def __init__(self, document: LandedDocument, compressed: IO[bytes]) -> None:
@@ -82,7 +82,7 @@ class _Bytes(io.RawIOBase):
         self._hash = hashlib.sha256()
         self._thread = ThreadPoolExecutor(1, "ahead")
         pieces = (bytearray(_READ_AT_ONCE) for _ in range(_PIECES_AHEAD))
-        self._coming = deque(self._thread.submit(self._filled, piece) for piece in pieces)
+        self._ahead = deque(self._thread.submit(self._filled, piece) for piece in pieces)
         self._piece, self._rest = bytearray(), memoryview(b"")
 
     def readable(self) -> bool:
@@ -91,8 +91,8 @@ class _Bytes(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         if not self._rest:
             if self._piece:
-                self._coming.append(self._thread.submit(self._filled, self._piece))
-            self._piece, size = self._coming.popleft().result()
+                self._ahead.append(self._thread.submit(self._filled, self._piece))
+            self._piece, size = self._ahead.popleft().result()
             self._rest = memoryview(self._piece)[:size]
         taken = min(len(buffer), len(self._rest))
         buffer[:taken] = self._rest[:taken]
@@ -120,7 +120,7 @@ class _Bytes(io.RawIOBase):
 
 
 def load(folder: Path) -> LandedDocument:
-    """The document in a folder, not yet read. Raises `LandingError` where its manifest cannot be."""
+    """The document in a folder, by its manifest; its bytes are not read. Raises `LandingError`."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         return LandedDocument(folder, manifest["sha256"], manifest["size"], manifest)

@@ -1,7 +1,6 @@
-"""The landing folder: a folder a document, `<forecast>/<quarter>/<job>/`, with `document.zst` and `manifest.json`.
+"""The landing folder: one folder a document, `<forecast>/<quarter>/<job>/`, with `document.zst` and `manifest.json`.
 
-A document is written under another name and renamed once both files are on the disk, so that a crash leaves the whole
-document or none.
+A document is written below `.arriving/`, synced to disk, and renamed into its place: a crash leaves all of it or none.
 """
 
 from __future__ import annotations
@@ -27,28 +26,28 @@ from clari_pipeline.core.disk import to_disk
 from clari_pipeline.core.paths import PathOutside, inside
 from clari_pipeline.landing.document import IS_INVENTED, LandedDocument, LandingError, load
 
-PRODUCTS = "products"  # the folder below the landing folder that is no forecast's
-# Forecast, quarter, job; or product, month, fetch. What is still arriving, or was killed, stands below a dot.
+PRODUCTS = "products"  # subfolder of the documents of products beside the forecast
+# Forecast, quarter, job; or product, month, fetch. Unfinished documents are below a folder with a leading dot.
 _MANIFESTS = "[!.]*/[!.]*/[!.]*/manifest.json"
 _ABANDONED_AFTER_S = 24 * 3600
 _LONGEST_NAME = 120
-_COPIED_AT_ONCE = 8 << 20  # bytes; the thread that imports holds Python's lock between two reads
+_COPIED_AT_ONCE = 8 << 20  # bytes; large, as the thread needs the GIL for each read
 _COMPRESSION = zstandard.ZstdCompressionParameters.from_level(3, threads=2, job_size=1 << 20)
 
 
 class Landing:
-    """The folder of landed documents. `is_of_a_sandbox`: those that are asked for from now on are a sandbox's."""
+    """The folder of landed documents. `is_of_a_sandbox` marks new documents as a sandbox's in their manifests."""
 
     def __init__(self, root: Path, *, is_of_a_sandbox: bool = False) -> None:
         self.root = root
         self.is_of_a_sandbox = is_of_a_sandbox
 
     def check_writable(self) -> None:
-        """Raise `LandingError` where nothing could be landed."""
+        """Raise `LandingError` where the folder cannot be written."""
         self.writer().discard()
 
     def sweep(self) -> None:
-        """Remove what killed downloads have left, once nothing has been written to it for a day."""
+        """Delete the unfinished documents of killed downloads, a day after their last write."""
         for folder in self.root.glob(".arriving/*"):
             with suppress(OSError):  # another process may be sweeping too
                 newest = max((file.stat().st_mtime for file in folder.iterdir()), default=folder.stat().st_mtime)
@@ -56,17 +55,17 @@ class Landing:
                     shutil.rmtree(folder)
 
     def writer(self) -> LandingWriter:
-        """A new document, to be written and then kept with `keep`."""
+        """A writer of a new document. Raises `LandingError`."""
         return LandingWriter(self.root, is_invented=self.is_of_a_sandbox)
 
     def arriving(self, file: Path) -> AbstractContextManager[Arriving]:
-        """A file from elsewhere that a thread writes within this context; what was not kept by its end is removed."""
+        """Copy a file from elsewhere in a thread; what was not kept by the end of the context is deleted."""
         return closing(Arriving(self.root, file))
 
     def holds(self, forecast_id: str, time_period: str, size: int) -> bool:
-        """Whether a document of the quarter was as large: most likely it is the same."""
+        """Whether a landed document of the quarter has this size in bytes: then it is probably the same one."""
         for manifest in (self.root / folder_name(forecast_id) / folder_name(time_period)).glob("[!.]*/manifest.json"):
-            with suppress(LandingError):  # a guess: what is damaged is found out where it is read
+            with suppress(LandingError):  # a guess: damage is reported where the document is read
                 if load(manifest.parent).size == size:
                     return True
         return False
@@ -82,11 +81,11 @@ class Landing:
             raise LandingError(f"landed document {error}; restore it from a backup") from error
 
     def path_of(self, document: LandedDocument) -> str:
-        """What a ledger row writes down for this document."""
+        """The document's `landing_path`, relative to the landing folder."""
         return document.folder.relative_to(self.root).as_posix()
 
     def readable(self, damaged: Callable[[str, LandingError], object]) -> Iterator[LandedDocument]:
-        """The documents whose manifests can be read; `damaged` is called with the path of each of the others."""
+        """Forecasts' documents with a readable manifest; `damaged` is called with the path of each of the others."""
         for path in self._paths():
             try:
                 document = load(self.root / path)
@@ -99,7 +98,7 @@ class Landing:
         return (self.find(path) for path in self._paths())
 
     def manifests(self) -> Iterator[Path]:
-        """The manifest of every landed document, those of products beside the forecast in a folder of their own."""
+        """Paths of the manifests of all landed documents, of forecasts and then of other products."""
         for pattern in (_MANIFESTS, f"{PRODUCTS}/{_MANIFESTS}"):
             yield from sorted(self.root.glob(pattern))
 
@@ -108,7 +107,7 @@ class Landing:
 
 
 class LandingWriter:
-    """Takes a document's bytes as they arrive; nothing of it is seen until `keep`."""
+    """Writes a document's bytes as they arrive; it is not visible as landed until `keep`. Raises `LandingError`."""
 
     def __init__(self, root: Path, *, is_invented: bool = False) -> None:
         self._root = root
@@ -144,21 +143,21 @@ class LandingWriter:
             self._compressed.write(chunk)
 
     def restart(self) -> None:
-        """Forget what came so far: the download begins anew."""
+        """Discard the bytes so far: the download restarts."""
         with self._writing():
             self._file.close()
             self._begin()
 
     @property
     def sha256(self) -> str:
-        """Of what has been written so far."""
+        """SHA-256 of the bytes so far, in hexadecimal."""
         return self._hash.hexdigest()
 
     def keep(self, *, forecast_id: str, time_period: str, job_id: str, facts: Mapping[str, Any]) -> LandedDocument:
-        """Put the document where it stays.
+        """Write the manifest, with `facts` in it, and move the document to its place. Returns it as landed.
 
-        The same document of the same job, landed before, is left as it is and returned; another document
-        under a job id that is known (another organisation's, say) gets a folder beside it.
+        The same document of the same job that landed before is left as it is and returned; another document under the
+        same job id (of another organisation, say) gets a folder beside it, `<job>+<start of its SHA-256>`.
         """
         manifest = {**facts, **self._marks, "sha256": self.sha256, "size": self._size}
         target = self._root / folder_name(forecast_id) / folder_name(time_period) / folder_name(job_id)
@@ -176,7 +175,7 @@ class LandingWriter:
         raise LandingError(f"landed document {target} is there and is another: restore it from a backup")
 
     def _put(self, place: Path) -> bool:
-        """Rename the document to its place, unless it is there already; False where another stands there."""
+        """Rename the document to its place, or discard it where the same is there already; False where another is."""
         try:
             self._folder.rename(place)
         except OSError as error:
@@ -191,13 +190,13 @@ class LandingWriter:
         return True
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Delete what was written."""
         self._file.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class Arriving:
-    """A file from elsewhere that a thread writes into the landing folder `root` while the caller does other things."""
+    """A file from elsewhere that a thread copies into the landing folder `root` while the caller does other things."""
 
     def __init__(self, root: Path, file: Path) -> None:
         self._file = file
@@ -207,17 +206,17 @@ class Arriving:
         self._writing = self._thread.submit(self._write)
 
     def written(self) -> LandingWriter:
-        """The whole document, to be kept. Raises `LandingError`, or `OSError` where the file cannot be read."""
+        """Wait for the copy, to be kept. Raises `LandingError`, or `OSError` where the file cannot be read."""
         return self._writing.result()
 
     @property
     def changed_at(self) -> datetime:
-        """When the file that was written was last changed."""
+        """Time of the file's last modification, in UTC. Waits for the copy."""
         self.written()
         return self._changed_at
 
     def close(self) -> None:
-        """Leave nothing behind but what was kept."""
+        """Stop the copy, and delete it unless it was kept."""
         self._is_unwanted = True
         self._thread.shutdown()
         if self._writing.exception() is None:
@@ -233,15 +232,15 @@ class Arriving:
         except BaseException as error:
             writer.discard()
             if isinstance(error, OSError):
-                raise OSError(error.errno, error.strerror, str(self._file)) from error  # which file it is of
+                raise OSError(error.errno, error.strerror, str(self._file)) from error  # with the file's name
             raise
         return writer
 
 
 def folder_name(identifier: str) -> str:
-    """A folder name for any id: another one for each, never a separator, never `.` or `..`, never too long.
+    """A folder name for any id: injective, at most 120 characters, without separators, never `.` or `..`.
 
-    `=` and, in `keep`, `+` stand in no quoted id, so that what is made here is never somebody's plain id.
+    `=`, and `+` in `keep`, never occur in a percent-encoded id, so that a name made with them is no other id's.
     """
     name = quote(identifier, safe="", errors="surrogatepass").replace(".", "%2E")
     if len(name) <= _LONGEST_NAME and name:

@@ -1,1 +1,1 @@
-"""What is kept, statement by statement: ledger, entries, people, marts, products, alerts."""
+"""Statements on the pipeline's tables: ledgers, forecast entries, people, marts, products, alerts."""

@@ -1,4 +1,4 @@
-"""The outbox: table `alert`, written before anything is sent, and its deliveries, marked after."""
+"""The outbox: `alert`, written before anything is sent, and `alert_delivery`, which channel has accepted which."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from clari_pipeline.warehouse.session import Record, Session, row, rows, rows_as
 if TYPE_CHECKING:
     from clari_pipeline.notify import Alert
 
-_SWING = ("time_period_id", "user_id", "field_id", "baseline")
-_CONTRIBUTORS = 5
+_SWING_KEY = ("time_period_id", "user_id", "field_id", "baseline")
+_MOST_CONTRIBUTORS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedSwing:
-    """A swing that an alert reports, as the alert's detail keeps it: amounts in the call's currency, shares of 1.
+    """A swing that an alert reports, as the alert's `detail` keeps it.
 
-    The `reports_`, `joiners_`, `leavers_` and `judgement_change` add up to a manager's `change_amount`.
+    Amounts are in the call's currency; `change_pct` and `threshold` are shares (0.20 is 20 %). For a manager
+    `reports_change`, `joiners_change`, `leavers_change` and `judgement_change` add up to `change_amount`; `added_up`
+    counts the reports in the sum, and `reports_apart` lists those that cannot be added, such as in another currency.
     """
 
     forecast_id: str
@@ -69,8 +71,8 @@ class StaleQuarter:
 
 
 def raised(session: Session, *, detail: Mapping[str, Any], **columns: Any) -> None:
-    """Write an alert, unless its key is there. `detail` holds the raw values."""
-    run(session, "alerts/raised", detail=json.dumps(detail, default=_plain, ensure_ascii=False), **columns)
+    """Insert a row into `alert`, unless its key is there. `detail` is stored as JSON, amounts and moments as text."""
+    run(session, "alerts/raised", detail=json.dumps(detail, default=_json_text, ensure_ascii=False), **columns)
 
 
 def newest_of_class(session: Session, alert_class: str) -> Alert | None:
@@ -80,7 +82,10 @@ def newest_of_class(session: Session, alert_class: str) -> Alert | None:
 
 
 def pending_exports(session: Session, *, not_before: datetime) -> list[str]:
-    """Request ids of exports that were merged or refused, and not reviewed for alerts yet, the oldest first."""
+    """Request ids of exports, submitted after `not_before` and merged or refused, that are not reviewed for alerts yet.
+
+    The oldest first.
+    """
     return [found["request_id"] for found in rows(session, "alerts/exports_pending", not_before=not_before)]
 
 
@@ -90,7 +95,7 @@ def mark_reviewed(session: Session, request_ids: Iterable[str], *, at: datetime)
 
 
 def pending(session: Session, *, not_before: datetime, alert_keys: Iterable[str] = ()) -> list[Alert]:
-    """Pending alerts, which some channel has not accepted yet, the oldest first; those named however old."""
+    """Alerts that some channel has not accepted yet, oldest first: created after `not_before`, or in `alert_keys`."""
     found = rows(session, "alerts/pending", not_before=not_before, alert_keys=list(alert_keys))
     return [alert_of(one) for one in found]
 
@@ -102,12 +107,12 @@ def deliveries(session: Session, alert_keys: Iterable[str]) -> set[tuple[str, st
 
 
 def delivered(session: Session, alert_key: str, channel_id: str, *, at: datetime) -> None:
-    """Write that a channel has accepted an alert."""
+    """Record in `alert_delivery` that a channel has accepted an alert."""
     run(session, "alerts/delivered", alert_key=alert_key, channel_id=channel_id, delivered_at=at)
 
 
 def record_attempt(session: Session, alert_key: str, *, is_sent: bool, last_error: str | None, at: datetime) -> None:
-    """Record an attempt to send an alert; `is_sent` once every channel has accepted it."""
+    """Count an attempt to send an alert; `is_sent` marks it as sent, once every channel has accepted it."""
     run(session, "alerts/attempted", alert_key=alert_key, is_sent=is_sent, last_error=last_error, at=at)
 
 
@@ -117,32 +122,37 @@ def newest(session: Session, most: int) -> list[Record]:
 
 
 def requeue(session: Session, alert_key: str) -> None:
-    """Requeue an alert for every channel."""
+    """Requeue an alert: mark it as pending, and as accepted by no channel."""
     run(session, "alerts/requeued", alert_key=alert_key)
 
 
 def swings(session: Session, job_id: str | None) -> list[ReportedSwing]:
-    """The swings of an export that alerts report, each with its contributors and reports in other currencies."""
-    added: dict[tuple[str, ...], list[Record]] = {}
+    """The swings of an export that alerts report.
+
+    Each has its five largest contributors, and the reports whose changes cannot be added up.
+    """
+    contributors: dict[tuple[str, ...], list[Record]] = {}
     apart: dict[tuple[str, ...], list[Record]] = {}
     for found in rows(session, "alerts/contributions", job_id=job_id):
-        swing = tuple(found[name] for name in _SWING)
+        swing = tuple(found[name] for name in _SWING_KEY)
         if found["change_amount"]:
-            added.setdefault(swing, []).append({name: found[name] for name in ("user_name", "change_amount")})
+            contributors.setdefault(swing, []).append({name: found[name] for name in ("user_name", "change_amount")})
         if found["apart"] is not None and found["apart_amount"] != 0:
             shown = {name: found[name] for name in ("user_name", "currency_code", "apart")}
             apart.setdefault(swing, []).append(shown | {"change_amount": found["apart_amount"]})
     return [
         ReportedSwing(
-            **found, contributors=added.get(swing, [])[:_CONTRIBUTORS] or None, reports_apart=apart.get(swing)
+            **found,
+            contributors=contributors.get(swing, [])[:_MOST_CONTRIBUTORS] or None,
+            reports_apart=apart.get(swing),
         )
         for found in rows(session, "alerts/swings", job_id=job_id)
-        for swing in (tuple(found[name] for name in _SWING),)
+        for swing in (tuple(found[name] for name in _SWING_KEY),)
     ]
 
 
 def headline(session: Session, job_id: str, *, time_period_id: str, field_id: str) -> Record:
-    """The top call of a forecast's quarter, and how it has changed."""
+    """The top person's call in a field and period, and its change since a week ago, or else since the export before."""
     return row(session, "alerts/headline", job_id=job_id, time_period_id=time_period_id, field_id=field_id)
 
 
@@ -157,7 +167,7 @@ def moved_people(session: Session, job_id: str) -> dict[str, list[str]]:
 def stale(
     session: Session, *, quarters: Iterable[str], forecasts: Iterable[str], not_before: datetime
 ) -> list[StaleQuarter]:
-    """Quarters whose newest figures are older than that."""
+    """Those of `quarters` whose newest merged export is from before `not_before`; no `forecasts` are all."""
     named = list(forecasts)
     return rows_as(
         StaleQuarter,
@@ -176,7 +186,7 @@ def failed_runs(session: Session, run_ids: Iterable[str]) -> set[str]:
 
 
 def alert_of(found: Record) -> Alert:
-    """A row of `alert` as a typed value; columns beside the message's are left out."""
+    """A row of `alert` as a typed value; columns that no message needs are left out."""
     from clari_pipeline.notify import Alert  # noqa: PLC0415 - a sync without alerts does without the channels' libraries
 
     return Alert(
@@ -188,5 +198,5 @@ def alert_of(found: Record) -> Alert:
     )
 
 
-def _plain(value: object) -> str:
+def _json_text(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)

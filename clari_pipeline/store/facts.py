@@ -1,4 +1,4 @@
-"""Facts of a staged document for the gate, and its differences from earlier exports: counts and the offending keys."""
+"""What the gate judges: counts and offending rows of the staged document, and its differences from earlier exports."""
 
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -29,7 +29,7 @@ class WeeksSpan:
 
 @dataclass(frozen=True, slots=True)
 class WeekAstray:
-    """A period's week whose days cannot be right: `fault` says why, behind the week's name."""
+    """A period's week whose days cannot be right; `fault` says why, to follow its name: `ends before it begins`."""
 
     time_period_id: str
     time_frame_id: str
@@ -42,7 +42,7 @@ class WeekAstray:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A field's measure that is calculated: `cells` of it hold no number, as `written` is none."""
+    """A field's measure that is left out as a calculated one: `cells` hold no number, but such as `written`."""
 
     field_id: str
     measure: str
@@ -52,7 +52,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentFacts:
-    """What the staged document holds; of each kind of offender up to twenty, as evidence shows them."""
+    """What the staged document holds: counts, and up to twenty rows of each kind of fault as evidence."""
 
     rows_staged: int
     rows_written: int
@@ -106,7 +106,7 @@ class SharedPerson:
 
 @dataclass(frozen=True, slots=True)
 class Top:
-    """A person at the top of the hierarchy."""
+    """A person at the top of the role hierarchy."""
 
     user_id: str
     name: str | None
@@ -115,7 +115,7 @@ class Top:
 
 @dataclass(frozen=True, slots=True)
 class AmbiguousQuota:
-    """A period whose quota stands on several fields, of which the settings name none."""
+    """A period in which several fields carry a quota, and `CLARI_QUOTA_FIELD` names none of them."""
 
     time_period_id: str
     field_ids: list[str]
@@ -140,7 +140,7 @@ def of_staged_document(session: Session, today: date) -> DocumentFacts:
 
 
 def call_week(session: Session, today: date) -> str | None:
-    """The week of the call on a day, among the weeks that are staged."""
+    """Id of the staged week whose call counts on a day: the newest begun, else the earliest; None without any."""
     found: str | None = row(session, "documents/call_week", today=today)["call_time_frame_id"]
     return found
 
@@ -152,28 +152,28 @@ def previous_export(session: Session, export: ExportRow) -> PreviousExport | Non
 
 
 def currencies_changed(session: Session, export: ExportRow) -> list[CurrencyChange]:
-    """Currencies that are not those known before."""
+    """Pairs of currencies in which staged entries differ from the same entries in the tables."""
     return rows_as(CurrencyChange, session, "quality/currencies_changed", forecast_id=export.forecast_id)
 
 
 def people_shared(session: Session) -> list[SharedPerson]:
-    """People who have several user ids in the document, at most twenty."""
+    """People with several user ids in the staged document, at most twenty."""
     return rows_as(SharedPerson, session, "documents/people_shared")
 
 
 def people_invented(session: Session) -> int:
-    """How many people of the document have an address in `.example`, as a sandbox's have."""
+    """How many people are staged, if every email of theirs is in `.example`, as only a sandbox writes; else 0."""
     found: int = row(session, "documents/people_invented")["people"]
     return found
 
 
 def tops(session: Session) -> list[Top]:
-    """People of the document at the top of the hierarchy."""
+    """People at the top of the staged document's role hierarchy, at most twenty."""
     return rows_as(Top, session, "documents/tops")
 
 
 def tops_known(session: Session, export: ExportRow) -> list[Top]:
-    """People at the top of the hierarchy by the quarter's exports up to this one's moment, at most twenty.
+    """People at the top of the role hierarchy by the quarter's exports up to this one's `exported_at`, at most twenty.
 
     Leaves this session's `person_shown` in place, as of that moment.
     """
@@ -183,5 +183,5 @@ def tops_known(session: Session, export: ExportRow) -> list[Top]:
 
 
 def quota_ambiguous(session: Session) -> list[AmbiguousQuota]:
-    """Periods with a quota on several fields of which the settings name none; reads this session's `quota_field`."""
+    """Periods whose quota field is ambiguous and needed; reads this session's `quota_field` and `measure_field`."""
     return rows_as(AmbiguousQuota, session, "quality/quota_ambiguous")

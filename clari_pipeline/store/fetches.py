@@ -1,4 +1,4 @@
-"""What the ledger of the products beside the forecast, `product_fetch`, says of a product as a whole."""
+"""Queries on `product_fetch`, the ledger of the products beside the forecast, by product."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -9,9 +9,10 @@ from clari_pipeline.warehouse.session import Session, row, rows, rows_as
 
 @dataclass(frozen=True, slots=True)
 class AskedWindow:
-    """A window that was asked for: its document `is_whole`, or `is_too_long`, or neither is known of it.
+    """A window of time that was fetched: `is_whole` if all of its records came, `is_too_long` if they are too many.
 
-    `is_final` is false where even a single day of it may yet come.
+    Neither is set where that is not known. `is_final`: the document itself came and was refused; after a timeout or
+    `ResultTooLarge` even a single day may still succeed.
     """
 
     window_from: datetime
@@ -24,7 +25,7 @@ class AskedWindow:
 
 @dataclass(frozen=True, slots=True)
 class ProductStatus:
-    """A product: how its newest fetch stands, and of what moment and how many the merged `rows` are."""
+    """A product: `state` and `error` of its newest fetch; `exported_at`, `loaded_at` and count of the merged `rows`."""
 
     product: str
     state: str
@@ -36,7 +37,7 @@ class ProductStatus:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A stretch of time of which a product's records can no longer be had: `expired`, or `cut_off`."""
+    """A stretch of time whose records Clari no longer delivers; `reason` is `expired` or `cut_off`."""
 
     product: str
     gap_from: datetime
@@ -45,12 +46,12 @@ class Gap:
 
 
 def unfinished(session: Session, product: str) -> list[FetchRow]:
-    """Fetches that were begun, and of which no document has landed, the newest first."""
+    """Fetches that were begun and have neither landed nor failed, the newest first."""
     return rows_as(FetchRow, session, "products/unfinished", product=product)
 
 
 def waiting(session: Session, product: str) -> list[str]:
-    """Request ids of the documents that wait to be merged, the oldest first."""
+    """Request ids of landed documents that are not merged yet, the oldest first."""
     return [found["request_id"] for found in rows(session, "products/waiting", product=product)]
 
 
@@ -65,28 +66,28 @@ def is_late(session: Session, fetch: FetchRow) -> bool:
 
 
 def reached(session: Session, product: str) -> datetime | None:
-    """Until when records have been fetched; None where none ever were."""
+    """The watermark: end of the newest window that has landed, adopted jobs aside; None where nothing ever has."""
     found: datetime | None = row(session, "products/reached", product=product)["reached"]
     return found
 
 
 def windows(session: Session, product: str) -> list[AskedWindow]:
-    """Each window that was asked for."""
+    """Each fetch of a window, but those that Clari answered with other days."""
     return rows_as(AskedWindow, session, "products/windows", product=product)
 
 
 def forecasts_since(session: Session, since: datetime) -> int:
-    """How many exports of forecasts Clari has counted since then."""
+    """How many exports of forecasts have been accepted since then: they count against Clari's quota."""
     return int(row(session, "products/forecasts_since", since=since)["exports"])
 
 
 def refused_within(session: Session, fetch: FetchRow) -> int:
-    """How many landed documents of a fetch's gap were refused."""
+    """How many landed documents were refused whose window overlaps the gap of a fetch (`gap_from` to `gap_to`)."""
     return int(row(session, "products/refused_within", **asdict(fetch))["refused"])
 
 
 def newest_event(session: Session) -> datetime | None:
-    """When the newest audit event happened that is in the tables."""
+    """Moment of the newest audit event in the tables; None without any."""
     found: datetime | None = row(session, "products/newest_event")["newest"]
     return found
 
@@ -109,5 +110,5 @@ def status(session: Session) -> list[ProductStatus]:
 
 
 def gaps(session: Session) -> list[Gap]:
-    """What is missing, by product, the oldest first."""
+    """Gaps by product, the oldest first."""
     return rows_as(Gap, session, "products/gaps")

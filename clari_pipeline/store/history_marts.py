@@ -32,8 +32,8 @@ _Fingerprints = dict[tuple[str, str, str, str], str]  # by forecast, quarter, ma
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
-    """A loaded export, by what tells whether it changed something."""
+class _LoadedExport:
+    """A loaded export: its document, and how it was asked for."""
 
     request_id: str
     forecast_id: str
@@ -45,7 +45,7 @@ class _Loaded:
     currency: str | None
     include_historical: bool | None
 
-    def is_same_document_as(self, before: _Loaded) -> bool:
+    def is_same_document_as(self, before: _LoadedExport) -> bool:
         """Whether it is the same document, asked for in the same way, as the one before it."""
         return replace(self, request_id=before.request_id, exported_at=before.exported_at) == before
 
@@ -85,8 +85,8 @@ class _Quarter:
 
     forecast_id: str
     quarter_id: str
-    exports: tuple[_Loaded, ...]
-    others: tuple[_Loaded, ...]
+    exports: tuple[_LoadedExport, ...]
+    others: tuple[_LoadedExport, ...]
 
     @property
     def which(self) -> dict[str, Any]:
@@ -97,19 +97,19 @@ class _Quarter:
         return [export.request_id for export in (*self.exports, *self.others) if export.exported_at <= moment]
 
 
-class _Calls(NamedTuple):
-    """A fingerprint of what a week's calls are made from, and the moment that they are as of."""
+class _CallsFingerprint(NamedTuple):
+    """A hash of what a week's calls are made from, and the moment that they are as of, in ISO 8601."""
 
     content: str
     as_of: str
 
     @property
-    def fingerprint(self) -> str:
+    def text(self) -> str:
         """Both in one text, as in `mart_part_version`."""
         return f"{self.content} {self.as_of}"
 
     def is_content_of(self, fingerprint: str) -> bool:
-        """Whether calls with that fingerprint have the same content, as of whatever moment."""
+        """Whether calls of that fingerprint's text differ from these in their moment at most."""
         return fingerprint.partition(" ")[0] == self.content
 
 
@@ -126,7 +126,7 @@ def refresh(session: Session, rules: CallRules) -> list[tuple[NewestExport, list
     }
     newest = {(one.forecast_id, one.quarter_id): one for one in marts.newest_loaded(session)}
     changed = []
-    loaded = rows_as(_Loaded, session, "marts/loaded_documents")
+    loaded = rows_as(_LoadedExport, session, "marts/loaded_documents")
     for quarter in sorted(_quarters(loaded), key=lambda one: one.quarter_id):
         which = (quarter.forecast_id, quarter.quarter_id)
         weeks = _refresh_quarter(session, rules, quarter, newest[which], known)
@@ -136,29 +136,29 @@ def refresh(session: Session, rules: CallRules) -> list[tuple[NewestExport, list
 
 
 def movement_faults(session: Session, export: NewestExport, weeks: list[str]) -> int:
-    """Rows of `forecast_movement`, of the export's quarter, that do not add up, or, of these weeks, whose ends are not
-    the weeks' calls.
+    """How many rows of `forecast_movement` of the export's quarter do not add up, or, in these weeks, begin or end with
+    another amount than the call of their week.
     """
     which = {"forecast_id": export.forecast_id, "quarter_id": export.quarter_id}
     found: int = row(session, "quality/movement_faults", **which, weeks=weeks)["faults"]
     return found
 
 
-def _quarters(exports: Iterable[_Loaded]) -> list[_Quarter]:
-    brought: dict[str, list[_Loaded]] = {}
-    last: dict[tuple[str, str], _Loaded] = {}
+def _quarters(exports: Iterable[_LoadedExport]) -> list[_Quarter]:
+    changing: dict[str, list[_LoadedExport]] = {}  # by forecast: exports that repeat the one before are left out
+    last: dict[tuple[str, str], _LoadedExport] = {}
     for export in exports:  # in the order in which they count
         which = (export.forecast_id, export.quarter_id)
         before = last.get(which)
         if before is None or not export.is_same_document_as(before):
-            brought.setdefault(export.forecast_id, []).append(export)
+            changing.setdefault(export.forecast_id, []).append(export)
         last[which] = export
     return [
         _Quarter(
             forecast_id,
             quarter_id,
-            tuple(one for one in brought[forecast_id] if one.quarter_id == quarter_id),
-            tuple(one for one in brought[forecast_id] if one.quarter_id != quarter_id),
+            tuple(one for one in changing[forecast_id] if one.quarter_id == quarter_id),
+            tuple(one for one in changing[forecast_id] if one.quarter_id != quarter_id),
         )
         for forecast_id, quarter_id in last
     ]
@@ -198,7 +198,7 @@ def _refresh_quarter(
         MARTS[CALLS].version,
     )
     calls = {
-        week.part: _Calls(
+        week.part: _CallsFingerprint(
             _fingerprint(
                 calendar,
                 asdict(week) | {"as_of": None},
@@ -210,29 +210,29 @@ def _refresh_quarter(
         for week in weeks
     }
     _backfill(session, rules, quarter, [week for week in weeks if week.is_backfilled], calls, known)
-    before = ""
-    moved = [week.time_frame_id for week in weeks[-1:]]
+    content = ""
+    to_check = [week.time_frame_id for week in weeks[-1:]]
     for week in weeks:
-        part, before_it = week.part, before
+        part, previous_content = week.part, content
         call = calls[part]
-        before = call.content
+        content = call.content
         if week.is_backfilled:
             continue
         _refresh_calls(session, rules, quarter, week, call, known.get((CALLS, part), ""))
-        movement = _fingerprint(before_it, call.content, MARTS[MOVEMENT].version)
+        movement = _fingerprint(previous_content, call.content, MARTS[MOVEMENT].version)
         if known.get((MOVEMENT, part)) != movement:
-            moved.append(week.time_frame_id)
+            to_check.append(week.time_frame_id)
             run(session, "marts/forecast_movement", **which, **asdict(week))
             run(session, "marts/part_made", **which, mart=MOVEMENT, part=part, made_of=movement)
     run(session, "marts/part_made", **which, mart=CALLS, part=_WHOLE, made_of=whole)
-    return moved
+    return to_check
 
 
 def _refresh_calls(
-    session: Session, rules: CallRules, quarter: _Quarter, week: _Week, call: _Calls, known: str
+    session: Session, rules: CallRules, quarter: _Quarter, week: _Week, call: _CallsFingerprint, known: str
 ) -> None:
     """Rebuild a week's calls, unless `known`, the fingerprint of those in the table, is the same."""
-    if known == call.fingerprint:
+    if known == call.text:
         return
     which = quarter.which
     if call.is_content_of(known):
@@ -249,7 +249,7 @@ def _refresh_calls(
         )
         run(session, "marts/week_person", **which, as_of=week.as_of)
         run(session, "marts/forecast_call_week", **which, **asdict(week), top_user=rules.top_user)
-    run(session, "marts/part_made", **which, mart=CALLS, part=week.part, made_of=call.fingerprint)
+    run(session, "marts/part_made", **which, mart=CALLS, part=week.part, made_of=call.text)
 
 
 def _backfill(
@@ -257,16 +257,16 @@ def _backfill(
     rules: CallRules,
     quarter: _Quarter,
     weeks: list[_Week],
-    calls: dict[str, _Calls],
+    calls: dict[str, _CallsFingerprint],
     known: dict[tuple[str, str], str],
 ) -> None:
-    """Rebuild the changed weeks before the first export: usually all or none."""
-    due = [week for week in weeks if known.get((CALLS, week.part)) != calls[week.part].fingerprint]
+    """Rebuild the changed weeks that had ended before the first export, usually all or none, as many at once as fit."""
+    due = [week for week in weeks if known.get((CALLS, week.part)) != calls[week.part].text]
     if not due:
         return
     as_of = weeks[0].as_of
     parts = [week.part for week in due]
-    run(session, "marts/backfilled_begin", **quarter.which, weeks=_names(due), parts=parts, as_of=as_of)
+    run(session, "marts/backfilled_begin", **quarter.which, weeks=_week_keys(due), parts=parts, as_of=as_of)
     run(session, "marts/week_person", **quarter.which, as_of=as_of)
     marts.find_measure_fields(session, **quarter.which, as_of=as_of, rules=rules)
     at_once = max(1, _CALLS_A_STATEMENT // max(1, row(session, "marts/backfilled_places")["places"]))
@@ -275,13 +275,13 @@ def _backfill(
             session,
             "marts/backfilled_weeks",
             **quarter.which,
-            weeks=_names(due[first : first + at_once]),
+            weeks=_week_keys(due[first : first + at_once]),
             as_of=as_of,
             use_adjusted=rules.use_adjusted,
             top_user=rules.top_user,
         )
     for part in parts:
-        run(session, "marts/part_made", **quarter.which, mart=CALLS, part=part, made_of=calls[part].fingerprint)
+        run(session, "marts/part_made", **quarter.which, mart=CALLS, part=part, made_of=calls[part].text)
 
 
 def _weeks(begun: list[_BegunWeek], rules: CallRules, exports: list[datetime]) -> list[_Week]:
@@ -320,8 +320,8 @@ def _weeks(begun: list[_BegunWeek], rules: CallRules, exports: list[datetime]) -
     return weeks
 
 
-def _names(weeks: Iterable[_Week]) -> list[str]:
-    """Each week with each of its periods."""
+def _week_keys(weeks: Iterable[_Week]) -> list[str]:
+    """`<period> <week>`, for each week and each of its periods."""
     return [f"{period} {week.time_frame_id}" for week in weeks for period in week.periods]
 
 

@@ -1,6 +1,7 @@
 """The two ledgers, `export_job` of forecasts and `product_fetch` of the products beside them.
 
-What is being asked of Clari, was asked, has landed, was merged or refused. They decide what happens next.
+The `state` of a row is the last step that is done: SUBMITTING, SUBMITTED, LANDED, then LOADED or REFUSED; or FAILED,
+TIMED_OUT, CANCELLED; RETIRED, once its quarter has left the tables. An interrupted run is continued from it.
 """
 
 import json
@@ -20,7 +21,7 @@ LANDED_STATES = ("LANDED", "LOADED", "REFUSED", "RETIRED")
 
 
 def in_order(moment: datetime, last: datetime | None) -> datetime:
-    """That moment, or the one right after the last: a clock that was set back makes nothing older than what was."""
+    """The moment, or a microsecond after `last` where that is later: a clock that was set back must reorder nothing."""
     return moment if last is None or moment >= last else last + timedelta(microseconds=1)
 
 
@@ -28,15 +29,15 @@ def in_order(moment: datetime, last: datetime | None) -> datetime:
 class Ledger(Generic[_Row]):
     """One of the two tables, a row an export or fetch, named by its `request_id`.
 
-    Its queries stand in `sql/ledger.sql`, their names beginning with `queries`. What is submitted later is newer than
+    Its queries stand in `sql/ledger.sql`, their names beginning with `prefix`. What is submitted later is newer than
     all of its forecast's quarter or product, whatever the clock says.
     """
 
-    queries: str
+    prefix: str
     kind: type[_Row]
 
     def submitting(self, session: Session, *, submitted_at: datetime, **columns: Any) -> datetime:
-        """Persist an export before Clari is asked for it, as the newest of its kind; as of when."""
+        """Persist an export before Clari is asked. Returns its `submitted_at`, not before the last one's."""
         at = in_order(submitted_at, self._row(session, "last_submitted", **columns)["submitted_at"])
         self._run(session, "submitting", **_NO_WINDOW | columns, submitted_at=at)
         return at
@@ -44,17 +45,20 @@ class Ledger(Generic[_Row]):
     def submitted(
         self, session: Session, request_id: str, *, job_id: str, at: datetime | None, is_adopted: bool
     ) -> None:
-        """Clari has accepted it, at that moment if it is known; `is_adopted` where a job was found that may be it."""
+        """Clari has accepted it, at that moment if it is known.
+
+        `is_adopted`: the answer was lost, and a job was found at Clari that may be this one.
+        """
         self._run(session, "submitted", request_id=request_id, job_id=job_id, submitted_at=at, is_adopted=is_adopted)
 
     def counted(
         self, session: Session, request_id: str, *, retries: int, polls: int = 0, slot_seconds: Decimal = Decimal(0)
     ) -> None:
-        """Add so many polls, retried calls, and seconds waited for a free slot."""
+        """Add to the counts of polls and retried calls, and to the seconds of waiting for a free slot."""
         self._run(session, "counted", request_id=request_id, polls=polls, retries=retries, slot_seconds=slot_seconds)
 
     def ended(self, session: Session, request_id: str, *, exported_at: datetime | None, **columns: Any) -> None:
-        """The job has ended at Clari. Where it has no start, it is as of its submission, newer than those before it."""
+        """The job has ended at Clari. Without `exported_at` it is as of its submission, or right after the last one."""
         if exported_at is None:
             known = self._row(session, "exported_before", request_id=request_id)
             exported_at = in_order(known["submitted_at"], known["exported_before"])
@@ -78,7 +82,7 @@ class Ledger(Generic[_Row]):
         state: str = "FAILED",
         clari_status: str | None = None,
     ) -> None:
-        """No document came; `state` is FAILED, TIMED_OUT or CANCELLED, `error_kind` the error's class."""
+        """No document will come; `state` is FAILED, TIMED_OUT or CANCELLED, `error_kind` the error's class."""
         self._run(
             session,
             "failed",
@@ -94,7 +98,7 @@ class Ledger(Generic[_Row]):
         self._run(session, "deferred", request_id=request_id, error=error, error_kind=error_kind)
 
     def refused(self, session: Session, request_id: str, error: str, *, rows_exported: int | None = None) -> None:
-        """A document came and is not good enough."""
+        """A document came, and the gate keeps it out."""
         self._run(session, "refused", request_id=request_id, error=error, rows_exported=rows_exported)
 
     def reassign(self, session: Session, request_id: str, run_id: str) -> None:
@@ -107,22 +111,22 @@ class Ledger(Generic[_Row]):
 
     def row(self, session: Session, request_id: str) -> _Row:
         """One export's row."""
-        (only,) = rows_as(self.kind, session, f"ledger/{self.queries}by_request", request_id=request_id)
+        (only,) = rows_as(self.kind, session, f"ledger/{self.prefix}by_request", request_id=request_id)
         return only
 
     def find(self, session: Session, request_id: str) -> _Row | None:
-        """The same, or None where the ledger does not know it."""
-        return next(iter(rows_as(self.kind, session, f"ledger/{self.queries}by_request", request_id=request_id)), None)
+        """One export's row, or None where there is none."""
+        return next(iter(rows_as(self.kind, session, f"ledger/{self.prefix}by_request", request_id=request_id)), None)
 
     def known_jobs(self, session: Session) -> set[str]:
-        """Clari's ids of every job that is ours already."""
-        return {found["job_id"] for found in rows(session, f"ledger/{self.queries}known_jobs")}
+        """Clari's ids of the jobs of all rows."""
+        return {found["job_id"] for found in rows(session, f"ledger/{self.prefix}known_jobs")}
 
     def _run(self, session: Session, query: str, **parameters: Any) -> None:
-        run(session, f"ledger/{self.queries}{query}", **parameters)
+        run(session, f"ledger/{self.prefix}{query}", **parameters)
 
     def _row(self, session: Session, query: str, **parameters: Any) -> Record:
-        return row(session, f"ledger/{self.queries}{query}", **parameters)
+        return row(session, f"ledger/{self.prefix}{query}", **parameters)
 
 
 EXPORTS = Ledger("", ExportRow)
@@ -131,7 +135,7 @@ FETCHES = Ledger("fetch_", FetchRow)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentCounts:
-    """What was counted in a document, and of a forecast's what it was found to hold: columns of `export_job`."""
+    """What reading a document has found: columns of `export_job`; of a product's document `rows_exported` alone."""
 
     rows_exported: int
     rows_staged: int | None = None
@@ -145,7 +149,7 @@ class DocumentCounts:
 
 @dataclass(frozen=True, slots=True)
 class QuarterStatus:
-    """A forecast × quarter: how its newest export stands, and of what moment and how many the merged `rows` are."""
+    """A forecast × quarter: `state` of its newest export; `exported_at` and count of the merged `rows`."""
 
     forecast_id: str
     time_period_id: str
@@ -155,7 +159,7 @@ class QuarterStatus:
 
 
 def types_asked(session: Session, request_id: str, *, types: Iterable[str], refused: Iterable[str]) -> None:
-    """What is asked for now, and what Clari has refused of the request."""
+    """Record the export types that are asked for now, and those that Clari has refused."""
     run(
         session,
         "ledger/types_asked",
@@ -166,12 +170,12 @@ def types_asked(session: Session, request_id: str, *, types: Iterable[str], refu
 
 
 def quota_read(session: Session, **columns: Any) -> None:
-    """Write down what Clari leaves of exports, as a run read it."""
+    """Record in `export_quota` what Clari allows a run to export, and what is left of it."""
     run(session, "ledger/quota_read", **columns)
 
 
 def document_read(session: Session, request_id: str, counts: DocumentCounts) -> None:
-    """What was counted in the document."""
+    """Record what reading the document has found."""
     run(session, "ledger/read_document", request_id=request_id, **asdict(counts))
 
 
@@ -187,7 +191,7 @@ def landed_of_quarter(session: Session, quarter_id: str) -> list[str]:
 
 
 def refused_requests(session: Session) -> set[str]:
-    """Request ids of all that the gate has refused."""
+    """Request ids of all exports and fetches that the gate has refused."""
     return {found["request_id"] for found in rows(session, "ledger/refused_requests")}
 
 
@@ -197,7 +201,10 @@ def at_clari(session: Session) -> list[ExportRow]:
 
 
 def landed_by(session: Session, run_ids: Iterable[str]) -> list[ExportRow]:
-    """Exports of which a document has landed: these runs', merged or not, and whosever wait to be; the newest first."""
+    """Landed exports, newest first: merged or refused ones of these runs, and of any run those that wait to be merged.
+
+    Of the waiting ones only those that would be the newest of their quarter.
+    """
     return rows_as(ExportRow, session, "ledger/landed_by", run_ids=list(run_ids))
 
 
@@ -212,7 +219,7 @@ def landings(session: Session) -> list[tuple[str, str]]:
 
 
 def landing_paths(session: Session) -> set[str]:
-    """Where the landed documents lie that the ledger knows."""
+    """`landing_path` of every landed document, relative to the landing folder."""
     return {found["landing_path"] for found in rows(session, "ledger/landing_paths")}
 
 
@@ -227,7 +234,7 @@ def alerts_pending(session: Session) -> int:
 
 
 def keep_verdicts(session: Session, verdicts: Iterable[Verdict], at: datetime) -> None:
-    """Write verdicts into `export_check`, over those of the same export and check."""
+    """Write verdicts into `export_check`, in place of those of the same export and check."""
     of_export: dict[str, dict[str, Verdict]] = {}
     for verdict in verdicts:
         of_export.setdefault(verdict.request_id, {})[verdict.check_name] = verdict
@@ -265,7 +272,7 @@ def verdicts_of(session: Session, request_id: str) -> list[Verdict]:
 
 
 def health_exports(session: Session) -> list[Record]:
-    """Each forecast × quarter: `state` of the newest export; `exported_at`, `loaded_at` of the newest sync merged."""
+    """Each forecast × quarter: `state` of the newest export; `exported_at`, `loaded_at` of a sync's newest merged."""
     return rows(session, "ledger/health_exports")
 
 

@@ -12,17 +12,17 @@ _TABLES = ("forecast_entry", "forecast_user", "forecast_field", "time_period", "
 
 
 class Refresh(Enum):
-    """What refreshes a mart (`store/refreshing.py`)."""
+    """How a mart is refreshed (`store/refreshing.py`)."""
 
-    NEWEST_CALLS = auto()  # each quarter whose newest export, rules or version is another
-    COMPARISONS = auto()  # each pair of exports that has not been compared
-    WEEKS = auto()  # each week whose calls or movements are made of something else
+    NEWEST_CALLS = auto()  # rebuilds each quarter whose newest export, rules or version has changed
+    COMPARISONS = auto()  # adds each pair of exports that has not been compared
+    WEEKS = auto()  # rebuilds each week whose fingerprint of calls or movements has changed
     STATEMENT = auto()  # `refresh`, below its table in `sql/schema/<name>.sql`, replaces all rows
     WITH_ANOTHER = auto()  # filled with the mart that it reads, or a view
 
 
 class RetentionRule(Enum):
-    """When rows of a quarter leave that is older than those kept."""
+    """When the rows of a quarter that is older than the kept ones are deleted."""
 
     WITH_QUARTER = auto()  # counted and deleted with the quarter's entries, by `time_period_id`
     AT_REFRESH = auto()  # they are gone once the mart is refreshed, or, in a view, at once
@@ -89,7 +89,7 @@ _CHANGE = f"{_CALL} forecast_entry.currency_code"
 _MOVED = "forecast_swing.previous_value forecast_swing.current_value"
 _TEAM = "forecast_call_week.parent_role_id forecast_call_week.role_id"
 
-# What finds the calls as known at a moment.
+# Statements that find the calls as known at a moment.
 _CALLS_STATEMENTS = (
     "rules_begin",
     "swing_rule",

@@ -30,7 +30,7 @@ class CallRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedExport:
-    """What a loaded export's calls are collected by: its moment, its week of the call, and its fields of quota."""
+    """What determines a loaded export's calls: its moment, its week of the call, and its quota fields."""
 
     job_id: str
     exported_at: datetime
@@ -40,7 +40,7 @@ class LoadedExport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewestExport(LoadedExport):
-    """The newest loaded export of a forecast × quarter, and how many of it are loaded."""
+    """The newest loaded export of a forecast × quarter, and how many of the quarter's exports are loaded."""
 
     request_id: str
     forecast_id: str
@@ -73,7 +73,7 @@ class Swing:
 class MassChange:
     """A period's field in which `swung` of `compared` calls swung, `moved_alike` of them by the same `ratio`.
 
-    `user_ids` are those that moved alike, where it is not the others, too.
+    `user_ids` are those who moved alike; None where the change is that of all who swung.
     """
 
     time_period_id: str
@@ -90,7 +90,7 @@ class MassChange:
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """A comparison that is due: the job of an export without any, and the one before it by that baseline."""
+    """A comparison that is due: an export's job, and that of the export before it by this baseline."""
 
     baseline: str
     job_id: str
@@ -169,8 +169,8 @@ def begin_calls(session: Session, rules: CallRules) -> None:
             is_alerted=rule.alert,
             muted_in_weeks=None if rule.muted_in_weeks is None else list(rule.muted_in_weeks),
         )
-    for name, stands in rules.rules.fields.items():
-        run(session, "marts/field_rule", field=name, **stands.model_dump())
+    for name, field_rule in rules.rules.fields.items():
+        run(session, "marts/field_rule", field=name, **field_rule.model_dump())
 
 
 def find_measure_fields(
@@ -188,7 +188,7 @@ def mass_changes(session: Session, job_id: str | None) -> list[MassChange]:
 
 
 def note_organisation(session: Session, calendar: FiscalCalendar) -> None:
-    """Write the organisation's time zone, by which views find the current day."""
+    """Store the organisation's time zone, in which views find the current day."""
     run(session, "marts/organisation", time_zone=calendar.zone)
 
 
@@ -251,7 +251,7 @@ class _Calls:
         """Add an export's calls and people, unless they are there already."""
         if any(known.job_id == export.job_id for known in self._collected):
             return
-        known = next((known for known in self._collected if self._is_alike(known, export)), None)
+        known = next((known for known in self._collected if self._has_same_calls(known, export)), None)
         if known is not None:
             self.show_people(export)
             run(self._session, "marts/forecast_call_again", job_id=export.job_id, known_job_id=known.job_id)
@@ -270,7 +270,7 @@ class _Calls:
         self._collected.append(export)
 
     def show_people(self, export: LoadedExport) -> None:
-        """Make this session's `person_shown` as of an export, unless it is."""
+        """Rebuild this session's `person_shown` as of an export, unless it is."""
         if self._people_as_of != export.exported_at:
             run(self._session, "marts/person_shown", **self.quarter, as_of=export.exported_at)
             self._people_as_of = export.exported_at
@@ -281,8 +281,8 @@ class _Calls:
             find_measure_fields(self._session, **self.quarter, as_of=export.exported_at, rules=self.rules)
             self._fields_as_of = export.exported_at
 
-    def _is_alike(self, known: LoadedExport, export: LoadedExport) -> bool:
-        """Whether both have the same week of the call and fields of quota, and nothing changed between them."""
+    def _has_same_calls(self, known: LoadedExport, export: LoadedExport) -> bool:
+        """Whether both have the same week of the call and quota fields, and no entry changed between them."""
         if (known.call_time_frame_id, known.quota_fields) != (export.call_time_frame_id, export.quota_fields):
             return False
         after, until = sorted((known.exported_at, export.exported_at))
@@ -303,7 +303,7 @@ def _compare(session: Session, calls: _Calls, pairs: list[_Pair]) -> None:
     rules, quarter = calls.rules, calls.quarter
     exports = rows_as(LoadedExport, session, "ledger/of_quarter", **quarter, states=["LOADED"])
     loaded = {export.job_id: export for export in exports}
-    swings, asked = rules.rules.swings, Quarter.parse(quarter["quarter_id"])
+    swing_rules, fiscal_quarter = rules.rules.swings, Quarter.parse(quarter["quarter_id"])
     for pair in pairs:
         for job_id in (pair.previous_job_id, pair.job_id):  # the newer last: people and fields are needed as of it next
             calls.collect(loaded[job_id])
@@ -314,13 +314,13 @@ def _compare(session: Session, calls: _Calls, pairs: list[_Pair]) -> None:
             **asdict(pair),
             threshold=rules.swing_threshold,
             min_amount=rules.swing_min_amount,
-            min_share=swings.min_share_of_quota,
-            fields=[name.lower() for name in swings.fields],
-            every_field=not swings.fields,
-            rep_mutes=list(swings.reps_muted_in_weeks),
+            min_share=swing_rules.min_share_of_quota,
+            fields=[name.lower() for name in swing_rules.fields],
+            every_field=not swing_rules.fields,
+            rep_mutes=list(swing_rules.reps_muted_in_weeks),
             # A quarter that ended three days ago to the instant did not end more than three days ago.
             exported_on=rules.calendar.day_of(loaded[pair.job_id].exported_at - timedelta(microseconds=1)),
-            quarter_end=rules.calendar.last_day(asked),
+            quarter_end=rules.calendar.last_day(fiscal_quarter),
         )
         run(session, "marts/forecast_swing_contribution", **asdict(pair))
         run(session, "marts/forecast_swing_summary", **asdict(pair), every_job=False)

@@ -13,7 +13,7 @@ from clari_pipeline.store.facts import LeftOut
 from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.warehouse.session import Record, Session, row, rows, run
 
-_ASKED = {  # by the columns that they fill, and forecast_updated by itself: types that an export can ask for
+_TYPES = {  # the export type that fills each column; `forecast_updated` is that of is_updated and who set it when
     "forecast_value": "forecast",
     "forecast_updated": "forecast_updated",
     "quota_value": "quota",
@@ -21,10 +21,10 @@ _ASKED = {  # by the columns that they fill, and forecast_updated by itself: typ
     "crm_total": "crm_total",
     "crm_closed": "crm_closed",
 }
-_STAGING = ("stage_user", "stage_period")
-_LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
-_DESCRIBED = ("stage_user", "stage_field", "stage_time_period", "stage_time_frame")
-STAGED = ("stage_entry", "stage_shown_week", *_DESCRIBED)  # what a merge reads of a document
+_STAGING = ("stage_user", "stage_period")  # statements that build the typed staging tables
+_KEPT_LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
+_LIST_TABLES = ("stage_user", "stage_field", "stage_time_period", "stage_time_frame")
+STAGED = ("stage_entry", "stage_shown_week", *_LIST_TABLES)  # what a merge reads of a document
 MERGED = (
     "forecast_entry_history",
     "forecast_entry_sighting",
@@ -38,9 +38,9 @@ MERGED = (
     "time_period",
 )
 _ROWS_A_WRITE = 160_000  # more than a row group of DuckDB: what is less costs four times as much a row
-_DESCRIBING = ("dimensions", "weeks", "week_numbers")
+_MERGING_LISTS = ("dimensions", "weeks", "week_numbers")
 _MERGING = (
-    *_DESCRIBING,
+    *_MERGING_LISTS,
     "entry_change",
     "forecast_entry",
     "forecast_entry_history",
@@ -83,7 +83,7 @@ class Staging:
         run(session, "documents/stage_begin")
 
     def take(self, entries: pa.Table) -> None:
-        """Add entries of the document, of the schema `documents.ENTRY`."""
+        """Add entries of the document, of the schema `documents.rows.ENTRY`."""
         self._waiting.append(entries)
         self._rows_waiting += entries.num_rows
         if self._rows_waiting >= _ROWS_A_WRITE:
@@ -156,7 +156,7 @@ def note_repeated(session: Session, export: ExportRow, known: ExportRow) -> None
     `restore_lists` has to have staged the document's lists. The caller holds the transaction.
     """
     parameters = _parameters(export)
-    for name in _DESCRIBING:
+    for name in _MERGING_LISTS:
         run(session, f"merge/{name}", **parameters)
     run(session, "merge/same_document", **parameters, known_job_id=known.job_id)
     run(session, "merge/forecast_user_sighting", **parameters)
@@ -164,7 +164,7 @@ def note_repeated(session: Session, export: ExportRow, known: ExportRow) -> None
 
 
 def note_unchanged(session: Session, request_id: str, rows_staged: int | None) -> None:
-    """Record that an export was merged whose rows were all there."""
+    """Record an export as merged whose rows were all in the tables already."""
     nothing = dict.fromkeys(("rows_inserted", "rows_updated", "rows_disappeared"), 0)
     run(session, "ledger/loaded", request_id=request_id, rows_unchanged=rows_staged, **nothing)
 
@@ -172,7 +172,7 @@ def note_unchanged(session: Session, request_id: str, rows_staged: int | None) -
 def keep_lists(session: Session, export: ExportRow, *, read_by: str) -> None:
     """Keep the staged document's lists (people, fields, periods, weeks), for `restore_lists` by the same reader."""
     parts = []
-    for name in _LISTS:
+    for name in _KEPT_LISTS:
         sink = pa.BufferOutputStream()
         table = session.documents.table(name).to_arrow_table()
         with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -180,7 +180,7 @@ def keep_lists(session: Session, export: ExportRow, *, read_by: str) -> None:
         part = sink.getvalue().to_pybytes()
         parts += [len(part).to_bytes(8), part]
     lists = b"".join(parts)
-    if session.most_bytes is None or len(lists) <= session.most_bytes:  # else the same document will be read once more
+    if session.most_bytes is None or len(lists) <= session.most_bytes:  # else it is parsed once more
         run(session, "merge/newest_document", **_parameters(export), read_by=read_by, lists=lists)
 
 
@@ -190,14 +190,14 @@ def restore_lists(session: Session, known: ExportRow, *, read_by: str) -> bool:
     if not found:
         return False
     kept, at = found[0]["lists"], 0
-    for name in _LISTS:
+    for name in _KEPT_LISTS:
         size = int.from_bytes(kept[at : at + 8])
         session.documents.register(f"kept_{name}", pa.ipc.open_stream(kept[at + 8 : at + 8 + size]).read_all())
         at += 8 + size
     run(session, "documents/restore_lists")
-    for name in _LISTS:
+    for name in _KEPT_LISTS:
         session.documents.unregister(f"kept_{name}")
-    session.upload(_DESCRIBED)
+    session.upload(_LIST_TABLES)
     return True
 
 
@@ -249,5 +249,5 @@ def order(export: ExportRow) -> tuple[datetime, datetime, str]:
 
 
 def _parameters(export: ExportRow) -> Record:
-    has_measures = {f"has_{name}": kind in export.types for name, kind in _ASKED.items()}
+    has_measures = {f"has_{name}": kind in export.types for name, kind in _TYPES.items()}
     return asdict(export) | {"quarter_id": export.time_period_id} | has_measures

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from clari_pipeline.core.setting_errors import DriverMissing
 from clari_pipeline.store.work_tables import work_tables
 from clari_pipeline.warehouse import registry
-from clari_pipeline.warehouse.environment import belonging
+from clari_pipeline.warehouse.environment import guarded
 from clari_pipeline.warehouse.session import Warehouse
 
 
@@ -30,4 +30,4 @@ def open_warehouse(url: SecretStr, *, data_dir: Path, env: str | None) -> Wareho
             f"CLARI_WAREHOUSE_URL names {engine.title}, and {error.name or 'its driver'} is not installed: "
             f"pip install 'clari-pipeline[{engine.name}]'"
         ) from error
-    return belonging(kind, env).at(url, data_dir=data_dir, work_tables=work_tables)
+    return guarded(kind, env).at(url, data_dir=data_dir, work_tables=work_tables)

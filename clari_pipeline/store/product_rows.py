@@ -1,4 +1,4 @@
-"""A product's records into its tables: staged as they are read, merged in one transaction, older never over newer.
+"""Stage a product's records, and merge them into its tables in one transaction; older rows never replace newer ones.
 
 Its queries are those of `sql/products.sql` whose names begin with the product's, or with one of its tables.
 """
@@ -15,13 +15,13 @@ import pyarrow as pa
 from clari_pipeline.store.ledger_rows import FetchRow
 from clari_pipeline.warehouse.session import Session, row, run, run_in_duckdb
 
-_OF_THE_MERGE = {"in_latest_export", "first_seen_at", "changed_at", "last_seen_at", "request_id"}
+_SET_BY_MERGE = {"in_latest_export", "first_seen_at", "changed_at", "last_seen_at", "request_id"}
 _MOMENT = pa.timestamp("us", "UTC")
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merge did, in rows of the product's first table; `rows_merged` is counted in it afterwards."""
+    """Counts of a merge, in rows of the product's first table; `rows_merged` is counted in it afterwards."""
 
     rows_staged: int
     rows_inserted: int
@@ -31,32 +31,32 @@ class Merged:
 
 
 class Staging:
-    """This session's `stage_*` tables of one product, made anew; they take its records as they are read."""
+    """This session's `stage_*` tables of one product, emptied; its records are added as they are read."""
 
     def __init__(self, session: Session, product: str, tables: Sequence[str]) -> None:
         self._session = session
         self._product = product
         self._tables = tables
-        self._taken = 0
-        with self._read({}):
+        self._records_read = 0
+        with self._raw_tables({}):
             run(session, f"products/stage_{product}_begin")
 
     def take(self, records: Mapping[str, list[dict[str, Any]]]) -> None:
-        """More records, by table."""
-        with self._read(records):
+        """Add records, by table."""
+        with self._raw_tables(records):
             run(self._session, f"products/stage_{self._product}_more")
 
     def end(self) -> None:
-        """Keep one row of what came several times."""
+        """Keep, of several records with one key, the one that was read last."""
         run(self._session, f"products/stage_{self._product}_end")
 
     @contextmanager
-    def _read(self, records: Mapping[str, list[dict[str, Any]]]) -> Iterator[None]:
-        """The tables `raw_*` with these records meanwhile."""
+    def _raw_tables(self, records: Mapping[str, list[dict[str, Any]]]) -> Iterator[None]:
+        """Register these records as the tables `raw_*` while the context is open."""
         for name in self._tables:
-            found = [one | {"position": self._taken + place} for place, one in enumerate(records.get(name, ()))]
+            found = [one | {"position": self._records_read + place} for place, one in enumerate(records.get(name, ()))]
             self._session.documents.register(f"raw_{name}", pa.Table.from_pylist(found, schema=_raw_schema(name)))
-            self._taken += len(found)
+            self._records_read += len(found)
         yield
         for name in self._tables:
             self._session.documents.unregister(f"raw_{name}")
@@ -74,11 +74,11 @@ def raw_schema(connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema:
     """What records of a table are read into: their position in the document, and the columns that no merge sets."""
     columns = connection.table(f"clari.{table}").to_arrow_table().schema
     kinds = {one.name: _MOMENT if pa.types.is_timestamp(one.type) else one.type for one in columns}
-    return pa.schema({"position": pa.int64()} | {name: kinds[name] for name in kinds if name not in _OF_THE_MERGE})
+    return pa.schema({"position": pa.int64()} | {name: kinds[name] for name in kinds if name not in _SET_BY_MERGE})
 
 
 def people_invented(session: Session, product: str) -> int:
-    """How many people of the staged document, all of them, are a sandbox's."""
+    """How many colleagues are staged, if every email of theirs is in `.example`, as only a sandbox writes; else 0."""
     found: int = row(session, f"products/stage_{product}_invented")["people"]
     return found
 
@@ -86,7 +86,7 @@ def people_invented(session: Session, product: str) -> int:
 def merge(session: Session, product: str, tables: Sequence[str], fetch: FetchRow, *, has_parts: bool) -> Merged:
     """Merge the staged document. The caller holds the transaction.
 
-    With `has_parts` those of a record that its newest document no longer shows stay, with `in_latest_export` false.
+    With `has_parts` the parts of a record that its newest document no longer shows stay, with `in_latest_export` false.
     """
     parameters = asdict(fetch)
     before = row(session, f"products/{product}_counts", **parameters)
@@ -100,7 +100,7 @@ def merge(session: Session, product: str, tables: Sequence[str], fetch: FetchRow
 
 
 def no_longer_shown(session: Session, fetch: FetchRow) -> None:
-    """Hide the activities of its days that a document no longer shows."""
+    """Set `in_latest_export` to false on activities within the fetch's window that its document does not show."""
     run(session, "products/activity_gone", **asdict(fetch))
 
 

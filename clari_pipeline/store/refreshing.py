@@ -9,7 +9,8 @@ from clari_pipeline.warehouse.session import Session, run
 def refresh(session: Session, mart: Mart, rules: CallRules) -> list[tuple[marts.NewestExport, list[str]]]:
     """Refresh a mart and those that are filled with it. The caller holds the transaction.
 
-    Returns what `history_marts.refresh` does of the weekly ones: quarters whose movements are to be proven.
+    Returns for the weekly marts what `history_marts.refresh` does, the quarters whose movements are to be checked; else
+    nothing.
     """
     match mart.refresh:
         case Refresh.NEWEST_CALLS:

@@ -20,7 +20,7 @@ from clari_pipeline.warehouse.session import run_in_duckdb, runs_in_process
 Columns = tuple[tuple[str, str], ...]
 
 # In an order in which each statement finds the tables that it reads.
-_MAKING = (
+_CREATING = (
     "documents/stage_user",
     "documents/stage_period",
     "merge/entry_change",
@@ -41,10 +41,10 @@ _MAKING = (
 @cache
 def work_tables() -> dict[str, Columns]:
     """Columns by table, each as name and DuckDB's type: staging tables, and tables kept between statements."""
-    nothing: defaultdict[str, Any] = defaultdict(lambda: None)
+    nulls: defaultdict[str, Any] = defaultdict(lambda: None)
     with duckdb.connect() as connection:
         for name in ("schema/clari", *(f"schema/{table}" for table in tables()), "documents/stage_begin"):
-            run_in_duckdb(connection, name, nothing)
+            run_in_duckdb(connection, name, nulls)
         for name, columns in LISTS.items():
             connection.register(name, pa.table({column: pa.array([], pa.string()) for column in columns}))
         stored = [table for table in tables() if not is_view(table)]
@@ -52,8 +52,8 @@ def work_tables() -> dict[str, Columns]:
             if f"raw_{table}" not in LISTS:
                 connection.register(f"raw_{table}", raw_schema(connection, table).empty_table())
         staging = [name for name in names("products") if runs_in_process(name) and name.endswith(("_begin", "_end"))]
-        for name in (*_MAKING, *staging):
-            run_in_duckdb(connection, name, nothing)
+        for name in (*_CREATING, *staging):
+            run_in_duckdb(connection, name, nulls)
         found = connection.execute(
             "select table_name, column_name, data_type from duckdb_columns() where table_name in "
             "(select table_name from duckdb_tables() where temporary "

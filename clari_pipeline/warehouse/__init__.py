@@ -1,1 +1,1 @@
-"""SQL in, tables out."""
+"""The engines of the warehouse, DuckDB, PostgreSQL and Snowflake, and running the statements of `sql/` on them."""

@@ -1,4 +1,4 @@
-"""What an engine is and can do, known without its driver: nothing outside an engine's folder compares its name."""
+"""An engine's name and capabilities, without importing its driver. Code outside its folder never compares its name."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """Facts by which the rest of the pipeline decides; those of a server unless an engine says otherwise."""
+    """What an engine can do; the defaults are those of a server."""
 
     is_file: bool = False
-    """It is one file on this machine, made where its folder may be written."""
+    """It is one file on this machine, created where its folder is writable."""
     is_copied: bool = False
-    """`Warehouse.copied` leaves a file that people read beside the warehouse, and that a backup holds."""
+    """`Warehouse.copied` writes a file, for people to read beside the warehouse and for backups."""
     has_one_writer: bool = False
-    """One process at a time may have it open: those who write it are queued before they start."""
+    """One process at a time can write it: runs that write are queued before they start."""
     is_experimental: bool = False
     """It has been run against an emulator alone."""
 
@@ -29,11 +29,11 @@ class Engine:
     """One kind of warehouse. Each engine's folder declares its own; `registry` lists them."""
 
     name: str
-    """As backups, assets' kinds, the extra of the package and files `sql/<name>.<engine>.sql` have it."""
+    """Short name: in backups, in assets' kinds, of the package's extra, and in file names `sql/<name>.<engine>.sql`."""
     title: str
     """The product's name, for people."""
     schemes: tuple[str, ...]
-    """What an address of it begins with, before `://`."""
+    """Schemes of its URLs."""
     implementation: str
     """Its `Warehouse` as `module:class`, imported when one is opened: drivers are extras."""
     capabilities: Capabilities = Capabilities()

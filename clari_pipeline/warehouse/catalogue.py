@@ -8,11 +8,11 @@ from clari_pipeline.core.queries import names, text_of
 
 def tables() -> list[str]:
     """The tables of the warehouse, as `sql/schema/` names them, and after them the views, each after what it shows."""
-    return sorted(_names(), key=_storey)
+    return sorted(_names(), key=_depth)
 
 
 def is_view(table: str) -> bool:
-    """Whether it shows what tables hold, and holds nothing itself."""
+    """Whether `sql/schema/` defines it as a view."""
     return "create or replace view" in text_of(f"schema/{table}")
 
 
@@ -22,9 +22,9 @@ def _names() -> list[str]:
 
 
 @cache
-def _storey(table: str) -> int:
+def _depth(table: str) -> int:
     """0 for a table, 1 for a view of tables alone, one more for a view of views."""
     if not is_view(table):
         return 0
     named = set(re.findall(r"\bclari\.(\w+)", text_of(f"schema/{table}"))) & set(_names())
-    return 1 + max((_storey(other) for other in named - {table}), default=0)
+    return 1 + max((_depth(other) for other in named - {table}), default=0)

@@ -1,7 +1,6 @@
-"""The statements of `sql/` as another engine speaks them.
+"""Transpile the statements of `sql/`, which are written for DuckDB, to another engine's dialect, by sqlglot.
 
-They are written for DuckDB and carried by sqlglot. Where an engine truly needs its own, that stands in for the common
-one (`core/queries.py`).
+Where an engine needs a statement of its own, `sql/<name>.<engine>.sql` replaces the common one (`core/queries.py`).
 """
 
 import re
@@ -26,12 +25,12 @@ class Dialect:
     name: str
     """The engine's, in sqlglot and in the names of its own files."""
     adapt: Callable[[exp.Expression], Iterator[exp.Expr]]
-    """The statements that stand in for one of DuckDB's; a parameter in it is a `Var` between two NUL characters."""
+    """The engine's statements for one of DuckDB's; its parameters are `Var`s, the name between two NUL characters."""
 
 
 @cache
-def carried(name: str, dialect: Dialect) -> tuple[str, ...]:
-    """The statements of a query of `sql/`, each with its parameters as `%(name)s`.
+def transpiled(name: str, dialect: Dialect) -> tuple[str, ...]:
+    """Transpile a query of `sql/`: its statements, each with its parameters as `%(name)s`.
 
     Raises sqlglot's `UnsupportedError` for what the engine does not have.
     """
@@ -46,12 +45,12 @@ def carried(name: str, dialect: Dialect) -> tuple[str, ...]:
         for statement in sqlglot.parse(text_of(name), read="duckdb")
         if isinstance(statement, exp.Expression)
         and not (isinstance(statement, exp.Create) and statement.kind == "MACRO")
-        for written in dialect.adapt(_with_marked_names(statement))
+        for written in dialect.adapt(_with_marked_parameters(statement))
     )
 
 
-def _with_marked_names(statement: exp.Expression) -> exp.Expression:
-    """Parameters as variables that sqlglot leaves alone."""
+def _with_marked_parameters(statement: exp.Expression) -> exp.Expression:
+    """Replace parameters by variables that sqlglot does not transpile."""
     for named in list(statement.find_all(exp.Parameter, exp.Placeholder)):
         named.replace(exp.Var(this=f"\0{named.name}\0"))
     return statement

@@ -1,4 +1,4 @@
-"""Which environment a warehouse belongs to: a process of another environment is refused."""
+"""The environment (`CLARI_ENV`) that is stored in a warehouse: processes of another one are refused."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,35 +11,35 @@ from clari_pipeline.warehouse.session import Session, Warehouse, rows, run
 _Warehouse = TypeVar("_Warehouse", bound=Warehouse)
 
 
-class Belonging(Warehouse):
-    """A warehouse whose sessions are refused to another environment than the one that it remembers."""
+class EnvironmentGuard(Warehouse):
+    """Mixin of a warehouse: its sessions raise where it stores another environment than that of this process."""
 
-    used_by: str | None = None  # as CLARI_ENV says
-    _is_ours = False
+    used_by: str | None = None  # CLARI_ENV of this process
+    _is_checked = False
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A session; the first one checks for all that follow. Raises `WrongEnvironment`."""
+        """A session; the first one is checked for all that follow. Raises `WrongEnvironment`."""
         with super().session() as session:  # type: ignore[safe-super] # the engine's own
-            if not self._is_ours:
+            if not self._is_checked:
                 _refuse_another(session, self.used_by, self.place)
-                self._is_ours = True
+                self._is_checked = True
             yield session
 
 
-def belonging(engine: type[_Warehouse], used_by: str | None) -> type[_Warehouse]:
-    """Warehouses of an engine that only this environment may use."""
-    return type(engine.__name__, (Belonging, engine), {"used_by": used_by})
+def guarded(engine: type[_Warehouse], used_by: str | None) -> type[_Warehouse]:
+    """The engine's class of warehouses with `EnvironmentGuard` mixed in, for a process of this environment."""
+    return type(engine.__name__, (EnvironmentGuard, engine), {"used_by": used_by})
 
 
 def belongs_to(session: Session) -> str | None:
-    """The environment that the warehouse remembers."""
+    """The environment that is stored in the warehouse; None where none is."""
     found = rows(session, "schema_belongs_to")
     return found[0]["env"] if found else None
 
 
 def claim(session: Session, env: str | None) -> None:
-    """Remember the environment where none is remembered; unset is none. Raises as `give` does."""
+    """Store the environment where none is stored yet; does nothing for None. Raises as `give` does."""
     if env is None or belongs_to(session) is not None:
         return
     with session.lock("schema"):
@@ -48,9 +48,9 @@ def claim(session: Session, env: str | None) -> None:
 
 
 def give(session: Session, env: str | None) -> None:
-    """The warehouse belongs to this environment from now on, whatever it remembers; None is none.
+    """Store the environment in place of any other; None clears it.
 
-    Raises `SandboxInProduction` where a sandbox's figures would be production's.
+    Raises `SandboxInProduction` for `prod` where the warehouse holds a sandbox's people.
     """
     refuse_invented_people(session, env)
     with session.transaction():
@@ -58,7 +58,7 @@ def give(session: Session, env: str | None) -> None:
 
 
 def refuse_invented_people(session: Session, env: str | None, *, place: str = "the warehouse") -> None:
-    """Raise `SandboxInProduction` where a sandbox's figures would be production's."""
+    """Raise `SandboxInProduction` for `prod` where the warehouse holds a sandbox's people (emails in `.example`)."""
     if env == "prod" and (found := rows(session, "preflight/invented_people")):
         people = ", ".join(f"{one['people']} people of {one['forecast_id']}" for one in found)
         raise SandboxInProduction(

@@ -1,4 +1,4 @@
-"""The tables of this release: whether they stand, how they are made, and what earlier releases made otherwise."""
+"""Create and migrate the tables: the schema version of this release, and what earlier releases stored differently."""
 
 import re
 from collections.abc import Callable
@@ -15,10 +15,10 @@ _VERSION = re.compile(r"-- version: (\d+)")
 
 @cache
 def schema_version() -> str:
-    """Which tables this release makes: a hash of the versions that stand in the first lines of `sql/schema/`.
+    """The schema version of this release: a SHA-256 of the versions in the first lines of the files of `sql/schema/`.
 
-    Warehouses of another version are brought to it. Whoever changes what a file defines raises its version, and no
-    other word of the file counts. Releases before kept other things in its place, each of which is another version.
+    A warehouse of any other version is migrated. Whoever changes what a file defines raises the version in its first
+    line; nothing else in the file counts. What earlier releases stored in its place is another version, too.
     """
     versions = []
     for file in sorted(project_file("sql/schema").glob("*.sql")):
@@ -31,17 +31,17 @@ def schema_version() -> str:
 
 
 def is_current(session: Session) -> bool:
-    """Whether the tables, which have to be there, are of this version."""
+    """Whether the tables, which have to exist, are of this version."""
     return rows(session, "schema_made_by") == [{"schema_sha256": schema_version()}]
 
 
 def make_schema(session: Session, make_table: Callable[[str], None] | None = None) -> bool:
-    """Bring the tables to this version; rows stay. Whether the entries were moved, which a view shows from now on.
+    """Migrate the tables to this version; rows stay. Returns whether `forecast_entry` was renamed to make it a view.
 
-    `make_table` makes one by its name, in place of its file in `sql/schema/`.
+    `make_table` creates one table by its name, in place of running its file of `sql/schema/`.
     """
     run(session, "schema/clari")
-    # The table of entries may have the name of the view that shows them now. Its rows stay: each names its export.
+    # In earlier releases `forecast_entry` was a table: it becomes forecast_entry_state, with the view in its place.
     if are_moved := bool(row(session, "schema_entries_held")["held"]):
         run(session, "schema_entries_moved")
     for table in tables():
@@ -49,9 +49,9 @@ def make_schema(session: Session, make_table: Callable[[str], None] | None = Non
             run(session, f"schema/{table}")
         else:
             make_table(table)
-    # The comparisons that an earlier release made are summed up: each of their calls has its row.
+    # Summaries of the comparisons of an earlier release, which stored a row for each call.
     run(session, "marts/forecast_swing_summary", job_id=None, baseline=None, every_job=True)
-    # Each forecast gets the weeks that an earlier release kept for all of them, where it has none of a period yet.
+    # An earlier release stored weeks without their forecast: copy them to each forecast that has none of a period.
     run(session, "schema_weeks_listed")
     run(session, "schema_is_made", schema_sha256=schema_version())
     return are_moved

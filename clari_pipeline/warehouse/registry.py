@@ -13,7 +13,7 @@ ENGINES = (
 
 
 def engine_of(url: SecretStr) -> Engine:
-    """The engine that an address of `CLARI_WAREHOUSE_URL` names; settings have refused every other scheme."""
+    """The engine of a URL's scheme, which the settings have validated."""
     scheme = url.get_secret_value().partition("://")[0]
     return next(engine for engine in ENGINES if scheme in engine.schemes)
 

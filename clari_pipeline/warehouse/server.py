@@ -1,4 +1,4 @@
-"""What warehouses on servers share: pooled sessions, documents read by DuckDB in this process, tables made once."""
+"""Base classes of the server engines: a pool of sessions, documents staged in an in-memory DuckDB, a migration once."""
 
 import threading
 from abc import abstractmethod
@@ -24,7 +24,7 @@ Rows = Sequence[tuple[Any, ...]]
 
 
 class ServerSession(Session):
-    """A connection of its own, used by one after the other. `place` is what errors call the warehouse."""
+    """A pooled connection, used by one caller at a time. `place` is what errors call the warehouse."""
 
     def __init__(self, place: str) -> None:
         self.place = place
@@ -33,7 +33,7 @@ class ServerSession(Session):
 
     @property
     def documents(self) -> duckdb.DuckDBPyConnection:
-        """DuckDB in memory; what does not fit is spilled into a folder that goes with the session."""
+        """An in-memory DuckDB; what exceeds its memory limit is spilled into a folder, removed at `release`."""
         if self._documents is None:
             spill = self._open.enter_context(TemporaryDirectory(prefix="clari-documents-"))
             connection = duckdb.connect(config=CONFIG | {"temp_directory": spill})
@@ -42,7 +42,7 @@ class ServerSession(Session):
         return self._documents
 
     def save(self, table: str, file: Path) -> None:
-        """Every row of a table of schema `clari`, some rows at a time, typed as DuckDB has it."""
+        """Write a table of schema `clari` to a Parquet file, `ROWS_AT_ONCE` rows at a time, typed as in DuckDB."""
         schema = arrow_schemas()[table]
         with pq.ParquetWriter(file, schema) as writer:
             for rows in self._read(table, schema.names):
@@ -52,39 +52,39 @@ class ServerSession(Session):
 
     @abstractmethod
     def _read(self, table: str, columns: Sequence[str]) -> Iterator[Rows]:
-        """Columns of a table of schema `clari`, at most `ROWS_AT_ONCE` rows at a time."""
+        """Rows of a table of schema `clari`, at most `ROWS_AT_ONCE` at a time."""
 
     @abstractmethod
     def lock(self, *what: str, shared: bool = False, timeout_s: float | None = None) -> AbstractContextManager[None]:
-        """The same; `timeout_s` is how long to wait for it, if not as long as usual."""
+        """As of `Session`; `timeout_s` replaces the warehouse's `lock_wait_s`."""
 
     @abstractmethod
     def has_tables(self) -> bool:
-        """Whether the tables were ever made."""
+        """Whether the tables exist."""
 
     def refuse_writes(self) -> None:
-        """Let the server refuse to write in this session, where it can."""
+        """Make the session read-only, where the server can."""
 
     def read_one_moment(self) -> None:
-        """Let every statement from here on see the same moment, where the server can."""
+        """Begin a read-only transaction in which every statement reads the same snapshot, where the server can."""
 
     @abstractmethod
     def is_usable(self) -> bool:
-        """Whether it can be used by the next; asked before it is, and makes it ready."""
+        """Whether an idle session still works; called before each reuse, and sets it up."""
 
     @property
     @abstractmethod
     def is_lost(self) -> bool:
-        """Whether nothing more is to be expected of it."""
+        """Whether its connection is lost, so that it must not go back to the pool."""
 
     def release(self) -> None:
-        """Forget documents and whatever was set for whom it was used by; the connection stays."""
+        """Drop documents and settings of the last caller; the connection stays open."""
         self._open.close()
         self._documents = None
 
     @abstractmethod
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Close the connection."""
 
 
 _AnySession = TypeVar("_AnySession", bound=ServerSession)
@@ -93,21 +93,21 @@ _AnySession = TypeVar("_AnySession", bound=ServerSession)
 class ServerWarehouse(Warehouse, Generic[_AnySession]):
     """One schema `clari` on a server. Safe to use from several threads.
 
-    `patience_s` is for how long to go on connecting to a server that gives way, `lock_wait_s` for how long to wait for
-    a lock.
+    `connect_retry_s` is for how long to retry connecting to a server that is restarting, `lock_wait_s` the timeout of
+    locks.
     """
 
-    most_idle: ClassVar[int] = 0  # connections that stay open though nobody uses the warehouse
+    most_idle: ClassVar[int] = 0  # connections that stay open while the warehouse is unused
 
-    def __init__(self, place: str, *, data_dir: Path, patience_s: float, lock_wait_s: float) -> None:
+    def __init__(self, place: str, *, data_dir: Path, connect_retry_s: float, lock_wait_s: float) -> None:
         self._place = place
         self._data_dir = data_dir
-        self._patience_s = patience_s
+        self._connect_retry_s = connect_retry_s
         self._lock_wait_s = lock_wait_s
         self._guard = threading.Lock()
         self._idle: list[_AnySession] = []
         self._users = 0
-        self._was_there = self._is_prepared = False
+        self._has_connected = self._is_prepared = False
 
     @property
     def place(self) -> str:
@@ -120,7 +120,7 @@ class ServerWarehouse(Warehouse, Generic[_AnySession]):
         return self._data_dir
 
     def exists(self) -> bool:
-        """Whether the tables were ever made."""
+        """Whether the tables exist."""
         with self._leased() as session:
             return session.has_tables()
 
@@ -132,22 +132,25 @@ class ServerWarehouse(Warehouse, Generic[_AnySession]):
 
     @contextmanager
     def copied(self, file: Path) -> Iterator[Session]:
-        """No file: a session that reads the server and keeps nobody waiting."""
+        """No file: a session that reads one snapshot of the server, and blocks nobody."""
         with self._prepared() as session:
             session.read_one_moment()
             yield session
 
     @contextmanager
     def sending_lock(self, *, timeout_s: float) -> Iterator[None]:
-        """A lock on the server: whoever sends from elsewhere waits, too."""
+        """A lock on the server, so that it excludes other machines, too."""
         with self._prepared() as session, session.lock("sending", timeout_s=timeout_s):
             yield
 
     @contextmanager
     def read_only(self) -> Iterator[Session | None]:
-        """A session that makes nothing, and writes nothing where the server can refuse it."""
+        """A session that creates no tables, read-only where the server can; None where there are no tables.
+
+        Raises `WarehouseError`.
+        """
         try:
-            with self._leased(is_patient=False, shown_as=self.kind.title) as session:
+            with self._leased(may_retry=False, shown_as=self.kind.title) as session:
                 if session.has_tables():
                     session.refuse_writes()
                     yield session
@@ -158,11 +161,11 @@ class ServerWarehouse(Warehouse, Generic[_AnySession]):
 
     @abstractmethod
     def _connect(self, place: str) -> _AnySession:
-        """A new session, whose errors call the warehouse so."""
+        """A new session, whose errors call the warehouse `place`. Raises `WarehouseError`."""
 
     @abstractmethod
     def _make_tables(self, session: _AnySession) -> bool:
-        """Make the tables unless they are of this release; whether they are now. One that may not leaves them."""
+        """Migrate the tables to this release where the role is allowed to. Returns whether they are of this release."""
 
     @contextmanager
     def _prepared(self) -> Iterator[_AnySession]:
@@ -172,13 +175,13 @@ class ServerWarehouse(Warehouse, Generic[_AnySession]):
             yield session
 
     @contextmanager
-    def _leased(self, *, is_patient: bool = True, shown_as: str | None = None) -> Iterator[_AnySession]:
-        """A session; while others are in use it is kept for the next who asks."""
+    def _leased(self, *, may_retry: bool = True, shown_as: str | None = None) -> Iterator[_AnySession]:
+        """A session from the pool, or a new one; afterwards it goes back to the pool, unless its connection is lost."""
         with self._guard:
             self._users += 1
         session = None
         try:
-            session = self._idle_one(shown_as) or self._connect_patiently(shown_as, is_patient=is_patient)
+            session = self._idle_one(shown_as) or self._connect_with_retry(shown_as, may_retry=may_retry)
             yield session
         finally:
             if session is not None and not session.is_lost:
@@ -187,13 +190,13 @@ class ServerWarehouse(Warehouse, Generic[_AnySession]):
                 self._users -= 1
                 if session is not None:
                     self._idle.append(session)
-                ended = [one for one in self._idle if one.is_lost]
+                to_close = [one for one in self._idle if one.is_lost]
                 kept = [one for one in self._idle if not one.is_lost]
                 if not self._users:
-                    ended += kept[self.most_idle :]
+                    to_close += kept[self.most_idle :]
                     del kept[self.most_idle :]
                 self._idle = kept
-            for one in ended:
+            for one in to_close:
                 one.close()
 
     def _idle_one(self, shown_as: str | None) -> _AnySession | None:
@@ -207,23 +210,23 @@ class ServerWarehouse(Warehouse, Generic[_AnySession]):
                 return session
             session.close()
 
-    def _connect_patiently(self, shown_as: str | None, *, is_patient: bool) -> _AnySession:
-        """A new session. A server that is just being started again is waited for, though not for long."""
+    def _connect_with_retry(self, shown_as: str | None, *, may_retry: bool) -> _AnySession:
+        """A new session; connecting to a server that is restarting is retried for `connect_retry_s`."""
 
-        def may_pass(error: Exception) -> bool:
+        def is_transient(error: Exception) -> bool:
             return isinstance(error, WarehouseInterrupted) or (
-                self._was_there and isinstance(error, WarehouseError) and error.is_unreachable
+                self._has_connected and isinstance(error, WarehouseError) and error.is_unreachable
             )
 
         for attempt in retry_context(
-            on=may_pass,
-            attempts=None if is_patient else 1,
-            timeout=self._patience_s,
+            on=is_transient,
+            attempts=None if may_retry else 1,
+            timeout=self._connect_retry_s,
             wait_initial=0.1,
             wait_max=1,
         ):
             with attempt:
                 session = self._connect(shown_as or self._place)
-                self._was_there = True
+                self._has_connected = True
                 return session
         raise AssertionError("unreachable")

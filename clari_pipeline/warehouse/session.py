@@ -1,9 +1,7 @@
-"""The interface of every engine: warehouses and their sessions, with transactions and locks, and the statements of
-`sql/`, found by name, that a session runs with named parameters.
+"""The interface of every engine: warehouses and sessions, with transactions, locks, and named statements of `sql/`.
 
-One rule says where a statement runs: those of `sql/documents/`, and of other topics those called `stage_*`, in DuckDB,
-in this process; all others in the warehouse. A document is read and judged in the first place, its staged tables are
-then brought to the second.
+A statement of `sql/documents/`, and one of another topic called `stage_*`, runs in DuckDB in this process; all others
+run in the warehouse. A document is staged and judged in DuckDB, then its staged tables are uploaded to the warehouse.
 """
 
 import atexit
@@ -25,8 +23,8 @@ from clari_pipeline.warehouse.errors import WarehouseInterrupted
 _ATTEMPTS = 3
 _Result = TypeVar("_Result")
 _Row = TypeVar("_Row")
-# It guesses that a thousandth of the rows is left after a few joins, and would put the larger side into memory.
-_JOINED_AS_WRITTEN = frozenset({"marts/backfilled_weeks"})
+# Queries run without DuckDB's join order optimizer: it underestimates their rows, and would hash the larger side.
+_IN_WRITTEN_JOIN_ORDER = frozenset({"marts/backfilled_weeks"})
 
 _parsed: dict[str, list[tuple[duckdb.Statement, set[str]]]] = {}
 atexit.register(_parsed.clear)  # DuckDB complains of statements that outlive it
@@ -34,16 +32,16 @@ atexit.register(_parsed.clear)  # DuckDB complains of statements that outlive it
 Record = dict[str, Any]
 
 WorkTables = Callable[[], Mapping[str, Sequence[tuple[str, str]]]]
-"""Name and DuckDB's type of each column, by the temporary tables that every session may fill."""
+"""Columns (name, DuckDB's type) by temporary table: those that a session of a server needs before a transaction."""
 
 
 def runs_in_process(name: str) -> bool:
-    """Whether a query is about a document that is being read, and not about the warehouse's tables."""
+    """Whether a query runs in DuckDB in this process, on a document, rather than in the warehouse."""
     return re.match(r"documents/|\w+/stage_", name) is not None
 
 
 class Answer(Protocol):
-    """The result of a statement."""
+    """The result of a statement, as a cursor of the DB-API gives it."""
 
     @property
     def description(self) -> Sequence[Any] | None:
@@ -62,15 +60,15 @@ class Answer(Protocol):
 class Session(ABC):
     """One connection to a warehouse, its times in UTC. Outside a transaction each statement commits by itself."""
 
-    most_bytes: ClassVar[int | None] = None  # of one value that a statement can carry; None is any number
+    most_bytes: ClassVar[int | None] = None  # limit of one value in a statement; None is no limit
 
     @property
     @abstractmethod
     def documents(self) -> duckdb.DuckDBPyConnection:
-        """Where documents are read: DuckDB, in this process. It holds this session's `stage_*` tables."""
+        """The DuckDB of this process that documents are read in. It holds this session's `stage_*` tables."""
 
     def run(self, name: str, parameters: dict[str, Any]) -> Answer:
-        """Run `sql/<name>.sql` where it belongs, statement after statement; the last one's result."""
+        """Run a query of `sql/`, in DuckDB or in the warehouse, statement after statement; the last one's result."""
         if not runs_in_process(name):
             return self._run(name, parameters)
         run_in_duckdb(self.documents, name, parameters)
@@ -78,7 +76,7 @@ class Session(ABC):
 
     @abstractmethod
     def _run(self, name: str, parameters: dict[str, Any]) -> Answer:
-        """The same in the warehouse."""
+        """Run a query in the warehouse."""
 
     @abstractmethod
     def upload(self, tables: Iterable[str]) -> None:
@@ -88,12 +86,12 @@ class Session(ABC):
     def count(self, table: str) -> int:
         """Rows of a table of schema `clari`."""
 
-    def analyze(self, tables: Iterable[str]) -> None:  # noqa: B027 - most engines know
-        """Let the engine see how large these tables of schema `clari` have become, before they are joined."""
+    def analyze(self, tables: Iterable[str]) -> None:  # noqa: B027 - most engines need none
+        """Update the planner's statistics of tables of schema `clari`, where the engine does not do so by itself."""
 
     @abstractmethod
     def save(self, table: str, file: Path) -> None:
-        """Every row of a table of schema `clari` as a Parquet file: amounts as decimals, moments in UTC."""
+        """Write a table of schema `clari` to a Parquet file: amounts as decimals, moments in UTC."""
 
     @abstractmethod
     def begin(self) -> None:
@@ -120,9 +118,9 @@ class Session(ABC):
 
     @abstractmethod
     def lock(self, *what: str, shared: bool = False) -> AbstractContextManager[None]:
-        """Hold the lock of this name meanwhile, alone or with others who share it; whoever comes later waits.
+        """Hold the lock of this name within the context: exclusive, or `shared` with other shared holders.
 
-        To be taken outside a transaction, so that what its last holder committed is seen. Raises `WarehouseLocked`.
+        Take it outside a transaction, so that what its last holder committed is visible. Raises `WarehouseLocked`.
         """
 
 
@@ -132,22 +130,23 @@ def run(session: Session, name: str, **parameters: Any) -> Answer:
 
 
 def rows(session: Session, name: str, **parameters: Any) -> list[Record]:
-    """What a query answers, a dictionary a row."""
+    """Run a query; each row of its result as a dictionary by column."""
     answer = run(session, name, **parameters)
     columns = [column[0] for column in answer.description or ()]
     return [dict(zip(columns, values, strict=True)) for values in answer.fetchall()]
 
 
 def row(session: Session, name: str, **parameters: Any) -> Record:
-    """The one row that a query answers."""
+    """Run a query whose result is one row. Raises `ValueError` for any other number."""
     (only,) = rows(session, name, **parameters)
     return only
 
 
 def rows_as(kind: type[_Row], session: Session, name: str, /, **parameters: Any) -> list[_Row]:
-    """What a query answers, a value of this dataclass a row. Raises `LookupError` where a field has no column.
+    """Run a query; each row of its result as a value of the dataclass `kind`.
 
-    A column without a field is left out: on a server, a newer release may have added it already.
+    Raises `LookupError` where a field has no column. A column without a field is ignored: on a server, a newer release
+    may have added it.
     """
     answer = run(session, name, **parameters)
     columns = {column[0]: place for place, column in enumerate(answer.description or ())}
@@ -159,7 +158,7 @@ def rows_as(kind: type[_Row], session: Session, name: str, /, **parameters: Any)
 
 def run_in_duckdb(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
     """Run a query of `sql/`, statement after statement; the connection holds the last one's result."""
-    with _joined_as_written(connection) if name in _JOINED_AS_WRITTEN else nullcontext():
+    with _written_join_order(connection) if name in _IN_WRITTEN_JOIN_ORDER else nullcontext():
         for statement, wanted in _statements(connection, text_of(name)):
             if wanted:
                 connection.execute(statement, {key: parameters[key] for key in wanted})
@@ -168,7 +167,7 @@ def run_in_duckdb(connection: duckdb.DuckDBPyConnection, name: str, parameters: 
 
 
 @contextmanager
-def _joined_as_written(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def _written_join_order(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("set disabled_optimizers = 'join_order'")
     try:
         yield
@@ -186,10 +185,10 @@ def _statements(connection: duckdb.DuckDBPyConnection, text: str) -> list[tuple[
 
 
 class Warehouse(ABC):
-    """Where the schema `clari` lives. Safe to use from several threads."""
+    """A database with the schema `clari`. Safe to use from several threads."""
 
     kind: ClassVar[Engine]
-    read_pause_s: ClassVar[float] = 0.0  # between two read-only sessions, where an open one keeps writers out
+    read_pause_s: ClassVar[float] = 0.0  # pause between two read-only sessions, where an open one locks out writers
 
     @classmethod
     @abstractmethod
@@ -207,12 +206,12 @@ class Warehouse(ABC):
     @property
     @abstractmethod
     def place(self) -> str:
-        """Where it is, for people: never a password."""
+        """Its address for people, without password."""
 
     @property
     @abstractmethod
     def folder(self) -> Path:
-        """A folder on this machine, the same for all who use this warehouse from here."""
+        """A folder on this machine, the same for every process that uses this warehouse from here."""
 
     @abstractmethod
     def exists(self) -> bool:
@@ -220,50 +219,51 @@ class Warehouse(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make sure that what comes can be written. Raises `WarehouseUnwritable`, `WarehouseLocked`."""
+        """Connect, migrate, and check that it can be written. Raises `WarehouseUnwritable`, `WarehouseLocked`."""
 
     @abstractmethod
     def session(self) -> AbstractContextManager[Session]:
-        """A session of one's own, the tables made."""
+        """A session of the caller's own, with the tables migrated to this release."""
 
     def kept_open(self) -> AbstractContextManager[None]:
-        """Stay connected between the sessions opened meanwhile, where that saves time and keeps others out: for work
-        that waits for nothing outside.
+        """Keep a file open between the sessions within the context: it saves time and locks out other processes.
+
+        Only for work that does not wait for Clari. Nothing on a server.
         """
         return nullcontext()
 
     @abstractmethod
     def read_only(self) -> AbstractContextManager[Session | None]:
-        """A read-only session, which changes nothing and waits for nobody; None where nothing was ever written.
+        """A read-only session, which neither writes nor waits; None where nothing was ever written.
 
-        Raises `WarehouseLocked` or `WarehouseError`, neither of which says where on this machine the warehouse is.
+        Raises `WarehouseLocked` or `WarehouseError`, whose messages do not contain its path on this machine.
         """
 
     def change_token(self) -> object | None:
-        """A value that differs whenever something was written; None where only reading would tell."""
+        """A value that changes whenever something was written; None where the engine has none."""
         return None
 
     @abstractmethod
     def copied(self, file: Path) -> AbstractContextManager[Session]:
         """Copy all of it to a file, as it stands at one moment, and read that copy in the session.
 
-        Where `Capabilities.is_copied` is false no file is made: the session reads the server, keeping nobody waiting.
+        Where `Capabilities.is_copied` is false no file is written: the session reads the server, and blocks nobody.
         Raises `WarehouseError`, `OSError` or `duckdb.Error`.
         """
 
     def is_copied(self, file: Path) -> bool:
-        """Whether a file is a copy of all that stands now."""
+        """Whether a file is a copy of the present contents."""
         return False
 
     @abstractmethod
     def sending_lock(self, *, timeout_s: float) -> AbstractContextManager[None]:
-        """Held by the one process that sends alerts, so that nobody is notified twice."""
+        """An exclusive lock for the process that sends alerts, so that nobody is notified twice."""
 
     def with_retry(self, work: Callable[[Session], _Result]) -> _Result:
-        """Do the work in a session; retry it without DuckDB's memory limit where that did not suffice, and in a new
-        session, up to three in all, where the server interrupted it.
+        """Do the work in a session. Retry it without DuckDB's memory limit after an `OutOfMemoryException`, and after
+        `WarehouseInterrupted` in a new session, up to three in all.
 
-        The work has to leave nothing half done where it fails, and to look first at what is done already.
+        The work has to be idempotent: atomic where it fails, and checking first what is done already.
         """
         for _ in range(_ATTEMPTS - 1):
             try:

@@ -14,7 +14,7 @@ from sqlglot import exp
 from clari_pipeline.core.queries import text_for, text_of
 from clari_pipeline.store.work_tables import work_tables
 from clari_pipeline.warehouse.catalogue import tables
-from clari_pipeline.warehouse.dialects import Dialect, carried
+from clari_pipeline.warehouse.dialects import Dialect, transpiled
 from clari_pipeline.warehouse.postgres.dialect import POSTGRES
 from clari_pipeline.warehouse.session import runs_in_process
 from clari_pipeline.warehouse.snowflake.dialect import SNOWFLAKE
@@ -112,7 +112,7 @@ def server() -> Iterator[psycopg.Connection[Any]]:
 
 
 def _run(connection: psycopg.Connection[Any], name: str, *, nulls: bool = False) -> None:
-    for statement in carried(name, POSTGRES):
+    for statement in transpiled(name, POSTGRES):
         connection.execute(cast(LiteralString, statement), _Everything(nulls=nulls))
 
 
@@ -149,7 +149,7 @@ def test_every_statement_is_carried(dialect: Dialect) -> None:
     """sqlglot knows how to say it, and reads again what it has said."""
 
     def judge(name: str) -> None:
-        for statement in carried(name, dialect):
+        for statement in transpiled(name, dialect):
             said = re.sub(r"%\((\w+)\)s", r":\1", statement).replace("%%", "%")
             (again,) = sqlglot.parse(said, read=dialect.name)
             assert again is not None

@@ -11,7 +11,7 @@ import pytest
 
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.warehouse.catalogue import is_view, tables
-from clari_pipeline.warehouse.dialects import carried
+from clari_pipeline.warehouse.dialects import transpiled
 from clari_pipeline.warehouse.postgres.dialect import POSTGRES
 from clari_pipeline.warehouse.session import text_of
 from clari_pipeline.warehouse.snowflake.dialect import SNOWFLAKE
@@ -51,7 +51,7 @@ def made_earlier(house: House) -> None:
         house.execute(statement)
     view = "schema/call_submission"
     dialect = {"postgres": POSTGRES, "snowflake": SNOWFLAKE}.get(engine)
-    for statement in [text_of(view)] if dialect is None else carried(view, dialect):
+    for statement in [text_of(view)] if dialect is None else transpiled(view, dialect):
         house.execute(statement.replace("%%", "%"))
 
 

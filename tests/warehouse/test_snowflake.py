@@ -14,7 +14,7 @@ from clari_pipeline.core.queries import text_of
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.store.work_tables import work_tables
-from clari_pipeline.warehouse.dialects import carried
+from clari_pipeline.warehouse.dialects import transpiled
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.session import runs_in_process
 from clari_pipeline.warehouse.snowflake.dialect import SNOWFLAKE
@@ -76,13 +76,13 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_every_table_of_a_session_is_known_before_its_transactions() -> None:
-    """Whatever statement makes one; in the carried statements themselves nothing is defined but the schema."""
+    """Whatever statement makes one; in the transpiled statements themselves nothing is defined but the schema."""
     merging = [name for name in runnable() if not (name.startswith("schema/") or runs_in_process(name))]
     made = {table for name in merging for table in re.findall(r"create or replace temp table (\w+)", text_of(name))}
     assert made <= set(work_tables())
     for name in merging:
         if name not in {"schema_columns", "schema_entries_moved"}:
-            assert not [one for one in carried(name, SNOWFLAKE) if _DEFINITION.match(one)], name
+            assert not [one for one in transpiled(name, SNOWFLAKE) if _DEFINITION.match(one)], name
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_nobody_there_is_said_without_the_secret(tmp_path: Path) -> None:
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
         url = f"snowflake://me:se%2Fcret@account/database?protocol=http&host=127.0.0.1&port={port}&login_timeout=1"
-        warehouse = SnowflakeWarehouse(SecretStr(url), data_dir=tmp_path, work_tables=work_tables, patience_s=0)
+        warehouse = SnowflakeWarehouse(SecretStr(url), data_dir=tmp_path, work_tables=work_tables, connect_retry_s=0)
         with pytest.raises(WarehouseError, match=r"^warehouse snowflake://account/database: [^\n]+$") as refused:
             warehouse.prepare()
     assert "cret" not in str(refused.value)
@@ -147,7 +147,7 @@ def test_a_lock_that_was_lost_keeps_nothing(warehouse: SnowflakeWarehouse) -> No
     with warehouse.session() as session:
         assert isinstance(session, SnowflakeSession)
         with pytest.raises(WarehouseInterrupted, match="nothing of it was kept"), session.lock("marts"):
-            session.tell("update clari.turn set holder = 'another' where name = 'writing'")
+            session.execute("update clari.turn set holder = 'another' where name = 'writing'")
             with session.transaction():
                 session.run("schema_is_made", {"schema_sha256": "late"})
         assert session.run("schema_made_by", {}).fetchall() != [("late",)]

@@ -1,4 +1,4 @@
-"""A DuckDB file as the warehouse: open while a session is, closed between, so that other processes can read it."""
+"""A DuckDB file as the warehouse: attached while a session is open, detached between, for other processes to read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _Result = TypeVar("_Result")
 
 
 class DuckSession(Session):
-    """A connection to the file; documents are read in the same, as temporary tables beside the others."""
+    """A connection to the file; documents are staged in the same one, as temporary tables."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
@@ -47,7 +47,7 @@ class DuckSession(Session):
         return self._connection
 
     def upload(self, tables: Iterable[str]) -> None:
-        """Nothing: they are there."""
+        """Nothing: staged tables are in this connection already."""
 
     def count(self, table: str) -> int:
         """Rows of a table of schema `clari`."""
@@ -55,7 +55,7 @@ class DuckSession(Session):
         return int(found[0][0])
 
     def save(self, table: str, file: Path) -> None:
-        """Every row of a table of schema `clari` as a Parquet file, packed as every reader of such files knows it."""
+        """Write a table of schema `clari` to a Parquet file, compressed with Snappy, which every reader knows."""
         about = ", ".join(f"{_quoted(name)}: {_quoted(text)}" for name, text in descriptions(self, table).items())
         options = f"format parquet, compression snappy, kv_metadata {{{about}}}"
         self._connection.execute(f'copy clari."{table}" to {_quoted(str(file))} ({options})')
@@ -75,7 +75,7 @@ class DuckSession(Session):
 
     @contextmanager
     def lock(self, *what: str, shared: bool = False) -> Iterator[None]:
-        """Nothing to wait for: while a session is open, the file is locked to every other process."""
+        """No lock: while a session is open, the file is locked to every other process."""
         yield
 
 
@@ -86,24 +86,24 @@ class DuckWarehouse(Warehouse):
     read_pause_s = 0.5
 
     def __init__(self, path: Path, *, lock_timeout_s: float = 60) -> None:
-        self._path = path  # as people have named it
+        self._path = path  # as the setting has it, for messages
         self._file = duck_file(path.absolute())
         self._lock_timeout_s = lock_timeout_s
         self._is_prepared = False
 
     @classmethod
     def at(cls, url: SecretStr, *, data_dir: Path, work_tables: WorkTables) -> Self:
-        """The file of `duckdb:///PATH`."""
+        """The warehouse of `duckdb:///PATH`."""
         return cls(Path(url.get_secret_value().partition(":///")[2]))
 
     @property
     def place(self) -> str:
-        """The file."""
+        """The file's path, as the setting has it."""
         return str(self._path)
 
     @property
     def folder(self) -> Path:
-        """The file's own."""
+        """The file's folder."""
         return self._path.parent
 
     def exists(self) -> bool:
@@ -111,16 +111,15 @@ class DuckWarehouse(Warehouse):
         return self._path.exists()
 
     def prepare(self) -> None:
-        """Open the file once."""
+        """Open and migrate the file once."""
         with self.session():
             pass
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A connection of one's own, its times in UTC. The file is locked while any is open.
+        """A connection of the caller's own, its times in UTC. Other processes cannot open the file while any is open.
 
-        Raises `WarehouseUnwritable` or `WarehouseLocked`, the latter after a minute of waiting, `WarehouseFull` and
-        `WarehouseDamaged`.
+        Raises `WarehouseUnwritable`, `WarehouseFull`, `WarehouseDamaged`, and after `lock_timeout_s` `WarehouseLocked`.
         """
         with self._translated():
             if not self._file.is_attached:
@@ -134,14 +133,14 @@ class DuckWarehouse(Warehouse):
                 self._file.release(connection)
 
     def kept_open(self) -> AbstractContextManager[None]:
-        """The file stays attached from the first session of this while on: to detach and attach it takes some ms."""
+        """Keep the file attached from the first session within the context on: attaching takes milliseconds."""
         return self._file.kept()
 
     @contextmanager
     def read_only(self) -> Iterator[Session | None]:
-        """The file opened for reading only; open, it keeps others from writing."""
+        """The file opened read-only; while it is open, other processes cannot write it."""
         try:
-            if not self._path.exists() or self._path.stat().st_size == 0:  # empty while DuckDB makes it
+            if not self._path.exists() or self._path.stat().st_size == 0:  # empty while DuckDB creates it
                 yield None
                 return
             with self._file.read() as connection:
@@ -162,7 +161,7 @@ class DuckWarehouse(Warehouse):
             ) from error
 
     def change_token(self) -> object:
-        """Which file it is, of what size and when last written, and the same of its log."""
+        """Inode, size and time of the last write, of the file and of its write-ahead log."""
         found: list[tuple[int, ...]] = []
         for file in (self._path, self._log):
             with suppress(FileNotFoundError):
@@ -172,10 +171,10 @@ class DuckWarehouse(Warehouse):
 
     @contextmanager
     def copied(self, file: Path) -> Iterator[Session]:
-        """The file is copied as it is; others can read it meanwhile, and whoever would write waits that long.
+        """Copy the file; other processes can read it meanwhile, and writers wait.
 
-        A file that DuckDB 1.x cannot open, as earlier releases made them, is rewritten into one that it can. The
-        copy is read-only, and its time is that of the last write.
+        A file in a storage version that DuckDB 1.2 cannot open, as earlier releases created them, is rewritten into one
+        that it can. The copy is read-only, and has the original's time of modification.
         """
         with self._without_writer():
             found = self._path.stat()
@@ -187,12 +186,12 @@ class DuckWarehouse(Warehouse):
         file.chmod(found.st_mode & 0o444)
         with duckdb.connect(config=CONFIG | {"temp_directory": f"{file}.tmp"}) as connection:
             connection.execute(f"attach {_quoted(str(file))} as copied (read_only)")
-            connection.execute("use copied")  # whatever the file is called: named like the schema it would be ambiguous
+            connection.execute("use copied")  # a database named like the schema would be ambiguous
             connection.execute("set timezone = 'UTC'")
             yield DuckSession(connection)
 
     def is_copied(self, file: Path) -> bool:
-        """Whether the copy is as old; one that was written anew has a size of its own."""
+        """Whether the copy has the same time of modification; a rewritten one differs in size."""
         try:
             copy, found = file.stat(), self._path.stat()
         except FileNotFoundError:
@@ -200,40 +199,40 @@ class DuckWarehouse(Warehouse):
         return not self._has_log() and copy.st_mtime_ns == found.st_mtime_ns
 
     def replace_with(self, file: Path) -> None:
-        """Put a file from the same disk in this one's place, once nobody has it open.
+        """Rename a file from the same disk over this one, once nobody has it open.
 
-        One that DuckDB cannot open any more is nobody's, and gives way. Raises `WarehouseLocked` or `OSError`.
+        A damaged one, which DuckDB cannot open, is replaced at once. Raises `WarehouseLocked` or `OSError`.
         """
         with self._exclusive():
             if self._path.exists():
                 with suppress(WarehouseUnwritable, WarehouseDamaged, duckdb.Error):
                     self._retry_while_locked(self._file.attach)
                     self._file.checkpoint()
-            self._log.unlink(missing_ok=True)  # it would be read into the new one
+            self._log.unlink(missing_ok=True)  # it would be replayed into the new one
             file.replace(self._path)
             to_disk(self._path.parent)
             self._is_prepared = False
 
     @contextmanager
     def sending_lock(self, *, timeout_s: float) -> Iterator[None]:
-        """A lock beside the file, which stays free for others meanwhile."""
+        """A lock file of its own, so that the warehouse stays free for other processes."""
         with FileLock(self._path.with_suffix(".sending.lock"), timeout=timeout_s):
             yield
 
     @contextmanager
     def _without_writer(self) -> Iterator[None]:
-        """No writer, here or elsewhere, and everything is in the file, nothing in its log.
+        """Exclude writers in all processes, with the write-ahead log checkpointed into the file.
 
-        DuckDB's own lock for readers keeps other processes out. It is released as soon as anybody here closes the file,
-        though others have it open: a copy has to be finished by then.
+        DuckDB's own lock for readers excludes writers in other processes. As a POSIX lock it is released as soon as any
+        handle of this process on the file is closed: copy the file before that.
         """
         with self._exclusive():
             self._retry_while_locked(partial(self._file.attach, read_only=True))
-            while self._has_log():  # a process left it when it was killed: written into the file before
+            while self._has_log():  # left by a process that was killed: checkpoint it
                 self._file.detach()
                 self._retry_while_locked(self._file.attach)
                 self._file.checkpoint()
-                self._log.unlink(missing_ok=True)  # one torn at its first byte holds nothing: DuckDB passes over it
+                self._log.unlink(missing_ok=True)  # DuckDB ignores one that is cut at its first byte
                 self._file.detach()
                 self._retry_while_locked(partial(self._file.attach, read_only=True))
             yield
@@ -256,7 +255,7 @@ class DuckWarehouse(Warehouse):
         return self._path.with_name(f"{self._path.name}.wal")
 
     def _refuse_unwritable(self) -> None:
-        """Make the file's folder. Raises `WarehouseUnwritable` where neither it nor the file can be written."""
+        """Create the file's folder. Raises `WarehouseUnwritable` where it, or the file in it, cannot be written."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -267,7 +266,7 @@ class DuckWarehouse(Warehouse):
             raise translate(self._path, "permission denied")
 
     def _prepare(self, session: Session) -> None:
-        """Make the tables, once for each warehouse object: another may have put the file there."""
+        """Migrate the tables, once for each warehouse object: the file may be another than before."""
         with self._file.schema_lock:
             if not self._is_prepared:
                 if not _is_current(session):
@@ -276,7 +275,7 @@ class DuckWarehouse(Warehouse):
                 self._is_prepared = True
 
     def _retry_while_locked(self, act: Callable[[], _Result]) -> _Result:
-        """Retry while another has the file locked. Raises `WarehouseLocked`, `WarehouseUnwritable`."""
+        """Retry while the file is locked. Raises `WarehouseLocked`, or any other error translated."""
         try:
             for attempt in retry_context(
                 on=is_lock, attempts=None, timeout=self._lock_timeout_s, wait_initial=0.05, wait_max=1
@@ -291,7 +290,7 @@ class DuckWarehouse(Warehouse):
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """A full disk and a damaged file as our errors; DuckDB has no types for them, only words."""
+        """Translate DuckDB's errors on a full disk and a damaged file, known by their messages alone."""
         try:
             yield
         except duckdb.Error as error:
@@ -310,7 +309,7 @@ def descriptions(session: DuckSession, table: str) -> dict[str, str]:
 
 
 def describe_tables() -> dict[str, list[tuple[str, str, str | None]]]:
-    """Columns of every table as name, type and description, from `sql/schema/` alone: no file is touched."""
+    """Columns of every table as name, type and description, from `sql/schema/` alone, without opening a warehouse."""
     described: dict[str, list[tuple[str, str, str | None]]] = {}
     with _template().cursor() as connection:
         for found in rows(DuckSession(connection), "schema_columns"):
@@ -322,7 +321,7 @@ def describe_tables() -> dict[str, list[tuple[str, str, str | None]]]:
 
 @cache
 def arrow_schemas() -> dict[str, pa.Schema]:
-    """Columns of every table as Arrow types, as DuckDB has them, with its `descriptions`; no file is touched."""
+    """Arrow schema of every table, with its `descriptions` as metadata, without opening a warehouse."""
     with _template().cursor() as connection:
         connection.execute("set timezone = 'UTC'")
         found = {table: connection.table(f"clari.{table}").to_arrow_table().schema for table in tables()}
@@ -332,9 +331,9 @@ def arrow_schemas() -> dict[str, pa.Schema]:
 
 @cache
 def _template() -> duckdb.DuckDBPyConnection:
-    """A database in memory with every table of this release and no row, made once a process.
+    """An in-memory database with every table of this release, empty, created once a process.
 
-    To make the tables takes a sixth of a second, most of it for their 600 descriptions.
+    Creating the tables takes a sixth of a second, most of it for their 600 comments.
     """
     connection = duckdb.connect(config={"threads": "1"})
     make_schema(DuckSession(connection))
@@ -347,5 +346,5 @@ atexit.register(_template.cache_clear)  # DuckDB complains of connections that o
 def _is_current(session: Session) -> bool:
     try:
         return is_current(session)
-    except duckdb.CatalogException:  # there are no tables yet
+    except duckdb.CatalogException:  # no tables yet
         return False

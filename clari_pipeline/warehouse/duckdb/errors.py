@@ -1,6 +1,4 @@
-"""DuckDB's errors as this pipeline's. It has no types for a lock, a full disk and a damaged file: its words tell them
-apart.
-"""
+"""Translate DuckDB's errors. It has no types for a lock, a full disk and a damaged file: they are known by message."""
 
 import re
 from pathlib import Path
@@ -28,18 +26,18 @@ _DAMAGED = re.compile(r"corrupt database file|not a valid duckdb database|could 
 
 
 def is_lock(error: Exception) -> bool:
-    """Whether another process has the file, or this one in another way."""
+    """Whether the file is locked by another process, or in use here in a way that excludes this one."""
     names_lock = any(words in str(error) for words in (_LOCKED, _USED_HERE))
     return isinstance(error, UsedHere) or (isinstance(error, duckdb.Error) and names_lock)
 
 
 def says_damaged(message: str) -> bool:
-    """Whether DuckDB speaks of a file that is no longer what it has written."""
+    """Whether a message of DuckDB's is on a corrupt file."""
     return _DAMAGED.search(message) is not None
 
 
 def translate(path: Path, cause: str) -> WarehouseError:
-    """What keeps a file from being written, in one line with its remedy."""
+    """The error on a file that cannot be written, by DuckDB's or the system's message: one line with its remedy."""
     if means_full_disk(cause):
         return WarehouseFull(
             f"warehouse {path}: its disk is full, and nothing of what was being written was kept: make room "
@@ -54,7 +52,7 @@ def translate(path: Path, cause: str) -> WarehouseError:
 
 
 def locked(path: Path, error: Exception, timeout_s: float) -> WarehouseLocked:
-    """Who has kept a file for so long."""
+    """The error on a file that stayed locked for `timeout_s`, with the process that holds it."""
     if isinstance(error, UsedHere) or _USED_HERE in str(error):
         return WarehouseLocked(
             f"warehouse {path} has been in use by another part of this process for {timeout_s:.0f} s: run again"

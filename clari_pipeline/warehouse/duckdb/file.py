@@ -1,8 +1,8 @@
-"""The warehouse's file in this process: attached once, for all its users, to a DuckDB instance that is reused.
+"""The warehouse's file in this process: attached once, for all connections, to a DuckDB instance that is reused.
 
-To start an instance takes 15 ms, to attach a file to a running one 3 ms: a sync detaches the file a dozen times, so
-that other processes can read it between. One instance a file, so that each spills beside its own; of those without
-an attached file only the newest stays. Nothing here waits for another process: a locked file raises at once.
+Starting an instance takes 15 ms, attaching a file to a running one 3 ms: a sync detaches the file a dozen times, so
+that other processes can read it between. There is one instance for each file, which spills into its folder; of the
+idle ones, with nothing attached, only the newest stays. Nothing here waits for another process: a locked file raises.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "400MB",
     "preserve_insertion_order": "false",
 }
-# New files are of the oldest storage that holds all of it: every DuckDB from 1.2 on opens them, views and descriptions
-# included. A file that is there already stays what it is.
+# New files have the oldest storage version that can hold all of it, views and comments included: every DuckDB from 1.2
+# on opens them. An existing file keeps its version.
 _STORAGE = (1, 2, 0)
 _NEW_FILES = {"storage_compatibility_version": "v{}.{}.{}".format(*_STORAGE)}
-# Settings of the whole instance, which its last user may have changed: for writing, and for reading alone.
+# Settings of the whole instance, set when a file is attached, to write it or read-only.
 _TO_WRITE = (*(f"set {name} = '{value}'" for name, value in CONFIG.items()), "reset disabled_optimizers")
 _TO_READ = (*(f"reset {name}" for name in CONFIG), "reset disabled_optimizers")
 _WRITTEN = "warehouse"
@@ -35,16 +35,16 @@ _READ = "itself"
 
 _files: WeakValueDictionary[Path, DuckFile] = WeakValueDictionary()
 _files_guard = threading.Lock()
-_resting: list[DuckFile] = []  # the one whose instance stays, though nobody uses its file
+_idle: list[DuckFile] = []  # at most one: its instance stays open, with no file attached
 _REWRITTEN = "rewritten"
 
 
 class UsedHere(Exception):
-    """Another part of this process uses the file in a way that excludes what was asked for."""
+    """The file is in use in this process in a way that excludes the use that was asked for."""
 
 
 def duck_file(path: Path) -> DuckFile:
-    """The file at an absolute path: one object, shared while anybody keeps it."""
+    """The `DuckFile` of an absolute path: one object a process."""
     with _files_guard:
         file = _files.get(path)
         if file is None:
@@ -53,23 +53,23 @@ def duck_file(path: Path) -> DuckFile:
 
 
 class DuckFile:
-    """Counts the users of the file, and keeps it attached while there are any. Safe to use from several threads."""
+    """Counts the connections to the file, and keeps it attached while there are any. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.schema_lock = threading.Lock()  # held by whoever makes the tables
-        self._guard = threading.Condition(threading.RLock())  # never held while somebody waits
+        self.schema_lock = threading.Lock()  # held while the tables are migrated
+        self._guard = threading.Condition(threading.RLock())  # held for moments only
         self._duckdb: duckdb.DuckDBPyConnection | None = None
         self._is_attached = self._is_exclusive = False
         self._users = self._keepers = self._readers = 0
 
     @property
     def is_attached(self) -> bool:
-        """Whether this process has it attached, other than to `read` it."""
+        """Whether it is attached for writing, or by the holder of `exclusive`; not by `read`."""
         return self._is_attached
 
     def use(self) -> duckdb.DuckDBPyConnection:
-        """A new connection, its times in UTC, for `release` to close; the file is made where there is none.
+        """A new connection, its times in UTC, for `release` to close; the file is created where there is none.
 
         Raises `UsedHere`, or `duckdb.Error` as `attach` does.
         """
@@ -87,7 +87,7 @@ class DuckFile:
             return connection
 
     def release(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Close a connection from `use`, and detach the file if nobody else uses or keeps it."""
+        """Close a connection from `use`, and detach the file unless others use it or `kept` holds it."""
         connection.close()
         with self._guard:
             self._users -= 1
@@ -95,7 +95,7 @@ class DuckFile:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Meanwhile the file stays attached from its first use on."""
+        """Keep the file attached, from its first use within the context to the context's end."""
         with self._guard:
             self._keepers += 1
         try:
@@ -107,7 +107,7 @@ class DuckFile:
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for reading only, with all memory there is. Raises `UsedHere` or `duckdb.Error`."""
+        """A read-only connection, without a memory limit. Raises `UsedHere` or `duckdb.Error`."""
         with self._guard:
             if self._is_attached or self._is_exclusive:
                 raise UsedHere
@@ -126,8 +126,9 @@ class DuckFile:
 
     @property
     def opens_everywhere(self) -> bool:
-        """Whether every DuckDB from 1.2 on can open the attached file. DuckDB is asked: to open the file ourselves and
-        close it would release DuckDB's lock on it.
+        """Whether every DuckDB from 1.2 on can open the attached file, by its storage version.
+
+        Read by way of DuckDB: to open and close the file ourselves would release DuckDB's lock on it.
         """
         with self._connection(_WRITTEN) as connection:
             found = connection.execute(
@@ -137,7 +138,7 @@ class DuckFile:
         return version is not None and tuple(map(int, version.groups())) <= _STORAGE
 
     def rewrite(self, copy: Path) -> None:
-        """Write all that the attached file holds into a new one, which every DuckDB from 1.2 on opens."""
+        """Copy the contents of the attached file into a new one, which every DuckDB from 1.2 on opens."""
         with self._guard:
             self._attach(copy, _REWRITTEN, read_only=False)
             try:
@@ -147,7 +148,7 @@ class DuckFile:
 
     @contextmanager
     def exclusive(self, timeout_s: float) -> Iterator[None]:
-        """Exclusive use within this process, once nobody uses or reads the file; it is detached first, though kept.
+        """Exclusive use within this process, once nobody uses or reads the file; it is detached first, even if `kept`.
 
         Its holder may `attach`, `checkpoint` and `detach` it. Raises `UsedHere` where it is still in use after that
         time.
@@ -166,18 +167,18 @@ class DuckFile:
                 self._guard.notify_all()
 
     def attach(self, *, read_only: bool = False) -> None:
-        """Attach the file. Raises `duckdb.Error`, which `is_lock` tells from others where another process has it."""
+        """Attach the file. Raises `duckdb.Error`, for which `errors.is_lock` is true where another process has it."""
         with self._guard:
             self._attach(self._path, _WRITTEN, read_only=read_only)
             self._is_attached = True
 
     def checkpoint(self) -> None:
-        """Write the attached file's log into it. Raises `duckdb.Error`."""
+        """Write the attached file's write-ahead log into it. Raises `duckdb.Error`."""
         with self._connection(_WRITTEN) as connection:
             connection.execute("checkpoint")
 
     def detach(self) -> None:
-        """Detach the file, if it is attached: its log is written into it, and others may have it."""
+        """Detach the file, if it is attached: DuckDB checkpoints it and releases its lock."""
         with self._guard:
             if self._is_attached:
                 self._is_attached = False
@@ -235,14 +236,14 @@ class DuckFile:
             if self._duckdb is not None:
                 self._duckdb.execute(f"detach {name}")
         except duckdb.Error:
-            self._close()  # on a full disk it is detached, its log kept; after a fatal error this DuckDB is of no use
-        self._rest()
+            self._close()  # on a full disk it is detached, its log kept; after a fatal error the instance is unusable
+        self._become_idle()
 
-    def _rest(self) -> None:
-        """Be the one whose instance stays."""
+    def _become_idle(self) -> None:
+        """Keep this file's instance open, and close that of the file that was idle before."""
         with _files_guard:
-            before = [file for file in _resting if file is not self]
-            _resting[:] = [self]
+            before = [file for file in _idle if file is not self]
+            _idle[:] = [self]
         for file in before:
             file.end(timeout_s=0)
 

@@ -1,4 +1,4 @@
-"""`CLARI_WAREHOUSE_URL` of a PostgreSQL: as the drivers take it, and as people may see it."""
+"""Parse a `CLARI_WAREHOUSE_URL` of PostgreSQL into a connection string, and an address for people without secrets."""
 
 import re
 from itertools import cycle
@@ -17,24 +17,25 @@ _DEFAULTS: dict[str, str] = {
     "keepalives_interval": "10",
     "keepalives_count": "3",
 }
-# Whatever PGCLIENTENCODING says: people's names are in every script there is.
+# Overrides PGCLIENTENCODING: people's names come in every script.
 _ALWAYS = {"client_encoding": "utf8"}
 _PORT = "5432"
-_ALSO_KNOWN = {"ssl"}  # as JDBC writes it: libpq takes ssl=true
+_ALSO_KNOWN = {"ssl"}  # JDBC's: libpq takes ssl=true
 
 
 def read_address(url: SecretStr) -> tuple[str, str]:
     """The connection string for the drivers, and server and database for people.
 
-    Raises `SettingsError`, which quotes nothing that could be a part of one.
+    Raises `SettingsError`, whose message quotes nothing that could be part of a secret.
     """
     parts = _parsed(url.get_secret_value())
     if parts is None:
-        raise SettingsError(_what_is_wrong(url.get_secret_value()))
+        raise SettingsError(_mistake(url.get_secret_value()))
     return make_conninfo(**_DEFAULTS | parts | _ALWAYS), _place(parts)
 
 
-def _what_is_wrong(url: str) -> str:
+def _mistake(url: str) -> str:
+    """What is wrong with an address, and the remedy, for people."""
     address, _, query = url.partition("?")
     if "@" in query or _parsed(address) is None:
         return (
@@ -53,7 +54,7 @@ def _what_is_wrong(url: str) -> str:
 
 
 def _parsed(url: str) -> dict[str, str] | None:
-    """An address by its parts; None where it is none, or where an unescaped password reaches into another part."""
+    """The parts of an address; None where it is invalid, or where an unescaped password spills into another part."""
     try:
         parts = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     except psycopg.ProgrammingError:
@@ -68,7 +69,7 @@ def _parsed(url: str) -> dict[str, str] | None:
 
 
 def _unknown(query: str) -> str | None:
-    """The first parameter that is none of libpq's; None where it could be a part of a secret that stands before it."""
+    """The first parameter that libpq does not know; None where it could be part of a secret before it."""
     known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()} | _ALSO_KNOWN
     names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
     if any("password" in name or "secret" in name or "key" in name for name in names):

@@ -1,4 +1,4 @@
-"""DuckDB's statements as PostgreSQL takes them."""
+"""Adapt DuckDB's statements to PostgreSQL, beyond what sqlglot transpiles."""
 
 from collections.abc import Iterator
 
@@ -11,8 +11,8 @@ from clari_pipeline.warehouse.dialects import Dialect
 
 def _adapt(statement: exp.Expression) -> Iterator[exp.Expr]:
     statement = statement.transform(_without_qualify)
-    # Text is compared and ordered byte by byte, as DuckDB does, whatever the database's locale; but every letter has
-    # its small one.
+    # Collation C compares text byte by byte, as DuckDB does, whatever the database's locale; lower() needs ICU's, to
+    # know the small letters of every script.
     for column in statement.find_all(exp.ColumnDef):
         if column.kind is not None and column.kind.is_type(*exp.DataType.TEXT_TYPES):
             collation = exp.ColumnConstraint(kind=exp.CollateColumnConstraint(this=exp.to_identifier("C", quoted=True)))
@@ -26,21 +26,21 @@ def _adapt(statement: exp.Expression) -> Iterator[exp.Expr]:
         statement.set("replace", False)
         yield statement
         if statement.expression is not None:
-            yield _counted(name)
+            yield _analyze(name)
     else:
         yield statement
         into = statement.find(exp.Table) if isinstance(statement, exp.Insert) else None
         if into is not None and not into.db:
-            yield _counted(into)
+            yield _analyze(into)
 
 
-def _counted(temporary: exp.Table) -> exp.Expr:
-    """Nothing else counts a temporary table, and a plan for one of unknown size is a bad one."""
+def _analyze(temporary: exp.Table) -> exp.Expr:
+    """ANALYZE for a temporary table, which autovacuum does not visit: without it joins are planned badly."""
     return exp.Command(this="ANALYZE", expression=f" pg_temp.{temporary.name}")
 
 
 def _without_qualify(node: exp.Expression) -> exp.Expression:
-    """QUALIFY as a condition on a subquery, the order outside; of a star the window's own column comes out too."""
+    """QUALIFY as WHERE on a subquery, with ORDER BY and LIMIT outside; `*` then includes the window's own column."""
     if not isinstance(node, exp.Select) or not node.args.get("qualify"):
         return node
     order, limit = node.args.get("order"), node.args.get("limit")

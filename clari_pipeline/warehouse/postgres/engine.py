@@ -1,4 +1,4 @@
-"""A PostgreSQL server as the warehouse: the same statements, carried; documents by bulk load."""
+"""A PostgreSQL server as the warehouse: the same statements, transpiled; documents by bulk load."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.types.string import TextLoader
 from pydantic import SecretStr
 
-from clari_pipeline.warehouse.dialects import carried
+from clari_pipeline.warehouse.dialects import transpiled
 from clari_pipeline.warehouse.errors import WarehouseUnwritable, lock_timed_out
 from clari_pipeline.warehouse.migrations import is_current
 from clari_pipeline.warehouse.postgres import ENGINE
@@ -26,18 +26,18 @@ from clari_pipeline.warehouse.session import Answer, WorkTables
 
 _OLDEST = 15
 
-# Statements are few and large. A nested loop over a common table expression, which nothing counts beforehand, takes
-# minutes where a hash join takes a second, and so does a merge join by a key's first part alone; to compile a statement
-# takes longer than to run it. How large tables are says more here than which values are common: a small sample does.
+# Statements are few and large. A nested loop over a common table expression, which has no statistics, takes minutes
+# where a hash join takes a second, and so does a merge join on the first column of a key alone; JIT compilation takes
+# longer than the statement. Row counts matter more here than common values: a small sample is enough for ANALYZE.
 _SETTINGS = (
     b"set timezone = 'UTC'; set datestyle = 'ISO'; "
     b"set enable_nestloop = off; set enable_mergejoin = off; set jit = off; "
     b"set work_mem = '64MB'; set default_statistics_target = 20"
 )
 
-# A machine that vanishes ends nothing: the server asks, and gives its locks to others. What the address, the role or
-# the database says of it stands; a socket on one machine knows none of it.
-_KEPT_ALIVE = (
+# TCP keepalives, by which the server finds that a client machine has vanished, and releases its locks. Values set by
+# the address, the role or the database stay; a Unix socket has none.
+_KEEPALIVES = (
     b"select set_config(name, wanted, false) from pg_settings inner join (values ('tcp_keepalives_idle', '30'), "
     b"('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')) as ours (setting_name, wanted) "
     b"on setting_name = name where source not in ('client', 'user', 'database', 'database user')"
@@ -45,7 +45,7 @@ _KEPT_ALIVE = (
 
 
 class PostgresSession(ServerSession):
-    """Documents are read by DuckDB in this process and brought there by `Staged`."""
+    """Documents are staged by DuckDB in this process and loaded by `Staged`."""
 
     def __init__(self, connection: psycopg.Connection[Any], place: str, staged: Staged, *, lock_wait_s: float) -> None:
         super().__init__(place)
@@ -56,12 +56,12 @@ class PostgresSession(ServerSession):
     def _run(self, name: str, parameters: dict[str, Any]) -> Answer:
         with self.translated():
             cursor = self.connection.cursor()
-            for statement in carried(name, POSTGRES):
+            for statement in transpiled(name, POSTGRES):
                 cursor.execute(statement.encode(), parameters)
         return cursor
 
     def upload(self, tables: Iterable[str]) -> None:
-        """By COPY, into tables that this session alone sees under their names."""
+        """Load staged tables by COPY; this session alone sees them under their names."""
         with self.translated():
             self._staged.load(self.connection, self.documents, tables)
 
@@ -73,13 +73,13 @@ class PostgresSession(ServerSession):
         return int(found[0]) if found else 0
 
     def analyze(self, tables: Iterable[str]) -> None:
-        """Autovacuum comes minutes later, and joins of a million rows would be planned as if there were none."""
+        """ANALYZE: autovacuum comes minutes later, and until then a million rows would be planned as none."""
         with self.translated():
             for table in tables:
                 self.connection.execute(sql.SQL("analyze clari.{}").format(sql.Identifier(table)))
 
     def _read(self, table: str, columns: Sequence[str]) -> Iterator[Rows]:
-        """Within a transaction."""
+        """By a server-side cursor, which needs a transaction."""
         named = sql.SQL(", ").join(map(sql.Identifier, columns))
         with self.translated(), self.connection.cursor(name="saved") as cursor:
             cursor.execute(sql.SQL("select {} from clari.{}").format(named, sql.Identifier(table)))
@@ -87,21 +87,21 @@ class PostgresSession(ServerSession):
                 yield found
 
     def begin(self) -> None:
-        """Begin a transaction, in which each statement sees what others have committed by then."""
-        self.tell("begin isolation level read committed")
+        """Begin a transaction at isolation level read committed."""
+        self.execute("begin isolation level read committed")
 
     def commit(self) -> None:
-        """Commit. Where the connection is lost meanwhile nobody knows whether it was: the ledger says."""
-        self.tell("commit")
+        """Commit. Where the connection is lost meanwhile, whether it was committed is read from the ledger."""
+        self.execute("commit")
 
     def rollback(self) -> None:
-        """Roll back, as a connection that is lost has done by itself."""
+        """Roll back; a lost connection has done so by itself."""
         with suppress(psycopg.Error):
             self.connection.execute("rollback")
 
     @contextmanager
     def lock(self, *what: str, shared: bool = False, timeout_s: float | None = None) -> Iterator[None]:
-        """An advisory lock, which ends with the connection at the latest."""
+        """A session-level advisory lock: the server releases it with the connection at the latest."""
         key = _lock_key(*what)
         kind = "_shared" if shared else ""
         with self.translated(lock=" ".join(what)):
@@ -116,20 +116,20 @@ class PostgresSession(ServerSession):
                 self.connection.execute(f"select pg_advisory_unlock{kind}(%s)".encode(), [key])
 
     def has_tables(self) -> bool:
-        """Whether the tables were ever made."""
+        """Whether the tables exist."""
         with self.translated():
             return self.connection.execute("select to_regclass('clari.warehouse_version')").fetchone() != (None,)
 
     def refuse_writes(self) -> None:
         """Every transaction from here on is read-only."""
-        self.tell("set default_transaction_read_only = on")
+        self.execute("set default_transaction_read_only = on")
 
     def read_one_moment(self) -> None:
-        """One transaction, of the moment of its first statement."""
-        self.tell("begin isolation level repeatable read read only")
+        """Begin a read-only transaction at isolation level repeatable read: one snapshot."""
+        self.execute("begin isolation level repeatable read read only")
 
     def is_usable(self) -> bool:
-        """Whether somebody is there, set up for the next."""
+        """Set the session up for the next caller; false where the connection is lost."""
         with suppress(psycopg.Error):
             self.set_up()
             return True
@@ -137,19 +137,19 @@ class PostgresSession(ServerSession):
 
     @property
     def is_lost(self) -> bool:
-        """Whether the connection is no more."""
+        """Whether the connection is closed."""
         return bool(self.connection.closed)
 
     def set_up(self) -> None:
-        """Settings of a new conversation. Raises psycopg's error where nobody is there any more."""
+        """Apply the settings of a session. Raises `psycopg.Error` where the connection is lost."""
         self.connection.execute(_SETTINGS)
-        self.connection.execute(_KEPT_ALIVE)
-        # A killed process's statement is given up, and its locks with it, where the server's system can tell.
+        self.connection.execute(_KEEPALIVES)
+        # Cancels the statement of a killed client, and releases its locks; not every server's system supports it.
         with suppress(psycopg.errors.DatabaseError):
             self.connection.execute("set client_connection_check_interval = '10s'")
 
     def release(self) -> None:
-        """Leave nothing of this session behind on the server."""
+        """Drop the session's staged tables, settings and locks on the server."""
         super().release()
         with suppress(psycopg.Error):
             self.connection.execute("rollback")
@@ -160,14 +160,14 @@ class PostgresSession(ServerSession):
         """End the connection."""
         self.connection.close()
 
-    def tell(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
         """Run a statement without parameters."""
         with self.translated():
             self.connection.execute(statement.encode())
 
     @contextmanager
     def translated(self, *, lock: str | None = None) -> Iterator[None]:
-        """Errors of the drivers meanwhile as `WarehouseError`; `lock` is what is waited for."""
+        """Translate the drivers' errors within the context to `WarehouseError`; `lock` is the one waited for."""
         try:
             yield
         except (psycopg.Error, adbc_driver_manager.Error) as error:
@@ -177,7 +177,7 @@ class PostgresSession(ServerSession):
 
 
 class PostgresWarehouse(ServerWarehouse[PostgresSession]):
-    """PostgreSQL 15 or newer. `lock_timeout_s` is for how long to wait for a table that is to be changed."""
+    """PostgreSQL 15 or newer. `lock_timeout_s` is the timeout of the lock on a table that is to be migrated."""
 
     kind = ENGINE
 
@@ -186,13 +186,13 @@ class PostgresWarehouse(ServerWarehouse[PostgresSession]):
         url: SecretStr,
         *,
         data_dir: Path,
-        patience_s: float = 5,
+        connect_retry_s: float = 5,
         lock_wait_s: float = 1800,
         lock_timeout_s: float = 10,
     ) -> None:
         self._conninfo, place = read_address(url)
         self._lock_timeout_s = lock_timeout_s
-        super().__init__(place, data_dir=data_dir, patience_s=patience_s, lock_wait_s=lock_wait_s)
+        super().__init__(place, data_dir=data_dir, connect_retry_s=connect_retry_s, lock_wait_s=lock_wait_s)
 
     @classmethod
     def at(cls, url: SecretStr, *, data_dir: Path, work_tables: WorkTables) -> Self:
@@ -200,7 +200,7 @@ class PostgresWarehouse(ServerWarehouse[PostgresSession]):
         return cls(url, data_dir=data_dir)
 
     def prepare(self) -> None:
-        """Connect, make the tables, and see that they may be written."""
+        """Connect, migrate the tables, and check that the role may write them. Raises `WarehouseUnwritable`."""
         with self._leased() as session:
             refuse_encoding(session.connection, self.place)
         with self.session() as session:
@@ -239,7 +239,7 @@ class PostgresWarehouse(ServerWarehouse[PostgresSession]):
         return session
 
     def _make_tables(self, session: PostgresSession) -> bool:
-        """Under a lock; a role that may make none takes those that stand."""
+        """Migrate under a lock; a role that may not create tables uses those that exist."""
         with session.translated():
             if session.has_tables():
                 if is_current(session):
@@ -254,5 +254,5 @@ class PostgresWarehouse(ServerWarehouse[PostgresSession]):
 
 
 def _lock_key(*what: str) -> int:
-    """A number for an advisory lock, of this pipeline's own: the one that earlier releases take."""
+    """The key of an advisory lock: a hash of its name, the same as in earlier releases (hence `turn`)."""
     return int.from_bytes(sha256("\n".join(("clari-pipeline", "turn", *what)).encode()).digest()[:8], signed=True)

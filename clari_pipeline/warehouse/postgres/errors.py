@@ -1,4 +1,4 @@
-"""PostgreSQL's errors as this pipeline's: one line with cause and remedy. No message holds a password."""
+"""Translate PostgreSQL's errors, by SQLSTATE: one line with cause and remedy. No message holds a password."""
 
 import re
 
@@ -24,9 +24,9 @@ _TOO_IDLE = (
     "then run again"
 )
 _UNENCRYPTED = "28U"  # no SQLSTATE: a line of pg_hba.conf that is for encrypted connections only
-_SAID_WHEN_ENDED = ("08", "25P", "57P")  # why the server has ended the connection, where it says so
+_ENDED_BY_SERVER = ("08", "25P", "57P")  # SQLSTATEs with which the server ends a connection
 
-# By the first characters of SQLSTATE, the longest that fits: what it is, and what helps.
+# Error and remedy by the first characters of SQLSTATE; the longest match counts.
 _STATES: dict[str, tuple[_Kind, str]] = {
     "08": (WarehouseInterrupted, "nothing of it is half merged; run again once the server answers"),
     "22021": (WarehouseError, "a text of the document holds a character that the server cannot keep"),
@@ -61,16 +61,16 @@ _STATES: dict[str, tuple[_Kind, str]] = {
     "57P05": (WarehouseInterrupted, _TOO_IDLE.format(setting="idle_session_timeout")),
     "57P": (WarehouseInterrupted, "nothing of it is half merged; run again once the server answers"),
 }
-# A connection that could not be made has no SQLSTATE; the server's words say why.
-_WORDS: tuple[tuple[str, str], ...] = (
-    # Where the encrypted attempt before it failed, too, that is the cause.
+# A connection that failed has no SQLSTATE: the pattern of the server's message, and the state that it stands for.
+_MESSAGES: tuple[tuple[str, str], ...] = (
+    # Unless the encrypted attempt before it failed, too, which then is the cause.
     (r"^(?!.*(SSL encryption|authentication failed)).*pg_hba\.conf.* no encryption", _UNENCRYPTED),
     (r"password|authentication|no pg_hba\.conf entry|role \".*\" does not exist|not permitted to log in", "28"),
     (r"database \".*\" does not exist|permission denied for database", "3D000"),
     (r"too many (clients|connections)|remaining connection slots", "53300"),
     (r"is starting up|is shutting down|in recovery mode|not yet accepting", "57P"),
 )
-_STATEMENT = re.compile(r" LINE \d+: .*")  # a part of what was asked, which helps nobody
+_STATEMENT = re.compile(r" LINE \d+: .*")  # the quoted line of the statement, of no help
 _UNREACHABLE = f"see that it runs and that this machine reaches it, or mend {_URL}"
 _TLS = (
     f"see sslmode in {_URL}, the server's certificate, and by whom it may be signed: "
@@ -79,12 +79,12 @@ _TLS = (
 
 
 def translate(error: Exception, place: str, *, is_connected: bool, is_lost: bool = False) -> WarehouseError:
-    """A driver's error as one of this pipeline's. `is_lost`: the connection is no more."""
+    """Translate a driver's error. `is_connected`: the connection was made; `is_lost`: it has been closed since."""
     cause = _STATEMENT.sub("", " ".join(str(error).split()))
     state = getattr(error, "sqlstate", None) or ""
     if not is_connected:
-        state = next((known for words, known in _WORDS if re.search(words, cause)), state)
-    elif (is_lost or _is_cut(error, state)) and not state.startswith(_SAID_WHEN_ENDED):
+        state = next((known for pattern, known in _MESSAGES if re.search(pattern, cause)), state)
+    elif (is_lost or _is_cut(error, state)) and not state.startswith(_ENDED_BY_SERVER):
         state = "08006"
     what = f"warehouse {place}: {cause[:_MOST]}"
     for length in (5, 3, 2):
@@ -99,5 +99,5 @@ def translate(error: Exception, place: str, *, is_connected: bool, is_lost: bool
 
 
 def _is_cut(error: Exception, state: str) -> bool:
-    """Whether ADBC has lost its connection, or got none: what the server itself refuses has an SQLSTATE."""
+    """Whether ADBC has lost its connection, or got none: an error of the server's own has an SQLSTATE."""
     return not state and getattr(error, "status_code", None) is AdbcStatusCode.IO

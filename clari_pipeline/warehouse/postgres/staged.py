@@ -12,7 +12,7 @@ import pyarrow as pa
 from psycopg import sql
 
 _ROWS_AT_ONCE = 60_000
-_LOADER_LOCK = 7_114_502  # with a load's number the key of an advisory lock: its process is alive
+_LOADER_LOCK = 7_114_502  # key of an advisory lock, with a load's number: held while its session lives
 _KINDS: dict[pa.DataType, LiteralString] = {
     pa.bool_(): "boolean",
     pa.int32(): "integer",
@@ -25,8 +25,8 @@ _KINDS: dict[pa.DataType, LiteralString] = {
 class Staged:
     """One session's staged tables on the server.
 
-    ADBC sees no temporary table of another connection: rows are in unlogged tables of the schema, named after the
-    load, which the session sees as temporary views. The next load drops those of processes that were killed.
+    ADBC cannot write temporary tables of another connection: rows are loaded into unlogged tables of the schema, named
+    `<table>_<load number>`, which the session sees as temporary views. The next load drops those of killed processes.
     """
 
     def __init__(self, conninfo: str) -> None:
@@ -37,7 +37,7 @@ class Staged:
     def load(self, server: psycopg.Connection[Any], documents: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
         """Load these tables, in place of those that the session loaded before under the same names."""
         if not self._numbers:
-            _sweep(server)
+            _drop_orphaned(server)
         number = secrets.randbits(31)
         server.execute("select pg_advisory_lock(%s, %s)", [_LOADER_LOCK, number])
         self._numbers.append(number)
@@ -68,8 +68,8 @@ class Staged:
         self._numbers = []
 
 
-def _sweep(server: psycopg.Connection[Any]) -> None:
-    """Drop the tables of loads whose process no longer lives."""
+def _drop_orphaned(server: psycopg.Connection[Any]) -> None:
+    """Drop the tables of loads whose lock nobody holds: their process was killed."""
     left = server.execute(
         r"select tablename from pg_tables where schemaname = 'clari' and tableowner = current_user "
         r"and tablename ~ '^stage_[a-z_]+_[0-9]+$'"
@@ -92,7 +92,7 @@ def _unlogged(name: str, schema: pa.Schema) -> sql.Composed:
     columns: list[sql.Composable] = [
         sql.Composed([sql.Identifier(field.name), sql.SQL(" "), _kind(field.type)]) for field in schema
     ]
-    # It is analyzed here and dropped before long: nothing for the server's autovacuum.
+    # It is analyzed after the load and dropped soon: autovacuum is off.
     return sql.SQL("create unlogged table clari.{} ({}) with (autovacuum_enabled = false)").format(
         sql.Identifier(name), sql.SQL(", ").join(columns)
     )

@@ -1,4 +1,4 @@
-"""The tables on a PostgreSQL: only what is missing or different is made, for each change locks its table."""
+"""Migrate the tables of a PostgreSQL: only what is missing or different is changed, as each change locks its table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from clari_pipeline.core.retrying import retry_context
-from clari_pipeline.warehouse.dialects import carried
+from clari_pipeline.warehouse.dialects import transpiled
 from clari_pipeline.warehouse.errors import WarehouseLocked, WarehouseUnwritable
 from clari_pipeline.warehouse.migrations import make_schema
 from clari_pipeline.warehouse.postgres.dialect import POSTGRES
@@ -26,7 +26,7 @@ _VIEW = re.compile(r"CREATE OR REPLACE VIEW clari\.(\w+) AS ")
 
 
 def may_be_made(connection: psycopg.Connection[Any]) -> bool:
-    """Whether this role may make tables here; one that only reads uses those that stand."""
+    """Whether this role may create tables here; a reader's role uses those that exist."""
     allowed = connection.execute(
         "select not pg_is_in_recovery() and coalesce(has_schema_privilege(to_regnamespace('clari')::oid, 'create'), "
         "has_database_privilege(current_database(), 'create'))"
@@ -45,10 +45,10 @@ def refuse_encoding(connection: psycopg.Connection[Any], place: str) -> None:
 
 
 def make(session: PostgresSession, *, lock_timeout_s: float) -> None:
-    """Bring the tables to this release in one transaction. To be called under a lock.
+    """Migrate the tables to this release in one transaction. To be called under the lock `schema`.
 
-    Who waits to change a table has everybody wait who comes after, readers too: it is tried a few times, not for long.
-    Raises `WarehouseLocked`, which names who has a table in use.
+    A change that waits for its table blocks all later queries on it, too: hence a short lock timeout, and retries.
+    Raises `WarehouseLocked`, which names the session that has a table in use.
     """
     pause = lock_timeout_s / 10
     attempts = retry_context(
@@ -69,19 +69,19 @@ def make(session: PostgresSession, *, lock_timeout_s: float) -> None:
 def _make(session: PostgresSession, lock_timeout_s: float) -> None:
     wait_ms = f"{lock_timeout_s * 1000:.0f}"
     session.connection.execute("select set_config('lock_timeout', %s, true)", [wait_ms])
-    defined = cache(partial(_Defined.on, session.connection))  # asked for once the entries have been moved
+    defined = cache(partial(_Defined.on, session.connection))  # read once `forecast_entry` has been renamed
 
     def make_table(table: str) -> None:
-        for statement in carried(f"schema/{table}", POSTGRES):
+        for statement in transpiled(f"schema/{table}", POSTGRES):
             if not defined().has(statement):
                 session.connection.execute(statement.encode(), {})
 
     if make_schema(session, make_table):
-        _let_see(session.connection, "forecast_entry", "forecast_entry_state")
+        _grant_view(session.connection, "forecast_entry", "forecast_entry_state")
 
 
-def _let_see(connection: psycopg.Connection[Any], view: str, table: str) -> None:
-    """Grant reading a view to those who may read the table that it shows, or as many of its columns."""
+def _grant_view(connection: psycopg.Connection[Any], view: str, table: str) -> None:
+    """Copy the grants of SELECT on a table, and on its columns, to the view that shows it."""
     grants = connection.execute(
         "select format('grant select %%s on clari.%%I to %%s %%s', columns, %(view)s::text, "
         "case grantee when 0 then 'public' else grantee::regrole::text end, "
@@ -98,7 +98,7 @@ def _let_see(connection: psycopg.Connection[Any], view: str, table: str) -> None
 
 @dataclass(frozen=True)
 class _Defined:
-    """What is defined already: a statement that would change nothing would take its locks all the same."""
+    """Columns and comments that exist already: a statement that changes nothing would take its locks all the same."""
 
     connection: psycopg.Connection[Any]
     columns: frozenset[tuple[str, str]]
@@ -131,7 +131,7 @@ class _Defined:
         return False
 
     def _shows(self, view: str, query: str) -> bool:
-        """Whether a view is defined by this query, both as the server itself writes them."""
+        """Whether a view is defined by this query, compared as the server prints both."""
         self.connection.execute(f"create temp view as_defined as {query}".encode(), {})
         found = self.connection.execute(
             "select pg_get_viewdef(to_regclass('clari.' || %s)) = pg_get_viewdef('pg_temp.as_defined'::regclass)",

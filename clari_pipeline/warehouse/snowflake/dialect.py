@@ -1,4 +1,4 @@
-"""DuckDB's statements as Snowflake takes them."""
+"""Adapt DuckDB's statements to Snowflake, beyond what sqlglot transpiles."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from sqlglot import exp
 from clari_pipeline.warehouse.dialects import Dialect
 
 AS_JSON = "__json"  # ends the name of a parameter that is a list, and is to be written as JSON
-_RESERVED = frozenset({"rows"})  # of its reserved words those that the statements use for names
+_RESERVED = frozenset({"rows"})  # Snowflake's reserved words that the statements use as names
 
 
 def _adapt(statement: exp.Expression) -> Iterator[exp.Expr]:
@@ -18,11 +18,11 @@ def _adapt(statement: exp.Expression) -> Iterator[exp.Expr]:
             name.replace(exp.to_identifier(name.name.upper(), quoted=True))
     statement = statement.transform(_semi_structured)
     if isinstance(statement, exp.Insert) and isinstance(statement.expression, exp.Values):
-        # VALUES takes no function there, and each of ours has one row.
+        # Snowflake's VALUES takes no function calls; each of ours has one row.
         (only,) = statement.expression.expressions
         statement.set("expression", exp.select(*only.expressions))
     if _is_work_table(statement):
-        # A definition would end the transaction around it: the table is there already, and is filled anew.
+        # DDL commits the transaction around it: the table exists already, and is emptied and filled.
         made = statement.find(exp.Table)
         assert made is not None
         yield exp.delete(made.name)
@@ -33,7 +33,7 @@ def _adapt(statement: exp.Expression) -> Iterator[exp.Expr]:
 
 
 def _is_work_table(statement: exp.Expression) -> bool:
-    """Whether it makes a table of this session alone."""
+    """Whether it creates a temporary table."""
     return (
         isinstance(statement, exp.Create)
         and statement.kind == "TABLE"

@@ -1,6 +1,6 @@
 """A schema `clari` in Snowflake as the warehouse: the same statements, carried; documents by staged Parquet.
 
-Experimental: what the emulator cannot show (locks, a definition's end of a transaction, real types) has met no account.
+Experimental: what the emulator cannot show (locks, the implicit commit of DDL, real types) was never run on an account.
 """
 
 import atexit
@@ -21,14 +21,14 @@ from clari_pipeline.warehouse.snowflake.url import read_address
 _DEFAULTS: dict[str, Any] = {
     "login_timeout": 30,
     "network_timeout": 300,
-    "platform_detection_timeout_seconds": 0.0,  # else each process asks after clouds that it might run in
+    "platform_detection_timeout_seconds": 0.0,  # else each process probes for the cloud that it runs in
     "application": "clari_pipeline",
 }
 _IN_EACH_SESSION = {"TIMEZONE": "UTC", "QUERY_TAG": "clari-pipeline", "CLIENT_TELEMETRY_ENABLED": False}
 
 
 class SnowflakeWarehouse(ServerWarehouse[SnowflakeSession]):
-    """One schema `clari` of a database; two sessions stay open, for to connect takes long."""
+    """One schema `clari` of a database; two idle sessions stay open, as connecting takes long."""
 
     kind = ENGINE
     most_idle = 2
@@ -39,12 +39,12 @@ class SnowflakeWarehouse(ServerWarehouse[SnowflakeSession]):
         *,
         data_dir: Path,
         work_tables: WorkTables,
-        patience_s: float = 5,
+        connect_retry_s: float = 5,
         lock_wait_s: float = 1800,
     ) -> None:
         self._arguments, place = read_address(url)
         self._work_tables = work_tables
-        super().__init__(place, data_dir=data_dir, patience_s=patience_s, lock_wait_s=lock_wait_s)
+        super().__init__(place, data_dir=data_dir, connect_retry_s=connect_retry_s, lock_wait_s=lock_wait_s)
         atexit.register(self._end)
 
     @classmethod
@@ -53,10 +53,10 @@ class SnowflakeWarehouse(ServerWarehouse[SnowflakeSession]):
         return cls(url, data_dir=data_dir, work_tables=work_tables)
 
     def prepare(self) -> None:
-        """Connect, make the tables, and see that they may be written."""
+        """Connect, migrate the tables, and check that the role may write them."""
         with self.session() as session:
             assert isinstance(session, SnowflakeSession)
-            session.tell("delete from clari.warehouse_version where 1 = 0")
+            session.execute("delete from clari.warehouse_version where 1 = 0")
 
     def _connect(self, place: str) -> SnowflakeSession:
         try:
@@ -68,11 +68,11 @@ class SnowflakeWarehouse(ServerWarehouse[SnowflakeSession]):
         return SnowflakeSession(connection, place, lock_wait_s=self._lock_wait_s, work_tables=self._work_tables)
 
     def _make_tables(self, session: SnowflakeSession) -> bool:
-        """A definition commits at once: that the tables are of this release is written last."""
+        """Migrate under a lock. DDL commits at once: the schema version is written last."""
         if not (session.has_tables() and is_current(session)):
             run(session, "schema/clari")  # the table of locks
             with session.lock("schema"):
-                session.tell("use schema clari")  # a table that is renamed would go to the session's own
+                session.execute("use schema clari")  # a renamed table would go to the session's current schema
                 make_schema(session)
         return True
 

@@ -1,4 +1,4 @@
-"""Snowflake's errors as this pipeline's: one line with cause and remedy. No message holds a password."""
+"""Translate Snowflake's errors, by message: one line with cause and remedy. No message holds a password."""
 
 import re
 
@@ -7,10 +7,10 @@ from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted
 _MOST = 300
 _URL = "CLARI_WAREHOUSE_URL"
 _Kind = type[WarehouseError]
-_LATER = "nothing of it is half merged; run again once Snowflake answers"
+_RETRY = "nothing of it is half merged; run again once Snowflake answers"
 
-# By what the message says, for Snowflake gives one number to many things; the first that fits.
-_WORDS: tuple[tuple[str, _Kind, str], ...] = (
+# Error and remedy by a pattern of the message, as Snowflake uses one number for many errors; the first match counts.
+_MESSAGES: tuple[tuple[str, _Kind, str], ...] = (
     (
         r"incorrect username or password|JWT token is invalid|user temporarily locked|authentication|MFA|passcode",
         WarehouseUnwritable,
@@ -57,21 +57,21 @@ _WORDS: tuple[tuple[str, _Kind, str], ...] = (
         WarehouseUnwritable,
         "see this machine's certificates, and what proxy replaces them",
     ),
-    (r"session no longer exists|must login again|token .*expired|connection is closed", WarehouseInterrupted, _LATER),
+    (r"session no longer exists|must login again|token .*expired|connection is closed", WarehouseInterrupted, _RETRY),
 )
 _CONNECTING = range(250000, 252000)
 _HTTP = range(290000, 291000)
 
 
 def translate(error: Exception, place: str, *, is_connected: bool) -> WarehouseError:
-    """A driver's error as one of this pipeline's."""
+    """Translate an error of the connector. `is_connected`: the connection was made."""
     number = abs(getattr(error, "errno", None) or 0)
     cause = " ".join(str(getattr(error, "raw_msg", None) or error).split())[:_MOST]
-    for words, kind, remedy in _WORDS:
-        if re.search(words, cause, re.IGNORECASE):
+    for pattern, kind, remedy in _MESSAGES:
+        if re.search(pattern, cause, re.IGNORECASE):
             return kind(f"warehouse {place}: {cause}: {remedy}")
     if not is_connected:
         return WarehouseError(f"warehouse {place}: {cause}: see that this machine reaches it, or mend {_URL}")
     if number in _CONNECTING or number in _HTTP or not number:
-        return WarehouseInterrupted(f"warehouse {place}: {cause}: {_LATER}")
+        return WarehouseInterrupted(f"warehouse {place}: {cause}: {_RETRY}")
     return WarehouseError(f"warehouse {place}: {cause}: nothing of it was kept: see Snowflake's query history")

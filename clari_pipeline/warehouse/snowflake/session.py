@@ -1,7 +1,7 @@
-"""One conversation with Snowflake: statements, staged documents, transactions, locks.
+"""A session of Snowflake: statements, staged documents, transactions, locks.
 
-A definition ends the transaction around it there. So the tables of a session alone are made before its first
-transaction and only filled in it, and nothing else is defined while one is open.
+DDL commits the transaction around it there. So a session's temporary tables are created before its first transaction
+and only filled within one, and no other DDL runs while one is open.
 """
 
 import json
@@ -24,7 +24,7 @@ from snowflake.connector.cursor import SnowflakeCursor
 from sqlglot import exp
 
 from clari_pipeline.core.retrying import retry_context
-from clari_pipeline.warehouse.dialects import carried
+from clari_pipeline.warehouse.dialects import transpiled
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, lock_timed_out
 from clari_pipeline.warehouse.server import ROWS_AT_ONCE, Rows, ServerSession
 from clari_pipeline.warehouse.session import Answer, WorkTables
@@ -33,25 +33,25 @@ from clari_pipeline.warehouse.snowflake.errors import translate
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _OWN_LOCKS = frozenset({"sending", "planning", "schema"})
-_FRESH_S = 60
+_CHECK_AFTER_S = 60  # idle time
 _QUARTER_LOCKS = 16  # as many as sql/schema/clari.snowflake.sql makes
-_TAKE = (
+_ACQUIRE = (
     "update clari.turn set holder = %(holder)s, held_until = dateadd(second, %(lease_s)s, current_timestamp()) "
     "where name = %(name)s and (holder is null or holder = %(holder)s or held_until < current_timestamp())"
 )
-_HOLD = (
+_RENEW = (
     "update clari.turn set held_until = dateadd(second, %(lease_s)s, current_timestamp()) "
     "where name in (%(names)s) and holder = %(holder)s"
 )
-_LEAVE = "update clari.turn set holder = null, held_until = null where name = %(name)s and holder = %(holder)s"
+_RELEASE = "update clari.turn set holder = null, held_until = null where name = %(name)s and holder = %(holder)s"
 _LOAD = (
     "copy into {table} ({columns}) from (select {read} from @%{table}/{file}) "
     "file_format = (type = parquet use_logical_type = true) purge = true"
 )
 
 
-class _Answered:
-    """A statement's rows as the other engines give them: names small, moments in UTC, arrays as lists."""
+class _Result:
+    """A statement's rows as the other engines give them: names in lower case, moments in UTC, arrays as lists."""
 
     def __init__(self, cursor: SnowflakeCursor | None) -> None:
         self._cursor = cursor
@@ -80,9 +80,9 @@ class _Answered:
 
 
 class SnowflakeSession(ServerSession):
-    """Documents are read by DuckDB in this process and brought there as Parquet."""
+    """Documents are staged by DuckDB in this process and uploaded as Parquet."""
 
-    most_bytes = 400_000  # written in hexadecimal, into a statement of 1 MB at most
+    most_bytes = 400_000  # bytes; in hexadecimal, within a statement of 1 MB at most
 
     def __init__(
         self, connection: SnowflakeConnection, place: str, *, lock_wait_s: float, work_tables: WorkTables
@@ -98,29 +98,29 @@ class SnowflakeSession(ServerSession):
 
     @property
     def is_lost(self) -> bool:
-        """Whether the connection is no more, or an error said so."""
+        """Whether the connection is closed, or an error has shown it to be lost."""
         return self._is_lost or self.connection.is_closed()
 
     def _run(self, name: str, parameters: dict[str, Any]) -> Answer:
         if not self._in_transaction and not name.startswith("schema"):
             self._make_work_tables()
         cursor = None
-        for statement in carried(name, SNOWFLAKE):
+        for statement in transpiled(name, SNOWFLAKE):
             cursor = self._execute(statement, parameters)
-        return _Answered(cursor)
+        return _Result(cursor)
 
     def upload(self, tables: Iterable[str]) -> None:
-        """By PUT and COPY, into tables that this session alone has."""
+        """Load staged tables by PUT and COPY, into temporary tables."""
         if not self._in_transaction:
             self._make_work_tables()
         with TemporaryDirectory(prefix="clari-staged-") as name:
             for table in tables:
                 file = Path(name) / f"{table}_{secrets.token_hex(8)}.parquet"
                 self.documents.table(table).write_parquet(str(file))
-                self.tell(f"delete from {table}")  # noqa: S608 - a name of this package's own
-                self.tell(f"put 'file://{file.as_posix()}' @%{table} auto_compress = false")
+                self.execute(f"delete from {table}")  # noqa: S608 - a name of this package's own
+                self.execute(f"put 'file://{file.as_posix()}' @%{table} auto_compress = false")
                 columns = self._work_tables()[table]
-                self.tell(
+                self.execute(
                     _LOAD.format(
                         table=table,
                         columns=", ".join(column for column, _ in columns),
@@ -131,34 +131,37 @@ class SnowflakeSession(ServerSession):
 
     def count(self, table: str) -> int:
         """Rows of a table of schema `clari`."""
-        found = self.tell(f"select count(*) from clari.{table}").fetchone()  # noqa: S608 - the same
+        found = self.execute(f"select count(*) from clari.{table}").fetchone()  # noqa: S608 - the same
         assert isinstance(found, tuple)
         return int(found[0])
 
     def _read(self, table: str, columns: Sequence[str]) -> Iterator[Rows]:
-        answer = _Answered(self.tell(f"select {', '.join(columns)} from clari.{table}"))  # noqa: S608 - the same
+        answer = _Result(self.execute(f"select {', '.join(columns)} from clari.{table}"))  # noqa: S608 - the same
         while found := answer.fetchmany(ROWS_AT_ONCE):
             yield found
 
     def begin(self) -> None:
-        """Begin a transaction, in which each statement sees what others have committed by then."""
+        """Begin a transaction; Snowflake's only isolation level is read committed."""
         self._make_work_tables()
-        self.tell("begin")
+        self.execute("begin")
         self._in_transaction = True
 
     def commit(self) -> None:
-        """Commit, if every lock is still held. Where the connection is lost the ledger says whether it was."""
+        """Renew the leases of the locks, and commit. Raises `WarehouseInterrupted` where another process took one.
+
+        Where the connection is lost meanwhile, whether it was committed is read from the ledger.
+        """
         if self._locks:
-            held = self._execute(_HOLD, self._lease() | {"names": list(self._locks)})
+            held = self._execute(_RENEW, self._lease() | {"names": list(self._locks)})
             if held.rowcount != len(self._locks):
                 raise WarehouseInterrupted(
                     f"warehouse {self.place}: this took so long that another process went on: nothing of it was kept"
                 )
-        self.tell("commit")
+        self.execute("commit")
         self._in_transaction = False
 
     def rollback(self) -> None:
-        """Roll back, as a session that is lost does by itself."""
+        """Roll back; a lost session has done so by itself."""
         self._in_transaction = False
         try:
             self.connection.cursor().execute("rollback")
@@ -167,13 +170,13 @@ class SnowflakeSession(ServerSession):
 
     @contextmanager
     def lock(self, *what: str, shared: bool = False, timeout_s: float | None = None) -> Iterator[None]:
-        """A row of `clari.turn`, held until a moment that each commit puts off: no lock of Snowflake's own lasts.
+        """A row of `clari.turn` with a lease that each commit renews: Snowflake's own locks last one transaction.
 
-        Whoever would write takes the same lock as all others who would: there two cannot write one table at once.
+        `shared` is ignored, and all writers take one lock: two transactions cannot write one table at a time there.
         """
         name = _lock_row(what)
         if name not in self._locks:
-            self._take(name, self._lock_wait_s if timeout_s is None else timeout_s)
+            self._acquire(name, self._lock_wait_s if timeout_s is None else timeout_s)
         self._locks[name] = self._locks.get(name, 0) + 1
         try:
             yield
@@ -182,31 +185,31 @@ class SnowflakeSession(ServerSession):
             if not self._locks[name]:
                 del self._locks[name]
                 with suppress(Exception):
-                    self._execute(_LEAVE, self._lease() | {"name": name})
+                    self._execute(_RELEASE, self._lease() | {"name": name})
 
     def has_tables(self) -> bool:
-        """Whether the tables were ever made."""
-        found = self.tell(
+        """Whether the tables exist."""
+        found = self.execute(
             "select count(*) from information_schema.tables "
             "where table_schema = 'CLARI' and table_name = 'WAREHOUSE_VERSION'"
         ).fetchone()
         return found != (0,)
 
-    def tell(self, statement: str) -> SnowflakeCursor:
+    def execute(self, statement: str) -> SnowflakeCursor:
         """Run a statement without parameters."""
         return self._execute(statement, None)
 
     def is_usable(self) -> bool:
-        """Whether it can be used again; the server is asked where it has not been for some time."""
-        if time.monotonic() - self._used_at > _FRESH_S:
+        """Whether it still works; after some idle time by a query."""
+        if time.monotonic() - self._used_at > _CHECK_AFTER_S:
             with suppress(WarehouseError):
-                self.tell("select 1")
+                self.execute("select 1")
                 return True
             return False
         return not self.is_lost
 
     def release(self) -> None:
-        """Forget the document; the connection stays."""
+        """Drop the staged document; the connection stays open."""
         super().release()
         self._used_at = time.monotonic()
 
@@ -215,12 +218,12 @@ class SnowflakeSession(ServerSession):
         with suppress(snowflake.connector.Error, OSError):
             self.connection.close()
 
-    def _take(self, name: str, timeout_s: float) -> None:
+    def _acquire(self, name: str, timeout_s: float) -> None:
         for attempt in retry_context(
             on=WarehouseLocked, attempts=None, timeout=timeout_s, wait_initial=0.2, wait_max=2
         ):
             with attempt:
-                if self._execute(_TAKE, self._lease() | {"name": name}).rowcount != 1:
+                if self._execute(_ACQUIRE, self._lease() | {"name": name}).rowcount != 1:
                     raise lock_timed_out(self.place, name)
 
     def _lease(self) -> dict[str, Any]:
@@ -229,10 +232,10 @@ class SnowflakeSession(ServerSession):
     def _make_work_tables(self) -> None:
         if self._has_work_tables:
             return
-        self.tell("use schema clari")
+        self.execute("use schema clari")
         for table, columns in self._work_tables().items():
             typed = ", ".join(f"{name} {_kind(kind)}" for name, kind in columns)
-            self.tell(f"create or replace temporary table {table} ({typed})")
+            self.execute(f"create or replace temporary table {table} ({typed})")
         self._has_work_tables = True
 
     def _execute(self, statement: str, parameters: dict[str, Any] | None) -> SnowflakeCursor:
@@ -250,14 +253,14 @@ class SnowflakeSession(ServerSession):
 
 
 def _lock_row(what: Sequence[str]) -> str:
-    """The row that stands for it."""
+    """The row of `clari.turn` for a lock: quarters share `_QUARTER_LOCKS` rows, and all other writers one."""
     if what[0] == "quarter":
         return f"quarter {sha256(chr(10).join(what).encode()).digest()[0] % _QUARTER_LOCKS}"
     return what[0] if what[0] in _OWN_LOCKS else "writing"
 
 
 def _bound(statement: str, parameters: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The statement with its parameters' kinds written out, and the values as the connector writes them."""
+    """The statement with casts after its parameters, and their values as the connector takes them."""
     values: dict[str, Any] = {}
     for name in set(_PARAMETER.findall(statement)):
         value = parameters[name.removesuffix(AS_JSON)]
@@ -270,7 +273,7 @@ def _bound(statement: str, parameters: dict[str, Any]) -> tuple[str, dict[str, A
 
 
 def _cast_of(value: Any) -> str:
-    """What the connector writes as text would be compared as text."""
+    """The cast of a value that the connector writes as text, which else would be compared as text."""
     if isinstance(value, datetime):
         return "::timestamp_tz"
     if isinstance(value, date):
@@ -282,7 +285,7 @@ def _cast_of(value: Any) -> str:
 
 
 def _kind(kind: str) -> str:
-    """DuckDB's type as Snowflake's; an array there has no type of its own."""
+    """DuckDB's type as Snowflake's; arrays are untyped there."""
     found = exp.DataType.build("array" if kind.endswith("[]") else kind, dialect="duckdb")
     return found.sql("snowflake")
 

@@ -1,4 +1,4 @@
-"""The address of a schema in Snowflake: what the connector is told, and what people may see."""
+"""Parse a `CLARI_WAREHOUSE_URL` of Snowflake into the connector's arguments, and an address for people."""
 
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -22,7 +22,7 @@ _FORM = (
 
 
 def read_address(url: SecretStr) -> tuple[dict[str, Any], str]:
-    """The connector's arguments, and account and database for people. Raises `SettingsError`, without the secret."""
+    """The connector's arguments, and account and database for people. Raises `SettingsError`, without secrets."""
     try:
         parts = urlsplit(url.get_secret_value())
         _ = parts.port

@@ -139,8 +139,8 @@ def resume(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: d
     finished: dict[str, str] = {}
     with warehouse.session() as session:
         killed = runs.killed()
-        known = [*ledger.at_clari(session), *ledger.landed_by(session, killed)]
-        orphaned = [row for row in known if not runs.is_alive(row.run_id)]
+        orphaned = [row for row in ledger.at_clari(session) if not runs.is_alive(row.run_id)]
+        orphaned += ledger.landed_by(session, killed)
         remaining = {row.request_id: row for row in sorted(orphaned, key=attrgetter("submitted_at"), reverse=True)}
 
         def reassign(row: ExportRow) -> None:

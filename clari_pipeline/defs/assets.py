@@ -67,7 +67,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
     def raw_export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         sync: Context = context.resources.sync_context
         with as_step_failure(context.partition_key):
-            request_ids = context.resources.exports.take(context.partition_key, log_observer(context.log))
+            request_ids = context.resources.exports.wait_for_quarter(context.partition_key, log_observer(context.log))
             outcomes = outcomes_of(sync.warehouse, request_ids)
             failed = [outcome for outcome in outcomes if outcome.export.landing_path is None]
             for outcome in failed:

@@ -19,7 +19,7 @@ class Exports(Protocol):
 
     run_id: str
 
-    def take(self, quarter_id: str, observe: Callable[[ExportEvent], None]) -> list[str]:
+    def wait_for_quarter(self, quarter_id: str, observe: Callable[[ExportEvent], None]) -> list[str]:
         """Wait until the quarter's exports have landed or failed; their request ids. `observe` is given each event."""
         ...
 
@@ -35,7 +35,7 @@ class ExportsOfThisRun:
         self._stack = stack
         self.run_id = run_id
 
-    def take(self, quarter_id: str, observe: Callable[[ExportEvent], None]) -> list[str]:
+    def wait_for_quarter(self, quarter_id: str, observe: Callable[[ExportEvent], None]) -> list[str]:
         """Export the quarter now. Raises `SettingsError` where a setting is missing."""
         forecasts = self._sync.settings.required_forecasts()
         runner = self._stack.enter_context(exporting(self._sync, self.run_id, [Quarter.parse(quarter_id)], forecasts))

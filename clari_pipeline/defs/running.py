@@ -72,9 +72,9 @@ class _HoldingOpen:
         self.run_id = exports.run_id
         self.stack = ExitStack()
 
-    def take(self, quarter_id: str, observe: Callable[[ExportEvent], None]) -> list[str]:
+    def wait_for_quarter(self, quarter_id: str, observe: Callable[[ExportEvent], None]) -> list[str]:
         """Wait until the quarter's exports have landed or failed; their request ids."""
-        request_ids = self._exports.take(quarter_id, observe)
+        request_ids = self._exports.wait_for_quarter(quarter_id, observe)
         self.stack.enter_context(self._warehouse.kept_open())
         return request_ids
 

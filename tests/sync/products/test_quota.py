@@ -9,6 +9,7 @@ import pytest
 
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Sandbox, faults
+from clari_pipeline.store import fetches
 from clari_pipeline.sync.products.quota import MOST_EXPORTS, syncs_a_month
 from clari_pipeline.sync.products.windows import Window
 from tests.helpers.product_documents import NOW, TODAY
@@ -37,7 +38,8 @@ def exports(sandbox: Sandbox) -> int:
 
 
 def days_there(desk: Desk) -> set[object]:
-    whole = [fetch for fetch in desk.rows("product_fetch") if fetch["state"] == "LOADED"]
+    with desk.context.warehouse.session() as session:
+        whole = [fetch for fetch in fetches.landed(session, "activity") if fetch.state == "LOADED"]
     return {day for fetch in whole for day in Window.of(fetch)}
 
 

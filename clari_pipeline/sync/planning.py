@@ -139,8 +139,9 @@ def resume(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: d
     finished: dict[str, str] = {}
     with warehouse.session() as session:
         killed = runs.killed()
-        orphaned = [row for row in ledger.at_clari(session) if not runs.is_alive(row.run_id)]
-        orphaned += ledger.landed_by(session, killed)
+        known = [*ledger.at_clari(session), *ledger.landed_by(session, killed)]
+        # Each run is asked after the ledger: one that ended between the two would be taken for an orphan.
+        orphaned = [row for row in known if not runs.is_alive(row.run_id)]
         remaining = {row.request_id: row for row in sorted(orphaned, key=attrgetter("submitted_at"), reverse=True)}
 
         def reassign(row: ExportRow) -> None:

@@ -140,7 +140,7 @@ def resume(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: d
     with warehouse.session() as session:
         killed = runs.killed()
         known = [*ledger.at_clari(session), *ledger.landed_by(session, killed)]
-        # Each run is asked after the ledger: one that ended between the two would be taken for an orphan.
+        # Documents that wait to be merged are those of any run, living ones included.
         orphaned = [row for row in known if not runs.is_alive(row.run_id)]
         remaining = {row.request_id: row for row in sorted(orphaned, key=attrgetter("submitted_at"), reverse=True)}
 

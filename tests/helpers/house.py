@@ -25,6 +25,18 @@ from clari_pipeline.warehouse.session import Session
 from tests.helpers import prepared
 
 QUARTER = "2026_Q4"  # October to December
+# What the merge of a document writes, its calls and marts included.
+MERGED = (
+    "forecast_entry",
+    "forecast_entry_history",
+    "forecast_user",
+    "forecast_user_history",
+    "forecast_field",
+    "time_period",
+    "time_frame",
+    "forecast_swing",
+    "forecast_vs_quota",
+)
 WEEKS = {f"W{number:02d}": date(2026, 10, 1) + timedelta(weeks=number - 1) for number in range(1, 14)}
 FIELDS = {"commit": "Commit", "best_case": "Best Case", "quota": "Quota"}
 _KEYS = {

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from clari_pipeline.config.settings import EXPORT_TYPES
-from tests.helpers.house import House, Json, document, entry, moment, person
+from tests.helpers.house import MERGED, House, Json, document, entry, moment, person
 
 EAST = ("ann", "bob")
 EVERYONE = (*EAST, "cy")
@@ -39,18 +39,7 @@ WRITTEN = {
     "is_updated": "isUpdated",
     "adjusted_by": "adjustedBy",
 }
-TABLES = (
-    "forecast_entry",
-    "forecast_entry_history",
-    "forecast_user",
-    "forecast_user_history",
-    "forecast_field",
-    "time_period",
-    "time_frame",
-    "forecast_swing",
-    "forecast_swing_summary",
-    "forecast_vs_quota",
-)
+TABLES = (*MERGED, "forecast_swing_summary")
 
 
 @dataclass(frozen=True)

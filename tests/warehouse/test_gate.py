@@ -15,23 +15,12 @@ from clari_pipeline.sync.outcomes import Outcome
 from tests.helpers.csv_lines import csv_line, csv_of
 from tests.helpers.each_case import try_each
 from tests.helpers.forecast import Forecast, broken, verdict
-from tests.helpers.house import QUARTER, House, Json, document, entry, moment, person
+from tests.helpers.house import MERGED, QUARTER, House, Json, document, entry, moment, person
 
 GOOD = document(entry(call=100, closed=40), entry(field="quota", quota=200), people=[person("ann", parent=None)])
 EMPTY = document(periods=[{"timePeriodId": QUARTER}])
 UNREADABLE = ["123456789012345", "many", "1,200", "$5", "#1200", "1e400"]
 KEY = ("fieldId", "timeFrameId", "userId", "timePeriodId")
-MERGED = (
-    "forecast_entry",
-    "forecast_entry_history",
-    "forecast_user",
-    "forecast_user_history",
-    "forecast_field",
-    "time_period",
-    "time_frame",
-    "forecast_swing",
-    "forecast_vs_quota",
-)
 
 
 def _of_period(period: Json) -> Json:

@@ -13,21 +13,9 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.loading import Loader
 from tests.helpers import prepared
 from tests.helpers.each_case import try_each
-from tests.helpers.house import QUARTER, House, document, entry, moment
+from tests.helpers.house import MERGED, QUARTER, House, document, entry, moment
 
-TABLES = (
-    "forecast_entry",
-    "forecast_entry_history",
-    "forecast_user",
-    "forecast_user_history",
-    "forecast_field",
-    "time_period",
-    "time_frame",
-    "forecast_swing",
-    "forecast_vs_quota",
-    "export_job",
-    "export_check",
-)
+TABLES = (*MERGED, "export_job", "export_check")
 
 
 def document_of(house: House, request_id: str) -> Path:

@@ -62,7 +62,7 @@ class ExportRounds:
     def make(self, unfinished: list[FetchRow], plan: Sequence[Fetch]) -> list[Problem]:
         """Resume unfinished exports of orphaned runs, and make those of the plan; problems on windows left for later.
 
-        Windows that the quota has no room for are recorded as one failed fetch.
+        Windows beyond what the quota has left are recorded as one failed fetch.
         """
         exported = self._days_exported()
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from .draws import draw
 from .figures import CALLS, QUOTA, Field, Figures
 from .people import Level, User, hire
-from .quarters import WEEKS, Period, Quarter, Week, quarter_of
+from .quarters import Period, Quarter, Week, quarter_of
 
 CURRENCIES = {"USD": ("$", 10_000), "EUR": ("€", 9_200), "GBP": ("£", 7_900), "JPY": ("¥", 1_500_000)}
 """Symbol, and the amount that 10,000 US dollars are worth. The rates never change."""
@@ -69,8 +69,8 @@ class Order:
 
     @property
     def week_id(self) -> str:
-        """The week of the quarter in which the day lies, or its last one."""
-        return f"W{min((self.today - self.quarter.start).days // 7, WEEKS - 1):02}"
+        """The newest week of the quarter that has begun."""
+        return [week.id for week in self.quarter.weeks() if week.start <= self.today][-1]
 
 
 class Company:
@@ -114,7 +114,7 @@ class Company:
         return Document(
             fields=(*CALLS, QUOTA),
             users=[person.user for place, person in enumerate(self.people) if place in inside],
-            time_periods=[quarter.period()],
+            time_periods=[quarter.period(), quarter.fiscal_year()],
             time_frames=frames,
             entries=self._entries(order, figures, [week for week in frames if week.start <= today], inside),
         )
@@ -127,6 +127,7 @@ class Company:
     def _entries(self, order: Order, figures: Figures, weeks: list[Week], inside: set[int]) -> Iterator[Entry]:
         quarter, currency, scope_id = order.quarter.id, order.currency, order.scope_id
         rate = CURRENCIES[currency][1] * FORECASTS[order.forecast_id]
+        numbers = {week.id: number for number, week in enumerate(figures.weeks)}
 
         def money(cents: int) -> Decimal:
             return Decimal(cents * rate // 1_000_000).scaleb(-2)
@@ -137,7 +138,7 @@ class Company:
             leader = None if person.leader is None else self.people[person.leader].user.user_id
             for field in CALLS:
                 for week in weeks:
-                    call = mine.calls[field][int(week.id[1:])]
+                    call = mine.calls[field][numbers[week.id]]
                     if person.level is Level.REP:
                         call = figures.late_edit(place, field, week, call)
                     adjusted = figures.adjustment(place, field, week, call) if leader else None

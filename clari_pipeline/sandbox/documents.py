@@ -153,18 +153,20 @@ def long_csv(document: Document, types: frozenset[str]) -> Iterator[str]:
     """Yield CSV of twelve columns, one line a measure; people and fields by name, without ids except the CRM's."""
     users = {user.user_id: user for user in document.users}
     names = {field.id: field.name for field in document.fields}
-    weeks = {week.id: week for week in document.time_frames}
+    weeks = {
+        week.id: (number, week) for number, week in enumerate(sorted(document.time_frames, key=lambda one: one.start))
+    }
     periods = {period.id: period.label for period in document.time_periods}
     lines = StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(COLUMNS)
     for entry in document.entries:
         user = users.get(entry.user_id or "")
-        week = weeks.get(entry.time_frame_id or "")
+        number, week = weeks.get(entry.time_frame_id or "", ("", None))
         person = (
             (user.name, user.email, user.crm_id, user.hierarchy_name, user.parent_hierarchy_name) if user else ("",) * 5
         )
-        when = (str(int(week.id[1:])), f"{week.start:%m/%d/%Y}", f"{week.end:%m/%d/%Y}") if week else ("",) * 3
+        when = (str(number), f"{week.start:%m/%d/%Y}", f"{week.end:%m/%d/%Y}") if week else ("",) * 3
         field = names.get(entry.field_id or "", "")
         for data_type, value in _lines(entry, types):
             writer.writerow((*person, periods.get(entry.time_period_id or "", ""), field, *when, data_type, value))

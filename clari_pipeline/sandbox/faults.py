@@ -16,9 +16,9 @@ from .audit import Paging
 from .company import Amount, Company, Document, Entry, Order
 from .documents import Style, in_many_ways
 from .draws import between, draw
-from .figures import COMMIT, QUOTA, Field
+from .figures import BEST_CASE, COMMIT, QUOTA, Field
 from .jobs import JobBehaviour
-from .people import User
+from .people import User, role_id
 
 Edit = Callable[[Document, Company, Order], Document]
 
@@ -62,7 +62,7 @@ def _swings(document: Document, company: Company, order: Order) -> Document:
     percent |= {place: between(40, 75, seed, "down", place) for place in reps[2:4]}
     percent |= dict.fromkeys(reps[4:5], 0)
     fields = {
-        company.people[place].user.user_id: (by, "fc:commit" if turn % 2 == 0 else "fc:best_case")
+        company.people[place].user.user_id: (by, (COMMIT if turn % 2 == 0 else BEST_CASE).id)
         for turn, (place, by) in enumerate(percent.items())
     }
     riser = None if company.always_zero is None else company.people[company.always_zero].user.user_id
@@ -154,7 +154,7 @@ def _with_duplicates(change: Decimal) -> Edit:
 def _monthly(document: Document, _company: Company, order: Order) -> Document:
     """Periods are the quarter's months: each has 30, 33 and 37 % of the quarter's amounts."""
     months = list(zip(order.quarter.months(), (30, 33, 37), strict=True))
-    monthly_commit = Field("fc:monthly_commit", "Monthly Commit", "FORECAST")
+    monthly_commit = Field("fc_monthly_commit", "Monthly Commit", "FORECAST")
     fields = {COMMIT.id: monthly_commit, QUOTA.id: QUOTA}
     return replace(
         document,
@@ -176,15 +176,18 @@ def _shares_of_amounts(entry: Entry, percent: int) -> dict[str, Any]:
 
 
 def _backwards(document: Document, _company: Company, _order: Order) -> Document:
-    lists = {name: list(getattr(document, name))[::-1] for name in ("fields", "users", "time_frames", "entries")}
+    lists = {
+        name: list(getattr(document, name))[::-1]
+        for name in ("fields", "users", "time_periods", "time_frames", "entries")
+    }
     return replace(document, **lists)
 
 
 def _two_tops(document: Document, _company: Company, _order: Order) -> Document:
     """An integration user at the top beside the head, who has entries but never submits a call."""
     user = User(
-        "1000:100", "Clari Integration", "integration@northwind.example", "005110000999999AAI", "1000::MGR",
-        "00E0", "Integration",
+        f"280001:{role_id(0)}", "Clari Integration", "integration@northwind.example", "005110000999999AAI",
+        "280001::MGR", role_id(0), "Integration",
     )  # fmt: skip
     nothing = {"forecast_value": Decimal("0.00"), "is_updated": False, "updated_by": None, "updated_on": None}
     return _with_user(document, user, document.users[0], nothing)
@@ -194,7 +197,9 @@ def _one_person_two_ids(document: Document, company: Company, _order: Order) -> 
     """The first rep has a second user id and e-mail address with the same CRM id and the same calls."""
     place = company.reps[0] if company.reps else 0
     user = company.people[place].user
-    return _with_user(document, replace(user, user_id="900001:100", email=f"former.{user.email}"), user, {})
+    return _with_user(
+        document, replace(user, user_id=f"290001:{user.hierarchy_id}", email=f"former.{user.email}"), user, {}
+    )
 
 
 def _with_user(document: Document, user: User, like: User, call: dict[str, Any]) -> Document:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from .draws import between, draw
 from .people import Level, Person
-from .quarters import WEEKS, Quarter, Week
+from .quarters import Quarter, Week
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class Field:
     type: str
 
 
-COMMIT = Field("fc:commit", "Commit", "FORECAST")
-BEST_CASE = Field("fc:best_case", "Best Case", "FORECAST")
-QUOTA = Field("quota:annual_plan", "Quota", "QUOTA")
+COMMIT = Field("fc_commit", "Commit", "FORECAST")
+BEST_CASE = Field("fc_best_case", "Best Case", "FORECAST")
+QUOTA = Field("fc_quota", "Quota", "QUOTA")
 CALLS = (COMMIT, BEST_CASE)
 
 
@@ -63,7 +63,8 @@ class Figures:
         self._quarter = quarter
         self._today = today
         self._always_zero = always_zero
-        self.weeks = [week for week in quarter.weeks() if week.start <= today]
+        self._listed = quarter.weeks()
+        self.weeks = [week for week in self._listed if week.start <= today]
 
     def person_quarters(self, people: Sequence[Person], places: set[int]) -> Iterator[tuple[int, PersonQuarter]]:
         """Yield (index, quarter) of these people, reports before their managers."""
@@ -127,18 +128,18 @@ class Figures:
             updated = self._updated(place, number, week)
             if updated:
                 noise = between(-250, 250, *key, number) + between(-60, 60, *key, number, updated.date())
-                value = base * (10_000 + trend * number // WEEKS + noise) // 10_000
+                value = base * (10_000 + trend * number // len(self._listed) + noise) // 10_000
             calls.append(Call(value, updated=updated))
         return calls
 
     def _closed(self, place: int, by_the_end: int) -> list[int]:
         """The cumulative closed amount by week, never falling; one in eight starts negative, with a credit note."""
         key = (*self._key(place), "won")
-        shares = [between(1, 20 + 3 * number, *key, number) for number in range(WEEKS)]
+        shares = [between(1, 20 + 3 * number, *key, number) for number in range(len(self._listed))]
         credit = -between(12, 60, *key, "credit") * 10_000 if draw(*key) % 8 == 0 else 0
         before, closed = 0, []
         for week, share in zip(self.weeks, shares, strict=False):
-            days = min((self._today - week.start).days, 7)
+            days = min((min(self._today, self._quarter.end + timedelta(days=1)) - week.start).days, 7)
             closed.append(credit + (by_the_end - credit) * (before * 7 + share * days) // (7 * sum(shares)))
             before += share
         return closed
@@ -158,7 +159,8 @@ class Figures:
         if draw(*key) % 10 == 0:
             return None
         first = week.start + timedelta(days=between(0, 2, *key, "first"))
-        entered = [day for day in (first, first + timedelta(days=3)) if day < self._today]
+        until = min(self._today, self._quarter.end + timedelta(days=1))
+        entered = [day for day in (first, first + timedelta(days=3)) if day < until]
         return _at(entered[-1], draw(*key, len(entered))) if entered else None
 
 

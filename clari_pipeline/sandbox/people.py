@@ -99,7 +99,7 @@ def hire(seed: int, people: int) -> list[Person]:
         last = LAST[between(0, len(LAST) - 1, seed, "last name", place)]
         name = AWKWARD[awkward] if awkward < len(AWKWARD) else f"{first} {last}"
         above = None if leader is None else hired[leader].user
-        hired.append(Person(_user(place, level, name, _email(name, place, emails), above), level, leader))
+        hired.append(Person(_user(place, level, name, _email(name, place, emails), leader, above), level, leader))
     return hired
 
 
@@ -111,20 +111,33 @@ def _email(name: str, place: int, taken: Counter[str]) -> str:
     return f"{stem}{taken[stem] if taken[stem] > 1 else ''}@{DOMAIN}"
 
 
-def _user(place: int, level: Level, name: str, email: str, above: User | None) -> User:
-    number = 1900 + place
-    scope = f"{number}::{'REP' if level is Level.REP else 'MGR'}"
-    crm_id = f"005110000{place:06}AAI"
+def role_id(number: int) -> str:
+    """The CRM's id of a role, eighteen characters. A user's id is a number and the role's id [gitlab]."""
+    return f"00E4M0{number:09}UAS"
+
+
+def _user(place: int, level: Level, name: str, email: str, leader: int | None, above: User | None) -> User:
+    region = "" if above is None else above.hierarchy_name.removeprefix("VP Sales - ")
     if above is None:
-        return User(f"{number}:100", name, email, crm_id, scope, "00E1", level.value)
-    if level is Level.VICE_PRESIDENT:
-        region = REGIONS[(place - 1) % len(REGIONS)]
+        role = level.value
+    elif level is Level.VICE_PRESIDENT:
         again = (place - 1) // len(REGIONS)
-        role_id, role = f"00E{place + 1}", f"VP Sales - {region}{f' {again + 1}' if again else ''}"
+        role = f"VP Sales - {REGIONS[(place - 1) % len(REGIONS)]}{f' {again + 1}' if again else ''}"
     elif level is Level.MANAGER:
-        region = above.hierarchy_name.removeprefix("VP Sales - ")
-        role_id, role = f"00E{place + 1}", f"Sales Manager - {region}, team {place}"
-    else:  # a team shares one role
-        role_id = f"{above.hierarchy_id}A"
-        role = above.hierarchy_name.replace(Level.MANAGER.value, Level.REP.value)
-    return User(f"{number}:100", name, email, crm_id, scope, role_id, role, above.hierarchy_id, above.hierarchy_name)
+        role = f"Sales Manager - {region}, team {place}"
+    else:
+        role = region.replace(Level.MANAGER.value, Level.REP.value)
+    number = 280_600 + place
+    # A team shares one role.
+    hierarchy_id = role_id(place + 1 if level is not Level.REP else 1_000_001 + (leader or 0))
+    return User(
+        f"{number}:{hierarchy_id}",
+        name,
+        email,
+        f"005110000{place:06}AAI",
+        f"{number}::{'REP' if level is Level.REP else 'MGR'}",
+        hierarchy_id,
+        role,
+        "" if above is None else above.hierarchy_id,
+        "" if above is None else above.hierarchy_name,
+    )

@@ -1,4 +1,4 @@
-"""The sandbox's fiscal calendar: quarters, their thirteen weeks and their three months."""
+"""The sandbox's fiscal calendar: quarters, their weeks from Wednesday to Tuesday, their months and their year."""
 
 import re
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-WEEKS = 13
+_WEDNESDAY = 2
 _WRITTEN = re.compile(r"([0-9]{4})_Q([1-4])")
 
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """A week of a quarter. Ids repeat in every quarter, as Clari's do."""
+    """A week of a quarter. One that straddles two quarters is listed in both under the same id [gitlab]."""
 
     id: str
     start: date
@@ -23,7 +23,7 @@ class Week:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A row of a document's `timePeriods`: a quarter, or a month of one."""
+    """A row of a document's `timePeriods`: a quarter, a month of one, or the year around it."""
 
     id: str
     type: str
@@ -68,15 +68,21 @@ class Quarter:
         return first_calendar_year * 12 + self.first_month - 1 + 3 * (self.number - 1)
 
     def weeks(self) -> list[Week]:
-        """Thirteen weeks from the quarter's first day; the last runs to the quarter's end."""
-        starts = [self.start + timedelta(days=7 * number) for number in range(WEEKS)]
-        ends = [start - timedelta(days=1) for start in starts[1:]] + [self.end]
-        return [Week(f"W{number:02}", start, end) for number, (start, end) in enumerate(zip(starts, ends, strict=True))]
+        """Weeks from Wednesday to Tuesday: the first begins before the quarter, the last within it [gitlab]."""
+        first = self.start - timedelta(days=(self.start.weekday() - _WEDNESDAY - 1) % 7 + 1)
+        starts = [first + timedelta(days=days) for days in range(0, (self.end - first).days + 1, 7)]
+        return [Week(f"TF:{start}", start, start + timedelta(days=6)) for start in starts]
 
     def period(self) -> Period:
         """The quarter as a row of `timePeriods`."""
         label = f"Q{self.number} FY {self.year}"
         return Period(self.id, "QUARTER", label, str(self.year), self.start, self.end, f"0268Z{self.index:010}")
+
+    def fiscal_year(self) -> Period:
+        """The fiscal year around it, which documents may list beside the quarter [community]."""
+        first, last = (Quarter(self.year, number, self.first_month) for number in (1, 4))
+        label = f"FY {self.year}"
+        return Period(str(self.year), "YEAR", label, str(self.year), first.start, last.end, f"0267Z{self.year:010}")
 
     def months(self) -> list[Period]:
         """Its months, with the labels that Clari's monthly tabs write ("July FY 2023")."""

@@ -65,7 +65,7 @@ def test_a_sandbox_company_is_read_person_by_person():
     assert found == {
         emails[entry.user_id]: (entry.forecast_value, entry.crm_closed)
         for entry in newest.entries
-        if entry.field_id == "fc:commit"
+        if entry.field_id == "fc_commit"
     }
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.documents import MEASURES, DocumentUnreadable
+from clari_pipeline.documents.dates import day_of
 from clari_pipeline.sandbox.documents import COLUMNS, TYPES, Style, long_csv, relational
 from tests.documents.conftest import Read, exported, only, read
 from tests.helpers.each_case import try_each
@@ -240,15 +241,19 @@ def test_a_timeframe_is_a_quarter_or_a_month():
 
 
 def by_email_field_and_week(document, *, has_ids):
-    """Everybody's values, by names that both formats write."""
+    """Everybody's values, by names that both formats write, and the first day of the week: a CSV numbers its weeks."""
     lists = {name: document.tables[f"raw_{name}"].to_pylist() if has_ids else [] for name in ("user", "field")}
     emails = {row["user_id"]: row["email"] for row in lists["user"]}
     fields = {row["field_id"]: row["field_name"] for row in lists["field"]}
+    weeks = {
+        week["time_frame_id"]: day_of(week["start_date"], "UTC")
+        for week in document.tables["raw_time_frame"].to_pylist()
+    }
     return {
         (
             emails.get(row["user_id"], row["user_id"]),
             fields.get(row["field_id"], row["field_id"]),
-            row["time_frame_id"],
+            weeks[row["time_frame_id"]],
             row["time_period_id"],
         ): [row["is_updated"], *(row[name] for name in MEASURES)]
         for row in document.tables["raw_entry"].to_pylist()
@@ -287,7 +292,12 @@ def test_csv_and_json_of_a_quarter_say_the_same(start_month, negative):
     tables["raw_time_period"] = ("time_period_id", "label", "start_date", "end_date", "year", "period_type")
     for table, columns in tables.items():
         csv_rows, json_rows = (
-            sorted(map(str, document.tables[table].select(columns).to_pylist())) for document in (from_csv, from_json)
+            sorted(
+                str(row)
+                for row in document.tables[table].select(columns).to_pylist()
+                if row.get("period_type") != "YEAR"
+            )
+            for document in (from_csv, from_json)
         )
         assert csv_rows == json_rows
     for document in (from_csv, from_json):

@@ -14,6 +14,7 @@ from tests.helpers.fake_clock import FakeClock
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 CURRENT, NEWEST_PAST, OLDER = "2026_Q4", "2026_Q3", "2026_Q2"
+WEEK = "TF:2026-11-18"  # the newest that has begun, the eighth
 ALL_TYPES = ["forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed"]
 TRUST = ssl.create_default_context()  # read once: every client would read the certificates anew
 Clock = partial(FakeClock, NOW)  # seconds that pass when the test says so, and the wall clock goes along

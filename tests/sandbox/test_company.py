@@ -1,6 +1,7 @@
 """The invented company: the same for everybody, awkward in its names, and calm in its figures."""
 
 import csv
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
@@ -9,9 +10,10 @@ from itertools import pairwise
 import pytest
 
 from clari_pipeline.sandbox.company import Company, Document, Entry, Order
+from clari_pipeline.sandbox.figures import COMMIT, QUOTA
 from clari_pipeline.sandbox.people import Level, hire
-from clari_pipeline.sandbox.quarters import quarter_of, read_quarter
-from tests.sandbox.conftest import CURRENT, NEWEST_PAST, NOW, Caller
+from clari_pipeline.sandbox.quarters import Quarter, quarter_of, read_quarter
+from tests.sandbox.conftest import CURRENT, NEWEST_PAST, NOW, WEEK, Caller
 
 
 def amounts(document: Document) -> dict[tuple[str | None, ...], Entry]:
@@ -92,10 +94,10 @@ def test_closed_grows_from_week_to_week_and_day_to_day():
     people = {key[0] for key in today}
     below_zero = 0
     for person in people:
-        closed = [today[person, "fc:commit", f"W{number:02}"].crm_closed for number in range(8)]
+        closed = [today[person, COMMIT.id, week.id].crm_closed for week in quarter.weeks()[:8]]
         assert closed == sorted(closed)
         below_zero += closed[0] < 0
-        assert tomorrow[person, "fc:commit", "W07"].crm_closed >= closed[-1]
+        assert tomorrow[person, COMMIT.id, WEEK].crm_closed >= closed[-1]
     assert below_zero, "somebody begins with a credit note"
 
 
@@ -106,23 +108,25 @@ def test_a_leader_calls_for_the_whole_team():
     for place, person in enumerate(company.people):
         team = [p.user.user_id for p in company.people if p.leader == place]
         if team:
-            mine = rows[person.user.user_id, "fc:commit", "W07"]
-            theirs = sum(rows[member, "fc:commit", "W07"].forecast_value for member in team)
+            mine = rows[person.user.user_id, COMMIT.id, WEEK]
+            theirs = sum(rows[member, COMMIT.id, WEEK].forecast_value for member in team)
             assert Decimal("0.9") < mine.forecast_value / theirs < Decimal("1.03")
-            assert mine.crm_closed == sum(rows[member, "fc:commit", "W07"].crm_closed for member in team)
+            assert mine.crm_closed == sum(rows[member, COMMIT.id, WEEK].crm_closed for member in team)
 
 
 def test_the_quarter_so_far_is_delivered_and_past_ones_are_complete(document):
     """Only the newest week where no history is asked for."""
     whole = document()
-    assert [period["timePeriodId"] for period in whole["timePeriods"]] == [CURRENT]
-    assert len(whole["timeFrames"]) == 13
-    assert {entry["timeFrameId"] for entry in whole["entries"]} == {f"W{week:02}" for week in range(8)}
-    assert len({entry["timeFrameId"] for entry in document(NEWEST_PAST)["entries"]}) == 13
+    assert [period["timePeriodId"] for period in whole["timePeriods"]] == [CURRENT, "2026"]
+    assert len(whole["timeFrames"]) == 14
+    assert {entry["timeFrameId"] for entry in whole["entries"]} == set(
+        sorted(frame["timeFrameId"] for frame in whole["timeFrames"])[:8]
+    )
+    assert len({entry["timeFrameId"] for entry in document(NEWEST_PAST)["entries"]}) == 15
     weeks = [frame["timeFrameId"] for frame in whole["timeFrames"]]
     assert weeks != sorted(weeks), "weeks come in no order"
     newest = document(includeHistorical=False)["entries"]
-    assert newest == [entry for entry in whole["entries"] if entry["timeFrameId"] == "W07"]
+    assert newest == [entry for entry in whole["entries"] if entry["timeFrameId"] == WEEK]
 
 
 def test_only_the_types_asked_for_are_in_the_document_and_quota_stands_on_its_own_field(document):
@@ -130,7 +134,7 @@ def test_only_the_types_asked_for_are_in_the_document_and_quota_stands_on_its_ow
     assert {"forecastValue", "crmClosed"} < keys
     assert keys.isdisjoint({"quotaValue", "isUpdated", "adjustmentValue", "crmTotal"})
     for entry in document()["entries"]:
-        assert ("quotaValue" in entry) == (entry["fieldId"] == "quota:annual_plan")
+        assert ("quotaValue" in entry) == (entry["fieldId"] == QUOTA.id)
         assert ("forecastValue" in entry) != ("quotaValue" in entry)
 
 
@@ -160,7 +164,7 @@ def test_people_have_the_names_and_ids_that_break_readers(document):
     users = document()["users"]
     names = "".join(user["name"] for user in users)
     assert all(character in names for character in ",\"'\n張ש🚀<;=")
-    assert all(user["userId"].endswith(":100") for user in users)
+    assert all(re.fullmatch(r"2806[0-9]{2}:00E[0-9A-Z]{12}UAS", user["userId"]) for user in users)
     assert len({user["email"] for user in users}) == len({user["userId"] for user in users}) == 40
     assert [user["name"] for user in users if not user["parentHierarchyId"]] == [users[0]["name"]]
 
@@ -208,7 +212,7 @@ def test_csv_has_twelve_columns_one_line_a_measure_and_the_same_figures(calm, do
     written = [f"${Decimal(entry['forecastValue']):,.2f}" for entry in entries if "forecastValue" in entry]
     assert called == written
     assert {row["Timeframe"] for row in rows} == {"Q4 FY 2026"}
-    assert {(row["Week"], row["Start Day"], row["End Day"]) for row in rows} >= {("0", "10/01/2026", "10/07/2026")}
+    assert {(row["Week"], row["Start Day"], row["End Day"]) for row in rows} >= {("0", "09/30/2026", "10/06/2026")}
     assert any("\n" in row["User"] for row in rows)
     assert {row["Data Value"] for row in rows if row["Data Type"] == "Adjustment Value"} >= {""}
 
@@ -229,7 +233,10 @@ def test_a_fiscal_year_is_named_after_the_year_in_which_it_ends(day, first_month
     assert (found.id, found.start, found.end) == (quarter, start, end)
     assert read_quarter(quarter, first_month) == found
     weeks = found.weeks()
-    assert (weeks[0].start, weeks[-1].end, len(weeks)) == (start, end, 13)
+    assert all(week.start.weekday() == 2 and (week.end - week.start).days == 6 for week in weeks)
+    assert 0 < (start - weeks[0].start).days <= 7
+    assert 0 <= (end - weeks[-1].start).days < 7
+    assert weeks[-1].id == Quarter(found.year + found.number // 4, found.number % 4 + 1, first_month).weeks()[0].id
     assert found.months()[0].start == start
     assert found.months()[-1].end == end
 

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from clari_pipeline.sandbox import SCENARIOS
+from clari_pipeline.sandbox.figures import BEST_CASE, COMMIT, QUOTA
 from tests.helpers.each_case import try_each
-from tests.sandbox.conftest import ALL_TYPES, CURRENT, NEWEST_PAST, OLDER, Clock
+from tests.sandbox.conftest import ALL_TYPES, CURRENT, NEWEST_PAST, OLDER, WEEK, Clock
 
 KEY = ("userId", "fieldId", "timePeriodId", "timeFrameId")
 HITS_NEWEST_PAST = [
@@ -106,8 +107,8 @@ def test_swings_move_seven_calls_of_the_running_week(pair):
     """Five by 25 to 60 %, one to zero, one from zero: all submitted; everybody and every quarter else as before."""
     moved = changes(*pair("swings"))
     assert len(moved) == 7
-    assert {name[3] for name in moved} == {"W07"}
-    assert {name[1] for name in moved} == {"fc:commit", "fc:best_case"}
+    assert {name[3] for name in moved} == {WEEK}
+    assert {name[1] for name in moved} == {COMMIT.id, BEST_CASE.id}
     kinds = Counter()
     for before, after in moved.values():
         assert after["isUpdated"]
@@ -130,7 +131,7 @@ def test_one_who_has_left_is_in_no_quarter_any_more(pair):
 
 
 def test_late_edits_change_closed_weeks_only(pair):
-    for period, newest in ((CURRENT, "W07"), (NEWEST_PAST, "W12")):
+    for period, newest in ((CURRENT, WEEK), (NEWEST_PAST, "TF:2026-09-30")):
         before, after = pair("late_edits", period)
         edited = changes(before, after)
         assert len(edited) > 10
@@ -238,10 +239,10 @@ def test_flat_is_one_row_a_person(pair):
     newest = {
         entry["fieldId"]: entry
         for entry in before["entries"]
-        if entry["userId"] == head and entry["timeFrameId"] == "W07"
+        if entry["userId"] == head and entry["timeFrameId"] == WEEK
     }
-    assert after["entries"][0]["forecastAmount"] == newest["fc:commit"]["forecastValue"]
-    assert after["entries"][0]["quotaAmount"] == newest["quota:annual_plan"]["quotaValue"]
+    assert after["entries"][0]["forecastAmount"] == newest[COMMIT.id]["forecastValue"]
+    assert after["entries"][0]["quotaAmount"] == newest[QUOTA.id]["quotaValue"]
 
 
 def test_two_tops_have_no_parent_and_one_person_has_two_ids(pair):

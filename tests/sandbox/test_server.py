@@ -9,7 +9,7 @@ import pytest
 
 from clari_pipeline.sandbox import Export, Fault, Sandbox
 from tests.helpers.each_case import try_each
-from tests.sandbox.conftest import CURRENT, NEWEST_PAST, NOW, TRUST, Caller, Clock
+from tests.sandbox.conftest import CURRENT, NEWEST_PAST, NOW, TRUST, WEEK, Caller, Clock
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_a_request_without_a_body_gets_the_defaults(open_sandbox):
     calm.finished(job_id)
     document = calm.results(job_id).json()
     assert document["timePeriods"][0]["timePeriodId"] == CURRENT
-    assert {entry["timeFrameId"] for entry in document["entries"]} == {"W07"}
+    assert {entry["timeFrameId"] for entry in document["entries"]} == {WEEK}
     assert not any("quotaValue" in entry for entry in document["entries"])
 
 

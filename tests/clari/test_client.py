@@ -106,7 +106,7 @@ def test_awkward_ids_arrive_as_they_are(sandbox):
 
 
 def test_what_is_asked_for_arrives(sandbox, tab):
-    more = {"scope_id": "1900::MGR", "currency": "EUR", "include_historical": False}
+    more = {"scope_id": "280600::MGR", "currency": "EUR", "include_historical": False}
     call(sandbox, lambda client: client.submit_export(request_for(tab, **more)))
     call(sandbox, lambda client: client.submit_export(request_for(tab)))
     first, second = (seen.body for seen in posts(sandbox, tab))
@@ -116,7 +116,7 @@ def test_what_is_asked_for_arrives(sandbox, tab):
         "schedule": "NONE",
         "includeHistorical": False,
         "exportFormat": "JSON",
-        "scopeId": "1900::MGR",
+        "scopeId": "280600::MGR",
         "currency": "EUR",
     }
     assert first.keys() - second.keys() == {"scopeId", "currency"}

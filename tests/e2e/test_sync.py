@@ -139,11 +139,12 @@ def test_number_writings_and_order_do_not_change_a_figure(terminal: Terminal, sa
 
 
 def test_csv_holds_the_same_figures_as_json(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The long CSV, money strings and all, gives the amounts that JSON gives, by email, field name and week."""
+    """The long CSV, money strings and all, gives the amounts that JSON gives, by email, field name and the week's first day."""
     sql = """
-        select person.email, field.field_name, entry.time_frame_id, entry.time_period_id,
+        select person.email, field.field_name, week.start_date, entry.time_period_id,
             entry.forecast_value, entry.quota_value, entry.crm_total, entry.crm_closed
         from clari.forecast_entry as entry
+        join clari.time_frame as week using (time_period_id, time_frame_id)
         join clari.forecast_user as person using (forecast_id, user_id)
         join clari.forecast_field as field using (forecast_id, field_id)
         order by all

@@ -226,11 +226,15 @@ def sandbox(
     scenario: Annotated[str, typer.Option("--scenario", help="What its company does; 'list' names them all.")] = "calm",
     seed: Annotated[int, typer.Option("--seed", help="Another seed is another company.")] = 7,
     people: Annotated[int, typer.Option("--people", min=1, max=20000, help="How many people it has.")] = 40,
+    screen: Annotated[
+        Path | None, typer.Option("--screen", help="Write the CSV that a manager exports from Clari's screen, and end.")
+    ] = None,
 ) -> None:
     """A Clari API on this machine, until it is interrupted."""
     from clari_pipeline.cli import commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.sandbox(read_settings(), port=port, scenario=scenario, seed=seed, people=people))
+    settings = read_settings()
+    raise typer.Exit(commands.sandbox(settings, port=port, scenario=scenario, seed=seed, people=people, screen=screen))
 
 
 @app.command(epilog="Example: clari-pipeline backup /mnt/backup/clari")

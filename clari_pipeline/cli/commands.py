@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _WIDE = 120
 _SANDBOX_FORECASTS = ("total_new",)
+_SANDBOX_START_MONTH = 2
 
 
 @contextmanager
@@ -47,7 +49,8 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
     _check_scenario(scenario)
     progress = PlainConsole(stderr=True, highlight=False, quiet=settings.log_format == "json")
     progress.print(f"Starting a Clari sandbox on this machine ({scenario}: {SCENARIOS[scenario]})", soft_wrap=True)
-    with Sandbox(scenario=scenario, fiscal_year_start_month=settings.fiscal_year_start_month) as running:
+    own = of_sandbox(settings)
+    with Sandbox(scenario=scenario, fiscal_year_start_month=own["fiscal_year_start_month"]) as running:
         yield settings.model_copy(
             update={
                 "env": None,  # invented figures belong to no environment
@@ -55,21 +58,29 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
                 "api_key_file": None,
                 "base_url": running.base_url,
                 "auth_scheme": "apikey",
-                "fiscal_year_named_by": "end",  # the sandbox's naming
                 "forecast_ids": _SANDBOX_FORECASTS,
                 "scope_id": None,
                 "currency": None,
                 "alert_urls": None,  # no alerts on invented figures
                 "poll_interval_s": min(settings.poll_interval_s, 0.2),
-                **of_sandbox(settings),
+                **own,
             }
         )
 
 
 def of_sandbox(settings: Settings) -> dict[str, Any]:
-    """The settings that keep the sandbox's data apart: data folder and warehouse."""
+    """The settings of the sandbox's company, and those that keep its data apart: data folder and warehouse.
+
+    Its fiscal year begins in February, as at many of Clari's customers, unless a setting names another month.
+    """
     folder = settings.data_dir / "sandbox"
-    return {"data_dir": folder, "warehouse_url": SecretStr(f"duckdb:///{folder / 'warehouse.duckdb'}")}
+    is_month_set = "fiscal_year_start_month" in settings.model_fields_set
+    return {
+        "data_dir": folder,
+        "warehouse_url": SecretStr(f"duckdb:///{folder / 'warehouse.duckdb'}"),
+        "fiscal_year_start_month": settings.fiscal_year_start_month if is_month_set else _SANDBOX_START_MONTH,
+        "fiscal_year_named_by": "end",
+    }
 
 
 def sync(
@@ -236,8 +247,8 @@ def status(settings: Settings, *, as_json: bool) -> int:
     return ExitCode.DONE
 
 
-def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: int) -> int:
-    """Run the sandbox until it is interrupted."""
+def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: int, screen: Path | None) -> int:
+    """Run the sandbox until it is interrupted, or write what a manager exports from its screen."""
     from clari_pipeline.sandbox import SCENARIOS, Sandbox  # noqa: PLC0415
 
     console = PlainConsole(highlight=False, soft_wrap=True)
@@ -246,15 +257,21 @@ def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: 
             console.print(f"{name:20} {description}")
         return ExitCode.DONE
     _check_scenario(scenario)
-    running = Sandbox(
-        scenario=scenario, seed=seed, people=people, port=port, fiscal_year_start_month=settings.fiscal_year_start_month
-    )
+    start_month = of_sandbox(settings)["fiscal_year_start_month"]
+    running = Sandbox(scenario=scenario, seed=seed, people=people, port=port, fiscal_year_start_month=start_month)
+    if screen is not None:
+        screen.parent.mkdir(parents=True, exist_ok=True)
+        with screen.open("wb") as file:
+            file.writelines(running.screen(_SANDBOX_FORECASTS[0]))
+        console.print(f"What a manager exports from Clari's screen, of forecast {_SANDBOX_FORECASTS[0]}: {screen}")
+        return ExitCode.DONE
     running.start()
     console.print(f"A Clari sandbox ({scenario}: {SCENARIOS[scenario]}) answers at {running.base_url}")
     console.print("In another terminal:")
     console.print(f"  export CLARI_BASE_URL={running.base_url} CLARI_API_KEY={running.api_key}")
     console.print("  export CLARI_FORECAST_IDS=total_new CLARI_DATA_DIR=data/sandbox")
     console.print("  export CLARI_WAREHOUSE_URL=duckdb:///data/sandbox/warehouse.duckdb CLARI_ALERT_URLS=")
+    console.print(f"  export CLARI_FISCAL_YEAR_START_MONTH={start_month}")
     console.print("  clari-pipeline sync")
     console.print("Ctrl-C ends it.")
     running.run_forever()

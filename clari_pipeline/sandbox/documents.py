@@ -12,6 +12,7 @@ from typing import Any
 from .company import CURRENCIES, Amount, Document, Entry
 from .figures import COMMIT, QUOTA
 from .people import User
+from .quarters import Period
 
 TYPES = frozenset({"forecast", "forecast_updated", "quota", "adjustment", "crm_total", "crm_closed"})
 COLUMNS = (
@@ -149,18 +150,23 @@ def flat(document: Document, period_id: str) -> Iterator[str]:
     yield _json({"entries": rows})
 
 
-def long_csv(document: Document, types: frozenset[str]) -> Iterator[str]:
-    """Yield CSV of twelve columns, one line a measure; people and fields by name, without ids except the CRM's."""
+def long_csv(document: Document, types: frozenset[str], *, from_screen: bool = False) -> Iterator[str]:
+    """Yield CSV of twelve columns, one line a measure; people and fields by name, without ids except the CRM's.
+
+    `from_screen`: as managers export it from Clari's screen [mdas]: weeks count from 1 and not from 0, those to come
+    are there and empty, periods are `FY27 Q2`, and amounts carry no sign of their currency.
+    """
     users = {user.user_id: user for user in document.users}
     names = {field.id: field.name for field in document.fields}
     weeks = {
-        week.id: (number, week) for number, week in enumerate(sorted(document.time_frames, key=lambda one: one.start))
+        week.id: (number, week)
+        for number, week in enumerate(sorted(document.time_frames, key=lambda one: one.start), int(from_screen))
     }
-    periods = {period.id: period.label for period in document.time_periods}
+    periods = {period.id: _on_screen(period) if from_screen else period.label for period in document.time_periods}
     lines = StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for entry in document.entries:
+    for entry in with_weeks_to_come(document) if from_screen else document.entries:
         user = users.get(entry.user_id or "")
         number, week = weeks.get(entry.time_frame_id or "", ("", None))
         person = (
@@ -168,7 +174,7 @@ def long_csv(document: Document, types: frozenset[str]) -> Iterator[str]:
         )
         when = (str(number), f"{week.start:%m/%d/%Y}", f"{week.end:%m/%d/%Y}") if week else ("",) * 3
         field = names.get(entry.field_id or "", "")
-        for data_type, value in _lines(entry, types):
+        for data_type, value in _lines(entry, types, _plain if from_screen else _dollars):
             writer.writerow((*person, periods.get(entry.time_period_id or "", ""), field, *when, data_type, value))
         yield lines.getvalue()
         lines.seek(0)
@@ -194,7 +200,28 @@ def _entries(document: Document, types: frozenset[str], amount: Callable[[object
             yield row
 
 
-def _lines(entry: Entry, types: frozenset[str]) -> Iterator[tuple[str, str]]:
+def with_weeks_to_come(document: Document) -> Iterator[Entry]:
+    """Yield the entries, and after them an empty one for each person, field and week that has not begun."""
+    places: dict[tuple[str | None, str | None], Entry] = {}
+    begun = set()
+    for entry in document.entries:
+        places[entry.user_id, entry.field_id] = entry
+        begun.add(entry.time_frame_id)
+        yield entry
+    for entry in places.values():
+        for week in document.time_frames:
+            if week.id not in begun:
+                yield Entry(
+                    entry.field_id, week.id, entry.time_period_id, entry.user_id, entry.currency, forecast_value=""
+                )
+
+
+def _on_screen(period: Period) -> str:
+    year, _, number = period.id.partition("_Q")
+    return f"FY{year[-2:]} Q{number}" if number else period.label
+
+
+def _lines(entry: Entry, types: frozenset[str], money: Callable[[Amount, Entry], str]) -> Iterator[tuple[str, str]]:
     measures = (
         ("forecast", "Forecast Value", entry.forecast_value),
         ("quota", "Quota Value", entry.quota_value),
@@ -206,9 +233,17 @@ def _lines(entry: Entry, types: frozenset[str]) -> Iterator[tuple[str, str]]:
     for kind, name, value in measures:
         # A call without an override has an empty adjustment; a quota row has no adjustment at all.
         if kind in types and (value is not None or (kind == "adjustment" and call)):
-            yield name, _dollars(value, entry)
+            yield name, money(value, entry)
         if kind == "forecast" and "forecast_updated" in types and entry.is_updated is not None:
             yield "Forecast Updated", "Yes" if entry.is_updated else "No"
+
+
+def _plain(value: Amount, _entry: Entry) -> str:
+    """Format `-2400000.0`: no sign of a currency, no separators, a decimal at least."""
+    if not isinstance(value, Decimal):
+        return value or ""
+    text = format(value.normalize(), "f")
+    return text if "." in text else f"{text}.0"
 
 
 def _dollars(value: Amount, entry: Entry) -> str:

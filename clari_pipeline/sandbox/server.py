@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from itertools import count
@@ -30,7 +30,8 @@ from .answers import (
 )
 from .audit import AuditLog
 from .chaos import Chaos, ChaosDraws
-from .company import FORECASTS, Company
+from .company import FORECASTS, Company, Order
+from .documents import TYPES, long_csv
 from .draws import draw
 from .faults import TABLE, Scenario
 from .jobs import MOMENT, READY, Export, Job, JobBehaviour, JobStore, Result
@@ -139,6 +140,12 @@ class Sandbox:
     def serve(self, forecast_id: str, time_period: str, body: bytes, file_type: str = "JSON") -> None:
         """Let every following export of that forecast and quarter deliver exactly these bytes."""
         self._served[forecast_id, time_period] = (body, file_type)
+
+    def screen(self, forecast_id: str) -> Iterator[bytes]:
+        """Yield the CSV that a manager exports from Clari's screen: the current quarter, without a job."""
+        today = self._now().date()
+        exported = self._company.export(Order(forecast_id, self._company.current(today), today))
+        return (piece.encode() for piece in long_csv(exported, TYPES, from_screen=True))
 
     # Running
 

@@ -139,7 +139,7 @@ def test_number_writings_and_order_do_not_change_a_figure(terminal: Terminal, sa
 
 
 def test_csv_holds_the_same_figures_as_json(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The long CSV, money strings and all, gives the amounts that JSON gives, by email, field name and the week's first day."""
+    """The long CSV, money strings and all, gives JSON's amounts, by email, field name and first day of the week."""
     sql = """
         select person.email, field.field_name, week.start_date, entry.time_period_id,
             entry.forecast_value, entry.quota_value, entry.crm_total, entry.crm_closed

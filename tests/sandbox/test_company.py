@@ -217,6 +217,22 @@ def test_csv_has_twelve_columns_one_line_a_measure_and_the_same_figures(calm, do
     assert {row["Data Value"] for row in rows if row["Data Type"] == "Adjustment Value"} >= {""}
 
 
+def test_a_managers_csv_is_as_clari_s_screen_writes_it(open_sandbox):
+    """Weeks from 1, later ones empty, `FY27 Q4`, amounts without a sign of their currency, an empty parent [mdas]."""
+    caller = open_sandbox(fiscal_year_start_month=2)
+    text = b"".join(caller.sandbox.screen("total_new")).decode()
+    rows = list(csv.DictReader(StringIO(text, newline="")))
+    assert {row["Timeframe"] for row in rows} == {"FY27 Q4"}
+    assert {int(row["Week"]) for row in rows} == set(range(1, 15))
+    assert {row["Data Value"] for row in rows if row["Week"] == "14"} == {""}
+    assert "" in {row["Parent Role"] for row in rows}
+    exported = caller.document("2027_Q4")["entries"]
+    called = [Decimal(row["Data Value"]) for row in rows if row["Data Type"] == "Forecast Value" and row["Data Value"]]
+    assert called == [Decimal(entry["forecastValue"]) for entry in exported if "forecastValue" in entry]
+    written = {row["Data Value"] for row in rows if row["Data Type"] != "Forecast Updated"}
+    assert all(re.fullmatch(r"|-?[0-9]+\.[0-9]+", value) for value in written)
+
+
 @pytest.mark.parametrize(
     ("day", "first_month", "quarter", "start", "end"),
     [

@@ -1,4 +1,4 @@
--- version: 1, words: 1-01e49a6a
+-- version: 2, words: 2-c87e2587
 -- Grain: one row a period and week, whichever forecasts list it.
 create table if not exists clari.time_frame (
     time_period_id varchar not null,
@@ -7,8 +7,11 @@ create table if not exists clari.time_frame (
     end_date date,
     week_number integer,
     last_seen_at timestamptz not null,
-    job_id varchar not null
+    job_id varchar not null,
+    quarter_id varchar
 );
+
+alter table clari.time_frame add column if not exists quarter_id varchar;
 
 comment on table clari.time_frame is 'One row a period and week, as the newest export lists it, of whatever forecast; forecast_time_frame has each forecast''s own';
 comment on column clari.time_frame.time_period_id is 'The period';
@@ -18,3 +21,4 @@ comment on column clari.time_frame.end_date is 'Last day; forecast_time_frame ha
 comment on column clari.time_frame.week_number is '1 is the period''s first week, by start_date, then id';
 comment on column clari.time_frame.last_seen_at is 'exported_at of the export that last listed it, with its days where any did';
 comment on column clari.time_frame.job_id is 'That export';
+comment on column clari.time_frame.quarter_id is 'The quarter whose exports list it; of a period around quarters each quarter''s exports list weeks of their own';

@@ -80,7 +80,11 @@ where
 -- the periods whose entries use it, and to those that its days touch. Of several weeks with one id the first belongs to
 -- the first of these periods, and so on; a period around the quarter comes last.
 create or replace temp table stage_time_frame as
-with used as (select distinct time_period_id, time_frame_id from stage_entry),
+with used as (
+    select distinct time_period_id, time_frame_id
+    from stage_entry
+    where time_frame_id is not null
+),
 
 candidate as (
     select
@@ -96,7 +100,11 @@ candidate as (
     where
         week.time_period_id is not null
         or used.time_frame_id is not null
-        or (select count(*) from stage_time_period where not is_around) = 1
+        or (
+            (select count(*) from stage_time_period where not is_around) = 1
+            and not period.is_around
+            and week.time_frame_id not in (select elsewhere.time_frame_id from used as elsewhere)
+        )
         or (week.start_date <= period.end_date and week.end_date >= period.start_date)
 )
 

@@ -152,8 +152,8 @@ update clari.newest_document
 set job_id = $job_id
 where forecast_id = $forecast_id and quarter_id = $quarter_id;
 
--- name: weeks, table: forecast_time_frame, is_ours: forecast_id = $forecast_id, period: forecast_id, time_period_id, its_period: $forecast_id, shown.time_period_id
--- name: weeks, table: time_frame, is_ours: true, period: time_period_id, its_period: shown.time_period_id
+-- name: weeks, table: forecast_time_frame, is_ours: forecast_id = $forecast_id and quarter_id = $quarter_id, period: quarter_id, forecast_id, time_period_id, its_period: $quarter_id, $forecast_id, shown.time_period_id
+-- name: weeks, table: time_frame, is_ours: quarter_id = $quarter_id, period: quarter_id, time_period_id, its_period: $quarter_id, shown.time_period_id
 -- A week is the forecast's own; time_frame has one for all forecasts, as the newest export of any of them lists it.
 -- Days that an export does not give are known from the one that gave them.
 merge into clari.{table} as known
@@ -170,21 +170,17 @@ using (
         end as is_newer
     from stage_time_frame as shown
     left join clari.{table} as described
-        on
-            {is_ours} and described.quarter_id = $quarter_id
-            and described.time_period_id = shown.time_period_id and described.time_frame_id = shown.time_frame_id
+        on {is_ours} and described.time_period_id = shown.time_period_id and described.time_frame_id = shown.time_frame_id
     left join clari.export_job as describer on describer.job_id = described.job_id
 ) as shown
-on
-    {is_ours} and known.quarter_id = $quarter_id
-    and known.time_period_id = shown.time_period_id and known.time_frame_id = shown.time_frame_id
+on {is_ours} and known.time_period_id = shown.time_period_id and known.time_frame_id = shown.time_frame_id
 when matched and shown.is_newer then update set
     start_date = shown.start_date,
     end_date = shown.end_date,
     last_seen_at = $exported_at,
     job_id = $job_id
-when not matched then insert ({period}, time_frame_id, start_date, end_date, last_seen_at, job_id, quarter_id)
-values ({its_period}, shown.time_frame_id, shown.start_date, shown.end_date, $exported_at, $job_id, $quarter_id);
+when not matched then insert ({period}, time_frame_id, start_date, end_date, last_seen_at, job_id)
+values ({its_period}, shown.time_frame_id, shown.start_date, shown.end_date, $exported_at, $job_id);
 
 -- name: week_numbers
 -- Weeks of a period are numbered by their days, or by id where they carry none.
@@ -212,7 +208,8 @@ where
 
 -- name: dimensions, table: forecast_field, list: stage_field, is_ours: forecast_id = $forecast_id, key: field_id, owner: forecast_id, its_owner: $forecast_id, columns: field_name, field_type
 -- name: dimensions, table: time_period, list: stage_time_period, is_ours: true, key: time_period_id, owner: quarter_id, its_owner: case when shown.is_around then shown.time_period_id else $quarter_id end, columns: period_type, label, year, start_date, end_date, crm_id
--- Fields, periods and weeks are described by the newest export that shows them, whatever order exports arrive in.
+-- Fields and periods are described by the newest export that shows them, whatever order exports arrive in. On a server
+-- two forecasts' quarters may write the row of their year at once: last_seen_at is that of the row as it is by then.
 merge into clari.{table} as known
 using (
     select

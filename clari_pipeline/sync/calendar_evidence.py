@@ -45,7 +45,7 @@ def contradictions_of(
 
 
 def lies_in(quarter: Quarter, period: DeliveredPeriod, calendar: FiscalCalendar) -> bool:
-    """Whether a period is the quarter, one of its months, by dates, or by label where it has none, or lies around it."""
+    """Whether a period is the quarter, lies around it, or is one of its months: by dates, else by label."""
     if period.time_period_id == str(quarter) or period.is_around:
         return True
     if period.period_type == "QUARTER":

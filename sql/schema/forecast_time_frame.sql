@@ -1,5 +1,6 @@
 -- version: 2, words: 2-116e95cf
--- Grain: one row a forecast, period and week: two forecasts may give one id to weeks of other days.
+-- Grain: one row a forecast, period and week: two forecasts may give one id to weeks of other days. Of a period around
+-- quarters, such as a year, one a quarter and week: ids repeat from quarter to quarter.
 create table if not exists clari.forecast_time_frame (
     forecast_id varchar not null,
     time_period_id varchar not null,

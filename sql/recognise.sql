@@ -99,7 +99,8 @@ select
     period.year,
     period.start_date as period_start_date,
     period.end_date as period_end_date,
-    period.crm_id
+    period.crm_id,
+    period.quarter_id <> $quarter_id as is_around
 from (
     select distinct time_period_id, time_frame_id
     from clari.forecast_entry_state

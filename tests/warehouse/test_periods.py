@@ -27,53 +27,49 @@ def period(name: str, kind: str | None, first: str, last: str) -> Json:
 YEAR = period("2026", "YEAR", "2026-01-01", "2026-12-31")
 Q4 = period(QUARTER, "QUARTER", "2026-10-01", "2026-12-31")
 Q3 = period(BEFORE, "QUARTER", "2026-07-01", "2026-09-30")
-MONTHS = [
-    period("2026_M10", "MONTH", "2026-10-01", "2026-10-31"),
-    period("2026_M11", "MONTH", "2026-11-01", "2026-11-30"),
-    period("2026_M12", "MONTH", "2026-12-01", "2026-12-31"),
-]
-QUOTAS = {"2026": 5000, QUARTER: 1000, "2026_M10": 300, "2026_M11": 310, "2026_M12": 320}
+FIRST = "2026_Q1"
+MONTHS = {
+    "2026_M1": ("2026-01-01", "2026-01-31"),
+    "2026_M2": ("2026-02-01", "2026-02-28"),
+    "2026_M3": ("2026-03-01", "2026-03-31"),
+}
+QUOTAS = {"2026": 5000, FIRST: 1000, "2026_M1": 300}
 
 
 def names_the_year(house: House, table: str) -> bool:
     return any(row.get("time_period_id") == "2026" for row in house.rows(f"from clari.{table}"))
 
 
-def all_three(*, call: int = 100, weeks: tuple[str, ...] = ("W01", "W02")) -> list[Json]:
-    """A call and a quota of each period, as different as the periods are."""
-    return [
-        one
-        for place, (name, quota) in enumerate(QUOTAS.items())
-        for week in (weeks if name in {"2026", QUARTER} else weeks[:1] if name == "2026_M10" else ())
-        for one in (
-            entry(week=week, call=call + place, closed=place, period=name),
-            entry(week=week, field="quota", quota=quota, period=name),
-        )
-    ]
-
-
 def test_each_is_a_period_of_its_own(tmp_path: Path) -> None:
-    """Kept with its own figures, which all reconcile; marts are of the quarter and its months."""
-    house = House(tmp_path, now=moment(10, 21))
-    content = document(*all_three(), entry("boss", call=9, period="2026"), periods=[YEAR, Q4, *MONTHS])
+    """Kept with its own figures, which all reconcile; marts are of the quarter and its months, as Clari writes them."""
+    house = House(tmp_path, now=moment(1, 21))
+    weeks: dict[str, date | None] = {"W01": date(2026, 1, 1), "W02": date(2026, 1, 8)}
+    listed = [YEAR, period(FIRST, "QUARTER", "2026-01-01", "2026-03-31")]
+    listed += [period(name, "MONTH", *days) for name, days in MONTHS.items()]
     with house.held_open():
-        outcomes = [house.bring(content | {"x": n}, moment(10, day)) for n, day in enumerate((9, 20))]
-        for outcome in outcomes:
-            assert outcome.export.state == "LOADED"
-            assert not {name for name, verdict in broken(outcome).items() if name != "totals_have_one_top"}
-            assert outcome.export.document_period_id == "2026,2026_M10,2026_M11,2026_M12,2026_Q4"
+        for day, raised in ((9, 0), (20, 900)):  # the call for the year swings
+            shown = [entry("boss", call=9, period="2026")]
+            for place, (name, quota) in enumerate(QUOTAS.items()):
+                call = 100 + place + raised * (name == "2026")
+                shown += [entry(week=week, call=call, closed=place, period=name) for week in weeks]
+                shown += [entry(week=week, field="quota", quota=quota, period=name) for week in weeks]
+            content = document(*shown, weeks=weeks, periods=listed)
+            outcome = house.bring(content, moment(1, day), quarter=FIRST)
+            assert (outcome.export.state, outcome.export.rows_staged) == ("LOADED", 13)
+            assert not broken(outcome).keys() - {"totals_have_one_top"}
+            assert outcome.export.document_period_id == "2026,2026_M1,2026_M2,2026_M3,2026_Q1"
         house.refresh_marts()
         quotas = "select distinct time_period_id, quota_value from clari.forecast_entry where field_id = 'quota'"
-        assert dict(house.tuples(quotas)) == {name: QUOTAS[name] for name in ("2026", QUARTER, "2026_M10")}
-        assert house.rows("from clari.forecast_entry where quarter_id is distinct from '2026_Q4'") == []
-        assert house.tuples(
-            "select time_period_id, quarter_id, period_type from clari.time_period where time_period_id < '2026_M11' "
-            "or time_period_id = '2026_Q4' order by 1"
-        ) == [("2026", "2026", "YEAR"), ("2026_M10", QUARTER, "MONTH"), (QUARTER, QUARTER, "QUARTER")]
-        stands = (
-            "select time_period_id, forecast_value, quota_value, crm_closed from clari.forecast_vs_quota order by 1"
-        )
-        assert house.tuples(stands) == [("2026_M10", 102, 300, 2), (QUARTER, 101, 1000, 1)]
+        assert dict(house.tuples(quotas)) == QUOTAS
+        assert house.tuples("select distinct quarter_id from clari.forecast_entry_history") == [(FIRST,)]
+        periods = "select time_period_id, quarter_id, period_type from clari.time_period order by 1"
+        assert house.tuples(periods) == [
+            ("2026", "2026", "YEAR"),
+            *((name, FIRST, "MONTH") for name in MONTHS),
+            (FIRST, FIRST, "QUARTER"),
+        ]
+        stands = "select time_period_id, forecast_value, quota_value, crm_closed from clari.forecast_vs_quota"
+        assert house.tuples(f"{stands} order by 1") == [("2026_M1", 102, 300, 2), (FIRST, 101, 1000, 1)]
         with_year = {table for table in tables() if names_the_year(house, table)}
     read = {"forecast_entry", "forecast_entry_history", "forecast_entry_version", "forecast_entry_state"}
     assert with_year == read | {"forecast_entry_sighting", "forecast_time_frame", "time_frame", "time_period"}

@@ -140,14 +140,20 @@ order by crm_user_id, email
 limit 20;
 
 -- name: periods_delivered
-select time_period_id, period_type, label, start_date, end_date
+select time_period_id, period_type, label, start_date, end_date, is_around
 from stage_time_period
 order by time_period_id;
 
 -- name: quota_fields
--- One row: the fields that carry a quota, each between line breaks; null where none does.
+-- One row: the fields that carry a quota of the quarter or of a month in it, each between line breaks; null where none does.
 select chr(10) || string_agg(field_id, chr(10) order by field_id) || chr(10) as quota_fields
-from (select distinct field_id from stage_entry where quota_value is not null) as carrier;
+from (
+    select distinct field_id
+    from stage_entry
+    where
+        quota_value is not null
+        and time_period_id not in (select period.time_period_id from stage_time_period as period where period.is_around)
+) as carrier;
 
 -- name: recognised
 -- The staged entries under the ids by which people, fields, periods and weeks are known, and the lists likewise.
@@ -377,7 +383,7 @@ where
             listed.time_frame_id = week.time_frame_id
             and (
                 listed.time_period_id = week.time_period_id
-                or (listed.time_period_id is null and (select count(*) from stage_time_period) = 1)
+                or (listed.time_period_id is null and (select count(*) from stage_time_period where not is_around) = 1)
             )
     ) > 1
 order by week.time_period_id, week.start_date, week.time_frame_id;

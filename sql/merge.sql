@@ -40,7 +40,7 @@ inner join stage_entry as staged
         staged.copies > 1
         and staged.time_period_id = entry.time_period_id and staged.time_frame_id = entry.time_frame_id
         and staged.user_id = entry.user_id and staged.field_id = entry.field_id
-where entry.forecast_id = $forecast_id
+where entry.forecast_id = $forecast_id and entry.quarter_id = $quarter_id
 group by entry.field_id;
 
 -- name: counts
@@ -56,14 +56,14 @@ select
         where forecast_id = $forecast_id and job_id = $job_id and exported_at = $exported_at and in_latest_export
     ) as rows_merged;
 
--- name: forget_periods, table: forecast_entry_state | forecast_entry_sighting | forecast_entry_history | forecast_time_frame | forecast_swing | forecast_swing_summary | forecast_swing_contribution
+-- name: forget_periods, table: forecast_swing | forecast_swing_summary | forecast_swing_contribution
 -- Before a forecast's quarter is rebuilt from its landed documents, in the same transaction.
 delete from clari.{table}
 where
     forecast_id = $forecast_id
     and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
 
--- name: forget_quarter, table: forecast_user_sighting | newest_document | mart_part_version
+-- name: forget_quarter, table: forecast_entry_state | forecast_entry_sighting | forecast_entry_history | forecast_time_frame | forecast_user_sighting | newest_document | mart_part_version
 delete from clari.{table} where forecast_id = $forecast_id and quarter_id = $quarter_id;
 
 -- name: left_out, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed
@@ -75,6 +75,7 @@ from clari.forecast_entry_state as known
 where
     entry.field_id = $field_id
     and known.forecast_id = $forecast_id
+    and known.quarter_id = $quarter_id
     and known.time_period_id = entry.time_period_id and known.time_frame_id = entry.time_frame_id
     and known.user_id = entry.user_id and known.field_id = entry.field_id
     and (entry.currency_code is null or entry.currency_code is not distinct from known.currency_code);
@@ -105,7 +106,7 @@ select
         from clari.forecast_entry_state
         where
             forecast_id = $forecast_id
-            and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+            and quarter_id = $quarter_id
     ) as rows_known,
     (
         select count(*)
@@ -113,20 +114,20 @@ select
         where
             forecast_id = $forecast_id
             and valid_to is null
-            and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+            and quarter_id = $quarter_id
     ) as versions_open;
 
 -- name: same_document
 -- The newest document was exported a second time: every entry that it shows was seen by the newer export, and none has changed.
 -- Rows that an earlier release has merged name the export themselves, all of them.
-insert into clari.forecast_entry_sighting (forecast_id, time_period_id, known_job_id, job_id, exported_at)
-select $forecast_id, known.time_period_id, $known_job_id, $job_id, $exported_at
+insert into clari.forecast_entry_sighting (forecast_id, time_period_id, known_job_id, job_id, exported_at, quarter_id)
+select $forecast_id, known.time_period_id, $known_job_id, $job_id, $exported_at, $quarter_id
 from (
     select distinct time_period_id
     from clari.forecast_entry_state
     where
         forecast_id = $forecast_id
-        and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+        and quarter_id = $quarter_id
         and job_id = $known_job_id
         and in_latest_export
 ) as known
@@ -136,7 +137,7 @@ where
         from clari.forecast_entry_sighting as sighting
         where
             sighting.forecast_id = $forecast_id
-            and sighting.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+            and sighting.quarter_id = $quarter_id
             and $known_job_id in (sighting.job_id, sighting.known_job_id)
     );
 
@@ -144,15 +145,15 @@ update clari.forecast_entry_sighting
 set job_id = $job_id, exported_at = $exported_at
 where
     forecast_id = $forecast_id
-    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+    and quarter_id = $quarter_id
     and job_id = $known_job_id;
 
 update clari.newest_document
 set job_id = $job_id
 where forecast_id = $forecast_id and quarter_id = $quarter_id;
 
--- name: weeks, table: forecast_time_frame, is_ours: forecast_id = $forecast_id, period: forecast_id, time_period_id, its_period: $forecast_id, shown.time_period_id
--- name: weeks, table: time_frame, is_ours: true, period: time_period_id, its_period: shown.time_period_id
+-- name: weeks, table: forecast_time_frame, is_ours: forecast_id = $forecast_id and quarter_id = $quarter_id, period: quarter_id, forecast_id, time_period_id, its_period: $quarter_id, $forecast_id, shown.time_period_id
+-- name: weeks, table: time_frame, is_ours: quarter_id = $quarter_id, period: quarter_id, time_period_id, its_period: $quarter_id, shown.time_period_id
 -- A week is the forecast's own; time_frame has one for all forecasts, as the newest export of any of them lists it.
 -- Days that an export does not give are known from the one that gave them.
 merge into clari.{table} as known
@@ -198,15 +199,17 @@ from (
                 time_frame_id
         ) as week_number
     from clari.time_frame
-    where time_period_id in (select stage_time_period.time_period_id from stage_time_period)
+    where quarter_id = $quarter_id
 ) as numbered
 where
-    week.time_period_id = numbered.time_period_id and week.time_frame_id = numbered.time_frame_id
+    week.quarter_id = $quarter_id
+    and week.time_period_id = numbered.time_period_id and week.time_frame_id = numbered.time_frame_id
     and week.week_number is distinct from numbered.week_number;
 
 -- name: dimensions, table: forecast_field, list: stage_field, is_ours: forecast_id = $forecast_id, key: field_id, owner: forecast_id, its_owner: $forecast_id, columns: field_name, field_type
--- name: dimensions, table: time_period, list: stage_time_period, is_ours: true, key: time_period_id, owner: quarter_id, its_owner: $quarter_id, columns: period_type, label, year, start_date, end_date, crm_id
--- Fields, periods and weeks are described by the newest export that shows them, whatever order exports arrive in.
+-- name: dimensions, table: time_period, list: stage_time_period, is_ours: true, key: time_period_id, owner: quarter_id, its_owner: case when shown.is_around then shown.time_period_id else $quarter_id end, columns: period_type, label, year, start_date, end_date, crm_id
+-- Fields and periods are described by the newest export that shows them, whatever order exports arrive in. On a server
+-- two forecasts' quarters may write the row of their year at once: last_seen_at is that of the row as it is by then.
 merge into clari.{table} as known
 using (
     select
@@ -224,7 +227,7 @@ using (
     left join clari.export_job as describer on describer.job_id = described.job_id
 ) as shown
 on {is_ours} and known.{key} = shown.{key}
-when matched and shown.is_newer then update set
+when matched and shown.is_newer and known.last_seen_at <= $exported_at then update set
     {owner} = {its_owner}, {columns: * = shown.*,}, last_seen_at = $exported_at, job_id = $job_id
 when not matched then insert ({owner}, {key}, {columns}, last_seen_at, job_id)
 values ({its_owner}, shown.{key}, {columns: shown.*,}, $exported_at, $job_id);
@@ -242,21 +245,25 @@ from entry_gone;
 update clari.forecast_entry_history as version
 set valid_to = $exported_at
 from entry_versioned as changed
-where version.valid_to is null and version.forecast_id = $forecast_id and {key: version.* = changed.* and};
+where
+    version.valid_to is null and version.forecast_id = $forecast_id and version.quarter_id = $quarter_id
+    and {key: version.* = changed.* and};
 
 -- Two exports as of the same moment: the one submitted later stands, the other leaves no version of no length.
 delete from clari.forecast_entry_history
-where forecast_id = $forecast_id and valid_from = $exported_at and valid_to = $exported_at;
+where forecast_id = $forecast_id and quarter_id = $quarter_id and valid_from = $exported_at and valid_to = $exported_at;
 
 insert into clari.forecast_entry_history (
-    forecast_id, {key}, {measure}, currency_code, {submission}, {override}, is_present, valid_from, valid_to, job_id
+    forecast_id, {key}, {measure}, currency_code, {submission}, {override}, is_present, valid_from, valid_to, job_id,
+    quarter_id
 )
 select
     entry.forecast_id, {key: entry.*,}, {measure: entry.*,}, entry.currency_code, {submission: entry.*,},
-    {override: entry.*,}, changed.is_present, $exported_at, cast(null as timestamptz), $job_id
+    {override: entry.*,}, changed.is_present, $exported_at, cast(null as timestamptz), $job_id,
+    $quarter_id
 from clari.forecast_entry_state as entry
 inner join entry_versioned as changed using ({key})
-where entry.forecast_id = $forecast_id
+where entry.forecast_id = $forecast_id and entry.quarter_id = $quarter_id
 union all
 select
     $forecast_id, {key},
@@ -264,7 +271,7 @@ select
     currency_code,
     {submission: case when $has_forecast_updated then * end,},
     {override: case when $has_adjustment_value then * end,},
-    true, $exported_at, null, $job_id
+    true, $exported_at, null, $job_id, $quarter_id
 from stage_entry
 where
     exists (select 1 from entry_counted where rows_staged > rows_known)

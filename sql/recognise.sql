@@ -6,7 +6,7 @@ select distinct user_id, field_id, currency_code
 from clari.forecast_entry_state
 where
     forecast_id = $forecast_id
-    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+    and quarter_id = $quarter_id
     and currency_code is not null
 order by user_id, field_id, currency_code;
 
@@ -18,7 +18,7 @@ from (
     from clari.forecast_entry_state
     where
         forecast_id = $forecast_id
-        and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+        and quarter_id = $quarter_id
     group by field_id
 ) as used
 left join clari.forecast_field as field on field.forecast_id = $forecast_id and field.field_id = used.field_id
@@ -42,16 +42,16 @@ select
     count(case when evidence like '%"long_csv"%' or evidence like '%"flat"%' then 1 end) as without_ids
 from merged;
 
--- name: name_currency, table: forecast_entry_state, person: user_id
--- name: name_currency, table: forecast_entry_history, person: user_id
--- name: name_currency, table: forecast_swing_contribution, person: report_user_id
+-- name: name_currency, table: forecast_entry_state, person: user_id, is_ours: quarter_id = $quarter_id
+-- name: name_currency, table: forecast_entry_history, person: user_id, is_ours: quarter_id = $quarter_id
+-- name: name_currency, table: forecast_swing_contribution, person: report_user_id, is_ours: time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
 -- A sign of money that older exports of the quarter wrote is the code that a newer one writes: of all where
 -- $entries are one empty text, else of these, each a person and a field with a blank between them.
 update clari.{table}
 set currency_code = $code
 where
     forecast_id = $forecast_id
-    and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+    and {is_ours}
     and currency_code = $sign
     and (list_contains($entries, '') or list_contains($entries, {person} || ' ' || field_id));
 
@@ -99,14 +99,18 @@ select
     period.year,
     period.start_date as period_start_date,
     period.end_date as period_end_date,
-    period.crm_id
+    period.crm_id,
+    period.quarter_id <> $quarter_id as is_around
 from (
     select distinct time_period_id, time_frame_id
     from clari.forecast_entry_state
     where
         forecast_id = $forecast_id
-        and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+        and quarter_id = $quarter_id
 ) as used
-left join clari.time_frame as week on week.time_period_id = used.time_period_id and week.time_frame_id = used.time_frame_id
+left join clari.time_frame as week
+    on
+        week.quarter_id = $quarter_id and week.time_period_id = used.time_period_id
+        and week.time_frame_id = used.time_frame_id
 left join clari.time_period as period on period.time_period_id = used.time_period_id
 order by used.time_period_id, used.time_frame_id;

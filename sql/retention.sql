@@ -40,27 +40,28 @@ order by export.request_id;
 delete from clari.export_check where passed and list_contains($request_ids, request_id);
 
 -- name: counts
--- Grain: one row a quarter before the oldest one kept and a table that is no mart: how many rows would go.
+-- Grain: one row a quarter before the oldest one kept and a table that is no mart: how many rows would go. The row of a
+-- period around quarters, which goes with the last of them, is not counted.
 with held as (
-    select 'forecast_entry' as table_name, time_period_id, count(*) as gone from clari.forecast_entry_state group by time_period_id
+    select 'forecast_entry' as table_name, quarter_id, count(*) as gone from clari.forecast_entry_state group by quarter_id
     union all
-    select 'forecast_entry_sighting', time_period_id, count(*) from clari.forecast_entry_sighting group by time_period_id
+    select 'forecast_entry_sighting', quarter_id, count(*) from clari.forecast_entry_sighting group by quarter_id
     union all
-    select 'forecast_entry_history', time_period_id, count(*) from clari.forecast_entry_history group by time_period_id
+    select 'forecast_entry_history', quarter_id, count(*) from clari.forecast_entry_history group by quarter_id
     union all
-    select 'forecast_swing_contribution', time_period_id, count(*) from clari.forecast_swing_contribution group by time_period_id
-    union all
-    select 'forecast_time_frame', time_period_id, count(*) from clari.forecast_time_frame group by time_period_id
-    union all
-    select 'time_frame', time_period_id, count(*) from clari.time_frame group by time_period_id
-    union all
-    select 'time_period', time_period_id, count(*) from clari.time_period group by time_period_id
-),
-
-dated as (
-    select held.table_name, period.quarter_id, held.gone
-    from held
+    select 'forecast_swing_contribution', period.quarter_id, count(*)
+    from clari.forecast_swing_contribution as held
     inner join clari.time_period as period on period.time_period_id = held.time_period_id
+    group by period.quarter_id
+    union all
+    select 'forecast_time_frame', quarter_id, count(*) from clari.forecast_time_frame group by quarter_id
+    union all
+    select 'time_frame', quarter_id, count(*) from clari.time_frame group by quarter_id
+    union all
+    select 'time_period', period.quarter_id, count(*)
+    from clari.time_period as period
+    inner join (select distinct time_period_id from clari.export_job) as asked on asked.time_period_id = period.quarter_id
+    group by period.quarter_id
     union all
     select 'forecast_user_sighting', quarter_id, count(*) from clari.forecast_user_sighting group by quarter_id
     union all
@@ -71,10 +72,9 @@ dated as (
     select 'mart_part_version', quarter_id, count(*) from clari.mart_part_version group by quarter_id
 )
 
-select quarter_id, table_name, cast(sum(gone) as bigint) as gone
-from dated
+select quarter_id, table_name, cast(gone as bigint) as gone
+from held
 where quarter_id < $oldest_kept
-group by quarter_id, table_name
 order by quarter_id, table_name;
 
 -- name: count_mart
@@ -86,13 +86,21 @@ where period.quarter_id < $oldest_kept
 group by period.quarter_id;
 
 -- name: retire_mart
--- name: retire, table: forecast_entry_state | forecast_entry_sighting | forecast_entry_history | forecast_swing_contribution | forecast_time_frame | time_frame
+-- name: retire, table: forecast_swing_contribution
 -- Rows of a quarter leave, of all forecasts at once.
 delete from clari.{table}
 where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
 
--- name: forget_quarter, table: time_period | forecast_user_sighting | newest_document | mart_version | mart_part_version
+-- name: forget_quarter, table: forecast_entry_state | forecast_entry_sighting | forecast_entry_history | forecast_time_frame | time_frame | time_period | forecast_user_sighting | newest_document | mart_version | mart_part_version
 delete from clari.{table} where quarter_id = $quarter_id;
+
+-- name: forget_periods_around
+-- A period around quarters leaves with the last of those whose exports showed it.
+delete from clari.time_period
+where
+    quarter_id = time_period_id
+    and quarter_id not in (select job.time_period_id from clari.export_job as job)
+    and time_period_id not in (select week.time_period_id from clari.time_frame as week);
 
 -- name: retired
 -- The ledger goes on naming a quarter's exports: their documents stay landed.

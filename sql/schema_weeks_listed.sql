@@ -1,7 +1,7 @@
 -- A release before kept weeks by period and id alone: each forecast gets those of which it has entries, those that its own
 -- exports described, and of the others those that touch none of its own. Its next merge gives them its own days.
 insert into clari.forecast_time_frame (
-    forecast_id, time_period_id, time_frame_id, start_date, end_date, last_seen_at, job_id
+    forecast_id, time_period_id, time_frame_id, start_date, end_date, last_seen_at, job_id, quarter_id
 )
 with loaded as (
     select forecast_id, time_period_id as quarter_id, job_id, exported_at
@@ -18,8 +18,8 @@ shown as (select distinct forecast_id, time_period_id, time_frame_id from clari.
 
 listed as (
     select
-        loaded.forecast_id, week.time_period_id, week.time_frame_id, week.start_date, week.end_date, loaded.exported_at,
-        loaded.job_id,
+        loaded.forecast_id, loaded.quarter_id, week.time_period_id, week.time_frame_id, week.start_date, week.end_date,
+        loaded.exported_at, loaded.job_id,
         shown.time_frame_id is not null as is_shown,
         coalesce(describer.forecast_id = loaded.forecast_id, true) as is_described
     from loaded
@@ -51,7 +51,7 @@ touching as (
 
 select
     listed.forecast_id, listed.time_period_id, listed.time_frame_id, listed.start_date, listed.end_date,
-    listed.exported_at, listed.job_id
+    listed.exported_at, listed.job_id, listed.quarter_id
 from listed
 left join touching using (forecast_id, time_period_id, time_frame_id)
 where

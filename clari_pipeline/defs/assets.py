@@ -30,7 +30,7 @@ TABLES = {
     "closed-won figures. Nothing is deleted because an export stopped showing it.",
     "forecast_user": "One row a forecast and person, as newest known; forecast_user_history holds the versions.",
     "forecast_field": "One row a forecast and field.",
-    "time_period": "One row a month or quarter.",
+    "time_period": "One row a period: a quarter, a month in one, or a year around it.",
     "time_frame": "One row a period and week.",
 }
 # A daily sync, and two hours in which it may run late.

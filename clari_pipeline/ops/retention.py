@@ -19,7 +19,9 @@ from clari_pipeline.warehouse.session import Record, Session, rows, run
 
 _AT_ONCE = 1000  # exports in one statement
 _LEAVING = [mart.name for mart in MARTS.values() if mart.retention is RetentionRule.WITH_QUARTER]
-_QUERIES = ("retention/retire", "retention/forget_quarter", "retention/retired")  # periods: which rows are a quarter's
+_QUERIES = tuple(  # what goes by its period, before the periods themselves
+    f"retention/{name}" for name in ("retire", "forget_quarter", "forget_periods_around", "retired")
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ from clari_pipeline.warehouse.session import Record, Session, row, rows, rows_as
 
 @dataclass(frozen=True, slots=True)
 class DeliveredPeriod:
-    """A month or quarter that the document lists."""
+    """A period that the document lists. `is_around`: it lies around the quarter asked for, as its year does."""
 
     time_period_id: str
     period_type: str | None
     label: str | None
     start_date: date | None
     end_date: date | None
+    is_around: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,8 @@ def previous_export(session: Session, export: ExportRow) -> PreviousExport | Non
 
 def currencies_changed(session: Session, export: ExportRow) -> list[CurrencyChange]:
     """Pairs of currencies in which staged entries differ from the same entries in the tables."""
-    return rows_as(CurrencyChange, session, "quality/currencies_changed", forecast_id=export.forecast_id)
+    which = {"forecast_id": export.forecast_id, "quarter_id": export.time_period_id}
+    return rows_as(CurrencyChange, session, "quality/currencies_changed", **which)
 
 
 def people_shared(session: Session) -> list[SharedPerson]:

@@ -141,8 +141,7 @@ def merge(session: Session, export: ExportRow, left_out: Iterable[LeftOut] = ())
     """
     parameters = _parameters(export)
     for column in left_out:
-        which = {"field_id": column.field_id, "measure": column.measure}
-        run(session, "merge/left_out", forecast_id=export.forecast_id, **which)
+        run(session, "merge/left_out", **parameters | {"field_id": column.field_id, "measure": column.measure})
     for name in _MERGING:
         run(session, f"merge/{name}", **parameters)
     counts = Merged(**row(session, "merge/counts", **parameters))

@@ -45,8 +45,8 @@ def contradictions_of(
 
 
 def lies_in(quarter: Quarter, period: DeliveredPeriod, calendar: FiscalCalendar) -> bool:
-    """Whether a period is the quarter or one of its months, by its dates, or by its label where it has none."""
-    if period.time_period_id == str(quarter):
+    """Whether a period is the quarter, lies around it, or is one of its months: by dates, else by label."""
+    if period.time_period_id == str(quarter) or period.is_around:
         return True
     if period.period_type == "QUARTER":
         return False

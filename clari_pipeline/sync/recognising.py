@@ -265,6 +265,7 @@ def _periods(
             "start_date": one["period_start_date"],
             "end_date": one["period_end_date"],
             "crm_id": one["crm_id"],
+            "is_around": one["is_around"],
             "is_shown": True,
         }
         for one in known_weeks

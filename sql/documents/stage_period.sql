@@ -10,47 +10,52 @@ from (
 where field_id is not null
 group by field_id;
 
--- Grain: one row a period that the document delivers, listed or named by its entries.
+-- Grain: one row a period that the document delivers, listed or named by its entries. is_around: it lies around the
+-- quarter asked for, as its year does: by its days, which reach further, or by the id of the quarter's fiscal year.
 create or replace temp table stage_time_period as
-select
-    time_period_id,
-    upper(max(nullif(period_type, ''))) as period_type,
-    max(nullif(label, '')) as label,
-    max(try_cast(year as integer)) as year,
-    max(cast(start_date as date)) as start_date,
-    max(cast(end_date as date)) as end_date,
-    max(nullif(crm_id, '')) as crm_id
-from (
-    select * from raw_time_period
-    union all
-    select time_period_id, null, null, null, null, null, null from stage_entry
-)
-where nullif(time_period_id, '') is not null
-group by time_period_id;
-
--- A period around the quarter asked for, such as its year, is no other quarter: it is left out, unless entries are of it.
-delete from stage_time_period as around
-where
-    around.time_period_id <> $quarter_id
-    and around.period_type is distinct from 'QUARTER'
-    and (
-        around.time_period_id = $fiscal_year
-        or (
-            around.start_date <= (
-                select coalesce(max(quarter.start_date), cast($quarter_start as date))
-                from stage_time_period as quarter
-                where quarter.time_period_id = $quarter_id
-            )
-            and around.end_date >= (
-                select coalesce(max(quarter.end_date), cast($quarter_end as date))
-                from stage_time_period as quarter
-                where quarter.time_period_id = $quarter_id
-            )
-        )
+with delivered as (
+    select
+        time_period_id,
+        upper(max(nullif(period_type, ''))) as period_type,
+        max(nullif(label, '')) as label,
+        max(try_cast(year as integer)) as year,
+        max(cast(start_date as date)) as start_date,
+        max(cast(end_date as date)) as end_date,
+        max(nullif(crm_id, '')) as crm_id
+    from (
+        select * from raw_time_period
+        union all
+        select time_period_id, null, null, null, null, null, null from stage_entry
     )
-    and around.time_period_id not in (
-        select entry.time_period_id from stage_entry as entry where entry.time_period_id is not null
-    );
+    where nullif(time_period_id, '') is not null
+    group by time_period_id
+),
+
+quarter as (
+    select
+        coalesce(max(start_date), cast($quarter_start as date)) as start_date,
+        coalesce(max(end_date), cast($quarter_end as date)) as end_date
+    from delivered
+    where time_period_id = $quarter_id
+)
+
+select
+    delivered.*,
+    coalesce(
+        delivered.time_period_id <> $quarter_id
+        and delivered.period_type is distinct from 'QUARTER'
+        and (
+            delivered.time_period_id = $fiscal_year
+            or (
+                delivered.start_date <= quarter.start_date
+                and delivered.end_date >= quarter.end_date
+                and (delivered.start_date < quarter.start_date or delivered.end_date > quarter.end_date)
+            )
+        ),
+        false
+    ) as is_around
+from delivered
+cross join quarter;
 
 -- Grain: one row a week as the document lists it, or as its entries name it: of one id there may be several, where
 -- weeks are numbered within months, and time_period_id says which period's it is where the document does.
@@ -73,9 +78,13 @@ where
 
 -- Grain: one row a period and week that the document shows. Clari lists weeks without their period: a week belongs to
 -- the periods whose entries use it, and to those that its days touch. Of several weeks with one id the first belongs to
--- the first of these periods, and so on.
+-- the first of these periods, and so on; a period around the quarter comes last.
 create or replace temp table stage_time_frame as
-with used as (select distinct time_period_id, time_frame_id from stage_entry),
+with used as (
+    select distinct time_period_id, time_frame_id
+    from stage_entry
+    where time_frame_id is not null
+),
 
 candidate as (
     select
@@ -83,14 +92,19 @@ candidate as (
         week.time_period_id is not null as is_named,
         coalesce(week.start_date <= period.end_date and week.end_date >= period.start_date, false) as is_touching,
         dense_rank() over (partition by week.time_frame_id order by week.start_date, week.end_date)
-        = dense_rank() over (partition by week.time_frame_id order by period.start_date, period.time_period_id) as is_in_turn
+        = dense_rank() over (partition by week.time_frame_id order by period.is_around, period.start_date, period.time_period_id)
+        as is_in_turn
     from stage_time_period as period
     inner join stage_week as week on week.time_period_id is null or week.time_period_id = period.time_period_id
     left join used on used.time_period_id = period.time_period_id and used.time_frame_id = week.time_frame_id
     where
         week.time_period_id is not null
         or used.time_frame_id is not null
-        or (select count(*) from stage_time_period) = 1
+        or (
+            (select count(*) from stage_time_period where not is_around) = 1
+            and not period.is_around
+            and week.time_frame_id not in (select elsewhere.time_frame_id from used as elsewhere)
+        )
         or (week.start_date <= period.end_date and week.end_date >= period.start_date)
 )
 
@@ -101,6 +115,17 @@ qualify
         partition by time_period_id, time_frame_id
         order by is_named desc, is_in_turn desc, is_touching desc, start_date nulls last, end_date nulls last
     ) = 1;
+
+-- A week that only a period around the quarter has is none of the quarter's: no call is of it.
+delete from stage_week as week
+where
+    week.time_frame_id in (
+        select frame.time_frame_id
+        from stage_time_frame as frame
+        inner join stage_time_period as period on period.time_period_id = frame.time_period_id
+        group by frame.time_frame_id
+        having bool_and(period.is_around)
+    );
 
 -- Grain: one row a period and week of which the document has an entry.
 create or replace temp table stage_shown_week as

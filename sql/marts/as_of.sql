@@ -2,7 +2,7 @@
 select
     forecast_id, time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value,
     crm_total, crm_closed, currency_code, is_updated, updated_by, updated_at, adjusted_by, adjusted_at, is_present,
-    valid_from, job_id
+    valid_from, job_id, quarter_id
 from clari.forecast_entry_version
 where
     valid_from <= $as_of
@@ -10,8 +10,6 @@ where
     and ($every_forecast or list_contains($forecasts, forecast_id))
     and (
         $every_quarter
-        or time_period_id in (
-            select period.time_period_id from clari.time_period as period where list_contains($quarters, period.quarter_id)
-        )
+        or list_contains($quarters, quarter_id)
     )
 order by forecast_id, time_period_id, time_frame_id, user_id, field_id;

@@ -15,7 +15,7 @@ left join clari.forecast_entry_sighting as sighting
         and known.in_latest_export
 where
     known.forecast_id = $forecast_id
-    and known.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+    and known.quarter_id = $quarter_id
     and not exists (select 1 from stage_entry as entry where {key: entry.* = known.* and});
 
 -- Grain: one row a known entry that the export could have shown and does not.
@@ -55,7 +55,7 @@ with known as (
     from clari.forecast_entry_state
     where
         forecast_id = $forecast_id
-        and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+        and quarter_id = $quarter_id
 ),
 
 compared as (

@@ -14,17 +14,17 @@ set
     job_id = $job_id
 from stage_entry as entry
 inner join entry_change as change on change.entry_no = entry.entry_no and change.is_written
-where known.forecast_id = $forecast_id and {key: known.* = entry.* and};
+where known.forecast_id = $forecast_id and known.quarter_id = $quarter_id and {key: known.* = entry.* and};
 
 -- From now on the row itself says which export showed it last.
 update clari.forecast_entry_state as known
 set in_latest_export = false, last_seen_at = gone.exported_at, exported_at = gone.exported_at, job_id = gone.job_id
 from entry_gone as gone
-where known.forecast_id = $forecast_id and {key: known.* = gone.* and};
+where known.forecast_id = $forecast_id and known.quarter_id = $quarter_id and {key: known.* = gone.* and};
 
 insert into clari.forecast_entry_state (
     forecast_id, {key}, {measure}, currency_code, {submission}, {override}, scope_id, in_latest_export, first_seen_at,
-    changed_at, last_seen_at, exported_at, job_id
+    changed_at, last_seen_at, exported_at, job_id, quarter_id
 )
 select
     $forecast_id, {key},
@@ -32,7 +32,7 @@ select
     currency_code,
     {submission: case when $has_forecast_updated then * end,},
     {override: case when $has_adjustment_value then * end,},
-    scope_id, true, $exported_at, $exported_at, $exported_at, $exported_at, $job_id
+    scope_id, true, $exported_at, $exported_at, $exported_at, $exported_at, $job_id, $quarter_id
 from stage_entry
 where
     exists (select 1 from entry_counted where rows_staged > rows_known)
@@ -42,21 +42,21 @@ where
 delete from clari.forecast_entry_sighting as sighting
 where
     sighting.forecast_id = $forecast_id
-    and sighting.time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+    and sighting.quarter_id = $quarter_id
     and not exists (
         select 1
         from job_set_apart as apart
         where apart.time_period_id = sighting.time_period_id and apart.known_job_id = sighting.known_job_id
     );
 
-insert into clari.forecast_entry_sighting (forecast_id, time_period_id, known_job_id, job_id, exported_at)
-select $forecast_id, known.time_period_id, known.job_id, $job_id, $exported_at
+insert into clari.forecast_entry_sighting (forecast_id, time_period_id, known_job_id, job_id, exported_at, quarter_id)
+select $forecast_id, known.time_period_id, known.job_id, $job_id, $exported_at, $quarter_id
 from (
     select distinct time_period_id, job_id
     from clari.forecast_entry_state
     where
         forecast_id = $forecast_id
-        and time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)
+        and quarter_id = $quarter_id
         and in_latest_export
 ) as known
 where

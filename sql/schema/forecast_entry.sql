@@ -1,5 +1,6 @@
--- version: 1, words: 1-08666413
+-- version: 2, words: 2-76ac9381
 -- Grain: one row a forecast, period, week, person and field: the newest known value, and the export that last showed it.
+-- Of a period around quarters, such as a year, each quarter's exports have rows of their own: ids of weeks repeat.
 create or replace view clari.forecast_entry as
 select
     entry.forecast_id, entry.time_period_id, entry.time_frame_id, entry.user_id, entry.field_id, entry.forecast_value,
@@ -8,7 +9,8 @@ select
     entry.first_seen_at, entry.changed_at,
     coalesce(sighting.exported_at, entry.last_seen_at) as last_seen_at,
     coalesce(sighting.exported_at, entry.exported_at) as exported_at,
-    coalesce(sighting.job_id, entry.job_id) as job_id
+    coalesce(sighting.job_id, entry.job_id) as job_id,
+    entry.quarter_id
 from clari.forecast_entry_state as entry
 left join clari.forecast_entry_sighting as sighting
     on
@@ -16,9 +18,9 @@ left join clari.forecast_entry_sighting as sighting
         and sighting.known_job_id = entry.job_id
         and entry.in_latest_export;
 
-comment on view clari.forecast_entry is 'One row a forecast, period, week, person and field: the newest known value';
+comment on view clari.forecast_entry is 'One row a forecast, period, week, person and field: the newest known value. Of a year each quarter''s exports have rows of their own: quarter_id';
 comment on column clari.forecast_entry.forecast_id is 'Clari''s forecast (the tab)';
-comment on column clari.forecast_entry.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
+comment on column clari.forecast_entry.time_period_id is 'The entry''s own period: the quarter, a month inside it, or a period around it, such as its year';
 comment on column clari.forecast_entry.time_frame_id is 'The week; the same id occurs in several periods';
 comment on column clari.forecast_entry.user_id is 'The person, by Clari''s id';
 comment on column clari.forecast_entry.field_id is 'The forecast or quota field';
@@ -40,3 +42,4 @@ comment on column clari.forecast_entry.changed_at is 'exported_at of the export 
 comment on column clari.forecast_entry.last_seen_at is 'exported_at of the export that last showed it';
 comment on column clari.forecast_entry.exported_at is 'What the values are as of';
 comment on column clari.forecast_entry.job_id is 'The export that last showed it';
+comment on column clari.forecast_entry.quarter_id is 'The quarter whose exports show it; of a period around quarters, such as a year, each quarter''s exports have rows of their own';

@@ -1,4 +1,4 @@
--- version: 1, words: 1-f84e6d41
+-- version: 2, words: 2-cff90497
 create table if not exists clari.forecast_entry_history (
     forecast_id varchar not null,
     time_period_id varchar not null,
@@ -19,12 +19,15 @@ create table if not exists clari.forecast_entry_history (
     is_present boolean not null,
     valid_from timestamptz not null,
     valid_to timestamptz,
-    job_id varchar not null
+    job_id varchar not null,
+    quarter_id varchar
 );
 
-comment on table clari.forecast_entry_history is 'One row a version of an entry; as of t: valid_from <= t and (valid_to > t or valid_to is null)';
+alter table clari.forecast_entry_history add column if not exists quarter_id varchar;
+
+comment on table clari.forecast_entry_history is 'One row a version of an entry (of a year: a quarter''s exports and entry); as of t: valid_from <= t and (valid_to > t or valid_to is null)';
 comment on column clari.forecast_entry_history.forecast_id is 'Clari''s forecast (the tab)';
-comment on column clari.forecast_entry_history.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
+comment on column clari.forecast_entry_history.time_period_id is 'The entry''s own period: the quarter, a month inside it, or a period around it, such as its year';
 comment on column clari.forecast_entry_history.time_frame_id is 'The week; the same id occurs in several periods';
 comment on column clari.forecast_entry_history.user_id is 'The person, by Clari''s id';
 comment on column clari.forecast_entry_history.field_id is 'The forecast or quota field';
@@ -43,3 +46,4 @@ comment on column clari.forecast_entry_history.is_present is 'False: exports had
 comment on column clari.forecast_entry_history.valid_from is 'exported_at of the export that brought it';
 comment on column clari.forecast_entry_history.valid_to is 'exported_at of the export that replaced it; null is current';
 comment on column clari.forecast_entry_history.job_id is 'The export that brought it';
+comment on column clari.forecast_entry_history.quarter_id is 'The quarter whose exports show it; of a period around quarters, such as a year, each quarter''s exports have rows of their own';

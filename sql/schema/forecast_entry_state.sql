@@ -1,4 +1,4 @@
--- version: 1, words: 1-f72316ad
+-- version: 2, words: 2-e0854a01
 -- Grain: one row a forecast, period, week, person and field: the newest known value, as the export wrote it that last
 -- changed it. An export that shows it unchanged leaves it alone, and says so in forecast_entry_sighting.
 create table if not exists clari.forecast_entry_state (
@@ -24,12 +24,15 @@ create table if not exists clari.forecast_entry_state (
     changed_at timestamptz not null,
     last_seen_at timestamptz not null,
     exported_at timestamptz not null,
-    job_id varchar not null
+    job_id varchar not null,
+    quarter_id varchar
 );
+
+alter table clari.forecast_entry_state add column if not exists quarter_id varchar;
 
 comment on table clari.forecast_entry_state is 'One row a forecast, period, week, person and field, as it was last written; forecast_entry shows it with the export that showed it last';
 comment on column clari.forecast_entry_state.forecast_id is 'Clari''s forecast (the tab)';
-comment on column clari.forecast_entry_state.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
+comment on column clari.forecast_entry_state.time_period_id is 'The entry''s own period: the quarter, a month inside it, or a period around it, such as its year';
 comment on column clari.forecast_entry_state.time_frame_id is 'The week; the same id occurs in several periods';
 comment on column clari.forecast_entry_state.user_id is 'The person, by Clari''s id';
 comment on column clari.forecast_entry_state.field_id is 'The forecast or quota field';
@@ -51,3 +54,4 @@ comment on column clari.forecast_entry_state.changed_at is 'exported_at of the e
 comment on column clari.forecast_entry_state.last_seen_at is 'exported_at of job_id';
 comment on column clari.forecast_entry_state.exported_at is 'exported_at of job_id, too';
 comment on column clari.forecast_entry_state.job_id is 'The export that last wrote the row; where in_latest_export, newer ones may have shown it unchanged: forecast_entry_sighting';
+comment on column clari.forecast_entry_state.quarter_id is 'The quarter whose exports show it; of a period around quarters, such as a year, each quarter''s exports have rows of their own';

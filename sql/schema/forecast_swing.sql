@@ -1,4 +1,4 @@
--- version: 1, words: 1-1f6716f8
+-- version: 2, words: 2-5d4431f1
 create table if not exists clari.forecast_swing (
     forecast_id varchar not null,
     time_period_id varchar not null,
@@ -35,7 +35,7 @@ alter table clari.forecast_swing add column if not exists previous_currency_code
 
 comment on table clari.forecast_swing is 'One row a comparison: forecast, period, person, forecast field, baseline and sync';
 comment on column clari.forecast_swing.forecast_id is 'Clari''s forecast (the tab)';
-comment on column clari.forecast_swing.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
+comment on column clari.forecast_swing.time_period_id is 'The quarter, or a month inside it; a year has no rows here';
 comment on column clari.forecast_swing.user_id is 'The person, by Clari''s id';
 comment on column clari.forecast_swing.field_id is 'The forecast field';
 comment on column clari.forecast_swing.baseline is 'sync: the previous loaded export; week: the newest that is at least six and a half days older';

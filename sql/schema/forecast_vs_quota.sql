@@ -1,4 +1,4 @@
--- version: 1, words: 1-919ae308
+-- version: 2, words: 2-5daeef3f
 create table if not exists clari.forecast_vs_quota (
     forecast_id varchar not null,
     time_period_id varchar not null,
@@ -27,7 +27,7 @@ create table if not exists clari.forecast_vs_quota (
 
 comment on table clari.forecast_vs_quota is 'One row a forecast, period, person and forecast field: the call and what it stands against; a manager''s row is the whole team''s, so nothing is to be summed over people';
 comment on column clari.forecast_vs_quota.forecast_id is 'Clari''s forecast (the tab)';
-comment on column clari.forecast_vs_quota.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
+comment on column clari.forecast_vs_quota.time_period_id is 'The quarter, or a month inside it; a year has no rows here';
 comment on column clari.forecast_vs_quota.user_id is 'The person, by Clari''s id';
 comment on column clari.forecast_vs_quota.field_id is 'The forecast field';
 comment on column clari.forecast_vs_quota.forecast_value is 'The call: the newest submitted one, in or before the newest week that had started';

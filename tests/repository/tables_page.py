@@ -37,9 +37,9 @@ SECTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "Calls and their history": (
         "What Clari's exports say, and every version of it.",
         {
-            "forecast_entry": _WEEK_OF_CALL,
-            "forecast_entry_history": f"{_WEEK_OF_CALL}, valid_from",
-            "forecast_entry_version": f"{_WEEK_OF_CALL}, valid_from",
+            "forecast_entry": f"{_WEEK_OF_CALL}, quarter_id",
+            "forecast_entry_history": f"{_WEEK_OF_CALL}, quarter_id, valid_from",
+            "forecast_entry_version": f"{_WEEK_OF_CALL}, quarter_id, valid_from",
         },
     ),
     "People, fields, periods": (
@@ -49,8 +49,8 @@ SECTIONS: dict[str, tuple[str, dict[str, str]]] = {
             "forecast_user_history": "forecast_id, user_id, valid_from",
             "forecast_field": "forecast_id, field_id",
             "time_period": "time_period_id",
-            "time_frame": "time_period_id, time_frame_id",
-            "forecast_time_frame": "forecast_id, time_period_id, time_frame_id",
+            "time_frame": "time_period_id, time_frame_id, quarter_id",
+            "forecast_time_frame": "forecast_id, time_period_id, time_frame_id, quarter_id",
         },
     ),
     "Exports, checks, alerts": (
@@ -87,7 +87,7 @@ SECTIONS: dict[str, tuple[str, dict[str, str]]] = {
             "organisation": "",
             "warehouse_environment": "",
             "warehouse_version": "",
-            "forecast_entry_state": _WEEK_OF_CALL,
+            "forecast_entry_state": f"{_WEEK_OF_CALL}, quarter_id",
             "forecast_entry_sighting": "forecast_id, time_period_id, known_job_id",
             "forecast_user_sighting": "forecast_id, quarter_id, user_id, first_seen_at",
             "mart_version": "forecast_id, quarter_id",
@@ -109,6 +109,7 @@ A manager's row is their own call for the whole team: never add people up. A tot
 where several people are at the top, `CLARI_TOP_USER` says whose row it is. Of the weekly marts, roles are those of the
 week. A week that ended before the first export that is held has `is_backfilled`: what that export said of it later.
 Nothing was known at its end, so `forecast_movement` begins with the week of the first export.
+Marts are of quarters and their months; [a year](reading.md#a-year-beside-its-quarters) is in `forecast_entry`.
 
 | table | one row is |
 | --- | --- |

@@ -21,6 +21,7 @@ QUARTERS = {
     "2026_Q3": {"W01": moment(7, 1).date(), "W02": moment(7, 8).date()},
     "2026_Q4": {"W01": moment(10, 1).date(), "W02": moment(10, 8).date()},
 }
+YEAR = {"timePeriodId": "2026", "type": "YEAR", "startDate": "2026-01-01", "endDate": "2026-12-31"}
 MOMENTS = (moment(10, 2), moment(10, 3), moment(10, 9), moment(10, 11), moment(10, 20))
 FIGURE_TYPES = {
     "forecast_value": "forecast",
@@ -39,6 +40,7 @@ WRITTEN = {
     "is_updated": "isUpdated",
     "adjusted_by": "adjustedBy",
 }
+_WRITTEN_KEY = ("timePeriodId", "timeFrameId", "userId", "fieldId")
 TABLES = (*MERGED, "forecast_swing_summary")
 
 
@@ -55,6 +57,7 @@ class Export:
     entries: tuple[Json, ...]
     label: str
     team: str
+    has_year: bool = False
     number: int = 0
 
     @property
@@ -69,7 +72,7 @@ class Export:
             people=[person(name, role=f"{self.team}-{name}") for name in shown],
             weeks=QUARTERS[self.quarter],
             fields={"commit": f"Commit {self.label}", "plan": "Quota"},
-            periods=[{"timePeriodId": self.quarter, "label": f"{self.label} {self.quarter}"}],
+            periods=[{"timePeriodId": self.quarter, "label": f"{self.label} {self.quarter}"}, *[YEAR] * self.has_year],
         )
 
     def delivered(self, house: House) -> str:
@@ -101,11 +104,12 @@ def exports(draw: st.DrawFn) -> Export:
         )
     )
     weeks = tuple(QUARTERS[quarter]) if history else (draw(st.sampled_from(["W01", "W02"])),)
+    has_year = draw(st.booleans())
     people = draw(st.sets(st.sampled_from(EVERYONE if scope is None else EAST), min_size=1))
     shown = []
     for name in sorted(people):
         for week in weeks:
-            for field_id in ("commit", "plan"):
+            for period, field_id in ((quarter, "commit"), (quarter, "plan"), *[("2026", "plan")] * has_year):
                 if draw(st.sampled_from([True, True, False])):
                     figures = {WRITTEN[one]: draw(_AMOUNT) for one, kind in FIGURE_TYPES.items() if kind in types}
                     if "forecast_updated" in types:
@@ -113,7 +117,7 @@ def exports(draw: st.DrawFn) -> Export:
                     if "adjustment" in types:
                         figures["adjustedBy"] = draw(st.sampled_from([None, "boss"]))
                     currency = draw(st.sampled_from(["USD", "USD", "USD", "EUR"]))
-                    shown.append(entry(name, week, field_id, period=quarter, currency=currency) | figures)
+                    shown.append(entry(name, week, field_id, period=period, currency=currency) | figures)
     return Export(
         forecast=draw(st.sampled_from(["north", "north", "south"])),
         quarter=quarter,
@@ -124,6 +128,7 @@ def exports(draw: st.DrawFn) -> Export:
         entries=tuple(shown),
         label=draw(st.sampled_from(["old", "new"])),
         team=draw(st.sampled_from(["red", "blue"])),
+        has_year=has_year,
     )
 
 
@@ -151,7 +156,7 @@ class Row:
     changed: datetime | None = None
     versions: list[tuple[datetime, dict[str, Any], bool, int]] = field(default_factory=list)
 
-    def take(self, export: Export, shown: Json | None, weeks: set[str], week: str) -> None:
+    def take(self, export: Export, shown: Json | None, weeks: set[tuple[str, str]], week: tuple[str, str]) -> None:
         """One export's word on this key, exports being told in the order in which they count."""
         if shown is not None:
             values = dict(self.values) | {"currency_code": shown["currency"]["code"]}
@@ -169,12 +174,13 @@ class Row:
         elif self.is_present and self._could_be_shown_by(export, weeks, week):
             self._open(export, self.values, is_present=False)
 
-    def _could_be_shown_by(self, export: Export, weeks: set[str], week: str) -> bool:
+    def _could_be_shown_by(self, export: Export, weeks: set[tuple[str, str]], week: tuple[str, str]) -> bool:
         assert self.last_export is not None
         given = {kind for name, kind in FIGURE_TYPES.items() if self.values[name] is not None}
         return (
             (export.scope is None or export.scope == self.last_export.scope)
             and (export.history or week in weeks)
+            and (week[0] == export.quarter or export.has_year)
             and (not given or bool(given & set(export.types)))
         )
 
@@ -186,21 +192,20 @@ class Row:
 
 
 def modelled(made: Sequence[Export]) -> dict[tuple[str, ...], Row]:
-    """Rows by forecast, period, week, person and field."""
+    """Rows by forecast, quarter asked for, period, week, person and field."""
     rows: dict[tuple[str, ...], Row] = {}
     for export in sorted(made, key=lambda one: (one.at, one.submitted)):
         if not export.entries:
             continue  # refused
         shown = {
-            (export.forecast, one["timePeriodId"], one["timeFrameId"], one["userId"], one["fieldId"]): one
-            for one in export.entries
+            (export.forecast, export.quarter, *(one[name] for name in _WRITTEN_KEY)): one for one in export.entries
         }
-        weeks = {one["timeFrameId"] for one in export.entries}
+        weeks = {(one["timePeriodId"], one["timeFrameId"]) for one in export.entries}
         for key in shown:
             rows.setdefault(key, Row())
         for key, row in rows.items():
             if key[:2] == (export.forecast, export.quarter):
-                row.take(export, shown.get(key), weeks, key[2])
+                row.take(export, shown.get(key), weeks, key[2:4])
     return rows
 
 
@@ -223,7 +228,7 @@ def expected_history(rows: dict[tuple[str, ...], Row]) -> list[tuple[Any, ...]]:
     return history
 
 
-_KEY = ("forecast_id", "time_period_id", "time_frame_id", "user_id", "field_id")
+_KEY = ("forecast_id", "quarter_id", "time_period_id", "time_frame_id", "user_id", "field_id")
 
 
 def found_entries(house: House) -> list[tuple[Any, ...]]:

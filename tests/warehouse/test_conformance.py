@@ -4,7 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -111,10 +111,19 @@ def _two_teams() -> Iterator[tuple[Json, datetime, dict[str, Any]]]:
     twice = entry("ann", call=5)
     yield document(twice, twice), moment(10, 23), {}
     yield document(entry("Bob", "W13", closed=-3, call=4, quota=1)), moment(1, 5, year=2027), {}  # the quarter is over
+    # A year beside two quarters, in a week of the same id; then it is gone from one.
+    of_year = entry("Bob", "W02", quota=9000, period="2026")
+    yield document(entry("Bob", "W02", quota=7), of_year), moment(1, 6, year=2027), {}
+    before = entry("Bob", "W02", call=8, period="2026_Q3")
+    weeks = {"W02": date(2026, 7, 8)}
+    for shown, day in (([before, of_year], 7), ([before], 8)):
+        listed = [{"timePeriodId": "2026_Q3"}, {"timePeriodId": "2026", "type": "YEAR", "label": f"{day}"}]
+        yield document(*shown, weeks=weeks, periods=listed), moment(1, day, year=2027), {"quarter": "2026_Q3"}
 
 
-# Each that has statements of its own: in order, partial, late, refused, in a long tail, of a quarter that is over.
-_DISTINCT = (0, 1, 2, 5, 6, 7, 9)
+# Each that has statements of its own: in order, partial, late, refused, in a long tail, of a quarter that is over, and
+# of a year.
+_DISTINCT = (0, 1, 2, 5, 6, 7, 9, 10, 11)
 
 
 def test_every_table_holds_the_same(tmp_path: Path, elsewhere: Elsewhere) -> None:

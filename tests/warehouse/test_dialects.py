@@ -127,7 +127,7 @@ def _staged_tables() -> LiteralString:
         create temp table stage_field (field_id varchar, field_name varchar, field_type varchar);
         create temp table stage_time_period (
             time_period_id varchar, period_type varchar, label varchar, year integer, start_date date, end_date date,
-            crm_id varchar
+            crm_id varchar, is_around boolean
         );
         create temp table stage_week (time_frame_id varchar, start_date date, end_date date);
         create temp table stage_time_frame (

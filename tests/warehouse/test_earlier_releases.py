@@ -37,6 +37,10 @@ def made_earlier(house: House) -> None:
     text = {"duckdb": "varchar", "snowflake": "varchar", "postgres": 'text collate "C"'}[engine]
     for statement in (
         "create table clari.held as select * from clari.forecast_entry",
+        "alter table clari.held drop column quarter_id",
+        "drop view clari.forecast_entry_version",
+        "alter table clari.forecast_entry_history drop column quarter_id",
+        "alter table clari.time_frame drop column quarter_id",
         "drop view clari.call_submission",
         "drop view clari.forecast_entry",
         "drop table clari.forecast_entry_state",

@@ -16,7 +16,7 @@ from clari_pipeline.warehouse.postgres.engine import PostgresWarehouse
 from tests.helpers.house import QUARTER, House, document, entry, moment, person
 
 OTHER = "2026_Q3"
-_WAITING = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+_WAITING = "select count(*) from pg_locks where locktype = '{}' and not granted"
 
 
 class Machines:
@@ -37,10 +37,10 @@ class Machines:
         with self.first.context.warehouse.session() as session, session.lock(*lock):
             yield
 
-    def wait_until(self, waiting: int) -> None:
+    def wait_until(self, waiting: int, *, kind: str = "advisory") -> None:
         """Until so many wait for a lock."""
         with psycopg.connect(self.url, autocommit=True) as watching:
-            until(lambda: watching.execute(_WAITING).fetchone() == (waiting,))
+            until(lambda: watching.execute(_WAITING.format(kind).encode()).fetchone() == (waiting,))
 
 
 def until(is_so: Callable[[], bool], *, seconds: float = 60) -> None:
@@ -102,6 +102,21 @@ def test_two_quarters_at_once_write_the_people_once(machines: Machines, tmp_path
     peaceful.merge(QUARTER)
     for table in ("forecast_user", "forecast_user_history", "forecast_field", "time_period", "time_frame"):
         assert _rows(machines.first, table) == _rows(peaceful, table)
+
+
+def test_a_year_that_two_quarters_bring_at_once_is_there_once(machines: Machines) -> None:
+    """Of two forecasts, which share no lock: the second waits for the row of the first, and is merged after it."""
+    request_id = machines.first.deliver(document(entry(call=1), entry(call=2, period="2026")), moment(10, 2))
+    with psycopg.connect(machines.url) as other:
+        other.execute(
+            "insert into clari.time_period (time_period_id, quarter_id, label, last_seen_at, job_id) "
+            "values ('2026', '2026', 'newer', '2026-10-03 06:00+00', 'job-south')"
+        )
+        merging = machines.begin(QUARTER)
+        machines.wait_until(1, kind="transactionid")
+    assert merging.result() == [request_id]
+    assert machines.first.outcome(request_id).export.state == "LOADED"
+    assert machines.first.tuples("select label from clari.time_period where time_period_id = '2026'") == [("newer",)]
 
 
 def test_marts_are_made_of_whole_merges_and_once(machines: Machines) -> None:

@@ -235,22 +235,6 @@ def test_days_of_weeks_contradict_the_settings_where_a_document_has_none_of_its_
         assert outcome.export.state == "LOADED"
 
 
-def test_a_period_around_the_quarter_is_no_other_quarter(forecast: Forecast) -> None:
-    quarter = {"timePeriodId": QUARTER, "type": "QUARTER", "startDate": "2026-10-01", "endDate": "2026-12-31"}
-    around = (
-        {"timePeriodId": "2026", "type": "YEAR", "startDate": "2026-01-01", "endDate": "2026-12-31"},
-        {"timePeriodId": "H2", "type": "HALF", "startDate": "2026-07-01", "endDate": "2026-12-31"},
-    )
-
-    outcome = forecast.bring(document(entry(call=1), periods=[quarter, *around]), moment(10, 20))
-    assert outcome.export.state == "LOADED"
-    assert outcome.export.document_period_id == QUARTER
-    other = quarter | {"timePeriodId": "2026_Q3", "startDate": "2026-07-01", "endDate": "2026-12-31"}
-    assert forecast.bring(document(entry(call=1), periods=[quarter, other]), moment(10, 20)).export.state == "REFUSED"
-    with_entries = document(entry(call=1), entry(period="2026", call=1), periods=[quarter, around[0]])
-    assert forecast.bring(with_entries, moment(10, 20)).export.state == "REFUSED"
-
-
 def test_the_organisations_zone_says_which_week_has_begun(tmp_path: Path) -> None:
     at = datetime.fromisoformat("2026-10-19T06:00+11:00")
     weeks = {"W01": date(2026, 10, 12), "W02": date(2026, 10, 19)}

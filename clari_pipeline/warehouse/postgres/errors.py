@@ -30,6 +30,10 @@ _ENDED_BY_SERVER = ("08", "25P", "57P")  # SQLSTATEs with which the server ends 
 _STATES: dict[str, tuple[_Kind, str]] = {
     "08": (WarehouseInterrupted, "nothing of it is half merged; run again once the server answers"),
     "22021": (WarehouseError, "a text of the document holds a character that the server cannot keep"),
+    "23505": (
+        WarehouseInterrupted,
+        "another program wrote the same row at once, and nothing of it was kept: run again",
+    ),
     "25006": (WarehouseUnwritable, f"it can only be read: name the primary server in {_URL}"),
     _UNENCRYPTED: (
         WarehouseUnwritable,

@@ -1,0 +1,25 @@
+-- A release before had quarters, and months in them, alone, and told a row's quarter by its period.
+update clari.forecast_entry_state as held
+set quarter_id = period.quarter_id
+from clari.time_period as period
+where held.quarter_id is null and period.time_period_id = held.time_period_id;
+
+update clari.forecast_entry_history as held
+set quarter_id = period.quarter_id
+from clari.time_period as period
+where held.quarter_id is null and period.time_period_id = held.time_period_id;
+
+update clari.forecast_entry_sighting as held
+set quarter_id = period.quarter_id
+from clari.time_period as period
+where held.quarter_id is null and period.time_period_id = held.time_period_id;
+
+update clari.forecast_time_frame as held
+set quarter_id = period.quarter_id
+from clari.time_period as period
+where held.quarter_id is null and period.time_period_id = held.time_period_id;
+
+update clari.time_frame as held
+set quarter_id = period.quarter_id
+from clari.time_period as period
+where held.quarter_id is null and period.time_period_id = held.time_period_id;

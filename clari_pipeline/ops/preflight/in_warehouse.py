@@ -77,7 +77,7 @@ def quarters_are_covered(probe: Probe) -> Finding:
     """The current quarter and the four before it are in the tables, of every forecast."""
     loaded = probe.read(ledger.status) or ()
     have = {(one.forecast_id, one.time_period_id) for one in loaded if one.exported_at is not None}
-    calendar = probe.context.calendar
+    calendar = probe.calendar
     today = calendar.day_of(probe.now())
     quarters = list(calendar.around(today, before=_COVERED, after=0))
     wanted = [(forecast, str(quarter)) for forecast in probe.forecasts for quarter in quarters]

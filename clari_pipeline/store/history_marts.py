@@ -25,10 +25,11 @@ from clari_pipeline.warehouse.session import Session, row, rows, rows_as, run
 
 CALLS = "forecast_call_week"
 MOVEMENT = "forecast_movement"
+CLOSED_BY = timedelta(hours=4)
+"""An export so soon after a week's close shows the week as it closed."""
 _WHOLE = ""
 _WEEK = ("time_frame_id", "start_date", "end_date")
 _VERSIONS = f"{MARTS[CALLS].version}.{MARTS[MOVEMENT].version}"  # of the rows, behind a quarter's own fingerprint
-_CLOSED_BY = timedelta(hours=4)  # an export so soon after a week's close shows it as it closed
 _CALLS_A_STATEMENT = 600_000  # so many fit into DuckDB's memory limit
 _Fingerprints = dict[tuple[str, str, str, str], str]  # by forecast, quarter, mart and part
 
@@ -321,7 +322,7 @@ def _weeks(begun: list[_BegunWeek], rules: CallRules, exports: list[datetime]) -
     for week_id, start, end, periods in shared:
         closes_at = rules.calendar.closes(end)
         ends_at = closes_at - timedelta(microseconds=1)
-        closing = next((export for export in exports if closes_at <= export < closes_at + _CLOSED_BY), None)
+        closing = next((export for export in exports if closes_at <= export < closes_at + CLOSED_BY), None)
         begins_at = rules.calendar.end_of(start - timedelta(days=1))
         known_at = max((export for export in exports if export <= ends_at), default=first_export)
         before = next((one for one in reversed(weeks) if not set(one.periods).isdisjoint(periods)), None)

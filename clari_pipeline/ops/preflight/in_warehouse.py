@@ -1,12 +1,15 @@
 """Checks of the warehouse: it can be read and written, and its figures are complete and fresh."""
 
+import json
 import os
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
+from clari_pipeline.core.periods import Quarter
 from clari_pipeline.ops.freshness import ExportHealth
 from clari_pipeline.ops.preflight.probe import CannotCheck, Finding, Probe, failed, passed, warning
 from clari_pipeline.store import ledger
+from clari_pipeline.sync.calendar_evidence import contradiction
 from clari_pipeline.sync.products.registry import unmet
 from clari_pipeline.sync.products.standing import product_freshness
 from clari_pipeline.warehouse import environment
@@ -71,6 +74,25 @@ def warehouse_schema_is_current(probe: Probe) -> Finding:
     return failed(
         "the tables are of another release", f"{_SYNC}, or clari-pipeline replay: either brings them up to date"
     )
+
+
+def fiscal_calendar_is_right(probe: Probe) -> Finding:
+    """The quarters begin at Clari in the months that the settings say, by the newest documents, refused ones included.
+
+    What they say is compared with the settings of now: a setting that was put right is no longer reported.
+    """
+    current = probe.calendar.quarter_of(probe.calendar.day_of(probe.now()))
+    found: dict[Quarter, str] = {}
+    for one in probe.rows("calendar/contradictions"):
+        quarter, days = Quarter.parse(one["time_period_id"]), json.loads(one["evidence"])["delivered"]
+        first, last = (days[name] and date.fromisoformat(days[name]) for name in ("start_date", "end_date"))
+        if probe.calendar.contradicted_by(quarter, first, last):
+            found[quarter] = contradiction(quarter, first, last, probe.calendar)["summary"]
+    if not found:
+        return passed("no document of a quarter contradicts it")
+    quarter = current if current in found else max(found)
+    detail, _, remedy = found[quarter].rpartition(": ")
+    return (failed if quarter == current else warning)(detail, remedy)
 
 
 def quarters_are_covered(probe: Probe) -> Finding:

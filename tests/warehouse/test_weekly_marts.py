@@ -70,8 +70,8 @@ def test_the_marts_hold_what_the_model_says(open_house: Callable[..., House], se
 
 
 _SAME = (
-    "week_number week_end_date week_closes_at weeks_to_end as_of is_week_over is_backfilled call_value is_submitted currency_code "
-    "crm_closed crm_total quota_value adjustment_value is_top role_name"
+    "week_number week_end_date week_closes_at weeks_to_end as_of is_week_over is_backfilled call_value is_submitted "
+    "currency_code crm_closed crm_total quota_value adjustment_value is_top role_name"
 )
 _CALL_COLUMNS = {name: name for name in _SAME.split()} | {"parent_role_id": "parent"}
 

@@ -147,33 +147,30 @@ def syncs_follow_the_week(probe: Probe) -> Finding:
     ends = {one["end_date"].weekday() for one in probe.rows("calendar/week_ends")}
     coming = [first_day + timedelta(days=ahead) for ahead in range(_DAYS_AHEAD)]
     closes = {day: probe.calendar.closes(day) for day in coming if not ends or day.weekday() in ends}
-    missed = {day: run for day in closes if not _follows(run := _next_run(settings, closes[day]), closes[day])}
+    runs = {day: _next_run(settings, close) for day, close in closes.items()}
+    missed = [day for day, run in runs.items() if run - closes[day] >= CLOSED_BY]
     if not missed or (not ends and {day.weekday() for day in missed} != set(range(_DAYS_OF_A_WEEK))):
         return passed(f"one runs within {_HOURS:g} hours after each week's close, at {settings.week_close:%H:%M}")
-    day, run = next(iter(missed.items()))
+    day, run = missed[0], runs[missed[0]]
     zone = ZoneInfo(settings.timezone)
-    later = "never runs after that" if run is None else f"runs next at {run:%Y-%m-%d %H:%M}"
     remedy = "set CLARI_TIMEZONE to CLARI_ORG_TIMEZONE, and CLARI_SYNC_CRON to half an hour after CLARI_WEEK_CLOSE"
     for at in sorted({(close.astimezone(zone) + timedelta(minutes=30)).time() for close in closes.values()}):
         line = f"{at.minute} {at.hour} * * *"
-        if all(_follows(_next_run(settings, close, line), close) for close in closes.values()):
+        if all(_next_run(settings, close, line) - close < CLOSED_BY for close in closes.values()):
             remedy = f"set CLARI_SYNC_CRON={line}"
             break
     return warning(
         f"a week that ends on {day} closes at {closes[day].astimezone(zone):%Y-%m-%d %H:%M}, and CLARI_SYNC_CRON "
-        f"({settings.sync_cron}) {later} ({settings.timezone}): its weekly figures miss its last day",
+        f"({settings.sync_cron}) runs next at {run:%Y-%m-%d %H:%M} ({settings.timezone}): its weekly figures miss its "
+        "last day",
         remedy,
     )
 
 
-def _next_run(settings: Settings, close: datetime, line: str | None = None) -> datetime | None:
-    """The first run of the schedule at a week's close or after it; None where it never runs."""
+def _next_run(settings: Settings, close: datetime, line: str | None = None) -> datetime:
+    """The first run of the schedule, or of another cron line, at a week's close or after it."""
     begin = close.astimezone(ZoneInfo(settings.timezone)) - timedelta(seconds=1)
-    return next(CronSim(line or settings.sync_cron, begin), None)
-
-
-def _follows(run: datetime | None, close: datetime) -> bool:
-    return run is not None and run - close < CLOSED_BY
+    return next(CronSim(line or settings.sync_cron, begin))
 
 
 def _dagster(probe: Probe) -> tuple[datetime | None, set[str]]:

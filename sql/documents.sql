@@ -348,9 +348,9 @@ group by all
 having count(*) > 0;
 
 -- name: weeks_astray
--- Grain: one row a period's week with a whole week or more between it and the period, whose days end before they begin,
--- are more than the period has (of 5/10 to 11/10 whoever writes the day first makes half a year), or are not the same
--- throughout the document. A week is of the period under which it is listed: week 1 may end before it begins [gitlab].
+-- Grain: one row a period's week that begins after the period, or ends more than a week before it, whose days end before
+-- they begin, are more than the period has (of 5/10 to 11/10 whoever writes the day first makes half a year), or are not
+-- the same throughout the document. A week is of the period under which it is listed: the first may end before [gitlab].
 select
     week.time_period_id, week.time_frame_id, week.start_date, week.end_date,
     period.start_date as period_start_date,
@@ -358,7 +358,7 @@ select
     case
         when week.end_date < week.start_date then 'ends before it begins'
         when
-            week.start_date > period.end_date + 7
+            week.start_date > period.end_date
             or coalesce(week.end_date, week.start_date + 6) < period.start_date - 7
             then 'lies outside its period'
         when week.end_date - week.start_date > period.end_date - period.start_date + 6 then 'is longer than its period'
@@ -368,7 +368,7 @@ from stage_time_frame as week
 inner join stage_time_period as period on period.time_period_id = week.time_period_id
 where
     week.end_date < week.start_date
-    or week.start_date > period.end_date + 7
+    or week.start_date > period.end_date
     or coalesce(week.end_date, week.start_date + 6) < period.start_date - 7
     or week.end_date - week.start_date > period.end_date - period.start_date + 6
     or (

@@ -36,7 +36,7 @@ def test_weeks_that_straddle_two_quarters_are_each_quarters_own(tmp_path: Path) 
     house = House(tmp_path, fiscal_year_start_month=2, now=at("2022-05-09T12:00"), week_close="00:00")
     shared = "TF:2022-01-25"
     given: dict[str, tuple[str, str, str, int, int]] = {
-        "2022_Q4": ("2021-11-01", "2022-01-31", "2021-10-26", 15, 100),
+        "2022_Q4": ("2021-11-01", "2022-01-31", "2021-10-26", 14, 100),
         "2023_Q1": ("2022-02-01", "2022-04-30", "2022-01-25", 14, 7000),
     }
     with house.held_open():

@@ -24,6 +24,7 @@ from clari_pipeline.defs.automation import daily_sync_schedule
 from clari_pipeline.defs.graph import build
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.store.mart_registry import MARTS
+from tests.helpers.house import House, document, entry
 from tests.helpers.listeners import free_port
 from tests.helpers.terminal import BEFORE, CURRENT, Terminal
 
@@ -194,6 +195,21 @@ def test_the_schedule_asks_for_each_quarter(monkeypatch: pytest.MonkeyPatch) -> 
     ):
         monkeypatch.setenv("CLARI_ORG_TIMEZONE", zone)
         assert requests_of_a_tick(datetime(2026, 12, 31, 20, tzinfo=UTC)) == quarters, zone
+
+
+def test_the_schedule_goes_by_the_quarters_that_the_warehouse_knows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A year of 53 weeks ends on 2 January; by the settings alone while the warehouse cannot be read."""
+    monkeypatch.setenv("CLARI_HISTORICAL_PERIODS", "0")
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", f"duckdb:///{tmp_path / 'warehouse.duckdb'}")
+    house, tick = House(tmp_path), datetime(2027, 1, 2, 20, tzinfo=UTC)
+    assert requests_of_a_tick(tick) == ["2027_Q1"]
+    quarter = {"timePeriodId": "2026_Q4", "type": "QUARTER", "startDate": "2026-09-27", "endDate": "2027-01-02"}
+    house.bring(document(entry(call=1), periods=[quarter]), datetime(2026, 12, 1, tzinfo=UTC))
+    assert requests_of_a_tick(tick) == ["2026_Q4"]
+    (tmp_path / "warehouse.duckdb").write_text("x" * 999)
+    assert requests_of_a_tick(tick) == ["2027_Q1"]
 
 
 _MARTS = {

@@ -212,6 +212,15 @@ def test_the_schedule_goes_by_the_quarters_that_the_warehouse_knows(
     assert requests_of_a_tick(tick) == ["2027_Q1"]
 
 
+def test_what_an_upgrade_has_rebuilt_is_said_once(terminal: Terminal) -> None:
+    terminal.begin_after("sync")
+    for run in (terminal, terminal.with_dagster):
+        terminal.execute("update clari.mart_part_version set made_of = repeat('0', 64)")  # a release before versions
+        for times in (1, 0):
+            lines = [line for line in run("sync", "--last", "1").err.splitlines() if "were rebuilt once" in line]
+            assert [line.endswith("(docs/runbook.md#weekly_marts_rebuilt)") for line in lines] == [True] * times
+
+
 _MARTS = {
     "forecast_vs_quota", "forecast_swing", "forecast_swing_summary", "pipeline_health", "pipeline_health_month",
     "read_copy", "forecast_call_week", "forecast_movement", "forecast_accuracy", "attainment_pacing",

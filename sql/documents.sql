@@ -354,8 +354,9 @@ group by all
 having count(*) > 0;
 
 -- name: weeks_astray
--- Grain: one row a period's week whose days do not touch the period's, end before they begin, are more than the period
--- has (of 5/10 to 11/10 whoever writes the day first makes half a year), or are not the same throughout the document. The day before a period touches it: there stands what it begins with [spec].
+-- Grain: one row a period's week that begins after the period, or ends more than a week before it, whose days end before
+-- they begin, are more than the period has (of 5/10 to 11/10 whoever writes the day first makes half a year), or are not
+-- the same throughout the document. A week is of the period under which it is listed: the first may end before [gitlab].
 select
     week.time_period_id, week.time_frame_id, week.start_date, week.end_date,
     period.start_date as period_start_date,
@@ -364,7 +365,7 @@ select
         when week.end_date < week.start_date then 'ends before it begins'
         when
             week.start_date > period.end_date
-            or coalesce(week.end_date, week.start_date + 6) < period.start_date - 1
+            or coalesce(week.end_date, week.start_date + 6) < period.start_date - 7
             then 'lies outside its period'
         when week.end_date - week.start_date > period.end_date - period.start_date + 6 then 'is longer than its period'
         else 'has several days'
@@ -374,7 +375,7 @@ inner join stage_time_period as period on period.time_period_id = week.time_peri
 where
     week.end_date < week.start_date
     or week.start_date > period.end_date
-    or coalesce(week.end_date, week.start_date + 6) < period.start_date - 1
+    or coalesce(week.end_date, week.start_date + 6) < period.start_date - 7
     or week.end_date - week.start_date > period.end_date - period.start_date + 6
     or (
         select count(*)

@@ -108,17 +108,17 @@ def sync(
     if settings.brings_forecasts:
         forecasts = forecasts or settings.required_forecasts()
     open_channels(settings.alert_urls)  # raises for an invalid address before any request to Clari
-    context = Context.of(settings, hooks=hooks)
-    request = SyncRequest(
-        run_id=uuid.uuid4().hex,
-        quarters=(quarters or context.current_quarters(last)) if settings.brings_forecasts else (),
-        forecasts=forecasts,
-        products=() if is_part else settings.other_products,
-        tags={"clari/source": "sandbox"} if is_sandbox else {},
-    )
+    context, run_id = Context.of(settings, hooks=hooks), uuid.uuid4().hex
     log = CommandLog(settings)
-    work = partial(_sync, context, request, log, as_json=as_json, open_steps=open_steps)
     try:
+        request = SyncRequest(
+            run_id=run_id,
+            quarters=(quarters or context.current_quarters(last)) if settings.brings_forecasts else (),
+            forecasts=forecasts,
+            products=() if is_part else settings.other_products,
+            tags={"clari/source": "sandbox"} if is_sandbox else {},
+        )
+        work = partial(_sync, context, request, log, as_json=as_json, open_steps=open_steps)
         return run_interruptibly(work, stop=partial(_stop, context.stop, log))
     except (SettingsError, WrongEnvironment):
         raise
@@ -128,7 +128,7 @@ def sync(
         reason = log.masked(str(error)).strip().partition("\n")[0] or type(error).__name__
         subject = type(error).__name__  # so that two causes with one section are two alerts
         failure = Problem(AlertKind.RUN_FAILED, None, reason, section_of(error), subject=subject)
-        log.say(*Alerts(context).notify_of_crash([failure], run_id=request.run_id).problems)
+        log.say(*Alerts(context).notify_of_crash([failure], run_id=run_id).problems)
         raise
 
 
@@ -219,7 +219,7 @@ def _replay(
             swings=swings,
             products=products.products,
             failures=products.failures,
-            warnings=[*products.damaged, *published.problems],
+            warnings=[*products.damaged, *replayed.problems, *published.problems],
         )
         return _finish(context, result, log, as_json=as_json, excused=replayed.refused_before)
 

@@ -1,7 +1,7 @@
 """All settings, read in one place into one frozen object."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     fiscal_year_start_month: int = Field(1, ge=1, le=12)
     fiscal_year_named_by: Literal["end", "start"] = "end"
     org_timezone: str = "America/Los_Angeles"
+    week_close: time = time()
     historical_periods: int = Field(4, ge=0, le=40)
     future_periods: int = Field(0, ge=0, le=8)
     retention_periods: int = Field(8, ge=8, le=400)
@@ -79,7 +80,7 @@ class Settings(BaseSettings):
     top_user: str | None = None
     warehouse_url: SecretStr = SecretStr("duckdb:///data/warehouse.duckdb")
     data_dir: Path = Field(Path("data"), validate_default=True)
-    sync_cron: str = "0 6 * * *"
+    sync_cron: str = "30 8 * * *"
     timezone: str = "UTC"
     max_age_hours: float = Field(26, gt=0)
     weekly_files_max_rows: int = Field(250_000, ge=0)
@@ -133,13 +134,23 @@ class Settings(BaseSettings):
             raise ValueError(f"{name!r} is no time zone: write one such as Europe/Berlin") from None
         return name
 
+    @field_validator("week_close", mode="before")
+    @classmethod
+    def _time_of_day(cls, value: object) -> object:
+        if isinstance(value, str):
+            try:
+                return datetime.strptime(value, "%H:%M").time()  # noqa: DTZ007 - no moment, but a time of day
+            except ValueError:
+                raise ValueError(f"{value!r} is no time of day: write HH:MM, such as 05:00") from None
+        return value
+
     @field_validator("sync_cron")
     @classmethod
     def _cron(cls, line: str) -> str:
         try:
             CronSim(line, datetime.now(UTC))
         except CronSimError:
-            raise ValueError(f"{line!r} is no cron line: write five fields such as 0 6 * * *") from None
+            raise ValueError(f"{line!r} is no cron line: write five fields such as 30 8 * * *") from None
         return line
 
     @field_validator("base_url")
@@ -183,8 +194,10 @@ class Settings(BaseSettings):
 
     @property
     def calendar(self) -> FiscalCalendar:
-        """The organisation's fiscal calendar."""
-        return FiscalCalendar(self.fiscal_year_start_month, self.fiscal_year_named_by, self.org_timezone)
+        """The organisation's fiscal calendar, of which no quarter's days are known (`store.calendar`)."""
+        return FiscalCalendar(
+            self.fiscal_year_start_month, self.fiscal_year_named_by, self.org_timezone, self.week_close
+        )
 
     @property
     def copy_file(self) -> Path:

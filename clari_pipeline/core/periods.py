@@ -2,8 +2,8 @@
 
 import calendar
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal, Self
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from clari_pipeline.core.runbook import PipelineError
 
 _YEAR = r"([12][0-9]{3})"  # years 1000 to 2999
+_DAY = timedelta(days=1)
 _HALF_A_MONTH = timedelta(days=16)
 _WEEKS_AT_LEAST, _DAYS_AT_MOST = 12, timedelta(days=110)  # of a whole quarter
 _QUARTER = re.compile(rf"{_YEAR}_Q([1-4])")
@@ -54,12 +55,34 @@ class FiscalCalendar:
     """Maps fiscal quarters to dates, and moments to days.
 
     `start_month` (1 to 12) is the first month of the fiscal year, which is named after the calendar year in which it
-    starts or ends (`named_by`). `zone` is the organisation's IANA time zone, in which a day begins at midnight.
+    starts or ends (`named_by`); one that begins up to half a month off is named as if it began with the month. `zone`
+    is the organisation's IANA time zone, in which a day begins at midnight; `week_close` is the time of day at which a
+    week closes there, on the day after its last. `begins` has the first days of quarters that are known (`knowing`);
+    every other quarter begins with a month. Each quarter ends on the day before the next begins.
+
+    `repr` leaves `week_close` and `begins` out: it is part of the fingerprints of what depends on neither.
     """
 
     start_month: int = 1
     named_by: Literal["start", "end"] = "end"
     zone: str = "UTC"
+    week_close: time = field(default=time(), repr=False)
+    begins: Mapping[Quarter, date] = field(default_factory=dict, repr=False, hash=False)
+
+    def knowing(self, quarters: Mapping[Quarter, tuple[date, date]]) -> Self:
+        """This calendar with the first and last days that documents gave of quarters: these decide.
+
+        The quarter after a known one begins on the day after it, unless it is known itself; the quarter before ends on
+        the day before. Days that contradict the settings (`contradicted_by`) are ignored. So are those that the
+        settings give: nobody can tell them from those that were filled in for a document without any.
+        """
+        known = {
+            quarter: days
+            for quarter, days in quarters.items()
+            if days != self.by_months(quarter) and not self.contradicted_by(quarter, *days)
+        }
+        begins = {quarter.shifted(1): last + _DAY for quarter, (_, last) in known.items()}
+        return replace(self, begins=begins | {quarter: first for quarter, (first, _) in known.items()})
 
     @property
     def named_ahead(self) -> int:
@@ -74,17 +97,26 @@ class FiscalCalendar:
         """The quarter that contains a day."""
         months = (day.month - self.start_month) % 12
         begins_in = day.year - (day.month < self.start_month)
-        return Quarter(begins_in + self.named_ahead, months // 3 + 1)
+        quarter = Quarter(begins_in + self.named_ahead, months // 3 + 1)
+        return quarter.shifted((day > self.last_day(quarter)) - (day < self.first_day(quarter)))
 
     def first_day(self, quarter: Quarter) -> date:
         """The first day of a quarter."""
-        year = quarter.year - self.named_ahead
-        months = self.start_month - 1 + 3 * (quarter.number - 1)
-        return date(year + months // 12, months % 12 + 1, 1)
+        known = self.begins.get(quarter)
+        return self._first_by_months(quarter) if known is None else known
 
     def last_day(self, quarter: Quarter) -> date:
         """The last day of a quarter."""
-        return self.first_day(quarter.shifted(1)) - timedelta(days=1)
+        return self.first_day(quarter.shifted(1)) - _DAY
+
+    def by_months(self, quarter: Quarter) -> tuple[date, date]:
+        """First and last day of a quarter by the settings alone: it begins with a month."""
+        return self._first_by_months(quarter), self._first_by_months(quarter.shifted(1)) - _DAY
+
+    def _first_by_months(self, quarter: Quarter) -> date:
+        year = quarter.year - self.named_ahead
+        months = self.start_month - 1 + 3 * (quarter.number - 1)
+        return date(year + months // 12, months % 12 + 1, 1)
 
     def contains(self, quarter: Quarter, first: date, last: date) -> bool:
         """Whether the middle of a period lies in the quarter: 4-4-5 months may reach over its ends."""
@@ -102,9 +134,18 @@ class FiscalCalendar:
         return date(year, number, 1), date(year, number, calendar.monthrange(year, number)[1])
 
     def end_of(self, day: date) -> datetime:
-        """The last microsecond of the organisation's day."""
-        midnight = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(self.zone))
+        """The last microsecond of the organisation's day; of a week, `closes` says when it ends."""
+        midnight = datetime.combine(day + _DAY, time(), ZoneInfo(self.zone))
         return midnight.astimezone(UTC) - timedelta(microseconds=1)
+
+    def closes(self, last_day: date) -> datetime:
+        """The moment, in UTC, from which a week is closed, by its last day: `week_close` on the day after.
+
+        A time that the clocks skip or show twice that day is taken as the later of its two readings, so that no week
+        closes before its time: 02:30 on the night that begins summer time is half an hour after 02:00 in winter time.
+        """
+        at = datetime.combine(last_day + _DAY, self.week_close, ZoneInfo(self.zone))
+        return max(at.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
 
     def moment(self, text: str) -> datetime:
         """Parse ISO 8601 to UTC: a time without a zone is UTC, a date its midnight in `zone`. Raises `ValueError`."""
@@ -118,33 +159,33 @@ class FiscalCalendar:
         return found.replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
 
     def contradicted_by(self, quarter: Quarter, first: date | None, last: date | None) -> bool:
-        """Whether a delivered first or last day of a quarter is more than 16 days off this calendar's.
+        """Whether a delivered first or last day of a quarter is more than 16 days off the settings' (`by_months`).
 
         4-4-5 weeks, and years that begin on the Sunday nearest to a month's first, are within that.
         """
-        expected = ((first, self.first_day(quarter)), (last, self.last_day(quarter)))
+        expected = zip((first, last), self.by_months(quarter), strict=True)
         return any(day is not None and abs(day - known) > _HALF_A_MONTH for day, known in expected)
 
     def is_elsewhere(self, quarter: Quarter, weeks: int, first: date, last: date) -> bool:
         """Whether a document's weeks, from `first` to `last`, belong to another quarter than the one named.
 
         That is so where all of them lie more than 32 days outside of it, or where they are a whole quarter (12 weeks or
-        more in 110 days) both ends of which contradict this calendar.
+        more in 110 days) both ends of which contradict the settings.
         """
-        begins, ends = self.first_day(quarter), self.last_day(quarter)
+        begins, ends = self.by_months(quarter)
         if last < begins - 2 * _HALF_A_MONTH or first > ends + 2 * _HALF_A_MONTH:
             return True
         is_whole = weeks >= _WEEKS_AT_LEAST and last - first <= _DAYS_AT_MOST
         return is_whole and self.contradicted_by(quarter, first, None) and self.contradicted_by(quarter, None, last)
 
     def as_delivered(self, quarter: Quarter, first: date) -> Self | None:
-        """This calendar with the `start_month` and `named_by` by which the quarter begins about that day, if any."""
+        """A calendar with the `start_month` and `named_by` by which the quarter begins about that day, if any."""
         into_the_month, left_of_it = first.day - 1, calendar.monthrange(first.year, first.month)[1] - first.day + 1
         is_nearer_the_next = left_of_it < into_the_month
         months = first.year * 12 + first.month - 1 + is_nearer_the_next - 3 * (quarter.number - 1)
         begins_in, start_month = months // 12, months % 12 + 1
         for named_by in (self.named_by, "end", "start"):
-            found = replace(self, start_month=start_month, named_by=named_by)
+            found = replace(self, start_month=start_month, named_by=named_by, begins={})
             if begins_in + found.named_ahead == quarter.year:
                 return found
         return None

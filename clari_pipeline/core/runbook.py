@@ -92,6 +92,7 @@ class RunbookSection(StrEnum):
     QUOTA_UNKNOWN = "quota_unknown"
     ALERT_NOT_SENT = "alert_not_sent"
     MARTS_WITHOUT_FILES = "marts_without_files"
+    WEEKLY_MARTS_REBUILT = "weekly_marts_rebuilt"
     NOTHING_KNOWN = "nothing_known"
     SERVER_TABLES_NOT_SAVED = "server_tables_not_saved"
     DOCUMENT_NOT_SAVED = "document_not_saved"

@@ -267,11 +267,12 @@ def _history_marts(engine: str) -> dg.AssetsDefinition:
     def history_marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
         sync: Context = context.resources.sync_context
         with as_step_failure(), sync.warehouse.session() as session:
-            for mart in weekly:
-                if mart.has_own_refresh:
-                    Marts(sync).refresh(mart.name)
+            problems = [found for mart in weekly if mart.has_own_refresh for found in Marts(sync).refresh(mart.name)]
             counts = {mart.name: session.count(mart.name) for mart in weekly}
             verdicts = movement_verdicts(session)
+        if problems:
+            yield observation(key("forecast_call_week"), problems)
+            log_warnings(context.log, problems)
         for name, rows in counts.items():
             yield dg.MaterializeResult(asset_key=key(name), metadata={"dagster/row_count": rows})
         yield mart_result(movement, "forecast_movement_adds_up", verdicts, is_needed=False)

@@ -1,6 +1,7 @@
 """Jobs, schedules, and the sensors that refresh the marts and send alerts after runs."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC
 from typing import Any
 
@@ -15,6 +16,7 @@ from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.results import result_of
+from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.session import Warehouse
 
 _FRESHNESS_INTERVAL_S = 900
@@ -60,9 +62,9 @@ def jobs(settings: Settings, *, board_follows: bool) -> tuple[Any, Any, Any]:
 def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDefinition:
     """A run for the current quarter and each before it, at `CLARI_SYNC_CRON` in `CLARI_TIMEZONE`.
 
-    The current quarter is that of the organisation's day (`CLARI_ORG_TIMEZONE`).
+    The current quarter is that of the organisation's day (`CLARI_ORG_TIMEZONE`), by the quarters' days that the
+    warehouse knows, or by the settings alone while it cannot be read: no sync is left out for that.
     """
-    calendar = settings.calendar
 
     @dg.schedule(
         name="daily_sync_schedule",
@@ -75,6 +77,9 @@ def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDef
         if not settings.brings_forecasts:
             yield dg.SkipReason("forecast is not in CLARI_PRODUCTS: daily_products_schedule brings what is")
             return
+        calendar = settings.calendar
+        with suppress(WarehouseError):
+            calendar = Context.of(settings).fiscal_calendar()
         today = calendar.day_of(context.scheduled_execution_time)
         stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
         for quarter in calendar.around(today, before=settings.historical_periods, after=settings.future_periods):

@@ -32,7 +32,8 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_fo
     """
     calendar = settings.calendar
     today = calendar.day_of(datetime.now(UTC))
-    synced = calendar.around(today, before=settings.historical_periods, after=settings.future_periods)
+    # One more on either side: by the days that the warehouse knows, another quarter may be the current one.
+    synced = calendar.around(today, before=settings.historical_periods + 1, after=settings.future_periods + 1)
     partitions = quarters(calendar, [*synced, *more_quarters])
     engine = engine_of(settings.warehouse_url)
     sync_quarter, refresh_marts, apply_retention = jobs(settings, board_follows=board_follows)

@@ -12,6 +12,7 @@ from clari_pipeline.documents.rows import DocumentUnreadable
 
 _FIRST_YEAR, _LAST_YEAR = 1990, 2199  # numbers beyond these years are no milliseconds
 _DAYS_OF_A_WEEK = 7
+_WEEK = timedelta(days=_DAYS_OF_A_WEEK)
 _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?"
@@ -75,15 +76,15 @@ def _swapped(written: str) -> str:
 
 
 def _are_weeks(weeks: list[tuple[date | None, date | None, tuple[date | None, date | None]]]) -> bool:
-    """Whether each begins on a day, ends within the next seven where it ends, and touches its period.
+    """Whether each begins on a day, ends within the next seven where it ends, and is of its period.
 
-    Those without an end begin whole weeks apart.
+    The first of a period may end up to a week before it begins [gitlab]. Those without an end begin whole weeks apart.
     """
     for start, end, (first, last) in weeks:
         if start is None or (end is not None and not 0 <= (end - start).days < _DAYS_OF_A_WEEK):
             return False
         until = end or start + timedelta(days=_DAYS_OF_A_WEEK - 1)
-        if first is not None and last is not None and not (start <= last and until >= first - timedelta(days=1)):
+        if first is not None and last is not None and not (start <= last and until + _WEEK >= first):
             return False
     starts = [start for start, end, _ in weeks if start is not None and end is None]
     return all((start - starts[0]).days % _DAYS_OF_A_WEEK == 0 for start in starts)

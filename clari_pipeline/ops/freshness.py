@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from clari_pipeline.config.settings import Settings
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.store import ledger
 from clari_pipeline.warehouse.session import Session
 
@@ -39,9 +40,8 @@ class CurrentQuarter:
     is_new: bool
 
     @staticmethod
-    def at(now: datetime, settings: Settings) -> CurrentQuarter:
-        """The current quarter at a moment, by the calendar in the settings."""
-        calendar = settings.calendar
+    def at(now: datetime, settings: Settings, calendar: FiscalCalendar) -> CurrentQuarter:
+        """The current quarter at a moment, by this calendar."""
         today = calendar.day_of(now)
         current = calendar.quarter_of(today)
         is_new = today < calendar.first_day(current) + timedelta(days=settings.quarter_grace_days)

@@ -33,6 +33,7 @@ from clari_pipeline.core.safe_text import json_text, printable
 from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.ops.freshness import CurrentQuarter, ExportHealth
 from clari_pipeline.store import ledger
+from clari_pipeline.store.calendar import known_calendar
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.products.standing import ProductFreshness, metrics_of, product_freshness
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
@@ -209,6 +210,7 @@ class HealthReader(Collector):
         self._warehouse = warehouse
         self._settings = settings
         self._guard = threading.Lock()
+        self._calendar = settings.calendar  # with what the newest snapshot knew of it
         self._last: Snapshot | None = None
         self._last_token: object = None
         self._taken_at = self._closed_at = float("-inf")  # monotonic
@@ -227,7 +229,8 @@ class HealthReader(Collector):
             except WarehouseError as unreadable:
                 failure, error = "unreadable", str(unreadable)
             snapshot, now = None if failure else self._last, datetime.now(UTC)
-        current = CurrentQuarter.at(now, settings)
+            calendar = self._calendar
+        current = CurrentQuarter.at(now, settings, calendar)
         return Health(now, settings.max_age_hours, snapshot, settings.brings_forecasts, current, failure, error)
 
     def describe(self) -> Sequence[Metric]:
@@ -253,6 +256,7 @@ class HealthReader(Collector):
             if session is None:
                 snapshot = Snapshot(now, products=product_freshness(None, products))
             else:
+                self._calendar = known_calendar(session, self._settings.calendar)
                 snapshot = Snapshot(
                     now,
                     exports=tuple(ExportHealth.all(session)),

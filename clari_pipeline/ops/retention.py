@@ -44,7 +44,7 @@ class Retention:
     def __init__(self, context: Context) -> None:
         self._context = context
         kept = max(context.settings.retention_periods, context.settings.historical_periods + 1)
-        self.oldest_kept = context.calendar.quarter_of(context.today()).shifted(1 - kept)
+        self.oldest_kept = context.fiscal_calendar().quarter_of(context.today()).shifted(1 - kept)
         """The oldest quarter that stays, by `CLARI_RETENTION_PERIODS`, but never one that a sync exports."""
 
     def old_quarters(self) -> list[OldQuarter]:

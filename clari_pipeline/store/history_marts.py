@@ -25,8 +25,11 @@ from clari_pipeline.warehouse.session import Session, row, rows, rows_as, run
 
 CALLS = "forecast_call_week"
 MOVEMENT = "forecast_movement"
+CLOSED_BY = timedelta(hours=4)
+"""An export so soon after a week's close shows the week as it closed."""
 _WHOLE = ""
 _WEEK = ("time_frame_id", "start_date", "end_date")
+_VERSIONS = f"{MARTS[CALLS].version}.{MARTS[MOVEMENT].version}"  # of the rows, behind a quarter's own fingerprint
 _CALLS_A_STATEMENT = 600_000  # so many fit into DuckDB's memory limit
 _Fingerprints = dict[tuple[str, str, str, str], str]  # by forecast, quarter, mart and part
 
@@ -62,7 +65,7 @@ class _BegunWeek:
 
 @dataclass(frozen=True, slots=True)
 class _Week:
-    """A week of a quarter, of all `periods` that have it; `as_of` is the moment of its calls.
+    """A week of a quarter, of all `periods` that have it, wherever its days lie; `as_of` is the moment of its calls.
 
     `part` is unique in the quarter, as its periods may number their weeks alike; `previous_time_frame_id` is a week of
     the same periods. The fingerprints in `mart_part_version` are made of these fields, in this order.
@@ -74,6 +77,7 @@ class _Week:
     periods: list[str]
     part: str
     previous_time_frame_id: str | None
+    closes_at: datetime
     as_of: datetime
     is_week_over: bool
     is_backfilled: bool
@@ -113,11 +117,22 @@ class _CallsFingerprint(NamedTuple):
         return fingerprint.partition(" ")[0] == self.content
 
 
-def refresh(session: Session, rules: CallRules) -> list[tuple[NewestExport, list[str]]]:
+@dataclass(frozen=True, slots=True)
+class RefreshedQuarter:
+    """A quarter that could have changed: its newest export, and the weeks whose movements are to be checked.
+
+    `is_upgraded`: its weeks were those of another version of the marts, and are all rebuilt.
+    """
+
+    newest: NewestExport
+    weeks: list[str]
+    is_upgraded: bool
+
+
+def refresh(session: Session, rules: CallRules) -> list[RefreshedQuarter]:
     """Rebuild the weeks that have changed. The caller holds the transaction.
 
-    Returns the newest export of each quarter that could have changed, the oldest quarter first, with the weeks whose
-    movements are to be checked: those rebuilt and the newest.
+    Returns the quarters that could have changed, the oldest first; to be checked are weeks rebuilt and the newest.
     """
     run(session, "marts/weekly_orphans")
     known: _Fingerprints = {
@@ -131,7 +146,9 @@ def refresh(session: Session, rules: CallRules) -> list[tuple[NewestExport, list
         which = (quarter.forecast_id, quarter.quarter_id)
         weeks = _refresh_quarter(session, rules, quarter, newest[which], known)
         if weeks is not None:
-            changed.append((newest[which], weeks))
+            before = known.get((*which, CALLS, _WHOLE), f" {_VERSIONS}")
+            is_upgraded = before.rpartition(" ")[2] != _VERSIONS
+            changed.append(RefreshedQuarter(newest[which], weeks, is_upgraded))
     return changed
 
 
@@ -181,8 +198,9 @@ def _refresh_quarter(
         [quarter.known_at(week.as_of) for week in weeks[-1:]],
         ([asdict(week) for week in weeks], days, numbers, rules),
         names,
-        [MARTS[mart].version for mart in (CALLS, MOVEMENT)],
+        _VERSIONS,
     )
+    whole = f"{whole} {_VERSIONS}"
     if fingerprints.get((quarter.forecast_id, quarter.quarter_id, CALLS, _WHOLE)) == whole:
         return None
     known = {key[2:]: fingerprint for key, fingerprint in fingerprints.items() if key[:2] == tuple(which.values())}
@@ -190,12 +208,14 @@ def _refresh_quarter(
         run(session, "marts/weekly_forget", **which)
         known = {}
     marts.begin_calls(session, rules)
+    for end_date, closes_at in {(week.end_date, week.closes_at) for week in weeks}:
+        run(session, "marts/week_closes", end_date=end_date, closes_at=closes_at)
     calendar = _fingerprint(
         days,
         [(week.part, week.start_date, week.end_date) for week in weeks],
         names,
         (rules.use_adjusted, rules.top_user, rules.quota_field, rules.rules.fields),
-        MARTS[CALLS].version,
+        _VERSIONS,
     )
     calls = {
         week.part: _CallsFingerprint(
@@ -287,9 +307,10 @@ def _backfill(
 def _weeks(begun: list[_BegunWeek], rules: CallRules, exports: list[datetime]) -> list[_Week]:
     """The weeks of a quarter in order; periods with the same week id and days share one.
 
-    `as_of` is the week's end in the organisation's time zone, but not after the newest export and not before the first;
-    where no export was made in the week, it is that of the newest before. `exports` are the moments of the loaded
-    exports in order.
+    A week ends when it closes (`FiscalCalendar.closes`). `as_of` is the first export within four hours after that,
+    which is what a schedule behind the close is for; else the week's end, but not after the newest export and not
+    before the first; where no export was made in the week, that of the newest before. `exports` are the moments of the
+    loaded exports in order.
     """
     shared = [
         (week_id, start, end, [one.time_period_id for one in found])
@@ -299,7 +320,9 @@ def _weeks(begun: list[_BegunWeek], rules: CallRules, exports: list[datetime]) -
     first_export, newest_export = exports[0], exports[-1]
     weeks: list[_Week] = []
     for week_id, start, end, periods in shared:
-        ends_at = rules.calendar.end_of(end)
+        closes_at = rules.calendar.closes(end)
+        ends_at = closes_at - timedelta(microseconds=1)
+        closing = next((export for export in exports if closes_at <= export < closes_at + CLOSED_BY), None)
         begins_at = rules.calendar.end_of(start - timedelta(days=1))
         known_at = max((export for export in exports if export <= ends_at), default=first_export)
         before = next((one for one in reversed(weeks) if not set(one.periods).isdisjoint(periods)), None)
@@ -312,7 +335,8 @@ def _weeks(begun: list[_BegunWeek], rules: CallRules, exports: list[datetime]) -
                 periods,
                 part=week_id if alike[week_id] == 1 else f"{week_id} {start}",
                 previous_time_frame_id=before.time_frame_id if before else None,
-                as_of=known_at if is_quiet else min(ends_at, newest_export),
+                closes_at=closes_at,
+                as_of=closing or (known_at if is_quiet else min(ends_at, newest_export)),
                 is_week_over=ends_at < newest_export,
                 is_backfilled=ends_at < first_export,
             )

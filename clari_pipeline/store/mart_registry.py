@@ -112,7 +112,7 @@ _ALL = (
         reads=_TABLES,
         refresh=Refresh.NEWEST_CALLS,
         retention=RetentionRule.WITH_QUARTER,
-        version=1,  # words: 1-735b3b9a
+        version=1,  # words: 1-d1c20d7e
         statements=(*_CALLS_STATEMENTS, "newest_loaded", "person_at", "forecast_vs_quota_begin", "forecast_vs_quota"),
         columns=_ENTRY_KEY
         | _PERSON
@@ -192,13 +192,14 @@ _ALL = (
         refresh=Refresh.WEEKS,
         retention=RetentionRule.WITH_QUARTER,
         is_weekly=True,
-        version=1,  # words: 1-bc98e47b
+        version=2,  # words: 2-7f8dac49
         statements=(
             *_CALLS_STATEMENTS,
             "loaded_documents",
             "quarter_weeks",
             "quarter_days",
             "week_numbers",
+            "week_closes",
             "forecast_call_week",
             "week_as_of",
             "backfilled_begin",
@@ -211,6 +212,7 @@ _ALL = (
         | {
             "week_start_date": "time_frame.start_date",
             "week_end_date": "time_frame.end_date",
+            "week_closes_at": "time_frame.end_date",
             "as_of": f"time_frame.end_date {_EXPORT}",
             "is_week_over": f"time_frame.end_date {_EXPORT}",
             "is_backfilled": f"time_frame.end_date {_EXPORT}",
@@ -229,7 +231,7 @@ _ALL = (
         refresh=Refresh.WITH_ANOTHER,
         retention=RetentionRule.WITH_QUARTER,
         is_weekly=True,
-        version=1,  # words: 1-ccaf512c
+        version=2,  # words: 2-ccaf512c
         statements=("forecast_movement",),
         columns={
             "previous_time_frame_id": "forecast_call_week.time_frame_id",
@@ -318,7 +320,7 @@ _ALL = (
             "submitted_at": "forecast_entry.updated_at",
             "submitted_by": "forecast_entry.updated_by",
             "is_submitted_by_other": "forecast_entry.updated_by forecast_entry.user_id",
-            "is_late": "forecast_entry.updated_at forecast_call_week.week_end_date",
+            "is_late": "forecast_entry.updated_at forecast_call_week.week_closes_at",
             "is_overridden": "forecast_entry.adjustment_value forecast_entry.adjusted_by forecast_entry.adjusted_at",
             "override_value": "forecast_entry.adjustment_value",
             "overridden_at": "forecast_entry.adjusted_at",

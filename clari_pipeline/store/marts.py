@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from clari_pipeline.config.rules import Rules
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
+from clari_pipeline.store.calendar import known_calendar
 from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.warehouse.session import Session, row, rows, rows_as, run
@@ -303,7 +304,8 @@ def _compare(session: Session, calls: _Calls, pairs: list[_Pair]) -> None:
     rules, quarter = calls.rules, calls.quarter
     exports = rows_as(LoadedExport, session, "ledger/of_quarter", **quarter, states=["LOADED"])
     loaded = {export.job_id: export for export in exports}
-    swing_rules, fiscal_quarter = rules.rules.swings, Quarter.parse(quarter["quarter_id"])
+    swing_rules = rules.rules.swings
+    quarter_end = known_calendar(session, rules.calendar).last_day(Quarter.parse(quarter["quarter_id"]))
     for pair in pairs:
         for job_id in (pair.previous_job_id, pair.job_id):  # the newer last: people and fields are needed as of it next
             calls.collect(loaded[job_id])
@@ -320,7 +322,7 @@ def _compare(session: Session, calls: _Calls, pairs: list[_Pair]) -> None:
             rep_mutes=list(swing_rules.reps_muted_in_weeks),
             # A quarter that ended three days ago to the instant did not end more than three days ago.
             exported_on=rules.calendar.day_of(loaded[pair.job_id].exported_at - timedelta(microseconds=1)),
-            quarter_end=rules.calendar.last_day(fiscal_quarter),
+            quarter_end=quarter_end,
         )
         run(session, "marts/forecast_swing_contribution", **asdict(pair))
         run(session, "marts/forecast_swing_summary", **asdict(pair), every_job=False)

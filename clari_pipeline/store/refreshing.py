@@ -6,11 +6,10 @@ from clari_pipeline.store.marts import CallRules
 from clari_pipeline.warehouse.session import Session, run
 
 
-def refresh(session: Session, mart: Mart, rules: CallRules) -> list[tuple[marts.NewestExport, list[str]]]:
+def refresh(session: Session, mart: Mart, rules: CallRules) -> list[history_marts.RefreshedQuarter]:
     """Refresh a mart and those that are filled with it. The caller holds the transaction.
 
-    Returns for the weekly marts what `history_marts.refresh` does, the quarters whose movements are to be checked; else
-    nothing.
+    Returns for the weekly marts what `history_marts.refresh` does; else nothing.
     """
     match mart.refresh:
         case Refresh.NEWEST_CALLS:

@@ -1,6 +1,7 @@
 """Compare a document's dates of the quarter with the fiscal calendar of the settings."""
 
 from dataclasses import astuple
+from datetime import date
 from typing import Any
 
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
@@ -10,38 +11,39 @@ from clari_pipeline.store.facts import DeliveredPeriod, WeeksSpan
 def contradictions_of(
     quarter: Quarter, periods: list[DeliveredPeriod], weeks: WeeksSpan, calendar: FiscalCalendar
 ) -> list[dict[str, Any]]:
-    """Evidence, a dict a contradiction: the quarter's dates in the document and by the settings, and settings to match.
+    """Evidence, a dict a contradiction (`contradiction`), of the quarter's dates in the document.
 
     The dates of weeks are compared if those of periods contradict nothing: a CSV has no dates of periods. A document of
     another quarter is not compared.
     """
-    contradictions = []
     quarters = {one.time_period_id for one in periods if one.period_type == "QUARTER"}
     is_of_another = bool(quarters) and str(quarter) not in quarters
     delivered = [(one.start_date, one.end_date) for one in periods if one.time_period_id == str(quarter)]
     contradictory = [days for days in delivered if calendar.contradicted_by(quarter, *days)]
     if not (contradictory or is_of_another) and weeks.weeks and calendar.is_elsewhere(quarter, *astuple(weeks)):
         contradictory = [(weeks.start_date, weeks.end_date)]
-    for first, last in contradictory:
-        right = None if first is None or (last and last <= first) else calendar.as_delivered(quarter, first)
-        if right is not None and right.contradicted_by(quarter, first, last):
-            right = None
-        remedy = (
-            "no setting makes it so: look at the period in Clari"
-            if right is None
-            else "set " + " and ".join(f"{name}={value}" for name, value in _settings_of(right, calendar).items())
-        )
-        contradictions.append(
-            {
-                "summary": f"{quarter} runs from {first} to {last} at Clari, and by the settings from "
-                f"{calendar.first_day(quarter)} to {calendar.last_day(quarter)}: {remedy}",
-                "delivered": {"start_date": first, "end_date": last},
-                "by_settings": {"start_date": calendar.first_day(quarter), "end_date": calendar.last_day(quarter)},
-                **_all_settings_of(calendar),
-                "right": None if right is None else _all_settings_of(right),
-            }
-        )
-    return contradictions
+    return [contradiction(quarter, first, last, calendar) for first, last in contradictory]
+
+
+def contradiction(quarter: Quarter, first: date | None, last: date | None, calendar: FiscalCalendar) -> dict[str, Any]:
+    """Evidence of one: the days that were delivered, those by the settings, and the settings that would be right."""
+    right = None if first is None or (last and last <= first) else calendar.as_delivered(quarter, first)
+    if right is not None and right.contradicted_by(quarter, first, last):
+        right = None
+    remedy = (
+        "no setting makes it so: look at the period in Clari"
+        if right is None
+        else "set " + " and ".join(f"{name}={value}" for name, value in _settings_of(right, calendar).items())
+    )
+    begins, ends = calendar.by_months(quarter)
+    return {
+        "summary": f"{quarter} runs from {first} to {last} at Clari, and by the settings from {begins} to {ends}: "
+        + remedy,
+        "delivered": {"start_date": first, "end_date": last},
+        "by_settings": {"start_date": begins, "end_date": ends},
+        **_all_settings_of(calendar),
+        "right": None if right is None else _all_settings_of(right),
+    }
 
 
 def lies_in(quarter: Quarter, period: DeliveredPeriod, calendar: FiscalCalendar) -> bool:

@@ -14,6 +14,7 @@ from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.core.setting_errors import DataFolderUnwritable
 from clari_pipeline.landing import Landing, LandingError
+from clari_pipeline.store.calendar import known_calendar
 from clari_pipeline.store.marts import CallRules
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.events import Hooks
@@ -112,18 +113,28 @@ class Context:
 
     @property
     def calendar(self) -> FiscalCalendar:
-        """The organisation's fiscal calendar, in its time zone."""
+        """The calendar of the settings alone: which day it is. `fiscal_calendar` says which quarter."""
         return self.settings.calendar
+
+    def fiscal_calendar(self) -> FiscalCalendar:
+        """The calendar with every quarter's days that the warehouse knows. Opens a session, where there is one."""
+        if not self.warehouse.exists():
+            return self.calendar
+        with self.warehouse.session() as session:
+            return known_calendar(session, self.calendar)
 
     def today(self) -> date:
         """Today's date in the organisation's time zone."""
         return self.calendar.day_of(self.now())
 
     def current_quarters(self, last: int | None = None) -> list[Quarter]:
-        """The current quarter, with those before and after it that the settings name, or with `last` - 1 before it."""
+        """The current quarter, with those before and after it that the settings name, or with `last` - 1 before it.
+
+        Opens a session, as `fiscal_calendar` does.
+        """
         before = self.settings.historical_periods if last is None else last - 1
         after = self.settings.future_periods if last is None else 0
-        return list(self.calendar.around(self.today(), before=before, after=after))
+        return list(self.fiscal_calendar().around(self.today(), before=before, after=after))
 
     def prepare(self) -> None:
         """Check that landing folder and warehouse are writable, before any request to Clari; claim the environment.

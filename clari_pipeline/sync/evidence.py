@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from clari_pipeline.checks.export_gate import KEEPS_OUT_CURRENT, ExportFacts
-from clari_pipeline.core.periods import Quarter
+from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.documents import MEASURES, Document, Rounded, Totals
 from clari_pipeline.store import facts, ledger, marts, merging
 from clari_pipeline.store.facts import DocumentFacts
@@ -37,19 +37,19 @@ def of_download(export: LedgerRow, *, is_whole: bool) -> ExportFacts:
 
 
 def of_document(
-    export: ExportRow, document: Document, found: DocumentFacts, rules: CallRules, grace: timedelta
+    export: ExportRow, document: Document, found: DocumentFacts, calendar: FiscalCalendar, grace: timedelta
 ) -> ExportFacts:
     """Facts of the staged document alone, compared with its request and the fiscal calendar."""
     quarter = Quarter.parse(export.time_period_id)
-    outside = [period for period in found.periods if not lies_in(quarter, period, rules.calendar)]
-    begins, today = rules.calendar.first_day(quarter), rules.calendar.day_of(export.as_of)
+    outside = [period for period in found.periods if not lies_in(quarter, period, calendar)]
+    begins, today = calendar.first_day(quarter), calendar.day_of(export.as_of)
     elsewhere = {period.time_period_id for period in outside}
     astray = [week for week in found.weeks_astray if week.time_period_id not in elsewhere]
-    contradictions = contradictions_of(quarter, found.periods, found.weeks_span, rules.calendar)
+    contradictions = contradictions_of(quarter, found.periods, found.weeks_span, calendar)
     return ExportFacts(
         request_id=export.request_id,
         is_in_grace=begins <= today < begins + grace,
-        is_current=quarter == rules.calendar.quarter_of(today),
+        is_current=quarter == calendar.quarter_of(today),
         facts={
             "reading_faults": 0,
             "rows_exported": document.entry_count,
@@ -118,12 +118,12 @@ def _not_exact(rounded: Rounded, left_out: list[facts.LeftOut]) -> dict[str, Any
     }
 
 
-def is_refused_as_current(session: Session, export: ExportRow, known: ExportRow, rules: CallRules) -> bool:
+def is_refused_as_current(session: Session, export: ExportRow, known: ExportRow, calendar: FiscalCalendar) -> bool:
     """Whether this export is refused for a check that `known`, the same document, failed with a warning only.
 
     Some checks refuse a document of the current quarter, and warn of one of another.
     """
-    current = rules.calendar.quarter_of(rules.calendar.day_of(export.as_of))
+    current = calendar.quarter_of(calendar.day_of(export.as_of))
     return str(current) == export.time_period_id and any(
         verdict.check_name in KEEPS_OUT_CURRENT and not verdict.passed
         for verdict in ledger.verdicts_of(session, known.request_id)

@@ -11,6 +11,7 @@ from clari_pipeline.core.periods import Quarter
 from clari_pipeline.documents import READER, Document, Totals, count_exactly, read_document, with_days
 from clari_pipeline.landing import LandedDocument, LandingError
 from clari_pipeline.store import facts, ledger, marts, merging
+from clari_pipeline.store.calendar import known_calendar
 from clari_pipeline.store.ledger import DocumentCounts, keep_verdicts
 from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.sync import evidence, recognising
@@ -101,7 +102,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         has_retired = any(other.state == "RETIRED" for other in loaded)
         known = None if has_retired else _same_document(row, loaded)
         is_broken = known is not None and not merging.has_its_rows(session, known)
-        if known is not None and not is_broken and not evidence.is_refused_as_current(session, row, known, self._rules):
+        if known is not None and not is_broken and not self._is_refused_as_current(session, row, known):
             self._merge_known(session, row, known)
         elif has_retired or is_broken or merging.is_late(row, loaded):  # retired rows are restored in full
             exports = sorted([*others, row], key=merging.order)
@@ -109,6 +110,10 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         else:
             self._merge_alone(session, row)
         return [row.request_id]
+
+    def _is_refused_as_current(self, session: Session, row: ExportRow, known: ExportRow) -> bool:
+        calendar = known_calendar(session, self._rules.calendar)
+        return evidence.is_refused_as_current(session, row, known, calendar)
 
     def _merge_known(self, session: Session, export: ExportRow, known: ExportRow) -> None:
         """Merge a document identical to `known`, the newest merged, without reading it: record it as changing nothing.
@@ -194,7 +199,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         self, session: Session, row: ExportRow, landed: LandedDocument, judged: Judged
     ) -> tuple[_Staged, ExportFacts]:
         """Stage the document, with its ids replaced by those of the quarter's earlier exports."""
-        calendar = self._rules.calendar
+        calendar = known_calendar(session, self._rules.calendar)
         staging = merging.Staging(session, Quarter.parse(row.time_period_id), calendar)
         with landed.open() as stream:
             currency = self._context.settings.currency if _is_from_elsewhere(row) else row.currency
@@ -205,7 +210,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         recognised = recognising.recognise(session, row, document, self._rules.rules.same, calendar, judged.shapes)
         found = facts.of_staged_document(session, calendar.day_of(row.as_of))
         grace = timedelta(days=self._context.settings.quarter_grace_days)
-        export_facts = evidence.of_document(row, document, found, self._rules, grace)
+        export_facts = evidence.of_document(row, document, found, calendar, grace)
         export_facts = export_facts.joined(recognised.facts(row)).joined(self._of_download(row, landed))
         export = _with_document_columns(row, document, found)
         judged.counts[row.request_id] = DocumentCounts(

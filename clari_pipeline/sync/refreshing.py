@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from clari_pipeline.checks.export_gate import Verdict, judge
+from clari_pipeline.core.runbook import Problem, RunbookSection
 from clari_pipeline.store import history_marts, marts, refreshing
 from clari_pipeline.store.ledger import keep_verdicts, verdicts_of
 from clari_pipeline.store.mart_registry import MARTS
@@ -17,25 +18,35 @@ class Marts:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def refresh_all(self) -> None:
-        """Refresh every mart, then judge the coverage of the quarters to be synced."""
-        for mart in MARTS.values():
-            if mart.has_own_refresh:
-                self.refresh(mart.name)
+    def refresh_all(self) -> list[Problem]:
+        """Refresh every mart, then judge the coverage of the quarters to be synced; returns what `refresh` reports."""
+        problems = [found for mart in MARTS.values() if mart.has_own_refresh for found in self.refresh(mart.name)]
         self.judge_coverage()
+        return problems
 
-    def refresh(self, name: str) -> None:
-        """Refresh a mart and those filled with it, where their tables have changed; judge whether movements add up."""
+    def refresh(self, name: str) -> list[Problem]:
+        """Refresh a mart and those filled with it, where their tables have changed; judge whether movements add up.
+
+        Returns a line for people where an upgrade has changed what weekly rows mean, and they were rebuilt for it.
+        """
         context = self._context
 
-        def make(session: Session) -> None:
+        def make(session: Session) -> list[str]:
             with session.lock("marts"), session.transaction():
                 marts.note_organisation(session, context.calendar)
-                for newest, weeks in refreshing.refresh(session, MARTS[name], context.rules):
-                    faults = history_marts.movement_faults(session, newest, weeks)
-                    keep_verdicts(session, judge(evidence.of_movement(newest, faults)), context.now())
+                refreshed = refreshing.refresh(session, MARTS[name], context.rules)
+                for one in refreshed:
+                    faults = history_marts.movement_faults(session, one.newest, one.weeks)
+                    keep_verdicts(session, judge(evidence.of_movement(one.newest, faults)), context.now())
+            return sorted({one.newest.quarter_id for one in refreshed if one.is_upgraded})
 
-        context.warehouse.with_retry(make)
+        upgraded = context.warehouse.with_retry(make)
+        if not upgraded:
+            return []
+        message = f"the weekly marts of {', '.join(upgraded)} were rebuilt once, as this release defines a week's end"
+        return [
+            Problem(None, None, f"{message}: figures of past weeks may differ", RunbookSection.WEEKLY_MARTS_REBUILT)
+        ]
 
     def judge_coverage(self) -> list[tuple[str, Verdict]]:
         """Judge whether the quarters to be synced are loaded and fresh; returns pairs of forecast id and verdict."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from clari_pipeline.core.periods import Quarter
+from clari_pipeline.core.runbook import Problem
 from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.landing import Arriving, LandedDocument, Landing, LandingError
 from clari_pipeline.store import alert_rows, ledger
@@ -22,10 +23,11 @@ _BEFORE_A_QUARTER = timedelta(days=16)  # its first week may begin earlier, and 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """Request ids of the replayed exports, and of all exports that were refused before the replay."""
+    """Request ids of the replayed exports, and of all that were refused before the replay; what the marts report."""
 
     request_ids: list[str]
     refused_before: set[str]
+    problems: list[Problem]
 
 
 class Replay:
@@ -68,9 +70,9 @@ class Replay:
         with self._context.warehouse.transaction("alerts") as session:  # so that replayed exports raise no alerts
             alert_rows.mark_reviewed(session, replayed, at=self._context.now())
         self._context.stop.check()
-        Marts(self._context).refresh_all()
+        problems = Marts(self._context).refresh_all()
         raise_all(damaged)
-        return Replayed(replayed, refused)
+        return Replayed(replayed, refused, problems)
 
     def document(
         self,
@@ -115,8 +117,8 @@ class Replay:
             _restore_ledger_row(self._context.warehouse, self._context.landing, document)
             Loader(self._context).remerge(job_id)
             self._context.stop.check()
-            Marts(self._context).refresh_all()
-        return Replayed([job_id], refused_before)
+            problems = Marts(self._context).refresh_all()
+        return Replayed([job_id], refused_before, problems)
 
     def _check_moment(self, quarter: Quarter, as_of: datetime, source: str) -> None:
         given = f"{source} is {as_of.astimezone(UTC):%Y-%m-%dT%H:%M:%S}+00:00"
@@ -124,7 +126,7 @@ class Replay:
         if as_of > self._context.now():
             raise UsageError(f"{given}, which is still to come by this machine's clock: {remedy}")
         ahead = self._context.settings.future_periods
-        first = self._context.calendar.first_day(quarter.shifted(-ahead)) - _BEFORE_A_QUARTER
+        first = self._context.fiscal_calendar().first_day(quarter.shifted(-ahead)) - _BEFORE_A_QUARTER
         if self._context.calendar.day_of(as_of) < first:
             raise UsageError(
                 f"{given}, and {quarter} can have been exported from {first} on "

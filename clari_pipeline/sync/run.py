@@ -115,7 +115,7 @@ def run_sync(
     that cannot be written, `KeyboardInterrupt`.
     """
     with_forecasts = bool(request.quarters)
-    current = context.calendar.quarter_of(context.today())
+    current = context.fiscal_calendar().quarter_of(context.today())
     quarters = by_urgency(request.quarters, current=current)
     failures: list[Problem] = []
     warnings: list[Problem] = []

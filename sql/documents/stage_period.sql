@@ -77,8 +77,8 @@ where
     );
 
 -- Grain: one row a period and week that the document shows. Clari lists weeks without their period: a week belongs to
--- the periods whose entries use it, and to those that its days touch. Of several weeks with one id the first belongs to
--- the first of these periods, and so on; a period around the quarter comes last.
+-- the periods whose entries use it, and to those that its days touch, or else to the quarter asked for. Of several weeks
+-- with one id the first belongs to the first of these periods, and so on; a period around the quarter comes last.
 create or replace temp table stage_time_frame as
 with used as (
     select distinct time_period_id, time_frame_id
@@ -106,6 +106,21 @@ candidate as (
             and week.time_frame_id not in (select elsewhere.time_frame_id from used as elsewhere)
         )
         or (week.start_date <= period.end_date and week.end_date >= period.start_date)
+        or (
+            period.time_period_id = $quarter_id
+            and not exists (
+                select 1
+                from stage_time_period as other
+                left join used as theirs
+                    on theirs.time_period_id = other.time_period_id and theirs.time_frame_id = week.time_frame_id
+                where
+                    not other.is_around
+                    and (
+                        theirs.time_frame_id is not null
+                        or (week.start_date <= other.end_date and week.end_date >= other.start_date)
+                    )
+            )
+        )
 )
 
 select time_period_id, time_frame_id, start_date, end_date

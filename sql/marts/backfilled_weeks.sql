@@ -2,7 +2,7 @@
 -- belongs one state of the entries, and most calls stand in their own week. The same calls as forecast_call.sql's.
 insert into clari.forecast_call_week (
     forecast_id, time_period_id, time_frame_id, user_id, field_id, week_number, week_start_date, week_end_date,
-    weeks_to_end, as_of, is_week_over, is_backfilled, user_name, role_id, role_name, parent_role_id, parent_role_name,
+    week_closes_at, weeks_to_end, as_of, is_week_over, is_backfilled, user_name, role_id, role_name, parent_role_id, parent_role_name,
     is_top, call_value, is_submitted, call_by, call_at, adjustment_value, quota_value, crm_closed, crm_total,
     pipeline_closed, currency_code
 )
@@ -179,7 +179,7 @@ head as (
 
 select
     $forecast_id, known.time_period_id, week.time_frame_id, known.user_id, known.field_id, week.week_number,
-    week.start_date, week.end_date, week.weeks_to_end, $as_of, true, true, person.name, person.role_id,
+    week.start_date, week.end_date, week.closes_at, week.weeks_to_end, $as_of, true, true, person.name, person.role_id,
     person.role_name, person.parent_role_id, person.parent_role_name,
     known.user_id in (select head.user_id from head where head.heads = 1),
     known.call_value, known.is_submitted, known.call_by, known.call_at,

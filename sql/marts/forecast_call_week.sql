@@ -4,7 +4,7 @@ where forecast_id = $forecast_id and time_frame_id = $time_frame_id and list_con
 
 insert into clari.forecast_call_week (
     forecast_id, time_period_id, time_frame_id, user_id, field_id, week_number, week_start_date, week_end_date,
-    weeks_to_end, as_of, is_week_over, is_backfilled, user_name, role_id, role_name, parent_role_id, parent_role_name,
+    week_closes_at, weeks_to_end, as_of, is_week_over, is_backfilled, user_name, role_id, role_name, parent_role_id, parent_role_name,
     is_top, call_value, is_submitted, call_by, call_at, adjustment_value, quota_value, crm_closed, crm_total,
     pipeline_closed, currency_code
 )
@@ -20,7 +20,7 @@ with head as (
 
 select
     $forecast_id, call.time_period_id, $time_frame_id, call.user_id, call.field_id, week.week_number, week.start_date,
-    week.end_date, week.weeks_to_end, $as_of, $is_week_over, $is_backfilled, person.name, person.role_id,
+    week.end_date, week.closes_at, week.weeks_to_end, $as_of, $is_week_over, $is_backfilled, person.name, person.role_id,
     person.role_name, person.parent_role_id, person.parent_role_name,
     call.user_id in (select head.user_id from head where head.heads = 1),
     call.call_value, call.is_submitted, call.updated_by, call.updated_at, call.adjustment_value, call.quota_value,

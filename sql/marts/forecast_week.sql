@@ -1,5 +1,5 @@
 -- Grain: one row a period of the quarter and week that the forecast lists, whatever another forecast calls its weeks.
--- position is its place in one order of weeks for the whole quarter, whatever the period.
+-- position is its place in one order of weeks for the whole quarter, whatever the period. week_closes fills in closes_at.
 create or replace temp table forecast_week as
 with listed as (
     select
@@ -21,5 +21,6 @@ select
         row_number() over (partition by time_period_id order by start_date nulls last, place, time_frame_id) as integer
     ) as week_number,
     dense_rank() over (order by start_date nulls last, place, time_frame_id) as position,
-    cast(greatest(0, coalesce(date_diff('day', end_date, period_end_date) // 7, 0)) as integer) as weeks_to_end
+    cast(greatest(0, coalesce(date_diff('day', end_date, period_end_date) // 7, 0)) as integer) as weeks_to_end,
+    cast(null as timestamptz) as closes_at
 from listed;

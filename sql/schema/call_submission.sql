@@ -1,8 +1,6 @@
--- version: 1, words: 1-4230c564
+-- version: 2, words: 2-ad1f8c42
 create or replace view clari.call_submission as
-with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation),
-
-entry as (
+with entry as (
     select
         *,
         forecast_value is not null and not (forecast_value = 0 and is_updated is not distinct from false) as is_written,
@@ -24,9 +22,7 @@ select
     case when entry.is_written then entry.updated_at end as submitted_at,
     case when entry.is_written then entry.updated_by end as submitted_by,
     case when entry.is_written then entry.updated_by <> stand.user_id end as is_submitted_by_other,
-    case
-        when entry.is_written then cast(entry.updated_at at time zone zone.time_zone as date) > stand.week_end_date
-    end as is_late,
+    case when entry.is_written then entry.updated_at >= stand.week_closes_at end as is_late,
     coalesce(entry.is_replaced, false) as is_overridden,
     cast(
         case
@@ -39,7 +35,6 @@ select
     stand.call_value < stand.crm_closed as is_below_closed,
     stand.currency_code
 from clari.forecast_call_week as stand
-cross join zone
 left join entry using (forecast_id, time_period_id, time_frame_id, user_id, field_id);
 
 comment on view clari.call_submission is 'One row a forecast, period, week, person and forecast field: whether a call was submitted in the week, when and by whom, and whether it was overridden';
@@ -62,7 +57,7 @@ comment on column clari.call_submission.submitted_value is 'The call of that wee
 comment on column clari.call_submission.submitted_at is 'When it was written last; null where Clari does not say';
 comment on column clari.call_submission.submitted_by is 'User id of whoever wrote it last';
 comment on column clari.call_submission.is_submitted_by_other is 'Somebody else than the person wrote it; null where Clari does not say';
-comment on column clari.call_submission.is_late is 'submitted_at lies after the week''s last day (in CLARI_ORG_TIMEZONE); null where Clari does not say when';
+comment on column clari.call_submission.is_late is 'It was written last after the week had closed (CLARI_WEEK_CLOSE); null where Clari does not say when';
 comment on column clari.call_submission.is_overridden is 'A manager has replaced the call of that week';
 comment on column clari.call_submission.override_value is 'By what';
 comment on column clari.call_submission.overridden_at is 'When';

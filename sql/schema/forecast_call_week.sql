@@ -1,4 +1,4 @@
--- version: 1, words: 1-adcc221d
+-- version: 2, words: 2-aa3ea1da
 create table if not exists clari.forecast_call_week (
     forecast_id varchar not null,
     time_period_id varchar not null,
@@ -8,6 +8,7 @@ create table if not exists clari.forecast_call_week (
     week_number integer,
     week_start_date date,
     week_end_date date,
+    week_closes_at timestamptz,
     weeks_to_end integer,
     as_of timestamptz not null,
     is_week_over boolean,
@@ -30,6 +31,8 @@ create table if not exists clari.forecast_call_week (
     currency_code varchar
 );
 
+alter table clari.forecast_call_week add column if not exists week_closes_at timestamptz;
+
 comment on table clari.forecast_call_week is 'One row a forecast, period, week, person and forecast field: the call as known at the week''s end, or so far; a manager''s row is the whole team''s, so nothing is to be summed over people';
 comment on column clari.forecast_call_week.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_call_week.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
@@ -39,8 +42,9 @@ comment on column clari.forecast_call_week.field_id is 'The forecast field';
 comment on column clari.forecast_call_week.week_number is 'Week of the period; 1 is the first';
 comment on column clari.forecast_call_week.week_start_date is 'The week''s first day';
 comment on column clari.forecast_call_week.week_end_date is 'The week''s last day';
+comment on column clari.forecast_call_week.week_closes_at is 'When the week closes: at CLARI_WEEK_CLOSE in CLARI_ORG_TIMEZONE on the day after its last';
 comment on column clari.forecast_call_week.weeks_to_end is 'Whole weeks from the end of the week to the end of the period; 0 may stand on two weeks, where the period ends within one';
-comment on column clari.forecast_call_week.as_of is 'The moment that the row knows of: the last microsecond of the week''s last day in CLARI_ORG_TIMEZONE; where no export is of the week itself, the export before it; the newest export while the week is open; the first export where the week had ended before it';
+comment on column clari.forecast_call_week.as_of is 'The moment that the row knows of: the first export within four hours of week_closes_at; without one the last microsecond before week_closes_at; where no export is of the week itself, the export before it; the newest export while the week is open; the first export where the week had ended before it';
 comment on column clari.forecast_call_week.is_week_over is 'False: the week was still open at the newest export, and the row changes with the next';
 comment on column clari.forecast_call_week.is_backfilled is 'The week had ended before the first export that is held of the quarter: what that export said of it later';
 comment on column clari.forecast_call_week.user_name is 'Full name, as of as_of';

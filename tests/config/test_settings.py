@@ -1,6 +1,7 @@
 """Settings: where they are read from, what they are when nothing is set, and what is said of a bad one."""
 
 import os
+from datetime import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -53,7 +54,8 @@ def test_the_defaults_are_those_that_are_promised():
         "quota_field": None,
         "top_user": None,
         "data_dir": Path("data"),
-        "sync_cron": "0 6 * * *",
+        "sync_cron": "30 8 * * *",
+        "week_close": time(),
         "timezone": "UTC",
         "org_timezone": "America/Los_Angeles",
         "fiscal_year_named_by": "end",
@@ -88,6 +90,7 @@ def test_a_setting_is_read_from_the_environment_and_from_dotenv(monkeypatch):
         ("CLARI_DATA_DIR", "/srv/clari", "data_dir", Path("/srv/clari")),
         ("CLARI_TIMEZONE", "Europe/Berlin", "timezone", "Europe/Berlin"),
         ("CLARI_ORG_TIMEZONE", "Australia/Sydney", "org_timezone", "Australia/Sydney"),
+        ("CLARI_WEEK_CLOSE", "05:30", "week_close", time(5, 30)),
         ("CLARI_FISCAL_YEAR_NAMED_BY", "start", "fiscal_year_named_by", "start"),
         ("CLARI_SYNC_CRON", "*/15 6-20 * * MON-FRI", "sync_cron", "*/15 6-20 * * MON-FRI"),
         ("DAGSTER_HOME", "/srv/dagster", "dagster_home", Path("/srv/dagster")),
@@ -156,6 +159,7 @@ BAD = [
     ("CLARI_WAREHOUSE_URL", "duckdb:///", "duckdb:///"),
     ("CLARI_WAREHOUSE_URL", "duckdb:///data/clari.duckdb", "rename it"),
     ("CLARI_SYNC_CRON", "daily", "five fields"),
+    ("CLARI_WEEK_CLOSE", "24:00", "HH:MM"),
     ("CLARI_SYNC_CRON", "0 6 * *", "five fields"),
     ("CLARI_TIMEZONE", "Mars/Olympus", "Europe/Berlin"),
     ("CLARI_TIMEZONE", "../etc/passwd", "Europe/Berlin"),

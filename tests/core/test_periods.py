@@ -1,13 +1,15 @@
 """Fiscal quarters and months: every calendar, every day, every name that Clari gives them."""
 
 import calendar
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clari_pipeline.core.periods import FiscalCalendar, Quarter, UnknownPeriod, quarter_of_label
+from tests.helpers.fiscal_model import FiscalYears, quarters_of
 
 months = st.integers(1, 12)
 quarters = st.builds(Quarter, st.integers(1001, 2998), st.integers(1, 4))
@@ -146,6 +148,75 @@ def test_the_calendar_that_is_right_is_told_from_the_days_of_a_quarter(known, re
     assert found is not None
     assert found.first_day(quarter) == real.first_day(quarter)
     assert known.contradicted_by(quarter, first, last) is (known.first_day(quarter) != real.first_day(quarter))
+
+
+# Years of weeks are settled near a month's first: in mid-month their quarters would be now of one, now of another.
+fiscal_years = st.builds(
+    FiscalYears, months, st.integers(1, 28), st.none(), st.sampled_from(["start", "end"])
+) | st.builds(
+    FiscalYears,
+    months,
+    st.integers(1, 9) | st.integers(22, 28),
+    st.integers(0, 6),
+    st.sampled_from(["start", "end"]),
+)
+
+
+@given(fiscal_years, st.integers(2000, 2090), st.sets(st.integers(0, 15)))
+@example(FiscalYears(2, 1, 6, "end"), 2020, set(range(16)))  # 4-4-5 weeks from the Sunday nearest to 1 February
+@example(FiscalYears(12, 28, 3, "end"), 2020, {3})
+def test_known_quarters_decide_and_leave_no_gap(real, year, known):
+    """[facts: years may begin on any day and have 4-4-5 weeks or 53] Against every day of four years, listed."""
+    real_days = real.days(year, year + 3)
+    listed = quarters_of(real_days)
+    told = {quarter: days for number, (quarter, days) in enumerate(listed.items()) if number in known}
+    fiscal = real.settings.knowing(told)
+    for quarter, days in told.items():
+        assert (fiscal.first_day(quarter), fiscal.last_day(quarter)) == days
+        assert fiscal.last_day(quarter.shifted(-1)) == days[0] - timedelta(days=1)
+        assert fiscal.first_day(quarter.shifted(1)) == days[1] + timedelta(days=1)
+    for day, quarter in real_days.items():
+        found = fiscal.quarter_of(day)
+        assert fiscal.first_day(found) <= day <= fiscal.last_day(found)
+        assert found in ({quarter} if quarter in told else {quarter.shifted(-1), quarter, quarter.shifted(1)})
+        assert found not in told or found == quarter
+    for quarter in listed:
+        assert fiscal.last_day(quarter) + timedelta(days=1) == fiscal.first_day(quarter.shifted(1))
+        assert not fiscal.contradicted_by(quarter, *listed[quarter])  # the settings can say every such calendar
+
+
+@given(calendars, quarters, st.integers(-400, 400), st.integers(-400, 400))
+def test_documents_that_contradict_the_settings_or_each_other_move_nothing_beyond_half_a_month(
+    fiscal, quarter, first_off, last_off
+):
+    """A wrong document does not move the calendar; of two that overlap, each quarter's own first day stands."""
+    first, last = fiscal.by_months(quarter)
+    wrong = {quarter: (first + timedelta(days=first_off), last + timedelta(days=last_off))}
+    known = fiscal.knowing(wrong | {quarter.shifted(1): (last, last + timedelta(days=90))})
+    if max(abs(first_off), abs(last_off)) > 16:
+        assert known.first_day(quarter) == first
+    assert known.last_day(quarter) == last - timedelta(days=1)
+    around = [quarter.shifted(by) for by in range(-2, 4)]
+    assert all(abs(known.first_day(one) - fiscal.first_day(one)).days <= 16 for one in around)
+    assert all(known.last_day(one) + timedelta(days=1) == known.first_day(one.shifted(1)) for one in around)
+
+
+def test_a_week_closes_at_its_time_on_the_day_after_its_last():
+    """Midnight in California is 08:00 UTC in winter [gitlab]; a time that is skipped or comes twice is the later."""
+    california = FiscalCalendar(zone="America/Los_Angeles")
+    closes = {
+        ("2022-12-06", time()): "2022-12-07T08:00", ("2022-07-05", time()): "2022-07-06T07:00",
+        ("2022-12-06", time(5, 30)): "2022-12-07T13:30",
+        ("2026-03-07", time(2, 30)): "2026-03-08T10:30",  # skipped: 03:30 in summer time
+        ("2026-10-31", time(1, 30)): "2026-11-01T09:30",  # shown twice: in winter time
+    }  # fmt: skip
+    for (last, at), moment in closes.items():
+        found = replace(california, week_close=at).closes(date.fromisoformat(last))
+        assert found == datetime.fromisoformat(f"{moment}+00:00"), (last, at)
+    havana = FiscalCalendar(zone="America/Havana")  # midnight comes twice there
+    assert havana.closes(date(2026, 10, 31)) == datetime(2026, 11, 1, 5, tzinfo=UTC)
+    assert havana.end_of(date(2026, 10, 31)) < datetime(2026, 11, 1, 4, tzinfo=UTC)
+    assert havana.day_of(datetime(2026, 11, 1, 4, tzinfo=UTC)) == date(2026, 11, 1)
 
 
 def test_a_day_alone_begins_where_the_organisation_is():

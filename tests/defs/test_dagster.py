@@ -24,6 +24,7 @@ from clari_pipeline.defs.automation import daily_sync_schedule
 from clari_pipeline.defs.graph import build
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.store.mart_registry import MARTS
+from tests.helpers.house import House, document, entry
 from tests.helpers.listeners import free_port
 from tests.helpers.terminal import BEFORE, CURRENT, Terminal
 
@@ -196,6 +197,30 @@ def test_the_schedule_asks_for_each_quarter(monkeypatch: pytest.MonkeyPatch) -> 
         assert requests_of_a_tick(datetime(2026, 12, 31, 20, tzinfo=UTC)) == quarters, zone
 
 
+def test_the_schedule_goes_by_the_quarters_that_the_warehouse_knows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A year of 53 weeks ends on 2 January; by the settings alone while the warehouse cannot be read."""
+    monkeypatch.setenv("CLARI_HISTORICAL_PERIODS", "0")
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", f"duckdb:///{tmp_path / 'warehouse.duckdb'}")
+    house, tick = House(tmp_path), datetime(2027, 1, 2, 20, tzinfo=UTC)
+    assert requests_of_a_tick(tick) == ["2027_Q1"]
+    quarter = {"timePeriodId": "2026_Q4", "type": "QUARTER", "startDate": "2026-09-27", "endDate": "2027-01-02"}
+    house.bring(document(entry(call=1), periods=[quarter]), datetime(2026, 12, 1, tzinfo=UTC))
+    assert requests_of_a_tick(tick) == ["2026_Q4"]
+    (tmp_path / "warehouse.duckdb").write_text("x" * 999)
+    assert requests_of_a_tick(tick) == ["2027_Q1"]
+
+
+def test_what_an_upgrade_has_rebuilt_is_said_once(terminal: Terminal) -> None:
+    terminal.begin_after("sync")
+    for run in (terminal, terminal.with_dagster):
+        terminal.execute("update clari.mart_part_version set made_of = repeat('0', 64)")  # a release before versions
+        for times in (1, 0):
+            lines = [line for line in run("sync", "--last", "1").err.splitlines() if "were rebuilt once" in line]
+            assert [line.endswith("(docs/runbook.md#weekly_marts_rebuilt)") for line in lines] == [True] * times
+
+
 _MARTS = {
     "forecast_vs_quota", "forecast_swing", "forecast_swing_summary", "pipeline_health", "pipeline_health_month",
     "read_copy", "forecast_call_week", "forecast_movement", "forecast_accuracy", "attainment_pacing",
@@ -211,7 +236,7 @@ GROUPS = (
 GRAINS = ("One row", "The quarter's exports", "One HTML page", "What notebooks and BI tools open", "Quarters")
 
 
-_SCHEDULES = [("daily_sync_schedule", "0 6 * * *"), ("monthly_retention_schedule", "0 3 1 * *")]
+_SCHEDULES = [("daily_sync_schedule", "30 8 * * *"), ("monthly_retention_schedule", "0 3 1 * *")]
 
 
 def test_every_mart_has_its_asset() -> None:

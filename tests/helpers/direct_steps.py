@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -60,8 +61,9 @@ class DirectSteps:
         return MartsResult(published or Published(), problem)
 
     def _refresh_and_publish(self) -> Published:
-        Marts(self._context).refresh_all()
-        return publish(self._context.warehouse, self._context.places)
+        problems = Marts(self._context).refresh_all()
+        published = publish(self._context.warehouse, self._context.places)
+        return replace(published, problems=(*problems, *published.problems))
 
     def sync_product(self, product: str) -> ProductResult:
         return ProductRun(self._context, product, run_id=self._runner.run_id).run()

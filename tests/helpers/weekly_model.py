@@ -16,18 +16,23 @@ MANAGERS = ("boss", "mia", "max")
 _EXACT = Context(prec=60)
 _SIXTH = Decimal("0.000001")
 _TICK = timedelta(microseconds=1)
+_WEDNESDAY = 2
+_CLOSED_BY = timedelta(hours=4)
 
 Key = tuple[str, str, str]  # week, person, field
 Row = dict[str, Any]
 
 
 def weeks_of(quarter: str) -> dict[str, tuple[date, date]]:
-    """Thirteen weeks from the quarter's first day, the last of which ends within it."""
-    first, _ = QUARTERS[quarter]
-    return {
-        f"W{number:02d}": (first + timedelta(weeks=number - 1), first + timedelta(weeks=number - 1, days=6))
-        for number in range(1, 14)
-    }
+    """Wednesday to Tuesday, as in production [gitlab]: the first ends before the quarter begins, the last in the next.
+
+    So two of them are listed in both quarters, under the same ids.
+    """
+    first, last = QUARTERS[quarter]
+    begins = first - timedelta(days=7)
+    begins -= timedelta(days=(begins.weekday() - _WEDNESDAY) % 7)
+    starts = [begins + timedelta(weeks=number) for number in range((last - begins).days // 7 + 1)]
+    return {f"TF:{start}": (start, start + timedelta(days=6)) for start in starts}
 
 
 def fraction(part: Decimal | None, whole: Decimal | None) -> Decimal | None:
@@ -157,10 +162,11 @@ def _figures(chance: Random, who: str, name: str) -> Row:
 
 @dataclass
 class Weekly:
-    """What the marts must hold of a history; `use_adjusted` as CLARI_CALL=adjusted."""
+    """What the marts must hold of a history; `use_adjusted` as CLARI_CALL=adjusted, `close` as CLARI_WEEK_CLOSE."""
 
     history: History
     use_adjusted: bool
+    close: timedelta = timedelta()
 
     def calls(self) -> dict[tuple[str, str, str, str], Row]:
         """By quarter, week, person and field."""
@@ -170,14 +176,17 @@ class Weekly:
             for number, (week, (first, last)) in enumerate(weeks_of(quarter).items(), 1):
                 if not exports or first > exports[-1].at.date():
                     continue
-                ends = datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1) - _TICK
+                closes = datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1) + self.close
+                ends = closes - _TICK
                 as_of = min(max(ends, exports[0].at), max(exports[-1].at, exports[0].at))
                 begins = datetime(first.year, first.month, first.day, tzinfo=UTC)
                 if as_of == ends and not any(begins <= export.at <= ends for export in exports):
                     as_of = max(export.at for export in exports if export.at <= ends)
+                as_of = next((one.at for one in exports if closes <= one.at < closes + _CLOSED_BY), as_of)
                 when = {
                     "week_number": number,
                     "week_end_date": last,
+                    "week_closes_at": closes,
                     "weeks_to_end": max(0, (QUARTERS[quarter][1] - last).days // 7),
                     "as_of": as_of,
                     "is_week_over": ends < exports[-1].at,

@@ -440,4 +440,5 @@ def test_a_forecast_is_behind_where_its_current_quarter_is() -> None:
     settings = read_settings(fiscal_year_start_month=2, quarter_grace_days=7, forecast_ids=("north",))
     for day, is_new in ((7, True), (8, False)):
         at = datetime(2026, 11, day, 12, tzinfo=UTC)
-        assert CurrentQuarter.at(at, settings) == CurrentQuarter("2027_Q4", ("north",), is_new=is_new)
+        current = CurrentQuarter.at(at, settings, settings.calendar)
+        assert current == CurrentQuarter("2027_Q4", ("north",), is_new=is_new)

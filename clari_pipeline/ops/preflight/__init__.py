@@ -32,6 +32,7 @@ _CHECKS: Mapping[str, _Check] = {
         in_warehouse.warehouse_schema_is_current,
         in_warehouse.warehouse_is_writable,
         in_warehouse.no_sandbox_figures,
+        in_warehouse.fiscal_calendar_is_right,
         in_warehouse.quarters_are_covered,
         in_warehouse.quarters_are_fresh,
         in_warehouse.products_are_fresh,
@@ -39,6 +40,7 @@ _CHECKS: Mapping[str, _Check] = {
         on_machine.disk_has_room,
         on_machine.alerts_have_channels,
         on_machine.schedule_is_alive,
+        on_machine.syncs_follow_the_week,
         on_machine.env_file_is_private,
         on_machine.env_file_is_untracked,
     )
@@ -54,6 +56,7 @@ _OF_SETTING = {
 }
 _OF_FORECASTS = {
     *("forecast_ids_are_set", "export_types_are_offered", "quarters_are_covered", "quarters_are_fresh"),
+    *("fiscal_calendar_is_right", "syncs_follow_the_week"),
     _DEEP,
 }
 _NEED_NO_SETTINGS = {"env_file_is_private", "env_file_is_untracked"}

@@ -1,12 +1,15 @@
 """Checks of the warehouse: it can be read and written, and its figures are complete and fresh."""
 
+import json
 import os
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
+from clari_pipeline.core.periods import Quarter
 from clari_pipeline.ops.freshness import ExportHealth
 from clari_pipeline.ops.preflight.probe import CannotCheck, Finding, Probe, failed, passed, warning
 from clari_pipeline.store import ledger
+from clari_pipeline.sync.calendar_evidence import contradiction
 from clari_pipeline.sync.products.registry import unmet
 from clari_pipeline.sync.products.standing import product_freshness
 from clari_pipeline.warehouse import environment
@@ -73,11 +76,29 @@ def warehouse_schema_is_current(probe: Probe) -> Finding:
     )
 
 
+def fiscal_calendar_is_right(probe: Probe) -> Finding:
+    """The quarters begin at Clari in the months that the settings say, by merged documents and newer refused ones.
+
+    It fails where the newest quarter of them contradicts the settings, and warns where an older one does.
+    """
+    known = {one["quarter_id"]: (one["start_date"], one["end_date"]) for one in probe.rows("calendar/quarters")}
+    for one in probe.rows("calendar/contradictions"):
+        days = json.loads(one["evidence"])["delivered"]
+        first, last = (days[name] and date.fromisoformat(days[name]) for name in ("start_date", "end_date"))
+        known[one["time_period_id"]] = first, last
+    delivered = {Quarter.parse(quarter_id): days for quarter_id, days in known.items()}
+    wrong = [quarter for quarter, days in delivered.items() if probe.calendar.contradicted_by(quarter, *days)]
+    if not wrong:
+        return passed(f"{len(delivered)} quarters, as documents date them, are where the settings have them")
+    detail, _, remedy = contradiction(max(wrong), *delivered[max(wrong)], probe.calendar)["summary"].rpartition(": ")
+    return (failed if max(wrong) == max(delivered) else warning)(detail, remedy)
+
+
 def quarters_are_covered(probe: Probe) -> Finding:
     """The current quarter and the four before it are in the tables, of every forecast."""
     loaded = probe.read(ledger.status) or ()
     have = {(one.forecast_id, one.time_period_id) for one in loaded if one.exported_at is not None}
-    calendar = probe.context.calendar
+    calendar = probe.calendar
     today = calendar.day_of(probe.now())
     quarters = list(calendar.around(today, before=_COVERED, after=0))
     wanted = [(forecast, str(quarter)) for forecast in probe.forecasts for quarter in quarters]

@@ -6,14 +6,18 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import fmean
+from zoneinfo import ZoneInfo
 
-from clari_pipeline.config.settings import point_dagster_at
+from cronsim import CronSim
+
+from clari_pipeline.config.settings import Settings, point_dagster_at
 from clari_pipeline.core.paths import inside
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.landing import PRODUCTS, LandingError
 from clari_pipeline.notify import greeting, open_channels
 from clari_pipeline.ops.preflight.in_warehouse import folder_of
 from clari_pipeline.ops.preflight.probe import CannotCheck, Finding, Probe, failed, passed, warning
+from clari_pipeline.store.history_marts import CLOSED_BY
 from clari_pipeline.sync.products.quota import syncs_a_month
 
 _ENV_FILE = Path(".env")
@@ -21,6 +25,8 @@ _SCHEDULE, _PRODUCTS_SCHEDULE = "daily_sync_schedule", "daily_products_schedule"
 _SCHEDULER = "SCHEDULER"
 _BEATS_WITHIN = timedelta(minutes=5)
 _GIT_S = 20
+_DAYS_AHEAD, _DAYS_OF_A_WEEK = 371, 7  # 53 weeks: both changes of the clocks
+_HOURS = CLOSED_BY / timedelta(hours=1)
 
 
 def landing_is_writable(probe: Probe) -> Finding:
@@ -129,6 +135,42 @@ def schedule_is_alive(probe: Probe) -> Finding:
     if missing := " and ".join(name for name in wanted if name not in are_on):
         return failed(f"{last}, and {missing} is not turned on", f"turn {missing} on in Dagster, under Automation")
     return passed(f"Dagster's daemon is alive, {' and '.join(wanted)} on")
+
+
+def syncs_follow_the_week(probe: Probe) -> Finding:
+    """A sync of `CLARI_SYNC_CRON` runs within four hours after each week's close, for a year to come.
+
+    An export from before the close lacks what was changed last; one from long after it is of the next week. Weeks end
+    on the days that documents have listed; before the first, any day of the week will do that fits.
+    """
+    settings, first_day = probe.settings, probe.calendar.day_of(probe.now())
+    ends = {one["end_date"].weekday() for one in probe.rows("calendar/week_ends")}
+    coming = [first_day + timedelta(days=ahead) for ahead in range(_DAYS_AHEAD)]
+    closes = {day: probe.calendar.closes(day) for day in coming if not ends or day.weekday() in ends}
+    runs = {day: _next_run(settings, close) for day, close in closes.items()}
+    missed = [day for day, run in runs.items() if run - closes[day] >= CLOSED_BY]
+    if not missed or (not ends and {day.weekday() for day in missed} != set(range(_DAYS_OF_A_WEEK))):
+        return passed(f"one runs within {_HOURS:g} hours after each week's close, at {settings.week_close:%H:%M}")
+    day, run = missed[0], runs[missed[0]]
+    zone = ZoneInfo(settings.timezone)
+    remedy = "set CLARI_TIMEZONE to CLARI_ORG_TIMEZONE, and CLARI_SYNC_CRON to half an hour after CLARI_WEEK_CLOSE"
+    for at in sorted({(close.astimezone(zone) + timedelta(minutes=30)).time() for close in closes.values()}):
+        line = f"{at.minute} {at.hour} * * *"
+        if all(_next_run(settings, close, line) - close < CLOSED_BY for close in closes.values()):
+            remedy = f"set CLARI_SYNC_CRON={line}"
+            break
+    return warning(
+        f"a week that ends on {day} closes at {closes[day].astimezone(zone):%Y-%m-%d %H:%M}, and CLARI_SYNC_CRON "
+        f"({settings.sync_cron}) runs next at {run:%Y-%m-%d %H:%M} ({settings.timezone}): its weekly figures miss its "
+        "last day",
+        remedy,
+    )
+
+
+def _next_run(settings: Settings, close: datetime, line: str | None = None) -> datetime:
+    """The first run of the schedule, or of another cron line, at a week's close or after it."""
+    begin = close.astimezone(ZoneInfo(settings.timezone)) - timedelta(seconds=1)
+    return next(CronSim(line or settings.sync_cron, begin))
 
 
 def _dagster(probe: Probe) -> tuple[datetime | None, set[str]]:

@@ -11,9 +11,10 @@ from typing import Literal, TypeAlias, TypeVar
 from clari_pipeline.clari import ClariError, ClariRefused, Limits, Retry
 from clari_pipeline.clari.clock import read_date
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.periods import Quarter
+from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.core.retrying import retry_context
 from clari_pipeline.core.setting_errors import SettingsError
+from clari_pipeline.store.calendar import known_calendar
 from clari_pipeline.sync.context import Context, clari_client
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
 from clari_pipeline.warehouse.migrations import schema_version
@@ -126,9 +127,19 @@ class Probe:
     # The schedule
 
     @cached_property
+    def calendar(self) -> FiscalCalendar:
+        """The fiscal calendar, with the quarters' days that the warehouse knows, where it can be read."""
+        try:
+            known = self.read(lambda session: known_calendar(session, self.settings.calendar))
+        except (CannotCheck, WarehouseError):
+            known = None
+        return known or self.settings.calendar
+
+    @cached_property
     def quarters(self) -> list[Quarter]:
         """The quarters that each sync exports."""
-        return self.context.current_quarters()
+        before, after = self.settings.historical_periods, self.settings.future_periods
+        return list(self.calendar.around(self.calendar.day_of(self.now()), before=before, after=after))
 
     @property
     def forecasts(self) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ def operator(terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPat
     """Synced, with a channel; the people's addresses are made to look like those of a real company."""
     terminal.begin_after("sync")  # two quarters: what others begin with, too
     monkeypatch.setenv("CLARI_HISTORICAL_PERIODS", "4")
+    monkeypatch.setenv("CLARI_SYNC_CRON", "30 0 * * *")  # after the week's close, in UTC
     operator = Operator(terminal, sandbox, monkeypatch)
     alike = [_ALIKE.format(quarter=CURRENT.shifted(-ago), before=CURRENT.shifted(-1)) for ago in (2, 3, 4)]
     people = ("forecast_user", "forecast_user_history", "forecast_user_sighting")

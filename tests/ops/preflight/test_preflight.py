@@ -120,6 +120,10 @@ def _turned_on(schedule: str) -> Any:
     )
 
 
+def californian(cron: str, **values: str) -> Arrange:
+    return settings(CLARI_ORG_TIMEZONE="America/Los_Angeles", CLARI_SYNC_CRON=cron, **values)
+
+
 NEW = settings(CLARI_WAREHOUSE_URL="duckdb:///data/new.duckdb")
 # A line, how it ends, what is arranged, and a part of what the line says.
 Row = tuple[str, str, Arrange, str]
@@ -174,6 +178,14 @@ BY_SETTINGS: list[Row] = [
     ("alerts_have_channels", "FAIL", settings(CLARI_ALERT_URLS=""), "nobody hears"),
     ("alerts_have_channels", "FAIL", settings(CLARI_ALERT_URLS="nonsense://a-secret-place"), "appriseit.com"),
     ("schedule_is_alive", "FAIL", settings(CLARI_MAX_AGE_HOURS="0.0000001"), "daemon was never there"),
+    ("fiscal_calendar_is_right", "FAIL", settings(CLARI_FISCAL_YEAR_START_MONTH="3"), "_YEAR_START_MONTH=1"),
+    # A week closes at 08:00 UTC, in summer at 07:00 [gitlab].
+    ("syncs_follow_the_week", "WARN", californian("0 6 * * *"), "CLARI_SYNC_CRON (0 6 * * *) runs next at"),
+    ("syncs_follow_the_week", "WARN", californian("0 6 * * *"), "set CLARI_SYNC_CRON=30 8 * * *"),
+    ("syncs_follow_the_week", "WARN", californian("30 7 * * *"), "set CLARI_SYNC_CRON=30 8 * * *"),
+    ("syncs_follow_the_week", "WARN", californian("30 8 * * *", CLARI_WEEK_CLOSE="05:00"), "=30 13 * * *"),
+    ("syncs_follow_the_week", "PASS", californian("30 8 * * *"), "at 00:00"),
+    ("syncs_follow_the_week", "PASS", californian("30 0 * * *", CLARI_TIMEZONE="America/Los_Angeles"), "4 hours"),
 ]
 BY_HAND: list[Row] = [
     ("export_types_are_offered", "WARN", sql("update clari.export_job set types_refused = 'crm_total'"), "left out"),
@@ -297,6 +309,8 @@ def test_where_no_forecast_is_asked_for_none_is_missed(operator: Operator, chann
         "export_types_are_offered",
         "quarters_are_covered",
         "quarters_are_fresh",
+        "fiscal_calendar_is_right",
+        "syncs_follow_the_week",
         "an_export_works",
     }
     assert "nothing is exported by a job" in lines["quota_is_enough"]["detail"]

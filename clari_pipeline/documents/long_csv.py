@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
 from clari_pipeline.core.periods import FiscalCalendar, quarter_of_label
+from clari_pipeline.documents.contract import KeysSeen
 from clari_pipeline.documents.control_totals import Totals, number_in_cell
 from clari_pipeline.documents.money import parse_money
 from clari_pipeline.documents.rows import ControlTotal, DocumentUnreadable, Lists, Row, amount_of, without_nul
@@ -21,6 +22,8 @@ _DATA_TYPES = {
     "CRM Total": "crm_total",
     "CRM Closed": "crm_closed",
 }
+KEYS_READ = {"": tuple(_HEADER), "Data Type": tuple(_DATA_TYPES)}
+"""What is read of a CSV, for the document's contract: columns, and words of Data Type."""
 _PERSON = {
     "name": "User",
     "email": "Email",
@@ -37,7 +40,13 @@ _EntryKey = tuple[str | None, ...]
 
 
 def read_long_csv(
-    text: IO[str], calendar: FiscalCalendar, lists: Lists, unknown: Counter[str], *, currency: str | None = None
+    text: IO[str],
+    calendar: FiscalCalendar,
+    lists: Lists,
+    unknown: Counter[str],
+    seen: KeysSeen,
+    *,
+    currency: str | None = None,
 ) -> Iterator[Row]:
     """Read one entry a person, field and week, from as many lines; email (else CRM id) and field name are the ids.
 
@@ -50,7 +59,9 @@ def read_long_csv(
     people: dict[str, Row] = {}
     periods: dict[str, Row] = {}
     weeks: dict[tuple[str | None, ...], Row] = {}
+    words: Counter[str] = Counter()
     for line in _lines(text, unknown):
+        words[line["Data Type"]] += 1
         user, period, week = person_of(line), _period(line["Timeframe"], calendar), _week(line["Week"])
         field = line["Field"] or None
         key: _EntryKey = (user or None, period["time_period_id"], week, field)
@@ -69,6 +80,10 @@ def read_long_csv(
         if week:
             listed = (week, period["time_period_id"], line["Start Day"], line["End Day"])
             weeks[listed] = dict(zip(_WEEK, listed, strict=True))
+    if words:
+        seen.add("", [dict.fromkeys(line, "")])
+        lines = {word: min(count, len(entries)) for word, count in words.items()}
+        seen.add_parsed("Data Type", len(entries), lines, lambda _: "text")
     names = ("user_id", "time_period_id", "time_frame_id", "field_id")
     for key, versions in entries.items():
         for version in versions:

@@ -6,7 +6,7 @@ Unknown keys are added to the schema from the entries that were read one by one,
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import pyarrow as pa

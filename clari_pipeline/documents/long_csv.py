@@ -3,7 +3,7 @@
 import csv
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO
 
 from clari_pipeline.core.periods import FiscalCalendar, quarter_of_label
@@ -80,10 +80,7 @@ def read_long_csv(
         if week:
             listed = (week, period["time_period_id"], line["Start Day"], line["End Day"])
             weeks[listed] = dict(zip(_WEEK, listed, strict=True))
-    if words:
-        seen.add("", [dict.fromkeys(line, "")])
-        lines = {word: min(count, len(entries)) for word, count in words.items()}
-        seen.add_parsed("Data Type", len(entries), lines, lambda _: "text")
+    _note_keys(seen, unknown, words, len(entries))
     names = ("user_id", "time_period_id", "time_frame_id", "field_id")
     for key, versions in entries.items():
         for version in versions:
@@ -157,6 +154,13 @@ def _lines(text: Iterable[str], unknown: Counter[str]) -> Iterator[dict[str, str
             yield dict(zip(header, line, strict=True))
     except csv.Error as error:
         raise DocumentUnreadable(f"line {reader.line_num}: {error}") from None
+
+
+def _note_keys(seen: KeysSeen, unknown: Iterable[str], words: Mapping[str, int], entries: int) -> None:
+    """The columns, and the words of Data Type: each entry is to have a line of each."""
+    seen.add("", [dict.fromkeys([*_HEADER, *(name for name in unknown if not name.startswith("Data Type "))], "")])
+    lines = {word: min(count, entries) for word, count in words.items()}
+    seen.add_parsed("Data Type", entries, lines, lambda _: "text")
 
 
 def _put(versions: list[Row], column: str, value: str | None, currency: str | None) -> None:

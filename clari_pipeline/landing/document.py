@@ -18,6 +18,7 @@ from clari_pipeline.core.runbook import UNFORESEEN, PipelineError
 
 IS_WHOLE = "is_whole"  # in a manifest: false where nothing proves that the download is complete
 IS_INVENTED = "is_invented"  # in a manifest: true where a sandbox made the document
+CONTRACT_FILE = "contract.json"  # beside the manifest, once the document was read
 _READ_AT_ONCE = 1 << 20  # bytes: the size of a piece
 _PIECES_AHEAD = 3
 
@@ -50,13 +51,13 @@ class LandedDocument:
         return bool(self.manifest.get(IS_INVENTED, False))
 
     def keep_contract(self, fingerprint: str, kinds: Mapping[str, Iterable[str]]) -> None:
-        """Write `contract.json` beside the manifest, which stays as it was when the document landed.
+        """Write `CONTRACT_FILE` beside the manifest, which stays as it was when the document landed.
 
         Made from the document, and made again whenever it is read: one that cannot be written is no loss.
         """
         keys = {path: sorted(found) for path, found in sorted(kinds.items())}
         content = json.dumps({"contract": fingerprint, "keys": keys}, indent=1).encode()
-        file = self.folder / "contract.json"
+        file = self.folder / CONTRACT_FILE
         with suppress(OSError):
             if not file.exists() or file.read_bytes() != content:
                 arriving = file.with_name(f".contract.{uuid.uuid4().hex}")

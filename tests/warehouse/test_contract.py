@@ -1,13 +1,12 @@
-"""The contract of a forecast's documents is watched: what is new, gone or of another kind is named, and nothing else."""
+"""The contract of a forecast's documents is watched: what is new, gone or of another kind is named, nothing else."""
 
 import json
 from collections.abc import Callable
-from datetime import date
-from itertools import permutations
+from itertools import count, permutations
+from pathlib import Path
 from typing import Any
 
-import pytest
-
+from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.sync.outcomes import Outcome
 from tests.helpers.each_case import try_each
 from tests.helpers.forecast import Forecast, broken, verdict
@@ -166,3 +165,96 @@ def test_what_the_data_alone_changes_is_no_change(house: House) -> None:
         assert [CHECK in broken(one) for one in (first, second, third)] == [False] * 3, broken(second).get(CHECK)
 
     try_each(BY_DATA_ALONE, check)
+
+
+def keys(house: House) -> dict[str, tuple[Any, ...]]:
+    found = house.tuples(
+        "select path, kind, example_kind, first_seen_at, last_seen_at from clari.document_key "
+        "where not is_known or path = 'entries[].crmClosed'"
+    )
+    return {path: row for path, *row in found}
+
+
+def test_unknown_keys_can_be_read_whatever_the_order_of_arrival(open_house: Callable[..., House]) -> None:
+    """One row a forecast and path, as of the exports, never of the clock; the same rebuilt from landing alone."""
+    first, second, third = (moment(10, day) for day in (2, 3, 4))
+    contents = {
+        first: relational(likelihood=5),
+        second: relational(likelihood="high", crmClosed=...),
+        third: relational() | {"release": None},
+    }
+    expected = {
+        "entries[].crmClosed": ["number", "number", first, third],
+        "entries[].likelihood": ["number, text", "text", first, second],
+        "release": ["null", "null", third, third],
+    }
+    for number, order in enumerate(permutations(contents)):
+        house = open_house(warehouse=f"warehouse{number}")
+        for at in order:
+            house.bring(contents[at], at, forecast=f"north{number}")
+        assert keys(house) == expected, order
+        made = house.snapshot("document_key", "document_contract")
+        house.replay([], [f"north{number}"])
+        assert house.snapshot("document_key", "document_contract") == made
+    rebuilt = open_house(warehouse="rebuilt")
+    for document_landed in rebuilt.context.landing:
+        rebuilt.know(document_landed.folder)
+    rebuilt.merge()
+    assert keys(rebuilt) == expected
+
+
+def test_it_lies_beside_the_manifest_which_stays_as_it_landed(forecast: Forecast) -> None:
+    request_id = forecast.house.deliver(relational(likelihood=5), moment(10, 2))
+    folder = forecast.house.context.landing.root / forecast.house.outcome(request_id).export.document
+    before = (folder / "manifest.json").read_bytes()
+    forecast.house.merge()
+    assert (folder / "manifest.json").read_bytes() == before
+    written = json.loads((folder / "contract.json").read_text())
+    assert written["contract"] == forecast.house.outcome(request_id).export.contract
+    assert written["keys"]["entries[].likelihood"] == ["number"]
+
+
+def test_after_an_upgrade_nothing_is_compared_and_the_same_document_has_its_contract(forecast: Forecast) -> None:
+    """An earlier release kept no contract, and the lists of another reader."""
+    forecast.bring(relational(), moment(10, 2))
+    for statement in (
+        "update clari.export_job set contract = null",
+        "delete from clari.document_contract",
+        "update clari.newest_document set read_by = 'earlier'",
+    ):
+        forecast.house.execute(statement)
+    again = forecast.bring(relational(), moment(10, 3))
+    assert verdict(again, CHECK).evidence["is_first"]
+    assert again.export.contract
+    assert CHECK in broken(forecast.bring(relational(likelihood=5), moment(10, 4)))
+
+
+def test_an_identical_document_has_the_contract_of_the_one_before(forecast: Forecast) -> None:
+    first, second = (forecast.bring(relational(likelihood=5), moment(10, day)) for day in (2, 3))
+    assert second.export.contract == first.export.contract
+    assert verdict(second, CHECK).evidence == {"same_document_as": first.export.job_id}
+    assert forecast.row("document_key", path="entries[].likelihood")["last_seen_at"] == moment(10, 3)
+
+
+def test_people_are_told_once_a_change(tmp_path: Path) -> None:
+    """Every quarter shows it; it is told again where something else changes, or the same once more."""
+    exports = count()
+
+    def told(day: int, content: Json, *quarters: str) -> list[str]:
+        house = House(tmp_path, now=moment(11, day, 12))
+        for quarter in quarters:
+            house.exports = next(exports)
+            house.bring(content, moment(11, day, 6 + house.exports % 2), quarter=quarter)
+        Alerts(house.context).raise_alerts(run_id=f"run {day}")
+        found = house.rows("select * from clari.alert where run_id = $run", run=f"run {day}")
+        found = [one for one in found if one["kind"] == "contract_changed"]
+        assert {(one["severity"], one["alert_class"]) for one in found} <= {("P3", "contract_changed north")}
+        return [one["body"] for one in found]
+
+    both, gone = ("2026_Q4", "2026_Q3"), ["gone: entries[].crmClosed"]
+    became_text = ["of another kind: entries[].crmClosed (number before, text now)"]
+    assert told(2, relational(), *both) == []
+    assert told(3, relational(crmClosed=...), *both) == gone
+    assert told(4, relational(crmClosed=...), *both) == []
+    assert told(5, relational(crmClosed="1"), "2026_Q4") == became_text
+    assert told(6, relational(crmClosed=...), "2026_Q4") == gone

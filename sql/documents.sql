@@ -211,6 +211,10 @@ create or replace temp table stage_unreadable (
     field_id varchar, time_frame_id varchar, time_period_id varchar, user_id varchar, measure varchar, written varchar
 );
 
+-- name: stage_contract
+-- Grain: one row a key and kind of the document.
+create or replace temp table stage_contract as select shape, path, kind, is_always, is_known from raw_contract;
+
 -- name: stage_more
 -- More entries of the document, as they are read.
 insert into stage_entry (

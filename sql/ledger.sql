@@ -228,7 +228,7 @@ select
     $running_jobs, $submitted_jobs
 where not exists (select 1 from clari.export_quota where run_id = $run_id and read_at = $read_at);
 
--- name: read_document, columns: types_to_export, export_format, scope_id, rows_exported, rows_staged, document_period_id, call_time_frame_id, quota_fields
+-- name: read_document, columns: types_to_export, export_format, scope_id, rows_exported, rows_staged, document_period_id, call_time_frame_id, quota_fields, contract
 -- What was counted in the document, before any of it is merged.
 update clari.export_job set {columns: * = $*,} where request_id = $request_id;
 

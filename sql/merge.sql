@@ -1,5 +1,12 @@
 -- What a merge does to the tables of entries, and how it is counted.
 
+-- name: contract
+-- The keys of the document's contract, in place of those that an earlier release wrote of the same.
+delete from clari.document_contract where forecast_id = $forecast_id and contract = $contract;
+
+insert into clari.document_contract (forecast_id, contract, shape, path, kind, is_always, is_known)
+select $forecast_id, $contract, shape, path, kind, is_always, is_known from stage_contract;
+
 -- name: control_totals, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed
 -- Grain: one row a field: sum and count of each measure over the merged rows that the export left its mark on, in the
 -- weeks that it shows, each row once.

@@ -1,5 +1,51 @@
 -- What the gate asks of the warehouse.
 
+-- name: contract_before
+-- Grain: one row a key and kind that documents of this shape had before this export: the kinds are those of the newest
+-- document in which the key had a value. The keys of the newest document that was asked for in the same way are marked.
+with before as (
+    select
+        contract,
+        max(exported_at) as last_seen_at,
+        max(
+            case
+                when
+                    time_period_id = $quarter_id
+                    and scope_id is not distinct from $scope_id
+                    and include_historical is not distinct from $include_historical
+                    and types_to_export is not distinct from $types_to_export
+                    then exported_at
+            end
+        ) as last_asked_at
+    from clari.export_job
+    where forecast_id = $forecast_id and state in ('LOADED', 'RETIRED') and exported_at < $exported_at
+    group by contract
+),
+
+shown as (
+    select
+        known.path, known.kind, known.is_always, before.last_seen_at,
+        before.last_asked_at = max(before.last_asked_at) over () as is_of_previous
+    from before
+    inner join clari.document_contract as known
+        on known.forecast_id = $forecast_id and known.contract = before.contract and known.shape = $shape
+),
+
+ranked as (
+    select
+        *,
+        rank() over (
+            partition by path order by case when kind = 'null' then 1 else 0 end, last_seen_at desc
+        ) as place
+    from shown
+)
+
+select path, kind, bool_or(coalesce(is_of_previous and is_always, false)) as was_always
+from ranked
+where place = 1 or is_of_previous
+group by path, kind
+order by path, kind;
+
 -- name: currencies_changed
 -- Grain: one row a pair of currencies: entries whose currency is not the one known before.
 select known.currency_code as known_currency, entry.currency_code as currency, count(*) as entries

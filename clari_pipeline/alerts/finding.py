@@ -109,6 +109,28 @@ def _exports_not_merged(result: RunResult) -> Iterator[NewAlert]:
             yield alert
 
 
+def _contract_changes(result: RunResult) -> Iterator[NewAlert]:
+    """Alert of documents with other keys than before: once a change, which every quarter of the forecast shows."""
+    for outcome in result.unreviewed:
+        for verdict in outcome.verdicts:
+            if verdict.check_name != "contract_is_stable" or verdict.passed:
+                continue
+            forecast_id, contract = outcome.export.forecast_id, verdict.evidence.get("contract")
+            alert_class = f"contract_changed {forecast_id}"
+            last = result.last(alert_class)
+            if last is not None and last.detail.get("contract") == contract:
+                continue
+            yield NewAlert(
+                kind=AlertKind.CONTRACT_CHANGED,
+                severity="P3",
+                title=f"{forecast_id}: the keys of Clari's export have changed",
+                body=verdict.finding,
+                alert_class=alert_class,
+                detail=_export_ids(outcome.export) | {"contract": contract, "changes": verdict.finding},
+                is_news=last is None or last.detail.get("changes") != verdict.finding,
+            )
+
+
 def _run_failures(result: RunResult) -> Iterator[NewAlert]:
     """Alert of failures of the run or of a quarter, unless an alert names the run as killed."""
     last = result.last(_KILLED)
@@ -254,6 +276,7 @@ def _stale_quarters(result: RunResult) -> Iterator[NewAlert]:
 FINDERS: tuple[Callable[[RunResult], Iterator[NewAlert]], ...] = (
     _moved_calls,
     _exports_not_merged,
+    _contract_changes,
     _run_failures,
     killed_runs,
     _stale_quarters,

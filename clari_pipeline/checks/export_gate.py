@@ -14,7 +14,7 @@ from typing import Any
 from clari_pipeline.checks import judging
 
 _MOST_ANSWERS = 10_000
-_COMPARED_WITH_PREVIOUS = {"row_count_is_stable", "currency_is_stable"}
+_COMPARED_WITH_PREVIOUS = {"row_count_is_stable", "currency_is_stable", "contract_is_stable"}
 _NOT_OF_THE_DOCUMENT = {
     "periods_are_covered",
     "forecast_swings_within_threshold",
@@ -97,6 +97,11 @@ CHECKS = _by_name(
         "The document has not lost more than 15 % of the entries that the one before it had.",
         least=0,
         most=None,
+    ),
+    _warns(
+        "contract_is_stable",
+        "keys_changed",
+        "The document has the keys that the forecast's documents had, each of the same kind, and none that is new.",
     ),
     _warns("currency_is_stable", "currencies_changed", "Entries keep the currency that they had."),
     _warns(

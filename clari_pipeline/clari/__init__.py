@@ -47,6 +47,7 @@ from clari_pipeline.clari.events import (
 from clari_pipeline.clari.exporting import Exporter
 from clari_pipeline.clari.models import Export, ExportFormat, ExportRequest, Job, JobState, LeftBehind, Limits
 from clari_pipeline.clari.retries import Retry
+from clari_pipeline.clari.status_page import StatusPageUnreadable, read_status_page
 
 __all__ = [
     "Adopted",
@@ -92,6 +93,7 @@ __all__ = [
     "Retried",
     "Retry",
     "ServerFault",
+    "StatusPageUnreadable",
     "Submitted",
     "Submitting",
     "TypeNotSupported",
@@ -99,4 +101,5 @@ __all__ = [
     "UnexpectedAnswer",
     "UnknownForecast",
     "Waited",
+    "read_status_page",
 ]

@@ -2,15 +2,12 @@
 
 import asyncio
 import json
-import os
-import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from time import monotonic
 from typing import Any, Literal, Self, TypeVar
 
@@ -22,6 +19,8 @@ from clari_pipeline.clari.bodies import ENCODINGS, LARGEST_ERROR, Body, ResultSi
 from clari_pipeline.clari.keys import KeyAuth, KeySource
 from clari_pipeline.clari.models import ExportRequest, Job, JobState, Limits, path_segment
 from clari_pipeline.clari.retries import Circuit, Retry, RetryDeadline, cause_of, is_passing, was_not_queued
+from clari_pipeline.clari.status_page import said_of_outage
+from clari_pipeline.clari.tls import tls_context
 from clari_pipeline.core.envelopes import ErrorDetails, find_error, find_error_in_body
 from clari_pipeline.core.retrying import retry_context
 
@@ -63,6 +62,7 @@ class ClariClient:
         api_key: SecretStr | KeySource,
         auth_scheme: Literal["apikey", "bearer"] = "apikey",
         request_timeout_s: float = 30,
+        status_url: str | None = None,
         retry: Retry | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -72,7 +72,9 @@ class ClariClient:
         self._request_timeout_s = request_timeout_s
         self._circuit = Circuit()
         self._on_retry: RetryHook = lambda _call, _cause: None
+        self._status_url = status_url
         self._newest_date = deque[str](maxlen=1)  # shared with the copies of `with_retry_hook`
+        self._said_of_outage = deque[str](maxlen=1)  # likewise
         self._http = httpx.AsyncClient(
             auth=self._key,
             headers={"Accept-Encoding": ENCODINGS},
@@ -395,9 +397,12 @@ class ClariClient:
                 return False
             return answer.status_code < 500 and not _is_web_page(start)
 
-        if not self._circuit.is_open and any(await asyncio.gather(answers("/admin/limits"), answers("/export/jobs"))):
-            return error
-        return errors.ClariDown(f"{self._base_url} is down: {error}; run again later, what has begun is continued")
+        if not self._circuit.is_open:
+            if any(await asyncio.gather(answers("/admin/limits"), answers("/export/jobs"))):
+                return error
+            self._said_of_outage.append(await said_of_outage(self._status_url))
+        cause = f"{error}{''.join(self._said_of_outage)}"
+        return errors.ClariDown(f"{self._base_url} is down: {cause}; run again later, what has begun is continued")
 
     @asynccontextmanager
     async def _answer(
@@ -463,17 +468,3 @@ def _typed(call: str, kind: type[_Typed], answer: object) -> _Typed:
 def _unwrapped(job: object) -> object:
     """The value of `job` where the job is wrapped in it."""
     return job["job"] if isinstance(job, dict) and isinstance(job.get("job"), dict) else job
-
-
-def tls_context() -> ssl.SSLContext:
-    """The shared TLS context: certifi's CA bundle, or what `SSL_CERT_FILE` or `SSL_CERT_DIR` names.
-
-    Cached by these paths and their modification times, so that a changed bundle is reloaded.
-    """
-    named = {name: Path(path) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if (path := os.environ.get(name))}
-    return _context(*((*one, one[1].stat().st_mtime_ns if one[1].exists() else 0) for one in named.items()))
-
-
-@cache
-def _context(*_versions: tuple[str, Path, int]) -> ssl.SSLContext:
-    return httpx.create_ssl_context()

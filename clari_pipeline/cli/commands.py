@@ -58,6 +58,7 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
                 "api_key_file": None,
                 "base_url": running.base_url,
                 "auth_scheme": "apikey",
+                "status_url": running.status_url,
                 "forecast_ids": _SANDBOX_FORECASTS,
                 "scope_id": None,
                 "currency": None,

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     api_key_file: Path | None = None
     base_url: str = "https://api.clari.com/v4"
     auth_scheme: Literal["apikey", "bearer"] = "apikey"
+    status_url: str | None = None
     products: _Listed = ("forecast",)
     activity_days: int = Field(90, ge=1, le=3650)
     forecast_ids: _Listed = ()
@@ -164,6 +165,14 @@ class Settings(BaseSettings):
         if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
             raise ValueError("the key would travel in clear text: use https")
         return address.rstrip("/")
+
+    @field_validator("status_url")
+    @classmethod
+    def _page(cls, address: str | None) -> str | None:
+        parts = urlsplit(address or "https://none")
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
+            raise ValueError("write an address such as https://clari.statuspage.io/api/v2/summary.json")
+        return address
 
     @field_validator("warehouse_url")
     @classmethod

@@ -1,5 +1,6 @@
 """Parse a landed document, in any of Clari's three shapes, into typed entries and the lists beside them."""
 
+from clari_pipeline.documents.contract import Contract
 from clari_pipeline.documents.control_totals import Totals
 from clari_pipeline.documents.dates import with_days
 from clari_pipeline.documents.reading import Document, count_exactly, read_document
@@ -8,6 +9,7 @@ from clari_pipeline.documents.rows import MEASURES, DocumentUnreadable, Rounded
 __all__ = [
     "MEASURES",
     "READER",
+    "Contract",
     "Document",
     "DocumentUnreadable",
     "Rounded",
@@ -18,4 +20,5 @@ __all__ = [
 ]
 
 READER = 3
-"""Version of the reader. Raise it where a document would be read into other rows: kept lists are then not reused."""
+"""Version of the reader. Raise it where a document would be read into other rows or another contract: the lists
+that were kept are then not reused."""

@@ -6,14 +6,14 @@ Unknown keys are added to the schema from the entries that were read one by one,
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from clari_pipeline.documents.json_shapes import ENTRY_KEYS
 from clari_pipeline.documents.json_stream import Number
 from clari_pipeline.documents.rows import AMOUNT, BEYOND_TIME, ENTRY, FIRST_MOMENT, MEASURES, Rounded, texts
 
@@ -47,19 +47,35 @@ _ESCAPED = re.compile(rb"\\u00(?:2[bBdD]|30|45|58|65|78)")
 
 
 class ArrowPiece(NamedTuple):
-    """Some entries: a table of the schema `ENTRY`, what was rounded for it, and how many values unknown keys have."""
+    """Some entries: a table of the schema `ENTRY`, what was rounded for it, and how many values each key has.
+
+    `text` is the JSON of these entries.
+    """
 
     table: pa.Table
     rounded: Rounded
-    unknown: Counter[str]
+    values: dict[str, int]
+    text: bytes
+
+    def kind_of(self, key: str) -> str:
+        """The kind of a known key's first value: in the JSON, where numbers and texts are parsed alike."""
+        match _KINDS.get(ENTRY_KEYS[key]):
+            case None:
+                return "text"
+            case kind if pa.types.is_boolean(kind):
+                return "boolean"
+            case kind if pa.types.is_struct(kind):
+                return "object"
+        written = re.search(rb'"%s"[ \t\r\n]*:[ \t\r\n]*["0-9-]' % key.encode(), self.text)
+        return "text" if written and written[0].endswith(b'"') else "number"
 
 
 class ArrowEntries:
-    """Parses pieces of `entries` into tables of `ENTRY`. `columns` maps Clari's keys to our columns."""
+    """Parses pieces of `entries` into tables of `ENTRY`."""
 
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        self._columns = dict(columns)
-        self._kinds: dict[str, pa.DataType] = {key: _KINDS.get(name, _TEXT) for key, name in columns.items()}
+    def __init__(self) -> None:
+        self._columns = ENTRY_KEYS
+        self._kinds: dict[str, pa.DataType] = {key: _KINDS.get(name, _TEXT) for key, name in ENTRY_KEYS.items()}
         self._options = self._parse_options()
 
     def learn(self, entries: Iterable[Any]) -> None:
@@ -99,8 +115,7 @@ class ArrowEntries:
             table = table.cast(ENTRY)
         except pa.ArrowException:
             return None
-        unknown = self._kinds.keys() - self._columns.keys()
-        return ArrowPiece(table, rounded, Counter({f"entries.{key}": rows - parsed[key].null_count for key in unknown}))
+        return ArrowPiece(table, rounded, {key: rows - parsed[key].null_count for key in self._kinds}, piece)
 
     def _parse_options(self) -> pj.ParseOptions:
         self._has_floats = any("double" in str(kind) for kind in self._kinds.values())

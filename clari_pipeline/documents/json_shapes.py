@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clari_pipeline.core.periods import FiscalCalendar
+from clari_pipeline.documents.contract import KeysSeen
 from clari_pipeline.documents.rows import JSON_LISTS, DocumentUnreadable, Lists, Row, days_of, text_of
 
 ENTRY_KEYS = {
@@ -39,7 +40,7 @@ FLAT_AMOUNTS = {
 }
 FLAT_ONLY = {"ownerName", "ownerEmail", "timePeriod", "forecastAmount", "quotaAmount", "adjustmentAmount"}
 """Keys that the flat shape alone has."""
-_FLAT_KEYS = FLAT_AMOUNTS.keys() | FLAT_ONLY | {"currency"}
+FLAT_KEYS = FLAT_AMOUNTS.keys() | FLAT_ONLY | {"currency"}
 
 
 def is_flat(first_entry: object) -> bool:
@@ -47,10 +48,12 @@ def is_flat(first_entry: object) -> bool:
     return isinstance(first_entry, dict) and "fieldId" not in first_entry and not FLAT_ONLY.isdisjoint(first_entry)
 
 
-def read_lists(document: dict[str, Any], lists: Lists, unknown: Counter[str]) -> None:
+def read_lists(document: dict[str, Any], lists: Lists, unknown: Counter[str], seen: KeysSeen) -> None:
     """Add the lists beside the entries of relational JSON. Raises `DocumentUnreadable`."""
     for name, (table, keys) in JSON_LISTS.items():
-        for item in objects(document.get(name), name):
+        items = objects(document.get(name), name)
+        seen.add(name, items)
+        for item in items:
             lists.add(table, row_of(item, keys, name, unknown))
     for key, value in document.items():
         if key not in JSON_LISTS:
@@ -89,7 +92,7 @@ class FlatPeople:
             self.people[email] = text_of(entry.get("ownerName"))
         if period is not None:
             self.periods.add(period)
-        for key in entry.keys() - _FLAT_KEYS:
+        for key in entry.keys() - FLAT_KEYS:
             unknown[f"entries.{key}"] += entry[key] is not None
         return {column: text_of(entry.get(key)) for key, column in FLAT_AMOUNTS.items()} | {
             "field_id": "forecast",

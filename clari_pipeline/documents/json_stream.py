@@ -103,6 +103,21 @@ class JsonStream:
         """Peek at the first element of the array that is next; None where it has none."""
         return self._peeked(1)[0]
 
+    def sample(self, most: int) -> list[Any]:
+        """Peek at the first elements of the array that is next: at most so many, of those that lie in its first MB."""
+        text, _ = self._text(_CHUNK)
+        found: list[Any] = []
+        at = _blank(text, 1)
+        while len(found) < most and text[at : at + 1] not in {"", "]"}:
+            try:
+                element, end = self._decoded(text, at)
+            except (json.JSONDecodeError, DocumentUnreadable):  # cut off, or what is reported once it is read
+                break
+            found.append(element)
+            mark = _blank(text, end)
+            at = _blank(text, mark + 1) if text[mark : mark + 1] == "," else len(text)
+        return found
+
     def _peeked(self, skipped: int) -> tuple[Any, int]:
         """Decode the value after `skipped` bytes, and where it ends, in bytes; None at the end of an array."""
         wanted = _CHUNK

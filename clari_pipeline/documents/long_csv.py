@@ -3,10 +3,11 @@
 import csv
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO
 
 from clari_pipeline.core.periods import FiscalCalendar, quarter_of_label
+from clari_pipeline.documents.contract import KeysSeen
 from clari_pipeline.documents.control_totals import Totals, number_in_cell
 from clari_pipeline.documents.money import parse_money
 from clari_pipeline.documents.rows import ControlTotal, DocumentUnreadable, Lists, Row, amount_of, without_nul
@@ -21,6 +22,8 @@ _DATA_TYPES = {
     "CRM Total": "crm_total",
     "CRM Closed": "crm_closed",
 }
+KEYS_READ = {"": tuple(_HEADER), "Data Type": tuple(_DATA_TYPES)}
+"""What is read of a CSV, for the document's contract: columns, and words of Data Type."""
 _PERSON = {
     "name": "User",
     "email": "Email",
@@ -37,7 +40,13 @@ _EntryKey = tuple[str | None, ...]
 
 
 def read_long_csv(
-    text: IO[str], calendar: FiscalCalendar, lists: Lists, unknown: Counter[str], *, currency: str | None = None
+    text: IO[str],
+    calendar: FiscalCalendar,
+    lists: Lists,
+    unknown: Counter[str],
+    seen: KeysSeen,
+    *,
+    currency: str | None = None,
 ) -> Iterator[Row]:
     """Read one entry a person, field and week, from as many lines; email (else CRM id) and field name are the ids.
 
@@ -50,7 +59,9 @@ def read_long_csv(
     people: dict[str, Row] = {}
     periods: dict[str, Row] = {}
     weeks: dict[tuple[str | None, ...], Row] = {}
+    words: Counter[str] = Counter()
     for line in _lines(text, unknown):
+        words[line["Data Type"]] += 1
         user, period, week = person_of(line), _period(line["Timeframe"], calendar), _week(line["Week"])
         field = line["Field"] or None
         key: _EntryKey = (user or None, period["time_period_id"], week, field)
@@ -69,6 +80,7 @@ def read_long_csv(
         if week:
             listed = (week, period["time_period_id"], line["Start Day"], line["End Day"])
             weeks[listed] = dict(zip(_WEEK, listed, strict=True))
+    _note_keys(seen, unknown, words, len(entries))
     names = ("user_id", "time_period_id", "time_frame_id", "field_id")
     for key, versions in entries.items():
         for version in versions:
@@ -142,6 +154,13 @@ def _lines(text: Iterable[str], unknown: Counter[str]) -> Iterator[dict[str, str
             yield dict(zip(header, line, strict=True))
     except csv.Error as error:
         raise DocumentUnreadable(f"line {reader.line_num}: {error}") from None
+
+
+def _note_keys(seen: KeysSeen, unknown: Iterable[str], words: Mapping[str, int], entries: int) -> None:
+    """The columns, and the words of Data Type: each entry is to have a line of each."""
+    seen.add("", [dict.fromkeys([*_HEADER, *(name for name in unknown if not name.startswith("Data Type "))], "")])
+    lines = {word: min(count, entries) for word, count in words.items()}
+    seen.add_parsed("Data Type", entries, lines, lambda _: "text")
 
 
 def _put(versions: list[Row], column: str, value: str | None, currency: str | None) -> None:

@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
@@ -12,10 +12,12 @@ import pyarrow.compute as pc
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.documents import control_totals
 from clari_pipeline.documents.arrow_entries import ArrowEntries, ArrowPiece
+from clari_pipeline.documents.contract import SAMPLED, Contract, KeysSeen
 from clari_pipeline.documents.control_totals import StreamTotals, Totals
 from clari_pipeline.documents.json_shapes import (
     ENTRY_KEYS,
     FLAT_AMOUNTS,
+    FLAT_KEYS,
     FlatPeople,
     is_flat,
     objects,
@@ -23,6 +25,7 @@ from clari_pipeline.documents.json_shapes import (
     row_of,
 )
 from clari_pipeline.documents.json_stream import JsonStream, no_document
+from clari_pipeline.documents.long_csv import KEYS_READ as CSV_KEYS
 from clari_pipeline.documents.long_csv import count_lines, read_long_csv
 from clari_pipeline.documents.rows import JSON_LISTS, MEASURES, DocumentUnreadable, EntryRows, Lists, Rounded, Row
 
@@ -35,6 +38,16 @@ _OTHER_FILES = {  # by their first bytes
 
 _TYPE_OF = {column: column.removesuffix("_value") for column in MEASURES} | {"is_updated": "forecast_updated"}
 _AMOUNT_KEYS = {key for key, column in (ENTRY_KEYS | FLAT_AMOUNTS).items() if column in MEASURES}
+_NUMERIC_KEYS = _AMOUNT_KEYS | {"updatedOn", "adjustedOn"}
+_KEYS_READ: dict[str, Mapping[str, Iterable[str]]] = {  # of each list, by shape
+    "relational": {
+        "": ("entries", *JSON_LISTS),
+        "entries": ENTRY_KEYS,
+        **{name: keys for name, (_, keys) in JSON_LISTS.items()},
+    },
+    "flat": {"": ("entries",), "entries": FLAT_KEYS},
+    "long_csv": CSV_KEYS,
+}
 _PEEKED = 4096
 _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -50,7 +63,7 @@ class Document:
     that is no number. `control_totals`, by field and measure, were counted in the document's bytes and not in those
     tables, so that they can be reconciled; None where DuckDB could not count, and `count_exactly` is needed.
     `rounded` are amounts that had more decimals than are kept. `unknown_keys` counts the values under keys that we do
-    not know. `types` are the export types of which any entry holds a value.
+    not know. `types` are the export types of which any entry holds a value. `contract` are all keys, with their kinds.
     """
 
     shape: str
@@ -60,6 +73,7 @@ class Document:
     control_totals: Totals | None = None
     types: set[str] = field(default_factory=set)
     tables: dict[str, pa.Table] = field(default_factory=dict)
+    contract: Contract = field(default_factory=lambda: Contract("", (), frozenset()))
 
 
 def read_document(stream: IO[bytes], calendar: FiscalCalendar, take: Take, *, currency: str | None = None) -> Document:
@@ -107,6 +121,7 @@ class _Reader:
         self._periods: set[str] = set()
         self._unreadable: list[pa.Table] = [EntryRows().unreadable_table()]
         self._document = Document("relational")
+        self._seen = KeysSeen(_NUMERIC_KEYS)
 
     def read_json(self, stream: io.BufferedReader) -> Document:
         text, lists = JsonStream(stream, maybe_nan=_AMOUNT_KEYS), dict[str, Any]()
@@ -123,27 +138,33 @@ class _Reader:
             raise no_document(lists, "entries is no list")
         if not self._document.entry_count and not lists.keys() & JSON_LISTS.keys():
             self._document.shape = "flat"
+        self._seen.add("", [{"entries": [], **lists}])
         if self._document.shape == "relational":
-            read_lists(lists, self._lists, self._document.unknown_keys)
+            read_lists(lists, self._lists, self._document.unknown_keys, self._seen)
         else:
             for key, value in lists.items():
                 self._document.unknown_keys[key] += value is not None
         return self._finished()
 
     def _read_entries(self, text: JsonStream) -> None:
-        document, people, fast = self._document, FlatPeople(), ArrowEntries(ENTRY_KEYS)
-        unknown = document.unknown_keys
+        document, people, fast = self._document, FlatPeople(), ArrowEntries()
+        unknown, seen = document.unknown_keys, self._seen
 
         def take(piece: ArrowPiece) -> None:
             self._pass_on(piece.table)
             document.rounded.add(piece.rounded.counts, piece.rounded.most)
-            unknown.update(piece.unknown)
+            unknown.update({f"entries.{key}": count for key, count in piece.values.items() if key not in ENTRY_KEYS})
+            seen.add_parsed("entries", piece.table.num_rows, piece.values, piece.kind_of)
 
         is_flat_shape = is_flat(text.first())
+        if not is_flat_shape:
+            sample = [entry for entry in text.sample(SAMPLED) if isinstance(entry, dict)]
+            seen.add("entries", sample, is_sample=True)
         with StreamTotals("totals_flat" if is_flat_shape else "totals_relational") as counting:
             feed = counting.feed
             for batch in text.decoded_elements(feed) if is_flat_shape else text.elements(fast.read, take, feed):
                 entries = objects(batch, "entries", first=document.entry_count)
+                seen.add("entries", entries)
                 if is_flat_shape:
                     self._pass_on_rows(people.entry_row(entry, unknown) for entry in entries)
                 else:
@@ -166,7 +187,8 @@ class _Reader:
             ) from None
         lines = io.StringIO(text, newline="")
         unknown = self._document.unknown_keys
-        self._pass_on_rows(read_long_csv(lines, self._calendar, self._lists, unknown, currency=self._currency))
+        entries = read_long_csv(lines, self._calendar, self._lists, unknown, self._seen, currency=self._currency)
+        self._pass_on_rows(entries)
         self._document.control_totals = control_totals.of_csv(content)
         return self._finished()
 
@@ -188,8 +210,10 @@ class _Reader:
     def _finished(self) -> Document:
         "".join(self._document.unknown_keys).encode()  # a key may hold half a character
         self._lists.complete_periods(self._periods, self._calendar)
-        self._document.tables = {**self._lists.tables(), "raw_unreadable": pa.concat_tables(self._unreadable)}
-        return self._document
+        document = self._document
+        document.contract = self._seen.contract(document.shape, _KEYS_READ[document.shape])
+        document.tables = {**self._lists.tables(), "raw_unreadable": pa.concat_tables(self._unreadable)}
+        return document
 
 
 def _sniffed(raw: IO[bytes]) -> tuple[io.BufferedReader, bool]:

@@ -3,9 +3,11 @@
 import hashlib
 import io
 import json
+import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +18,7 @@ from clari_pipeline.core.runbook import UNFORESEEN, PipelineError
 
 IS_WHOLE = "is_whole"  # in a manifest: false where nothing proves that the download is complete
 IS_INVENTED = "is_invented"  # in a manifest: true where a sandbox made the document
+CONTRACT_FILE = "contract.json"  # beside the manifest, once the document was read
 _READ_AT_ONCE = 1 << 20  # bytes: the size of a piece
 _PIECES_AHEAD = 3
 
@@ -46,6 +49,20 @@ class LandedDocument:
     def is_invented(self) -> bool:
         """Whether it was exported with a sandbox's key."""
         return bool(self.manifest.get(IS_INVENTED, False))
+
+    def keep_contract(self, fingerprint: str, kinds: Mapping[str, Iterable[str]]) -> None:
+        """Write `CONTRACT_FILE` beside the manifest, which stays as it was when the document landed.
+
+        Made from the document, and made again whenever it is read: one that cannot be written is no loss.
+        """
+        keys = {path: sorted(found) for path, found in sorted(kinds.items())}
+        content = json.dumps({"contract": fingerprint, "keys": keys}, indent=1).encode()
+        file = self.folder / CONTRACT_FILE
+        with suppress(OSError):
+            if not file.exists() or file.read_bytes() != content:
+                arriving = file.with_name(f".contract.{uuid.uuid4().hex}")
+                arriving.write_bytes(content)
+                arriving.replace(file)
 
     def open(self) -> IO[bytes]:
         """The document's bytes as Clari sent them; reading to the end verifies their SHA-256.

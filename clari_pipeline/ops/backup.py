@@ -28,7 +28,7 @@ from clari_pipeline.core.disk import to_disk
 from clari_pipeline.core.paths import PathOutside, inside
 from clari_pipeline.core.runbook import PipelineError
 from clari_pipeline.core.setting_errors import SettingsError
-from clari_pipeline.landing import Landing, LandingError
+from clari_pipeline.landing import CONTRACT_FILE, Landing, LandingError
 from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.catalogue import is_view, tables
 from clari_pipeline.warehouse.session import Warehouse
@@ -293,6 +293,9 @@ def copy_document(
     for name in DOCUMENT_FILES:
         shutil.copyfile(source / name, copy / name)
         to_disk(copy / name)
+    made = source / CONTRACT_FILE  # made from the document: it comes along, and nothing depends on it
+    if made.is_file() and not made.is_symlink():
+        shutil.copyfile(made, copy / CONTRACT_FILE)
     checksums = {name: checksum(copy / name) for name in DOCUMENT_FILES}
     if expected is not None:
         prove(checksums, expected, source)

@@ -41,6 +41,7 @@ class Scenario:
     forbidden: frozenset[str] = frozenset()  # types that this organisation may not export
     is_forbidden_named: bool = True  # the refusal names those that were requested
     traffic: Callable[[int, int], str | None] | None = None  # the fault of a request, by seed and number
+    is_down: bool = False  # and its status page has an incident
     quota_used_up: bool = False
     slots_taken: int = 0  # other users hold all slots, for so many durations of a job
     page: int | None = None  # so many jobs a page of the list, each with a link to the next
@@ -233,6 +234,10 @@ def _one_in_six(seed: int, number: int) -> str | None:
     return faults[draw(seed, "which", number) % 4] if draw(seed, "flaky", number) % 6 == 0 else None
 
 
+def _every_one(_seed: int, _number: int) -> str:
+    return "503"
+
+
 _MORE: dict[str, object] = {"x_release": "2031.1", "xDetails": {"tags": ["a", "b"], "weight": 1}}
 _AMOUNTS = ("forecast_value", "quota_value", "adjustment_value", "crm_total", "crm_closed")
 _NO_KEYS = tuple({name: None} for name in ("user_id", "time_frame_id", "time_period_id", "field_id"))
@@ -311,6 +316,9 @@ TABLE: Mapping[str, Scenario] = {
     "slow": Scenario("Jobs take ten times as long", EVERY_QUARTER, behaviour=JobBehaviour(duration_factor=10)),
     "rate_limited": Scenario("Every third request is one too many", traffic=_every_third),
     "flaky": Scenario("One request in six fails: 429, 500, 502, or no answer", traffic=_one_in_six),
+    "down": Scenario(
+        "No call is answered but by 503, and the status page names an incident", traffic=_every_one, is_down=True
+    ),
     "no_quota": Scenario("The month's exports are used up", quota_used_up=True),
     "no_slots": Scenario("Somebody else's exports run first", slots_taken=5),
     "late_list": Scenario(

@@ -36,6 +36,7 @@ from .draws import draw
 from .faults import TABLE, Scenario
 from .jobs import MOMENT, READY, Export, Job, JobBehaviour, JobStore, Result
 from .products import audit_page, opportunities, read_activity
+from .status_page import status_page
 from .submission import RefusedError, document, read_submission
 
 CALLS = frozenset(
@@ -87,7 +88,7 @@ class Sandbox:
         self.clock = clock
         self.job_seconds = job_seconds
         self.api_key = f"sandbox-key-{draw(seed, 'key'):016x}"
-        self.base_url = ""
+        self.base_url = self.status_url = ""
         self.requests: deque[ReceivedRequest] = deque(maxlen=10_000)
         self.scenario = scenario
         self._port = port
@@ -156,7 +157,8 @@ class Sandbox:
         except OSError as error:
             message = f"The sandbox cannot have port {self._port} on this machine: {os.strerror(error.errno or 0)}."
             raise OSError(error.errno, f"{message} Name another one, or 0 for any that is free.") from error
-        self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v4"
+        origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self.base_url, self.status_url = f"{origin}/v4", f"{origin}/api/v2/summary.json"
         config = uvicorn.Config(
             self._application(),
             http=Connection,
@@ -224,6 +226,7 @@ class Sandbox:
                 route(
                     "types", "/forecast/types", "GET", _no_such_path
                 ),  # undocumented; 404 unless a test injects a response
+                Route("/api/v2/summary.json", self._status_page),  # of another host, which asks for no key
                 Route("/{path:path}", self._guarded("", _no_such_path), methods=["GET", "POST", "PUT", "PATCH"]),
             ]
         )
@@ -361,6 +364,10 @@ class Sandbox:
             message = "Cannot cancel the job because it already finished executing."
             return refusal(400, "export_failed_to_cancel", message)
         return JSONResponse({"status": job.status, "successful": True})
+
+    async def _status_page(self, request: Request) -> Response:
+        self.requests.append(ReceivedRequest(request.method, request.url.path, None))
+        return JSONResponse(status_page(self._now(), is_down=self._scenario.is_down))
 
     async def _limits(self, _request: Request) -> Response:
         now = self._now()

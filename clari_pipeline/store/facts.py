@@ -88,6 +88,17 @@ class PreviousExport:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyBefore:
+    """A key of earlier documents, and one of its kinds. `was_always`: each element of its list had it in the newest
+    document that was asked for in the same way.
+    """
+
+    path: str
+    kind: str
+    was_always: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CurrencyChange:
     """A pair of currencies, and how many entries went from the one to the other."""
 
@@ -150,6 +161,12 @@ def previous_export(session: Session, export: ExportRow) -> PreviousExport | Non
     """The newest loaded export before this one with the same scope, types and history."""
     which = asdict(export) | {"quarter_id": export.time_period_id}
     return next(iter(rows_as(PreviousExport, session, "quality/previous_export", **which)), None)
+
+
+def contract_before(session: Session, export: ExportRow, shape: str) -> list[KeyBefore]:
+    """The keys of the forecast's merged documents of this shape before the export's."""
+    which = asdict(export) | {"quarter_id": export.time_period_id, "shape": shape}
+    return rows_as(KeyBefore, session, "quality/contract_before", **which)
 
 
 def currencies_changed(session: Session, export: ExportRow) -> list[CurrencyChange]:

@@ -145,6 +145,7 @@ class DocumentCounts:
     document_period_id: str | None = None
     call_time_frame_id: str | None = None
     quota_fields: str | None = None
+    contract: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

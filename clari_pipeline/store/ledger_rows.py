@@ -71,6 +71,7 @@ class ExportRow(LedgerRow):
     document_period_id: str | None = None
     call_time_frame_id: str | None = None
     quota_fields: str | None = None
+    contract: str | None = None
 
     @property
     def label(self) -> str:

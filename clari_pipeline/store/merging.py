@@ -21,10 +21,10 @@ _TYPES = {  # the export type that fills each column; `forecast_updated` is that
     "crm_total": "crm_total",
     "crm_closed": "crm_closed",
 }
-_STAGING = ("stage_user", "stage_period")  # statements that build the typed staging tables
+_STAGING = ("stage_user", "stage_period", "stage_contract")  # statements that build the typed staging tables
 _KEPT_LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
 _LIST_TABLES = ("stage_user", "stage_field", "stage_time_period", "stage_time_frame")
-STAGED = ("stage_entry", "stage_shown_week", *_LIST_TABLES)  # what a merge reads of a document
+STAGED = ("stage_entry", "stage_shown_week", "stage_contract", *_LIST_TABLES)  # what a merge reads of a document
 MERGED = (
     "forecast_entry_history",
     "forecast_entry_sighting",
@@ -166,6 +166,11 @@ def note_unchanged(session: Session, request_id: str, rows_staged: int | None) -
     """Record an export as merged whose rows were all in the tables already."""
     nothing = dict.fromkeys(("rows_inserted", "rows_updated", "rows_disappeared"), 0)
     run(session, "ledger/loaded", request_id=request_id, rows_unchanged=rows_staged, **nothing)
+
+
+def keep_contract(session: Session, export: ExportRow, contract: str) -> None:
+    """Keep the keys of the staged document, under the fingerprint of its contract."""
+    run(session, "merge/contract", forecast_id=export.forecast_id, contract=contract)
 
 
 def keep_lists(session: Session, export: ExportRow, *, read_by: str) -> None:

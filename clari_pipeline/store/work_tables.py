@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from clari_pipeline.core.queries import names
+from clari_pipeline.documents.contract import CONTRACT
 from clari_pipeline.documents.rows import LISTS
 from clari_pipeline.store.merging import STAGED
 from clari_pipeline.store.product_rows import raw_schema
@@ -23,6 +24,7 @@ Columns = tuple[tuple[str, str], ...]
 _CREATING = (
     "documents/stage_user",
     "documents/stage_period",
+    "documents/stage_contract",
     "merge/entry_change",
     "merge/forecast_entry_history",
     "merge/forecast_user_sighting",
@@ -47,6 +49,7 @@ def work_tables() -> dict[str, Columns]:
             run_in_duckdb(connection, name, nulls)
         for name, columns in LISTS.items():
             connection.register(name, pa.table({column: pa.array([], pa.string()) for column in columns}))
+        connection.register("raw_contract", CONTRACT.empty_table())
         stored = [table for table in tables() if not is_view(table)]
         for table in stored:  # of whichever product
             if f"raw_{table}" not in LISTS:

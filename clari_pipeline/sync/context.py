@@ -159,5 +159,6 @@ def clari_client(settings: Settings, retry: Retry | None = None) -> ClariClient:
         api_key=settings.key_source(),
         auth_scheme=settings.auth_scheme,
         request_timeout_s=settings.request_timeout_s,
+        status_url=settings.status_url,
         retry=retry,
     )

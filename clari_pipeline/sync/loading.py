@@ -15,6 +15,7 @@ from clari_pipeline.store.calendar import known_calendar
 from clari_pipeline.store.ledger import DocumentCounts, keep_verdicts
 from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.sync import evidence, recognising
+from clari_pipeline.sync.contract_evidence import of_contract
 from clari_pipeline.sync.document_loader import DOCUMENT_ERRORS, DocumentLoader
 from clari_pipeline.sync.judging import Judged
 from clari_pipeline.sync.sandbox_guard import refuse_sandbox_document
@@ -153,6 +154,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
             document_period_id=known.document_period_id,
             call_time_frame_id=facts.call_week(session, self._rules.calendar.day_of(export.as_of)),
             quota_fields=known.quota_fields,
+            contract=known.contract,
         )
         ledger.document_read(session, export.request_id, counts)
         merging.note_repeated(session, export, known)
@@ -182,6 +184,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         is_judged = not judged.is_trusted(row.request_id)
         warnings = evidence.against_what_is_known(session, export, document, self._rules) if is_judged else None
         merged = merging.merge(session, export, before.measures_left_out)
+        merging.keep_contract(session, export, document.contract.fingerprint)
         merging.keep_lists(session, export, read_by=self._reader)
         if warnings is None:
             return
@@ -204,7 +207,8 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         with landed.open() as stream:
             currency = self._context.settings.currency if _is_from_elsewhere(row) else row.currency
             document = read_document(stream, calendar, staging.take, currency=currency)
-        staging.end(with_days(document.tables, calendar.zone))
+        landed.keep_contract(document.contract.fingerprint, document.contract.kinds())
+        staging.end(with_days(document.tables, calendar.zone) | {"raw_contract": document.contract.table()})
         if self._is_production:
             refuse_sandbox_document(landed, facts.people_invented(session))
         recognised = recognising.recognise(session, row, document, self._rules.rules.same, calendar, judged.shapes)
@@ -213,6 +217,8 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         export_facts = evidence.of_document(row, document, found, calendar, grace)
         export_facts = export_facts.joined(recognised.facts(row)).joined(self._of_download(row, landed))
         export = _with_document_columns(row, document, found)
+        before = facts.contract_before(session, export, document.shape)
+        export_facts = export_facts.joined(of_contract(export, document.contract, before))
         judged.counts[row.request_id] = DocumentCounts(
             rows_exported=document.entry_count,
             rows_staged=found.rows_staged,
@@ -222,6 +228,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
             document_period_id=found.period_ids,
             call_time_frame_id=found.call_time_frame_id,
             quota_fields=found.quota_fields if "quota" in export.types else None,
+            contract=document.contract.fingerprint,
         )
         return _Staged(export, document, found, recognised), export_facts
 

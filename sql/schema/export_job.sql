@@ -1,4 +1,4 @@
--- version: 1, words: 1-d0012633
+-- version: 2, words: 2-5dbbf538
 create table if not exists clari.export_job (
     request_id varchar primary key,
     job_id varchar unique,
@@ -39,7 +39,8 @@ create table if not exists clari.export_job (
     latency_seconds decimal(18,3),
     error_kind varchar,
     told_at timestamptz,
-    quota_fields varchar
+    quota_fields varchar,
+    contract varchar
 );
 
 alter table clari.export_job add column if not exists types_refused varchar;
@@ -49,6 +50,7 @@ alter table clari.export_job add column if not exists latency_seconds decimal(18
 alter table clari.export_job add column if not exists error_kind varchar;
 alter table clari.export_job add column if not exists told_at timestamptz;
 alter table clari.export_job add column if not exists quota_fields varchar;
+alter table clari.export_job add column if not exists contract varchar;
 
 comment on table clari.export_job is 'One row an export that this pipeline meant to make, written before Clari is asked: a write-ahead ledger';
 comment on column clari.export_job.request_id is 'This pipeline''s own id of the export';
@@ -91,3 +93,4 @@ comment on column clari.export_job.latency_seconds is 'Seconds from acceptance t
 comment on column clari.export_job.error_kind is 'What kind of error kept it from coming, such as AuthFailed or QuotaExhausted';
 comment on column clari.export_job.told_at is 'When its swings, or its refusal, were looked at for alerts';
 comment on column clari.export_job.quota_fields is 'Fields that carry a quota in the document, by their ids, each between line breaks; null where none does, or quotas were not asked for';
+comment on column clari.export_job.contract is 'Fingerprint of the document''s keys and their kinds, which document_contract lists: two that differ may do so by their data alone; the check contract_is_stable tells';

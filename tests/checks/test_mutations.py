@@ -97,6 +97,7 @@ HISTORIES: dict[str, Labelled] = {
     },
     "row_count_is_stable": lambda chance: deceptions.rows_lost(chance, more=1),
     "currency_is_stable": deceptions.currency_of_rows,
+    "contract_is_stable": deceptions.new_key,
     "amounts_are_exact": lambda chance: deceptions.long_tail(chance, decimals=chance.randint(5, 16)),
     "people_are_distinct": lambda chance: deceptions.shared_person(chance, is_shared=True),
     "weeks_touch_their_period": deceptions.week_astray,

@@ -245,6 +245,18 @@ def test_when_clari_is_down_every_quarter_is_reported_and_nothing_hammered(termi
     assert terminal.query("select count(*) from clari.export_job where error like '%is down%'") == [(10,)]
 
 
+def test_when_clari_is_down_the_incident_on_its_status_page_is_named(
+    terminal: Terminal, clari: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the ledger's line, which is also the alert's; the page is asked once."""
+    monkeypatch.setenv("CLARI_STATUS_URL", clari.status_url)
+    clari.scenario = "down"
+    assert export_last(5, attempts=2) == ["FAILED"] * 5
+    said = "%is down%its status page says: Revenue API: exports and job status are unavailable (investigating, since%"
+    assert terminal.query(f"select count(*) from clari.export_job where error like '{said}'") == [(5,)]
+    assert [seen.path for seen in clari.requests].count("/api/v2/summary.json") == 1
+
+
 def test_results_that_cannot_be_had_do_not_stop_the_other_quarters(terminal: Terminal, clari: Sandbox) -> None:
     """Clari answers everything else, so it is not down: the documents are left to the next sync, which fetches them."""
     clari.fail_next("results", ["500"] * 6)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from clari_pipeline.documents import MEASURES, DocumentUnreadable, count_exactly
+from clari_pipeline.documents import MEASURES, Contract, DocumentUnreadable, count_exactly
 from clari_pipeline.documents.json_shapes import ENTRY_KEYS, FLAT_AMOUNTS, FLAT_ONLY
 from clari_pipeline.documents.rows import JSON_LISTS
 from tests.documents.conftest import read
@@ -24,6 +24,7 @@ FLAT = FLAT_AMOUNTS | {"ownerEmail": "user_id", "timePeriod": "time_period_id", 
 COLUMNS = dict.fromkeys(ENTRY_KEYS.values())
 AMOUNT_KEYS = {key for key, column in (ENTRY_KEYS | FLAT_AMOUNTS).items() if column in MEASURES}
 YES, NO = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
+BY_HAND = {"updatedBy", "updatedOn", "adjustmentValue", "adjustmentAmount", "adjustedBy", "adjustedOn"}
 KEYS = ("field_id", "time_frame_id", "time_period_id", "user_id")
 
 
@@ -51,6 +52,7 @@ class Expected:
     totals: dict[tuple[str | None, str], tuple[Decimal, int]] = field(default_factory=dict)
     rounded: Counter[tuple[str | None, str]] = field(default_factory=Counter)
     most: Fraction = Fraction(0)
+    elements: dict[str, list[Row]] = field(default_factory=dict)  # of each list that is read, and the document's own
 
 
 def expect(content: bytes) -> Expected:
@@ -102,12 +104,14 @@ def _expected(document: Any) -> Expected:
     first = entries[0] if entries else {}
     names_people = "fieldId" not in first and FLAT_ONLY & first.keys()
     found.shape = "flat" if names_people or not (entries or JSON_LISTS.keys() & document.keys()) else "relational"
+    found.elements = {"": [document], "entries": entries}
     for entry in entries:
         _add_entry(found, entry)
     for name, value in document.items():
         if name in JSON_LISTS and found.shape == "relational":
             table, columns = JSON_LISTS[name]
             found.lists[table] = [] if value is None else _rows(value)
+            found.elements[name] = found.lists[table]
             found.lists[table] = [_named(row, columns, name, found.unknown) for row in found.lists[table]]
             if name == "timeFrames":  # JSON does not say of which period a week is
                 found.lists[table] = [row | {"time_period_id": None} for row in found.lists[table]]
@@ -231,6 +235,35 @@ def compare(content: bytes) -> bool:
             assert [row["time_period_id"] for row in rows_found] == [row["time_period_id"] for row in rows]
         else:
             assert found.tables[table].to_pylist() == rows
+    _compare_contract(found.contract, expected.elements)
     exact = {key: (total.total, total.count) for key, total in count_exactly(io.BytesIO(content)).items()}
     assert exact == expected.totals
     return True
+
+
+def _compare_contract(found: Contract, elements: dict[str, list[Row]]) -> None:
+    """Every key with a value; those without may be missed where Arrow parses them. No kind that no value has."""
+    kinds, always = found.kinds(), {key.path for key in found.keys if key.is_always}
+    values: dict[str, list[Any]] = {}
+    for name, items in elements.items():
+        for one in items:
+            for key, value in one.items():
+                path = (f"{name}[].{key}" if name else key).replace("\0", "\ufffd")
+                values.setdefault(path, []).append(value)
+    assert kinds.keys() <= values.keys()
+    for path, written in values.items():
+        there = [value for value in written if value is not None]
+        count = len(elements.get(path.rpartition("[].")[0], elements[""]))
+        if path not in kinds:
+            assert not there or len(values) > 200, path  # of keys that are not known so many are kept
+            continue
+        assert kinds[path] <= {_kind(value) for value in written} | {"null"}, path
+        assert kinds[path] - {"null"} or {_kind(value) for value in there} <= {"null", "text"}, path
+        assert path not in always or len(written) == count or None in written, path  # which is judged by the first
+        assert path in always or len(there) < count or path.rpartition(".")[2] in BY_HAND, path
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, str):
+        return {Written: "number", Constant: "null"}.get(type(value), "text")
+    return {bool: "boolean", dict: "object", list: "list"}.get(type(value), "null")

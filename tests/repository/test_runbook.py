@@ -43,6 +43,7 @@ CAUGHT = {
     "RefusedError",
     "Unreconciled",
     "UsedHere",
+    "StatusPageUnreadable",
 }
 
 

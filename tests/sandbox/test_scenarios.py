@@ -20,7 +20,7 @@ HITS_NEWEST_PAST = [
     "truncated", "null_keys", "duplicates_exact", "duplicates_conflict", "unreadable", "unreadable_amount",
     "currency_changed",
 ]  # fmt: skip
-NOT_EXPORTED_AT_ONCE = {
+NOT_EXPORTED_AT_ONCE = {"down",
     "failed", "hung", "expired", "hidden_jobs", "type_refused", "type_refused_unnamed", "chaos", "flaky",
     "rate_limited", "no_quota", "no_slots",
 }  # fmt: skip

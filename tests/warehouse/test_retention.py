@@ -45,6 +45,7 @@ APART = {
 # The ledger, and what is made of it.
 HEALTH = {mart.name for mart in MARTS.values() if mart.retention is RetentionRule.NEVER}
 LEDGER = {"export_job"} | HEALTH
+HEALTH |= {"document_contract", "document_key"}
 
 
 def weeks_of(quarter: Quarter) -> dict[str, date | None]:

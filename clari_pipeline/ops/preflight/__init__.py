@@ -23,6 +23,7 @@ _CHECKS: Mapping[str, _Check] = {
         at_clari.key_is_present,
         at_clari.base_url_is_safe,
         at_clari.key_is_accepted,
+        at_clari.status_page_is_clear,
         at_clari.clock_is_right,
         at_clari.forecast_ids_are_set,
         at_clari.export_types_are_offered,
@@ -51,6 +52,7 @@ _OF_SETTING = {
     "CLARI_API_KEY": "key_is_present",
     "CLARI_API_KEY_FILE": "key_is_present",
     "CLARI_BASE_URL": "base_url_is_safe",
+    "CLARI_STATUS_URL": "status_page_is_clear",
     "CLARI_TYPES_TO_EXPORT": "export_types_are_offered",
     "CLARI_WAREHOUSE_URL": "warehouse_is_reachable",
 }

@@ -1,5 +1,6 @@
 """Checks against Clari's API: key, export types, quota, clock, and one export from end to end."""
 
+import asyncio
 import uuid
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from clari_pipeline.clari import AuthFailed, ClariError
+from clari_pipeline.clari import AuthFailed, ClariError, StatusPageUnreadable, read_status_page
 from clari_pipeline.config.settings import EXPORT_TYPES
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.setting_errors import SettingsError
@@ -22,6 +23,7 @@ from clari_pipeline.sync.products.registry import is_exported
 from clari_pipeline.sync.refreshing import Marts
 
 _MOST_APART_S = 60
+_MOST_NAMED = 3  # incidents or components
 _NO_EXPORTS = "of what CLARI_PRODUCTS names nothing is exported by a job"
 _TIGHT = 0.8  # share of the quota; the rest is for manual syncs and re-queued exports
 
@@ -56,6 +58,21 @@ def key_is_accepted(probe: Probe) -> Finding:
     if isinstance(error, AuthFailed):
         return failed(str(error), "create a new token in Clari under Settings, API Token, or check CLARI_BASE_URL")
     return failed(str(error), "check CLARI_BASE_URL, and whether this machine reaches it; see status.clari.com")
+
+
+def status_page_is_clear(probe: Probe) -> Finding:
+    """Clari's status page names no incident; a page that cannot be read is a warning."""
+    address = probe.settings.status_url
+    if address is None:
+        return passed("CLARI_STATUS_URL is not set: not looked at")
+    try:
+        troubles = asyncio.run(read_status_page(address))
+    except StatusPageUnreadable as error:
+        return warning(f"{address} cannot be read: {error}", "look at it in a browser; or unset CLARI_STATUS_URL")
+    if troubles:
+        summary = "; ".join(trouble.line(probe.now()) for trouble in troubles[:_MOST_NAMED])
+        return warning(summary, "what fails meanwhile may be Clari's: wait for its end, then clari-pipeline sync")
+    return passed("all operational")
 
 
 def forecast_ids_are_set(probe: Probe) -> Finding:

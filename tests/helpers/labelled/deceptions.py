@@ -158,6 +158,16 @@ def currency_of_rows(chance: Random) -> History:
     return History("currency of rows", exports, labels)
 
 
+def new_key(chance: Random) -> History:
+    before = _good(chance, people=8)
+    key, value = chance.choice((("likelihood", 5), ("note", "x"), ("crmOpen", {"amount": 1}), ("tags", [])))
+    after = [one | {key: value} for one in before]
+    exports = [Export(_document(before), moment(10, 24)), Export(_document(after), moment(10, 25))]
+    exports[1].broken["contract_is_stable"] = "WARN"
+    labels = {Key(1, "sync", one["userId"], "commit"): Label("a new key", None) for one in before}
+    return History("new key", exports, labels)
+
+
 def long_tail(chance: Random, *, decimals: int) -> History:
     amount = f"{chance.randint(1, 10**6)}.{'0' * (decimals - 1)}{chance.randint(1, 9)}"
     content = _document([*_good(chance), entry("p01", "W04", "best_case", closed=amount)])

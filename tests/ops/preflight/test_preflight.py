@@ -124,6 +124,11 @@ def californian(cron: str, **values: str) -> Arrange:
     return settings(CLARI_ORG_TIMEZONE="America/Los_Angeles", CLARI_SYNC_CRON=cron, **values)
 
 
+def status_of_outage(operator: Operator) -> None:
+    operator.set(CLARI_STATUS_URL=operator.sandbox.status_url)
+    operator.monkeypatch.setattr(operator.sandbox, "scenario", "down")
+
+
 NEW = settings(CLARI_WAREHOUSE_URL="duckdb:///data/new.duckdb")
 # A line, how it ends, what is arranged, and a part of what the line says.
 Row = tuple[str, str, Arrange, str]
@@ -136,6 +141,12 @@ BY_SETTINGS: list[Row] = [
     ("key_is_accepted", "FAIL", settings(CLARI_API_KEY="another"), "401"),
     ("key_is_accepted", "FAIL", settings(CLARI_API_KEY=""), "no key to ask Clari with"),
     ("key_is_accepted", "FAIL", lambda one: one.set(CLARI_BASE_URL=f"{one.sandbox.base_url}/x"), "CLARI_BASE_URL"),
+    ("status_page_is_clear", "PASS", settings(), "not looked at"),
+    ("status_page_is_clear", "PASS", lambda one: one.set(CLARI_STATUS_URL=one.sandbox.status_url), "all operational"),
+    ("status_page_is_clear", "WARN", status_of_outage, "unavailable (investigating, for 2 hours, https://stspg."),
+    ("status_page_is_clear", "WARN", lambda one: one.set(CLARI_STATUS_URL=one.sandbox.base_url), "it answers 401"),
+    ("status_page_is_clear", "WARN", settings(CLARI_STATUS_URL="http://127.0.0.1:9/"), "cannot be read"),
+    ("status_page_is_clear", "FAIL", settings(CLARI_STATUS_URL="clari.com"), "write an address such as https://clari."),
     ("forecast_ids_are_set", "FAIL", settings(CLARI_FORECAST_IDS=""), "address of Clari's Forecast tab"),
     ("export_types_are_offered", "PASS", answers("types", {"types": list(EXPORT_TYPES)}), "Clari offers"),
     ("export_types_are_offered", "FAIL", answers("types", list(REQUIRED_TYPES)), "adjustment, crm_total"),

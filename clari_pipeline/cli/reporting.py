@@ -25,28 +25,40 @@ _WHY = {
     "cut_off": ": Clari cuts it off, and less than a day cannot be asked for",
 }
 _EXPORT_COLUMNS = (
-    *("forecast_id", "time_period_id", "job_id", "state"),
+    *("forecast_id", "time_period_id", "source", "job_id", "state"),
     *("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "error"),
 )
 
 
 def warnings(result: SyncResult) -> list[Problem]:
-    """A problem for each set of export types that Clari refused, naming the exports merged without them."""
+    """A problem for each set of export types that are missing as Clari refused them, and one for lack of quota.
+
+    Each names its exports. Types that were brought without a job are not missing; what no quota was left for is none
+    where its newest week was.
+    """
+    exports = [outcome.export for outcome in result.outcomes]
+    brought = {(one.label, one.types_to_export) for one in exports if one.is_current and one.state == "LOADED"}
     by_types: dict[str, list[str]] = {}
-    for export in (outcome.export for outcome in result.outcomes):
-        if types := export.types_refused:
-            by_types.setdefault(types, []).append(f"{export.forecast_id} {export.time_period_id}")
-    return [
+    for export in exports:
+        if (types := export.types_refused) and (export.label, types) not in brought:
+            by_types.setdefault(types, []).append(export.label)
+    missing = [
         Problem(
             None,
             None,
-            f"{', '.join(exports)} without {types.replace(',', ', ')}: Clari does not let this organisation export "
+            f"{', '.join(labels)} without {types.replace(',', ', ')}: Clari does not let this organisation export "
             "them, and what the tables hold of these measures stays as it was; leave them out of "
             "CLARI_TYPES_TO_EXPORT, or ask Clari to enable them",
             RunbookSection.TYPES_REFUSED,
         )
-        for types, exports in by_types.items()
+        for types, labels in by_types.items()
     ]
+    replaced = [outcome for outcome in result.outcomes if outcome.is_replaced]
+    if replaced:
+        labels = ", ".join(one.export.label for one in replaced)
+        message = f"{labels}: the newest week alone came, without a job, and earlier weeks stay as they were: "
+        missing.append(Problem(None, None, message + replaced[0].reason, replaced[0].section))
+    return missing
 
 
 def report_json(result: SyncResult, *, alerts_sent: int) -> str:
@@ -99,7 +111,7 @@ def _show_forecasts(console: Console, result: SyncResult) -> None:
     for export in (outcome.export for outcome in result.outcomes):
         counts = ("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
         which = (export.forecast_id, export.time_period_id, export.state)
-        waited = f"{export.wait_seconds or 0:.1f} s"
+        waited = "without a job" if export.is_current else f"{export.wait_seconds or 0:.1f} s"
         table.add_row(*which, *(_number(getattr(export, name)) for name in counts), waited)
     console.print(table)
     found = [(outcome, one) for outcome in result.outcomes for one in outcome.verdicts if not one.passed]
@@ -142,6 +154,7 @@ def status_document(
                 "exported_at": export.exported_at.isoformat() if export.exported_at else None,
                 "age_hours": _age_hours(export.exported_at),
                 "rows": export.rows,
+                "current_at": export.current_at.isoformat() if export.current_at else None,
             }
             for export in exports
         ],
@@ -157,6 +170,9 @@ def show_status(console: Console, document: dict[str, Any]) -> None:
         table.add_column(name, no_wrap=True, overflow="fold")
     for name in ("age", "rows"):
         table.add_column(name, justify="right", no_wrap=True)
+    with_current = any(export["current_at"] for export in document["exports"])
+    if with_current:
+        table.add_column("newest week as of", no_wrap=True)
     for export in document["exports"]:
         table.add_row(
             export["forecast_id"],
@@ -165,6 +181,7 @@ def show_status(console: Console, document: dict[str, Any]) -> None:
             _minute(export["exported_at"] or "never"),
             "" if export["age_hours"] is None else f"{export['age_hours']:.1f} h",
             _number(export["rows"]),
+            *([_minute(export["current_at"] or "")] if with_current else []),
         )
     if document["exports"]:
         console.print(table)

@@ -241,6 +241,12 @@ def quota_reached(monthly: int, concurrent: int) -> Response:
     return refusal(400, "export_monthly_quota_reached", message, source="Export")
 
 
+def unknown_forecast(forecast_id: str) -> Response:
+    """The forecast service's error response for a forecast that the organisation does not have."""
+    message = f"Forecast {forecast_id} does not exist in the ForecastTemplate."
+    return refusal(400, "no_such_forecast_config", message, "fcw")
+
+
 def bad_request(message: str) -> Response:
     """The forecast service's error response for an invalid request."""
     return refusal(400, "bad_request", message, "fcw")

@@ -40,6 +40,7 @@ class Scenario:
     behaviour: JobBehaviour = JobBehaviour()  # noqa: RUF009 - frozen
     forbidden: frozenset[str] = frozenset()  # types that this organisation may not export
     is_forbidden_named: bool = True  # the refusal names those that were requested
+    has_current_call: bool = True  # the call for the newest week without a job
     traffic: Callable[[int, int], str | None] | None = None  # the fault of a request, by seed and number
     quota_used_up: bool = False
     slots_taken: int = 0  # other users hold all slots, for so many durations of a job
@@ -283,6 +284,12 @@ TABLE: Mapping[str, Scenario] = {
     "type_refused_unnamed": Scenario(
         "The same, and the refusal does not say which types", forbidden=_CRM_TYPES, is_forbidden_named=False
     ),
+    "type_refused_no_current_call": Scenario(
+        "The same as type_refused, and there is no call without a job that would bring them",
+        forbidden=_CRM_TYPES,
+        has_current_call=False,
+    ),
+    "no_current_call": Scenario("There is no call for the newest week without a job", has_current_call=False),
     "failed": Scenario(
         "The current quarter's job fails", _CURRENT, behaviour=JobBehaviour(("SCHEDULED", "STARTED", "FAILED"))
     ),
@@ -307,6 +314,9 @@ TABLE: Mapping[str, Scenario] = {
     "rate_limited": Scenario("Every third request is one too many", traffic=_every_third),
     "flaky": Scenario("One request in six fails: 429, 500, 502, or no answer", traffic=_one_in_six),
     "no_quota": Scenario("The month's exports are used up", quota_used_up=True),
+    "no_quota_no_current_call": Scenario(
+        "The same, and there is no call without a job", quota_used_up=True, has_current_call=False
+    ),
     "no_slots": Scenario("Somebody else's exports run first", slots_taken=5),
     "late_list": Scenario(
         "A job stands in the list of jobs twenty seconds late", EVERY_QUARTER, behaviour=JobBehaviour(listed_after=20)

@@ -171,8 +171,13 @@ def _refresh_quarter(
     which = quarter.which
     today = rules.calendar.day_of(newest.exported_at)
     run(session, "marts/forecast_week", **which)
-    exports = [export["exported_at"] for export in rows(session, "ledger/of_quarter", **which, states=["LOADED"])]
-    weeks = _weeks(rows_as(_BegunWeek, session, "marts/quarter_weeks", today=today), rules, exports)
+    found = rows(session, "ledger/of_quarter", **which, states=["LOADED"])
+    weeks = _weeks(
+        rows_as(_BegunWeek, session, "marts/quarter_weeks", today=today),
+        rules,
+        [export["exported_at"] for export in found],
+        next((export["exported_at"] for export in found if export["include_historical"]), None),
+    )
     days = rows(session, "marts/quarter_days", quarter_id=quarter.quarter_id)
     numbers = rows(session, "marts/week_numbers")
     names = rows(session, "marts/field_names", forecast_id=quarter.forecast_id)
@@ -284,12 +289,14 @@ def _backfill(
         run(session, "marts/part_made", **quarter.which, mart=CALLS, part=part, made_of=calls[part].text)
 
 
-def _weeks(begun: list[_BegunWeek], rules: CallRules, exports: list[datetime]) -> list[_Week]:
+def _weeks(
+    begun: list[_BegunWeek], rules: CallRules, exports: list[datetime], first_with_history: datetime | None
+) -> list[_Week]:
     """The weeks of a quarter in order; periods with the same week id and days share one.
 
     `as_of` is the week's end in the organisation's time zone, but not after the newest export and not before the first;
     where no export was made in the week, it is that of the newest before. `exports` are the moments of the loaded
-    exports in order.
+    exports in order. Weeks that had ended before the first are as of `first_with_history`, the first that showed them.
     """
     shared = [
         (week_id, start, end, [one.time_period_id for one in found])
@@ -297,11 +304,12 @@ def _weeks(begun: list[_BegunWeek], rules: CallRules, exports: list[datetime]) -
     ]
     alike = Counter(week_id for week_id, *_ in shared)
     first_export, newest_export = exports[0], exports[-1]
+    backfilled_at = first_with_history or first_export
     weeks: list[_Week] = []
     for week_id, start, end, periods in shared:
         ends_at = rules.calendar.end_of(end)
         begins_at = rules.calendar.end_of(start - timedelta(days=1))
-        known_at = max((export for export in exports if export <= ends_at), default=first_export)
+        known_at = max((export for export in exports if export <= ends_at), default=backfilled_at)
         before = next((one for one in reversed(weeks) if not set(one.periods).isdisjoint(periods)), None)
         is_quiet = ends_at < first_export or known_at <= begins_at
         weeks.append(

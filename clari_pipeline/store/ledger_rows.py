@@ -71,6 +71,12 @@ class ExportRow(LedgerRow):
     document_period_id: str | None = None
     call_time_frame_id: str | None = None
     quota_fields: str | None = None
+    source: str = "EXPORT"
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it was brought without a job: the newest week alone."""
+        return self.source == "CURRENT"
 
     @property
     def label(self) -> str:

@@ -31,17 +31,17 @@ _EXPORT_COLUMNS = (
 
 
 def warnings(result: SyncResult) -> list[Problem]:
-    """A problem for each set of export types that are missing as Clari refused them, and one for lack of quota.
+    """A problem for each set of export types that Clari refused, and one for the quota, each naming its exports.
 
-    Each names its exports. Types that were brought without a job are not missing; what no quota was left for is none
-    where its newest week was.
+    Types that were brought without a job are not missing. What no quota was left for is named as a failure, too: here
+    it is named where its newest week was brought.
     """
     exports = [outcome.export for outcome in result.outcomes]
-    brought = {(one.label, one.types_to_export) for one in exports if one.is_current and one.state == "LOADED"}
+    brought = {export.label: export.types_to_export for export in exports if export.is_current and export.is_loaded}
     by_types: dict[str, list[str]] = {}
     for export in exports:
-        if (types := export.types_refused) and (export.label, types) not in brought:
-            by_types.setdefault(types, []).append(export.label)
+        if export.types_refused and brought.get(export.label) != export.types_refused:
+            by_types.setdefault(export.types_refused, []).append(export.label)
     missing = [
         Problem(
             None,
@@ -53,11 +53,11 @@ def warnings(result: SyncResult) -> list[Problem]:
         )
         for types, labels in by_types.items()
     ]
-    replaced = [outcome for outcome in result.outcomes if outcome.is_replaced]
-    if replaced:
-        labels = ", ".join(one.export.label for one in replaced)
-        message = f"{labels}: the newest week alone came, without a job, and earlier weeks stay as they were: "
-        missing.append(Problem(None, None, message + replaced[0].reason, replaced[0].section))
+    exhausted = [outcome for outcome in result.outcomes if outcome.export.error_kind == "QuotaExhausted"]
+    if instead := [outcome for outcome in exhausted if outcome.export.label in brought]:
+        labels = ", ".join(outcome.export.label for outcome in instead)
+        message = f"{labels}: the newest week was brought without a job, as no export is left; earlier weeks stay"
+        missing.append(Problem(None, None, message, instead[0].section))
     return missing
 
 
@@ -144,7 +144,7 @@ def failures(outcomes: Sequence[Outcome]) -> list[Problem]:
 def status_document(
     exports: Sequence[QuarterStatus], quota: dict[str, Any] | None, alerts_unsent: int
 ) -> dict[str, Any]:
-    """The document of `status --json`."""
+    """The document of `status --json`; `current_at` stands where a newest week was merged without a job."""
     return {
         "exports": [
             {
@@ -154,8 +154,8 @@ def status_document(
                 "exported_at": export.exported_at.isoformat() if export.exported_at else None,
                 "age_hours": _age_hours(export.exported_at),
                 "rows": export.rows,
-                "current_at": export.current_at.isoformat() if export.current_at else None,
             }
+            | ({"current_at": export.current_at.isoformat()} if export.current_at else {})
             for export in exports
         ],
         "quota": quota,
@@ -170,7 +170,7 @@ def show_status(console: Console, document: dict[str, Any]) -> None:
         table.add_column(name, no_wrap=True, overflow="fold")
     for name in ("age", "rows"):
         table.add_column(name, justify="right", no_wrap=True)
-    with_current = any(export["current_at"] for export in document["exports"])
+    with_current = any("current_at" in export for export in document["exports"])
     if with_current:
         table.add_column("newest week as of", no_wrap=True)
     for export in document["exports"]:
@@ -181,7 +181,7 @@ def show_status(console: Console, document: dict[str, Any]) -> None:
             _minute(export["exported_at"] or "never"),
             "" if export["age_hours"] is None else f"{export['age_hours']:.1f} h",
             _number(export["rows"]),
-            *([_minute(export["current_at"] or "")] if with_current else []),
+            *([_minute(export.get("current_at", ""))] if with_current else []),
         )
     if document["exports"]:
         console.print(table)

@@ -252,6 +252,10 @@ def bad_request(message: str) -> Response:
     return refusal(400, "bad_request", message, "fcw")
 
 
+NO_ROUTE = Fault("answer", 404, body=bytes(gateway_refusal(404, "no Route matched with those values").body))
+"""The gateway's answer to a path that it does not have."""
+
+
 def json_or_bytes(body: bytes) -> object:
     """Decode a request's body: the JSON value, the bytes where they are not JSON, None for an empty body."""
     try:

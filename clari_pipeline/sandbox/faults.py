@@ -284,11 +284,6 @@ TABLE: Mapping[str, Scenario] = {
     "type_refused_unnamed": Scenario(
         "The same, and the refusal does not say which types", forbidden=_CRM_TYPES, is_forbidden_named=False
     ),
-    "type_refused_no_current_call": Scenario(
-        "The same as type_refused, and there is no call without a job that would bring them",
-        forbidden=_CRM_TYPES,
-        has_current_call=False,
-    ),
     "no_current_call": Scenario("There is no call for the newest week without a job", has_current_call=False),
     "failed": Scenario(
         "The current quarter's job fails", _CURRENT, behaviour=JobBehaviour(("SCHEDULED", "STARTED", "FAILED"))
@@ -314,9 +309,6 @@ TABLE: Mapping[str, Scenario] = {
     "rate_limited": Scenario("Every third request is one too many", traffic=_every_third),
     "flaky": Scenario("One request in six fails: 429, 500, 502, or no answer", traffic=_one_in_six),
     "no_quota": Scenario("The month's exports are used up", quota_used_up=True),
-    "no_quota_no_current_call": Scenario(
-        "The same, and there is no call without a job", quota_used_up=True, has_current_call=False
-    ),
     "no_slots": Scenario("Somebody else's exports run first", slots_taken=5),
     "late_list": Scenario(
         "A job stands in the list of jobs twenty seconds late", EVERY_QUARTER, behaviour=JobBehaviour(listed_after=20)

@@ -74,6 +74,11 @@ class ExportRow(LedgerRow):
     source: str = "EXPORT"
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether its rows are merged."""
+        return self.state == "LOADED"
+
+    @property
     def is_current(self) -> bool:
         """Whether it was brought without a job: the newest week alone."""
         return self.source == "CURRENT"

@@ -1,7 +1,7 @@
 """The outcome of an export: its state, the reason, and the runbook section on what to do about it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from clari_pipeline.checks.export_gate import Verdict
 from clari_pipeline.core.runbook import AlertKind, Problem, RunbookSection, section_named
@@ -14,22 +14,18 @@ from clari_pipeline.warehouse.session import Session, Warehouse
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of one export: its row of `export_job` and its verdicts of the gate.
-
-    `is_replaced`: no quota was left for it, and the newest week of its quarter was merged without a job instead.
-    """
+    """The outcome of one export: its row of `export_job` and its verdicts of the gate."""
 
     export: ExportRow
     verdicts: list[Verdict]
-    is_replaced: bool = False
 
     @property
     def is_failure(self) -> bool:
-        """Whether it was not merged, except where a quarter's grace days excuse that, or another one replaces it.
+        """Whether it was not merged, except where a quarter's grace days excuse that.
 
         Types that neither an export nor the call without a job may bring are missing, and no failure.
         """
-        if self.is_replaced or (self.export.is_current and self.export.error_kind == "TypeNotSupported"):
+        if self.export.is_current and self.export.error_kind == "TypeNotSupported":
             return False
         match self.export.state:
             case "LOADED" | "RETIRED":
@@ -74,17 +70,12 @@ def first_broken(verdicts: Iterable[Verdict]) -> str | None:
 
 
 def outcomes_of(warehouse: Warehouse, request_ids: Iterable[str]) -> list[Outcome]:
-    """The outcomes of these exports, in their order; what replaces an export has to be among them."""
+    """The outcomes of these exports, in their order."""
     with warehouse.session() as session:
-        outcomes = [
+        return [
             Outcome(ledger.EXPORTS.row(session, request_id), ledger.verdicts_of(session, request_id))
             for request_id in request_ids
         ]
-    brought = {one.export.label for one in outcomes if one.export.is_current and one.export.state == "LOADED"}
-    return [
-        replace(one, is_replaced=one.export.error_kind == "QuotaExhausted" and one.export.label in brought)
-        for one in outcomes
-    ]
 
 
 def requests_of_run(warehouse: Warehouse, run_id: str, quarter_id: str | None = None) -> list[str]:

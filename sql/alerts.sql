@@ -127,11 +127,13 @@ select $alert_key, $alert_class, $kind, $severity, $title, $body, $created_at, $
 where not exists (select 1 from clari.alert where alert_key = $alert_key);
 
 -- name: stale
--- Quarters that were loaded and have gone stale: the newest figures are older than the freshness policy allows.
+-- Quarters that were loaded and have gone stale: the newest export is older than the freshness policy allows. The newest
+-- week, brought without a job, makes no quarter fresh: its earlier weeks are as old as they were.
 select forecast_id, time_period_id as quarter_id, max(exported_at) as exported_at
 from clari.export_job
 where
     state = 'LOADED'
+    and source = 'EXPORT'
     and job_id not like 'document-%'
     and list_contains($quarters, time_period_id)
     and ($every_forecast or list_contains($forecasts, forecast_id))

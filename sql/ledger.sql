@@ -59,6 +59,16 @@ set
     slot_wait_seconds = coalesce(slot_wait_seconds, 0) + $slot_seconds
 where request_id = $request_id;
 
+-- name: current_call
+select has_it from clari.current_call;
+
+-- name: current_call_told
+-- Whether the organisation has the call without a job, as its newest answer told.
+delete from clari.current_call;
+
+insert into clari.current_call (has_it, asked_at)
+values ($has_it, $asked_at);
+
 -- name: deferred, table: export_job
 -- name: fetch_deferred, table: product_fetch
 -- Clari cannot be asked now: the state stays, for the next run to go on from.
@@ -86,6 +96,17 @@ inner join clari.{table} as earlier using ({key})
 where asked.request_id = $request_id
 group by asked.submitted_at;
 
+-- name: exported_last
+-- Grain: one row: when an export was submitted, and what the newest of all others of its forecast's quarter is as of.
+select asked.submitted_at, max(other.exported_at) as exported_last
+from clari.export_job as asked
+left join clari.export_job as other
+    on
+        other.forecast_id = asked.forecast_id and other.time_period_id = asked.time_period_id
+        and other.request_id <> asked.request_id
+where asked.request_id = $request_id
+group by asked.submitted_at;
+
 -- name: failed, table: export_job
 -- name: fetch_failed, table: product_fetch
 -- No document came.
@@ -94,25 +115,38 @@ set state = $state, clari_status = coalesce($clari_status, clari_status), error 
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 
 -- name: health_exports, merged: state = 'LOADED' and exported_at is not null and job_id not like 'document-%', columns: newest.state, merged.exported_at, merged.loaded_at
--- name: status, merged: state = 'LOADED', columns: newest.state, merged.exported_at, merged.rows_staged as rows
--- Grain: one row a forecast and quarter: the newest export that was meant to be made, and the newest merged.
+-- name: status, merged: state = 'LOADED', columns: newest.state, merged.exported_at, merged.rows_staged as rows, brought.current_at
+-- Grain: one row a forecast and quarter: the newest export that was meant to be made, and the newest merged; what the
+-- call without a job brought is no export of the quarter, and stands beside it.
 -- A document from elsewhere (`replay --document`) says nothing about whether syncs work: for health it is no success.
 with newest as (
     select *
     from clari.export_job
-    qualify row_number() over (partition by forecast_id, time_period_id order by submitted_at desc, attempt desc) = 1
+    qualify
+        row_number() over (
+            partition by forecast_id, time_period_id
+            order by case when source = 'EXPORT' then 0 else 1 end, submitted_at desc, attempt desc
+        ) = 1
 ),
 
 merged as (
     select *
     from clari.export_job
-    where {merged}
+    where source = 'EXPORT' and {merged}
     qualify row_number() over (partition by forecast_id, time_period_id order by exported_at desc, submitted_at desc) = 1
+),
+
+brought as (
+    select forecast_id, time_period_id, max(exported_at) as current_at
+    from clari.export_job
+    where source = 'CURRENT' and state = 'LOADED' and types_to_export like '%forecast%'
+    group by forecast_id, time_period_id
 )
 
 select newest.forecast_id, newest.time_period_id, {columns}
 from newest
 left join merged using (forecast_id, time_period_id)
+left join brought using (forecast_id, time_period_id)
 order by newest.time_period_id desc, newest.forecast_id;
 
 -- name: health_states
@@ -122,7 +156,7 @@ from clari.export_job
 group by forecast_id, time_period_id, state
 order by time_period_id desc, forecast_id, state;
 
--- name: restored, table: export_job, columns: request_id, job_id, run_id, forecast_id, time_period_id, types_to_export, scope_id, currency, export_format, include_historical, clari_status, attempt, submitted_at, completed_at, landed_at, exported_at, poll_count, wait_seconds, result_bytes, result_sha256, landing_path, rows_truncated, types_refused
+-- name: restored, table: export_job, columns: request_id, job_id, run_id, forecast_id, time_period_id, types_to_export, scope_id, currency, export_format, include_historical, clari_status, attempt, submitted_at, completed_at, landed_at, exported_at, poll_count, wait_seconds, result_bytes, result_sha256, landing_path, rows_truncated, types_refused, source
 -- name: fetch_restored, table: product_fetch, columns: request_id, job_id, run_id, product, window_from, window_to, gap_from, gap_to, clari_status, attempt, submitted_at, completed_at, landed_at, exported_at, answer_count, poll_count, retry_count, wait_seconds, slot_wait_seconds, result_bytes, result_sha256, landing_path, rows_truncated, is_adopted
 -- A landed document brings its own ledger row back, from the manifest that lies beside it.
 insert into clari.{table} ({columns}, state)
@@ -150,7 +184,7 @@ from clari.export_job as landed
 left join (
     select forecast_id, time_period_id, max(exported_at) as exported_at
     from clari.export_job
-    where state = 'LOADED'
+    where state = 'LOADED' and source = 'EXPORT'
     group by forecast_id, time_period_id
 ) as loaded
     on loaded.forecast_id = landed.forecast_id and loaded.time_period_id = landed.time_period_id
@@ -204,7 +238,7 @@ where forecast_id = $forecast_id and time_period_id = $quarter_id and list_conta
 order by exported_at, submitted_at, request_id;
 
 -- name: of_run
--- The exports of one sync, the newest attempt of each forecast's quarter.
+-- The exports of one sync, the newest attempt of each forecast's quarter, and what was brought without a job after it.
 select *
 from clari.export_job
 where
@@ -213,9 +247,11 @@ where
         from clari.export_job
         where run_id = $run_id
         qualify
-            row_number() over (partition by forecast_id, time_period_id order by submitted_at desc, attempt desc) = 1
+            row_number() over (
+                partition by forecast_id, time_period_id, source order by submitted_at desc, attempt desc
+            ) = 1
     )
-order by time_period_id desc, forecast_id;
+order by time_period_id desc, forecast_id, source desc;
 
 -- name: quota_read
 -- What Clari allows, and leaves, as a run read it. The same reading, restored from its landed document, is the same row.
@@ -262,11 +298,11 @@ where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 -- Written before Clari is asked.
 insert into clari.export_job (
     request_id, run_id, forecast_id, time_period_id, types_to_export, scope_id, currency, export_format,
-    include_historical, state, attempt, submitted_at, poll_count, wait_seconds
+    include_historical, source, state, attempt, submitted_at, poll_count, wait_seconds
 )
 values (
     $request_id, $run_id, $forecast_id, $quarter_id, $types_to_export, $scope_id, $currency, $export_format,
-    $include_historical, 'SUBMITTING', $attempt, $submitted_at, 0, 0
+    $include_historical, $source, 'SUBMITTING', $attempt, $submitted_at, 0, 0
 );
 
 -- name: fetch_submitting

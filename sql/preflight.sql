@@ -50,7 +50,7 @@ order by forecast_id;
 with newest as (
     select forecast_id, types_refused
     from clari.export_job
-    where landing_path is not null
+    where landing_path is not null and source = 'EXPORT'
     qualify row_number() over (partition by forecast_id order by submitted_at desc, request_id) = 1
 )
 

@@ -22,7 +22,7 @@ left join clari.audit_event as known on known.event_id = shown.event_id;
 -- How many exports of forecasts Clari has counted since a moment.
 select count(*) as exports
 from clari.export_job
-where job_id is not null and submitted_at >= $since;
+where job_id is not null and source = 'EXPORT' and submitted_at >= $since;
 
 -- name: gaps
 -- Grain: one row a stretch of time of which records are missing: nothing was fetched before Clari threw them away, or

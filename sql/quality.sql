@@ -113,6 +113,7 @@ where
     and scope_id is not distinct from $scope_id
     and include_historical is not distinct from $include_historical
     and types_to_export is not distinct from $types_to_export
+    and source = $source
 order by exported_at desc, submitted_at desc
 limit 1;
 

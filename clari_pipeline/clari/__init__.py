@@ -18,6 +18,7 @@ from clari_pipeline.clari.errors import (
     JobForgotten,
     JobLost,
     JobNotReady,
+    NoCurrentCall,
     NoSlot,
     NotFound,
     NotOptedIn,
@@ -34,6 +35,7 @@ from clari_pipeline.clari.errors import (
 )
 from clari_pipeline.clari.events import (
     Adopted,
+    Answered,
     Cancelled,
     Completed,
     ExportEvent,
@@ -45,13 +47,14 @@ from clari_pipeline.clari.events import (
     Waited,
 )
 from clari_pipeline.clari.exporting import Exporter
-from clari_pipeline.clari.models import Export, ExportFormat, ExportRequest, Job, JobState, LeftBehind, Limits
+from clari_pipeline.clari.models import Export, ExportFormat, ExportRequest, Job, JobState, LeftBehind, Limits, Source
 from clari_pipeline.clari.retries import Retry
 from clari_pipeline.clari.status_page import StatusPageUnreadable, read_status_page
 
 __all__ = [
     "Adopted",
     "AnswerLost",
+    "Answered",
     "AuthFailed",
     "BadRequest",
     "CancelFailed",
@@ -80,6 +83,7 @@ __all__ = [
     "JobState",
     "LeftBehind",
     "Limits",
+    "NoCurrentCall",
     "NoSlot",
     "NotFound",
     "NotOptedIn",
@@ -93,6 +97,7 @@ __all__ = [
     "Retried",
     "Retry",
     "ServerFault",
+    "Source",
     "StatusPageUnreadable",
     "Submitted",
     "Submitting",

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic
 from typing import Any, Literal, Self, TypeVar
@@ -40,12 +40,14 @@ RetryHook = Callable[[str, str], None]
 class Download:
     """A downloaded document: `size` in bytes, decompressed.
 
-    `is_whole`: it is proved complete. `digest` is its SHA-256, None unless a single download had no such proof.
+    `is_whole`: it is proved complete. `digest` is its SHA-256, None unless a single download had no such proof. `date`
+    is the `Date` header of the response.
     """
 
     size: int
     digest: str | None = None
     is_whole: bool = True
+    date: str | None = field(default=None, compare=False)
 
 
 class ClariClient:
@@ -230,6 +232,48 @@ class ClariClient:
         )
 
     async def download(self, job_id: str, sink: ResultSink, *, max_bytes: int | None = None) -> Download:
+        """Stream a job's document into `sink`, as `_stream` does."""
+        path = f"/export/jobs/{path_segment(job_id)}/results"
+        return await self._stream(f"result of job {job_id}", path, sink, max_bytes)
+
+    async def current_forecast(
+        self, request: ExportRequest, sink: ResultSink, *, max_bytes: int | None = None
+    ) -> Download:
+        """Stream the newest week of a forecast's quarter into `sink`, without a job [gitlab, singer]; as `_stream`.
+
+        It counts against no quota. Raises `NoCurrentCall` where the organisation does not have the call.
+        """
+        call = f"forecast {request.forecast_id} {request.time_period} without a job"
+        try:
+            return await self._stream(call, request.current_path, sink, max_bytes)
+        except (errors.NotFound, errors.AuthFailed) as error:
+            if (missing := errors.no_current_call(error)) is None:
+                raise
+            raise missing from error
+
+    async def has_current_call(self, request: ExportRequest) -> bool:
+        """Whether the organisation has the call that `current_forecast` makes, by its answer to this request.
+
+        The document itself is not read. Raises `ClariError` for any answer that tells nothing.
+        """
+        call = f"forecast {request.forecast_id} {request.time_period} without a job"
+
+        async def once() -> None:
+            async with self._answer(call, "GET", request.current_path) as response:
+                start = await Body(call, response).start(LARGEST_ERROR)
+                _refuse_web_page(call, response, start)
+                if (details := find_error_in_body(self._key.masked(start))) is not None:
+                    raise errors.ErrorAsAnswer(call, response.status_code, details)
+
+        try:
+            await self._repeated(call, is_passing, once)
+        except (errors.NotFound, errors.AuthFailed) as error:
+            if errors.no_current_call(error) is None:
+                raise
+            return False
+        return True
+
+    async def _stream(self, call: str, path: str, sink: ResultSink, max_bytes: int | None) -> Download:
         """Stream a document into `sink`; a truncated or slow body, or an error envelope, restarts the download.
 
         A document without proof that it is complete (`Body.is_whole`) is downloaded until two copies are identical and
@@ -237,11 +281,10 @@ class ClariClient:
         than `max_bytes` are announced or received. The first `LARGEST_ERROR` bytes are held back: some gateways send an
         error with status 200, which may echo the request, so that keys are masked in so short a body.
         """
-        call = f"result of job {job_id}"
         copies: list[Download] = []
         while True:
             deadline = RetryDeadline(self._retry)
-            once = partial(self._download, call, job_id, sink, max_bytes, deadline)
+            once = partial(self._download, call, path, sink, max_bytes, deadline)
             copy_ = await self._repeated(call, is_passing, once, deadline)
             is_repeated = copy_ in copies and copy_.size == max(one.size for one in copies)
             copies.append(copy_)
@@ -250,11 +293,11 @@ class ClariClient:
             self._on_retry(call, "nothing shows where it ends")
 
     async def _download(
-        self, call: str, job_id: str, sink: ResultSink, max_bytes: int | None, deadline: RetryDeadline
+        self, call: str, path: str, sink: ResultSink, max_bytes: int | None, deadline: RetryDeadline
     ) -> Download:
         sink.restart()
         size, begun, start = 0, monotonic(), b""
-        async with self._answer(call, "GET", f"/export/jobs/{path_segment(job_id)}/results") as response:
+        async with self._answer(call, "GET", path) as response:
             announced = response.headers.get("content-length", "")
             refuse_too_large(call, int(announced) if announced.isdecimal() else 0, max_bytes)
             body = Body(call, response)
@@ -279,7 +322,7 @@ class ClariClient:
             raise errors.ErrorAsDocument(call, response.status_code, details)
         if 0 < size <= LARGEST_ERROR:
             sink.write(start)
-        return Download(size, body.digest, body.is_whole)
+        return Download(size, body.digest, body.is_whole, response.headers.get("date"))
 
     async def _submit(self, call: str, request: ExportRequest) -> str:
         try:

@@ -22,6 +22,7 @@ ClariError
 │       ├── JobNotReady
 │       └── CancelFailed
 ├── ProductRefused          a product other than the forecast that this key may not read
+├── NoCurrentCall           the organisation has no call for the forecast without a job
 ├── PageGone                a page after the first that no longer exists
 └── ExportFailed            Clari answered, the export did not come
     ├── JobLost             worth asking for again
@@ -188,6 +189,16 @@ class ProductRefused(ClariError):
     """403 or 404 from the endpoint of a product other than the forecast: the key is valid, but not for this product."""
 
 
+class NoCurrentCall(ClariError):
+    """The gateway's 404, or a 403, from the call for the forecast without a job: the organisation does not have it."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"Clari answered {status}: this organisation has no call for the forecast without a job: "
+            "clari-pipeline sync exports instead, or have Clari enable it, then run clari-pipeline preflight"
+        )
+
+
 class PageGone(ClariError):
     """A page that Clari's `nextLink` named no longer exists: pagination has to restart from the first page."""
 
@@ -238,6 +249,15 @@ class NoSlot(ExportFailed):
 
 class QuotaExhausted(ExportFailed):
     """The organisation's quota of exports in a rolling 30 days is used up."""
+
+
+def no_current_call(error: ClariRefused) -> NoCurrentCall | None:
+    """`NoCurrentCall`, if the call without a job was answered by the gateway's 404 or by a 403; else None.
+
+    The gateway's words for a path that it does not have are "no Route matched with those values" [evangelist].
+    """
+    is_unknown_path = error.status == 404 and "no route matched" in (error.clari_message or "").lower()
+    return NoCurrentCall(error.status) if is_unknown_path or error.status == 403 else None
 
 
 _BY_CODE: dict[str, type[BadRequest]] = {

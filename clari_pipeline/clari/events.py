@@ -53,6 +53,18 @@ class TypesRefused(ExportEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answered(ExportEvent):
+    """The call without a job has delivered the newest week. `job_id` is ours, in place of a job's.
+
+    `as_of` is Clari's clock at the answer, None where it sent no `Date`; `wait_seconds` is how long it took.
+    """
+
+    job_id: str
+    as_of: datetime | None
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Polled(ExportEvent):
     """A job's status was polled. `is_known` is false for a state that Clari's API description does not list."""
 

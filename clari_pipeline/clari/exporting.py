@@ -1,8 +1,8 @@
 """The export runner: submits within Clari's concurrency limit, polls jobs to a final state, downloads documents."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Set
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Set
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
@@ -96,26 +96,55 @@ class Exporter:
         `ClariUnreachable` where it takes longer than `export_timeout_s`.
         """
         client = self._client_for(export)
-        try:
-            async with asyncio.timeout(self.export_timeout_s):
-                for delay in _FETCHES_AFTER_S:
-                    if delay:
-                        await self._pause(export, delay, "retry")
-                    try:
-                        return await client.download(job.job_id, sink, max_bytes=max_bytes)
-                    except (errors.JobNotReady, errors.NotFound) as error:
-                        refused = error
-                        job = await self._job(export, job.job_id)
-                        if job.expired_time is not None and job.expired_time <= self._clari_now():
-                            break
-        except TimeoutError as error:
-            raise errors.ClariUnreachable(
-                f"the result of job {job.job_id} has not come within {self.export_timeout_s:g} s: "
-                "run again, or raise CLARI_EXPORT_TIMEOUT_S"
-            ) from error
+        async with self._timeout(f"the result of job {job.job_id}"):
+            for delay in _FETCHES_AFTER_S:
+                if delay:
+                    await self._pause(export, delay, "retry")
+                try:
+                    return await client.download(job.job_id, sink, max_bytes=max_bytes)
+                except (errors.JobNotReady, errors.NotFound) as error:
+                    refused = error
+                    job = await self._job(export, job.job_id)
+                    if job.expired_time is not None and job.expired_time <= self._clari_now():
+                        break
         raise errors.ResultsExpired(
             f"the result of job {job.job_id} can no longer be had: Clari answered {refused.status}", job
         ) from refused
+
+    async def read_current(self, export: Export, sink: ResultSink, *, max_bytes: int | None = None) -> Download:
+        """Read the newest week without a job, and without the types that Clari refuses; it may be asked for repeatedly.
+
+        Raises `NoCurrentCall` where the organisation does not have the call, and whatever `fetch` raises.
+        """
+        request, begun = export.request, self.clock.monotonic()
+        await self._emit(export, events.Submitting, request=request, attempt=export.attempt)
+        async with self._timeout(f"the newest week of {export.label}"):
+            while True:
+                try:
+                    download = await self._client_for(export).current_forecast(request, sink, max_bytes=max_bytes)
+                    break
+                except errors.TypeNotSupported as error:
+                    refused = error.refused(request.types)
+                    left = tuple(kind for kind in request.types if kind not in refused)
+                    if not left or left == request.types:
+                        raise
+                    request = replace(request, types=left)
+                    refused = tuple(kind for kind in export.request.types if kind not in left)
+                    await self._emit(export, events.TypesRefused, types=refused, types_left=left)
+        as_of, waited = read_date(download.date), self.clock.monotonic() - begun
+        await self._emit(export, events.Answered, job_id=export.current_id, as_of=as_of, wait_seconds=waited)
+        return download
+
+    @asynccontextmanager
+    async def _timeout(self, what: str) -> AsyncIterator[None]:
+        """Raise `ClariUnreachable` where the block takes longer than `export_timeout_s`."""
+        try:
+            async with asyncio.timeout(self.export_timeout_s):
+                yield
+        except TimeoutError as error:
+            raise errors.ClariUnreachable(
+                f"{what} has not come within {self.export_timeout_s:g} s: run again, or raise CLARI_EXPORT_TIMEOUT_S"
+            ) from error
 
     async def _wait(self, export: Export, job_id: str, *, accepted: float) -> Job:
         """Poll a job to a final state; the DONE job. The timeout begins at `accepted` (the clock's `monotonic`).

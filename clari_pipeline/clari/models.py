@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -28,6 +28,13 @@ class ExportFormat(StrEnum):
 
     JSON = "JSON"
     CSV = "CSV"
+
+
+class Source(StrEnum):
+    """How a document is asked for: by an export job, or by the call that answers at once with the newest week."""
+
+    EXPORT = "EXPORT"
+    CURRENT = "CURRENT"
 
 
 class JobState(StrEnum):
@@ -55,7 +62,7 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
-    """The request for an export: one forecast's quarter."""
+    """The request for one forecast's quarter; of source CURRENT it has no job and no history, and is JSON."""
 
     forecast_id: str
     time_period: str
@@ -64,6 +71,25 @@ class ExportRequest:
     currency: str | None = None
     include_historical: bool = True
     export_format: ExportFormat = ExportFormat.JSON
+    source: Source = Source.EXPORT
+
+    def without_job(self, types: tuple[str, ...]) -> ExportRequest:
+        """The same forecast and quarter, asked of the call that needs no job, for these types."""
+        return replace(
+            self, types=types, source=Source.CURRENT, include_historical=False, export_format=ExportFormat.JSON
+        )
+
+    @property
+    def current_path(self) -> str:
+        """Path and query of the call without a job: one `typesToExport` a type, and `scopeId`, `currency` [singer]."""
+        others = {"scopeId": self.scope_id, "currency": self.currency}
+        query = [
+            ("timePeriod", self.time_period),
+            *(("typesToExport", name) for name in self.types),
+            ("exportFormat", self.export_format.value),
+            *((name, value) for name, value in others.items() if value is not None),
+        ]
+        return f"/forecast/{path_segment(self.forecast_id)}?{urlencode(query)}"
 
     @property
     def adoption_key(self) -> tuple[str, str]:
@@ -186,6 +212,11 @@ class Export:
     def label(self) -> str:
         """Forecast and quarter, for people."""
         return f"{self.request.forecast_id} {self.request.time_period}"
+
+    @property
+    def current_id(self) -> str:
+        """In place of a job's id where there is none; no id of Clari's, and never the request id."""
+        return f"current-{self.request_id}"
 
 
 def _moment(value: object) -> object:

@@ -66,6 +66,10 @@ def sync(
         int | None,
         typer.Option("--last", min=1, max=41, help="The current quarter and those before it, so many in all."),
     ] = None,
+    current: Annotated[
+        bool,
+        typer.Option("--current", help="The newest week alone, without an export job: it counts against no quota."),
+    ] = False,
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Try it without a Clari account.")] = False,
     scenario: Annotated[
         str | None,
@@ -75,14 +79,17 @@ def sync(
 ) -> None:
     """Export, land, judge, merge, compare: the main job.
 
-    Without --period: the current quarter and CLARI_HISTORICAL_PERIODS before it. What CLARI_PRODUCTS names beside the
-    forecast comes after it, unless --period or --forecast is given. Exits with 1 where an export was not merged.
+    Without --period: the current quarter and CLARI_HISTORICAL_PERIODS before it; with --current it alone. What
+    CLARI_PRODUCTS names beside the forecast comes after it, unless --period, --forecast or --current is given. Exits
+    with 1 where an export was not merged.
     """
     from clari_pipeline.cli import commands  # noqa: PLC0415 - --help is not to wait for it
 
     quarters = [Quarter.parse(text) for text in period or []]
     if quarters and last:
         raise UsageError("--period and --last exclude each other: give one of them")
+    if current and last:
+        raise UsageError("--current and --last exclude each other: give one of them")
     if scenario and not sandbox:
         raise UsageError("--scenario belongs to --sandbox: give both, or neither")
     with commands.sandbox_or_clari(read_settings(), scenario=(scenario or "calm") if sandbox else None) as settings:
@@ -93,6 +100,7 @@ def sync(
             last=last,
             as_json=as_json,
             is_sandbox=sandbox,
+            is_current=current,
             open_steps=context.obj,
         )
     raise typer.Exit(code)
@@ -279,7 +287,8 @@ def preflight(
 ) -> None:
     """The go-live checklist: a line each, PASS, WARN or FAIL, and what to do. Exits with 1 where one fails.
 
-    Without --deep nothing counts against Clari's quota; nothing is changed in the warehouse.
+    Without --deep nothing counts against Clari's quota. In the warehouse it notes whether this organisation has Clari's
+    call without a job, and changes nothing else.
     """
     from clari_pipeline.cli import operations  # noqa: PLC0415
 

@@ -92,19 +92,23 @@ def sync(
     last: int | None,
     as_json: bool,
     is_sandbox: bool,
+    is_current: bool = False,
     hooks: Hooks | None = None,
     open_steps: OpenSteps | None = None,
 ) -> int:
     """Run a sync; a crash raises the alert `run_failed`, and is re-raised. Each step is a Dagster run, unless
     `open_steps` opens others. Raises `SettingsError`, and `WrongEnvironment` without an alert.
+
+    `is_current`: the newest week alone, of the current quarter unless `quarters` names others, without export jobs.
     """
     from clari_pipeline.notify import open_channels  # noqa: PLC0415
 
     settings.required_key()
-    is_part = bool(quarters or forecasts)  # then other products are not fetched
+    is_part = bool(quarters or forecasts or is_current)  # then other products are not fetched
     if is_part and not settings.brings_forecasts:
         raise UsageError(
-            "--period and --forecast are of forecasts, and forecast is not in CLARI_PRODUCTS: leave them out, or add it"
+            "--period, --forecast and --current are of forecasts, and forecast is not in CLARI_PRODUCTS: leave them "
+            "out, or add it"
         )
     if settings.brings_forecasts:
         forecasts = forecasts or settings.required_forecasts()
@@ -114,10 +118,14 @@ def sync(
     try:
         request = SyncRequest(
             run_id=run_id,
-            quarters=(quarters or context.current_quarters(last)) if settings.brings_forecasts else (),
+            quarters=(quarters or context.current_quarters(1 if is_current else last))
+            if settings.brings_forecasts
+            else (),
             forecasts=forecasts,
             products=() if is_part else settings.other_products,
-            tags={"clari/source": "sandbox"} if is_sandbox else {},
+            is_current=is_current,
+            tags=({"clari/source": "sandbox"} if is_sandbox else {})
+            | ({"clari/current": "true"} if is_current else {}),
         )
         work = partial(_sync, context, request, log, as_json=as_json, open_steps=open_steps)
         return run_interruptibly(work, stop=partial(_stop, context.stop, log))

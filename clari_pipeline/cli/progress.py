@@ -6,7 +6,17 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from clari_pipeline.clari import Adopted, Cancelled, Completed, ExportEvent, Retried, Submitted, Submitting, Waited
+from clari_pipeline.clari import (
+    Adopted,
+    Answered,
+    Cancelled,
+    Completed,
+    ExportEvent,
+    Retried,
+    Submitted,
+    Submitting,
+    Waited,
+)
 from clari_pipeline.core.safe_text import printable
 from clari_pipeline.sync.events import Deferred, Event, Failed, Hooks, Landed, Merged, QuotaRead, Refused, Requeued
 from clari_pipeline.sync.narration import Narrator
@@ -17,6 +27,7 @@ _WORDS: dict[type[ExportEvent], str] = {
     Submitting: "submitting",
     Submitted: "running",
     Adopted: "running",
+    Answered: "without a job",
     Cancelled: "cancelled",
     Requeued: "queued again",
     Deferred: "put off",

@@ -25,28 +25,40 @@ _WHY = {
     "cut_off": ": Clari cuts it off, and less than a day cannot be asked for",
 }
 _EXPORT_COLUMNS = (
-    *("forecast_id", "time_period_id", "job_id", "state"),
+    *("forecast_id", "time_period_id", "source", "job_id", "state"),
     *("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "error"),
 )
 
 
 def warnings(result: SyncResult) -> list[Problem]:
-    """A problem for each set of export types that Clari refused, naming the exports merged without them."""
+    """A problem for each set of export types that Clari refused, and one for the quota, each naming its exports.
+
+    Types that were brought without a job are not missing. What no quota was left for is named as a failure, too: here
+    it is named where its newest week was brought.
+    """
+    exports = [outcome.export for outcome in result.outcomes]
+    brought = {export.label: export.types_to_export for export in exports if export.is_current and export.is_loaded}
     by_types: dict[str, list[str]] = {}
-    for export in (outcome.export for outcome in result.outcomes):
-        if types := export.types_refused:
-            by_types.setdefault(types, []).append(f"{export.forecast_id} {export.time_period_id}")
-    return [
+    for export in exports:
+        if export.types_refused and brought.get(export.label) != export.types_refused:
+            by_types.setdefault(export.types_refused, []).append(export.label)
+    missing = [
         Problem(
             None,
             None,
-            f"{', '.join(exports)} without {types.replace(',', ', ')}: Clari does not let this organisation export "
+            f"{', '.join(labels)} without {types.replace(',', ', ')}: Clari does not let this organisation export "
             "them, and what the tables hold of these measures stays as it was; leave them out of "
             "CLARI_TYPES_TO_EXPORT, or ask Clari to enable them",
             RunbookSection.TYPES_REFUSED,
         )
-        for types, exports in by_types.items()
+        for types, labels in by_types.items()
     ]
+    exhausted = [outcome for outcome in result.outcomes if outcome.export.error_kind == "QuotaExhausted"]
+    if instead := [outcome for outcome in exhausted if outcome.export.label in brought]:
+        labels = ", ".join(outcome.export.label for outcome in instead)
+        message = f"{labels}: the newest week was brought without a job, as no export is left; earlier weeks stay"
+        missing.append(Problem(None, None, message, instead[0].section))
+    return missing
 
 
 def report_json(result: SyncResult, *, alerts_sent: int) -> str:
@@ -99,7 +111,7 @@ def _show_forecasts(console: Console, result: SyncResult) -> None:
     for export in (outcome.export for outcome in result.outcomes):
         counts = ("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
         which = (export.forecast_id, export.time_period_id, export.state)
-        waited = f"{export.wait_seconds or 0:.1f} s"
+        waited = "without a job" if export.is_current else f"{export.wait_seconds or 0:.1f} s"
         table.add_row(*which, *(_number(getattr(export, name)) for name in counts), waited)
     console.print(table)
     found = [(outcome, one) for outcome in result.outcomes for one in outcome.verdicts if not one.passed]
@@ -132,7 +144,7 @@ def failures(outcomes: Sequence[Outcome]) -> list[Problem]:
 def status_document(
     exports: Sequence[QuarterStatus], quota: dict[str, Any] | None, alerts_unsent: int
 ) -> dict[str, Any]:
-    """The document of `status --json`."""
+    """The document of `status --json`; `current_at` stands where a newest week was merged without a job."""
     return {
         "exports": [
             {
@@ -143,6 +155,7 @@ def status_document(
                 "age_hours": _age_hours(export.exported_at),
                 "rows": export.rows,
             }
+            | ({"current_at": export.current_at.isoformat()} if export.current_at else {})
             for export in exports
         ],
         "quota": quota,
@@ -157,6 +170,9 @@ def show_status(console: Console, document: dict[str, Any]) -> None:
         table.add_column(name, no_wrap=True, overflow="fold")
     for name in ("age", "rows"):
         table.add_column(name, justify="right", no_wrap=True)
+    with_current = any("current_at" in export for export in document["exports"])
+    if with_current:
+        table.add_column("newest week as of", no_wrap=True)
     for export in document["exports"]:
         table.add_row(
             export["forecast_id"],
@@ -165,6 +181,7 @@ def show_status(console: Console, document: dict[str, Any]) -> None:
             _minute(export["exported_at"] or "never"),
             "" if export["age_hours"] is None else f"{export['age_hours']:.1f} h",
             _number(export["rows"]),
+            *([_minute(export.get("current_at", ""))] if with_current else []),
         )
     if document["exports"]:
         console.print(table)

@@ -284,6 +284,7 @@ def _export_metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Job id, bytes, seconds waited and polls; a table where the quarter has several forecasts."""
     columns = (
         "forecast_id",
+        "source",
         "job_id",
         "state",
         "rows_exported",

@@ -13,6 +13,7 @@ from clari_pipeline.core.runbook import AlertKind, Problem
 from clari_pipeline.defs.assets import READ_COPY, RETENTION, TABLES, key
 from clari_pipeline.defs.problems import log_warnings
 from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
+from clari_pipeline.defs.resources import IS_CURRENT
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.results import result_of
@@ -20,6 +21,7 @@ from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.session import Warehouse
 
 _FRESHNESS_INTERVAL_S = 900
+_HOURLY = "15 * * * *"
 _MONTHLY = "0 3 1 * *"
 _RUNNING = (
     dg.DagsterRunStatus.QUEUED,
@@ -84,6 +86,30 @@ def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDef
         stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
         for quarter in calendar.around(today, before=settings.historical_periods, after=settings.future_periods):
             yield dg.RunRequest(run_key=f"{stamp} {quarter}", partition_key=str(quarter))
+
+    return schedule
+
+
+def hourly_current_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDefinition:
+    """A run for the newest week of the current quarter, without an export job; stopped until somebody starts it."""
+
+    @dg.schedule(
+        name="hourly_current_schedule",
+        job=sync_quarter,
+        cron_schedule=_HOURLY,
+        execution_timezone=settings.timezone,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Brings the newest week of the current quarter by Clari's call without a job, which counts against "
+        "no quota: swings are found within the hour. Preflight says whether this organisation has the call.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if not settings.brings_forecasts:
+            return dg.SkipReason("forecast is not in CLARI_PRODUCTS")
+        quarter = settings.calendar.quarter_of(settings.calendar.day_of(context.scheduled_execution_time))
+        stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
+        return dg.RunRequest(
+            run_key=f"{stamp} {quarter} current", partition_key=str(quarter), tags={IS_CURRENT: "true"}
+        )
 
     return schedule
 

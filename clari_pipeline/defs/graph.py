@@ -19,7 +19,13 @@ from clari_pipeline.defs.assets import (  # noqa: E402 - warnings are off
     read_copy_asset,
     retention_asset,
 )
-from clari_pipeline.defs.automation import daily_sync_schedule, jobs, monthly_retention_schedule, sensors  # noqa: E402
+from clari_pipeline.defs.automation import (  # noqa: E402
+    daily_sync_schedule,
+    hourly_current_schedule,
+    jobs,
+    monthly_retention_schedule,
+    sensors,
+)
 from clari_pipeline.defs.partitions import quarters  # noqa: E402
 from clari_pipeline.defs.products import daily_products_schedule, product_assets, sync_products  # noqa: E402
 from clari_pipeline.defs.resources import context_resource, exports_resource  # noqa: E402
@@ -49,6 +55,7 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_fo
         jobs=[sync_quarter, refresh_marts, apply_retention, *products],
         schedules=[
             daily_sync_schedule(sync_quarter, settings),
+            hourly_current_schedule(sync_quarter, settings),
             monthly_retention_schedule(apply_retention, settings),
             *(daily_products_schedule(job, settings) for job in products),
         ],

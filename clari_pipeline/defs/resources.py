@@ -13,6 +13,9 @@ from clari_pipeline.core.periods import Quarter
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import exporting
 
+IS_CURRENT = "clari/current"
+"""The tag of a run that brings the newest week alone, without export jobs; its value is ignored."""
+
 
 class Exports(Protocol):
     """Where a quarter's exports come from."""
@@ -28,17 +31,22 @@ class ExportsOfThisRun:
     """Exports the one quarter of a run that a schedule or a person started.
 
     The run counts as alive until `stack` is closed, so that no other adopts its exports as those of an orphaned run.
+    `is_current`: the newest week alone, without export jobs.
     """
 
-    def __init__(self, sync: Context, run_id: str, stack: ExitStack) -> None:
+    def __init__(self, sync: Context, run_id: str, stack: ExitStack, *, is_current: bool) -> None:
         self._sync = sync
+        self._is_current = is_current
         self._stack = stack
         self.run_id = run_id
 
     def wait_for_quarter(self, quarter_id: str, observe: Callable[[ExportEvent], None]) -> list[str]:
-        """Export the quarter now. Raises `SettingsError` where a setting is missing."""
+        """Export the quarter now. Raises `SettingsError` where a setting, or the call without a job, is missing."""
         forecasts = self._sync.settings.required_forecasts()
-        runner = self._stack.enter_context(exporting(self._sync, self.run_id, [Quarter.parse(quarter_id)], forecasts))
+        quarters = [Quarter.parse(quarter_id)]
+        runner = self._stack.enter_context(
+            exporting(self._sync, self.run_id, quarters, forecasts, is_current=self._is_current)
+        )
         Alerts(self._sync).raise_killed(runner.plan.killed, run_id=self.run_id)
         return runner.wait_for_quarter(quarter_id, observe)
 
@@ -54,4 +62,5 @@ def context_resource(_context: dg.InitResourceContext) -> Context:
 def exports_resource(context: dg.InitResourceContext) -> Iterator[Exports]:
     """Exports made in this run. The command line passes its own instead, which export all quarters in parallel."""
     with ExitStack() as stack:
-        yield ExportsOfThisRun(context.resources.sync_context, context.run.run_id if context.run else "", stack)
+        run_id, tags = (context.run.run_id, context.run.tags) if context.run else ("", {})
+        yield ExportsOfThisRun(context.resources.sync_context, run_id, stack, is_current=IS_CURRENT in tags)

@@ -241,9 +241,19 @@ def quota_reached(monthly: int, concurrent: int) -> Response:
     return refusal(400, "export_monthly_quota_reached", message, source="Export")
 
 
+def unknown_forecast(forecast_id: str) -> Response:
+    """The forecast service's error response for a forecast that the organisation does not have."""
+    message = f"Forecast {forecast_id} does not exist in the ForecastTemplate."
+    return refusal(400, "no_such_forecast_config", message, "fcw")
+
+
 def bad_request(message: str) -> Response:
     """The forecast service's error response for an invalid request."""
     return refusal(400, "bad_request", message, "fcw")
+
+
+NO_ROUTE = Fault("answer", 404, body=bytes(gateway_refusal(404, "no Route matched with those values").body))
+"""The gateway's answer to a path that it does not have."""
 
 
 def json_or_bytes(body: bytes) -> object:

@@ -40,6 +40,7 @@ class Scenario:
     behaviour: JobBehaviour = JobBehaviour()  # noqa: RUF009 - frozen
     forbidden: frozenset[str] = frozenset()  # types that this organisation may not export
     is_forbidden_named: bool = True  # the refusal names those that were requested
+    has_current_call: bool = True  # the call for the newest week without a job
     traffic: Callable[[int, int], str | None] | None = None  # the fault of a request, by seed and number
     is_down: bool = False  # and its status page has an incident
     quota_used_up: bool = False
@@ -293,6 +294,7 @@ TABLE: Mapping[str, Scenario] = {
     "type_refused_unnamed": Scenario(
         "The same, and the refusal does not say which types", forbidden=_CRM_TYPES, is_forbidden_named=False
     ),
+    "no_current_call": Scenario("There is no call for the newest week without a job", has_current_call=False),
     "failed": Scenario(
         "The current quarter's job fails", _CURRENT, behaviour=JobBehaviour(("SCHEDULED", "STARTED", "FAILED"))
     ),

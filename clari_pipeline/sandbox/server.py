@@ -1,11 +1,13 @@
 """The sandbox's HTTP server: Clari's endpoints on a loopback address, for an invented company."""
 
+import json
 import os
 import socket
 import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from itertools import count
@@ -27,6 +29,7 @@ from .answers import (
     json_or_bytes,
     quota_reached,
     refusal,
+    unknown_forecast,
 )
 from .audit import AuditLog
 from .chaos import Chaos, ChaosDraws
@@ -40,7 +43,7 @@ from .status_page import status_page
 from .submission import RefusedError, document, read_submission
 
 CALLS = frozenset(
-    {"limits", "submit", "status", "jobs", "results", "cancel", "types", "audit", "activity", "opportunity"}
+    {"limits", "submit", "status", "jobs", "results", "cancel", "current", "types", "audit", "activity", "opportunity"}
 )
 PIECE = 1 << 16  # bytes of a chunk of a response
 
@@ -102,6 +105,7 @@ class Sandbox:
         self._asked: dict[tuple[str, str], Job | None] = {}
         """By requested forecast and quarter: another user's job, None until it is first listed; it never ends."""
         self._served: dict[tuple[str, str], tuple[bytes, str]] = {}
+        self._served_now: dict[tuple[str, str], bytes] = {}
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -147,6 +151,10 @@ class Sandbox:
         today = self._now().date()
         exported = self._company.export(Order(forecast_id, self._company.current(today), today))
         return (piece.encode() for piece in long_csv(exported, TYPES, from_screen=True))
+
+    def serve_current(self, forecast_id: str, time_period: str, body: bytes) -> None:
+        """Let the call without a job answer exactly these bytes for that forecast and quarter from now on."""
+        self._served_now[forecast_id, time_period] = body
 
     # Running
 
@@ -227,6 +235,7 @@ class Sandbox:
                     "types", "/forecast/types", "GET", _no_such_path
                 ),  # undocumented; 404 unless a test injects a response
                 Route("/api/v2/summary.json", self._status_page),  # of another host, which asks for no key
+                route("current", "/forecast/{forecast_id:path}", "GET", self._current),
                 Route("/{path:path}", self._guarded("", _no_such_path), methods=["GET", "POST", "PUT", "PATCH"]),
             ]
         )
@@ -258,7 +267,7 @@ class Sandbox:
         return dated
 
     def _next_fault(self, call: str, request: Request, body: object, job: Job | None) -> Fault:
-        period = body.get("timePeriod") if isinstance(body, dict) else None
+        period = (body if isinstance(body, dict) else request.query_params).get("timePeriod")
         asked = (str(request.path_params.get("forecast_id")), str(period))
         if call == "submit":
             self._asked.setdefault(asked, None)
@@ -275,8 +284,7 @@ class Sandbox:
         if not forecast_id:
             return refusal(400, "missing_forecast_id", "The forecastId parameter is required.", "fcw")
         if forecast_id not in FORECASTS and not any(forecast_id == served for served, _ in self._served):
-            message = f"Forecast {forecast_id} does not exist in the ForecastTemplate."
-            return refusal(400, "no_such_forecast_config", message, "fcw")
+            return unknown_forecast(forecast_id)
         now = self._now()
         try:
             asked = read_submission(await request.body(), forecast_id, now.date(), self._company, self._scenario)
@@ -291,6 +299,31 @@ class Sandbox:
         body, file_type = self._served.get(which, (None, asked.file_type))
         job = Job(*which, scenario.behaviour, now, self.job_seconds, self.clock, file_type, order.currency)
         return self._queued(job, document(self._company, asked, scenario) if body is None else lambda: [body])
+
+    async def _current(self, request: Request) -> Response:
+        """The newest week, at once: no job, no quota, and of types that exports refuse as well."""
+        scenario, forecast_id = self._scenario, request.path_params["forecast_id"]
+        if not scenario.has_current_call:
+            return await _no_such_path(request)
+        if forecast_id not in FORECASTS and not any(forecast_id == served for served, _ in self._served_now):
+            return unknown_forecast(forecast_id)
+        today = self._now().date()
+        asked: dict[str, object] = {
+            **request.query_params,
+            "typesToExport": request.query_params.getlist("typesToExport"),
+        }
+        try:
+            submission = read_submission(
+                json.dumps(asked).encode(), forecast_id, today, self._company, replace(scenario, forbidden=frozenset())
+            )
+        except RefusedError as refused:
+            return cast(Response, refused.args[0])
+        if self._company.current(today).index - submission.order.quarter.index not in scenario.hits:
+            scenario = TABLE["calm"]
+        body = self._served_now.get((forecast_id, submission.order.quarter.id))
+        body = b"".join(document(self._company, submission, scenario)()) if body is None else body
+        kind = "text/csv" if submission.file_type == "CSV" else "application/json"
+        return Response(body, media_type=kind)
 
     async def _submit_activity(self, request: Request) -> Response:
         now = self._now()

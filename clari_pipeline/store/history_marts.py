@@ -188,8 +188,13 @@ def _refresh_quarter(
     which = quarter.which
     today = rules.calendar.day_of(newest.exported_at)
     run(session, "marts/forecast_week", **which)
-    exports = [export["exported_at"] for export in rows(session, "ledger/of_quarter", **which, states=["LOADED"])]
-    weeks = _weeks(rows_as(_BegunWeek, session, "marts/quarter_weeks", today=today), rules, exports)
+    found = rows(session, "ledger/of_quarter", **which, states=["LOADED"])
+    weeks = _weeks(
+        rows_as(_BegunWeek, session, "marts/quarter_weeks", today=today),
+        rules,
+        [export["exported_at"] for export in found],
+        [export["exported_at"] for export in found if export["include_historical"]],
+    )
     days = rows(session, "marts/quarter_days", quarter_id=quarter.quarter_id)
     numbers = rows(session, "marts/week_numbers")
     names = rows(session, "marts/field_names", forecast_id=quarter.forecast_id)
@@ -304,13 +309,16 @@ def _backfill(
         run(session, "marts/part_made", **quarter.which, mart=CALLS, part=part, made_of=calls[part].text)
 
 
-def _weeks(begun: list[_BegunWeek], rules: CallRules, exports: list[datetime]) -> list[_Week]:
+def _weeks(
+    begun: list[_BegunWeek], rules: CallRules, exports: list[datetime], with_history: list[datetime]
+) -> list[_Week]:
     """The weeks of a quarter in order; periods with the same week id and days share one.
 
-    A week ends when it closes (`FiscalCalendar.closes`). `as_of` is the first export within four hours after that,
-    which is what a schedule behind the close is for; else the week's end, but not after the newest export and not
-    before the first; where no export was made in the week, that of the newest before. `exports` are the moments of the
-    loaded exports in order.
+    A week ends when it closes (`FiscalCalendar.closes`). `as_of` is the first export within four hours after that which
+    shows the week, by its history: a schedule behind the close makes it. Else it is the week's end, but not after the
+    newest export and not before the first; where no export was made in the week, that of the newest before. Weeks that
+    had ended before the first export are as of the first with history. `exports` are the moments of the loaded exports
+    in order, `with_history` those of the exports that show all weeks.
     """
     shared = [
         (week_id, start, end, [one.time_period_id for one in found])
@@ -318,13 +326,14 @@ def _weeks(begun: list[_BegunWeek], rules: CallRules, exports: list[datetime]) -
     ]
     alike = Counter(week_id for week_id, *_ in shared)
     first_export, newest_export = exports[0], exports[-1]
+    backfilled_at = next(iter(with_history), first_export)
     weeks: list[_Week] = []
     for week_id, start, end, periods in shared:
         closes_at = rules.calendar.closes(end)
         ends_at = closes_at - timedelta(microseconds=1)
-        closing = next((export for export in exports if closes_at <= export < closes_at + CLOSED_BY), None)
+        closing = next((export for export in with_history if closes_at <= export < closes_at + CLOSED_BY), None)
         begins_at = rules.calendar.end_of(start - timedelta(days=1))
-        known_at = max((export for export in exports if export <= ends_at), default=first_export)
+        known_at = max((export for export in exports if export <= ends_at), default=backfilled_at)
         before = next((one for one in reversed(weeks) if not set(one.periods).isdisjoint(periods)), None)
         is_quiet = ends_at < first_export or known_at <= begins_at
         weeks.append(

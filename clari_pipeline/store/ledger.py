@@ -78,7 +78,7 @@ class Ledger(Generic[_Row]):
         request_id: str,
         *,
         error: str,
-        error_kind: str,
+        error_kind: str | None,
         state: str = "FAILED",
         clari_status: str | None = None,
     ) -> None:
@@ -150,13 +150,49 @@ class DocumentCounts:
 
 @dataclass(frozen=True, slots=True)
 class QuarterStatus:
-    """A forecast × quarter: `state` of its newest export; `exported_at` and count of the merged `rows`."""
+    """A forecast × quarter: `state` of its newest export; `exported_at` and count of the merged `rows`.
+
+    `current_at` is what the newest calls are as of that were merged without a job, None where none were.
+    """
 
     forecast_id: str
     time_period_id: str
     state: str
     exported_at: datetime | None
     rows: int | None
+    current_at: datetime | None = None
+
+
+def answered(session: Session, request_id: str, *, job_id: str, as_of: datetime | None, wait_seconds: Decimal) -> None:
+    """The call without a job has answered: as of Clari's clock then, or the request's moment where it sent no date.
+
+    It is newer than all that was brought before of its forecast's quarter, whatever the clocks say: strictly, as `Date`
+    is cut to the second.
+    """
+    (known,) = rows(session, "ledger/exported_last", request_id=request_id)
+    last = known["exported_last"]
+    moment = in_order(as_of or known["submitted_at"], last and last + timedelta(microseconds=1))
+    EXPORTS.submitted(session, request_id, job_id=job_id, at=None, is_adopted=False)
+    EXPORTS.ended(
+        session,
+        request_id,
+        exported_at=moment,
+        clari_status=None,
+        completed_at=None,
+        wait_seconds=wait_seconds,
+        rows_truncated=False,
+    )
+
+
+def has_current_call(session: Session) -> bool | None:
+    """Whether the organisation has the call without a job; None before it was asked."""
+    return next((bool(found["has_it"]) for found in rows(session, "ledger/current_call")), None)
+
+
+def note_current_call(session: Session, *, has_it: bool, at: datetime) -> None:
+    """Remember whether the organisation has the call without a job."""
+    with session.lock("current_call"), session.transaction():
+        run(session, "ledger/current_call_told", has_it=has_it, asked_at=at)
 
 
 def types_asked(session: Session, request_id: str, *, types: Iterable[str], refused: Iterable[str]) -> None:

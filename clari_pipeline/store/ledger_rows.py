@@ -72,6 +72,17 @@ class ExportRow(LedgerRow):
     call_time_frame_id: str | None = None
     quota_fields: str | None = None
     contract: str | None = None
+    source: str = "EXPORT"
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether its rows are merged."""
+        return self.state == "LOADED"
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it was brought without a job: the newest week alone."""
+        return self.source == "CURRENT"
 
     @property
     def label(self) -> str:

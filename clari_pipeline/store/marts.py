@@ -41,12 +41,16 @@ class LoadedExport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewestExport(LoadedExport):
-    """The newest loaded export of a forecast × quarter, and how many of the quarter's exports are loaded."""
+    """The newest loaded export of a forecast × quarter, and how many of the quarter's exports are loaded.
+
+    `covered_at` is what the newest is as of that an export job brought; None where none did.
+    """
 
     request_id: str
     forecast_id: str
     quarter_id: str
     exports_loaded: int
+    covered_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

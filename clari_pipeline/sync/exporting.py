@@ -1,4 +1,4 @@
-"""Submit, poll, download and land exports, those of all quarters concurrently.
+"""Submit, poll, download and land exports, those of all quarters concurrently; and the newest weeks without a job.
 
 An `ExportRunner` runs them in an event loop in its own thread; the merge waits for one quarter after the other. Each
 step is persisted in the ledger before the next one runs.
@@ -8,10 +8,11 @@ import asyncio
 import hashlib
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -24,37 +25,50 @@ from clari_pipeline.clari import (
     ClariError,
     ClariUnreachable,
     Clock,
+    Download,
     Export,
     ExportCancelled,
     Exporter,
     ExportEvent,
     ExportRequest,
     ExportTimedOut,
-    Job,
     JobLost,
     Limits,
+    NoCurrentCall,
     QuotaExhausted,
     RateLimited,
     Redirected,
     Retry,
     ServerFault,
+    Source,
     UnexpectedAnswer,
 )
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import UNFORESEEN, unforeseen
+from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.landing import IS_WHOLE, Landing
+from clari_pipeline.store.ledger import has_current_call
 from clari_pipeline.sync.context import Context, clari_client
 from clari_pipeline.sync.events import Deferred, Failed, Landed, QuotaRead, Requeued
-from clari_pipeline.sync.planning import Plan, beyond_quota, plan, resume
+from clari_pipeline.sync.planning import Plan, beyond_quota, plan, request_of, resume
 from clari_pipeline.sync.recording import Recorder
 from clari_pipeline.warehouse import environment
 
+_CURRENT_AT_ONCE = 3  # calls without a job: Clari publishes no limit for them
 _TRANSIENT = (ClariUnreachable, ServerFault, Redirected, RateLimited, UnexpectedAnswer, AuthFailed)
 _Event = TypeVar("_Event", bound=ExportEvent)
 
 
+class CurrentCallMissing(UsageError):
+    """The organisation is known not to have the call without a job: found before Clari is asked."""
+
+
 class ExportRunner:
-    """Runs a plan's exports in a background thread, as many concurrently as Clari allows."""
+    """Runs a plan's exports in a background thread, as many concurrently as Clari allows.
+
+    What a job does not bring is brought without one, as an export of its own, where the organisation has that call: the
+    types that Clari refuses to export, and the current quarter once the quota is used up.
+    """
 
     def __init__(
         self,
@@ -74,6 +88,7 @@ class ExportRunner:
         self.run_id = run_id
         self.plan = plan
         self._hooks = context.hooks
+        self._current_quarter = str(context.calendar.quarter_of(context.today()))
         self._clock = clock or Clock()
         self._record = record
         self._client = clari_client(settings, replace(retry or Retry(), longest_s=settings.export_timeout_s))
@@ -91,10 +106,13 @@ class ExportRunner:
             retried=self._emit,
             clock=self._clock,
         )
-        self._results: dict[str, Future[str]] = {export.request_id: Future() for export in plan.exports}
-        self._results |= {export.request_id: Future() for export in plan.recovered}
-        self._pending = Counter(export.quarter_id for export in (*plan.exports, *plan.recovered))
-        self._drained = set(plan.finished.values()) - set(self._pending)
+        quarters = {export.request_id: export.quarter_id for export in (*plan.exports, *plan.recovered)}
+        quarters |= plan.finished
+        self._results: dict[str, Future[list[str]]] = {request_id: Future() for request_id in quarters}
+        self._pending = Counter(quarters.values())
+        self._drained = set[str]()
+        self._current_calls = asyncio.Semaphore(_CURRENT_AT_ONCE)
+        self._asking = asyncio.Lock()
         self._events: defaultdict[str, SimpleQueue[ExportEvent | None]] = defaultdict(SimpleQueue)
         self._thread = threading.Thread(target=self._run, name="exports", daemon=True)
         self._has_started = threading.Event()
@@ -141,10 +159,20 @@ class ExportRunner:
             while (event := self._events[quarter_id].get()) is not None:
                 on_event(event)
         history, present = (
-            [self._results[export.request_id].result() for export in exports if export.quarter_id == quarter_id]
+            [
+                request_id
+                for export in exports
+                if export.quarter_id == quarter_id
+                for request_id in self._results[export.request_id].result()
+            ]
             for exports in (self.plan.recovered, self.plan.exports)
         )
-        finished = [request_id for request_id, quarter in self.plan.finished.items() if quarter == quarter_id]
+        finished = [
+            request_id
+            for known, quarter in self.plan.finished.items()
+            if quarter == quarter_id
+            for request_id in self._results[known].result()
+        ]
         return (finished + present) or history
 
     def _run(self) -> None:
@@ -164,10 +192,21 @@ class ExportRunner:
                 limits = await self._read_limits()
                 beyond = beyond_quota(self.plan, limits)
                 await asyncio.gather(
-                    *(self._export_one(export) for export in self.plan.recovered),
                     *(
-                        self._export_one(export, exhausted=limits if export.request_id in beyond else None)
+                        self._finish(export.request_id, export.quarter_id, partial(self._export_and_land, export))
+                        for export in self.plan.recovered
+                    ),
+                    *(
+                        self._finish(
+                            export.request_id,
+                            export.quarter_id,
+                            partial(self._export_one, export, limits if export.request_id in beyond else None),
+                        )
                         for export in self.plan.exports
+                    ),
+                    *(
+                        self._finish(request_id, quarter_id, partial(self._complement, request_id))
+                        for request_id, quarter_id in self.plan.finished.items()
                     ),
                 )
         except Exception as error:  # noqa: BLE001 - raised by `wait_for_quarter`
@@ -191,23 +230,77 @@ class ExportRunner:
         await asyncio.to_thread(self._hooks.emit, quota, self._record)
         return limits
 
-    async def _export_one(self, export: Export, *, exhausted: Limits | None = None) -> None:
-        result = self._results[export.request_id]
+    async def _finish(self, request_id: str, quarter_id: str, work: Callable[[], Awaitable[list[str]]]) -> None:
+        """Do one export's work, and store its result for `wait_for_quarter`."""
+        result = self._results[request_id]
         try:
-            if exhausted is not None:
-                await self._fail(export, _quota_exhausted(exhausted))
-                result.set_result(export.request_id)
-            else:
-                result.set_result(await self._export_and_land(export))
+            result.set_result(await work())
         except Exception as error:  # noqa: BLE001 - raised by `wait_for_quarter`
             result.set_exception(error)
         finally:
-            self._pending[export.quarter_id] -= 1
-            if not self._pending[export.quarter_id]:
-                self._events[export.quarter_id].put(None)
+            self._pending[quarter_id] -= 1
+            if not self._pending[quarter_id]:
+                self._events[quarter_id].put(None)
 
-    async def _export_and_land(self, export: Export) -> str:
-        """Export and land; returns the request id of the last attempt.
+    async def _export_one(self, export: Export, exhausted: Limits | None) -> list[str]:
+        """Export and land, or read without a job; request ids of it and of what was brought in addition."""
+        if export.request.source is Source.CURRENT:
+            return [await self._read_current(export)]
+        if exhausted is not None:
+            await self._fail(export, _quota_exhausted(exhausted))
+            return await self._complement(export.request_id)
+        (request_id,) = await self._export_and_land(export)
+        return await self._complement(request_id)
+
+    async def _complement(self, request_id: str) -> list[str]:
+        """Bring without a job what an export did not: refused types, the current quarter beyond the quota.
+
+        Returns the request id, and that of what was brought, if anything was.
+        """
+        row = await asyncio.to_thread(self._record.export, request_id)
+        if row is None or row.is_current:
+            return [request_id]
+        asked = request_of(row)
+        types: tuple[str, ...] = ()
+        if row.error_kind == QuotaExhausted.__name__ and row.time_period_id == self._current_quarter:
+            types = asked.types
+        elif row.landing_path is not None:
+            types = tuple(filter(None, (row.types_refused or "").split(",")))
+        if not types or not await self._has_current_call(asked.without_job(types)):
+            return [request_id]
+        return [request_id, await self._read_current(Export.planned(asked.without_job(types)))]
+
+    async def _has_current_call(self, request: ExportRequest) -> bool:
+        """Whether the organisation has the call without a job: as remembered, else by asking once, which is remembered.
+
+        An answer that tells nothing is remembered as nothing.
+        """
+        async with self._asking:
+            known = await asyncio.to_thread(self._record.has_current_call)
+            if known is None:
+                try:
+                    known = await self._client.has_current_call(request)
+                except ClariError:
+                    return False
+                await asyncio.to_thread(self._record.note_current_call, self._clock.now(), has_it=known)
+            return known
+
+    async def _read_current(self, export: Export) -> str:
+        """Read the newest week without a job, and land it; returns the request id."""
+        try:
+            async with self._current_calls:
+                await self._land(export, export.current_id, partial(self._exporter.read_current, export))
+        except NoCurrentCall as missing:
+            await asyncio.to_thread(self._record.note_current_call, self._clock.now(), has_it=False)
+            await self._fail(export, missing)
+        except ClariError as failed:
+            await self._fail(export, failed)
+        else:
+            await asyncio.to_thread(self._record.note_current_call, self._clock.now(), has_it=True)
+        return export.request_id
+
+    async def _export_and_land(self, export: Export) -> list[str]:
+        """Export and land; returns the request id of the last attempt, alone.
 
         A lost job is re-queued up to `CLARI_MAX_REQUEUES` times, once more if it was an earlier run's. One that is only
         wanted for the history is never re-queued.
@@ -216,33 +309,34 @@ class ExportRunner:
         while True:
             try:
                 job = await self._exporter.make(export)
-                await self._land(export, job)
+                await self._land(export, job.job_id, partial(self._exporter.fetch, export, job))
             except JobLost as error:
                 await self._fail(export, error)
                 if not retries_left or export.is_history:
-                    return export.request_id
+                    return [export.request_id]
                 retries_left -= 1
                 export = export.next_attempt()
                 await self._emit_for(export, Requeued, attempt=export.attempt, error=str(error))
             except ClariError as error:
                 await self._fail(export, error)
-                return export.request_id
+                return [export.request_id]
             except UNFORESEEN as error:
                 message = f"{export.label}: Clari's answer cannot be used ({unforeseen(error)})"
                 await self._fail(export, UnexpectedAnswer(message))
-                return export.request_id
+                return [export.request_id]
             else:
-                return export.request_id
+                return [export.request_id]
 
-    async def _land(self, export: Export, job: Job) -> None:
+    async def _land(self, export: Export, job_id: str, fetch: Callable[..., Awaitable[Download]]) -> None:
+        """Land the document that `fetch` downloads, given a writer and `max_bytes`."""
         writer = self._landing.writer()
         try:
-            download = await self._exporter.fetch(export, job, writer, max_bytes=self._settings.max_result_bytes)
+            download = await fetch(writer, max_bytes=self._settings.max_result_bytes)
             manifest = await asyncio.to_thread(self._record.manifest, export.request_id, self._clock.now())
             document = writer.keep(
                 forecast_id=export.request.forecast_id,
                 time_period=export.request.time_period,
-                job_id=job.job_id,
+                job_id=job_id,
                 facts=manifest | {IS_WHOLE: download.is_whole},
             )
         except BaseException:
@@ -251,7 +345,7 @@ class ExportRunner:
         await self._emit_for(
             export,
             Landed,
-            job_id=job.job_id,
+            job_id=job_id,
             size=document.size,
             sha256=document.sha256,
             landing_path=self._landing.path_of(document),
@@ -307,19 +401,26 @@ def exporting(
     forecasts: Sequence[str],
     *,
     everywhere: bool = False,
+    is_current: bool = False,
     clock: Clock | None = None,
     retry: Retry | None = None,
 ) -> Iterator[ExportRunner]:
     """Plan and run the exports of these quarters, resuming those that orphaned runs left of them.
 
     With `everywhere`, exports that such runs left of other quarters are resumed, too. While the context is open, the
-    run holds its lock. Raises `SettingsError` where there is no key.
+    run holds its lock. With `is_current` the newest weeks are read without jobs, and nothing is resumed. Raises
+    `SettingsError` where there is no key, `CurrentCallMissing` where the call without a job is known not to be there.
     """
     context.settings.required_key()
-    fresh = plan(context.settings, quarters, forecasts)
+    fresh = plan(context.settings, quarters, forecasts, is_current=is_current)
     with ExitStack() as stack:
         with context.warehouse.session() as session, session.lock("planning"):  # no other run resumes meanwhile
             environment.claim(session, context.settings.env)
+            if is_current and has_current_call(session) is False:
+                raise CurrentCallMissing(
+                    "--current: this organisation has no call for the forecast without a job, as Clari has shown: "
+                    "leave --current out, or have Clari enable it, then run clari-pipeline preflight, which asks again"
+                )
             stack.enter_context(context.runs.alive(run_id))
             work = resume(
                 context.warehouse, context.runs, fresh, run_id=run_id, now=context.now(), everywhere=everywhere

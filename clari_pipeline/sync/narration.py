@@ -2,6 +2,7 @@
 
 from clari_pipeline.clari import (
     Adopted,
+    Answered,
     Cancelled,
     Completed,
     Polled,
@@ -49,6 +50,8 @@ def _line(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line a kind
             return f"answer was lost; found again as job {job_id}"
         case TypesRefused(types=types):
             return f"Clari does not export {', '.join(types)} here: goes on without"
+        case Answered(wait_seconds=seconds):
+            return f"the newest week came without a job, after {seconds:.1f} s"
         case Polled(is_known=False, status=status, job_id=job_id):
             return f"job {job_id} is in a state that nobody knows, {status or 'none'}: waiting on"
         case Waited(reason="slot", seconds=seconds):

@@ -21,7 +21,12 @@ class Outcome:
 
     @property
     def is_failure(self) -> bool:
-        """Whether it was not merged, except where a quarter's grace days excuse that."""
+        """Whether it was not merged, except where a quarter's grace days excuse that.
+
+        Types that neither an export nor the call without a job may bring are missing, and no failure.
+        """
+        if self.export.is_current and self.export.error_kind == "TypeNotSupported":
+            return False
         match self.export.state:
             case "LOADED" | "RETIRED":
                 return False
@@ -48,7 +53,7 @@ class Outcome:
     def sentence(self) -> str:
         """Forecast, quarter, state, job and error, in one printable line."""
         export = self.export
-        job = f" (job {export.job_id})" if export.job_id else ""
+        job = " (without a job)" if export.is_current else f" (job {export.job_id})" if export.job_id else ""
         error = f": {export.error}" if export.error else ""
         return one_line(f"{export.label} {export.state}{job}{error}")
 

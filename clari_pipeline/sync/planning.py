@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from clari_pipeline.clari import Export, ExportFormat, ExportRequest, LeftBehind, Limits
+from clari_pipeline.clari import Export, ExportFormat, ExportRequest, LeftBehind, Limits, Source
 from clari_pipeline.clari.models import path_segment
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
@@ -49,8 +49,11 @@ class Plan:
 
     @property
     def to_request(self) -> int:
-        """How many of `exports` may have to be requested: those without a job at Clari."""
-        return sum(export.left_behind is None or export.left_behind.job_id is None for export in self.exports)
+        """How many of `exports` may have to be requested: those without a job at Clari, which need one."""
+        return sum(
+            export.request.source is Source.EXPORT and (export.left_behind is None or export.left_behind.job_id is None)
+            for export in self.exports
+        )
 
 
 class Runs:
@@ -106,25 +109,24 @@ def by_urgency(quarters: Iterable[Quarter], *, current: Quarter) -> list[Quarter
     return [quarter for quarter in reversed(known) if quarter <= current] + [q for q in known if q > current]
 
 
-def plan(settings: Settings, quarters: Iterable[Quarter], forecasts: Sequence[str]) -> Plan:
-    """An export for each forecast of each quarter, in the order of the quarters."""
-    return Plan(
-        tuple(
-            Export.planned(
-                ExportRequest(
-                    forecast_id=forecast_id,
-                    time_period=str(quarter),
-                    types=settings.types_to_export,
-                    scope_id=settings.scope_id,
-                    currency=settings.currency,
-                    include_historical=settings.include_historical,
-                    export_format=ExportFormat(settings.export_format),
-                )
-            )
-            for quarter in quarters
-            for forecast_id in dict.fromkeys(forecasts)
+def plan(
+    settings: Settings, quarters: Iterable[Quarter], forecasts: Sequence[str], *, is_current: bool = False
+) -> Plan:
+    """An export for each forecast of each quarter, in the order of the quarters; `is_current`: without jobs."""
+    requests = (
+        ExportRequest(
+            forecast_id=forecast_id,
+            time_period=str(quarter),
+            types=settings.types_to_export,
+            scope_id=settings.scope_id,
+            currency=settings.currency,
+            include_historical=settings.include_historical,
+            export_format=ExportFormat(settings.export_format),
         )
+        for quarter in quarters
+        for forecast_id in dict.fromkeys(forecasts)
     )
+    return Plan(tuple(Export.planned(asked.without_job(asked.types) if is_current else asked) for asked in requests))
 
 
 def resume(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: datetime, everywhere: bool) -> Plan:
@@ -134,12 +136,22 @@ def resume(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: d
     hour, once judged). Other exports at Clari are recovered, of quarters outside the plan only if `everywhere`; other
     landed ones, older than that, are merged only if `everywhere`. All of them are reassigned to this run. The caller
     holds the planning lock, so that no other run resumes the same.
+
+    What an orphaned run had asked for without a job is noted as failed: Clari has nothing of it, and it can be asked
+    for anew. A plan without jobs resumes nothing: a sync with jobs does.
     """
     exports: list[Export] = []
     finished: dict[str, str] = {}
     with warehouse.session() as session:
         killed = runs.killed()
-        known = [*ledger.at_clari(session), *ledger.landed_by(session, killed)]
+        at_clari = ledger.at_clari(session)
+        for row in at_clari:
+            if row.is_current and not runs.is_alive(row.run_id):
+                stopped = "its run was stopped before it came: clari-pipeline sync --current brings it anew"
+                ledger.EXPORTS.failed(session, row.request_id, error=stopped, error_kind=None)
+        if any(export.request.source is Source.CURRENT for export in fresh.exports):
+            return fresh
+        known = [*(row for row in at_clari if not row.is_current), *ledger.landed_by(session, killed)]
         # Documents that wait to be merged are those of any run, living ones included.
         orphaned = [row for row in known if not runs.is_alive(row.run_id)]
         remaining = {row.request_id: row for row in sorted(orphaned, key=attrgetter("submitted_at"), reverse=True)}
@@ -148,7 +160,7 @@ def resume(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: d
             ledger.EXPORTS.reassign(session, row.request_id, run_id)
 
         for export in fresh.exports:
-            newest = next((row for row in remaining.values() if _request(row) == export.request), None)
+            newest = next((row for row in remaining.values() if request_of(row) == export.request), None)
             if newest is None or not _is_current(newest, now):
                 exports.append(export)
                 continue
@@ -178,7 +190,7 @@ def resume(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: d
     return Plan(tuple(exports), history, finished, crashed)
 
 
-def _request(row: ExportRow) -> ExportRequest:
+def request_of(row: ExportRow) -> ExportRequest:
     """The request as it was planned: with the types that Clari refused."""
     types = f"{row.types_to_export or ''},{row.types_refused or ''}".split(",")
     return ExportRequest(
@@ -189,6 +201,7 @@ def _request(row: ExportRow) -> ExportRequest:
         currency=row.currency,
         include_historical=bool(row.include_historical),
         export_format=ExportFormat(row.export_format or ""),
+        source=Source(row.source),
     )
 
 
@@ -202,7 +215,7 @@ def _resumed(row: ExportRow, *, is_history: bool = False) -> Export:
     """The export to resume: by its job, where the ledger knows one."""
     return Export(
         request_id=row.request_id,
-        request=_request(row),
+        request=request_of(row),
         attempt=row.attempt,
         left_behind=LeftBehind(row.job_id, row.submitted_at),
         is_history=is_history,

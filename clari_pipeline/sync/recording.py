@@ -9,6 +9,7 @@ from typing import Any
 
 from clari_pipeline.clari import (
     Adopted,
+    Answered,
     Completed,
     ExportEvent,
     ExportRequest,
@@ -23,13 +24,14 @@ from clari_pipeline.clari import (
 from clari_pipeline.clari.models import ActivityRequest
 from clari_pipeline.core.runbook import AlertKind
 from clari_pipeline.store import alert_rows
+from clari_pipeline.store import ledger as ledgers
 from clari_pipeline.store.ledger import EXPORTS, FETCHES, Ledger, quota_read, types_asked
 from clari_pipeline.store.ledger_rows import ExportRow, FetchRow, LedgerRow
 from clari_pipeline.sync.events import Deferred, Event, Failed, Landed, QuotaRead
 from clari_pipeline.sync.products.windows import midnight
 from clari_pipeline.warehouse.session import Session, Warehouse
 
-_PERSISTED = (Submitting, Submitted, Adopted, TypesRefused, Completed, Landed, Failed, Deferred)
+_PERSISTED = (Submitting, Submitted, Adopted, Answered, TypesRefused, Completed, Landed, Failed, Deferred)
 
 
 class Recorder:
@@ -71,6 +73,22 @@ class Recorder:
             row = self._ledger.find(session, request_id)
         return row is not None and row.job_id is not None
 
+    def export(self, request_id: str) -> ExportRow | None:
+        """The export's row; None where it is gone."""
+        with self._warehouse.session() as session:
+            return EXPORTS.find(session, request_id)
+
+    def has_current_call(self) -> bool | None:
+        """Whether the organisation has the call without a job, as remembered; None before it was asked."""
+        with self._warehouse.session() as session:
+            return ledgers.has_current_call(session)
+
+    def note_current_call(self, at: datetime, *, has_it: bool) -> None:
+        """Remember whether the organisation has the call without a job, unless the same is remembered."""
+        with self._warehouse.session() as session:
+            if ledgers.has_current_call(session) is not has_it:
+                ledgers.note_current_call(session, has_it=has_it, at=at)
+
     def known_jobs(self) -> set[str]:
         """Ids of all jobs at Clari that a ledger row has already, of forecasts and of other products."""
         with self._warehouse.session() as session:
@@ -97,6 +115,9 @@ class Recorder:
                 ledger.submitted(session, request_id, job_id=event.job_id, at=event.at, is_adopted=False)
             case Adopted():
                 ledger.submitted(session, request_id, job_id=event.job_id, at=event.started_at, is_adopted=True)
+            case Answered():
+                waited = Decimal(str(round(event.wait_seconds, 3)))
+                ledgers.answered(session, request_id, job_id=event.job_id, as_of=event.as_of, wait_seconds=waited)
             case TypesRefused():
                 types_asked(session, request_id, types=event.types_left, refused=event.types)
             case Completed(job=job):
@@ -197,6 +218,7 @@ def request_columns(request: ExportRequest | ActivityRequest) -> dict[str, Any]:
         "currency": request.currency,
         "export_format": request.export_format.value,
         "include_historical": request.include_historical,
+        "source": request.source.value,
     }
 
 
@@ -212,6 +234,7 @@ _IN_MANIFEST = (
     "currency",
     "export_format",
     "include_historical",
+    "source",
     "clari_status",
     "attempt",
     "submitted_at",

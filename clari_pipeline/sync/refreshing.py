@@ -59,7 +59,11 @@ class Marts:
             for export in newest:  # newest quarter first
                 latest.setdefault(export.forecast_id, export)
             for forecast_id, export in latest.items():
-                exported_at = {one.quarter_id: one.exported_at for one in newest if one.forecast_id == forecast_id}
+                exported_at = {
+                    one.quarter_id: one.covered_at
+                    for one in newest
+                    if one.forecast_id == forecast_id and one.covered_at is not None
+                }
                 covered = evidence.of_coverage(export, wanted=wanted, newest=exported_at, not_before=not_before)
                 keep_verdicts(session, judge(covered), context.now())
             return [

@@ -143,6 +143,7 @@ def _restore_ledger_row(warehouse: Warehouse, landing: Landing, document: Landed
         "landing_path": landing.path_of(document),
     }
     manifest.setdefault("types_refused", None)
+    manifest.setdefault("source", "EXPORT")  # of an earlier release
     manifest["exported_at"] = manifest["exported_at"] or manifest["submitted_at"]
     with warehouse.session() as session:
         ledger.EXPORTS.restore(session, **manifest, **result)

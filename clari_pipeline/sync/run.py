@@ -26,13 +26,14 @@ from clari_pipeline.sync.publishing import Published, publish
 class SyncRequest:
     """What one sync exports: the forecasts of these quarters, then these products, under one run id.
 
-    `tags` are set on its Dagster runs.
+    `is_current`: the newest week of each quarter alone, without export jobs. `tags` are set on its Dagster runs.
     """
 
     run_id: str
     quarters: Sequence[Quarter] = ()
     forecasts: Sequence[str] = ()
     products: Sequence[str] = ()
+    is_current: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -124,7 +125,14 @@ def run_sync(
     started_at = context.now()
     with (
         open_steps(context.settings) as make_steps,
-        exporting(context, request.run_id, quarters, request.forecasts, everywhere=with_forecasts) as runner,
+        exporting(
+            context,
+            request.run_id,
+            quarters,
+            request.forecasts,
+            everywhere=with_forecasts,
+            is_current=request.is_current,
+        ) as runner,
     ):
         on_plan(runner.plan, len(request.products))
         quarters += [quarter for quarter in runner.plan.recovered_quarters if quarter not in quarters]

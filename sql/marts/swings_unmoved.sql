@@ -17,5 +17,6 @@ where
                     loaded.forecast_id = $forecast_id
                     and loaded.time_period_id = $quarter_id
                     and loaded.state = 'LOADED'
+                    and coalesce(loaded.types_to_export like '%forecast%', true)
             )
     );

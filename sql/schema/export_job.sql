@@ -40,7 +40,8 @@ create table if not exists clari.export_job (
     error_kind varchar,
     told_at timestamptz,
     quota_fields varchar,
-    contract varchar
+    contract varchar,
+    source varchar default 'EXPORT'
 );
 
 alter table clari.export_job add column if not exists types_refused varchar;
@@ -51,10 +52,11 @@ alter table clari.export_job add column if not exists error_kind varchar;
 alter table clari.export_job add column if not exists told_at timestamptz;
 alter table clari.export_job add column if not exists quota_fields varchar;
 alter table clari.export_job add column if not exists contract varchar;
+alter table clari.export_job add column if not exists source varchar default 'EXPORT';
 
 comment on table clari.export_job is 'One row an export that this pipeline meant to make, written before Clari is asked: a write-ahead ledger';
 comment on column clari.export_job.request_id is 'This pipeline''s own id of the export';
-comment on column clari.export_job.job_id is 'Clari''s id; null until Clari has given one';
+comment on column clari.export_job.job_id is 'Clari''s id; null until Clari has given one; without a job (source CURRENT) one of this pipeline''s own';
 comment on column clari.export_job.run_id is 'The sync that it belongs to';
 comment on column clari.export_job.forecast_id is 'The forecast asked for';
 comment on column clari.export_job.time_period_id is 'The quarter asked for';
@@ -94,3 +96,4 @@ comment on column clari.export_job.error_kind is 'What kind of error kept it fro
 comment on column clari.export_job.told_at is 'When its swings, or its refusal, were looked at for alerts';
 comment on column clari.export_job.quota_fields is 'Fields that carry a quota in the document, by their ids, each between line breaks; null where none does, or quotas were not asked for';
 comment on column clari.export_job.contract is 'Fingerprint of the document''s keys and their kinds, which document_contract lists: two that differ may do so by their data alone; the check contract_is_stable tells';
+comment on column clari.export_job.source is 'EXPORT: an export job; CURRENT: Clari''s call without a job, the newest week alone, which counts against no quota';

@@ -49,7 +49,7 @@ comment on column clari.pipeline_health.median_latency_seconds is 'Median of the
 comment on column clari.pipeline_health.max_latency_seconds is 'Largest of them';
 
 -- name: refresh
--- How the exports went, from the ledger.
+-- How the exports went, from the ledger: of jobs alone.
 delete from clari.pipeline_health;
 
 insert into clari.pipeline_health (
@@ -63,7 +63,7 @@ job as (
     select export_job.*, cast(export_job.submitted_at at time zone zone.time_zone as date) as day
     from clari.export_job
     cross join zone
-    where export_job.submitted_at is not null
+    where export_job.submitted_at is not null and export_job.source = 'EXPORT'
 )
 
 select

@@ -236,7 +236,11 @@ GROUPS = (
 GRAINS = ("One row", "The quarter's exports", "One HTML page", "What notebooks and BI tools open", "Quarters")
 
 
-_SCHEDULES = [("daily_sync_schedule", "30 8 * * *"), ("monthly_retention_schedule", "0 3 1 * *")]
+_SCHEDULES = [
+    ("daily_sync_schedule", "30 8 * * *"),
+    ("hourly_current_schedule", "15 * * * *"),
+    ("monthly_retention_schedule", "0 3 1 * *"),
+]
 
 
 def test_every_mart_has_its_asset() -> None:

@@ -11,6 +11,7 @@ import pytest
 from clari_pipeline.clari import Cancelled, Retry
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.sandbox import Fault, Sandbox
+from clari_pipeline.sandbox.answers import NO_ROUTE
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.events import Event, Hooks
 from clari_pipeline.sync.outcomes import outcomes_of
@@ -182,7 +183,9 @@ def test_a_quota_that_is_not_low_is_no_alert(terminal: Terminal, clari: Sandbox)
 
 
 def test_refused_types_are_left_out_reported_and_keep_their_values(terminal: Terminal, sandbox: Sandbox) -> None:
-    """The other measures are merged, the missing ones stay as they were, and the exit code is 0."""
+    """The other measures are merged, the missing ones stay as they were, and the exit code is 0: where the organisation
+    has no call without a job, which is asked for once.
+    """
     terminal.begin_after("sync", "--last", "1")
     measures = (
         "select user_id, field_id, time_frame_id, crm_total, forecast_value, crm_closed from clari.forecast_entry "
@@ -191,6 +194,7 @@ def test_refused_types_are_left_out_reported_and_keep_their_values(terminal: Ter
     before = terminal.query(measures)
     sandbox.requests.clear()
     sandbox.scenario = "type_refused"
+    sandbox.fail_next("current", [NO_ROUTE])
     answer = terminal("sync", "--last", "1", "--json")
     assert answer.code == 0, answer.err
     assert "without crm_closed, crm_total" in answer.err

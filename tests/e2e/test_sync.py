@@ -72,8 +72,9 @@ def test_json_is_one_document_with_the_promised_keys(terminal: Terminal) -> None
     assert set(document) == {"run_id", "started_at", "finished_at", "exports", "checks", "swings", "alerts_sent"}
     (export,) = document["exports"]
     rows = {"rows_exported", "rows_inserted", "rows_updated", "rows_unchanged"}
-    assert set(export) == {"forecast_id", "time_period_id", "job_id", "state", "error"} | rows
+    assert set(export) == {"forecast_id", "time_period_id", "source", "job_id", "state", "error"} | rows
     assert (export["forecast_id"], export["time_period_id"], export["state"]) == ("total_new", str(CURRENT), "LOADED")
+    assert export["source"] == "EXPORT"
     assert {check["name"] for check in document["checks"]} >= {"export_is_not_empty", "control_totals_reconcile"}
     keys = {"name", "forecast_id", "time_period_id", "passed", "severity", "evidence"}
     assert all(set(check) == keys for check in document["checks"])

@@ -70,14 +70,16 @@ class DirectSteps:
 
 
 def sync(hooks: Hooks, which: int | str, *, open_steps: OpenSteps | None = direct_steps) -> int:
-    """Run the command `sync` with hooks, for the last `which` quarters or the one named; returns its exit code."""
+    """Run the command `sync` with hooks, for the last `which` quarters, the one named, or "current" (`--current`)."""
+    is_current = which == "current"
     return commands.sync(
         read_settings(),
-        quarters=[Quarter.parse(which)] if isinstance(which, str) else [],
+        quarters=[Quarter.parse(which)] if isinstance(which, str) and not is_current else [],
         forecasts=(),
         last=which if isinstance(which, int) else None,
         as_json=False,
         is_sandbox=False,
+        is_current=is_current,
         hooks=hooks,
         open_steps=open_steps,
     )
@@ -89,10 +91,11 @@ def exported(
     forecasts: Sequence[str],
     *,
     run_id: str = "run",
+    is_current: bool = False,
     retry: Retry | None = None,
 ) -> list[str]:
     """Export these quarters without merging; returns the request ids."""
-    with exporting(context, run_id, quarters, forecasts, retry=retry) as runner:
+    with exporting(context, run_id, quarters, forecasts, is_current=is_current, retry=retry) as runner:
         return [request_id for quarter in quarters for request_id in runner.wait_for_quarter(str(quarter))]
 
 

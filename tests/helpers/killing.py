@@ -32,7 +32,7 @@ class Moment:
 
 
 def sync_and_die(which: int | str, moment: Moment | None, is_in_dagster: bool = False) -> int:
-    """Run a sync of the last `which` quarters, or of the one named, and be killed at `moment`, if any."""
+    """Run a sync of the last `which` quarters, of the one named or of "current", and be killed at `moment`, if any."""
     from clari_pipeline.sync.events import Event, Hooks  # noqa: PLC0415 - imported where this was forked from
     from tests.helpers.direct_steps import direct_steps, sync  # noqa: PLC0415
 

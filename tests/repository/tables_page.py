@@ -87,6 +87,7 @@ SECTIONS: dict[str, tuple[str, dict[str, str]]] = {
         "How the pipeline knows what it has done. Nothing here is a promise: read the tables above.",
         {
             "organisation": "",
+            "current_call": "",
             "warehouse_environment": "",
             "warehouse_version": "",
             "forecast_entry_state": f"{_WEEK_OF_CALL}, quarter_id",

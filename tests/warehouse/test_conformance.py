@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.ops.as_of import show
 from clari_pipeline.sandbox import Sandbox
+from clari_pipeline.store import ledger
 from clari_pipeline.warehouse.catalogue import tables
 from clari_pipeline.warehouse.duckdb.engine import describe_tables
 from tests.helpers import fake_snowflake, postgres_server
@@ -161,6 +162,8 @@ def _hold_the_same(
                 house.bring(content, at, **request)
                 Alerts(house.context).raise_alerts(run_id=f"run of {at}")
             house.refresh_marts()
+            with house.context.warehouse.session() as session:
+                ledger.note_current_call(session, has_it=True, at=now)
             ByHand(house.context).merge_all(of_products)
         assert _differing(*houses) == {}
     return houses[0]

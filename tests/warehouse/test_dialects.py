@@ -46,14 +46,14 @@ _KINDS = {
     "amount": "latency_seconds min_amount min_share min_share_of_quota slot_seconds slot_wait_seconds threshold "
     "wait_seconds",
     "flag": "every_field every_forecast every_job every_quarter has_adjustment_value has_crm_closed "
-    "has_crm_total has_forecast_updated has_forecast_value has_quota_value include_historical is_alerted "
+    "has_crm_total has_it has_forecast_updated has_forecast_value has_quota_value include_historical is_alerted "
     "is_backfilled is_sent is_week_over is_adopted rows_truncated use_adjusted",
     "count": "answer_count attempt available_concurrent_limit available_monthly_quota concurrent_limit monthly_quota "
     "most poll_count polls rank result_bytes retries retry_count rows_disappeared rows_exported rows_inserted "
     "rows_staged rows_unchanged rows_updated running_jobs submitted_jobs",
     "day": "call_day end_date exported_on quarter_end quarter_start today",
-    "moment": "after as_of at checked_at closes_at completed_at created_at delivered_at exported_at first_export "
-    "gap_from gap_to landed_at loaded_at newest_export not_before read_at since submitted_at until "
+    "moment": "after as_of asked_at at checked_at closes_at completed_at created_at delivered_at exported_at "
+    "first_export gap_from gap_to landed_at loaded_at newest_export not_before read_at since submitted_at until "
     "window_from window_to",
     "names": "alert_keys check_names entries fields forecasts job_ids parts periods quarters request_ids run_ids "
     "severities states weeks",

@@ -29,6 +29,7 @@ _CHECKS: Mapping[str, _Check] = {
         at_clari.export_types_are_offered,
         at_clari.quota_is_enough,
         at_clari.exports_may_run,
+        at_clari.current_call_answers,
         in_warehouse.warehouse_is_reachable,
         in_warehouse.warehouse_schema_is_current,
         in_warehouse.warehouse_is_writable,
@@ -57,8 +58,8 @@ _OF_SETTING = {
     "CLARI_WAREHOUSE_URL": "warehouse_is_reachable",
 }
 _OF_FORECASTS = {
-    *("forecast_ids_are_set", "export_types_are_offered", "quarters_are_covered", "quarters_are_fresh"),
-    *("fiscal_calendar_is_right", "syncs_follow_the_week"),
+    *("forecast_ids_are_set", "export_types_are_offered", "current_call_answers"),
+    *("quarters_are_covered", "quarters_are_fresh", "fiscal_calendar_is_right", "syncs_follow_the_week"),
     _DEEP,
 }
 _NEED_NO_SETTINGS = {"env_file_is_private", "env_file_is_untracked"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
 from clari_pipeline.sync.products.quota import syncs_a_month
 from clari_pipeline.sync.products.registry import is_exported
 from clari_pipeline.sync.refreshing import Marts
+from clari_pipeline.warehouse.errors import WarehouseError
 
 _MOST_APART_S = 60
 _MOST_NAMED = 3  # incidents or components
@@ -102,7 +104,8 @@ def export_types_are_offered(probe: Probe) -> Finding:
             "Clari has left out "
             + "; ".join(f"{one['types_refused']} of {one['forecast_id']}" for one in refused)
             + ", the last time that it was asked",
-            "have Clari turn them on, or take them out of CLARI_TYPES_TO_EXPORT: their columns stay empty",
+            "have Clari turn them on, or take them out of CLARI_TYPES_TO_EXPORT: their columns hold what the call "
+            "without a job brings of the newest week (current_call_answers), or stay empty",
         )
     return passed(f"{', '.join(asked)}: {source} them")
 
@@ -143,6 +146,24 @@ def exports_may_run(probe: Probe) -> Finding:
         return failed("no export may run", "have Clari allow one at a time, at least")
     free = probe.limits.available_concurrent_limit
     return passed(f"{allowed} at once" + ("" if free is None else f", {free} of them free now"))
+
+
+def current_call_answers(probe: Probe) -> Finding:
+    """The organisation has the call for the forecast without a job; noted in the warehouse, for the next syncs."""
+    has_it = probe.has_current_call()
+    with suppress(CannotCheck, WarehouseError):  # of the warehouse other lines tell
+        if probe.is_schema_current:
+            with probe.context.warehouse.session() as session:
+                ledger.note_current_call(session, has_it=has_it, at=probe.now())
+    if has_it:
+        return passed(
+            "the newest week comes without a job: sync --current, refused types, and when the quota is used up"
+        )
+    return warning(
+        "this organisation has no call for the forecast without a job: sync --current cannot work, types that exports "
+        "refuse stay empty, and once the quota is used up nothing comes",
+        "nothing, if exports bring all that you need; else have Clari enable its Forecast API, and run this again",
+    )
 
 
 def clock_is_right(probe: Probe) -> Finding:
@@ -188,7 +209,7 @@ def an_export_works(probe: Probe) -> Finding:
             requests = requests_of_run(context.warehouse, runner.run_id)
         Loader(context).merge_landed(str(quarter))
         Marts(context).refresh_all()
-        (outcome,) = outcomes_of(context.warehouse, requests)
+        outcome, *_ = outcomes_of(context.warehouse, requests)  # what was brought without a job comes after it
         export = outcome.export
         with context.warehouse.session() as session:
             entries, calls = session.count("forecast_entry"), session.count("forecast_vs_quota")

@@ -16,6 +16,7 @@ from clari_pipeline.core.retrying import retry_context
 from clari_pipeline.core.setting_errors import SettingsError
 from clari_pipeline.store.calendar import known_calendar
 from clari_pipeline.sync.context import Context, clari_client
+from clari_pipeline.sync.planning import plan
 from clari_pipeline.warehouse.errors import WarehouseError, WarehouseLocked
 from clari_pipeline.warehouse.migrations import schema_version
 from clari_pipeline.warehouse.session import Record, Session, rows
@@ -97,6 +98,21 @@ class Probe:
         except SettingsError as error:
             raise CannotCheck("there is no key to ask Clari with", "see key_is_present") from error
         return asyncio.run(self._ask())
+
+    def has_current_call(self) -> bool:
+        """Ask Clari whether the organisation has the call without a job. Raises `CannotCheck`."""
+
+        async def ask() -> bool:
+            (planned, *_) = plan(self.settings, self.quarters[:1], self.forecasts[:1], is_current=True).exports
+            async with clari_client(self.settings, Retry(attempts=2, patience_s=15)) as client:
+                return await client.has_current_call(planned.request)
+
+        if (error := self.answers.error) is not None and not isinstance(error, ClariRefused):
+            raise CannotCheck(f"Clari did not say: {error}", "see key_is_accepted")
+        try:
+            return asyncio.run(ask())
+        except ClariError as error:
+            raise CannotCheck(f"Clari did not say: {error}", "see key_is_accepted") from error
 
     @property
     def limits(self) -> Limits:

@@ -25,15 +25,18 @@ NOT_ASKED = {"an_export_works"}  # unless --deep
 
 
 def test_every_line_passes_where_all_is_ready(operator: Operator, channel: Callable[[int], str]) -> None:
-    """Exit code 0, nothing that counts against the quota, and nothing changed."""
+    """Exit code 0, nothing that counts against the quota, and nothing changed but what is known of the call without a
+    job: it answers here.
+    """
     operator.set(CLARI_ALERT_URLS=channel(200))
     before = operator.terminal.tables(), len(operator.sandbox.jobs)
     code, lines = operator()
     assert [line for line in lines.values() if line["status"] != "PASS"] == []
     assert (code, tuple(lines)) == (0, tuple(name for name in preflight.NAMES if name not in NOT_ASKED))
     assert {request.method for request in operator.sandbox.requests} == {"GET"}
-    assert len(operator.sandbox.requests) == 2
+    assert len(operator.sandbox.requests) == 3
     assert (operator.terminal.tables(), len(operator.sandbox.jobs)) == before
+    assert operator.terminal.query("select has_it from clari.current_call") == [(True,)]
     code, lines = operator("--send")
     assert (code, "took a message" in lines["alerts_have_channels"]["detail"]) == (0, True)
 
@@ -53,8 +56,8 @@ def settings(**values: str) -> Arrange:
     return lambda operator: operator.set(**values)
 
 
-def answers(call: str, body: object) -> Arrange:
-    fault = Fault("answer", 200, {"content-type": "application/json"}, json.dumps(body).encode())
+def answers(call: str, body: object, *, status: int = 200) -> Arrange:
+    fault = Fault("answer", status, {"content-type": "application/json"}, json.dumps(body).encode())
     return lambda operator: operator.sandbox.fail_next(call, [fault])
 
 
@@ -129,6 +132,7 @@ def status_of_outage(operator: Operator) -> None:
     operator.monkeypatch.setattr(operator.sandbox, "scenario", "down")
 
 
+NO_ROUTE = {"message": "no Route matched with those values", "request_id": "6d"}
 NEW = settings(CLARI_WAREHOUSE_URL="duckdb:///data/new.duckdb")
 # A line, how it ends, what is arranged, and a part of what the line says.
 Row = tuple[str, str, Arrange, str]
@@ -160,6 +164,11 @@ BY_SETTINGS: list[Row] = [
     ("quota_is_enough", "FAIL", settings(CLARI_API_KEY="another"), "Clari did not say"),
     ("exports_may_run", "FAIL", tells(concurrentLimit=0), "no export may run"),
     ("exports_may_run", "WARN", tells(concurrentLimit=None), "does not say"),
+    ("current_call_answers", "PASS", settings(), "comes without a job"),
+    ("current_call_answers", "WARN", answers("current", NO_ROUTE, status=404), "sync --current cannot work"),
+    ("current_call_answers", "WARN", answers("current", {"code": "forbidden"}, status=403), "have Clari enable"),
+    ("current_call_answers", "FAIL", settings(CLARI_API_KEY="another"), "Clari did not say"),
+    ("current_call_answers", "FAIL", settings(CLARI_FORECAST_IDS="nonesuch"), "does not exist"),
     ("warehouse_is_reachable", "WARN", NEW, "nothing was ever written"),
     ("warehouse_is_reachable", "FAIL", settings(CLARI_WAREHOUSE_URL="mysql://x"), "write duckdb:///"),
     ("warehouse_schema_is_current", "WARN", NEW, "no tables yet"),
@@ -299,7 +308,8 @@ def test_clari_is_not_there(operator: Operator, closed_port: int) -> None:
     code, lines = operator()
     failed = {name for name, line in lines.items() if line["status"] == "FAIL"}
     at_clari = {"key_is_accepted", "clock_is_right", "export_types_are_offered", "quota_is_enough", "exports_may_run"}
-    assert (code, failed) == (1, at_clari)
+    assert (code, failed) == (1, at_clari | {"current_call_answers"})
+    assert operator.terminal.query("from clari.current_call") == []
 
 
 def test_where_no_forecast_is_asked_for_none_is_missed(operator: Operator, channel: Callable[[int], str]) -> None:
@@ -318,6 +328,7 @@ def test_where_no_forecast_is_asked_for_none_is_missed(operator: Operator, chann
     assert of_forecasts == {
         "forecast_ids_are_set",
         "export_types_are_offered",
+        "current_call_answers",
         "quarters_are_covered",
         "quarters_are_fresh",
         "fiscal_calendar_is_right",

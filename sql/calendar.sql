@@ -5,7 +5,7 @@
 -- refused.
 select quarter_id, start_date, end_date
 from clari.time_period
-where time_period_id = quarter_id and start_date is not null and end_date is not null
+where time_period_id = quarter_id and period_type = 'QUARTER' and start_date is not null and end_date is not null
 order by quarter_id;
 
 -- name: contradictions
@@ -34,6 +34,8 @@ from clari.time_frame
 where
     start_date is not null
     and time_period_id = (
-        select max(period.quarter_id) from clari.time_period as period where period.time_period_id = period.quarter_id
+        select max(period.quarter_id)
+        from clari.time_period as period
+        where period.time_period_id = period.quarter_id and period.period_type = 'QUARTER'
     )
 order by end_date;

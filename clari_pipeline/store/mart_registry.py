@@ -112,7 +112,7 @@ _ALL = (
         reads=_TABLES,
         refresh=Refresh.NEWEST_CALLS,
         retention=RetentionRule.WITH_QUARTER,
-        version=1,  # words: 1-e1658d01
+        version=1,  # words: 1-437a781a
         statements=(*_CALLS_STATEMENTS, "newest_loaded", "person_at", "forecast_vs_quota_begin", "forecast_vs_quota"),
         columns=_ENTRY_KEY
         | _PERSON

@@ -1,4 +1,4 @@
--- version: 2, words: 2-5dbbf538
+-- version: 3, words: 3-47af5bbe
 create table if not exists clari.export_job (
     request_id varchar primary key,
     job_id varchar unique,

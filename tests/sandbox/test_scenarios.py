@@ -20,9 +20,9 @@ HITS_NEWEST_PAST = [
     "truncated", "null_keys", "duplicates_exact", "duplicates_conflict", "unreadable", "unreadable_amount",
     "currency_changed",
 ]  # fmt: skip
-NOT_EXPORTED_AT_ONCE = {"down",
+NOT_EXPORTED_AT_ONCE = {
     "failed", "hung", "expired", "hidden_jobs", "type_refused", "type_refused_unnamed", "chaos", "flaky",
-    "rate_limited", "no_quota", "no_slots",
+    "rate_limited", "no_quota", "no_slots", "down",
 }  # fmt: skip
 
 

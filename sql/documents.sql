@@ -295,9 +295,9 @@ with line as (
         "Timeframe" as period,
         ltrim(trim("Week"), '0') as week,
         nullif("Field", '') as field_id,
-        "Data Type" as measure,
+        lower(trim("Data Type")) as measure,
         trim("Data Value") as written
-    from read_csv($file, header = true, delim = ',', quote = '"', escape = '"', all_varchar = true)
+    from read_csv($file, header = true, names = $header, delim = ',', quote = '"', escape = '"', all_varchar = true)
 ),
 
 amount as (
@@ -314,16 +314,16 @@ amount as (
 
 select
     field_id,
-    sum(amount) filter (where measure = 'Forecast Value') as forecast_value_total,
-    count(amount) filter (where measure = 'Forecast Value') as forecast_value_count,
-    sum(amount) filter (where measure = 'Quota Value') as quota_value_total,
-    count(amount) filter (where measure = 'Quota Value') as quota_value_count,
-    sum(amount) filter (where measure = 'Adjustment Value') as adjustment_value_total,
-    count(amount) filter (where measure = 'Adjustment Value') as adjustment_value_count,
-    sum(amount) filter (where measure = 'CRM Total') as crm_total_total,
-    count(amount) filter (where measure = 'CRM Total') as crm_total_count,
-    sum(amount) filter (where measure = 'CRM Closed') as crm_closed_total,
-    count(amount) filter (where measure = 'CRM Closed') as crm_closed_count
+    sum(amount) filter (where measure = 'forecast value') as forecast_value_total,
+    count(amount) filter (where measure = 'forecast value') as forecast_value_count,
+    sum(amount) filter (where measure = 'quota value') as quota_value_total,
+    count(amount) filter (where measure = 'quota value') as quota_value_count,
+    sum(amount) filter (where measure = 'adjustment value') as adjustment_value_total,
+    count(amount) filter (where measure = 'adjustment value') as adjustment_value_count,
+    sum(amount) filter (where measure = 'crm total') as crm_total_total,
+    count(amount) filter (where measure = 'crm total') as crm_total_count,
+    sum(amount) filter (where measure = 'crm closed') as crm_closed_total,
+    count(amount) filter (where measure = 'crm closed') as crm_closed_count
 from amount
 group by field_id;
 

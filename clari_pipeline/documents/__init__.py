@@ -17,5 +17,5 @@ __all__ = [
     "with_days",
 ]
 
-READER = 2
+READER = 3
 """Version of the reader. Raise it where a document would be read into other rows: kept lists are then not reused."""

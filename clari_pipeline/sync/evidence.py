@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 from clari_pipeline.checks.export_gate import KEEPS_OUT_CURRENT, ExportFacts
-from clari_pipeline.core.periods import Quarter
+from clari_pipeline.core.periods import Quarter, no_period
 from clari_pipeline.documents import MEASURES, Document, Rounded, Totals
 from clari_pipeline.store import facts, ledger, marts, merging
 from clari_pipeline.store.facts import DocumentFacts
 from clari_pipeline.store.ledger_rows import ExportRow, LedgerRow
 from clari_pipeline.store.marts import CallRules, NewestExport
-from clari_pipeline.sync.calendar_evidence import contradictions_of, lies_in
+from clari_pipeline.sync.calendar_evidence import contradictions_of, lies_in, unread
 from clari_pipeline.sync.recognising import Recognised
 from clari_pipeline.warehouse.session import Record, Session
 
@@ -70,7 +70,8 @@ def of_document(
                 "export a smaller scope with CLARI_SCOPE_ID"
             },
             "export_period_matches_request": {
-                "summary": f"{quarter} was asked for, {found.period_ids or 'nothing'} came",
+                "summary": "; ".join(map(no_period, unread(outside, rules.calendar)))
+                or f"{quarter} was asked for, {found.period_ids or 'nothing'} came",
                 "requested": str(quarter),
                 "delivered": [period.time_period_id for period in found.periods],
             },

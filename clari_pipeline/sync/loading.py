@@ -194,11 +194,11 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         self, session: Session, row: ExportRow, landed: LandedDocument, judged: Judged
     ) -> tuple[_Staged, ExportFacts]:
         """Stage the document, with its ids replaced by those of the quarter's earlier exports."""
-        calendar = self._rules.calendar
-        staging = merging.Staging(session, Quarter.parse(row.time_period_id), calendar)
+        calendar, asked = self._rules.calendar, Quarter.parse(row.time_period_id)
+        staging = merging.Staging(session, asked, calendar)
         with landed.open() as stream:
             currency = self._context.settings.currency if _is_from_elsewhere(row) else row.currency
-            document = read_document(stream, calendar, staging.take, currency=currency)
+            document = read_document(stream, calendar, staging.take, currency=currency, asked=asked)
         staging.end(with_days(document.tables, calendar.zone))
         if self._is_production:
             refuse_sandbox_document(landed, facts.people_invented(session))
@@ -231,7 +231,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
 
     def _count_exactly(self, export: ExportRow) -> Totals:
         with self.landing.find(export.document).open() as stream:
-            return count_exactly(stream)
+            return count_exactly(stream, self._rules.calendar, Quarter.parse(export.time_period_id))
 
 
 def has_landed(warehouse: Warehouse, quarter_id: str) -> bool:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.documents import MEASURES, DocumentUnreadable, count_exactly
 from clari_pipeline.documents.json_shapes import ENTRY_KEYS, FLAT_AMOUNTS, FLAT_ONLY
 from clari_pipeline.documents.rows import JSON_LISTS
@@ -231,6 +232,8 @@ def compare(content: bytes) -> bool:
             assert [row["time_period_id"] for row in rows_found] == [row["time_period_id"] for row in rows]
         else:
             assert found.tables[table].to_pylist() == rows
-    exact = {key: (total.total, total.count) for key, total in count_exactly(io.BytesIO(content)).items()}
+    exact = {
+        key: (total.total, total.count) for key, total in count_exactly(io.BytesIO(content), FiscalCalendar()).items()
+    }
     assert exact == expected.totals
     return True

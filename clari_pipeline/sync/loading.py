@@ -55,7 +55,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
     def _reader(self) -> str:
         """Fingerprint of reader and settings, kept with a document: if it differs, an identical one is read in full."""
         settings = self._context.settings
-        reader = f"{READER} by {settings.calendar} in {settings.currency}{self._rules.rules.same.said}"
+        reader = f"{READER} by {settings.calendar} in {settings.currency}{self._rules.rules.said}"
         return f"{reader} in production" if self._is_production else reader
 
     def merge_landed(self, quarter_id: str) -> list[str]:
@@ -202,10 +202,10 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         staging.end(with_days(document.tables, calendar.zone))
         if self._is_production:
             refuse_sandbox_document(landed, facts.people_invented(session))
-        recognised = recognising.recognise(session, row, document, self._rules.rules.same, calendar, judged.shapes)
+        recognised = recognising.recognise(session, row, document, self._rules.rules, calendar, judged.shapes)
         found = facts.of_staged_document(session, calendar.day_of(row.as_of))
         grace = timedelta(days=self._context.settings.quarter_grace_days)
-        export_facts = evidence.of_document(row, document, found, self._rules, grace)
+        export_facts = evidence.of_document(row, document, found, self._rules, grace, recognised.joined)
         export_facts = export_facts.joined(recognised.facts(row)).joined(self._of_download(row, landed))
         export = _with_document_columns(row, document, found)
         judged.counts[row.request_id] = DocumentCounts(

@@ -2,7 +2,8 @@
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
@@ -86,10 +87,10 @@ def read_document(
     which gives a CSV's `Q2` its year. Raises `DocumentUnreadable` where the document is of no shape; what was passed on
     until then is to be discarded.
     """
-    buffered, is_json = _sniffed(stream)
     reader = _Reader(calendar, take, currency, asked)
     try:
-        return reader.read_json(buffered) if is_json else reader.read_csv(buffered)
+        with _sniffed(stream) as (buffered, is_json):
+            return reader.read_json(buffered) if is_json else reader.read_csv(buffered)
     except UnicodeEncodeError as error:
         raise DocumentUnreadable(f"a text holds half a character: {error.reason}") from None
     except RecursionError:
@@ -98,19 +99,19 @@ def read_document(
 
 def count_exactly(stream: IO[bytes], calendar: FiscalCalendar, asked: Quarter | None = None) -> Totals:
     """Count a document's control totals in its decoded text: exactly, and slowly. Raises `DocumentUnreadable`."""
-    buffered, is_json = _sniffed(stream)
-    if not is_json:
-        return count_lines(io.StringIO(buffered.read().decode("utf-8-sig"), newline=""), calendar, asked)
-    text = JsonStream(buffered, maybe_nan=_AMOUNT_KEYS)
-    found: Totals = {}
-    for key in text.members():
-        if key == "entries" and text.is_array():
-            is_flat_shape = is_flat(text.first())
-            for entries in text.decoded_elements():
-                control_totals.add_entries(found, entries, is_flat=is_flat_shape)
-        else:
-            text.value()
-    return found
+    with _sniffed(stream) as (buffered, is_json):
+        if not is_json:
+            return count_lines(io.StringIO(buffered.read().decode("utf-8-sig"), newline=""), calendar, asked)
+        text = JsonStream(buffered, maybe_nan=_AMOUNT_KEYS)
+        found: Totals = {}
+        for key in text.members():
+            if key == "entries" and text.is_array():
+                is_flat_shape = is_flat(text.first())
+                for entries in text.decoded_elements():
+                    control_totals.add_entries(found, entries, is_flat=is_flat_shape)
+            else:
+                text.value()
+        return found
 
 
 class _Reader:
@@ -184,8 +185,9 @@ class _Reader:
             raise kind(f"the document is not UTF-8: {error.reason} at byte {error.start}{remedy}") from None
         lines = io.StringIO(text, newline="")
         unknown = self._document.unknown_keys
-        which = {"currency": self._currency, "asked": self._asked}
-        self._pass_on_rows(read_long_csv(lines, self._calendar, self._lists, unknown, **which))
+        self._pass_on_rows(
+            read_long_csv(lines, self._calendar, self._lists, unknown, currency=self._currency, asked=self._asked)
+        )
         self._document.control_totals = control_totals.of_csv(content, header_of(text))
         return self._finished()
 
@@ -211,14 +213,21 @@ class _Reader:
         return self._document
 
 
-def _sniffed(raw: IO[bytes]) -> tuple[io.BufferedReader, bool]:
-    """The stream, buffered, and whether it begins as JSON. Raises `DocumentUnreadable` for no bytes, or a web page."""
+@contextmanager
+def _sniffed(raw: IO[bytes]) -> Iterator[tuple[io.BufferedReader, bool]]:
+    """Yield the stream, buffered, and whether it begins as JSON; it stays open.
+
+    Raises `DocumentUnreadable` for no bytes, or a web page.
+    """
     stream: io.BufferedReader = io.BufferedReader(cast(io.RawIOBase, raw), _PEEKED)
-    start = stream.peek(_PEEKED).removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
-    while not start:
-        if not stream.read(len(stream.peek(_PEEKED)) or 1):
-            raise DocumentUnreadable("the document has no bytes")
-        start = stream.peek(_PEEKED).lstrip(_BLANK)
-    if start.startswith(b"<"):
-        raise NoDocument("the document is a web page, not an export")
-    return stream, start[:1] in {b"{", b"["}
+    try:
+        start = stream.peek(_PEEKED).removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
+        while not start:
+            if not stream.read(len(stream.peek(_PEEKED)) or 1):
+                raise DocumentUnreadable("the document has no bytes")
+            start = stream.peek(_PEEKED).lstrip(_BLANK)
+        if start.startswith(b"<"):
+            raise NoDocument("the document is a web page, not an export")
+        yield stream, start[:1] in {b"{", b"["}
+    finally:
+        stream.detach()

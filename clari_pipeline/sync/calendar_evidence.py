@@ -53,8 +53,9 @@ def lies_in(quarter: Quarter, period: DeliveredPeriod, calendar: FiscalCalendar)
     if period.start_date is not None and period.end_date is not None:
         return calendar.contains(quarter, period.start_date, period.end_date)
     labelled = calendar.period_of_label(period.label or "")
-    is_month = labelled is not None and labelled.type == "MONTH"
-    return is_month and calendar.contains(quarter, labelled.first, labelled.last)
+    if labelled is None or labelled.type != "MONTH":
+        return False
+    return calendar.contains(quarter, labelled.first, labelled.last)
 
 
 def unread(periods: list[DeliveredPeriod], calendar: FiscalCalendar) -> list[str]:

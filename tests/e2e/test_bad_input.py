@@ -67,7 +67,7 @@ WRONG: dict[str, tuple[dict[str, str | None], str, str]] = {
     "an inbox as of a moment": ({}, "replay --inbox . --forecast x --exported-at 2026-11-02", "--exported-at"),
     "an inbox without a warehouse": (
         {"CLARI_WAREHOUSE_URL": "duckdb:///."},
-        "replay --inbox data --forecast x",
+        "replay --inbox . --forecast x",
         "CLARI_WAREHOUSE_URL",
     ),
     "a moment that is none": ({}, f"{DOCUMENT} --exported-at noon", "--exported-at"),

@@ -1,6 +1,7 @@
 """CSV as managers export it from Clari's screen [mdas]: its periods, weeks and spellings of fields."""
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from clari_pipeline.config.rules import read_rules
 from tests.helpers.csv_lines import csv_line, csv_of
 from tests.helpers.each_case import try_each
 from tests.helpers.forecast import Forecast, broken
-from tests.helpers.house import House, document, entry, moment
+from tests.helpers.house import House, document, entry, moment, person
 
 NEW, OLD = "Churn & Downsell Flash", "Churn/Downsell Flash"
 ONE_FIELD = f'[[field]]\nname = "{NEW}"\nalso = ["{OLD}"]\n'
@@ -178,3 +179,30 @@ def test_swings_and_attainment_of_fields_with_negative_or_no_calls(forecast: For
     standing = forecast.by("field_id", "forecast_vs_quota", "attainment_pct", "gap_to_quota")
     assert standing.keys() == expected.keys()
     assert standing["Churn"] == (Decimal("0.5"), Decimal(-250))
+
+
+@pytest.mark.parametrize("order", ["abc", "cab", "bca"])
+def test_a_field_is_one_however_its_documents_arrive_and_in_whichever_format(
+    house: House, tmp_path: Path, order: str
+) -> None:
+    """JSON's id stands where JSON came first, by the time of the figures; a replay changes nothing."""
+    with_rules(house, tmp_path, ONE_FIELD)
+    forecast = Forecast(house, "north")
+    ann = person("ann", role="CRO", parent=None)
+    json = document(
+        entry("ann", "W04", "fc_1", call=100), people=[ann], fields={"fc_1": OLD}, weeks={"W04": date(2026, 10, 22)}
+    )
+    who = {"email": ann["email"], "crm": "crm-ann", "roles": f"{ann['hierarchyName']},"}
+    contents = {
+        "a": (json, moment(10, 24)),
+        "b": (csv_of(line("$110", field=NEW, **who)), moment(10, 25)),
+        "c": (csv_of(line("$120", field=OLD, **who)), moment(10, 26)),
+    }
+    for one in order:
+        assert forecast.bring(*contents[one]).export.state == "LOADED"
+    tables = ("forecast_entry", "forecast_entry_history")
+    before = house.snapshot(*tables)
+    calls = {row["forecast_value"]: row["field_id"] for row in forecast.rows("forecast_entry_history")}
+    assert calls == dict.fromkeys((100, 110, 120), "fc_1")
+    house.replay([], [])
+    assert house.snapshot(*tables) == before

@@ -135,17 +135,17 @@ def _person_ids(text: IO[str]) -> Callable[[dict[str, str]], str]:
     return person_of
 
 
-def header_of(text: str) -> list[str]:
+def header_of(text: Iterable[str]) -> list[str]:
     """The columns of a CSV, ours by the names that Clari gives them, whatever their case and spaces. May be empty."""
     try:
-        return [_COLUMNS.get(_folded(name), name) for name in next(_reader(io.StringIO(text, newline="")), [])]
+        return [_COLUMNS.get(_folded(name), name) for name in next(_reader(text), [])]
     except csv.Error:
         return []
 
 
 def is_header(text: str) -> bool:
     """Whether a text begins with any of the columns of a long CSV."""
-    return not set(_HEADER).isdisjoint(header_of(text))
+    return not set(_HEADER).isdisjoint(header_of(io.StringIO(text, newline="")))
 
 
 def _folded(name: str) -> str:

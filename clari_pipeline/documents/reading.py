@@ -188,7 +188,8 @@ class _Reader:
         self._pass_on_rows(
             read_long_csv(lines, self._calendar, self._lists, unknown, currency=self._currency, asked=self._asked)
         )
-        self._document.control_totals = control_totals.of_csv(content, header_of(text))
+        lines.seek(0)
+        self._document.control_totals = control_totals.of_csv(content, header_of(lines))
         return self._finished()
 
     def _pass_on_rows(self, entries: Iterable[Row]) -> None:

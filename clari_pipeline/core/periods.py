@@ -213,7 +213,7 @@ def no_period(label: str) -> str:
     """Say of a label that names no period what would be read, in one line."""
     if "quarter" in _parts_of(label):
         return (
-            f"Timeframe {label!r} names no year, its lines have no days, and another quarter was asked for: "
+            f"Timeframe {label!r} names no year, and neither days of its lines nor the quarter asked for say which: "
             f"write {label.strip()} FY 2027"
         )
     return (

@@ -54,6 +54,7 @@ def of_document(
         differ += f", of which [[field]] in clari_pipeline.toml may join several ({', '.join(joined)})"
     quarter = Quarter.parse(export.time_period_id)
     outside = [period for period in found.periods if not lies_in(quarter, period, rules.calendar)]
+    unread_labels = unread(outside, rules.calendar) if document.shape == "long_csv" else []
     begins, today = rules.calendar.first_day(quarter), rules.calendar.day_of(export.as_of)
     elsewhere = {period.time_period_id for period in outside}
     astray = [week for week in found.weeks_astray if week.time_period_id not in elsewhere]
@@ -82,7 +83,7 @@ def of_document(
                 "export a smaller scope with CLARI_SCOPE_ID"
             },
             "export_period_matches_request": {
-                "summary": "; ".join(map(no_period, unread(outside, rules.calendar)))
+                "summary": "; ".join(map(no_period, unread_labels))
                 or f"{quarter} was asked for, {found.period_ids or 'nothing'} came",
                 "requested": str(quarter),
                 "delivered": [period.time_period_id for period in found.periods],

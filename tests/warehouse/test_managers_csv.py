@@ -83,7 +83,7 @@ def test_a_month_that_was_written_with_a_zero_stays_one_period(house: House) -> 
 
 UNREAD = {
     "H1 FY27": "Timeframe 'H1 FY27' is no period: a quarter (FY27 Q2, Q2 FY 2027), a month (July FY 2027) or a year",
-    "Q3": "Timeframe 'Q3' names no year, its lines have no days, and another quarter was asked for: write Q3 FY",
+    "Q3": "Timeframe 'Q3' names no year, and neither days of its lines nor the quarter asked for say which: write Q3",
 }
 
 
